@@ -1,0 +1,59 @@
+//! How a caller holds the reins of a long computation: cancellation, a time budget, progress.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// Shared by the caller and every loop that works for it. Cloning shares the same control.
+#[derive(Debug, Clone, Default)]
+pub struct Control {
+    cancelled: Arc<AtomicBool>,
+    finished: Arc<AtomicUsize>,
+    deadline: Option<Instant>,
+}
+
+impl Control {
+    /// No budget, never cancelled unless [`Control::cancel`] is called.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same control with a time budget that starts now.
+    #[must_use]
+    pub fn with_time_budget(mut self, budget: Duration) -> Self {
+        self.deadline = Instant::now().checked_add(budget);
+        self
+    }
+
+    /// Asks every loop to stop at its next check and return what it knows.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// True once cancelled or past the time budget.
+    #[must_use]
+    pub fn should_stop(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+            || self
+                .deadline
+                .is_some_and(|deadline| Instant::now() >= deadline)
+    }
+
+    /// True once [`Control::cancel`] was called.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Counts `count` more problems as finished, for a progress display.
+    pub fn report_finished(&self, count: usize) {
+        self.finished.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// How many problems have been reported as finished.
+    #[must_use]
+    pub fn finished(&self) -> usize {
+        self.finished.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,127 @@
+//! The library's error type: what went wrong, where, and the remedy.
+//!
+//! An [`Error`] is misuse or environment. What a solver found out about a problem (its budget ran
+//! out, it diverged) is an outcome and is reported as a [`Status`](crate::kinds::Status).
+
+use std::path::PathBuf;
+
+/// The library's result type.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Everything that can go wrong outside the mathematics. Every message ends in its remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be opened, read or written.
+    #[error("{}: {source}; {remedy}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+        /// What the user can do.
+        remedy: &'static str,
+    },
+    /// A data file does not say what its format promises.
+    #[error("{place}: {what}; {remedy}")]
+    Data {
+        /// File, and line and column where there are such.
+        place: Place,
+        /// What is wrong there.
+        what: String,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// Two things that must have matching shapes do not.
+    #[error("{what}: expected {expected}, found {found}; {remedy}")]
+    Shape {
+        /// The object whose shape is wrong.
+        what: String,
+        /// The shape that would fit.
+        expected: String,
+        /// The shape that it has.
+        found: String,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// A value outside its domain: a negative strength, labels that do not fit the loss.
+    #[error("{name}: {what}; {remedy}")]
+    Value {
+        /// The setting, hyperparameter or object.
+        name: String,
+        /// What is wrong with it.
+        what: String,
+        /// What the user can do.
+        remedy: String,
+    },
+    /// A combination of choices that is not defined, such as ITD of coordinate descent.
+    #[error("{what}; {remedy}")]
+    Unsupported {
+        /// What was asked for.
+        what: String,
+        /// What to ask for instead.
+        remedy: String,
+    },
+}
+
+impl Error {
+    /// A value outside its domain.
+    pub fn value(
+        name: impl Into<String>,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::Value {
+            name: name.into(),
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// A shape that does not match.
+    pub fn shape(
+        what: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::Shape {
+            what: what.into(),
+            expected: expected.into(),
+            found: found.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// A combination that is not defined.
+    pub fn unsupported(what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Unsupported {
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// A place in a data file; lines and columns count from 1.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file, or another name of the source.
+    pub source: String,
+    /// The line, for text formats.
+    pub line: Option<u64>,
+    /// The column's number and name (`3`, `3 ("age")`), where known.
+    pub column: Option<String>,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.source)?;
+        if let Some(line) = self.line {
+            write!(f, ", line {line}")?;
+        }
+        if let Some(column) = &self.column {
+            write!(f, ", column {column}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! What becomes of a point: its solution, hypergradient, diagnostics and warnings.
+
+use crate::kinds::Status;
+use crate::problem::Point;
+
+/// The outcome of one point of the batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The hyperparameters.
+    pub point: Point,
+    /// What became of solver and linear solver: the worse of the two.
+    pub status: Status,
+    /// Steps of the solver.
+    pub steps: usize,
+    /// Steps of the linear solver; 0 for ITD and direct solves.
+    pub linear_steps: usize,
+    /// Training loss with ridge and penalty at the solution.
+    pub objective: f64,
+    /// The criterion E.
+    pub criterion: f64,
+    /// dE/dλ; `None` when it was not asked for, or does not exist (see `warnings`).
+    pub hypergradient: Option<Hypergradient>,
+    /// Number of penalised coordinates that are not zero; box: strictly between the bounds.
+    pub support: usize,
+    /// ‖Φ(w) − w‖₂/γ.
+    pub residual: f64,
+    /// Relative duality gap, where the loss and penalty have one here.
+    pub duality_gap: Option<f64>,
+    /// ‖(I − ∂₁Φᵀ)v − ∂₁E‖/‖∂₁E‖, recomputed; `None` without an adjoint.
+    pub linear_residual: Option<f64>,
+    /// Distance of u = T(w) to the nearest kink, over γ; `None` where there is none.
+    pub kink_margin: Option<f64>,
+    /// True when the support is certified: kink_margin > residual·q/(1 − q).
+    pub certified: bool,
+    /// The contraction on the support q_S, on request.
+    pub contraction: Option<f64>,
+    /// Bound on ‖v − v*‖ from `linear_residual` and `contraction`, on request.
+    pub adjoint_error_bound: Option<f64>,
+    /// What the user should know; the status stays the solver's.
+    pub warnings: Vec<Warning>,
+    /// Scaled coefficients, intercepts last: p entries. The warm start of a later call.
+    pub solution: Vec<f64>,
+    /// The adjoint v: p entries; empty without one. The warm start of a later call.
+    pub adjoint: Vec<f64>,
+}
+
+/// dE/dλ, with respect to λ itself and not its logarithm. What was not asked for is `None`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Hypergradient {
+    /// One entry, or one per coordinate or group where the penalty has a strength vector: then
+    /// with respect to the effective strengths l1·strength.
+    pub l1: Option<Vec<f64>>,
+    /// With respect to λ₂.
+    pub l2: Option<f64>,
+    /// With respect to the prior mean: one entry per penalised coordinate.
+    pub prior: Option<Vec<f64>>,
+    /// With respect to the user's sample weights: one entry per training row.
+    pub sample_weights: Option<Vec<f64>>,
+    /// With respect to the perturbation: perturbed rows × d, row-major, in the data's units.
+    pub perturbation: Option<Vec<f64>>,
+    /// With respect to the lower and the upper bound.
+    pub box_bounds: Option<(f64, f64)>,
+}
+
+/// Something that a user should know about a point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Which kind.
+    pub kind: WarningKind,
+    /// One sentence with the remedy.
+    pub message: String,
+}
+
+/// Kinds of warnings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WarningKind {
+    /// The restricted Hessian is singular: there is no hypergradient.
+    SingularHessian,
+    /// The support may belong to a neighbouring piece.
+    NotCertified,
+    /// A column without variance was given the coefficient zero.
+    ConstantColumn,
+}

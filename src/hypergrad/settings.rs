@@ -1,0 +1,156 @@
+//! What a user may choose about solving and differentiating; one struct, validated once.
+
+use crate::error::{Error, Result};
+use crate::kinds::{Method, Preconditioner, Solver, Wrt};
+
+/// How to solve and how to differentiate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// How the fixed point is computed (default: auto).
+    pub solver: Solver,
+    /// How it is differentiated; `None` only solves (default: AID-CG).
+    pub method: Option<Method>,
+    /// With respect to what (default: l1 and λ₂; the box's bounds with the box penalty).
+    pub wrt: Vec<Wrt>,
+    /// Stop when the scaled residual ‖Φ(w) − w‖/γ is below this times ‖∇loss(0)‖, and the linear
+    /// residual below this times ‖∂₁E‖. `None` (default) goes to the rounding of the precision.
+    pub tolerance: Option<f64>,
+    /// The most steps of the solver, and of the linear solver (default: 100 000).
+    pub max_steps: usize,
+    /// Reverse ITD through the last k steps only (default: all).
+    pub truncate: Option<usize>,
+    /// The preconditioner of AID-CG (default: the diagonal).
+    pub preconditioner: Preconditioner,
+    /// Estimate the contraction on the support and the error bound that needs it (default: off).
+    pub contraction: bool,
+    /// Minibatches of NSID, SID and the stochastic solver.
+    pub stochastic: StochasticSettings,
+    /// Worker threads; 0 takes all cores (default: 0). Results do not depend on it.
+    pub threads: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            solver: Solver::Auto,
+            method: Some(Method::AidCg),
+            wrt: vec![Wrt::L1, Wrt::L2],
+            tolerance: None,
+            max_steps: 100_000,
+            truncate: None,
+            preconditioner: Preconditioner::Diagonal,
+            contraction: false,
+            stochastic: StochasticSettings::default(),
+            threads: 0,
+        }
+    }
+}
+
+/// How minibatches are drawn and how steps decrease.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StochasticSettings {
+    /// Rows in a minibatch, at most n (default: 100).
+    pub batch: usize,
+    /// Seed of all draws; the stream depends on the seed and the step alone (default: 0).
+    pub seed: u64,
+    /// Steps k of NSID and SID (default: 10 000).
+    pub steps: usize,
+    /// Minibatches J averaged for the frozen outer derivative; `None` takes k + 1 (default).
+    pub freeze: Option<usize>,
+    /// Draw every minibatch independently instead of without replacement within an epoch
+    /// (default: off).
+    pub independent: bool,
+    /// The step schedule of NSID and SID.
+    pub schedule: MinibatchSteps,
+}
+
+impl Default for StochasticSettings {
+    fn default() -> Self {
+        Self {
+            batch: 100,
+            seed: 0,
+            steps: 10_000,
+            freeze: None,
+            independent: false,
+            schedule: MinibatchSteps::Decreasing {
+                multiplier: 1.0,
+                shift: 2.0,
+            },
+        }
+    }
+}
+
+/// The steps η_i of the stochastic linear iterations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MinibatchSteps {
+    /// η_i = η.
+    Constant {
+        /// 0 < η ≤ 1.
+        eta: f64,
+    },
+    /// η_i = β/(κ + i), β = multiplier·2/(1 − q²), κ = shift·2/(1 − q²).
+    Decreasing {
+        /// m > ½ for the 1/k rate.
+        multiplier: f64,
+        /// At least the multiplier, so that η ≤ 1.
+        shift: f64,
+    },
+}
+
+impl Settings {
+    /// Checks the settings against each other.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a value outside its domain, [`Error::Unsupported`] for ITD with a
+    /// solver other than the Picard iteration that it differentiates.
+    pub fn validate(&self) -> Result<()> {
+        let bad = |name: &str, what: String, remedy: &str| Err(Error::value(name, what, remedy));
+        if let Some(t) = self.tolerance
+            && !(t.is_finite() && t >= 0.0)
+        {
+            return bad(
+                "tolerance",
+                format!("{t}"),
+                "give a finite number, zero or more",
+            );
+        }
+        let itd = matches!(self.method, Some(Method::ItdForward | Method::ItdReverse));
+        if itd && !matches!(self.solver, Solver::Auto | Solver::Ista) {
+            return Err(Error::unsupported(
+                "ITD differentiates the Picard iteration and no other solver",
+                "use --solver ista (or auto), or an implicit method",
+            ));
+        }
+        if self.truncate == Some(0) {
+            return bad("truncate", "0 steps".into(), "give at least 1");
+        }
+        if self.truncate.is_some() && self.method != Some(Method::ItdReverse) {
+            return Err(Error::unsupported(
+                "truncation of a method other than reverse ITD",
+                "use --method itd-reverse",
+            ));
+        }
+        let s = &self.stochastic;
+        if s.batch == 0 || s.steps == 0 || s.freeze == Some(0) {
+            return bad(
+                "minibatches",
+                "zero rows, steps or freezing draws".into(),
+                "give at least 1 of each",
+            );
+        }
+        let fits = match s.schedule {
+            MinibatchSteps::Constant { eta } => eta > 0.0 && eta <= 1.0,
+            MinibatchSteps::Decreasing { multiplier, shift } => {
+                multiplier > 0.0 && shift >= multiplier && shift.is_finite()
+            }
+        };
+        if !fits {
+            return bad(
+                "step schedule",
+                format!("{:?}", s.schedule),
+                "steps must lie in (0, 1]: shift at least multiplier",
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,16 @@
+//! Batched solvers and hypergradients for nonsmooth fixed-point problems.
+
+pub mod control;
+pub mod data;
+pub mod error;
+pub mod hypergrad;
+pub mod kinds;
+pub mod loss;
+pub mod path;
+pub mod penalty;
+pub mod problem;
+pub mod real;
+
+pub use control::Control;
+pub use error::{Error, Result};
+pub use problem::{Point, Problem, Specification};

@@ -1,0 +1,599 @@
+//! What is to be solved: data, loss, penalty, criterion and the hyperparameter points.
+//!
+//! ```text
+//! w(λ) = argmin_w  loss(w; X̂, y, s) + ½ λ₂ ‖w − c‖² + penalty(w; l1)       E(w) = sign · loss(w; X̂_val, y_val)
+//! ```
+//!
+//! The coordinates are the rows of a (d + intercept) × c matrix in C order, c = 1 but for the
+//! multinomial loss: coordinate `j·c + k` belongs to feature j and class k, and the intercepts are
+//! the last c. Penalties, λ₂ and the prior act on the d·c penalised coordinates, in units of the
+//! scaled columns.
+
+use crate::data::design::{self, Design, FeatureScale, Scaling};
+use crate::data::matrix::{Dense, Matrix, Sparse};
+use crate::error::{Error, Result};
+use crate::loss::Loss;
+use crate::penalty::Penalty;
+
+/// A point of hyperparameters: one problem of the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Point {
+    /// The common l1 strength, not negative.
+    pub l1: f64,
+    /// The ridge strength λ₂, not negative.
+    pub l2: f64,
+    /// Which of the problem's targets.
+    pub target: usize,
+}
+
+/// Rows of data as the user has them.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// n × d, in the data's units. For the quadratic form: Q.
+    pub matrix: Matrix,
+    /// Per target n values: numbers; −1 and 1; or class indices. For the quadratic form: b.
+    pub targets: Vec<Vec<f64>>,
+    /// One weight per row, not negative; normalised to mean 1 on entry. `None`: all 1.
+    pub weights: Option<Vec<f64>>,
+}
+
+/// Additive perturbation of some training rows, in the data's units.
+#[derive(Debug, Clone)]
+pub struct Perturbation {
+    /// The perturbed rows, from 0, each at most once.
+    pub rows: Vec<usize>,
+    /// What is added to them: rows × d.
+    pub values: Dense,
+}
+
+/// Everything that states a [`Problem`]; start from [`Specification::new`] and set what differs.
+#[derive(Debug, Clone)]
+pub struct Specification {
+    /// The loss of the inner problem.
+    pub loss: Loss,
+    /// The penalty of the inner problem.
+    pub penalty: Penalty,
+    /// Number of classes of the multinomial loss; 1 otherwise.
+    pub classes: usize,
+    /// The training rows.
+    pub train: Rows,
+    /// The rows of the criterion; `None` takes the training rows.
+    pub validation: Option<Rows>,
+    /// The loss of the criterion; `None` takes the training loss.
+    pub criterion: Option<Loss>,
+    /// 1, or −1 for an adversary, whose criterion is minus the loss.
+    pub criterion_sign: f64,
+    /// Intercept and standardisation.
+    pub scaling: Scaling,
+    /// The prior mean c of the ridge term: d·c entries; `None` is zero.
+    pub prior: Option<Vec<f64>>,
+    /// Perturbed training rows.
+    pub perturbation: Option<Perturbation>,
+}
+
+impl Specification {
+    /// Elastic net, intercept and standardisation on, criterion on the training rows.
+    #[must_use]
+    pub fn new(loss: Loss, matrix: Matrix, targets: Vec<Vec<f64>>) -> Self {
+        let quadratic = loss == Loss::Quadratic;
+        Self {
+            loss,
+            penalty: Penalty::ElasticNet,
+            classes: 1,
+            train: Rows {
+                matrix,
+                targets,
+                weights: None,
+            },
+            validation: None,
+            criterion: None,
+            criterion_sign: 1.0,
+            scaling: Scaling {
+                intercept: !quadratic,
+                standardize: !quadratic,
+            },
+            prior: None,
+            perturbation: None,
+        }
+    }
+}
+
+/// Rows ready for computation.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// The design operator X̂, n × (d + intercept).
+    pub design: Design,
+    /// Per target n values.
+    pub targets: Vec<Vec<f64>>,
+    /// n weights with mean 1.
+    pub weights: Vec<f64>,
+}
+
+impl Sample {
+    /// Number of rows n.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.design.rows()
+    }
+}
+
+/// The outer objective E(w): a loss without penalties, on rows of its own.
+#[derive(Debug, Clone)]
+pub struct Criterion {
+    /// Its loss.
+    pub loss: Loss,
+    /// 1, or −1 for an adversary.
+    pub sign: f64,
+    /// Its rows; the centre and scale are the training rows'.
+    pub sample: Sample,
+}
+
+/// A checked problem; [`Point`]s choose among its members.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// The inner loss.
+    pub loss: Loss,
+    /// The penalty.
+    pub penalty: Penalty,
+    /// Number of predictors per row: the classes of the multinomial loss, else 1.
+    pub classes: usize,
+    /// The training rows, perturbation included.
+    pub train: Sample,
+    /// The criterion.
+    pub criterion: Criterion,
+    /// The prior mean c, one entry per penalised coordinate.
+    pub prior: Option<Vec<f64>>,
+    /// The perturbed rows, from 0; empty without a perturbation.
+    pub perturbed_rows: Vec<usize>,
+    /// Centre and scale of the features.
+    pub features: FeatureScale,
+    /// Σ of the user's sample weights over n: one normalised weight in the user's units.
+    pub weight_unit: f64,
+}
+
+impl Problem {
+    /// Checks a specification and prepares its designs.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::Value`] for shapes that do not match, values that are not
+    /// finite, labels or weights outside the loss's domain, and too few rows.
+    pub fn new(specification: Specification) -> Result<Self> {
+        let Specification {
+            loss,
+            penalty,
+            classes,
+            train,
+            validation,
+            criterion,
+            criterion_sign,
+            scaling,
+            prior,
+            perturbation,
+        } = specification;
+        let criterion_loss = criterion.unwrap_or(loss);
+        let scaling = check_specification(
+            loss,
+            criterion_loss,
+            classes,
+            scaling,
+            &train,
+            validation.as_ref(),
+        )?;
+        let weight_unit = check_rows(&train, loss, classes, "training")?;
+        let d = train.matrix.columns();
+        penalty.validate(d * classes)?;
+        if let Some(prior) = &prior {
+            check_prior(prior, d * classes)?;
+        }
+
+        let weights = normalized_weights(&train, weight_unit);
+        let features = if scaling.intercept || scaling.standardize {
+            design::measure(&train.matrix, &weights, scaling)
+        } else {
+            FeatureScale::identity(d)
+        };
+        let criterion_sample = match validation {
+            Some(rows) => {
+                let unit = check_rows(&rows, criterion_loss, classes, "validation")?;
+                let design = Design::scaled(&rows.matrix, &features, scaling.intercept);
+                Sample {
+                    design,
+                    weights: normalized_weights(&rows, unit),
+                    targets: rows.targets,
+                }
+            }
+            None => Sample {
+                design: Design::scaled(&train.matrix, &features, scaling.intercept),
+                targets: train.targets.clone(),
+                weights: weights.clone(),
+            },
+        };
+        let (matrix, perturbed_rows) = match perturbation {
+            None => (train.matrix, Vec::new()),
+            Some(p) => (perturb(&train.matrix, &p)?, p.rows),
+        };
+        let design = Design::scaled(&matrix, &features, scaling.intercept);
+        Ok(Self {
+            loss,
+            penalty,
+            classes,
+            train: Sample {
+                design,
+                targets: train.targets,
+                weights,
+            },
+            criterion: Criterion {
+                loss: criterion_loss,
+                sign: criterion_sign,
+                sample: criterion_sample,
+            },
+            prior,
+            perturbed_rows,
+            features,
+            weight_unit,
+        })
+    }
+
+    /// Number of coordinates p = (d + intercept)·c.
+    #[must_use]
+    pub fn coordinates(&self) -> usize {
+        self.train.design.columns() * self.classes
+    }
+
+    /// Number of penalised coordinates d·c; those past them are intercepts.
+    #[must_use]
+    pub fn penalized(&self) -> usize {
+        self.train.design.features() * self.classes
+    }
+
+    /// The effective strength of every penalised coordinate (group: of every group) at `l1`.
+    #[must_use]
+    pub fn effective_strengths(&self, l1: f64) -> Vec<f64> {
+        match &self.penalty {
+            Penalty::Weighted { strengths } => strengths.iter().map(|s| l1 * s).collect(),
+            Penalty::Group { groups, strengths } => match strengths {
+                Some(strengths) => strengths.iter().map(|s| l1 * s).collect(),
+                None => vec![l1; groups.len()],
+            },
+            _ => vec![l1; self.penalized()],
+        }
+    }
+
+    /// Checks hyperparameters against this problem.
+    ///
+    /// # Errors
+    /// [`Error::Value`] when one is negative, NaN or infinite, or names a target that is not there.
+    pub fn check_points(&self, points: &[Point]) -> Result<()> {
+        for point in points {
+            for (name, value) in [("l1", point.l1), ("l2", point.l2)] {
+                if !(value.is_finite() && value >= 0.0) {
+                    return Err(Error::value(
+                        name,
+                        format!("{value} is not a strength"),
+                        "give a finite number, zero or more",
+                    ));
+                }
+            }
+            if point.target >= self.train.targets.len() {
+                return Err(Error::value(
+                    "target",
+                    format!("number {} of {}", point.target, self.train.targets.len()),
+                    "count targets from 0",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Scaled coefficients as (coefficients d·c, intercepts c) in the data's units.
+    #[must_use]
+    pub fn in_data_units(&self, w: &[f64]) -> (Vec<f64>, Vec<f64>) {
+        let c = self.classes;
+        let coefficients: Vec<f64> = (0..self.penalized())
+            .map(|at| w[at] / self.features.scale[at / c])
+            .collect();
+        let mut intercepts = w[self.penalized()..].to_vec();
+        for (at, &coefficient) in coefficients.iter().enumerate() {
+            if let Some(intercept) = intercepts.get_mut(at % c) {
+                *intercept -= self.features.center[at / c] * coefficient;
+            }
+        }
+        (coefficients, intercepts)
+    }
+}
+
+fn check_specification(
+    loss: Loss,
+    criterion: Loss,
+    classes: usize,
+    scaling: Scaling,
+    train: &Rows,
+    validation: Option<&Rows>,
+) -> Result<Scaling> {
+    let multinomial = loss == Loss::Multinomial;
+    if multinomial != (criterion == Loss::Multinomial) {
+        return Err(Error::unsupported(
+            format!("a {} criterion for a {} fit", criterion.name(), loss.name()),
+            "multinomial goes with multinomial only",
+        ));
+    }
+    if (multinomial && classes < 2) || (!multinomial && classes != 1) {
+        return Err(Error::value(
+            "classes",
+            format!("{classes} for the {} loss", loss.name()),
+            "the multinomial loss needs two classes or more, the others exactly 1",
+        ));
+    }
+    for loss in [loss, criterion] {
+        if let Loss::Huber { delta } = loss
+            && !(delta.is_finite() && delta > 0.0)
+        {
+            return Err(Error::value(
+                "Huber delta",
+                format!("{delta}"),
+                "give a finite number greater than zero",
+            ));
+        }
+    }
+    if let Some(rows) = validation {
+        if rows.matrix.columns() != train.matrix.columns() {
+            return Err(Error::shape(
+                "validation data",
+                format!("{} features as in training", train.matrix.columns()),
+                rows.matrix.columns().to_string(),
+                "give both the same columns",
+            ));
+        }
+        if rows.targets.len() != train.targets.len() {
+            return Err(Error::shape(
+                "validation targets",
+                format!("{} targets as in training", train.targets.len()),
+                rows.targets.len().to_string(),
+                "give both the same targets",
+            ));
+        }
+    }
+    if loss == Loss::Quadratic {
+        if scaling.intercept || scaling.standardize {
+            return Err(Error::unsupported(
+                "an intercept or standardisation of a quadratic form",
+                "switch both off: Q and b are used as they are",
+            ));
+        }
+        if train.weights.is_some() {
+            return Err(Error::unsupported(
+                "sample weights of a quadratic form",
+                "put them into Q and b",
+            ));
+        }
+        check_symmetric(&train.matrix)?;
+    }
+    Ok(scaling)
+}
+
+fn check_symmetric(q: &Matrix) -> Result<()> {
+    let symmetric = match q {
+        Matrix::Dense(m) => {
+            m.rows == m.columns && {
+                let scale = m.values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+                (0..m.rows).all(|i| {
+                    (0..i).all(|j| {
+                        (m.values[i * m.columns + j] - m.values[j * m.columns + i]).abs()
+                            <= 1e-12 * scale
+                    })
+                })
+            }
+        }
+        Matrix::Sparse(m) => m.rows == m.columns && m.transposed() == *m,
+    };
+    if symmetric {
+        Ok(())
+    } else {
+        Err(Error::value(
+            "Q",
+            "is not a symmetric square matrix",
+            "give ½(Q + Qᵀ)",
+        ))
+    }
+}
+
+/// Checks one set of rows and returns the mean of the user's weights.
+fn check_rows(rows: &Rows, loss: Loss, classes: usize, name: &str) -> Result<f64> {
+    let (n, d) = (rows.matrix.rows(), rows.matrix.columns());
+    let fewest = if name == "training" && loss != Loss::Quadratic {
+        2
+    } else {
+        1
+    };
+    if n < fewest || d == 0 {
+        return Err(Error::value(
+            format!("{name} data"),
+            format!("{n} rows and {d} features"),
+            format!("give at least {fewest} row(s) and one feature"),
+        ));
+    }
+    if rows.targets.is_empty() {
+        return Err(Error::value(
+            format!("{name} targets"),
+            "there is none",
+            "name at least one target",
+        ));
+    }
+    rows.matrix.check_finite(&format!("{name} data"))?;
+    for target in &rows.targets {
+        if target.len() != n {
+            return Err(Error::shape(
+                format!("{name} targets"),
+                format!("{n}, one per row of the data"),
+                target.len().to_string(),
+                "give data and targets the same rows",
+            ));
+        }
+        if let Some(i) = target.iter().position(|y| !y.is_finite()) {
+            return Err(Error::value(
+                format!("{name} targets"),
+                format!("row {} is {}", i + 1, target[i]),
+                "replace or drop missing and infinite values",
+            ));
+        }
+        check_labels(target, loss, classes, name)?;
+    }
+    let Some(weights) = &rows.weights else {
+        return Ok(1.0);
+    };
+    if weights.len() != n {
+        return Err(Error::shape(
+            format!("{name} sample weights"),
+            format!("{n}, one per row"),
+            weights.len().to_string(),
+            "give one weight per row",
+        ));
+    }
+    if let Some(i) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
+        return Err(Error::value(
+            format!("{name} sample weights"),
+            format!("row {} is {}", i + 1, weights[i]),
+            "weights must be finite and not negative",
+        ));
+    }
+    let mean = weights.iter().sum::<f64>() / n as f64;
+    if mean > 0.0 && mean.is_finite() {
+        Ok(mean)
+    } else {
+        Err(Error::value(
+            format!("{name} sample weights"),
+            "their sum is zero or overflows",
+            "give some row a moderate weight above zero",
+        ))
+    }
+}
+
+fn check_labels(target: &[f64], loss: Loss, classes: usize, name: &str) -> Result<()> {
+    let bad = if loss.is_binary() {
+        target.iter().position(|&y| y != 1.0 && y != -1.0)
+    } else if loss == Loss::Multinomial {
+        target
+            .iter()
+            .position(|&y| y < 0.0 || y >= classes as f64 || y.fract() != 0.0)
+    } else {
+        None
+    };
+    let Some(i) = bad else { return Ok(()) };
+    let domain = if loss.is_binary() {
+        "-1 and 1".to_string()
+    } else {
+        format!("0 to {}", classes - 1)
+    };
+    Err(Error::value(
+        format!("{name} targets"),
+        format!(
+            "row {} has label {}, which does not fit the {} loss",
+            i + 1,
+            target[i],
+            loss.name()
+        ),
+        format!("encode the classes as {domain}"),
+    ))
+}
+
+fn check_prior(prior: &[f64], penalized: usize) -> Result<()> {
+    if prior.len() != penalized {
+        return Err(Error::shape(
+            "prior mean",
+            format!("{penalized}, one per penalised coordinate"),
+            prior.len().to_string(),
+            "give a vector of that length",
+        ));
+    }
+    match prior.iter().position(|c| !c.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(Error::value(
+            "prior mean",
+            format!("entry {} is {}", at + 1, prior[at]),
+            "give finite numbers",
+        )),
+    }
+}
+
+fn normalized_weights(rows: &Rows, unit: f64) -> Vec<f64> {
+    match &rows.weights {
+        None => vec![1.0; rows.matrix.rows()],
+        Some(weights) => weights.iter().map(|w| w / unit).collect(),
+    }
+}
+
+/// The matrix with the perturbation added; a perturbed sparse row is stored in full.
+fn perturb(matrix: &Matrix, perturbation: &Perturbation) -> Result<Matrix> {
+    let Perturbation { rows, values } = perturbation;
+    let (n, d) = (matrix.rows(), matrix.columns());
+    if values.rows != rows.len() || values.columns != d {
+        return Err(Error::shape(
+            "perturbation",
+            format!("{} × {d}, one row per perturbed row", rows.len()),
+            format!("{} × {}", values.rows, values.columns),
+            "give one value per feature of every perturbed row",
+        ));
+    }
+    if let Some(value) = values.values.iter().find(|v| !v.is_finite()) {
+        return Err(Error::value(
+            "perturbation",
+            format!("holds {value}"),
+            "give finite numbers",
+        ));
+    }
+    let mut place = vec![usize::MAX; n];
+    for (at, &row) in rows.iter().enumerate() {
+        if row >= n {
+            return Err(Error::value(
+                "perturbed rows",
+                format!("row {row} of {n}"),
+                "count training rows from 0",
+            ));
+        }
+        if place[row] != usize::MAX {
+            return Err(Error::value(
+                "perturbed rows",
+                format!("row {row} is named twice"),
+                "name each row once",
+            ));
+        }
+        place[row] = at;
+    }
+    Ok(match matrix {
+        Matrix::Dense(m) => {
+            let mut m = m.clone();
+            for (at, &row) in rows.iter().enumerate() {
+                m.values[row * d..(row + 1) * d]
+                    .iter_mut()
+                    .zip(values.row(at))
+                    .for_each(|(x, p)| *x += p);
+            }
+            Matrix::Dense(m)
+        }
+        Matrix::Sparse(m) => {
+            let mut row_starts = vec![0];
+            let (mut column_indices, mut entries) = (Vec::new(), Vec::new());
+            for (i, &at) in place.iter().enumerate() {
+                if at == usize::MAX {
+                    m.row(i).for_each(|(j, x)| {
+                        column_indices.push(j as u32);
+                        entries.push(x);
+                    });
+                } else {
+                    let mut full = values.row(at).to_vec();
+                    m.row(i).for_each(|(j, x)| full[j] += x);
+                    column_indices.extend(0..d as u32);
+                    entries.extend(full);
+                }
+                row_starts.push(entries.len());
+            }
+            Matrix::Sparse(Sparse {
+                rows: n,
+                columns: d,
+                row_starts,
+                column_indices,
+                values: entries,
+            })
+        }
+    })
+}
