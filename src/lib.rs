@@ -3,7 +3,9 @@
 pub mod control;
 pub mod data;
 pub mod error;
+pub mod exec;
 pub mod hypergrad;
+pub mod kernel;
 pub mod kinds;
 pub mod loss;
 pub mod path;

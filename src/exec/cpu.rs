@@ -1,0 +1,345 @@
+//! The CPU executor: runs the twins, tile by tile, tiles in parallel.
+//!
+//! Problems are independent, so a tile runs the whole recording before anything else touches its
+//! memory: its working set stays in the cache of one core.
+
+use rayon::prelude::*;
+
+use super::{
+    Arguments, Buf, Command, Executor, LANES, Recording, Scope, Source, Target, Twinned, View,
+    WordBuf,
+};
+use crate::error::Result;
+
+/// Memory and threads of the CPU for one batch.
+#[derive(Debug)]
+pub struct CpuExecutor<R> {
+    problems: usize,
+    shared: Memory<R>,
+    tiles: Vec<Memory<R>>,
+}
+
+/// The buffers of one scope.
+#[derive(Debug, Clone)]
+struct Memory<R> {
+    reals: Vec<Vec<R>>,
+    words: Vec<Vec<u32>>,
+}
+
+impl<R> Memory<R> {
+    fn new() -> Self {
+        Self {
+            reals: Vec::new(),
+            words: Vec::new(),
+        }
+    }
+}
+
+impl<R: Twinned> CpuExecutor<R> {
+    /// An executor for a batch of `problems`.
+    #[must_use]
+    pub fn new(problems: usize) -> Self {
+        let tiles = vec![Memory::new(); problems.div_ceil(LANES)];
+        Self {
+            problems,
+            shared: Memory::new(),
+            tiles,
+        }
+    }
+}
+
+impl<R: Twinned> Executor<R> for CpuExecutor<R> {
+    fn problems(&self) -> usize {
+        self.problems
+    }
+
+    fn allocate(&mut self, scope: Scope, rows: usize) -> Buf {
+        let index = match scope {
+            Scope::Shared => {
+                self.shared.reals.push(vec![R::zero(); rows]);
+                self.shared.reals.len() - 1
+            }
+            Scope::PerProblem => {
+                self.tiles
+                    .iter_mut()
+                    .for_each(|tile| tile.reals.push(vec![R::zero(); rows * LANES]));
+                self.tiles.first().map_or(0, |tile| tile.reals.len() - 1)
+            }
+        };
+        Buf { index, scope, rows }
+    }
+
+    fn allocate_words(&mut self, scope: Scope, rows: usize) -> WordBuf {
+        let index = match scope {
+            Scope::Shared => {
+                self.shared.words.push(vec![0; rows]);
+                self.shared.words.len() - 1
+            }
+            Scope::PerProblem => {
+                self.tiles
+                    .iter_mut()
+                    .for_each(|tile| tile.words.push(vec![0; rows * LANES]));
+                self.tiles.first().map_or(0, |tile| tile.words.len() - 1)
+            }
+        };
+        WordBuf { index, scope, rows }
+    }
+
+    fn upload(&mut self, buf: Buf, values: &[R]) {
+        match buf.scope {
+            Scope::Shared => self.shared.reals[buf.index].copy_from_slice(values),
+            Scope::PerProblem => {
+                assert_eq!(
+                    values.len(),
+                    buf.rows * self.problems,
+                    "one row of {} per problem",
+                    buf.rows
+                );
+                self.tiles.par_iter_mut().enumerate().for_each(|(t, tile)| {
+                    scatter(
+                        &mut tile.reals[buf.index],
+                        values,
+                        t,
+                        buf.rows,
+                        self.problems,
+                    );
+                });
+            }
+        }
+    }
+
+    fn upload_words(&mut self, buf: WordBuf, words: &[u32]) {
+        match buf.scope {
+            Scope::Shared => self.shared.words[buf.index].copy_from_slice(words),
+            Scope::PerProblem => {
+                assert_eq!(
+                    words.len(),
+                    buf.rows * self.problems,
+                    "one row of {} per problem",
+                    buf.rows
+                );
+                for (t, tile) in self.tiles.iter_mut().enumerate() {
+                    scatter(
+                        &mut tile.words[buf.index],
+                        words,
+                        t,
+                        buf.rows,
+                        self.problems,
+                    );
+                }
+            }
+        }
+    }
+
+    fn run(&mut self, recording: &Recording<R>, times: usize) -> Result<()> {
+        let (shared, problems) = (&self.shared, self.problems);
+        self.tiles.par_iter_mut().enumerate().for_each(|(t, tile)| {
+            let lanes = (problems - t * LANES).min(LANES);
+            for _ in 0..times {
+                if let Some(active) = recording.active
+                    && tile.words[active.index][..lanes]
+                        .iter()
+                        .all(|&flag| flag == 0)
+                {
+                    break;
+                }
+                recording
+                    .commands
+                    .iter()
+                    .for_each(|command| execute(command, shared, tile, lanes));
+            }
+        });
+        Ok(())
+    }
+
+    fn download(&self, buf: Buf) -> Result<Vec<R>> {
+        Ok(match buf.scope {
+            Scope::Shared => self.shared.reals[buf.index].clone(),
+            Scope::PerProblem => gather(
+                self.tiles.iter().map(|tile| &tile.reals[buf.index]),
+                buf.rows,
+                self.problems,
+            ),
+        })
+    }
+
+    fn download_words(&self, buf: WordBuf) -> Result<Vec<u32>> {
+        Ok(match buf.scope {
+            Scope::Shared => self.shared.words[buf.index].clone(),
+            Scope::PerProblem => gather(
+                self.tiles.iter().map(|tile| &tile.words[buf.index]),
+                buf.rows,
+                self.problems,
+            ),
+        })
+    }
+
+    fn compact(&mut self, keep: &[usize]) {
+        let mut tiles = vec![Memory::new(); keep.len().div_ceil(LANES)];
+        let Some(first) = self.tiles.first() else {
+            return;
+        };
+        for index in 0..first.reals.len() {
+            let old: Vec<&Vec<R>> = self.tiles.iter().map(|tile| &tile.reals[index]).collect();
+            repack(&old, keep, R::zero())
+                .zip(&mut tiles)
+                .for_each(|(new, tile)| tile.reals.push(new));
+        }
+        for index in 0..first.words.len() {
+            let old: Vec<&Vec<u32>> = self.tiles.iter().map(|tile| &tile.words[index]).collect();
+            repack(&old, keep, 0)
+                .zip(&mut tiles)
+                .for_each(|(new, tile)| tile.words.push(new));
+        }
+        self.tiles = tiles;
+        self.problems = keep.len();
+    }
+}
+
+/// Writes the problems of tile `t` from problem-major `values` into the tile's array.
+fn scatter<T: Copy>(tile: &mut [T], values: &[T], t: usize, rows: usize, problems: usize) {
+    for lane in 0..(problems - t * LANES).min(LANES) {
+        let source = &values[(t * LANES + lane) * rows..][..rows];
+        source
+            .iter()
+            .enumerate()
+            .for_each(|(j, &value)| tile[j * LANES + lane] = value);
+    }
+}
+
+/// The problems of all tiles, problem-major.
+fn gather<'a, T: Copy + 'a>(
+    tiles: impl Iterator<Item = &'a Vec<T>>,
+    rows: usize,
+    problems: usize,
+) -> Vec<T> {
+    let mut out = Vec::with_capacity(rows * problems);
+    for (t, tile) in tiles.enumerate() {
+        for lane in 0..(problems - t * LANES).min(LANES) {
+            out.extend((0..rows).map(|j| tile[j * LANES + lane]));
+        }
+    }
+    out
+}
+
+/// New tiles that hold the problems `keep` of the old ones.
+fn repack<'a, T: Copy>(
+    old: &'a [&'a Vec<T>],
+    keep: &'a [usize],
+    zero: T,
+) -> impl Iterator<Item = Vec<T>> + 'a {
+    keep.chunks(LANES).map(move |chunk| {
+        let mut new = vec![zero; old[0].len()];
+        for (lane, &problem) in chunk.iter().enumerate() {
+            let (tile, from) = (old[problem / LANES], problem % LANES);
+            for at in 0..new.len() / LANES {
+                new[at * LANES + lane] = tile[at * LANES + from];
+            }
+        }
+        new
+    })
+}
+
+fn execute<R: Twinned>(
+    command: &Command<R>,
+    shared: &Memory<R>,
+    tile: &mut Memory<R>,
+    lanes: usize,
+) {
+    match command {
+        Command::Copy { from, to } => match from.scope {
+            Scope::Shared => {
+                for (row, &value) in tile.reals[to.index]
+                    .chunks_exact_mut(LANES)
+                    .zip(&shared.reals[from.index])
+                {
+                    row.fill(value);
+                }
+            }
+            Scope::PerProblem => {
+                let mut target = std::mem::take(&mut tile.reals[to.index]);
+                target.copy_from_slice(&tile.reals[from.index]);
+                tile.reals[to.index] = target;
+            }
+        },
+        Command::Fill { buf, value } => tile.reals[buf.index].fill(*value),
+        Command::Host {
+            function,
+            inputs,
+            output,
+        } => run_host(function, inputs, *output, tile, lanes),
+        Command::Dispatch {
+            kernel,
+            inputs,
+            outputs,
+            parameters,
+        } => {
+            // Outputs leave the tile while the twin runs, so that it may read the others.
+            let mut targets: Vec<Target<R>> = outputs
+                .iter()
+                .map(|output| match *output {
+                    Source::Real(buf) => Target::Real(std::mem::take(&mut tile.reals[buf.index])),
+                    Source::Words(buf) => Target::Words(std::mem::take(&mut tile.words[buf.index])),
+                })
+                .collect();
+            let views: Vec<View<'_, R>> = inputs
+                .iter()
+                .map(|input| match *input {
+                    Source::Real(buf) => {
+                        let memory = if buf.scope == Scope::Shared {
+                            shared
+                        } else {
+                            &*tile
+                        };
+                        View::Real(&memory.reals[buf.index], buf.scope)
+                    }
+                    Source::Words(buf) => {
+                        let memory = if buf.scope == Scope::Shared {
+                            shared
+                        } else {
+                            &*tile
+                        };
+                        View::Words(&memory.words[buf.index], buf.scope)
+                    }
+                })
+                .collect();
+            (R::twin(kernel))(&mut Arguments {
+                inputs: &views,
+                outputs: &mut targets,
+                parameters,
+            });
+            for (target, output) in targets.into_iter().zip(outputs) {
+                match (target, *output) {
+                    (Target::Real(values), Source::Real(buf)) => tile.reals[buf.index] = values,
+                    (Target::Words(words), Source::Words(buf)) => tile.words[buf.index] = words,
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn run_host<R: Twinned>(
+    function: &super::HostFunction<R>,
+    inputs: &[Buf],
+    output: Buf,
+    tile: &mut Memory<R>,
+    lanes: usize,
+) {
+    let mut out = vec![R::zero(); output.rows];
+    for lane in 0..lanes {
+        let columns: Vec<Vec<R>> = inputs
+            .iter()
+            .map(|buf| {
+                (0..buf.rows)
+                    .map(|j| tile.reals[buf.index][j * LANES + lane])
+                    .collect()
+            })
+            .collect();
+        let slices: Vec<&[R]> = columns.iter().map(Vec::as_slice).collect();
+        function(&slices, &mut out);
+        out.iter()
+            .enumerate()
+            .for_each(|(j, &value)| tile.reals[output.index][j * LANES + lane] = value);
+    }
+}

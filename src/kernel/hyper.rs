@@ -1,0 +1,240 @@
+//! ∂₂T: where hyperparameters enter the inner map, backwards (vjp) and forwards (tangent).
+//!
+//! With Z = D·V, `factor` a common weight (1, or 1/J in an average) and R, hQ already scaled by
+//! s/n:
+//!
+//! ```text
+//! λ₂   −γ (w − c)·z             c    γ λ₂ z            s_i   −(γ/n) r_i (x_i·z)
+//! P_i  −γ ( z r_i + w (h q)_i ) ,  q = x̃_i·z
+//! ```
+
+use super::kernel;
+use crate::exec::{Arguments, LANES, row, row_mut};
+use crate::real::Real;
+
+kernel! {
+    /// out (1) ← out − factor·γ(W − c)·Z over the penalised coordinates.
+    RIDGE_VJP = ridge_vjp(w, z, prior, gamma, factor) -> (out) [penalized]
+}
+
+kernel! {
+    /// out (penalized) ← out + factor·γλ₂Z.
+    PRIOR_VJP = prior_vjp(z, l2, gamma, factor) -> (out) [penalized]
+}
+
+kernel! {
+    /// out (rows) ← out − factor·γ Σ_k r_ik q_ik, r the residual over n.
+    WEIGHT_VJP = weight_vjp(r, q, gamma, factor) -> (out) [rows, classes]
+}
+
+kernel! {
+    /// out (perturbed rows × features) ← out − factor·γ Σ_k (z_jk r_ik + w_jk (hq)_ik).
+    PERTURBATION_VJP = perturbation_vjp(perturbed, r, hq, z, w, gamma, factor) -> (out) [count, features, classes]
+}
+
+kernel! {
+    /// out ← out − γ(λ̇₂(W − c) − λ₂ċ) over the penalised coordinates.
+    RIDGE_TANGENT = ridge_tangent(w, prior, l2, l2_tangent, prior_tangent, gamma) -> (out) [penalized]
+}
+
+kernel! {
+    /// out ← out − γG.
+    SUBTRACT_SCALED = subtract_scaled(g, gamma) -> (out) [coordinates]
+}
+
+kernel! {
+    /// R (rows·c) ← R + ṡ∘r, r the residual over n.
+    WEIGHT_TANGENT = weight_tangent(r, tangent) -> (out) [rows, classes]
+}
+
+kernel! {
+    /// Z[perturbed] ← Z[perturbed] + Ṗ·W.
+    PERTURBED_PRODUCT = perturbed_product(perturbed, tangent, w) -> (z) [count, features, classes]
+}
+
+kernel! {
+    /// G ← G + Ṗᵀ·R[perturbed].
+    PERTURBED_ADJOINT = perturbed_adjoint(perturbed, tangent, r) -> (g) [count, features, classes]
+}
+
+/// Twin of [`RIDGE_VJP`].
+fn ridge_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let penalized = arguments.parameter(0);
+    let (w, z, prior) = (
+        arguments.input(0).real(),
+        arguments.input(1).real(),
+        arguments.input(2),
+    );
+    let (gamma, factor) = (arguments.input(3).row(0), arguments.input(4).row(0));
+    let mut sum = [R::zero(); LANES];
+    for j in 0..penalized {
+        let (w, z, prior) = (row(w, j), row(z, j), prior.row(j));
+        for lane in 0..LANES {
+            sum[lane] += (w[lane] - prior[lane]) * z[lane];
+        }
+    }
+    let out = row_mut(arguments.output(0), 0);
+    for lane in 0..LANES {
+        out[lane] -= factor[lane] * gamma[lane] * sum[lane];
+    }
+}
+
+/// Twin of [`PRIOR_VJP`].
+fn prior_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let penalized = arguments.parameter(0);
+    let (z, l2) = (arguments.input(0).real(), arguments.input(1).row(0));
+    let (gamma, factor) = (arguments.input(2).row(0), arguments.input(3).row(0));
+    let out = arguments.output(0);
+    for j in 0..penalized {
+        let z = row(z, j);
+        let out = row_mut(out, j);
+        for lane in 0..LANES {
+            out[lane] += factor[lane] * gamma[lane] * l2[lane] * z[lane];
+        }
+    }
+}
+
+/// Twin of [`WEIGHT_VJP`].
+fn weight_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let (n, c) = (arguments.parameter(0), arguments.parameter(1));
+    let (r, q) = (arguments.input(0).real(), arguments.input(1).real());
+    let (gamma, factor) = (arguments.input(2).row(0), arguments.input(3).row(0));
+    let out = arguments.output(0);
+    for i in 0..n {
+        let out = row_mut(out, i);
+        for k in 0..c {
+            let (r, q) = (row(r, i * c + k), row(q, i * c + k));
+            for lane in 0..LANES {
+                out[lane] -= factor[lane] * gamma[lane] * (r[lane] * q[lane]);
+            }
+        }
+    }
+}
+
+/// Twin of [`PERTURBATION_VJP`].
+fn perturbation_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let (count, d, c) = (
+        arguments.parameter(0),
+        arguments.parameter(1),
+        arguments.parameter(2),
+    );
+    let perturbed = arguments.input(0).words();
+    let (r, hq) = (arguments.input(1).real(), arguments.input(2).real());
+    let (z, w) = (arguments.input(3).real(), arguments.input(4).real());
+    let (gamma, factor) = (arguments.input(5).row(0), arguments.input(6).row(0));
+    let out = arguments.output(0);
+    for (at, &i) in perturbed.iter().enumerate().take(count) {
+        for k in 0..c {
+            let (r, hq) = (row(r, i as usize * c + k), row(hq, i as usize * c + k));
+            for j in 0..d {
+                let (z, w) = (row(z, j * c + k), row(w, j * c + k));
+                let out = row_mut(out, at * d + j);
+                for lane in 0..LANES {
+                    out[lane] -=
+                        factor[lane] * gamma[lane] * (z[lane] * r[lane] + w[lane] * hq[lane]);
+                }
+            }
+        }
+    }
+}
+
+/// Twin of [`RIDGE_TANGENT`].
+fn ridge_tangent<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let penalized = arguments.parameter(0);
+    let (w, prior) = (arguments.input(0).real(), arguments.input(1));
+    let (l2, l2_tangent) = (arguments.input(2).row(0), arguments.input(3).row(0));
+    let (prior_tangent, gamma) = (arguments.input(4), arguments.input(5).row(0));
+    let out = arguments.output(0);
+    for j in 0..penalized {
+        let (w, prior, tangent) = (row(w, j), prior.row(j), prior_tangent.row(j));
+        let out = row_mut(out, j);
+        for lane in 0..LANES {
+            out[lane] -= gamma[lane]
+                * (l2_tangent[lane] * (w[lane] - prior[lane]) - l2[lane] * tangent[lane]);
+        }
+    }
+}
+
+/// Twin of [`SUBTRACT_SCALED`].
+fn subtract_scaled<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let p = arguments.parameter(0);
+    let (g, gamma) = (arguments.input(0).real(), arguments.input(1).row(0));
+    let out = arguments.output(0);
+    for j in 0..p {
+        let g = row(g, j);
+        let out = row_mut(out, j);
+        for lane in 0..LANES {
+            out[lane] -= gamma[lane] * g[lane];
+        }
+    }
+}
+
+/// Twin of [`WEIGHT_TANGENT`].
+fn weight_tangent<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let (n, c) = (arguments.parameter(0), arguments.parameter(1));
+    let (r, tangent) = (arguments.input(0).real(), arguments.input(1));
+    let out = arguments.output(0);
+    for i in 0..n {
+        let tangent = tangent.row(i);
+        for k in 0..c {
+            let r = row(r, i * c + k);
+            let out = row_mut(out, i * c + k);
+            for lane in 0..LANES {
+                out[lane] += tangent[lane] * r[lane];
+            }
+        }
+    }
+}
+
+/// Twin of [`PERTURBED_PRODUCT`].
+fn perturbed_product<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let (count, d, c) = (
+        arguments.parameter(0),
+        arguments.parameter(1),
+        arguments.parameter(2),
+    );
+    let (perturbed, tangent, w) = (
+        arguments.input(0).words(),
+        arguments.input(1),
+        arguments.input(2).real(),
+    );
+    let z = arguments.output(0);
+    for (at, &i) in perturbed.iter().enumerate().take(count) {
+        for k in 0..c {
+            let z = row_mut(z, i as usize * c + k);
+            for j in 0..d {
+                let (tangent, w) = (tangent.row(at * d + j), row(w, j * c + k));
+                for lane in 0..LANES {
+                    z[lane] += tangent[lane] * w[lane];
+                }
+            }
+        }
+    }
+}
+
+/// Twin of [`PERTURBED_ADJOINT`].
+fn perturbed_adjoint<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let (count, d, c) = (
+        arguments.parameter(0),
+        arguments.parameter(1),
+        arguments.parameter(2),
+    );
+    let (perturbed, tangent, r) = (
+        arguments.input(0).words(),
+        arguments.input(1),
+        arguments.input(2).real(),
+    );
+    let g = arguments.output(0);
+    for (at, &i) in perturbed.iter().enumerate().take(count) {
+        for k in 0..c {
+            let r = row(r, i as usize * c + k);
+            for j in 0..d {
+                let tangent = tangent.row(at * d + j);
+                let g = row_mut(g, j * c + k);
+                for lane in 0..LANES {
+                    g[lane] += tangent[lane] * r[lane];
+                }
+            }
+        }
+    }
+}
