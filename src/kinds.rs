@@ -112,3 +112,14 @@ pub enum Preconditioner {
     #[default]
     Diagonal,
 }
+
+/// The arithmetic of the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// Single: the arithmetic of a GPU.
+    F32,
+    /// Double: the truth.
+    #[default]
+    F64,
+}

@@ -115,6 +115,24 @@ impl Sample {
     pub fn rows(&self) -> usize {
         self.design.rows()
     }
+
+    /// X̂ᵀ·R for R of n·c numbers in C order: columns·c numbers in C order, in f64.
+    #[must_use]
+    pub fn design_adjoint(&self, r: &[f64], classes: usize) -> Vec<f64> {
+        let mut out = vec![0.0; self.design.columns() * classes];
+        for k in 0..classes {
+            let column: Vec<f64> = r.iter().skip(k).step_by(classes).copied().collect();
+            for (j, value) in self
+                .design
+                .apply_transposed(&column)
+                .into_iter()
+                .enumerate()
+            {
+                out[j * classes + k] = value;
+            }
+        }
+        out
+    }
 }
 
 /// The outer objective E(w): a loss without penalties, on rows of its own.

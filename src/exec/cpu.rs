@@ -17,6 +17,8 @@ pub struct CpuExecutor<R> {
     problems: usize,
     shared: Memory<R>,
     tiles: Vec<Memory<R>>,
+    /// While focused: the whole batch's tiles, its size, and which problems are in focus.
+    aside: Option<(Vec<Memory<R>>, usize, Vec<usize>)>,
 }
 
 /// The buffers of one scope.
@@ -44,6 +46,7 @@ impl<R: Twinned> CpuExecutor<R> {
             problems,
             shared: Memory::new(),
             tiles,
+            aside: None,
         }
     }
 }
@@ -174,25 +177,54 @@ impl<R: Twinned> Executor<R> for CpuExecutor<R> {
         })
     }
 
-    fn compact(&mut self, keep: &[usize]) {
-        let mut tiles = vec![Memory::new(); keep.len().div_ceil(LANES)];
+    fn focus(&mut self, problems: &[usize]) {
+        self.unfocus();
+        let mut tiles = vec![Memory::new(); problems.len().div_ceil(LANES)];
         let Some(first) = self.tiles.first() else {
             return;
         };
         for index in 0..first.reals.len() {
             let old: Vec<&Vec<R>> = self.tiles.iter().map(|tile| &tile.reals[index]).collect();
-            repack(&old, keep, R::zero())
+            repack(&old, problems, R::zero())
                 .zip(&mut tiles)
                 .for_each(|(new, tile)| tile.reals.push(new));
         }
         for index in 0..first.words.len() {
             let old: Vec<&Vec<u32>> = self.tiles.iter().map(|tile| &tile.words[index]).collect();
-            repack(&old, keep, 0)
+            repack(&old, problems, 0)
                 .zip(&mut tiles)
                 .for_each(|(new, tile)| tile.words.push(new));
         }
-        self.tiles = tiles;
-        self.problems = keep.len();
+        let whole = std::mem::replace(&mut self.tiles, tiles);
+        self.aside = Some((whole, self.problems, problems.to_vec()));
+        self.problems = problems.len();
+    }
+
+    fn unfocus(&mut self) {
+        let Some((mut whole, problems, focus)) = self.aside.take() else {
+            return;
+        };
+        for (slot, &problem) in focus.iter().enumerate() {
+            let (from, to) = (&self.tiles[slot / LANES], &mut whole[problem / LANES]);
+            let lanes = (slot % LANES, problem % LANES);
+            from.reals
+                .iter()
+                .zip(&mut to.reals)
+                .for_each(|(from, to)| copy_lane(from, to, lanes));
+            from.words
+                .iter()
+                .zip(&mut to.words)
+                .for_each(|(from, to)| copy_lane(from, to, lanes));
+        }
+        self.tiles = whole;
+        self.problems = problems;
+    }
+}
+
+/// Copies one problem's column of a tile to another tile.
+fn copy_lane<T: Copy>(from: &[T], to: &mut [T], (source, target): (usize, usize)) {
+    for (from, to) in from.chunks_exact(LANES).zip(to.chunks_exact_mut(LANES)) {
+        to[target] = from[source];
     }
 }
 

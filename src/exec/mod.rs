@@ -444,6 +444,10 @@ pub trait Executor<R: Real> {
     /// When the device fails.
     fn download_words(&self, buf: WordBuf) -> Result<Vec<u32>>;
 
-    /// Keeps only the given problems, in that order; every per-problem buffer follows.
-    fn compact(&mut self, keep: &[usize]);
+    /// Sets all but the given problems (indices into the whole batch) aside, so that runs, uploads
+    /// and downloads see only these, packed densely. A second call starts from the whole batch.
+    fn focus(&mut self, problems: &[usize]);
+
+    /// Brings the problems that were set aside back, each to its place.
+    fn unfocus(&mut self);
 }

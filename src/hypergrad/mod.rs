@@ -1,7 +1,15 @@
 //! Solutions, hypergradients and diagnostics for a batch of points of one problem.
 
+mod diagnose;
+mod evaluate;
+mod implicit;
 mod outcome;
+mod sampled;
 mod settings;
+mod stage;
+mod sums;
+mod unrolled;
 
+pub use evaluate::{WarmStart, evaluate};
 pub use outcome::{Hypergradient, Outcome, Warning, WarningKind};
 pub use settings::{MinibatchSteps, Settings, StochasticSettings};

@@ -2,6 +2,9 @@
 
 use crate::error::{Error, Result};
 use crate::kinds::{Method, Preconditioner, Solver, Wrt};
+use crate::loss::Loss;
+use crate::penalty::Penalty;
+use crate::problem::Problem;
 
 /// How to solve and how to differentiate.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,6 +153,43 @@ impl Settings {
                 format!("{:?}", s.schedule),
                 "steps must lie in (0, 1]: shift at least multiplier",
             );
+        }
+        Ok(())
+    }
+
+    /// Checks that the problem has what is to be differentiated.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for bounds without a box, perturbations without perturbed rows, and
+    /// sample weights or minibatches of a quadratic form.
+    pub fn check_against(&self, problem: &Problem) -> Result<()> {
+        let differentiates = |wrt: Wrt| self.method.is_some() && self.wrt.contains(&wrt);
+        if differentiates(Wrt::BoxBounds) && !matches!(problem.penalty, Penalty::Box { .. }) {
+            return Err(Error::unsupported(
+                "the derivative in box bounds without a box",
+                "use the box penalty",
+            ));
+        }
+        if differentiates(Wrt::Perturbation) && problem.perturbed_rows.is_empty() {
+            return Err(Error::unsupported(
+                "the derivative in a perturbation that is not there",
+                "name the perturbed rows and their perturbation (zeros are allowed)",
+            ));
+        }
+        if problem.loss == Loss::Quadratic {
+            if differentiates(Wrt::SampleWeights) {
+                return Err(Error::unsupported(
+                    "sample weights of a quadratic form",
+                    "it has no rows",
+                ));
+            }
+            let sampled = matches!(self.method, Some(Method::Nsid | Method::Sid));
+            if sampled || self.solver == Solver::Stochastic {
+                return Err(Error::unsupported(
+                    "minibatches of a quadratic form",
+                    "it has no rows: use aid-cg",
+                ));
+            }
         }
         Ok(())
     }

@@ -45,6 +45,7 @@ macro_rules! vectorized {
                 || {
                     const $fused: bool = true;
                     const $block: usize = 8;
+                    let _ = $block;
                     $body
                 },
             ),
@@ -54,12 +55,14 @@ macro_rules! vectorized {
                 || {
                     const $fused: bool = true;
                     const $block: usize = 2;
+                    let _ = $block;
                     $body
                 },
             ),
             _ => {
                 const $fused: bool = cfg!(target_arch = "aarch64");
                 const $block: usize = 2;
+                let _ = $block;
                 $body
             }
         }

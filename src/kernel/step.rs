@@ -189,3 +189,47 @@ fn accumulate<R: Real>(arguments: &mut Arguments<'_, R>) {
         }
     }
 }
+
+kernel! {
+    /// out = G + λ₂Y over the penalised coordinates, G elsewhere.
+    ADD_RIDGE = add_ridge(y, g, l2) -> (out) [coordinates, penalized]
+}
+
+kernel! {
+    /// value = max(a/scale_a, b/scale_b), 0/0 being 0.
+    WORSE_RATIO = worse_ratio(a, scale_a, b, scale_b) -> (value) []
+}
+
+/// Twin of [`ADD_RIDGE`].
+fn add_ridge<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let (p, penalized) = (arguments.parameter(0), arguments.parameter(1));
+    let (y, g, l2) = (
+        arguments.input(0).real(),
+        arguments.input(1).real(),
+        arguments.input(2).row(0),
+    );
+    let out = arguments.output(0);
+    for j in 0..p {
+        let (y, g) = (row(y, j), row(g, j));
+        let out = row_mut(out, j);
+        for lane in 0..LANES {
+            out[lane] = if j < penalized {
+                g[lane] + l2[lane] * y[lane]
+            } else {
+                g[lane]
+            };
+        }
+    }
+}
+
+/// Twin of [`WORSE_RATIO`].
+fn worse_ratio<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let ratio = |a: R, scale: R| if a == R::zero() { R::zero() } else { a / scale };
+    let (a, scale_a) = (arguments.input(0).row(0), arguments.input(1).row(0));
+    let (b, scale_b) = (arguments.input(2).row(0), arguments.input(3).row(0));
+    *row_mut(arguments.output(0), 0) = std::array::from_fn(|lane| {
+        let (a, b) = (ratio(a[lane], scale_a[lane]), ratio(b[lane], scale_b[lane]));
+        // A NaN on either side must come out.
+        if a > b || a.is_nan() { a } else { b }
+    });
+}

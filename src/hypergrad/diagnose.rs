@@ -1,0 +1,396 @@
+//! Honest diagnostics of one point, in f64: objective, duality gap, kink margin, support.
+
+use crate::loss::{Loss, softmax};
+use crate::penalty::Penalty;
+use crate::problem::{Point, Problem};
+
+/// What one point's diagnostics are computed from.
+#[derive(Debug, Clone, Copy)]
+pub struct Evidence<'a> {
+    /// The problem.
+    pub problem: &'a Problem,
+    /// The point.
+    pub point: Point,
+    /// Scaled coefficients, p.
+    pub w: &'a [f64],
+    /// Linear predictors, n·c (quadratic form: Qw).
+    pub z: &'a [f64],
+    /// ∇loss(w), p.
+    pub gradient: &'a [f64],
+    /// u = T(w), p.
+    pub u: &'a [f64],
+    /// γ.
+    pub gamma: f64,
+    /// loss(w).
+    pub loss: f64,
+}
+
+impl Evidence<'_> {
+    fn prior(&self, j: usize) -> f64 {
+        self.problem.prior.as_ref().map_or(0.0, |prior| prior[j])
+    }
+
+    /// Loss, ridge and penalty.
+    #[must_use]
+    pub fn objective(&self) -> f64 {
+        let penalized = self.problem.penalized();
+        let ridge: f64 = (0..penalized)
+            .map(|j| (self.w[j] - self.prior(j)).powi(2))
+            .sum();
+        self.loss + 0.5 * self.point.l2 * ridge + self.penalty()
+    }
+
+    fn penalty(&self) -> f64 {
+        let strengths = self.problem.effective_strengths(self.point.l1);
+        let penalized = self.problem.penalized();
+        match &self.problem.penalty {
+            Penalty::Group { groups, .. } => (0..groups.len())
+                .map(|g| strengths[g] * norm(groups.members(g), self.w))
+                .sum(),
+            Penalty::Box { .. } => 0.0,
+            _ => strengths
+                .iter()
+                .zip(&self.w[..penalized])
+                .map(|(l1, w)| l1 * w.abs())
+                .sum(),
+        }
+    }
+
+    /// Penalised coordinates that are not zero; for the box those strictly inside.
+    #[must_use]
+    pub fn support(&self) -> usize {
+        let w = &self.w[..self.problem.penalized()];
+        match self.problem.penalty {
+            Penalty::Box { lower, upper } => {
+                w.iter().filter(|w| lower < **w && **w < upper).count()
+            }
+            _ => w.iter().filter(|w| **w != 0.0).count(),
+        }
+    }
+
+    /// Distance of u to the nearest kink of the prox, and of w to the nearest kink of the loss's
+    /// gradient (Huber, hinge), over γ; infinite where there is none.
+    #[must_use]
+    pub fn kink_margin(&self) -> f64 {
+        let strengths = self.problem.effective_strengths(self.point.l1);
+        let penalized = &self.u[..self.problem.penalized()];
+        // An unpenalised coordinate has no kink.
+        let threshold = |l1: f64| if l1 == 0.0 { f64::NAN } else { self.gamma * l1 };
+        let prox = match &self.problem.penalty {
+            Penalty::Group { groups, .. } => (0..groups.len())
+                .map(|g| (norm(groups.members(g), self.u) - threshold(strengths[g])).abs())
+                .fold(f64::INFINITY, f64::min),
+            Penalty::Box { lower, upper } => penalized
+                .iter()
+                .map(|u| (u - lower).abs().min((u - upper).abs()))
+                .fold(f64::INFINITY, f64::min),
+            Penalty::NonNegative => penalized
+                .iter()
+                .zip(&strengths)
+                .map(|(u, l1)| (u - self.gamma * l1).abs())
+                .fold(f64::INFINITY, f64::min),
+            _ => penalized
+                .iter()
+                .zip(&strengths)
+                .map(|(u, &l1)| (u.abs() - threshold(l1)).abs())
+                .fold(f64::INFINITY, f64::min),
+        };
+        prox.min(self.loss_kink()) / self.gamma
+    }
+
+    fn loss_kink(&self) -> f64 {
+        if !matches!(self.problem.loss, Loss::Huber { .. } | Loss::SquaredHinge) {
+            return f64::INFINITY;
+        }
+        let sample = &self.problem.train;
+        let mut squares = vec![0.0; sample.rows()];
+        sample
+            .design
+            .matrix
+            .for_each_entry(|i, _, x| squares[i] += x * x);
+        let y = &sample.targets[self.point.target];
+        (0..sample.rows())
+            .filter(|&i| squares[i] > 0.0 && sample.weights[i] > 0.0)
+            .map(|i| self.problem.loss.kink_distance(self.z[i], y[i]) / squares[i].sqrt())
+            .fold(f64::INFINITY, f64::min)
+    }
+
+    /// The relative duality gap, where a dual feasible point is at hand.
+    ///
+    /// With θ_i = s_i t_i/n, t a dual residual made feasible, and a = λ₂c − X̂ᵀθ,
+    ///
+    /// ```text
+    /// gap = objective + Σ (s_i/n) ℓ*(t_i) + Σ_j [ sup_w (a_j w − ½λ₂w² − penalty(w)) − ½λ₂c_j² ]
+    /// ```
+    #[must_use]
+    pub fn duality_gap(&self) -> Option<f64> {
+        let objective = self.objective();
+        let (conjugate, correlation) = if self.problem.loss == Loss::Quadratic {
+            // f*(∇f(w)) = ½wᵀQw.
+            let value = 0.5 * self.w.iter().zip(self.z).map(|(w, z)| w * z).sum::<f64>();
+            (value, self.gradient.to_vec())
+        } else {
+            let mut t = self.dual_residuals();
+            let mut correlation = if self.center(&mut t)? {
+                self.problem
+                    .train
+                    .design_adjoint(&self.weighted(&t), self.problem.classes)
+            } else {
+                self.gradient.to_vec()
+            };
+            let shrink = self.feasible_factor(&correlation);
+            if shrink < 1.0 {
+                t.iter_mut().for_each(|t| *t *= shrink);
+                correlation.iter_mut().for_each(|a| *a *= shrink);
+            }
+            (self.conjugate(&t)?, correlation)
+        };
+        let gap = objective + conjugate + self.penalty_conjugate(&correlation)?;
+        let floor = 1e-12 * self.objective_at_zero();
+        Some((gap / objective.abs().max(floor).max(f64::MIN_POSITIVE)).max(0.0))
+    }
+
+    /// The training objective at w = 0.
+    fn objective_at_zero(&self) -> f64 {
+        let sample = &self.problem.train;
+        let y = &sample.targets[self.point.target];
+        let n = sample.rows() as f64;
+        let loss: f64 = match self.problem.loss {
+            Loss::Quadratic => return 1.0,
+            Loss::Multinomial => (self.problem.classes as f64).ln(),
+            loss => {
+                y.iter()
+                    .zip(&sample.weights)
+                    .map(|(&y, s)| s * loss.value(0.0, y))
+                    .sum::<f64>()
+                    / n
+            }
+        };
+        let prior: f64 = (0..self.problem.penalized())
+            .map(|j| self.prior(j).powi(2))
+            .sum();
+        loss + 0.5 * self.point.l2 * prior
+    }
+
+    /// t = r(z), row by row.
+    fn dual_residuals(&self) -> Vec<f64> {
+        let (c, y) = (
+            self.problem.classes,
+            &self.problem.train.targets[self.point.target],
+        );
+        let mut t = self.z.to_vec();
+        if self.problem.loss == Loss::Multinomial {
+            for (row, &class) in t.chunks_exact_mut(c).zip(y) {
+                softmax::softmax_in_place(row);
+                row[class as usize] -= 1.0;
+            }
+        } else {
+            t.iter_mut()
+                .zip(y)
+                .for_each(|(t, &y)| *t = self.problem.loss.residual(*t, y));
+        }
+        t
+    }
+
+    fn weighted(&self, t: &[f64]) -> Vec<f64> {
+        let sample = &self.problem.train;
+        let n = sample.rows() as f64;
+        let c = self.problem.classes;
+        t.iter()
+            .enumerate()
+            .map(|(at, t)| sample.weights[at / c] * t / n)
+            .collect()
+    }
+
+    /// Makes Σ s_i t_i = 0, as the free intercept demands, without leaving the conjugate's domain.
+    /// Says whether t changed.
+    fn center(&self, t: &mut [f64]) -> Option<bool> {
+        if !self.problem.train.design.intercept {
+            return Some(false);
+        }
+        let weights = &self.problem.train.weights;
+        let n = weights.len() as f64;
+        match self.problem.loss {
+            Loss::Squared | Loss::Huber { .. } => {
+                let mean = t.iter().zip(weights).map(|(t, s)| t * s).sum::<f64>() / n;
+                t.iter_mut().for_each(|t| *t -= mean);
+                if let Loss::Huber { delta } = self.problem.loss {
+                    let largest = t.iter().fold(0.0f64, |largest, t| largest.max(t.abs()));
+                    if largest > delta {
+                        t.iter_mut().for_each(|t| *t *= delta / largest);
+                    }
+                }
+            }
+            Loss::Multinomial => self.balance_classes(t)?,
+            _ => {
+                // t has the sign of −y: the heavier side is scaled down.
+                let side = |sign: f64| {
+                    t.iter()
+                        .zip(weights)
+                        .map(|(t, s)| (sign * t).max(0.0) * s)
+                        .sum::<f64>()
+                };
+                let (positive, negative) = (side(1.0), side(-1.0));
+                let (up, down) = (negative / positive, positive / negative);
+                t.iter_mut().for_each(|t| {
+                    let factor = if *t > 0.0 { up } else { down };
+                    // NaN where both sides are empty: nothing to scale.
+                    if factor < 1.0 {
+                        *t *= factor;
+                    }
+                });
+            }
+        }
+        Some(true)
+    }
+
+    /// p ← (1 − τ)p + τπ with one π for all rows, such that every class has its mass: t = p − e_y.
+    fn balance_classes(&self, t: &mut [f64]) -> Option<()> {
+        let (c, y) = (
+            self.problem.classes,
+            &self.problem.train.targets[self.point.target],
+        );
+        let weights = &self.problem.train.weights;
+        let n = weights.len() as f64;
+        let (mut excess, mut mass) = (vec![0.0; c], vec![0.0; c]);
+        for (i, row) in t.chunks_exact(c).enumerate() {
+            mass[y[i] as usize] += weights[i] / n;
+            row.iter()
+                .zip(&mut excess)
+                .for_each(|(t, excess)| *excess += weights[i] * t / n);
+        }
+        let tau = excess
+            .iter()
+            .zip(&mass)
+            .filter(|(excess, _)| **excess > 0.0)
+            .map(|(excess, mass)| excess / (mass + excess))
+            .fold(0.0, f64::max);
+        if tau == 0.0 {
+            return Some(());
+        }
+        if tau >= 1.0 {
+            return None;
+        }
+        let common: Vec<f64> = excess
+            .iter()
+            .zip(&mass)
+            .map(|(excess, mass)| (mass - (1.0 - tau) / tau * excess).max(0.0))
+            .collect();
+        for (i, row) in t.chunks_exact_mut(c).enumerate() {
+            for (k, t) in row.iter_mut().enumerate() {
+                let label = f64::from(u8::from(y[i] as usize == k));
+                *t = (1.0 - tau) * (*t + label) + tau * common[k] - label;
+            }
+        }
+        Some(())
+    }
+
+    /// The factor ≤ 1 that brings X̂ᵀθ into the dual ball, which only λ₂ = 0 demands.
+    fn feasible_factor(&self, correlation: &[f64]) -> f64 {
+        if self.point.l2 > 0.0 {
+            return 1.0;
+        }
+        let strengths = self.problem.effective_strengths(self.point.l1);
+        let penalized = self.problem.penalized();
+        let ratio = |a: f64, l1: f64| if a > l1 { l1 / a } else { 1.0 };
+        match &self.problem.penalty {
+            Penalty::Group { groups, .. } => (0..groups.len())
+                .map(|g| ratio(norm(groups.members(g), correlation), strengths[g]))
+                .fold(1.0, f64::min),
+            Penalty::Box { .. } => 1.0,
+            Penalty::NonNegative => (0..penalized)
+                .map(|j| ratio(-correlation[j], strengths[j]))
+                .fold(1.0, f64::min),
+            _ => (0..penalized)
+                .map(|j| ratio(correlation[j].abs(), strengths[j]))
+                .fold(1.0, f64::min),
+        }
+    }
+
+    /// Σ (s_i/n) ℓ*(t_i).
+    fn conjugate(&self, t: &[f64]) -> Option<f64> {
+        let sample = &self.problem.train;
+        let (c, y) = (self.problem.classes, &sample.targets[self.point.target]);
+        let entropy = |p: f64| if p > 0.0 { p * p.ln() } else { 0.0 };
+        let mut total = 0.0;
+        for (i, row) in t.chunks_exact(c).enumerate() {
+            let (t, y) = (row[0], y[i]);
+            total += sample.weights[i]
+                * match self.problem.loss {
+                    Loss::Squared | Loss::Huber { .. } => 0.5 * t * t + t * y,
+                    Loss::Logistic => entropy(-t * y) + entropy(1.0 + t * y),
+                    Loss::SquaredHinge => 0.5 * t * t + t * y,
+                    Loss::Multinomial => row
+                        .iter()
+                        .enumerate()
+                        .map(|(k, t)| entropy(t + f64::from(u8::from(y as usize == k))))
+                        .sum(),
+                    Loss::Quadratic => return None,
+                };
+        }
+        Some(total / sample.rows() as f64)
+    }
+
+    /// Σ_j [ sup_w (a_j w − ½λ₂w² − penalty(w)) − ½λ₂c_j² ], a = λ₂c − correlation.
+    fn penalty_conjugate(&self, correlation: &[f64]) -> Option<f64> {
+        let (l2, penalized) = (self.point.l2, self.problem.penalized());
+        let strengths = self.problem.effective_strengths(self.point.l1);
+        let a: Vec<f64> = (0..penalized)
+            .map(|j| l2 * self.prior(j) - correlation[j])
+            .collect();
+        // Rounding of a value that is exactly on the ball.
+        let slack = 1e-12
+            * a.iter()
+                .fold(f64::MIN_POSITIVE, |largest, a| largest.max(a.abs()));
+        let beyond = |a: f64, l1: f64| {
+            let excess = (a - l1).max(0.0);
+            if l2 > 0.0 {
+                Some(excess * excess / (2.0 * l2))
+            } else {
+                (excess <= slack).then_some(0.0)
+            }
+        };
+        let total: Option<f64> = match &self.problem.penalty {
+            Penalty::Group { groups, .. } => (0..groups.len())
+                .map(|g| beyond(norm(groups.members(g), &a), strengths[g]))
+                .sum(),
+            Penalty::Box { lower, upper } => a
+                .iter()
+                .map(|&a| {
+                    let best = if l2 > 0.0 {
+                        (a / l2).clamp(*lower, *upper)
+                    } else if a > 0.0 {
+                        *upper
+                    } else if a < 0.0 {
+                        *lower
+                    } else {
+                        0.0f64.clamp(*lower, *upper)
+                    };
+                    let value = a * best - 0.5 * l2 * best * best;
+                    value.is_finite().then_some(value)
+                })
+                .sum(),
+            Penalty::NonNegative => a
+                .iter()
+                .zip(&strengths)
+                .map(|(&a, &l1)| beyond(a, l1))
+                .sum(),
+            _ => a
+                .iter()
+                .zip(&strengths)
+                .map(|(a, &l1)| beyond(a.abs(), l1))
+                .sum(),
+        };
+        let prior: f64 = (0..penalized).map(|j| self.prior(j).powi(2)).sum();
+        total.map(|total| total - 0.5 * l2 * prior)
+    }
+}
+
+/// ‖x_g‖.
+fn norm(members: &[u32], x: &[f64]) -> f64 {
+    members
+        .iter()
+        .map(|&j| x[j as usize].powi(2))
+        .sum::<f64>()
+        .sqrt()
+}

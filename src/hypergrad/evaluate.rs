@@ -1,0 +1,482 @@
+//! From points to outcomes: solve, linearise once, differentiate, diagnose.
+
+use rayon::prelude::*;
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::exec::{Executor, LANES, Recording, Scope, Twinned};
+use crate::iterate::Progress;
+use crate::kernel::step::DISTANCE;
+use crate::kinds::{Method, Precision, Solver, Status};
+use crate::map::FixedPointMap;
+use crate::map::spectrum::Spectrum;
+use crate::path::{self, PathSettings, RestrictedFactor, RestrictedMethod};
+use crate::problem::{Point, Problem};
+use crate::real::{convert, widen};
+
+use super::diagnose::Evidence;
+use super::outcome::{Hypergradient, Outcome, Warning, WarningKind};
+use super::settings::Settings;
+use super::stage::{Stage, norms};
+use super::sums::RawSums;
+use super::unrolled;
+
+/// Where a solver may start: an earlier outcome's solution and adjoint.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WarmStart {
+    /// Scaled coefficients, p entries.
+    pub w: Vec<f64>,
+    /// The adjoint v, p entries, or empty.
+    pub v: Vec<f64>,
+}
+
+/// Solves every point and, where `settings.method` says how, differentiates it.
+///
+/// Outcomes are in the order of `points`; what ran out of its budget or is not finite is returned
+/// with that status. The same bits come out for any number of threads.
+///
+/// # Errors
+/// [`Error::Value`], [`Error::Shape`] and [`Error::Unsupported`] for settings, points or warm
+/// starts that do not fit the problem.
+pub fn evaluate(
+    problem: &Problem,
+    points: &[Point],
+    settings: &Settings,
+    precision: Precision,
+    warm: Option<&[WarmStart]>,
+    control: &Control,
+) -> Result<Vec<Outcome>> {
+    settings.validate()?;
+    problem.check_points(points)?;
+    settings.check_against(problem)?;
+    check_warm(problem, points, settings, warm)?;
+    let work = || match precision {
+        Precision::F64 => evaluate_in::<f64>(problem, points, settings, warm, control),
+        Precision::F32 => evaluate_in::<f32>(problem, points, settings, warm, control),
+    };
+    if settings.threads == 0 {
+        return work();
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(settings.threads)
+        .build()
+        .map_err(|error| Error::value("threads", error.to_string(), "ask for fewer threads"))?;
+    pool.install(work)
+}
+
+fn check_warm(problem: &Problem, points: &[Point], settings: &Settings, warm: Option<&[WarmStart]>) -> Result<()> {
+    let Some(warm) = warm else { return Ok(()) };
+    if matches!(settings.method, Some(Method::ItdForward | Method::ItdReverse)) {
+        return Err(Error::unsupported("a warm start of ITD", "ITD starts at w = 0: drop the warm start"));
+    }
+    let p = problem.coordinates();
+    let fits = |start: &WarmStart| start.w.len() == p && (start.v.is_empty() || start.v.len() == p);
+    if warm.len() == points.len() && warm.iter().all(fits) {
+        return Ok(());
+    }
+    Err(Error::shape(
+        "warm starts",
+        format!("{} of {p} coordinates", points.len()),
+        format!("{} of other sizes", warm.len()),
+        "give one per point, from outcomes of the same problem",
+    ))
+}
+
+/// Points whose per-problem arrays fit this many bytes run together.
+const MEMORY: usize = 1 << 30;
+
+/// A solved point before it is differentiated.
+struct Solved<R> {
+    w: Vec<f64>,
+    progress: Progress,
+    factor: Option<RestrictedFactor<R>>,
+    sums: Option<RawSums>,
+}
+
+fn evaluate_in<R: Twinned>(
+    problem: &Problem,
+    points: &[Point],
+    settings: &Settings,
+    warm: Option<&[WarmStart]>,
+    control: &Control,
+) -> Result<Vec<Outcome>> {
+    let spectrum = Spectrum::of(problem);
+    let solved = solve::<R>(problem, points, &spectrum, settings, warm, control)?;
+    let numbers = 16 * problem.coordinates()
+        + (6 * problem.train.rows() + 4 * problem.criterion.sample.rows()) * problem.classes;
+    let together = (MEMORY / (8 * numbers * LANES)).max(1) * LANES;
+    let mut outcomes = Vec::with_capacity(points.len());
+    for (at, chunk) in solved.chunks(together).enumerate() {
+        let range = at * together..at * together + chunk.len();
+        let warm = warm.map(|warm| &warm[range.clone()]);
+        outcomes.extend(differentiate(problem, &points[range], &spectrum, settings, (chunk, warm), control)?);
+        control.report_finished(chunk.len());
+    }
+    Ok(outcomes)
+}
+
+/// The solutions of all points, by the solver that the settings name.
+fn solve<R: Twinned>(
+    problem: &Problem,
+    points: &[Point],
+    spectrum: &Spectrum,
+    settings: &Settings,
+    warm: Option<&[WarmStart]>,
+    control: &Control,
+) -> Result<Vec<Solved<R>>> {
+    let itd = match settings.method {
+        Some(Method::ItdForward) => Some(unrolled::forward::<R>(problem, points, spectrum, settings, control)?),
+        Some(Method::ItdReverse) => Some(unrolled::reverse::<R>(problem, points, spectrum, settings, control)?),
+        _ => None,
+    };
+    if let Some(outcomes) = itd {
+        let solved = |outcome: unrolled::Unrolled| Solved {
+            w: outcome.w,
+            progress: outcome.progress,
+            factor: None,
+            sums: Some(outcome.sums),
+        };
+        return Ok(outcomes.into_iter().map(solved).collect());
+    }
+    if matches!(settings.solver, Solver::Auto | Solver::Path) {
+        let starts: Option<Vec<Vec<f64>>> = warm.map(|warm| warm.iter().map(|start| start.w.clone()).collect());
+        let chosen = PathSettings { tolerance: settings.tolerance, max_steps: settings.max_steps };
+        let solutions = path::solve::<R>(problem, points, starts.as_deref(), &chosen, control)?;
+        let solved = |solution: path::PathSolution<R>| Solved {
+            w: widen(&solution.w),
+            progress: Progress { status: solution.status, steps: solution.steps },
+            factor: solution.factor,
+            sums: None,
+        };
+        return Ok(solutions.into_iter().map(solved).collect());
+    }
+    let gram = unrolled::gram_serves::<R>(problem, &settings.wrt) && settings.solver != Solver::Stochastic;
+    let mut stage = Stage::<R>::new(problem, points, spectrum, gram)?;
+    if let Some(warm) = warm {
+        let start: Vec<f64> = warm.iter().flat_map(|start| start.w.iter().copied()).collect();
+        stage.set_solution(&start);
+    }
+    let progress = stage.solve(settings, control)?;
+    let w = widen(&stage.executor.download(stage.w)?);
+    Ok(w.chunks_exact(problem.coordinates())
+        .zip(progress)
+        .map(|(w, progress)| Solved { w: w.to_vec(), progress, factor: None, sums: None })
+        .collect())
+}
+
+/// An adjoint and what it gives, for one point.
+struct Differentiated {
+    hypergradient: Option<Hypergradient>,
+    progress: Progress,
+    linear_residual: Option<f64>,
+    singular: bool,
+    v: Vec<f64>,
+}
+
+fn differentiate<R: Twinned>(
+    problem: &Problem,
+    points: &[Point],
+    spectrum: &Spectrum,
+    settings: &Settings,
+    (solved, warm): (&[Solved<R>], Option<&[WarmStart]>),
+    control: &Control,
+) -> Result<Vec<Outcome>> {
+    let mut stage = Stage::<R>::new(problem, points, spectrum, false)?;
+    let w: Vec<f64> = solved.iter().flat_map(|solved| solved.w.iter().copied()).collect();
+    stage.set_solution(&w);
+    let criteria = stage.linearize()?;
+    let mut differentiated = adjoints(&mut stage, settings, (solved, warm), control)?;
+    // In f32 the diagnostics are computed anew, in f64, of what f32 found.
+    let diagnosed = if R::NAME == "f64" {
+        diagnose(&mut stage, solved, &differentiated, &criteria, settings)?
+    } else {
+        let mut exact = Stage::<f64>::new(problem, points, spectrum, false)?;
+        exact.set_solution(&w);
+        let criteria = exact.linearize()?;
+        let with_adjoint = differentiated.iter().any(|d| !d.v.is_empty());
+        if with_adjoint {
+            let p = problem.coordinates();
+            let v: Vec<f64> = differentiated
+                .iter()
+                .flat_map(|d| if d.v.is_empty() { vec![0.0; p] } else { d.v.clone() })
+                .collect();
+            exact.executor.upload(exact.v, &v);
+            let residuals = exact.linear_residuals()?;
+            for (d, residual) in differentiated.iter_mut().zip(residuals) {
+                d.linear_residual = d.linear_residual.map(|_| residual);
+            }
+        }
+        diagnose(&mut exact, solved, &differentiated, &criteria, settings)?
+    };
+    Ok(diagnosed)
+}
+
+/// The adjoint and the hypergradient of every point of a linearised stage.
+fn adjoints<R: Twinned>(
+    stage: &mut Stage<'_, R>,
+    settings: &Settings,
+    (solved, warm): (&[Solved<R>], Option<&[WarmStart]>),
+    control: &Control,
+) -> Result<Vec<Differentiated>> {
+    let problem = stage.problem;
+    let p = problem.coordinates();
+    let nothing = Progress { status: Status::Converged, steps: 0 };
+    let without = |hypergradient: Option<Hypergradient>| Differentiated {
+        hypergradient,
+        progress: nothing,
+        linear_residual: None,
+        singular: false,
+        v: Vec::new(),
+    };
+    let Some(method) = settings.method else {
+        return Ok(solved.iter().map(|_| without(None)).collect());
+    };
+    if matches!(method, Method::ItdForward | Method::ItdReverse) {
+        let finish = |solved: &Solved<R>| without(solved.sums.clone().map(|sums| sums.finish(problem)));
+        return Ok(solved.iter().map(finish).collect());
+    }
+
+    let path_like = matches!(settings.solver, Solver::Auto | Solver::Path);
+    let restricted = method == Method::Direct || (method == Method::AidCg && path_like);
+    stage.map.allocate_sums(&mut stage.executor, &settings.wrt);
+    if let (Some(warm), Method::AidFp) = (warm, method) {
+        let zero = vec![0.0; p];
+        let starts = warm.iter().flat_map(|start| if start.v.is_empty() { &zero } else { &start.v });
+        let v: Vec<f64> = starts.copied().collect();
+        stage.executor.upload(stage.v, &convert::<R>(&v));
+    }
+    let mut singular = vec![false; solved.len()];
+    let mut sampled_sums = None;
+    let progress = match method {
+        _ if restricted => {
+            let (progress, flags) = solve_restricted(stage, settings, solved, control)?;
+            singular = flags;
+            progress
+        }
+        Method::AidFp => stage.solve_neumann(settings, control)?,
+        Method::Nsid | Method::Sid => {
+            let steps = settings.stochastic.steps;
+            let (progress, mut sums) = stage.solve_sampled(settings, None, &[steps], control)?;
+            sampled_sums = sums.pop();
+            // ū is not u: the residual is measured at the true linearisation.
+            stage.linearize()?;
+            progress
+        }
+        _ => stage.solve_cg(settings, control)?,
+    };
+    if !restricted && stage.points.iter().any(|point| point.l2 == 0.0) {
+        singular = singular_points(stage, solved, control)?;
+    }
+    let sums = match sampled_sums {
+        Some(sums) => sums,
+        None => {
+            let mut recording = Recording::new();
+            stage.map.vjp_hyper(&mut recording, stage.w, stage.v, stage.one);
+            stage.executor.run(&recording, 1)?;
+            RawSums::download(&stage.executor, &stage.map.sums, solved.len())?
+        }
+    };
+    let residuals = stage.linear_residuals()?;
+    let v = widen(&stage.executor.download(stage.v)?);
+    Ok(sums
+        .into_iter()
+        .enumerate()
+        .map(|(at, sums)| Differentiated {
+            hypergradient: (!singular[at]).then(|| sums.finish(problem)),
+            progress: if singular[at] { nothing } else { progress[at] },
+            linear_residual: (!singular[at]).then_some(residuals[at]),
+            singular: singular[at],
+            v: if singular[at] { Vec::new() } else { v[at * p..(at + 1) * p].to_vec() },
+        })
+        .collect())
+}
+
+/// z by the restricted systems of the path, lifted to v.
+fn solve_restricted<R: Twinned>(
+    stage: &mut Stage<'_, R>,
+    settings: &Settings,
+    solved: &[Solved<R>],
+    control: &Control,
+) -> Result<(Vec<Progress>, Vec<bool>)> {
+    let method = match settings.method {
+        Some(Method::Direct) => RestrictedMethod::Direct,
+        _ => RestrictedMethod::Cg { preconditioner: settings.preconditioner },
+    };
+    let solutions = restricted_solutions(stage, method, solved, (settings.tolerance, settings.max_steps), control)?;
+    let z: Vec<R> = solutions.iter().flat_map(|solution| solution.z.iter().copied()).collect();
+    stage.lift(&z)?;
+    let progress = |s: &path::RestrictedSolution<R>| Progress { status: s.status, steps: s.steps };
+    Ok((solutions.iter().map(progress).collect(), solutions.iter().map(|s| s.singular).collect()))
+}
+
+fn restricted_solutions<R: Twinned>(
+    stage: &Stage<'_, R>,
+    method: RestrictedMethod,
+    solved: &[Solved<R>],
+    (tolerance, max_steps): (Option<f64>, usize),
+    control: &Control,
+) -> Result<Vec<path::RestrictedSolution<R>>> {
+    let w: Vec<Vec<R>> = solved.iter().map(|solved| convert(&solved.w)).collect();
+    let gradients = stage.executor.download(stage.criterion_gradient)?;
+    let gradients: Vec<Vec<R>> =
+        gradients.chunks_exact(stage.map.coordinates).map(<[R]>::to_vec).collect();
+    let steps: Vec<f64> = stage.points.iter().map(|point| stage.spectrum.step(point.l2).gamma).collect();
+    let factors: Vec<Option<&RestrictedFactor<R>>> = solved.iter().map(|solved| solved.factor.as_ref()).collect();
+    path::solve_restricted(
+        stage.problem,
+        stage.points,
+        &w,
+        &steps,
+        &gradients,
+        Some(&factors),
+        method,
+        tolerance,
+        max_steps,
+        control,
+    )
+}
+
+/// Which points have a singular restricted Hessian, found by factoring it: only λ₂ = 0 allows it.
+fn singular_points<R: Twinned>(stage: &Stage<'_, R>, solved: &[Solved<R>], control: &Control) -> Result<Vec<bool>> {
+    let solutions = restricted_solutions(stage, RestrictedMethod::Direct, solved, (None, 1), control)?;
+    Ok(solutions.iter().map(|solution| solution.singular).collect())
+}
+
+/// The outcomes, from a stage in f64 that is linearised at w.
+fn diagnose<R: Twinned, S: Twinned>(
+    stage: &mut Stage<'_, S>,
+    solved: &[Solved<R>],
+    differentiated: &[Differentiated],
+    criteria: &[f64],
+    settings: &Settings,
+) -> Result<Vec<Outcome>> {
+    let p = stage.map.coordinates;
+    let value = stage.executor.allocate(Scope::PerProblem, 1);
+    let residual = stage.executor.allocate(Scope::PerProblem, 1);
+    let mut recording = Recording::new();
+    stage.map.rows.value(&mut recording, stage.w, value);
+    stage.map.value(&mut recording, stage.next);
+    let inputs = [stage.next.into(), stage.w.into(), stage.map.gamma.into()];
+    recording.dispatch(&DISTANCE, &inputs, &[residual.into()], &[p]);
+    stage.executor.run(&recording, 1)?;
+    let contractions = if settings.contraction { Some(contractions(stage)?) } else { None };
+    let losses = widen(&stage.executor.download(value)?);
+    let residuals = widen(&stage.executor.download(residual)?);
+    let z = widen(&stage.executor.download(stage.map.rows.z)?);
+    let gradients = widen(&stage.executor.download(stage.map.gradient)?);
+    let u = widen(&stage.executor.download(stage.map.u)?);
+    let criterion_norms = widen(&norms(&stage.executor.download(stage.criterion_gradient)?, p));
+    let predictors = stage.map.rows.z.rows();
+    let outcomes = (0..solved.len()).into_par_iter().map(|at| {
+        let point = stage.points[at];
+        let step = stage.spectrum.step(point.l2);
+        let evidence = Evidence {
+            problem: stage.problem,
+            point,
+            w: &solved[at].w,
+            z: &z[at * predictors..(at + 1) * predictors],
+            gradient: &gradients[at * p..(at + 1) * p],
+            u: &u[at * p..(at + 1) * p],
+            gamma: step.gamma,
+            loss: losses[at],
+        };
+        let margin = evidence.kink_margin();
+        let d = &differentiated[at];
+        let certified = margin.is_infinite()
+            || (step.contraction < 1.0 && margin > residuals[at] * step.contraction / (1.0 - step.contraction));
+        let contraction = contractions.as_ref().map(|contractions| contractions[at]);
+        Outcome {
+            point,
+            status: solved[at].progress.status.worse(d.progress.status),
+            steps: solved[at].progress.steps,
+            linear_steps: d.progress.steps,
+            objective: evidence.objective(),
+            criterion: criteria[at],
+            hypergradient: d.hypergradient.clone(),
+            support: evidence.support(),
+            residual: residuals[at],
+            duality_gap: evidence.duality_gap().filter(|gap| gap.is_finite()),
+            linear_residual: d.linear_residual,
+            kink_margin: margin.is_finite().then_some(margin),
+            certified,
+            contraction,
+            adjoint_error_bound: contraction.zip(d.linear_residual).map(|(q, residual)| {
+                residual * criterion_norms[at] * (2.0 - q) / (1.0 - q).max(0.0)
+            }),
+            warnings: warnings(stage.problem, (d.singular, certified, margin), step.contraction, settings),
+            solution: solved[at].w.clone(),
+            adjoint: d.v.clone(),
+        }
+    });
+    Ok(outcomes.collect())
+}
+
+/// What the user should know about a point.
+fn warnings(
+    problem: &Problem,
+    (singular, certified, margin): (bool, bool, f64),
+    contraction: f64,
+    settings: &Settings,
+) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if singular {
+        warnings.push(Warning {
+            kind: WarningKind::SingularHessian,
+            message: "the Hessian restricted to the support is singular, so that there is no hypergradient; \
+                      choose l2 > 0, or drop duplicate columns"
+                .into(),
+        });
+    }
+    if !certified && settings.method.is_some() {
+        let message = if contraction >= 1.0 {
+            "the support cannot be certified, because the map is not a global contraction; l2 > 0 makes it one \
+             where the loss allows"
+                .into()
+        } else {
+            format!(
+                "the support is not certified (distance to the nearest kink {margin:.1e}): the hypergradient may \
+                 belong to a neighbouring piece; tighten the tolerance, or move off the kink"
+            )
+        };
+        warnings.push(Warning { kind: WarningKind::NotCertified, message });
+    }
+    if problem.train.design.intercept {
+        for &column in &problem.features.constant {
+            warnings.push(Warning {
+                kind: WarningKind::ConstantColumn,
+                message: format!(
+                    "feature {} does not vary: its coefficient is zero; drop it, or fit without an intercept",
+                    column + 1
+                ),
+            });
+        }
+    }
+    warnings
+}
+
+/// The contraction on the support, q_S = ‖D^½(I − γA)D^½‖, by power iterations with ∂₁Φ, which has
+/// the same eigenvalues.
+fn contractions<S: Twinned>(stage: &mut Stage<'_, S>) -> Result<Vec<f64>> {
+    let p = stage.map.coordinates;
+    let a = stage.executor.allocate(Scope::PerProblem, p);
+    let b = stage.executor.allocate(Scope::PerProblem, p);
+    let start: Vec<f64> = (0..p).map(|j| 1.0 + (j as f64 * 0.754_877_666).fract()).collect();
+    let all: Vec<f64> = (0..stage.points.len()).flat_map(|_| start.iter().copied()).collect();
+    stage.executor.upload(a, &convert::<S>(&all));
+    let mut recording = Recording::new();
+    stage.map.jvp_w(&mut recording, a, b);
+    let mut estimates = vec![0.0; stage.points.len()];
+    for _ in 0..60 {
+        stage.executor.run(&recording, 1)?;
+        let mut image = widen(&stage.executor.download(b)?);
+        for (estimate, image) in estimates.iter_mut().zip(image.chunks_exact_mut(p)) {
+            let norm = image.iter().map(|x| x * x).sum::<f64>().sqrt();
+            *estimate = norm;
+            if norm > 0.0 {
+                image.iter_mut().for_each(|x| *x /= norm);
+            }
+        }
+        stage.executor.upload(a, &convert::<S>(&image));
+    }
+    Ok(estimates)
+}

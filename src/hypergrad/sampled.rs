@@ -1,0 +1,187 @@
+//! Stochastic implicit differentiation: NSID, and SID to compare it with.
+//!
+//! ```text
+//! ū ← (1/J) Σ_j T̂(w, ξ_j) ,  D ← ∂₁G(ū) ,  v ← 0
+//! v ← (1 − η_i) v + η_i ( ∂₁T̂(w, ξ'_i)ᵀ D v + ∂₁E )                                  NSID
+//! ∂₂G(ū)ᵀv + [ (1/J) Σ_j ∂₂T̂(w, ξ_j) ]ᵀ D v                                          result
+//! ```
+//!
+//! A minibatch's T̂ is affine in its rows, so that the averages over J minibatches are one pass with
+//! the rows weighted by how often they were drawn. SID takes D at every minibatch's own u instead,
+//! which is biased.
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::exec::{Executor, Recording, Scope, Twinned};
+use crate::iterate::Progress;
+use crate::iterate::stochastic::{LinearState, Streams, record_linear_step, run_steps};
+use crate::kernel::sampled::ADVANCE;
+use crate::kinds::{Method, Status, Wrt};
+use crate::map::minibatch::Draws;
+use crate::map::operator::{per_problem, shared};
+use crate::map::prox_grad::SampledRows;
+use crate::map::{FixedPointMap, ProxGrad};
+use crate::real::Real;
+
+use super::settings::{MinibatchSteps, Settings};
+use super::stage::Stage;
+use super::sums::RawSums;
+
+/// Minibatches whose rows travel to the device at once.
+const RING: usize = 128;
+
+impl<R: Twinned> Stage<'_, R> {
+    /// NSID or SID at the solution that w holds (linearised), with derivatives after each of the
+    /// ascending numbers of steps in `checkpoints`. Every problem sees the same minibatches, or,
+    /// with `seeds`, each those of its own seed. v is left in place.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for decreasing steps without a contraction, and for SID with respect
+    /// to weights or perturbations.
+    pub fn solve_sampled(
+        &mut self,
+        settings: &Settings,
+        seeds: Option<&[u64]>,
+        checkpoints: &[usize],
+        control: &Control,
+    ) -> Result<(Vec<Progress>, Vec<Vec<RawSums>>)> {
+        let frozen = settings.method != Some(Method::Sid);
+        if !frozen && settings.wrt.iter().any(|wrt| matches!(wrt, Wrt::SampleWeights | Wrt::Perturbation)) {
+            return Err(Error::unsupported(
+                "SID with respect to sample weights or perturbations",
+                "use NSID, which is not biased",
+            ));
+        }
+        let chosen = &settings.stochastic;
+        let (n, problems) = (self.problem.train.rows(), self.points.len());
+        let batch = chosen.batch.min(n);
+        let last = checkpoints.last().copied().unwrap_or(0);
+        let freezing = chosen.freeze.unwrap_or(last + 1);
+        let streams = |stream: u64| {
+            let draws = |&seed: &u64| Draws::new(seed, stream, n, batch, chosen.independent);
+            Streams::new(seeds.unwrap_or(&[chosen.seed]).iter().map(draws).collect())
+        };
+        let (mut step_streams, mut freeze_streams) = (streams(0), streams(1));
+        let sample = SampledRows::new(&mut self.executor, &self.map, (batch, RING), step_streams.scope());
+        let state = self.linear_state(settings)?;
+
+        // ū and the averaged ∂₂T̂: one pass with the counts of J minibatches as weights.
+        let averaged = self.averaged_map(&freeze_streams.counts(freezing), (batch * freezing) as f64, problems);
+        let mut prepare = Recording::new();
+        averaged.linearize(&mut prepare, self.w);
+        self.map.refresh(&mut prepare, self.w);
+        prepare.fill(self.v, R::zero());
+        self.executor.run(&prepare, 1)?;
+
+        let mut step = Recording::new();
+        record_linear_step(&mut step, &self.map, &sample, &state, frozen);
+        let mut results = Vec::with_capacity(checkpoints.len());
+        let mut taken = 0;
+        for &checkpoint in checkpoints {
+            let rows = (&sample, &mut step_streams);
+            taken += run_steps(&mut self.executor, &step, rows, (taken, checkpoint - taken), control)?;
+            results.push(if frozen {
+                self.averaged_derivative(&averaged)?
+            } else {
+                self.sampled_derivative(batch, freezing, &mut freeze_streams.clone(), control)?
+            });
+        }
+        let v = self.executor.download(self.v)?;
+        let progress = v
+            .chunks_exact(self.map.coordinates)
+            .map(|v| {
+                let status = if v.iter().any(|v| !num_traits::Float::is_finite(*v)) {
+                    Status::NonFinite
+                } else if taken < last {
+                    Status::BudgetSpent
+                } else {
+                    Status::Converged
+                };
+                Progress { status, steps: taken }
+            })
+            .collect();
+        Ok((progress, results))
+    }
+
+    /// Room and step schedules; β = m·2/(1 − q²), κ = shift·2/(1 − q²) with q of each point.
+    fn linear_state(&mut self, settings: &Settings) -> Result<LinearState> {
+        let mut schedule = Vec::with_capacity(self.points.len());
+        for point in self.points {
+            schedule.push(match settings.stochastic.schedule {
+                MinibatchSteps::Constant { eta } => (eta, -1.0),
+                MinibatchSteps::Decreasing { multiplier, shift } => {
+                    let q = self.spectrum.step(point.l2).contraction;
+                    if q >= 1.0 {
+                        return Err(Error::unsupported(
+                            format!("decreasing steps at l2 = {}: the map is not a contraction", point.l2),
+                            "choose l2 > 0, or a constant step",
+                        ));
+                    }
+                    let unit = 2.0 / (1.0 - q * q);
+                    (multiplier * unit, shift * unit)
+                }
+            });
+        }
+        let (beta, kappa): (Vec<f64>, Vec<f64>) = schedule.into_iter().unzip();
+        let p = self.map.coordinates;
+        Ok(LinearState {
+            w: self.w,
+            criterion: self.criterion_gradient,
+            v: self.v,
+            dv: self.executor.allocate(Scope::PerProblem, p),
+            next: self.next,
+            beta: per_problem(&mut self.executor, 1, &beta),
+            kappa: per_problem(&mut self.executor, 1, &kappa),
+            eta: self.executor.allocate(Scope::PerProblem, 1),
+        })
+    }
+
+    /// The map with rows weighted by s_i·count_i/(J·batch).
+    fn averaged_map(&mut self, counts: &[f64], total: f64, problems: usize) -> ProxGrad {
+        let weights = &self.problem.train.weights;
+        let n = weights.len();
+        let unweighted: Vec<f64> = counts.iter().map(|count| count / total).collect();
+        let scale: Vec<f64> = unweighted.iter().enumerate().map(|(at, u)| u * weights[at % n]).collect();
+        let mut upload = |values: &[f64]| {
+            if values.len() == n && problems != 1 || problems == 1 {
+                shared(&mut self.executor, values)
+            } else {
+                per_problem(&mut self.executor, n, values)
+            }
+        };
+        let (scale, unweighted) = (upload(&scale), upload(&unweighted));
+        self.map.with_row_scale(scale, unweighted)
+    }
+
+    /// NSID's derivative at the present v, D being frozen at ū.
+    fn averaged_derivative(&mut self, averaged: &ProxGrad) -> Result<Vec<RawSums>> {
+        let mut recording = Recording::new();
+        self.map.sums.iter().for_each(|sum| recording.fill(sum, R::zero()));
+        averaged.refresh(&mut recording, self.w);
+        averaged.vjp_hyper(&mut recording, self.w, self.v, self.one);
+        self.map.refresh(&mut recording, self.w);
+        self.executor.run(&recording, 1)?;
+        RawSums::download(&self.executor, &self.map.sums, self.points.len())
+    }
+
+    /// SID's derivative at the present v: the average of every minibatch's own ∂₂Φ̂ᵀv.
+    fn sampled_derivative(
+        &mut self,
+        batch: usize,
+        freezing: usize,
+        streams: &mut Streams,
+        control: &Control,
+    ) -> Result<Vec<RawSums>> {
+        let sample = SampledRows::new(&mut self.executor, &self.map, (batch, RING), streams.scope());
+        let factor = shared(&mut self.executor, &[(freezing as f64).recip()]);
+        let mut clear = Recording::new();
+        self.map.sums.iter().for_each(|sum| clear.fill(sum, R::zero()));
+        self.executor.run(&clear, 1)?;
+        let mut recording = Recording::new();
+        self.map.sampled_inner_step(&mut recording, &sample, self.w, self.map.u);
+        self.map.vjp_hyper(&mut recording, self.w, self.v, factor);
+        recording.dispatch(&ADVANCE, &[], &[sample.minibatch.counter.into()], &[]);
+        run_steps(&mut self.executor, &recording, (&sample, streams), (0, freezing), control)?;
+        RawSums::download(&self.executor, &self.map.sums, self.points.len())
+    }
+}

@@ -1,0 +1,182 @@
+//! From the kernels' sums to the hypergradient that a user sees.
+
+use crate::error::Result;
+use crate::exec::{Buf, Executor, Twinned};
+use crate::kinds::Wrt;
+use crate::map::prox_grad::HyperSums;
+use crate::problem::Problem;
+use crate::real::widen;
+
+use super::outcome::Hypergradient;
+
+/// ∂₂Φᵀv of one point as the kernels leave it: per strength, in units of the scaled columns and of
+/// the normalised weights.
+#[derive(Debug, Clone, Default)]
+pub struct RawSums {
+    strengths: Option<Vec<f64>>,
+    ridge: Option<Vec<f64>>,
+    prior: Option<Vec<f64>>,
+    weights: Option<Vec<f64>>,
+    perturbation: Option<Vec<f64>>,
+    bounds: Option<Vec<f64>>,
+    /// True when `strengths` holds the derivative in the common factor already.
+    common: bool,
+}
+
+/// One direction in the space of hyperparameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// All strengths at once.
+    Strength,
+    /// One strength.
+    StrengthOf(usize),
+    /// λ₂.
+    Ridge,
+    /// One entry of the prior mean.
+    Prior(usize),
+    /// The weight of one training row.
+    Weight(usize),
+    /// One entry of the perturbation.
+    Perturbation(usize),
+    /// The lower (0) or the upper (1) bound.
+    Bound(usize),
+}
+
+/// The directions that span what `wrt` asks for.
+pub fn directions(problem: &Problem, wrt: &[Wrt]) -> Vec<Direction> {
+    let perturbed = problem.perturbed_rows.len() * problem.train.design.features();
+    let mut all: Vec<Direction> = wrt
+        .iter()
+        .flat_map(|wrt| -> Vec<Direction> {
+            match wrt {
+                Wrt::L1 if problem.penalty.has_strength_vector() => {
+                    (0..problem.effective_strengths(1.0).len()).map(Direction::StrengthOf).collect()
+                }
+                Wrt::L1 => vec![Direction::Strength],
+                Wrt::L2 => vec![Direction::Ridge],
+                Wrt::Prior => (0..problem.penalized()).map(Direction::Prior).collect(),
+                Wrt::SampleWeights => (0..problem.train.rows()).map(Direction::Weight).collect(),
+                Wrt::Perturbation => (0..perturbed).map(Direction::Perturbation).collect(),
+                Wrt::BoxBounds => vec![Direction::Bound(0), Direction::Bound(1)],
+            }
+        })
+        .collect();
+    // Without any direction the iteration itself is still wanted.
+    if all.is_empty() {
+        all.push(Direction::Ridge);
+    }
+    all
+}
+
+impl RawSums {
+    /// Zeros for what `wrt` asks for; `strengths` will hold directions of [`directions`].
+    pub fn zeros(problem: &Problem, wrt: &[Wrt]) -> Self {
+        let room = |which: Wrt, size: usize| wrt.contains(&which).then(|| vec![0.0; size]);
+        let vector = problem.penalty.has_strength_vector();
+        let strengths = if vector { problem.effective_strengths(1.0).len() } else { 1 };
+        Self {
+            strengths: room(Wrt::L1, strengths),
+            ridge: room(Wrt::L2, 1),
+            prior: room(Wrt::Prior, problem.penalized()),
+            weights: room(Wrt::SampleWeights, problem.train.rows()),
+            perturbation: room(
+                Wrt::Perturbation,
+                problem.perturbed_rows.len() * problem.train.design.features(),
+            ),
+            bounds: room(Wrt::BoxBounds, 2),
+            common: true,
+        }
+    }
+
+    /// Sets the derivative along one direction.
+    pub fn set(&mut self, direction: Direction, value: f64) {
+        let (part, at) = match direction {
+            Direction::Strength => (&mut self.strengths, 0),
+            Direction::StrengthOf(at) => (&mut self.strengths, at),
+            Direction::Ridge => (&mut self.ridge, 0),
+            Direction::Prior(at) => (&mut self.prior, at),
+            Direction::Weight(at) => (&mut self.weights, at),
+            Direction::Perturbation(at) => (&mut self.perturbation, at),
+            Direction::Bound(at) => (&mut self.bounds, at),
+        };
+        if let Some(part) = part {
+            part[at] = value;
+        }
+    }
+
+    /// The sums of every problem on the executor.
+    ///
+    /// # Errors
+    /// When the executor fails.
+    pub fn download<R: Twinned>(executor: &dyn Executor<R>, sums: &HyperSums, problems: usize) -> Result<Vec<Self>> {
+        let part = |buf: Option<Buf>| -> Result<Option<Vec<f64>>> {
+            buf.map(|buf| executor.download(buf).map(|values| widen(&values))).transpose()
+        };
+        let parts = [
+            part(sums.strengths)?,
+            part(sums.ridge)?,
+            part(sums.prior)?,
+            part(sums.weights)?,
+            part(sums.perturbation)?,
+            part(sums.bounds)?,
+        ];
+        Ok((0..problems)
+            .map(|problem| {
+                let row = |part: &Option<Vec<f64>>| {
+                    part.as_ref().map(|values| {
+                        let rows = values.len() / problems;
+                        values[problem * rows..(problem + 1) * rows].to_vec()
+                    })
+                };
+                Self {
+                    strengths: row(&parts[0]),
+                    ridge: row(&parts[1]),
+                    prior: row(&parts[2]),
+                    weights: row(&parts[3]),
+                    perturbation: row(&parts[4]),
+                    bounds: row(&parts[5]),
+                    common: false,
+                }
+            })
+            .collect())
+    }
+
+    /// The hypergradient in the user's units.
+    ///
+    /// Weights: with s_i = u_i·n/Σu, d/du_i = (n/Σu)(g_i − (1/n)Σ_k g_k s_k), g the derivative in s.
+    /// Perturbation: a column of scale σ passes 1/σ of it.
+    #[must_use]
+    pub fn finish(self, problem: &Problem) -> Hypergradient {
+        let vector = problem.penalty.has_strength_vector();
+        let is_box = matches!(problem.penalty, crate::penalty::Penalty::Box { .. });
+        let l1 = self.strengths.map(|strengths| {
+            if is_box {
+                // l1 plays no part.
+                vec![0.0]
+            } else if vector || self.common {
+                strengths
+            } else {
+                vec![strengths.iter().sum()]
+            }
+        });
+        let weights = self.weights.map(|mut g| {
+            let s = &problem.train.weights;
+            let mean = g.iter().zip(s).map(|(g, s)| g * s).sum::<f64>() / s.len() as f64;
+            g.iter_mut().for_each(|g| *g = (*g - mean) / problem.weight_unit);
+            g
+        });
+        let perturbation = self.perturbation.map(|mut g| {
+            let scale = &problem.features.scale;
+            g.iter_mut().enumerate().for_each(|(at, g)| *g /= scale[at % scale.len()]);
+            g
+        });
+        Hypergradient {
+            l1,
+            l2: self.ridge.map(|ridge| ridge[0]),
+            prior: self.prior,
+            sample_weights: weights,
+            perturbation,
+            box_bounds: self.bounds.map(|bounds| (bounds[0], bounds[1])),
+        }
+    }
+}

@@ -1,0 +1,527 @@
+//! Iterative differentiation (ITD): the Picard iteration itself is differentiated.
+//!
+//! ```text
+//! forward   Ẇ ← ∂₁Φ(w_t) Ẇ + ∂₂Φ(w_t)
+//! reverse   α = ∂₁E ;  for every step backwards  g += ∂₂Φ(w_k)ᵀα ,  α ← ∂₁Φ(w_k)ᵀα
+//! ```
+//!
+//! Forward carries one direction of the hyperparameters per problem of the batch. Reverse needs
+//! what the iteration passed through: two bits per coordinate and step where the loss is quadratic
+//! and only strengths or bounds are differentiated, else the iterates, recomputed from checkpoints.
+
+use crate::control::Control;
+use crate::data::Matrix;
+use crate::error::Result;
+use crate::exec::{Buf, Executor, Recording, Scope, Source, Twinned, WordBuf};
+use crate::iterate::{Iteration, Progress, Stop, StopRule, drive};
+use crate::kernel::sampled::ADVANCE;
+use crate::kernel::step::{COMBINE, DISTANCE, SELECT, WORSE_RATIO};
+use crate::kernel::trace::{
+    MASKED_COPY, PIECE_STORE, PIECE_VJP, PIECES_PER_WORD, RETREAT, RING_LOAD, RING_STORE, WINDOW,
+};
+use crate::kinds::{Status, Wrt};
+use crate::loss::Loss;
+use crate::map::prox_grad::{HyperSums, Tangents};
+use crate::map::spectrum::Spectrum;
+use crate::map::{FixedPointMap, ProxGrad};
+use crate::penalty::Penalty;
+use crate::problem::{Point, Problem};
+use crate::real::{Real, widen};
+
+use super::settings::Settings;
+use super::stage::{Stage, norms};
+use super::sums::{Direction, RawSums, directions};
+
+/// What ITD returns for one point.
+#[derive(Debug, Clone)]
+pub struct Unrolled {
+    /// w_T, p scaled coordinates.
+    pub w: Vec<f64>,
+    /// How the iteration (and its derivative) ended.
+    pub progress: Progress,
+    /// dE/dλ in the form of the kernels' sums.
+    pub sums: RawSums,
+}
+
+/// Lanes of forward ITD that run at once.
+const FORWARD_LANES: usize = 2048;
+/// Points of reverse ITD that run at once: their trajectories are held together.
+const REVERSE_POINTS: usize = 64;
+/// Steps of a segment of reverse ITD: the room for a trajectory on the device.
+const SEGMENT: usize = 128;
+
+/// True when the Gram form serves: f64, n > p, and no derivative that needs the rows.
+pub fn gram_serves<R: Real>(problem: &Problem, wrt: &[Wrt]) -> bool {
+    let rows_needed = wrt.contains(&Wrt::SampleWeights) || wrt.contains(&Wrt::Perturbation);
+    problem.loss == Loss::Squared
+        && matches!(problem.train.design.matrix, Matrix::Dense(_))
+        && problem.train.rows() > problem.coordinates() / 2
+        && problem.coordinates() <= 4096
+        && R::NAME == "f64"
+        && !rows_needed
+}
+
+/// ITD of every point, forward.
+///
+/// # Errors
+/// When the executor fails.
+pub fn forward<R: Twinned>(
+    problem: &Problem,
+    points: &[Point],
+    spectrum: &Spectrum,
+    settings: &Settings,
+    control: &Control,
+) -> Result<Vec<Unrolled>> {
+    let directions = directions(problem, &settings.wrt);
+    let lanes: Vec<(usize, Direction)> =
+        (0..points.len()).flat_map(|point| directions.iter().map(move |&direction| (point, direction))).collect();
+    let mut outcomes: Vec<Option<Unrolled>> = vec![None; points.len()];
+    for chunk in lanes.chunks(FORWARD_LANES) {
+        let chunk_points: Vec<Point> = chunk.iter().map(|(point, _)| points[*point]).collect();
+        let mut stage = Stage::<R>::new(problem, &chunk_points, spectrum, gram_serves::<R>(problem, &settings.wrt))?;
+        let (progress, derivatives) = forward_chunk(&mut stage, chunk, settings, control)?;
+        let w = widen(&stage.executor.download(stage.w)?);
+        for (lane, &(point, direction)) in chunk.iter().enumerate() {
+            let entry = outcomes[point].get_or_insert_with(|| Unrolled {
+                w: w[lane * stage.map.coordinates..(lane + 1) * stage.map.coordinates].to_vec(),
+                progress: progress[lane],
+                sums: RawSums::zeros(problem, &settings.wrt),
+            });
+            entry.progress.status = entry.progress.status.worse(progress[lane].status);
+            entry.progress.steps = entry.progress.steps.max(progress[lane].steps);
+            entry.sums.set(direction, derivatives[lane]);
+        }
+    }
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+/// Picard with a tangent: w ← Φ(w), ẇ ← ∂₁Φẇ + ∂₂Φλ̇; both must converge.
+struct TangentPicard<'a> {
+    map: &'a ProxGrad,
+    stop: &'a Stop,
+    w: Buf,
+    tangent: Buf,
+    next: Buf,
+    next_tangent: Buf,
+    source: Buf,
+    w_scale: Buf,
+    residual: [Buf; 2],
+    scale: [Buf; 3],
+    one: Buf,
+}
+
+impl<R: Twinned> Iteration<R> for TangentPicard<'_> {
+    fn step(&self, recording: &mut Recording<R>) {
+        let (map, p) = (self.map, self.map.coordinates);
+        let gamma = map.gamma;
+        map.linearize(recording, self.w);
+        map.jvp_w(recording, self.tangent, self.next_tangent);
+        recording.fill(self.source, R::zero());
+        map.jvp_hyper(recording, self.w, self.source);
+        // The scale of a change of the tangent: (‖ẇ‖ + ‖∂₂Φλ̇‖)/γ.
+        let [total, of_tangent, of_source] = self.scale;
+        let distance = |recording: &mut Recording<R>, a: Buf, b: Buf, out: Buf| {
+            recording.dispatch(&DISTANCE, &[a.into(), b.into(), gamma.into()], &[out.into()], &[p]);
+        };
+        distance(recording, self.source, map.zero(), of_source);
+        distance(recording, self.tangent, map.zero(), of_tangent);
+        let inputs = [of_tangent.into(), of_source.into(), self.one.into()];
+        recording.dispatch(&COMBINE, &inputs, &[total.into()], &[1]);
+        // ∂₁Φẇ + ∂₂Φλ̇ in place of the source.
+        let inputs = [self.next_tangent.into(), self.one.into()];
+        recording.dispatch(&crate::kernel::step::ACCUMULATE, &inputs, &[self.source.into()], &[p]);
+        map.value(recording, self.next);
+        distance(recording, self.next, self.w, self.residual[0]);
+        distance(recording, self.source, self.tangent, self.residual[1]);
+        recording.dispatch(
+            &WORSE_RATIO,
+            &[self.residual[0].into(), self.w_scale.into(), self.residual[1].into(), total.into()],
+            &[self.stop.residual.into()],
+            &[],
+        );
+        let active = Source::from(self.stop.active);
+        recording.dispatch(&SELECT, &[self.next.into(), active], &[self.w.into()], &[p]);
+        recording.dispatch(&SELECT, &[self.source.into(), active], &[self.tangent.into()], &[p]);
+        self.stop.record(recording);
+    }
+}
+
+fn forward_chunk<R: Twinned>(
+    stage: &mut Stage<'_, R>,
+    lanes: &[(usize, Direction)],
+    settings: &Settings,
+    control: &Control,
+) -> Result<(Vec<Progress>, Vec<f64>)> {
+    let tangents = stage.map.allocate_tangents(&mut stage.executor, &settings.wrt);
+    upload_tangents(stage, &tangents, lanes);
+    let scales = stage.scales()?;
+    let stop = Stop::new(&mut stage.executor, StopRule { tolerance: settings.tolerance, max_steps: settings.max_steps });
+    stop.reset(&mut stage.executor);
+    // The stop rule sees a residual that is relative already.
+    stage.executor.upload(stop.scale, &vec![R::one(); lanes.len()]);
+    let w_scale = stage.executor.allocate(Scope::PerProblem, 1);
+    stage.executor.upload(w_scale, &scales);
+    let p = stage.map.coordinates;
+    let mut room = |rows: usize| stage.executor.allocate(Scope::PerProblem, rows);
+    let iteration = TangentPicard {
+        map: &stage.map,
+        stop: &stop,
+        w: stage.w,
+        tangent: room(p),
+        next: room(p),
+        next_tangent: room(p),
+        source: room(p),
+        w_scale,
+        residual: [room(1), room(1)],
+        scale: [room(1), room(1), room(1)],
+        one: stage.one,
+    };
+    let tangent = iteration.tangent;
+    let progress = drive(&mut stage.executor, &iteration, &stop, control)?;
+    stage.linearize()?;
+    let gradients = stage.executor.download(stage.criterion_gradient)?;
+    let tangents = stage.executor.download(tangent)?;
+    let derivatives = gradients
+        .chunks_exact(p)
+        .zip(tangents.chunks_exact(p))
+        .map(|(e, t)| e.iter().zip(t).map(|(&e, &t)| Real::to_f64(e * t)).sum())
+        .collect();
+    Ok((progress, derivatives))
+}
+
+fn upload_tangents<R: Twinned>(stage: &mut Stage<'_, R>, tangents: &Tangents, lanes: &[(usize, Direction)]) {
+    let mut fill = |buf: Buf, entries: &dyn Fn(Direction, &mut [R])| {
+        let mut values = vec![R::zero(); buf.rows() * lanes.len()];
+        if buf.rows() > 0 {
+            for (row, (_, direction)) in values.chunks_exact_mut(buf.rows()).zip(lanes) {
+                entries(*direction, row);
+            }
+        }
+        stage.executor.upload(buf, &values);
+    };
+    let one_at = |row: &mut [R], at: usize| row[at] = R::one();
+    fill(tangents.strengths, &|direction, row| match direction {
+        Direction::Strength => row.fill(R::one()),
+        Direction::StrengthOf(at) => one_at(row, at),
+        _ => {}
+    });
+    fill(tangents.ridge, &|direction, row| {
+        if direction == Direction::Ridge {
+            one_at(row, 0);
+        }
+    });
+    fill(tangents.prior, &|direction, row| {
+        if let Direction::Prior(at) = direction {
+            one_at(row, at);
+        }
+    });
+    fill(tangents.bounds, &|direction, row| {
+        if let Direction::Bound(at) = direction {
+            one_at(row, at);
+        }
+    });
+    if let Some(weights) = tangents.weights {
+        fill(weights, &|direction, row| {
+            if let Direction::Weight(at) = direction {
+                one_at(row, at);
+            }
+        });
+    }
+    if let Some(perturbation) = tangents.perturbation {
+        fill(perturbation, &|direction, row| {
+            if let Direction::Perturbation(at) = direction {
+                one_at(row, at);
+            }
+        });
+    }
+}
+
+/// ITD of every point, reverse; only the last `settings.truncate` steps where that is set.
+///
+/// # Errors
+/// When the executor fails.
+pub fn reverse<R: Twinned>(
+    problem: &Problem,
+    points: &[Point],
+    spectrum: &Spectrum,
+    settings: &Settings,
+    control: &Control,
+) -> Result<Vec<Unrolled>> {
+    let mut outcomes = Vec::with_capacity(points.len());
+    for chunk in points.chunks(REVERSE_POINTS) {
+        outcomes.extend(reverse_converged::<R>(problem, chunk, spectrum, settings, control)?);
+    }
+    Ok(outcomes)
+}
+
+/// What is left of α at the first step, relative to ∂₁E, below which further steps change nothing
+/// that the arithmetic could show.
+fn adjoint_floor<R: Real>() -> f64 {
+    10.0 * Real::to_f64(<R as num_traits::Float>::epsilon()).sqrt() * 1e-3
+}
+
+/// Runs reverse ITD until the derivative has converged too: where w came to rest before its
+/// derivative did, the iteration is continued to twice as many steps.
+fn reverse_converged<R: Twinned>(
+    problem: &Problem,
+    points: &[Point],
+    spectrum: &Spectrum,
+    settings: &Settings,
+    control: &Control,
+) -> Result<Vec<Unrolled>> {
+    let mut run = reverse_chunk::<R>(problem, points, spectrum, settings, control)?;
+    let mut unsettled: Vec<usize> = (0..points.len()).collect();
+    while settings.tolerance.is_none() && settings.truncate.is_none() && !control.should_stop() {
+        unsettled.retain(|&at| {
+            let (outcome, left) = &run[at];
+            outcome.progress.status == Status::Converged
+                && *left > adjoint_floor::<R>()
+                && outcome.progress.steps < settings.max_steps
+        });
+        let Some(longest) = unsettled.iter().map(|&at| run[at].0.progress.steps).max() else { break };
+        let again: Vec<Point> = unsettled.iter().map(|&at| points[at]).collect();
+        let mut longer = settings.clone();
+        longer.tolerance = Some(0.0);
+        longer.max_steps = (2 * longest).min(settings.max_steps);
+        let continued = reverse_chunk::<R>(problem, &again, spectrum, &longer, control)?;
+        for (&at, outcome) in unsettled.iter().zip(continued) {
+            run[at] = outcome;
+        }
+    }
+    Ok(run
+        .into_iter()
+        .map(|(mut outcome, left)| {
+            let unfinished = settings.tolerance.is_none() && settings.truncate.is_none();
+            if unfinished && left > adjoint_floor::<R>() {
+                outcome.progress.status = outcome.progress.status.worse(Status::BudgetSpent);
+            }
+            outcome
+        })
+        .collect())
+}
+
+/// What a trajectory is kept as.
+enum Trace {
+    /// Pieces of the prox, packed; the segments' words are on the host.
+    Pieces { ring: WordBuf, segments: Vec<Vec<u32>> },
+    /// Iterates; the segments' first ones are on the host.
+    Iterates { ring: Buf, starts: Vec<Vec<f64>> },
+}
+
+/// True where two bits per coordinate and step suffice.
+fn pieces_suffice(problem: &Problem, wrt: &[Wrt]) -> bool {
+    problem.loss.is_quadratic()
+        && !matches!(problem.penalty, Penalty::Group { .. })
+        && wrt.iter().all(|wrt| match wrt {
+            Wrt::L1 => !matches!(problem.penalty, Penalty::Box { .. }),
+            Wrt::BoxBounds => matches!(problem.penalty, Penalty::Box { .. }),
+            _ => false,
+        })
+}
+
+/// One run of reverse ITD; with each outcome what is left of α at the first step.
+fn reverse_chunk<R: Twinned>(
+    problem: &Problem,
+    points: &[Point],
+    spectrum: &Spectrum,
+    settings: &Settings,
+    control: &Control,
+) -> Result<Vec<(Unrolled, f64)>> {
+    let mut stage = Stage::<R>::new(problem, points, spectrum, gram_serves::<R>(problem, &settings.wrt))?;
+    stage.map.allocate_sums(&mut stage.executor, &settings.wrt);
+    let scales = stage.scales()?;
+    let stop = Stop::new(&mut stage.executor, StopRule { tolerance: settings.tolerance, max_steps: settings.max_steps });
+    stop.reset(&mut stage.executor);
+    stage.executor.upload(stop.scale, &scales);
+    let counter = stage.executor.allocate_words(Scope::PerProblem, 1);
+    let (p, penalized) = (stage.map.coordinates, stage.map.penalized);
+    let mut trace = if pieces_suffice(problem, &settings.wrt) {
+        let words = penalized.div_ceil(PIECES_PER_WORD);
+        Trace::Pieces {
+            ring: stage.executor.allocate_words(Scope::PerProblem, SEGMENT * words),
+            segments: Vec::new(),
+        }
+    } else {
+        Trace::Iterates { ring: stage.executor.allocate(Scope::PerProblem, SEGMENT * p), starts: Vec::new() }
+    };
+
+    // Forwards, a segment at a time.
+    let mut step = Recording::new();
+    stage.map.apply(&mut step, stage.w, stage.next);
+    if let Trace::Pieces { ring, .. } = &trace {
+        record_pieces(&mut step, &stage.map, counter, *ring);
+    }
+    let inputs = [stage.next.into(), stage.w.into(), stage.map.gamma.into()];
+    step.dispatch(&DISTANCE, &inputs, &[stop.residual.into()], &[p]);
+    step.dispatch(&SELECT, &[stage.next.into(), stop.active.into()], &[stage.w.into()], &[p]);
+    stop.record(&mut step);
+    step.dispatch(&ADVANCE, &[], &[counter.into()], &[]);
+    loop {
+        if let Trace::Iterates { starts, .. } = &mut trace {
+            starts.push(widen(&stage.executor.download(stage.w)?));
+        }
+        stage.executor.run(&step, SEGMENT)?;
+        if let Trace::Pieces { ring, segments } = &mut trace {
+            segments.push(stage.executor.download_words(*ring)?);
+        }
+        let active = stage.executor.download_words(stop.active)?;
+        if active.iter().all(|&flag| flag == 0) || control.should_stop() {
+            break;
+        }
+    }
+    let progress = stop.progress(&stage.executor)?;
+    let solution = widen(&stage.executor.download(stage.w)?);
+
+    // Backwards from α = ∂₁E at w_T.
+    stage.linearize()?;
+    let criterion = stage.executor.download(stage.criterion_gradient)?;
+    stage.executor.upload(stage.v, &criterion);
+    let window = Backwards::new(&mut stage, &progress, settings.truncate, counter);
+    match &trace {
+        Trace::Pieces { ring, segments } => {
+            let mut back = Recording::new();
+            window.record_pieces(&mut back, &stage, *ring, (&problem.penalty, SEGMENT));
+            for (index, words) in segments.iter().enumerate().rev() {
+                stage.executor.upload_words(*ring, words);
+                window.set_counter(&mut stage, (index + 1) * SEGMENT);
+                stage.executor.run(&back, SEGMENT)?;
+            }
+        }
+        Trace::Iterates { ring, starts } => {
+            let mut replay = Recording::new();
+            let size = [p, SEGMENT];
+            replay.dispatch(&RING_STORE, &[stage.w.into(), counter.into()], &[(*ring).into()], &size);
+            stage.map.apply(&mut replay, stage.w, stage.next);
+            replay.copy(stage.next, stage.w);
+            replay.dispatch(&ADVANCE, &[], &[counter.into()], &[]);
+            let mut back = Recording::new();
+            window.record_iterates(&mut back, &stage, *ring, SEGMENT);
+            for (index, start) in starts.iter().enumerate().rev() {
+                stage.set_solution(start);
+                window.set_counter(&mut stage, index * SEGMENT);
+                stage.executor.run(&replay, SEGMENT)?;
+                stage.executor.run(&back, SEGMENT)?;
+            }
+        }
+    }
+    let left = norms(&stage.executor.download(stage.v)?, p);
+    let total = norms(&criterion, p);
+    let sums = RawSums::download(&stage.executor, &stage.map.sums, points.len())?;
+    Ok(sums
+        .into_iter()
+        .enumerate()
+        .map(|(at, sums)| {
+            let w = solution[at * p..(at + 1) * p].to_vec();
+            let left = Real::to_f64(left[at]) / Real::to_f64(total[at]).max(f64::MIN_POSITIVE);
+            (Unrolled { w, progress: progress[at], sums }, left)
+        })
+        .collect())
+}
+
+/// Records the pieces on which u lies.
+fn record_pieces<R: Twinned>(recording: &mut Recording<R>, map: &ProxGrad, counter: WordBuf, ring: WordBuf) {
+    let [_, penalized, penalty] = map.penalty_size();
+    let mut inputs = map.penalty_bindings(map.u, map.gamma)[..5].to_vec();
+    inputs.push(counter.into());
+    recording.dispatch(&PIECE_STORE, &inputs, &[ring.into()], &[penalized, SEGMENT, penalty]);
+}
+
+/// The walk back: which steps count for which problem.
+struct Backwards {
+    counter: WordBuf,
+    first: WordBuf,
+    last: WordBuf,
+    inside: WordBuf,
+    masked: Buf,
+    previous: Buf,
+    y: Buf,
+    hessian: Buf,
+}
+
+impl Backwards {
+    fn new<R: Twinned>(
+        stage: &mut Stage<'_, R>,
+        progress: &[Progress],
+        truncate: Option<usize>,
+        counter: WordBuf,
+    ) -> Self {
+        let executor = &mut stage.executor;
+        let p = stage.map.coordinates;
+        let last: Vec<u32> = progress.iter().map(|progress| progress.steps as u32).collect();
+        let first: Vec<u32> =
+            last.iter().map(|&last| truncate.map_or(0, |steps| last.saturating_sub(steps as u32))).collect();
+        let mut words = || executor.allocate_words(Scope::PerProblem, 1);
+        let window = Self {
+            counter,
+            first: words(),
+            last: words(),
+            inside: words(),
+            masked: executor.allocate(Scope::PerProblem, p),
+            previous: executor.allocate(Scope::PerProblem, p),
+            y: executor.allocate(Scope::PerProblem, p),
+            hessian: executor.allocate(Scope::PerProblem, p),
+        };
+        executor.upload_words(window.first, &first);
+        executor.upload_words(window.last, &last);
+        window
+    }
+
+    fn set_counter<R: Twinned>(&self, stage: &mut Stage<'_, R>, step: usize) {
+        let words = vec![step as u32; stage.executor.problems()];
+        stage.executor.upload_words(self.counter, &words);
+    }
+
+    /// Records the step back in time and α where it counts.
+    fn begin<R: Twinned>(&self, recording: &mut Recording<R>, alpha: Buf, p: usize) {
+        recording.dispatch(&RETREAT, &[], &[self.counter.into()], &[]);
+        let inputs = [self.first.into(), self.last.into(), self.counter.into()];
+        recording.dispatch(&WINDOW, &inputs, &[self.inside.into()], &[]);
+        recording.dispatch(&MASKED_COPY, &[alpha.into(), self.inside.into()], &[self.masked.into()], &[p]);
+    }
+
+    /// Records α ← the previous one where it counts.
+    fn end<R: Twinned>(&self, recording: &mut Recording<R>, alpha: Buf, p: usize) {
+        recording.dispatch(&SELECT, &[self.previous.into(), self.inside.into()], &[alpha.into()], &[p]);
+    }
+
+    fn record_pieces<R: Twinned>(
+        &self,
+        recording: &mut Recording<R>,
+        stage: &Stage<'_, R>,
+        ring: WordBuf,
+        (penalty, slots): (&Penalty, usize),
+    ) {
+        let map = &stage.map;
+        let [p, penalized, tag] = map.penalty_size();
+        let HyperSums { strengths, bounds, .. } = map.sums;
+        let out = if matches!(penalty, Penalty::Box { .. }) { bounds } else { strengths };
+        self.begin(recording, stage.v, p);
+        if let Some(out) = out {
+            recording.dispatch(
+                &PIECE_VJP,
+                &[ring.into(), self.masked.into(), map.gamma.into(), self.counter.into()],
+                &[self.y.into(), out.into()],
+                &[p, penalized, slots, tag],
+            );
+        }
+        map.hessian_product(recording, self.y, self.hessian);
+        map.hessian_step(recording, self.y, self.hessian, map.zero(), self.previous);
+        self.end(recording, stage.v, p);
+    }
+
+    fn record_iterates<R: Twinned>(
+        &self,
+        recording: &mut Recording<R>,
+        stage: &Stage<'_, R>,
+        ring: Buf,
+        slots: usize,
+    ) {
+        let (map, p) = (&stage.map, stage.map.coordinates);
+        self.begin(recording, stage.v, p);
+        recording.dispatch(&RING_LOAD, &[ring.into(), self.counter.into()], &[stage.w.into()], &[p, slots]);
+        map.linearize(recording, stage.w);
+        map.vjp_hyper(recording, stage.w, self.masked, stage.one);
+        map.vjp_w(recording, self.masked, map.zero(), self.previous);
+        self.end(recording, stage.v, p);
+    }
+}

@@ -1,0 +1,200 @@
+//! One loop for every iteration, with a stop rule and a status for every problem.
+
+pub mod cg;
+pub mod fista;
+pub mod neumann;
+pub mod picard;
+pub mod stochastic;
+
+use crate::control::Control;
+use crate::error::Result;
+use crate::exec::{Buf, Executor, LANES, Recording, Scope, Twinned, WordBuf};
+use crate::kernel::stop::{STOP, status_of};
+use crate::kinds::Status;
+use crate::map::operator::shared;
+
+/// A step that can be recorded, ending in a residual and the [`Stop`] rule.
+pub trait Iteration<R: Twinned> {
+    /// Records one step for every problem.
+    fn step(&self, recording: &mut Recording<R>);
+}
+
+/// When to stop.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StopRule {
+    /// Relative to the scale; `None` goes to rounding, 0 takes exactly `max_steps` steps.
+    pub tolerance: Option<f64>,
+    /// The most steps.
+    pub max_steps: usize,
+}
+
+/// Residuals below this many ε of the scale are at the level of rounding: no progress there
+/// counts as convergence, and no progress above it as stalling.
+const ROUNDING_LEVEL: f64 = 1e4;
+/// Steps without an improvement by [`IMPROVEMENT`] that mean no progress, at the rounding level.
+const WINDOW: usize = 200;
+/// The same above the rounding level, where plateaus before the support is identified are real.
+const PATIENCE: usize = 20_000;
+/// The factor by which a residual must fall to count as progress.
+const IMPROVEMENT: f64 = 0.995;
+/// Steps that are replayed between two looks at the flags.
+const BLOCK: usize = 32;
+
+/// The state of the stop rule: one set of words per problem.
+#[derive(Debug, Clone)]
+pub struct Stop {
+    /// 1 while a problem runs.
+    pub active: WordBuf,
+    status: WordBuf,
+    steps: WordBuf,
+    idle: WordBuf,
+    history: Buf,
+    /// This step's residual, written by the iteration.
+    pub residual: Buf,
+    /// What the residual is relative to.
+    pub scale: Buf,
+    rule: Buf,
+    max_steps: usize,
+    exact: bool,
+    rounding: f64,
+}
+
+/// What became of one problem of an iteration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// How it ended.
+    pub status: Status,
+    /// After how many steps.
+    pub steps: usize,
+}
+
+impl Stop {
+    /// A rule for every problem of the executor, with `scale` to be filled by the caller.
+    pub fn new<R: Twinned>(executor: &mut dyn Executor<R>, rule: StopRule) -> Self {
+        let epsilon = crate::real::Real::to_f64(<R as num_traits::Float>::epsilon());
+        let exact = rule.tolerance == Some(0.0);
+        // A tolerance below zero is never met: exactly as many steps as asked for.
+        let tolerance = if exact {
+            -1.0
+        } else {
+            rule.tolerance.unwrap_or(0.25 * epsilon)
+        };
+        let rounding = ROUNDING_LEVEL * epsilon;
+        let mut words = || executor.allocate_words(Scope::PerProblem, 1);
+        let (active, status, steps, idle) = (words(), words(), words(), words());
+        Self {
+            active,
+            status,
+            steps,
+            idle,
+            history: executor.allocate(Scope::PerProblem, 2),
+            residual: executor.allocate(Scope::PerProblem, 1),
+            scale: executor.allocate(Scope::PerProblem, 1),
+            rule: shared(executor, &[tolerance, rounding, IMPROVEMENT]),
+            max_steps: rule.max_steps,
+            exact,
+            rounding,
+        }
+    }
+
+    /// Starts anew, all problems active.
+    pub fn reset<R: Twinned>(&self, executor: &mut dyn Executor<R>) {
+        let zeros = vec![0; executor.problems()];
+        executor.upload_words(self.active, &vec![1; executor.problems()]);
+        [self.status, self.steps, self.idle]
+            .iter()
+            .for_each(|&words| executor.upload_words(words, &zeros));
+    }
+
+    /// Records the check at the end of a step.
+    pub fn record<R: Twinned>(&self, recording: &mut Recording<R>) {
+        let (window, patience) = if self.exact {
+            (u32::MAX as usize, u32::MAX as usize)
+        } else {
+            (WINDOW, PATIENCE)
+        };
+        recording.dispatch(
+            &STOP,
+            &[self.residual.into(), self.scale.into(), self.rule.into()],
+            &[
+                self.active.into(),
+                self.status.into(),
+                self.steps.into(),
+                self.idle.into(),
+                self.history.into(),
+            ],
+            &[self.max_steps, window, patience],
+        );
+    }
+
+    /// Status and steps of every problem.
+    ///
+    /// # Errors
+    /// When the executor fails.
+    pub fn progress<R: Twinned>(&self, executor: &dyn Executor<R>) -> Result<Vec<Progress>> {
+        let (status, steps) = (
+            executor.download_words(self.status)?,
+            executor.download_words(self.steps)?,
+        );
+        let residual = executor.download(self.residual)?;
+        let scale = executor.download(self.scale)?;
+        Ok((0..status.len())
+            .map(|problem| {
+                let at_rounding = crate::real::Real::to_f64(residual[problem])
+                    <= self.rounding * crate::real::Real::to_f64(scale[problem]);
+                let status = match status_of(status[problem]) {
+                    // Exactly as many steps as asked for, and they were enough.
+                    Status::BudgetSpent if self.exact && at_rounding => Status::Converged,
+                    // Interrupted: what is known is returned.
+                    Status::Running => Status::BudgetSpent,
+                    status => status,
+                };
+                Progress {
+                    status,
+                    steps: steps[problem] as usize,
+                }
+            })
+            .collect())
+    }
+}
+
+/// Runs an iteration until every problem has a status, or the control says stop.
+///
+/// Between blocks of steps the batch is narrowed to the problems that still run, once these are at
+/// most half of it.
+///
+/// # Errors
+/// When the executor fails.
+pub fn drive<R: Twinned>(
+    executor: &mut dyn Executor<R>,
+    iteration: &impl Iteration<R>,
+    stop: &Stop,
+    control: &Control,
+) -> Result<Vec<Progress>> {
+    let mut recording = Recording {
+        active: Some(stop.active),
+        ..Recording::new()
+    };
+    iteration.step(&mut recording);
+    let all = executor.problems();
+    let mut focus: Vec<usize> = (0..all).collect();
+    while !control.should_stop() {
+        executor.run(&recording, BLOCK)?;
+        let active = executor.download_words(stop.active)?;
+        let running: Vec<usize> = focus
+            .iter()
+            .zip(&active)
+            .filter(|(_, flag)| **flag != 0)
+            .map(|(&problem, _)| problem)
+            .collect();
+        if running.is_empty() {
+            break;
+        }
+        if focus.len() > LANES && 2 * running.len() <= focus.len() {
+            executor.focus(&running);
+            focus = running;
+        }
+    }
+    executor.unfocus();
+    stop.progress(executor)
+}

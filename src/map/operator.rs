@@ -1,0 +1,369 @@
+//! The design operator of a batch: its buffers, and how its products are recorded.
+
+use crate::data::{Design, Matrix, Sparse};
+use crate::exec::{Buf, Executor, Recording, Scope, Twinned, WordBuf};
+use crate::kernel::{cg, product, sampled, sparse};
+use crate::real::{Real, convert};
+
+/// A design on the executor, shared by the batch: n × columns, acting on columns·c coordinates.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// Number of rows n.
+    pub rows: usize,
+    /// Number of columns.
+    pub columns: usize,
+    /// Number of classes c.
+    pub classes: usize,
+    storage: Storage,
+}
+
+#[derive(Debug, Clone)]
+enum Storage {
+    Dense(Buf),
+    Sparse {
+        by_rows: Compressed,
+        by_columns: Compressed,
+        center: Option<Center>,
+    },
+}
+
+/// Starts, indices and values of a compressed sparse matrix.
+#[derive(Debug, Clone, Copy)]
+struct Compressed {
+    starts: WordBuf,
+    indices: WordBuf,
+    values: Buf,
+}
+
+/// The rank-one term of a sparse design, and room for the scaled coefficients and their offset.
+#[derive(Debug, Clone, Copy)]
+struct Center {
+    center: Buf,
+    inverse_scale: Buf,
+    scaled: Buf,
+    offset: Buf,
+}
+
+/// Which rows a step sees: a ring of minibatches and the counter that points into it.
+#[derive(Debug, Clone, Copy)]
+pub struct Minibatch {
+    /// Row indices: `ring · batch`.
+    pub rows: WordBuf,
+    /// The step.
+    pub counter: WordBuf,
+    /// Rows in a minibatch.
+    pub batch: usize,
+    /// Minibatches in the ring.
+    pub ring: usize,
+}
+
+impl Operator {
+    /// Uploads a design.
+    pub fn upload<R: Twinned>(
+        executor: &mut dyn Executor<R>,
+        design: &Design,
+        classes: usize,
+    ) -> Self {
+        let storage = match &design.matrix {
+            Matrix::Dense(m) => Storage::Dense(shared(executor, &m.values)),
+            Matrix::Sparse(m) => {
+                let by_rows = Compressed::upload(executor, m);
+                let by_columns = Compressed::upload(executor, &m.transposed());
+                let center = design.rank_one.as_ref().map(|rank_one| Center {
+                    center: shared(executor, &rank_one.center),
+                    inverse_scale: shared(executor, &rank_one.inverse_scale),
+                    scaled: executor.allocate(Scope::PerProblem, m.columns * classes),
+                    offset: executor.allocate(Scope::PerProblem, classes),
+                });
+                Storage::Sparse {
+                    by_rows,
+                    by_columns,
+                    center,
+                }
+            }
+        };
+        Self {
+            rows: design.rows(),
+            columns: design.columns(),
+            classes,
+            storage,
+        }
+    }
+
+    /// Records Z = X̂·W.
+    pub fn product<R: Real>(&self, recording: &mut Recording<R>, w: Buf, z: Buf) {
+        match &self.storage {
+            Storage::Dense(x) => recording.dispatch(
+                &product::DENSE_PRODUCT,
+                &[(*x).into(), w.into()],
+                &[z.into()],
+                &[self.rows, self.columns, self.classes],
+            ),
+            Storage::Sparse {
+                by_rows, center, ..
+            } => {
+                let w = self.scaled(recording, center.as_ref(), w);
+                by_rows.product(recording, w, z, self.rows, self.classes);
+                if let Some(center) = center {
+                    recording.dispatch(
+                        &sparse::SUBTRACT_OFFSET,
+                        &[center.offset.into()],
+                        &[z.into()],
+                        &[self.rows, self.classes],
+                    );
+                }
+            }
+        }
+    }
+
+    /// Records G = X̂ᵀ·R.
+    pub fn adjoint<R: Real>(&self, recording: &mut Recording<R>, r: Buf, g: Buf) {
+        match &self.storage {
+            Storage::Dense(x) => recording.dispatch(
+                &product::DENSE_ADJOINT,
+                &[(*x).into(), r.into()],
+                &[g.into()],
+                &[self.rows, self.columns, self.classes],
+            ),
+            Storage::Sparse {
+                by_columns, center, ..
+            } => {
+                by_columns.product(recording, r, g, self.columns, self.classes);
+                self.center_adjoint(recording, center.as_ref(), r, g, self.rows);
+            }
+        }
+    }
+
+    /// Records Z = X̂[rows]·W for the minibatch of the step.
+    pub fn sampled_product<R: Real>(
+        &self,
+        recording: &mut Recording<R>,
+        minibatch: Minibatch,
+        w: Buf,
+        z: Buf,
+    ) {
+        let Minibatch {
+            rows,
+            counter,
+            batch,
+            ring,
+        } = minibatch;
+        match &self.storage {
+            Storage::Dense(x) => recording.dispatch(
+                &sampled::SAMPLED_PRODUCT,
+                &[(*x).into(), rows.into(), counter.into(), w.into()],
+                &[z.into()],
+                &[batch, ring, self.columns, self.classes],
+            ),
+            Storage::Sparse {
+                by_rows, center, ..
+            } => {
+                let w = self.scaled(recording, center.as_ref(), w);
+                recording.dispatch(
+                    &sampled::SAMPLED_SPARSE_PRODUCT,
+                    &[
+                        by_rows.starts.into(),
+                        by_rows.indices.into(),
+                        by_rows.values.into(),
+                        rows.into(),
+                        counter.into(),
+                        w.into(),
+                    ],
+                    &[z.into()],
+                    &[batch, ring, self.classes],
+                );
+                if let Some(center) = center {
+                    let size = [batch, self.classes];
+                    recording.dispatch(
+                        &sparse::SUBTRACT_OFFSET,
+                        &[center.offset.into()],
+                        &[z.into()],
+                        &size,
+                    );
+                }
+            }
+        }
+    }
+
+    /// Records G = X̂[rows]ᵀ·R for the minibatch of the step.
+    pub fn sampled_adjoint<R: Real>(
+        &self,
+        recording: &mut Recording<R>,
+        minibatch: Minibatch,
+        r: Buf,
+        g: Buf,
+    ) {
+        let Minibatch {
+            rows,
+            counter,
+            batch,
+            ring,
+        } = minibatch;
+        match &self.storage {
+            Storage::Dense(x) => recording.dispatch(
+                &sampled::SAMPLED_ADJOINT,
+                &[(*x).into(), rows.into(), counter.into(), r.into()],
+                &[g.into()],
+                &[batch, ring, self.columns, self.classes],
+            ),
+            Storage::Sparse {
+                by_rows, center, ..
+            } => {
+                recording.dispatch(
+                    &sampled::SAMPLED_SPARSE_ADJOINT,
+                    &[
+                        by_rows.starts.into(),
+                        by_rows.indices.into(),
+                        by_rows.values.into(),
+                        rows.into(),
+                        counter.into(),
+                        r.into(),
+                    ],
+                    &[g.into()],
+                    &[batch, ring, self.classes],
+                );
+                self.center_adjoint(recording, center.as_ref(), r, g, batch);
+            }
+        }
+    }
+
+    /// Records the diagonal of X̂ᵀHX̂ + λ₂; `h` and `scale` as in [`crate::kernel::curvature`].
+    pub fn hessian_diagonal<R: Twinned>(
+        &self,
+        executor: &mut dyn Executor<R>,
+        recording: &mut Recording<R>,
+        (h, scale, l2): (Buf, Buf, Buf),
+        diagonal: Buf,
+        (penalized, multinomial): (usize, bool),
+    ) {
+        let size = [
+            self.rows,
+            self.columns,
+            self.classes,
+            penalized,
+            usize::from(multinomial),
+        ];
+        match &self.storage {
+            Storage::Dense(x) => recording.dispatch(
+                &cg::HESSIAN_DIAGONAL,
+                &[(*x).into(), h.into(), scale.into(), l2.into()],
+                &[diagonal.into()],
+                &size,
+            ),
+            Storage::Sparse {
+                by_rows, center, ..
+            } => {
+                let (center, inverse_scale) = match center {
+                    Some(center) => (center.center, center.inverse_scale),
+                    None => (
+                        shared(executor, &vec![0.0; self.columns]),
+                        shared(executor, &vec![1.0; self.columns]),
+                    ),
+                };
+                recording.dispatch(
+                    &cg::SPARSE_HESSIAN_DIAGONAL,
+                    &[
+                        by_rows.starts.into(),
+                        by_rows.indices.into(),
+                        by_rows.values.into(),
+                        center.into(),
+                        inverse_scale.into(),
+                        h.into(),
+                        scale.into(),
+                        l2.into(),
+                    ],
+                    &[diagonal.into()],
+                    &size,
+                );
+            }
+        }
+    }
+
+    /// Records W∘σ⁻¹ and its offset where the design is centred; returns what to multiply.
+    fn scaled<R: Real>(
+        &self,
+        recording: &mut Recording<R>,
+        center: Option<&Center>,
+        w: Buf,
+    ) -> Buf {
+        let Some(center) = center else { return w };
+        recording.dispatch(
+            &sparse::SCALE_AND_OFFSET,
+            &[center.center.into(), center.inverse_scale.into(), w.into()],
+            &[center.scaled.into(), center.offset.into()],
+            &[self.columns, self.classes],
+        );
+        center.scaled
+    }
+
+    fn center_adjoint<R: Real>(
+        &self,
+        recording: &mut Recording<R>,
+        center: Option<&Center>,
+        r: Buf,
+        g: Buf,
+        rows: usize,
+    ) {
+        if let Some(center) = center {
+            recording.dispatch(
+                &sparse::CENTER_ADJOINT,
+                &[center.center.into(), center.inverse_scale.into(), r.into()],
+                &[g.into()],
+                &[rows, self.columns, self.classes],
+            );
+        }
+    }
+}
+
+impl Compressed {
+    fn upload<R: Twinned>(executor: &mut dyn Executor<R>, m: &Sparse) -> Self {
+        let starts: Vec<u32> = m.row_starts.iter().map(|&s| s as u32).collect();
+        Self {
+            starts: shared_words(executor, &starts),
+            indices: shared_words(executor, &m.column_indices),
+            values: shared(executor, &m.values),
+        }
+    }
+
+    fn product<R: Real>(
+        &self,
+        recording: &mut Recording<R>,
+        w: Buf,
+        z: Buf,
+        rows: usize,
+        classes: usize,
+    ) {
+        recording.dispatch(
+            &sparse::SPARSE_PRODUCT,
+            &[
+                self.starts.into(),
+                self.indices.into(),
+                self.values.into(),
+                w.into(),
+            ],
+            &[z.into()],
+            &[rows, classes],
+        );
+    }
+}
+
+/// A shared buffer with these values.
+pub fn shared<R: Twinned>(executor: &mut dyn Executor<R>, values: &[f64]) -> Buf {
+    let buf = executor.allocate(Scope::Shared, values.len());
+    executor.upload(buf, &convert::<R>(values));
+    buf
+}
+
+/// A shared buffer with these words.
+pub fn shared_words<R: Twinned>(executor: &mut dyn Executor<R>, words: &[u32]) -> WordBuf {
+    let buf = executor.allocate_words(Scope::Shared, words.len());
+    executor.upload_words(buf, words);
+    buf
+}
+
+/// A per-problem buffer with these values, one row of `rows` per problem.
+pub fn per_problem<R: Twinned>(executor: &mut dyn Executor<R>, rows: usize, values: &[f64]) -> Buf {
+    let buf = executor.allocate(Scope::PerProblem, rows);
+    executor.upload(buf, &convert::<R>(values));
+    buf
+}

@@ -1,0 +1,996 @@
+//! Φ = G∘T of a regularised linear model: T a gradient step of loss and ridge, G the prox.
+//!
+//! ```text
+//! u = w − γ(∇loss(w) + λ₂(w − c)) ,  Φ(w) = G(u) ,  D = ∂G(u) ,  A = ∇²loss(w) + λ₂
+//! ∂₁Φ v = D(v − γAv)      ∂₁Φᵀv = (Dv) − γA(Dv)      ∂₂Φᵀv = ∂₂Tᵀ(Dv) + ∂₂Gᵀv
+//! ```
+
+use super::FixedPointMap;
+use super::operator::{Minibatch, Operator, per_problem, shared, shared_words};
+use super::spectrum::Spectrum;
+use crate::data::{Dense, Design, Matrix};
+use crate::exec::{Buf, Executor, Recording, Scope, Source, Twinned, WordBuf};
+use crate::kernel::curvature::{APPLY_CURVATURE, CURVATURE, LOSS_VALUE, RESIDUAL, loss_tag};
+use crate::kernel::{criterion, hyper, prox, sampled, step};
+use crate::kinds::Wrt;
+use crate::loss::Loss;
+use crate::penalty::Penalty;
+use crate::problem::{Point, Problem, Sample};
+use crate::real::Real;
+
+/// Rows of data on the executor with their loss.
+#[derive(Debug, Clone)]
+pub struct LossRows {
+    /// The design operator; for the quadratic form Q.
+    pub operator: Operator,
+    /// y, n per problem or shared; for the quadratic form b.
+    pub targets: Buf,
+    /// s/n (the criterion's sign included), n.
+    pub scale: Buf,
+    delta: Buf,
+    loss: Loss,
+    /// The diagonal of Q, for the quadratic form.
+    diagonal: Option<Buf>,
+    /// Linear predictors, n·c.
+    pub z: Buf,
+    /// Scaled residuals, n·c.
+    pub r: Buf,
+}
+
+impl LossRows {
+    /// Uploads the rows of a sample for these points' targets.
+    pub fn upload<R: Twinned>(
+        executor: &mut dyn Executor<R>,
+        sample: &Sample,
+        loss: Loss,
+        (classes, sign): (usize, f64),
+        points: &[Point],
+    ) -> Self {
+        let n = sample.rows();
+        let operator = Operator::upload(executor, &sample.design, classes);
+        let targets = upload_targets(executor, &sample.targets, points, n);
+        let divisor = if loss == Loss::Quadratic {
+            1.0
+        } else {
+            n as f64
+        };
+        let scale: Vec<f64> = sample.weights.iter().map(|s| sign * s / divisor).collect();
+        let delta = if let Loss::Huber { delta } = loss {
+            delta
+        } else {
+            1.0
+        };
+        Self {
+            operator,
+            targets,
+            scale: shared(executor, &scale),
+            delta: shared(executor, &[delta]),
+            loss,
+            diagonal: (loss == Loss::Quadratic).then(|| {
+                let mut entries = vec![0.0; n];
+                sample.design.matrix.for_each_entry(|i, j, value| {
+                    if i == j {
+                        entries[i] = value;
+                    }
+                });
+                shared(executor, &entries)
+            }),
+            z: executor.allocate(Scope::PerProblem, n * classes),
+            r: executor.allocate(Scope::PerProblem, n * classes),
+        }
+    }
+
+    fn size(&self) -> [usize; 3] {
+        [
+            self.operator.rows,
+            self.operator.classes,
+            loss_tag(self.loss),
+        ]
+    }
+
+    fn rows_of(&self, z: Buf, scale: Buf) -> [Source; 4] {
+        [
+            z.into(),
+            self.targets.into(),
+            scale.into(),
+            self.delta.into(),
+        ]
+    }
+
+    /// Records z = X̂w, r and `gradient = X̂ᵀr`, weighting rows by `scale`.
+    pub fn gradient<R: Real>(
+        &self,
+        recording: &mut Recording<R>,
+        w: Buf,
+        scale: Buf,
+        gradient: Buf,
+    ) {
+        self.operator.product(recording, w, self.z);
+        if self.loss == Loss::Quadratic {
+            recording.dispatch(
+                &RESIDUAL,
+                &self.rows_of(self.z, scale),
+                &[gradient.into()],
+                &self.size(),
+            );
+        } else {
+            recording.dispatch(
+                &RESIDUAL,
+                &self.rows_of(self.z, scale),
+                &[self.r.into()],
+                &self.size(),
+            );
+            self.operator.adjoint(recording, self.r, gradient);
+        }
+    }
+
+    /// Records the loss at w from the z of [`LossRows::gradient`].
+    pub fn value<R: Real>(&self, recording: &mut Recording<R>, w: Buf, value: Buf) {
+        if self.loss == Loss::Quadratic {
+            recording.dispatch(
+                &criterion::QUADRATIC_VALUE,
+                &[w.into(), self.z.into(), self.targets.into()],
+                &[value.into()],
+                &[self.operator.columns],
+            );
+        } else {
+            recording.dispatch(
+                &LOSS_VALUE,
+                &self.rows_of(self.z, self.scale),
+                &[value.into()],
+                &self.size(),
+            );
+        }
+    }
+}
+
+/// y of every point: shared where all points have the same target.
+fn upload_targets<R: Twinned>(
+    executor: &mut dyn Executor<R>,
+    targets: &[Vec<f64>],
+    points: &[Point],
+    rows: usize,
+) -> Buf {
+    match points.first() {
+        Some(first) if points.iter().any(|point| point.target != first.target) => {
+            let values: Vec<f64> = points
+                .iter()
+                .flat_map(|point| targets[point.target].iter().copied())
+                .collect();
+            per_problem(executor, rows, &values)
+        }
+        first => shared(executor, &targets[first.map_or(0, |point| point.target)]),
+    }
+}
+
+/// The sums that ∂₂Φᵀv is added to; what was not asked for is not there.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct HyperSums {
+    /// One per strength (penalised coordinate or group).
+    pub strengths: Option<Buf>,
+    /// One.
+    pub ridge: Option<Buf>,
+    /// One per penalised coordinate.
+    pub prior: Option<Buf>,
+    /// One per training row.
+    pub weights: Option<Buf>,
+    /// Perturbed rows × features, in units of the scaled columns.
+    pub perturbation: Option<Buf>,
+    /// Lower, upper.
+    pub bounds: Option<Buf>,
+}
+
+impl HyperSums {
+    /// Every sum that is there.
+    pub fn iter(&self) -> impl Iterator<Item = Buf> {
+        [
+            self.strengths,
+            self.ridge,
+            self.prior,
+            self.weights,
+            self.perturbation,
+            self.bounds,
+        ]
+        .into_iter()
+        .flatten()
+    }
+}
+
+/// One direction λ̇ in the space of hyperparameters per problem.
+#[derive(Debug, Clone, Copy)]
+pub struct Tangents {
+    /// One per strength.
+    pub strengths: Buf,
+    /// One.
+    pub ridge: Buf,
+    /// One per penalised coordinate.
+    pub prior: Buf,
+    /// One per training row, where asked for.
+    pub weights: Option<Buf>,
+    /// Perturbed rows × features, where asked for.
+    pub perturbation: Option<Buf>,
+    /// Lower, upper.
+    pub bounds: Buf,
+}
+
+/// The map of a batch of points of one problem.
+#[derive(Debug, Clone)]
+pub struct ProxGrad {
+    /// The training rows. In Gram form a quadratic form in w.
+    pub rows: LossRows,
+    /// p.
+    pub coordinates: usize,
+    /// Coordinates that are penalised; the intercepts follow.
+    pub penalized: usize,
+    /// Number of strengths: one per penalised coordinate or per group.
+    pub strength_count: usize,
+    penalty: usize,
+    strengths: Buf,
+    /// l1 per problem.
+    pub l1: Buf,
+    /// λ₂ per problem.
+    pub l2: Buf,
+    /// γ per problem.
+    pub gamma: Buf,
+    prior: Buf,
+    bounds: Buf,
+    order: WordBuf,
+    starts: WordBuf,
+    perturbed: WordBuf,
+    perturbed_count: usize,
+    features: usize,
+    /// 1/n for every row: the scale of derivatives in the sample weights.
+    unweighted: Buf,
+    /// u = T(w).
+    pub u: Buf,
+    /// ∇loss(w).
+    pub gradient: Buf,
+    /// Scaled curvature at w; multinomial: probabilities.
+    pub h: Buf,
+    /// Dv of the last product.
+    pub dv: Buf,
+    q: Buf,
+    hessian: Buf,
+    zero: Buf,
+    one: Buf,
+    /// 1 for the penalised coordinates, 0 for the intercepts.
+    ridge_mask: Buf,
+    /// r/n without the weights, which may be zero; only where their derivative is asked for.
+    raw: Option<Buf>,
+    /// Where ∂₂Φᵀv is summed.
+    pub sums: HyperSums,
+    /// Directions of [`FixedPointMap::jvp_hyper`].
+    pub tangents: Option<Tangents>,
+    /// True when u and w determine the whole linearisation: a quadratic loss.
+    pub constant_curvature: bool,
+}
+
+impl ProxGrad {
+    /// Uploads a problem for a batch of points. With `gram` a squared loss on dense data becomes the
+    /// quadratic form of its Gram matrix: fewer operations where n > p, and no rows to
+    /// differentiate with respect to.
+    ///
+    /// # Errors
+    /// When the executor fails.
+    pub fn new<R: Twinned>(
+        executor: &mut dyn Executor<R>,
+        problem: &Problem,
+        points: &[Point],
+        spectrum: &Spectrum,
+        gram: bool,
+    ) -> crate::error::Result<Self> {
+        let p = problem.coordinates();
+        let penalized = problem.penalized();
+        let rows = match &problem.train.design.matrix {
+            Matrix::Dense(matrix) if gram && problem.loss == Loss::Squared => {
+                gram_form(executor, problem, matrix, points)
+            }
+            _ => LossRows::upload(
+                executor,
+                &problem.train,
+                problem.loss,
+                (problem.classes, 1.0),
+                points,
+            ),
+        };
+        let n = rows.operator.rows;
+        let (strengths, order, starts) = penalty_tables(problem);
+        let bounds = if let Penalty::Box { lower, upper } = problem.penalty {
+            [lower, upper]
+        } else {
+            [0.0, 0.0]
+        };
+        let prior = problem
+            .prior
+            .clone()
+            .unwrap_or_else(|| vec![0.0; penalized]);
+        let padded: Vec<f64> = prior
+            .iter()
+            .copied()
+            .chain(std::iter::repeat_n(0.0, p - penalized))
+            .collect();
+        let of_points = |f: &dyn Fn(&Point) -> f64| -> Vec<f64> { points.iter().map(f).collect() };
+        let perturbed: Vec<u32> = problem.perturbed_rows.iter().map(|&i| i as u32).collect();
+        let constant_curvature = problem.loss.is_quadratic();
+        let predictors = n * problem.classes;
+        let ridge_mask: Vec<f64> = (0..p).map(|j| f64::from(u8::from(j < penalized))).collect();
+        let map = Self {
+            coordinates: p,
+            penalized,
+            strength_count: strengths.len(),
+            penalty: prox::penalty_tag(&problem.penalty),
+            strengths: shared(executor, &strengths),
+            l1: per_problem(executor, 1, &of_points(&|point| point.l1)),
+            l2: per_problem(executor, 1, &of_points(&|point| point.l2)),
+            gamma: per_problem(
+                executor,
+                1,
+                &of_points(&|point| spectrum.step(point.l2).gamma),
+            ),
+            prior: shared(executor, &padded),
+            bounds: shared(executor, &bounds),
+            order: shared_words(executor, &order),
+            starts: shared_words(executor, &starts),
+            perturbed: shared_words(executor, &perturbed),
+            perturbed_count: perturbed.len(),
+            features: problem.train.design.features(),
+            unweighted: shared(executor, &vec![1.0 / problem.train.rows() as f64; n]),
+            u: executor.allocate(Scope::PerProblem, p),
+            gradient: executor.allocate(Scope::PerProblem, p),
+            h: executor.allocate(Scope::PerProblem, predictors),
+            dv: executor.allocate(Scope::PerProblem, p),
+            q: executor.allocate(Scope::PerProblem, predictors),
+            hessian: executor.allocate(Scope::PerProblem, p),
+            zero: executor.allocate(Scope::PerProblem, p),
+            one: shared(executor, &[1.0]),
+            ridge_mask: shared(executor, &ridge_mask),
+            raw: None,
+            sums: HyperSums::default(),
+            tangents: None,
+            constant_curvature,
+            rows,
+        };
+        if constant_curvature {
+            let mut recording = Recording::new();
+            map.record_curvature(&mut recording, map.rows.scale);
+            executor.run(&recording, 1)?;
+        }
+        Ok(map)
+    }
+
+    /// Makes room for the derivatives with respect to `wrt`.
+    pub fn allocate_sums<R: Twinned>(&mut self, executor: &mut dyn Executor<R>, wrt: &[Wrt]) {
+        self.allocate_raw(executor, wrt);
+        let mut room = |which: Wrt, rows: usize| {
+            wrt.contains(&which)
+                .then(|| executor.allocate(Scope::PerProblem, rows))
+        };
+        self.sums = HyperSums {
+            strengths: room(Wrt::L1, self.strength_count),
+            ridge: room(Wrt::L2, 1),
+            prior: room(Wrt::Prior, self.penalized),
+            weights: room(Wrt::SampleWeights, self.rows.operator.rows),
+            perturbation: room(Wrt::Perturbation, self.perturbed_count * self.features),
+            bounds: room(Wrt::BoxBounds, 2),
+        };
+    }
+
+    /// Makes room for one direction per problem.
+    pub fn allocate_tangents<R: Twinned>(
+        &mut self,
+        executor: &mut dyn Executor<R>,
+        wrt: &[Wrt],
+    ) -> Tangents {
+        self.allocate_raw(executor, wrt);
+        let mut room = |rows: usize| executor.allocate(Scope::PerProblem, rows);
+        let tangents = Tangents {
+            strengths: room(self.strength_count),
+            ridge: room(1),
+            prior: room(self.coordinates),
+            bounds: room(2),
+            weights: wrt
+                .contains(&Wrt::SampleWeights)
+                .then(|| room(self.rows.operator.rows)),
+            perturbation: wrt
+                .contains(&Wrt::Perturbation)
+                .then(|| room(self.perturbed_count * self.features)),
+        };
+        self.tangents = Some(tangents);
+        tangents
+    }
+
+    fn allocate_raw<R: Twinned>(&mut self, executor: &mut dyn Executor<R>, wrt: &[Wrt]) {
+        let predictors = self.rows.operator.rows * self.rows.operator.classes;
+        self.raw = wrt
+            .contains(&Wrt::SampleWeights)
+            .then(|| executor.allocate(Scope::PerProblem, predictors));
+    }
+
+    /// Records r/n without weights.
+    fn raw_residual<R: Real>(&self, recording: &mut Recording<R>, raw: Buf) {
+        let rows = self.rows.rows_of(self.rows.z, self.unweighted);
+        recording.dispatch(&RESIDUAL, &rows, &[raw.into()], &self.rows.size());
+    }
+
+    /// Records `dv ← dv − γ·d∇loss` for tangents of weights and perturbation:
+    /// d∇loss = X̂ᵀ(ṡ∘r/n + h∘(Ẋw)) + Ẋᵀr.
+    fn loss_tangent<R: Real>(&self, recording: &mut Recording<R>, tangents: &Tangents, w: Buf) {
+        if tangents.weights.is_none() && tangents.perturbation.is_none() {
+            return;
+        }
+        let (n, c) = (self.rows.operator.rows, self.rows.operator.classes);
+        let size = [self.perturbed_count, self.features, c];
+        recording.fill(self.q, R::zero());
+        if let Some(tangent) = tangents.perturbation {
+            let inputs = [self.perturbed.into(), tangent.into(), w.into()];
+            recording.dispatch(&hyper::PERTURBED_PRODUCT, &inputs, &[self.q.into()], &size);
+            let inputs = [self.h.into(), self.rows.scale.into()];
+            recording.dispatch(
+                &APPLY_CURVATURE,
+                &inputs,
+                &[self.q.into()],
+                &self.rows.size(),
+            );
+        }
+        if let (Some(tangent), Some(raw)) = (tangents.weights, self.raw) {
+            self.raw_residual(recording, raw);
+            let inputs = [raw.into(), tangent.into()];
+            recording.dispatch(&hyper::WEIGHT_TANGENT, &inputs, &[self.q.into()], &[n, c]);
+        }
+        self.rows.operator.adjoint(recording, self.q, self.hessian);
+        if let Some(tangent) = tangents.perturbation {
+            let inputs = [self.perturbed.into(), tangent.into(), self.rows.r.into()];
+            recording.dispatch(
+                &hyper::PERTURBED_ADJOINT,
+                &inputs,
+                &[self.hessian.into()],
+                &size,
+            );
+        }
+        let inputs = [self.hessian.into(), self.gamma.into()];
+        recording.dispatch(
+            &hyper::SUBTRACT_SCALED,
+            &inputs,
+            &[self.dv.into()],
+            &[self.coordinates],
+        );
+    }
+
+    /// The same map with other row weights in place of s/n (and of 1/n, for the derivative in the
+    /// weights); it shares every buffer with this one.
+    #[must_use]
+    pub fn with_row_scale(&self, scale: Buf, unweighted: Buf) -> Self {
+        let mut map = self.clone();
+        map.rows.scale = scale;
+        map.unweighted = unweighted;
+        map
+    }
+
+    /// Records residuals and curvatures at w and leaves u as it is.
+    pub fn refresh<R: Real>(&self, recording: &mut Recording<R>, w: Buf) {
+        self.rows
+            .gradient(recording, w, self.rows.scale, self.gradient);
+        self.record_curvature(recording, self.rows.scale);
+    }
+
+    /// The bindings that describe the penalty at u; see [`crate::kernel::prox`].
+    #[must_use]
+    pub fn penalty_bindings(&self, u: Buf, gamma: Buf) -> [Source; 7] {
+        [
+            u.into(),
+            self.strengths.into(),
+            self.l1.into(),
+            gamma.into(),
+            self.bounds.into(),
+            self.order.into(),
+            self.starts.into(),
+        ]
+    }
+
+    /// Coordinates, penalised coordinates and the penalty's tag: parameters of the prox kernels.
+    #[must_use]
+    pub fn penalty_size(&self) -> [usize; 3] {
+        [self.coordinates, self.penalized, self.penalty]
+    }
+
+    /// The bindings of the prox, then further ones.
+    fn prox_inputs<const N: usize>(&self, more: [Buf; N]) -> Vec<Source> {
+        self.penalty_bindings(self.u, self.gamma)
+            .into_iter()
+            .chain(more.into_iter().map(Source::from))
+            .collect()
+    }
+
+    /// Records `out = G(u)` with a step γ of the caller's.
+    pub fn prox<R: Real>(&self, recording: &mut Recording<R>, u: Buf, gamma: Buf, out: Buf) {
+        recording.dispatch(
+            &prox::PROX,
+            &self.penalty_bindings(u, gamma),
+            &[out.into()],
+            &self.penalty_size(),
+        );
+    }
+
+    /// Records `u = w − γ(∇loss(w) + λ₂(w − c))` with a gradient and a γ of the caller's.
+    pub fn gradient_step<R: Real>(
+        &self,
+        recording: &mut Recording<R>,
+        w: Buf,
+        gradient: Buf,
+        gamma: Buf,
+        u: Buf,
+    ) {
+        recording.dispatch(
+            &step::GRADIENT_STEP,
+            &[
+                w.into(),
+                gradient.into(),
+                self.prior.into(),
+                self.l2.into(),
+                gamma.into(),
+            ],
+            &[u.into()],
+            &[self.coordinates, self.penalized],
+        );
+    }
+
+    fn record_curvature<R: Real>(&self, recording: &mut Recording<R>, scale: Buf) {
+        if self.rows.loss != Loss::Quadratic {
+            let rows = self.rows.rows_of(self.rows.z, scale);
+            recording.dispatch(&CURVATURE, &rows, &[self.h.into()], &self.rows.size());
+        }
+    }
+
+    /// Records `out = ∇²loss·y` at the linearisation, and leaves q = h∘(X̂y) behind.
+    pub fn hessian_product<R: Real>(&self, recording: &mut Recording<R>, y: Buf, out: Buf) {
+        if self.rows.loss == Loss::Quadratic {
+            self.rows.operator.product(recording, y, out);
+            return;
+        }
+        self.rows.operator.product(recording, y, self.q);
+        recording.dispatch(
+            &APPLY_CURVATURE,
+            &[self.h.into(), self.rows.scale.into()],
+            &[self.q.into()],
+            &self.rows.size(),
+        );
+        self.rows.operator.adjoint(recording, self.q, out);
+    }
+
+    /// Records `out = D·v`.
+    pub fn prox_derivative<R: Real>(&self, recording: &mut Recording<R>, v: Buf, out: Buf) {
+        let inputs = self.prox_inputs([v]);
+        recording.dispatch(
+            &prox::PROX_DERIVATIVE,
+            &inputs,
+            &[out.into()],
+            &self.penalty_size(),
+        );
+    }
+
+    /// Records `out = y − γ(hessian + λ₂y) + term`.
+    pub fn hessian_step<R: Real>(
+        &self,
+        recording: &mut Recording<R>,
+        y: Buf,
+        hessian: Buf,
+        term: Buf,
+        out: Buf,
+    ) {
+        recording.dispatch(
+            &step::HESSIAN_STEP,
+            &[
+                y.into(),
+                hessian.into(),
+                term.into(),
+                self.l2.into(),
+                self.gamma.into(),
+            ],
+            &[out.into()],
+            &[self.coordinates, self.penalized],
+        );
+    }
+
+    /// Records the diagonal of A = ∇²loss + λ₂ at the linearisation.
+    pub fn hessian_diagonal<R: Twinned>(
+        &self,
+        executor: &mut dyn Executor<R>,
+        recording: &mut Recording<R>,
+        diagonal: Buf,
+    ) {
+        let rows = &self.rows;
+        if rows.loss == Loss::Quadratic {
+            if let Some(entries) = rows.diagonal {
+                let inputs = [entries.into(), self.ridge_mask.into(), self.l2.into()];
+                recording.dispatch(
+                    &step::COMBINE,
+                    &inputs,
+                    &[diagonal.into()],
+                    &[self.coordinates],
+                );
+            }
+            return;
+        }
+        let multinomial = rows.loss == Loss::Multinomial;
+        let inputs = (self.h, rows.scale, self.l2);
+        rows.operator.hessian_diagonal(
+            executor,
+            recording,
+            inputs,
+            diagonal,
+            (self.penalized, multinomial),
+        );
+    }
+
+    /// A buffer of p zeros.
+    #[must_use]
+    pub fn zero(&self) -> Buf {
+        self.zero
+    }
+
+    /// Records `out = ∂₁T̂ᵀy + term` with the curvature of a minibatch's rows: `h`, `scale` (of
+    /// the whole training set) are gathered into `h_rows`, `scale_rows`; `q` has batch·c rows.
+    pub fn sampled_adjoint_step<R: Real>(
+        &self,
+        recording: &mut Recording<R>,
+        sample: &SampledRows,
+        y: Buf,
+        term: Buf,
+        out: Buf,
+    ) {
+        let minibatch = sample.minibatch;
+        self.rows
+            .operator
+            .sampled_product(recording, minibatch, y, sample.q);
+        sample.gather(
+            recording,
+            self.h,
+            sample.h,
+            self.gathers_probabilities(),
+            self.rows.operator.classes,
+        );
+        sample.gather(recording, self.rows.scale, sample.scale, false, 1);
+        recording.dispatch(
+            &APPLY_CURVATURE,
+            &[sample.h.into(), sample.scale.into()],
+            &[sample.q.into()],
+            &[
+                minibatch.batch,
+                self.rows.operator.classes,
+                loss_tag(self.rows.loss),
+            ],
+        );
+        self.rows
+            .operator
+            .sampled_adjoint(recording, minibatch, sample.q, self.hessian);
+        self.hessian_step(recording, y, self.hessian, term, out);
+    }
+
+    /// Multinomial curvatures are probabilities, which the minibatch's factor must not scale.
+    fn gathers_probabilities(&self) -> bool {
+        self.rows.loss == Loss::Multinomial
+    }
+
+    /// Records a minibatch's u = w − γ(ĝ + λ₂(w − c)) from the residuals at hand.
+    pub fn sampled_inner_step<R: Real>(
+        &self,
+        recording: &mut Recording<R>,
+        sample: &SampledRows,
+        w: Buf,
+        u: Buf,
+    ) {
+        sample.gather(
+            recording,
+            self.rows.r,
+            sample.q,
+            false,
+            self.rows.operator.classes,
+        );
+        self.rows
+            .operator
+            .sampled_adjoint(recording, sample.minibatch, sample.q, self.hessian);
+        self.gradient_step(recording, w, self.hessian, self.gamma, u);
+    }
+
+    /// Records `gradient` of a minibatch at w, residuals computed from its rows alone.
+    pub fn sampled_gradient<R: Real>(
+        &self,
+        recording: &mut Recording<R>,
+        sample: &SampledRows,
+        w: Buf,
+        gradient: Buf,
+    ) {
+        let minibatch = sample.minibatch;
+        self.rows
+            .operator
+            .sampled_product(recording, minibatch, w, sample.h);
+        sample.gather(recording, self.rows.scale, sample.scale, false, 1);
+        sample.gather(recording, self.rows.targets, sample.targets, true, 1);
+        recording.dispatch(
+            &RESIDUAL,
+            &[
+                sample.h.into(),
+                sample.targets.into(),
+                sample.scale.into(),
+                self.rows.delta.into(),
+            ],
+            &[sample.q.into()],
+            &[
+                minibatch.batch,
+                self.rows.operator.classes,
+                loss_tag(self.rows.loss),
+            ],
+        );
+        self.rows
+            .operator
+            .sampled_adjoint(recording, minibatch, sample.q, gradient);
+    }
+}
+
+/// Room for a minibatch's rows.
+#[derive(Debug, Clone, Copy)]
+pub struct SampledRows {
+    /// Which rows.
+    pub minibatch: Minibatch,
+    /// batch·c numbers: h∘(X̂v) or residuals.
+    pub q: Buf,
+    /// batch·c curvatures or predictors.
+    pub h: Buf,
+    /// batch weights.
+    pub scale: Buf,
+    /// batch targets.
+    pub targets: Buf,
+    /// n/batch.
+    pub factor: Buf,
+    /// 1.
+    pub one: Buf,
+}
+
+impl SampledRows {
+    /// Room for minibatches of `map`'s rows; row indices shared, or one stream per problem.
+    pub fn new<R: Twinned>(
+        executor: &mut dyn Executor<R>,
+        map: &ProxGrad,
+        (batch, ring): (usize, usize),
+        scope: Scope,
+    ) -> Self {
+        let (n, c) = (map.rows.operator.rows, map.rows.operator.classes);
+        let minibatch = Minibatch {
+            rows: executor.allocate_words(scope, batch * ring),
+            counter: executor.allocate_words(Scope::PerProblem, 1),
+            batch,
+            ring,
+        };
+        Self {
+            minibatch,
+            q: executor.allocate(Scope::PerProblem, batch * c),
+            h: executor.allocate(Scope::PerProblem, batch * c),
+            scale: executor.allocate(Scope::PerProblem, batch),
+            targets: executor.allocate(Scope::PerProblem, batch),
+            factor: shared(executor, &[n as f64 / batch as f64]),
+            one: shared(executor, &[1.0]),
+        }
+    }
+
+    /// Records `out = full[rows]`, times n/batch unless `plain`.
+    fn gather<R: Real>(
+        &self,
+        recording: &mut Recording<R>,
+        full: Buf,
+        out: Buf,
+        plain: bool,
+        classes: usize,
+    ) {
+        let Minibatch {
+            rows,
+            counter,
+            batch,
+            ring,
+        } = self.minibatch;
+        let factor = if plain { self.one } else { self.factor };
+        recording.dispatch(
+            &sampled::GATHER_ROWS,
+            &[full.into(), rows.into(), counter.into(), factor.into()],
+            &[out.into()],
+            &[batch, ring, classes],
+        );
+    }
+}
+
+impl<R: Twinned> FixedPointMap<R> for ProxGrad {
+    fn coordinates(&self) -> usize {
+        self.coordinates
+    }
+
+    fn gamma(&self) -> Buf {
+        self.gamma
+    }
+
+    fn apply(&self, recording: &mut Recording<R>, w: Buf, out: Buf) {
+        self.rows
+            .gradient(recording, w, self.rows.scale, self.gradient);
+        self.gradient_step(recording, w, self.gradient, self.gamma, self.u);
+        self.prox(recording, self.u, self.gamma, out);
+    }
+
+    fn linearize(&self, recording: &mut Recording<R>, w: Buf) {
+        self.rows
+            .gradient(recording, w, self.rows.scale, self.gradient);
+        self.gradient_step(recording, w, self.gradient, self.gamma, self.u);
+        if !self.constant_curvature {
+            self.record_curvature(recording, self.rows.scale);
+        }
+    }
+
+    fn value(&self, recording: &mut Recording<R>, out: Buf) {
+        self.prox(recording, self.u, self.gamma, out);
+    }
+
+    fn jvp_w(&self, recording: &mut Recording<R>, v: Buf, out: Buf) {
+        self.hessian_product(recording, v, self.hessian);
+        self.hessian_step(recording, v, self.hessian, self.zero, self.dv);
+        self.prox_derivative(recording, self.dv, out);
+    }
+
+    fn vjp_w(&self, recording: &mut Recording<R>, v: Buf, term: Buf, out: Buf) {
+        self.prox_derivative(recording, v, self.dv);
+        self.hessian_product(recording, self.dv, self.hessian);
+        self.hessian_step(recording, self.dv, self.hessian, term, out);
+    }
+
+    fn jvp_hyper(&self, recording: &mut Recording<R>, w: Buf, out: Buf) {
+        let Some(tangents) = self.tangents else {
+            return;
+        };
+        // u̇ = −γ(λ̇₂(w − c) − λ₂ċ + d∇loss), then out += D u̇ + ∂₂G λ̇.
+        recording.fill(self.dv, R::zero());
+        recording.dispatch(
+            &hyper::RIDGE_TANGENT,
+            &[
+                w.into(),
+                self.prior.into(),
+                self.l2.into(),
+                tangents.ridge.into(),
+                tangents.prior.into(),
+                self.gamma.into(),
+            ],
+            &[self.dv.into()],
+            &[self.penalized],
+        );
+        self.loss_tangent(recording, &tangents, w);
+        self.prox_derivative(recording, self.dv, self.hessian);
+        let inputs = [self.hessian.into(), self.one.into()];
+        recording.dispatch(
+            &step::ACCUMULATE,
+            &inputs,
+            &[out.into()],
+            &[self.coordinates],
+        );
+        let inputs = self.prox_inputs([tangents.strengths, tangents.bounds]);
+        recording.dispatch(
+            &prox::PROX_TANGENT,
+            &inputs,
+            &[out.into()],
+            &self.penalty_size(),
+        );
+    }
+
+    fn vjp_hyper(&self, recording: &mut Recording<R>, w: Buf, v: Buf, factor: Buf) {
+        let sums = &self.sums;
+        self.prox_derivative(recording, v, self.dv);
+        if let Some(out) = sums.strengths {
+            let inputs = self.prox_inputs([v, factor]);
+            recording.dispatch(
+                &prox::STRENGTH_VJP,
+                &inputs,
+                &[out.into()],
+                &self.penalty_size(),
+            );
+        }
+        if let Some(out) = sums.bounds {
+            let inputs = self.prox_inputs([v, factor]);
+            recording.dispatch(
+                &prox::BOUND_VJP,
+                &inputs,
+                &[out.into()],
+                &self.penalty_size(),
+            );
+        }
+        if let Some(out) = sums.ridge {
+            let inputs = [
+                w.into(),
+                self.dv.into(),
+                self.prior.into(),
+                self.gamma.into(),
+                factor.into(),
+            ];
+            recording.dispatch(&hyper::RIDGE_VJP, &inputs, &[out.into()], &[self.penalized]);
+        }
+        if let Some(out) = sums.prior {
+            let inputs = [
+                self.dv.into(),
+                self.l2.into(),
+                self.gamma.into(),
+                factor.into(),
+            ];
+            recording.dispatch(&hyper::PRIOR_VJP, &inputs, &[out.into()], &[self.penalized]);
+        }
+        if let Some(out) = sums.perturbation {
+            self.hessian_product(recording, self.dv, self.hessian);
+            recording.dispatch(
+                &hyper::PERTURBATION_VJP,
+                &[
+                    self.perturbed.into(),
+                    self.rows.r.into(),
+                    self.q.into(),
+                    self.dv.into(),
+                    w.into(),
+                    self.gamma.into(),
+                    factor.into(),
+                ],
+                &[out.into()],
+                &[
+                    self.perturbed_count,
+                    self.features,
+                    self.rows.operator.classes,
+                ],
+            );
+        }
+        if let (Some(out), Some(raw)) = (sums.weights, self.raw) {
+            let (n, c) = (self.rows.operator.rows, self.rows.operator.classes);
+            self.rows.operator.product(recording, self.dv, self.q);
+            self.raw_residual(recording, raw);
+            let inputs = [raw.into(), self.q.into(), self.gamma.into(), factor.into()];
+            recording.dispatch(&hyper::WEIGHT_VJP, &inputs, &[out.into()], &[n, c]);
+        }
+    }
+}
+
+/// The strengths and the tables of the groups; without groups a table of none.
+fn penalty_tables(problem: &Problem) -> (Vec<f64>, Vec<u32>, Vec<u32>) {
+    match &problem.penalty {
+        Penalty::Group { groups, .. } => {
+            let (order, starts) = groups.tables();
+            (
+                problem.effective_strengths(1.0),
+                order.to_vec(),
+                starts.to_vec(),
+            )
+        }
+        _ => (problem.effective_strengths(1.0), vec![0], vec![0]),
+    }
+}
+
+/// Squared loss as the quadratic form of Q = X̂ᵀSX̂/n and b = X̂ᵀSy/n.
+fn gram_form<R: Twinned>(
+    executor: &mut dyn Executor<R>,
+    problem: &Problem,
+    matrix: &Dense,
+    points: &[Point],
+) -> LossRows {
+    let sample = &problem.train;
+    let (n, p) = (matrix.rows, matrix.columns);
+    let weight = |i: usize| sample.weights[i] / n as f64;
+    let targets = sample
+        .targets
+        .iter()
+        .map(|y| {
+            let scaled: Vec<f64> = y.iter().enumerate().map(|(i, y)| y * weight(i)).collect();
+            sample.design.apply_transposed(&scaled)
+        })
+        .collect();
+    let x = faer::Mat::from_fn(n, p, |i, j| matrix.values[i * p + j] * weight(i).sqrt());
+    let q = x.transpose() * &x;
+    let values = (0..p * p).map(|at| q[(at / p, at % p)]).collect();
+    let design = Design::plain(Matrix::Dense(Dense {
+        rows: p,
+        columns: p,
+        values,
+    }));
+    let form = Sample {
+        design,
+        targets,
+        weights: vec![1.0; p],
+    };
+    LossRows::upload(executor, &form, Loss::Quadratic, (1, 1.0), points)
+}
