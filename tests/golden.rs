@@ -1,0 +1,117 @@
+//! Every golden case by every method: solutions, hypergradients, objectives, criteria.
+
+mod common;
+
+use common::{Case, all_cases, relative_error};
+use proxdiff::Control;
+use proxdiff::hypergrad::{Outcome, Settings, evaluate};
+use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
+
+/// Evaluates a case by a method.
+fn outcomes(case: &Case, method: Method, solver: Solver, precision: Precision) -> Vec<Outcome> {
+    let mut settings = Settings { method: Some(method), solver, ..Settings::default() };
+    if !case.problem.perturbed_rows.is_empty() {
+        settings.wrt.push(Wrt::Perturbation);
+    }
+    let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();
+    evaluate(&case.problem, &points, &settings, precision, None, &Control::new()).unwrap()
+}
+
+/// The largest of the hypergradient's relative errors: (l1, l2) together, and the perturbation.
+fn hypergradient_error(outcome: &Outcome, golden: &common::GoldenPoint) -> f64 {
+    let found = outcome.hypergradient.as_ref().expect("a hypergradient");
+    let flat = |l1: &[f64], l2: f64| l1.iter().copied().chain([l2]).collect::<Vec<f64>>();
+    let mut error = relative_error(
+        &flat(found.l1.as_ref().unwrap(), found.l2.unwrap()),
+        &flat(&golden.l1, golden.l2),
+    );
+    if let Some(expected) = &golden.perturbation {
+        error = error.max(relative_error(found.perturbation.as_ref().unwrap(), expected));
+    }
+    error
+}
+
+/// Checks every case by one method; `applies` says at which points, with which tolerance.
+fn check(
+    method: Method,
+    solver: Solver,
+    precision: Precision,
+    tolerance: f64,
+    applies: impl Fn(&common::GoldenPoint) -> bool,
+) {
+    let mut failures = Vec::new();
+    let mut checked = 0;
+    for case in all_cases() {
+        let found = outcomes(&case, method, solver, precision);
+        for (at, (outcome, golden)) in found.iter().zip(&case.points).enumerate() {
+            if case.degenerate || !applies(golden) {
+                continue;
+            }
+            checked += 1;
+            let error = hypergradient_error(outcome, golden);
+            let w = relative_error(&outcome.solution, &golden.w);
+            let exact = precision == Precision::F64;
+            let bad = error > tolerance
+                || (exact && (w > 1e-9 || outcome.status != Status::Converged))
+                || (exact && (outcome.objective - golden.objective).abs() > 1e-9 * golden.objective.abs())
+                || (exact && (outcome.criterion - golden.criterion).abs() > 1e-8 * golden.criterion.abs());
+            if bad {
+                failures.push(format!(
+                    "{} #{at} l1={} l2={}: hypergradient {error:.1e}, w {w:.1e}, {:?}, steps {}+{}, residual {:.1e}, \
+                     linear {:?}, condition {:.1e}",
+                    case.name,
+                    golden.point.l1,
+                    golden.point.l2,
+                    outcome.status,
+                    outcome.steps,
+                    outcome.linear_steps,
+                    outcome.residual,
+                    outcome.linear_residual,
+                    golden.condition
+                ));
+            }
+        }
+    }
+    assert!(checked > 50, "only {checked} points were checked");
+    assert!(failures.is_empty(), "{} of {checked}:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// The points at which fixed-point methods must be accurate.
+fn moderate(golden: &common::GoldenPoint) -> bool {
+    golden.aidfp_iterations <= 20_000.0 && golden.condition < 1e4
+}
+
+#[test]
+fn direct() {
+    check(Method::Direct, Solver::Auto, Precision::F64, 1e-7, |_| true);
+}
+
+#[test]
+fn aid_cg() {
+    check(Method::AidCg, Solver::Auto, Precision::F64, 1e-7, |_| true);
+}
+
+#[test]
+fn aid_cg_of_recordings() {
+    check(Method::AidCg, Solver::Fista, Precision::F64, 1e-6, moderate);
+}
+
+#[test]
+fn aid_fp() {
+    check(Method::AidFp, Solver::Auto, Precision::F64, 1e-6, moderate);
+}
+
+#[test]
+fn itd_forward() {
+    check(Method::ItdForward, Solver::Auto, Precision::F64, 1e-6, moderate);
+}
+
+#[test]
+fn itd_reverse() {
+    check(Method::ItdReverse, Solver::Auto, Precision::F64, 1e-6, moderate);
+}
+
+#[test]
+fn single_precision() {
+    check(Method::AidCg, Solver::Auto, Precision::F32, 1e-4, |golden| golden.condition < 1e3);
+}
