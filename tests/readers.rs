@@ -91,7 +91,10 @@ fn assert_refused<T: std::fmt::Debug>(result: Result<T>, parts: &[&str]) {
 fn csv_with_a_header_and_text_labels() {
     let data = read_dataset(&corpus("csv/header.csv"), &ReadOptions::default()).unwrap();
     assert_eq!(data.feature_names, ["age", "height, cm"]);
-    assert_eq!(dense(&data.matrix), (2, 2, [1.5, 2.0, -300.0, 4.25].as_slice()));
+    assert_eq!(
+        dense(&data.matrix),
+        (2, 2, [1.5, 2.0, -300.0, 4.25].as_slice())
+    );
     assert_eq!(target_names(&data), ["species"]);
     assert_eq!(texts(&data, 0), ["cat", "do\"g"]);
     assert!(data.source.ends_with("header.csv"));
@@ -138,7 +141,10 @@ fn csv_separators_marks_line_ends_and_quotes() {
     )
     .unwrap();
     assert_eq!(data.feature_names, ["a", "b"]);
-    assert_eq!(dense(&data.matrix), (expected.0, expected.1, &expected.2[..]));
+    assert_eq!(
+        dense(&data.matrix),
+        (expected.0, expected.1, &expected.2[..])
+    );
     let tabs = read_dataset(&corpus("csv/tabs.csv"), &ReadOptions::default()).unwrap();
     assert_eq!(dense(&tabs.matrix).2, [1.0, 2.0, 3.0, 4.0]);
     let quoted = csv("\"a;b\",c,y\n\"1\", 2 ,3\n").unwrap();
@@ -164,7 +170,10 @@ fn csv_targets_weights_and_ignored_columns() {
     // "0" is the name of the last column, which wins over the first column's index; "3" is no name.
     assert_eq!(data.feature_names, ["1"]);
     assert_eq!(target_names(&data), ["b", "0"]);
-    assert_eq!((numbers(&data, 0), numbers(&data, 1)), (&[3.0, 6.0][..], &[4.0, 7.0][..]));
+    assert_eq!(
+        (numbers(&data, 0), numbers(&data, 1)),
+        (&[3.0, 6.0][..], &[4.0, 7.0][..])
+    );
     assert_eq!(data.weights.as_deref(), Some(&[1.0, 2.0][..]));
 
     let by_index = csv_with("1,2,3\n4,5,6\n", &targets(&["0"])).unwrap();
@@ -195,7 +204,11 @@ fn csv_errors_name_line_column_and_remedy() {
     for missing in ["", "NA", "NaN", "nan", "?", "N/A", "null"] {
         assert_refused(
             csv(&format!("name,age,y\n1,2,3\n\n4,{missing},6\n")),
-            &["data.csv, line 4, column 2 (\"age\")", "missing", "fill it in"],
+            &[
+                "data.csv, line 4, column 2 (\"age\")",
+                "missing",
+                "fill it in",
+            ],
         );
     }
     assert_refused(
@@ -204,7 +217,11 @@ fn csv_errors_name_line_column_and_remedy() {
     );
     assert_refused(
         csv("age,sex,y\n1,male,3\n"),
-        &["line 2, column 2 (\"sex\")", "\"male\" is not a number", "encode"],
+        &[
+            "line 2, column 2 (\"sex\")",
+            "\"male\" is not a number",
+            "encode",
+        ],
     );
     assert_refused(
         csv("a;b;y\n1;1,5;3\n"),
@@ -228,7 +245,11 @@ fn csv_errors_name_line_column_and_remedy() {
     }
     assert_refused(
         csv("a,b,a\n1,2,3\n"),
-        &["line 1, column 3 (\"a\")", "column 1 has the same name", "name of its own"],
+        &[
+            "line 1, column 3 (\"a\")",
+            "column 1 has the same name",
+            "name of its own",
+        ],
     );
     // A quoted line break counts.
     assert_refused(
@@ -239,6 +260,23 @@ fn csv_errors_name_line_column_and_remedy() {
         csv("a,b,y\r\n1,2,3\r\n4,x,6\r\n"),
         &["line 3, column 2", "\"x\" is not a number"],
     );
+    assert_refused(
+        csv("\r\na,b,y\r\n\r\n1,2,3\r\n4,x,6\r\n"),
+        &["line 5, column 2"],
+    );
+    assert_refused(csv("a,b,y\r1,2,3\r4,x,6\r"), &["line 3, column 2"]);
+    // A quote without an end swallows the rest of the file, but not the message.
+    let open = format!("a,b,y\n1,2,3\n4,\"{}", "5,6\n".repeat(1000));
+    let message = csv(&open).unwrap_err().to_string();
+    assert!(message.contains("line 3") && message.contains("close every quote"));
+    let open = format!("a,b\n1,2\n4,5\n6,x\"\n\"{}", "5,6\n".repeat(1000));
+    assert!(
+        csv_with(&open, &targets(&["a"]))
+            .unwrap_err()
+            .to_string()
+            .len()
+            < 300
+    );
 }
 
 #[test]
@@ -247,9 +285,8 @@ fn csv_without_data_or_in_another_encoding() {
         assert_refused(csv(text), &["data.csv", "empty", "at least one row"]);
     }
     assert_refused(csv("a,b,y\n"), &["header and no row", "below the header"]);
-    let parse = |bytes: &[u8]| {
-        parse_dataset(bytes, Format::Csv, "data.csv", &ReadOptions::default())
-    };
+    let parse =
+        |bytes: &[u8]| parse_dataset(bytes, Format::Csv, "data.csv", &ReadOptions::default());
     assert_refused(
         parse(b"a,b,y\n1,2,3\n1,\xe9,3\n"),
         &["line 3, column 2 (\"b\")", "UTF-8"],
@@ -270,10 +307,7 @@ fn npy_types_and_orders() {
         dense(&matrix("npy/bool.npy")),
         (2, 2, [1., 0., 0., 1.].as_slice())
     );
-    assert_eq!(
-        dense(&matrix("npy/version_2.npy")).2,
-        [0.0, 1.0, 2.0, 3.0]
-    );
+    assert_eq!(dense(&matrix("npy/version_2.npy")).2, [0.0, 1.0, 2.0, 3.0]);
     let vector = |name: &str| read_vector(&corpus(name), None).unwrap();
     assert_eq!(vector("npy/i8_vector.npy"), [-2.0, -1.0, 0.0, 1.0, 2.0]);
     assert_eq!(vector("npy/u2_big_endian.npy"), [0.0, 1.0, 2.0, 3.0]);
@@ -283,7 +317,10 @@ fn npy_types_and_orders() {
 #[test]
 fn npy_errors() {
     let refused = |name: &str, parts: &[&str]| {
-        assert_refused(read_matrix(&corpus(&format!("npy/{name}.npy")), None), parts);
+        assert_refused(
+            read_matrix(&corpus(&format!("npy/{name}.npy")), None),
+            parts,
+        );
     };
     refused("object", &["object.npy", "Python objects", "astype"]);
     refused("complex", &["complex numbers", "real part"]);
@@ -296,7 +333,10 @@ fn npy_errors() {
     let parse = |bytes: &[u8]| parse_matrix(bytes, Format::Npy, "x.npy");
     let whole = bytes_of("npy/f8_c.npy");
     assert_refused(parse(b""), &["x.npy: the file is empty"]);
-    assert_refused(parse(b"hello, world"), &["not an .npy file", "--data-format"]);
+    assert_refused(
+        parse(b"hello, world"),
+        &["not an .npy file", "--data-format"],
+    );
     assert_refused(parse(&whole[..40]), &["ends inside its header"]);
     assert_refused(
         parse(&whole[..whole.len() - 1]),
@@ -333,7 +373,10 @@ fn npy_errors() {
         bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
         assert_refused(
             parse(&bytes),
-            &[&format!("x.npy, column 2: row 2 is {name}"), "replace or drop"],
+            &[
+                &format!("x.npy, column 2: row 2 is {name}"),
+                "replace or drop",
+            ],
         );
     }
 }
@@ -342,7 +385,10 @@ fn npy_errors() {
 fn npz_of_dense_arrays() {
     let data = read_dataset(&corpus("npz/dense.npz"), &ReadOptions::default()).unwrap();
     assert_eq!(dense(&data.matrix).0, 4);
-    assert_eq!((target_names(&data), numbers(&data, 0)), (vec!["y"], &[1., 0., 1., 0.][..]));
+    assert_eq!(
+        (target_names(&data), numbers(&data, 0)),
+        (vec!["y"], &[1., 0., 1., 0.][..])
+    );
 
     let path = corpus("npz/compressed.npz");
     let data = read_dataset(&path, &ReadOptions::default()).unwrap();
@@ -356,7 +402,10 @@ fn npz_of_dense_arrays() {
     };
     let data = read_dataset(&path, &options).unwrap();
     assert_eq!(data.weights.as_deref(), Some(&[1., 2., 3., 4.][..]));
-    assert_eq!((target_names(&data), texts(&data, 0)[1].as_str()), (vec!["label"], "v"));
+    assert_eq!(
+        (target_names(&data), texts(&data, 0)[1].as_str()),
+        (vec!["label"], "v")
+    );
 }
 
 #[test]
@@ -435,7 +484,10 @@ fn libsvm_errors_name_the_line() {
         let text = format!("1 1:1\n\n{line}\n");
         assert_refused(libsvm(&text), &["data.svm, line 3", what, remedy]);
     }
-    assert_refused(libsvm("1 4000000000:1\n"), &["4000000000 columns for 1", "renumber"]);
+    assert_refused(
+        libsvm("1 4000000000:1\n"),
+        &["4000000000 columns for 1", "renumber"],
+    );
     assert_refused(libsvm("# nothing\n\n"), &["no rows"]);
     assert_refused(libsvm("1\n-1\n"), &["no row has a feature"]);
     assert_refused(
@@ -476,7 +528,10 @@ fn idx_errors() {
     assert_refused(parse(b"\0\0\x0a\x01\0\0\0\0"), &["no type 0x0a"]);
     assert_refused(parse(b"\0\0\x08\0"), &["no dimensions"]);
     assert_refused(parse(&whole[..10]), &["ends inside its header"]);
-    assert_refused(parse(&whole[..20]), &["20 bytes, fewer than the 28", "cut off"]);
+    assert_refused(
+        parse(&whole[..20]),
+        &["20 bytes, fewer than the 28", "cut off"],
+    );
     assert_refused(parse(&[&whole[..], b"x"].concat()), &["more than the 28"]);
     assert_refused(parse(b"\0\0\x08\x01\0\0\0\0"), &["empty"]);
     assert_refused(parse(&bytes_of("idx/huge.idx")), &["fewer than the 184467"]);
@@ -507,7 +562,10 @@ fn pairs_of_files() {
     assert_eq!(data.feature_names, ["a", "b"]);
     assert_eq!(data.weights.as_deref(), Some(&[3.0, 6.0][..]));
     assert_eq!(target_names(&data), ["u", "v"]);
-    assert_eq!((numbers(&data, 0), texts(&data, 1)[1].as_str()), (&[1.0, 2.0][..], "q"));
+    assert_eq!(
+        (numbers(&data, 0), texts(&data, 1)[1].as_str()),
+        (&[1.0, 2.0][..], "q")
+    );
     assert_eq!(data.source, "x.csv, y.csv");
     let one = parse_pair(x, y, &targets(&["v"])).unwrap();
     assert_eq!(target_names(&one), ["v"]);
@@ -525,7 +583,12 @@ fn pairs_of_files() {
 
     assert_refused(
         parse_pair(x3, y, &ReadOptions::default()),
-        &["x.csv, y.csv: target \"u\"", "3 values", "found 2", "same rows"],
+        &[
+            "x.csv, y.csv: target \"u\"",
+            "3 values",
+            "found 2",
+            "same rows",
+        ],
     );
     let nowhere = ReadOptions {
         weights_column: Some("weight".into()),
@@ -564,7 +627,10 @@ fn features_of_a_model() {
     let data = parse("1,2\n3,4\n", &default).unwrap();
     assert_eq!(dense(&data.matrix).2, [1.0, 2.0, 3.0, 4.0]);
     let data = parse("1,9,2\n3,8,4\n", &targets(&["1"])).unwrap();
-    assert_eq!((dense(&data.matrix).2, numbers(&data, 0)), (&[1., 2., 3., 4.][..], &[9., 8.][..]));
+    assert_eq!(
+        (dense(&data.matrix).2, numbers(&data, 0)),
+        (&[1., 2., 3., 4.][..], &[9., 8.][..])
+    );
 
     assert_refused(
         parse("a,c\n1,2\n", &default),
@@ -595,7 +661,10 @@ fn formats_by_extension_and_magic_number() {
         ("idx", Format::Idx),
     ] {
         assert_eq!(text.parse::<Format>().unwrap(), format);
-        assert_eq!(Format::from_path(Path::new(&format!("data.{text}"))).unwrap(), format);
+        assert_eq!(
+            Format::from_path(Path::new(&format!("data.{text}"))).unwrap(),
+            format
+        );
     }
     assert_refused("xls".parse::<Format>(), &["\"xls\"", "csv, npy, npz"]);
 
@@ -613,7 +682,10 @@ fn formats_by_extension_and_magic_number() {
         format: Some(Format::Csv),
         ..ReadOptions::default()
     };
-    assert_eq!(numbers(&read_dataset(&table, &options).unwrap(), 0), [2.0, 4.0]);
+    assert_eq!(
+        numbers(&read_dataset(&table, &options).unwrap(), 0),
+        [2.0, 4.0]
+    );
     let zipped = write("table.csv.gz", &bytes_of("idx/images.gz")[..8]);
     assert_refused(Format::from_path(&zipped), &["decompress the file first"]);
 }
@@ -640,5 +712,8 @@ fn rows_are_selected_with_targets_and_weights() {
     let data = csv_with(text, &options).unwrap().select_rows(&[2, 0]);
     assert_eq!(dense(&data.matrix).2, [3.0, 1.0]);
     assert_eq!(data.weights.as_deref(), Some(&[30.0, 10.0][..]));
-    assert_eq!((numbers(&data, 0), texts(&data, 1)), (&[7.0, 5.0][..], &["r".to_string(), "p".into()][..]));
+    assert_eq!(
+        (numbers(&data, 0), texts(&data, 1)),
+        (&[7.0, 5.0][..], &["r".to_string(), "p".into()][..])
+    );
 }

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::dataset::{Dataset, Labels, Target};
+use super::labels::quote;
 use super::matrix::Matrix;
 use crate::error::{Error, Place, Result};
 
@@ -159,7 +160,12 @@ fn check_rows(dataset: &Dataset) -> Result<()> {
     let lengths = dataset
         .targets
         .iter()
-        .map(|target| (format!("target \"{}\"", target.name), target.values.len()))
+        .map(|target| {
+            (
+                format!("target {}", quote(&target.name)),
+                target.values.len(),
+            )
+        })
         .chain(
             dataset
                 .weights
