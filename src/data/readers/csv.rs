@@ -66,7 +66,7 @@ pub(super) fn parse(
             None,
             None,
             "the file has a header and no row of data",
-            "give at least one row below the header, or say that there is none (--no-header)",
+            "give at least one row below the header, or say that the first row is data",
         ));
     }
     Ok(table.finish())
@@ -245,7 +245,7 @@ fn is_header(first: &Record<'_>, second: Option<&Record<'_>>, source: &str) -> b
     if !changes {
         log::warn!(
             "{source}: the first row holds numbers and text like the second and is taken as data; \
-             say so if it is a header (--header)"
+             say so if it is a header"
         );
     }
     changes

@@ -174,11 +174,17 @@ fn check_rows(dataset: &Dataset) -> Result<()> {
         );
     for (name, length) in lengths {
         if length != rows {
+            let remedy = if length.abs_diff(rows) == 1 {
+                "give features and targets of the same rows; say whether the first row of a CSV \
+                 file is a header"
+            } else {
+                "give features and targets of the same rows, in the same order"
+            };
             return Err(Error::shape(
                 format!("{}: {name}", dataset.source),
                 format!("{rows} values, one per row of the features"),
                 length.to_string(),
-                "give features and targets of the same rows, in the same order",
+                remedy,
             ));
         }
     }
