@@ -21,7 +21,7 @@ use crate::map::minibatch::Draws;
 use crate::map::operator::{per_problem, shared};
 use crate::map::prox_grad::SampledRows;
 use crate::map::{FixedPointMap, ProxGrad};
-use crate::real::Real;
+
 
 use super::settings::{MinibatchSteps, Settings};
 use super::stage::Stage;
