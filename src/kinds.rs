@@ -112,3 +112,25 @@ pub enum Preconditioner {
     #[default]
     Diagonal,
 }
+
+/// The arithmetic of a computation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32 bits: what GPUs are fast at.
+    F32,
+    /// 64 bits: the truth.
+    #[default]
+    F64,
+}
+
+impl Precision {
+    /// The name that flags and JSON use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
+}

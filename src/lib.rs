@@ -1,10 +1,12 @@
 //! Batched solvers and hypergradients for nonsmooth fixed-point problems.
 
+pub mod cli;
 pub mod control;
 pub mod data;
 pub mod error;
 pub mod hypergrad;
 pub mod kinds;
+pub mod l1_max;
 pub mod loss;
 pub mod path;
 pub mod penalty;
