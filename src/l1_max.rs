@@ -132,3 +132,109 @@ fn best_intercept(loss: Loss, y: &[f64], weights: &[f64]) -> f64 {
     }
     0.5 * (low + high)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::matrix::{Dense, Matrix};
+    use crate::penalty::Groups;
+    use crate::problem::Specification;
+
+    fn specification(loss: Loss, y: Vec<f64>) -> Specification {
+        let values = vec![
+            1.0, 0.5, -2.0, 0.25, 0.5, 3.0, 1.5, -1.0, 0.0, 2.0, -0.5, 1.0,
+        ];
+        let matrix = Dense::new(6, 2, values).unwrap();
+        Specification::new(loss, Matrix::Dense(matrix), vec![y])
+    }
+
+    /// The gradient at zero with the intercept found by hand for these labels.
+    #[test]
+    fn the_intercept_is_at_its_best() {
+        let y = [1.0, -1.0, 1.0, 1.0, -1.0, 1.0];
+        for (loss, intercept) in [
+            (Loss::Squared, 1.0 / 3.0),
+            (Loss::Logistic, 2f64.ln()),
+            (Loss::SquaredHinge, 1.0 / 3.0),
+            (Loss::Huber { delta: 0.5 }, 1.0 - 0.25),
+        ] {
+            let found = best_intercept(loss, &y, &[1.0; 6]);
+            assert!((found - intercept).abs() < 1e-14, "{loss:?}: {found}");
+        }
+    }
+
+    #[test]
+    fn penalties_measure_the_gradient_in_their_own_norm() {
+        let y = vec![0.3, -1.0, 2.0, 0.1, 0.7, -0.4];
+        let mut plain = specification(Loss::Squared, y);
+        plain.scaling.intercept = false;
+        plain.scaling.standardize = false;
+        let Matrix::Dense(x) = plain.train.matrix.clone() else {
+            unreachable!()
+        };
+        let g: Vec<f64> = (0..2)
+            .map(|j| {
+                -(0..6)
+                    .map(|i| x.row(i)[j] * plain.train.targets[0][i])
+                    .sum::<f64>()
+                    / 6.0
+            })
+            .collect();
+        let (a, b) = (g[0], g[1]);
+        let strengths = vec![0.0, 2.0];
+        let groups = Groups::from_labels(&[0, 0]);
+        for (penalty, expected) in [
+            (Penalty::ElasticNet, a.abs().max(b.abs())),
+            (Penalty::NonNegative, (-a).max(-b).max(0.0)),
+            (Penalty::Weighted { strengths }, b.abs() / 2.0),
+            (
+                Penalty::Group {
+                    groups,
+                    strengths: Some(vec![0.5]),
+                },
+                2.0 * a.hypot(b),
+            ),
+            (
+                Penalty::Box {
+                    lower: 0.0,
+                    upper: 1.0,
+                },
+                0.0,
+            ),
+        ] {
+            plain.penalty = penalty;
+            let problem = Problem::new(plain.clone()).unwrap();
+            assert!(
+                (problem.l1_max(0, 0.0) - expected).abs() < 1e-15,
+                "{:?}",
+                plain.penalty
+            );
+        }
+    }
+
+    #[test]
+    fn the_prior_shifts_the_gradient_by_the_ridge() {
+        let mut with_prior = specification(Loss::Squared, vec![0.0; 6]);
+        with_prior.prior = Some(vec![0.5, -2.0]);
+        let problem = Problem::new(with_prior).unwrap();
+        assert_eq!(
+            (problem.l1_max(0, 0.25), problem.l1_max(0, 0.0)),
+            (0.5, 0.0)
+        );
+    }
+
+    #[test]
+    fn two_multinomial_classes_have_the_logistic_gradient() {
+        let labels = [1.0, -1.0, 1.0, 1.0, -1.0, 1.0];
+        let logistic = Problem::new(specification(Loss::Logistic, labels.to_vec())).unwrap();
+        let indices = labels
+            .iter()
+            .map(|&y| f64::from(u8::from(y > 0.0)))
+            .collect();
+        let mut two = specification(Loss::Multinomial, indices);
+        two.classes = 2;
+        let multinomial = Problem::new(two).unwrap();
+        // Both have the gradient X̂ᵀ(p − 1[y = 1])/n per class.
+        assert!((multinomial.l1_max(0, 0.0) - logistic.l1_max(0, 0.0)).abs() < 1e-15);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::Resettable;
 use clap::{Args, ValueEnum};
 
 use super::values;
@@ -59,7 +60,7 @@ fn class_weights(text: &str) -> Result<ClassWeights, String> {
 #[command(next_help_heading = "Data")]
 pub struct DataArguments {
     /// File that holds features and targets: .csv, .npy, .npz, .svm, .libsvm or .svmlight.
-    #[arg(value_name = "DATA", conflicts_with_all = ["x", "y"])]
+    #[arg(value_name = "DATA", conflicts_with_all = ["x", "y"], help_heading = Resettable::Reset)]
     pub data: Option<PathBuf>,
 
     /// File with the features of the training rows; without --y it holds the targets too.

@@ -31,7 +31,7 @@ pub struct SolverArguments {
     #[arg(long)]
     pub independent: bool,
 
-    /// Stop after this many seconds of computing and report what is known [default: no limit].
+    /// Stop this many seconds after the start and report what is known [default: no limit].
     #[arg(long, value_name = "SECONDS", value_parser = values::positive, allow_hyphen_values = true)]
     pub time_budget: Option<f64>,
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::Resettable;
 use serde::Serialize;
 
 use crate::cli::arguments::{Format, OutputArguments, TableFileArguments};
@@ -37,7 +38,7 @@ pub struct Arguments {
         value_name = "DATA",
         conflicts_with = "x",
         required_unless_present = "x",
-        help_heading = "Data"
+        help_heading = Resettable::Reset
     )]
     data: Option<PathBuf>,
 

@@ -1,6 +1,6 @@
 //! The report as aligned tables for people.
 
-use comfy_table::{Cell, CellAlignment, Table, presets};
+use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 
 use super::Report;
 use super::numbers::{rough, short};
@@ -9,10 +9,14 @@ use crate::hypergrad::{Hypergradient, Outcome};
 /// How many entries of a vector a table shows before it shows its norm instead.
 const LONGEST_VECTOR: usize = 4;
 
-/// An empty table without borders, numbers to be aligned right.
+/// A line under the header and none elsewhere.
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// An empty table with a header.
 pub fn plain(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(STYLE);
     table.set_header(header.iter().map(Cell::new));
     table
 }
