@@ -64,15 +64,13 @@ pub fn measure(matrix: &Matrix, weights: &[f64], scaling: Scaling) -> FeatureSca
     matrix.for_each_entry(|i, j, value| mean[j] += weights[i] * value);
     mean.iter_mut().for_each(|m| *m /= n);
 
-    let mut variance = vec![0.0; d];
     let mut stored_weight = vec![0.0; d];
     let (mut smallest, mut largest) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
     let mut stored = vec![0usize; d];
     matrix.for_each_entry(|i, j, value| {
-        variance[j] += weights[i] * (value - mean[j]).powi(2);
         stored_weight[j] += weights[i];
-        stored[j] += usize::from(weights[i] > 0.0);
         if weights[i] > 0.0 {
+            stored[j] += 1;
             smallest[j] = smallest[j].min(value);
             largest[j] = largest[j].max(value);
         }
@@ -81,8 +79,6 @@ pub fn measure(matrix: &Matrix, weights: &[f64], scaling: Scaling) -> FeatureSca
     let mut constant = Vec::new();
     for j in 0..d {
         // Entries that a sparse matrix does not store are zeros.
-        variance[j] += (n - stored_weight[j]).max(0.0) * mean[j].powi(2);
-        variance[j] /= n;
         if stored[j] < weighted_rows {
             smallest[j] = smallest[j].min(0.0);
             largest[j] = largest[j].max(0.0);
@@ -93,9 +89,23 @@ pub fn measure(matrix: &Matrix, weights: &[f64], scaling: Scaling) -> FeatureSca
             if smallest[j].is_finite() {
                 mean[j] = smallest[j];
             }
-            variance[j] = 0.0;
         }
     }
+
+    let unit: Vec<f64> = smallest
+        .iter()
+        .zip(&largest)
+        .map(|(low, high)| power_of_two_below(low.abs().max(high.abs())))
+        .collect();
+    let mut variance = vec![0.0; d];
+    matrix.for_each_entry(|i, j, value| {
+        variance[j] += weights[i] * ((value - mean[j]) / unit[j]).powi(2);
+    });
+    for j in 0..d {
+        variance[j] += (n - stored_weight[j]).max(0.0) * (mean[j] / unit[j]).powi(2);
+        variance[j] /= n;
+    }
+    constant.iter().for_each(|&j| variance[j] = 0.0);
     let center = if scaling.intercept {
         mean
     } else {
@@ -103,9 +113,10 @@ pub fn measure(matrix: &Matrix, weights: &[f64], scaling: Scaling) -> FeatureSca
     };
     let scale = variance
         .iter()
-        .map(|&v| {
+        .zip(&unit)
+        .map(|(&v, unit)| {
             if scaling.standardize && v > 0.0 {
-                v.sqrt()
+                v.sqrt() * unit
             } else {
                 1.0
             }
@@ -115,6 +126,16 @@ pub fn measure(matrix: &Matrix, weights: &[f64], scaling: Scaling) -> FeatureSca
         center,
         scale,
         constant,
+    }
+}
+
+/// A power of two near a column's largest entry, in whose units its squares neither overflow nor
+/// underflow; dividing by it is exact.
+fn power_of_two_below(largest: f64) -> f64 {
+    if largest > 0.0 && largest.is_finite() {
+        2f64.powi(largest.log2().floor().clamp(-1000.0, 1000.0) as i32)
+    } else {
+        1.0
     }
 }
 
@@ -302,3 +323,6 @@ fn append_ones(m: &Sparse) -> Sparse {
         values,
     }
 }
+
+#[cfg(test)]
+mod tests;

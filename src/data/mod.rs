@@ -1,7 +1,16 @@
 //! Data: matrices, the design operator, data sets and their readers, splits.
 
+mod align;
+pub mod dataset;
 pub mod design;
+pub mod embedded;
+pub mod labels;
 pub mod matrix;
+pub mod readers;
+pub mod split;
 
+pub use dataset::{Dataset, Labels, Target};
 pub use design::{Design, FeatureScale, Scaling};
+pub use labels::{ClassWeights, Classes, classes_of, numbers};
 pub use matrix::{Dense, Matrix, Sparse};
+pub use readers::{Format, ReadOptions};

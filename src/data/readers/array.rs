@@ -1,0 +1,169 @@
+//! Arrays without names, as npy, npz and IDX hold them, and what their columns are for.
+
+use super::columns::{Columns, Purpose, Role, generic_target_names};
+use super::{Part, ReadOptions, bad};
+use crate::data::align::generic_names;
+use crate::data::dataset::{Labels, Target};
+use crate::data::matrix::{Dense, Matrix};
+use crate::error::Result;
+
+/// An array in C order.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Array {
+    pub shape: Vec<usize>,
+    /// As many as the product of the shape.
+    pub values: Labels,
+}
+
+impl Array {
+    /// Checks that no number is NaN or infinite.
+    pub fn check_finite(&self, source: &str) -> Result<()> {
+        let Labels::Numbers(values) = &self.values else {
+            return Ok(());
+        };
+        let Some(at) = values.iter().position(|value| !value.is_finite()) else {
+            return Ok(());
+        };
+        let columns: usize = self.shape.iter().skip(1).product();
+        let column = (self.shape.len() > 1).then(|| (at % columns + 1).to_string());
+        Err(bad(
+            source,
+            None,
+            column,
+            format!("row {} is {}", at / columns + 1, values[at]),
+            "replace or drop missing and infinite values",
+        ))
+    }
+
+    /// (rows, columns): a vector is one column; images, with `flatten`, are rows of pixels.
+    fn table_shape(&self, flatten: bool, source: &str) -> Result<(usize, usize)> {
+        let (rows, columns) = match self.shape.as_slice() {
+            [] => (1, 1),
+            [rows] => (*rows, 1),
+            [rows, columns] => (*rows, *columns),
+            [rows, rest @ ..] if flatten => (*rows, rest.iter().product()),
+            shape => {
+                return Err(bad(
+                    source,
+                    None,
+                    None,
+                    format!("the array has {} dimensions, {shape:?}", shape.len()),
+                    "reshape it to rows × features",
+                ));
+            }
+        };
+        if rows == 0 || columns == 0 {
+            return Err(bad(
+                source,
+                None,
+                None,
+                format!("the array is empty: {rows} rows and {columns} columns"),
+                "give at least one row and one column",
+            ));
+        }
+        Ok((rows, columns))
+    }
+
+    /// The array as data: all of it features or targets, or columns of both.
+    ///
+    /// # Errors
+    /// [`crate::Error::Data`] when features are text, there are more than two dimensions and not
+    /// `flatten`, or the columns do not serve the purpose.
+    pub fn into_part(
+        self,
+        source: &str,
+        purpose: Purpose<'_>,
+        options: &ReadOptions,
+        flatten: bool,
+    ) -> Result<Part> {
+        let (rows, count) = self.table_shape(flatten, source)?;
+        let columns = Columns { count, names: None };
+        let roles = columns.roles(purpose, options, source)?;
+        let features: Vec<usize> = (0..count).filter(|&j| roles[j] == Role::Feature).collect();
+        let target_names =
+            generic_target_names(roles.iter().filter(|&&r| r == Role::Target).count());
+        let targets = (0..count)
+            .filter(|&j| roles[j] == Role::Target)
+            .zip(target_names)
+            .map(|(j, name)| Target {
+                name,
+                values: self.column(j, rows, count),
+            })
+            .collect();
+        let weights = match roles.iter().position(|&role| role == Role::Weight) {
+            None => None,
+            Some(j) => match self.column(j, rows, count) {
+                Labels::Numbers(weights) => Some(weights),
+                Labels::Text(_) => return Err(text_features(source)),
+            },
+        };
+        let matrix = if features.is_empty() {
+            None
+        } else {
+            let Labels::Numbers(values) = self.values else {
+                return Err(text_features(source));
+            };
+            let values = if features.len() == count {
+                values
+            } else {
+                (0..rows)
+                    .flat_map(|i| features.iter().map(move |&j| i * count + j))
+                    .map(|at| values[at])
+                    .collect()
+            };
+            Some(Matrix::Dense(Dense {
+                rows,
+                columns: features.len(),
+                values,
+            }))
+        };
+        let feature_names = if flatten {
+            (0..features.len()).map(|j| format!("pixel{j}")).collect()
+        } else {
+            generic_names(features.len())
+        };
+        Ok(Part {
+            matrix,
+            feature_names,
+            targets,
+            weights,
+        })
+    }
+
+    fn column(&self, j: usize, rows: usize, count: usize) -> Labels {
+        let at: Vec<usize> = (0..rows).map(|i| i * count + j).collect();
+        self.values.select(&at)
+    }
+
+    /// The entries of a vector: a one-dimensional array, or a single row or column.
+    ///
+    /// # Errors
+    /// [`crate::Error::Data`] when it is a matrix, empty, or text.
+    pub fn into_vector(self, source: &str) -> Result<Vec<f64>> {
+        let (rows, columns) = self.table_shape(false, source)?;
+        if rows > 1 && columns > 1 {
+            return Err(bad(
+                source,
+                None,
+                None,
+                format!("a vector is expected, and this is {rows} × {columns}"),
+                "give one column, one row, or a one-dimensional array",
+            ));
+        }
+        match self.values {
+            Labels::Numbers(values) => Ok(values),
+            Labels::Text(_) => Err(text_features(source)),
+        }
+    }
+}
+
+/// The error that numbers are needed and the array has text.
+pub(super) fn text_features(source: &str) -> crate::Error {
+    bad(
+        source,
+        None,
+        None,
+        "the array holds text where numbers are needed",
+        "encode it as numbers; text is for class labels only",
+    )
+}
