@@ -3,7 +3,7 @@
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::kinds::{Precision, Status, Wrt};
-use crate::loss::Loss;
+use crate::loss::{Loss, softmax};
 use crate::penalty::{Penalty, clip, soft_threshold};
 use crate::problem::{Point, Problem, Sample};
 
@@ -37,7 +37,7 @@ pub fn evaluate(
         problem.penalty,
         Penalty::ElasticNet | Penalty::Weighted { .. } | Penalty::NonNegative | Penalty::Box { .. }
     );
-    if precision != Precision::F64 || warm.is_some() || problem.classes > 1 || !plain {
+    if precision != Precision::F64 || warm.is_some() || !plain {
         return Err(Error::unsupported(
             "this precision, loss or penalty in the stand-in solver",
             "use another",
@@ -51,47 +51,109 @@ pub fn evaluate(
     Ok(points.iter().map(one).collect())
 }
 
+/// Linear predictors, n × c.
+fn predictors(sample: &Sample, classes: usize, w: &[f64]) -> Vec<f64> {
+    let n = sample.rows();
+    let mut z = vec![0.0; n * classes];
+    for k in 0..classes {
+        let column: Vec<f64> = w.iter().skip(k).step_by(classes).copied().collect();
+        for (i, value) in sample.design.apply(&column).into_iter().enumerate() {
+            z[i * classes + k] = value;
+        }
+    }
+    z
+}
+
+fn back(sample: &Sample, classes: usize, r: &[f64]) -> Vec<f64> {
+    let p = sample.design.columns();
+    let mut g = vec![0.0; p * classes];
+    for k in 0..classes {
+        let column: Vec<f64> = r.iter().skip(k).step_by(classes).copied().collect();
+        for (j, value) in sample
+            .design
+            .apply_transposed(&column)
+            .into_iter()
+            .enumerate()
+        {
+            g[j * classes + k] = value;
+        }
+    }
+    g
+}
+
+/// Residuals r, n × c, without weights.
+fn residuals(loss: Loss, sample: &Sample, classes: usize, target: usize, w: &[f64]) -> Vec<f64> {
+    let mut z = predictors(sample, classes, w);
+    for (row, &y) in z.chunks_mut(classes).zip(&sample.targets[target]) {
+        if loss == Loss::Multinomial {
+            softmax::softmax_in_place(row);
+            row[y as usize] -= 1.0;
+        } else {
+            row[0] = loss.residual(row[0], y);
+        }
+    }
+    z
+}
+
+/// Curvature applied to the predictors of v, n × c, without weights.
+fn curved(loss: Loss, sample: &Sample, classes: usize, target: usize, w: &[f64], q: &mut [f64]) {
+    let mut z = predictors(sample, classes, w);
+    let rows = q.chunks_mut(classes).zip(z.chunks_mut(classes));
+    for ((q, z), &y) in rows.zip(&sample.targets[target]) {
+        if loss == Loss::Multinomial {
+            softmax::softmax_in_place(z);
+            softmax::apply_curvature(z, q);
+        } else {
+            q[0] *= loss.curvature(z[0], y);
+        }
+    }
+}
+
+fn weigh(loss: Loss, sample: &Sample, classes: usize, r: &mut [f64]) {
+    if loss != Loss::Quadratic {
+        let n = sample.rows() as f64;
+        for (row, s) in r.chunks_mut(classes).zip(&sample.weights) {
+            row.iter_mut().for_each(|r| *r *= s / n);
+        }
+    }
+}
+
 fn gradient(loss: Loss, sample: &Sample, target: usize, w: &[f64]) -> Vec<f64> {
-    let z = sample.design.apply(w);
-    let y = &sample.targets[target];
-    let r: Vec<f64> = (0..z.len())
-        .map(|i| sample.weights[i] * loss.residual(z[i], y[i]))
-        .collect();
+    let classes = w.len() / sample.design.columns();
+    let mut r = residuals(loss, sample, classes, target, w);
+    weigh(loss, sample, classes, &mut r);
     if loss == Loss::Quadratic {
         return r;
     }
-    let n = z.len() as f64;
-    sample
-        .design
-        .apply_transposed(&r)
-        .iter()
-        .map(|g| g / n)
-        .collect()
+    back(sample, classes, &r)
 }
 
 fn hessian(loss: Loss, sample: &Sample, target: usize, w: &[f64], v: &[f64]) -> Vec<f64> {
-    let (z, q) = (sample.design.apply(w), sample.design.apply(v));
+    let classes = w.len() / sample.design.columns();
+    let mut q = predictors(sample, classes, v);
     if loss == Loss::Quadratic {
         return q;
     }
-    let y = &sample.targets[target];
-    let n = z.len() as f64;
-    let r: Vec<f64> = (0..z.len())
-        .map(|i| sample.weights[i] * loss.curvature(z[i], y[i]) * q[i] / n)
-        .collect();
-    sample.design.apply_transposed(&r)
+    curved(loss, sample, classes, target, w, &mut q);
+    weigh(loss, sample, classes, &mut q);
+    back(sample, classes, &q)
 }
 
 fn value(loss: Loss, sample: &Sample, target: usize, w: &[f64]) -> f64 {
-    let z = sample.design.apply(w);
+    let classes = w.len() / sample.design.columns();
+    let z = predictors(sample, classes, w);
     let y = &sample.targets[target];
     if loss == Loss::Quadratic {
         return (0..z.len()).map(|i| w[i] * (0.5 * z[i] - y[i])).sum();
     }
-    let sum: f64 = (0..z.len())
-        .map(|i| sample.weights[i] * loss.value(z[i], y[i]))
-        .sum();
-    sum / z.len() as f64
+    let row = |i: usize| match loss {
+        Loss::Multinomial => {
+            softmax::cross_entropy(&z[i * classes..(i + 1) * classes], y[i] as usize)
+        }
+        loss => loss.value(z[i], y[i]),
+    };
+    let sum: f64 = (0..y.len()).map(|i| sample.weights[i] * row(i)).sum();
+    sum / y.len() as f64
 }
 
 fn solve(problem: &Problem, point: Point, settings: &Settings, control: &Control) -> Outcome {
@@ -208,7 +270,45 @@ fn solve(problem: &Problem, point: Point, settings: &Settings, control: &Control
             l2: wants(Wrt::L2).then(|| (0..d).map(|j| -step * (w[j] - c(j)) * z[j]).sum()),
             box_bounds: wants(Wrt::BoxBounds)
                 .then(|| (bounds(&|u, lo, _| u <= lo), bounds(&|u, _, hi| u >= hi))),
-            ..Hypergradient::default()
+            prior: wants(Wrt::Prior).then(|| z.iter().map(|z| step * point.l2 * z).collect()),
+            sample_weights: wants(Wrt::SampleWeights).then(|| {
+                let mut full = z.clone();
+                full.resize(p, 0.0);
+                (d..p).for_each(|j| full[j] = adjoint[j]);
+                let classes = problem.classes;
+                let (r, q) = (
+                    residuals(loss, train, classes, t, &w),
+                    predictors(train, classes, &full),
+                );
+                let n = train.rows() as f64;
+                r.chunks(classes)
+                    .zip(q.chunks(classes))
+                    .map(|(r, q)| -step / n * r.iter().zip(q).map(|(r, q)| r * q).sum::<f64>())
+                    .collect()
+            }),
+            perturbation: wants(Wrt::Perturbation).then(|| {
+                let mut full = z.clone();
+                full.resize(p, 0.0);
+                (d..p).for_each(|j| full[j] = adjoint[j]);
+                let classes = problem.classes;
+                let r = residuals(loss, train, classes, t, &w);
+                let mut q = predictors(train, classes, &full);
+                curved(loss, train, classes, t, &w, &mut q);
+                let n = train.rows() as f64;
+                let mut out = Vec::new();
+                for &i in &problem.perturbed_rows {
+                    for j in 0..train.design.features() {
+                        let sum: f64 = (0..classes)
+                            .map(|k| {
+                                full[j * classes + k] * r[i * classes + k]
+                                    + w[j * classes + k] * q[i * classes + k]
+                            })
+                            .sum();
+                        out.push(-step * train.weights[i] / n * sum / problem.features.scale[j]);
+                    }
+                }
+                out
+            }),
         }
     });
     Outcome {

@@ -122,7 +122,7 @@ fn several_targets_make_one_model() {
         .iter()
         .map(|t| &t["name"])
         .collect();
-    assert_eq!(names, ["z", "y"]);
+    assert_eq!(names, ["y", "z"], "in the order of the file");
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn every_flag_has_a_sentence() {
         let help = ok(&[command, "--help"]);
         let lines: Vec<&str> = help.lines().collect();
         let flags: Vec<usize> = (0..lines.len())
-            .filter(|&at| lines[at].trim_start().starts_with("--"))
+            .filter(|&at| lines[at].starts_with("      --"))
             .collect();
         assert!(flags.len() >= 2, "{command}");
         for at in flags {
