@@ -60,6 +60,11 @@ impl Runtime {
         self.pool.current_num_threads()
     }
 
+    /// True once the user has interrupted.
+    pub fn is_interrupted(&self) -> bool {
+        self.control.is_cancelled()
+    }
+
     /// Solves and differentiates, with a progress bar on a terminal.
     pub fn evaluate(
         &self,
@@ -89,7 +94,7 @@ impl Runtime {
     pub fn conclude(&self, outcomes: &[Outcome], strict: bool) -> Result<(), Failure> {
         let converged = |outcome: &&Outcome| outcome.status == Status::Converged;
         let (done, all) = (outcomes.iter().filter(converged).count(), outcomes.len());
-        if self.control.is_cancelled() {
+        if self.is_interrupted() {
             return Err(Failure::Outcome(format!(
                 "interrupted: {done} of {all} points had converged"
             )));

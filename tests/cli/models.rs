@@ -182,3 +182,13 @@ fn what_does_not_fit_the_model_is_one_clear_line() {
     let line = fails(&["fit", &train, "--out", &train], 2);
     assert!(line.contains("name a directory"), "{line}");
 }
+
+#[test]
+fn fit_says_where_the_model_is() {
+    let folder = Folder::new();
+    let model = as_text(&folder.path("some/model"));
+    let text = ok(&["fit", "--example", "--coefficients", "--out", &model]);
+    assert!(text.contains(&format!("Model saved to {model}")), "{text}");
+    assert!(folder.path("some/model/model.json").is_file());
+    assert!(folder.path("some/model/coefficients.npy").is_file());
+}

@@ -102,6 +102,8 @@ fn bad_values_are_one_line_and_status_2() {
         ("--box", "nan:1", "LO at most HI"),
         ("--time-budget", "-3", "greater than zero"),
         ("--minibatch", "0", "1 or more"),
+        ("--threads", "-1", "0 for all cores"),
+        ("--threads", "100000", "0 for all cores"),
         ("--eta", "-0.5", "greater than zero"),
         ("--class-weights", "a", "NAME=WEIGHT"),
         ("--data-format", "xls", "csv, npy, npz, libsvm"),
@@ -119,6 +121,11 @@ fn flags_that_do_not_fit_together_are_status_2() {
     for (arguments, part) in [
         (&["hypergrad"][..], "give a data file"),
         (&["fit"], "give a data file"),
+        (&["sweep", "--target", "y"], "give a data file"),
+        (
+            &["sweep", "--l1", "log:1:2:2000", "--l2", "log:1:2:2000"],
+            "1000000 pairs",
+        ),
         (
             &["hypergrad", "--example", "--penalty", "weighted"],
             "--l1-file",

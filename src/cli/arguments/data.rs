@@ -80,7 +80,7 @@ pub struct DataArguments {
     pub y_val: Option<PathBuf>,
 
     /// Use the embedded diabetes data (442 rows, 10 features; Efron et al. 2004).
-    #[arg(long, conflicts_with_all = ["data", "x", "y", "x_val"])]
+    #[arg(long, conflicts_with_all = ["data", "x", "y", "x_val", "target"])]
     pub example: bool,
 
     #[command(flatten)]

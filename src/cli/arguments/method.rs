@@ -94,7 +94,8 @@ pub struct HypergradientArguments {
 #[command(next_help_heading = "Machine")]
 pub struct RuntimeArguments {
     /// Worker threads; 0 takes all cores. Results do not depend on it.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::threads,
+          allow_hyphen_values = true)]
     pub threads: usize,
 
     /// Arithmetic of the computation.

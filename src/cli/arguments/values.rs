@@ -104,6 +104,19 @@ pub fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A number of threads; 0 for all cores.
+pub fn threads(text: &str) -> Result<usize, String> {
+    match text.trim().parse::<usize>() {
+        Ok(value) if value <= MOST_THREADS => Ok(value),
+        _ => Err(format!(
+            "give a whole number, 0 for all cores, at most {MOST_THREADS}"
+        )),
+    }
+}
+
+/// More threads than any machine has cores would only fail to start.
+const MOST_THREADS: usize = 1024;
+
 /// Bounds such as `0:1`; `-inf` and `inf` leave a side open.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Interval {
@@ -180,6 +193,7 @@ mod tests {
         assert!(not_negative("0").is_ok() && not_negative("-1").is_err());
         assert!(fraction("0").is_ok() && fraction("1").is_err() && fraction("nan").is_err());
         assert!(sign("-1").is_ok() && sign("0").is_err());
+        assert!(threads("0").is_ok() && threads("1025").is_err() && threads("-1").is_err());
         assert!(count("1").is_ok() && count("0").is_err() && count("1.5").is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! `proxdiff fit`: solves the inner problem and saves the model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -10,7 +10,7 @@ use crate::cli::arguments::{
 use crate::cli::configuration::{Defaults, Prepared, Rows, Study, points, settings};
 use crate::cli::failure::Failure;
 use crate::cli::model::{Model, TargetModel};
-use crate::cli::output::{Report, by_criterion};
+use crate::cli::output::{Report, by_criterion, write};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::{Outcome, Settings};
 use crate::loss::Loss;
@@ -74,14 +74,19 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let study = Study::read(&arguments.data, &arguments.problem, false)?;
     let prepared = study.prepare(Rows::All)?;
-    let mut points = points(&arguments.problem, &prepared.problem, Defaults::Single);
+    let mut points = points(&arguments.problem, &prepared.problem, Defaults::Single)?;
     let targets = prepared.problem.train.targets.len();
     if points.len() > targets {
         points = choose(&study, &runtime, &points, &settings)?;
     }
     let outcomes = runtime.evaluate(&prepared.problem, &points, &settings)?;
-    model(&study, &prepared, &outcomes).save(&arguments.out)?;
+    // The model first: whoever reads the report may go away early.
+    let saved = save(&study, &prepared, &outcomes, &runtime, &arguments.out);
 
+    let output = OutputArguments {
+        format: Some(arguments.format),
+        out: None,
+    };
     Report {
         study: &study,
         prepared: &prepared,
@@ -92,12 +97,38 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         coefficients: arguments.coefficients,
         diagnostics: false,
     }
-    .write(&OutputArguments {
-        format: Some(arguments.format),
-        out: None,
-    })?;
-    log::info!("model saved to {}", arguments.out.display());
+    .write(&output)?;
+    saved?;
+    if arguments.format == Format::Table {
+        let note = format!("Model saved to {}\n", arguments.out.display());
+        write(&note, None)?;
+    }
     runtime.conclude(&outcomes, arguments.solver.strict)
+}
+
+/// Saves a model that is worth it: a budget may have run out, but there must be numbers.
+fn save(
+    study: &Study<'_>,
+    prepared: &Prepared,
+    outcomes: &[Outcome],
+    runtime: &Runtime,
+    directory: &Path,
+) -> Result<(), Failure> {
+    if runtime.is_interrupted() {
+        return Err(Failure::Outcome("interrupted: no model was saved".into()));
+    }
+    let model = model(study, prepared, outcomes);
+    let all_finite = |values: &[f64]| values.iter().all(|value| value.is_finite());
+    for (target, coefficients) in model.targets.iter().zip(&model.coefficients) {
+        if !(all_finite(coefficients) && all_finite(&target.intercept)) {
+            return Err(Failure::Outcome(format!(
+                "the fit of {} ended {} without finite coefficients: no model was saved; raise \
+                 --l2 or --l1, or check the scale of the data",
+                target.name, target.status
+            )));
+        }
+    }
+    model.save(directory)
 }
 
 /// The point with the smallest criterion for every target, on held-out rows.

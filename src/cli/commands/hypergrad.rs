@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let study = Study::read(&arguments.data, &arguments.problem, false)?;
     let prepared = study.prepare(Rows::HeldOut)?;
-    let points = points(&arguments.problem, &prepared.problem, Defaults::Single);
+    let points = points(&arguments.problem, &prepared.problem, Defaults::Single)?;
     let outcomes = runtime.evaluate(&prepared.problem, &points, &settings)?;
     Report {
         study: &study,

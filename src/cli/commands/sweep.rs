@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let study = Study::read(&arguments.data, &arguments.problem, true)?;
     let prepared = study.prepare(Rows::HeldOut)?;
-    let points = points(&arguments.problem, &prepared.problem, Defaults::Grid);
+    let points = points(&arguments.problem, &prepared.problem, Defaults::Grid)?;
     let outcomes = runtime.evaluate(&prepared.problem, &points, &settings)?;
 
     let ranked = by_criterion(&outcomes);

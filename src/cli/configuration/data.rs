@@ -38,7 +38,9 @@ pub fn read(arguments: &DataArguments, fall_back: bool) -> std::result::Result<T
         (Some(data), _, _) => readers::read_dataset(data, &options)?,
         (None, Some(x), Some(y)) => readers::read_pair(x, y, &options)?,
         (None, Some(x), None) => readers::read_dataset(x, &options)?,
-        _ if arguments.example || fall_back => embedded::diabetes()?,
+        _ if arguments.example || (fall_back && arguments.target.is_empty()) => {
+            embedded::diabetes()?
+        }
         _ => {
             return Err(Failure::usage(
                 "no data; give a data file, or --x and --y, or --example for the embedded data",

@@ -1,6 +1,7 @@
 //! The hyperparameter points: all pairs of strengths, for every target.
 
 use crate::cli::arguments::{ProblemArguments, Strengths};
+use crate::cli::failure::Failure;
 use crate::penalty::Penalty;
 use crate::problem::{Point, Problem};
 
@@ -23,8 +24,15 @@ const GRID_SHARE: f64 = 1e-3;
 /// The λ₂ of a grid.
 const GRID_RIDGES: [f64; 4] = [0.001, 0.01, 0.1, 1.0];
 
+/// The most points of one run: more is a slip, and would not fit into memory.
+const MOST_POINTS: usize = 1_000_000;
+
 /// All pairs in the order of the lists, λ₂ fastest; target after target.
-pub fn points(arguments: &ProblemArguments, problem: &Problem, defaults: Defaults) -> Vec<Point> {
+pub fn points(
+    arguments: &ProblemArguments,
+    problem: &Problem,
+    defaults: Defaults,
+) -> Result<Vec<Point>, Failure> {
     let ridges = match (&arguments.l2, defaults) {
         (Some(Strengths(values)), _) => values.clone(),
         (None, Defaults::Single) => vec![SINGLE_RIDGE],
@@ -36,13 +44,19 @@ pub fn points(arguments: &ProblemArguments, problem: &Problem, defaults: Default
             Some(Strengths(values)) => values.clone(),
             None => default_strengths(arguments, problem, target, defaults),
         };
+        let count = points.len() as u128 + strengths.len() as u128 * ridges.len() as u128;
+        if count > MOST_POINTS as u128 {
+            return Err(Failure::usage(format!(
+                "--l1 and --l2 make more than {MOST_POINTS} pairs; give shorter lists"
+            )));
+        }
         for &l1 in &strengths {
             for &l2 in &ridges {
                 points.push(Point { l1, l2, target });
             }
         }
     }
-    points
+    Ok(points)
 }
 
 fn default_strengths(

@@ -85,64 +85,68 @@ fn optional(value: Option<f64>) -> String {
     value.map(number).unwrap_or_default()
 }
 
-/// The entries of one part of a hypergradient, in order; `None` where the part is absent.
-type Part<'a> = &'a dyn Fn(&Hypergradient) -> Option<Vec<f64>>;
+/// The parts of a hypergradient by name; what was not asked for is absent.
+type Parts = [(&'static str, Option<Vec<f64>>); 7];
+
+fn parts(gradient: &Hypergradient) -> Parts {
+    let bounds = gradient.box_bounds;
+    [
+        ("l1", gradient.l1.clone()),
+        ("l2", gradient.l2.map(|value| vec![value])),
+        ("prior", gradient.prior.clone()),
+        ("sample_weights", gradient.sample_weights.clone()),
+        ("perturbation", gradient.perturbation.clone()),
+        ("box_lo", bounds.map(|(lower, _)| vec![lower])),
+        ("box_hi", bounds.map(|(_, upper)| vec![upper])),
+    ]
+}
+
+/// The names of the entries of a part that is a vector. Several targets have the same features;
+/// where their classes differ, the first one's name the entries.
+fn entry_names(report: &Report<'_>, part: &str) -> Vec<String> {
+    let row_names = |rows: &[usize]| rows.iter().map(|row| format!("row {row}")).collect();
+    match part {
+        "l1" => report.strength_names(0),
+        "sample_weights" => match &report.prepared.training_rows {
+            Some(rows) => row_names(rows),
+            None => row_names(&Vec::from_iter(0..report.prepared.problem.train.rows())),
+        },
+        "perturbation" => {
+            let features = report.study.feature_names();
+            let rows: Vec<String> = row_names(&report.prepared.problem.perturbed_rows);
+            rows.iter()
+                .flat_map(|row| features.iter().map(move |name| format!("{row}: {name}")))
+                .collect()
+        }
+        _ => report.coefficient_names(0),
+    }
+}
 
 fn hypergradient_columns(report: &Report<'_>, columns: &mut Vec<Column>) {
-    let names = |of: &dyn Fn(usize) -> Vec<String>| of(0);
-    let rows = &report.prepared.problem.perturbed_rows;
-    let perturbed = || {
-        let features = report.study.feature_names();
-        rows.iter()
-            .flat_map(|row| {
-                features
-                    .iter()
-                    .map(move |name| format!("row {row}: {name}"))
-            })
-            .collect::<Vec<_>>()
+    let of_points: Vec<_> = report
+        .outcomes
+        .iter()
+        .map(|outcome| outcome.hypergradient.as_ref().map(parts))
+        .collect();
+    let Some(first) = of_points.iter().flatten().next() else {
+        return;
     };
-    let training = || match &report.prepared.training_rows {
-        Some(rows) => rows.iter().map(|row| format!("row {row}")).collect(),
-        None => (0..report.prepared.problem.train.rows())
-            .map(|row| format!("row {row}"))
-            .collect::<Vec<_>>(),
-    };
-    let parts: [(&str, Part<'_>, &dyn Fn() -> Vec<String>); 7] = [
-        ("l1", &|h| h.l1.clone(), &|| {
-            names(&|t| report.strength_names(t))
-        }),
-        ("l2", &|h| h.l2.map(|v| vec![v]), &Vec::new),
-        ("prior", &|h| h.prior.clone(), &|| {
-            names(&|t| report.coefficient_names(t))
-        }),
-        ("sample_weights", &|h| h.sample_weights.clone(), &training),
-        ("perturbation", &|h| h.perturbation.clone(), &perturbed),
-        ("box_lo", &|h| h.box_bounds.map(|b| vec![b.0]), &Vec::new),
-        ("box_hi", &|h| h.box_bounds.map(|b| vec![b.1]), &Vec::new),
-    ];
-    for (name, part, entry_names) in parts {
-        let entries: Vec<Option<Vec<f64>>> = report
-            .outcomes
-            .iter()
-            .map(|outcome| outcome.hypergradient.as_ref().and_then(part))
-            .collect();
-        let Some(length) = entries.iter().flatten().map(Vec::len).max() else {
-            continue;
+    for (at, (part, entries)) in first.iter().enumerate() {
+        let Some(entries) = entries else { continue };
+        let names = match entries.len() {
+            1 => Vec::new(),
+            _ => entry_names(report, part),
         };
-        let entry_names = if length > 1 {
-            entry_names()
-        } else {
-            Vec::new()
-        };
-        for at in 0..length {
-            let title = match entry_names.get(at) {
-                Some(entry) => format!("hypergradient_{name}[{entry}]"),
-                None => format!("hypergradient_{name}"),
+        for entry in 0..entries.len() {
+            let title = match names.get(entry) {
+                Some(name) => format!("hypergradient_{part}[{name}]"),
+                None => format!("hypergradient_{part}"),
             };
-            let field = |entry: &Option<Vec<f64>>| {
-                optional(entry.as_ref().and_then(|entry| entry.get(at).copied()))
+            let field = |parts: &Option<Parts>| {
+                let values = parts.as_ref().and_then(|parts| parts[at].1.as_ref());
+                optional(values.and_then(|values| values.get(entry).copied()))
             };
-            columns.push((title, entries.iter().map(field).collect()));
+            columns.push((title, of_points.iter().map(field).collect()));
         }
     }
 }

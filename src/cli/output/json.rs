@@ -259,3 +259,23 @@ fn hypergradient<'a>(report: &Report<'_>, gradient: &'a Hypergradient) -> Hyperg
         box_hi: gradient.box_bounds.map(|(_, upper)| upper),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finite_is_null_and_what_was_not_asked_for_is_absent() {
+        let record = HypergradientRecord {
+            l1: Some(ScalarOrVector::Vector(vec![f64::NAN, 0.1, f64::INFINITY])),
+            l2: Some(f64::NEG_INFINITY),
+            prior: None,
+            sample_weights: None,
+            perturbation: Some(vec![&[1.0, -2e-300]]),
+            box_lo: None,
+            box_hi: None,
+        };
+        let text = r#"{"l1":[null,0.1,null],"l2":null,"perturbation":[[1.0,-2e-300]]}"#;
+        assert_eq!(one_line(&record), format!("{text}\n"));
+    }
+}
