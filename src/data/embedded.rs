@@ -49,6 +49,7 @@ mod tests {
         assert_eq!((y[0], y[441]), (151.0, 57.0));
         // Sums taken from scikit-learn's load_diabetes(scaled=False).
         assert_eq!(y.iter().sum::<f64>(), 67_243.0);
-        assert!((x.values.iter().sum::<f64>() - 276_404.2336).abs() < 1e-8 * 276_404.2336);
+        let sum: f64 = x.values.iter().sum();
+        assert!((sum / 276404.2336 - 1.0).abs() < 1e-12, "{sum}");
     }
 }

@@ -93,7 +93,7 @@ pub fn classes_of(labels: &Labels) -> Result<Classes> {
     if names.len() < 2 {
         let found = names.first().map_or_else(
             || "there is no label".to_string(),
-            |name| format!("\"{name}\" is the only class"),
+            |name| format!("{} is the only class", quote(name)),
         );
         return Err(Error::value(
             "class labels",
@@ -117,10 +117,10 @@ pub fn numbers(target: &Target) -> Result<Vec<f64>> {
                 .position(|value| value.parse::<f64>().is_err())
                 .map_or_else(
                     || "it is text".to_string(),
-                    |i| format!("row {} is \"{}\", not a number", i + 1, values[i]),
+                    |i| format!("row {} is {}, not a number", i + 1, quote(&values[i])),
                 );
             Err(Error::value(
-                format!("target \"{}\"", target.name),
+                format!("target {}", quote(&target.name)),
                 found,
                 "choose a numeric target, or a loss for classes: logistic, squared-hinge, multinomial",
             ))
@@ -157,8 +157,9 @@ impl Classes {
                     Error::value(
                         "class labels",
                         format!(
-                            "row {} has class \"{name}\", which training has not seen; it has {}",
+                            "row {} has class {}, which training has not seen; it has {}",
                             row + 1,
+                            quote(name),
                             list(&self.names)
                         ),
                         "drop the rows of that class, or train with some of them",
@@ -223,26 +224,36 @@ impl Classes {
             let Some(k) = self.names.iter().position(|known| known == name) else {
                 return Err(Error::value(
                     "class weights",
-                    format!("there is no class \"{name}\""),
+                    format!("there is no class {}", quote(name)),
                     format!("the classes are {}", list(&self.names)),
                 ));
             };
             if !(weight.is_finite() && *weight >= 0.0) {
                 return Err(Error::value(
                     "class weights",
-                    format!("class \"{name}\" has weight {weight}"),
+                    format!("class {} has weight {weight}", quote(name)),
                     "give a finite number, zero or more",
                 ));
             }
             if per_class[k].replace(*weight).is_some() {
                 return Err(Error::value(
                     "class weights",
-                    format!("class \"{name}\" is named twice"),
+                    format!("class {} is named twice", quote(name)),
                     "give each class one weight",
                 ));
             }
         }
         Ok(per_class.into_iter().map(|w| w.unwrap_or(1.0)).collect())
+    }
+}
+
+/// A name or a field for a message: in quotes, on one line; a long one, such as all that follows a
+/// quote without an end, is cut.
+pub(super) fn quote(text: &str) -> String {
+    const SHOWN: usize = 60;
+    match text.char_indices().nth(SHOWN) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}…", &text[..end]),
     }
 }
 
@@ -252,7 +263,7 @@ pub(super) fn list(names: &[String]) -> String {
     let mut text = names
         .iter()
         .take(SHOWN)
-        .map(|name| format!("\"{name}\""))
+        .map(|name| quote(name))
         .collect::<Vec<_>>()
         .join(", ");
     if names.len() > SHOWN {

@@ -2,7 +2,7 @@
 
 use super::{ReadOptions, bad};
 use crate::data::align::is_generic;
-use crate::data::labels::list;
+use crate::data::labels::{list, quote};
 use crate::error::Result;
 
 /// What a file is read for.
@@ -39,7 +39,7 @@ impl Columns {
     /// The column's number from 1, with its name: `3 ("age")`.
     pub fn label(&self, column: usize) -> String {
         match self.names.as_ref().and_then(|names| names.get(column)) {
-            Some(name) => format!("{} (\"{name}\")", column + 1),
+            Some(name) => format!("{} ({})", column + 1, quote(name)),
             None => (column + 1).to_string(),
         }
     }
@@ -191,7 +191,10 @@ impl Columns {
                         source,
                         None,
                         None,
-                        format!("the model's feature \"{feature}\" is not among the columns"),
+                        format!(
+                            "the model's feature {} is not among the columns",
+                            quote(feature)
+                        ),
                         format!("the model takes {}; the order is free", list(model)),
                     ));
                 }

@@ -9,6 +9,7 @@ use super::columns::{Columns, Purpose, Role, generic_target_names};
 use super::{Part, ReadOptions, bad};
 use crate::data::align::generic_names;
 use crate::data::dataset::{Labels, Target};
+use crate::data::labels::quote;
 use crate::data::matrix::{Dense, Matrix};
 use crate::error::{Error, Result};
 
@@ -31,6 +32,7 @@ pub(super) fn parse(
             .delimiter(separator)
             .trim(Trim::All)
             .from_reader(bytes),
+        text: bytes,
         source,
     };
     let Some(first) = lines.next()? else {
@@ -64,7 +66,7 @@ pub(super) fn parse(
             None,
             None,
             "the file has a header and no row of data",
-            "give at least one row below the header, or say that there is none (--no-header)",
+            "give at least one row below the header, or say that the first row is data",
         ));
     }
     Ok(table.finish())
@@ -126,12 +128,26 @@ fn separator_of(text: &[u8]) -> u8 {
 }
 
 /// One row of fields, as UTF-8.
-struct Record {
+struct Record<'a> {
     fields: ByteRecord,
-    line: u64,
+    /// The whole text, and where in it the search for this record began.
+    text: &'a [u8],
+    start: usize,
 }
 
-impl Record {
+impl Record<'_> {
+    /// The line that the record starts on, from 1; only errors ask.
+    fn line(&self) -> u64 {
+        let blank = |&&byte: &&u8| matches!(byte, b'\r' | b'\n');
+        let skipped = self.text[self.start..].iter().take_while(blank).count();
+        let before = &self.text[..self.start + skipped];
+        let ends = before.iter().enumerate().filter(|&(at, &byte)| {
+            // A line may end in \n, \r\n or \r.
+            byte == b'\n' || (byte == b'\r' && self.text.get(at + 1) != Some(&b'\n'))
+        });
+        ends.count() as u64 + 1
+    }
+
     fn len(&self) -> usize {
         self.fields.len()
     }
@@ -141,7 +157,7 @@ impl Record {
         std::str::from_utf8(&self.fields[j]).map_err(|_| {
             bad(
                 source,
-                Some(self.line),
+                Some(self.line()),
                 Some(columns.label(j)),
                 "the text is not encoded as UTF-8",
                 "save the file as UTF-8",
@@ -157,11 +173,12 @@ impl Record {
 /// The records with the lines that they start at.
 struct Lines<'a> {
     reader: ::csv::Reader<&'a [u8]>,
+    text: &'a [u8],
     source: &'a str,
 }
 
-impl Lines<'_> {
-    fn next(&mut self) -> Result<Option<Record>> {
+impl<'a> Lines<'a> {
+    fn next(&mut self) -> Result<Option<Record<'a>>> {
         let mut fields = ByteRecord::new();
         let found = self.reader.read_byte_record(&mut fields).map_err(|e| {
             bad(
@@ -172,8 +189,13 @@ impl Lines<'_> {
                 "check the quotes and separators of that line",
             )
         })?;
-        let line = fields.position().map_or(0, ::csv::Position::line);
-        Ok(found.then_some(Record { fields, line }))
+        let start = fields.position().map_or(0, ::csv::Position::byte);
+        let start = usize::try_from(start).unwrap_or(0).min(self.text.len());
+        Ok(found.then_some(Record {
+            fields,
+            text: self.text,
+            start,
+        }))
     }
 }
 
@@ -207,7 +229,7 @@ fn is_missing(field: &str) -> bool {
 }
 
 /// See the head of this file.
-fn is_header(first: &Record, second: Option<&Record>, source: &str) -> bool {
+fn is_header(first: &Record<'_>, second: Option<&Record<'_>>, source: &str) -> bool {
     if !first.kinds().any(|kind| kind == Kind::Text) {
         return false;
     }
@@ -223,14 +245,14 @@ fn is_header(first: &Record, second: Option<&Record>, source: &str) -> bool {
     if !changes {
         log::warn!(
             "{source}: the first row holds numbers and text like the second and is taken as data; \
-             say so if it is a header (--header)"
+             say so if it is a header"
         );
     }
     changes
 }
 
 /// The names in a header; a column without one is called `column` and its number.
-fn header_names(first: &Record, source: &str) -> Result<Vec<String>> {
+fn header_names(first: &Record<'_>, source: &str) -> Result<Vec<String>> {
     let nameless = Columns {
         count: first.len(),
         names: None,
@@ -247,8 +269,8 @@ fn header_names(first: &Record, source: &str) -> Result<Vec<String>> {
         if let Some(earlier) = seen.insert(name.clone(), j) {
             return Err(bad(
                 source,
-                Some(first.line),
-                Some(format!("{} (\"{name}\")", j + 1)),
+                Some(first.line()),
+                Some(format!("{} ({})", j + 1, quote(&name))),
                 format!("column {} has the same name", earlier + 1),
                 "give every column a name of its own",
             ));
@@ -283,18 +305,19 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn push(&mut self, record: &Record) -> Result<()> {
+    fn push(&mut self, record: &Record<'_>) -> Result<()> {
         if record.len() != self.columns.count {
             return Err(bad(
                 self.source,
-                Some(record.line),
+                Some(record.line()),
                 None,
                 format!(
                     "the row has {} fields where the first has {}",
                     record.len(),
                     self.columns.count
                 ),
-                "give every row the same columns; quote a field that contains the separator",
+                "give every row the same columns; quote a field that contains the separator, \
+                 and close every quote",
             ));
         }
         let mut target = 0;
@@ -314,21 +337,21 @@ impl<'a> Table<'a> {
         Ok(())
     }
 
-    fn error(&self, record: &Record, j: usize, what: String, remedy: &str) -> Error {
+    fn error(&self, record: &Record<'_>, j: usize, what: String, remedy: &str) -> Error {
         bad(
             self.source,
-            Some(record.line),
+            Some(record.line()),
             Some(self.columns.label(j)),
             what,
             remedy,
         )
     }
 
-    fn missing(&self, record: &Record, j: usize, text: &str) -> Error {
+    fn missing(&self, record: &Record<'_>, j: usize, text: &str) -> Error {
         let what = if text.is_empty() {
             "the value is missing".to_string()
         } else {
-            format!("the value is missing (\"{text}\")")
+            format!("the value is missing ({})", quote(text))
         };
         self.error(
             record,
@@ -338,7 +361,7 @@ impl<'a> Table<'a> {
         )
     }
 
-    fn number(&self, record: &Record, j: usize) -> Result<f64> {
+    fn number(&self, record: &Record<'_>, j: usize) -> Result<f64> {
         let text = record.text(j, self.columns, self.source)?;
         match text.parse::<f64>() {
             Ok(value) if value.is_finite() => Ok(value),
@@ -347,22 +370,29 @@ impl<'a> Table<'a> {
             Ok(_) => Err(self.error(
                 record,
                 j,
-                format!("\"{text}\" is infinite or too large for a number"),
+                format!("{} is infinite or too large for a number", quote(text)),
                 "replace it by a finite number, or remove the row",
             )),
             Err(_) => {
                 let decimal_comma = text.replacen(',', ".", 1).parse::<f64>().is_ok();
-                let remedy = if decimal_comma {
+                let remedy = if text.contains('\n') {
+                    "close the quotes of that field"
+                } else if decimal_comma {
                     "write decimals with a point, without separators of thousands"
                 } else {
                     "encode the column as numbers, or remove it"
                 };
-                Err(self.error(record, j, format!("\"{text}\" is not a number"), remedy))
+                Err(self.error(
+                    record,
+                    j,
+                    format!("{} is not a number", quote(text)),
+                    remedy,
+                ))
             }
         }
     }
 
-    fn label(&self, record: &Record, j: usize) -> Result<String> {
+    fn label(&self, record: &Record<'_>, j: usize) -> Result<String> {
         let text = record.text(j, self.columns, self.source)?;
         if is_missing(text) {
             return Err(self.missing(record, j, text));

@@ -5,6 +5,7 @@
 use super::sparse::check_width;
 use super::{Part, bad};
 use crate::data::dataset::{Labels, Target};
+use crate::data::labels::quote;
 use crate::data::matrix::{Matrix, Sparse};
 use crate::error::{Error, Result};
 
@@ -142,15 +143,18 @@ fn parse_label(token: &str, place: &Line<'_>) -> Result<f64> {
             "replace it by a finite number, or remove the line",
         )),
         Err(_) if token.contains(':') => Err(place.error(
-            format!("the line starts with \"{token}\" where its label should be"),
+            format!(
+                "the line starts with {} where its label should be",
+                quote(token)
+            ),
             "start every line with a label; any number will do for data without targets",
         )),
         Err(_) if token.contains(',') => Err(place.error(
-            format!("\"{token}\" is more than one label"),
+            format!("{} is more than one label", quote(token)),
             "give one label per line: multi-label data are not supported",
         )),
         Err(_) => Err(place.error(
-            format!("the label \"{token}\" is not a number"),
+            format!("the label {} is not a number", quote(token)),
             "number the classes",
         )),
     }
@@ -159,7 +163,7 @@ fn parse_label(token: &str, place: &Line<'_>) -> Result<f64> {
 fn parse_entry(token: &str, place: &Line<'_>) -> Result<(u32, f64)> {
     let malformed = || {
         place.error(
-            format!("\"{token}\" is not index:value"),
+            format!("{} is not index:value", quote(token)),
             "write every entry as a whole number, a colon and a number, without spaces",
         )
     };
@@ -169,7 +173,7 @@ fn parse_entry(token: &str, place: &Line<'_>) -> Result<(u32, f64)> {
     }
     let index: u32 = index.parse().map_err(|_| {
         place.error(
-            format!("index {index} is too large"),
+            format!("index {} is too large", quote(index)),
             "renumber the features from 1",
         )
     })?;

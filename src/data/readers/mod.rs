@@ -10,6 +10,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::dataset::{Dataset, Labels, Target};
+use super::labels::quote;
 use super::matrix::Matrix;
 use crate::error::{Error, Place, Result};
 
@@ -159,7 +160,12 @@ fn check_rows(dataset: &Dataset) -> Result<()> {
     let lengths = dataset
         .targets
         .iter()
-        .map(|target| (format!("target \"{}\"", target.name), target.values.len()))
+        .map(|target| {
+            (
+                format!("target {}", quote(&target.name)),
+                target.values.len(),
+            )
+        })
         .chain(
             dataset
                 .weights
@@ -168,11 +174,17 @@ fn check_rows(dataset: &Dataset) -> Result<()> {
         );
     for (name, length) in lengths {
         if length != rows {
+            let remedy = if length.abs_diff(rows) == 1 {
+                "give features and targets of the same rows; say whether the first row of a CSV \
+                 file is a header"
+            } else {
+                "give features and targets of the same rows, in the same order"
+            };
             return Err(Error::shape(
                 format!("{}: {name}", dataset.source),
                 format!("{rows} values, one per row of the features"),
                 length.to_string(),
-                "give features and targets of the same rows, in the same order",
+                remedy,
             ));
         }
     }

@@ -7,6 +7,7 @@
 use super::array::Array;
 use super::bad;
 use crate::data::dataset::Labels;
+use crate::data::labels::quote;
 use crate::error::Result;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -182,7 +183,7 @@ fn parse_type(descr: &str, source: &str) -> Result<(Kind, usize, bool)> {
             source,
             None,
             None,
-            format!("the entries are {what} (dtype \"{descr}\")"),
+            format!("the entries are {what} (dtype {})", quote(descr)),
             remedy,
         )
     };
