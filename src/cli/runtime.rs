@@ -159,9 +159,12 @@ impl Progress {
             let before = control.finished();
             std::thread::spawn(move || {
                 std::thread::park_timeout(Self::INTERVAL);
+                if done.load(Ordering::Relaxed) {
+                    return;
+                }
                 let bar = ProgressBar::new(total as u64);
                 if let Ok(style) =
-                    ProgressStyle::with_template("{bar:40} {pos}/{len} points, {eta} left")
+                    ProgressStyle::with_template("{bar:40} {pos}/{len} points, {elapsed}")
                 {
                     bar.set_style(style);
                 }

@@ -192,3 +192,25 @@ fn fit_says_where_the_model_is() {
     assert!(folder.path("some/model/model.json").is_file());
     assert!(folder.path("some/model/coefficients.npy").is_file());
 }
+
+#[test]
+fn a_quadratic_form_has_nothing_to_predict() {
+    let folder = Folder::new();
+    let q = folder.npy("Q.npy", &[2, 2], &[2.0, 0.5, 0.5, 1.0]);
+    let b = folder.npy("b.npy", &[2], &[1.0, 1.0]);
+    let model = as_text(&folder.path("model"));
+    let form = [
+        "fit",
+        "--x",
+        &q,
+        "--y",
+        &b,
+        "--loss",
+        "quadratic",
+        "--l1",
+        "0.1",
+    ];
+    ok(&[&form[..], &["--out", &model]].concat());
+    let line = fails(&["predict", &q, "--model", &model], 1);
+    assert!(line.contains("no rows of features"), "{line}");
+}

@@ -229,7 +229,16 @@ fn an_interruption_prints_what_is_known() {
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let mut child = program()
-        .args(["completions", "zsh"])
+        // More than a pipe holds, so that the write cannot succeed.
+        .args([
+            "sweep",
+            "--l1",
+            "log:0.1:40:200",
+            "--l2",
+            "0.1,1",
+            "--format",
+            "json",
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -72,12 +72,14 @@ pub fn write<F: AsRef<[u8]>>(
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The shortest text that reads back to the same number.
+/// The shortest text that reads back to the same number; nothing for what is not finite.
 pub fn number(value: f64) -> String {
-    if value.is_finite() {
+    if !value.is_finite() {
+        String::new()
+    } else if value == 0.0 || (1e-5..1e16).contains(&value.abs()) {
         value.to_string()
     } else {
-        String::new()
+        format!("{value:e}")
     }
 }
 
@@ -170,5 +172,29 @@ fn coefficient_columns(report: &Report<'_>, columns: &mut Vec<Column>) {
             format!("coefficient[{name}]"),
             vectors.iter().map(field).collect(),
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_read_back_to_the_same_bits() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-2.0, "-2"),
+            (0.1, "0.1"),
+            (1.0 / 3.0, "0.3333333333333333"),
+            (1.6558448676334436e-15, "1.6558448676334436e-15"),
+            (1e300, "1e300"),
+        ] {
+            assert_eq!(number(value), text);
+            assert_eq!(text.parse(), Ok(value));
+        }
+        assert_eq!(
+            (number(f64::NAN), number(f64::INFINITY)),
+            (String::new(), String::new())
+        );
     }
 }

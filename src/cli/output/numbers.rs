@@ -2,7 +2,7 @@
 
 /// Six significant digits, in scientific notation where a fixed one would be long; a dash for what
 /// is not finite.
-pub fn short(value: f64) -> String {
+pub fn significant(value: f64) -> String {
     if !value.is_finite() {
         return "–".into();
     }
@@ -10,15 +10,21 @@ pub fn short(value: f64) -> String {
         return "0".into();
     }
     let magnitude = value.abs().log10().floor() as i32;
-    if !(-4..6).contains(&magnitude) {
-        let text = format!("{value:.4e}");
-        return match text.split_once('e') {
-            Some((digits, exponent)) => format!("{}e{exponent}", trimmed(digits)),
-            None => text,
-        };
+    if (-4..6).contains(&magnitude) {
+        let decimals = usize::try_from(5 - magnitude).unwrap_or(0);
+        format!("{value:.decimals$}")
+    } else {
+        format!("{value:.4e}")
     }
-    let decimals = usize::try_from(5 - magnitude).unwrap_or(0);
-    trimmed(&format!("{value:.decimals$}")).to_string()
+}
+
+/// The same without trailing zeros: for numbers that people have chosen.
+pub fn short(value: f64) -> String {
+    let text = significant(value);
+    match text.split_once('e') {
+        Some((digits, exponent)) => format!("{}e{exponent}", trimmed(digits)),
+        None => trimmed(&text).to_string(),
+    }
 }
 
 /// Without trailing zeros after the decimal point.
@@ -44,6 +50,19 @@ pub fn rough(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn computed_numbers_keep_their_zeros() {
+        for (value, text) in [
+            (0.5, "0.500000"),
+            (1326.7, "1326.70"),
+            (-1.0e7, "-1.0000e7"),
+            (0.0, "0"),
+            (f64::NEG_INFINITY, "–"),
+        ] {
+            assert_eq!(significant(value), text);
+        }
+    }
 
     #[test]
     fn short_numbers_keep_six_digits() {

@@ -3,7 +3,7 @@
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 
 use super::Report;
-use super::numbers::{rough, short};
+use super::numbers::{rough, short, significant};
 use crate::hypergrad::{Hypergradient, Outcome};
 
 /// How many entries of a vector a table shows before it shows its norm instead.
@@ -84,8 +84,8 @@ fn points(report: &Report<'_>, shown: &[usize]) -> Table {
     }
     columns.push(("l1", Box::new(|o| short(o.point.l1))));
     columns.push(("l2", Box::new(|o| short(o.point.l2))));
-    columns.push(("objective", Box::new(|o| short(o.objective))));
-    columns.push(("criterion", Box::new(|o| short(o.criterion))));
+    columns.push(("objective", Box::new(|o| significant(o.objective))));
+    columns.push(("criterion", Box::new(|o| significant(o.criterion))));
     if report.settings.method.is_some() {
         let cell = |o: &Outcome| {
             o.hypergradient
@@ -108,7 +108,7 @@ fn points(report: &Report<'_>, shown: &[usize]) -> Table {
             Box::new(move |o| rough_or_dash(o.kink_margin)),
         ));
         columns.push(("certified", Box::new(|o| yes_no(o.certified).into())));
-        let cell = |o: &Outcome| o.contraction.map_or_else(|| "–".into(), short);
+        let cell = |o: &Outcome| o.contraction.map_or_else(|| "–".into(), significant);
         columns.push(("contraction", Box::new(cell)));
         let cell = move |o: &Outcome| rough_or_dash(o.adjoint_error_bound);
         columns.push(("error bound", Box::new(cell)));
@@ -133,16 +133,16 @@ fn yes_no(value: bool) -> &'static str {
 fn hypergradient(gradient: &Hypergradient) -> String {
     let vector = |values: &Vec<f64>| {
         if values.len() == 1 {
-            short(values[0])
+            significant(values[0])
         } else if values.len() <= LONGEST_VECTOR {
-            let entries: Vec<String> = values.iter().map(|&v| short(v)).collect();
+            let entries: Vec<String> = values.iter().map(|&v| significant(v)).collect();
             format!("[{}]", entries.join(", "))
         } else {
             let norm = values.iter().map(|v| v * v).sum::<f64>().sqrt();
-            format!("norm {} of {}", short(norm), values.len())
+            format!("norm {} of {}", significant(norm), values.len())
         }
     };
-    let scalar = |value: f64| short(value);
+    let scalar = |value: f64| significant(value);
     let parts = [
         ("l1", gradient.l1.as_ref().map(vector)),
         ("l2", gradient.l2.map(scalar)),
@@ -168,11 +168,11 @@ fn coefficients(report: &Report<'_>, outcome: &Outcome) -> String {
         if value == 0.0 {
             zeros += 1;
         } else {
-            table.add_row([name.clone(), short(value)]);
+            table.add_row([name.clone(), significant(value)]);
         }
     }
     for (name, &value) in report.intercept_names(target).iter().zip(&intercepts) {
-        table.add_row([name.clone(), short(value)]);
+        table.add_row([name.clone(), significant(value)]);
     }
     let mut title = format!("Coefficients at {}", place(report, outcome));
     if zeros > 0 {
