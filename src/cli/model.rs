@@ -14,8 +14,6 @@ use serde::{Deserialize, Serialize};
 use super::failure::Failure;
 use crate::error::{Error, Place, Result};
 
-/// The version of the model files that this program writes and reads.
-const SCHEMA: u64 = 1;
 const HEAD: &str = "model.json";
 const COEFFICIENTS: &str = "coefficients.npy";
 
@@ -75,8 +73,8 @@ pub struct TargetModel {
 }
 
 impl Model {
-    /// The schema of new models.
-    pub const SCHEMA: u64 = SCHEMA;
+    /// The version of the model files that this program writes and reads.
+    pub const SCHEMA: u64 = 1;
 
     /// Linear predictors per row: the classes of the multinomial loss, else 1.
     pub fn predictors(&self) -> usize {
@@ -163,7 +161,13 @@ impl Model {
                     ),
                 ));
             }
-            if predictors > 1 && target.classes.as_ref().map(Vec::len) != Some(predictors) {
+            // One predictor decides between two classes.
+            let classes = target.classes.as_ref().map(Vec::len);
+            let fits = match predictors {
+                1 => classes.is_none_or(|count| count == 2),
+                _ => classes == Some(predictors),
+            };
+            if !fits {
                 return Err(damaged(
                     &head,
                     format!(
@@ -181,10 +185,13 @@ fn check_schema(text: &str, path: &Path) -> Result<()> {
     let value: serde_json::Value =
         serde_json::from_str(text).map_err(|error| damaged(path, error.to_string()))?;
     match value.get("schema").and_then(serde_json::Value::as_u64) {
-        Some(SCHEMA) => Ok(()),
+        Some(Model::SCHEMA) => Ok(()),
         Some(other) => Err(Error::value(
             path.display().to_string(),
-            format!("model schema {other}, where this program reads schema {SCHEMA}"),
+            format!(
+                "model schema {other}, where this program reads schema {}",
+                Model::SCHEMA
+            ),
             "use the version of proxdiff that wrote it, or fit again",
         )),
         None => Err(damaged(path, "there is no schema number".into())),
@@ -252,7 +259,7 @@ mod tests {
         };
         let entry = |at: usize| 0.1 * (at as f64 + 1.0) / 3.0;
         Model {
-            schema: SCHEMA,
+            schema: Model::SCHEMA,
             version: "test".into(),
             source: "memory".into(),
             loss: "squared".into(),
@@ -298,6 +305,9 @@ mod tests {
         refused("not a model of proxdiff");
         std::fs::write(&head, text.replace("0.25", "0.25, 0.5")).unwrap();
         refused("2 intercepts");
+        let three = text.replace("\"classes\": null", r#""classes": ["a", "b", "c"]"#);
+        std::fs::write(&head, three).unwrap();
+        refused("the classes of target 't0'");
         std::fs::write(&head, text.replace("\"a\",", "")).unwrap();
         refused("3 values for 1 target(s) of 2 features");
         std::fs::write(&head, &text).unwrap();

@@ -7,7 +7,7 @@ use crate::loss::{Loss, softmax};
 use crate::penalty::{Penalty, clip, soft_threshold};
 use crate::problem::{Point, Problem, Sample};
 
-use super::{Hypergradient, Outcome, Settings};
+use super::{Hypergradient, Outcome, Settings, Warning, WarningKind};
 
 /// Where to start: scaled coefficients w and the adjoint v, p entries each.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -327,7 +327,16 @@ fn solve(problem: &Problem, point: Point, settings: &Settings, control: &Control
         certified: false,
         contraction: None,
         adjoint_error_bound: None,
-        warnings: Vec::new(),
+        warnings: problem
+            .features
+            .constant
+            .iter()
+            .filter(|_| p > d)
+            .map(|&j| Warning {
+                kind: WarningKind::ConstantColumn,
+                message: format!("column {} does not vary; drop it", j + 1),
+            })
+            .collect(),
         solution: w,
         adjoint,
     }

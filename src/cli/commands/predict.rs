@@ -124,15 +124,6 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     let path = path.ok_or_else(|| Failure::usage("no data; give a data file"))?;
     let options = read_options(&arguments.file);
     let data = readers::read_features(path, &model.feature_names, &options)?;
-    if data.matrix.columns() > model.feature_names.len() {
-        return Err(Error::shape(
-            format!("features in {}", path.display()),
-            model.feature_names.len().to_string(),
-            data.matrix.columns().to_string(),
-            "give the columns that the model was fitted to",
-        )
-        .into());
-    }
     let targets: Vec<Predictions<'_>> = model
         .targets
         .iter()
@@ -155,7 +146,7 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     output::write(&text, arguments.output.out.as_deref())
 }
 
-/// X·W + b in C order. A sparse file may be narrower than the model: what it leaves out is zero.
+/// X·W + b in C order; the columns of X are the model's features.
 fn linear_predictors(
     matrix: &Matrix,
     coefficients: &[f64],

@@ -21,6 +21,8 @@ const SINGLE_RIDGE: f64 = 0.01;
 /// The l1 of a grid: this many values from l1_max down to this share of it.
 const GRID_VALUES: usize = 12;
 const GRID_SHARE: f64 = 1e-3;
+/// A hair above l1_max, so that rounding lets no coefficient in at the first point.
+const ABOVE: f64 = 1.0 + 1e-12;
 /// The λ₂ of a grid.
 const GRID_RIDGES: [f64; 4] = [0.001, 0.01, 0.1, 1.0];
 
@@ -75,7 +77,7 @@ fn default_strengths(
     match defaults {
         Defaults::Single => vec![SINGLE_SHARE * largest],
         Defaults::Grid => (0..GRID_VALUES)
-            .map(|at| largest * GRID_SHARE.powf(at as f64 / (GRID_VALUES - 1) as f64))
+            .map(|at| ABOVE * largest * GRID_SHARE.powf(at as f64 / (GRID_VALUES - 1) as f64))
             .collect(),
     }
 }
