@@ -12,7 +12,7 @@ use crate::data::readers;
 /// Whether a CSV file has a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Header {
-    /// A first line with a field that is not a number is a header.
+    /// The first line is a header when it holds text where the second has a number, or only text.
     Auto,
     /// The first line is a header.
     Yes,
