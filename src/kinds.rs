@@ -113,13 +113,24 @@ pub enum Preconditioner {
     Diagonal,
 }
 
-/// The arithmetic of the result.
+/// The arithmetic of a computation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
-    /// Single: the arithmetic of a GPU.
+    /// 32 bits: what GPUs are fast at.
     F32,
-    /// Double: the truth.
+    /// 64 bits: the truth.
     #[default]
     F64,
+}
+
+impl Precision {
+    /// The name that flags and JSON use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F64 => "f64",
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Batched solvers and hypergradients for nonsmooth fixed-point problems.
 
+pub mod cli;
 pub mod control;
 pub mod data;
 pub mod error;
@@ -8,6 +9,7 @@ pub mod hypergrad;
 pub mod iterate;
 pub mod kernel;
 pub mod kinds;
+pub mod l1_max;
 pub mod loss;
 pub mod map;
 pub mod path;

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `proxdiff` command.
+
+fn main() -> std::process::ExitCode {
+    proxdiff::cli::run()
+}

@@ -1,0 +1,118 @@
+//! Where the data are and how to read them.
+
+use std::path::PathBuf;
+
+use clap::builder::Resettable;
+use clap::{Args, ValueEnum};
+
+use super::values;
+use crate::data::labels::ClassWeights;
+use crate::data::readers;
+
+/// Whether a CSV file has a header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Header {
+    /// The first line is a header when it holds text where the second has a number, or only text.
+    Auto,
+    /// The first line is a header.
+    Yes,
+    /// The first line is data.
+    No,
+}
+
+impl Header {
+    /// As the readers take it: `None` detects.
+    pub fn as_option(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::Yes => Some(true),
+            Self::No => Some(false),
+        }
+    }
+}
+
+/// How to read a file of data, shared by every command that reads one.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Data")]
+pub struct TableFileArguments {
+    /// Format of the data files: csv, npy, npz, libsvm or idx [default: by extension, IDX by its
+    /// magic number].
+    #[arg(long, value_name = "FORMAT", value_parser = data_format)]
+    pub data_format: Option<readers::Format>,
+
+    /// Whether CSV files begin with a header.
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub header: Header,
+}
+
+fn data_format(name: &str) -> Result<readers::Format, String> {
+    name.parse()
+        .map_err(|error: crate::Error| error.to_string())
+}
+
+fn class_weights(text: &str) -> Result<ClassWeights, String> {
+    text.parse()
+        .map_err(|error: crate::Error| error.to_string())
+}
+
+/// Training and validation data.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Data")]
+pub struct DataArguments {
+    /// File that holds features and targets: .csv, .npy, .npz, .svm, .libsvm or .svmlight.
+    #[arg(value_name = "DATA", conflicts_with_all = ["x", "y"], help_heading = Resettable::Reset)]
+    pub data: Option<PathBuf>,
+
+    /// File with the features of the training rows; without --y it holds the targets too.
+    #[arg(long, value_name = "FILE")]
+    pub x: Option<PathBuf>,
+
+    /// File with the targets of the training rows: one column per target.
+    #[arg(long, value_name = "FILE", requires = "x")]
+    pub y: Option<PathBuf>,
+
+    /// File with the features of the validation rows; without --y-val it holds the targets too.
+    #[arg(long, value_name = "FILE", conflicts_with = "val_fraction")]
+    pub x_val: Option<PathBuf>,
+
+    /// File with the targets of the validation rows.
+    #[arg(long, value_name = "FILE", requires = "x_val")]
+    pub y_val: Option<PathBuf>,
+
+    /// Use the embedded diabetes data (442 rows, 10 features; Efron et al. 2004).
+    #[arg(long, conflicts_with_all = ["data", "x", "y", "x_val", "target"])]
+    pub example: bool,
+
+    #[command(flatten)]
+    pub file: TableFileArguments,
+
+    /// Target columns by name or by index from 0, separated by commas; each is fitted on its own
+    /// [default: the last column].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub target: Vec<String>,
+
+    /// Weights of the training rows: a file with one weight per row, or the name of a column.
+    #[arg(long, value_name = "COLUMN|FILE")]
+    pub sample_weights: Option<String>,
+
+    /// Weights of the classes: 'balanced', or label=weight separated by commas [default: all 1].
+    #[arg(long, value_name = "WEIGHTS", value_parser = class_weights)]
+    pub class_weights: Option<ClassWeights>,
+
+    /// Share of the rows held out for the criterion; 0 evaluates it on the training rows [default:
+    /// 0.25 without validation files; fit of a single point takes all rows].
+    #[arg(long, value_name = "SHARE", value_parser = values::fraction, allow_hyphen_values = true)]
+    pub val_fraction: Option<f64>,
+
+    /// Fit without an intercept; columns are then not centred.
+    #[arg(long)]
+    pub no_intercept: bool,
+
+    /// Leave columns at their scale instead of dividing them by their standard deviation.
+    #[arg(long)]
+    pub no_standardize: bool,
+
+    /// Seed of the hold-out split and of all minibatches.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+}

@@ -1,0 +1,108 @@
+//! How to solve, how to differentiate, and on what.
+
+use clap::Args;
+
+use super::values;
+use crate::kinds::{Method, Precision, Preconditioner, Solver, Wrt};
+
+/// How the fixed point is computed.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Solver")]
+pub struct SolverArguments {
+    /// Solver of the inner problem.
+    #[arg(long, value_name = "SOLVER", default_value = "auto")]
+    pub solver: Solver,
+
+    /// Stop when the residual is below T times the gradient at zero [default: go to rounding].
+    #[arg(long, value_name = "T", value_parser = values::not_negative, allow_hyphen_values = true)]
+    pub tol: Option<f64>,
+
+    /// The most steps of the solver, and of the linear solver.
+    #[arg(long, value_name = "K", default_value_t = 100_000, value_parser = values::count,
+          allow_hyphen_values = true)]
+    pub max_steps: usize,
+
+    /// Rows of a minibatch (stochastic solver, nsid, sid), at most all of them.
+    #[arg(long, value_name = "ROWS", default_value_t = 100, value_parser = values::count,
+          allow_hyphen_values = true)]
+    pub minibatch: usize,
+
+    /// Draw every minibatch independently instead of without replacement within an epoch.
+    #[arg(long)]
+    pub independent: bool,
+
+    /// Stop this many seconds after the start and report what is known [default: no limit].
+    #[arg(long, value_name = "SECONDS", value_parser = values::positive, allow_hyphen_values = true)]
+    pub time_budget: Option<f64>,
+
+    /// Exit with status 1 unless every point has converged.
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// How the solution is differentiated.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Hypergradient")]
+pub struct HypergradientArguments {
+    /// Method of the hypergradient.
+    #[arg(long, value_name = "METHOD", default_value = "aid-cg")]
+    pub method: Method,
+
+    /// Differentiate with respect to these, separated by commas [default: l1,l2, with
+    /// --perturbation also perturbation; for the box penalty l2,box].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub wrt: Vec<Wrt>,
+
+    /// Differentiate only the last K steps (itd-reverse) [default: all].
+    #[arg(long, value_name = "K", value_parser = values::count, allow_hyphen_values = true)]
+    pub truncate: Option<usize>,
+
+    /// Preconditioner of aid-cg.
+    #[arg(long, value_name = "NAME", default_value = "diagonal")]
+    pub preconditioner: Preconditioner,
+
+    /// Steps of nsid and sid.
+    #[arg(long, value_name = "K", default_value_t = 10_000, value_parser = values::count,
+          allow_hyphen_values = true)]
+    pub stochastic_steps: usize,
+
+    /// Minibatches averaged before the outer derivative is frozen (nsid, sid) [default: one more
+    /// than --stochastic-steps].
+    #[arg(long, value_name = "J", value_parser = values::count, allow_hyphen_values = true)]
+    pub freeze: Option<usize>,
+
+    /// Constant step of nsid and sid, greater than 0 and at most 1 [default: decreasing steps].
+    #[arg(long, value_name = "ETA", value_parser = values::positive, allow_hyphen_values = true,
+          conflicts_with_all = ["multiplier", "shift"])]
+    pub eta: Option<f64>,
+
+    /// Factor m of the decreasing steps m·u/(shift·u + i), u = 2/(1 − q²) [default: 1].
+    #[arg(long, value_name = "M", value_parser = values::positive, allow_hyphen_values = true)]
+    pub multiplier: Option<f64>,
+
+    /// Shift of the decreasing steps, at least the multiplier [default: twice the multiplier].
+    #[arg(long, value_name = "S", value_parser = values::positive, allow_hyphen_values = true)]
+    pub shift: Option<f64>,
+
+    /// Also estimate the contraction and the error bound of the adjoint, and show all diagnostics.
+    #[arg(long)]
+    pub diagnostics: bool,
+}
+
+/// What computes, and in which arithmetic.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Machine")]
+pub struct RuntimeArguments {
+    /// Worker threads; 0 takes all cores. Results do not depend on it.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::threads,
+          allow_hyphen_values = true)]
+    pub threads: usize,
+
+    /// Arithmetic of the computation.
+    #[arg(long, value_name = "PRECISION", default_value = "f64")]
+    pub precision: Precision,
+
+    /// Device: cpu, gpu, auto, or the name of a GPU; this build computes on the CPU.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+}

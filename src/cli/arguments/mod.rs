@@ -1,0 +1,14 @@
+//! The flags, one struct per concern, and the parsers of their values.
+
+mod data;
+mod method;
+mod output;
+mod problem;
+mod tags;
+mod values;
+
+pub use data::{DataArguments, TableFileArguments};
+pub use method::{HypergradientArguments, RuntimeArguments, SolverArguments};
+pub use output::{Format, OutputArguments};
+pub use problem::{LossName, PenaltyName, ProblemArguments};
+pub use values::Strengths;

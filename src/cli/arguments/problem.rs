@@ -1,0 +1,121 @@
+//! Loss, penalty, criterion and hyperparameters.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::values::{self, Interval, Strengths};
+use crate::loss::Loss;
+
+/// The losses by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LossName {
+    /// Half the squared error.
+    Squared,
+    /// Logistic regression, two classes.
+    Logistic,
+    /// Multinomial regression, two classes or more.
+    Multinomial,
+    /// Quadratic near zero, linear beyond --huber-delta.
+    Huber,
+    /// Half the squared hinge, two classes.
+    SquaredHinge,
+    /// The quadratic form ½wᵀQw − bᵀw: --x is Q, --y is b.
+    Quadratic,
+}
+
+impl LossName {
+    /// The library's loss.
+    pub fn loss(self, delta: f64) -> Loss {
+        match self {
+            Self::Squared => Loss::Squared,
+            Self::Logistic => Loss::Logistic,
+            Self::Multinomial => Loss::Multinomial,
+            Self::Huber => Loss::Huber { delta },
+            Self::SquaredHinge => Loss::SquaredHinge,
+            Self::Quadratic => Loss::Quadratic,
+        }
+    }
+}
+
+/// The penalties by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PenaltyName {
+    /// l1 times the sum of absolute values.
+    ElasticNet,
+    /// One strength per coefficient, from --l1-file.
+    Weighted,
+    /// Group lasso: --group-size or --groups.
+    Group,
+    /// l1 times the sum, no coefficient negative.
+    Nonneg,
+    /// Every coefficient within --box.
+    Box,
+}
+
+/// What is solved.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Problem")]
+pub struct ProblemArguments {
+    /// Loss of the fit.
+    #[arg(long, value_name = "LOSS", default_value = "squared")]
+    pub loss: LossName,
+
+    /// Where the Huber loss turns from quadratic to linear, in units of the target.
+    #[arg(long, value_name = "DELTA", default_value_t = 1.0, value_parser = values::positive,
+          allow_hyphen_values = true)]
+    pub huber_delta: f64,
+
+    /// Penalty of the fit; the ridge strength --l2 goes with every penalty.
+    #[arg(long, value_name = "PENALTY", default_value = "elastic-net")]
+    pub penalty: PenaltyName,
+
+    /// Strengths of the penalty: a list such as 0.1,0.01 or a grid log:LO:HI:N, or both mixed; all
+    /// pairs with --l2 are evaluated [default: with --l1-file 1, otherwise 0.1 of the smallest
+    /// strength that makes all coefficients zero; sweep: 12 values from that strength down to a
+    /// thousandth of it].
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub l1: Option<Strengths>,
+
+    /// Ridge strengths, a list or grid like --l1 [default: 0.01; sweep: 0.001,0.01,0.1,1].
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub l2: Option<Strengths>,
+
+    /// File with one strength per coefficient (weighted) or per group (group); --l1 multiplies it.
+    #[arg(long, value_name = "FILE")]
+    pub l1_file: Option<PathBuf>,
+
+    /// Consecutive groups of this many coefficients.
+    #[arg(long, value_name = "SIZE", value_parser = values::count, conflicts_with = "groups",
+          allow_hyphen_values = true)]
+    pub group_size: Option<usize>,
+
+    /// File with one group number per coefficient; equal numbers form a group.
+    #[arg(long, value_name = "FILE")]
+    pub groups: Option<PathBuf>,
+
+    /// Bounds of every coefficient, -inf and inf allowed.
+    #[arg(long = "box", value_name = "LO:HI", allow_hyphen_values = true)]
+    pub bounds: Option<Interval>,
+
+    /// File with the prior mean that the ridge term pulls to, one per coefficient [default: zero].
+    #[arg(long, value_name = "FILE")]
+    pub prior: Option<PathBuf>,
+
+    /// File with what is added to the rows named by --perturbed-rows, in the data's units.
+    #[arg(long, value_name = "FILE", requires = "perturbed_rows")]
+    pub perturbation: Option<PathBuf>,
+
+    /// File with the numbers of the perturbed training rows, from 0.
+    #[arg(long, value_name = "FILE", requires = "perturbation")]
+    pub perturbed_rows: Option<PathBuf>,
+
+    /// Loss of the criterion on the validation rows [default: the loss of the fit].
+    #[arg(long, value_name = "LOSS")]
+    pub criterion: Option<LossName>,
+
+    /// 1, or -1 for an adversary whose criterion is minus the loss.
+    #[arg(long, value_name = "SIGN", default_value_t = 1.0, value_parser = values::sign,
+          allow_hyphen_values = true)]
+    pub criterion_sign: f64,
+}

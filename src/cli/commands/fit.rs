@@ -1,0 +1,196 @@
+//! `proxdiff fit`: solves the inner problem and saves the model.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::arguments::{
+    DataArguments, Format, OutputArguments, ProblemArguments, RuntimeArguments, SolverArguments,
+};
+use crate::cli::configuration::{Defaults, Prepared, Rows, Study, points, settings};
+use crate::cli::failure::Failure;
+use crate::cli::model::{Model, TargetModel};
+use crate::cli::output::{Report, by_criterion, write};
+use crate::cli::runtime::Runtime;
+use crate::hypergrad::{Outcome, Settings};
+use crate::loss::Loss;
+use crate::problem::Point;
+
+/// The examples of `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  proxdiff fit data.csv --target price --l1 0.1 --l2 0.01 --out model
+  proxdiff fit spam.csv --loss logistic --l1 log:1e-3:1:20 --class-weights balanced
+  proxdiff fit --example --coefficients
+
+A model is a directory with model.json and coefficients.npy; predict reads it. With lists of
+strengths the pair with the smallest criterion on the held-out rows (or validation files) is chosen,
+and the model is then fitted to all training rows.";
+
+/// The flags of `fit`.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    data: DataArguments,
+    #[command(flatten)]
+    problem: ProblemArguments,
+    #[command(flatten)]
+    solver: SolverArguments,
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+
+    /// Directory that the model is saved to; it is made if need be.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "model",
+        help_heading = "Output"
+    )]
+    out: PathBuf,
+
+    /// Form of the report on standard output.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "table",
+        help_heading = "Output"
+    )]
+    format: Format,
+
+    /// Show the coefficients too.
+    #[arg(long, help_heading = "Output")]
+    coefficients: bool,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.out.is_file() {
+        return Err(Failure::usage(format!(
+            "--out {}: there is a file of that name; name a directory for the model",
+            arguments.out.display()
+        )));
+    }
+    let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
+    let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
+    let study = Study::read(&arguments.data, &arguments.problem, false)?;
+    let prepared = study.prepare(Rows::All)?;
+    let mut points = points(&arguments.problem, &prepared.problem, Defaults::Single)?;
+    let targets = prepared.problem.train.targets.len();
+    if points.len() > targets {
+        points = choose(&study, &runtime, &points, &settings)?;
+    }
+    let outcomes = runtime.evaluate(&prepared.problem, &points, &settings)?;
+    // The model first: whoever reads the report may go away early.
+    let saved = save(&study, &prepared, &outcomes, &runtime, &arguments.out);
+
+    let output = OutputArguments {
+        format: Some(arguments.format),
+        out: None,
+    };
+    Report {
+        study: &study,
+        prepared: &prepared,
+        settings: &settings,
+        runtime: &runtime,
+        outcomes: &outcomes,
+        best: None,
+        coefficients: arguments.coefficients,
+        diagnostics: false,
+    }
+    .write(&output)?;
+    saved?;
+    if arguments.format == Format::Table {
+        let note = format!("Model saved to {}\n", arguments.out.display());
+        write(&note, None)?;
+    }
+    runtime.conclude(&outcomes, arguments.solver.strict)
+}
+
+/// Saves a model that is worth it: a budget may have run out, but there must be numbers.
+fn save(
+    study: &Study<'_>,
+    prepared: &Prepared,
+    outcomes: &[Outcome],
+    runtime: &Runtime,
+    directory: &Path,
+) -> Result<(), Failure> {
+    if runtime.is_interrupted() {
+        return Err(Failure::Outcome("interrupted: no model was saved".into()));
+    }
+    let model = model(study, prepared, outcomes);
+    let all_finite = |values: &[f64]| values.iter().all(|value| value.is_finite());
+    for (target, coefficients) in model.targets.iter().zip(&model.coefficients) {
+        if !(all_finite(coefficients) && all_finite(&target.intercept)) {
+            return Err(Failure::Outcome(format!(
+                "the fit of {} ended {} without finite coefficients: no model was saved; raise \
+                 --l2 or --l1, or check the scale of the data",
+                target.name, target.status
+            )));
+        }
+    }
+    model.save(directory)
+}
+
+/// The point with the smallest criterion for every target, on held-out rows.
+fn choose(
+    study: &Study<'_>,
+    runtime: &Runtime,
+    points: &[Point],
+    settings: &Settings,
+) -> Result<Vec<Point>, Failure> {
+    let prepared = study.prepare(Rows::HeldOut)?;
+    let outcomes = runtime.evaluate(&prepared.problem, points, settings)?;
+    let ranked = by_criterion(&outcomes);
+    let targets = prepared.problem.train.targets.len();
+    let best = |target| {
+        ranked
+            .iter()
+            .find(|&&at| outcomes[at].point.target == target)
+    };
+    Ok((0..targets)
+        .filter_map(best)
+        .map(|&at| outcomes[at].point)
+        .collect())
+}
+
+fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]) -> Model {
+    let names = study.target_names();
+    let scaling = study.scaling();
+    let finite = |value: f64| value.is_finite().then_some(value);
+    let (mut coefficients, mut targets) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        let (values, intercept) = prepared.problem.in_data_units(&outcome.solution);
+        let at = outcome.point.target;
+        let classes = study.classes.get(at).and_then(Option::as_ref);
+        coefficients.push(values);
+        targets.push(TargetModel {
+            name: names.get(at).map(ToString::to_string).unwrap_or_default(),
+            classes: classes.map(|classes| classes.names.clone()),
+            l1: outcome.point.l1,
+            l2: outcome.point.l2,
+            intercept,
+            objective: finite(outcome.objective),
+            support: outcome.support,
+            residual: finite(outcome.residual),
+            duality_gap: outcome.duality_gap.and_then(finite),
+            status: outcome.status.name().into(),
+        });
+    }
+    Model {
+        schema: Model::SCHEMA,
+        version: env!("CARGO_PKG_VERSION").into(),
+        source: study.source().into(),
+        loss: prepared.problem.loss.name().into(),
+        penalty: prepared.problem.penalty.name().into(),
+        huber_delta: match prepared.problem.loss {
+            Loss::Huber { delta } => Some(delta),
+            _ => None,
+        },
+        intercept: scaling.intercept,
+        standardize: scaling.standardize,
+        rows: prepared.problem.train.rows(),
+        feature_names: study.feature_names().to_vec(),
+        targets,
+        coefficients,
+    }
+}

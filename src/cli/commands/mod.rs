@@ -1,0 +1,8 @@
+//! The commands, one file each.
+
+pub mod completions;
+pub mod devices;
+pub mod fit;
+pub mod hypergrad;
+pub mod predict;
+pub mod sweep;

@@ -1,0 +1,117 @@
+//! Reading the data that flags name.
+
+use std::path::Path;
+
+use crate::cli::arguments::{DataArguments, TableFileArguments};
+use crate::cli::failure::Failure;
+use crate::data::dataset::Dataset;
+use crate::data::embedded;
+use crate::data::matrix::Matrix;
+use crate::data::readers::{self, ReadOptions};
+use crate::error::{Error, Result};
+
+/// All training rows, and validation rows where files name them.
+pub struct Tables {
+    /// The rows to learn from, before any are held out.
+    pub all: Dataset,
+    /// The rows of the validation files.
+    pub validation: Option<Dataset>,
+}
+
+/// How the readers are to read a file without targets.
+pub fn read_options(file: &TableFileArguments) -> ReadOptions {
+    ReadOptions {
+        format: file.data_format,
+        header: file.header.as_option(),
+        ..ReadOptions::default()
+    }
+}
+
+/// Reads what the flags name; the embedded data when they name none and `fall_back` allows it.
+pub fn read(arguments: &DataArguments, fall_back: bool) -> std::result::Result<Tables, Failure> {
+    let options = ReadOptions {
+        targets: arguments.target.clone(),
+        weights_column: weights_column(arguments)?,
+        ..read_options(&arguments.file)
+    };
+    let mut all = match (&arguments.data, &arguments.x, &arguments.y) {
+        (Some(data), _, _) => readers::read_dataset(data, &options)?,
+        (None, Some(x), Some(y)) => readers::read_pair(x, y, &options)?,
+        (None, Some(x), None) => readers::read_dataset(x, &options)?,
+        _ if arguments.example || (fall_back && arguments.target.is_empty()) => {
+            embedded::diabetes()?
+        }
+        _ => {
+            return Err(Failure::usage(
+                "no data; give a data file, or --x and --y, or --example for the embedded data",
+            ));
+        }
+    };
+    if let Some(file) = weights_file(arguments) {
+        all.weights = Some(read_weights(file, all.rows())?);
+    }
+    let validation = match (&arguments.x_val, &arguments.y_val) {
+        (Some(x), Some(y)) => Some(readers::read_pair(x, y, &options)?),
+        (Some(x), None) => Some(readers::read_dataset(x, &options)?),
+        _ => None,
+    };
+    let validation = match validation {
+        Some(validation) => {
+            widen(&mut all, &validation);
+            Some(validation.align(&all.feature_names)?)
+        }
+        None => None,
+    };
+    Ok(Tables { all, validation })
+}
+
+/// The file that --sample-weights names; what is no file is a column.
+fn weights_file(arguments: &DataArguments) -> Option<&Path> {
+    arguments
+        .sample_weights
+        .as_deref()
+        .map(Path::new)
+        .filter(|path| path.is_file())
+}
+
+fn weights_column(arguments: &DataArguments) -> std::result::Result<Option<String>, Failure> {
+    let Some(name) = &arguments.sample_weights else {
+        return Ok(None);
+    };
+    if weights_file(arguments).is_some() {
+        return Ok(None);
+    }
+    if arguments.data.is_none() && arguments.x.is_none() {
+        return Err(Failure::usage(format!(
+            "--sample-weights {name}: there is no such file, and the embedded data have no weights; \
+             give a file with one weight per row"
+        )));
+    }
+    Ok(Some(name.clone()))
+}
+
+fn read_weights(file: &Path, rows: usize) -> Result<Vec<f64>> {
+    let weights = readers::read_vector(file, None)?;
+    if weights.len() == rows {
+        return Ok(weights);
+    }
+    Err(Error::shape(
+        format!("sample weights in {}", file.display()),
+        format!("{rows}, one per row of the data"),
+        weights.len().to_string(),
+        "give one weight per row",
+    ))
+}
+
+/// A sparse training file may end before the last columns that the validation file uses: files in
+/// libsvm format do not state their width.
+fn widen(all: &mut Dataset, validation: &Dataset) {
+    let width = validation.matrix.columns();
+    if let (Matrix::Sparse(matrix), Matrix::Sparse(_)) = (&mut all.matrix, &validation.matrix)
+        && matrix.columns < width
+    {
+        all.feature_names
+            .extend_from_slice(&validation.feature_names[matrix.columns..]);
+        matrix.columns = width;
+    }
+}

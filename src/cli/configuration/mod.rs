@@ -1,0 +1,12 @@
+//! Flags → checked problem, points and settings.
+
+mod classes;
+mod data;
+mod points;
+mod settings;
+mod study;
+
+pub use data::read_options;
+pub use points::{Defaults, points};
+pub use settings::settings;
+pub use study::{Prepared, Rows, Study};

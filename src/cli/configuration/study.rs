@@ -1,0 +1,291 @@
+//! A study: data with their names and classes, from which problems are prepared.
+
+use super::classes::{self, Encoding};
+use super::data::{self, Tables};
+use crate::cli::arguments::{DataArguments, LossName, PenaltyName, ProblemArguments};
+use crate::cli::failure::Failure;
+use crate::data::Scaling;
+use crate::data::dataset::Dataset;
+use crate::data::labels::Classes;
+use crate::data::matrix::{Dense, Matrix};
+use crate::data::{readers, split};
+use crate::error::{Error, Result};
+use crate::loss::Loss;
+use crate::penalty::{Groups, Penalty};
+use crate::problem::{self, Perturbation, Problem, Specification};
+
+/// Which rows a problem learns from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// All; the criterion is on the validation files, or on the same rows without any.
+    All,
+    /// All but those held out, unless validation files name the criterion's rows.
+    HeldOut,
+}
+
+/// The share of rows held out when no flag says otherwise.
+const HELD_OUT: f64 = 0.25;
+
+/// Data with their names and classes.
+pub struct Study<'a> {
+    data: &'a DataArguments,
+    arguments: &'a ProblemArguments,
+    tables: Tables,
+    encoding: Encoding,
+    /// The classes of every target; `None` for numbers.
+    pub classes: Vec<Option<Classes>>,
+    /// Predictors per row: the classes of the multinomial loss, else 1.
+    pub predictors: usize,
+}
+
+/// A problem and the rows that it was made from.
+pub struct Prepared {
+    /// The checked problem.
+    pub problem: Problem,
+    /// The training rows, from 0, where some were held out.
+    pub training_rows: Option<Vec<usize>>,
+}
+
+impl<'a> Study<'a> {
+    /// Reads the data; the embedded data when there are none and `fall_back` allows it.
+    pub fn read(
+        data: &'a DataArguments,
+        arguments: &'a ProblemArguments,
+        fall_back: bool,
+    ) -> std::result::Result<Self, Failure> {
+        check_flags(arguments)?;
+        let tables = data::read(data, fall_back)?;
+        let loss = arguments.loss;
+        let criterion = arguments.criterion.unwrap_or(loss);
+        let two_classes = |loss| matches!(loss, LossName::Logistic | LossName::SquaredHinge);
+        let encoding = if loss == LossName::Multinomial {
+            Encoding::Indices
+        } else if two_classes(loss) || two_classes(criterion) {
+            Encoding::Binary
+        } else {
+            Encoding::Numbers
+        };
+        let classes = classes::of_targets(&tables.all, encoding)?;
+        let predictors = classes::predictors(&classes, encoding)?;
+        Ok(Self {
+            data,
+            arguments,
+            tables,
+            encoding,
+            classes,
+            predictors,
+        })
+    }
+
+    /// The loss of the fit.
+    pub fn loss(&self) -> Loss {
+        self.arguments.loss.loss(self.arguments.huber_delta)
+    }
+
+    /// The names of the features.
+    pub fn feature_names(&self) -> &[String] {
+        &self.tables.all.feature_names
+    }
+
+    /// The names of the targets.
+    pub fn target_names(&self) -> Vec<&str> {
+        let targets = &self.tables.all.targets;
+        targets.iter().map(|target| target.name.as_str()).collect()
+    }
+
+    /// Where the data are from.
+    pub fn source(&self) -> &str {
+        &self.tables.all.source
+    }
+
+    /// Intercept and standardisation; a quadratic form has neither.
+    pub fn scaling(&self) -> Scaling {
+        let linear = self.arguments.loss != LossName::Quadratic;
+        Scaling {
+            intercept: linear && !self.data.no_intercept,
+            standardize: linear && !self.data.no_standardize,
+        }
+    }
+
+    /// The problem on the rows asked for.
+    pub fn prepare(&self, rows: Rows) -> Result<Prepared> {
+        let all = &self.tables.all;
+        let fraction = self.data.val_fraction.unwrap_or(HELD_OUT);
+        let splits = rows == Rows::HeldOut
+            && self.tables.validation.is_none()
+            && self.arguments.loss != LossName::Quadratic
+            && fraction > 0.0;
+        if !splits {
+            let validation = self.tables.validation.as_ref();
+            return Ok(Prepared {
+                problem: self.problem(all, validation)?,
+                training_rows: None,
+            });
+        }
+        if self.arguments.perturbation.is_some() {
+            return Err(Error::unsupported(
+                "perturbed rows together with a random hold-out split",
+                "give validation files with --x-val and --y-val, or --val-fraction 0",
+            ));
+        }
+        let (training_rows, held_out) = split::hold_out(all.rows(), fraction, self.data.seed)?;
+        let problem = self.problem(
+            &all.select_rows(&training_rows),
+            Some(&all.select_rows(&held_out)),
+        )?;
+        Ok(Prepared {
+            problem,
+            training_rows: Some(training_rows),
+        })
+    }
+
+    fn problem(&self, train: &Dataset, validation: Option<&Dataset>) -> Result<Problem> {
+        let coordinates = train.matrix.columns() * self.predictors;
+        let mut train_rows = self.rows(train)?;
+        if let Some(wanted) = &self.data.class_weights {
+            train_rows.weights = Some(classes::weighted(train, &self.classes, wanted)?);
+        }
+        let delta = self.arguments.huber_delta;
+        Problem::new(Specification {
+            loss: self.loss(),
+            penalty: self.penalty(coordinates)?,
+            classes: self.predictors,
+            train: train_rows,
+            validation: validation.map(|data| self.rows(data)).transpose()?,
+            criterion: self.arguments.criterion.map(|name| name.loss(delta)),
+            criterion_sign: self.arguments.criterion_sign,
+            scaling: self.scaling(),
+            prior: match &self.arguments.prior {
+                Some(file) => Some(readers::read_vector(file, None)?),
+                None => None,
+            },
+            perturbation: self.perturbation()?,
+        })
+    }
+
+    fn rows(&self, data: &Dataset) -> Result<problem::Rows> {
+        Ok(problem::Rows {
+            matrix: data.matrix.clone(),
+            targets: classes::encode(data, &self.classes, self.encoding)?,
+            weights: data.weights.clone(),
+        })
+    }
+
+    fn penalty(&self, coordinates: usize) -> Result<Penalty> {
+        let strengths = || match &self.arguments.l1_file {
+            Some(file) => readers::read_vector(file, None).map(Some),
+            None => Ok(None),
+        };
+        Ok(match self.arguments.penalty {
+            PenaltyName::ElasticNet => Penalty::ElasticNet,
+            PenaltyName::Nonneg => Penalty::NonNegative,
+            PenaltyName::Weighted => Penalty::Weighted {
+                // `check_flags` has seen the file's name.
+                strengths: strengths()?.unwrap_or_else(|| vec![1.0; coordinates]),
+            },
+            PenaltyName::Group => Penalty::Group {
+                groups: self.groups(coordinates)?,
+                strengths: strengths()?,
+            },
+            PenaltyName::Box => {
+                let bounds = self.arguments.bounds;
+                Penalty::Box {
+                    lower: bounds.map_or(f64::NEG_INFINITY, |b| b.lower),
+                    upper: bounds.map_or(f64::INFINITY, |b| b.upper),
+                }
+            }
+        })
+    }
+
+    fn groups(&self, coordinates: usize) -> Result<Groups> {
+        let Some(file) = &self.arguments.groups else {
+            return Groups::consecutive(coordinates, self.arguments.group_size.unwrap_or(1));
+        };
+        let numbers = readers::read_vector(file, None)?;
+        if numbers.len() != coordinates {
+            return Err(Error::shape(
+                format!("groups in {}", file.display()),
+                format!("{coordinates}, one per coefficient"),
+                numbers.len().to_string(),
+                "give one group number per coefficient",
+            ));
+        }
+        Ok(Groups::from_labels(&whole_numbers(
+            &numbers,
+            &format!("groups in {}", file.display()),
+        )?))
+    }
+
+    fn perturbation(&self) -> Result<Option<Perturbation>> {
+        let (Some(values), Some(rows)) =
+            (&self.arguments.perturbation, &self.arguments.perturbed_rows)
+        else {
+            return Ok(None);
+        };
+        let name = format!("perturbed rows in {}", rows.display());
+        let rows = whole_numbers(&readers::read_vector(rows, None)?, &name)?;
+        Ok(Some(Perturbation {
+            rows: rows.into_iter().map(|row| row as usize).collect(),
+            values: dense(readers::read_matrix(values, None)?),
+        }))
+    }
+}
+
+/// Flags of the problem that do not fit together.
+fn check_flags(arguments: &ProblemArguments) -> std::result::Result<(), Failure> {
+    let penalty = arguments.penalty;
+    let grouped = arguments.group_size.is_some() || arguments.groups.is_some();
+    let message = match penalty {
+        PenaltyName::Weighted if arguments.l1_file.is_none() => {
+            "--penalty weighted needs its strengths; give them with --l1-file"
+        }
+        PenaltyName::Group if !grouped => {
+            "--penalty group needs its groups; give --group-size or --groups"
+        }
+        PenaltyName::Box if arguments.bounds.is_none() => {
+            "--penalty box needs its bounds; give them with --box LO:HI"
+        }
+        _ if arguments.l1_file.is_some()
+            && !matches!(penalty, PenaltyName::Weighted | PenaltyName::Group) =>
+        {
+            "--l1-file is for the penalties weighted and group; name one with --penalty"
+        }
+        _ if grouped && penalty != PenaltyName::Group => {
+            "--group-size and --groups are for --penalty group; add it"
+        }
+        _ if arguments.bounds.is_some() && penalty != PenaltyName::Box => {
+            "--box is for --penalty box; add it"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(message))
+}
+
+fn whole_numbers(values: &[f64], name: &str) -> Result<Vec<u32>> {
+    let whole = |v: &f64| v.fract() == 0.0 && *v >= 0.0 && *v <= f64::from(u32::MAX);
+    match values.iter().position(|value| !whole(value)) {
+        None => Ok(values.iter().map(|&value| value as u32).collect()),
+        Some(at) => Err(Error::value(
+            name,
+            format!("entry {} is {}", at + 1, values[at]),
+            "give whole numbers, zero or more",
+        )),
+    }
+}
+
+/// A perturbation is stored in full: a row that it changes is dense afterwards.
+fn dense(matrix: Matrix) -> Dense {
+    match matrix {
+        Matrix::Dense(matrix) => matrix,
+        sparse @ Matrix::Sparse(_) => {
+            let (rows, columns) = (sparse.rows(), sparse.columns());
+            let mut values = vec![0.0; rows * columns];
+            sparse.for_each_entry(|i, j, value| values[i * columns + j] = value);
+            Dense {
+                rows,
+                columns,
+                values,
+            }
+        }
+    }
+}

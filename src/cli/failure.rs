@@ -1,0 +1,62 @@
+//! Why a command ends without success, and with which exit status.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::error::Error;
+
+/// Why a command ends without success.
+#[derive(Debug)]
+pub enum Failure {
+    /// Flags that do not fit together: exit status 2.
+    Usage(String),
+    /// The library's error: exit status 1.
+    Library(Error),
+    /// Standard output cannot be written: exit status 1, but silence when the reader went away.
+    Output(std::io::Error),
+    /// The outcome is not what --strict asks for, or the user interrupted: exit status 1.
+    Outcome(String),
+}
+
+impl Failure {
+    /// Flags that do not fit together.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
+    /// A file that cannot be written.
+    pub fn unwritable(path: &Path, source: std::io::Error) -> Self {
+        Self::Library(Error::Io {
+            path: path.to_path_buf(),
+            source,
+            remedy: "choose a place that can be written with --out",
+        })
+    }
+
+    /// Prints one line to standard error and returns the exit status.
+    pub fn report(&self) -> ExitCode {
+        let (message, status) = match self {
+            Self::Usage(message) => (message.clone(), 2),
+            Self::Library(error) => (error.to_string(), 1),
+            Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                return ExitCode::SUCCESS;
+            }
+            Self::Output(error) => (format!("standard output: {error}"), 1),
+            Self::Outcome(message) => (message.clone(), 1),
+        };
+        // File names and labels may hold line breaks; the promise is one line.
+        let line = message.split(['\n', '\r']).collect::<Vec<_>>().join(" ");
+        // Standard error may be closed: then there is nobody to tell.
+        let _ = std::io::Write::write_fmt(
+            &mut std::io::stderr().lock(),
+            format_args!("error: {line}\n"),
+        );
+        ExitCode::from(status)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Library(error)
+    }
+}

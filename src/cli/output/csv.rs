@@ -1,0 +1,200 @@
+//! The report as CSV: one row per point. Vectors have a column per entry, named after the feature
+//! or group; what is absent or not finite is an empty field.
+
+use super::Report;
+use crate::hypergrad::{Hypergradient, Outcome};
+
+/// One column: its name and one field per point.
+type Column = (String, Vec<String>);
+
+/// The report as CSV.
+pub(super) fn render(report: &Report<'_>) -> String {
+    let outcomes = report.outcomes;
+    let mut columns: Vec<Column> = Vec::new();
+    if let Some(first) = outcomes.first()
+        && report.target(first).is_some()
+    {
+        let names = outcomes
+            .iter()
+            .map(|o| report.target(o).unwrap_or_default());
+        columns.push(("target".into(), names.map(str::to_string).collect()));
+    }
+    let mut add = |name: &str, value: &dyn Fn(&Outcome) -> String| {
+        columns.push((name.into(), outcomes.iter().map(value).collect()));
+    };
+    add("l1", &|o| number(o.point.l1));
+    add("l2", &|o| number(o.point.l2));
+    add("objective", &|o| number(o.objective));
+    add("criterion", &|o| number(o.criterion));
+    if report.settings.method.is_some() {
+        hypergradient_columns(report, &mut columns);
+    }
+    let mut add = |name: &str, value: &dyn Fn(&Outcome) -> String| {
+        columns.push((name.into(), outcomes.iter().map(value).collect()));
+    };
+    add("support", &|o| o.support.to_string());
+    add("residual", &|o| number(o.residual));
+    add("duality_gap", &|o| optional(o.duality_gap));
+    add("linear_residual", &|o| optional(o.linear_residual));
+    add("kink_margin", &|o| optional(o.kink_margin));
+    add("certified", &|o| o.certified.to_string());
+    if report.settings.contraction {
+        add("contraction", &|o| optional(o.contraction));
+        add("adjoint_error_bound", &|o| optional(o.adjoint_error_bound));
+    }
+    add("steps", &|o| o.steps.to_string());
+    add("linear_steps", &|o| o.linear_steps.to_string());
+    add("status", &|o| o.status.name().to_string());
+    add("warnings", &|o| {
+        let kinds = o.warnings.iter().map(|w| super::json::warning_name(w.kind));
+        kinds.collect::<Vec<_>>().join(" ")
+    });
+    if report.coefficients {
+        coefficient_columns(report, &mut columns);
+    }
+    let header: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+    let rows = (0..outcomes.len()).map(|at| columns.iter().map(move |(_, fields)| &fields[at]));
+    write(&header, rows)
+}
+
+/// A header and rows of fields as CSV text.
+pub fn write<F: AsRef<[u8]>>(
+    header: &[String],
+    rows: impl Iterator<Item = impl Iterator<Item = F>>,
+) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // infallible: a vector takes every byte, and all records have as many fields as the header
+    writer.write_record(header).expect("written to memory");
+    for row in rows {
+        writer.write_record(row).expect("written to memory"); // infallible: as above
+    }
+    let bytes = writer.into_inner().unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The shortest text that reads back to the same number; nothing for what is not finite.
+pub fn number(value: f64) -> String {
+    if !value.is_finite() {
+        String::new()
+    } else if value == 0.0 || (1e-5..1e16).contains(&value.abs()) {
+        value.to_string()
+    } else {
+        format!("{value:e}")
+    }
+}
+
+fn optional(value: Option<f64>) -> String {
+    value.map(number).unwrap_or_default()
+}
+
+/// The parts of a hypergradient by name; what was not asked for is absent.
+type Parts = [(&'static str, Option<Vec<f64>>); 7];
+
+fn parts(gradient: &Hypergradient) -> Parts {
+    let bounds = gradient.box_bounds;
+    [
+        ("l1", gradient.l1.clone()),
+        ("l2", gradient.l2.map(|value| vec![value])),
+        ("prior", gradient.prior.clone()),
+        ("sample_weights", gradient.sample_weights.clone()),
+        ("perturbation", gradient.perturbation.clone()),
+        ("box_lo", bounds.map(|(lower, _)| vec![lower])),
+        ("box_hi", bounds.map(|(_, upper)| vec![upper])),
+    ]
+}
+
+/// The names of the entries of a part that is a vector. Several targets have the same features;
+/// where their classes differ, the first one's name the entries.
+fn entry_names(report: &Report<'_>, part: &str) -> Vec<String> {
+    let row_names = |rows: &[usize]| rows.iter().map(|row| format!("row {row}")).collect();
+    match part {
+        "l1" => report.strength_names(0),
+        "sample_weights" => match &report.prepared.training_rows {
+            Some(rows) => row_names(rows),
+            None => row_names(&Vec::from_iter(0..report.prepared.problem.train.rows())),
+        },
+        "perturbation" => {
+            let features = report.study.feature_names();
+            let rows: Vec<String> = row_names(&report.prepared.problem.perturbed_rows);
+            rows.iter()
+                .flat_map(|row| features.iter().map(move |name| format!("{row}: {name}")))
+                .collect()
+        }
+        _ => report.coefficient_names(0),
+    }
+}
+
+fn hypergradient_columns(report: &Report<'_>, columns: &mut Vec<Column>) {
+    let of_points: Vec<_> = report
+        .outcomes
+        .iter()
+        .map(|outcome| outcome.hypergradient.as_ref().map(parts))
+        .collect();
+    let Some(first) = of_points.iter().flatten().next() else {
+        return;
+    };
+    for (at, (part, entries)) in first.iter().enumerate() {
+        let Some(entries) = entries else { continue };
+        let names = match entries.len() {
+            1 => Vec::new(),
+            _ => entry_names(report, part),
+        };
+        for entry in 0..entries.len() {
+            let title = match names.get(entry) {
+                Some(name) => format!("hypergradient_{part}[{name}]"),
+                None => format!("hypergradient_{part}"),
+            };
+            let field = |parts: &Option<Parts>| {
+                let values = parts.as_ref().and_then(|parts| parts[at].1.as_ref());
+                optional(values.and_then(|values| values.get(entry).copied()))
+            };
+            columns.push((title, of_points.iter().map(field).collect()));
+        }
+    }
+}
+
+fn coefficient_columns(report: &Report<'_>, columns: &mut Vec<Column>) {
+    let vectors: Vec<Vec<f64>> = report
+        .outcomes
+        .iter()
+        .map(|outcome| {
+            let (mut all, intercepts) = report.prepared.problem.in_data_units(&outcome.solution);
+            all.extend(intercepts);
+            all
+        })
+        .collect();
+    // Several targets have the same features; where their classes differ, the first one's name
+    // the columns.
+    let names = [report.coefficient_names(0), report.intercept_names(0)].concat();
+    for (at, name) in names.into_iter().enumerate() {
+        let field = |vector: &Vec<f64>| optional(vector.get(at).copied());
+        columns.push((
+            format!("coefficient[{name}]"),
+            vectors.iter().map(field).collect(),
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short_and_read_back_to_the_same_bits() {
+        for (value, text) in [
+            (0.0, "0"),
+            (-2.0, "-2"),
+            (0.1, "0.1"),
+            (1.0 / 3.0, "0.3333333333333333"),
+            (-1.25e-15, "-1.25e-15"),
+            (1e300, "1e300"),
+        ] {
+            assert_eq!(number(value), text);
+            assert_eq!(text.parse(), Ok(value));
+        }
+        assert_eq!(
+            (number(f64::NAN), number(f64::INFINITY)),
+            (String::new(), String::new())
+        );
+    }
+}

@@ -1,0 +1,281 @@
+//! The report as one JSON object. Numbers are written so that they read back to the same bits;
+//! what is not finite is null.
+
+use serde::Serialize;
+
+use super::Report;
+use crate::hypergrad::{Hypergradient, Outcome, WarningKind};
+use crate::kinds::{Method, Solver, Wrt};
+use crate::loss::Loss;
+
+/// The version of the JSON that this program writes; it changes when a reader would have to.
+pub const SCHEMA: u32 = 1;
+
+#[derive(Serialize)]
+struct ReportRecord<'a> {
+    schema: u32,
+    problem: ProblemRecord<'a>,
+    settings: SettingsRecord<'a>,
+    device: &'a str,
+    precision: &'a str,
+    points: Vec<PointRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    best: Option<&'a [usize]>,
+}
+
+#[derive(Serialize)]
+struct ProblemRecord<'a> {
+    source: &'a str,
+    loss: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    huber_delta: Option<f64>,
+    penalty: &'a str,
+    criterion: &'a str,
+    criterion_sign: f64,
+    intercept: bool,
+    standardize: bool,
+    rows: usize,
+    validation_rows: usize,
+    features: usize,
+    feature_names: &'a [String],
+    targets: Vec<&'a str>,
+    /// Per target, in the order of the codes: −1 then 1, or 0, 1, ….
+    #[serde(skip_serializing_if = "Option::is_none")]
+    classes: Option<Vec<&'a [String]>>,
+    /// The rows of the data that were not held out, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    training_rows: Option<&'a [usize]>,
+}
+
+#[derive(Serialize)]
+struct SettingsRecord<'a> {
+    solver: Solver,
+    method: Option<Method>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wrt: Option<&'a [Wrt]>,
+    tolerance: Option<f64>,
+    max_steps: usize,
+    seed: u64,
+}
+
+#[derive(Serialize)]
+struct PointRecord<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<&'a str>,
+    l1: f64,
+    l2: f64,
+    objective: f64,
+    criterion: f64,
+    hypergradient: Option<HypergradientRecord<'a>>,
+    support: usize,
+    residual: f64,
+    duality_gap: Option<f64>,
+    linear_residual: Option<f64>,
+    kink_margin: Option<f64>,
+    certified: bool,
+    /// Present, if only as null, when it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contraction: Option<Option<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adjoint_error_bound: Option<Option<f64>>,
+    steps: usize,
+    linear_steps: usize,
+    status: &'a str,
+    warnings: Vec<WarningRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coefficients: Option<Vec<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    intercept: Option<ScalarOrVector>,
+}
+
+#[derive(Serialize)]
+struct HypergradientRecord<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l1: Option<ScalarOrVector>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l2: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prior: Option<&'a [f64]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sample_weights: Option<&'a [f64]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    perturbation: Option<Vec<&'a [f64]>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    box_lo: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    box_hi: Option<f64>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ScalarOrVector {
+    Scalar(f64),
+    Vector(Vec<f64>),
+}
+
+#[derive(Serialize)]
+struct WarningRecord<'a> {
+    kind: &'a str,
+    message: &'a str,
+}
+
+/// The name of a kind of warning.
+pub(super) fn warning_name(kind: WarningKind) -> &'static str {
+    match kind {
+        WarningKind::SingularHessian => "singular-hessian",
+        WarningKind::NotCertified => "not-certified",
+        WarningKind::ConstantColumn => "constant-column",
+    }
+}
+
+/// The report as JSON, with a line break at its end.
+pub(super) fn render(report: &Report<'_>) -> String {
+    let record = ReportRecord {
+        schema: SCHEMA,
+        problem: problem(report),
+        settings: SettingsRecord {
+            solver: report.settings.solver,
+            method: report.settings.method,
+            wrt: report
+                .settings
+                .method
+                .map(|_| report.settings.wrt.as_slice()),
+            tolerance: report.settings.tolerance,
+            max_steps: report.settings.max_steps,
+            seed: report.settings.stochastic.seed,
+        },
+        device: report.runtime.device,
+        precision: report.runtime.precision.name(),
+        points: report
+            .outcomes
+            .iter()
+            .map(|outcome| point(report, outcome))
+            .collect(),
+        best: report.best,
+    };
+    one_line(&record)
+}
+
+/// Any record on one line.
+pub fn one_line(record: &impl Serialize) -> String {
+    // infallible: records have string keys and hold no maps or foreign types
+    let mut text = serde_json::to_string(record).expect("a record of numbers and strings");
+    text.push('\n');
+    text
+}
+
+fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
+    let (study, problem) = (report.study, &report.prepared.problem);
+    let scaling = study.scaling();
+    let huber_delta = |loss| match loss {
+        Loss::Huber { delta } => Some(delta),
+        _ => None,
+    };
+    let classes = study.classes.iter().map(|classes| {
+        let classes = classes.as_ref()?;
+        Some(classes.names.as_slice())
+    });
+    ProblemRecord {
+        source: study.source(),
+        loss: problem.loss.name(),
+        huber_delta: huber_delta(problem.loss).or(huber_delta(problem.criterion.loss)),
+        penalty: problem.penalty.name(),
+        criterion: problem.criterion.loss.name(),
+        criterion_sign: problem.criterion.sign,
+        intercept: scaling.intercept,
+        standardize: scaling.standardize,
+        rows: problem.train.rows(),
+        validation_rows: problem.criterion.sample.rows(),
+        features: problem.train.design.features(),
+        feature_names: study.feature_names(),
+        targets: study.target_names(),
+        classes: classes.collect(),
+        training_rows: report.prepared.training_rows.as_deref(),
+    }
+}
+
+fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
+    let (coefficients, intercept) = if report.coefficients {
+        let (coefficients, intercepts) = report.prepared.problem.in_data_units(&outcome.solution);
+        let intercept = match (intercepts.as_slice(), report.study.predictors) {
+            (&[], _) => None,
+            (&[intercept], 1) => Some(ScalarOrVector::Scalar(intercept)),
+            _ => Some(ScalarOrVector::Vector(intercepts)),
+        };
+        (Some(coefficients), intercept)
+    } else {
+        (None, None)
+    };
+    let on_request = report.settings.contraction;
+    PointRecord {
+        target: report.target(outcome),
+        l1: outcome.point.l1,
+        l2: outcome.point.l2,
+        objective: outcome.objective,
+        criterion: outcome.criterion,
+        hypergradient: outcome
+            .hypergradient
+            .as_ref()
+            .map(|gradient| hypergradient(report, gradient)),
+        support: outcome.support,
+        residual: outcome.residual,
+        duality_gap: outcome.duality_gap,
+        linear_residual: outcome.linear_residual,
+        kink_margin: outcome.kink_margin,
+        certified: outcome.certified,
+        contraction: on_request.then_some(outcome.contraction),
+        adjoint_error_bound: on_request.then_some(outcome.adjoint_error_bound),
+        steps: outcome.steps,
+        linear_steps: outcome.linear_steps,
+        status: outcome.status.name(),
+        warnings: outcome
+            .warnings
+            .iter()
+            .map(|warning| WarningRecord {
+                kind: warning_name(warning.kind),
+                message: &warning.message,
+            })
+            .collect(),
+        coefficients,
+        intercept,
+    }
+}
+
+fn hypergradient<'a>(report: &Report<'_>, gradient: &'a Hypergradient) -> HypergradientRecord<'a> {
+    let problem = &report.prepared.problem;
+    HypergradientRecord {
+        l1: gradient.l1.as_ref().map(|l1| match l1.as_slice() {
+            &[scalar] if !problem.penalty.has_strength_vector() => ScalarOrVector::Scalar(scalar),
+            vector => ScalarOrVector::Vector(vector.to_vec()),
+        }),
+        l2: gradient.l2,
+        prior: gradient.prior.as_deref(),
+        sample_weights: gradient.sample_weights.as_deref(),
+        perturbation: gradient
+            .perturbation
+            .as_ref()
+            .map(|values| values.chunks(problem.train.design.features()).collect()),
+        box_lo: gradient.box_bounds.map(|(lower, _)| lower),
+        box_hi: gradient.box_bounds.map(|(_, upper)| upper),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_finite_is_null_and_what_was_not_asked_for_is_absent() {
+        let record = HypergradientRecord {
+            l1: Some(ScalarOrVector::Vector(vec![f64::NAN, 0.1, f64::INFINITY])),
+            l2: Some(f64::NEG_INFINITY),
+            prior: None,
+            sample_weights: None,
+            perturbation: Some(vec![&[1.0, -2e-300]]),
+            box_lo: None,
+            box_hi: None,
+        };
+        let text = r#"{"l1":[null,0.1,null],"l2":null,"perturbation":[[1.0,-2e-300]]}"#;
+        assert_eq!(one_line(&record), format!("{text}\n"));
+    }
+}

@@ -1,0 +1,85 @@
+//! What a command prints: a report of outcomes as a table, JSON or CSV, to a file or to standard
+//! output.
+
+mod csv;
+mod json;
+mod names;
+mod numbers;
+mod table;
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use super::arguments::{Format, OutputArguments};
+use super::configuration::{Prepared, Study};
+use super::failure::Failure;
+use super::runtime::Runtime;
+use crate::hypergrad::{Outcome, Settings};
+
+pub use csv::{number, write as csv_text};
+pub use json::{SCHEMA, one_line};
+pub use numbers::short;
+pub use table::{plain, titled};
+
+/// Outcomes with what is needed to name and explain them.
+pub struct Report<'a> {
+    /// Data, names and classes.
+    pub study: &'a Study<'a>,
+    /// The problem that was solved.
+    pub prepared: &'a Prepared,
+    /// How it was solved and differentiated.
+    pub settings: &'a Settings,
+    /// On what.
+    pub runtime: &'a Runtime,
+    /// One outcome per point, in the order of the points.
+    pub outcomes: &'a [Outcome],
+    /// The best points first: tables show only these.
+    pub best: Option<&'a [usize]>,
+    /// Show coefficients.
+    pub coefficients: bool,
+    /// Show every diagnostic in tables.
+    pub diagnostics: bool,
+}
+
+impl Report<'_> {
+    /// Writes the report where and how the flags say.
+    pub fn write(&self, output: &OutputArguments) -> Result<(), Failure> {
+        let text = match output.format() {
+            Format::Table => table::render(self),
+            Format::Json => json::render(self),
+            Format::Csv => csv::render(self),
+        };
+        write(&text, output.out.as_deref())
+    }
+
+    /// The target's name where there are several.
+    fn target(&self, outcome: &Outcome) -> Option<&str> {
+        let names = self.study.target_names();
+        (names.len() > 1).then(|| names[outcome.point.target])
+    }
+}
+
+/// The numbers of the points by increasing criterion; those without a finite one come last.
+pub fn by_criterion(outcomes: &[Outcome]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..outcomes.len()).collect();
+    order.sort_by(|&a, &b| {
+        let (a, b) = (outcomes[a].criterion, outcomes[b].criterion);
+        (!a.is_finite()).cmp(&!b.is_finite()).then(a.total_cmp(&b))
+    });
+    order
+}
+
+/// Writes text to a file, or to standard output.
+pub fn write(text: &str, file: Option<&Path>) -> Result<(), Failure> {
+    match file {
+        Some(path) => {
+            std::fs::write(path, text).map_err(|source| Failure::unwritable(path, source))
+        }
+        None => {
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            out.write_all(text.as_bytes())
+                .and_then(|()| out.flush())
+                .map_err(Failure::Output)
+        }
+    }
+}

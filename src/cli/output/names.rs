@@ -1,0 +1,59 @@
+//! Names of the entries of vectors: coefficients, strengths, classes.
+
+use super::Report;
+use crate::penalty::Penalty;
+
+/// Coefficient names in C order: the feature, with `: class` where there are several predictors.
+pub fn coefficient_names(features: &[String], classes: Option<&[String]>) -> Vec<String> {
+    match classes {
+        None => features.to_vec(),
+        Some(classes) => features
+            .iter()
+            .flat_map(|feature| {
+                classes
+                    .iter()
+                    .map(move |class| format!("{feature}: {class}"))
+            })
+            .collect(),
+    }
+}
+
+impl Report<'_> {
+    /// The class of every predictor, where there is more than one predictor.
+    pub(super) fn predictor_classes(&self, target: usize) -> Option<&[String]> {
+        if self.study.predictors == 1 {
+            return None;
+        }
+        let classes = self.study.classes.get(target)?.as_ref()?;
+        Some(&classes.names)
+    }
+
+    /// The names of the coefficients of one target.
+    pub(super) fn coefficient_names(&self, target: usize) -> Vec<String> {
+        coefficient_names(self.study.feature_names(), self.predictor_classes(target))
+    }
+
+    /// The names of the intercepts of one target; none without an intercept.
+    pub(super) fn intercept_names(&self, target: usize) -> Vec<String> {
+        if !self.study.scaling().intercept {
+            return Vec::new();
+        }
+        match self.predictor_classes(target) {
+            None => vec!["intercept".into()],
+            Some(classes) => classes
+                .iter()
+                .map(|class| format!("intercept: {class}"))
+                .collect(),
+        }
+    }
+
+    /// The names of the entries of a vector of strengths.
+    pub(super) fn strength_names(&self, target: usize) -> Vec<String> {
+        match &self.prepared.problem.penalty {
+            Penalty::Group { groups, .. } => {
+                (0..groups.len()).map(|g| format!("group {g}")).collect()
+            }
+            _ => self.coefficient_names(target),
+        }
+    }
+}

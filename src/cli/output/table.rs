@@ -1,0 +1,217 @@
+//! The report as aligned tables for people.
+
+use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
+
+use super::Report;
+use super::numbers::{rough, short, significant};
+use crate::hypergrad::{Hypergradient, Outcome};
+
+/// How many entries of a vector a table shows before it shows its norm instead.
+const LONGEST_VECTOR: usize = 4;
+
+/// A line under the header and none elsewhere.
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// An empty table with a header.
+pub fn plain(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(STYLE);
+    table.set_header(header.iter().map(Cell::new));
+    table
+}
+
+/// The table's text under a title, numbers right and the named columns left.
+pub fn titled(title: &str, mut table: Table, left: &[usize]) -> String {
+    for (at, column) in table.column_iter_mut().enumerate() {
+        if !left.contains(&at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    format!("{title}\n{}\n", table.trim_fmt())
+}
+
+/// The report as text.
+pub(super) fn render(report: &Report<'_>) -> String {
+    let all: Vec<usize> = (0..report.outcomes.len()).collect();
+    let shown = report.best.unwrap_or(&all);
+    let mut text = titled(&title(report), points(report, shown), &[]);
+    if report.coefficients {
+        for &at in shown {
+            text.push('\n');
+            text.push_str(&coefficients(report, &report.outcomes[at]));
+        }
+    }
+    text.push_str(&warnings(report, shown));
+    text
+}
+
+fn title(report: &Report<'_>) -> String {
+    let problem = &report.prepared.problem;
+    let mut title = format!(
+        "{}: {} loss, {} penalty, {} × {}",
+        report.study.source(),
+        problem.loss.name(),
+        problem.penalty.name(),
+        problem.train.rows(),
+        problem.train.design.features()
+    );
+    if report.prepared.training_rows.is_some() {
+        title.push_str(&format!(
+            ", {} rows held out",
+            problem.criterion.sample.rows()
+        ));
+    }
+    if let Some(best) = report.best {
+        title.push_str(&format!(
+            "; the best {} of {} points",
+            best.len(),
+            report.outcomes.len()
+        ));
+    }
+    title
+}
+
+/// A column: its header, and the cell of an outcome.
+type Column<'a> = (&'static str, Box<dyn Fn(&Outcome) -> String + 'a>);
+
+fn points(report: &Report<'_>, shown: &[usize]) -> Table {
+    let rough_or_dash = |value: Option<f64>| value.map_or_else(|| "–".into(), rough);
+    let mut columns: Vec<Column<'_>> = Vec::new();
+    if report.study.target_names().len() > 1 {
+        let name = |o: &Outcome| report.target(o).unwrap_or_default().to_string();
+        columns.push(("target", Box::new(name)));
+    }
+    columns.push(("l1", Box::new(|o| short(o.point.l1))));
+    columns.push(("l2", Box::new(|o| short(o.point.l2))));
+    columns.push(("objective", Box::new(|o| significant(o.objective))));
+    columns.push(("criterion", Box::new(|o| significant(o.criterion))));
+    if report.settings.method.is_some() {
+        let cell = |o: &Outcome| {
+            o.hypergradient
+                .as_ref()
+                .map_or_else(|| "–".into(), hypergradient)
+        };
+        columns.push(("hypergradient", Box::new(cell)));
+    }
+    columns.push(("support", Box::new(|o| o.support.to_string())));
+    columns.push(("residual", Box::new(|o| rough(o.residual))));
+    if report.diagnostics {
+        columns.push((
+            "duality gap",
+            Box::new(move |o| rough_or_dash(o.duality_gap)),
+        ));
+        let cell = move |o: &Outcome| rough_or_dash(o.linear_residual);
+        columns.push(("linear residual", Box::new(cell)));
+        columns.push((
+            "kink margin",
+            Box::new(move |o| rough_or_dash(o.kink_margin)),
+        ));
+        columns.push(("certified", Box::new(|o| yes_no(o.certified).into())));
+        let cell = |o: &Outcome| o.contraction.map_or_else(|| "–".into(), significant);
+        columns.push(("contraction", Box::new(cell)));
+        let cell = move |o: &Outcome| rough_or_dash(o.adjoint_error_bound);
+        columns.push(("error bound", Box::new(cell)));
+        columns.push(("linear steps", Box::new(|o| o.linear_steps.to_string())));
+    }
+    columns.push(("steps", Box::new(|o| o.steps.to_string())));
+    columns.push(("status", Box::new(|o| o.status.name().to_string())));
+
+    let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let mut table = plain(&header);
+    for &at in shown {
+        table.add_row(columns.iter().map(|(_, cell)| cell(&report.outcomes[at])));
+    }
+    table
+}
+
+fn yes_no(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}
+
+/// The parts of a hypergradient by name; long vectors by their norm and length.
+fn hypergradient(gradient: &Hypergradient) -> String {
+    let vector = |values: &Vec<f64>| {
+        if values.len() == 1 {
+            significant(values[0])
+        } else if values.len() <= LONGEST_VECTOR {
+            let entries: Vec<String> = values.iter().map(|&v| significant(v)).collect();
+            format!("[{}]", entries.join(", "))
+        } else {
+            let norm = values.iter().map(|v| v * v).sum::<f64>().sqrt();
+            format!("norm {} of {}", significant(norm), values.len())
+        }
+    };
+    let scalar = |value: f64| significant(value);
+    let parts = [
+        ("l1", gradient.l1.as_ref().map(vector)),
+        ("l2", gradient.l2.map(scalar)),
+        ("prior", gradient.prior.as_ref().map(vector)),
+        ("weights", gradient.sample_weights.as_ref().map(vector)),
+        ("perturbation", gradient.perturbation.as_ref().map(vector)),
+        ("lo", gradient.box_bounds.map(|(lower, _)| scalar(lower))),
+        ("hi", gradient.box_bounds.map(|(_, upper)| scalar(upper))),
+    ];
+    parts
+        .into_iter()
+        .filter_map(|(name, value)| Some(format!("{name} {}", value?)))
+        .collect::<Vec<_>>()
+        .join("  ")
+}
+
+fn coefficients(report: &Report<'_>, outcome: &Outcome) -> String {
+    let (coefficients, intercepts) = report.prepared.problem.in_data_units(&outcome.solution);
+    let target = outcome.point.target;
+    let mut table = plain(&["feature", "coefficient"]);
+    let mut zeros = 0;
+    for (name, &value) in report.coefficient_names(target).iter().zip(&coefficients) {
+        if value == 0.0 {
+            zeros += 1;
+        } else {
+            table.add_row([name.clone(), significant(value)]);
+        }
+    }
+    for (name, &value) in report.intercept_names(target).iter().zip(&intercepts) {
+        table.add_row([name.clone(), significant(value)]);
+    }
+    let mut title = format!("Coefficients at {}", place(report, outcome));
+    if zeros > 0 {
+        title.push_str(&format!(" ({zeros} are zero and not shown)"));
+    }
+    titled(&title, table, &[0])
+}
+
+/// The point in words.
+fn place(report: &Report<'_>, outcome: &Outcome) -> String {
+    let point = outcome.point;
+    let target = report.target(outcome).map(|name| format!("{name}, "));
+    format!(
+        "{}l1 {}, l2 {}",
+        target.unwrap_or_default(),
+        short(point.l1),
+        short(point.l2)
+    )
+}
+
+/// One line per different warning, with how many of the points shown carry it.
+fn warnings(report: &Report<'_>, shown: &[usize]) -> String {
+    let mut messages: Vec<(&str, &Outcome, usize)> = Vec::new();
+    for &at in shown {
+        let outcome = &report.outcomes[at];
+        for warning in &outcome.warnings {
+            match messages.iter_mut().find(|(m, _, _)| *m == warning.message) {
+                Some((_, _, count)) => *count += 1,
+                None => messages.push((&warning.message, outcome, 1)),
+            }
+        }
+    }
+    let mut text = String::new();
+    for (message, first, count) in messages {
+        let place = match count {
+            1 => place(report, first),
+            _ => format!("{count} points, the first at {}", place(report, first)),
+        };
+        text.push_str(&format!("warning ({place}): {message}\n"));
+    }
+    text
+}

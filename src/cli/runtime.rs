@@ -1,0 +1,191 @@
+//! Where a command computes: threads, device, budget, interruption and progress.
+
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::arguments::RuntimeArguments;
+use super::failure::Failure;
+use crate::control::Control;
+use crate::error::Error;
+use crate::hypergrad::{self, Outcome, Settings};
+use crate::kinds::{Precision, Status};
+use crate::problem::{Point, Problem};
+
+/// A checked place of computation.
+pub struct Runtime {
+    pool: rayon::ThreadPool,
+    control: Control,
+    /// The arithmetic.
+    pub precision: Precision,
+    /// The device's name in outputs.
+    pub device: &'static str,
+}
+
+impl Runtime {
+    /// Checks device and threads; Ctrl-C cancels what this runtime computes. The time budget
+    /// starts now.
+    pub fn new(arguments: &RuntimeArguments, time_budget: Option<f64>) -> Result<Self, Failure> {
+        let device = cpu(&arguments.device)?;
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(arguments.threads)
+            .build()
+            .map_err(|error| {
+                Error::value(
+                    "--threads",
+                    format!("{} cannot be started: {error}", arguments.threads),
+                    "ask for fewer threads",
+                )
+            })?;
+        let mut control = Control::new();
+        // A budget past what a Duration holds is no limit.
+        if let Some(Ok(budget)) = time_budget.map(Duration::try_from_secs_f64) {
+            control = control.with_time_budget(budget);
+        }
+        cancel_on_interrupt(&control);
+        Ok(Self {
+            pool,
+            control,
+            precision: arguments.precision,
+            device,
+        })
+    }
+
+    /// The number of worker threads.
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// True once the user has interrupted.
+    pub fn is_interrupted(&self) -> bool {
+        self.control.is_cancelled()
+    }
+
+    /// Solves and differentiates, with a progress bar on a terminal.
+    pub fn evaluate(
+        &self,
+        problem: &Problem,
+        points: &[Point],
+        settings: &Settings,
+    ) -> Result<Vec<Outcome>, Failure> {
+        let _progress = Progress::start(&self.control, points.len());
+        let settings = Settings {
+            threads: self.threads(),
+            ..settings.clone()
+        };
+        let evaluate = || {
+            hypergrad::evaluate(
+                problem,
+                points,
+                &settings,
+                self.precision,
+                None,
+                &self.control,
+            )
+        };
+        Ok(self.pool.install(evaluate)?)
+    }
+
+    /// What the exit status says about outcomes that have been printed.
+    pub fn conclude(&self, outcomes: &[Outcome], strict: bool) -> Result<(), Failure> {
+        let converged = |outcome: &&Outcome| outcome.status == Status::Converged;
+        let (done, all) = (outcomes.iter().filter(converged).count(), outcomes.len());
+        if self.is_interrupted() {
+            return Err(Failure::Outcome(format!(
+                "interrupted: {done} of {all} points had converged"
+            )));
+        }
+        if strict && done < all {
+            return Err(Failure::Outcome(format!(
+                "{} of {all} points did not converge; raise --max-steps, --time-budget or --tol, \
+                 or drop --strict",
+                all - done
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The CPU's name in outputs, or why the device cannot be had.
+fn cpu(device: &str) -> Result<&'static str, Failure> {
+    if matches!(device.to_ascii_lowercase().as_str(), "cpu" | "auto") {
+        return Ok("cpu");
+    }
+    Err(Error::unsupported(
+        format!("--device {device}: no GPU executor in this build"),
+        "use --device cpu",
+    )
+    .into())
+}
+
+/// The first Ctrl-C cancels, so that what is known is printed; the second ends the process.
+fn cancel_on_interrupt(control: &Control) {
+    static CURRENT: OnceLock<Control> = OnceLock::new();
+    // One handler serves the process; a command makes one runtime.
+    if CURRENT.set(control.clone()).is_err() {
+        return;
+    }
+    let installed = ctrlc::set_handler(|| {
+        if let Some(control) = CURRENT.get() {
+            if control.is_cancelled() {
+                std::process::exit(1);
+            }
+            control.cancel();
+        }
+    });
+    if let Err(error) = installed {
+        log::warn!("Ctrl-C will end the program at once: {error}");
+    }
+}
+
+/// A progress bar on standard error that follows a control; nothing when that is no terminal.
+struct Progress {
+    done: Arc<AtomicBool>,
+    follower: Option<JoinHandle<()>>,
+}
+
+impl Progress {
+    /// How often the bar is redrawn, and how long a short computation goes without one.
+    const INTERVAL: Duration = Duration::from_millis(100);
+
+    fn start(control: &Control, total: usize) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let follower = std::io::stderr().is_terminal().then(|| {
+            let (control, done) = (control.clone(), Arc::clone(&done));
+            let before = control.finished();
+            std::thread::spawn(move || {
+                std::thread::park_timeout(Self::INTERVAL);
+                if done.load(Ordering::Relaxed) {
+                    return;
+                }
+                let bar = ProgressBar::new(total as u64);
+                if let Ok(style) =
+                    ProgressStyle::with_template("{bar:40} {pos}/{len} points, {elapsed}")
+                {
+                    bar.set_style(style);
+                }
+                while !done.load(Ordering::Relaxed) {
+                    bar.set_position((control.finished() - before) as u64);
+                    std::thread::park_timeout(Self::INTERVAL);
+                }
+                bar.finish_and_clear();
+            })
+        });
+        Self { done, follower }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        if let Some(follower) = self.follower.take() {
+            follower.thread().unpark();
+            // A bar that panicked has nothing to say about the computation.
+            let _ = follower.join();
+        }
+    }
+}

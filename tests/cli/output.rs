@@ -1,0 +1,256 @@
+//! Tables, CSV, files, budgets, interruptions and closed pipes.
+
+use std::io::Read;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{Folder, as_text, fails, json, numbers, ok, program, run};
+
+/// Far from converged: columns at their raw scale, and a tolerance that rounding never meets.
+const SLOW: [&str; 8] = [
+    "hypergrad",
+    "--example",
+    "--no-standardize",
+    "--solver",
+    "ista",
+    "--l2=0",
+    "--l1=0",
+    "--tol=0",
+];
+
+#[test]
+fn sweep_without_data_shows_the_best_points_of_the_embedded_data() {
+    let text = ok(&["sweep"]);
+    assert!(
+        text.contains("diabetes") && text.contains("hypergradient"),
+        "{text}"
+    );
+    assert_eq!(text.matches("converged").count(), 10, "{text}");
+    assert_eq!(
+        ok(&["sweep", "--best", "3"]).matches("converged").count(),
+        3
+    );
+
+    let report = json(&["sweep", "--best", "4"]);
+    let points = report["points"].as_array().unwrap();
+    assert_eq!(points.len(), 48);
+    let best: Vec<usize> = numbers(&report["best"])
+        .iter()
+        .map(|&at| at as usize)
+        .collect();
+    assert_eq!(best.len(), 4);
+    let criterion = |at: usize| points[at]["criterion"].as_f64().unwrap();
+    let smallest = (0..points.len())
+        .map(criterion)
+        .fold(f64::INFINITY, f64::min);
+    assert_eq!(criterion(best[0]), smallest);
+    assert!(
+        best.windows(2)
+            .all(|pair| criterion(pair[0]) <= criterion(pair[1]))
+    );
+}
+
+#[test]
+fn the_default_grid_begins_where_all_coefficients_are_zero() {
+    let report = json(&["sweep", "--l2", "0.1"]);
+    let points = report["points"].as_array().unwrap();
+    assert_eq!(points.len(), 12);
+    assert_eq!(points[0]["support"], 0);
+    assert_ne!(points[1]["support"], 0);
+    let l1 = |at: usize| points[at]["l1"].as_f64().unwrap();
+    assert!((l1(11) / l1(0) - 1e-3).abs() < 1e-12);
+}
+
+#[test]
+fn tables_name_features_and_classes() {
+    let text = ok(&["hypergrad", "--example", "--l1", "5", "--coefficients"]);
+    for name in ["bmi", "intercept", "zero and not shown", "l1 5"] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    let text = ok(&["hypergrad", "--example", "--diagnostics"]);
+    for name in ["duality gap", "kink margin", "contraction", "certified"] {
+        assert!(text.contains(name), "{name}: {text}");
+    }
+    let report = json(&["hypergrad", "--example", "--diagnostics"]);
+    assert!(report["points"][0].get("contraction").is_some());
+    assert!(report["points"][0].get("adjoint_error_bound").is_some());
+}
+
+#[test]
+fn csv_has_one_row_per_point_and_one_column_per_entry() {
+    let folder = Folder::new();
+    let strengths = folder.npy("s.npy", &[10], &[1.0; 10]);
+    let text = ok(&[
+        "hypergrad",
+        "--example",
+        "--penalty",
+        "weighted",
+        "--l1-file",
+        &strengths,
+        "--l1",
+        "1,2",
+        "--format",
+        "csv",
+        "--coefficients",
+    ]);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 2);
+    let column = |name: &str| {
+        header
+            .iter()
+            .position(|h| h == name)
+            .unwrap_or_else(|| panic!("{name}"))
+    };
+    for name in [
+        "hypergradient_l1[bmi]",
+        "hypergradient_l2",
+        "coefficient[bmi]",
+        "coefficient[intercept]",
+    ] {
+        rows[0][column(name)].parse::<f64>().unwrap();
+    }
+    assert_eq!(
+        (&rows[1][column("l1")], &rows[1][column("status")]),
+        ("2", "converged")
+    );
+
+    let report = json(&[
+        "hypergrad",
+        "--example",
+        "--penalty",
+        "weighted",
+        "--l1-file",
+        &strengths,
+        "--l1",
+        "1,2",
+    ]);
+    let gradient = numbers(&report["points"][1]["hypergradient"]["l1"]);
+    assert_eq!(
+        rows[1][column("hypergradient_l1[bmi]")].parse(),
+        Ok(gradient[2])
+    );
+}
+
+#[test]
+fn out_writes_a_file_whose_extension_names_the_form() {
+    let folder = Folder::new();
+    let path = as_text(&folder.path("report.json"));
+    assert_eq!(ok(&["hypergrad", "--example", "--out", &path]), "");
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(report["schema"], 1);
+    let line = fails(
+        &[
+            "devices",
+            "--out",
+            &as_text(&folder.path("no/such/folder.csv")),
+        ],
+        1,
+    );
+    assert!(line.contains("--out"), "{line}");
+}
+
+#[test]
+fn strict_turns_a_spent_budget_into_a_failure_after_printing() {
+    let few = [&SLOW[..], &["--max-steps", "3", "--format", "json"]].concat();
+    let report: Value = serde_json::from_str(&ok(&few)).unwrap();
+    assert_eq!(report["points"][0]["status"], "budget-spent");
+
+    let output = run(&[&few[..], &["--strict"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["points"][0]["status"], "budget-spent");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        errors.contains("1 of 1 points did not converge"),
+        "{errors}"
+    );
+    ok(&["hypergrad", "--example", "--strict"]);
+}
+
+#[test]
+fn a_time_budget_ends_the_computation_with_what_is_known() {
+    let more = [
+        "--max-steps",
+        "1000000000",
+        "--time-budget",
+        "0.3",
+        "--format",
+        "json",
+    ];
+    let report: Value = serde_json::from_str(&ok(&[&SLOW[..], &more].concat())).unwrap();
+    let point = &report["points"][0];
+    assert_eq!(point["status"], "budget-spent");
+    assert!(point["criterion"].is_f64() && point["steps"].as_u64().unwrap() > 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interruption_prints_what_is_known() {
+    let mut child = program()
+        .args(SLOW)
+        .args(["--max-steps", "1000000000", "--format", "json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(
+        child.try_wait().unwrap().is_none(),
+        "it ended before the interruption"
+    );
+    let killed = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(killed.success());
+    let (mut printed, mut errors) = (String::new(), String::new());
+    child
+        .stdout
+        .take()
+        .unwrap()
+        .read_to_string(&mut printed)
+        .unwrap();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut errors)
+        .unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{errors}");
+    assert!(errors.starts_with("error: interrupted"), "{errors}");
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(report["points"][0]["status"], "budget-spent");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child = program()
+        // More than a pipe holds, so that the write cannot succeed.
+        .args([
+            "sweep",
+            "--l1",
+            "log:0.1:40:200",
+            "--l2",
+            "0.1,1",
+            "--format",
+            "json",
+        ])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let mut errors = String::new();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut errors)
+        .unwrap();
+    assert_eq!(errors, "");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

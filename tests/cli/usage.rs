@@ -1,0 +1,298 @@
+//! Help, exit statuses, and the one line that says what is wrong.
+
+use crate::support::{Folder, columns, fails, json, ok, run, table};
+
+#[test]
+fn every_command_explains_itself_with_examples() {
+    let whole = ok(&["--help"]);
+    for command in [
+        "fit",
+        "predict",
+        "hypergrad",
+        "sweep",
+        "devices",
+        "completions",
+    ] {
+        assert!(whole.contains(command));
+        for flag in ["--help", "-h"] {
+            let help = ok(&[command, flag]);
+            assert!(help.contains("Examples:"), "{command}");
+            assert!(help.contains(&format!("proxdiff {command}")), "{command}");
+        }
+    }
+    assert!(whole.contains("Exit status"));
+    assert!(ok(&["--version"]).starts_with("proxdiff "));
+}
+
+#[test]
+fn every_flag_has_a_sentence() {
+    for command in ["fit", "predict", "hypergrad", "sweep", "devices"] {
+        let help = ok(&[command, "--help"]);
+        let lines: Vec<&str> = help.lines().collect();
+        let flags: Vec<usize> = (0..lines.len())
+            .filter(|&at| lines[at].starts_with("      --"))
+            .collect();
+        assert!(flags.len() >= 2, "{command}");
+        for at in flags {
+            let sentence = lines[at + 1].trim();
+            assert!(sentence.len() > 10, "{command}: {} {sentence}", lines[at]);
+        }
+    }
+}
+
+#[test]
+fn completions_are_scripts_that_know_the_flags() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = ok(&["completions", shell]);
+        assert!(
+            script.contains("proxdiff") && script.contains("val-fraction"),
+            "{shell}"
+        );
+    }
+    assert_eq!(run(&["completions", "cobol"]).status.code(), Some(2));
+}
+
+#[test]
+fn devices_lists_the_cpu_and_says_that_there_is_no_gpu() {
+    let text = ok(&["devices"]);
+    assert!(text.contains("cpu") && text.contains("GPU adapters are not supported by this build"));
+    let report = json(&["devices"]);
+    assert_eq!(report["devices"][0]["name"], "cpu");
+    assert!(report["devices"][0]["threads"].as_u64().unwrap() >= 1);
+    assert_eq!(
+        report["devices"][0]["precisions"],
+        serde_json::json!(["f32", "f64"])
+    );
+    assert!(ok(&["devices", "--format", "csv"]).starts_with("device,threads"));
+}
+
+#[test]
+fn a_gpu_is_refused_with_a_remedy() {
+    for device in ["gpu", "GeForce"] {
+        let line = fails(&["hypergrad", "--example", "--device", device], 1);
+        assert!(
+            line.contains("no GPU executor in this build; use --device cpu"),
+            "{line}"
+        );
+    }
+    ok(&["hypergrad", "--example", "--device", "auto"]);
+}
+
+#[test]
+fn bad_values_are_one_line_and_status_2() {
+    for (flag, value, part) in [
+        ("--l1", "-1", "-1 is not a strength"),
+        ("--l1", "nan", "NaN is not a strength"),
+        ("--l1", "inf", "inf is not a strength"),
+        ("--l1", "-inf", "-inf is not a strength"),
+        ("--l1", "0.1,-0.1", "-0.1 is not a strength"),
+        ("--l1", "", "'' is not a number"),
+        ("--l1", "a", "'a' is not a number"),
+        ("--l2", "-1e-3", "-0.001 is not a strength"),
+        ("--l2", "NaN", "NaN is not a strength"),
+        ("--l2", "log:1:2", "log:LO:HI:N"),
+        ("--tol", "-1", "zero or more"),
+        ("--max-steps", "0", "1 or more"),
+        ("--max-steps", "-5", "1 or more"),
+        ("--val-fraction", "1", "less than 1"),
+        ("--val-fraction", "-0.5", "less than 1"),
+        ("--criterion-sign", "2", "give 1 or -1"),
+        ("--huber-delta", "0", "greater than zero"),
+        ("--box", "2:1", "LO at most HI"),
+        ("--box", "nan:1", "LO at most HI"),
+        ("--time-budget", "-3", "greater than zero"),
+        ("--minibatch", "0", "1 or more"),
+        ("--threads", "-1", "0 for all cores"),
+        ("--threads", "100000", "0 for all cores"),
+        ("--eta", "-0.5", "greater than zero"),
+        ("--class-weights", "a", "NAME=WEIGHT"),
+        ("--data-format", "xls", "csv, npy, npz, libsvm"),
+    ] {
+        let line = fails(&["hypergrad", "--example", flag, value], 2);
+        assert!(
+            line.contains(flag) && line.contains(part),
+            "{flag} {value}: {line}"
+        );
+    }
+}
+
+#[test]
+fn flags_that_do_not_fit_together_are_status_2() {
+    for (arguments, part) in [
+        (&["hypergrad"][..], "give a data file"),
+        (&["fit"], "give a data file"),
+        (&["sweep", "--target", "y"], "give a data file"),
+        (
+            &["sweep", "--l1", "log:1:2:2000", "--l2", "log:1:2:2000"],
+            "1000000 pairs",
+        ),
+        (
+            &["hypergrad", "--example", "--penalty", "weighted"],
+            "--l1-file",
+        ),
+        (
+            &["hypergrad", "--example", "--penalty", "group"],
+            "--group-size or --groups",
+        ),
+        (
+            &["hypergrad", "--example", "--penalty", "box"],
+            "--box LO:HI",
+        ),
+        (
+            &["hypergrad", "--example", "--l1-file", "s.npy"],
+            "weighted and group",
+        ),
+        (
+            &["hypergrad", "--example", "--group-size", "2"],
+            "--penalty group",
+        ),
+        (&["hypergrad", "--example", "--box", "0:1"], "--penalty box"),
+        (&["hypergrad", "--example", "--wrt", "box"], "--penalty box"),
+        (
+            &["hypergrad", "--example", "--wrt", "perturbation"],
+            "--perturbation",
+        ),
+    ] {
+        let line = fails(arguments, 2);
+        assert!(line.contains(part), "{arguments:?}: {line}");
+    }
+    for arguments in [
+        &["hypergrad", "--y", "y.npy"][..],
+        &["hypergrad", "a.csv", "--x", "x.npy"],
+        &["hypergrad", "a.csv", "--example"],
+        &["hypergrad", "a.csv", "--perturbation", "p.npy"],
+        &["hypergrad", "a.csv", "--loss", "hinge"],
+        &["hypergrad", "a.csv", "--method", "magic"],
+        &[
+            "hypergrad",
+            "a.csv",
+            "--x-val",
+            "v.csv",
+            "--val-fraction",
+            "0.5",
+        ],
+        &["predict"],
+        &["explode"],
+        &[],
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(
+            output.stdout.is_empty() && !output.stderr.is_empty(),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn the_library_refuses_in_one_line_and_status_1() {
+    for (more, part) in [
+        (
+            &["--method", "itd-reverse", "--solver", "fista"][..],
+            "--solver ista",
+        ),
+        (&["--method", "aid-cg", "--truncate", "3"], "itd-reverse"),
+        (
+            &["--method", "nsid", "--multiplier", "2", "--shift", "1"],
+            "shift at least multiplier",
+        ),
+        (
+            &["--penalty", "group", "--group-size", "3"],
+            "3 does not divide the 10 coordinates",
+        ),
+        (&["--loss", "logistic"], "multinomial"),
+        (
+            &["--class-weights", "balanced"],
+            "exactly one target of classes",
+        ),
+        (
+            &["--criterion", "multinomial"],
+            "multinomial goes with multinomial only",
+        ),
+    ] {
+        let line = fails(&[&["hypergrad", "--example"], more].concat(), 1);
+        assert!(line.contains(part), "{more:?}: {line}");
+    }
+    let line = fails(&["hypergrad", "no-such-file.csv"], 1);
+    assert!(
+        line.contains("no-such-file.csv") && line.contains("check the path"),
+        "{line}"
+    );
+}
+
+#[test]
+fn side_files_of_the_wrong_shape_say_which_shape_fits() {
+    let folder = Folder::new();
+    let two = folder.npy("two.npy", &[2], &[1.0, 2.0]);
+    let half = folder.npy("half.npy", &[10], &[0.5; 10]);
+    let negative = folder.npy("negative.npy", &[10], &[-1.0; 10]);
+    let matrix = folder.npy("matrix.npy", &[2, 3], &[0.0; 6]);
+    for (more, part) in [
+        (
+            &["--penalty", "weighted", "--l1-file", &two][..],
+            "expected 10, one per coordinate",
+        ),
+        (
+            &["--penalty", "weighted", "--l1-file", &negative],
+            "not negative",
+        ),
+        (
+            &["--penalty", "group", "--groups", &two],
+            "expected 10, one per coefficient",
+        ),
+        (&["--penalty", "group", "--groups", &half], "whole numbers"),
+        (&["--prior", &two], "expected 10"),
+        (&["--sample-weights", &two], "expected 442"),
+        (
+            &[
+                "--perturbation",
+                &matrix,
+                "--perturbed-rows",
+                &two,
+                "--val-fraction",
+                "0",
+            ],
+            "expected 2 × 10",
+        ),
+        (
+            &["--perturbation", &matrix, "--perturbed-rows", &two],
+            "--val-fraction 0",
+        ),
+    ] {
+        let line = fails(&[&["hypergrad", "--example"], more].concat(), 1);
+        assert!(line.contains(part), "{more:?}: {line}");
+    }
+}
+
+#[test]
+fn bad_data_are_named_by_line_and_column() {
+    let folder = Folder::new();
+    let good = columns(&table(20, 1), &["a", "b", "y"]);
+    let lines: Vec<&str> = good.lines().collect();
+    let with = |name: &str, row: &str| {
+        let mut lines = lines.clone();
+        lines[6] = row;
+        folder.text(name, &lines.join("\n"))
+    };
+    for (file, part) in [
+        (with("missing.csv", "1,,2"), "column 2 (\"b\")"),
+        (with("nan.csv", "1,NaN,2"), "column 2 (\"b\")"),
+        (with("infinite.csv", "1,2,inf"), "column 3 (\"y\")"),
+        (with("text.csv", "red,1,2"), "column 1 (\"a\")"),
+        (with("short.csv", "1,2"), "line 7"),
+    ] {
+        let line = fails(&["hypergrad", &file], 1);
+        assert!(line.contains("line 7") && line.contains(part), "{line}");
+    }
+    for (name, text) in [
+        ("empty.csv", ""),
+        ("header.csv", "a,b,y\n"),
+        ("one.csv", "a,b,y\n1,2,3\n"),
+    ] {
+        let file = folder.text(name, text);
+        fails(&["fit", &file, "--out", &file.replace(".csv", ".model")], 1);
+    }
+    let good = folder.text("good.csv", &good);
+    let line = fails(&["hypergrad", &good, "--target", "price"], 1);
+    assert!(line.contains("price") && line.contains("\"a\""), "{line}");
+}
