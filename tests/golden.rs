@@ -9,12 +9,24 @@ use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
 
 /// Evaluates a case by a method.
 fn outcomes(case: &Case, method: Method, solver: Solver, precision: Precision) -> Vec<Outcome> {
-    let mut settings = Settings { method: Some(method), solver, ..Settings::default() };
+    let mut settings = Settings {
+        method: Some(method),
+        solver,
+        ..Settings::default()
+    };
     if !case.problem.perturbed_rows.is_empty() {
         settings.wrt.push(Wrt::Perturbation);
     }
     let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();
-    evaluate(&case.problem, &points, &settings, precision, None, &Control::new()).unwrap()
+    evaluate(
+        &case.problem,
+        &points,
+        &settings,
+        precision,
+        None,
+        &Control::new(),
+    )
+    .unwrap()
 }
 
 /// The largest of the hypergradient's relative errors: (l1, l2) together, and the perturbation.
@@ -26,7 +38,10 @@ fn hypergradient_error(outcome: &Outcome, golden: &common::GoldenPoint) -> f64 {
         &flat(&golden.l1, golden.l2),
     );
     if let Some(expected) = &golden.perturbation {
-        error = error.max(relative_error(found.perturbation.as_ref().unwrap(), expected));
+        error = error.max(relative_error(
+            found.perturbation.as_ref().unwrap(),
+            expected,
+        ));
     }
     error
 }
@@ -41,20 +56,26 @@ fn check(
 ) {
     let mut failures = Vec::new();
     let mut checked = 0;
-    for case in all_cases() {
+    for mut case in all_cases() {
+        // Only what is to be checked is computed: hard points take fixed-point methods their whole budget.
+        case.points.retain(&applies);
+        if case.degenerate || case.points.is_empty() {
+            continue;
+        }
         let found = outcomes(&case, method, solver, precision);
         for (at, (outcome, golden)) in found.iter().zip(&case.points).enumerate() {
-            if case.degenerate || !applies(golden) {
-                continue;
-            }
             checked += 1;
             let error = hypergradient_error(outcome, golden);
             let w = relative_error(&outcome.solution, &golden.w);
             let exact = precision == Precision::F64;
             let bad = error > tolerance
                 || (exact && (w > 1e-9 || outcome.status != Status::Converged))
-                || (exact && (outcome.objective - golden.objective).abs() > 1e-9 * golden.objective.abs())
-                || (exact && (outcome.criterion - golden.criterion).abs() > 1e-8 * golden.criterion.abs());
+                || (exact
+                    && (outcome.objective - golden.objective).abs()
+                        > 1e-9 * golden.objective.abs())
+                || (exact
+                    && (outcome.criterion - golden.criterion).abs()
+                        > 1e-8 * golden.criterion.abs());
             if bad {
                 failures.push(format!(
                     "{} #{at} l1={} l2={}: hypergradient {error:.1e}, w {w:.1e}, {:?}, steps {}+{}, residual {:.1e}, \
@@ -73,7 +94,12 @@ fn check(
         }
     }
     assert!(checked > 50, "only {checked} points were checked");
-    assert!(failures.is_empty(), "{} of {checked}:\n{}", failures.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {checked}:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
 }
 
 /// The points at which fixed-point methods must be accurate.
@@ -103,15 +129,33 @@ fn aid_fp() {
 
 #[test]
 fn itd_forward() {
-    check(Method::ItdForward, Solver::Auto, Precision::F64, 1e-6, moderate);
+    check(
+        Method::ItdForward,
+        Solver::Auto,
+        Precision::F64,
+        1e-6,
+        moderate,
+    );
 }
 
 #[test]
 fn itd_reverse() {
-    check(Method::ItdReverse, Solver::Auto, Precision::F64, 1e-6, moderate);
+    check(
+        Method::ItdReverse,
+        Solver::Auto,
+        Precision::F64,
+        1e-6,
+        moderate,
+    );
 }
 
 #[test]
 fn single_precision() {
-    check(Method::AidCg, Solver::Auto, Precision::F32, 1e-4, |golden| golden.condition < 1e3);
+    check(
+        Method::AidCg,
+        Solver::Auto,
+        Precision::F32,
+        1e-4,
+        |golden| golden.condition < 1e3,
+    );
 }

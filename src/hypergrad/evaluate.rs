@@ -64,10 +64,21 @@ pub fn evaluate(
     pool.install(work)
 }
 
-fn check_warm(problem: &Problem, points: &[Point], settings: &Settings, warm: Option<&[WarmStart]>) -> Result<()> {
+fn check_warm(
+    problem: &Problem,
+    points: &[Point],
+    settings: &Settings,
+    warm: Option<&[WarmStart]>,
+) -> Result<()> {
     let Some(warm) = warm else { return Ok(()) };
-    if matches!(settings.method, Some(Method::ItdForward | Method::ItdReverse)) {
-        return Err(Error::unsupported("a warm start of ITD", "ITD starts at w = 0: drop the warm start"));
+    if matches!(
+        settings.method,
+        Some(Method::ItdForward | Method::ItdReverse)
+    ) {
+        return Err(Error::unsupported(
+            "a warm start of ITD",
+            "ITD starts at w = 0: drop the warm start",
+        ));
     }
     let p = problem.coordinates();
     let fits = |start: &WarmStart| start.w.len() == p && (start.v.is_empty() || start.v.len() == p);
@@ -109,7 +120,14 @@ fn evaluate_in<R: Twinned>(
     for (at, chunk) in solved.chunks(together).enumerate() {
         let range = at * together..at * together + chunk.len();
         let warm = warm.map(|warm| &warm[range.clone()]);
-        outcomes.extend(differentiate(problem, &points[range], &spectrum, settings, (chunk, warm), control)?);
+        outcomes.extend(differentiate(
+            problem,
+            &points[range],
+            &spectrum,
+            settings,
+            (chunk, warm),
+            control,
+        )?);
         control.report_finished(chunk.len());
     }
     Ok(outcomes)
@@ -125,8 +143,12 @@ fn solve<R: Twinned>(
     control: &Control,
 ) -> Result<Vec<Solved<R>>> {
     let itd = match settings.method {
-        Some(Method::ItdForward) => Some(unrolled::forward::<R>(problem, points, spectrum, settings, control)?),
-        Some(Method::ItdReverse) => Some(unrolled::reverse::<R>(problem, points, spectrum, settings, control)?),
+        Some(Method::ItdForward) => Some(unrolled::forward::<R>(
+            problem, points, spectrum, settings, control,
+        )?),
+        Some(Method::ItdReverse) => Some(unrolled::reverse::<R>(
+            problem, points, spectrum, settings, control,
+        )?),
         _ => None,
     };
     if let Some(outcomes) = itd {
@@ -139,28 +161,44 @@ fn solve<R: Twinned>(
         return Ok(outcomes.into_iter().map(solved).collect());
     }
     if matches!(settings.solver, Solver::Auto | Solver::Path) {
-        let starts: Option<Vec<Vec<f64>>> = warm.map(|warm| warm.iter().map(|start| start.w.clone()).collect());
-        let chosen = PathSettings { tolerance: settings.tolerance, max_steps: settings.max_steps };
+        let starts: Option<Vec<Vec<f64>>> =
+            warm.map(|warm| warm.iter().map(|start| start.w.clone()).collect());
+        let chosen = PathSettings {
+            tolerance: settings.tolerance,
+            max_steps: settings.max_steps,
+        };
         let solutions = path::solve::<R>(problem, points, starts.as_deref(), &chosen, control)?;
         let solved = |solution: path::PathSolution<R>| Solved {
             w: widen(&solution.w),
-            progress: Progress { status: solution.status, steps: solution.steps },
+            progress: Progress {
+                status: solution.status,
+                steps: solution.steps,
+            },
             factor: solution.factor,
             sums: None,
         };
         return Ok(solutions.into_iter().map(solved).collect());
     }
-    let gram = unrolled::gram_serves::<R>(problem, &settings.wrt) && settings.solver != Solver::Stochastic;
+    let gram =
+        unrolled::gram_serves::<R>(problem, &settings.wrt) && settings.solver != Solver::Stochastic;
     let mut stage = Stage::<R>::new(problem, points, spectrum, gram)?;
     if let Some(warm) = warm {
-        let start: Vec<f64> = warm.iter().flat_map(|start| start.w.iter().copied()).collect();
+        let start: Vec<f64> = warm
+            .iter()
+            .flat_map(|start| start.w.iter().copied())
+            .collect();
         stage.set_solution(&start);
     }
     let progress = stage.solve(settings, control)?;
     let w = widen(&stage.executor.download(stage.w)?);
     Ok(w.chunks_exact(problem.coordinates())
         .zip(progress)
-        .map(|(w, progress)| Solved { w: w.to_vec(), progress, factor: None, sums: None })
+        .map(|(w, progress)| Solved {
+            w: w.to_vec(),
+            progress,
+            factor: None,
+            sums: None,
+        })
         .collect())
 }
 
@@ -182,7 +220,10 @@ fn differentiate<R: Twinned>(
     control: &Control,
 ) -> Result<Vec<Outcome>> {
     let mut stage = Stage::<R>::new(problem, points, spectrum, false)?;
-    let w: Vec<f64> = solved.iter().flat_map(|solved| solved.w.iter().copied()).collect();
+    let w: Vec<f64> = solved
+        .iter()
+        .flat_map(|solved| solved.w.iter().copied())
+        .collect();
     stage.set_solution(&w);
     let criteria = stage.linearize()?;
     let mut differentiated = adjoints(&mut stage, settings, (solved, warm), control)?;
@@ -198,7 +239,13 @@ fn differentiate<R: Twinned>(
             let p = problem.coordinates();
             let v: Vec<f64> = differentiated
                 .iter()
-                .flat_map(|d| if d.v.is_empty() { vec![0.0; p] } else { d.v.clone() })
+                .flat_map(|d| {
+                    if d.v.is_empty() {
+                        vec![0.0; p]
+                    } else {
+                        d.v.clone()
+                    }
+                })
                 .collect();
             exact.executor.upload(exact.v, &v);
             let residuals = exact.linear_residuals()?;
@@ -220,7 +267,10 @@ fn adjoints<R: Twinned>(
 ) -> Result<Vec<Differentiated>> {
     let problem = stage.problem;
     let p = problem.coordinates();
-    let nothing = Progress { status: Status::Converged, steps: 0 };
+    let nothing = Progress {
+        status: Status::Converged,
+        steps: 0,
+    };
     let without = |hypergradient: Option<Hypergradient>| Differentiated {
         hypergradient,
         progress: nothing,
@@ -232,7 +282,8 @@ fn adjoints<R: Twinned>(
         return Ok(solved.iter().map(|_| without(None)).collect());
     };
     if matches!(method, Method::ItdForward | Method::ItdReverse) {
-        let finish = |solved: &Solved<R>| without(solved.sums.clone().map(|sums| sums.finish(problem)));
+        let finish =
+            |solved: &Solved<R>| without(solved.sums.clone().map(|sums| sums.finish(problem)));
         return Ok(solved.iter().map(finish).collect());
     }
 
@@ -241,7 +292,9 @@ fn adjoints<R: Twinned>(
     stage.map.allocate_sums(&mut stage.executor, &settings.wrt);
     if let (Some(warm), Method::AidFp) = (warm, method) {
         let zero = vec![0.0; p];
-        let starts = warm.iter().flat_map(|start| if start.v.is_empty() { &zero } else { &start.v });
+        let starts = warm
+            .iter()
+            .flat_map(|start| if start.v.is_empty() { &zero } else { &start.v });
         let v: Vec<f64> = starts.copied().collect();
         stage.executor.upload(stage.v, &convert::<R>(&v));
     }
@@ -271,7 +324,9 @@ fn adjoints<R: Twinned>(
         Some(sums) => sums,
         None => {
             let mut recording = Recording::new();
-            stage.map.vjp_hyper(&mut recording, stage.w, stage.v, stage.one);
+            stage
+                .map
+                .vjp_hyper(&mut recording, stage.w, stage.v, stage.one);
             stage.executor.run(&recording, 1)?;
             RawSums::download(&stage.executor, &stage.map.sums, solved.len())?
         }
@@ -286,7 +341,11 @@ fn adjoints<R: Twinned>(
             progress: if singular[at] { nothing } else { progress[at] },
             linear_residual: (!singular[at]).then_some(residuals[at]),
             singular: singular[at],
-            v: if singular[at] { Vec::new() } else { v[at * p..(at + 1) * p].to_vec() },
+            v: if singular[at] {
+                Vec::new()
+            } else {
+                v[at * p..(at + 1) * p].to_vec()
+            },
         })
         .collect())
 }
@@ -300,13 +359,30 @@ fn solve_restricted<R: Twinned>(
 ) -> Result<(Vec<Progress>, Vec<bool>)> {
     let method = match settings.method {
         Some(Method::Direct) => RestrictedMethod::Direct,
-        _ => RestrictedMethod::Cg { preconditioner: settings.preconditioner },
+        _ => RestrictedMethod::Cg {
+            preconditioner: settings.preconditioner,
+        },
     };
-    let solutions = restricted_solutions(stage, method, solved, (settings.tolerance, settings.max_steps), control)?;
-    let z: Vec<R> = solutions.iter().flat_map(|solution| solution.z.iter().copied()).collect();
+    let solutions = restricted_solutions(
+        stage,
+        method,
+        solved,
+        (settings.tolerance, settings.max_steps),
+        control,
+    )?;
+    let z: Vec<R> = solutions
+        .iter()
+        .flat_map(|solution| solution.z.iter().copied())
+        .collect();
     stage.lift(&z)?;
-    let progress = |s: &path::RestrictedSolution<R>| Progress { status: s.status, steps: s.steps };
-    Ok((solutions.iter().map(progress).collect(), solutions.iter().map(|s| s.singular).collect()))
+    let progress = |s: &path::RestrictedSolution<R>| Progress {
+        status: s.status,
+        steps: s.steps,
+    };
+    Ok((
+        solutions.iter().map(progress).collect(),
+        solutions.iter().map(|s| s.singular).collect(),
+    ))
 }
 
 fn restricted_solutions<R: Twinned>(
@@ -318,10 +394,17 @@ fn restricted_solutions<R: Twinned>(
 ) -> Result<Vec<path::RestrictedSolution<R>>> {
     let w: Vec<Vec<R>> = solved.iter().map(|solved| convert(&solved.w)).collect();
     let gradients = stage.executor.download(stage.criterion_gradient)?;
-    let gradients: Vec<Vec<R>> =
-        gradients.chunks_exact(stage.map.coordinates).map(<[R]>::to_vec).collect();
-    let steps: Vec<f64> = stage.points.iter().map(|point| stage.spectrum.step(point.l2).gamma).collect();
-    let factors: Vec<Option<&RestrictedFactor<R>>> = solved.iter().map(|solved| solved.factor.as_ref()).collect();
+    let gradients: Vec<Vec<R>> = gradients
+        .chunks_exact(stage.map.coordinates)
+        .map(<[R]>::to_vec)
+        .collect();
+    let steps: Vec<f64> = stage
+        .points
+        .iter()
+        .map(|point| stage.spectrum.step(point.l2).gamma)
+        .collect();
+    let factors: Vec<Option<&RestrictedFactor<R>>> =
+        solved.iter().map(|solved| solved.factor.as_ref()).collect();
     path::solve_restricted(
         stage.problem,
         stage.points,
@@ -337,8 +420,13 @@ fn restricted_solutions<R: Twinned>(
 }
 
 /// Which points have a singular restricted Hessian, found by factoring it: only λ₂ = 0 allows it.
-fn singular_points<R: Twinned>(stage: &Stage<'_, R>, solved: &[Solved<R>], control: &Control) -> Result<Vec<bool>> {
-    let solutions = restricted_solutions(stage, RestrictedMethod::Direct, solved, (None, 1), control)?;
+fn singular_points<R: Twinned>(
+    stage: &Stage<'_, R>,
+    solved: &[Solved<R>],
+    control: &Control,
+) -> Result<Vec<bool>> {
+    let solutions =
+        restricted_solutions(stage, RestrictedMethod::Direct, solved, (None, 1), control)?;
     Ok(solutions.iter().map(|solution| solution.singular).collect())
 }
 
@@ -359,13 +447,20 @@ fn diagnose<R: Twinned, S: Twinned>(
     let inputs = [stage.next.into(), stage.w.into(), stage.map.gamma.into()];
     recording.dispatch(&DISTANCE, &inputs, &[residual.into()], &[p]);
     stage.executor.run(&recording, 1)?;
-    let contractions = if settings.contraction { Some(contractions(stage)?) } else { None };
+    let contractions = if settings.contraction {
+        Some(contractions(stage)?)
+    } else {
+        None
+    };
     let losses = widen(&stage.executor.download(value)?);
     let residuals = widen(&stage.executor.download(residual)?);
     let z = widen(&stage.executor.download(stage.map.rows.z)?);
     let gradients = widen(&stage.executor.download(stage.map.gradient)?);
     let u = widen(&stage.executor.download(stage.map.u)?);
-    let criterion_norms = widen(&norms(&stage.executor.download(stage.criterion_gradient)?, p));
+    let criterion_norms = widen(&norms(
+        &stage.executor.download(stage.criterion_gradient)?,
+        p,
+    ));
     let predictors = stage.map.rows.z.rows();
     let outcomes = (0..solved.len()).into_par_iter().map(|at| {
         let point = stage.points[at];
@@ -383,7 +478,8 @@ fn diagnose<R: Twinned, S: Twinned>(
         let margin = evidence.kink_margin();
         let d = &differentiated[at];
         let certified = margin.is_infinite()
-            || (step.contraction < 1.0 && margin > residuals[at] * step.contraction / (1.0 - step.contraction));
+            || (step.contraction < 1.0
+                && margin > residuals[at] * step.contraction / (1.0 - step.contraction));
         let contraction = contractions.as_ref().map(|contractions| contractions[at]);
         Outcome {
             point,
@@ -403,7 +499,12 @@ fn diagnose<R: Twinned, S: Twinned>(
             adjoint_error_bound: contraction.zip(d.linear_residual).map(|(q, residual)| {
                 residual * criterion_norms[at] * (2.0 - q) / (1.0 - q).max(0.0)
             }),
-            warnings: warnings(stage.problem, (d.singular, certified, margin), step.contraction, settings),
+            warnings: warnings(
+                stage.problem,
+                (d.singular, certified, margin),
+                step.contraction,
+                settings,
+            ),
             solution: solved[at].w.clone(),
             adjoint: d.v.clone(),
         }
@@ -438,7 +539,10 @@ fn warnings(
                  belong to a neighbouring piece; tighten the tolerance, or move off the kink"
             )
         };
-        warnings.push(Warning { kind: WarningKind::NotCertified, message });
+        warnings.push(Warning {
+            kind: WarningKind::NotCertified,
+            message,
+        });
     }
     if problem.train.design.intercept {
         for &column in &problem.features.constant {
@@ -460,8 +564,12 @@ fn contractions<S: Twinned>(stage: &mut Stage<'_, S>) -> Result<Vec<f64>> {
     let p = stage.map.coordinates;
     let a = stage.executor.allocate(Scope::PerProblem, p);
     let b = stage.executor.allocate(Scope::PerProblem, p);
-    let start: Vec<f64> = (0..p).map(|j| 1.0 + (j as f64 * 0.754_877_666).fract()).collect();
-    let all: Vec<f64> = (0..stage.points.len()).flat_map(|_| start.iter().copied()).collect();
+    let start: Vec<f64> = (0..p)
+        .map(|j| 1.0 + (j as f64 * 0.754_877_666).fract())
+        .collect();
+    let all: Vec<f64> = (0..stage.points.len())
+        .flat_map(|_| start.iter().copied())
+        .collect();
     stage.executor.upload(a, &convert::<S>(&all));
     let mut recording = Recording::new();
     stage.map.jvp_w(&mut recording, a, b);

@@ -22,7 +22,6 @@ use crate::map::operator::{per_problem, shared};
 use crate::map::prox_grad::SampledRows;
 use crate::map::{FixedPointMap, ProxGrad};
 
-
 use super::settings::{MinibatchSteps, Settings};
 use super::stage::Stage;
 use super::sums::RawSums;
@@ -46,7 +45,12 @@ impl<R: Twinned> Stage<'_, R> {
         control: &Control,
     ) -> Result<(Vec<Progress>, Vec<Vec<RawSums>>)> {
         let frozen = settings.method != Some(Method::Sid);
-        if !frozen && settings.wrt.iter().any(|wrt| matches!(wrt, Wrt::SampleWeights | Wrt::Perturbation)) {
+        if !frozen
+            && settings
+                .wrt
+                .iter()
+                .any(|wrt| matches!(wrt, Wrt::SampleWeights | Wrt::Perturbation))
+        {
             return Err(Error::unsupported(
                 "SID with respect to sample weights or perturbations",
                 "use NSID, which is not biased",
@@ -62,11 +66,20 @@ impl<R: Twinned> Stage<'_, R> {
             Streams::new(seeds.unwrap_or(&[chosen.seed]).iter().map(draws).collect())
         };
         let (mut step_streams, mut freeze_streams) = (streams(0), streams(1));
-        let sample = SampledRows::new(&mut self.executor, &self.map, (batch, RING), step_streams.scope());
+        let sample = SampledRows::new(
+            &mut self.executor,
+            &self.map,
+            (batch, RING),
+            step_streams.scope(),
+        );
         let state = self.linear_state(settings)?;
 
         // ū and the averaged ∂₂T̂: one pass with the counts of J minibatches as weights.
-        let averaged = self.averaged_map(&freeze_streams.counts(freezing), (batch * freezing) as f64, problems);
+        let averaged = self.averaged_map(
+            &freeze_streams.counts(freezing),
+            (batch * freezing) as f64,
+            problems,
+        );
         let mut prepare = Recording::new();
         averaged.linearize(&mut prepare, self.w);
         self.map.refresh(&mut prepare, self.w);
@@ -79,7 +92,13 @@ impl<R: Twinned> Stage<'_, R> {
         let mut taken = 0;
         for &checkpoint in checkpoints {
             let rows = (&sample, &mut step_streams);
-            taken += run_steps(&mut self.executor, &step, rows, (taken, checkpoint - taken), control)?;
+            taken += run_steps(
+                &mut self.executor,
+                &step,
+                rows,
+                (taken, checkpoint - taken),
+                control,
+            )?;
             results.push(if frozen {
                 self.averaged_derivative(&averaged)?
             } else {
@@ -97,7 +116,10 @@ impl<R: Twinned> Stage<'_, R> {
                 } else {
                     Status::Converged
                 };
-                Progress { status, steps: taken }
+                Progress {
+                    status,
+                    steps: taken,
+                }
             })
             .collect();
         Ok((progress, results))
@@ -113,7 +135,10 @@ impl<R: Twinned> Stage<'_, R> {
                     let q = self.spectrum.step(point.l2).contraction;
                     if q >= 1.0 {
                         return Err(Error::unsupported(
-                            format!("decreasing steps at l2 = {}: the map is not a contraction", point.l2),
+                            format!(
+                                "decreasing steps at l2 = {}: the map is not a contraction",
+                                point.l2
+                            ),
                             "choose l2 > 0, or a constant step",
                         ));
                     }
@@ -141,7 +166,11 @@ impl<R: Twinned> Stage<'_, R> {
         let weights = &self.problem.train.weights;
         let n = weights.len();
         let unweighted: Vec<f64> = counts.iter().map(|count| count / total).collect();
-        let scale: Vec<f64> = unweighted.iter().enumerate().map(|(at, u)| u * weights[at % n]).collect();
+        let scale: Vec<f64> = unweighted
+            .iter()
+            .enumerate()
+            .map(|(at, u)| u * weights[at % n])
+            .collect();
         let mut upload = |values: &[f64]| {
             if values.len() == n && problems != 1 || problems == 1 {
                 shared(&mut self.executor, values)
@@ -156,7 +185,10 @@ impl<R: Twinned> Stage<'_, R> {
     /// NSID's derivative at the present v, D being frozen at ū.
     fn averaged_derivative(&mut self, averaged: &ProxGrad) -> Result<Vec<RawSums>> {
         let mut recording = Recording::new();
-        self.map.sums.iter().for_each(|sum| recording.fill(sum, R::zero()));
+        self.map
+            .sums
+            .iter()
+            .for_each(|sum| recording.fill(sum, R::zero()));
         averaged.refresh(&mut recording, self.w);
         averaged.vjp_hyper(&mut recording, self.w, self.v, self.one);
         self.map.refresh(&mut recording, self.w);
@@ -172,16 +204,31 @@ impl<R: Twinned> Stage<'_, R> {
         streams: &mut Streams,
         control: &Control,
     ) -> Result<Vec<RawSums>> {
-        let sample = SampledRows::new(&mut self.executor, &self.map, (batch, RING), streams.scope());
+        let sample = SampledRows::new(
+            &mut self.executor,
+            &self.map,
+            (batch, RING),
+            streams.scope(),
+        );
         let factor = shared(&mut self.executor, &[(freezing as f64).recip()]);
         let mut clear = Recording::new();
-        self.map.sums.iter().for_each(|sum| clear.fill(sum, R::zero()));
+        self.map
+            .sums
+            .iter()
+            .for_each(|sum| clear.fill(sum, R::zero()));
         self.executor.run(&clear, 1)?;
         let mut recording = Recording::new();
-        self.map.sampled_inner_step(&mut recording, &sample, self.w, self.map.u);
+        self.map
+            .sampled_inner_step(&mut recording, &sample, self.w, self.map.u);
         self.map.vjp_hyper(&mut recording, self.w, self.v, factor);
         recording.dispatch(&ADVANCE, &[], &[sample.minibatch.counter.into()], &[]);
-        run_steps(&mut self.executor, &recording, (&sample, streams), (0, freezing), control)?;
+        run_steps(
+            &mut self.executor,
+            &recording,
+            (&sample, streams),
+            (0, freezing),
+            control,
+        )?;
         RawSums::download(&self.executor, &self.map.sums, self.points.len())
     }
 }

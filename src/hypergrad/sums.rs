@@ -50,7 +50,9 @@ pub fn directions(problem: &Problem, wrt: &[Wrt]) -> Vec<Direction> {
         .flat_map(|wrt| -> Vec<Direction> {
             match wrt {
                 Wrt::L1 if problem.penalty.has_strength_vector() => {
-                    (0..problem.effective_strengths(1.0).len()).map(Direction::StrengthOf).collect()
+                    (0..problem.effective_strengths(1.0).len())
+                        .map(Direction::StrengthOf)
+                        .collect()
                 }
                 Wrt::L1 => vec![Direction::Strength],
                 Wrt::L2 => vec![Direction::Ridge],
@@ -73,7 +75,11 @@ impl RawSums {
     pub fn zeros(problem: &Problem, wrt: &[Wrt]) -> Self {
         let room = |which: Wrt, size: usize| wrt.contains(&which).then(|| vec![0.0; size]);
         let vector = problem.penalty.has_strength_vector();
-        let strengths = if vector { problem.effective_strengths(1.0).len() } else { 1 };
+        let strengths = if vector {
+            problem.effective_strengths(1.0).len()
+        } else {
+            1
+        };
         Self {
             strengths: room(Wrt::L1, strengths),
             ridge: room(Wrt::L2, 1),
@@ -108,9 +114,14 @@ impl RawSums {
     ///
     /// # Errors
     /// When the executor fails.
-    pub fn download<R: Twinned>(executor: &dyn Executor<R>, sums: &HyperSums, problems: usize) -> Result<Vec<Self>> {
+    pub fn download<R: Twinned>(
+        executor: &dyn Executor<R>,
+        sums: &HyperSums,
+        problems: usize,
+    ) -> Result<Vec<Self>> {
         let part = |buf: Option<Buf>| -> Result<Option<Vec<f64>>> {
-            buf.map(|buf| executor.download(buf).map(|values| widen(&values))).transpose()
+            buf.map(|buf| executor.download(buf).map(|values| widen(&values)))
+                .transpose()
         };
         let parts = [
             part(sums.strengths)?,
@@ -162,12 +173,15 @@ impl RawSums {
         let weights = self.weights.map(|mut g| {
             let s = &problem.train.weights;
             let mean = g.iter().zip(s).map(|(g, s)| g * s).sum::<f64>() / s.len() as f64;
-            g.iter_mut().for_each(|g| *g = (*g - mean) / problem.weight_unit);
+            g.iter_mut()
+                .for_each(|g| *g = (*g - mean) / problem.weight_unit);
             g
         });
         let perturbation = self.perturbation.map(|mut g| {
             let scale = &problem.features.scale;
-            g.iter_mut().enumerate().for_each(|(at, g)| *g /= scale[at % scale.len()]);
+            g.iter_mut()
+                .enumerate()
+                .for_each(|(at, g)| *g /= scale[at % scale.len()]);
             g
         });
         Hypergradient {

@@ -73,12 +73,18 @@ pub fn forward<R: Twinned>(
     control: &Control,
 ) -> Result<Vec<Unrolled>> {
     let directions = directions(problem, &settings.wrt);
-    let lanes: Vec<(usize, Direction)> =
-        (0..points.len()).flat_map(|point| directions.iter().map(move |&direction| (point, direction))).collect();
+    let lanes: Vec<(usize, Direction)> = (0..points.len())
+        .flat_map(|point| directions.iter().map(move |&direction| (point, direction)))
+        .collect();
     let mut outcomes: Vec<Option<Unrolled>> = vec![None; points.len()];
     for chunk in lanes.chunks(FORWARD_LANES) {
         let chunk_points: Vec<Point> = chunk.iter().map(|(point, _)| points[*point]).collect();
-        let mut stage = Stage::<R>::new(problem, &chunk_points, spectrum, gram_serves::<R>(problem, &settings.wrt))?;
+        let mut stage = Stage::<R>::new(
+            problem,
+            &chunk_points,
+            spectrum,
+            gram_serves::<R>(problem, &settings.wrt),
+        )?;
         let (progress, derivatives) = forward_chunk(&mut stage, chunk, settings, control)?;
         let w = widen(&stage.executor.download(stage.w)?);
         for (lane, &(point, direction)) in chunk.iter().enumerate() {
@@ -121,7 +127,12 @@ impl<R: Twinned> Iteration<R> for TangentPicard<'_> {
         // The scale of a change of the tangent: (‖ẇ‖ + ‖∂₂Φλ̇‖)/γ.
         let [total, of_tangent, of_source] = self.scale;
         let distance = |recording: &mut Recording<R>, a: Buf, b: Buf, out: Buf| {
-            recording.dispatch(&DISTANCE, &[a.into(), b.into(), gamma.into()], &[out.into()], &[p]);
+            recording.dispatch(
+                &DISTANCE,
+                &[a.into(), b.into(), gamma.into()],
+                &[out.into()],
+                &[p],
+            );
         };
         distance(recording, self.source, map.zero(), of_source);
         distance(recording, self.tangent, map.zero(), of_tangent);
@@ -129,19 +140,34 @@ impl<R: Twinned> Iteration<R> for TangentPicard<'_> {
         recording.dispatch(&COMBINE, &inputs, &[total.into()], &[1]);
         // ∂₁Φẇ + ∂₂Φλ̇ in place of the source.
         let inputs = [self.next_tangent.into(), self.one.into()];
-        recording.dispatch(&crate::kernel::step::ACCUMULATE, &inputs, &[self.source.into()], &[p]);
+        recording.dispatch(
+            &crate::kernel::step::ACCUMULATE,
+            &inputs,
+            &[self.source.into()],
+            &[p],
+        );
         map.value(recording, self.next);
         distance(recording, self.next, self.w, self.residual[0]);
         distance(recording, self.source, self.tangent, self.residual[1]);
         recording.dispatch(
             &WORSE_RATIO,
-            &[self.residual[0].into(), self.w_scale.into(), self.residual[1].into(), total.into()],
+            &[
+                self.residual[0].into(),
+                self.w_scale.into(),
+                self.residual[1].into(),
+                total.into(),
+            ],
             &[self.stop.residual.into()],
             &[],
         );
         let active = Source::from(self.stop.active);
         recording.dispatch(&SELECT, &[self.next.into(), active], &[self.w.into()], &[p]);
-        recording.dispatch(&SELECT, &[self.source.into(), active], &[self.tangent.into()], &[p]);
+        recording.dispatch(
+            &SELECT,
+            &[self.source.into(), active],
+            &[self.tangent.into()],
+            &[p],
+        );
         self.stop.record(recording);
     }
 }
@@ -152,13 +178,23 @@ fn forward_chunk<R: Twinned>(
     settings: &Settings,
     control: &Control,
 ) -> Result<(Vec<Progress>, Vec<f64>)> {
-    let tangents = stage.map.allocate_tangents(&mut stage.executor, &settings.wrt);
+    let tangents = stage
+        .map
+        .allocate_tangents(&mut stage.executor, &settings.wrt);
     upload_tangents(stage, &tangents, lanes);
     let scales = stage.scales()?;
-    let stop = Stop::new(&mut stage.executor, StopRule { tolerance: settings.tolerance, max_steps: settings.max_steps });
+    let stop = Stop::new(
+        &mut stage.executor,
+        StopRule {
+            tolerance: settings.tolerance,
+            max_steps: settings.max_steps,
+        },
+    );
     stop.reset(&mut stage.executor);
     // The stop rule sees a residual that is relative already.
-    stage.executor.upload(stop.scale, &vec![R::one(); lanes.len()]);
+    stage
+        .executor
+        .upload(stop.scale, &vec![R::one(); lanes.len()]);
     let w_scale = stage.executor.allocate(Scope::PerProblem, 1);
     stage.executor.upload(w_scale, &scales);
     let p = stage.map.coordinates;
@@ -189,7 +225,11 @@ fn forward_chunk<R: Twinned>(
     Ok((progress, derivatives))
 }
 
-fn upload_tangents<R: Twinned>(stage: &mut Stage<'_, R>, tangents: &Tangents, lanes: &[(usize, Direction)]) {
+fn upload_tangents<R: Twinned>(
+    stage: &mut Stage<'_, R>,
+    tangents: &Tangents,
+    lanes: &[(usize, Direction)],
+) {
     let mut fill = |buf: Buf, entries: &dyn Fn(Direction, &mut [R])| {
         let mut values = vec![R::zero(); buf.rows() * lanes.len()];
         if buf.rows() > 0 {
@@ -249,7 +289,9 @@ pub fn reverse<R: Twinned>(
 ) -> Result<Vec<Unrolled>> {
     let mut outcomes = Vec::with_capacity(points.len());
     for chunk in points.chunks(REVERSE_POINTS) {
-        outcomes.extend(reverse_converged::<R>(problem, chunk, spectrum, settings, control)?);
+        outcomes.extend(reverse_converged::<R>(
+            problem, chunk, spectrum, settings, control,
+        )?);
     }
     Ok(outcomes)
 }
@@ -278,7 +320,9 @@ fn reverse_converged<R: Twinned>(
                 && *left > adjoint_floor::<R>()
                 && outcome.progress.steps < settings.max_steps
         });
-        let Some(longest) = unsettled.iter().map(|&at| run[at].0.progress.steps).max() else { break };
+        let Some(longest) = unsettled.iter().map(|&at| run[at].0.progress.steps).max() else {
+            break;
+        };
         let again: Vec<Point> = unsettled.iter().map(|&at| points[at]).collect();
         let mut longer = settings.clone();
         longer.tolerance = Some(0.0);
@@ -303,7 +347,10 @@ fn reverse_converged<R: Twinned>(
 /// What a trajectory is kept as.
 enum Trace {
     /// Pieces of the prox, packed; the segments' words are on the host.
-    Pieces { ring: WordBuf, segments: Vec<Vec<u32>> },
+    Pieces {
+        ring: WordBuf,
+        segments: Vec<Vec<u32>>,
+    },
     /// Iterates; the segments' first ones are on the host.
     Iterates { ring: Buf, starts: Vec<Vec<f64>> },
 }
@@ -327,10 +374,21 @@ fn reverse_chunk<R: Twinned>(
     settings: &Settings,
     control: &Control,
 ) -> Result<Vec<(Unrolled, f64)>> {
-    let mut stage = Stage::<R>::new(problem, points, spectrum, gram_serves::<R>(problem, &settings.wrt))?;
+    let mut stage = Stage::<R>::new(
+        problem,
+        points,
+        spectrum,
+        gram_serves::<R>(problem, &settings.wrt),
+    )?;
     stage.map.allocate_sums(&mut stage.executor, &settings.wrt);
     let scales = stage.scales()?;
-    let stop = Stop::new(&mut stage.executor, StopRule { tolerance: settings.tolerance, max_steps: settings.max_steps });
+    let stop = Stop::new(
+        &mut stage.executor,
+        StopRule {
+            tolerance: settings.tolerance,
+            max_steps: settings.max_steps,
+        },
+    );
     stop.reset(&mut stage.executor);
     stage.executor.upload(stop.scale, &scales);
     let counter = stage.executor.allocate_words(Scope::PerProblem, 1);
@@ -338,11 +396,16 @@ fn reverse_chunk<R: Twinned>(
     let mut trace = if pieces_suffice(problem, &settings.wrt) {
         let words = penalized.div_ceil(PIECES_PER_WORD);
         Trace::Pieces {
-            ring: stage.executor.allocate_words(Scope::PerProblem, SEGMENT * words),
+            ring: stage
+                .executor
+                .allocate_words(Scope::PerProblem, SEGMENT * words),
             segments: Vec::new(),
         }
     } else {
-        Trace::Iterates { ring: stage.executor.allocate(Scope::PerProblem, SEGMENT * p), starts: Vec::new() }
+        Trace::Iterates {
+            ring: stage.executor.allocate(Scope::PerProblem, SEGMENT * p),
+            starts: Vec::new(),
+        }
     };
 
     // Forwards, a segment at a time.
@@ -353,7 +416,12 @@ fn reverse_chunk<R: Twinned>(
     }
     let inputs = [stage.next.into(), stage.w.into(), stage.map.gamma.into()];
     step.dispatch(&DISTANCE, &inputs, &[stop.residual.into()], &[p]);
-    step.dispatch(&SELECT, &[stage.next.into(), stop.active.into()], &[stage.w.into()], &[p]);
+    step.dispatch(
+        &SELECT,
+        &[stage.next.into(), stop.active.into()],
+        &[stage.w.into()],
+        &[p],
+    );
     stop.record(&mut step);
     step.dispatch(&ADVANCE, &[], &[counter.into()], &[]);
     loop {
@@ -390,7 +458,12 @@ fn reverse_chunk<R: Twinned>(
         Trace::Iterates { ring, starts } => {
             let mut replay = Recording::new();
             let size = [p, SEGMENT];
-            replay.dispatch(&RING_STORE, &[stage.w.into(), counter.into()], &[(*ring).into()], &size);
+            replay.dispatch(
+                &RING_STORE,
+                &[stage.w.into(), counter.into()],
+                &[(*ring).into()],
+                &size,
+            );
             stage.map.apply(&mut replay, stage.w, stage.next);
             replay.copy(stage.next, stage.w);
             replay.dispatch(&ADVANCE, &[], &[counter.into()], &[]);
@@ -413,17 +486,34 @@ fn reverse_chunk<R: Twinned>(
         .map(|(at, sums)| {
             let w = solution[at * p..(at + 1) * p].to_vec();
             let left = Real::to_f64(left[at]) / Real::to_f64(total[at]).max(f64::MIN_POSITIVE);
-            (Unrolled { w, progress: progress[at], sums }, left)
+            (
+                Unrolled {
+                    w,
+                    progress: progress[at],
+                    sums,
+                },
+                left,
+            )
         })
         .collect())
 }
 
 /// Records the pieces on which u lies.
-fn record_pieces<R: Twinned>(recording: &mut Recording<R>, map: &ProxGrad, counter: WordBuf, ring: WordBuf) {
+fn record_pieces<R: Twinned>(
+    recording: &mut Recording<R>,
+    map: &ProxGrad,
+    counter: WordBuf,
+    ring: WordBuf,
+) {
     let [_, penalized, penalty] = map.penalty_size();
     let mut inputs = map.penalty_bindings(map.u, map.gamma)[..5].to_vec();
     inputs.push(counter.into());
-    recording.dispatch(&PIECE_STORE, &inputs, &[ring.into()], &[penalized, SEGMENT, penalty]);
+    recording.dispatch(
+        &PIECE_STORE,
+        &inputs,
+        &[ring.into()],
+        &[penalized, SEGMENT, penalty],
+    );
 }
 
 /// The walk back: which steps count for which problem.
@@ -447,9 +537,14 @@ impl Backwards {
     ) -> Self {
         let executor = &mut stage.executor;
         let p = stage.map.coordinates;
-        let last: Vec<u32> = progress.iter().map(|progress| progress.steps as u32).collect();
-        let first: Vec<u32> =
-            last.iter().map(|&last| truncate.map_or(0, |steps| last.saturating_sub(steps as u32))).collect();
+        let last: Vec<u32> = progress
+            .iter()
+            .map(|progress| progress.steps as u32)
+            .collect();
+        let first: Vec<u32> = last
+            .iter()
+            .map(|&last| truncate.map_or(0, |steps| last.saturating_sub(steps as u32)))
+            .collect();
         let mut words = || executor.allocate_words(Scope::PerProblem, 1);
         let window = Self {
             counter,
@@ -476,12 +571,22 @@ impl Backwards {
         recording.dispatch(&RETREAT, &[], &[self.counter.into()], &[]);
         let inputs = [self.first.into(), self.last.into(), self.counter.into()];
         recording.dispatch(&WINDOW, &inputs, &[self.inside.into()], &[]);
-        recording.dispatch(&MASKED_COPY, &[alpha.into(), self.inside.into()], &[self.masked.into()], &[p]);
+        recording.dispatch(
+            &MASKED_COPY,
+            &[alpha.into(), self.inside.into()],
+            &[self.masked.into()],
+            &[p],
+        );
     }
 
     /// Records α ← the previous one where it counts.
     fn end<R: Twinned>(&self, recording: &mut Recording<R>, alpha: Buf, p: usize) {
-        recording.dispatch(&SELECT, &[self.previous.into(), self.inside.into()], &[alpha.into()], &[p]);
+        recording.dispatch(
+            &SELECT,
+            &[self.previous.into(), self.inside.into()],
+            &[alpha.into()],
+            &[p],
+        );
     }
 
     fn record_pieces<R: Twinned>(
@@ -493,13 +598,24 @@ impl Backwards {
     ) {
         let map = &stage.map;
         let [p, penalized, tag] = map.penalty_size();
-        let HyperSums { strengths, bounds, .. } = map.sums;
-        let out = if matches!(penalty, Penalty::Box { .. }) { bounds } else { strengths };
+        let HyperSums {
+            strengths, bounds, ..
+        } = map.sums;
+        let out = if matches!(penalty, Penalty::Box { .. }) {
+            bounds
+        } else {
+            strengths
+        };
         self.begin(recording, stage.v, p);
         if let Some(out) = out {
             recording.dispatch(
                 &PIECE_VJP,
-                &[ring.into(), self.masked.into(), map.gamma.into(), self.counter.into()],
+                &[
+                    ring.into(),
+                    self.masked.into(),
+                    map.gamma.into(),
+                    self.counter.into(),
+                ],
                 &[self.y.into(), out.into()],
                 &[p, penalized, slots, tag],
             );
@@ -518,7 +634,12 @@ impl Backwards {
     ) {
         let (map, p) = (&stage.map, stage.map.coordinates);
         self.begin(recording, stage.v, p);
-        recording.dispatch(&RING_LOAD, &[ring.into(), self.counter.into()], &[stage.w.into()], &[p, slots]);
+        recording.dispatch(
+            &RING_LOAD,
+            &[ring.into(), self.counter.into()],
+            &[stage.w.into()],
+            &[p, slots],
+        );
         map.linearize(recording, stage.w);
         map.vjp_hyper(recording, stage.w, self.masked, stage.one);
         map.vjp_w(recording, self.masked, map.zero(), self.previous);

@@ -41,7 +41,6 @@ pub struct RestrictedCg<'a> {
     minus_alpha: Buf,
     beta: Buf,
     minus_one: Buf,
-    zero: Buf,
 }
 
 impl<'a> RestrictedCg<'a> {
@@ -94,7 +93,6 @@ impl<'a> RestrictedCg<'a> {
             minus_alpha: room(1),
             beta: room(1),
             minus_one: shared(executor, &[-1.0]),
-            zero: shared(executor, &[0.0]),
         })
     }
 
@@ -153,7 +151,7 @@ impl<'a> RestrictedCg<'a> {
         self.project(recording, self.criterion, self.scratch);
         // r = (1/γ)·P∂₁E − Bz: first −Bz, then the other term added.
         let inputs = [
-            self.zero_vector().into(),
+            self.map.zero().into(),
             self.image.into(),
             self.minus_one.into(),
         ];
@@ -162,10 +160,6 @@ impl<'a> RestrictedCg<'a> {
         recording.dispatch(&ACCUMULATE, &inputs, &[self.r.into()], &[p]);
         self.precondition(recording, self.rho);
         recording.copy(self.s, self.direction);
-    }
-
-    fn zero_vector(&self) -> Buf {
-        self.map.zero()
     }
 
     /// Records v from z.

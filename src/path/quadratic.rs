@@ -13,7 +13,7 @@ use crate::real::Real;
 
 use super::cholesky;
 use super::regularizer::{Face, Rule};
-use super::vector::{axpy, vectorized};
+use super::vector::{axpy, exceeds, vectorized};
 
 /// Free coordinates up to which Newton steps are by Cholesky inside coordinate descent.
 pub(super) const LARGEST_CHOLESKY: usize = 2000;
@@ -126,7 +126,7 @@ impl<R: Real> Quadratic<'_, R> {
                     for at in self.block(b) {
                         let j = self.members[at] as usize;
                         let a = self.hessian[j * m + j] + self.ridge[j];
-                        if !(a > R::zero()) {
+                        if !exceeds(a, R::zero()) {
                             continue;
                         }
                         let w = self.w[j];
@@ -150,7 +150,7 @@ impl<R: Real> Quadratic<'_, R> {
     fn update_group(&mut self, b: usize, threshold: R, bound: R, old: &mut Vec<R>) -> R {
         let range = self.block(b);
         let a = bound + self.ridge[self.members[range.start] as usize];
-        if !(a > R::zero()) {
+        if !exceeds(a, R::zero()) {
             return R::zero();
         }
         old.clear();
@@ -362,7 +362,7 @@ impl<R: Real> Quadratic<'_, R> {
             } else {
                 size * <R as num_traits::Float>::epsilon() * R::of(16.0)
             };
-            if !(decrease <= noise) {
+            if decrease > noise || decrease.is_nan() {
                 self.w = old;
                 return Newton::Rejected;
             }
@@ -370,7 +370,11 @@ impl<R: Real> Quadratic<'_, R> {
         for (q, change) in self.q.iter_mut().zip(&change) {
             *q += *change;
         }
-        if left { Newton::Projected } else { Newton::Exact }
+        if left {
+            Newton::Projected
+        } else {
+            Newton::Exact
+        }
     }
 
     /// The largest distance to optimality, over the blocks, of coordinates that are not free
@@ -407,7 +411,8 @@ impl<R: Real> Quadratic<'_, R> {
             for &j in members {
                 let j = j as usize;
                 if (face[j] != 0) == on_face {
-                    let distance = num_traits::Float::abs(rule.distance(self.w[j], self.gradient(j)));
+                    let distance =
+                        num_traits::Float::abs(rule.distance(self.w[j], self.gradient(j)));
                     largest = num_traits::Float::max(largest, distance);
                 }
             }
@@ -416,7 +421,12 @@ impl<R: Real> Quadratic<'_, R> {
     }
 
     /// Minimises until every coordinate is within `tolerance` of optimality, or `most` epochs.
-    pub(super) fn minimize(&mut self, tolerance: R, most: usize, mut stop: impl FnMut() -> bool) -> Minimum<R> {
+    pub(super) fn minimize(
+        &mut self,
+        tolerance: R,
+        most: usize,
+        mut stop: impl FnMut() -> bool,
+    ) -> Minimum<R> {
         let bounds = self.group_bounds();
         let all: Vec<u32> = (0..self.rules.len() as u32).collect();
         let has_groups = self.rules.iter().any(|r| matches!(r, Rule::Group(_)));

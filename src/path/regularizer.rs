@@ -124,7 +124,7 @@ impl<R: Real> Rule<R> {
             }
             Self::NonNegative(t) => {
                 // At zero only a descent direction into the positive side counts.
-                if w > zero || !(g + t >= zero) {
+                if w > zero || g + t < zero || g.is_nan() {
                     g + t
                 } else {
                     zero
@@ -241,6 +241,33 @@ impl<'p> Regularizer<'p> {
         }
     }
 
+    /// True where some coordinate pays a slope, so that it may be held at zero.
+    pub(super) fn has_slope(&self) -> bool {
+        self.rules.iter().any(|r| !matches!(r, Rule::Free))
+    }
+
+    /// How many times larger the strengths had to be for no block at zero to become free.
+    pub(super) fn largest_ratio(&self, w: &[f64], gradient: &[f64]) -> f64 {
+        let mut largest = 1.0f64;
+        for (b, rule) in self.rules.iter().enumerate() {
+            if let Rule::Threshold(t) | Rule::NonNegative(t) | Rule::Group(t) = *rule
+                && t > 0.0
+            {
+                let pull: f64 = self
+                    .blocks
+                    .members(b)
+                    .iter()
+                    .map(|&j| {
+                        let j = j as usize;
+                        (gradient[j] + self.ridge_gradient(j, w[j])).powi(2)
+                    })
+                    .sum();
+                largest = largest.max(pull.sqrt() / t);
+            }
+        }
+        largest
+    }
+
     /// λ₂ of a coordinate.
     pub(super) fn ridge(&self, coordinate: usize) -> f64 {
         if coordinate < self.penalized {
@@ -267,18 +294,22 @@ impl<'p> Regularizer<'p> {
         }
     }
 
-    /// The feasible point nearest to w.
-    pub(super) fn make_feasible(&self, w: &mut [f64]) {
+    /// Moves w to the nearest feasible point; true when it was not one.
+    pub(super) fn make_feasible(&self, w: &mut [f64]) -> bool {
+        let mut moved = false;
         for (b, rule) in self.rules.iter().enumerate() {
             for &j in self.blocks.members(b) {
                 let w = &mut w[j as usize];
-                *w = match *rule {
+                let inside = match *rule {
                     Rule::NonNegative(_) if *w < 0.0 => 0.0,
                     Rule::Box(lower, upper) => penalty::clip(*w, lower, upper),
-                    _ => *w,
+                    _ => continue,
                 };
+                moved |= inside != *w;
+                *w = inside;
             }
         }
+        moved
     }
 
     /// Ridge and penalty.
@@ -289,7 +320,10 @@ impl<'p> Regularizer<'p> {
             if let Rule::Group(t) = rule {
                 total += t * group_norm(members, w);
             } else {
-                total += members.iter().map(|&j| rule.value(w[j as usize])).sum::<f64>();
+                total += members
+                    .iter()
+                    .map(|&j| rule.value(w[j as usize]))
+                    .sum::<f64>();
             }
         }
         if self.l2 > 0.0 {
@@ -317,7 +351,11 @@ impl<'p> Regularizer<'p> {
                     .map(|&j| (total(j) + t * w[j as usize] / norm).powi(2))
                     .sum();
             }
-            let pull = members.iter().map(|&j| total(j).powi(2)).sum::<f64>().sqrt();
+            let pull = members
+                .iter()
+                .map(|&j| total(j).powi(2))
+                .sum::<f64>()
+                .sqrt();
             return penalty::soft_threshold(pull, t).powi(2);
         }
         members
@@ -346,11 +384,7 @@ impl<'p> Regularizer<'p> {
                         face.extend_from_slice(members);
                     }
                 }
-                _ => face.extend(
-                    members
-                        .iter()
-                        .filter(|&&j| rule.face(w[j as usize]) != 0),
-                ),
+                _ => face.extend(members.iter().filter(|&&j| rule.face(w[j as usize]) != 0)),
             }
         }
         face.sort_unstable();

@@ -12,6 +12,7 @@ use crate::real::Real;
 
 use super::regularizer::{Regularizer, Rule, group_norm};
 use super::smooth::{Curvature, Smooth};
+use super::vector::exceeds;
 
 /// Epochs of coordinate descent between Newton steps.
 const EPOCHS: usize = 8;
@@ -123,9 +124,9 @@ fn shift<R: Real>(
         w[intercept] += delta * center;
     }
     if c == 1 {
-        smooth
-            .columns
-            .for_each_stored(j, |i, x| v[i] += delta * x * curvature.diagonal(smooth, i, 0));
+        smooth.columns.for_each_stored(j, |i, x| {
+            v[i] += delta * x * curvature.diagonal(smooth, i, 0)
+        });
         return true;
     }
     for l in 0..c {
@@ -237,7 +238,7 @@ impl<'a, 'p, R: Real> FaceOperator<'a, 'p, R> {
             }
         }
         for d in &mut out {
-            if !(*d > 0.0) {
+            if !exceeds(*d, 0.0) {
                 *d = 1.0;
             }
         }
@@ -246,7 +247,11 @@ impl<'a, 'p, R: Real> FaceOperator<'a, 'p, R> {
 }
 
 /// A Newton step on the face: x ≈ −A⁻¹ρ by conjugate gradient; returns the number of products.
-pub(super) fn newton_step<R: Real>(operator: &FaceOperator<'_, '_, R>, rho: &[f64], x: &mut [f64]) -> usize {
+pub(super) fn newton_step<R: Real>(
+    operator: &FaceOperator<'_, '_, R>,
+    rho: &[f64],
+    x: &mut [f64],
+) -> usize {
     let diagonal = operator.diagonal();
     let p = rho.len();
     x.fill(0.0);
@@ -259,7 +264,7 @@ pub(super) fn newton_step<R: Real>(operator: &FaceOperator<'_, '_, R>, rho: &[f6
     for step in 0..LINEAR_STEPS {
         operator.apply(&direction, &mut product);
         let curvature = inner(&direction, &product);
-        if !(curvature > 0.0) {
+        if !exceeds(curvature, 0.0) {
             return step + 1;
         }
         let alpha = rz / curvature;

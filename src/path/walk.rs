@@ -34,6 +34,9 @@ const LARGEST_FORMED: usize = 1200;
 const MODEL_EPOCHS: usize = 200;
 /// A Newton step that still moves a predictor by this share of the largest is not yet at an end.
 const STILL_MOVING: f64 = 1e-4;
+/// Steps that move nothing, and a hundred times as many without a smaller distance, after which a
+/// point is given up.
+const STALLED: usize = 8;
 /// Row curvatures all below this share of their bound: every row is saturated.
 const SATURATED: f64 = 1e-6;
 
@@ -43,6 +46,7 @@ pub(super) enum Form {
     /// By the size of the working set.
     Auto,
     /// The Hessian is formed.
+    #[cfg(test)]
     Gram,
     /// Only row residuals are kept.
     Residual,
@@ -66,6 +70,8 @@ pub(super) struct Walk<'s, 'p, R> {
     kept: KeptHessian<R>,
     /// How far the curvature is blended towards a majorant.
     blend: f64,
+    /// w has moved since predictors, residuals and gradient were formed.
+    stale: bool,
 }
 
 /// What a point came to.
@@ -108,6 +114,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             gradient: vec![0.0; smooth.p],
             kept: KeptHessian::empty(),
             blend: 0.0,
+            stale: true,
         };
         walk.evaluate();
         walk.origin = walk.gradient.clone();
@@ -119,6 +126,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     pub(super) fn evaluate(&mut self) {
         self.smooth.predictors(&self.w, &mut self.z);
         self.evaluate_gradient();
+        self.stale = false;
     }
 
     fn evaluate_gradient(&mut self) {
@@ -200,24 +208,25 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         let epsilon = <R as num_traits::Float>::epsilon().to_f64();
         let mut steps = 0;
         let mut best = (f64::INFINITY, self.w.clone());
-        let mut since_better = 0;
+        let (mut since_halved, mut since_better, mut unmoved) = (0, 0, 0);
         let mut step: Option<Step<R>> = None;
-        regularizer.make_feasible(&mut self.w);
+        self.stale |= regularizer.make_feasible(&mut self.w);
         let status = loop {
-            if step.is_none() {
-                // The start may have been moved into the feasible set.
+            if self.stale {
                 self.evaluate();
             }
             let distance = self.distance(regularizer);
             if !distance.is_finite() {
                 break Status::NonFinite;
             }
-            if distance < 0.5 * best.0 {
-                since_better = 0;
+            since_halved = if distance < 0.5 * best.0 {
+                0
             } else {
-                since_better += 1;
-            }
+                since_halved + 1
+            };
+            since_better += 1;
             if distance < best.0 {
+                since_better = 0;
                 best.0 = distance;
                 best.1.copy_from_slice(&self.w);
             }
@@ -227,10 +236,12 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                 Some(t) if distance <= t * self.origin_norm => true,
                 _ => {
                     distance <= 0.25 * rounding
-                        || (since_better > 2 && best.0 <= ROUNDINGS * rounding)
+                        || (since_halved > 2 && best.0 <= ROUNDINGS * rounding)
                 }
             };
-            if stopped {
+            // A quadratic always takes a step, whose factor ends it the same from every start.
+            let finishes = settings.tolerance.is_none() && self.smooth.loss.is_quadratic();
+            if stopped && (step.is_some() || !finishes) {
                 let moving = self.may_run_away(regularizer)
                     && step.as_ref().is_none_or(|s| {
                         let largest = self.z.iter().fold(0.0f64, |a, z| a.max(z.abs()));
@@ -246,22 +257,22 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             if steps >= settings.max_steps || (steps > 0 && self.control.should_stop()) {
                 break Status::BudgetSpent;
             }
-            if since_better > 60 {
+            if unmoved > STALLED || since_better > 100 * STALLED {
                 break Status::Stalled;
             }
             let next = self.step(regularizer, settings.max_steps - steps, epsilon * scale);
             steps += next.steps.max(1);
+            unmoved = if next.moved == 0.0 { unmoved + 1 } else { 0 };
             let mut factor = next.factor;
             let singular = next.singular;
             step = Some(Step {
                 factor: None,
                 ..next
             });
-            if settings.tolerance.is_none()
-                && self.smooth.loss.is_quadratic()
+            if finishes
                 && !singular
                 && let Some(k) = factor.take()
-                && self.finish_quadratic(regularizer, &k, rounding)
+                && self.finish_quadratic(regularizer, &k)
             {
                 return Arrival {
                     status: Status::Converged,
@@ -288,6 +299,29 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         }
     }
 
+    /// Approaches a point from far away by way of larger strengths; returns the steps.
+    ///
+    /// Coordinate descent from w = 0 at a small l1 first frees most coordinates; from the solution
+    /// of a larger l1 it frees few.
+    pub(super) fn approach(
+        &mut self,
+        regularizer: &Regularizer<'_>,
+        at: impl Fn(f64) -> Regularizer<'s>,
+        settings: &PathSettings,
+    ) -> usize {
+        let ratio = regularizer.largest_ratio(&self.w, &self.gradient);
+        let stages = (ratio.log2().ceil() - 1.0).clamp(0.0, 30.0) as i32;
+        let mut steps = 0;
+        for stage in (1..=stages).rev() {
+            let rough = PathSettings {
+                tolerance: Some(1e-2 * 2f64.powi(stage) / ratio),
+                max_steps: settings.max_steps.saturating_sub(steps).min(200),
+            };
+            steps += self.solve(&at(2f64.powi(stage)), &rough).steps;
+        }
+        steps
+    }
+
     /// True when the minimum may be at infinity, so that a vanishing gradient proves nothing.
     fn may_run_away(&self, regularizer: &Regularizer<'_>) -> bool {
         matches!(self.smooth.loss, Loss::Logistic | Loss::Multinomial)
@@ -308,13 +342,22 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             .collect();
         set.sort_unstable();
         let quadratic = self.smooth.loss.is_quadratic();
-        let largest = if quadratic { LARGEST_KEPT } else { LARGEST_FORMED };
+        let largest = if quadratic {
+            LARGEST_KEPT
+        } else {
+            LARGEST_FORMED
+        };
         let formed = match self.form {
             Form::Auto => set.len() <= largest,
+            #[cfg(test)]
             Form::Gram => true,
             Form::Residual => false,
         };
-        let before = self.distance(regularizer);
+        let before = if quadratic {
+            0.0
+        } else {
+            self.distance(regularizer)
+        };
         let curvature = self.smooth.curvature(&self.z, self.target, self.blend);
         let mut new = self.w.clone();
         let mut step = Step {
@@ -324,8 +367,20 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             factor: None,
         };
         if formed {
-            let most = if quadratic { budget } else { budget.min(MODEL_EPOCHS) };
-            self.minimize_formed(regularizer, &set, &curvature, most, rounding, &mut new, &mut step);
+            let most = if quadratic {
+                budget
+            } else {
+                budget.min(MODEL_EPOCHS)
+            };
+            self.minimize_formed(
+                regularizer,
+                &set,
+                &curvature,
+                most,
+                rounding,
+                &mut new,
+                &mut step,
+            );
         } else {
             step.steps = rows::descend(
                 self.smooth,
@@ -437,7 +492,11 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     /// A Newton step on the face by conjugate gradient, projected onto the face.
     fn newton_by_rows(&mut self, regularizer: &Regularizer<'_>, step: &mut Step<R>) {
         let face = regularizer.face(&self.w);
-        if face.is_empty() {
+        // With more free coordinates than rows the system is singular: coordinate descent first
+        // has to leave fewer.
+        let rows = self.smooth.rows() * self.smooth.classes;
+        let unregularized = regularizer.l2 == 0.0 && self.smooth.loss != Loss::Quadratic;
+        if face.is_empty() || (unregularized && face.len() > rows && regularizer.has_slope()) {
             return;
         }
         let curvature = self.smooth.curvature(&self.z, self.target, self.blend);
@@ -499,7 +558,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         if exact {
             // The model is the objective.
             self.w.copy_from_slice(new);
-            self.evaluate();
+            self.stale = true;
             *moved = f64::INFINITY;
             return 1.0;
         }
@@ -532,8 +591,8 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                     self.z[i] = z[i] + alpha * change[i];
                 }
             }
-            let value = self.smooth.value(&self.w, &self.z, self.target)
-                + regularizer.value(&self.w);
+            let value =
+                self.smooth.value(&self.w, &self.z, self.target) + regularizer.value(&self.w);
             if value <= start + 1e-4 * alpha * slope.min(0.0) + noise {
                 self.evaluate_gradient();
                 return alpha;
@@ -561,7 +620,11 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         if alpha < 0.3 || (singular && slow) {
             self.blend = (4.0 * self.blend).clamp(0.05, 1.0);
         } else if alpha == 1.0 {
-            self.blend = if self.blend < 1e-3 { 0.0 } else { self.blend / 8.0 };
+            self.blend = if self.blend < 1e-3 {
+                0.0
+            } else {
+                self.blend / 8.0
+            };
         }
     }
 }
@@ -609,7 +672,10 @@ pub(super) fn quadratic_model<'h, R: Real>(
     };
     let c = smooth.classes;
     let first = (smooth.p - c) as u32;
-    let gauge = match (c > 1 && smooth.problem.train.design.intercept, position(first)) {
+    let gauge = match (
+        c > 1 && smooth.problem.train.design.intercept,
+        position(first),
+    ) {
         (true, Ok(at)) => at..at + c,
         _ => 0..0,
     };

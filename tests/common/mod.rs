@@ -58,7 +58,12 @@ pub fn npy(path: &Path) -> (Vec<usize>, Vec<f64>) {
     let shape = file.shape().iter().map(|&s| s as usize).collect();
     let values = match file.try_data::<f64>() {
         Ok(data) => data.map(Result::unwrap).collect(),
-        Err(file) => file.into_vec::<i64>().unwrap().into_iter().map(|v| v as f64).collect(),
+        Err(file) => file
+            .into_vec::<i64>()
+            .unwrap()
+            .into_iter()
+            .map(|v| v as f64)
+            .collect(),
     };
     (shape, values)
 }
@@ -78,7 +83,8 @@ fn numbers(value: &Value) -> Vec<f64> {
 /// The case by name; a weighted case is a problem per point, so `index` says which.
 pub fn case(name: &str, index: usize) -> Case {
     let dir = golden_dir().join(name);
-    let json: Value = serde_json::from_str(&fs::read_to_string(dir.join("case.json")).unwrap()).unwrap();
+    let json: Value =
+        serde_json::from_str(&fs::read_to_string(dir.join("case.json")).unwrap()).unwrap();
     let loss = match json["loss"].as_str().unwrap() {
         "squared" => Loss::Squared,
         "logistic" => Loss::Logistic,
@@ -91,7 +97,10 @@ pub fn case(name: &str, index: usize) -> Case {
     let mut specification =
         Specification::new(loss, Matrix::Dense(x), vec![npy(&dir.join("y.npy")).1]);
     specification.classes = classes;
-    specification.scaling = Scaling { intercept: false, standardize: false };
+    specification.scaling = Scaling {
+        intercept: false,
+        standardize: false,
+    };
     specification.validation = Some(Rows {
         matrix: Matrix::Dense(matrix(&dir.join("Xval.npy"))),
         targets: vec![npy(&dir.join("yval.npy")).1],
@@ -133,15 +142,25 @@ pub fn case(name: &str, index: usize) -> Case {
         .collect();
     specification.penalty = match penalty {
         "elastic-net" => Penalty::ElasticNet,
-        "weighted" => Penalty::Weighted { strengths: points[index].strengths.clone().unwrap() },
+        "weighted" => Penalty::Weighted {
+            strengths: points[index].strengths.clone().unwrap(),
+        },
         "group" => {
             let size = json["group_size"].as_u64().unwrap() as usize;
-            Penalty::Group { groups: Groups::consecutive(d * classes, size).unwrap(), strengths: None }
+            Penalty::Group {
+                groups: Groups::consecutive(d * classes, size).unwrap(),
+                strengths: None,
+            }
         }
         other => panic!("penalty {other}"),
     };
     let degenerate = json["degenerate"].as_bool().unwrap_or(false);
-    Case { name: name.into(), problem: Problem::new(specification).unwrap(), points, degenerate }
+    Case {
+        name: name.into(),
+        problem: Problem::new(specification).unwrap(),
+        points,
+        degenerate,
+    }
 }
 
 /// Every case; weighted cases once per point, with that point alone.
@@ -168,6 +187,10 @@ pub fn relative_error(a: &[f64], b: &[f64]) -> f64 {
     let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
     let difference = norm(&mut a.iter().zip(b).map(|(a, b)| a - b));
     let size = norm(&mut b.iter().copied());
-    let error = if size == 0.0 { difference } else { difference / size };
+    let error = if size == 0.0 {
+        difference
+    } else {
+        difference / size
+    };
     if error.is_nan() { f64::INFINITY } else { error }
 }
