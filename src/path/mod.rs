@@ -1,1 +1,174 @@
-//! The fast CPU path.
+//! The fast CPU path for linear models: coordinate descent with working sets along a warm-started
+//! path of decreasing l1, prox-Newton around it, and the solve of the adjoint on the support.
+//!
+//! ```text
+//! w(λ) = argmin_w  loss(w) + ½λ₂‖w − c‖² + penalty(w; l1)
+//! ```
+//!
+//! For the squared loss and the quadratic form the model of [`quadratic`] is the problem itself;
+//! for the other losses it is the prox-Newton model around w. Either is minimised by coordinate
+//! descent until the face (support and signs) settles, then by a Newton step on the face. Points
+//! of the same target and λ₂ are one unit of work, in decreasing l1; units run in parallel and do
+//! not touch each other, so that results are the same bits for any number of threads.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::kinds::Status;
+use crate::problem::{Point, Problem};
+use crate::real::Real;
+
+mod cholesky;
+mod columns;
+mod finish;
+mod quadratic;
+mod regularizer;
+mod restricted;
+mod rows;
+mod smooth;
+mod vector;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use restricted::{
+    RestrictedFactor, RestrictedMethod, RestrictedSolution, solve_restricted,
+};
+
+use regularizer::{Blocks, Regularizer};
+use smooth::Smooth;
+use walk::{Form, Walk};
+
+/// Bytes of Cholesky factors that one call hands back at most; without them adjoint solves form
+/// their systems anew.
+const LARGEST_RETAINED: usize = 256 << 20;
+/// Coordinates of a support up to which its factor is handed back.
+const LARGEST_RETAINED_SUPPORT: usize = 512;
+
+/// When the path solver stops.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PathSettings {
+    /// Stop when the distance to optimality, which bounds the scaled residual ‖Φ(w) − w‖/γ for
+    /// every step γ, is below this times ‖∇loss(0)‖. `None` goes to rounding.
+    pub tolerance: Option<f64>,
+    /// The most epochs of coordinate descent (and conjugate-gradient steps) per point.
+    pub max_steps: usize,
+}
+
+/// The solution of one point.
+#[derive(Debug, Clone)]
+pub struct PathSolution<R> {
+    /// p coordinates in units of the scaled columns, intercepts last.
+    pub w: Vec<R>,
+    /// Converged: the distance to optimality is within the tolerance, or at most 1000 roundings
+    /// of the terms of the gradient.
+    pub status: Status,
+    /// Epochs of coordinate descent and linear steps.
+    pub steps: usize,
+    /// The factored system on the support, where the solve ended with one.
+    pub factor: Option<RestrictedFactor<R>>,
+}
+
+/// Solves all points; solutions are in the order of `points`.
+///
+/// `warm` has one start of p coordinates per point; without it a point starts from the solution of
+/// the next larger l1. Runs in the caller's thread pool.
+///
+/// # Errors
+/// [`Error::Value`] for strengths that are negative or not finite, [`Error::Shape`] for warm
+/// starts that do not match.
+pub fn solve<R: Real>(
+    problem: &Problem,
+    points: &[Point],
+    warm: Option<&[Vec<f64>]>,
+    settings: &PathSettings,
+    control: &Control,
+) -> Result<Vec<PathSolution<R>>> {
+    solve_in_form(problem, points, warm, settings, control, Form::Auto)
+}
+
+fn solve_in_form<R: Real>(
+    problem: &Problem,
+    points: &[Point],
+    warm: Option<&[Vec<f64>]>,
+    settings: &PathSettings,
+    control: &Control,
+    form: Form,
+) -> Result<Vec<PathSolution<R>>> {
+    problem.check_points(points)?;
+    check_warm_starts(problem, points, warm)?;
+    let smooth = Smooth::<R>::new(problem, form != Form::Residual);
+    let blocks = Blocks::new(problem);
+    let mut units: BTreeMap<(usize, u64), Vec<usize>> = BTreeMap::new();
+    for (at, point) in points.iter().enumerate() {
+        // λ₂ ≥ 0: bit patterns order like the numbers. −0.0 joins 0.0.
+        let key = (point.target, (point.l2 + 0.0).to_bits());
+        units.entry(key).or_default().push(at);
+    }
+    let mut units: Vec<Vec<usize>> = units.into_values().collect();
+    for unit in &mut units {
+        unit.sort_by(|&a, &b| points[b].l1.total_cmp(&points[a].l1).then(a.cmp(&b)));
+    }
+    let largest_factor = LARGEST_RETAINED / (2 * size_of::<R>() * points.len().max(1));
+    let solve_unit = |unit: &Vec<usize>| -> Vec<(usize, PathSolution<R>)> {
+        let mut walk = Walk::new(&smooth, &blocks, points[unit[0]].target, control, form);
+        unit.iter()
+            .map(|&at| {
+                if let Some(warm) = warm {
+                    if warm[at].iter().all(|w| w.is_finite()) {
+                        walk.restart(&warm[at]);
+                    } else {
+                        walk.restart(&vec![0.0; smooth.p]);
+                    }
+                }
+                let regularizer = Regularizer::new(problem, &blocks, points[at]);
+                let arrival = walk.solve(&regularizer, settings);
+                let factor = arrival.factor.filter(|k| {
+                    k.set.len() <= LARGEST_RETAINED_SUPPORT
+                        && k.set.len() * k.set.len() <= largest_factor
+                });
+                let solution = PathSolution {
+                    w: walk.w.iter().map(|&w| R::of(w)).collect(),
+                    status: arrival.status,
+                    steps: arrival.steps,
+                    factor: factor.map(|k| RestrictedFactor::new(k, points[at])),
+                };
+                if matches!(arrival.status, Status::NonFinite | Status::Diverged) {
+                    walk.restart(&vec![0.0; smooth.p]);
+                }
+                control.report_finished(1);
+                (at, solution)
+            })
+            .collect()
+    };
+    let solved: Vec<Vec<(usize, PathSolution<R>)>> = units.par_iter().map(solve_unit).collect();
+    let mut solved: Vec<(usize, PathSolution<R>)> = solved.into_iter().flatten().collect();
+    solved.sort_by_key(|&(at, _)| at);
+    Ok(solved.into_iter().map(|(_, solution)| solution).collect())
+}
+
+fn check_warm_starts(problem: &Problem, points: &[Point], warm: Option<&[Vec<f64>]>) -> Result<()> {
+    let Some(warm) = warm else { return Ok(()) };
+    if warm.len() != points.len() {
+        return Err(Error::shape(
+            "warm starts",
+            format!("{}, one per point", points.len()),
+            warm.len().to_string(),
+            "give one per point, or none",
+        ));
+    }
+    let p = problem.coordinates();
+    match warm.iter().find(|w| w.len() != p) {
+        None => Ok(()),
+        Some(w) => Err(Error::shape(
+            "warm start",
+            format!("{p} coordinates"),
+            w.len().to_string(),
+            "give one value per scaled coefficient, intercepts last",
+        )),
+    }
+}

@@ -1,0 +1,186 @@
+//! The end of a path's point: rounding accuracy, and the same bits however it was reached.
+//!
+//! *Quadratic losses.* On the face F with signs σ the solution is that of
+//! `A_FF w_F = −(∇loss(w⁰) + penalty slope σ − λ₂c)_F`, w⁰ the fixed coordinates alone; solved by
+//! the Cholesky factor and refined with the gradient formed from residuals. Nothing but F and σ
+//! enters.
+//!
+//! *Other losses, and groups.* w is rounded to half of its digits, which forgets the way it was
+//! reached (solutions agree to far more digits than that), and then
+//!
+//! ```text
+//! w ← w − A(w_rounded)⁻¹ ρ(w)      ρ the gradient of everything on the face
+//! ```
+//!
+//! three times: the first step is Newton's, which squares the error, the others finish with the
+//! same factor.
+
+use crate::real::Real;
+
+use super::cholesky;
+use super::quadratic::{FaceFactor, LARGEST_CHOLESKY};
+use super::regularizer::{Face, Regularizer, Rule};
+use super::walk::{Walk, quadratic_model};
+
+/// Steps of iterative refinement at most; f64 needs one.
+const REFINEMENTS: usize = 4;
+
+impl<R: Real> Walk<'_, '_, R> {
+    /// Ends at the solution that face and signs determine. False (and w as before) when that
+    /// solution does not have them, or violates optimality elsewhere.
+    pub(super) fn finish_quadratic(
+        &mut self,
+        regularizer: &Regularizer<'_>,
+        factor: &FaceFactor<R>,
+        rounding: f64,
+    ) -> bool {
+        if regularizer.rules.iter().any(|r| matches!(r, Rule::Group(_))) {
+            return false;
+        }
+        let before = self.w.clone();
+        let faces: Vec<Face> = self.faces(regularizer);
+        if faces.iter().filter(|&&f| f != 0).count() != factor.set.len() {
+            return false;
+        }
+        let mut fixed_is_zero = true;
+        for (w, &face) in self.w.iter_mut().zip(&faces) {
+            if face == 0 {
+                fixed_is_zero &= *w == 0.0;
+            } else {
+                *w = 0.0;
+            }
+        }
+        if fixed_is_zero {
+            self.gradient.copy_from_slice(&self.origin);
+        } else {
+            self.evaluate();
+        }
+        let mut last = f64::INFINITY;
+        for refinement in 0..=REFINEMENTS {
+            let mut rho: Vec<R> = Vec::with_capacity(factor.set.len());
+            let mut size = 0.0;
+            for &j in &factor.set {
+                let j = j as usize;
+                let value = self.gradient[j]
+                    + regularizer.ridge_gradient(j, self.w[j])
+                    + regularizer.rules[j].slope(faces[j]);
+                size += value * value;
+                rho.push(R::of(value));
+            }
+            let size: f64 = f64::sqrt(size);
+            if refinement > 1 && (size <= 0.25 * rounding || size > 0.5 * last) {
+                break;
+            }
+            last = size;
+            cholesky::solve(&factor.factor, &mut rho);
+            let mut largest = 0.0f64;
+            for (&j, &step) in factor.set.iter().zip(&rho) {
+                let step = step.to_f64();
+                let w = &mut self.w[j as usize];
+                *w -= step;
+                if *w != 0.0 {
+                    largest = largest.max((step / *w).abs());
+                }
+            }
+            match &self.smooth.gram {
+                // A correction so small is carried through the Hessian as well as anew.
+                Some(gram) if refinement > 0 && largest < 1e-7 && R::NAME == "f64" => {
+                    let p = self.smooth.p;
+                    for (&j, &step) in factor.set.iter().zip(&rho) {
+                        let column = &gram[j as usize * p..(j as usize + 1) * p];
+                        for (g, &h) in self.gradient.iter_mut().zip(column) {
+                            *g -= step.to_f64() * h.to_f64();
+                        }
+                    }
+                }
+                _ => self.evaluate(),
+            }
+        }
+        let same = factor
+            .set
+            .iter()
+            .all(|&j| regularizer.rules[j as usize].face(self.w[j as usize]) == faces[j as usize]);
+        // Coordinates that are fixed may carry the rounding of their own gradient.
+        if same && self.distance(regularizer) <= 4.0 * rounding {
+            return true;
+        }
+        self.w = before;
+        self.evaluate();
+        false
+    }
+
+    /// The face of every coordinate, blocks of one coordinate only.
+    fn faces(&self, regularizer: &Regularizer<'_>) -> Vec<Face> {
+        regularizer
+            .rules
+            .iter()
+            .zip(&self.w)
+            .map(|(rule, &w)| rule.face(w))
+            .collect()
+    }
+
+    /// Newton on the face from the rounded w; keeps w when that is no solution at least as good
+    /// as `roundings` of the terms.
+    pub(super) fn finish_smooth(&mut self, regularizer: &Regularizer<'_>, roundings: f64) {
+        let face = regularizer.face(&self.w);
+        if face.is_empty() || face.len() > LARGEST_CHOLESKY {
+            return;
+        }
+        let before = self.w.clone();
+        let distance_before = self.distance(regularizer);
+        let signs: Vec<bool> = face.iter().map(|&j| self.w[j as usize] > 0.0).collect();
+        for &j in &face {
+            let w = &mut self.w[j as usize];
+            *w = half_digits::<R>(*w);
+        }
+        self.fix_gauge();
+        self.evaluate();
+        let curvature = self.smooth.curvature(&self.z, self.target, 0.0);
+        let hessian = self.smooth.hessian(&face, &curvature);
+        let model = quadratic_model(
+            self.smooth,
+            regularizer,
+            &face,
+            &hessian,
+            &self.w,
+            &self.gradient,
+        );
+        let all: Vec<u32> = (0..face.len() as u32).collect();
+        let mut factor = model.face_matrix(&vec![2; face.len()], &all);
+        if cholesky::factor(&mut factor, face.len()) {
+            for _ in 0..3 {
+                let rho = self.face_residual(regularizer);
+                let mut step: Vec<R> = face.iter().map(|&j| R::of(rho[j as usize])).collect();
+                cholesky::solve(&factor, &mut step);
+                for (&j, &step) in face.iter().zip(&step) {
+                    self.w[j as usize] -= step.to_f64();
+                }
+                self.evaluate();
+            }
+            let is_group = |j: u32| {
+                regularizer.rules.len() != self.w.len()
+                    || matches!(regularizer.rules[j as usize], Rule::Group(_))
+            };
+            let same = regularizer.face(&self.w) == face
+                && face
+                    .iter()
+                    .zip(&signs)
+                    .all(|(&j, &sign)| is_group(j) || (self.w[j as usize] > 0.0) == sign);
+            let allowed = (roundings * self.scale(regularizer)).max(2.0 * distance_before);
+            if same && self.distance(regularizer) <= allowed {
+                return;
+            }
+        }
+        self.w = before;
+        self.evaluate();
+    }
+}
+
+/// w rounded to half of the digits of R, by Dekker's splitting.
+fn half_digits<R: Real>(w: f64) -> f64 {
+    // 2^27 + 1 leaves 26 of 53 digits, 2^40 + 1 leaves 13.
+    let digits = if R::NAME == "f32" { 40 } else { 27 };
+    let splitter = (1u64 << digits) as f64 + 1.0;
+    let scaled = splitter * w;
+    scaled - (scaled - w)
+}

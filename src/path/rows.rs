@@ -1,0 +1,282 @@
+//! A penalised quadratic in residual form: for sets of coordinates whose Hessian is too large to
+//! form.
+//!
+//! Coordinate descent keeps the model's row residuals `v = s∘r/n + (row Hessian)·X̂Δ`, so that the
+//! gradient of coordinate j is `x̂_jᵀ v`. Sparse columns are used as stored, without their centre:
+//! moving ŵ_j by δ along the stored column is moving it along x̂_j with the intercept moved by
+//! `δ m_j/σ_j`, and there always is an intercept where columns are centred. The face's Newton step
+//! is by conjugate gradient.
+
+use crate::loss::Loss;
+use crate::real::Real;
+
+use super::regularizer::{Regularizer, Rule, group_norm};
+use super::smooth::{Curvature, Smooth};
+
+/// Epochs of coordinate descent between Newton steps.
+const EPOCHS: usize = 8;
+/// Conjugate-gradient steps of a Newton step at most.
+const LINEAR_STEPS: usize = 300;
+/// The relative residual at which a Newton step is good enough; the next one corrects it.
+const LINEAR_TOLERANCE: f64 = 1e-6;
+
+/// Some epochs of coordinate descent on the model at w; returns their number.
+pub(super) fn descend<R: Real>(
+    smooth: &Smooth<'_, R>,
+    regularizer: &Regularizer<'_>,
+    curvature: &Curvature,
+    blocks: &[u32],
+    residuals: &[f64],
+    w: &mut [f64],
+) -> usize {
+    let mut v = residuals.to_vec();
+    let diagonal: Vec<f64> = diagonal(smooth, curvature);
+    let mut old = Vec::new();
+    for epoch in 0..EPOCHS {
+        let mut moved = false;
+        for &b in blocks {
+            let b = b as usize;
+            let rule = regularizer.rules[b];
+            let members = regularizer.blocks.members(b);
+            if let Rule::Group(t) = rule {
+                // The trace bounds the block's largest eigenvalue.
+                let trace: f64 = members.iter().map(|&j| diagonal[j as usize]).sum();
+                let a = trace + regularizer.l2;
+                if a <= 0.0 {
+                    continue;
+                }
+                old.clear();
+                old.extend(members.iter().map(|&j| {
+                    let j = j as usize;
+                    let g = partial(smooth, j, &v) + regularizer.ridge_gradient(j, w[j]);
+                    a * w[j] - g
+                }));
+                let norm = old.iter().map(|u| u * u).sum::<f64>().sqrt();
+                let factor = if norm <= t { 0.0 } else { (1.0 - t / norm) / a };
+                for (&j, u) in members.iter().zip(&old) {
+                    moved |= shift(smooth, curvature, j as usize, factor * u, w, &mut v);
+                }
+                continue;
+            }
+            for &j in members {
+                let j = j as usize;
+                let a = diagonal[j] + regularizer.ridge(j);
+                if a > 0.0 {
+                    let g = partial(smooth, j, &v) + regularizer.ridge_gradient(j, w[j]);
+                    moved |= shift(smooth, curvature, j, rule.update(a, w[j], g), w, &mut v);
+                }
+            }
+        }
+        if !moved {
+            return epoch + 1;
+        }
+    }
+    EPOCHS
+}
+
+/// The Hessian's diagonal along the stored columns.
+fn diagonal<R: Real>(smooth: &Smooth<'_, R>, curvature: &Curvature) -> Vec<f64> {
+    let c = smooth.classes;
+    if smooth.loss == Loss::Quadratic {
+        return smooth.square.clone();
+    }
+    (0..smooth.p)
+        .map(|at| {
+            let (j, k) = (at / c, at % c);
+            let mut sum = 0.0;
+            smooth
+                .columns
+                .for_each_stored(j, |i, x| sum += curvature.diagonal(smooth, i, k) * x * x);
+            sum
+        })
+        .collect()
+}
+
+fn partial<R: Real>(smooth: &Smooth<'_, R>, coordinate: usize, v: &[f64]) -> f64 {
+    if smooth.loss == Loss::Quadratic {
+        return v[coordinate];
+    }
+    let (c, n) = (smooth.classes, smooth.rows());
+    let v = &v[coordinate % c * n..(coordinate % c + 1) * n];
+    smooth.columns.stored_dot(coordinate / c, v)
+}
+
+/// Sets a coordinate and brings v up to date; true when it moved.
+fn shift<R: Real>(
+    smooth: &Smooth<'_, R>,
+    curvature: &Curvature,
+    coordinate: usize,
+    new: f64,
+    w: &mut [f64],
+    v: &mut [f64],
+) -> bool {
+    let delta = new - w[coordinate];
+    if delta == 0.0 {
+        return false;
+    }
+    w[coordinate] = new;
+    let (c, n) = (smooth.classes, smooth.rows());
+    let (j, k) = (coordinate / c, coordinate % c);
+    let center = smooth.columns.shift(j);
+    if center != 0.0 {
+        let intercept = smooth.p - c + k;
+        w[intercept] += delta * center;
+    }
+    if c == 1 {
+        smooth
+            .columns
+            .for_each_stored(j, |i, x| v[i] += delta * x * curvature.diagonal(smooth, i, 0));
+        return true;
+    }
+    for l in 0..c {
+        let v = &mut v[l * n..(l + 1) * n];
+        smooth.columns.for_each_stored(j, |i, x| {
+            v[i] += delta * x * curvature.entry(smooth, i, l, k);
+        });
+    }
+    true
+}
+
+/// y ← (∇²loss + λ₂ + curvature of group norms) x on `face`, both of length p and zero off it.
+pub(super) struct FaceOperator<'a, 'p, R> {
+    pub(super) smooth: &'a Smooth<'p, R>,
+    pub(super) regularizer: &'a Regularizer<'a>,
+    pub(super) curvature: &'a Curvature,
+    pub(super) face: &'a [u32],
+    /// The groups on the face: block, strength over ‖w_g‖, ŵ_g.
+    pub(super) groups: Vec<(u32, f64, Vec<f64>)>,
+}
+
+impl<'a, 'p, R: Real> FaceOperator<'a, 'p, R> {
+    pub(super) fn new(
+        smooth: &'a Smooth<'p, R>,
+        regularizer: &'a Regularizer<'a>,
+        curvature: &'a Curvature,
+        face: &'a [u32],
+        w: &[f64],
+    ) -> Self {
+        let mut groups = Vec::new();
+        for (b, rule) in regularizer.rules.iter().enumerate() {
+            let members = regularizer.blocks.members(b);
+            if let Rule::Group(t) = rule
+                && face.binary_search(&members[0]).is_ok()
+            {
+                let norm = group_norm(members, w);
+                if norm > 0.0 {
+                    let unit = members.iter().map(|&j| w[j as usize] / norm).collect();
+                    groups.push((b as u32, t / norm, unit));
+                }
+            }
+        }
+        Self {
+            smooth,
+            regularizer,
+            curvature,
+            face,
+            groups,
+        }
+    }
+
+    pub(super) fn apply(&self, x: &[f64], y: &mut [f64]) {
+        let smooth = self.smooth;
+        let mut z = vec![0.0; smooth.rows() * smooth.classes];
+        smooth.predictors(x, &mut z);
+        smooth.apply_curvature(self.curvature, &mut z);
+        let mut full = vec![0.0; smooth.p];
+        smooth.gradient(&z, &mut full);
+        y.fill(0.0);
+        for &j in self.face {
+            let j = j as usize;
+            y[j] = full[j] + self.regularizer.ridge(j) * x[j];
+        }
+        for (b, scale, unit) in &self.groups {
+            let members = self.regularizer.blocks.members(*b as usize);
+            let along: f64 = members
+                .iter()
+                .zip(unit)
+                .map(|(&j, u)| x[j as usize] * u)
+                .sum();
+            for (&j, u) in members.iter().zip(unit) {
+                y[j as usize] += scale * (x[j as usize] - along * u);
+            }
+        }
+    }
+
+    /// The diagonal of the operator on the face; 1 elsewhere and where it vanishes.
+    pub(super) fn diagonal(&self) -> Vec<f64> {
+        let smooth = self.smooth;
+        let c = smooth.classes;
+        let mut out = vec![1.0; smooth.p];
+        for &at in self.face {
+            let (j, k) = (at as usize / c, at as usize % c);
+            let mut sum = 0.0;
+            if smooth.loss == Loss::Quadratic {
+                sum = smooth.square[j];
+            } else {
+                let shift = smooth.columns.shift(j);
+                let mut weights = 0.0;
+                let mut total = 0.0;
+                smooth.columns.for_each_stored(j, |i, x| {
+                    let h = self.curvature.diagonal(smooth, i, k);
+                    sum += h * x * x;
+                    weights += h * x;
+                });
+                if shift != 0.0 {
+                    total += (0..smooth.rows())
+                        .map(|i| self.curvature.diagonal(smooth, i, k))
+                        .sum::<f64>();
+                    sum += shift * (shift * total - 2.0 * weights);
+                }
+            }
+            out[at as usize] = sum + self.regularizer.ridge(at as usize);
+        }
+        for (b, scale, unit) in &self.groups {
+            let members = self.regularizer.blocks.members(*b as usize);
+            for (&j, u) in members.iter().zip(unit) {
+                out[j as usize] += scale * (1.0 - u * u);
+            }
+        }
+        for d in &mut out {
+            if !(*d > 0.0) {
+                *d = 1.0;
+            }
+        }
+        out
+    }
+}
+
+/// A Newton step on the face: x ≈ −A⁻¹ρ by conjugate gradient; returns the number of products.
+pub(super) fn newton_step<R: Real>(operator: &FaceOperator<'_, '_, R>, rho: &[f64], x: &mut [f64]) -> usize {
+    let diagonal = operator.diagonal();
+    let p = rho.len();
+    x.fill(0.0);
+    let mut r: Vec<f64> = rho.iter().map(|r| -r).collect();
+    let mut direction: Vec<f64> = r.iter().zip(&diagonal).map(|(r, d)| r / d).collect();
+    let mut product = vec![0.0; p];
+    let inner = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
+    let goal = inner(rho, rho) * LINEAR_TOLERANCE * LINEAR_TOLERANCE;
+    let mut rz = inner(&r, &direction);
+    for step in 0..LINEAR_STEPS {
+        operator.apply(&direction, &mut product);
+        let curvature = inner(&direction, &product);
+        if !(curvature > 0.0) {
+            return step + 1;
+        }
+        let alpha = rz / curvature;
+        for j in 0..p {
+            x[j] += alpha * direction[j];
+            r[j] -= alpha * product[j];
+        }
+        if inner(&r, &r) <= goal {
+            return step + 1;
+        }
+        let z: Vec<f64> = r.iter().zip(&diagonal).map(|(r, d)| r / d).collect();
+        let next = inner(&r, &z);
+        let beta = next / rz;
+        rz = next;
+        for j in 0..p {
+            direction[j] = z[j] + beta * direction[j];
+        }
+    }
+    LINEAR_STEPS
+}

@@ -1,0 +1,501 @@
+//! The smooth part of a problem: the loss, by rows, in the form that the solvers of this module
+//! need. Sums over rows are in `f64` whatever the precision of the design, so that the gradient
+//! formed from residuals is good to the rounding of the data.
+//!
+//! Predictors are class-major: `z[k·n + i]` is the predictor of row i and class k.
+
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::{Accum, MatMut, MatRef, Par};
+
+use crate::loss::Loss;
+use crate::loss::softmax;
+use crate::problem::Problem;
+use crate::real::Real;
+
+use super::columns::Columns;
+use super::vector::{dot, vectorized};
+
+/// Features up to which the Gram matrix of a quadratic loss is formed once, in full.
+const FULL_GRAM_COORDINATES: usize = 384;
+
+/// Loss and design of a problem.
+pub(super) struct Smooth<'p, R> {
+    pub(super) problem: &'p Problem,
+    pub(super) columns: Columns<R>,
+    pub(super) loss: Loss,
+    pub(super) classes: usize,
+    /// Number of coordinates p.
+    pub(super) p: usize,
+    /// s_i/n.
+    pub(super) weight: Vec<f64>,
+    /// Σ_i (s_i/n) x̂_ij² per column; for the quadratic form |Q_jj|.
+    pub(super) square: Vec<f64>,
+    /// The full Hessian of a quadratic loss, when it is small: p × p.
+    pub(super) gram: Option<Vec<R>>,
+}
+
+/// The Hessian's row factors at some predictors.
+pub(super) struct Curvature {
+    /// One class: h_i s_i/n. Multinomial: the probabilities, class-major.
+    values: Vec<f64>,
+    /// How far the curvature is blended towards that of a global majorant, 0 to 1.
+    blend: f64,
+}
+
+impl Curvature {
+    /// The row Hessian's entry (k, k) of row i, weight included.
+    #[inline(always)]
+    pub(super) fn diagonal<R: Real>(&self, smooth: &Smooth<'_, R>, i: usize, k: usize) -> f64 {
+        match smooth.loss {
+            Loss::Quadratic => 1.0,
+            Loss::Multinomial => self.entry(smooth, i, k, k),
+            _ => self.values[i],
+        }
+    }
+
+    /// The row Hessian's entry (k, l) of row i of the multinomial loss, weight included.
+    #[inline(always)]
+    pub(super) fn entry<R: Real>(
+        &self,
+        smooth: &Smooth<'_, R>,
+        i: usize,
+        k: usize,
+        l: usize,
+    ) -> f64 {
+        let n = smooth.rows();
+        let (p, q) = (self.values[k * n + i], self.values[l * n + i]);
+        let own = if k == l {
+            (1.0 - self.blend) * p + 0.5 * self.blend
+        } else {
+            0.0
+        };
+        smooth.weight[i] * (own - (1.0 - self.blend) * p * q)
+    }
+}
+
+/// The Hessian of a quadratic loss on a set of coordinates that grows along a path.
+pub(super) struct KeptHessian<R> {
+    /// Coordinates, ascending.
+    pub(super) set: Vec<u32>,
+    pub(super) hessian: Vec<R>,
+    /// √(s/n)∘x̂_j of every coordinate of the set.
+    scaled: Vec<R>,
+}
+
+impl<R> KeptHessian<R> {
+    pub(super) fn empty() -> Self {
+        Self {
+            set: Vec::new(),
+            hessian: Vec::new(),
+            scaled: Vec::new(),
+        }
+    }
+}
+
+impl<'p, R: Real> Smooth<'p, R> {
+    pub(super) fn new(problem: &'p Problem, allow_gram: bool) -> Self {
+        let columns = Columns::new(&problem.train.design);
+        let n = columns.rows;
+        let loss = problem.loss;
+        let weight: Vec<f64> = problem.train.weights.iter().map(|s| s / n as f64).collect();
+        let total = weight.iter().sum();
+        let mut square: Vec<f64> = (0..columns.count)
+            .map(|j| columns.square(j, &weight, total))
+            .collect();
+        if loss == Loss::Quadratic {
+            for (j, square) in square.iter_mut().enumerate() {
+                *square = 0.0;
+                columns.for_each_stored(j, |i, x| {
+                    if i == j {
+                        *square = x.abs();
+                    }
+                });
+            }
+        }
+        let p = problem.coordinates();
+        let mut smooth = Self {
+            problem,
+            columns,
+            loss,
+            classes: problem.classes,
+            p,
+            weight,
+            square,
+            gram: None,
+        };
+        if allow_gram && loss.is_quadratic() && p <= FULL_GRAM_COORDINATES {
+            let all: Vec<u32> = (0..p as u32).collect();
+            let curvature = smooth.curvature(&[], 0, 0.0);
+            smooth.gram = Some(smooth.hessian(&all, &curvature));
+        }
+        smooth
+    }
+
+    pub(super) fn rows(&self) -> usize {
+        self.columns.rows
+    }
+
+    fn target(&self, target: usize) -> &[f64] {
+        &self.problem.train.targets[target]
+    }
+
+    /// True for a coordinate whose column is zero: the loss does not depend on it.
+    pub(super) fn is_zero_column(&self, coordinate: usize) -> bool {
+        let j = coordinate / self.classes;
+        if self.loss == Loss::Quadratic {
+            let mut zero = true;
+            self.columns.for_each_stored(j, |_, x| zero &= x == 0.0);
+            return zero;
+        }
+        self.square[j] == 0.0
+    }
+
+    /// z = X̂ w.
+    pub(super) fn predictors(&self, w: &[f64], z: &mut [f64]) {
+        let (n, c) = (self.rows(), self.classes);
+        for (k, z) in z.chunks_exact_mut(n).enumerate() {
+            self.columns.apply(
+                #[inline(always)]
+                |j| w[j * c + k],
+                z,
+            );
+        }
+    }
+
+    /// ∂loss/∂z: s∘r/n by class; for the quadratic form Qw − b.
+    pub(super) fn residuals(&self, z: &[f64], target: usize, out: &mut [f64]) {
+        let (n, c, y) = (self.rows(), self.classes, self.target(target));
+        match self.loss {
+            Loss::Multinomial => {
+                let mut row = vec![0.0; c];
+                for i in 0..n {
+                    (0..c).for_each(|k| row[k] = z[k * n + i]);
+                    softmax::softmax_in_place(&mut row);
+                    row[y[i] as usize] -= 1.0;
+                    (0..c).for_each(|k| out[k * n + i] = row[k] * self.weight[i]);
+                }
+            }
+            Loss::Quadratic => {
+                for i in 0..n {
+                    out[i] = z[i] - y[i];
+                }
+            }
+            Loss::Squared => {
+                for i in 0..n {
+                    out[i] = (z[i] - y[i]) * self.weight[i];
+                }
+            }
+            loss => {
+                for i in 0..n {
+                    out[i] = loss.residual(z[i], y[i]) * self.weight[i];
+                }
+            }
+        }
+    }
+
+    /// ∇loss from the residuals.
+    pub(super) fn gradient(&self, residuals: &[f64], gradient: &mut [f64]) {
+        let (n, c) = (self.rows(), self.classes);
+        if self.loss == Loss::Quadratic {
+            gradient.copy_from_slice(residuals);
+            return;
+        }
+        for (k, residuals) in residuals.chunks_exact(n).enumerate() {
+            self.columns.transposed(
+                residuals,
+                #[inline(always)]
+                |j, value| gradient[j * c + k] = value,
+            );
+        }
+    }
+
+    /// The loss at predictors z (and w, which the quadratic form needs).
+    pub(super) fn value(&self, w: &[f64], z: &[f64], target: usize) -> f64 {
+        let (n, c, y) = (self.rows(), self.classes, self.target(target));
+        match self.loss {
+            Loss::Quadratic => (0..n).map(|i| w[i] * (0.5 * z[i] - y[i])).sum(),
+            Loss::Multinomial => {
+                let mut row = vec![0.0; c];
+                (0..n)
+                    .map(|i| {
+                        (0..c).for_each(|k| row[k] = z[k * n + i]);
+                        let class = row[y[i] as usize];
+                        self.weight[i] * (softmax::softmax_in_place(&mut row) - class)
+                    })
+                    .sum()
+            }
+            loss => (0..n)
+                .map(|i| self.weight[i] * loss.value(z[i], y[i]))
+                .sum(),
+        }
+    }
+
+    /// The Hessian's row factors at z, blended by `blend` towards a majorant.
+    ///
+    /// The majorant's curvature bounds the loss from above everywhere: ¼ (logistic), ½
+    /// (multinomial, Böhning), 1 (squared hinge), min(1, δ/|e|) (Huber).
+    pub(super) fn curvature(&self, z: &[f64], target: usize, blend: f64) -> Curvature {
+        let (n, c, y) = (self.rows(), self.classes, self.target(target));
+        let values = match self.loss {
+            Loss::Quadratic => Vec::new(),
+            Loss::Squared => self.weight.clone(),
+            Loss::Multinomial => {
+                let mut values = vec![0.0; n * c];
+                let mut row = vec![0.0; c];
+                for i in 0..n {
+                    (0..c).for_each(|k| row[k] = z[k * n + i]);
+                    softmax::softmax_in_place(&mut row);
+                    (0..c).for_each(|k| values[k * n + i] = row[k]);
+                }
+                values
+            }
+            loss => (0..n)
+                .map(|i| {
+                    let majorant = match loss {
+                        Loss::Huber { delta } => (delta / (z[i] - y[i]).abs()).min(1.0),
+                        _ => loss.curvature_bound(),
+                    };
+                    let h = loss.curvature(z[i], y[i]);
+                    self.weight[i] * (h + blend * (majorant - h))
+                })
+                .collect(),
+        };
+        Curvature { values, blend }
+    }
+
+    /// The largest row curvature over its bound: near 0 only where all rows are saturated.
+    pub(super) fn saturation(&self, curvature: &Curvature) -> f64 {
+        let n = self.rows();
+        let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
+        match self.loss {
+            Loss::Multinomial => 2.0 * largest(&mut curvature.values.iter().map(|p| p * (1.0 - p))),
+            Loss::Quadratic => 1.0,
+            loss => {
+                largest(
+                    &mut (0..n)
+                        .filter(|&i| self.weight[i] > 0.0)
+                        .map(|i| curvature.values[i] / self.weight[i]),
+                ) / loss.curvature_bound()
+            }
+        }
+    }
+
+    /// q ← (row Hessian)·q in place: what multiplies X̂ᵀ in a Hessian-vector product.
+    pub(super) fn apply_curvature(&self, curvature: &Curvature, q: &mut [f64]) {
+        let (n, c) = (self.rows(), self.classes);
+        match self.loss {
+            Loss::Quadratic => {}
+            Loss::Multinomial => {
+                let (keep, blend) = (1.0 - curvature.blend, curvature.blend);
+                let p = &curvature.values;
+                for i in 0..n {
+                    let mean: f64 = (0..c).map(|k| p[k * n + i] * q[k * n + i]).sum();
+                    for k in 0..c {
+                        let at = k * n + i;
+                        q[at] = self.weight[i]
+                            * (keep * p[at] * (q[at] - mean) + 0.5 * blend * q[at]);
+                    }
+                }
+            }
+            _ => q.iter_mut().zip(&curvature.values).for_each(|(q, h)| *q *= h),
+        }
+    }
+
+    /// ∇²loss restricted to `set`, full symmetric storage.
+    pub(super) fn hessian(&self, set: &[u32], curvature: &Curvature) -> Vec<R> {
+        let m = set.len();
+        if let Some(gram) = &self.gram {
+            let mut h = Vec::with_capacity(m * m);
+            for &j in set {
+                let column = &gram[j as usize * self.p..(j as usize + 1) * self.p];
+                h.extend(set.iter().map(|&i| column[i as usize]));
+            }
+            return h;
+        }
+        let mut h = vec![R::zero(); m * m];
+        match (self.loss, self.columns.dense()) {
+            (Loss::Quadratic, _) => self.gather_form(set, &mut h),
+            (Loss::Multinomial, Some(values)) => {
+                self.dense_multinomial(values, set, curvature, &mut h);
+            }
+            (_, Some(values)) => {
+                let root: Vec<R> = roots(&curvature.values);
+                let scaled = self.scaled_columns(values, set.iter().map(|&j| (j as usize, &root[..])));
+                multiply(&scaled, self.rows(), m, R::one(), &mut h);
+            }
+            (_, None) => self.sparse_hessian(set, curvature, &mut h),
+        }
+        for j in 0..m {
+            for i in j + 1..m {
+                h[i * m + j] = h[j * m + i];
+            }
+        }
+        h
+    }
+
+    /// ∇²loss of a quadratic loss on `set`, given that on a subset.
+    ///
+    /// Every entry is a sum over rows of its own, whatever the set, so that it has the same bits
+    /// however the set grew.
+    pub(super) fn extend_hessian(&self, kept: &KeptHessian<R>, set: &[u32]) -> KeptHessian<R> {
+        let (n, m) = (self.rows(), set.len());
+        let dense = match self.columns.dense() {
+            Some(values) if self.loss == Loss::Squared => values,
+            _ => {
+                return KeptHessian {
+                    set: set.to_vec(),
+                    hessian: self.hessian(set, &self.curvature(&[], 0, 0.0)),
+                    scaled: Vec::new(),
+                };
+            }
+        };
+        let root: Vec<R> = roots(&self.weight);
+        let place: Vec<Option<usize>> = set.iter().map(|j| kept.set.binary_search(j).ok()).collect();
+        let mut scaled = Vec::with_capacity(n * m);
+        for (&j, place) in set.iter().zip(&place) {
+            match place {
+                Some(at) => scaled.extend_from_slice(&kept.scaled[at * n..(at + 1) * n]),
+                None => scaled.extend(
+                    dense[j as usize * n..(j as usize + 1) * n]
+                        .iter()
+                        .zip(&root)
+                        .map(|(&x, &r)| x * r),
+                ),
+            }
+        }
+        let mut hessian = vec![R::zero(); m * m];
+        vectorized(
+            #[inline(always)]
+            || {
+                for b in 0..m {
+                    let column = &scaled[b * n..(b + 1) * n];
+                    for a in b..m {
+                        let entry = match (place[a], place[b]) {
+                            (Some(a), Some(b)) => kept.hessian[b * kept.set.len() + a],
+                            _ => dot(column, &scaled[a * n..(a + 1) * n]),
+                        };
+                        hessian[b * m + a] = entry;
+                        hessian[a * m + b] = entry;
+                    }
+                }
+            },
+        );
+        KeptHessian {
+            set: set.to_vec(),
+            hessian,
+            scaled,
+        }
+    }
+
+    /// Entries of Q.
+    fn gather_form(&self, set: &[u32], h: &mut [R]) {
+        let m = set.len();
+        let mut place = vec![usize::MAX; self.p];
+        set.iter()
+            .enumerate()
+            .for_each(|(at, &j)| place[j as usize] = at);
+        for (at, &j) in set.iter().enumerate() {
+            self.columns.for_each_stored(j as usize, |i, x| {
+                if place[i] != usize::MAX {
+                    h[at * m + place[i]] = R::of(x);
+                }
+            });
+        }
+    }
+
+    fn scaled_columns<'r>(
+        &self,
+        values: &[R],
+        scaled: impl Iterator<Item = (usize, &'r [R])>,
+    ) -> Vec<R> {
+        let n = self.rows();
+        let mut out = Vec::new();
+        for (j, root) in scaled {
+            let column = &values[j * n..(j + 1) * n];
+            out.extend(column.iter().zip(root).map(|(&x, &r)| x * r));
+        }
+        out
+    }
+
+    /// With probabilities p_k and blend b: block-diagonal in the classes
+    /// `Σ_i (s_i/n)((1 − b)p_ik + b/2) x xᵀ`, minus `(1 − b) Σ_i (s_i/n) p_ik p_il x xᵀ`.
+    fn dense_multinomial(&self, values: &[R], set: &[u32], curvature: &Curvature, h: &mut [R]) {
+        let (n, c, m) = (self.rows(), self.classes, set.len());
+        let (keep, blend) = (1.0 - curvature.blend, curvature.blend);
+        let per_class = |factor: &dyn Fn(f64, f64) -> f64| -> Vec<R> {
+            (0..c * n)
+                .map(|at| R::of(factor(curvature.values[at], self.weight[at % n])))
+                .collect()
+        };
+        let joint = per_class(&|p, s| (keep * s).sqrt() * p);
+        let column = |at: u32| (at as usize / c, at as usize % c);
+        let scaled = self.scaled_columns(
+            values,
+            set.iter().map(|&at| {
+                let (j, k) = column(at);
+                (j, &joint[k * n..(k + 1) * n])
+            }),
+        );
+        multiply(&scaled, n, m, -R::one(), h);
+        let own = per_class(&|p, s| (s * (keep * p + 0.5 * blend)).sqrt());
+        for k in 0..c {
+            let members: Vec<usize> = (0..m).filter(|&at| column(set[at]).1 == k).collect();
+            let scaled = self.scaled_columns(
+                values,
+                members
+                    .iter()
+                    .map(|&at| (column(set[at]).0, &own[k * n..(k + 1) * n])),
+            );
+            let size = members.len();
+            let mut block = vec![R::zero(); size * size];
+            multiply(&scaled, n, size, R::one(), &mut block);
+            for b in 0..size {
+                for a in b..size {
+                    h[members[b] * m + members[a]] += block[b * size + a];
+                }
+            }
+        }
+    }
+
+    fn sparse_hessian(&self, set: &[u32], curvature: &Curvature, h: &mut [R]) {
+        let (n, c, m) = (self.rows(), self.classes, set.len());
+        let mut q = vec![0.0; n * c];
+        for (at, &coordinate) in set.iter().enumerate() {
+            let (j, k) = (coordinate as usize / c, coordinate as usize % c);
+            q.fill(0.0);
+            self.columns.add_scaled(j, 1.0, &mut q[k * n..(k + 1) * n]);
+            self.apply_curvature(curvature, &mut q);
+            let totals: Vec<f64> = q.chunks_exact(n).map(|q| q.iter().sum()).collect();
+            for (other, &coordinate) in set.iter().enumerate().skip(at) {
+                let (j, k) = (coordinate as usize / c, coordinate as usize % c);
+                let product = self
+                    .columns
+                    .dot(j, &q[k * n..(k + 1) * n], totals[k]);
+                h[at * m + other] = R::of(product);
+            }
+        }
+    }
+}
+
+fn roots<R: Real>(values: &[f64]) -> Vec<R> {
+    values.iter().map(|v| R::of(v.sqrt())).collect()
+}
+
+/// Lower triangle of H ← H + α XᵀX for column-major n × m X.
+fn multiply<R: Real>(x: &[R], n: usize, m: usize, alpha: R, h: &mut [R]) {
+    if m == 0 {
+        return;
+    }
+    let x = MatRef::from_column_major_slice(x, n, m);
+    triangular::matmul(
+        MatMut::from_column_major_slice_mut(h, m, m),
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        x.transpose(),
+        BlockStructure::Rectangular,
+        x,
+        BlockStructure::Rectangular,
+        alpha,
+        Par::Seq,
+    );
+}

@@ -1,0 +1,261 @@
+//! The ends of the range: no penalty, all penalty, no variance, no unique solution, no solution.
+
+use crate::control::Control;
+use crate::data::matrix::{Dense, Matrix};
+use crate::kinds::{Preconditioner, Status};
+use crate::loss::Loss;
+use crate::path::walk::Form;
+use crate::path::{PathSettings, RestrictedMethod, solve};
+use crate::penalty::Penalty;
+use crate::problem::{Point, Problem, Specification};
+
+use super::cases::{
+    Recipe, TO_ROUNDING, adjoints, assert_converged, loss_on, scaled_residual, solve_all, step_of,
+};
+
+fn at(l1: f64, l2: f64) -> Point {
+    Point { l1, l2, target: 0 }
+}
+
+fn dense(rows: &[&[f64]]) -> Matrix {
+    let values = rows.iter().flat_map(|r| r.iter().copied()).collect();
+    Matrix::Dense(Dense::new(rows.len(), rows[0].len(), values).unwrap())
+}
+
+fn bare(mut s: Specification) -> Problem {
+    s.scaling.intercept = false;
+    s.scaling.standardize = false;
+    Problem::new(s).unwrap()
+}
+
+#[test]
+fn zero_from_the_largest_strength_on() {
+    for loss in [
+        Loss::Squared,
+        Loss::Logistic,
+        Loss::Multinomial,
+        Loss::Huber { delta: 0.5 },
+        Loss::SquaredHinge,
+    ] {
+        let problem = Recipe::new(1, loss, Penalty::ElasticNet).build();
+        let zero = vec![0.0; problem.coordinates()];
+        let (_, gradient) = loss_on(&problem.train, loss, problem.classes, 0, &zero);
+        let largest = gradient.iter().fold(0.0f64, |a, g| a.max(g.abs()));
+        for l1 in [largest * (1.0 + 1e-12), 2.0 * largest] {
+            let s = solve_all::<f64>(&problem, &[at(l1, 0.0)], Form::Auto);
+            assert_converged(&s);
+            assert_eq!(s[0].w, zero);
+        }
+        let s = solve_all::<f64>(&problem, &[at(0.99 * largest, 0.0)], Form::Auto);
+        assert_ne!(s[0].w, zero);
+    }
+}
+
+#[test]
+fn zero_at_exact_equality() {
+    // Gradient at zero: −(3 + 1)/4 = −1 and −(3 − 1)/4 = −½, exactly.
+    let x = dense(&[&[1.0, 1.0], &[1.0, -1.0], &[0.0, 0.0], &[0.0, 0.0]]);
+    let problem = bare(Specification::new(Loss::Squared, x, vec![vec![3.0, 1.0, 0.0, 0.0]]));
+    for form in [Form::Auto, Form::Residual] {
+        let s = solve_all::<f64>(&problem, &[at(1.0, 0.0), at(1.0, 0.7)], form);
+        assert_converged(&s);
+        assert_eq!(s[0].w, [0.0, 0.0]);
+        assert_eq!(s[1].w, [0.0, 0.0]);
+        let below = solve_all::<f64>(&problem, &[at(1.0 - 1e-9, 0.0)], form);
+        assert!(below[0].w[0] > 0.0);
+    }
+}
+
+#[test]
+fn duplicate_columns_without_ridge_are_solved_and_singular() {
+    let mut rows = Vec::new();
+    let mut y = Vec::new();
+    for i in 0..30 {
+        let a = ((i * 37 % 30) as f64 - 14.5) / 9.0;
+        let b = ((i * 11 % 30) as f64 - 14.5) / 9.0;
+        rows.push(vec![a, b, a]);
+        y.push(1.3 * a - 0.4 * b + 0.01 * (i % 5) as f64);
+    }
+    let rows: Vec<&[f64]> = rows.iter().map(|r| &r[..]).collect();
+    let problem = bare(Specification::new(Loss::Squared, dense(&rows), vec![y]));
+    for point in [at(0.05, 0.0), at(0.0, 0.0)] {
+        for form in [Form::Auto, Form::Residual] {
+            let s = solve_all::<f64>(&problem, &[point], form);
+            assert_converged(&s);
+            let residual = scaled_residual(&problem, point, &s[0].w, step_of(&problem, point));
+            assert!(residual < 1e-12, "{residual:e}");
+        }
+        // A solution with both copies on the support.
+        let mut s = solve_all::<f64>(&problem, &[point], Form::Auto);
+        let half = 0.5 * (s[0].w[0] + s[0].w[2]);
+        s[0].w[0] = half;
+        s[0].w[2] = half;
+        for method in [
+            RestrictedMethod::Direct,
+            RestrictedMethod::Cg {
+                preconditioner: Preconditioner::Diagonal,
+            },
+        ] {
+            let z = adjoints(&problem, &[point], &s, method, false);
+            assert!(z[0].singular);
+            assert!(z[0].z.iter().all(|&z| z == 0.0));
+        }
+    }
+}
+
+#[test]
+fn dropped_columns_stay_zero_and_are_no_singularity() {
+    let mut rows = Vec::new();
+    let mut y = Vec::new();
+    for i in 0..20 {
+        rows.push(vec![(i % 7) as f64, 3.0, (i % 3) as f64]);
+        y.push(0.5 * (i % 7) as f64 - (i % 3) as f64 + 2.0);
+    }
+    let rows: Vec<&[f64]> = rows.iter().map(|r| &r[..]).collect();
+    let problem =
+        Problem::new(Specification::new(Loss::Squared, dense(&rows), vec![y])).unwrap();
+    for point in [at(0.0, 0.0), at(0.01, 0.0), at(0.01, 0.1)] {
+        let s = solve_all::<f64>(&problem, &[point], Form::Auto);
+        assert_converged(&s);
+        assert_eq!(s[0].w[1], 0.0);
+        let z = adjoints(&problem, &[point], &s, RestrictedMethod::Direct, true);
+        assert!(!z[0].singular);
+        assert_eq!(z[0].z[1], 0.0);
+    }
+}
+
+#[test]
+fn multinomial_intercepts_keep_their_gauge() {
+    let mut recipe = Recipe::new(3, Loss::Multinomial, Penalty::ElasticNet);
+    recipe.intercept = true;
+    let problem = recipe.build();
+    let p = problem.coordinates();
+    let points = [at(0.02, 0.1), at(0.02, 0.0)];
+    let s = solve_all::<f64>(&problem, &points, Form::Auto);
+    assert_converged(&s);
+    let z = adjoints(&problem, &points, &s, RestrictedMethod::Direct, true);
+    for (s, z) in s.iter().zip(&z) {
+        assert!(s.w[p - 3..].iter().sum::<f64>().abs() < 1e-14);
+        assert!(!z.singular);
+        assert!(z.z[p - 3..].iter().sum::<f64>().abs() < 1e-12);
+    }
+}
+
+#[test]
+fn separable_classes_without_penalty_do_not_converge() {
+    let x = dense(&[&[1.0, 0.3], &[2.0, -0.2], &[-1.0, 0.1], &[-1.5, -0.4]]);
+    let y = vec![1.0, 1.0, -1.0, -1.0];
+    for (loss, classes, y) in [
+        (Loss::Logistic, 1, y.clone()),
+        (Loss::Multinomial, 2, y.iter().map(|y| (1.0 - y) / 2.0).collect()),
+    ] {
+        for intercept in [false, true] {
+            let mut s = Specification::new(loss, x.clone(), vec![y.clone()]);
+            s.classes = classes;
+            s.scaling.intercept = intercept;
+            s.scaling.standardize = false;
+            let problem = Problem::new(s).unwrap();
+            for tolerance in [None, Some(1e-6)] {
+                let settings = PathSettings {
+                    tolerance,
+                    max_steps: 20_000,
+                };
+                let s = solve::<f64>(&problem, &[at(0.0, 0.0)], None, &settings, &Control::new())
+                    .unwrap();
+                assert!(
+                    matches!(s[0].status, Status::Diverged | Status::BudgetSpent | Status::Stalled),
+                    "{loss:?} {intercept} {tolerance:?}: {:?}",
+                    s[0].status
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn two_rows_one_feature() {
+    let x = dense(&[&[1.0], &[2.0]]);
+    for loss in [Loss::Squared, Loss::Huber { delta: 1.0 }] {
+        for intercept in [false, true] {
+            let mut s = Specification::new(loss, x.clone(), vec![vec![1.0, 4.0]]);
+            s.scaling.intercept = intercept;
+            let problem = Problem::new(s).unwrap();
+            for point in [at(0.0, 0.0), at(0.1, 0.0), at(0.1, 1.0)] {
+                let s = solve_all::<f64>(&problem, &[point], Form::Auto);
+                assert_converged(&s);
+                let residual = scaled_residual(&problem, point, &s[0].w, step_of(&problem, point));
+                assert!(residual < 1e-13, "{residual:e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lasso_with_more_features_than_rows() {
+    let mut recipe = Recipe::new(5, Loss::Squared, Penalty::ElasticNet);
+    recipe.n = 30;
+    recipe.d = 400;
+    for intercept in [false, true] {
+        recipe.intercept = intercept;
+        let problem = recipe.build();
+        let points: Vec<Point> = (0..12).map(|k| at(2.0 * 0.6f64.powi(k), 0.0)).collect();
+        for form in [Form::Auto, Form::Residual] {
+            let s = solve_all::<f64>(&problem, &points, form);
+            assert_converged(&s);
+            for (point, s) in points.iter().zip(&s) {
+                let residual = scaled_residual(&problem, *point, &s.w, step_of(&problem, *point));
+                assert!(residual < 1e-11, "{residual:e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn budgets_and_cancellation_are_reported() {
+    let mut recipe = Recipe::new(6, Loss::Logistic, Penalty::ElasticNet);
+    recipe.d = 12;
+    let problem = recipe.build();
+    let settings = PathSettings {
+        tolerance: None,
+        max_steps: 1,
+    };
+    let s = solve::<f64>(&problem, &[at(0.01, 0.01)], None, &settings, &Control::new()).unwrap();
+    assert_eq!(s[0].status, Status::BudgetSpent);
+    let control = Control::new();
+    control.cancel();
+    let s = solve::<f64>(&problem, &[at(0.01, 0.01)], None, &TO_ROUNDING, &control).unwrap();
+    assert_eq!(s[0].status, Status::BudgetSpent);
+    assert!(s[0].w.iter().all(|w| w.is_finite()));
+}
+
+#[test]
+fn warm_starts_change_the_way_and_not_the_end() {
+    let problem = Recipe::new(9, Loss::Squared, Penalty::ElasticNet).build();
+    let points = [at(0.1, 0.01), at(0.02, 0.01)];
+    let cold = solve_all::<f64>(&problem, &points, Form::Auto);
+    let starts: Vec<Vec<f64>> = vec![vec![1.0; problem.coordinates()], vec![f64::NAN; problem.coordinates()]];
+    let warm = solve::<f64>(&problem, &points, Some(&starts), &TO_ROUNDING, &Control::new()).unwrap();
+    for (a, b) in cold.iter().zip(&warm) {
+        assert_eq!(a.w, b.w);
+    }
+    let short = vec![vec![0.0; 2]; 2];
+    assert!(solve::<f64>(&problem, &points, Some(&short), &TO_ROUNDING, &Control::new()).is_err());
+}
+
+#[test]
+fn tolerances_are_met() {
+    for loss in [Loss::Squared, Loss::Logistic, Loss::Huber { delta: 0.5 }] {
+        let problem = Recipe::new(10, loss, Penalty::ElasticNet).build();
+        let (_, origin) = loss_on(&problem.train, loss, 1, 0, &vec![0.0; problem.coordinates()]);
+        let size = origin.iter().map(|g| g * g).sum::<f64>().sqrt();
+        let settings = PathSettings {
+            tolerance: Some(1e-4),
+            max_steps: 1000,
+        };
+        let point = at(0.02, 0.01);
+        let s = solve::<f64>(&problem, &[point], None, &settings, &Control::new()).unwrap();
+        assert_converged(&s);
+        let residual = scaled_residual(&problem, point, &s[0].w, step_of(&problem, point));
+        assert!(residual <= 1e-4 * size, "{residual:e}");
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests of the path solver and its adjoint.
+
+mod cases;
+mod edges;
+mod golden;
+mod properties;
