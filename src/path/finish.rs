@@ -32,7 +32,6 @@ impl<R: Real> Walk<'_, '_, R> {
         &mut self,
         regularizer: &Regularizer<'_>,
         factor: &FaceFactor<R>,
-        rounding: f64,
     ) -> bool {
         if regularizer.rules.iter().any(|r| matches!(r, Rule::Group(_))) {
             return false;
@@ -55,7 +54,7 @@ impl<R: Real> Walk<'_, '_, R> {
         } else {
             self.evaluate();
         }
-        let mut last = f64::INFINITY;
+        let (mut last, mut rounding) = (f64::INFINITY, 0.0);
         for refinement in 0..=REFINEMENTS {
             let mut rho: Vec<R> = Vec::with_capacity(factor.set.len());
             let mut size = 0.0;
@@ -94,6 +93,10 @@ impl<R: Real> Walk<'_, '_, R> {
                     }
                 }
                 _ => self.evaluate(),
+            }
+            if refinement == 0 {
+                // Measured here, so that no number depends on where w came from.
+                rounding = <R as num_traits::Float>::epsilon().to_f64() * self.scale(regularizer);
             }
         }
         let same = factor

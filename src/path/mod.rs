@@ -126,7 +126,19 @@ fn solve_in_form<R: Real>(
                     }
                 }
                 let regularizer = Regularizer::new(problem, &blocks, points[at]);
-                let arrival = walk.solve(&regularizer, settings);
+                let mut before = 0;
+                if warm.is_none() && walk.w.iter().all(|&w| w == 0.0) {
+                    let stronger = |factor: f64| {
+                        let l1 = factor * points[at].l1;
+                        Regularizer::new(problem, &blocks, Point { l1, ..points[at] })
+                    };
+                    before = walk.approach(&regularizer, stronger, settings);
+                }
+                let rest = PathSettings {
+                    max_steps: settings.max_steps.saturating_sub(before),
+                    ..*settings
+                };
+                let arrival = walk.solve(&regularizer, &rest);
                 let factor = arrival.factor.filter(|k| {
                     k.set.len() <= LARGEST_RETAINED_SUPPORT
                         && k.set.len() * k.set.len() <= largest_factor
@@ -134,7 +146,7 @@ fn solve_in_form<R: Real>(
                 let solution = PathSolution {
                     w: walk.w.iter().map(|&w| R::of(w)).collect(),
                     status: arrival.status,
-                    steps: arrival.steps,
+                    steps: before + arrival.steps,
                     factor: factor.map(|k| RestrictedFactor::new(k, points[at])),
                 };
                 if matches!(arrival.status, Status::NonFinite | Status::Diverged) {

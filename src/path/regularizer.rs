@@ -241,6 +241,33 @@ impl<'p> Regularizer<'p> {
         }
     }
 
+    /// True where some coordinate pays a slope, so that it may be held at zero.
+    pub(super) fn has_slope(&self) -> bool {
+        self.rules.iter().any(|r| !matches!(r, Rule::Free))
+    }
+
+    /// How many times larger the strengths had to be for no block at zero to become free.
+    pub(super) fn largest_ratio(&self, w: &[f64], gradient: &[f64]) -> f64 {
+        let mut largest = 1.0f64;
+        for (b, rule) in self.rules.iter().enumerate() {
+            if let Rule::Threshold(t) | Rule::NonNegative(t) | Rule::Group(t) = *rule
+                && t > 0.0
+            {
+                let pull: f64 = self
+                    .blocks
+                    .members(b)
+                    .iter()
+                    .map(|&j| {
+                        let j = j as usize;
+                        (gradient[j] + self.ridge_gradient(j, w[j])).powi(2)
+                    })
+                    .sum();
+                largest = largest.max(pull.sqrt() / t);
+            }
+        }
+        largest
+    }
+
     /// λ₂ of a coordinate.
     pub(super) fn ridge(&self, coordinate: usize) -> f64 {
         if coordinate < self.penalized {

@@ -34,6 +34,9 @@ const LARGEST_FORMED: usize = 1200;
 const MODEL_EPOCHS: usize = 200;
 /// A Newton step that still moves a predictor by this share of the largest is not yet at an end.
 const STILL_MOVING: f64 = 1e-4;
+/// Steps that move nothing, and a hundred times as many without a smaller distance, after which a
+/// point is given up.
+const STALLED: usize = 8;
 /// Row curvatures all below this share of their bound: every row is saturated.
 const SATURATED: f64 = 1e-6;
 
@@ -200,7 +203,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         let epsilon = <R as num_traits::Float>::epsilon().to_f64();
         let mut steps = 0;
         let mut best = (f64::INFINITY, self.w.clone());
-        let mut since_better = 0;
+        let (mut since_halved, mut since_better, mut unmoved) = (0, 0, 0);
         let mut step: Option<Step<R>> = None;
         regularizer.make_feasible(&mut self.w);
         let status = loop {
@@ -212,12 +215,10 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             if !distance.is_finite() {
                 break Status::NonFinite;
             }
-            if distance < 0.5 * best.0 {
-                since_better = 0;
-            } else {
-                since_better += 1;
-            }
+            since_halved = if distance < 0.5 * best.0 { 0 } else { since_halved + 1 };
+            since_better += 1;
             if distance < best.0 {
+                since_better = 0;
                 best.0 = distance;
                 best.1.copy_from_slice(&self.w);
             }
@@ -227,10 +228,12 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                 Some(t) if distance <= t * self.origin_norm => true,
                 _ => {
                     distance <= 0.25 * rounding
-                        || (since_better > 2 && best.0 <= ROUNDINGS * rounding)
+                        || (since_halved > 2 && best.0 <= ROUNDINGS * rounding)
                 }
             };
-            if stopped {
+            // A quadratic always takes a step, whose factor ends it the same from every start.
+            let finishes = settings.tolerance.is_none() && self.smooth.loss.is_quadratic();
+            if stopped && (step.is_some() || !finishes) {
                 let moving = self.may_run_away(regularizer)
                     && step.as_ref().is_none_or(|s| {
                         let largest = self.z.iter().fold(0.0f64, |a, z| a.max(z.abs()));
@@ -246,22 +249,22 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             if steps >= settings.max_steps || (steps > 0 && self.control.should_stop()) {
                 break Status::BudgetSpent;
             }
-            if since_better > 60 {
+            if unmoved > STALLED || since_better > 100 * STALLED {
                 break Status::Stalled;
             }
             let next = self.step(regularizer, settings.max_steps - steps, epsilon * scale);
             steps += next.steps.max(1);
+            unmoved = if next.moved == 0.0 { unmoved + 1 } else { 0 };
             let mut factor = next.factor;
             let singular = next.singular;
             step = Some(Step {
                 factor: None,
                 ..next
             });
-            if settings.tolerance.is_none()
-                && self.smooth.loss.is_quadratic()
+            if finishes
                 && !singular
                 && let Some(k) = factor.take()
-                && self.finish_quadratic(regularizer, &k, rounding)
+                && self.finish_quadratic(regularizer, &k)
             {
                 return Arrival {
                     status: Status::Converged,
@@ -286,6 +289,29 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             steps,
             factor: None,
         }
+    }
+
+    /// Approaches a point from far away by way of larger strengths; returns the steps.
+    ///
+    /// Coordinate descent from w = 0 at a small l1 first frees most coordinates; from the solution
+    /// of a larger l1 it frees few.
+    pub(super) fn approach(
+        &mut self,
+        regularizer: &Regularizer<'_>,
+        at: impl Fn(f64) -> Regularizer<'s>,
+        settings: &PathSettings,
+    ) -> usize {
+        let ratio = regularizer.largest_ratio(&self.w, &self.gradient);
+        let stages = (ratio.log2().ceil() - 1.0).clamp(0.0, 30.0) as i32;
+        let mut steps = 0;
+        for stage in (1..=stages).rev() {
+            let rough = PathSettings {
+                tolerance: Some(1e-2 * 2f64.powi(stage) / ratio),
+                max_steps: settings.max_steps.saturating_sub(steps).min(200),
+            };
+            steps += self.solve(&at(2f64.powi(stage)), &rough).steps;
+        }
+        steps
     }
 
     /// True when the minimum may be at infinity, so that a vanishing gradient proves nothing.
@@ -437,7 +463,11 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     /// A Newton step on the face by conjugate gradient, projected onto the face.
     fn newton_by_rows(&mut self, regularizer: &Regularizer<'_>, step: &mut Step<R>) {
         let face = regularizer.face(&self.w);
-        if face.is_empty() {
+        // With more free coordinates than rows the system is singular: coordinate descent first
+        // has to leave fewer.
+        let rows = self.smooth.rows() * self.smooth.classes;
+        let unregularized = regularizer.l2 == 0.0 && self.smooth.loss != Loss::Quadratic;
+        if face.is_empty() || (unregularized && face.len() > rows && regularizer.has_slope()) {
             return;
         }
         let curvature = self.smooth.curvature(&self.z, self.target, self.blend);
