@@ -119,9 +119,12 @@ fn grid(c: &mut Criterion) {
                 points.push(Point { l1, l2, target: 0 });
             }
         }
-        c.bench_function(&format!("path/grid 16x16, 500x100, correlation {correlation}"), |b| {
-            b.iter(|| pool.install(|| run(&problem, &points)));
-        });
+        c.bench_function(
+            &format!("path/grid 16x16, 500x100, correlation {correlation}"),
+            |b| {
+                b.iter(|| pool.install(|| run(&problem, &points)));
+            },
+        );
         let solutions = run(&problem, &points);
         c.bench_function(
             &format!("path/adjoints of that grid by CG, correlation {correlation}"),

@@ -33,7 +33,11 @@ impl<R: Real> Walk<'_, '_, R> {
         regularizer: &Regularizer<'_>,
         factor: &FaceFactor<R>,
     ) -> bool {
-        if regularizer.rules.iter().any(|r| matches!(r, Rule::Group(_))) {
+        if regularizer
+            .rules
+            .iter()
+            .any(|r| matches!(r, Rule::Group(_)))
+        {
             return false;
         }
         let before = self.w.clone();

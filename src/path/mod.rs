@@ -35,9 +35,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use restricted::{
-    RestrictedFactor, RestrictedMethod, RestrictedSolution, solve_restricted,
-};
+pub use restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, solve_restricted};
 
 use regularizer::{Blocks, Regularizer};
 use smooth::Smooth;

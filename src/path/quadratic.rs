@@ -370,7 +370,11 @@ impl<R: Real> Quadratic<'_, R> {
         for (q, change) in self.q.iter_mut().zip(&change) {
             *q += *change;
         }
-        if left { Newton::Projected } else { Newton::Exact }
+        if left {
+            Newton::Projected
+        } else {
+            Newton::Exact
+        }
     }
 
     /// The largest distance to optimality, over the blocks, of coordinates that are not free
@@ -407,7 +411,8 @@ impl<R: Real> Quadratic<'_, R> {
             for &j in members {
                 let j = j as usize;
                 if (face[j] != 0) == on_face {
-                    let distance = num_traits::Float::abs(rule.distance(self.w[j], self.gradient(j)));
+                    let distance =
+                        num_traits::Float::abs(rule.distance(self.w[j], self.gradient(j)));
                     largest = num_traits::Float::max(largest, distance);
                 }
             }
@@ -416,7 +421,12 @@ impl<R: Real> Quadratic<'_, R> {
     }
 
     /// Minimises until every coordinate is within `tolerance` of optimality, or `most` epochs.
-    pub(super) fn minimize(&mut self, tolerance: R, most: usize, mut stop: impl FnMut() -> bool) -> Minimum<R> {
+    pub(super) fn minimize(
+        &mut self,
+        tolerance: R,
+        most: usize,
+        mut stop: impl FnMut() -> bool,
+    ) -> Minimum<R> {
         let bounds = self.group_bounds();
         let all: Vec<u32> = (0..self.rules.len() as u32).collect();
         let has_groups = self.rules.iter().any(|r| matches!(r, Rule::Group(_)));

@@ -294,18 +294,22 @@ impl<'p> Regularizer<'p> {
         }
     }
 
-    /// The feasible point nearest to w.
-    pub(super) fn make_feasible(&self, w: &mut [f64]) {
+    /// Moves w to the nearest feasible point; true when it was not one.
+    pub(super) fn make_feasible(&self, w: &mut [f64]) -> bool {
+        let mut moved = false;
         for (b, rule) in self.rules.iter().enumerate() {
             for &j in self.blocks.members(b) {
                 let w = &mut w[j as usize];
-                *w = match *rule {
+                let inside = match *rule {
                     Rule::NonNegative(_) if *w < 0.0 => 0.0,
                     Rule::Box(lower, upper) => penalty::clip(*w, lower, upper),
-                    _ => *w,
+                    _ => continue,
                 };
+                moved |= inside != *w;
+                *w = inside;
             }
         }
+        moved
     }
 
     /// Ridge and penalty.
@@ -316,7 +320,10 @@ impl<'p> Regularizer<'p> {
             if let Rule::Group(t) = rule {
                 total += t * group_norm(members, w);
             } else {
-                total += members.iter().map(|&j| rule.value(w[j as usize])).sum::<f64>();
+                total += members
+                    .iter()
+                    .map(|&j| rule.value(w[j as usize]))
+                    .sum::<f64>();
             }
         }
         if self.l2 > 0.0 {
@@ -344,7 +351,11 @@ impl<'p> Regularizer<'p> {
                     .map(|&j| (total(j) + t * w[j as usize] / norm).powi(2))
                     .sum();
             }
-            let pull = members.iter().map(|&j| total(j).powi(2)).sum::<f64>().sqrt();
+            let pull = members
+                .iter()
+                .map(|&j| total(j).powi(2))
+                .sum::<f64>()
+                .sqrt();
             return penalty::soft_threshold(pull, t).powi(2);
         }
         members
@@ -373,11 +384,7 @@ impl<'p> Regularizer<'p> {
                         face.extend_from_slice(members);
                     }
                 }
-                _ => face.extend(
-                    members
-                        .iter()
-                        .filter(|&&j| rule.face(w[j as usize]) != 0),
-                ),
+                _ => face.extend(members.iter().filter(|&&j| rule.face(w[j as usize]) != 0)),
             }
         }
         face.sort_unstable();

@@ -115,7 +115,11 @@ pub fn solve_restricted<R: Real>(
     let p = problem.coordinates();
     check_count("solutions", points.len(), w.len())?;
     check_count("steps", points.len(), step.len())?;
-    check_count("criterion gradients", points.len(), criterion_gradient.len())?;
+    check_count(
+        "criterion gradients",
+        points.len(),
+        criterion_gradient.len(),
+    )?;
     if let Some(factors) = factors {
         check_count("factors", points.len(), factors.len())?;
     }
@@ -163,10 +167,7 @@ pub fn solve_restricted<R: Real>(
         };
         system.solve(&rhs, factor, method, &limits)
     };
-    Ok((0..points.len())
-        .into_par_iter()
-        .map(solve_point)
-        .collect())
+    Ok((0..points.len()).into_par_iter().map(solve_point).collect())
 }
 
 fn check_count(what: &str, expected: usize, found: usize) -> Result<()> {
@@ -274,7 +275,13 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         }
     }
 
-    fn outcome(&self, z: &[f64], steps: usize, status: Status, singular: bool) -> RestrictedSolution<R> {
+    fn outcome(
+        &self,
+        z: &[f64],
+        steps: usize,
+        status: Status,
+        singular: bool,
+    ) -> RestrictedSolution<R> {
         let mut full = vec![R::zero(); self.smooth.p];
         for (&j, &z) in self.set.iter().zip(z) {
             full[j as usize] = R::of(z);
@@ -321,21 +328,32 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
             }
         };
         let product = |x: &[f64], y: &mut [f64]| self.product(matrix, x, y);
-        let size = matrix.iter().map(|&a| a.to_f64().powi(2)).sum::<f64>().sqrt();
+        let size = matrix
+            .iter()
+            .map(|&a| a.to_f64().powi(2))
+            .sum::<f64>()
+            .sqrt();
         let mut work = Cycle::new(matrix, m);
-        refine(rhs, size, <R as num_traits::Float>::epsilon().to_f64(), limits, product, |r, x, budget| match method {
-            RestrictedMethod::Direct => {
-                let mut step: Vec<R> = r.iter().map(|&r| R::of(r)).collect();
-                cholesky::solve(factor, &mut step);
-                for (x, &step) in x.iter_mut().zip(&step) {
-                    *x = step.to_f64();
+        refine(
+            rhs,
+            size,
+            <R as num_traits::Float>::epsilon().to_f64(),
+            limits,
+            product,
+            |r, x, budget| match method {
+                RestrictedMethod::Direct => {
+                    let mut step: Vec<R> = r.iter().map(|&r| R::of(r)).collect();
+                    cholesky::solve(factor, &mut step);
+                    for (x, &step) in x.iter_mut().zip(&step) {
+                        *x = step.to_f64();
+                    }
+                    0
                 }
-                0
-            }
-            RestrictedMethod::Cg { preconditioner } => {
-                work.run(r, preconditioner, limits, budget, x)
-            }
-        })
+                RestrictedMethod::Cg { preconditioner } => {
+                    work.run(r, preconditioner, limits, budget, x)
+                }
+            },
+        )
         .into_solution(self)
     }
 
@@ -504,7 +522,9 @@ fn refine(
     }
     let (residual, x) = best;
     let rounding = ROUNDINGS * epsilon * (size * norm(&x) + scale);
-    let goal = limits.tolerance.map_or(rounding, |t| (t * scale).max(rounding));
+    let goal = limits
+        .tolerance
+        .map_or(rounding, |t| (t * scale).max(rounding));
     let status = if residual <= goal {
         Status::Converged
     } else if spent {

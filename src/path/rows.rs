@@ -123,9 +123,9 @@ fn shift<R: Real>(
         w[intercept] += delta * center;
     }
     if c == 1 {
-        smooth
-            .columns
-            .for_each_stored(j, |i, x| v[i] += delta * x * curvature.diagonal(smooth, i, 0));
+        smooth.columns.for_each_stored(j, |i, x| {
+            v[i] += delta * x * curvature.diagonal(smooth, i, 0)
+        });
         return true;
     }
     for l in 0..c {
@@ -246,7 +246,11 @@ impl<'a, 'p, R: Real> FaceOperator<'a, 'p, R> {
 }
 
 /// A Newton step on the face: x ≈ −A⁻¹ρ by conjugate gradient; returns the number of products.
-pub(super) fn newton_step<R: Real>(operator: &FaceOperator<'_, '_, R>, rho: &[f64], x: &mut [f64]) -> usize {
+pub(super) fn newton_step<R: Real>(
+    operator: &FaceOperator<'_, '_, R>,
+    rho: &[f64],
+    x: &mut [f64],
+) -> usize {
     let diagonal = operator.diagonal();
     let p = rho.len();
     x.fill(0.0);

@@ -292,12 +292,15 @@ impl<'p, R: Real> Smooth<'p, R> {
                     let mean: f64 = (0..c).map(|k| p[k * n + i] * q[k * n + i]).sum();
                     for k in 0..c {
                         let at = k * n + i;
-                        q[at] = self.weight[i]
-                            * (keep * p[at] * (q[at] - mean) + 0.5 * blend * q[at]);
+                        q[at] =
+                            self.weight[i] * (keep * p[at] * (q[at] - mean) + 0.5 * blend * q[at]);
                     }
                 }
             }
-            _ => q.iter_mut().zip(&curvature.values).for_each(|(q, h)| *q *= h),
+            _ => q
+                .iter_mut()
+                .zip(&curvature.values)
+                .for_each(|(q, h)| *q *= h),
         }
     }
 
@@ -320,7 +323,8 @@ impl<'p, R: Real> Smooth<'p, R> {
             }
             (_, Some(values)) => {
                 let root: Vec<R> = roots(&curvature.values);
-                let scaled = self.scaled_columns(values, set.iter().map(|&j| (j as usize, &root[..])));
+                let scaled =
+                    self.scaled_columns(values, set.iter().map(|&j| (j as usize, &root[..])));
                 multiply(&scaled, self.rows(), m, R::one(), &mut h);
             }
             (_, None) => self.sparse_hessian(set, curvature, &mut h),
@@ -350,7 +354,8 @@ impl<'p, R: Real> Smooth<'p, R> {
             }
         };
         let root: Vec<R> = roots(&self.weight);
-        let place: Vec<Option<usize>> = set.iter().map(|j| kept.set.binary_search(j).ok()).collect();
+        let place: Vec<Option<usize>> =
+            set.iter().map(|j| kept.set.binary_search(j).ok()).collect();
         let mut scaled = Vec::with_capacity(n * m);
         for (&j, place) in set.iter().zip(&place) {
             match place {
@@ -468,9 +473,7 @@ impl<'p, R: Real> Smooth<'p, R> {
             let totals: Vec<f64> = q.chunks_exact(n).map(|q| q.iter().sum()).collect();
             for (other, &coordinate) in set.iter().enumerate().skip(at) {
                 let (j, k) = (coordinate as usize / c, coordinate as usize % c);
-                let product = self
-                    .columns
-                    .dot(j, &q[k * n..(k + 1) * n], totals[k]);
+                let product = self.columns.dot(j, &q[k * n..(k + 1) * n], totals[k]);
                 h[at * m + other] = R::of(product);
             }
         }

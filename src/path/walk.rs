@@ -69,6 +69,8 @@ pub(super) struct Walk<'s, 'p, R> {
     kept: KeptHessian<R>,
     /// How far the curvature is blended towards a majorant.
     blend: f64,
+    /// w has moved since predictors, residuals and gradient were formed.
+    stale: bool,
 }
 
 /// What a point came to.
@@ -111,6 +113,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             gradient: vec![0.0; smooth.p],
             kept: KeptHessian::empty(),
             blend: 0.0,
+            stale: true,
         };
         walk.evaluate();
         walk.origin = walk.gradient.clone();
@@ -122,6 +125,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     pub(super) fn evaluate(&mut self) {
         self.smooth.predictors(&self.w, &mut self.z);
         self.evaluate_gradient();
+        self.stale = false;
     }
 
     fn evaluate_gradient(&mut self) {
@@ -205,17 +209,20 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         let mut best = (f64::INFINITY, self.w.clone());
         let (mut since_halved, mut since_better, mut unmoved) = (0, 0, 0);
         let mut step: Option<Step<R>> = None;
-        regularizer.make_feasible(&mut self.w);
+        self.stale |= regularizer.make_feasible(&mut self.w);
         let status = loop {
-            if step.is_none() {
-                // The start may have been moved into the feasible set.
+            if self.stale {
                 self.evaluate();
             }
             let distance = self.distance(regularizer);
             if !distance.is_finite() {
                 break Status::NonFinite;
             }
-            since_halved = if distance < 0.5 * best.0 { 0 } else { since_halved + 1 };
+            since_halved = if distance < 0.5 * best.0 {
+                0
+            } else {
+                since_halved + 1
+            };
             since_better += 1;
             if distance < best.0 {
                 since_better = 0;
@@ -334,13 +341,21 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             .collect();
         set.sort_unstable();
         let quadratic = self.smooth.loss.is_quadratic();
-        let largest = if quadratic { LARGEST_KEPT } else { LARGEST_FORMED };
+        let largest = if quadratic {
+            LARGEST_KEPT
+        } else {
+            LARGEST_FORMED
+        };
         let formed = match self.form {
             Form::Auto => set.len() <= largest,
             Form::Gram => true,
             Form::Residual => false,
         };
-        let before = self.distance(regularizer);
+        let before = if quadratic {
+            0.0
+        } else {
+            self.distance(regularizer)
+        };
         let curvature = self.smooth.curvature(&self.z, self.target, self.blend);
         let mut new = self.w.clone();
         let mut step = Step {
@@ -350,8 +365,20 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             factor: None,
         };
         if formed {
-            let most = if quadratic { budget } else { budget.min(MODEL_EPOCHS) };
-            self.minimize_formed(regularizer, &set, &curvature, most, rounding, &mut new, &mut step);
+            let most = if quadratic {
+                budget
+            } else {
+                budget.min(MODEL_EPOCHS)
+            };
+            self.minimize_formed(
+                regularizer,
+                &set,
+                &curvature,
+                most,
+                rounding,
+                &mut new,
+                &mut step,
+            );
         } else {
             step.steps = rows::descend(
                 self.smooth,
@@ -529,7 +556,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         if exact {
             // The model is the objective.
             self.w.copy_from_slice(new);
-            self.evaluate();
+            self.stale = true;
             *moved = f64::INFINITY;
             return 1.0;
         }
@@ -562,8 +589,8 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                     self.z[i] = z[i] + alpha * change[i];
                 }
             }
-            let value = self.smooth.value(&self.w, &self.z, self.target)
-                + regularizer.value(&self.w);
+            let value =
+                self.smooth.value(&self.w, &self.z, self.target) + regularizer.value(&self.w);
             if value <= start + 1e-4 * alpha * slope.min(0.0) + noise {
                 self.evaluate_gradient();
                 return alpha;
@@ -591,7 +618,11 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         if alpha < 0.3 || (singular && slow) {
             self.blend = (4.0 * self.blend).clamp(0.05, 1.0);
         } else if alpha == 1.0 {
-            self.blend = if self.blend < 1e-3 { 0.0 } else { self.blend / 8.0 };
+            self.blend = if self.blend < 1e-3 {
+                0.0
+            } else {
+                self.blend / 8.0
+            };
         }
     }
 }
@@ -639,7 +670,10 @@ pub(super) fn quadratic_model<'h, R: Real>(
     };
     let c = smooth.classes;
     let first = (smooth.p - c) as u32;
-    let gauge = match (c > 1 && smooth.problem.train.design.intercept, position(first)) {
+    let gauge = match (
+        c > 1 && smooth.problem.train.design.intercept,
+        position(first),
+    ) {
         (true, Ok(at)) => at..at + c,
         _ => 0..0,
     };

@@ -7,11 +7,11 @@ use crate::control::Control;
 use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::kinds::Status;
 use crate::loss::{Loss, softmax};
+use crate::path::walk::Form;
 use crate::path::{
     PathSettings, PathSolution, RestrictedMethod, RestrictedSolution, solve_in_form,
     solve_restricted,
 };
-use crate::path::walk::Form;
 use crate::penalty::{self, Groups, Penalty};
 use crate::problem::{Point, Problem, Sample, Specification};
 use crate::real::{Real, widen};
@@ -43,7 +43,13 @@ pub(super) fn step_of(problem: &Problem, point: Point) -> f64 {
 }
 
 /// Value and gradient of a mean loss on a sample, written independently of the solver.
-pub(super) fn loss_on(sample: &Sample, loss: Loss, classes: usize, target: usize, w: &[f64]) -> (f64, Vec<f64>) {
+pub(super) fn loss_on(
+    sample: &Sample,
+    loss: Loss,
+    classes: usize,
+    target: usize,
+    w: &[f64],
+) -> (f64, Vec<f64>) {
     let (n, c) = (sample.rows(), classes);
     let y = &sample.targets[target];
     let p = sample.design.columns() * c;
@@ -90,15 +96,26 @@ pub(super) fn loss_on(sample: &Sample, loss: Loss, classes: usize, target: usize
 /// E(w) and ∂₁E.
 pub(super) fn criterion(problem: &Problem, target: usize, w: &[f64]) -> (f64, Vec<f64>) {
     let criterion = &problem.criterion;
-    let (value, gradient) =
-        loss_on(&criterion.sample, criterion.loss, problem.classes, target, w);
+    let (value, gradient) = loss_on(
+        &criterion.sample,
+        criterion.loss,
+        problem.classes,
+        target,
+        w,
+    );
     let sign = criterion.sign;
     (sign * value, gradient.iter().map(|g| sign * g).collect())
 }
 
 /// u = w − γ∇(loss + ridge)(w).
 pub(super) fn inner_map(problem: &Problem, point: Point, w: &[f64], step: f64) -> Vec<f64> {
-    let (_, gradient) = loss_on(&problem.train, problem.loss, problem.classes, point.target, w);
+    let (_, gradient) = loss_on(
+        &problem.train,
+        problem.loss,
+        problem.classes,
+        point.target,
+        w,
+    );
     (0..w.len())
         .map(|j| {
             let ridge = if j < problem.penalized() {
@@ -174,7 +191,11 @@ pub(super) fn hypergradient(
                     .sum::<f64>()
                     .sqrt();
                 if norm > step * strengths[g] {
-                    -step * members.iter().map(|&j| u[j as usize] / norm * z[j as usize]).sum::<f64>()
+                    -step
+                        * members
+                            .iter()
+                            .map(|&j| u[j as usize] / norm * z[j as usize])
+                            .sum::<f64>()
                 } else {
                     0.0
                 }
@@ -182,10 +203,18 @@ pub(super) fn hypergradient(
             .collect(),
         Penalty::Box { .. } => Vec::new(),
         Penalty::NonNegative => (0..problem.penalized())
-            .map(|j| if u[j] > step * strengths[j] { -step * z[j] } else { 0.0 })
+            .map(|j| {
+                if u[j] > step * strengths[j] {
+                    -step * z[j]
+                } else {
+                    0.0
+                }
+            })
             .collect(),
         _ => (0..problem.penalized())
-            .map(|j| step * penalty::soft_threshold_strength_derivative(u[j], step * strengths[j]) * z[j])
+            .map(|j| {
+                step * penalty::soft_threshold_strength_derivative(u[j], step * strengths[j]) * z[j]
+            })
             .collect(),
     };
     let l1 = if problem.penalty.has_strength_vector() {
@@ -200,7 +229,11 @@ pub(super) fn hypergradient(
     (l1, l2)
 }
 
-pub(super) fn solve_all<R: Real>(problem: &Problem, points: &[Point], form: Form) -> Vec<PathSolution<R>> {
+pub(super) fn solve_all<R: Real>(
+    problem: &Problem,
+    points: &[Point],
+    form: Form,
+) -> Vec<PathSolution<R>> {
     solve_in_form(problem, points, None, &TO_ROUNDING, &Control::new(), form).unwrap()
 }
 
@@ -240,7 +273,12 @@ pub(super) fn adjoints<R: Real>(
 
 pub(super) fn assert_converged<R: Real>(solutions: &[PathSolution<R>]) {
     for (at, s) in solutions.iter().enumerate() {
-        assert_eq!(s.status, Status::Converged, "point {at} after {} steps", s.steps);
+        assert_eq!(
+            s.status,
+            Status::Converged,
+            "point {at} after {} steps",
+            s.steps
+        );
     }
 }
 
@@ -308,7 +346,11 @@ impl Recipe {
                 for j in 0..d {
                     last = 0.5 * last + normal(rng);
                     let keep = !self.sparse || rng.random::<f64>() < 0.3;
-                    x.push(if keep { last * (1.0 + 0.1 * j as f64) } else { 0.0 });
+                    x.push(if keep {
+                        last * (1.0 + 0.1 * j as f64)
+                    } else {
+                        0.0
+                    });
                 }
             }
             x
@@ -322,15 +364,14 @@ impl Recipe {
                 .map(|i| {
                     let z: Vec<f64> = (0..c)
                         .map(|k| {
-                            let signal: f64 =
-                                (0..d).map(|j| x[i * d + j] * truth[j * c + k]).sum();
+                            let signal: f64 = (0..d).map(|j| x[i * d + j] * truth[j * c + k]).sum();
                             signal * 0.5 + normal(rng) + 0.3
                         })
                         .collect();
                     match self.loss {
-                        Loss::Multinomial => (0..c)
-                            .max_by(|&a, &b| z[a].total_cmp(&z[b]))
-                            .unwrap() as f64,
+                        Loss::Multinomial => {
+                            (0..c).max_by(|&a, &b| z[a].total_cmp(&z[b])).unwrap() as f64
+                        }
                         loss if loss.is_binary() => {
                             if z[0] > 0.0 {
                                 1.0
@@ -395,8 +436,17 @@ impl Recipe {
         specification.classes = c;
         specification.penalty = self.penalty.clone();
         if self.weights && self.loss != Loss::Quadratic {
-            specification.train.weights =
-                Some((0..n).map(|i| if i % 7 == 0 { 0.0 } else { rng.random::<f64>() + 0.2 }).collect());
+            specification.train.weights = Some(
+                (0..n)
+                    .map(|i| {
+                        if i % 7 == 0 {
+                            0.0
+                        } else {
+                            rng.random::<f64>() + 0.2
+                        }
+                    })
+                    .collect(),
+            );
         }
         if self.prior {
             specification.prior = Some((0..d * c).map(|_| 0.3 * normal(&mut rng)).collect());

@@ -55,7 +55,11 @@ fn zero_from_the_largest_strength_on() {
 fn zero_at_exact_equality() {
     // Gradient at zero: −(3 + 1)/4 = −1 and −(3 − 1)/4 = −½, exactly.
     let x = dense(&[&[1.0, 1.0], &[1.0, -1.0], &[0.0, 0.0], &[0.0, 0.0]]);
-    let problem = bare(Specification::new(Loss::Squared, x, vec![vec![3.0, 1.0, 0.0, 0.0]]));
+    let problem = bare(Specification::new(
+        Loss::Squared,
+        x,
+        vec![vec![3.0, 1.0, 0.0, 0.0]],
+    ));
     for form in [Form::Auto, Form::Residual] {
         let s = solve_all::<f64>(&problem, &[at(1.0, 0.0), at(1.0, 0.7)], form);
         assert_converged(&s);
@@ -112,8 +116,7 @@ fn dropped_columns_stay_zero_and_are_no_singularity() {
         y.push(0.5 * (i % 7) as f64 - (i % 3) as f64 + 2.0);
     }
     let rows: Vec<&[f64]> = rows.iter().map(|r| &r[..]).collect();
-    let problem =
-        Problem::new(Specification::new(Loss::Squared, dense(&rows), vec![y])).unwrap();
+    let problem = Problem::new(Specification::new(Loss::Squared, dense(&rows), vec![y])).unwrap();
     for point in [at(0.0, 0.0), at(0.01, 0.0), at(0.01, 0.1)] {
         let s = solve_all::<f64>(&problem, &[point], Form::Auto);
         assert_converged(&s);
@@ -147,7 +150,11 @@ fn separable_classes_without_penalty_do_not_converge() {
     let y = vec![1.0, 1.0, -1.0, -1.0];
     for (loss, classes, y) in [
         (Loss::Logistic, 1, y.clone()),
-        (Loss::Multinomial, 2, y.iter().map(|y| (1.0 - y) / 2.0).collect()),
+        (
+            Loss::Multinomial,
+            2,
+            y.iter().map(|y| (1.0 - y) / 2.0).collect(),
+        ),
     ] {
         for intercept in [false, true] {
             let mut s = Specification::new(loss, x.clone(), vec![y.clone()]);
@@ -163,7 +170,10 @@ fn separable_classes_without_penalty_do_not_converge() {
                 let s = solve::<f64>(&problem, &[at(0.0, 0.0)], None, &settings, &Control::new())
                     .unwrap();
                 assert!(
-                    matches!(s[0].status, Status::Diverged | Status::BudgetSpent | Status::Stalled),
+                    matches!(
+                        s[0].status,
+                        Status::Diverged | Status::BudgetSpent | Status::Stalled
+                    ),
                     "{loss:?} {intercept} {tolerance:?}: {:?}",
                     s[0].status
                 );
@@ -219,7 +229,14 @@ fn budgets_and_cancellation_are_reported() {
         tolerance: None,
         max_steps: 1,
     };
-    let s = solve::<f64>(&problem, &[at(0.01, 0.01)], None, &settings, &Control::new()).unwrap();
+    let s = solve::<f64>(
+        &problem,
+        &[at(0.01, 0.01)],
+        None,
+        &settings,
+        &Control::new(),
+    )
+    .unwrap();
     assert_eq!(s[0].status, Status::BudgetSpent);
     let control = Control::new();
     control.cancel();
@@ -233,20 +250,45 @@ fn warm_starts_change_the_way_and_not_the_end() {
     let problem = Recipe::new(9, Loss::Squared, Penalty::ElasticNet).build();
     let points = [at(0.1, 0.01), at(0.02, 0.01)];
     let cold = solve_all::<f64>(&problem, &points, Form::Auto);
-    let starts: Vec<Vec<f64>> = vec![vec![1.0; problem.coordinates()], vec![f64::NAN; problem.coordinates()]];
-    let warm = solve::<f64>(&problem, &points, Some(&starts), &TO_ROUNDING, &Control::new()).unwrap();
+    let starts: Vec<Vec<f64>> = vec![
+        vec![1.0; problem.coordinates()],
+        vec![f64::NAN; problem.coordinates()],
+    ];
+    let warm = solve::<f64>(
+        &problem,
+        &points,
+        Some(&starts),
+        &TO_ROUNDING,
+        &Control::new(),
+    )
+    .unwrap();
     for (a, b) in cold.iter().zip(&warm) {
         assert_eq!(a.w, b.w);
     }
     let short = vec![vec![0.0; 2]; 2];
-    assert!(solve::<f64>(&problem, &points, Some(&short), &TO_ROUNDING, &Control::new()).is_err());
+    assert!(
+        solve::<f64>(
+            &problem,
+            &points,
+            Some(&short),
+            &TO_ROUNDING,
+            &Control::new()
+        )
+        .is_err()
+    );
 }
 
 #[test]
 fn tolerances_are_met() {
     for loss in [Loss::Squared, Loss::Logistic, Loss::Huber { delta: 0.5 }] {
         let problem = Recipe::new(10, loss, Penalty::ElasticNet).build();
-        let (_, origin) = loss_on(&problem.train, loss, 1, 0, &vec![0.0; problem.coordinates()]);
+        let (_, origin) = loss_on(
+            &problem.train,
+            loss,
+            1,
+            0,
+            &vec![0.0; problem.coordinates()],
+        );
         let size = origin.iter().map(|g| g * g).sum::<f64>().sqrt();
         let settings = PathSettings {
             tolerance: Some(1e-4),

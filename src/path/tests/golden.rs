@@ -51,7 +51,10 @@ fn read_npy(case: &str, name: &str) -> Option<Dense> {
     assert_eq!(&bytes[..7], b"\x93NUMPY\x01");
     let length = u16::from_le_bytes([bytes[8], bytes[9]]) as usize;
     let header = std::str::from_utf8(&bytes[10..10 + length]).unwrap();
-    assert!(header.contains("'<f8'") && header.contains("'fortran_order': False"), "{header}");
+    assert!(
+        header.contains("'<f8'") && header.contains("'fortran_order': False"),
+        "{header}"
+    );
     let shape = header.split('(').nth(1).unwrap().split(')').next().unwrap();
     let shape: Vec<usize> = shape
         .split(',')
@@ -190,7 +193,10 @@ fn check<R: Real>(form: Form, solution_tolerance: f64, tolerance: f64, largest_c
                         found.push(l2);
                         wanted.push(e["hypergradient"]["l2"].as_f64().unwrap());
                         let error = relative_error(&found, &wanted);
-                        assert!(error <= tolerance, "{place}: {error:e} {found:?} {wanted:?}");
+                        assert!(
+                            error <= tolerance,
+                            "{place}: {error:e} {found:?} {wanted:?}"
+                        );
                         checked += 1;
                     }
                 }

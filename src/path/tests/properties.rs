@@ -40,7 +40,12 @@ fn solutions_are_fixed_points() {
                     let step = step_of(&problem, *point);
                     let residual = scaled_residual(&problem, *point, &s.w, step);
                     let place = format!("{loss:?} {penalty:?} {variant} {form:?} {point:?}");
-                    assert_eq!(s.status, Status::Converged, "{place}: {residual:e} after {}", s.steps);
+                    assert_eq!(
+                        s.status,
+                        Status::Converged,
+                        "{place}: {residual:e} after {}",
+                        s.steps
+                    );
                     assert!(residual < 1e-12, "{place}: {residual:e}");
                 }
             }
@@ -104,11 +109,16 @@ fn hypergradients_match_finite_differences() {
             criterion(&problem, 0, &s[0].w).0
         };
         let h = 1e-5;
-        let difference = |change: &dyn Fn(f64) -> Point| {
-            (value(change(h)) - value(change(-h))) / (2.0 * h)
-        };
-        let by_l1 = difference(&|h| Point { l1: point.l1 + h, ..point });
-        let by_l2 = difference(&|h| Point { l2: point.l2 + h, ..point });
+        let difference =
+            |change: &dyn Fn(f64) -> Point| (value(change(h)) - value(change(-h))) / (2.0 * h);
+        let by_l1 = difference(&|h| Point {
+            l1: point.l1 + h,
+            ..point
+        });
+        let by_l2 = difference(&|h| Point {
+            l2: point.l2 + h,
+            ..point
+        });
         let solutions = solve_all::<f64>(&problem, &[point], Form::Auto);
         for method in [
             RestrictedMethod::Direct,
@@ -118,11 +128,18 @@ fn hypergradients_match_finite_differences() {
         ] {
             let z = adjoints(&problem, &[point], &solutions, method, true);
             assert_eq!(z[0].status, Status::Converged);
-            let (l1, l2) =
-                hypergradient(&problem, point, &solutions[0].w, &z[0].z, step_of(&problem, point));
+            let (l1, l2) = hypergradient(
+                &problem,
+                point,
+                &solutions[0].w,
+                &z[0].z,
+                step_of(&problem, point),
+            );
             // With strengths the derivative along l1 is that along strength, chained.
             let l1: f64 = match &problem.penalty {
-                Penalty::Weighted { strengths } => l1.iter().zip(strengths).map(|(g, s)| g * s).sum(),
+                Penalty::Weighted { strengths } => {
+                    l1.iter().zip(strengths).map(|(g, s)| g * s).sum()
+                }
                 Penalty::Group {
                     strengths: Some(strengths),
                     ..
@@ -148,7 +165,14 @@ fn bits_do_not_depend_on_threads() {
                 .build()
                 .unwrap();
             pool.install(|| {
-                solve::<f64>(&problem, &points, None, &TO_ROUNDING, &crate::Control::new()).unwrap()
+                solve::<f64>(
+                    &problem,
+                    &points,
+                    None,
+                    &TO_ROUNDING,
+                    &crate::Control::new(),
+                )
+                .unwrap()
             })
         };
         for (a, b) in run(1).iter().zip(&run(3)) {
