@@ -11,7 +11,7 @@
 
 use crate::real::Real;
 
-use super::vector::vectorized;
+use super::vector::{exceeds, vectorized};
 
 /// Factors the lower triangle of a column-major m × m matrix in place.
 ///
@@ -53,8 +53,7 @@ fn factor_columns<R: Real>(matrix: &mut [R], m: usize, smallest: R) -> bool {
             }
             k += 1;
         }
-        // Written so that a NaN fails it.
-        if !(column[0] > smallest) {
+        if !exceeds(column[0], smallest) {
             return false;
         }
         let pivot = num_traits::Float::sqrt(column[0]);

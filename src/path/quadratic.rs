@@ -13,7 +13,7 @@ use crate::real::Real;
 
 use super::cholesky;
 use super::regularizer::{Face, Rule};
-use super::vector::{axpy, vectorized};
+use super::vector::{axpy, exceeds, vectorized};
 
 /// Free coordinates up to which Newton steps are by Cholesky inside coordinate descent.
 pub(super) const LARGEST_CHOLESKY: usize = 2000;
@@ -126,7 +126,7 @@ impl<R: Real> Quadratic<'_, R> {
                     for at in self.block(b) {
                         let j = self.members[at] as usize;
                         let a = self.hessian[j * m + j] + self.ridge[j];
-                        if !(a > R::zero()) {
+                        if !exceeds(a, R::zero()) {
                             continue;
                         }
                         let w = self.w[j];
@@ -150,7 +150,7 @@ impl<R: Real> Quadratic<'_, R> {
     fn update_group(&mut self, b: usize, threshold: R, bound: R, old: &mut Vec<R>) -> R {
         let range = self.block(b);
         let a = bound + self.ridge[self.members[range.start] as usize];
-        if !(a > R::zero()) {
+        if !exceeds(a, R::zero()) {
             return R::zero();
         }
         old.clear();
@@ -362,7 +362,7 @@ impl<R: Real> Quadratic<'_, R> {
             } else {
                 size * <R as num_traits::Float>::epsilon() * R::of(16.0)
             };
-            if !(decrease <= noise) {
+            if decrease > noise || decrease.is_nan() {
                 self.w = old;
                 return Newton::Rejected;
             }

@@ -124,7 +124,7 @@ impl<R: Real> Rule<R> {
             }
             Self::NonNegative(t) => {
                 // At zero only a descent direction into the positive side counts.
-                if w > zero || !(g + t >= zero) {
+                if w > zero || g + t < zero || g.is_nan() {
                     g + t
                 } else {
                     zero

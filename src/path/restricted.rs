@@ -26,7 +26,7 @@ use super::quadratic::{FaceFactor, LARGEST_CHOLESKY};
 use super::regularizer::{Blocks, Regularizer, Rule, group_norm};
 use super::rows::FaceOperator;
 use super::smooth::{Curvature, Smooth};
-use super::vector::{dot, norm, symmetric_product, vectorized};
+use super::vector::{dot, exceeds, norm, symmetric_product, vectorized};
 use super::walk::quadratic_model;
 
 /// A residual of this many roundings of its terms counts as converged, when it falls no further.
@@ -559,7 +559,7 @@ fn conjugate_gradient(
         }
         product(&direction, &mut image);
         let curvature = dot(&direction, &image);
-        if !(curvature > 0.0) {
+        if !exceeds(curvature, 0.0) {
             return step + 1;
         }
         let alpha = rz / curvature;
@@ -659,7 +659,7 @@ impl<'m, R: Real> Cycle<'m, R> {
             }
             symmetric_product(self.matrix, direction, image);
             let curvature = dot(direction, image);
-            if !(curvature > R::zero()) {
+            if !exceeds(curvature, R::zero()) {
                 return step + 1;
             }
             let alpha = rz / curvature;

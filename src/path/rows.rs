@@ -12,6 +12,7 @@ use crate::real::Real;
 
 use super::regularizer::{Regularizer, Rule, group_norm};
 use super::smooth::{Curvature, Smooth};
+use super::vector::exceeds;
 
 /// Epochs of coordinate descent between Newton steps.
 const EPOCHS: usize = 8;
@@ -237,7 +238,7 @@ impl<'a, 'p, R: Real> FaceOperator<'a, 'p, R> {
             }
         }
         for d in &mut out {
-            if !(*d > 0.0) {
+            if !exceeds(*d, 0.0) {
                 *d = 1.0;
             }
         }
@@ -263,7 +264,7 @@ pub(super) fn newton_step<R: Real>(
     for step in 0..LINEAR_STEPS {
         operator.apply(&direction, &mut product);
         let curvature = inner(&direction, &product);
-        if !(curvature > 0.0) {
+        if !exceeds(curvature, 0.0) {
             return step + 1;
         }
         let alpha = rz / curvature;

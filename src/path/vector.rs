@@ -100,6 +100,12 @@ pub(super) fn symmetric_product<R: Real>(matrix: &[R], x: &[R], y: &mut [R]) {
     }
 }
 
+/// a > b, and false where either is NaN: what iterations go on by.
+#[inline(always)]
+pub(super) fn exceeds<R: Real>(a: R, b: R) -> bool {
+    a > b
+}
+
 /// ‖v‖₂ without overflow at the sizes that occur here.
 pub(super) fn norm(v: &[f64]) -> f64 {
     v.iter().map(|v| v * v).sum::<f64>().sqrt()

@@ -46,6 +46,7 @@ pub(super) enum Form {
     /// By the size of the working set.
     Auto,
     /// The Hessian is formed.
+    #[cfg(test)]
     Gram,
     /// Only row residuals are kept.
     Residual,
@@ -348,6 +349,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         };
         let formed = match self.form {
             Form::Auto => set.len() <= largest,
+            #[cfg(test)]
             Form::Gram => true,
             Form::Residual => false,
         };
