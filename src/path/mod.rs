@@ -24,11 +24,13 @@ use crate::real::Real;
 mod cholesky;
 mod columns;
 mod finish;
+mod linear;
 mod quadratic;
 mod regularizer;
 mod restricted;
 mod rows;
 mod smooth;
+mod step;
 mod vector;
 mod walk;
 
