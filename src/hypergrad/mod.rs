@@ -1,5 +1,6 @@
 //! Solutions, hypergradients and diagnostics for a batch of points of one problem.
 
+mod curve;
 mod diagnose;
 mod evaluate;
 mod implicit;
@@ -10,6 +11,7 @@ mod stage;
 mod sums;
 mod unrolled;
 
+pub use curve::{CurvePoint, curve, sampled_curve};
 pub use evaluate::{WarmStart, evaluate};
 pub use outcome::{Hypergradient, Outcome, Warning, WarningKind};
 pub use settings::{MinibatchSteps, Settings, StochasticSettings};

@@ -225,7 +225,7 @@ fn forward_chunk<R: Twinned>(
     Ok((progress, derivatives))
 }
 
-fn upload_tangents<R: Twinned>(
+pub(super) fn upload_tangents<R: Twinned>(
     stage: &mut Stage<'_, R>,
     tangents: &Tangents,
     lanes: &[(usize, Direction)],
