@@ -1,5 +1,6 @@
 //! Solutions, hypergradients and diagnostics for a batch of points of one problem.
 
+mod backwards;
 mod diagnose;
 mod evaluate;
 mod implicit;

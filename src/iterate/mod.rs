@@ -5,6 +5,7 @@ pub mod fista;
 pub mod neumann;
 pub mod picard;
 pub mod stochastic;
+pub mod tangent;
 
 use crate::control::Control;
 use crate::error::Result;
