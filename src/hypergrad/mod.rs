@@ -3,6 +3,7 @@
 mod backwards;
 mod diagnose;
 mod evaluate;
+pub mod host;
 mod implicit;
 mod outcome;
 mod sampled;

@@ -2,6 +2,7 @@
 
 pub mod cg;
 pub mod fista;
+pub mod krylov;
 pub mod neumann;
 pub mod picard;
 pub mod stochastic;
