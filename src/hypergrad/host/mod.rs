@@ -4,7 +4,7 @@
 //! w(λ) = Φ(w(λ), λ)        f(λ) = E(w(λ), λ)        ∇f = ∂₂E + ∂₂Φᵀv ,   (I − ∂₁Φᵀ) v = ∂₁E
 //! ```
 //!
-//! Φ is a [`HostMap`](crate::map::HostMap), E a [`HostCriterion`]; together they are a
+//! Φ is a [`HostMap`], E a [`HostCriterion`]; together they are a
 //! [`HostProblem`], which is solved and differentiated for a batch of λ at once:
 //!
 //! ```
