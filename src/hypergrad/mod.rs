@@ -1,8 +1,10 @@
 //! Solutions, hypergradients and diagnostics for a batch of points of one problem.
 
+mod backwards;
 mod curve;
 mod diagnose;
 mod evaluate;
+pub mod host;
 mod implicit;
 mod outcome;
 mod sampled;

@@ -2,9 +2,11 @@
 
 pub mod cg;
 pub mod fista;
+pub mod krylov;
 pub mod neumann;
 pub mod picard;
 pub mod stochastic;
+pub mod tangent;
 
 use crate::control::Control;
 use crate::error::Result;
