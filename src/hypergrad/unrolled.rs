@@ -9,6 +9,8 @@
 //! what the iteration passed through: two bits per coordinate and step where the loss is quadratic
 //! and only strengths or bounds are differentiated, else the iterates, recomputed from checkpoints.
 
+use std::collections::BTreeMap;
+
 use crate::control::Control;
 use crate::data::Matrix;
 use crate::error::Result;
@@ -112,7 +114,7 @@ struct TangentPicard<'a> {
     source: Buf,
     w_scale: Buf,
     residual: [Buf; 2],
-    scale: [Buf; 3],
+    scale: [Buf; 5],
     one: Buf,
 }
 
@@ -124,8 +126,9 @@ impl<R: Twinned> Iteration<R> for TangentPicard<'_> {
         map.jvp_w(recording, self.tangent, self.next_tangent);
         recording.fill(self.source, R::zero());
         map.jvp_hyper(recording, self.w, self.source);
-        // The scale of a change of the tangent: (‖ẇ‖ + ‖∂₂Φλ̇‖)/γ.
-        let [total, of_tangent, of_source] = self.scale;
+        // The scale of a change of the tangent: (‖ẇ‖ + ‖∂₂Φλ̇‖)/γ, the largest so far. A tangent that
+        // dies away, of a coordinate that left the support, would never be small beside itself.
+        let [total, of_tangent, of_source, largest, larger] = self.scale;
         let distance = |recording: &mut Recording<R>, a: Buf, b: Buf, out: Buf| {
             recording.dispatch(
                 &DISTANCE,
@@ -138,6 +141,11 @@ impl<R: Twinned> Iteration<R> for TangentPicard<'_> {
         distance(recording, self.tangent, map.zero(), of_tangent);
         let inputs = [of_tangent.into(), of_source.into(), self.one.into()];
         recording.dispatch(&COMBINE, &inputs, &[total.into()], &[1]);
+        let (of_total, of_largest) = ([total, self.one], [largest, self.one]);
+        let inputs = [of_total, of_largest].concat();
+        let inputs: Vec<Source> = inputs.into_iter().map(Source::from).collect();
+        recording.dispatch(&WORSE_RATIO, &inputs, &[larger.into()], &[]);
+        recording.copy(larger, largest);
         // ∂₁Φẇ + ∂₂Φλ̇ in place of the source.
         let inputs = [self.next_tangent.into(), self.one.into()];
         recording.dispatch(
@@ -155,7 +163,7 @@ impl<R: Twinned> Iteration<R> for TangentPicard<'_> {
                 self.residual[0].into(),
                 self.w_scale.into(),
                 self.residual[1].into(),
-                total.into(),
+                largest.into(),
             ],
             &[self.stop.residual.into()],
             &[],
@@ -209,7 +217,7 @@ fn forward_chunk<R: Twinned>(
         source: room(p),
         w_scale,
         residual: [room(1), room(1)],
-        scale: [room(1), room(1), room(1)],
+        scale: [room(1), room(1), room(1), room(1), room(1)],
         one: stage.one,
     };
     let tangent = iteration.tangent;
@@ -303,7 +311,7 @@ fn adjoint_floor<R: Real>() -> f64 {
 }
 
 /// Runs reverse ITD until the derivative has converged too: where w came to rest before its
-/// derivative did, the iteration is continued to twice as many steps.
+/// derivative did, the iteration is continued to twice as many steps or more.
 fn reverse_converged<R: Twinned>(
     problem: &Problem,
     points: &[Point],
@@ -320,16 +328,25 @@ fn reverse_converged<R: Twinned>(
                 && *left > adjoint_floor::<R>()
                 && outcome.progress.steps < settings.max_steps
         });
-        let Some(longest) = unsettled.iter().map(|&at| run[at].0.progress.steps).max() else {
+        if unsettled.is_empty() {
             break;
-        };
-        let again: Vec<Point> = unsettled.iter().map(|&at| points[at]).collect();
-        let mut longer = settings.clone();
-        longer.tolerance = Some(0.0);
-        longer.max_steps = (2 * longest).min(settings.max_steps);
-        let continued = reverse_chunk::<R>(problem, &again, spectrum, &longer, control)?;
-        for (&at, outcome) in unsettled.iter().zip(continued) {
-            run[at] = outcome;
+        }
+        // A power of two of each point's own: its steps must not depend on its neighbours.
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for &at in &unsettled {
+            let steps = 2 * run[at].0.progress.steps.next_power_of_two();
+            let group = groups.entry(steps.min(settings.max_steps)).or_default();
+            group.push(at);
+        }
+        for (steps, group) in groups {
+            let again: Vec<Point> = group.iter().map(|&at| points[at]).collect();
+            let mut longer = settings.clone();
+            longer.tolerance = Some(0.0);
+            longer.max_steps = steps;
+            let continued = reverse_chunk::<R>(problem, &again, spectrum, &longer, control)?;
+            for (&at, outcome) in group.iter().zip(continued) {
+                run[at] = outcome;
+            }
         }
     }
     Ok(run
