@@ -45,7 +45,8 @@ impl FeatureScale {
     }
 
     /// 1/σ_j, and 0 for a dropped column.
-    fn multipliers(&self, intercept: bool) -> Vec<f64> {
+    #[must_use]
+    pub fn multipliers(&self, intercept: bool) -> Vec<f64> {
         let mut multipliers: Vec<f64> = self.scale.iter().map(|s| s.recip()).collect();
         if intercept {
             self.constant.iter().for_each(|&j| multipliers[j] = 0.0);
@@ -243,6 +244,30 @@ impl Design {
     #[must_use]
     pub fn features(&self) -> usize {
         self.columns() - usize::from(self.intercept)
+    }
+
+    /// ‖x̂_i‖² of every row.
+    #[must_use]
+    pub fn row_squares(&self) -> Vec<f64> {
+        // Stored entries replace what the centre alone would give: ((x − m)/σ)² for (m/σ)².
+        let (mut squares, term): (Vec<f64>, Box<dyn Fn(usize, f64) -> f64>) = match &self.rank_one {
+            None => (vec![0.0; self.rows()], Box::new(|_, x| x * x)),
+            Some(r) => {
+                let of = |j: usize, x: f64| ((x - r.center[j]) * r.inverse_scale[j]).powi(2);
+                let empty = (0..self.columns()).map(|j| of(j, 0.0)).sum();
+                (
+                    vec![empty; self.rows()],
+                    Box::new(move |j, x| of(j, x) - of(j, 0.0)),
+                )
+            }
+        };
+        self.matrix
+            .for_each_entry(|i, j, x| squares[i] += term(j, x));
+        // Rounding of a row that is the centre.
+        squares
+            .into_iter()
+            .map(|square| square.max(0.0))
+            .collect()
     }
 
     /// X̂·w for one vector, in f64.
