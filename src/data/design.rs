@@ -264,10 +264,7 @@ impl Design {
         self.matrix
             .for_each_entry(|i, j, x| squares[i] += term(j, x));
         // Rounding of a row that is the centre.
-        squares
-            .into_iter()
-            .map(|square| square.max(0.0))
-            .collect()
+        squares.into_iter().map(|square| square.max(0.0)).collect()
     }
 
     /// X̂·w for one vector, in f64.

@@ -108,9 +108,11 @@ impl<'a, R: Twinned> Stage<'a, R> {
         );
         self.executor.run(&recording, 1)?;
         let gradients = self.executor.download(self.map.gradient)?;
-        let pull = self.problem.prior.as_ref().map_or(0.0, |prior| {
-            prior.iter().map(|c| c * c).sum::<f64>().sqrt()
-        });
+        let pull = self
+            .problem
+            .prior
+            .as_ref()
+            .map_or(0.0, |prior| prior.iter().map(|c| c * c).sum::<f64>().sqrt());
         Ok(norms(&gradients, self.map.coordinates)
             .into_iter()
             .zip(self.points)

@@ -21,10 +21,20 @@ fn criterion(problem: &Problem, point: Point) -> f64 {
 }
 
 /// The problem and the point moved by `by` in a direction of one hyperparameter.
-fn moved(recipe: &Recipe, problem: &Problem, point: Point, wrt: Wrt, direction: &[f64], by: f64) -> (Problem, Point) {
+fn moved(
+    recipe: &Recipe,
+    problem: &Problem,
+    point: Point,
+    wrt: Wrt,
+    direction: &[f64],
+    by: f64,
+) -> (Problem, Point) {
     let (mut problem, mut point) = (problem.clone(), point);
     let add = |values: &mut [f64], unit: f64| {
-        values.iter_mut().zip(direction).for_each(|(x, d)| *x += by * d / unit);
+        values
+            .iter_mut()
+            .zip(direction)
+            .for_each(|(x, d)| *x += by * d / unit);
     };
     match wrt {
         Wrt::L1 => match &mut problem.penalty {
@@ -40,14 +50,22 @@ fn moved(recipe: &Recipe, problem: &Problem, point: Point, wrt: Wrt, direction: 
         Wrt::Prior => add(problem.prior.as_mut().unwrap(), 1.0),
         Wrt::SampleWeights => {
             // The user's weights; the normalisation to mean 1 belongs to the derivative, means and scales do not.
-            let mut weights: Vec<f64> = problem.train.weights.iter().map(|s| s * problem.weight_unit).collect();
+            let mut weights: Vec<f64> = problem
+                .train
+                .weights
+                .iter()
+                .map(|s| s * problem.weight_unit)
+                .collect();
             add(&mut weights, 1.0);
             let mean = weights.iter().sum::<f64>() / weights.len() as f64;
             problem.train.weights = weights.iter().map(|w| w / mean).collect();
         }
         Wrt::Perturbation => {
             let mut specification = recipe.specification();
-            add(&mut specification.perturbation.as_mut().unwrap().values.values, 1.0);
+            add(
+                &mut specification.perturbation.as_mut().unwrap().values.values,
+                1.0,
+            );
             problem = Problem::new(specification).unwrap();
         }
         Wrt::BoxBounds => {
@@ -64,10 +82,17 @@ fn moved(recipe: &Recipe, problem: &Problem, point: Point, wrt: Wrt, direction: 
 fn every_hypergradient_is_a_derivative() {
     let mut checked = 0;
     for recipe in recipes() {
-        let recipe = Recipe { prior: true, ..recipe };
+        let recipe = Recipe {
+            prior: true,
+            ..recipe
+        };
         let problem = recipe.problem();
         for (at, &point) in recipe.points(2).iter().enumerate() {
-            let found = &outcomes(&problem, &[point], &settings(&recipe, Method::AidFp, Solver::Fista))[0];
+            let found = &outcomes(
+                &problem,
+                &[point],
+                &settings(&recipe, Method::AidFp, Solver::Fista),
+            )[0];
             let hypergradient = parts(found.hypergradient.as_ref().unwrap());
             let mut random = Random::new(recipe.seed + at as u64);
             for (&wrt, (name, gradient)) in recipe.wrt().iter().zip(&hypergradient) {
@@ -75,10 +100,17 @@ fn every_hypergradient_is_a_derivative() {
                 if wrt == Wrt::L1 && problem.penalty.has_strength_vector() {
                     // A strength of zero has only a right derivative.
                     let strengths = problem.effective_strengths(1.0);
-                    direction.iter_mut().zip(strengths).for_each(|(d, s)| *d = if s == 0.0 { 0.0 } else { *d });
+                    direction
+                        .iter_mut()
+                        .zip(strengths)
+                        .for_each(|(d, s)| *d = if s == 0.0 { 0.0 } else { *d });
                 }
                 let slope: f64 = gradient.iter().zip(&direction).map(|(g, d)| g * d).sum();
-                let terms: f64 = gradient.iter().zip(&direction).map(|(g, d)| (g * d).abs()).sum();
+                let terms: f64 = gradient
+                    .iter()
+                    .zip(&direction)
+                    .map(|(g, d)| (g * d).abs())
+                    .sum();
                 let h = 3e-6;
                 let at = |by: f64| {
                     let (problem, point) = moved(&recipe, &problem, point, wrt, &direction, by);

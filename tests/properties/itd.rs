@@ -65,17 +65,33 @@ impl<'a> Plain<'a> {
 
     fn step(&self, w: &[f64]) -> Vec<f64> {
         let t = self.threshold();
-        self.inner(w).iter().map(|u| u.signum() * (u.abs() - t).max(0.0)).collect()
+        self.inner(w)
+            .iter()
+            .map(|u| u.signum() * (u.abs() - t).max(0.0))
+            .collect()
     }
 
     fn mask(&self, w: &[f64]) -> Vec<f64> {
-        self.inner(w).iter().map(|u| if u.abs() > self.threshold() { u.signum() } else { 0.0 }).collect()
+        self.inner(w)
+            .iter()
+            .map(|u| {
+                if u.abs() > self.threshold() {
+                    u.signum()
+                } else {
+                    0.0
+                }
+            })
+            .collect()
     }
 
     /// (I − γA) v at w.
     fn shrink(&self, w: &[f64], v: &[f64]) -> Vec<f64> {
         let n = self.x.len() as f64;
-        let q: Vec<f64> = self.x.iter().map(|x| self.bend(dot(x, w)) * dot(x, v) / n).collect();
+        let q: Vec<f64> = self
+            .x
+            .iter()
+            .map(|x| self.bend(dot(x, w)) * dot(x, v) / n)
+            .collect();
         (0..v.len())
             .map(|j| {
                 let a: f64 = self.x.iter().zip(&q).map(|(x, q)| x[j] * q).sum();
@@ -86,7 +102,12 @@ impl<'a> Plain<'a> {
 
     /// ∂₁Φᵀ v at w.
     fn vjp(&self, w: &[f64], v: &[f64]) -> Vec<f64> {
-        let masked: Vec<f64> = self.mask(w).iter().zip(v).map(|(m, v)| m.abs() * v).collect();
+        let masked: Vec<f64> = self
+            .mask(w)
+            .iter()
+            .zip(v)
+            .map(|(m, v)| m.abs() * v)
+            .collect();
         self.shrink(w, &masked)
     }
 
@@ -94,7 +115,12 @@ impl<'a> Plain<'a> {
     fn hyper(&self, w: &[f64], v: &[f64]) -> [f64; 2] {
         let mask = self.mask(w);
         let l1: f64 = mask.iter().zip(v).map(|(m, v)| m * v).sum();
-        let l2: f64 = mask.iter().zip(v).zip(w).map(|((m, v), w)| m.abs() * v * w).sum();
+        let l2: f64 = mask
+            .iter()
+            .zip(v)
+            .zip(w)
+            .map(|((m, v), w)| m.abs() * v * w)
+            .sum();
         [-self.gamma * l1, -self.gamma * l2]
     }
 
@@ -134,8 +160,20 @@ fn problems() -> Vec<(Recipe, Problem, Point)> {
     [(Loss::Squared, 400), (Loss::Logistic, 401)]
         .into_iter()
         .map(|(loss, seed)| {
-            let recipe = Recipe { features: 4, rows: 12, ..Recipe::new(loss, Kind::ElasticNet, seed) };
-            (recipe, recipe.problem(), Point { l1: 0.05, l2: 0.05, target: 0 })
+            let recipe = Recipe {
+                features: 4,
+                rows: 12,
+                ..Recipe::new(loss, Kind::ElasticNet, seed)
+            };
+            (
+                recipe,
+                recipe.problem(),
+                Point {
+                    l1: 0.05,
+                    l2: 0.05,
+                    target: 0,
+                },
+            )
         })
         .collect()
 }
@@ -151,7 +189,10 @@ fn exactly(steps: usize, method: Method) -> Settings {
 }
 
 fn gradient(outcome: &Outcome) -> Vec<f64> {
-    parts(outcome.hypergradient.as_ref().unwrap()).into_iter().flat_map(|(_, part)| part).collect()
+    parts(outcome.hypergradient.as_ref().unwrap())
+        .into_iter()
+        .flat_map(|(_, part)| part)
+        .collect()
 }
 
 const STEPS: [usize; 7] = [1, 2, 3, 17, 127, 128, 130];
@@ -163,16 +204,34 @@ fn iterates_and_adjoints_are_those_written_out() {
         for steps in STEPS {
             let found = &outcomes(&problem, &[point], &exactly(steps, Method::AidFp))[0];
             let w = plain.iterates(steps).pop().unwrap();
-            assert_eq!((found.steps, found.linear_steps), (steps, steps), "{recipe:?}");
-            assert!(relative(&found.solution, &w, 1e-3) < 1e-12, "{recipe:?}: w after {steps} steps");
+            assert_eq!(
+                (found.steps, found.linear_steps),
+                (steps, steps),
+                "{recipe:?}"
+            );
+            assert!(
+                relative(&found.solution, &w, 1e-3) < 1e-12,
+                "{recipe:?}: w after {steps} steps"
+            );
             // v ← ∂₁Φᵀv + ∂₁E, as often as steps were allowed.
             let e = plain.criterion(&w);
             let mut v = vec![0.0; w.len()];
             for _ in 0..steps {
-                v = plain.vjp(&w, &v).iter().zip(&e).map(|(a, b)| a + b).collect();
+                v = plain
+                    .vjp(&w, &v)
+                    .iter()
+                    .zip(&e)
+                    .map(|(a, b)| a + b)
+                    .collect();
             }
-            assert!(relative(&found.adjoint, &v, 1e-3) < 1e-11, "{recipe:?}: v after {steps} steps");
-            assert!(relative(&gradient(found), &plain.hyper(&w, &v), 1e-3) < 1e-11, "{recipe:?}: {steps} steps");
+            assert!(
+                relative(&found.adjoint, &v, 1e-3) < 1e-11,
+                "{recipe:?}: v after {steps} steps"
+            );
+            assert!(
+                relative(&gradient(found), &plain.hyper(&w, &v), 1e-3) < 1e-11,
+                "{recipe:?}: {steps} steps"
+            );
         }
     }
 }
@@ -194,7 +253,10 @@ fn derivatives_of_the_iteration_are_those_written_out() {
                 let found = &outcomes(&problem, &[point], &exactly(steps, method))[0];
                 assert_eq!(found.steps, steps);
                 let error = relative(&gradient(found), &expected, 1e-3);
-                assert!(error < 1e-11, "{recipe:?}: {method:?} of {steps} steps {error:.1e}");
+                assert!(
+                    error < 1e-11,
+                    "{recipe:?}: {method:?} of {steps} steps {error:.1e}"
+                );
             }
         }
     }
@@ -227,7 +289,10 @@ fn truncation_keeps_the_last_steps() {
                 alpha = plain.vjp(w, &alpha);
             }
             let error = relative(&truncated(300, Some(keep)), &expected, 1e-3);
-            assert!(error < 1e-11, "{recipe:?}: the last {keep} of 300 steps {error:.1e}");
+            assert!(
+                error < 1e-11,
+                "{recipe:?}: the last {keep} of 300 steps {error:.1e}"
+            );
         }
     }
 }
@@ -275,7 +340,11 @@ fn pieces_are_checkpoints() {
     ] {
         let wanted = if part == Wrt::L1 { "l1" } else { "box bounds" };
         // More coordinates than share a word.
-        let recipe = Recipe { features: 19, rows: 40, ..Recipe::new(loss, kind, 420).full() };
+        let recipe = Recipe {
+            features: 19,
+            rows: 40,
+            ..Recipe::new(loss, kind, 420).full()
+        };
         let problem = recipe.problem();
         let points = recipe.points(18);
         for (steps, truncate) in [(1, None), (129, None), (300, None), (300, Some(150))] {
@@ -288,11 +357,26 @@ fn pieces_are_checkpoints() {
                 outcomes(&problem, &points, &settings)
             };
             for (a, b) in run(vec![part]).iter().zip(&run(vec![part, Wrt::L2])) {
-                let (a, b) = (a.hypergradient.as_ref().unwrap(), b.hypergradient.as_ref().unwrap());
-                let select = |h| parts(h).into_iter().find(|(name, _)| *name == wanted).unwrap().1;
+                let (a, b) = (
+                    a.hypergradient.as_ref().unwrap(),
+                    b.hypergradient.as_ref().unwrap(),
+                );
+                let select = |h| {
+                    parts(h)
+                        .into_iter()
+                        .find(|(name, _)| *name == wanted)
+                        .unwrap()
+                        .1
+                };
                 let (a, b) = (select(a), select(b));
-                assert!(b.iter().any(|x| *x != 0.0), "{recipe:?}: nothing to compare");
-                assert!(relative(&a, &b, 1e-6) < 1e-12, "{recipe:?}: {steps} steps, the last {truncate:?}");
+                assert!(
+                    b.iter().any(|x| *x != 0.0),
+                    "{recipe:?}: nothing to compare"
+                );
+                assert!(
+                    relative(&a, &b, 1e-6) < 1e-12,
+                    "{recipe:?}: {steps} steps, the last {truncate:?}"
+                );
             }
         }
     }

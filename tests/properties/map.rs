@@ -24,7 +24,13 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(problem: &Problem, points: &[Point], spectrum: &Spectrum, gram: bool, wrt: &[Wrt]) -> Self {
+    fn new(
+        problem: &Problem,
+        points: &[Point],
+        spectrum: &Spectrum,
+        gram: bool,
+        wrt: &[Wrt],
+    ) -> Self {
         let mut executor = Cpu::new(points.len());
         let mut map = ProxGrad::new(&mut executor, problem, points, spectrum, gram).unwrap();
         map.allocate_sums(&mut executor, wrt);
@@ -34,7 +40,15 @@ impl Bench {
         let (w, v, zero, out) = (room(), room(), room(), room());
         let one = executor.allocate(Scope::Shared, 1);
         executor.upload(one, &[1.0]);
-        Self { executor, map, w, v, zero, out, one }
+        Self {
+            executor,
+            map,
+            w,
+            v,
+            zero,
+            out,
+            one,
+        }
     }
 
     fn run(&mut self, record: impl Fn(&ProxGrad, &mut Recording<f64>)) -> Vec<f64> {
@@ -93,7 +107,8 @@ impl Bench {
         let per = direction.len() / problems;
         let mut padded = vec![0.0; tangent.rows() * problems];
         for problem in 0..problems {
-            padded[problem * tangent.rows()..][..per].copy_from_slice(&direction[problem * per..][..per]);
+            padded[problem * tangent.rows()..][..per]
+                .copy_from_slice(&direction[problem * per..][..per]);
         }
         self.executor.upload(tangent, &padded);
         let (w, out) = (self.w, self.out);
@@ -170,9 +185,17 @@ fn products_are_adjoint_to_each_other() {
         let mut bench = Bench::new(&problem, &points, &Spectrum::of(&problem), false, &wrt);
         let mut random = Random::new(recipe.seed);
         let size = 3 * bench.map.coordinates;
-        let (w, v, u) = (random.vector(size), random.vector(size), random.vector(size));
+        let (w, v, u) = (
+            random.vector(size),
+            random.vector(size),
+            random.vector(size),
+        );
         let applied = bench.apply(&w);
-        assert_eq!(bench.linearize(&w), applied, "{recipe:?}: Φ(w) of the linearisation");
+        assert_eq!(
+            bench.linearize(&w),
+            applied,
+            "{recipe:?}: Φ(w) of the linearisation"
+        );
         let (jvp, vjp) = (bench.jvp(&v), bench.vjp(&u));
         let error = pairing_error((&jvp, &u), (&v, &vjp), 3);
         assert!(error < 1e-13, "{recipe:?}: ∂₁Φ against ∂₁Φᵀ {error:.1e}");
@@ -181,7 +204,10 @@ fn products_are_adjoint_to_each_other() {
             let direction = random.vector(3 * sum.rows());
             let (jvp, vjp) = (bench.jvp_hyper(wrt, &direction), bench.vjp_hyper(wrt, &u));
             let error = pairing_error((&jvp, &u), (&direction, &vjp), 3);
-            assert!(error < 1e-13, "{recipe:?}, {wrt:?}: ∂₂Φ against ∂₂Φᵀ {error:.1e}");
+            assert!(
+                error < 1e-13,
+                "{recipe:?}, {wrt:?}: ∂₂Φ against ∂₂Φᵀ {error:.1e}"
+            );
         }
     }
 }
@@ -213,7 +239,11 @@ fn products_are_derivatives_of_apply() {
         bench.linearize(&w);
         let jvp = bench.jvp(&v);
         let difference = |images: &[Vec<f64>]| -> Vec<f64> {
-            images[1].iter().zip(&images[0]).map(|(b, a)| (b - a) / (2.0 * H)).collect()
+            images[1]
+                .iter()
+                .zip(&images[0])
+                .map(|(b, a)| (b - a) / (2.0 * H))
+                .collect()
         };
         checked += 1;
         // A kink between the ends shows as a jump of the derivative.
@@ -221,7 +251,10 @@ fn products_are_derivatives_of_apply() {
             kinks += 1;
         } else {
             let error = relative(&difference(&images), &jvp, 1e-2);
-            assert!(error < 1e-7, "{recipe:?}: ∂₁Φ against differences {error:.1e}");
+            assert!(
+                error < 1e-7,
+                "{recipe:?}: ∂₁Φ against differences {error:.1e}"
+            );
         }
 
         for &wrt in &wrt {
@@ -239,7 +272,11 @@ fn products_are_derivatives_of_apply() {
                 let mut changed = specification.clone();
                 let mut point = point;
                 let moved = |values: &[f64], unit: f64| -> Vec<f64> {
-                    values.iter().zip(&direction).map(|(x, d)| x + by * d / unit).collect()
+                    values
+                        .iter()
+                        .zip(&direction)
+                        .map(|(x, d)| x + by * d / unit)
+                        .collect()
                 };
                 let mut problem = problem.clone();
                 match wrt {
@@ -253,10 +290,15 @@ fn products_are_derivatives_of_apply() {
                     },
                     Wrt::L2 => point.l2 += by * direction[0],
                     Wrt::Prior => {
-                        let prior = problem.prior.clone().unwrap_or_else(|| vec![0.0; direction.len()]);
+                        let prior = problem
+                            .prior
+                            .clone()
+                            .unwrap_or_else(|| vec![0.0; direction.len()]);
                         problem.prior = Some(moved(&prior, 1.0));
                     }
-                    Wrt::SampleWeights => problem.train.weights = moved(&problem.train.weights, 1.0),
+                    Wrt::SampleWeights => {
+                        problem.train.weights = moved(&problem.train.weights, 1.0)
+                    }
                     Wrt::Perturbation => {
                         let values = &mut changed.perturbation.as_mut().unwrap().values.values;
                         let scale = &problem.features.scale;
@@ -281,13 +323,23 @@ fn products_are_derivatives_of_apply() {
             // The prox is piecewise affine in its strengths, and at zero only the right derivative exists.
             let (from, to) = if wrt == Wrt::L1 { (0.0, H) } else { (-H, H) };
             let (before, after) = (image(from), image(to));
-            let slope: Vec<f64> = after.iter().zip(&before).map(|(b, a)| (b - a) / (to - from)).collect();
+            let slope: Vec<f64> = after
+                .iter()
+                .zip(&before)
+                .map(|(b, a)| (b - a) / (to - from))
+                .collect();
             checked += 1;
             let error = relative(&slope, &jvp, 1e-2);
-            assert!(error < 1e-6, "{recipe:?}, {wrt:?}: ∂₂Φ against differences {error:.1e}");
+            assert!(
+                error < 1e-6,
+                "{recipe:?}, {wrt:?}: ∂₂Φ against differences {error:.1e}"
+            );
         }
     }
-    assert!(kinks * 20 < checked, "{kinks} of {checked} directions crossed a kink");
+    assert!(
+        kinks * 20 < checked,
+        "{kinks} of {checked} directions crossed a kink"
+    );
 }
 
 #[test]
@@ -296,7 +348,10 @@ fn gram_form_is_the_row_form() {
         for options in 0..4 {
             let mut recipe = Recipe::new(Loss::Squared, kind, 40 + options);
             if options > 0 {
-                recipe = Recipe { perturbed: false, ..recipe.full() };
+                recipe = Recipe {
+                    perturbed: false,
+                    ..recipe.full()
+                };
             }
             recipe.intercept &= options != 2;
             let problem = recipe.problem();
@@ -308,9 +363,18 @@ fn gram_form_is_the_row_form() {
             let mut random = Random::new(options);
             let size = 5 * rows.map.coordinates;
             let (w, v) = (random.vector(size), random.vector(size));
-            assert!(relative(&gram.linearize(&w), &rows.linearize(&w), 1e-3) < 1e-13, "{recipe:?}: Φ");
-            assert!(relative(&gram.jvp(&v), &rows.jvp(&v), 1e-3) < 1e-13, "{recipe:?}: ∂₁Φ");
-            assert!(relative(&gram.vjp(&v), &rows.vjp(&v), 1e-3) < 1e-13, "{recipe:?}: ∂₁Φᵀ");
+            assert!(
+                relative(&gram.linearize(&w), &rows.linearize(&w), 1e-3) < 1e-13,
+                "{recipe:?}: Φ"
+            );
+            assert!(
+                relative(&gram.jvp(&v), &rows.jvp(&v), 1e-3) < 1e-13,
+                "{recipe:?}: ∂₁Φ"
+            );
+            assert!(
+                relative(&gram.vjp(&v), &rows.vjp(&v), 1e-3) < 1e-13,
+                "{recipe:?}: ∂₁Φᵀ"
+            );
             for wrt in wrt {
                 let (a, b) = (gram.vjp_hyper(wrt, &v), rows.vjp_hyper(wrt, &v));
                 assert!(relative(&a, &b, 1e-3) < 1e-13, "{recipe:?}: {wrt:?}");
@@ -322,7 +386,10 @@ fn gram_form_is_the_row_form() {
 #[test]
 fn sparse_designs_are_dense_designs() {
     for loss in LOSSES {
-        let dense = Recipe { rows: 17, ..Recipe::new(loss, Kind::Weighted, 60).full() };
+        let dense = Recipe {
+            rows: 17,
+            ..Recipe::new(loss, Kind::Weighted, 60).full()
+        };
         let mut sparse = dense.specification();
         let to_sparse = |matrix: &mut proxdiff::data::Matrix| {
             if let proxdiff::data::Matrix::Dense(m) = matrix {
@@ -341,9 +408,18 @@ fn sparse_designs_are_dense_designs() {
         let mut random = Random::new(3);
         let size = 4 * a.map.coordinates;
         let (w, v) = (random.vector(size), random.vector(size));
-        assert!(relative(&b.linearize(&w), &a.linearize(&w), 1e-3) < 1e-13, "{loss:?}: Φ");
-        assert!(relative(&b.jvp(&v), &a.jvp(&v), 1e-3) < 1e-13, "{loss:?}: ∂₁Φ");
-        assert!(relative(&b.vjp(&v), &a.vjp(&v), 1e-3) < 1e-13, "{loss:?}: ∂₁Φᵀ");
+        assert!(
+            relative(&b.linearize(&w), &a.linearize(&w), 1e-3) < 1e-13,
+            "{loss:?}: Φ"
+        );
+        assert!(
+            relative(&b.jvp(&v), &a.jvp(&v), 1e-3) < 1e-13,
+            "{loss:?}: ∂₁Φ"
+        );
+        assert!(
+            relative(&b.vjp(&v), &a.vjp(&v), 1e-3) < 1e-13,
+            "{loss:?}: ∂₁Φᵀ"
+        );
         for wrt in wrt {
             let (x, y) = (b.vjp_hyper(wrt, &v), a.vjp_hyper(wrt, &v));
             assert!(relative(&x, &y, 1e-3) < 1e-12, "{loss:?}: {wrt:?}");
@@ -367,7 +443,10 @@ fn a_nan_marks_its_own_problem_alone() {
             for at in 0..5 {
                 let (found, clean) = (&found[at * p..][..p], &clean[at * p..][..p]);
                 if at == 2 {
-                    assert!(found.iter().any(|x| x.is_nan()), "{recipe:?}: the NaN of coordinate {j} is lost");
+                    assert!(
+                        found.iter().any(|x| x.is_nan()),
+                        "{recipe:?}: the NaN of coordinate {j} is lost"
+                    );
                 } else {
                     assert_eq!(found, clean, "{recipe:?}: the NaN reached problem {at}");
                 }

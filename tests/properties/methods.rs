@@ -1,7 +1,9 @@
 //! Every method against every other, for every hyperparameter.
 
-use proxdiff::hypergrad::{Hypergradient, Outcome, Settings, evaluate};
-use proxdiff::kinds::{Method, Preconditioner, Precision, Solver, Status};
+use proxdiff::hypergrad::{
+    Hypergradient, MinibatchSteps, Outcome, Settings, StochasticSettings, evaluate,
+};
+use proxdiff::kinds::{Method, Precision, Preconditioner, Solver, Status};
 use proxdiff::loss::Loss;
 use proxdiff::{Control, Point, Problem, Specification};
 
@@ -13,7 +15,10 @@ pub fn recipes() -> Vec<Recipe> {
     let huber = Loss::Huber { delta: 0.7 };
     let plain = |loss, kind, seed| Recipe::new(loss, kind, seed);
     let full = |loss, kind, seed| Recipe::new(loss, kind, seed).full();
-    let sparse = |recipe: Recipe| Recipe { sparse: true, ..recipe };
+    let sparse = |recipe: Recipe| Recipe {
+        sparse: true,
+        ..recipe
+    };
     vec![
         plain(Loss::Squared, ElasticNet, 101),
         full(Loss::Squared, ElasticNet, 102),
@@ -39,7 +44,11 @@ pub fn recipes() -> Vec<Recipe> {
         sparse(full(Loss::Quadratic, Box, 122)),
         full(Loss::Quadratic, ElasticNet, 123),
         full(Loss::Quadratic, GroupStrengths, 124),
-        Recipe { features: 14, rows: 9, ..full(Loss::Squared, ElasticNet, 125) },
+        Recipe {
+            features: 14,
+            rows: 9,
+            ..full(Loss::Squared, ElasticNet, 125)
+        },
     ]
 }
 
@@ -59,7 +68,10 @@ pub fn parts(h: &Hypergradient) -> Vec<(&'static str, Vec<f64>)> {
         ("prior", prior),
         ("sample weights", sample_weights),
         ("perturbation", perturbation),
-        ("box bounds", box_bounds.map(|(lower, upper)| vec![lower, upper])),
+        (
+            "box bounds",
+            box_bounds.map(|(lower, upper)| vec![lower, upper]),
+        ),
     ]
     .into_iter()
     .filter_map(|(name, part)| part.map(|part| (name, part)))
@@ -76,7 +88,15 @@ pub fn settings(recipe: &Recipe, method: Method, solver: Solver) -> Settings {
 }
 
 pub fn outcomes(problem: &Problem, points: &[Point], settings: &Settings) -> Vec<Outcome> {
-    evaluate(problem, points, settings, Precision::F64, None, &Control::new()).unwrap()
+    evaluate(
+        problem,
+        points,
+        settings,
+        Precision::F64,
+        None,
+        &Control::new(),
+    )
+    .unwrap()
 }
 
 /// Compares hypergradients part by part; a part is measured against itself, but at least against
@@ -84,7 +104,10 @@ pub fn outcomes(problem: &Problem, points: &[Point], settings: &Settings) -> Vec
 fn compare(found: &Outcome, expected: &Outcome, tolerance: f64, context: &str) {
     assert_eq!(found.status, Status::Converged, "{context}");
     let (found, expected) = (
-        found.hypergradient.as_ref().unwrap_or_else(|| panic!("{context}: no hypergradient")),
+        found
+            .hypergradient
+            .as_ref()
+            .unwrap_or_else(|| panic!("{context}: no hypergradient")),
         expected.hypergradient.as_ref().unwrap(),
     );
     let (found, expected) = (parts(found), parts(expected));
@@ -92,7 +115,10 @@ fn compare(found: &Outcome, expected: &Outcome, tolerance: f64, context: &str) {
     for ((name, a), (other, b)) in found.iter().zip(&expected) {
         assert_eq!(name, other);
         let error = relative(a, b, 1e-4);
-        assert!(error < tolerance, "{context}: {name} differs by {error:.1e}");
+        assert!(
+            error < tolerance,
+            "{context}: {name} differs by {error:.1e}"
+        );
     }
 }
 
@@ -101,7 +127,11 @@ fn every_method_agrees() {
     for recipe in recipes() {
         let problem = recipe.problem();
         let points = recipe.points(4);
-        let reference = outcomes(&problem, &points, &settings(&recipe, Method::Direct, Solver::Auto));
+        let reference = outcomes(
+            &problem,
+            &points,
+            &settings(&recipe, Method::Direct, Solver::Auto),
+        );
         let unpreconditioned = Settings {
             preconditioner: Preconditioner::None,
             ..settings(&recipe, Method::AidCg, Solver::Fista)
@@ -133,7 +163,11 @@ fn a_hypergradient_of_something_else_is_noticed() {
     let recipe = recipes()[1];
     let problem = recipe.problem();
     let points = recipe.points(2);
-    let found = outcomes(&problem, &points, &settings(&recipe, Method::Direct, Solver::Auto));
+    let found = outcomes(
+        &problem,
+        &points,
+        &settings(&recipe, Method::Direct, Solver::Auto),
+    );
     let other = std::panic::catch_unwind(|| compare(&found[0], &found[1], 1e-6, "swapped"));
     assert!(other.is_err());
 }
@@ -142,7 +176,10 @@ fn a_hypergradient_of_something_else_is_noticed() {
 #[test]
 fn sparse_outcomes_are_dense_outcomes() {
     for loss in super::problems::LOSSES {
-        let recipe = Recipe { sparse: true, ..Recipe::new(loss, Kind::Weighted, 160).full() };
+        let recipe = Recipe {
+            sparse: true,
+            ..Recipe::new(loss, Kind::Weighted, 160).full()
+        };
         let sparse = recipe.specification();
         let mut dense = sparse.clone();
         densify(&mut dense);
@@ -153,15 +190,29 @@ fn sparse_outcomes_are_dense_outcomes() {
         for (a, b) in a.iter().zip(&b) {
             let context = format!("{loss:?}");
             compare(a, b, 1e-8, &context);
-            assert!(relative(&a.solution, &b.solution, 1e-3) < 1e-9, "{context}: solution");
+            assert!(
+                relative(&a.solution, &b.solution, 1e-3) < 1e-9,
+                "{context}: solution"
+            );
             let close = |a: f64, b: f64, what: &str| {
-                assert!((a - b).abs() <= 1e-7 * b.abs().max(1e-3), "{context}: {what} {a} against {b}");
+                assert!(
+                    (a - b).abs() <= 1e-7 * b.abs().max(1e-3),
+                    "{context}: {what} {a} against {b}"
+                );
             };
             close(a.objective, b.objective, "objective");
             close(a.criterion, b.criterion, "criterion");
             assert_eq!(a.support, b.support, "{context}: support");
-            assert_eq!(a.duality_gap.is_some(), b.duality_gap.is_some(), "{context}: duality gap");
-            assert_eq!(a.kink_margin.is_some(), b.kink_margin.is_some(), "{context}: kink margin");
+            assert_eq!(
+                a.duality_gap.is_some(),
+                b.duality_gap.is_some(),
+                "{context}: duality gap"
+            );
+            assert_eq!(
+                a.kink_margin.is_some(),
+                b.kink_margin.is_some(),
+                "{context}: kink margin"
+            );
             if let (Some(a), Some(b)) = (a.duality_gap, b.duality_gap) {
                 assert!(a < 1e-10 && b < 1e-10, "{context}: duality gap {a} and {b}");
             }
@@ -179,4 +230,74 @@ fn densify(specification: &mut Specification) {
     specification.train.matrix = dense(&specification.train.matrix);
     let validation = specification.validation.as_mut().unwrap();
     validation.matrix = dense(&validation.matrix);
+}
+
+/// With the full batch and a step of one NSID is AID-FP.
+#[test]
+fn nsid_of_the_full_batch_is_aid_fp() {
+    for recipe in recipes()
+        .into_iter()
+        .filter(|recipe| recipe.loss != Loss::Quadratic)
+    {
+        let problem = recipe.problem();
+        let points = recipe.points(3);
+        let reference = outcomes(
+            &problem,
+            &points,
+            &settings(&recipe, Method::Direct, Solver::Auto),
+        );
+        let full = Settings {
+            stochastic: StochasticSettings {
+                batch: recipe.rows,
+                steps: 3000,
+                freeze: Some(1),
+                schedule: MinibatchSteps::Constant { eta: 1.0 },
+                ..StochasticSettings::default()
+            },
+            ..settings(&recipe, Method::Nsid, Solver::Auto)
+        };
+        for (at, (found, expected)) in outcomes(&problem, &points, &full)
+            .iter()
+            .zip(&reference)
+            .enumerate()
+        {
+            compare(found, expected, 1e-7, &format!("{recipe:?} #{at}: NSID"));
+        }
+    }
+}
+
+/// Single precision finds the same support and the same hypergradients to its own accuracy.
+#[test]
+fn single_precision_agrees() {
+    for recipe in recipes() {
+        let problem = recipe.problem();
+        let points = recipe.points(3);
+        let reference = outcomes(
+            &problem,
+            &points,
+            &settings(&recipe, Method::Direct, Solver::Auto),
+        );
+        for (method, solver) in [
+            (Method::Direct, Solver::Auto),
+            (Method::AidCg, Solver::Fista),
+            (Method::AidFp, Solver::Ista),
+            (Method::ItdReverse, Solver::Auto),
+        ] {
+            let settings = settings(&recipe, method, solver);
+            let found = evaluate(
+                &problem,
+                &points,
+                &settings,
+                Precision::F32,
+                None,
+                &Control::new(),
+            )
+            .unwrap();
+            for (at, (found, expected)) in found.iter().zip(&reference).enumerate() {
+                let context = format!("{recipe:?} #{at}: {method:?} of {solver:?} in f32");
+                compare(found, expected, 1e-3, &context);
+                assert_eq!(found.support, expected.support, "{context}");
+            }
+        }
+    }
 }

@@ -27,10 +27,22 @@ fn rows_of(problem: &Problem) -> Vec<Vec<f64>> {
 /// ∇loss(w) + λ₂(w − c) by the formulas of the losses.
 fn gradient(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
     let rows = rows_of(problem);
-    let (n, c, y) = (rows.len(), problem.classes, &problem.train.targets[point.target]);
+    let (n, c, y) = (
+        rows.len(),
+        problem.classes,
+        &problem.train.targets[point.target],
+    );
     let mut g = vec![0.0; w.len()];
     for i in 0..n {
-        let z: Vec<f64> = (0..c).map(|k| rows[i].iter().enumerate().map(|(j, x)| x * w[j * c + k]).sum()).collect();
+        let z: Vec<f64> = (0..c)
+            .map(|k| {
+                rows[i]
+                    .iter()
+                    .enumerate()
+                    .map(|(j, x)| x * w[j * c + k])
+                    .sum()
+            })
+            .collect();
         let s = problem.train.weights[i] / n as f64;
         if problem.loss == Loss::Quadratic {
             g[i] = z[0] - y[i];
@@ -62,11 +74,19 @@ pub fn violation(problem: &Problem, point: Point, w: &[f64]) -> f64 {
     let g = gradient(problem, point, w);
     let strengths = problem.effective_strengths(point.l1);
     let penalized = problem.penalized();
-    let mut worst = g[penalized..].iter().fold(0.0f64, |worst, g| worst.max(g.abs()));
+    let mut worst = g[penalized..]
+        .iter()
+        .fold(0.0f64, |worst, g| worst.max(g.abs()));
     if let Penalty::Group { groups, .. } = &problem.penalty {
         for (at, l1) in strengths.iter().enumerate() {
             let members = groups.members(at);
-            let norm = |x: &[f64]| members.iter().map(|&j| x[j as usize].powi(2)).sum::<f64>().sqrt();
+            let norm = |x: &[f64]| {
+                members
+                    .iter()
+                    .map(|&j| x[j as usize].powi(2))
+                    .sum::<f64>()
+                    .sqrt()
+            };
             let size = norm(w);
             worst = worst.max(if size == 0.0 {
                 norm(&g) - l1
@@ -100,7 +120,15 @@ fn solutions(problem: &Problem, points: &[Point], solver: Solver) -> Vec<Outcome
         method: None,
         ..Settings::default()
     };
-    evaluate(problem, points, &settings, Precision::F64, None, &Control::new()).unwrap()
+    evaluate(
+        problem,
+        points,
+        &settings,
+        Precision::F64,
+        None,
+        &Control::new(),
+    )
+    .unwrap()
 }
 
 #[test]
@@ -114,12 +142,18 @@ fn every_solver_meets_the_optimality_conditions() {
             for outcome in &found {
                 assert_eq!(outcome.status, Status::Converged, "{recipe:?}, {solver:?}");
                 let violation = violation(&problem, outcome.point, &outcome.solution);
-                assert!(violation < 1e-11, "{recipe:?}, {solver:?}: violation {violation:.1e}");
+                assert!(
+                    violation < 1e-11,
+                    "{recipe:?}, {solver:?}: violation {violation:.1e}"
+                );
             }
             if let Some(first) = &first {
                 for (a, b) in found.iter().zip(first) {
                     let error = relative(&a.solution, &b.solution, 1e-3);
-                    assert!(error < 1e-9, "{recipe:?}: {solver:?} against the path {error:.1e}");
+                    assert!(
+                        error < 1e-9,
+                        "{recipe:?}: {solver:?} against the path {error:.1e}"
+                    );
                 }
             } else {
                 first = Some(found);
@@ -133,8 +167,12 @@ fn a_wrong_solution_violates_the_conditions() {
     for recipe in recipes() {
         let problem = recipe.problem();
         let point = recipe.points(1)[0];
-        let mut w = solutions(&problem, &[point], Solver::Path)[0].solution.clone();
-        let at = (0..w.len()).max_by(|&a, &b| w[a].abs().total_cmp(&w[b].abs())).unwrap();
+        let mut w = solutions(&problem, &[point], Solver::Path)[0]
+            .solution
+            .clone();
+        let at = (0..w.len())
+            .max_by(|&a, &b| w[a].abs().total_cmp(&w[b].abs()))
+            .unwrap();
         w[at] *= 1.0 - 1e-6;
         assert!(violation(&problem, point, &w) > 1e-9, "{recipe:?}");
     }

@@ -1,9 +1,11 @@
 //! The same bits for any packing into batches and any number of threads.
 
 use proxdiff::Control;
-use proxdiff::hypergrad::{MinibatchSteps, Outcome, Settings, StochasticSettings, WarmStart, evaluate};
-use proxdiff::kinds::{Method, Precision, Solver, Status};
 use proxdiff::data::{Dense, Matrix};
+use proxdiff::hypergrad::{
+    MinibatchSteps, Outcome, Settings, StochasticSettings, WarmStart, evaluate,
+};
+use proxdiff::kinds::{Method, Precision, Solver, Status};
 use proxdiff::loss::Loss;
 use proxdiff::problem::Rows;
 use proxdiff::{Point, Problem, Specification};
@@ -16,7 +18,12 @@ fn text(outcome: &Outcome) -> String {
     format!("{outcome:?}")
 }
 
-fn run(problem: &Problem, points: &[Point], settings: &Settings, precision: Precision) -> Vec<String> {
+fn run(
+    problem: &Problem,
+    points: &[Point],
+    settings: &Settings,
+    precision: Precision,
+) -> Vec<String> {
     evaluate(problem, points, settings, precision, None, &Control::new())
         .unwrap()
         .iter()
@@ -37,10 +44,20 @@ fn check(recipe: &Recipe, settings: &Settings, precision: Precision) {
             ..point
         })
         .collect();
-    let one = Settings { threads: 1, ..settings.clone() };
+    let one = Settings {
+        threads: 1,
+        ..settings.clone()
+    };
     let whole = run(&problem, &points, &one, precision);
-    let many = Settings { threads: 4, ..settings.clone() };
-    assert_eq!(run(&problem, &points, &many, precision), whole, "{recipe:?}, {settings:?}: threads");
+    let many = Settings {
+        threads: 4,
+        ..settings.clone()
+    };
+    assert_eq!(
+        run(&problem, &points, &many, precision),
+        whole,
+        "{recipe:?}, {settings:?}: threads"
+    );
 
     let mut order: Vec<usize> = (0..points.len()).collect();
     let mut random = Random::new(recipe.seed);
@@ -49,36 +66,72 @@ fn check(recipe: &Recipe, settings: &Settings, precision: Precision) {
     }
     let permuted: Vec<Point> = order.iter().map(|&at| points[at]).collect();
     for (found, &at) in run(&problem, &permuted, &one, precision).iter().zip(&order) {
-        assert_eq!(found, &whole[at], "{recipe:?}, {settings:?}: point {at} permuted");
+        assert_eq!(
+            found, &whole[at],
+            "{recipe:?}, {settings:?}: point {at} permuted"
+        );
     }
     for at in [0, 7, 16, 29, 40] {
         let alone = run(&problem, &points[at..=at], &one, precision);
-        assert_eq!(alone[0], whole[at], "{recipe:?}, {settings:?}: point {at} alone");
+        assert_eq!(
+            alone[0], whole[at],
+            "{recipe:?}, {settings:?}: point {at} alone"
+        );
     }
 }
 
 fn recipe(loss: Loss, kind: Kind) -> Recipe {
-    Recipe { rows: 19, features: 5, ..Recipe::new(loss, kind, 300).full() }
+    Recipe {
+        rows: 19,
+        features: 5,
+        ..Recipe::new(loss, kind, 300).full()
+    }
 }
 
 #[test]
 fn fast_path() {
-    for (loss, kind) in [(Loss::Squared, Kind::Weighted), (Loss::Multinomial, Kind::Group)] {
+    for (loss, kind) in [
+        (Loss::Squared, Kind::Weighted),
+        (Loss::Multinomial, Kind::Group),
+    ] {
         let recipe = recipe(loss, kind);
-        check(&recipe, &settings(&recipe, Method::Direct, Solver::Auto), Precision::F64);
-        check(&recipe, &settings(&recipe, Method::AidCg, Solver::Auto), Precision::F64);
+        check(
+            &recipe,
+            &settings(&recipe, Method::Direct, Solver::Auto),
+            Precision::F64,
+        );
+        check(
+            &recipe,
+            &settings(&recipe, Method::AidCg, Solver::Auto),
+            Precision::F64,
+        );
     }
 }
 
 #[test]
 fn recordings() {
-    for (loss, kind) in [(Loss::Squared, Kind::ElasticNet), (Loss::Logistic, Kind::GroupStrengths)] {
+    for (loss, kind) in [
+        (Loss::Squared, Kind::ElasticNet),
+        (Loss::Logistic, Kind::GroupStrengths),
+    ] {
         let recipe = recipe(loss, kind);
-        check(&recipe, &settings(&recipe, Method::AidCg, Solver::Fista), Precision::F64);
-        check(&recipe, &settings(&recipe, Method::AidFp, Solver::Ista), Precision::F64);
+        check(
+            &recipe,
+            &settings(&recipe, Method::AidCg, Solver::Fista),
+            Precision::F64,
+        );
+        check(
+            &recipe,
+            &settings(&recipe, Method::AidFp, Solver::Ista),
+            Precision::F64,
+        );
     }
     let recipe = recipe(Loss::Huber { delta: 0.7 }, Kind::Box);
-    check(&recipe, &settings(&recipe, Method::AidFp, Solver::Fista), Precision::F32);
+    check(
+        &recipe,
+        &settings(&recipe, Method::AidFp, Solver::Fista),
+        Precision::F32,
+    );
 }
 
 #[test]
@@ -95,7 +148,10 @@ fn iterative_differentiation() {
 /// Some problems run out of their budget of conjugate gradient steps, others do not.
 #[test]
 fn a_budget_that_some_spend() {
-    let recipe = Recipe { features: 14, ..recipe(Loss::Logistic, Kind::ElasticNet) };
+    let recipe = Recipe {
+        features: 14,
+        ..recipe(Loss::Logistic, Kind::ElasticNet)
+    };
     let short = Settings {
         max_steps: 8,
         ..settings(&recipe, Method::AidCg, Solver::Fista)
@@ -108,10 +164,17 @@ fn a_budget_that_some_spend() {
 fn derivatives_that_settle_late() {
     let curvatures = [1.0, 1.9, 2.0, 2.1, 3.0];
     let mut q = vec![0.0; 25];
-    curvatures.iter().enumerate().for_each(|(j, h)| q[6 * j] = *h);
+    curvatures
+        .iter()
+        .enumerate()
+        .for_each(|(j, h)| q[6 * j] = *h);
     let q = Matrix::Dense(Dense::new(5, 5, q).unwrap());
     // The step is ½: a right-hand side along curvature 2 is solved by one step.
-    let targets = vec![vec![0.0; 5], vec![0.0, 0.0, 2.0, 0.0, 0.0], vec![0.0, 0.0, 0.0, 1.0, 0.0]];
+    let targets = vec![
+        vec![0.0; 5],
+        vec![0.0, 0.0, 2.0, 0.0, 0.0],
+        vec![0.0, 0.0, 0.0, 1.0, 0.0],
+    ];
     let mut specification = Specification::new(Loss::Quadratic, q.clone(), targets);
     specification.validation = Some(Rows {
         matrix: q,
@@ -119,7 +182,13 @@ fn derivatives_that_settle_late() {
         weights: None,
     });
     let problem = Problem::new(specification).unwrap();
-    let points: Vec<Point> = (0..3).map(|target| Point { l1: 0.0, l2: 0.0, target }).collect();
+    let points: Vec<Point> = (0..3)
+        .map(|target| Point {
+            l1: 0.0,
+            l2: 0.0,
+            target,
+        })
+        .collect();
     let settings = Settings {
         method: Some(Method::ItdReverse),
         ..Settings::default()
@@ -162,8 +231,24 @@ fn a_nan_start_marks_its_own_problem_alone() {
         let points = recipe.points(20);
         let settings = settings(&recipe, Method::AidFp, solver);
         let p = problem.coordinates();
-        let mut warm = vec![WarmStart { w: vec![0.0; p], v: Vec::new() }; 20];
-        let solve = |warm: &[WarmStart]| evaluate(&problem, &points, &settings, Precision::F64, Some(warm), &Control::new()).unwrap();
+        let mut warm = vec![
+            WarmStart {
+                w: vec![0.0; p],
+                v: Vec::new()
+            };
+            20
+        ];
+        let solve = |warm: &[WarmStart]| {
+            evaluate(
+                &problem,
+                &points,
+                &settings,
+                Precision::F64,
+                Some(warm),
+                &Control::new(),
+            )
+            .unwrap()
+        };
         let clean = solve(&warm);
         warm[11].w[p - 1] = f64::NAN;
         for (at, (found, clean)) in solve(&warm).iter().zip(&clean).enumerate() {

@@ -147,11 +147,21 @@ impl Recipe {
     pub fn specification(&self) -> Specification {
         let mut random = Random::new(self.seed);
         let (c, d) = (self.classes(), self.features);
-        let n = if self.loss == Loss::Quadratic { d } else { self.rows };
+        let n = if self.loss == Loss::Quadratic {
+            d
+        } else {
+            self.rows
+        };
         let truth = random.vector(d * c);
         let train = self.sample(&mut random, n, &truth, self.weights);
-        let validation = self.sample(&mut random, if self.loss == Loss::Quadratic { d } else { 11 }, &truth, true);
-        let mut specification = Specification::new(self.loss, train.matrix.clone(), train.targets.clone());
+        let validation = self.sample(
+            &mut random,
+            if self.loss == Loss::Quadratic { d } else { 11 },
+            &truth,
+            true,
+        );
+        let mut specification =
+            Specification::new(self.loss, train.matrix.clone(), train.targets.clone());
         specification.train = train;
         specification.validation = Some(validation);
         specification.classes = c;
@@ -210,13 +220,18 @@ impl Recipe {
                     .map(|i| {
                         let z: Vec<f64> = (0..c)
                             .map(|k| {
-                                (0..d).map(|j| values[i * d + j] * truth[j * c + k]).sum::<f64>() * 0.5
+                                (0..d)
+                                    .map(|j| values[i * d + j] * truth[j * c + k])
+                                    .sum::<f64>()
+                                    * 0.5
                                     + random.bell()
                                     + 0.3 * target as f64
                             })
                             .collect();
                         match self.loss {
-                            Loss::Multinomial => (0..c).fold(0, |best, k| if z[k] > z[best] { k } else { best }) as f64,
+                            Loss::Multinomial => (0..c)
+                                .fold(0, |best, k| if z[k] > z[best] { k } else { best })
+                                as f64,
                             loss if loss.is_binary() => {
                                 if z[0] > 0.0 {
                                     1.0
@@ -233,7 +248,8 @@ impl Recipe {
         Rows {
             matrix: self.matrix(n, d, values),
             targets,
-            weights: (weighted && (self.weights || n == 11)).then(|| (0..n).map(|_| 0.3 + 2.0 * random.unit()).collect()),
+            weights: (weighted && (self.weights || n == 11))
+                .then(|| (0..n).map(|_| 0.3 + 2.0 * random.unit()).collect()),
         }
     }
 
@@ -244,7 +260,8 @@ impl Recipe {
         let mut q = vec![0.0; d * d];
         for i in 0..d {
             for j in 0..=i {
-                let value = (0..2 * d).map(|k| x[k * d + i] * x[k * d + j]).sum::<f64>() / (2 * d) as f64;
+                let value =
+                    (0..2 * d).map(|k| x[k * d + i] * x[k * d + j]).sum::<f64>() / (2 * d) as f64;
                 q[i * d + j] = value;
                 q[j * d + i] = value;
             }
@@ -258,7 +275,11 @@ impl Recipe {
 
     fn matrix(&self, n: usize, d: usize, values: Vec<f64>) -> Matrix {
         let dense = Dense::new(n, d, values).unwrap();
-        if self.sparse { Matrix::Sparse(sparse(&dense)) } else { Matrix::Dense(dense) }
+        if self.sparse {
+            Matrix::Sparse(sparse(&dense))
+        } else {
+            Matrix::Dense(dense)
+        }
     }
 }
 
@@ -286,11 +307,21 @@ pub fn sparse(dense: &Dense) -> Sparse {
 
 fn penalty(kind: Kind, penalized: usize, random: &mut Random) -> Penalty {
     // Groups that are not consecutive, of unequal size.
-    let labels: Vec<u32> = (0..penalized).map(|j| [0, 1, 1, 2, 0, 2, 2][j * 3 % 7]).collect();
+    let labels: Vec<u32> = (0..penalized)
+        .map(|j| [0, 1, 1, 2, 0, 2, 2][j * 3 % 7])
+        .collect();
     match kind {
         Kind::ElasticNet => Penalty::ElasticNet,
         Kind::Weighted => Penalty::Weighted {
-            strengths: (0..penalized).map(|j| if j == 2 { 0.0 } else { 0.3 + 1.4 * random.unit() }).collect(),
+            strengths: (0..penalized)
+                .map(|j| {
+                    if j == 2 {
+                        0.0
+                    } else {
+                        0.3 + 1.4 * random.unit()
+                    }
+                })
+                .collect(),
         },
         Kind::Group => Penalty::Group {
             groups: Groups::from_labels(&labels),
@@ -298,7 +329,9 @@ fn penalty(kind: Kind, penalized: usize, random: &mut Random) -> Penalty {
         },
         Kind::GroupStrengths => {
             let groups = Groups::from_labels(&labels);
-            let strengths = (0..groups.len()).map(|g| if g == 1 { 0.0 } else { 0.5 + random.unit() }).collect();
+            let strengths = (0..groups.len())
+                .map(|g| if g == 1 { 0.0 } else { 0.5 + random.unit() })
+                .collect();
             Penalty::Group {
                 groups,
                 strengths: Some(strengths),
@@ -316,6 +349,7 @@ fn penalty(kind: Kind, penalized: usize, random: &mut Random) -> Penalty {
 pub fn relative(a: &[f64], b: &[f64], floor: f64) -> f64 {
     assert_eq!(a.len(), b.len(), "lengths");
     let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
-    let error = norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied()).max(floor);
+    let error =
+        norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied()).max(floor);
     if error.is_nan() { f64::INFINITY } else { error }
 }
