@@ -249,22 +249,19 @@ impl Design {
     /// ‖x̂_i‖² of every row.
     #[must_use]
     pub fn row_squares(&self) -> Vec<f64> {
-        // Stored entries replace what the centre alone would give: ((x − m)/σ)² for (m/σ)².
-        let (mut squares, term): (Vec<f64>, Box<dyn Fn(usize, f64) -> f64>) = match &self.rank_one {
-            None => (vec![0.0; self.rows()], Box::new(|_, x| x * x)),
-            Some(r) => {
-                let of = |j: usize, x: f64| ((x - r.center[j]) * r.inverse_scale[j]).powi(2);
-                let empty = (0..self.columns()).map(|j| of(j, 0.0)).sum();
-                (
-                    vec![empty; self.rows()],
-                    Box::new(move |j, x| of(j, x) - of(j, 0.0)),
-                )
-            }
-        };
-        self.matrix
-            .for_each_entry(|i, j, x| squares[i] += term(j, x));
-        // Rounding of a row that is the centre.
-        squares.into_iter().map(|square| square.max(0.0)).collect()
+        let mut squares = vec![0.0; self.rows()];
+        if let Some(r) = &self.rank_one {
+            // Stored entries replace what the centre alone gives: ((x − m)/σ)² for (m/σ)².
+            let of = |j: usize, x: f64| ((x - r.center[j]) * r.inverse_scale[j]).powi(2);
+            squares.fill((0..self.columns()).map(|j| of(j, 0.0)).sum());
+            self.matrix
+                .for_each_entry(|i, j, x| squares[i] += of(j, x) - of(j, 0.0));
+            // Rounding of a row that is the centre.
+            squares.iter_mut().for_each(|s| *s = s.max(0.0));
+        } else {
+            self.matrix.for_each_entry(|i, _, x| squares[i] += x * x);
+        }
+        squares
     }
 
     /// X̂·w for one vector, in f64.

@@ -172,7 +172,7 @@ impl<R: Twinned> Stage<'_, R> {
             .map(|(at, u)| u * weights[at % n])
             .collect();
         let mut upload = |values: &[f64]| {
-            if values.len() == n && problems != 1 || problems == 1 {
+            if values.len() == n || problems == 1 {
                 shared(&mut self.executor, values)
             } else {
                 per_problem(&mut self.executor, n, values)

@@ -23,7 +23,7 @@ enum Storage {
     Sparse {
         by_rows: Compressed,
         by_columns: Compressed,
-        center: Option<Center>,
+        center: Option<Box<Center>>,
     },
 }
 
@@ -69,11 +69,13 @@ impl Operator {
             Matrix::Sparse(m) => {
                 let by_rows = Compressed::upload(executor, m);
                 let by_columns = Compressed::upload(executor, &m.transposed());
-                let center = design.rank_one.as_ref().map(|rank_one| Center {
-                    center: shared(executor, &rank_one.center),
-                    inverse_scale: shared(executor, &rank_one.inverse_scale),
-                    scaled: executor.allocate(Scope::PerProblem, m.columns * classes),
-                    offset: executor.allocate(Scope::PerProblem, classes),
+                let center = design.rank_one.as_ref().map(|rank_one| {
+                    Box::new(Center {
+                        center: shared(executor, &rank_one.center),
+                        inverse_scale: shared(executor, &rank_one.inverse_scale),
+                        scaled: executor.allocate(Scope::PerProblem, m.columns * classes),
+                        offset: executor.allocate(Scope::PerProblem, classes),
+                    })
                 });
                 Storage::Sparse {
                     by_rows,
@@ -102,7 +104,7 @@ impl Operator {
             Storage::Sparse {
                 by_rows, center, ..
             } => {
-                let w = self.scaled(recording, center.as_ref(), w);
+                let w = self.scaled(recording, center.as_deref(), w);
                 by_rows.product(recording, w, z, self.rows, self.classes);
                 if let Some(center) = center {
                     recording.dispatch(
@@ -129,7 +131,7 @@ impl Operator {
                 by_columns, center, ..
             } => {
                 by_columns.product(recording, r, g, self.columns, self.classes);
-                self.center_adjoint(recording, center.as_ref(), r, g, self.rows);
+                self.center_adjoint(recording, center.as_deref(), r, g, self.rows);
             }
         }
     }
@@ -158,7 +160,7 @@ impl Operator {
             Storage::Sparse {
                 by_rows, center, ..
             } => {
-                let w = self.scaled(recording, center.as_ref(), w);
+                let w = self.scaled(recording, center.as_deref(), w);
                 recording.dispatch(
                     &sampled::SAMPLED_SPARSE_PRODUCT,
                     &[
@@ -222,7 +224,7 @@ impl Operator {
                     &[g.into()],
                     &[batch, ring, self.classes],
                 );
-                self.center_adjoint(recording, center.as_ref(), r, g, batch);
+                self.center_adjoint(recording, center.as_deref(), r, g, batch);
             }
         }
     }
