@@ -69,3 +69,24 @@ macro_rules! vectorized {
     }};
 }
 pub(crate) use vectorized;
+
+/// `sums[b] += factors(b)·row` for b in 0..BLOCK ≤ 8, written out: in a loop over b the compiler
+/// vectorises across b, gathering, instead of across the problems.
+macro_rules! accumulate_block {
+    ($fused:ident, $block:ident, $sums:ident, $row:ident, |$b:ident| $factor:expr) => {
+        crate::kernel::accumulate_block!(@each $fused, $block, $sums, $row, $b, $factor; 0 1 2 3 4 5 6 7)
+    };
+    (@each $fused:ident, $block:ident, $sums:ident, $row:ident, $b:ident, $factor:expr; $($at:literal)*) => {
+        $(
+            if $at < $block {
+                let $b = $at;
+                let factor = $factor;
+                let sum: &mut crate::exec::Row<R> = &mut $sums[$at];
+                for lane in 0..crate::exec::LANES {
+                    sum[lane] = factor.multiply_add::<$fused>($row[lane], sum[lane]);
+                }
+            }
+        )*
+    };
+}
+pub(crate) use accumulate_block;

@@ -1,6 +1,6 @@
 //! Products with a dense design: the linear predictor Z = X·W and the adjoint G = Xᵀ·R.
 
-use super::{kernel, vectorized};
+use super::{accumulate_block, kernel, vectorized};
 use crate::exec::{Arguments, LANES, row, row_mut};
 use crate::real::Real;
 
@@ -42,12 +42,7 @@ fn product_body<R: Real, const FUSED: bool, const BLOCK: usize>(
             let block: [&[R]; BLOCK] = std::array::from_fn(|b| &x[(i + b) * d..(i + b + 1) * d]);
             for j in 0..d {
                 let w = row(w, j * c + k);
-                for b in 0..BLOCK {
-                    let x = block[b][j];
-                    for lane in 0..LANES {
-                        sums[b][lane] = x.multiply_add::<FUSED>(w[lane], sums[b][lane]);
-                    }
-                }
+                accumulate_block!(FUSED, BLOCK, sums, w, |b| block[b][j]);
             }
             for b in 0..BLOCK {
                 *row_mut(z, (i + b) * c + k) = sums[b];
@@ -81,6 +76,11 @@ fn dense_adjoint<R: Real>(arguments: &mut Arguments<'_, R>) {
     vectorized!(|FUSED, BLOCK| adjoint_body::<R, FUSED, BLOCK>(x, r, g, n, d, c));
 }
 
+/// Rows of X that are staged at once.
+const DEPTH: usize = 64;
+
+/// G[j] for BLOCK columns at a time. Their entries are first staged column by column: contiguous
+/// columns would tempt the compiler to vectorise across them instead of across the problems.
 #[inline(always)]
 fn adjoint_body<R: Real, const FUSED: bool, const BLOCK: usize>(
     x: &[R],
@@ -90,34 +90,48 @@ fn adjoint_body<R: Real, const FUSED: bool, const BLOCK: usize>(
     d: usize,
     c: usize,
 ) {
-    let mut j = 0;
-    while j + BLOCK <= d {
-        for k in 0..c {
-            let mut sums = [[R::zero(); LANES]; BLOCK];
-            for i in 0..n {
-                let (r, x) = (row(r, i * c + k), &x[i * d + j..i * d + j + BLOCK]);
+    gathered_adjoint::<R, FUSED, BLOCK>(x, |i| i, r, g, (n, d, c));
+}
+
+/// G = X[rows]ᵀ·R for `n` rows that `row_at` names.
+#[inline(always)]
+pub(super) fn gathered_adjoint<R: Real, const FUSED: bool, const BLOCK: usize>(
+    x: &[R],
+    row_at: impl Fn(usize) -> usize,
+    r: &[R],
+    g: &mut [R],
+    (n, d, c): (usize, usize, usize),
+) {
+    g[..d * c * LANES].fill(R::zero());
+    let mut panel = [[R::zero(); DEPTH]; BLOCK];
+    let mut first = 0;
+    while first < n {
+        let depth = (n - first).min(DEPTH);
+        let mut j = 0;
+        while j < d {
+            // A short last block repeats its last column and drops the copies.
+            let count = (d - j).min(BLOCK);
+            for i in 0..depth {
+                let entries = &x[row_at(first + i) * d + j..][..count];
                 for b in 0..BLOCK {
-                    for lane in 0..LANES {
-                        sums[b][lane] = x[b].multiply_add::<FUSED>(r[lane], sums[b][lane]);
-                    }
+                    panel[b][i] = entries[b.min(count - 1)];
                 }
             }
-            for b in 0..BLOCK {
-                *row_mut(g, (j + b) * c + k) = sums[b];
-            }
-        }
-        j += BLOCK;
-    }
-    for j in j..d {
-        for k in 0..c {
-            let mut sum = [R::zero(); LANES];
-            for i in 0..n {
-                let (x, r) = (x[i * d + j], row(r, i * c + k));
-                for lane in 0..LANES {
-                    sum[lane] = x.multiply_add::<FUSED>(r[lane], sum[lane]);
+            for k in 0..c {
+                let mut sums = [[R::zero(); LANES]; BLOCK];
+                for b in 0..count {
+                    sums[b] = row(g, (j + b) * c + k);
+                }
+                for i in 0..depth {
+                    let r = row(r, (first + i) * c + k);
+                    accumulate_block!(FUSED, BLOCK, sums, r, |b| panel[b][i]);
+                }
+                for b in 0..count {
+                    *row_mut(g, (j + b) * c + k) = sums[b];
                 }
             }
-            *row_mut(g, j * c + k) = sum;
+            j += count;
         }
+        first += depth;
     }
 }

@@ -4,7 +4,8 @@
 //! batch of problems or one per problem; a step counter says which slot is meant. Nothing of the
 //! size of the data set is touched.
 
-use super::{kernel, vectorized};
+use super::product::gathered_adjoint;
+use super::{accumulate_block, kernel, vectorized};
 use crate::exec::{Arguments, LANES, View, row, row_mut};
 use crate::real::Real;
 
@@ -98,12 +99,7 @@ fn shared_rows_product<R: Real, const FUSED: bool>(
             let mut sums = [[R::zero(); LANES]; BLOCK];
             for j in 0..d {
                 let w = row(w, j * c + k);
-                for b in 0..BLOCK {
-                    let x = block[b][j];
-                    for lane in 0..LANES {
-                        sums[b][lane] = x.multiply_add::<FUSED>(w[lane], sums[b][lane]);
-                    }
-                }
+                accumulate_block!(FUSED, BLOCK, sums, w, |b| block[b][j]);
             }
             for b in 0..count {
                 *row_mut(z, (at + b) * c + k) = sums[b];
@@ -174,40 +170,12 @@ fn sampled_adjoint<R: Real>(arguments: &mut Arguments<'_, R>) {
     let g = arguments.output(0);
     if rows.is_shared() {
         let rows = &rows.words()[start..start + b];
-        vectorized!(|FUSED, BLOCK| shared_rows_adjoint::<R, FUSED, BLOCK>(x, rows, r, g, d, c));
+        vectorized!(|FUSED, BLOCK| {
+            gathered_adjoint::<R, FUSED, BLOCK>(x, |i| rows[i] as usize, r, g, (b, d, c));
+        });
     } else {
         let own = |i: usize, lane: usize| rows.word(start + i, lane) as usize;
         vectorized!(|FUSED, BLOCK| own_rows_adjoint::<R, FUSED>(x, own, r, g, b, d, c));
-    }
-}
-
-#[inline(always)]
-fn shared_rows_adjoint<R: Real, const FUSED: bool, const BLOCK: usize>(
-    x: &[R],
-    rows: &[u32],
-    r: &[R],
-    g: &mut [R],
-    d: usize,
-    c: usize,
-) {
-    let mut j = 0;
-    while j < d {
-        let count = (d - j).min(BLOCK);
-        for k in 0..c {
-            let mut sums = [[R::zero(); LANES]; BLOCK];
-            for (i, &at) in rows.iter().enumerate() {
-                let (r, x) = (row(r, i * c + k), &x[at as usize * d + j..][..count]);
-                for (sum, &x) in sums.iter_mut().zip(x) {
-                    for lane in 0..LANES {
-                        sum[lane] = x.multiply_add::<FUSED>(r[lane], sum[lane]);
-                    }
-                }
-            }
-            for b in 0..count {
-                *row_mut(g, (j + b) * c + k) = sums[b];
-            }
-        }
-        j += count;
     }
 }
 

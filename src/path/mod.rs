@@ -5,7 +5,7 @@
 //! w(λ) = argmin_w  loss(w) + ½λ₂‖w − c‖² + penalty(w; l1)
 //! ```
 //!
-//! For the squared loss and the quadratic form the model of [`quadratic`] is the problem itself;
+//! For the squared loss and the quadratic form the quadratic model is the problem itself;
 //! for the other losses it is the prox-Newton model around w. Either is minimised by coordinate
 //! descent until the face (support and signs) settles, then by a Newton step on the face. Points
 //! of the same target and λ₂ are one unit of work, in decreasing l1; units run in parallel and do
@@ -24,11 +24,13 @@ use crate::real::Real;
 mod cholesky;
 mod columns;
 mod finish;
+mod linear;
 mod quadratic;
 mod regularizer;
 mod restricted;
 mod rows;
 mod smooth;
+mod step;
 mod vector;
 mod walk;
 

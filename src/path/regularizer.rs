@@ -9,9 +9,9 @@
 //! distance  min ‖g + s‖ over subgradients s of the penalty at w
 //! ```
 //!
-//! The distance bounds the scaled residual ‖Φ(w) − w‖/γ from above for every step γ: with
-//! w⁺ = prox(w − γg) the vector (w − w⁺)/γ is the least of all g + s' over the prox's own graph, and
-//! the prox is firmly nonexpansive.
+//! The distance bounds the scaled residual ‖Φ(w) − w‖/γ from above for every step γ: for any
+//! subgradient s at w, w = prox(w + γs), and with Φ(w) = prox(w − γg) the prox, being
+//! nonexpansive, gives ‖Φ(w) − w‖ ≤ γ‖g + s‖.
 
 use crate::penalty::{self, Penalty};
 use crate::problem::{Point, Problem};

@@ -21,17 +21,12 @@ use crate::real::Real;
 use super::PathSettings;
 use super::quadratic::{FaceFactor, Quadratic};
 use super::regularizer::{Blocks, Regularizer, Rule};
-use super::rows::{self, FaceOperator};
-use super::smooth::{Curvature, KeptHessian, Smooth};
+use super::smooth::{KeptHessian, Smooth};
+use super::step::Step;
 use super::vector::norm;
 
 /// A residual of this many roundings of its terms counts as converged, when it falls no further.
 const ROUNDINGS: f64 = 1e3;
-/// Working sets up to which the Hessian is formed: quadratic losses, which keep it, and others.
-const LARGEST_KEPT: usize = 2500;
-const LARGEST_FORMED: usize = 1200;
-/// Epochs on one model of a loss that is not quadratic.
-const MODEL_EPOCHS: usize = 200;
 /// A Newton step that still moves a predictor by this share of the largest is not yet at an end.
 const STILL_MOVING: f64 = 1e-4;
 /// Steps that move nothing, and a hundred times as many without a smaller distance, after which a
@@ -55,9 +50,9 @@ pub(super) enum Form {
 /// The state of a path.
 pub(super) struct Walk<'s, 'p, R> {
     pub(super) smooth: &'s Smooth<'p, R>,
-    blocks: &'s Blocks,
-    control: &'s Control,
-    form: Form,
+    pub(super) blocks: &'s Blocks,
+    pub(super) control: &'s Control,
+    pub(super) form: Form,
     pub(super) target: usize,
     /// ∇loss(0) and its norm.
     pub(super) origin: Vec<f64>,
@@ -67,11 +62,11 @@ pub(super) struct Walk<'s, 'p, R> {
     pub(super) residuals: Vec<f64>,
     /// ∇loss(w).
     pub(super) gradient: Vec<f64>,
-    kept: KeptHessian<R>,
+    pub(super) kept: KeptHessian<R>,
     /// How far the curvature is blended towards a majorant.
-    blend: f64,
+    pub(super) blend: f64,
     /// w has moved since predictors, residuals and gradient were formed.
-    stale: bool,
+    pub(super) stale: bool,
 }
 
 /// What a point came to.
@@ -79,16 +74,6 @@ pub(super) struct Arrival<R> {
     pub(super) status: Status,
     pub(super) steps: usize,
     pub(super) factor: Option<FaceFactor<R>>,
-}
-
-/// What one step did.
-struct Step<R> {
-    steps: usize,
-    /// Largest change of a predictor.
-    moved: f64,
-    /// The system on the face is singular.
-    singular: bool,
-    factor: Option<FaceFactor<R>>,
 }
 
 impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
@@ -129,7 +114,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         self.stale = false;
     }
 
-    fn evaluate_gradient(&mut self) {
+    pub(super) fn evaluate_gradient(&mut self) {
         self.smooth
             .residuals(&self.z, self.target, &mut self.residuals);
         self.smooth.gradient(&self.residuals, &mut self.gradient);
@@ -333,190 +318,9 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         self.smooth.saturation(&curvature) < SATURATED
     }
 
-    /// Minimises the model at w on a working set and moves.
-    fn step(&mut self, regularizer: &Regularizer<'_>, budget: usize, rounding: f64) -> Step<R> {
-        let blocks = self.working_blocks(regularizer, rounding);
-        let mut set: Vec<u32> = blocks
-            .iter()
-            .flat_map(|&b| self.blocks.members(b as usize).iter().copied())
-            .collect();
-        set.sort_unstable();
-        let quadratic = self.smooth.loss.is_quadratic();
-        let largest = if quadratic {
-            LARGEST_KEPT
-        } else {
-            LARGEST_FORMED
-        };
-        let formed = match self.form {
-            Form::Auto => set.len() <= largest,
-            #[cfg(test)]
-            Form::Gram => true,
-            Form::Residual => false,
-        };
-        let before = if quadratic {
-            0.0
-        } else {
-            self.distance(regularizer)
-        };
-        let curvature = self.smooth.curvature(&self.z, self.target, self.blend);
-        let mut new = self.w.clone();
-        let mut step = Step {
-            steps: 0,
-            moved: 0.0,
-            singular: false,
-            factor: None,
-        };
-        if formed {
-            let most = if quadratic {
-                budget
-            } else {
-                budget.min(MODEL_EPOCHS)
-            };
-            self.minimize_formed(
-                regularizer,
-                &set,
-                &curvature,
-                most,
-                rounding,
-                &mut new,
-                &mut step,
-            );
-        } else {
-            step.steps = rows::descend(
-                self.smooth,
-                regularizer,
-                &curvature,
-                &blocks,
-                &self.residuals,
-                &mut new,
-            );
-        }
-        fix_gauge(self.smooth, &mut new);
-        let alpha = self.advance(regularizer, &new, formed && quadratic, &mut step.moved);
-        if !formed {
-            self.newton_by_rows(regularizer, &mut step);
-        }
-        self.adapt_blend(regularizer, alpha, before, step.singular);
-        step
-    }
-
     /// Keeps Σ_c b_c = 0 for multinomial intercepts.
     pub(super) fn fix_gauge(&mut self) {
         fix_gauge(self.smooth, &mut self.w);
-    }
-
-    /// Blocks that are free or would become so, the most urgent first where there are too many.
-    fn working_blocks(&self, regularizer: &Regularizer<'_>, rounding: f64) -> Vec<u32> {
-        let count = self.blocks.len();
-        if self.smooth.gram.is_some() {
-            return (0..count as u32).collect();
-        }
-        let (mut blocks, mut wanting) = (Vec::new(), Vec::new());
-        for b in 0..count {
-            let free = regularizer.is_free(b, &self.w)
-                || (self.smooth.loss.is_quadratic()
-                    && self
-                        .blocks
-                        .members(b)
-                        .iter()
-                        .any(|j| self.kept.set.binary_search(j).is_ok()));
-            if free {
-                blocks.push(b as u32);
-                continue;
-            }
-            let distance = regularizer.block_distance(b, &self.w, &self.gradient);
-            if distance > (0.25 * rounding).powi(2) {
-                wanting.push((distance, b as u32));
-            }
-        }
-        let room = (2 * blocks.len()).max(50);
-        if wanting.len() > room {
-            // By urgency, then by number: no order depends on the sort's ties.
-            wanting.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            wanting.truncate(room);
-        }
-        blocks.extend(wanting.iter().map(|&(_, b)| b));
-        blocks.sort_unstable();
-        blocks
-    }
-
-    /// Coordinate descent and Newton on the formed Hessian.
-    #[allow(clippy::too_many_arguments)] // one call site; the parts of a step
-    fn minimize_formed(
-        &mut self,
-        regularizer: &Regularizer<'_>,
-        set: &[u32],
-        curvature: &Curvature,
-        most: usize,
-        rounding: f64,
-        new: &mut [f64],
-        step: &mut Step<R>,
-    ) {
-        let formed;
-        let hessian: &[R] = if let Some(gram) = &self.smooth.gram {
-            gram
-        } else if self.smooth.loss.is_quadratic() {
-            if self.kept.set != set {
-                self.kept = self.smooth.extend_hessian(&self.kept, set);
-            }
-            &self.kept.hessian
-        } else {
-            formed = self.smooth.hessian(set, curvature);
-            &formed
-        };
-        let mut model = quadratic_model(
-            self.smooth,
-            regularizer,
-            set,
-            hessian,
-            &self.w,
-            &self.gradient,
-        );
-        let before = model.w.clone();
-        let control = self.control;
-        let minimum = model.minimize(R::of(rounding), most, || control.should_stop());
-        for ((&j, &after), &before) in set.iter().zip(&model.w).zip(&before) {
-            // An unchanged coordinate keeps the digits that this precision has not.
-            if after != before {
-                new[j as usize] = after.to_f64();
-            }
-        }
-        step.steps = minimum.epochs;
-        step.singular = minimum.singular;
-        step.factor = minimum.factor.map(|mut k| {
-            k.set.iter_mut().for_each(|at| *at = set[*at as usize]);
-            k
-        });
-    }
-
-    /// A Newton step on the face by conjugate gradient, projected onto the face.
-    fn newton_by_rows(&mut self, regularizer: &Regularizer<'_>, step: &mut Step<R>) {
-        let face = regularizer.face(&self.w);
-        // With more free coordinates than rows the system is singular: coordinate descent first
-        // has to leave fewer.
-        let rows = self.smooth.rows() * self.smooth.classes;
-        let unregularized = regularizer.l2 == 0.0 && self.smooth.loss != Loss::Quadratic;
-        if face.is_empty() || (unregularized && face.len() > rows && regularizer.has_slope()) {
-            return;
-        }
-        let curvature = self.smooth.curvature(&self.z, self.target, self.blend);
-        let operator = FaceOperator::new(self.smooth, regularizer, &curvature, &face, &self.w);
-        let rho = self.face_residual(regularizer);
-        let mut delta = vec![0.0; self.smooth.p];
-        step.steps += rows::newton_step(&operator, &rho, &mut delta);
-        let mut new = self.w.clone();
-        for (b, rule) in regularizer.rules.iter().enumerate() {
-            for &j in self.blocks.members(b) {
-                let j = j as usize;
-                if delta[j] != 0.0 {
-                    new[j] = rule.project(rule.face(self.w[j]), self.w[j] + delta[j]);
-                }
-            }
-        }
-        fix_gauge(self.smooth, &mut new);
-        let mut moved = 0.0;
-        self.advance(regularizer, &new, false, &mut moved);
-        step.moved = step.moved.max(moved);
     }
 
     /// Gradient of everything on the face, zero off it.
@@ -541,95 +345,10 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         }
         rho
     }
-
-    /// Moves towards `new` as far as the objective falls enough (all of it where
-    /// the model is `exact`); returns the share α of the way.
-    fn advance(
-        &mut self,
-        regularizer: &Regularizer<'_>,
-        new: &[f64],
-        exact: bool,
-        moved: &mut f64,
-    ) -> f64 {
-        let delta: Vec<f64> = new.iter().zip(&self.w).map(|(n, w)| n - w).collect();
-        if delta.iter().all(|&d| d == 0.0) {
-            return 0.0;
-        }
-        if exact {
-            // The model is the objective.
-            self.w.copy_from_slice(new);
-            self.stale = true;
-            *moved = f64::INFINITY;
-            return 1.0;
-        }
-        let mut change = vec![0.0; self.z.len()];
-        self.smooth.predictors(&delta, &mut change);
-        *moved = change.iter().fold(0.0, |a, d| a.max(d.abs()));
-        let (w, z) = (self.w.clone(), self.z.clone());
-        let penalty = regularizer.value(&w);
-        let start = self.smooth.value(&w, &z, self.target) + penalty;
-        let slope: f64 = self
-            .gradient
-            .iter()
-            .zip(&delta)
-            .map(|(g, d)| g * d)
-            .sum::<f64>()
-            + regularizer.value(new)
-            - penalty;
-        let noise = 64.0 * f64::EPSILON * (start.abs() + penalty.abs());
-        let mut alpha = 1.0;
-        for _ in 0..40 {
-            if alpha == 1.0 {
-                self.w.copy_from_slice(new);
-                // Not z + Xδ, whose rounding would add up along the path.
-                self.smooth.predictors(&self.w, &mut self.z);
-            } else {
-                for j in 0..w.len() {
-                    self.w[j] = w[j] + alpha * delta[j];
-                }
-                for i in 0..z.len() {
-                    self.z[i] = z[i] + alpha * change[i];
-                }
-            }
-            let value =
-                self.smooth.value(&self.w, &self.z, self.target) + regularizer.value(&self.w);
-            if value <= start + 1e-4 * alpha * slope.min(0.0) + noise {
-                self.evaluate_gradient();
-                return alpha;
-            }
-            alpha *= 0.5;
-        }
-        self.w = w;
-        self.z = z;
-        self.evaluate_gradient();
-        0.0
-    }
-
-    /// More of the majorant after a step that failed, less after one that went well.
-    fn adapt_blend(
-        &mut self,
-        regularizer: &Regularizer<'_>,
-        alpha: f64,
-        before: f64,
-        singular: bool,
-    ) {
-        if self.smooth.loss.is_quadratic() {
-            return;
-        }
-        let slow = self.distance(regularizer) > 0.5 * before;
-        if alpha < 0.3 || (singular && slow) {
-            self.blend = (4.0 * self.blend).clamp(0.05, 1.0);
-        } else if alpha == 1.0 {
-            self.blend = if self.blend < 1e-3 {
-                0.0
-            } else {
-                self.blend / 8.0
-            };
-        }
-    }
 }
 
-fn fix_gauge<R: Real>(smooth: &Smooth<'_, R>, w: &mut [f64]) {
+/// Keeps Σ_c b_c = 0 for multinomial intercepts.
+pub(super) fn fix_gauge<R: Real>(smooth: &Smooth<'_, R>, w: &mut [f64]) {
     let c = smooth.classes;
     if c > 1 && smooth.problem.train.design.intercept {
         let intercepts = &mut w[smooth.p - c..];

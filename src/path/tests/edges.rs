@@ -301,3 +301,37 @@ fn tolerances_are_met() {
         assert!(residual <= 1e-4 * size, "{residual:e}");
     }
 }
+
+#[test]
+fn large_sets_and_flat_losses() {
+    for (loss, n, d, points) in [
+        (Loss::Squared, 60, 2600, vec![at(0.0, 0.5)]),
+        (Loss::Logistic, 60, 1300, vec![at(0.0, 0.5), at(0.01, 0.0)]),
+        (
+            Loss::Huber { delta: 0.1 },
+            200,
+            20,
+            vec![at(0.0, 0.0), at(0.01, 0.0)],
+        ),
+        (
+            Loss::SquaredHinge,
+            200,
+            20,
+            vec![at(0.0, 0.0), at(0.01, 0.0)],
+        ),
+        (Loss::Logistic, 200, 20, vec![at(0.0, 0.0), at(1e-4, 0.0)]),
+    ] {
+        let mut recipe = Recipe::new(5, loss, Penalty::ElasticNet);
+        recipe.n = n;
+        recipe.d = d;
+        recipe.intercept = true;
+        let problem = recipe.build();
+        for point in points {
+            let s = solve_all::<f64>(&problem, &[point], Form::Auto);
+            assert_converged(&s);
+            let residual = scaled_residual(&problem, point, &s[0].w, 1e-3);
+            assert!(residual < 1e-10, "{loss:?} {point:?}: {residual:e}");
+            assert_converged(&solve_all::<f32>(&problem, &[point], Form::Auto));
+        }
+    }
+}
