@@ -58,7 +58,7 @@ fn call(inputs: Vec<Given>, outputs: Vec<Given>, parameters: &[usize]) -> Call {
 /// Coordinates with intercepts, and how many of them are penalised.
 fn sizes(draw: &Draw) -> (usize, usize) {
     let (d, c) = (draw.shape.d, draw.shape.c);
-    if draw.turn % 2 == 0 {
+    if draw.turn.is_multiple_of(2) {
         (d * c, d * c)
     } else {
         ((d + 1) * c, d * c)

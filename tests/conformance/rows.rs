@@ -114,7 +114,7 @@ fn diagonal_inputs(draw: &mut Draw) -> (Vec<Given>, Vec<usize>) {
     let (n, d, c) = product_sizes(draw);
     let multinomial = usize::from(c > 1);
     let h = draw.own_of(n * c, &mut |g| g.number().abs() / 2.0);
-    let penalized = if draw.turn % 2 == 0 {
+    let penalized = if draw.turn.is_multiple_of(2) {
         d * c
     } else {
         (d - 1) * c

@@ -164,7 +164,7 @@ fn table() -> Vec<Recipe> {
                     if loss != Loss::Quadratic {
                         recipe.intercept = options & 2 == 2;
                         recipe.weights = options & 1 == 1;
-                        recipe.standardize = seed % 3 == 0;
+                        recipe.standardize = seed.is_multiple_of(3);
                         recipe.perturbed = options != 0;
                         recipe.targets = 1 + (options as usize & 1);
                     }
