@@ -220,11 +220,16 @@ impl Problem {
                     targets: rows.targets,
                 }
             }
-            None => Sample {
-                design: Design::scaled(&train.matrix, &features, scaling.intercept),
-                targets: train.targets.clone(),
-                weights: weights.clone(),
-            },
+            None => {
+                for target in &train.targets {
+                    check_labels(target, criterion_loss, classes, "training")?;
+                }
+                Sample {
+                    design: Design::scaled(&train.matrix, &features, scaling.intercept),
+                    targets: train.targets.clone(),
+                    weights: weights.clone(),
+                }
+            }
         };
         let (matrix, perturbed_rows) = match perturbation {
             None => (train.matrix, Vec::new()),
@@ -341,6 +346,23 @@ fn check_specification(
             format!("{classes} for the {} loss", loss.name()),
             "the multinomial loss needs two classes or more, the others exactly 1",
         ));
+    }
+    if criterion == Loss::Quadratic {
+        if loss != Loss::Quadratic {
+            return Err(Error::unsupported(
+                format!("a quadratic criterion for a {} fit", loss.name()),
+                "a quadratic form goes with a quadratic form only",
+            ));
+        }
+        if let Some(rows) = validation {
+            if rows.weights.is_some() {
+                return Err(Error::unsupported(
+                    "sample weights of a quadratic form",
+                    "put them into Q and b",
+                ));
+            }
+            check_symmetric(&rows.matrix)?;
+        }
     }
     for loss in [loss, criterion] {
         if let Loss::Huber { delta } = loss

@@ -45,7 +45,8 @@ impl FeatureScale {
     }
 
     /// 1/σ_j, and 0 for a dropped column.
-    fn multipliers(&self, intercept: bool) -> Vec<f64> {
+    #[must_use]
+    pub fn multipliers(&self, intercept: bool) -> Vec<f64> {
         let mut multipliers: Vec<f64> = self.scale.iter().map(|s| s.recip()).collect();
         if intercept {
             self.constant.iter().for_each(|&j| multipliers[j] = 0.0);
@@ -243,6 +244,24 @@ impl Design {
     #[must_use]
     pub fn features(&self) -> usize {
         self.columns() - usize::from(self.intercept)
+    }
+
+    /// ‖x̂_i‖² of every row.
+    #[must_use]
+    pub fn row_squares(&self) -> Vec<f64> {
+        let mut squares = vec![0.0; self.rows()];
+        if let Some(r) = &self.rank_one {
+            // Stored entries replace what the centre alone gives: ((x − m)/σ)² for (m/σ)².
+            let of = |j: usize, x: f64| ((x - r.center[j]) * r.inverse_scale[j]).powi(2);
+            squares.fill((0..self.columns()).map(|j| of(j, 0.0)).sum());
+            self.matrix
+                .for_each_entry(|i, j, x| squares[i] += of(j, x) - of(j, 0.0));
+            // Rounding of a row that is the centre.
+            squares.iter_mut().for_each(|s| *s = s.max(0.0));
+        } else {
+            self.matrix.for_each_entry(|i, _, x| squares[i] += x * x);
+        }
+        squares
     }
 
     /// X̂·w for one vector, in f64.

@@ -103,11 +103,7 @@ impl Evidence<'_> {
             return f64::INFINITY;
         }
         let sample = &self.problem.train;
-        let mut squares = vec![0.0; sample.rows()];
-        sample
-            .design
-            .matrix
-            .for_each_entry(|i, _, x| squares[i] += x * x);
+        let squares = sample.design.row_squares();
         let y = &sample.targets[self.point.target];
         (0..sample.rows())
             .filter(|&i| squares[i] > 0.0 && sample.weights[i] > 0.0)

@@ -126,6 +126,12 @@ impl<R: Twinned> Stage<'_, R> {
             if let Some(limits) = limits {
                 stop.limit_each(&mut self.executor, limits);
             }
+            if !total.is_empty() {
+                // A problem whose budget is spent rests; its neighbours go on as they would alone.
+                let goes_on = |progress: &Progress| progress.status != Status::BudgetSpent;
+                let active: Vec<u32> = total.iter().map(|p| u32::from(goes_on(p))).collect();
+                self.executor.upload_words(stop.active, &active);
+            }
             let round = drive(&mut self.executor, &cg, &stop, control)?;
             total = if total.is_empty() {
                 round
@@ -136,12 +142,6 @@ impl<R: Twinned> Stage<'_, R> {
                 };
                 total.iter().zip(&round).map(sum).collect()
             };
-            if total
-                .iter()
-                .any(|progress| progress.status == Status::BudgetSpent)
-            {
-                break;
-            }
         }
         let mut recording = Recording::new();
         cg.lift(&mut recording, self.v);

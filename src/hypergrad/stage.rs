@@ -92,7 +92,8 @@ impl<'a, R: Twinned> Stage<'a, R> {
         self.executor.upload(self.w, &convert::<R>(w));
     }
 
-    /// ‖∇loss(0)‖ of every point: what tolerances are relative to.
+    /// ‖∇loss(0)‖ of every point: what tolerances are relative to. Where it is zero, the pull of
+    /// the prior takes its place.
     ///
     /// # Errors
     /// When the executor fails.
@@ -107,7 +108,22 @@ impl<'a, R: Twinned> Stage<'a, R> {
         );
         self.executor.run(&recording, 1)?;
         let gradients = self.executor.download(self.map.gradient)?;
-        Ok(norms(&gradients, self.map.coordinates))
+        let pull = self
+            .problem
+            .prior
+            .as_ref()
+            .map_or(0.0, |prior| prior.iter().map(|c| c * c).sum::<f64>().sqrt());
+        Ok(norms(&gradients, self.map.coordinates)
+            .into_iter()
+            .zip(self.points)
+            .map(|(norm, point)| {
+                if norm == R::zero() {
+                    R::of(point.l2 * pull)
+                } else {
+                    norm
+                }
+            })
+            .collect())
     }
 
     /// Linearises Φ at w and evaluates E there; returns E of every point.
@@ -238,6 +254,10 @@ impl<'a, R: Twinned> Stage<'a, R> {
 
         let tolerance = settings.tolerance.unwrap_or(0.0);
         let mut taken = 0;
+        let p = self.map.coordinates;
+        // What a problem had when it first met its tolerance: it must not depend on how long its
+        // neighbours still run.
+        let mut met: Vec<Option<(Vec<R>, usize)>> = vec![None; self.points.len()];
         loop {
             let count = (settings.max_steps - taken).min(epoch.max(1));
             let done = run_steps(
@@ -263,15 +283,28 @@ impl<'a, R: Twinned> Stage<'a, R> {
                     }
                 })
                 .collect();
-            let finished = !status.contains(&Status::BudgetSpent);
+            let mut w = self.executor.download(self.w)?;
+            for (at, met) in met.iter_mut().enumerate() {
+                if met.is_none() && status[at] == Status::Converged {
+                    *met = Some((w[at * p..(at + 1) * p].to_vec(), taken));
+                }
+            }
+            let open = |at: usize| met[at].is_none() && status[at] == Status::BudgetSpent;
+            let finished = !(0..status.len()).any(open);
             if finished || taken >= settings.max_steps || done < count {
-                return Ok(status
-                    .into_iter()
-                    .map(|status| Progress {
-                        status,
-                        steps: taken,
-                    })
-                    .collect());
+                let mut progress = Vec::with_capacity(status.len());
+                for (at, status) in status.into_iter().enumerate() {
+                    let (status, steps) = match &met[at] {
+                        Some((kept, steps)) => {
+                            w[at * p..(at + 1) * p].copy_from_slice(kept);
+                            (Status::Converged, *steps)
+                        }
+                        None => (status, taken),
+                    };
+                    progress.push(Progress { status, steps });
+                }
+                self.executor.upload(self.w, &w);
+                return Ok(progress);
             }
         }
     }
@@ -282,13 +315,10 @@ impl<'a, R: Twinned> Stage<'a, R> {
 fn minibatch_smoothness(problem: &Problem, spectrum: &Spectrum, batch: usize) -> f64 {
     let n = problem.train.rows() as f64;
     let bound = problem.loss.curvature_bound();
-    let mut squares = vec![0.0; problem.train.rows()];
-    problem
+    let largest_row = problem
         .train
         .design
-        .matrix
-        .for_each_entry(|i, _, x| squares[i] += x * x);
-    let largest_row = squares
+        .row_squares()
         .iter()
         .zip(&problem.train.weights)
         .map(|(square, s)| bound * square * s)

@@ -155,7 +155,7 @@ impl RawSums {
     /// The hypergradient in the user's units.
     ///
     /// Weights: with s_i = u_i·n/Σu, d/du_i = (n/Σu)(g_i − (1/n)Σ_k g_k s_k), g the derivative in s.
-    /// Perturbation: a column of scale σ passes 1/σ of it.
+    /// Perturbation: a column of scale σ passes 1/σ of it, a dropped column nothing.
     #[must_use]
     pub fn finish(self, problem: &Problem) -> Hypergradient {
         let vector = problem.penalty.has_strength_vector();
@@ -178,10 +178,10 @@ impl RawSums {
             g
         });
         let perturbation = self.perturbation.map(|mut g| {
-            let scale = &problem.features.scale;
+            let inverse = problem.features.multipliers(problem.train.design.intercept);
             g.iter_mut()
                 .enumerate()
-                .for_each(|(at, g)| *g /= scale[at % scale.len()]);
+                .for_each(|(at, g)| *g *= inverse[at % inverse.len()]);
             g
         });
         Hypergradient {

@@ -9,6 +9,8 @@
 //! what the iteration passed through: two bits per coordinate and step where the loss is quadratic
 //! and only strengths or bounds are differentiated, else the iterates, recomputed from checkpoints.
 
+use std::collections::BTreeMap;
+
 use crate::control::Control;
 use crate::data::Matrix;
 use crate::error::Result;
@@ -217,7 +219,7 @@ fn adjoint_floor<R: Real>() -> f64 {
 }
 
 /// Runs reverse ITD until the derivative has converged too: where w came to rest before its
-/// derivative did, the iteration is continued to twice as many steps.
+/// derivative did, the iteration is continued to twice as many steps or more.
 fn reverse_converged<R: Twinned>(
     problem: &Problem,
     points: &[Point],
@@ -234,16 +236,25 @@ fn reverse_converged<R: Twinned>(
                 && *left > adjoint_floor::<R>()
                 && outcome.progress.steps < settings.max_steps
         });
-        let Some(longest) = unsettled.iter().map(|&at| run[at].0.progress.steps).max() else {
+        if unsettled.is_empty() {
             break;
-        };
-        let again: Vec<Point> = unsettled.iter().map(|&at| points[at]).collect();
-        let mut longer = settings.clone();
-        longer.tolerance = Some(0.0);
-        longer.max_steps = (2 * longest).min(settings.max_steps);
-        let continued = reverse_chunk::<R>(problem, &again, spectrum, &longer, control)?;
-        for (&at, outcome) in unsettled.iter().zip(continued) {
-            run[at] = outcome;
+        }
+        // A power of two of each point's own: its steps must not depend on its neighbours.
+        let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for &at in &unsettled {
+            let steps = 2 * run[at].0.progress.steps.next_power_of_two();
+            let group = groups.entry(steps.min(settings.max_steps)).or_default();
+            group.push(at);
+        }
+        for (steps, group) in groups {
+            let again: Vec<Point> = group.iter().map(|&at| points[at]).collect();
+            let mut longer = settings.clone();
+            longer.tolerance = Some(0.0);
+            longer.max_steps = steps;
+            let continued = reverse_chunk::<R>(problem, &again, spectrum, &longer, control)?;
+            for (&at, outcome) in group.iter().zip(continued) {
+                run[at] = outcome;
+            }
         }
     }
     Ok(run

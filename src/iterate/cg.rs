@@ -8,11 +8,13 @@
 //! ```
 //!
 //! which is symmetric positive semi-definite (definite where the restricted Hessian is). Then
-//! v = D⁺z on range(D) and v = ∂₁E + (I − γA)z elsewhere.
+//! v = D⁺z on range(D) and v = ∂₁E + (I − γA)z elsewhere. The common shift of multinomial intercepts
+//! is the one direction without curvature that is no singularity: P leaves it out, or rounding in
+//! it would grow without bound.
 
 use super::{Iteration, Stop};
 use crate::exec::{Buf, Executor, Recording, Scope, Twinned};
-use crate::kernel::cg::{CG_ALPHA, CG_BETA, DIVIDE, SQUARE_ROOT};
+use crate::kernel::cg::{CENTER_CLASSES, CG_ALPHA, CG_BETA, DIVIDE, SQUARE_ROOT};
 use crate::kernel::prox::{LIFT, PROX_CURVATURE, PROX_DIAGONAL, RANGE_PROJECTION};
 use crate::kernel::step::{ACCUMULATE, ADD_RIDGE, COMBINE, DOT};
 use crate::kinds::Preconditioner;
@@ -109,6 +111,16 @@ impl<'a> RestrictedCg<'a> {
             &[out.into()],
             &self.map.penalty_size(),
         );
+        self.fix_shift(recording, out);
+    }
+
+    /// Records that the common shift of multinomial intercepts is taken out of x.
+    fn fix_shift<R: Twinned>(&self, recording: &mut Recording<R>, x: Buf) {
+        let classes = self.map.rows.operator.classes;
+        if classes > 1 && self.map.coordinates > self.map.penalized {
+            let size = [self.map.coordinates, classes];
+            recording.dispatch(&CENTER_CLASSES, &[], &[x.into()], &size);
+        }
     }
 
     /// Records `out = B x` for x on range(D).
@@ -138,6 +150,7 @@ impl<'a> RestrictedCg<'a> {
                     &[self.s.into()],
                     &[p],
                 );
+                self.fix_shift(recording, self.s);
             }
             None => recording.copy(self.r, self.s),
         }

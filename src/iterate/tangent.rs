@@ -19,7 +19,7 @@ pub struct TangentPicard<'a, M> {
     source: Buf,
     w_scale: Buf,
     residual: [Buf; 2],
-    scale: [Buf; 3],
+    scale: [Buf; 5],
     zero: Buf,
     one: Buf,
 }
@@ -53,7 +53,7 @@ impl<'a, M> TangentPicard<'a, M> {
             source: room(p),
             w_scale,
             residual: [room(1), room(1)],
-            scale: [room(1), room(1), room(1)],
+            scale: [room(1), room(1), room(1), room(1), room(1)],
             zero,
             one,
         }
@@ -68,8 +68,9 @@ impl<R: Twinned, M: FixedPointMap<R>> Iteration<R> for TangentPicard<'_, M> {
         map.jvp_w(recording, self.tangent, self.next_tangent);
         recording.fill(self.source, R::zero());
         map.jvp_hyper(recording, self.w, self.source);
-        // The scale of a change of the tangent: (‖ẇ‖ + ‖∂₂Φλ̇‖)/γ.
-        let [total, of_tangent, of_source] = self.scale;
+        // The scale of a change of the tangent: (‖ẇ‖ + ‖∂₂Φλ̇‖)/γ, the largest so far. A tangent that
+        // dies away, of a coordinate that left the support, would never be small beside itself.
+        let [total, of_tangent, of_source, largest, larger] = self.scale;
         let distance = |recording: &mut Recording<R>, a: Buf, b: Buf, out: Buf| {
             recording.dispatch(
                 &DISTANCE,
@@ -82,6 +83,14 @@ impl<R: Twinned, M: FixedPointMap<R>> Iteration<R> for TangentPicard<'_, M> {
         distance(recording, self.tangent, self.zero, of_tangent);
         let inputs = [of_tangent.into(), of_source.into(), self.one.into()];
         recording.dispatch(&COMBINE, &inputs, &[total.into()], &[1]);
+        let inputs = [
+            total.into(),
+            self.one.into(),
+            largest.into(),
+            self.one.into(),
+        ];
+        recording.dispatch(&WORSE_RATIO, &inputs, &[larger.into()], &[]);
+        recording.copy(larger, largest);
         // ∂₁Φẇ + ∂₂Φλ̇ in place of the source.
         let inputs = [self.next_tangent.into(), self.one.into()];
         recording.dispatch(&ACCUMULATE, &inputs, &[self.source.into()], &[p]);
@@ -94,7 +103,7 @@ impl<R: Twinned, M: FixedPointMap<R>> Iteration<R> for TangentPicard<'_, M> {
                 self.residual[0].into(),
                 self.w_scale.into(),
                 self.residual[1].into(),
-                total.into(),
+                largest.into(),
             ],
             &[self.stop.residual.into()],
             &[],

@@ -20,6 +20,12 @@ kernel! {
 }
 
 kernel! {
+    /// The last c entries of X lose their mean: the common shift of multinomial intercepts, which
+    /// changes nothing, is fixed at zero.
+    CENTER_CLASSES = center_classes() -> (x) [coordinates, classes]
+}
+
+kernel! {
     /// value = √value.
     SQUARE_ROOT = square_root() -> (value) []
 }
@@ -82,6 +88,26 @@ fn divide<R: Real>(arguments: &mut Arguments<'_, R>) {
                 x[lane]
             }
         });
+    }
+}
+
+/// Twin of [`CENTER_CLASSES`].
+fn center_classes<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let (p, c) = (arguments.parameter(0), arguments.parameter(1));
+    let x = arguments.output(0);
+    let mut mean = [R::zero(); LANES];
+    for j in p - c..p {
+        let x = row(x, j);
+        for lane in 0..LANES {
+            mean[lane] += x[lane];
+        }
+    }
+    let count = R::of(c as f64);
+    for j in p - c..p {
+        let x = row_mut(x, j);
+        for lane in 0..LANES {
+            x[lane] -= mean[lane] / count;
+        }
     }
 }
 

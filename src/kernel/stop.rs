@@ -8,8 +8,9 @@ use crate::real::Real;
 kernel! {
     /// Updates `active`, `status` and `steps` from this step's residual.
     ///
-    /// `rule` holds: tolerance relative to `scale`; the rounding level relative to `scale`; the
-    /// improvement that counts. `limit` is the most steps of each problem, `history` holds the first and the best residual.
+    /// `rule` holds: tolerance relative to `scale` (below zero never met); the rounding level
+    /// relative to `scale`; the improvement that counts. `limit` is the most steps of each problem,
+    /// `history` holds the first and the best residual.
     STOP = stop(residual, scale, rule, limit) -> (active, status, steps, idle, history) [window, patience]
 }
 
@@ -72,7 +73,7 @@ fn stop<R: Real>(arguments: &mut Arguments<'_, R>) {
         arguments.output_words(3)[lane] = idle;
         let status = if !num_traits::Float::is_finite(residual) {
             Status::NonFinite
-        } else if residual <= tolerance * scale[lane] {
+        } else if tolerance >= R::zero() && residual <= tolerance * scale[lane] {
             Status::Converged
         } else if residual > R::of(DIVERGENCE) * first && first > R::zero() {
             Status::Diverged

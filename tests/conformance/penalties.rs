@@ -1,0 +1,496 @@
+//! The prox and everything taken from its derivative, against dense matrices built from the table
+//! of penalties. Values are binary fractions, so that kinks are hit exactly, in both precisions.
+
+use proxdiff::kernel::prox::{
+    BOUND_VJP, LIFT, PROX, PROX_CURVATURE, PROX_DERIVATIVE, PROX_DIAGONAL, PROX_TANGENT,
+    RANGE_PROJECTION, STRENGTH_VJP,
+};
+use proxdiff::kernel::trace::{PIECE_STORE, PIECE_VJP};
+
+use crate::compare::Sum;
+use crate::harness::{Call, Draw, Entry, Given, table, word_table};
+
+const SOFT: usize = 0;
+const GROUP: usize = 1;
+const NON_NEGATIVE: usize = 2;
+const BOX: usize = 3;
+const SLOTS: usize = 3;
+
+/// A penalty with its u: D, D⁺ and the derivatives in strengths and bounds as dense matrices.
+struct Dense {
+    p: usize,
+    penalized: usize,
+    tag: usize,
+    gamma: f64,
+    /// γ·l1·strength per entry.
+    thresholds: Vec<f64>,
+    u: Vec<f64>,
+    bounds: Vec<f64>,
+    groups: Vec<Vec<usize>>,
+}
+
+impl Dense {
+    fn new(i: &[Vec<f64>], p: &[usize]) -> Self {
+        let starts = &i[6];
+        let groups = starts
+            .windows(2)
+            .map(|ends| {
+                (ends[0] as usize..ends[1] as usize)
+                    .map(|at| i[5][at] as usize)
+                    .collect()
+            })
+            .collect();
+        Self {
+            p: p[0],
+            penalized: p[1],
+            tag: p[2],
+            gamma: i[3][0],
+            thresholds: i[1]
+                .iter()
+                .map(|strength| i[3][0] * i[2][0] * strength)
+                .collect(),
+            u: i[0].clone(),
+            bounds: i[4].clone(),
+            groups,
+        }
+    }
+
+    fn norm(&self, g: usize) -> f64 {
+        self.groups[g]
+            .iter()
+            .map(|&j| self.u[j].powi(2))
+            .sum::<f64>()
+            .sqrt()
+    }
+
+    /// û of group g.
+    fn direction(&self, g: usize) -> Vec<f64> {
+        let norm = self.norm(g);
+        self.groups[g]
+            .iter()
+            .map(|&j| if norm == 0.0 { 0.0 } else { self.u[j] / norm })
+            .collect()
+    }
+
+    fn active(&self, g: usize) -> bool {
+        self.thresholds[g] == 0.0 || self.norm(g) > self.thresholds[g]
+    }
+
+    /// How much the differences of a group lose.
+    fn condition(&self) -> f64 {
+        if self.tag != GROUP {
+            return 1.0;
+        }
+        (0..self.groups.len())
+            .filter(|&g| self.active(g) && self.norm(g) > 0.0)
+            .map(|g| (self.norm(g) / (self.norm(g) - self.thresholds[g])).powi(2))
+            .fold(1.0, f64::max)
+    }
+
+    fn inside(&self, j: usize) -> bool {
+        let u = self.u[j];
+        j >= self.penalized
+            || match self.tag {
+                SOFT => u.abs() > self.thresholds[j] || self.thresholds[j] == 0.0,
+                NON_NEGATIVE => u > self.thresholds[j],
+                _ => self.bounds[0] < u && u < self.bounds[1],
+            }
+    }
+
+    /// A p × p matrix: `mask` on the diagonal where D is one, `group(t)·I + more(t)·ûûᵀ` on active groups.
+    fn matrix(&self, group: impl Fn(f64) -> (f64, f64)) -> Vec<Vec<f64>> {
+        let mut m = vec![vec![0.0; self.p]; self.p];
+        for j in 0..self.p {
+            if (self.tag != GROUP || j >= self.penalized) && self.inside(j) {
+                m[j][j] = 1.0;
+            }
+        }
+        if self.tag != GROUP {
+            return m;
+        }
+        for g in (0..self.groups.len()).filter(|&g| self.active(g)) {
+            let t = if self.thresholds[g] == 0.0 {
+                0.0
+            } else {
+                self.thresholds[g] / self.norm(g)
+            };
+            let (across, along) = group(t);
+            let direction = self.direction(g);
+            for (a, &j) in self.groups[g].iter().enumerate() {
+                m[j][j] += across;
+                for (b, &l) in self.groups[g].iter().enumerate() {
+                    m[j][l] += along * direction[a] * direction[b];
+                }
+            }
+        }
+        m
+    }
+
+    fn derivative(&self) -> Vec<Vec<f64>> {
+        self.matrix(|t| (1.0 - t, t))
+    }
+
+    fn range(&self) -> Vec<Vec<f64>> {
+        self.matrix(|_| (1.0, 0.0))
+    }
+
+    /// D⁺ = D⁻¹ on active groups: the eigenvalues 1 − t across and 1 along û, inverted.
+    fn inverse(&self) -> Vec<Vec<f64>> {
+        self.matrix(|t| (1.0 / (1.0 - t), 1.0 - 1.0 / (1.0 - t)))
+    }
+
+    /// Column by column ∂G/∂strength.
+    fn strengths(&self) -> Vec<Vec<f64>> {
+        let mut m = vec![vec![0.0; self.thresholds.len()]; self.p];
+        match self.tag {
+            GROUP => {
+                for g in (0..self.groups.len()).filter(|&g| self.active(g)) {
+                    for (&j, direction) in self.groups[g].iter().zip(self.direction(g)) {
+                        m[j][g] = -self.gamma * direction;
+                    }
+                }
+            }
+            BOX => {}
+            _ => {
+                for j in (0..self.penalized).filter(|&j| self.inside(j) && self.u[j] != 0.0) {
+                    m[j][j] = -self.gamma * self.u[j].signum();
+                }
+            }
+        }
+        m
+    }
+
+    /// ∂G/∂(lower, upper).
+    fn bound_columns(&self) -> Vec<Vec<f64>> {
+        (0..self.p)
+            .map(|j| {
+                if self.tag != BOX || j >= self.penalized {
+                    vec![0.0; 2]
+                } else if self.u[j] >= self.bounds[1] {
+                    vec![0.0, 1.0]
+                } else {
+                    vec![f64::from(u8::from(self.u[j] <= self.bounds[0])), 0.0]
+                }
+            })
+            .collect()
+    }
+}
+
+/// Row j of a product M·v.
+fn times(m: &[Vec<f64>], v: &[f64], j: usize) -> Sum {
+    m[j].iter().zip(v).map(|(m, v)| m * v).collect()
+}
+
+/// The bindings of the family for a penalty in turn, and its sizes.
+fn penalty(draw: &mut Draw, groups_too: bool) -> (Vec<Given>, [usize; 3], usize) {
+    let tags: &[usize] = if groups_too {
+        &[SOFT, GROUP, NON_NEGATIVE, BOX]
+    } else {
+        &[SOFT, NON_NEGATIVE, BOX]
+    };
+    let tag = tags[draw.turn % tags.len()];
+    let q = draw.shape.d * draw.shape.c;
+    let p = if draw.turn % 5 < 3 {
+        q + draw.shape.c
+    } else {
+        q
+    };
+    // A partition in no order, groups of unequal size.
+    let count = 1 + q / 3;
+    let labels: Vec<usize> = (0..q)
+        .map(|j| if j < count { j } else { draw.below(count) })
+        .collect();
+    let (mut order, mut starts) = (Vec::new(), vec![0]);
+    for g in 0..count {
+        order.extend((0..q).rev().filter(|&j| labels[j] == g));
+        starts.push(order.len());
+    }
+    let entries = if tag == GROUP { count } else { q };
+    let u = draw.own_of(p, &mut |g| {
+        if g.below(6) == 0 {
+            0.0
+        } else {
+            g.below(33) as f64 / 8.0 - 2.0
+        }
+    });
+    let strengths: Vec<f64> = (0..entries)
+        .map(|_| [0.0, 0.5, 1.0, 2.0][draw.below(4)])
+        .collect();
+    let l1 = draw.own_of(1, &mut |g| [0.0, 0.5, 1.0, 2.0][g.below(4)]);
+    let gamma = draw.own_of(1, &mut |g| [0.25, 0.5][g.below(2)]);
+    let bounds = [[-0.5, 0.75], [0.0, 1.0], [f64::NEG_INFINITY, 0.5]][draw.below(3)];
+    let (order, starts) = if tag == GROUP {
+        (order, starts)
+    } else {
+        (vec![0], vec![0])
+    };
+    let inputs = vec![
+        u,
+        table(&strengths),
+        l1,
+        gamma,
+        table(&bounds),
+        word_table(&order),
+        word_table(&starts),
+    ];
+    (inputs, [p, q, tag], entries)
+}
+
+/// A call with further vectors of p entries and one output of p entries.
+fn vectors(draw: &mut Draw, more: usize) -> Call {
+    let (mut inputs, size, _) = penalty(draw, true);
+    for _ in 0..more {
+        inputs.push(draw.own(size[0]));
+    }
+    Call {
+        inputs,
+        outputs: vec![draw.own(size[0])],
+        parameters: size.to_vec(),
+    }
+}
+
+/// The piece of coordinate j as two bits.
+fn piece(dense: &Dense, j: usize) -> usize {
+    let u = dense.u[j];
+    match dense.tag {
+        BOX if u >= dense.bounds[1] => 1,
+        BOX => 2 * usize::from(u <= dense.bounds[0]),
+        _ if !dense.inside(j) => 0,
+        _ if u > 0.0 => 1,
+        _ if u < 0.0 => 2,
+        _ => 3,
+    }
+}
+
+pub fn entries() -> Vec<Entry> {
+    vec![
+        Entry {
+            kernel: &PROX,
+            draw: |g| vectors(g, 0),
+            reference: |i, p, out| {
+                let dense = Dense::new(i, p);
+                for j in 0..dense.p {
+                    let u = dense.u[j];
+                    let magnitude = u.abs();
+                    let value = if j >= dense.penalized {
+                        u
+                    } else {
+                        match dense.tag {
+                            SOFT => u.signum() * (u.abs() - dense.thresholds[j]).max(0.0),
+                            NON_NEGATIVE => (u - dense.thresholds[j]).max(0.0),
+                            BOX => u.max(dense.bounds[0]).min(dense.bounds[1]),
+                            _ => {
+                                let g = (0..dense.groups.len())
+                                    .find(|&g| dense.groups[g].contains(&j))
+                                    .unwrap();
+                                if dense.active(g) && u != 0.0 {
+                                    u - dense.thresholds[g] * u / dense.norm(g)
+                                } else {
+                                    0.0
+                                }
+                            }
+                        }
+                    };
+                    out[0][j] = Sum {
+                        value,
+                        magnitude: magnitude + value.abs(),
+                    };
+                }
+            },
+        },
+        Entry {
+            kernel: &PROX_DERIVATIVE,
+            draw: |g| vectors(g, 1),
+            reference: |i, p, out| {
+                let dense = Dense::new(i, p);
+                let (m, range) = (dense.derivative(), dense.range());
+                for j in 0..p[0] {
+                    out[0][j] = times(&m, &i[7], j);
+                    // The terms of (1 − t)v are v and tv.
+                    out[0][j].magnitude += range[j][j] * i[7][j].abs();
+                }
+            },
+        },
+        Entry {
+            kernel: &RANGE_PROJECTION,
+            draw: |g| vectors(g, 1),
+            reference: |i, p, out| {
+                let m = Dense::new(i, p).range();
+                (0..p[0]).for_each(|j| out[0][j] = times(&m, &i[7], j));
+            },
+        },
+        Entry {
+            kernel: &PROX_CURVATURE,
+            draw: |g| vectors(g, 1),
+            reference: |i, p, out| {
+                // out + (D⁺ − I)z/γ on the range.
+                let dense = Dense::new(i, p);
+                let (inverse, range) = (dense.inverse(), dense.range());
+                for j in 0..p[0] {
+                    let (a, b) = (times(&inverse, &i[7], j), times(&range, &i[7], j));
+                    let change = Sum {
+                        value: (a.value - b.value) / dense.gamma,
+                        magnitude: (a.magnitude + b.magnitude) / dense.gamma,
+                    };
+                    out[0][j].value += change.value;
+                    out[0][j].magnitude += change.conditioned(dense.condition()).magnitude;
+                }
+            },
+        },
+        Entry {
+            kernel: &PROX_DIAGONAL,
+            draw: |g| vectors(g, 0),
+            reference: |i, p, out| {
+                let dense = Dense::new(i, p);
+                let (inverse, range) = (dense.inverse(), dense.range());
+                for j in 0..p[0] {
+                    if range[j][j] == 0.0 {
+                        out[0][j] = Sum::of(1.0);
+                    } else {
+                        out[0][j].value += (inverse[j][j] - 1.0) / dense.gamma;
+                        out[0][j].magnitude +=
+                            (inverse[j][j] + 1.0) / dense.gamma * dense.condition();
+                    }
+                }
+            },
+        },
+        Entry {
+            kernel: &LIFT,
+            draw: |g| vectors(g, 2),
+            reference: |i, p, out| {
+                let dense = Dense::new(i, p);
+                let (inverse, range) = (dense.inverse(), dense.range());
+                for j in 0..p[0] {
+                    out[0][j] = if range[j][j] == 0.0 {
+                        Sum::of(i[8][j])
+                    } else {
+                        times(&inverse, &i[7], j).conditioned(dense.condition())
+                    };
+                }
+            },
+        },
+        Entry {
+            kernel: &STRENGTH_VJP,
+            draw: |g| {
+                let (mut inputs, size, entries) = penalty(g, true);
+                inputs.extend([g.own(size[0]), g.either(1)]);
+                Call {
+                    inputs,
+                    outputs: vec![g.own(entries)],
+                    parameters: size.to_vec(),
+                }
+            },
+            reference: |i, p, out| {
+                let m = Dense::new(i, p).strengths();
+                for (j, row) in m.iter().enumerate() {
+                    row.iter()
+                        .enumerate()
+                        .for_each(|(at, m)| out[0][at].add(i[8][0] * m * i[7][j]));
+                }
+            },
+        },
+        Entry {
+            kernel: &PROX_TANGENT,
+            draw: |g| {
+                let (mut inputs, size, entries) = penalty(g, true);
+                inputs.extend([g.own(entries), g.own(2)]);
+                Call {
+                    inputs,
+                    outputs: vec![g.own(size[0])],
+                    parameters: size.to_vec(),
+                }
+            },
+            reference: |i, p, out| {
+                let dense = Dense::new(i, p);
+                let (strengths, bounds) = (dense.strengths(), dense.bound_columns());
+                for j in 0..p[0] {
+                    for (m, tangent) in [(&strengths, &i[7]), (&bounds, &i[8])] {
+                        m[j].iter()
+                            .zip(tangent)
+                            .for_each(|(m, t)| out[0][j].add(m * t));
+                    }
+                }
+            },
+        },
+        Entry {
+            kernel: &BOUND_VJP,
+            draw: |g| {
+                let (mut inputs, size, _) = penalty(g, true);
+                inputs.extend([g.own(size[0]), g.either(1)]);
+                Call {
+                    inputs,
+                    outputs: vec![g.own(2)],
+                    parameters: size.to_vec(),
+                }
+            },
+            reference: |i, p, out| {
+                for (j, row) in Dense::new(i, p).bound_columns().iter().enumerate() {
+                    row.iter()
+                        .enumerate()
+                        .for_each(|(at, m)| out[0][at].add(i[8][0] * m * i[7][j]));
+                }
+            },
+        },
+        Entry {
+            kernel: &PIECE_STORE,
+            draw: |g| {
+                let (mut inputs, [_, q, tag], _) = penalty(g, false);
+                inputs.truncate(5);
+                let step = g.turn;
+                inputs.push(g.own_words(1, &mut |_| step as f64));
+                let old = g.own_words(SLOTS * q.div_ceil(16), &mut |g| g.below(1 << 32) as f64);
+                Call {
+                    inputs,
+                    outputs: vec![old],
+                    parameters: vec![q, SLOTS, tag],
+                }
+            },
+            reference: |i, p, out| {
+                let mut inputs = i[..5].to_vec();
+                inputs.extend([vec![0.0], vec![0.0]]);
+                let dense = Dense::new(&inputs, &[p[0], p[0], p[2]]);
+                let words = p[0].div_ceil(16);
+                let at = i[5][0] as usize % SLOTS * words;
+                for word in 0..words {
+                    let bits = (16 * word..(16 * word + 16).min(p[0]))
+                        .map(|j| piece(&dense, j) << (2 * (j - 16 * word)));
+                    out[0][at + word] = Sum::of(bits.sum::<usize>() as f64);
+                }
+            },
+        },
+        Entry {
+            kernel: &PIECE_VJP,
+            draw: |g| {
+                let (_, [p, q, tag], _) = penalty(g, false);
+                let ring = g.own_words(SLOTS * q.div_ceil(16), &mut |g| g.below(1 << 32) as f64);
+                let step = g.turn;
+                let counter = g.own_words(1, &mut |_| step as f64);
+                Call {
+                    inputs: vec![ring, g.own(p), g.own(1), counter],
+                    outputs: vec![g.own(p), g.own(if tag == BOX { 2 } else { q })],
+                    parameters: vec![p, q, SLOTS, tag],
+                }
+            },
+            reference: |i, p, out| {
+                let at = i[3][0] as usize % SLOTS * p[1].div_ceil(16);
+                for j in 0..p[0] {
+                    let alpha = i[1][j];
+                    if j >= p[1] {
+                        out[0][j] = Sum::of(alpha);
+                        continue;
+                    }
+                    let piece = i[0][at + j / 16] as usize >> (2 * (j % 16)) & 3;
+                    let inside = (p[3] == BOX) == (piece == 0);
+                    out[0][j] = Sum::of(if inside { alpha } else { 0.0 });
+                    match (p[3] == BOX, piece) {
+                        (true, 1) => out[1][1].add(alpha),
+                        (true, 2) => out[1][0].add(alpha),
+                        (false, 1) => out[1][j].add(-i[2][0] * alpha),
+                        (false, 2) => out[1][j].add(i[2][0] * alpha),
+                        _ => {}
+                    }
+                }
+            },
+        },
+    ]
+}

@@ -1,0 +1,130 @@
+//! Hypergradients against central differences of the criterion, solving anew at every point.
+
+use proxdiff::hypergrad::Settings;
+use proxdiff::kinds::{Method, Solver, Wrt};
+use proxdiff::penalty::Penalty;
+use proxdiff::{Point, Problem};
+
+use super::methods::{outcomes, parts, recipes, settings};
+use super::optimality::violation;
+use super::problems::{Random, Recipe};
+
+/// The criterion at a solution that meets the optimality conditions.
+fn criterion(problem: &Problem, point: Point) -> f64 {
+    let solve = Settings {
+        method: None,
+        ..Settings::default()
+    };
+    let outcome = &outcomes(problem, &[point], &solve)[0];
+    assert!(violation(problem, point, &outcome.solution) < 1e-11);
+    outcome.criterion
+}
+
+/// The problem and the point moved by `by` in a direction of one hyperparameter.
+fn moved(
+    recipe: &Recipe,
+    problem: &Problem,
+    point: Point,
+    wrt: Wrt,
+    direction: &[f64],
+    by: f64,
+) -> (Problem, Point) {
+    let (mut problem, mut point) = (problem.clone(), point);
+    let add = |values: &mut [f64], unit: f64| {
+        values
+            .iter_mut()
+            .zip(direction)
+            .for_each(|(x, d)| *x += by * d / unit);
+    };
+    match wrt {
+        Wrt::L1 => match &mut problem.penalty {
+            // The derivative is in the effective strengths l1·strength.
+            Penalty::Weighted { strengths }
+            | Penalty::Group {
+                strengths: Some(strengths),
+                ..
+            } => add(strengths, point.l1),
+            _ => point.l1 += by * direction[0],
+        },
+        Wrt::L2 => point.l2 += by * direction[0],
+        Wrt::Prior => add(problem.prior.as_mut().unwrap(), 1.0),
+        Wrt::SampleWeights => {
+            // The user's weights; the normalisation to mean 1 belongs to the derivative, means and scales do not.
+            let mut weights: Vec<f64> = problem
+                .train
+                .weights
+                .iter()
+                .map(|s| s * problem.weight_unit)
+                .collect();
+            add(&mut weights, 1.0);
+            let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+            problem.train.weights = weights.iter().map(|w| w / mean).collect();
+        }
+        Wrt::Perturbation => {
+            let mut specification = recipe.specification();
+            add(
+                &mut specification.perturbation.as_mut().unwrap().values.values,
+                1.0,
+            );
+            problem = Problem::new(specification).unwrap();
+        }
+        Wrt::BoxBounds => {
+            if let Penalty::Box { lower, upper } = &mut problem.penalty {
+                *lower += by * direction[0];
+                *upper += by * direction[1];
+            }
+        }
+    }
+    (problem, point)
+}
+
+#[test]
+fn every_hypergradient_is_a_derivative() {
+    let mut checked = 0;
+    for recipe in recipes() {
+        let recipe = Recipe {
+            prior: true,
+            ..recipe
+        };
+        let problem = recipe.problem();
+        for (at, &point) in recipe.points(2).iter().enumerate() {
+            let found = &outcomes(
+                &problem,
+                &[point],
+                &settings(&recipe, Method::AidFp, Solver::Fista),
+            )[0];
+            let hypergradient = parts(found.hypergradient.as_ref().unwrap());
+            let mut random = Random::new(recipe.seed + at as u64);
+            for (&wrt, (name, gradient)) in recipe.wrt().iter().zip(&hypergradient) {
+                let mut direction = random.vector(gradient.len());
+                if wrt == Wrt::L1 && problem.penalty.has_strength_vector() {
+                    // A strength of zero has only a right derivative.
+                    let strengths = problem.effective_strengths(1.0);
+                    direction
+                        .iter_mut()
+                        .zip(strengths)
+                        .for_each(|(d, s)| *d = if s == 0.0 { 0.0 } else { *d });
+                }
+                let slope: f64 = gradient.iter().zip(&direction).map(|(g, d)| g * d).sum();
+                let terms: f64 = gradient
+                    .iter()
+                    .zip(&direction)
+                    .map(|(g, d)| (g * d).abs())
+                    .sum();
+                let h = 3e-6;
+                let at = |by: f64| {
+                    let (problem, point) = moved(&recipe, &problem, point, wrt, &direction, by);
+                    criterion(&problem, point)
+                };
+                let difference = (at(h) - at(-h)) / (2.0 * h);
+                let error = (difference - slope).abs() / terms.max(1e-3);
+                checked += 1;
+                assert!(
+                    error < 1e-6,
+                    "{recipe:?} at {point:?}, {name}: {slope} against differences {difference}: {error:.1e}"
+                );
+            }
+        }
+    }
+    assert!(checked > 200);
+}

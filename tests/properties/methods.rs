@@ -1,0 +1,303 @@
+//! Every method against every other, for every hyperparameter.
+
+use proxdiff::hypergrad::{
+    Hypergradient, MinibatchSteps, Outcome, Settings, StochasticSettings, evaluate,
+};
+use proxdiff::kinds::{Method, Precision, Preconditioner, Solver, Status};
+use proxdiff::loss::Loss;
+use proxdiff::{Control, Point, Problem, Specification};
+
+use super::problems::{Kind, Recipe, relative};
+
+/// Problems that between them have every loss, penalty and option.
+pub fn recipes() -> Vec<Recipe> {
+    use Kind::{Box, ElasticNet, Group, GroupStrengths, NonNegative, Weighted};
+    let huber = Loss::Huber { delta: 0.7 };
+    let plain = |loss, kind, seed| Recipe::new(loss, kind, seed);
+    let full = |loss, kind, seed| Recipe::new(loss, kind, seed).full();
+    let sparse = |recipe: Recipe| Recipe {
+        sparse: true,
+        ..recipe
+    };
+    vec![
+        plain(Loss::Squared, ElasticNet, 101),
+        full(Loss::Squared, ElasticNet, 102),
+        sparse(full(Loss::Squared, Weighted, 103)),
+        full(Loss::Squared, Group, 104),
+        full(Loss::Squared, GroupStrengths, 105),
+        full(Loss::Squared, NonNegative, 106),
+        full(Loss::Squared, Box, 107),
+        plain(Loss::Logistic, Weighted, 108),
+        full(Loss::Logistic, ElasticNet, 109),
+        sparse(full(Loss::Logistic, GroupStrengths, 110)),
+        full(Loss::Logistic, Box, 111),
+        plain(Loss::Multinomial, ElasticNet, 112),
+        full(Loss::Multinomial, Weighted, 113),
+        sparse(full(Loss::Multinomial, Group, 114)),
+        full(huber, ElasticNet, 115),
+        sparse(full(huber, Weighted, 116)),
+        full(huber, Group, 117),
+        full(Loss::SquaredHinge, ElasticNet, 118),
+        sparse(full(Loss::SquaredHinge, NonNegative, 119)),
+        full(Loss::SquaredHinge, GroupStrengths, 120),
+        full(Loss::Quadratic, Box, 121),
+        sparse(full(Loss::Quadratic, Box, 122)),
+        full(Loss::Quadratic, ElasticNet, 123),
+        full(Loss::Quadratic, GroupStrengths, 124),
+        Recipe {
+            features: 14,
+            rows: 9,
+            ..full(Loss::Squared, ElasticNet, 125)
+        },
+    ]
+}
+
+/// The parts of a hypergradient by name.
+pub fn parts(h: &Hypergradient) -> Vec<(&'static str, Vec<f64>)> {
+    let Hypergradient {
+        l1,
+        l2,
+        prior,
+        sample_weights,
+        perturbation,
+        box_bounds,
+    } = h.clone();
+    [
+        ("l1", l1),
+        ("l2", l2.map(|x| vec![x])),
+        ("prior", prior),
+        ("sample weights", sample_weights),
+        ("perturbation", perturbation),
+        (
+            "box bounds",
+            box_bounds.map(|(lower, upper)| vec![lower, upper]),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(name, part)| part.map(|part| (name, part)))
+    .collect()
+}
+
+pub fn settings(recipe: &Recipe, method: Method, solver: Solver) -> Settings {
+    Settings {
+        solver,
+        method: Some(method),
+        wrt: recipe.wrt(),
+        ..Settings::default()
+    }
+}
+
+pub fn outcomes(problem: &Problem, points: &[Point], settings: &Settings) -> Vec<Outcome> {
+    evaluate(
+        problem,
+        points,
+        settings,
+        Precision::F64,
+        None,
+        &Control::new(),
+    )
+    .unwrap()
+}
+
+/// Compares hypergradients part by part; a part is measured against itself, but at least against
+/// a thousandth of the largest.
+fn compare(found: &Outcome, expected: &Outcome, tolerance: f64, context: &str) {
+    assert_eq!(found.status, Status::Converged, "{context}");
+    let (found, expected) = (
+        found
+            .hypergradient
+            .as_ref()
+            .unwrap_or_else(|| panic!("{context}: no hypergradient")),
+        expected.hypergradient.as_ref().unwrap(),
+    );
+    let (found, expected) = (parts(found), parts(expected));
+    assert_eq!(found.len(), expected.len(), "{context}: parts");
+    for ((name, a), (other, b)) in found.iter().zip(&expected) {
+        assert_eq!(name, other);
+        let error = relative(a, b, 1e-4);
+        assert!(
+            error < tolerance,
+            "{context}: {name} differs by {error:.1e}"
+        );
+    }
+}
+
+#[test]
+fn every_method_agrees() {
+    for recipe in recipes() {
+        let problem = recipe.problem();
+        let points = recipe.points(4);
+        let reference = outcomes(
+            &problem,
+            &points,
+            &settings(&recipe, Method::Direct, Solver::Auto),
+        );
+        let unpreconditioned = Settings {
+            preconditioner: Preconditioner::None,
+            ..settings(&recipe, Method::AidCg, Solver::Fista)
+        };
+        let all = [
+            settings(&recipe, Method::AidCg, Solver::Auto),
+            settings(&recipe, Method::AidCg, Solver::Fista),
+            unpreconditioned,
+            settings(&recipe, Method::AidFp, Solver::Auto),
+            settings(&recipe, Method::AidFp, Solver::Ista),
+            settings(&recipe, Method::ItdForward, Solver::Auto),
+            settings(&recipe, Method::ItdReverse, Solver::Auto),
+        ];
+        for settings in &all {
+            let found = outcomes(&problem, &points, settings);
+            for (at, (found, expected)) in found.iter().zip(&reference).enumerate() {
+                let context = format!(
+                    "{recipe:?} #{at}: {:?} of {:?}, {:?}",
+                    settings.method, settings.solver, settings.preconditioner
+                );
+                compare(found, expected, 1e-7, &context);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hypergradient_of_something_else_is_noticed() {
+    let recipe = recipes()[1];
+    let problem = recipe.problem();
+    let points = recipe.points(2);
+    let found = outcomes(
+        &problem,
+        &points,
+        &settings(&recipe, Method::Direct, Solver::Auto),
+    );
+    let other = std::panic::catch_unwind(|| compare(&found[0], &found[1], 1e-6, "swapped"));
+    assert!(other.is_err());
+}
+
+/// The same data stored dense and sparse: everything that is reported agrees.
+#[test]
+fn sparse_outcomes_are_dense_outcomes() {
+    for loss in super::problems::LOSSES {
+        let recipe = Recipe {
+            sparse: true,
+            ..Recipe::new(loss, Kind::Weighted, 160).full()
+        };
+        let sparse = recipe.specification();
+        let mut dense = sparse.clone();
+        densify(&mut dense);
+        let points = recipe.points(4);
+        let settings = settings(&recipe, Method::AidFp, Solver::Fista);
+        let a = outcomes(&Problem::new(sparse).unwrap(), &points, &settings);
+        let b = outcomes(&Problem::new(dense).unwrap(), &points, &settings);
+        for (a, b) in a.iter().zip(&b) {
+            let context = format!("{loss:?}");
+            compare(a, b, 1e-8, &context);
+            assert!(
+                relative(&a.solution, &b.solution, 1e-3) < 1e-9,
+                "{context}: solution"
+            );
+            let close = |a: f64, b: f64, what: &str| {
+                assert!(
+                    (a - b).abs() <= 1e-7 * b.abs().max(1e-3),
+                    "{context}: {what} {a} against {b}"
+                );
+            };
+            close(a.objective, b.objective, "objective");
+            close(a.criterion, b.criterion, "criterion");
+            assert_eq!(a.support, b.support, "{context}: support");
+            assert_eq!(
+                a.duality_gap.is_some(),
+                b.duality_gap.is_some(),
+                "{context}: duality gap"
+            );
+            assert_eq!(
+                a.kink_margin.is_some(),
+                b.kink_margin.is_some(),
+                "{context}: kink margin"
+            );
+            if let (Some(a), Some(b)) = (a.duality_gap, b.duality_gap) {
+                assert!(a < 1e-10 && b < 1e-10, "{context}: duality gap {a} and {b}");
+            }
+        }
+    }
+}
+
+fn densify(specification: &mut Specification) {
+    let dense = |matrix: &proxdiff::data::Matrix| {
+        let (n, d) = (matrix.rows(), matrix.columns());
+        let mut values = vec![0.0; n * d];
+        matrix.for_each_entry(|i, j, x| values[i * d + j] = x);
+        proxdiff::data::Matrix::Dense(proxdiff::data::Dense::new(n, d, values).unwrap())
+    };
+    specification.train.matrix = dense(&specification.train.matrix);
+    let validation = specification.validation.as_mut().unwrap();
+    validation.matrix = dense(&validation.matrix);
+}
+
+/// With the full batch and a step of one NSID is AID-FP.
+#[test]
+fn nsid_of_the_full_batch_is_aid_fp() {
+    for recipe in recipes()
+        .into_iter()
+        .filter(|recipe| recipe.loss != Loss::Quadratic)
+    {
+        let problem = recipe.problem();
+        let points = recipe.points(3);
+        let reference = outcomes(
+            &problem,
+            &points,
+            &settings(&recipe, Method::Direct, Solver::Auto),
+        );
+        let full = Settings {
+            stochastic: StochasticSettings {
+                batch: recipe.rows,
+                steps: 3000,
+                freeze: Some(1),
+                schedule: MinibatchSteps::Constant { eta: 1.0 },
+                ..StochasticSettings::default()
+            },
+            ..settings(&recipe, Method::Nsid, Solver::Auto)
+        };
+        for (at, (found, expected)) in outcomes(&problem, &points, &full)
+            .iter()
+            .zip(&reference)
+            .enumerate()
+        {
+            compare(found, expected, 1e-7, &format!("{recipe:?} #{at}: NSID"));
+        }
+    }
+}
+
+/// Single precision finds the same support and the same hypergradients to its own accuracy.
+#[test]
+fn single_precision_agrees() {
+    for recipe in recipes() {
+        let problem = recipe.problem();
+        let points = recipe.points(3);
+        let reference = outcomes(
+            &problem,
+            &points,
+            &settings(&recipe, Method::Direct, Solver::Auto),
+        );
+        for (method, solver) in [
+            (Method::Direct, Solver::Auto),
+            (Method::AidCg, Solver::Fista),
+            (Method::AidFp, Solver::Ista),
+            (Method::ItdReverse, Solver::Auto),
+        ] {
+            let settings = settings(&recipe, method, solver);
+            let found = evaluate(
+                &problem,
+                &points,
+                &settings,
+                Precision::F32,
+                None,
+                &Control::new(),
+            )
+            .unwrap();
+            for (at, (found, expected)) in found.iter().zip(&reference).enumerate() {
+                let context = format!("{recipe:?} #{at}: {method:?} of {solver:?} in f32");
+                compare(found, expected, 1e-3, &context);
+                assert_eq!(found.support, expected.support, "{context}");
+            }
+        }
+    }
+}

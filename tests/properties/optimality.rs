@@ -1,0 +1,179 @@
+//! Solutions checked by hand: the optimality conditions in plain loops, whatever the solver.
+
+use proxdiff::Control;
+use proxdiff::hypergrad::{Outcome, Settings, evaluate};
+use proxdiff::kinds::{Precision, Solver, Status};
+use proxdiff::loss::Loss;
+use proxdiff::penalty::Penalty;
+use proxdiff::{Point, Problem};
+
+use super::methods::recipes;
+use super::problems::relative;
+
+/// Row i of X̂ in plain numbers, from the columns of the design.
+fn rows_of(problem: &Problem) -> Vec<Vec<f64>> {
+    let design = &problem.train.design;
+    let mut rows = vec![vec![0.0; design.columns()]; design.rows()];
+    for j in 0..design.columns() {
+        let mut unit = vec![0.0; design.columns()];
+        unit[j] = 1.0;
+        for (row, value) in rows.iter_mut().zip(design.apply(&unit)) {
+            row[j] = value;
+        }
+    }
+    rows
+}
+
+/// ∇loss(w) + λ₂(w − c) by the formulas of the losses.
+fn gradient(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
+    let rows = rows_of(problem);
+    let (n, c, y) = (
+        rows.len(),
+        problem.classes,
+        &problem.train.targets[point.target],
+    );
+    let mut g = vec![0.0; w.len()];
+    for i in 0..n {
+        let z: Vec<f64> = (0..c)
+            .map(|k| {
+                rows[i]
+                    .iter()
+                    .enumerate()
+                    .map(|(j, x)| x * w[j * c + k])
+                    .sum()
+            })
+            .collect();
+        let s = problem.train.weights[i] / n as f64;
+        if problem.loss == Loss::Quadratic {
+            g[i] = z[0] - y[i];
+            continue;
+        }
+        let total: f64 = z.iter().map(|z| z.exp()).sum();
+        for k in 0..c {
+            let r = match problem.loss {
+                Loss::Squared => z[0] - y[i],
+                Loss::Logistic => -y[i] / (1.0 + (y[i] * z[0]).exp()),
+                Loss::Huber { delta } => (z[0] - y[i]).clamp(-delta, delta),
+                Loss::SquaredHinge => -y[i] * (1.0 - y[i] * z[0]).max(0.0),
+                Loss::Multinomial => z[k].exp() / total - if y[i] == k as f64 { 1.0 } else { 0.0 },
+                Loss::Quadratic => unreachable!(),
+            };
+            for (j, x) in rows[i].iter().enumerate() {
+                g[j * c + k] += s * r * x;
+            }
+        }
+    }
+    for j in 0..problem.penalized() {
+        g[j] += point.l2 * (w[j] - problem.prior.as_ref().map_or(0.0, |prior| prior[j]));
+    }
+    g
+}
+
+/// The distance of −g from the subdifferential of the penalty at w, largest over coordinates.
+pub fn violation(problem: &Problem, point: Point, w: &[f64]) -> f64 {
+    let g = gradient(problem, point, w);
+    let strengths = problem.effective_strengths(point.l1);
+    let penalized = problem.penalized();
+    let mut worst = g[penalized..]
+        .iter()
+        .fold(0.0f64, |worst, g| worst.max(g.abs()));
+    if let Penalty::Group { groups, .. } = &problem.penalty {
+        for (at, l1) in strengths.iter().enumerate() {
+            let members = groups.members(at);
+            let norm = |x: &[f64]| {
+                members
+                    .iter()
+                    .map(|&j| x[j as usize].powi(2))
+                    .sum::<f64>()
+                    .sqrt()
+            };
+            let size = norm(w);
+            worst = worst.max(if size == 0.0 {
+                norm(&g) - l1
+            } else {
+                let off: Vec<f64> = g.iter().zip(w).map(|(g, w)| g + l1 * w / size).collect();
+                norm(&off)
+            });
+        }
+        return worst;
+    }
+    for j in 0..penalized {
+        worst = worst.max(match problem.penalty {
+            Penalty::Box { lower, upper } if w[j] == lower && lower < upper => -g[j],
+            Penalty::Box { upper, .. } if w[j] == upper => g[j],
+            Penalty::Box { lower, upper } if lower < w[j] && w[j] < upper => g[j].abs(),
+            Penalty::Box { .. } => f64::INFINITY,
+            Penalty::NonNegative if w[j] < 0.0 => f64::INFINITY,
+            Penalty::NonNegative if w[j] == 0.0 => -(g[j] + strengths[j]),
+            Penalty::NonNegative => (g[j] + strengths[j]).abs(),
+            _ if w[j] == 0.0 => g[j].abs() - strengths[j],
+            _ => (g[j] + strengths[j] * w[j].signum()).abs(),
+        });
+    }
+    if worst.is_nan() { f64::INFINITY } else { worst }
+}
+
+/// Solves without differentiating.
+fn solutions(problem: &Problem, points: &[Point], solver: Solver) -> Vec<Outcome> {
+    let settings = Settings {
+        solver,
+        method: None,
+        ..Settings::default()
+    };
+    evaluate(
+        problem,
+        points,
+        &settings,
+        Precision::F64,
+        None,
+        &Control::new(),
+    )
+    .unwrap()
+}
+
+#[test]
+fn every_solver_meets_the_optimality_conditions() {
+    for recipe in recipes() {
+        let problem = recipe.problem();
+        let points = recipe.points(4);
+        let mut first: Option<Vec<Outcome>> = None;
+        for solver in [Solver::Path, Solver::Ista, Solver::Fista] {
+            let found = solutions(&problem, &points, solver);
+            for outcome in &found {
+                assert_eq!(outcome.status, Status::Converged, "{recipe:?}, {solver:?}");
+                let violation = violation(&problem, outcome.point, &outcome.solution);
+                assert!(
+                    violation < 1e-11,
+                    "{recipe:?}, {solver:?}: violation {violation:.1e}"
+                );
+            }
+            if let Some(first) = &first {
+                for (a, b) in found.iter().zip(first) {
+                    let error = relative(&a.solution, &b.solution, 1e-3);
+                    assert!(
+                        error < 1e-9,
+                        "{recipe:?}: {solver:?} against the path {error:.1e}"
+                    );
+                }
+            } else {
+                first = Some(found);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_wrong_solution_violates_the_conditions() {
+    for recipe in recipes() {
+        let problem = recipe.problem();
+        let point = recipe.points(1)[0];
+        let mut w = solutions(&problem, &[point], Solver::Path)[0]
+            .solution
+            .clone();
+        let at = (0..w.len())
+            .max_by(|&a, &b| w[a].abs().total_cmp(&w[b].abs()))
+            .unwrap();
+        w[at] *= 1.0 - 1e-6;
+        assert!(violation(&problem, point, &w) > 1e-9, "{recipe:?}");
+    }
+}

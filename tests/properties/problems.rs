@@ -1,0 +1,355 @@
+//! Random problems from a table of recipes, and a random stream that is the same everywhere.
+
+use proxdiff::data::{Dense, Matrix, Scaling, Sparse};
+use proxdiff::kinds::Wrt;
+use proxdiff::loss::Loss;
+use proxdiff::penalty::{Groups, Penalty};
+use proxdiff::problem::{Perturbation, Rows};
+use proxdiff::{Point, Problem, Specification};
+
+/// SplitMix64: the same numbers on every machine.
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Uniform in [0, 1).
+    pub fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Uniform in [−1, 1).
+    pub fn signed(&mut self) -> f64 {
+        2.0 * self.unit() - 1.0
+    }
+
+    /// Mean 0, variance 1, bell-shaped.
+    pub fn bell(&mut self) -> f64 {
+        (0..4).map(|_| self.signed()).sum::<f64>() * 0.75f64.sqrt()
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    pub fn vector(&mut self, size: usize) -> Vec<f64> {
+        (0..size).map(|_| self.bell()).collect()
+    }
+}
+
+/// Which penalty.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    ElasticNet,
+    Weighted,
+    Group,
+    GroupStrengths,
+    NonNegative,
+    Box,
+}
+
+pub const KINDS: [Kind; 6] = [
+    Kind::ElasticNet,
+    Kind::Weighted,
+    Kind::Group,
+    Kind::GroupStrengths,
+    Kind::NonNegative,
+    Kind::Box,
+];
+
+pub const LOSSES: [Loss; 6] = [
+    Loss::Squared,
+    Loss::Logistic,
+    Loss::Multinomial,
+    Loss::Huber { delta: 0.7 },
+    Loss::SquaredHinge,
+    Loss::Quadratic,
+];
+
+/// What a random problem is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipe {
+    pub loss: Loss,
+    pub kind: Kind,
+    pub sparse: bool,
+    pub intercept: bool,
+    pub standardize: bool,
+    pub weights: bool,
+    pub prior: bool,
+    pub perturbed: bool,
+    pub targets: usize,
+    pub rows: usize,
+    pub features: usize,
+    pub seed: u64,
+}
+
+impl Recipe {
+    pub fn new(loss: Loss, kind: Kind, seed: u64) -> Self {
+        Self {
+            loss,
+            kind,
+            sparse: false,
+            intercept: false,
+            standardize: false,
+            weights: false,
+            prior: false,
+            perturbed: false,
+            targets: 1,
+            rows: 23,
+            features: 6,
+            seed,
+        }
+    }
+
+    /// Everything on that the loss allows.
+    pub fn full(self) -> Self {
+        let plain = self.loss == Loss::Quadratic;
+        Self {
+            intercept: !plain,
+            standardize: !plain,
+            weights: !plain,
+            prior: true,
+            perturbed: !plain,
+            targets: 2,
+            ..self
+        }
+    }
+
+    pub fn classes(&self) -> usize {
+        if self.loss == Loss::Multinomial { 3 } else { 1 }
+    }
+
+    /// What the problem can be differentiated with respect to.
+    pub fn wrt(&self) -> Vec<Wrt> {
+        let mut wrt = vec![Wrt::L1, Wrt::L2, Wrt::Prior];
+        if self.loss != Loss::Quadratic {
+            wrt.push(Wrt::SampleWeights);
+        }
+        if self.perturbed {
+            wrt.push(Wrt::Perturbation);
+        }
+        if self.kind == Kind::Box {
+            wrt.push(Wrt::BoxBounds);
+        }
+        wrt
+    }
+
+    pub fn specification(&self) -> Specification {
+        let mut random = Random::new(self.seed);
+        let (c, d) = (self.classes(), self.features);
+        let n = if self.loss == Loss::Quadratic {
+            d
+        } else {
+            self.rows
+        };
+        let truth = random.vector(d * c);
+        let train = self.sample(&mut random, n, &truth, self.weights);
+        let validation = self.sample(
+            &mut random,
+            if self.loss == Loss::Quadratic { d } else { 11 },
+            &truth,
+            true,
+        );
+        let mut specification =
+            Specification::new(self.loss, train.matrix.clone(), train.targets.clone());
+        specification.train = train;
+        specification.validation = Some(validation);
+        specification.classes = c;
+        specification.scaling = Scaling {
+            intercept: self.intercept,
+            standardize: self.standardize,
+        };
+        specification.penalty = penalty(self.kind, d * c, &mut random);
+        if self.prior {
+            specification.prior = Some((0..d * c).map(|_| 0.4 * random.signed()).collect());
+        }
+        if self.perturbed {
+            let rows = vec![4, 1, n - 1];
+            specification.perturbation = Some(Perturbation {
+                values: Dense::new(3, d, random.vector(3 * d)).unwrap(),
+                rows,
+            });
+        }
+        specification
+    }
+
+    pub fn problem(&self) -> Problem {
+        Problem::new(self.specification()).unwrap_or_else(|error| panic!("{self:?}: {error}"))
+    }
+
+    /// `count` points of moderate strengths, targets in turn.
+    pub fn points(&self, count: usize) -> Vec<Point> {
+        let mut random = Random::new(self.seed + 1000);
+        (0..count)
+            .map(|at| Point {
+                l1: 0.02 + 0.08 * random.unit(),
+                l2: 0.1 + 0.2 * random.unit(),
+                target: at % self.targets,
+            })
+            .collect()
+    }
+
+    fn sample(&self, random: &mut Random, n: usize, truth: &[f64], weighted: bool) -> Rows {
+        let d = self.features;
+        if self.loss == Loss::Quadratic {
+            return self.form(random);
+        }
+        // Columns of unequal scale and centre.
+        let values: Vec<f64> = (0..n * d)
+            .map(|at| {
+                let j = at % d;
+                let zero = self.sparse && random.unit() < 0.5;
+                let x = (0.5 + 0.3 * j as f64) * random.bell() + 0.4 * j as f64 - 0.5;
+                if zero { 0.0 } else { x }
+            })
+            .collect();
+        let c = self.classes();
+        let targets = (0..self.targets)
+            .map(|target| {
+                (0..n)
+                    .map(|i| {
+                        let z: Vec<f64> = (0..c)
+                            .map(|k| {
+                                (0..d)
+                                    .map(|j| values[i * d + j] * truth[j * c + k])
+                                    .sum::<f64>()
+                                    * 0.5
+                                    + random.bell()
+                                    + 0.3 * target as f64
+                            })
+                            .collect();
+                        match self.loss {
+                            Loss::Multinomial => (0..c)
+                                .fold(0, |best, k| if z[k] > z[best] { k } else { best })
+                                as f64,
+                            loss if loss.is_binary() => {
+                                if z[0] > 0.0 {
+                                    1.0
+                                } else {
+                                    -1.0
+                                }
+                            }
+                            _ => z[0],
+                        }
+                    })
+                    .collect()
+            })
+            .collect();
+        Rows {
+            matrix: self.matrix(n, d, values),
+            targets,
+            weights: (weighted && (self.weights || n == 11))
+                .then(|| (0..n).map(|_| 0.3 + 2.0 * random.unit()).collect()),
+        }
+    }
+
+    /// A quadratic form: Q positive definite.
+    fn form(&self, random: &mut Random) -> Rows {
+        let d = self.features;
+        let x = random.vector(2 * d * d);
+        let mut q = vec![0.0; d * d];
+        for i in 0..d {
+            for j in 0..=i {
+                let value =
+                    (0..2 * d).map(|k| x[k * d + i] * x[k * d + j]).sum::<f64>() / (2 * d) as f64;
+                q[i * d + j] = value;
+                q[j * d + i] = value;
+            }
+        }
+        Rows {
+            matrix: self.matrix(d, d, q),
+            targets: (0..self.targets).map(|_| random.vector(d)).collect(),
+            weights: None,
+        }
+    }
+
+    fn matrix(&self, n: usize, d: usize, values: Vec<f64>) -> Matrix {
+        let dense = Dense::new(n, d, values).unwrap();
+        if self.sparse {
+            Matrix::Sparse(sparse(&dense))
+        } else {
+            Matrix::Dense(dense)
+        }
+    }
+}
+
+/// The entries that are not zero.
+pub fn sparse(dense: &Dense) -> Sparse {
+    let mut row_starts = vec![0];
+    let (mut column_indices, mut values) = (Vec::new(), Vec::new());
+    for i in 0..dense.rows {
+        for (j, &x) in dense.row(i).iter().enumerate() {
+            if x != 0.0 {
+                column_indices.push(j as u32);
+                values.push(x);
+            }
+        }
+        row_starts.push(values.len());
+    }
+    Sparse {
+        rows: dense.rows,
+        columns: dense.columns,
+        row_starts,
+        column_indices,
+        values,
+    }
+}
+
+fn penalty(kind: Kind, penalized: usize, random: &mut Random) -> Penalty {
+    // Groups that are not consecutive, of unequal size.
+    let labels: Vec<u32> = (0..penalized)
+        .map(|j| [0, 1, 1, 2, 0, 2, 2][j * 3 % 7])
+        .collect();
+    match kind {
+        Kind::ElasticNet => Penalty::ElasticNet,
+        Kind::Weighted => Penalty::Weighted {
+            strengths: (0..penalized)
+                .map(|j| {
+                    if j == 2 {
+                        0.0
+                    } else {
+                        0.3 + 1.4 * random.unit()
+                    }
+                })
+                .collect(),
+        },
+        Kind::Group => Penalty::Group {
+            groups: Groups::from_labels(&labels),
+            strengths: None,
+        },
+        Kind::GroupStrengths => {
+            let groups = Groups::from_labels(&labels);
+            let strengths = (0..groups.len())
+                .map(|g| if g == 1 { 0.0 } else { 0.5 + random.unit() })
+                .collect();
+            Penalty::Group {
+                groups,
+                strengths: Some(strengths),
+            }
+        }
+        Kind::NonNegative => Penalty::NonNegative,
+        Kind::Box => Penalty::Box {
+            lower: -0.15,
+            upper: 0.25,
+        },
+    }
+}
+
+/// ‖a − b‖/‖b‖ with a floor on ‖b‖; NaN never passes.
+pub fn relative(a: &[f64], b: &[f64], floor: f64) -> f64 {
+    assert_eq!(a.len(), b.len(), "lengths");
+    let norm = |x: &mut dyn Iterator<Item = f64>| x.map(|x| x * x).sum::<f64>().sqrt();
+    let error =
+        norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied()).max(floor);
+    if error.is_nan() { f64::INFINITY } else { error }
+}
