@@ -19,12 +19,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 CASE = ROOT / "tests" / "golden" / "a_enet_published"
 LAST = 500
-# Every 8th step, and the steps at which published errors can be compared.
-STEPS = sorted(set(range(4, LAST + 1, 8)) | {200, 240, 280, 320, 400, LAST})
+# Every 8th step, more where the support becomes final, and steps with published errors to compare.
+STEPS = sorted({1, *range(4, LAST + 1, 8), *range(170, 182), 200, 240, 280, 320, 400, LAST})
 CURVES = [
-    # method, label, colour, dash pattern
-    ("itd-reverse", "ITD", "#c2410c", ""),
-    ("aid-fp", "AID-FP", "#1d4ed8", ""),
+    # method, label, colour
+    ("itd-reverse", "ITD", "#c2410c"),
+    ("aid-fp", "AID-FP", "#1d4ed8"),
 ]
 
 
@@ -123,15 +123,15 @@ def draw(curves, identified, support):
         f'<line x1="{x(identified):.1f}" y1="{top}" x2="{x(identified):.1f}" y2="{bottom}" '
         'stroke="#6b7280" stroke-dasharray="4 4"/>',
         f'<text x="{x(identified) - 8:.1f}" y="{bottom - 30}" text-anchor="end" fill="#4b5563">'
-        f"the support is final from t = {identified}</text>",
+        f"support final from t = {identified}</text>",
         f'<text x="{x(identified) - 8:.1f}" y="{bottom - 13}" text-anchor="end" fill="#4b5563">'
         f"({support} of 100 coefficients)</text>",
     ]
-    for (_, label, colour, dash), errors in zip(CURVES, curves):
+    for (_, label, colour), errors in zip(CURVES, curves):
         points = " ".join(f"{x(t):.1f},{y(error):.1f}" for t, error in errors)
         out.append(
             f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2" '
-            f'stroke-linejoin="round" stroke-dasharray="{dash or "none"}"/>'
+            'stroke-linejoin="round"/>'
         )
         t, error = errors[-1]
         out.append(
