@@ -112,6 +112,21 @@ fn evaluate_in<R: Twinned>(
     control: &Control,
 ) -> Result<Vec<Outcome>> {
     let spectrum = Spectrum::of(problem);
+    log::info!(
+        "{} points, {} × {} ({} coordinates), {}, {} loss, {} penalty; L = {:.4e}, mu = {:.4e} by {:?}; method {:?}, solver {:?}",
+        points.len(),
+        problem.train.rows(),
+        problem.train.design.columns(),
+        problem.coordinates(),
+        R::NAME,
+        problem.loss.name(),
+        problem.penalty.name(),
+        spectrum.largest,
+        spectrum.smallest,
+        spectrum.source,
+        settings.method,
+        settings.solver,
+    );
     let solved = solve::<R>(problem, points, &spectrum, settings, warm, control)?;
     let numbers = 16 * problem.coordinates()
         + (6 * problem.train.rows() + 4 * problem.criterion.sample.rows()) * problem.classes;
@@ -530,9 +545,14 @@ fn warnings(
     }
     if !certified && settings.method.is_some() {
         let message = if contraction >= 1.0 {
-            "the support cannot be certified, because the map is not a global contraction; l2 > 0 makes it one \
-             where the loss allows"
-                .into()
+            let remedy = if problem.train.design.intercept && !problem.loss.is_quadratic() {
+                "the intercept has no ridge; --no-intercept with l2 > 0 makes it one"
+            } else {
+                "l2 > 0 makes it one"
+            };
+            format!(
+                "the support cannot be certified, because the map is not a global contraction: {remedy}"
+            )
         } else {
             format!(
                 "the support is not certified (distance to the nearest kink {margin:.1e}): the hypergradient may \

@@ -170,7 +170,7 @@ pub fn entries() -> Vec<Entry> {
                 let scale = g.own_of(1, &mut |g| g.below(2) as f64);
                 let history = g.own_of(2, &mut |g| (1 + g.below(16)) as f64 / 16.0);
                 let tolerance = if g.turn % 3 == 0 { -1.0 } else { RULE[0] };
-                let limit = g.own_words(1, &mut |g| 5 + g.below(6) as f64);
+                let limit = g.own_words(1, &mut |g| (5 + g.below(6)) as f64);
                 Call {
                     inputs: vec![
                         residual,
