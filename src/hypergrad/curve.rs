@@ -53,6 +53,7 @@ pub fn curve(
     problem.check_points(&[point])?;
     settings.check_against(problem)?;
     let spectrum = Spectrum::of(problem);
+    spectrum.check_convex()?;
     let Some(&last) = steps.last() else {
         return Ok(Vec::new());
     };
@@ -261,6 +262,7 @@ pub fn sampled_curve(
         control,
     )?;
     let spectrum = Spectrum::of(problem);
+    spectrum.check_convex()?;
     let points = vec![point; seeds.len()];
     let mut stage = Stage::<f64>::new(problem, &points, &spectrum, false)?;
     stage.map.allocate_sums(&mut stage.executor, &settings.wrt);

@@ -143,7 +143,9 @@ impl Evidence<'_> {
         };
         let gap = objective + conjugate + self.penalty_conjugate(&correlation)?;
         let floor = 1e-12 * self.objective_at_zero();
-        Some((gap / objective.abs().max(floor).max(f64::MIN_POSITIVE)).max(0.0))
+        let relative = gap / objective.abs().max(floor).max(f64::MIN_POSITIVE);
+        // Rounding may bring it below zero; a NaN must not pass as zero.
+        relative.is_finite().then(|| relative.max(0.0))
     }
 
     /// The training objective at w = 0.
@@ -288,7 +290,8 @@ impl Evidence<'_> {
         }
         let strengths = self.problem.effective_strengths(self.point.l1);
         let penalized = self.problem.penalized();
-        let ratio = |a: f64, l1: f64| if a > l1 { l1 / a } else { 1.0 };
+        // An unpenalised coordinate demands a = 0, which no factor brings about.
+        let ratio = |a: f64, l1: f64| if a > l1 && l1 > 0.0 { l1 / a } else { 1.0 };
         match &self.problem.penalty {
             Penalty::Group { groups, .. } => (0..groups.len())
                 .map(|g| ratio(norm(groups.members(g), correlation), strengths[g]))

@@ -8,6 +8,7 @@ use crate::exec::{Executor, LANES, Recording, Scope, Twinned};
 use crate::iterate::Progress;
 use crate::kernel::step::DISTANCE;
 use crate::kinds::{Method, Precision, Solver, Status};
+use crate::loss::Loss;
 use crate::map::FixedPointMap;
 use crate::map::spectrum::Spectrum;
 use crate::path::{self, PathSettings, RestrictedFactor, RestrictedMethod};
@@ -112,6 +113,7 @@ fn evaluate_in<R: Twinned>(
     control: &Control,
 ) -> Result<Vec<Outcome>> {
     let spectrum = Spectrum::of(problem);
+    spectrum.check_convex()?;
     log::info!(
         "{} points, {} × {} ({} coordinates), {}, {} loss, {} penalty; L = {:.4e}, mu = {:.4e} by {:?}; method {:?}, solver {:?}",
         points.len(),
@@ -171,7 +173,7 @@ fn solve<R: Twinned>(
             w: outcome.w,
             progress: outcome.progress,
             factor: None,
-            sums: Some(outcome.sums),
+            sums: outcome.sums,
         };
         return Ok(outcomes.into_iter().map(solved).collect());
     }
@@ -297,9 +299,22 @@ fn adjoints<R: Twinned>(
         return Ok(solved.iter().map(|_| without(None)).collect());
     };
     if matches!(method, Method::ItdForward | Method::ItdReverse) {
-        let finish =
-            |solved: &Solved<R>| without(solved.sums.clone().map(|sums| sums.finish(problem)));
-        return Ok(solved.iter().map(finish).collect());
+        let singular = if may_be_singular(problem, stage.points) {
+            singular_points(stage, solved, control)?
+        } else {
+            vec![false; solved.len()]
+        };
+        return Ok(solved
+            .iter()
+            .zip(singular)
+            .map(|(solved, singular)| {
+                let sums = solved.sums.clone().filter(|_| !singular);
+                Differentiated {
+                    singular,
+                    ..without(sums.map(|sums| sums.finish(problem)))
+                }
+            })
+            .collect());
     }
 
     let path_like = matches!(settings.solver, Solver::Auto | Solver::Path);
@@ -332,7 +347,7 @@ fn adjoints<R: Twinned>(
         }
         _ => stage.solve_cg(settings, control)?,
     };
-    if !restricted && stage.points.iter().any(|point| point.l2 == 0.0) {
+    if !restricted && may_be_singular(problem, stage.points) {
         singular = singular_points(stage, solved, control)?;
     }
     let sums = match sampled_sums {
@@ -352,7 +367,7 @@ fn adjoints<R: Twinned>(
         .into_iter()
         .enumerate()
         .map(|(at, sums)| Differentiated {
-            hypergradient: (!singular[at]).then(|| sums.finish(problem)),
+            hypergradient: (!singular[at] && begun(&progress[at])).then(|| sums.finish(problem)),
             progress: if singular[at] { nothing } else { progress[at] },
             linear_residual: (!singular[at]).then_some(residuals[at]),
             singular: singular[at],
@@ -363,6 +378,11 @@ fn adjoints<R: Twinned>(
             },
         })
         .collect())
+}
+
+/// False for an adjoint that was interrupted before its first step: its zeros are no result.
+fn begun(progress: &Progress) -> bool {
+    progress.steps > 0 || progress.status != Status::BudgetSpent
 }
 
 /// z by the restricted systems of the path, lifted to v.
@@ -434,7 +454,14 @@ fn restricted_solutions<R: Twinned>(
     )
 }
 
-/// Which points have a singular restricted Hessian, found by factoring it: only λ₂ = 0 allows it.
+/// Whether a restricted Hessian can be singular: without ridge, or where rows without curvature may
+/// leave the intercept without any.
+fn may_be_singular(problem: &Problem, points: &[Point]) -> bool {
+    let free_intercept = problem.train.design.intercept && problem.loss != Loss::Squared;
+    free_intercept || points.iter().any(|point| point.l2 == 0.0)
+}
+
+/// Which points have a singular restricted Hessian, found by factoring it.
 fn singular_points<R: Twinned>(
     stage: &Stage<'_, R>,
     solved: &[Solved<R>],
@@ -593,16 +620,21 @@ fn contractions<S: Twinned>(stage: &mut Stage<'_, S>) -> Result<Vec<f64>> {
     stage.executor.upload(a, &convert::<S>(&all));
     let mut recording = Recording::new();
     stage.map.jvp_w(&mut recording, a, b);
-    let mut estimates = vec![0.0; stage.points.len()];
-    for _ in 0..60 {
+    let mut estimates = vec![0.0f64; stage.points.len()];
+    for _ in 0..3000 {
         stage.executor.run(&recording, 1)?;
         let mut image = widen(&stage.executor.download(b)?);
+        let mut settled = true;
         for (estimate, image) in estimates.iter_mut().zip(image.chunks_exact_mut(p)) {
             let norm = image.iter().map(|x| x * x).sum::<f64>().sqrt();
+            settled &= (norm - *estimate).abs() <= 1e-9 * norm;
             *estimate = norm;
             if norm > 0.0 {
                 image.iter_mut().for_each(|x| *x /= norm);
             }
+        }
+        if settled {
+            break;
         }
         stage.executor.upload(a, &convert::<S>(&image));
     }

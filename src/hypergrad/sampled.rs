@@ -75,11 +75,15 @@ impl<R: Twinned> Stage<'_, R> {
         let state = self.linear_state(settings)?;
 
         // ū and the averaged ∂₂T̂: one pass with the counts of J minibatches as weights.
-        let averaged = self.averaged_map(
-            &freeze_streams.counts(freezing),
-            (batch * freezing) as f64,
-            problems,
-        );
+        let Some(counts) = freeze_streams.counts(freezing, control) else {
+            let spent = Progress {
+                status: Status::BudgetSpent,
+                steps: 0,
+            };
+            let nothing = vec![RawSums::zeros(self.problem, &settings.wrt); problems];
+            return Ok((vec![spent; problems], vec![nothing; checkpoints.len()]));
+        };
+        let averaged = self.averaged_map(&counts, (batch * freezing) as f64, problems);
         let mut prepare = Recording::new();
         averaged.linearize(&mut prepare, self.w);
         self.map.refresh(&mut prepare, self.w);
@@ -139,7 +143,7 @@ impl<R: Twinned> Stage<'_, R> {
                                 "decreasing steps at l2 = {}: the map is not a contraction",
                                 point.l2
                             ),
-                            "choose l2 > 0, or a constant step",
+                            "choose a constant step (--eta), or l2 > 0 with --no-intercept",
                         ));
                     }
                     let unit = 2.0 / (1.0 - q * q);

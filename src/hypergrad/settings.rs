@@ -157,8 +157,13 @@ impl Settings {
         if !fits {
             return bad(
                 "step schedule",
-                format!("{:?}", s.schedule),
-                "steps must lie in (0, 1]: shift at least multiplier",
+                match s.schedule {
+                    MinibatchSteps::Constant { eta } => format!("the constant step {eta}"),
+                    MinibatchSteps::Decreasing { multiplier, shift } => {
+                        format!("multiplier {multiplier} with shift {shift}")
+                    }
+                },
+                "steps must lie in (0, 1]: a shift of at least the multiplier, both above zero",
             );
         }
         Ok(())

@@ -42,7 +42,8 @@ pub struct Unrolled {
     /// How the iteration (and its derivative) ended.
     pub progress: Progress,
     /// dE/dλ in the form of the kernels' sums.
-    pub sums: RawSums,
+    /// `None` when the run was interrupted before it was complete.
+    pub sums: Option<RawSums>,
 }
 
 /// Lanes of forward ITD that run at once.
@@ -91,11 +92,13 @@ pub fn forward<R: Twinned>(
             let entry = outcomes[point].get_or_insert_with(|| Unrolled {
                 w: w[lane * stage.map.coordinates..(lane + 1) * stage.map.coordinates].to_vec(),
                 progress: progress[lane],
-                sums: RawSums::zeros(problem, &settings.wrt),
+                sums: Some(RawSums::zeros(problem, &settings.wrt)),
             });
             entry.progress.status = entry.progress.status.worse(progress[lane].status);
             entry.progress.steps = entry.progress.steps.max(progress[lane].steps);
-            entry.sums.set(direction, derivatives[lane]);
+            if let Some(sums) = &mut entry.sums {
+                sums.set(direction, derivatives[lane]);
+            }
         }
     }
     Ok(outcomes.into_iter().flatten().collect())
@@ -376,11 +379,16 @@ fn reverse_chunk<R: Twinned>(
         settings.truncate,
         counter,
     );
+    let mut complete = true;
     match &trace {
         Trace::Pieces { ring, segments } => {
             let mut back = Recording::new();
             window.record_pieces(&mut back, &stage, *ring, &problem.penalty);
             for (index, words) in segments.iter().enumerate().rev() {
+                if control.should_stop() {
+                    complete = false;
+                    break;
+                }
                 stage.executor.upload_words(*ring, words);
                 window.set_counter(&mut stage.executor, (index + 1) * SEGMENT);
                 stage.executor.run(&back, SEGMENT)?;
@@ -399,6 +407,10 @@ fn reverse_chunk<R: Twinned>(
             };
             window.record_iterates(&mut back, &stage.map, *ring, &adjoint);
             for (index, start) in starts.iter().enumerate().rev() {
+                if control.should_stop() {
+                    complete = false;
+                    break;
+                }
                 stage.set_solution(start);
                 window.set_counter(&mut stage.executor, index * SEGMENT);
                 stage.executor.run(&replay, SEGMENT)?;
@@ -418,8 +430,15 @@ fn reverse_chunk<R: Twinned>(
             (
                 Unrolled {
                     w,
-                    progress: progress[at],
-                    sums,
+                    progress: Progress {
+                        status: if complete {
+                            progress[at].status
+                        } else {
+                            progress[at].status.worse(Status::BudgetSpent)
+                        },
+                        ..progress[at]
+                    },
+                    sums: complete.then_some(sums),
                 },
                 left,
             )

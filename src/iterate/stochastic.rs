@@ -55,12 +55,14 @@ impl Streams {
         executor.upload_words(sample.minibatch.rows, &words);
     }
 
-    /// How often each row is drawn in the first `steps` steps, stream after stream.
-    pub fn counts(&mut self, steps: usize) -> Vec<f64> {
-        self.draws
-            .iter_mut()
-            .flat_map(|draws| draws.counts(steps))
-            .collect()
+    /// How often each row is drawn in the first `steps` steps, stream after stream; `None` when the
+    /// control said stop before all were drawn.
+    pub fn counts(&mut self, steps: usize, control: &Control) -> Option<Vec<f64>> {
+        let mut all = Vec::new();
+        for draws in &mut self.draws {
+            all.extend(draws.counts(steps, || control.should_stop())?);
+        }
+        Some(all)
     }
 }
 

@@ -96,15 +96,19 @@ impl Draws {
         random
     }
 
-    /// How often each row is drawn in the first `steps` steps.
-    pub fn counts(&mut self, steps: usize) -> Vec<f64> {
+    /// How often each row is drawn in the first `steps` steps; `None` when `interrupted` says so,
+    /// which is asked now and then.
+    pub fn counts(&mut self, steps: usize, interrupted: impl Fn() -> bool) -> Option<Vec<f64>> {
         let mut counts = vec![0.0; self.order.len()];
         for step in 0..steps {
+            if step % 256 == 255 && interrupted() {
+                return None;
+            }
             self.rows(step)
                 .iter()
                 .for_each(|&i| counts[i as usize] += 1.0);
         }
-        counts
+        Some(counts)
     }
 }
 
@@ -168,7 +172,10 @@ mod tests {
             assert_eq!(rows.len(), 3);
         }
         // Each row is drawn with probability 0.3: 4000 draws, standard deviation 29.
-        for count in Draws::new(1, 0, 10, 3, true).counts(4000) {
+        for count in Draws::new(1, 0, 10, 3, true)
+            .counts(4000, || false)
+            .unwrap()
+        {
             assert!((count - 1200.0).abs() < 150.0, "{count}");
         }
     }

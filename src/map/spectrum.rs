@@ -13,6 +13,7 @@
 use faer::{Mat, Side};
 
 use crate::data::{Design, Matrix};
+use crate::error::{Error, Result};
 use crate::problem::{Problem, Sample};
 
 /// How the spectrum was found.
@@ -84,11 +85,29 @@ impl Spectrum {
         }
     }
 
+    /// Checks that a quadratic form is convex.
+    ///
+    /// # Errors
+    /// [`Error::Value`] when Q has an eigenvalue below zero, past rounding.
+    pub fn check_convex(&self) -> Result<()> {
+        if self.smallest < -1e-10 * self.largest.max(-self.smallest) {
+            return Err(Error::value(
+                "Q",
+                format!(
+                    "is not positive semidefinite (smallest eigenvalue {:.3e})",
+                    self.smallest
+                ),
+                "give a covariance or kernel matrix, or add a multiple of the identity",
+            ));
+        }
+        Ok(())
+    }
+
     /// Step and contraction at λ₂.
     #[must_use]
     pub fn step(&self, l2: f64) -> Step {
         let mut largest = self.largest + l2;
-        let mut smallest = self.smallest + if self.coupled { 0.0 } else { l2 };
+        let mut smallest = self.smallest.max(0.0) + if self.coupled { 0.0 } else { l2 };
         if let Some((high, low)) = self.intercept {
             largest = largest.max(high);
             smallest = smallest.min(low);
@@ -139,7 +158,7 @@ fn extremes_of_gram(sample: &Sample, features_only: bool) -> (f64, f64, Spectrum
         if let Some((largest, smallest)) = extremes(&gram) {
             return (
                 largest,
-                if n < d { 0.0 } else { smallest },
+                if n < d { 0.0 } else { smallest.max(0.0) },
                 SpectrumSource::Eigenvalues,
             );
         }
@@ -170,7 +189,7 @@ fn extremes_of_symmetric(design: &Design) -> (f64, f64, SpectrumSource) {
     if let (Matrix::Dense(m), true) = (&design.matrix, p <= EXACT)
         && let Some((largest, smallest)) = extremes(&Mat::from_fn(p, p, |i, j| m.values[i * p + j]))
     {
-        return (largest, smallest.max(0.0), SpectrumSource::Eigenvalues);
+        return (largest, smallest, SpectrumSource::Eigenvalues);
     }
     (
         power_iteration(p, |v| design.apply(v)),
@@ -183,7 +202,7 @@ fn extremes(matrix: &Mat<f64>) -> Option<(f64, f64)> {
     let eigenvalues = matrix.self_adjoint_eigenvalues(Side::Lower).ok()?;
     let largest = eigenvalues.iter().copied().fold(0.0, f64::max);
     let smallest = eigenvalues.iter().copied().fold(f64::INFINITY, f64::min);
-    Some((largest, smallest.max(0.0)))
+    Some((largest, smallest))
 }
 
 /// The largest eigenvalue with a margin of 1 %, from a fixed start without symmetries.
