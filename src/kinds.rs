@@ -102,6 +102,17 @@ impl Status {
     }
 }
 
+/// What is declared of a linear operator, so that a solver that needs more refuses it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinearStructure {
+    /// Nothing.
+    #[default]
+    General,
+    /// Symmetric and positive definite.
+    SymmetricPositiveDefinite,
+}
+
 /// The preconditioner of the restricted conjugate gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

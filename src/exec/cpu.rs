@@ -298,8 +298,8 @@ fn execute<R: Twinned>(
         Command::Host {
             function,
             inputs,
-            output,
-        } => run_host(function, inputs, *output, tile, lanes),
+            outputs,
+        } => run_host(function, (inputs, outputs), (shared, tile), lanes),
         Command::Dispatch {
             kernel,
             inputs,
@@ -351,27 +351,47 @@ fn execute<R: Twinned>(
     }
 }
 
+/// Calls a user's function for every problem of a tile, with its rows gathered into slices.
 fn run_host<R: Twinned>(
     function: &super::HostFunction<R>,
-    inputs: &[Buf],
-    output: Buf,
-    tile: &mut Memory<R>,
+    (inputs, outputs): (&[Buf], &[Buf]),
+    (shared, tile): (&Memory<R>, &mut Memory<R>),
     lanes: usize,
 ) {
-    let mut out = vec![R::zero(); output.rows];
+    let total = |bufs: &[Buf]| bufs.iter().map(|buf| buf.rows).sum();
+    let mut read: Vec<R> = vec![R::zero(); total(inputs)];
+    let mut written: Vec<R> = vec![R::zero(); total(outputs)];
     for lane in 0..lanes {
-        let columns: Vec<Vec<R>> = inputs
-            .iter()
-            .map(|buf| {
-                (0..buf.rows)
-                    .map(|j| tile.reals[buf.index][j * LANES + lane])
-                    .collect()
-            })
-            .collect();
-        let slices: Vec<&[R]> = columns.iter().map(Vec::as_slice).collect();
-        function(&slices, &mut out);
-        out.iter()
-            .enumerate()
-            .for_each(|(j, &value)| tile.reals[output.index][j * LANES + lane] = value);
+        let mut rest = read.as_mut_slice();
+        let mut arguments: Vec<&[R]> = Vec::with_capacity(inputs.len());
+        for buf in inputs {
+            let (argument, after) = rest.split_at_mut(buf.rows);
+            match buf.scope {
+                Scope::Shared => argument.copy_from_slice(&shared.reals[buf.index]),
+                Scope::PerProblem => argument
+                    .iter_mut()
+                    .zip(tile.reals[buf.index].iter().skip(lane).step_by(LANES))
+                    .for_each(|(to, &from)| *to = from),
+            }
+            arguments.push(argument);
+            rest = after;
+        }
+        written.fill(R::zero());
+        let mut rest = written.as_mut_slice();
+        let mut results: Vec<&mut [R]> = Vec::with_capacity(outputs.len());
+        for buf in outputs {
+            let (result, after) = rest.split_at_mut(buf.rows);
+            results.push(result);
+            rest = after;
+        }
+        function(&arguments, &mut results);
+        for (buf, result) in outputs.iter().zip(results) {
+            tile.reals[buf.index]
+                .iter_mut()
+                .skip(lane)
+                .step_by(LANES)
+                .zip(result)
+                .for_each(|(to, from)| *to = *from);
+        }
     }
 }

@@ -259,8 +259,9 @@ impl<'a, R: Real> Arguments<'a, R> {
 
 /// A function of the user that runs on the host, one problem at a time.
 ///
-/// It is called with the rows of its inputs and of its output for one problem.
-pub type HostFunction<R> = Arc<dyn Fn(&[&[R]], &mut [R]) + Send + Sync>;
+/// It is called with the rows of its inputs and of its outputs for one problem; the outputs come
+/// filled with zeros.
+pub type HostFunction<R> = Arc<dyn Fn(&[&[R]], &mut [&mut [R]]) + Send + Sync>;
 
 /// One command of a recording.
 #[derive(Clone)]
@@ -294,10 +295,10 @@ pub enum Command<R> {
     Host {
         /// The function.
         function: HostFunction<R>,
-        /// What it reads, per problem.
+        /// What it reads, shared or per problem.
         inputs: Vec<Buf>,
-        /// What it writes.
-        output: Buf,
+        /// What it writes, per problem.
+        outputs: Vec<Buf>,
     },
 }
 
@@ -382,11 +383,11 @@ impl<R: Real> Recording<R> {
     }
 
     /// Records a call of a user's function.
-    pub fn host(&mut self, function: HostFunction<R>, inputs: &[Buf], output: Buf) {
+    pub fn host(&mut self, function: HostFunction<R>, inputs: &[Buf], outputs: &[Buf]) {
         self.commands.push(Command::Host {
             function,
             inputs: inputs.to_vec(),
-            output,
+            outputs: outputs.to_vec(),
         });
     }
 

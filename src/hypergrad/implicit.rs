@@ -27,12 +27,33 @@ impl<R: Twinned> Stage<'_, R> {
         settings: &Settings,
         control: &Control,
     ) -> Result<Vec<Progress>> {
+        self.solve_neumann_limited(settings, None, control)
+    }
+
+    /// AID-FP with exactly as many products for each problem as `limits` says.
+    ///
+    /// # Errors
+    /// When the executor fails.
+    pub fn solve_neumann_limited(
+        &mut self,
+        settings: &Settings,
+        limits: Option<&[usize]>,
+        control: &Control,
+    ) -> Result<Vec<Progress>> {
+        let tolerance = if limits.is_some() {
+            Some(0.0)
+        } else {
+            settings.tolerance
+        };
         let rule = StopRule {
-            tolerance: settings.tolerance,
+            tolerance,
             max_steps: settings.max_steps,
         };
         let stop = Stop::new(&mut self.executor, rule);
         stop.reset(&mut self.executor);
+        if let Some(limits) = limits {
+            stop.limit_each(&mut self.executor, limits);
+        }
         let gradients = self.executor.download(self.criterion_gradient)?;
         self.executor
             .upload(stop.scale, &norms(&gradients, self.map.coordinates));
@@ -51,8 +72,26 @@ impl<R: Twinned> Stage<'_, R> {
     /// # Errors
     /// When the executor fails.
     pub fn solve_cg(&mut self, settings: &Settings, control: &Control) -> Result<Vec<Progress>> {
+        self.solve_cg_limited(settings, None, control)
+    }
+
+    /// AID-CG with exactly as many products for each problem as `limits` says.
+    ///
+    /// # Errors
+    /// When the executor fails.
+    pub fn solve_cg_limited(
+        &mut self,
+        settings: &Settings,
+        limits: Option<&[usize]>,
+        control: &Control,
+    ) -> Result<Vec<Progress>> {
+        let tolerance = if limits.is_some() {
+            Some(0.0)
+        } else {
+            settings.tolerance
+        };
         let rule = StopRule {
-            tolerance: settings.tolerance,
+            tolerance,
             max_steps: settings.max_steps,
         };
         let stop = Stop::new(&mut self.executor, rule);
@@ -79,15 +118,14 @@ impl<R: Twinned> Stage<'_, R> {
         )?;
         let mut start = Recording::new();
         cg.start(&mut start);
-        let rounds = if settings.tolerance.is_none() {
-            RESTARTS
-        } else {
-            1
-        };
+        let rounds = if tolerance.is_none() { RESTARTS } else { 1 };
         let mut total: Vec<Progress> = Vec::new();
         for _ in 0..rounds {
             self.executor.run(&start, 1)?;
             stop.reset(&mut self.executor);
+            if let Some(limits) = limits {
+                stop.limit_each(&mut self.executor, limits);
+            }
             if !total.is_empty() {
                 // A problem whose budget is spent rests; its neighbours go on as they would alone.
                 let goes_on = |progress: &Progress| progress.status != Status::BudgetSpent;

@@ -1,7 +1,10 @@
 //! Solutions, hypergradients and diagnostics for a batch of points of one problem.
 
+mod backwards;
+mod curve;
 mod diagnose;
 mod evaluate;
+pub mod host;
 mod implicit;
 mod outcome;
 mod sampled;
@@ -10,6 +13,7 @@ mod stage;
 mod sums;
 mod unrolled;
 
+pub use curve::{CurvePoint, curve, sampled_curve};
 pub use evaluate::{WarmStart, evaluate};
 pub use outcome::{Hypergradient, Outcome, Warning, WarningKind};
 pub use settings::{MinibatchSteps, Settings, StochasticSettings};

@@ -117,6 +117,13 @@ impl Settings {
                 "give a finite number, zero or more",
             );
         }
+        if self.max_steps == 0 || u32::try_from(self.max_steps).is_err() {
+            return bad(
+                "max steps",
+                format!("{}", self.max_steps),
+                "give a number from 1 to 4294967295",
+            );
+        }
         let itd = matches!(self.method, Some(Method::ItdForward | Method::ItdReverse));
         if itd && !matches!(self.solver, Solver::Auto | Solver::Ista) {
             return Err(Error::unsupported(

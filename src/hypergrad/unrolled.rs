@@ -14,22 +14,22 @@ use std::collections::BTreeMap;
 use crate::control::Control;
 use crate::data::Matrix;
 use crate::error::Result;
-use crate::exec::{Buf, Executor, Recording, Scope, Source, Twinned, WordBuf};
-use crate::iterate::{Iteration, Progress, Stop, StopRule, drive};
+use crate::exec::{Buf, Executor, Recording, Scope, Twinned, WordBuf};
+use crate::iterate::tangent::TangentPicard;
+use crate::iterate::{Progress, Stop, StopRule, drive};
 use crate::kernel::sampled::ADVANCE;
-use crate::kernel::step::{COMBINE, DISTANCE, SELECT, WORSE_RATIO};
-use crate::kernel::trace::{
-    MASKED_COPY, PIECE_STORE, PIECE_VJP, PIECES_PER_WORD, RETREAT, RING_LOAD, RING_STORE, WINDOW,
-};
+use crate::kernel::step::{DISTANCE, SELECT};
+use crate::kernel::trace::PIECES_PER_WORD;
 use crate::kinds::{Status, Wrt};
 use crate::loss::Loss;
-use crate::map::prox_grad::{HyperSums, Tangents};
+use crate::map::FixedPointMap;
+use crate::map::prox_grad::Tangents;
 use crate::map::spectrum::Spectrum;
-use crate::map::{FixedPointMap, ProxGrad};
 use crate::penalty::Penalty;
 use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
+use super::backwards::{Adjoint, Backwards, SEGMENT, record_pieces, record_replay};
 use super::settings::Settings;
 use super::stage::{Stage, norms};
 use super::sums::{Direction, RawSums, directions};
@@ -49,8 +49,6 @@ pub struct Unrolled {
 const FORWARD_LANES: usize = 2048;
 /// Points of reverse ITD that run at once: their trajectories are held together.
 const REVERSE_POINTS: usize = 64;
-/// Steps of a segment of reverse ITD: the room for a trajectory on the device.
-const SEGMENT: usize = 128;
 
 /// True when the Gram form serves: f64, n > p, and no derivative that needs the rows.
 pub fn gram_serves<R: Real>(problem: &Problem, wrt: &[Wrt]) -> bool {
@@ -103,83 +101,6 @@ pub fn forward<R: Twinned>(
     Ok(outcomes.into_iter().flatten().collect())
 }
 
-/// Picard with a tangent: w ← Φ(w), ẇ ← ∂₁Φẇ + ∂₂Φλ̇; both must converge.
-struct TangentPicard<'a> {
-    map: &'a ProxGrad,
-    stop: &'a Stop,
-    w: Buf,
-    tangent: Buf,
-    next: Buf,
-    next_tangent: Buf,
-    source: Buf,
-    w_scale: Buf,
-    residual: [Buf; 2],
-    scale: [Buf; 5],
-    one: Buf,
-}
-
-impl<R: Twinned> Iteration<R> for TangentPicard<'_> {
-    fn step(&self, recording: &mut Recording<R>) {
-        let (map, p) = (self.map, self.map.coordinates);
-        let gamma = map.gamma;
-        map.linearize(recording, self.w);
-        map.jvp_w(recording, self.tangent, self.next_tangent);
-        recording.fill(self.source, R::zero());
-        map.jvp_hyper(recording, self.w, self.source);
-        // The scale of a change of the tangent: (‖ẇ‖ + ‖∂₂Φλ̇‖)/γ, the largest so far. A tangent that
-        // dies away, of a coordinate that left the support, would never be small beside itself.
-        let [total, of_tangent, of_source, largest, larger] = self.scale;
-        let distance = |recording: &mut Recording<R>, a: Buf, b: Buf, out: Buf| {
-            recording.dispatch(
-                &DISTANCE,
-                &[a.into(), b.into(), gamma.into()],
-                &[out.into()],
-                &[p],
-            );
-        };
-        distance(recording, self.source, map.zero(), of_source);
-        distance(recording, self.tangent, map.zero(), of_tangent);
-        let inputs = [of_tangent.into(), of_source.into(), self.one.into()];
-        recording.dispatch(&COMBINE, &inputs, &[total.into()], &[1]);
-        let (of_total, of_largest) = ([total, self.one], [largest, self.one]);
-        let inputs = [of_total, of_largest].concat();
-        let inputs: Vec<Source> = inputs.into_iter().map(Source::from).collect();
-        recording.dispatch(&WORSE_RATIO, &inputs, &[larger.into()], &[]);
-        recording.copy(larger, largest);
-        // ∂₁Φẇ + ∂₂Φλ̇ in place of the source.
-        let inputs = [self.next_tangent.into(), self.one.into()];
-        recording.dispatch(
-            &crate::kernel::step::ACCUMULATE,
-            &inputs,
-            &[self.source.into()],
-            &[p],
-        );
-        map.value(recording, self.next);
-        distance(recording, self.next, self.w, self.residual[0]);
-        distance(recording, self.source, self.tangent, self.residual[1]);
-        recording.dispatch(
-            &WORSE_RATIO,
-            &[
-                self.residual[0].into(),
-                self.w_scale.into(),
-                self.residual[1].into(),
-                largest.into(),
-            ],
-            &[self.stop.residual.into()],
-            &[],
-        );
-        let active = Source::from(self.stop.active);
-        recording.dispatch(&SELECT, &[self.next.into(), active], &[self.w.into()], &[p]);
-        recording.dispatch(
-            &SELECT,
-            &[self.source.into(), active],
-            &[self.tangent.into()],
-            &[p],
-        );
-        self.stop.record(recording);
-    }
-}
-
 fn forward_chunk<R: Twinned>(
     stage: &mut Stage<'_, R>,
     lanes: &[(usize, Direction)],
@@ -206,20 +127,7 @@ fn forward_chunk<R: Twinned>(
     let w_scale = stage.executor.allocate(Scope::PerProblem, 1);
     stage.executor.upload(w_scale, &scales);
     let p = stage.map.coordinates;
-    let mut room = |rows: usize| stage.executor.allocate(Scope::PerProblem, rows);
-    let iteration = TangentPicard {
-        map: &stage.map,
-        stop: &stop,
-        w: stage.w,
-        tangent: room(p),
-        next: room(p),
-        next_tangent: room(p),
-        source: room(p),
-        w_scale,
-        residual: [room(1), room(1)],
-        scale: [room(1), room(1), room(1), room(1), room(1)],
-        one: stage.one,
-    };
+    let iteration = TangentPicard::new(&mut stage.executor, &stage.map, &stop, stage.w, w_scale);
     let tangent = iteration.tangent;
     let progress = drive(&mut stage.executor, &iteration, &stop, control)?;
     stage.linearize()?;
@@ -233,7 +141,7 @@ fn forward_chunk<R: Twinned>(
     Ok((progress, derivatives))
 }
 
-fn upload_tangents<R: Twinned>(
+pub(super) fn upload_tangents<R: Twinned>(
     stage: &mut Stage<'_, R>,
     tangents: &Tangents,
     lanes: &[(usize, Direction)],
@@ -461,34 +369,38 @@ fn reverse_chunk<R: Twinned>(
     stage.linearize()?;
     let criterion = stage.executor.download(stage.criterion_gradient)?;
     stage.executor.upload(stage.v, &criterion);
-    let window = Backwards::new(&mut stage, &progress, settings.truncate, counter);
+    let window = Backwards::new(
+        &mut stage.executor,
+        p,
+        &progress,
+        settings.truncate,
+        counter,
+    );
     match &trace {
         Trace::Pieces { ring, segments } => {
             let mut back = Recording::new();
-            window.record_pieces(&mut back, &stage, *ring, (&problem.penalty, SEGMENT));
+            window.record_pieces(&mut back, &stage, *ring, &problem.penalty);
             for (index, words) in segments.iter().enumerate().rev() {
                 stage.executor.upload_words(*ring, words);
-                window.set_counter(&mut stage, (index + 1) * SEGMENT);
+                window.set_counter(&mut stage.executor, (index + 1) * SEGMENT);
                 stage.executor.run(&back, SEGMENT)?;
             }
         }
         Trace::Iterates { ring, starts } => {
             let mut replay = Recording::new();
-            let size = [p, SEGMENT];
-            replay.dispatch(
-                &RING_STORE,
-                &[stage.w.into(), counter.into()],
-                &[(*ring).into()],
-                &size,
-            );
-            stage.map.apply(&mut replay, stage.w, stage.next);
-            replay.copy(stage.next, stage.w);
-            replay.dispatch(&ADVANCE, &[], &[counter.into()], &[]);
+            let (w, next) = (stage.w, stage.next);
+            record_replay(&mut replay, &stage.map, (w, next), counter, *ring);
             let mut back = Recording::new();
-            window.record_iterates(&mut back, &stage, *ring, SEGMENT);
+            let adjoint = Adjoint {
+                w,
+                alpha: stage.v,
+                zero: stage.map.zero(),
+                one: stage.one,
+            };
+            window.record_iterates(&mut back, &stage.map, *ring, &adjoint);
             for (index, start) in starts.iter().enumerate().rev() {
                 stage.set_solution(start);
-                window.set_counter(&mut stage, index * SEGMENT);
+                window.set_counter(&mut stage.executor, index * SEGMENT);
                 stage.executor.run(&replay, SEGMENT)?;
                 stage.executor.run(&back, SEGMENT)?;
             }
@@ -513,153 +425,4 @@ fn reverse_chunk<R: Twinned>(
             )
         })
         .collect())
-}
-
-/// Records the pieces on which u lies.
-fn record_pieces<R: Twinned>(
-    recording: &mut Recording<R>,
-    map: &ProxGrad,
-    counter: WordBuf,
-    ring: WordBuf,
-) {
-    let [_, penalized, penalty] = map.penalty_size();
-    let mut inputs = map.penalty_bindings(map.u, map.gamma)[..5].to_vec();
-    inputs.push(counter.into());
-    recording.dispatch(
-        &PIECE_STORE,
-        &inputs,
-        &[ring.into()],
-        &[penalized, SEGMENT, penalty],
-    );
-}
-
-/// The walk back: which steps count for which problem.
-struct Backwards {
-    counter: WordBuf,
-    first: WordBuf,
-    last: WordBuf,
-    inside: WordBuf,
-    masked: Buf,
-    previous: Buf,
-    y: Buf,
-    hessian: Buf,
-}
-
-impl Backwards {
-    fn new<R: Twinned>(
-        stage: &mut Stage<'_, R>,
-        progress: &[Progress],
-        truncate: Option<usize>,
-        counter: WordBuf,
-    ) -> Self {
-        let executor = &mut stage.executor;
-        let p = stage.map.coordinates;
-        let last: Vec<u32> = progress
-            .iter()
-            .map(|progress| progress.steps as u32)
-            .collect();
-        let first: Vec<u32> = last
-            .iter()
-            .map(|&last| truncate.map_or(0, |steps| last.saturating_sub(steps as u32)))
-            .collect();
-        let mut words = || executor.allocate_words(Scope::PerProblem, 1);
-        let window = Self {
-            counter,
-            first: words(),
-            last: words(),
-            inside: words(),
-            masked: executor.allocate(Scope::PerProblem, p),
-            previous: executor.allocate(Scope::PerProblem, p),
-            y: executor.allocate(Scope::PerProblem, p),
-            hessian: executor.allocate(Scope::PerProblem, p),
-        };
-        executor.upload_words(window.first, &first);
-        executor.upload_words(window.last, &last);
-        window
-    }
-
-    fn set_counter<R: Twinned>(&self, stage: &mut Stage<'_, R>, step: usize) {
-        let words = vec![step as u32; stage.executor.problems()];
-        stage.executor.upload_words(self.counter, &words);
-    }
-
-    /// Records the step back in time and α where it counts.
-    fn begin<R: Twinned>(&self, recording: &mut Recording<R>, alpha: Buf, p: usize) {
-        recording.dispatch(&RETREAT, &[], &[self.counter.into()], &[]);
-        let inputs = [self.first.into(), self.last.into(), self.counter.into()];
-        recording.dispatch(&WINDOW, &inputs, &[self.inside.into()], &[]);
-        recording.dispatch(
-            &MASKED_COPY,
-            &[alpha.into(), self.inside.into()],
-            &[self.masked.into()],
-            &[p],
-        );
-    }
-
-    /// Records α ← the previous one where it counts.
-    fn end<R: Twinned>(&self, recording: &mut Recording<R>, alpha: Buf, p: usize) {
-        recording.dispatch(
-            &SELECT,
-            &[self.previous.into(), self.inside.into()],
-            &[alpha.into()],
-            &[p],
-        );
-    }
-
-    fn record_pieces<R: Twinned>(
-        &self,
-        recording: &mut Recording<R>,
-        stage: &Stage<'_, R>,
-        ring: WordBuf,
-        (penalty, slots): (&Penalty, usize),
-    ) {
-        let map = &stage.map;
-        let [p, penalized, tag] = map.penalty_size();
-        let HyperSums {
-            strengths, bounds, ..
-        } = map.sums;
-        let out = if matches!(penalty, Penalty::Box { .. }) {
-            bounds
-        } else {
-            strengths
-        };
-        self.begin(recording, stage.v, p);
-        if let Some(out) = out {
-            recording.dispatch(
-                &PIECE_VJP,
-                &[
-                    ring.into(),
-                    self.masked.into(),
-                    map.gamma.into(),
-                    self.counter.into(),
-                ],
-                &[self.y.into(), out.into()],
-                &[p, penalized, slots, tag],
-            );
-        }
-        map.hessian_product(recording, self.y, self.hessian);
-        map.hessian_step(recording, self.y, self.hessian, map.zero(), self.previous);
-        self.end(recording, stage.v, p);
-    }
-
-    fn record_iterates<R: Twinned>(
-        &self,
-        recording: &mut Recording<R>,
-        stage: &Stage<'_, R>,
-        ring: Buf,
-        slots: usize,
-    ) {
-        let (map, p) = (&stage.map, stage.map.coordinates);
-        self.begin(recording, stage.v, p);
-        recording.dispatch(
-            &RING_LOAD,
-            &[ring.into(), self.counter.into()],
-            &[stage.w.into()],
-            &[p, slots],
-        );
-        map.linearize(recording, stage.w);
-        map.vjp_hyper(recording, stage.w, self.masked, stage.one);
-        map.vjp_w(recording, self.masked, map.zero(), self.previous);
-        self.end(recording, stage.v, p);
-    }
 }

@@ -2,9 +2,11 @@
 
 pub mod cg;
 pub mod fista;
+pub mod krylov;
 pub mod neumann;
 pub mod picard;
 pub mod stochastic;
+pub mod tangent;
 
 use crate::control::Control;
 use crate::error::Result;
@@ -54,6 +56,7 @@ pub struct Stop {
     /// What the residual is relative to.
     pub scale: Buf,
     rule: Buf,
+    limit: WordBuf,
     max_steps: usize,
     exact: bool,
     rounding: f64,
@@ -81,7 +84,7 @@ impl Stop {
         };
         let rounding = ROUNDING_LEVEL * epsilon;
         let mut words = || executor.allocate_words(Scope::PerProblem, 1);
-        let (active, status, steps, idle) = (words(), words(), words(), words());
+        let (active, status, steps, idle, limit) = (words(), words(), words(), words(), words());
         Self {
             active,
             status,
@@ -91,6 +94,7 @@ impl Stop {
             residual: executor.allocate(Scope::PerProblem, 1),
             scale: executor.allocate(Scope::PerProblem, 1),
             rule: shared(executor, &[tolerance, rounding, IMPROVEMENT]),
+            limit,
             max_steps: rule.max_steps,
             exact,
             rounding,
@@ -100,10 +104,23 @@ impl Stop {
     /// Starts anew, all problems active.
     pub fn reset<R: Twinned>(&self, executor: &mut dyn Executor<R>) {
         let zeros = vec![0; executor.problems()];
+        let limit = u32::try_from(self.max_steps).unwrap_or(u32::MAX);
+        executor.upload_words(self.limit, &vec![limit; executor.problems()]);
         executor.upload_words(self.active, &vec![1; executor.problems()]);
         [self.status, self.steps, self.idle]
             .iter()
             .for_each(|&words| executor.upload_words(words, &zeros));
+    }
+
+    /// Gives every problem a limit of steps of its own.
+    pub fn limit_each<R: Twinned>(&self, executor: &mut dyn Executor<R>, limits: &[usize]) {
+        let limits: Vec<u32> = limits
+            .iter()
+            .map(|&limit| u32::try_from(limit).unwrap_or(u32::MAX))
+            .collect();
+        executor.upload_words(self.limit, &limits);
+        let active: Vec<u32> = limits.iter().map(|&limit| u32::from(limit > 0)).collect();
+        executor.upload_words(self.active, &active);
     }
 
     /// Records the check at the end of a step.
@@ -115,7 +132,12 @@ impl Stop {
         };
         recording.dispatch(
             &STOP,
-            &[self.residual.into(), self.scale.into(), self.rule.into()],
+            &[
+                self.residual.into(),
+                self.scale.into(),
+                self.rule.into(),
+                self.limit.into(),
+            ],
             &[
                 self.active.into(),
                 self.status.into(),
@@ -123,7 +145,7 @@ impl Stop {
                 self.idle.into(),
                 self.history.into(),
             ],
-            &[self.max_steps, window, patience],
+            &[window, patience],
         );
     }
 

@@ -48,12 +48,12 @@ kernel! {
 }
 
 kernel! {
-    /// Z[perturbed] ← Z[perturbed] + Ṗ·W.
+    /// `Z[perturbed]` ← `Z[perturbed]` + Ṗ·W.
     PERTURBED_PRODUCT = perturbed_product(perturbed, tangent, w) -> (z) [count, features, classes]
 }
 
 kernel! {
-    /// G ← G + Ṗᵀ·R[perturbed].
+    /// G ← G + Ṗᵀ·`R[perturbed]`.
     PERTURBED_ADJOINT = perturbed_adjoint(perturbed, tangent, r) -> (g) [count, features, classes]
 }
 

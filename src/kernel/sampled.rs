@@ -10,27 +10,27 @@ use crate::exec::{Arguments, LANES, View, row, row_mut};
 use crate::real::Real;
 
 kernel! {
-    /// Z (batch·c) = X[rows]·W, dense.
+    /// Z (batch·c) = `X[rows]`·W, dense.
     SAMPLED_PRODUCT = sampled_product(design, rows, counter, w) -> (z) [batch, ring, columns, classes]
 }
 
 kernel! {
-    /// G (columns·c) = X[rows]ᵀ·R, dense.
+    /// G (columns·c) = `X[rows]`ᵀ·R, dense.
     SAMPLED_ADJOINT = sampled_adjoint(design, rows, counter, r) -> (g) [batch, ring, columns, classes]
 }
 
 kernel! {
-    /// Z (batch·c) = X[rows]·W, X sparse by rows.
+    /// Z (batch·c) = `X[rows]`·W, X sparse by rows.
     SAMPLED_SPARSE_PRODUCT = sampled_sparse_product(starts, indices, values, rows, counter, w) -> (z) [batch, ring, classes]
 }
 
 kernel! {
-    /// G (columns·c) = X[rows]ᵀ·R, X sparse by rows.
+    /// G (columns·c) = `X[rows]`ᵀ·R, X sparse by rows.
     SAMPLED_SPARSE_ADJOINT = sampled_sparse_adjoint(starts, indices, values, rows, counter, r) -> (g) [batch, ring, classes]
 }
 
 kernel! {
-    /// out (batch·c) = factor·full[rows].
+    /// out (batch·c) = factor·`full[rows]`.
     GATHER_ROWS = gather_rows(full, rows, counter, factor) -> (out) [batch, ring, classes]
 }
 

@@ -8,9 +8,10 @@ use crate::real::Real;
 kernel! {
     /// Updates `active`, `status` and `steps` from this step's residual.
     ///
-    /// `rule` holds: tolerance relative to `scale` (below zero never met); the rounding level relative to `scale`; the
-    /// improvement that counts. `history` holds the first and the best residual.
-    STOP = stop(residual, scale, rule) -> (active, status, steps, idle, history) [max_steps, window, patience]
+    /// `rule` holds: tolerance relative to `scale` (below zero never met); the rounding level
+    /// relative to `scale`; the improvement that counts. `limit` is the most steps of each problem,
+    /// `history` holds the first and the best residual.
+    STOP = stop(residual, scale, rule, limit) -> (active, status, steps, idle, history) [window, patience]
 }
 
 kernel! {
@@ -46,11 +47,8 @@ fn stop<R: Real>(arguments: &mut Arguments<'_, R>) {
     let (residual, scale) = (arguments.input(0).row(0), arguments.input(1).row(0));
     let rule = arguments.input(2).real();
     let (tolerance, rounding, improvement) = (rule[0], rule[1], rule[2]);
-    let (max_steps, window, patience) = (
-        arguments.parameters[0],
-        arguments.parameters[1],
-        arguments.parameters[2],
-    );
+    let limit = arguments.input(3);
+    let (window, patience) = (arguments.parameters[0], arguments.parameters[1]);
     for lane in 0..LANES {
         if arguments.output_words(0)[lane] == 0 {
             continue;
@@ -83,7 +81,7 @@ fn stop<R: Real>(arguments: &mut Arguments<'_, R>) {
             Status::Converged
         } else if idle >= patience {
             Status::Stalled
-        } else if steps >= max_steps {
+        } else if steps >= limit.word(0, lane) {
             Status::BudgetSpent
         } else {
             continue;

@@ -45,7 +45,7 @@ pub fn sigmoid<R: Real>(t: R) -> R {
 #[inline(always)]
 pub fn softplus<R: Real>(t: R) -> R {
     let positive = if t > R::zero() { t } else { R::zero() };
-    // `t != t` keeps a NaN, which the comparison above would turn into 0.
+    // The comparison turns a NaN into 0; the exponential keeps it.
     positive + num_traits::Float::ln_1p(num_traits::Float::exp(-num_traits::Float::abs(t)))
 }
 
@@ -155,7 +155,11 @@ impl Loss {
     pub fn curvature<R: Real>(self, z: R, y: R) -> R {
         match self {
             Self::Squared | Self::Quadratic => R::one(),
-            Self::Logistic => sigmoid(z) * sigmoid(-z),
+            Self::Logistic => {
+                // σ(z)σ(−z) = e/(1 + e)², e = exp(−|z|): one exponential, no overflow.
+                let tail = num_traits::Float::exp(-num_traits::Float::abs(z));
+                tail / ((R::one() + tail) * (R::one() + tail))
+            }
             Self::Huber { delta } => {
                 if num_traits::Float::abs(z - y) <= R::of(delta) {
                     R::one()

@@ -12,24 +12,29 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 pub struct Draws {
     seed: u64,
     stream: u64,
-    rows: usize,
     batch: usize,
     independent: bool,
-    /// The epoch whose permutation is at hand.
-    epoch: Option<(usize, Vec<u32>)>,
+    /// Independent draws: 0, 1, 2, … between draws. Else the permutation of the epoch at hand.
+    order: Vec<u32>,
+    /// The epoch (independent: the step) at hand.
+    at: Option<usize>,
+    /// Independent draws: the rows of the step at hand.
+    chosen: Vec<u32>,
 }
 
 impl Draws {
     /// Minibatches of `batch` (at most `rows`) of `rows` rows.
     #[must_use]
     pub fn new(seed: u64, stream: u64, rows: usize, batch: usize, independent: bool) -> Self {
+        let order = (0..rows as u32).collect();
         Self {
             seed,
             stream,
-            rows,
             batch: batch.min(rows),
             independent,
-            epoch: None,
+            order,
+            at: None,
+            chosen: Vec::new(),
         }
     }
 
@@ -39,60 +44,67 @@ impl Draws {
         self.batch
     }
 
-    /// The rows of step `step`.
+    /// The rows of step `step`. An independent draw costs what its rows cost.
     pub fn rows(&mut self, step: usize) -> &[u32] {
-        let (epoch, start) = if self.independent {
-            (step, 0)
-        } else {
-            let per_epoch = self.rows / self.batch;
-            (step / per_epoch, step % per_epoch * self.batch)
-        };
-        let count = if self.independent {
-            self.batch
-        } else {
-            self.rows
-        };
-        let stale = self.epoch.as_ref().is_none_or(|(at, _)| *at != epoch);
-        if stale {
-            // The previous epoch's buffer is used again: only its order is drawn anew.
-            let mut order = self
-                .epoch
-                .take()
-                .map_or_else(|| (0..self.rows as u32).collect(), |(_, order)| order);
-            let mut random = ChaCha12Rng::seed_from_u64(self.seed);
-            random.set_stream(self.stream);
-            random.set_word_pos((epoch as u128) << 40);
-            reset_and_shuffle(&mut order, count, &mut random);
-            self.epoch = Some((epoch, order));
+        if self.independent {
+            if self.at != Some(step) {
+                self.draw_independent(step);
+            }
+            return &self.chosen;
         }
-        // infallible: set just above.
-        let (_, order) = self.epoch.as_ref().expect("an epoch is at hand");
-        &order[start..start + self.batch]
+        let per_epoch = self.order.len() / self.batch;
+        let (epoch, start) = (step / per_epoch, step % per_epoch * self.batch);
+        if self.at != Some(epoch) {
+            let mut random = self.random(epoch);
+            self.order
+                .iter_mut()
+                .enumerate()
+                .for_each(|(i, row)| *row = i as u32);
+            for at in 0..self.order.len() {
+                let other = at + below(self.order.len() - at, &mut random);
+                self.order.swap(at, other);
+            }
+            self.at = Some(epoch);
+        }
+        &self.order[start..start + self.batch]
+    }
+
+    /// A random subset of `batch` rows: the first steps of a shuffle, which is then undone.
+    fn draw_independent(&mut self, step: usize) {
+        let mut random = self.random(step);
+        let rows = self.order.len();
+        let swaps: Vec<usize> = (0..self.batch)
+            .map(|at| {
+                let other = at + below(rows - at, &mut random);
+                self.order.swap(at, other);
+                other
+            })
+            .collect();
+        self.chosen.clear();
+        self.chosen.extend_from_slice(&self.order[..self.batch]);
+        for (at, other) in swaps.into_iter().enumerate().rev() {
+            self.order.swap(at, other);
+        }
+        self.at = Some(step);
+    }
+
+    /// The generator of one epoch or step.
+    fn random(&self, at: usize) -> ChaCha12Rng {
+        let mut random = ChaCha12Rng::seed_from_u64(self.seed);
+        random.set_stream(self.stream);
+        random.set_word_pos((at as u128) << 40);
+        random
     }
 
     /// How often each row is drawn in the first `steps` steps.
     pub fn counts(&mut self, steps: usize) -> Vec<f64> {
-        let mut counts = vec![0.0; self.rows];
+        let mut counts = vec![0.0; self.order.len()];
         for step in 0..steps {
             self.rows(step)
                 .iter()
                 .for_each(|&i| counts[i as usize] += 1.0);
         }
         counts
-    }
-}
-
-/// The first `count` places of `order` become a random selection without replacement, a function of
-/// `random` alone (Fisher and Yates).
-fn reset_and_shuffle(order: &mut [u32], count: usize, random: &mut ChaCha12Rng) {
-    order
-        .iter_mut()
-        .enumerate()
-        .for_each(|(i, row)| *row = i as u32);
-    let rows = order.len();
-    for at in 0..count.min(rows.saturating_sub(1)) {
-        let other = at + below(rows - at, random);
-        order.swap(at, other);
     }
 }
 
@@ -103,6 +115,61 @@ fn below(bound: usize, random: &mut ChaCha12Rng) -> usize {
         let wide = u128::from(random.next_u64()) * u128::from(bound);
         if (wide as u64) >= bound.wrapping_neg() % bound {
             return (wide >> 64) as usize;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(rows: &[u32]) -> Vec<u32> {
+        let mut rows = rows.to_vec();
+        rows.sort_unstable();
+        rows
+    }
+
+    #[test]
+    fn an_epoch_is_a_permutation_cut_into_minibatches() {
+        let mut draws = Draws::new(3, 0, 20, 5, false);
+        for epoch in 0..3 {
+            let all: Vec<u32> = (0..4)
+                .flat_map(|at| draws.rows(4 * epoch + at).to_vec())
+                .collect();
+            assert_eq!(sorted(&all), (0..20).collect::<Vec<u32>>());
+            assert_ne!(all, sorted(&all));
+        }
+    }
+
+    #[test]
+    fn a_draw_depends_on_seed_stream_and_step_alone() {
+        for independent in [false, true] {
+            let fresh = |seed, stream, step| {
+                Draws::new(seed, stream, 23, 4, independent)
+                    .rows(step)
+                    .to_vec()
+            };
+            let mut draws = Draws::new(7, 1, 23, 4, independent);
+            for step in [9, 2, 17, 2, 0] {
+                assert_eq!(draws.rows(step), fresh(7, 1, step));
+            }
+            assert_ne!(fresh(7, 1, 2), fresh(8, 1, 2));
+            assert_ne!(fresh(7, 1, 2), fresh(7, 2, 2));
+            assert_ne!(fresh(7, 1, 2), fresh(7, 1, 3));
+        }
+    }
+
+    #[test]
+    fn independent_draws_are_subsets_and_uniform() {
+        let mut draws = Draws::new(1, 0, 10, 3, true);
+        for step in 0..50 {
+            let mut rows = sorted(draws.rows(step));
+            rows.dedup();
+            assert_eq!(rows.len(), 3);
+        }
+        // Each row is drawn with probability 0.3: 4000 draws, standard deviation 29.
+        for count in Draws::new(1, 0, 10, 3, true).counts(4000) {
+            assert!((count - 1200.0).abs() < 150.0, "{count}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The fixed-point map Φ = G∘T of a batch of problems, and its linearisation.
 
+pub mod host;
 pub mod minibatch;
 pub mod operator;
 pub mod prox_grad;
@@ -7,6 +8,7 @@ pub mod spectrum;
 
 use crate::exec::{Buf, Recording, Twinned};
 
+pub use host::HostMap;
 pub use prox_grad::ProxGrad;
 
 /// A parametric fixed-point map Φ(w, λ) that algorithms iterate and differentiate by recording.

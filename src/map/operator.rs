@@ -136,7 +136,7 @@ impl Operator {
         }
     }
 
-    /// Records Z = X̂[rows]·W for the minibatch of the step.
+    /// Records Z = `X̂[rows]`·W for the minibatch of the step.
     pub fn sampled_product<R: Real>(
         &self,
         recording: &mut Recording<R>,
@@ -187,7 +187,7 @@ impl Operator {
         }
     }
 
-    /// Records G = X̂[rows]ᵀ·R for the minibatch of the step.
+    /// Records G = `X̂[rows]`ᵀ·R for the minibatch of the step.
     pub fn sampled_adjoint<R: Real>(
         &self,
         recording: &mut Recording<R>,

@@ -15,7 +15,6 @@ fn coordinates(draw: &Draw) -> usize {
 
 /// The stop rule: tolerance 1/8, rounding level 1/2, progress by a factor 3/4; scale 1.
 const RULE: [f64; 3] = [0.125, 0.5, 0.75];
-const MAX_STEPS: usize = 9;
 const WINDOW_STEPS: usize = 3;
 const PATIENCE: usize = 6;
 
@@ -172,7 +171,12 @@ pub fn entries() -> Vec<Entry> {
                 let history = g.own_of(2, &mut |g| (1 + g.below(16)) as f64 / 16.0);
                 let tolerance = if g.turn % 3 == 0 { -1.0 } else { RULE[0] };
                 Call {
-                    inputs: vec![residual, scale, table(&[tolerance, RULE[1], RULE[2]])],
+                    inputs: vec![
+                        residual,
+                        scale,
+                        table(&[tolerance, RULE[1], RULE[2]]),
+                        g.own_words(1, &mut |g| 1.0 + g.below(12) as f64),
+                    ],
                     outputs: vec![
                         g.own_words(1, &mut |g| g.below(4).min(1) as f64),
                         g.own_words(1, &mut |_| 0.0),
@@ -180,7 +184,7 @@ pub fn entries() -> Vec<Entry> {
                         g.own_words(1, &mut |g| g.below(7) as f64),
                         history,
                     ],
-                    parameters: vec![MAX_STEPS, WINDOW_STEPS, PATIENCE],
+                    parameters: vec![WINDOW_STEPS, PATIENCE],
                 }
             },
             reference: |i, _, out| {
@@ -207,7 +211,7 @@ pub fn entries() -> Vec<Entry> {
                     Some(Status::Converged)
                 } else if idle >= PATIENCE as f64 {
                     Some(Status::Stalled)
-                } else if steps >= MAX_STEPS as f64 {
+                } else if steps >= i[3][0] {
                     Some(Status::BudgetSpent)
                 } else {
                     None
