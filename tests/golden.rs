@@ -14,7 +14,13 @@ fn outcomes(case: &Case, method: Method, solver: Solver, precision: Precision) -
         solver,
         ..Settings::default()
     };
-    if !case.problem.perturbed_rows.is_empty() {
+    // Forward ITD carries a problem per direction, 1 200 of them for the perturbation: that is checked
+    // at the points that converge fast; reverse ITD checks it at every point.
+    let few_steps = case
+        .points
+        .iter()
+        .all(|golden| golden.aidfp_iterations < 80.0);
+    if !case.problem.perturbed_rows.is_empty() && (method != Method::ItdForward || few_steps) {
         settings.wrt.push(Wrt::Perturbation);
     }
     let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();
@@ -37,11 +43,8 @@ fn hypergradient_error(outcome: &Outcome, golden: &common::GoldenPoint) -> f64 {
         &flat(found.l1.as_ref().unwrap(), found.l2.unwrap()),
         &flat(&golden.l1, golden.l2),
     );
-    if let Some(expected) = &golden.perturbation {
-        error = error.max(relative_error(
-            found.perturbation.as_ref().unwrap(),
-            expected,
-        ));
+    if let (Some(expected), Some(found)) = (&golden.perturbation, &found.perturbation) {
+        error = error.max(relative_error(found, expected));
     }
     error
 }

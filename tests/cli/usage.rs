@@ -194,7 +194,7 @@ fn the_library_refuses_in_one_line_and_status_1() {
         (&["--method", "aid-cg", "--truncate", "3"], "itd-reverse"),
         (
             &["--method", "nsid", "--multiplier", "2", "--shift", "1"],
-            "shift at least multiplier",
+            "a shift of at least the multiplier",
         ),
         (
             &["--penalty", "group", "--group-size", "3"],

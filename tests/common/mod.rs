@@ -163,12 +163,12 @@ pub fn case(name: &str, index: usize) -> Case {
     }
 }
 
-/// Every case; weighted cases once per point, with that point alone.
+/// Every case; weighted and perturbed cases once per point, with that point alone.
 pub fn all_cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for name in case_names() {
         let first = case(&name, 0);
-        if first.points[0].strengths.is_none() {
+        if first.points[0].strengths.is_none() && first.problem.perturbed_rows.is_empty() {
             cases.push(first);
             continue;
         }
