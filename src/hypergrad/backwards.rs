@@ -7,7 +7,7 @@ use crate::kernel::step::SELECT;
 use crate::kernel::trace::{
     MASKED_COPY, PIECE_STORE, PIECE_VJP, RETREAT, RING_LOAD, RING_STORE, WINDOW,
 };
-use crate::map::prox_grad::HyperSums;
+use crate::map::hyper_sums::HyperSums;
 use crate::map::{FixedPointMap, ProxGrad};
 use crate::penalty::Penalty;
 

@@ -7,6 +7,7 @@ mod evaluate;
 pub mod host;
 mod implicit;
 mod outcome;
+mod report;
 mod sampled;
 mod settings;
 mod stage;

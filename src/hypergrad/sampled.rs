@@ -19,7 +19,7 @@ use crate::kernel::sampled::ADVANCE;
 use crate::kinds::{Method, Status, Wrt};
 use crate::map::minibatch::Draws;
 use crate::map::operator::{per_problem, shared};
-use crate::map::prox_grad::SampledRows;
+use crate::map::sampled_rows::SampledRows;
 use crate::map::{FixedPointMap, ProxGrad};
 
 use super::settings::{MinibatchSteps, Settings};

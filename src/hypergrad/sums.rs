@@ -3,7 +3,7 @@
 use crate::error::Result;
 use crate::exec::{Buf, Executor, Twinned};
 use crate::kinds::Wrt;
-use crate::map::prox_grad::HyperSums;
+use crate::map::hyper_sums::HyperSums;
 use crate::problem::Problem;
 use crate::real::widen;
 

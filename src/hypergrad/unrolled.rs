@@ -23,7 +23,7 @@ use crate::kernel::trace::PIECES_PER_WORD;
 use crate::kinds::{Status, Wrt};
 use crate::loss::Loss;
 use crate::map::FixedPointMap;
-use crate::map::prox_grad::Tangents;
+use crate::map::hyper_sums::Tangents;
 use crate::map::spectrum::Spectrum;
 use crate::penalty::Penalty;
 use crate::problem::{Point, Problem};

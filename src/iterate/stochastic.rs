@@ -11,7 +11,7 @@ use crate::kernel::step::RELAX;
 use crate::kernel::stop::SCHEDULE;
 use crate::map::ProxGrad;
 use crate::map::minibatch::Draws;
-use crate::map::prox_grad::SampledRows;
+use crate::map::sampled_rows::SampledRows;
 
 /// The row streams of a batch: one for all problems, or one for each.
 #[derive(Debug, Clone)]

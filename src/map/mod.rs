@@ -1,9 +1,12 @@
 //! The fixed-point map Φ = G∘T of a batch of problems, and its linearisation.
 
 pub mod host;
+pub mod hyper_sums;
+pub mod loss_rows;
 pub mod minibatch;
 pub mod operator;
 pub mod prox_grad;
+pub mod sampled_rows;
 pub mod spectrum;
 
 use crate::exec::{Buf, Recording, Twinned};

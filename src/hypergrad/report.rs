@@ -1,0 +1,185 @@
+//! The outcomes of a batch: diagnostics, warnings and contraction of every point.
+
+use rayon::prelude::*;
+
+use crate::error::Result;
+use crate::exec::{Executor, Recording, Scope, Twinned};
+use crate::kernel::step::DISTANCE;
+use crate::map::FixedPointMap;
+use crate::problem::Problem;
+use crate::real::{convert, widen};
+
+use super::diagnose::Evidence;
+use super::evaluate::{Differentiated, Solved};
+use super::outcome::{Outcome, Warning, WarningKind};
+use super::settings::Settings;
+use super::stage::{Stage, norms};
+
+/// The outcomes, from a stage in f64 that is linearised at w.
+pub(super) fn diagnose<R: Twinned, S: Twinned>(
+    stage: &mut Stage<'_, S>,
+    solved: &[Solved<R>],
+    differentiated: &[Differentiated],
+    criteria: &[f64],
+    settings: &Settings,
+) -> Result<Vec<Outcome>> {
+    let p = stage.map.coordinates;
+    let value = stage.executor.allocate(Scope::PerProblem, 1);
+    let residual = stage.executor.allocate(Scope::PerProblem, 1);
+    let mut recording = Recording::new();
+    stage.map.rows.value(&mut recording, stage.w, value);
+    stage.map.value(&mut recording, stage.next);
+    let inputs = [stage.next.into(), stage.w.into(), stage.map.gamma.into()];
+    recording.dispatch(&DISTANCE, &inputs, &[residual.into()], &[p]);
+    stage.executor.run(&recording, 1)?;
+    let contractions = if settings.contraction {
+        Some(contractions(stage)?)
+    } else {
+        None
+    };
+    let losses = widen(&stage.executor.download(value)?);
+    let residuals = widen(&stage.executor.download(residual)?);
+    let z = widen(&stage.executor.download(stage.map.rows.z)?);
+    let gradients = widen(&stage.executor.download(stage.map.gradient)?);
+    let u = widen(&stage.executor.download(stage.map.u)?);
+    let criterion_norms = widen(&norms(
+        &stage.executor.download(stage.criterion_gradient)?,
+        p,
+    ));
+    let predictors = stage.map.rows.z.rows();
+    let outcomes = (0..solved.len()).into_par_iter().map(|at| {
+        let point = stage.points[at];
+        let step = stage.spectrum.step(point.l2);
+        let evidence = Evidence {
+            problem: stage.problem,
+            point,
+            w: &solved[at].w,
+            z: &z[at * predictors..(at + 1) * predictors],
+            gradient: &gradients[at * p..(at + 1) * p],
+            u: &u[at * p..(at + 1) * p],
+            gamma: step.gamma,
+            loss: losses[at],
+        };
+        let margin = evidence.kink_margin();
+        let d = &differentiated[at];
+        let certified = margin.is_infinite()
+            || (step.contraction < 1.0
+                && margin > residuals[at] * step.contraction / (1.0 - step.contraction));
+        let contraction = contractions.as_ref().map(|contractions| contractions[at]);
+        Outcome {
+            point,
+            status: solved[at].progress.status.worse(d.progress.status),
+            steps: solved[at].progress.steps,
+            linear_steps: d.progress.steps,
+            objective: evidence.objective(),
+            criterion: criteria[at],
+            hypergradient: d.hypergradient.clone(),
+            support: evidence.support(),
+            residual: residuals[at],
+            duality_gap: evidence.duality_gap().filter(|gap| gap.is_finite()),
+            linear_residual: d.linear_residual,
+            kink_margin: margin.is_finite().then_some(margin),
+            certified,
+            contraction,
+            adjoint_error_bound: contraction.zip(d.linear_residual).map(|(q, residual)| {
+                residual * criterion_norms[at] * (2.0 - q) / (1.0 - q).max(0.0)
+            }),
+            warnings: warnings(
+                stage.problem,
+                (d.singular, certified, margin),
+                step.contraction,
+                settings,
+            ),
+            solution: solved[at].w.clone(),
+            adjoint: d.v.clone(),
+        }
+    });
+    Ok(outcomes.collect())
+}
+
+/// What the user should know about a point.
+fn warnings(
+    problem: &Problem,
+    (singular, certified, margin): (bool, bool, f64),
+    contraction: f64,
+    settings: &Settings,
+) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if singular {
+        warnings.push(Warning {
+            kind: WarningKind::SingularHessian,
+            message: "the Hessian restricted to the support is singular, so that there is no hypergradient; \
+                      choose l2 > 0, or drop duplicate columns"
+                .into(),
+        });
+    }
+    if !certified && settings.method.is_some() {
+        let message = if contraction >= 1.0 {
+            let remedy = if problem.train.design.intercept && !problem.loss.is_quadratic() {
+                "the intercept has no ridge; --no-intercept with l2 > 0 makes it one"
+            } else {
+                "l2 > 0 makes it one"
+            };
+            format!(
+                "the support cannot be certified, because the map is not a global contraction: {remedy}"
+            )
+        } else {
+            format!(
+                "the support is not certified (distance to the nearest kink {margin:.1e}): the hypergradient may \
+                 belong to a neighbouring piece; tighten the tolerance, or move off the kink"
+            )
+        };
+        warnings.push(Warning {
+            kind: WarningKind::NotCertified,
+            message,
+        });
+    }
+    if problem.train.design.intercept {
+        for &column in &problem.features.constant {
+            warnings.push(Warning {
+                kind: WarningKind::ConstantColumn,
+                message: format!(
+                    "feature {} does not vary: its coefficient is zero; drop it, or fit without an intercept",
+                    column + 1
+                ),
+            });
+        }
+    }
+    warnings
+}
+
+/// The contraction on the support, q_S = ‖D^½(I − γA)D^½‖, by power iterations with ∂₁Φ, which has
+/// the same eigenvalues.
+fn contractions<S: Twinned>(stage: &mut Stage<'_, S>) -> Result<Vec<f64>> {
+    let p = stage.map.coordinates;
+    let a = stage.executor.allocate(Scope::PerProblem, p);
+    let b = stage.executor.allocate(Scope::PerProblem, p);
+    let start: Vec<f64> = (0..p)
+        .map(|j| 1.0 + (j as f64 * 0.754_877_666).fract())
+        .collect();
+    let all: Vec<f64> = (0..stage.points.len())
+        .flat_map(|_| start.iter().copied())
+        .collect();
+    stage.executor.upload(a, &convert::<S>(&all));
+    let mut recording = Recording::new();
+    stage.map.jvp_w(&mut recording, a, b);
+    let mut estimates = vec![0.0f64; stage.points.len()];
+    for _ in 0..3000 {
+        stage.executor.run(&recording, 1)?;
+        let mut image = widen(&stage.executor.download(b)?);
+        let mut settled = true;
+        for (estimate, image) in estimates.iter_mut().zip(image.chunks_exact_mut(p)) {
+            let norm = image.iter().map(|x| x * x).sum::<f64>().sqrt();
+            settled &= (norm - *estimate).abs() <= 1e-9 * norm;
+            *estimate = norm;
+            if norm > 0.0 {
+                image.iter_mut().for_each(|x| *x /= norm);
+            }
+        }
+        if settled {
+            break;
+        }
+        stage.executor.upload(a, &convert::<S>(&image));
+    }
+    Ok(estimates)
+}

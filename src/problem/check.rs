@@ -1,0 +1,237 @@
+//! What a specification must satisfy: shapes, finiteness, labels, weights.
+
+use super::Rows;
+use crate::data::design::Scaling;
+use crate::data::matrix::Matrix;
+use crate::error::{Error, Result};
+use crate::loss::Loss;
+
+pub(super) fn check_specification(
+    loss: Loss,
+    criterion: Loss,
+    classes: usize,
+    scaling: Scaling,
+    train: &Rows,
+    validation: Option<&Rows>,
+) -> Result<Scaling> {
+    let multinomial = loss == Loss::Multinomial;
+    if multinomial != (criterion == Loss::Multinomial) {
+        return Err(Error::unsupported(
+            format!("a {} criterion for a {} fit", criterion.name(), loss.name()),
+            "multinomial goes with multinomial only",
+        ));
+    }
+    if (multinomial && classes < 2) || (!multinomial && classes != 1) {
+        return Err(Error::value(
+            "classes",
+            format!("{classes} for the {} loss", loss.name()),
+            "the multinomial loss needs two classes or more, the others exactly 1",
+        ));
+    }
+    if criterion == Loss::Quadratic {
+        if loss != Loss::Quadratic {
+            return Err(Error::unsupported(
+                format!("a quadratic criterion for a {} fit", loss.name()),
+                "a quadratic form goes with a quadratic form only",
+            ));
+        }
+        if let Some(rows) = validation {
+            if rows.weights.is_some() {
+                return Err(Error::unsupported(
+                    "sample weights of a quadratic form",
+                    "put them into Q and b",
+                ));
+            }
+            check_symmetric(&rows.matrix)?;
+        }
+    }
+    for loss in [loss, criterion] {
+        if let Loss::Huber { delta } = loss
+            && !(delta.is_finite() && delta > 0.0)
+        {
+            return Err(Error::value(
+                "Huber delta",
+                format!("{delta}"),
+                "give a finite number greater than zero",
+            ));
+        }
+    }
+    if let Some(rows) = validation {
+        if rows.matrix.columns() != train.matrix.columns() {
+            return Err(Error::shape(
+                "validation data",
+                format!("{} features as in training", train.matrix.columns()),
+                rows.matrix.columns().to_string(),
+                "give both the same columns",
+            ));
+        }
+        if rows.targets.len() != train.targets.len() {
+            return Err(Error::shape(
+                "validation targets",
+                format!("{} targets as in training", train.targets.len()),
+                rows.targets.len().to_string(),
+                "give both the same targets",
+            ));
+        }
+    }
+    if loss == Loss::Quadratic {
+        if scaling.intercept || scaling.standardize {
+            return Err(Error::unsupported(
+                "an intercept or standardisation of a quadratic form",
+                "switch both off: Q and b are used as they are",
+            ));
+        }
+        if train.weights.is_some() {
+            return Err(Error::unsupported(
+                "sample weights of a quadratic form",
+                "put them into Q and b",
+            ));
+        }
+        check_symmetric(&train.matrix)?;
+    }
+    Ok(scaling)
+}
+
+pub(super) fn check_symmetric(q: &Matrix) -> Result<()> {
+    let symmetric = match q {
+        Matrix::Dense(m) => {
+            m.rows == m.columns && {
+                let scale = m.values.iter().fold(0.0f64, |a, v| a.max(v.abs()));
+                (0..m.rows).all(|i| {
+                    (0..i).all(|j| {
+                        (m.values[i * m.columns + j] - m.values[j * m.columns + i]).abs()
+                            <= 1e-12 * scale
+                    })
+                })
+            }
+        }
+        Matrix::Sparse(m) => m.rows == m.columns && m.transposed() == *m,
+    };
+    if symmetric {
+        Ok(())
+    } else {
+        Err(Error::value(
+            "Q",
+            "is not a symmetric square matrix",
+            "give ½(Q + Qᵀ)",
+        ))
+    }
+}
+
+/// Checks one set of rows and returns the mean of the user's weights.
+pub(super) fn check_rows(rows: &Rows, loss: Loss, classes: usize, name: &str) -> Result<f64> {
+    let (n, d) = (rows.matrix.rows(), rows.matrix.columns());
+    let fewest = if name == "training" && loss != Loss::Quadratic {
+        2
+    } else {
+        1
+    };
+    if n < fewest || d == 0 {
+        return Err(Error::value(
+            format!("{name} data"),
+            format!("{n} rows and {d} features"),
+            format!("give at least {fewest} row(s) and one feature"),
+        ));
+    }
+    if rows.targets.is_empty() {
+        return Err(Error::value(
+            format!("{name} targets"),
+            "there is none",
+            "name at least one target",
+        ));
+    }
+    rows.matrix.check_finite(&format!("{name} data"))?;
+    for target in &rows.targets {
+        if target.len() != n {
+            return Err(Error::shape(
+                format!("{name} targets"),
+                format!("{n}, one per row of the data"),
+                target.len().to_string(),
+                "give data and targets the same rows",
+            ));
+        }
+        if let Some(i) = target.iter().position(|y| !y.is_finite()) {
+            return Err(Error::value(
+                format!("{name} targets"),
+                format!("row {} is {}", i + 1, target[i]),
+                "replace or drop missing and infinite values",
+            ));
+        }
+        check_labels(target, loss, classes, name)?;
+    }
+    let Some(weights) = &rows.weights else {
+        return Ok(1.0);
+    };
+    if weights.len() != n {
+        return Err(Error::shape(
+            format!("{name} sample weights"),
+            format!("{n}, one per row"),
+            weights.len().to_string(),
+            "give one weight per row",
+        ));
+    }
+    if let Some(i) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
+        return Err(Error::value(
+            format!("{name} sample weights"),
+            format!("row {} is {}", i + 1, weights[i]),
+            "weights must be finite and not negative",
+        ));
+    }
+    let mean = weights.iter().sum::<f64>() / n as f64;
+    if mean > 0.0 && mean.is_finite() {
+        Ok(mean)
+    } else {
+        Err(Error::value(
+            format!("{name} sample weights"),
+            "their sum is zero or overflows",
+            "give some row a moderate weight above zero",
+        ))
+    }
+}
+
+pub(super) fn check_labels(target: &[f64], loss: Loss, classes: usize, name: &str) -> Result<()> {
+    let bad = if loss.is_binary() {
+        target.iter().position(|&y| y != 1.0 && y != -1.0)
+    } else if loss == Loss::Multinomial {
+        target
+            .iter()
+            .position(|&y| y < 0.0 || y >= classes as f64 || y.fract() != 0.0)
+    } else {
+        None
+    };
+    let Some(i) = bad else { return Ok(()) };
+    let domain = if loss.is_binary() {
+        "-1 and 1".to_string()
+    } else {
+        format!("0 to {}", classes - 1)
+    };
+    Err(Error::value(
+        format!("{name} targets"),
+        format!(
+            "row {} has label {}, which does not fit the {} loss",
+            i + 1,
+            target[i],
+            loss.name()
+        ),
+        format!("encode the classes as {domain}"),
+    ))
+}
+
+pub(super) fn check_prior(prior: &[f64], penalized: usize) -> Result<()> {
+    if prior.len() != penalized {
+        return Err(Error::shape(
+            "prior mean",
+            format!("{penalized}, one per penalised coordinate"),
+            prior.len().to_string(),
+            "give a vector of that length",
+        ));
+    }
+    match prior.iter().position(|c| !c.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(Error::value(
+            "prior mean",
+            format!("entry {} is {}", at + 1, prior[at]),
+            "give finite numbers",
+        )),
+    }
+}
