@@ -112,3 +112,8 @@ pub mod real;
 pub use control::Control;
 pub use error::{Error, Result};
 pub use problem::{Point, Problem, Specification};
+
+/// The README's code runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

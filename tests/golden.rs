@@ -162,3 +162,45 @@ fn single_precision() {
         |golden| golden.condition < 1e3,
     );
 }
+
+/// At l1 = l1_max exactly the solution is zero, and the hypergradient is one selection of the
+/// conservative derivative: between the two one-sided derivatives, and not certified.
+#[test]
+fn at_an_exact_kink_a_selection_is_returned() {
+    let case = common::case("i_l1max_exact_kink", 0);
+    assert!(case.degenerate);
+    let text =
+        std::fs::read_to_string(common::golden_dir().join("i_l1max_exact_kink/case.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for method in [
+        Method::Direct,
+        Method::AidCg,
+        Method::AidFp,
+        Method::ItdForward,
+        Method::ItdReverse,
+    ] {
+        for (at, outcome) in outcomes(&case, method, Solver::Auto, Precision::F64)
+            .iter()
+            .enumerate()
+        {
+            assert_eq!(outcome.status, Status::Converged);
+            assert!(outcome.solution.iter().all(|w| *w == 0.0));
+            assert!(!outcome.certified && !outcome.warnings.is_empty());
+            let found = outcome.hypergradient.as_ref().expect("a selection");
+            let left = &json["points"][at]["hypergradient_left"];
+            let between = |value: f64, right: f64, left: &serde_json::Value| {
+                let left = left.as_f64().unwrap();
+                right.min(left) - 1e-12 <= value && value <= right.max(left) + 1e-12
+            };
+            let golden = &case.points[at];
+            assert!(
+                between(found.l1.as_ref().unwrap()[0], golden.l1[0], &left["l1"]),
+                "{method:?}"
+            );
+            assert!(
+                between(found.l2.unwrap(), golden.l2, &left["l2"]),
+                "{method:?}"
+            );
+        }
+    }
+}
