@@ -7,7 +7,8 @@
 //! ```
 //!
 //! four earlier columns at a time. A pivot `L_jj²` that is no larger than the rounding of the
-//! subtraction, `m ε max_i A_ii`, says that the matrix is singular to working precision.
+//! subtraction, `m ε A_jj`, says that the matrix is singular to working precision. Like
+//! the factorisation itself, the test does not depend on the scale of single coordinates.
 
 use crate::real::Real;
 
@@ -17,22 +18,20 @@ use super::vector::{exceeds, vectorized};
 ///
 /// Returns false when the matrix is singular to working precision (or holds a NaN).
 pub(super) fn factor<R: Real>(matrix: &mut [R], m: usize) -> bool {
-    let largest = (0..m).fold(R::zero(), |a, j| {
-        num_traits::Float::max(a, matrix[j * m + j])
-    });
-    let smallest = R::of(m as f64) * <R as num_traits::Float>::epsilon() * largest;
+    let rounding = R::of(m as f64) * <R as num_traits::Float>::epsilon();
     vectorized(
         #[inline(always)]
-        || factor_columns(matrix, m, smallest),
+        || factor_columns(matrix, m, rounding),
     )
 }
 
 #[inline(always)]
-fn factor_columns<R: Real>(matrix: &mut [R], m: usize, smallest: R) -> bool {
+fn factor_columns<R: Real>(matrix: &mut [R], m: usize, rounding: R) -> bool {
     for j in 0..m {
         let (before, rest) = matrix.split_at_mut(j * m);
         let column = &mut rest[j..m];
         let length = column.len();
+        let smallest = num_traits::Float::max(rounding * column[0], R::zero());
         let mut k = 0;
         while k + 4 <= j {
             let tail = |k: usize| &before[k * m + j..k * m + m];

@@ -7,7 +7,8 @@
 //! Coordinate descent keeps `q = g + HΔ` up to date, at m operations per coordinate that moves and
 //! none per coordinate that stays. A few epochs find the face of the solution (support and signs,
 //! or bounds); there the problem is smooth, and a Newton step by Cholesky solves it. A Newton
-//! point outside its face is projected onto it, and taken where it is an improvement.
+//! point outside its face is projected onto it where that decreases the objective most; else the
+//! step ends at the first coordinate that leaves, and goes on from there on the smaller face.
 
 use crate::real::Real;
 
@@ -17,6 +18,9 @@ use super::vector::{axpy, exceeds, vectorized};
 
 /// Free coordinates up to which Newton steps are by Cholesky inside coordinate descent.
 pub(super) const LARGEST_CHOLESKY: usize = 2000;
+
+/// Newton steps in a row that each drop a coordinate from the face.
+const LARGEST_DROPS: usize = 32;
 
 /// The state of a penalised quadratic over m coordinates.
 pub(super) struct Quadratic<'h, R> {
@@ -62,6 +66,8 @@ enum Newton {
     Exact,
     /// Left the face; projected, with a decrease.
     Projected,
+    /// Left the face; taken up to the first coordinate that leaves, which is dropped from it.
+    Shortened,
     /// Left the face, without a decrease.
     Rejected,
     Singular,
@@ -126,11 +132,12 @@ impl<R: Real> Quadratic<'_, R> {
                     for at in self.block(b) {
                         let j = self.members[at] as usize;
                         let a = self.hessian[j * m + j] + self.ridge[j];
-                        if !exceeds(a, R::zero()) {
-                            continue;
-                        }
-                        let w = self.w[j];
-                        let new = rule.update(a, w, self.gradient(j));
+                        let (w, gradient) = (self.w[j], self.gradient(j));
+                        let new = if exceeds(a, R::zero()) {
+                            rule.update(a, w, gradient)
+                        } else {
+                            rule.update_flat(w, gradient)
+                        };
                         let delta = new - w;
                         if delta != R::zero() {
                             self.shift(j, delta);
@@ -313,16 +320,18 @@ impl<R: Real> Quadratic<'_, R> {
                 factor,
             });
         }
-        let mut step = self.face_gradient(face, set);
+        let rho = self.face_gradient(face, set);
+        let mut step = rho.clone();
         if let Some(k) = kept {
             cholesky::solve(&k.factor, &mut step);
         }
         let has_groups = self.rules.iter().any(|r| matches!(r, Rule::Group(_)));
         let before = self.penalty(face);
         let old = self.w.clone();
-        let mut left = false;
-        for (&j, &step) in set.iter().zip(&step) {
-            let j = j as usize;
+        // The share of the step up to the first coordinate that leaves its face, and where.
+        let mut first: Option<(R, u32, R)> = None;
+        for (&i, &step) in set.iter().zip(&step) {
+            let j = i as usize;
             let rule = self.rules[self.rule_of[j] as usize];
             let target = self.w[j] - step;
             if matches!(rule, Rule::Group(_)) {
@@ -330,9 +339,56 @@ impl<R: Real> Quadratic<'_, R> {
                 continue;
             }
             let inside = rule.project(face[j], target);
-            left |= inside != target || rule.face(inside) != face[j];
+            if inside != target || rule.face(inside) != face[j] {
+                let share = (self.w[j] - inside) / step;
+                if first.is_none_or(|(least, ..)| share < least) {
+                    first = Some((share, i, inside));
+                }
+            }
             self.w[j] = inside;
         }
+        let (decrease, size, mut change) = self.change_from(&old, face, set, before);
+        let mut outcome = Newton::Exact;
+        if let Some((share, leaving, bound)) = first {
+            // On the face the objective is a quadratic: φ(α) − φ(0) = −(α − ½α²) ρᵀA⁻¹ρ.
+            let slope: R = rho.iter().zip(&step).map(|(&r, &s)| r * s).sum();
+            let shortened = -share * (R::one() - R::of(0.5) * share) * slope;
+            outcome = Newton::Projected;
+            if !(decrease <= R::zero() && decrease <= shortened) {
+                for (&i, &step) in set.iter().zip(&step) {
+                    let j = i as usize;
+                    let rule = self.rules[self.rule_of[j] as usize];
+                    self.w[j] = if i == leaving {
+                        bound
+                    } else {
+                        rule.project(face[j], old[j] - share * step)
+                    };
+                }
+                let (decrease, size, image) = self.change_from(&old, face, set, before);
+                let noise = size * <R as num_traits::Float>::epsilon() * R::of(16.0);
+                if decrease > noise || decrease.is_nan() {
+                    self.w = old;
+                    return Newton::Rejected;
+                }
+                change = image;
+                outcome = Newton::Shortened;
+            }
+        } else if has_groups {
+            let noise = size * <R as num_traits::Float>::epsilon() * R::of(16.0);
+            if decrease > noise || decrease.is_nan() {
+                self.w = old;
+                return Newton::Rejected;
+            }
+        }
+        for (q, change) in self.q.iter_mut().zip(&change) {
+            *q += *change;
+        }
+        outcome
+    }
+
+    /// Change of the objective from `old` to w, which differ on `set`; the size of its terms; and
+    /// H(w − old). `before` is the penalty at `old`.
+    fn change_from(&self, old: &[R], face: &[Face], set: &[u32], before: R) -> (R, R, Vec<R>) {
         let m = self.m();
         let mut change = vec![R::zero(); m];
         vectorized(
@@ -347,34 +403,16 @@ impl<R: Real> Quadratic<'_, R> {
                 }
             },
         );
-        if left || has_groups {
-            let half = R::of(0.5);
-            let mut decrease = self.penalty(face) - before;
-            let mut size = num_traits::Float::abs(before);
-            for &j in set {
-                let j = j as usize;
-                let term = (self.w[j] - old[j]) * (self.q[j] + half * change[j]);
-                decrease += term;
-                size += num_traits::Float::abs(term);
-            }
-            let noise = if left {
-                R::zero()
-            } else {
-                size * <R as num_traits::Float>::epsilon() * R::of(16.0)
-            };
-            if decrease > noise || decrease.is_nan() {
-                self.w = old;
-                return Newton::Rejected;
-            }
+        let half = R::of(0.5);
+        let mut total = self.penalty(face) - before;
+        let mut size = num_traits::Float::abs(before);
+        for &j in set {
+            let j = j as usize;
+            let term = (self.w[j] - old[j]) * (self.q[j] + half * change[j]);
+            total += term;
+            size += num_traits::Float::abs(term);
         }
-        for (q, change) in self.q.iter_mut().zip(&change) {
-            *q += *change;
-        }
-        if left {
-            Newton::Projected
-        } else {
-            Newton::Exact
-        }
+        (total, size, change)
     }
 
     /// The largest distance to optimality, over the blocks, of coordinates that are not free
@@ -479,9 +517,21 @@ impl<R: Real> Quadratic<'_, R> {
                 continue;
             }
             let mut exact = false;
-            for _ in 0..if has_groups { 8 } else { 1 } {
+            let (mut rounds, mut drops) = (if has_groups { 8 } else { 1 }, LARGEST_DROPS);
+            while rounds > 0 && !set.is_empty() {
+                rounds -= 1;
                 match self.newton(&face, &set, &mut minimum.factor, !has_groups) {
                     Newton::Exact => exact = true,
+                    Newton::Shortened => {
+                        exact = false;
+                        self.face(&mut face);
+                        set.clear();
+                        set.extend((0..self.m() as u32).filter(|&j| face[j as usize] != 0));
+                        if drops > 0 {
+                            drops -= 1;
+                            rounds += 1;
+                        }
+                    }
                     Newton::Projected | Newton::Rejected => {
                         exact = false;
                         break;

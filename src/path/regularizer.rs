@@ -63,6 +63,17 @@ impl<R: Real> Rule<R> {
         }
     }
 
+    /// The minimiser for one coordinate without curvature and gradient g at w, where there is one
+    /// other than w: penalty and gradient alone decide.
+    pub(super) fn update_flat(self, w: R, g: R) -> R {
+        let zero = R::zero();
+        match self {
+            Self::Box(lower, _) if g > zero && num_traits::Float::is_finite(lower) => lower,
+            Self::Box(_, upper) if g < zero && num_traits::Float::is_finite(upper) => upper,
+            _ => w,
+        }
+    }
+
     /// The face of one coordinate; groups are handled as a whole.
     #[inline(always)]
     pub(super) fn face(self, w: R) -> Face {

@@ -62,10 +62,13 @@ pub(super) fn descend<R: Real>(
             for &j in members {
                 let j = j as usize;
                 let a = diagonal[j] + regularizer.ridge(j);
-                if a > 0.0 {
-                    let g = partial(smooth, j, &v) + regularizer.ridge_gradient(j, w[j]);
-                    moved |= shift(smooth, curvature, j, rule.update(a, w[j], g), w, &mut v);
-                }
+                let g = partial(smooth, j, &v) + regularizer.ridge_gradient(j, w[j]);
+                let new = if a > 0.0 {
+                    rule.update(a, w[j], g)
+                } else {
+                    rule.update_flat(w[j], g)
+                };
+                moved |= shift(smooth, curvature, j, new, w, &mut v);
             }
         }
         if !moved {

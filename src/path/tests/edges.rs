@@ -335,3 +335,32 @@ fn large_sets_and_flat_losses() {
         }
     }
 }
+
+#[test]
+fn bounds_hold_coordinates_without_curvature() {
+    let boxed = |q: &[&[f64]], b: Vec<f64>| {
+        let mut s = Specification::new(Loss::Quadratic, dense(q), vec![b]);
+        s.penalty = Penalty::Box {
+            lower: 0.0,
+            upper: 1.0,
+        };
+        bare(s)
+    };
+    let flat = boxed(&[&[0.0; 3][..]; 3], vec![1.0, -1.0, 0.0]);
+    let partly = boxed(
+        &[&[2.0, 0.0, 0.5], &[0.0; 3][..], &[0.5, 0.0, 4.0]],
+        vec![1.0; 3],
+    );
+    // 2a + b/2 = 1, a/2 + 4b = 1.
+    let (a, b) = (3.5 / 7.75, 1.5 / 7.75);
+    for form in [Form::Auto, Form::Residual] {
+        let s = solve_all::<f64>(&flat, &[at(0.0, 0.0)], form);
+        assert_converged(&s);
+        assert_eq!(s[0].w, [1.0, 0.0, 0.0]);
+        let s = solve_all::<f64>(&partly, &[at(0.0, 0.0)], form);
+        assert_converged(&s);
+        for (w, expected) in s[0].w.iter().zip([a, 1.0, b]) {
+            assert!((w - expected).abs() < 1e-14, "{w} {expected}");
+        }
+    }
+}
