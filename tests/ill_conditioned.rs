@@ -1,0 +1,147 @@
+//! Problems at the edge of conditioning: nearly equal columns, columns of very different scales, and
+//! coordinates without any curvature, which the fast path must solve as first-order methods do.
+
+mod common;
+
+use proxdiff::data::{Dense, Matrix, Scaling};
+use proxdiff::hypergrad::{Outcome, Settings, evaluate};
+use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
+use proxdiff::loss::Loss;
+use proxdiff::penalty::Penalty;
+use proxdiff::{Control, Point, Problem, Specification};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+fn uniform(random: &mut ChaCha12Rng) -> f64 {
+    (random.next_u64() >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+}
+
+fn plain(loss: Loss, matrix: Dense, y: Vec<f64>) -> Specification {
+    let mut specification = Specification::new(loss, Matrix::Dense(matrix), vec![y]);
+    specification.scaling = Scaling {
+        intercept: false,
+        standardize: false,
+    };
+    specification
+}
+
+fn outcome(problem: &Problem, point: Point, settings: &Settings) -> Outcome {
+    evaluate(
+        problem,
+        &[point],
+        settings,
+        Precision::F64,
+        None,
+        &Control::new(),
+    )
+    .unwrap()
+    .remove(0)
+}
+
+#[test]
+fn nearly_equal_columns_without_ridge_are_solved() {
+    for epsilon in [1e-3, 1e-4, 1e-5] {
+        for seed in 0..6 {
+            let mut random = ChaCha12Rng::seed_from_u64(seed);
+            let (n, d) = (20, 6);
+            let mut values: Vec<f64> = (0..n * d).map(|_| uniform(&mut random)).collect();
+            let mut y = Vec::new();
+            for row in values.chunks_exact_mut(d) {
+                row[5] = row[0] + epsilon * row[5];
+                y.push(row[0] + 0.5 * uniform(&mut random));
+            }
+            let problem =
+                Problem::new(plain(Loss::Squared, Dense::new(n, d, values).unwrap(), y)).unwrap();
+            let point = Point {
+                l1: 0.01,
+                l2: 0.0,
+                target: 0,
+            };
+            let path = outcome(&problem, point, &Settings::default());
+            let first_order = Settings {
+                solver: Solver::Fista,
+                method: None,
+                ..Settings::default()
+            };
+            let fista = outcome(&problem, point, &first_order);
+            assert_eq!(
+                path.status,
+                Status::Converged,
+                "{epsilon:e}, seed {seed}: {} steps",
+                path.steps
+            );
+            assert!(
+                path.residual < 1e-13,
+                "{epsilon:e}, seed {seed}: residual {:e}",
+                path.residual
+            );
+            assert!(
+                path.objective <= fista.objective + 1e-12,
+                "{epsilon:e}, seed {seed}: {} above {}",
+                path.objective,
+                fista.objective
+            );
+        }
+    }
+}
+
+#[test]
+fn columns_of_very_different_scales_are_not_singular() {
+    let mut random = ChaCha12Rng::seed_from_u64(1);
+    let (n, d) = (30, 3);
+    let mut values: Vec<f64> = (0..n * d).map(|_| uniform(&mut random)).collect();
+    let mut y = Vec::new();
+    for row in values.chunks_exact_mut(d) {
+        y.push(1.3 * row[0] - 0.4 * row[1] + 0.7 * row[2]);
+        row[2] *= 1e-8;
+    }
+    let problem = Problem::new(plain(Loss::Squared, Dense::new(n, d, values).unwrap(), y)).unwrap();
+    let settings = Settings {
+        method: Some(Method::Direct),
+        ..Settings::default()
+    };
+    let found = outcome(&problem, Point::default(), &settings);
+    assert_eq!(found.status, Status::Converged);
+    assert!(found.hypergradient.is_some(), "{:?}", found.warnings);
+    assert!(
+        common::relative_error(&found.solution, &[1.3, -0.4, 0.7e8]) < 1e-9,
+        "{:?}",
+        found.solution
+    );
+}
+
+/// A dual support vector machine with an example of zeros: its multiplier goes to the upper bound.
+#[test]
+fn a_coordinate_without_curvature_goes_to_its_bound() {
+    let mut random = ChaCha12Rng::seed_from_u64(2);
+    let (n, d) = (12, 3);
+    let mut x: Vec<f64> = (0..n * d).map(|_| uniform(&mut random)).collect();
+    x[3 * d..4 * d].fill(0.0);
+    let dot = |i: usize, j: usize| (0..d).map(|k| x[i * d + k] * x[j * d + k]).sum::<f64>();
+    let q = Dense::new(n, n, (0..n * n).map(|at| dot(at / n, at % n)).collect()).unwrap();
+    let mut specification = plain(Loss::Quadratic, q, vec![1.0; n]);
+    specification.penalty = Penalty::Box {
+        lower: 0.0,
+        upper: 1.0,
+    };
+    let problem = Problem::new(specification).unwrap();
+    let point = Point::default();
+    let solved = |solver| {
+        let settings = Settings {
+            solver,
+            method: None,
+            wrt: vec![Wrt::BoxBounds],
+            ..Settings::default()
+        };
+        outcome(&problem, point, &settings)
+    };
+    let (path, ista) = (solved(Solver::Path), solved(Solver::Ista));
+    assert_eq!(path.status, Status::Converged);
+    assert_eq!(path.solution[3], 1.0);
+    assert!(
+        (path.objective - ista.objective).abs() < 1e-10,
+        "{} {}",
+        path.objective,
+        ista.objective
+    );
+}
