@@ -16,7 +16,6 @@ pub struct Case {
     pub name: String,
     pub problem: Problem,
     pub points: Vec<GoldenPoint>,
-    pub degenerate: bool,
 }
 
 /// A point whose solution and hypergradient are known to near machine precision.
@@ -154,12 +153,10 @@ pub fn case(name: &str, index: usize) -> Case {
         }
         other => panic!("penalty {other}"),
     };
-    let degenerate = json["degenerate"].as_bool().unwrap_or(false);
     Case {
         name: name.into(),
         problem: Problem::new(specification).unwrap(),
         points,
-        degenerate,
     }
 }
 
