@@ -145,3 +145,69 @@ fn a_coordinate_without_curvature_goes_to_its_bound() {
         ista.objective
     );
 }
+
+#[test]
+fn an_indefinite_form_is_refused() {
+    let q = Dense::new(2, 2, vec![1.0, 0.0, 0.0, -1.0]).unwrap();
+    let problem = Problem::new(plain(Loss::Quadratic, q, vec![1.0, 1.0])).unwrap();
+    let point = Point {
+        l1: 0.1,
+        l2: 0.1,
+        target: 0,
+    };
+    let control = Control::new();
+    let refused = evaluate(
+        &problem,
+        &[point],
+        &Settings::default(),
+        Precision::F64,
+        None,
+        &control,
+    );
+    assert!(
+        refused
+            .unwrap_err()
+            .to_string()
+            .contains("not positive semidefinite")
+    );
+}
+
+/// Duplicate columns without ridge: no method may return a hypergradient.
+#[test]
+fn a_singular_point_has_no_hypergradient_by_any_method() {
+    let mut random = ChaCha12Rng::seed_from_u64(3);
+    let (n, d) = (20, 3);
+    let mut values: Vec<f64> = (0..n * d).map(|_| uniform(&mut random)).collect();
+    let mut y = Vec::new();
+    for row in values.chunks_exact_mut(d) {
+        row[2] = row[0];
+        y.push(row[0] + row[1]);
+    }
+    let problem = Problem::new(plain(Loss::Squared, Dense::new(n, d, values).unwrap(), y)).unwrap();
+    let point = Point {
+        l1: 0.01,
+        l2: 0.0,
+        target: 0,
+    };
+    let methods = [
+        Method::Direct,
+        Method::AidCg,
+        Method::AidFp,
+        Method::ItdForward,
+        Method::ItdReverse,
+    ];
+    for method in methods {
+        // From zero by Picard steps both copies enter the support.
+        let settings = Settings {
+            method: Some(method),
+            solver: Solver::Ista,
+            ..Settings::default()
+        };
+        let found = outcome(&problem, point, &settings);
+        assert_eq!(found.support, 3, "{method:?}");
+        assert!(
+            found.hypergradient.is_none() && !found.warnings.is_empty(),
+            "{method:?}"
+        );
+    }
+}
