@@ -18,8 +18,10 @@ use crate::error::Result;
 use crate::real::Real;
 
 pub mod cpu;
+pub mod gpu;
 
 pub use cpu::CpuExecutor;
+pub use gpu::{Gpu, GpuExecutor, GpuOptions};
 
 /// Problems in a tile.
 pub const LANES: usize = 16;
@@ -106,6 +108,8 @@ pub struct Kernel {
     pub outputs: &'static [&'static str],
     /// The names of its integer parameters.
     pub parameters: &'static [&'static str],
+    /// The same in WGSL, for the GPU.
+    pub shader: &'static str,
     /// The twin in f32.
     pub twin_f32: fn(&mut Arguments<'_, f32>),
     /// The twin in f64.
@@ -420,6 +424,12 @@ pub trait Executor<R: Real> {
 
     /// A new buffer of words, zero.
     fn allocate_words(&mut self, scope: Scope, rows: usize) -> WordBuf;
+
+    /// A new shared buffer for the entries of a dense design, row by row: a device may store it in
+    /// pages or in half precision, or leave it on the host and stream its rows.
+    fn allocate_design(&mut self, rows: usize, columns: usize) -> Buf {
+        self.allocate(Scope::Shared, rows * columns)
+    }
 
     /// Fills a buffer from the host.
     fn upload(&mut self, buf: Buf, values: &[R]);
