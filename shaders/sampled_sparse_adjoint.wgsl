@@ -10,7 +10,8 @@ fn sampled_sparse_adjoint(team: Team) {
     const g = 6u;
     let batch = parameter(0u);
     let ring = parameter(1u);
-    let classes = parameter(2u);
+    let columns = parameter(2u);
+    let classes = parameter(3u);
     let slot = team.slot;
     if (team.lane >= min(columns, team.lanes)) {
         return;

@@ -1,4 +1,4 @@
-// The same for a sparse design by rows with its centre m and inverse scale.
+// diagonal (columns·c) = Σ_i h_i x̂_ij² + λ₂ for a sparse design by rows with its centre m and inverse scale.
 // Σ h(x − m)² = Σ h(x² − 2mx) + m²Σh over stored entries. Rows share columns: every lane walks
 // through all of them and minds the columns that are its own.
 fn sparse_hessian_diagonal(team: Team) {

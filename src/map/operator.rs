@@ -222,7 +222,7 @@ impl Operator {
                         r.into(),
                     ],
                     &[g.into()],
-                    &[batch, ring, self.classes],
+                    &[batch, ring, self.columns, self.classes],
                 );
                 self.center_adjoint(recording, center.as_deref(), r, g, batch);
             }
