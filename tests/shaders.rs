@@ -101,7 +101,9 @@ fn assert_valid(name: &str, text: &str) {
         Ok(module) => module,
         Err(error) => panic!("{name}: {}", error.emit_to_string(text)),
     };
-    let capabilities = Capabilities::SUBGROUP | Capabilities::SHADER_FLOAT16;
+    let capabilities = Capabilities::SUBGROUP
+        | Capabilities::SHADER_FLOAT16
+        | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     if let Err(error) = Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
         panic!("{name}: {}", error.emit_to_string(text));
     }

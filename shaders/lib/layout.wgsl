@@ -18,7 +18,8 @@ struct Job {
     // Rows of the design that lie on this page: the first, and how many.
     page_start: u32,
     page_rows: u32,
-    // 1 where the page holds the rows of the minibatches, in the order of the ring.
+    // 1 where the page holds the rows of the minibatches, in the order of the ring; 2 where it holds
+    // those of every problem.
     streamed: u32,
     // Which kernel of the module this command calls.
     kernel: u32,

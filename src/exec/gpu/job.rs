@@ -28,7 +28,7 @@ pub struct Job {
     pub page_start: u32,
     /// Its rows.
     pub page_rows: u32,
-    /// 1: the page holds the rows of the ring's minibatches.
+    /// 1: the page holds the rows of the ring's minibatches; 2: those of every problem.
     pub streamed: u32,
     /// The kernel's number in its module.
     pub kernel: u32,

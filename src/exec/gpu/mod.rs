@@ -24,7 +24,7 @@ use self::design::DesignPages;
 pub use self::device::{AdapterSummary, Gpu, GpuOptions, Regime, list_adapters};
 pub use self::job::Job;
 pub use self::measure::{Measurement, measure};
-use self::plan::{PageRef, Plan};
+use self::plan::{PageRef, Plan, RowsKey};
 use super::{Buf, Executor, Recording, Scope, WordBuf};
 use crate::error::{Error, Result};
 
@@ -65,9 +65,9 @@ pub struct GpuExecutor {
     shared_word_starts: Vec<usize>,
     shared_word_words: usize,
     designs: Vec<DesignPages>,
-    /// What was last uploaded to shared word buffers, by where they lie: rows of minibatches are
+    /// What was last uploaded to buffers of words, as it lies on the device: rows of minibatches are
     /// looked up here when the design is streamed.
-    uploaded_words: HashMap<usize, Vec<u32>>,
+    uploaded_words: HashMap<RowsKey, Vec<u32>>,
     /// Rows of room for the parts of split products: where, and how many.
     parts: Option<(usize, usize)>,
     guards: Vec<Guard>,
@@ -226,6 +226,16 @@ impl GpuExecutor {
         })
     }
 
+    /// Keeps words that may be the rows of minibatches of a design that is streamed.
+    fn remember_rows(&mut self, buf: WordBuf, words: &[u32]) {
+        if self.designs.iter().any(DesignPages::needs_rows) {
+            let own = buf.scope == Scope::PerProblem;
+            let index = buf.index;
+            self.uploaded_words
+                .insert(RowsKey { own, index }, words.to_vec());
+        }
+    }
+
     /// Remembers a failure until a call can tell it.
     fn note(&mut self, outcome: Result<()>) {
         if let (Err(error), None) = (outcome, &self.failure) {
@@ -254,11 +264,7 @@ impl GpuExecutor {
         // The rows that the ring's minibatches name, once for all steps of the block.
         let mut ring = None;
         if let Some((design, rows)) = &plan.ring {
-            let words = rows
-                .as_ref()
-                .and_then(|at| self.uploaded_words.get(at))
-                .cloned()
-                .unwrap_or_default();
+            let words = self.uploaded_words.get(rows).cloned().unwrap_or_default();
             let rows = words.par_iter().map(|&row| row as usize);
             ring = Some(self.designs[*design].stream(&self.gpu, rows)?.clone());
         }
@@ -510,9 +516,7 @@ impl Executor<f32> for GpuExecutor {
             Scope::Shared => {
                 let start = self.shared_word_starts[buf.index];
                 self.tables().1.write(&self.gpu, start, words);
-                if self.designs.iter().any(DesignPages::needs_rows) {
-                    self.uploaded_words.insert(start, words.to_vec());
-                }
+                self.remember_rows(buf, words);
             }
             Scope::PerProblem => {
                 let problems = self.problems();
@@ -520,6 +524,7 @@ impl Executor<f32> for GpuExecutor {
                 let rows = to_device(words, buf.rows, problems);
                 let start = self.word_starts[buf.index];
                 self.batch().words.write(&self.gpu, start, &rows);
+                self.remember_rows(buf, &rows);
             }
         }
     }

@@ -38,6 +38,15 @@ pub enum PageRef {
     Ring(usize),
 }
 
+/// Which buffer of words holds the rows of minibatches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RowsKey {
+    /// One row of indices per problem.
+    pub own: bool,
+    /// The buffer's index in its scope.
+    pub index: usize,
+}
+
 /// One dispatch.
 #[derive(Debug)]
 pub struct Step {
@@ -58,8 +67,8 @@ pub struct Step {
 pub struct Plan {
     /// The dispatches of one replay.
     pub steps: Vec<Step>,
-    /// The design whose minibatches are streamed, and where their rows' indices were uploaded.
-    pub ring: Option<(usize, Option<usize>)>,
+    /// The design whose minibatches are streamed, and the buffer of their rows' indices.
+    pub ring: Option<(usize, RowsKey)>,
     jobs: Vec<u8>,
     alignment: usize,
 }
@@ -415,15 +424,16 @@ impl GpuExecutor {
             let Source::Words(rows) = rows else {
                 return Ok(());
             };
-            if rows.scope == Scope::PerProblem {
-                return Err(Error::unsupported(
-                    "minibatches of their own for every problem, of a design that does not fit the device",
-                    "let the problems share their minibatches, or use --device cpu",
-                ));
-            }
-            plan.ring = Some((design, Some(self.shared_word_starts[rows.index])));
+            let own = rows.scope == Scope::PerProblem;
+            plan.ring = Some((
+                design,
+                RowsKey {
+                    own,
+                    index: rows.index,
+                },
+            ));
             let job = Job {
-                streamed: 1,
+                streamed: if own { 2 } else { 1 },
                 page_rows: rows.rows as u32,
                 ..call.job
             };
