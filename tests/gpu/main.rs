@@ -1,9 +1,12 @@
 //! The GPU executor, on whatever device this machine has (software rasterisers too). Without one
 //! these tests are listed as ignored; with PROXDIFF_REQUIRE_GPU set, that is a failure.
 
+#[path = "../common/mod.rs"]
+mod common;
 #[path = "../conformance/compare.rs"]
 mod compare;
 mod device;
+mod golden;
 #[path = "../conformance/harness.rs"]
 mod harness;
 #[path = "../conformance/linear.rs"]
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     }
     let trials = suite::trials()
         .into_iter()
+        .chain(golden::trials())
         .map(|trial| trial.with_ignored_flag(missing))
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
