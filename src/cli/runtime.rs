@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::RuntimeArguments;
 use super::failure::Failure;
+use super::place::Place;
 use crate::control::Control;
 use crate::error::Error;
 use crate::hypergrad::{self, Outcome, Settings};
@@ -20,17 +21,16 @@ use crate::problem::{Point, Problem};
 pub struct Runtime {
     pool: rayon::ThreadPool,
     control: Control,
-    /// The arithmetic.
+    /// The precision of results.
     pub precision: Precision,
-    /// The device's name in outputs.
-    pub device: &'static str,
+    place: Place,
 }
 
 impl Runtime {
     /// Checks device and threads; Ctrl-C cancels what this runtime computes. The time budget
     /// starts now.
     pub fn new(arguments: &RuntimeArguments, time_budget: Option<f64>) -> Result<Self, Failure> {
-        let device = cpu(&arguments.device)?;
+        let place = Place::new(arguments)?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(arguments.threads)
             .build()
@@ -47,12 +47,23 @@ impl Runtime {
             control = control.with_time_budget(budget);
         }
         cancel_on_interrupt(&control);
+        let single = place.was_asked_for() && !arguments.refine;
+        let default = if single {
+            Precision::F32
+        } else {
+            Precision::F64
+        };
         Ok(Self {
             pool,
             control,
-            precision: arguments.precision,
-            device,
+            precision: arguments.precision.unwrap_or(default),
+            place,
         })
+    }
+
+    /// The device's name in outputs: where `auto` had to choose, what it chose last.
+    pub fn device(&self) -> String {
+        self.place.name()
     }
 
     /// The number of worker threads.
@@ -75,6 +86,7 @@ impl Runtime {
         let _progress = Progress::start(&self.control, points.len());
         let settings = Settings {
             threads: self.threads(),
+            device: self.place.device(problem, points, settings)?,
             ..settings.clone()
         };
         let evaluate = || {
@@ -108,18 +120,6 @@ impl Runtime {
         }
         Ok(())
     }
-}
-
-/// The CPU's name in outputs, or why the device cannot be had.
-fn cpu(device: &str) -> Result<&'static str, Failure> {
-    if matches!(device.to_ascii_lowercase().as_str(), "cpu" | "auto") {
-        return Ok("cpu");
-    }
-    Err(Error::unsupported(
-        format!("--device {device}: no GPU executor in this build"),
-        "use --device cpu",
-    )
-    .into())
 }
 
 /// The first Ctrl-C cancels, so that what is known is printed; the second ends the process.

@@ -8,7 +8,9 @@ mod tags;
 mod values;
 
 pub use data::{DataArguments, TableFileArguments};
-pub use method::{HypergradientArguments, RuntimeArguments, SolverArguments};
+pub use method::{
+    DesignStorage, HypergradientArguments, Regime, RuntimeArguments, SolverArguments,
+};
 pub use output::{Format, OutputArguments};
 pub use problem::{LossName, PenaltyName, ProblemArguments};
 pub use values::Strengths;
