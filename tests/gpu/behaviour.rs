@@ -92,7 +92,7 @@ fn agree(
             usual < 0.05,
             "{what} #{at}: f32 does not suffice for this problem"
         );
-        if !(error <= FLOOR.max(SLACK * usual)) {
+        if error > FLOOR.max(SLACK * usual) {
             let steps = (found.status, found.steps, rough[at].steps);
             let (off, usual) = (errors(found, &exact[at]), errors(&rough[at], &exact[at]));
             return Err(format!("{what} #{at}: {off:?}, usual {usual:?}, {steps:?}").into());

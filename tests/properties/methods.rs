@@ -1,8 +1,6 @@
 //! Every method against every other, for every hyperparameter.
 
-use proxdiff::hypergrad::{
-    Hypergradient, MinibatchSteps, Outcome, Settings, StochasticSettings, evaluate,
-};
+use proxdiff::hypergrad::{MinibatchSteps, Outcome, Settings, StochasticSettings, evaluate};
 use proxdiff::kinds::{Method, Precision, Preconditioner, Solver, Status};
 use proxdiff::loss::Loss;
 use proxdiff::{Control, Point, Problem, Specification};
