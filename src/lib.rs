@@ -87,6 +87,7 @@
 //! | [`exec`], [`kernel`] | recordings of kernels for a batch of problems, and what runs them |
 //! | [`control`] | cancellation, time budgets, progress |
 //! | [`kinds`], [`real`], [`error`] | tags, precisions, errors |
+//! | [`report`] | plots, images and pages |
 //! | [`cli`] | the program `proxdiff` |
 //!
 //! The programs in `examples/` fit a CSV (`fit_csv`), tune by gradient descent
@@ -108,6 +109,7 @@ pub mod path;
 pub mod penalty;
 pub mod problem;
 pub mod real;
+pub mod report;
 
 pub use control::Control;
 pub use error::{Error, Result};
