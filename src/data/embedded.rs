@@ -1,10 +1,49 @@
 //! Data that travel inside the program, so that it shows itself without any file.
 
 use super::dataset::Dataset;
+use super::matrix::Dense;
 use super::readers::{Format, ReadOptions, parse_dataset};
 use crate::error::Result;
 
 static DIABETES: &[u8] = include_bytes!("embedded/diabetes.csv");
+static PUBLISHED_DESIGN: &[u8] = include_bytes!("embedded/published_design.f64");
+
+/// Training and validation rows with their targets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Halves {
+    /// Training rows.
+    pub x: Dense,
+    /// One target per training row.
+    pub y: Vec<f64>,
+    /// Validation rows.
+    pub x_val: Dense,
+    /// One target per validation row.
+    pub y_val: Vec<f64>,
+}
+
+/// The design of the deterministic experiment of R. Grazzi, M. Pontil and S. Salzo, *Nonsmooth
+/// Implicit Differentiation* (ICML 2024), as it was drawn for the published figures: 100 training
+/// and 240 validation rows × 100 features.
+#[must_use]
+pub fn published_design() -> Halves {
+    const SIZES: [(usize, usize); 2] = [(100, 100), (240, 100)];
+    let mut numbers = PUBLISHED_DESIGN
+        .as_chunks::<8>()
+        .0
+        .iter()
+        .map(|bytes| f64::from_le_bytes(*bytes));
+    let mut part = |(rows, columns): (usize, usize)| {
+        let values = numbers.by_ref().take(rows * columns).collect();
+        let x = Dense {
+            rows,
+            columns,
+            values,
+        };
+        (x, numbers.by_ref().take(rows).collect())
+    };
+    let ((x, y), (x_val, y_val)) = (part(SIZES[0]), part(SIZES[1]));
+    Halves { x, y, x_val, y_val }
+}
 
 /// The diabetes data of B. Efron, T. Hastie, I. Johnstone and R. Tibshirani, *Least Angle
 /// Regression*, Annals of Statistics 32 (2004): 442 patients × 10 baseline variables (`age`, `sex`,
@@ -26,6 +65,16 @@ pub fn diabetes() -> Result<Dataset> {
 mod tests {
     use super::*;
     use crate::data::{Labels, Matrix};
+
+    #[test]
+    fn the_published_design_is_complete() {
+        let Halves { x, y, x_val, y_val } = published_design();
+        assert_eq!(PUBLISHED_DESIGN.len(), 8 * (100 * 101 + 240 * 101));
+        assert_eq!((x.values.len(), y.len()), (10_000, 100));
+        assert_eq!((x_val.values.len(), y_val.len()), (24_000, 240));
+        let finite = |values: &[f64]| values.iter().all(|v| v.is_finite());
+        assert!(finite(&x.values) && finite(&y) && finite(&x_val.values) && finite(&y_val));
+    }
 
     #[test]
     fn diabetes_data_are_the_published_ones() {

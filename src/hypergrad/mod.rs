@@ -14,7 +14,7 @@ mod stage;
 mod sums;
 mod unrolled;
 
-pub use curve::{CurvePoint, curve, sampled_curve};
+pub use curve::{CurvePoint, curve, iterates, sampled_curve};
 pub use evaluate::{WarmStart, evaluate};
 pub use outcome::{Hypergradient, Outcome, Warning, WarningKind};
 pub use settings::{MinibatchSteps, Settings, StochasticSettings};

@@ -1,0 +1,162 @@
+//! `proxdiff reproduce`: the published experiments, with figures and numbers.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use crate::app::{Record, Setting, deterministic, figures};
+use crate::cli::arguments::RuntimeArguments;
+use crate::cli::failure::Failure;
+use crate::cli::output::{short, write};
+use crate::cli::runtime::Runtime;
+use crate::error::Error;
+use crate::kinds::Precision;
+use crate::report::{Theme, png};
+
+/// The examples of `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  proxdiff reproduce deterministic --out results
+  proxdiff reproduce deterministic --seed 7 --out results   a new design, drawn alike
+
+The directory receives NAME.json with the numbers, a figure per setting as SVG and PNG, and NAME.html
+with everything on one page. The experiments are those of R. Grazzi, M. Pontil and S. Salzo,
+Nonsmooth Implicit Differentiation, ICML 2024.";
+
+/// The flags of `reproduce`.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    experiment: Experiment,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Experiment {
+    /// How fast the errors of ITD and AID fall with the step t.
+    Deterministic(Deterministic),
+}
+
+/// Where results go.
+#[derive(Debug, Clone, Args)]
+struct Place {
+    /// Directory that receives numbers and figures; it is made if need be.
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+struct Deterministic {
+    #[command(flatten)]
+    place: Place,
+
+    /// Draw a new design with this seed [default: the published design].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.experiment {
+        Experiment::Deterministic(arguments) => deterministic(arguments),
+    }
+}
+
+fn deterministic(arguments: &Deterministic) -> Result<(), Failure> {
+    if arguments.runtime.precision != Precision::F64 {
+        return Err(Failure::usage(
+            "the deterministic experiment resolves errors down to 1e-12, in f64 alone; drop --precision",
+        ));
+    }
+    prepare(&arguments.place.out)?;
+    let runtime = Runtime::new(&arguments.runtime, None)?;
+    if runtime.device != "cpu" {
+        return Err(Error::unsupported(
+            "the deterministic experiment on a GPU, which has no f64",
+            "use --device cpu",
+        )
+        .into());
+    }
+    let options = deterministic::Options {
+        seed: arguments.seed,
+        ..deterministic::Options::default()
+    };
+    let curves = options.settings.len() * deterministic::METHODS.len();
+    let record = runtime.run(curves, |control| deterministic::run(&options, control))?;
+    save(&record, &arguments.place.out)?;
+    let levels = [1e-2, 1e-4, 1e-6, 1e-8];
+    let mut text = String::new();
+    for setting in &record.settings {
+        text += &format!(
+            "l1 = {}, l2 = {}: support of {} identified at {}\n",
+            setting.l1,
+            setting.l2,
+            setting.support,
+            setting
+                .support_identified_at
+                .map_or("no step taken".into(), |t| format!("t = {t}")),
+        );
+        text += &first_steps(setting, &levels);
+    }
+    conclude(&record, &arguments.place.out, text)
+}
+
+/// The first x of every curve at or below each level.
+fn first_steps(setting: &Setting, levels: &[f64]) -> String {
+    let mut text = String::new();
+    for curve in &setting.curves {
+        let first: Vec<String> = levels
+            .iter()
+            .map(|&level| {
+                let at = curve.first_at(level).map_or("never".into(), short);
+                format!("{level:.0e} at {at}")
+            })
+            .collect();
+        text += &format!("  {:<34} {}\n", curve.method.label(), first.join(", "));
+    }
+    text
+}
+
+/// Makes the directory before anything is computed for it.
+fn prepare(directory: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(directory).map_err(|source| Failure::unwritable(directory, source))
+}
+
+/// Writes numbers, figures and page.
+fn save(record: &Record, directory: &Path) -> Result<(), Failure> {
+    let name = record.experiment;
+    let put = |file: String, bytes: &[u8]| {
+        let path = directory.join(file);
+        std::fs::write(&path, bytes).map_err(|source| Failure::unwritable(&path, source))
+    };
+    let json = serde_json::to_string(record)
+        .map_err(|error| Failure::unwritable(directory, std::io::Error::other(error)))?;
+    put(format!("{name}.json"), json.as_bytes())?;
+    for (at, setting) in record.settings.iter().enumerate() {
+        let plot = figures::plot(record, setting);
+        let name = match record.settings.len() {
+            1 => name.to_string(),
+            _ => format!("{name}-{}", at + 1),
+        };
+        put(format!("{name}.svg"), plot.svg(Theme::Auto).as_bytes())?;
+        put(
+            format!("{name}.png"),
+            &png::from_svg(&plot.svg(Theme::Light), 2.0)?,
+        )?;
+    }
+    put(
+        format!("{name}.html"),
+        figures::page(record).html().as_bytes(),
+    )
+}
+
+fn conclude(record: &Record, directory: &Path, summary: String) -> Result<(), Failure> {
+    let text = format!(
+        "{summary}{:.2} s; numbers and figures are in {}\n",
+        record.seconds,
+        directory.display()
+    );
+    write(&text, None)
+}
