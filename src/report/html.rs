@@ -49,7 +49,7 @@ const STYLE: &str = "\
 :root{color-scheme:light dark;--ground:#fff;--ink:#1b1f24;--soft:#565d66;--line:#d8dce1}\
 @media (prefers-color-scheme:dark){:root{--ground:#15181c;--ink:#e8eaed;--soft:#a3abb5;--line:#3a4048}}\
 body{margin:0 auto;padding:1rem;max-width:52rem;background:var(--ground);color:var(--ink);\
-font:1rem/1.5 'Noto Sans',system-ui,sans-serif}\
+font:1rem/1.5 system-ui,sans-serif}\
 h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2rem}\
 figure{margin:1.5rem 0}figure svg,figure img{display:block;width:100%;height:auto}\
 figure img{image-rendering:pixelated}figcaption{color:var(--soft);font-size:.9rem;margin-top:.4rem}\

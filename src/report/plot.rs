@@ -206,7 +206,7 @@ impl Plot {
 
         let mut out = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-             aria-label=\"{0}\" font-family=\"Noto Sans, Helvetica, Arial, sans-serif\" \
+             aria-label=\"{0}\" font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\" \
              font-size=\"15\"><title>{0}</title>{1}<rect width=\"{WIDTH}\" height=\"{height}\" {2}/>",
             escape(&self.title),
             paint.style(),

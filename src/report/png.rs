@@ -8,13 +8,13 @@ use resvg::usvg::{Options, Tree, fontdb};
 
 use crate::error::{Error, Result};
 
-/// The embedded font: Noto Sans, under the SIL Open Font Licence.
+/// The embedded font: DejaVu Sans, under the free licence of Bitstream Vera.
 fn fonts() -> Arc<fontdb::Database> {
     static FONTS: OnceLock<Arc<fontdb::Database>> = OnceLock::new();
     let load = || {
         let mut fonts = fontdb::Database::new();
-        fonts.load_font_data(notosans::REGULAR_TTF.to_vec());
-        fonts.set_sans_serif_family("Noto Sans");
+        fonts.load_font_data(dejavu::sans::regular().to_vec());
+        fonts.set_sans_serif_family("DejaVu Sans");
         Arc::new(fonts)
     };
     Arc::clone(FONTS.get_or_init(load))
@@ -30,7 +30,7 @@ const LARGEST: f32 = 16_384.0;
 pub fn from_svg(svg: &str, scale: f32) -> Result<Vec<u8>> {
     let options = Options {
         fontdb: fonts(),
-        font_family: "Noto Sans".into(),
+        font_family: "DejaVu Sans".into(),
         ..Options::default()
     };
     let bad = |what: String| Error::value("figure", what, "report this figure as a defect");
