@@ -67,7 +67,7 @@ fn series(curve: &Curve) -> Series {
         markers: has_band && curve.x.len() <= 40,
         dashed: matches!(
             curve.method,
-            CurveMethod::CgPlain | CurveMethod::SidConstant | CurveMethod::NsidConstant
+            CurveMethod::AidCg | CurveMethod::SidConstant | CurveMethod::NsidConstant
         ),
         color: None,
     }

@@ -9,6 +9,7 @@ pub mod deterministic;
 pub mod figures;
 mod plain_cg;
 pub mod record;
+pub mod stochastic;
 pub mod synthetic;
 
 pub use record::{Curve, CurveMethod, Record, Setting};

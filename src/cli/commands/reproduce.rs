@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::app::{Record, Setting, deterministic, figures};
-use crate::cli::arguments::RuntimeArguments;
+use crate::app::{Record, Setting, deterministic, figures, stochastic};
+use crate::cli::arguments::{RuntimeArguments, values};
 use crate::cli::failure::Failure;
 use crate::cli::output::{short, write};
 use crate::cli::runtime::Runtime;
@@ -18,6 +18,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   proxdiff reproduce deterministic --out results
   proxdiff reproduce deterministic --seed 7 --out results   a new design, drawn alike
+  proxdiff reproduce stochastic --runs 10 --out results
 
 The directory receives NAME.json with the numbers, a figure per setting as SVG and PNG, and NAME.html
 with everything on one page. The experiments are those of R. Grazzi, M. Pontil and S. Salzo,
@@ -34,6 +35,8 @@ pub struct Arguments {
 enum Experiment {
     /// How fast the errors of ITD and AID fall with the step t.
     Deterministic(Deterministic),
+    /// How the errors of NSID and SID fall with the samples used.
+    Stochastic(Stochastic),
 }
 
 /// Where results go.
@@ -57,10 +60,43 @@ struct Deterministic {
     runtime: RuntimeArguments,
 }
 
+#[derive(Debug, Clone, Args)]
+struct Stochastic {
+    #[command(flatten)]
+    place: Place,
+
+    /// Seed of the design; run r draws with the seed N + r.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// Runs with draws of their own; curves are their medians.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = values::count,
+          allow_hyphen_values = true)]
+    runs: usize,
+
+    /// Steps k of the longest run.
+    #[arg(long, value_name = "K", default_value_t = 8000, value_parser = values::count,
+          allow_hyphen_values = true)]
+    steps: usize,
+
+    /// Samples of the design, of which 20 % train.
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = values::count,
+          allow_hyphen_values = true)]
+    samples: usize,
+
+    /// Draw every minibatch independently instead of without replacement within an epoch.
+    #[arg(long)]
+    independent: bool,
+
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+}
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.experiment {
         Experiment::Deterministic(arguments) => deterministic(arguments),
+        Experiment::Stochastic(arguments) => stochastic(arguments),
     }
 }
 
@@ -101,6 +137,45 @@ fn deterministic(arguments: &Deterministic) -> Result<(), Failure> {
         text += &first_steps(setting, &levels);
     }
     conclude(&record, &arguments.place.out, text)
+}
+
+fn stochastic(arguments: &Stochastic) -> Result<(), Failure> {
+    prepare(&arguments.place.out)?;
+    let runtime = Runtime::new(&arguments.runtime, None)?;
+    let options = stochastic::Options {
+        seed: arguments.seed,
+        runs: arguments.runs,
+        samples: arguments.samples,
+        checkpoints: stochastic::checkpoints(arguments.steps),
+        independent: arguments.independent,
+        ..stochastic::Options::default()
+    };
+    let total = options.runs * options.checkpoints.len() * options.methods.len();
+    let work = |control: &_| stochastic::run(&options, runtime.precision, control);
+    let record = runtime.run(total, work)?;
+    save(&record, &arguments.place.out)?;
+    let text = record.settings.iter().map(last_errors).collect();
+    conclude(&record, &arguments.place.out, text)
+}
+
+/// The error at the end of every curve.
+fn last_errors(setting: &Setting) -> String {
+    let mut text = format!(
+        "l1 = {}, l2 = {}: median error at the end (10 % to 90 % of the runs)\n",
+        setting.l1, setting.l2
+    );
+    for curve in &setting.curves {
+        let last = |values: &[f64]| values.last().copied().unwrap_or(f64::NAN);
+        text += &format!(
+            "  {:<34} {:.2e}  ({:.2e} to {:.2e}) after {} samples\n",
+            curve.method.label(),
+            last(&curve.error),
+            last(&curve.low),
+            last(&curve.high),
+            last(&curve.x)
+        );
+    }
+    text
 }
 
 /// The first x of every curve at or below each level.
