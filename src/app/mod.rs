@@ -6,8 +6,11 @@
 //! [`Record`] of curves, from which [`figures::page`] and [`figures::plot`] draw.
 
 pub mod deterministic;
+pub mod digits;
 pub mod figures;
 mod plain_cg;
+pub mod poison;
+pub mod poisoning;
 pub mod record;
 pub mod stochastic;
 pub mod synthetic;

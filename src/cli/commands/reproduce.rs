@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::app::{Record, Setting, deterministic, figures, stochastic};
+use crate::app::digits::Digits;
+use crate::app::{Record, Setting, deterministic, figures, poisoning, stochastic};
 use crate::cli::arguments::{RuntimeArguments, values};
 use crate::cli::failure::Failure;
 use crate::cli::output::{short, write};
@@ -19,6 +20,11 @@ Examples:
   proxdiff reproduce deterministic --out results
   proxdiff reproduce deterministic --seed 7 --out results   a new design, drawn alike
   proxdiff reproduce stochastic --runs 10 --out results
+  proxdiff reproduce poisoning --images train-images-idx3-ubyte --labels train-labels-idx1-ubyte \
+      --precision f32 --out results
+
+The poisoning experiment reads MNIST (examples/mnist.sh obtains it); without files it draws small
+digits of its own.
 
 The directory receives NAME.json with the numbers, a figure per setting as SVG and PNG, and NAME.html
 with everything on one page. The experiments are those of R. Grazzi, M. Pontil and S. Salzo,
@@ -37,6 +43,8 @@ enum Experiment {
     Deterministic(Deterministic),
     /// How the errors of NSID and SID fall with the samples used.
     Stochastic(Stochastic),
+    /// The same methods for a perturbation of thousands of training pictures.
+    Poisoning(Poisoning),
 }
 
 /// Where results go.
@@ -92,11 +100,46 @@ struct Stochastic {
     runtime: RuntimeArguments,
 }
 
+#[derive(Debug, Clone, Args)]
+struct Poisoning {
+    #[command(flatten)]
+    place: Place,
+
+    /// IDX file of pictures, half of which train [default: 1200 drawn digits of 12 × 12 pixels].
+    #[arg(long, value_name = "FILE", requires = "labels")]
+    images: Option<PathBuf>,
+
+    /// IDX file of their labels.
+    #[arg(long, value_name = "FILE", requires = "images")]
+    labels: Option<PathBuf>,
+
+    /// Seed of split, perturbed rows and perturbation; run r draws with the seed N + r.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// Runs with draws of their own; curves are their medians.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = values::count,
+          allow_hyphen_values = true)]
+    runs: usize,
+
+    /// Steps k of the longest run [default: 20000 with files, 2000 without].
+    #[arg(long, value_name = "K", value_parser = values::count, allow_hyphen_values = true)]
+    steps: Option<usize>,
+
+    /// Rows of a minibatch [default: 300 with files, 60 without].
+    #[arg(long, value_name = "ROWS", value_parser = values::count, allow_hyphen_values = true)]
+    minibatch: Option<usize>,
+
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+}
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.experiment {
         Experiment::Deterministic(arguments) => deterministic(arguments),
         Experiment::Stochastic(arguments) => stochastic(arguments),
+        Experiment::Poisoning(arguments) => poisoning(arguments),
     }
 }
 
@@ -152,6 +195,28 @@ fn stochastic(arguments: &Stochastic) -> Result<(), Failure> {
     };
     let total = options.runs * options.checkpoints.len() * options.methods.len();
     let work = |control: &_| stochastic::run(&options, runtime.precision, control);
+    let record = runtime.run(total, work)?;
+    save(&record, &arguments.place.out)?;
+    let text = record.settings.iter().map(last_errors).collect();
+    conclude(&record, &arguments.place.out, text)
+}
+
+fn poisoning(arguments: &Poisoning) -> Result<(), Failure> {
+    prepare(&arguments.place.out)?;
+    let runtime = Runtime::new(&arguments.runtime, None)?;
+    let (digits, steps, batch) = match (&arguments.images, &arguments.labels) {
+        (Some(images), Some(labels)) => (Digits::read(images, labels)?, 20_000, 300),
+        _ => (Digits::draw(1200, 12, arguments.seed), 2000, 60),
+    };
+    let options = poisoning::Options {
+        seed: arguments.seed,
+        runs: arguments.runs,
+        batch: arguments.minibatch.unwrap_or(batch),
+        checkpoints: poisoning::checkpoints_to(arguments.steps.unwrap_or(steps)),
+        ..poisoning::Options::default()
+    };
+    let total = options.runs * options.checkpoints.len() * options.methods.len();
+    let work = |control: &_| poisoning::run(&digits, &options, runtime.precision, control);
     let record = runtime.run(total, work)?;
     save(&record, &arguments.place.out)?;
     let text = record.settings.iter().map(last_errors).collect();

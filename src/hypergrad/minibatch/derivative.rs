@@ -114,7 +114,7 @@ impl<R: Real> Derivative<'_, '_, R> {
     }
 
     /// What rows contribute, each with its share of the average.
-    fn add_rows(&self, z: &[R], drawn: &[(u32, f64)], sums: &mut RawSums) {
+    pub(super) fn add_rows(&self, z: &[R], drawn: &[(u32, f64)], sums: &mut RawSums) {
         if self.wrt.contains(&Wrt::SampleWeights) {
             self.add_weights(z, drawn, sums);
         }

@@ -20,10 +20,12 @@ use super::outcome::Hypergradient;
 use super::settings::MinibatchSteps;
 use super::sums::RawSums;
 use crate::control::Control;
+use crate::data::{Design, Matrix};
 use crate::error::{Error, Result};
 use crate::kinds::Wrt;
 use crate::map::minibatch::Draws;
 use crate::map::spectrum::Step;
+use crate::penalty::Penalty;
 use crate::problem::{Point, Problem};
 use crate::real::Real;
 
@@ -75,6 +77,17 @@ pub struct Sampling {
     pub wrt: Vec<Wrt>,
 }
 
+impl Sampling {
+    fn of_rows(batch: usize) -> Self {
+        Self {
+            batch,
+            independent: false,
+            frozen: true,
+            wrt: Vec::new(),
+        }
+    }
+}
+
 /// Columns that march together: wide products, and a working set that stays in the cache.
 const COLUMNS: usize = 256;
 
@@ -96,6 +109,12 @@ pub fn minibatch<R: Real, T: Send>(
     finish: impl Fn(usize, Hypergradient) -> T + Sync,
 ) -> Result<Vec<T>> {
     let rows = Rows::new(problem)?;
+    if matches!(problem.penalty, Penalty::Group { .. }) {
+        return Err(Error::unsupported(
+            "fast minibatches of the group penalty",
+            "use evaluate with the method nsid or sid",
+        ));
+    }
     check(problem, solutions, requests, sampling)?;
     let linearizations = rows.linearize::<R>(solutions);
     let mut seeds: Vec<u64> = requests.iter().map(|request| request.seed).collect();
@@ -121,6 +140,59 @@ pub fn minibatch<R: Real, T: Send>(
     let mut results: Vec<(usize, T)> = results.into_iter().flatten().collect();
     results.sort_unstable_by_key(|&(at, _)| at);
     Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+/// −γ ∂₂(∇loss)ᵀz over all rows, in f64: the derivatives in sample weights and perturbation that
+/// belong to an adjoint z = Dv of a caller's.
+///
+/// # Errors
+/// [`Error::Unsupported`] for sparse data and quadratic forms, [`Error::Shape`] for vectors that do
+/// not have p coordinates.
+pub fn row_derivatives(
+    problem: &Problem,
+    at: At<'_>,
+    z: &[f64],
+    wrt: &[Wrt],
+) -> Result<Hypergradient> {
+    let rows = Rows::new(problem)?;
+    if z.len() != problem.coordinates() {
+        return Err(Error::shape(
+            "adjoint",
+            format!("{} coordinates", problem.coordinates()),
+            z.len().to_string(),
+            "give one value per scaled coefficient, intercepts last",
+        ));
+    }
+    check(problem, &[at], &[], &Sampling::of_rows(rows.n))?;
+    let linearization = &rows.linearize::<f64>(&[at])[0];
+    let derivative = Derivative {
+        rows: &rows,
+        linearization,
+        wrt,
+    };
+    let mut sums = RawSums::zeros(problem, wrt);
+    let share = (rows.n as f64).recip();
+    let all: Vec<(u32, f64)> = (0..rows.n as u32).map(|i| (i, share)).collect();
+    derivative.add_rows(z, &all, &mut sums);
+    Ok(sums.finish(problem))
+}
+
+/// X̂·W of any design, n·c, in f64: products of blocks of rows, in parallel.
+#[must_use]
+pub fn predictors(design: &Design, w: &[f64], classes: usize) -> Vec<f64> {
+    match &design.matrix {
+        Matrix::Dense(x) => rows::predictors(x, w, classes),
+        Matrix::Sparse(_) => {
+            let mut z = vec![0.0; design.rows() * classes];
+            for k in 0..classes {
+                let column: Vec<f64> = w.iter().skip(k).step_by(classes).copied().collect();
+                for (i, value) in design.apply(&column).into_iter().enumerate() {
+                    z[i * classes + k] = value;
+                }
+            }
+            z
+        }
+    }
 }
 
 fn check(

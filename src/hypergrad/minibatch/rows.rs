@@ -67,9 +67,6 @@ impl<'p> Rows<'p> {
         if problem.loss == Loss::Quadratic || problem.criterion.loss == Loss::Quadratic {
             return unsupported("a quadratic form");
         }
-        if matches!(problem.penalty, Penalty::Group { .. }) {
-            return unsupported("the group penalty");
-        }
         Ok(Self {
             problem,
             x,
@@ -245,7 +242,7 @@ impl<'p> Rows<'p> {
 }
 
 /// X·W, n·c, blocks of rows in parallel.
-fn predictors<R: Real>(x: &Dense, w: &[R], c: usize) -> Vec<R> {
+pub(super) fn predictors<R: Real>(x: &Dense, w: &[R], c: usize) -> Vec<R> {
     let d = x.columns;
     let mut z = vec![R::zero(); x.rows * c];
     z.par_chunks_mut(BLOCK * c)
