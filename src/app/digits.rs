@@ -61,6 +61,23 @@ impl Digits {
         })
     }
 
+    /// The embedded digits: 1797 pictures of 8 × 8 pixels.
+    ///
+    /// # Errors
+    /// None in practice: they are part of the program.
+    pub fn embedded() -> Result<Self> {
+        let (images, labels) = crate::data::embedded::digits()?;
+        let mut values = vec![0.0; images.rows() * images.columns()];
+        let columns = images.columns();
+        images.for_each_entry(|i, j, x| values[i * columns + j] = x);
+        values.iter_mut().for_each(|x| *x = *x / 8.0 - 1.0);
+        Ok(Self {
+            pixels: Dense::new(labels.len(), columns, values)?,
+            labels,
+            classes: 10,
+        })
+    }
+
     /// Digits of `side` × `side` pixels, drawn as seven segments with shifts, strokes of varying
     /// ink, and noise.
     #[must_use]

@@ -1,12 +1,28 @@
 //! Data that travel inside the program, so that it shows itself without any file.
 
 use super::dataset::Dataset;
-use super::matrix::Dense;
-use super::readers::{Format, ReadOptions, parse_dataset};
+use super::matrix::{Dense, Matrix};
+use super::readers::{Format, ReadOptions, parse_dataset, parse_matrix, parse_vector};
 use crate::error::Result;
 
 static DIABETES: &[u8] = include_bytes!("embedded/diabetes.csv");
+static DIGIT_IMAGES: &[u8] = include_bytes!("embedded/digits-images.idx.gz");
+static DIGIT_LABELS: &[u8] = include_bytes!("embedded/digits-labels.idx.gz");
 static PUBLISHED_DESIGN: &[u8] = include_bytes!("embedded/published_design.f64");
+
+/// The optical digits of E. Alpaydin and C. Kaynak (UCI Machine Learning Repository, 1998), test
+/// part: 1797 pictures of 8 × 8 pixels from 0 to 16, and their classes. The numbers are those of the
+/// scikit-learn package.
+///
+/// # Errors
+/// None in practice: the bytes are part of the program.
+pub fn digits() -> Result<(Matrix, Vec<f64>)> {
+    let name = "embedded digits (Alpaydin and Kaynak 1998)";
+    Ok((
+        parse_matrix(DIGIT_IMAGES, Format::Idx, name)?,
+        parse_vector(DIGIT_LABELS, Format::Idx, name)?,
+    ))
+}
 
 /// Training and validation rows with their targets.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +81,19 @@ pub fn diabetes() -> Result<Dataset> {
 mod tests {
     use super::*;
     use crate::data::{Labels, Matrix};
+
+    #[test]
+    fn digits_are_those_of_scikit_learn() {
+        let (images, labels) = digits().unwrap();
+        assert_eq!(
+            (images.rows(), images.columns(), labels.len()),
+            (1797, 64, 1797)
+        );
+        let mut sum = 0.0;
+        images.for_each_entry(|_, _, x| sum += x);
+        // Sums taken from scikit-learn's load_digits.
+        assert_eq!((sum, labels.iter().sum::<f64>()), (561_718.0, 8070.0));
+    }
 
     #[test]
     fn the_published_design_is_complete() {
