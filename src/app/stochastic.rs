@@ -238,6 +238,8 @@ pub(super) fn full_batches<R: crate::real::Real>(
             .map(|k| k as usize)
             .take_while(|&k| k < most),
     );
+    steps.push(most.saturating_sub(1));
+    steps.sort_unstable();
     steps.dedup();
     let requests: Vec<Request> = steps
         .iter()

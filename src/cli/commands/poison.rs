@@ -84,8 +84,7 @@ pub struct Arguments {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Attack")]
 struct Attack {
-    /// How far a row may move, in the data's units, after any standardisation has been undone: a
-    /// list, or log:LO:HI:N.
+    /// How far a row may move, in the data's units: a list, or log:LO:HI:N.
     #[arg(
         long,
         value_name = "LIST",
