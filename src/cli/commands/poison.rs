@@ -26,7 +26,7 @@ Examples:
   proxdiff poison --example --budget 0.5,1,2 --share 0.1
   proxdiff poison data.csv --loss logistic --budget 0.1 --norm l2 --rows influence
   proxdiff poison --x train-images-idx3-ubyte --y train-labels-idx1-ubyte --loss multinomial \\
-      --l1 2 --l2 800 --no-intercept --no-standardize --budget 16 --range 0:255 --image-width 28
+    --l1 2.5 --l2 1600 --no-standardize --budget 16 --range 0:255 --share 0.3 --image-width 28
 
 What is it for: measuring how robust a model of your own is. A share of its training rows is moved
 within a budget, once at random and once along the hypergradient, so as to raise the loss on held-out
