@@ -20,7 +20,7 @@ Examples:
   proxdiff reproduce deterministic --out results
   proxdiff reproduce deterministic --seed 7 --out results   a new design, drawn alike
   proxdiff reproduce stochastic --runs 10 --out results
-  proxdiff reproduce poisoning --images train-images-idx3-ubyte --labels train-labels-idx1-ubyte \
+  proxdiff reproduce poisoning --images train-images-idx3-ubyte --labels train-labels-idx1-ubyte \\
     --precision f32 --out results
 
 The poisoning experiment reads MNIST (examples/mnist.sh obtains it); without files it draws small
