@@ -5,9 +5,11 @@
 pub mod axis;
 pub mod html;
 pub mod image;
+mod paint;
 pub mod plot;
 pub mod png;
 
 pub use axis::{Axis, Scale};
 pub use html::{Page, Section};
-pub use plot::{Band, Mark, Plot, Series, Theme};
+pub use paint::Theme;
+pub use plot::{Band, Mark, Plot, Series};
