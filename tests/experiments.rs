@@ -154,6 +154,30 @@ fn sid_stays_at_its_bias_and_constant_steps_at_their_level() {
     assert!(finer < 0.7 * level[5], "{finer:e} against {:e}", level[5]);
 }
 
+/// The recordings, which run on any device, give the same curves as the fast path.
+#[test]
+fn recordings_give_the_same_curves() {
+    let options = stochastic::Options {
+        checkpoints: vec![20, 90],
+        ..small(3)
+    };
+    let recorded = stochastic::Options {
+        recorded: Some(proxdiff::hypergrad::Settings::default()),
+        ..options.clone()
+    };
+    let (fast, recorded) = (run(&options), run(&recorded));
+    for (a, b) in fast.settings[0]
+        .curves
+        .iter()
+        .zip(&recorded.settings[0].curves)
+    {
+        assert_eq!((a.method, a.x.len()), (b.method, b.x.len()));
+        for (a, b) in a.error.iter().zip(&b.error) {
+            assert!((a - b).abs() <= 1e-8 * a, "{a:e} against {b:e}");
+        }
+    }
+}
+
 /// Digits made at run time: NSID approaches the exact perturbation hypergradient, SID does not.
 #[test]
 fn poisoning_separates_nsid_from_sid() {

@@ -11,6 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{short, write};
 use crate::cli::runtime::Runtime;
 use crate::error::Error;
+use crate::hypergrad::Settings;
 use crate::kinds::Precision;
 use crate::report::{Theme, png};
 
@@ -191,6 +192,8 @@ fn stochastic(arguments: &Stochastic) -> Result<(), Failure> {
         samples: arguments.samples,
         checkpoints: stochastic::checkpoints(arguments.steps),
         independent: arguments.independent,
+        // The fast path is the CPU's; recordings run anywhere.
+        recorded: (runtime.device != "cpu").then(Settings::default),
         ..stochastic::Options::default()
     };
     let total = options.runs * options.checkpoints.len() * options.methods.len();
