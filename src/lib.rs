@@ -87,11 +87,14 @@
 //! | [`exec`], [`kernel`] | recordings of kernels for a batch of problems, and what runs them |
 //! | [`control`] | cancellation, time budgets, progress |
 //! | [`kinds`], [`real`], [`error`] | tags, precisions, errors |
+//! | [`app`] | the published experiments, poisoning as a measurement of robustness |
+//! | [`report`] | plots, images and pages |
 //! | [`cli`] | the program `proxdiff` |
 //!
 //! The programs in `examples/` fit a CSV (`fit_csv`), tune by gradient descent
 //! (`hyperparameter_descent`) and train a network that is a fixed point (`equilibrium_network`).
 
+pub mod app;
 pub mod cli;
 pub mod control;
 pub mod data;
@@ -108,6 +111,7 @@ pub mod path;
 pub mod penalty;
 pub mod problem;
 pub mod real;
+pub mod report;
 
 pub use control::Control;
 pub use error::{Error, Result};

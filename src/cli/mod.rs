@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use commands::{completions, devices, fit, hypergrad, predict, sweep};
+use commands::{completions, devices, fit, hypergrad, poison, predict, reproduce, sweep};
 use failure::Failure;
 
 /// Solutions and hypergradients of sparse linear models.
@@ -56,6 +56,12 @@ enum Command {
     /// Evaluate a grid of strengths on held-out rows and show the best points.
     #[command(after_help = sweep::EXAMPLES)]
     Sweep(Box<sweep::Arguments>),
+    /// Measure how robust a model of one's own is against perturbed training rows.
+    #[command(after_help = poison::EXAMPLES)]
+    Poison(Box<poison::Arguments>),
+    /// Run a published experiment: numbers, figures, a page.
+    #[command(after_help = reproduce::EXAMPLES)]
+    Reproduce(Box<reproduce::Arguments>),
     /// Show what this build can compute on.
     #[command(after_help = devices::EXAMPLES)]
     Devices(devices::Arguments),
@@ -84,6 +90,8 @@ pub fn run() -> ExitCode {
         Command::Predict(arguments) => predict::run(arguments),
         Command::Hypergrad(arguments) => hypergrad::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
+        Command::Poison(arguments) => poison::run(arguments),
+        Command::Reproduce(arguments) => reproduce::run(arguments),
         Command::Devices(arguments) => devices::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
     };

@@ -10,6 +10,8 @@ fn every_command_explains_itself_with_examples() {
         "predict",
         "hypergrad",
         "sweep",
+        "poison",
+        "reproduce",
         "devices",
         "completions",
     ] {
@@ -26,7 +28,7 @@ fn every_command_explains_itself_with_examples() {
 
 #[test]
 fn every_flag_has_a_sentence() {
-    for command in ["fit", "predict", "hypergrad", "sweep", "devices"] {
+    for command in ["fit", "predict", "hypergrad", "sweep", "poison", "devices"] {
         let help = ok(&[command, "--help"]);
         let lines: Vec<&str> = help.lines().collect();
         let flags: Vec<usize> = (0..lines.len())

@@ -5,7 +5,7 @@ mod method;
 mod output;
 mod problem;
 mod tags;
-mod values;
+pub mod values;
 
 pub use data::{DataArguments, TableFileArguments};
 pub use method::{

@@ -4,5 +4,7 @@ pub mod completions;
 pub mod devices;
 pub mod fit;
 pub mod hypergrad;
+pub mod poison;
 pub mod predict;
+pub mod reproduce;
 pub mod sweep;

@@ -6,7 +6,7 @@ mod points;
 mod settings;
 mod study;
 
-pub use data::read_options;
+pub use data::{read_options, read_test};
 pub use points::{Defaults, points};
 pub use settings::settings;
 pub use study::{Prepared, Rows, Study};

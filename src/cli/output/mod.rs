@@ -4,6 +4,7 @@
 mod csv;
 mod json;
 mod names;
+mod npy;
 mod numbers;
 mod table;
 
@@ -18,6 +19,7 @@ use crate::hypergrad::{Outcome, Settings};
 
 pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
+pub use npy::write_npy;
 pub use numbers::short;
 pub use table::{plain, titled};
 
