@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::clock::Clock;
 use super::program::{Storage, Sums};
 use crate::error::{DeviceFault, Error, Result};
 
@@ -76,6 +77,7 @@ pub struct Gpu {
     features: wgpu::Features,
     programs: Mutex<HashMap<String, Arc<wgpu::ComputePipeline>>>,
     pub(super) pool: Mutex<Vec<wgpu::Buffer>>,
+    pub(super) clock: Clock,
     fault: Arc<Mutex<Option<(DeviceFault, String)>>>,
 }
 
@@ -241,6 +243,7 @@ impl Gpu {
             features,
             programs: Mutex::default(),
             pool: Mutex::default(),
+            clock: Clock::default(),
             fault,
         }))
     }
