@@ -10,7 +10,7 @@ use proxdiff::iterate::stochastic::{LinearState, Streams, record_linear_step, ru
 use proxdiff::loss::Loss;
 use proxdiff::map::loss_rows::LossRows;
 use proxdiff::map::minibatch::Draws;
-use proxdiff::map::operator::{per_problem, shared};
+use proxdiff::map::operator::per_problem;
 use proxdiff::map::sampled_rows::SampledRows;
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::map::{FixedPointMap, ProxGrad};
@@ -81,9 +81,8 @@ impl<R: Twinned> Steps<R> {
         executor.upload(at, &convert::<R>(&all));
         // Linearised at the point that made the data, with D frozen at the full batch's u; E is
         // taken from another point, or its gradient would be noise alone.
-        let zero = shared(&mut executor, &vec![0.0; p]);
         let mut prepare = Recording::new();
-        criterion.gradient(&mut prepare, zero, criterion.scale, gradient);
+        criterion.gradient(&mut prepare, map.zero(), criterion.scale, gradient);
         map.linearize(&mut prepare, at);
         executor.run(&prepare, 1)?;
         let steps = |value: f64| vec![value; points.len()];

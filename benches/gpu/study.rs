@@ -143,7 +143,7 @@ fn solve(device: &Device, form: &Form, points: &[Point]) -> Outcome<Solved> {
         max_steps: 10_000,
     };
 
-    let stop = Stop::new(&mut executor, rule(2e-6));
+    let stop = Stop::new(&mut executor, rule(1e-6));
     stop.reset(&mut executor);
     executor.upload(stop.scale, &vec![form.scale as f32; points.len()]);
     let each =

@@ -201,16 +201,19 @@ pub fn drive<R: Twinned>(
     let all = executor.problems();
     let mut focus: Vec<usize> = (0..all).collect();
     // A device is given the next block before the flags of the last are waited for, so that it never
-    // waits for the host. Problems that have ended rest in a block too many.
+    // waits for the host. Problems that have ended rest in a block too many; a run of a single block
+    // is spared it.
     let mut earlier: Option<PendingWords> = None;
+    let mut ahead = false;
     while !control.should_stop() {
         executor.run(&recording, BLOCK)?;
         let flags = executor.request_words(stop.active)?;
-        let flags = if executor.runs_ahead() {
+        let flags = if ahead {
             earlier.replace(flags)
         } else {
             Some(flags)
         };
+        ahead = executor.runs_ahead();
         let Some(flags) = flags else { continue };
         let active = flags()?;
         let running: Vec<usize> = focus
