@@ -5,6 +5,7 @@
 mod common;
 #[path = "../conformance/compare.rs"]
 mod compare;
+mod cooperative;
 mod device;
 mod golden;
 #[path = "../conformance/harness.rs"]
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     }
     let trials = suite::trials()
         .into_iter()
+        .chain(cooperative::trials())
         .chain(golden::trials())
         .map(|trial| trial.with_ignored_flag(missing))
         .collect();
