@@ -10,11 +10,11 @@ use proxdiff::kernel::product::{DENSE_ADJOINT, DENSE_PRODUCT};
 use proxdiff::kernel::step::{COMBINE, GRADIENT_STEP, RELAX};
 
 use super::report::Report;
-use super::{Outcome, Size};
+use super::{Checked, Size};
 
 /// The median of five timed blocks of runs, after two that warm up.
-fn seconds_per_run(executor: &mut GpuExecutor, recording: &Recording<f32>) -> Outcome<f64> {
-    let mut block = |times: usize| -> Outcome<f64> {
+fn seconds_per_run(executor: &mut GpuExecutor, recording: &Recording<f32>) -> Checked<f64> {
+    let mut block = |times: usize| -> Checked<f64> {
         let start = Instant::now();
         executor.run(recording, times)?;
         executor.finish()?;
@@ -48,7 +48,7 @@ fn entries(salt: u32, count: usize) -> Vec<f32> {
 }
 
 /// The product X·W and its adjoint Xᵀ·R at the shapes of a square, of rows and of Gram matrices.
-pub fn products(gpu: &Arc<Gpu>, size: Size, report: &mut Report) -> Outcome<()> {
+pub fn products(gpu: &Arc<Gpu>, size: Size, report: &mut Report) -> Checked<()> {
     report.section("Products (rows × inner dimension × batch)");
     // Rows and columns of the design, problems, and whether it is transposed.
     let shapes: [(&str, [usize; 3], bool); 4] = [
@@ -177,7 +177,7 @@ impl Arrays {
 }
 
 /// Kernels that read and write every entry once.
-pub fn elementwise(gpu: &Arc<Gpu>, size: Size, report: &mut Report) -> Outcome<()> {
+pub fn elementwise(gpu: &Arc<Gpu>, size: Size, report: &mut Report) -> Checked<()> {
     report.section("Elementwise kernels (bytes read and written)");
     let rows = size.pick(37, 64, 512);
     // Three arrays of all problems, in an arena that the device can bind.

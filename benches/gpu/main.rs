@@ -76,7 +76,8 @@ impl Size {
     }
 }
 
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+/// What a case gives, or what is wrong with it.
+type Checked<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
     match run(&Arguments::parse()) {
@@ -88,7 +89,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn adapter(wanted: &str) -> Outcome<Option<AdapterSummary>> {
+fn adapter(wanted: &str) -> Checked<Option<AdapterSummary>> {
     let adapters = list_adapters();
     if adapters.is_empty() {
         return Ok(None);
@@ -106,7 +107,7 @@ fn adapter(wanted: &str) -> Outcome<Option<AdapterSummary>> {
     }
 }
 
-fn open(summary: &AdapterSummary, regime: Regime) -> Outcome<Arc<Gpu>> {
+fn open(summary: &AdapterSummary, regime: Regime) -> Checked<Arc<Gpu>> {
     let options = GpuOptions {
         regime,
         ..GpuOptions::default()
@@ -114,7 +115,7 @@ fn open(summary: &AdapterSummary, regime: Regime) -> Outcome<Arc<Gpu>> {
     Ok(Gpu::open(summary.index, options)?)
 }
 
-fn run(arguments: &Arguments) -> Outcome<()> {
+fn run(arguments: &Arguments) -> Checked<()> {
     let Some(summary) = adapter(&arguments.device)? else {
         println!("no GPU adapter was found: nothing is measured");
         return Ok(());

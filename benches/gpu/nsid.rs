@@ -20,13 +20,13 @@ use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::report::{Report, Timed};
-use super::{Outcome, Size};
+use super::{Checked, Size};
 
 /// Rows of a minibatch, and minibatches whose rows travel at once.
 const BATCH: usize = 100;
 const RING: usize = 128;
 
-fn problem(n: usize, d: usize) -> Outcome<(Problem, Vec<f64>)> {
+fn problem(n: usize, d: usize) -> Checked<(Problem, Vec<f64>)> {
     let mut random = ChaCha12Rng::seed_from_u64(7);
     let mut uniform = || 2.0 * ((random.next_u64() >> 11) as f64 / (1u64 << 53) as f64) - 1.0;
     let w: Vec<f64> = (0..d)
@@ -61,7 +61,7 @@ struct Steps<R: Twinned> {
 }
 
 impl<R: Twinned> Steps<R> {
-    fn new(device: &Device, problem: &Problem, points: &[Point], w: &[f64]) -> Outcome<Self> {
+    fn new(device: &Device, problem: &Problem, points: &[Point], w: &[f64]) -> Checked<Self> {
         let spectrum = Spectrum::of(problem);
         let mut executor = device.executor::<R>(points.len())?;
         let map = ProxGrad::new(&mut executor, problem, points, &spectrum, false)?;
@@ -112,7 +112,7 @@ impl<R: Twinned> Steps<R> {
     }
 
     /// Takes `count` steps and returns v.
-    fn advance(&mut self, count: usize) -> Outcome<Vec<f64>> {
+    fn advance(&mut self, count: usize) -> Checked<Vec<f64>> {
         let rows = (&self.sample, &mut self.streams);
         let control = Control::new();
         self.taken += run_steps(
@@ -127,7 +127,7 @@ impl<R: Twinned> Steps<R> {
 }
 
 /// Rows of minibatches per second.
-pub fn rows_per_second(gpu: &Arc<Gpu>, size: Size, report: &mut Report) -> Outcome<()> {
+pub fn rows_per_second(gpu: &Arc<Gpu>, size: Size, report: &mut Report) -> Checked<()> {
     report.section("NSID steps, minibatches of 100 rows shared by all problems");
     let (n, d) = size.pick((300, 20), (5000, 100), (200_000, 256));
     let steps = size.pick(130, 256, 4096);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use proxdiff::exec::gpu::{AdapterSummary, Work};
 use serde_json::{Value, json};
 
-use super::{Outcome, Size};
+use super::{Checked, Size};
 
 /// Everything that was measured.
 pub struct Report {
@@ -152,7 +152,7 @@ impl Report {
     }
 
     /// Writes the JSON.
-    pub fn write(&self, path: &Path) -> Outcome<()> {
+    pub fn write(&self, path: &Path) -> Checked<()> {
         std::fs::write(path, format!("{:#}\n", self.json))
             .map_err(|error| format!("{}: {error}", path.display()).into())
     }

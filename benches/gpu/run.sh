@@ -7,12 +7,13 @@
 # `cargo test --release --no-run --test gpu` build (strip them before they travel). BUILT is the folder
 # that they were built in, where the suite looks for the golden cases; it is linked to this checkout
 # where it does not exist. A Vulkan loader is unpacked from .gl/*.deb where the machine has none.
-# Results go to $OUT, or to the present folder: suite.txt, table.txt, gpu.json.
+# Results go to $OUT, or to the checkout: driver.txt, table.txt, gpu.json, suite.txt. SUITE_FILTER narrows
+# the suite; BENCH_SECONDS and SUITE_SECONDS limit the time of each.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 if [ $# -lt 2 ]; then
-    sed -n '2,11s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
     exit 2
 fi
 bench=$(realpath "$1")
@@ -46,7 +47,7 @@ status=0
 # The benchmark first: it is what the time on the machine is for.
 timeout "${BENCH_SECONDS:-360}" "$bench" --json "$out/gpu.json" "$@" 2>&1 | tee "$out/table.txt" ||
     status=1
-PROXDIFF_REQUIRE_GPU=1 timeout "${SUITE_SECONDS:-180}" "$suite" 2>&1 | tee "$out/suite.txt" |
+PROXDIFF_REQUIRE_GPU=1 timeout "${SUITE_SECONDS:-180}" "$suite" ${SUITE_FILTER:+"$SUITE_FILTER"} 2>&1 | tee "$out/suite.txt" |
     grep -v '\.\.\. ok$' || true
 grep -q '^test result: ok' "$out/suite.txt" || status=1
 exit $status

@@ -9,13 +9,13 @@ use std::time::Instant;
 use proxdiff::data::{Dense, Matrix};
 use proxdiff::exec::gpu::{AdapterSummary, Gpu, Regime};
 use proxdiff::exec::{Device, Executor, Recording, Scope};
-use proxdiff::hypergrad::{Settings, evaluate};
+use proxdiff::hypergrad::{Outcome, Settings, evaluate};
 use proxdiff::iterate::cg::RestrictedCg;
 use proxdiff::iterate::fista::Fista;
 use proxdiff::iterate::{Stop, StopRule, drive};
 use proxdiff::kernel::cg::SQUARE_ROOT;
 use proxdiff::kernel::step::{COMBINE, DOT};
-use proxdiff::kinds::{Precision, Preconditioner, Status, Wrt};
+use proxdiff::kinds::{Precision, Preconditioner, Solver, Status, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::map::loss_rows::LossRows;
 use proxdiff::map::operator::{per_problem, shared};
@@ -26,7 +26,7 @@ use proxdiff::{Control, Point, Problem, Specification};
 use serde_json::json;
 
 use super::report::{Report, Timed};
-use super::{Outcome, Size, open};
+use super::{Checked, Size, open};
 
 /// What is asked of a solution: its relative error, and that of its hypergradient.
 const SOLUTION: f64 = 1e-5;
@@ -66,7 +66,7 @@ fn correlated(d: usize, rho: f64, wanted: &[f64]) -> (Matrix, Vec<f64>) {
 }
 
 impl Form {
-    fn new(d: usize) -> Outcome<Self> {
+    fn new(d: usize) -> Checked<Self> {
         // A third of the coordinates carries signal of falling size and changing sign.
         let wanted: Vec<f64> = (0..d)
             .map(|j| match j % 6 {
@@ -120,7 +120,7 @@ struct Solved {
 }
 
 /// Solves and differentiates a batch; everything but the results stays on the device.
-fn solve(device: &Device, form: &Form, points: &[Point]) -> Outcome<Solved> {
+fn solve(device: &Device, form: &Form, points: &[Point]) -> Checked<Solved> {
     let (problem, spectrum, control) = (&form.problem, &form.spectrum, Control::new());
     let mut executor = device.executor::<f32>(points.len())?;
     let mut map = ProxGrad::new(&mut executor, problem, points, spectrum, false)?;
@@ -207,7 +207,7 @@ fn solve(device: &Device, form: &Form, points: &[Point]) -> Outcome<Solved> {
 
 /// The largest errors of a sample against f64 on the CPU: solution and hypergradient, and how many
 /// points were compared. Points so near a kink that f32 cannot tell its side are left out.
-fn errors(form: &Form, points: &[Point], solved: &Solved, sample: usize) -> Outcome<[f64; 3]> {
+fn errors(form: &Form, points: &[Point], solved: &Solved, sample: usize) -> Checked<[f64; 3]> {
     let p = form.problem.coordinates();
     let chosen: Vec<usize> = (0..sample.min(points.len()))
         .map(|k| k * 7919 % points.len())
@@ -278,12 +278,12 @@ fn timed(
     gpu: &std::sync::Arc<Gpu>,
     form: &Form,
     count: usize,
-) -> Outcome<(Timed, serde_json::Value)> {
+) -> Checked<(Timed, serde_json::Value)> {
     let d = form.problem.coordinates();
     let points = form.points(count);
     let device = Device::Gpu(std::sync::Arc::clone(gpu));
     let batches = count.div_ceil(capacity(gpu, d));
-    let run = || -> Outcome<(f64, Solved)> {
+    let run = || -> Checked<(f64, Solved)> {
         let start = Instant::now();
         let mut all: Option<Solved> = None;
         for batch in points.chunks(count.div_ceil(batches)) {
@@ -355,7 +355,7 @@ pub fn grid(
     size: Size,
     longest: f64,
     report: &mut Report,
-) -> Outcome<()> {
+) -> Checked<()> {
     report.section(&format!(
         "Elastic nets with hypergradients, {} regime",
         if regime == Regime::Matrix {
@@ -411,7 +411,7 @@ pub fn grid(
 }
 
 /// A million problems of d = 100.
-pub fn million(gpu: &std::sync::Arc<Gpu>, size: Size, report: &mut Report) -> Outcome<()> {
+pub fn million(gpu: &std::sync::Arc<Gpu>, size: Size, report: &mut Report) -> Checked<()> {
     let count = size.pick(300, 10_000, 1_000_000);
     report.section(&format!(
         "{count} elastic nets of d = 100 in Gram form, solutions and hypergradients on the host"
@@ -419,5 +419,34 @@ pub fn million(gpu: &std::sync::Arc<Gpu>, size: Size, report: &mut Report) -> Ou
     let form = Form::new(100)?;
     let (timed, facts) = timed(gpu, &form, count)?;
     report.problems("million", &timed, facts);
+
+    // The same through the library's entrance, which also diagnoses every point in f64 on the CPU.
+    let points = form.points(count.min(100_000));
+    let settings = Settings {
+        solver: Solver::Fista,
+        tolerance: Some(2e-6),
+        device: Device::Gpu(std::sync::Arc::clone(gpu)),
+        ..Settings::default()
+    };
+    let (precision, control) = (Precision::F32, Control::new());
+    gpu.start_clock();
+    let start = Instant::now();
+    let outcomes = evaluate(&form.problem, &points, &settings, precision, None, &control)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let work = gpu.stop_clock()?;
+    let complete = |outcome: &&Outcome| outcome.hypergradient.is_some();
+    let converged = |outcome: &&Outcome| outcome.status == Status::Converged;
+    let good = outcomes.iter().filter(complete).filter(converged).count();
+    if good < points.len() {
+        return Err(format!("evaluate: {good} of {} points converged", points.len()).into());
+    }
+    let timed = Timed {
+        name: format!("evaluate, B = {}", points.len()),
+        problems: points.len(),
+        seconds,
+        work,
+        note: "diagnosed in f64 on the CPU".to_owned(),
+    };
+    report.problems("evaluate", &timed, json!({ "d": 100 }));
     Ok(())
 }
