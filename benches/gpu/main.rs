@@ -125,25 +125,29 @@ fn run(arguments: &Arguments) -> Checked<()> {
         () if arguments.quick || (summary.software && !arguments.full) => Size::Small,
         () => Size::Full,
     };
-    let mut report = Report::new(&summary, size, arguments.peak_tflops, arguments.peak_gbytes);
+    let mut report = Report::new(
+        &summary,
+        size,
+        arguments.json.clone(),
+        arguments.peak_tflops,
+        arguments.peak_gbytes,
+    );
     {
         let gpu = open(&summary, Regime::Matrix)?;
         kernels::products(&gpu, size, &mut report)?;
         kernels::elementwise(&gpu, size, &mut report)?;
     }
-    for regime in [Regime::Matrix, Regime::Resident] {
-        study::grid(&summary, regime, size, arguments.longest, &mut report)?;
-    }
+    // The whole job first: a call may be cut short.
+    study::million(&summary, size, &mut report)?;
     {
         let gpu = open(&summary, Regime::Auto)?;
         nsid::rows_per_second(&gpu, size, &mut report)?;
     }
-    {
-        let gpu = open(&summary, Regime::Auto)?;
-        study::million(&gpu, size, &mut report)?;
+    for regime in [Regime::Matrix, Regime::Resident] {
+        study::grid(&summary, regime, size, arguments.longest, &mut report)?;
     }
-    if let Some(path) = &arguments.json {
-        report.write(path)?;
+    if report.unwritten {
+        return Err("the results could not be written".into());
     }
     Ok(())
 }

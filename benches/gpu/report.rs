@@ -1,16 +1,19 @@
 //! The table, line by line as results come, and the same as JSON.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proxdiff::exec::gpu::{AdapterSummary, Work};
 use serde_json::{Value, json};
 
-use super::{Checked, Size};
+use super::Size;
 
 /// Everything that was measured.
 pub struct Report {
     json: Value,
+    path: Option<PathBuf>,
+    /// True when the file could not be written.
+    pub unwritten: bool,
     peak_flops: Option<f64>,
     peak_bytes: Option<f64>,
     /// The fastest product so far, in operations per second: what estimates are made of.
@@ -18,10 +21,12 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report on a device; `peak_tflops` and `peak_gbytes` are what it should reach.
+    /// A report on a device, written to `path` too; `peak_tflops` and `peak_gbytes` are what the
+    /// device should reach.
     pub fn new(
         summary: &AdapterSummary,
         size: Size,
+        path: Option<PathBuf>,
         peak_tflops: Option<f64>,
         peak_gbytes: Option<f64>,
     ) -> Self {
@@ -52,6 +57,8 @@ impl Report {
         });
         Self {
             json,
+            path,
+            unwritten: false,
             peak_flops: peak_tflops.map(|peak| peak * 1e12),
             peak_bytes: peak_gbytes.map(|peak| peak * 1e9),
             best_flops: 0.0,
@@ -63,10 +70,19 @@ impl Report {
         println!("\n{title}");
     }
 
+    /// Adds a record. The file is written anew each time, so that it holds what is known when the
+    /// benchmark is cut short.
     fn push(&mut self, section: &str, record: Value) {
         match &mut self.json[section] {
             Value::Array(records) => records.push(record),
             empty => *empty = Value::Array(vec![record]),
+        }
+        if let Some(path) = &self.path
+            && let Err(error) = std::fs::write(path, format!("{:#}\n", self.json))
+        {
+            eprintln!("{}: {error}", path.display());
+            self.path = None;
+            self.unwritten = true;
         }
     }
 
@@ -149,12 +165,6 @@ impl Report {
             "idle_share": idle_share(timed), "relative_error": error,
         });
         self.push("nsid", record);
-    }
-
-    /// Writes the JSON.
-    pub fn write(&self, path: &Path) -> Checked<()> {
-        std::fs::write(path, format!("{:#}\n", self.json))
-            .map_err(|error| format!("{}: {error}", path.display()).into())
     }
 }
 

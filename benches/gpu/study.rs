@@ -348,6 +348,14 @@ fn timed(
     Ok((timed, facts))
 }
 
+fn name_of(regime: Regime) -> &'static str {
+    match regime {
+        Regime::Auto => "auto",
+        Regime::Matrix => "matrix",
+        Regime::Resident => "resident",
+    }
+}
+
 /// Problems per second with hypergradients, for sizes and batches, in one regime.
 pub fn grid(
     summary: &AdapterSummary,
@@ -358,17 +366,9 @@ pub fn grid(
 ) -> Checked<()> {
     report.section(&format!(
         "Elastic nets with hypergradients, {} regime",
-        if regime == Regime::Matrix {
-            "matrix"
-        } else {
-            "resident"
-        }
+        name_of(regime)
     ));
-    let section = if regime == Regime::Matrix {
-        "matrix"
-    } else {
-        "resident"
-    };
+    let section = name_of(regime);
     let dimensions = size.pick(&[24, 33][..], &[64, 256][..], &[64, 256, 1024, 4096][..]);
     let batches = size.pick(&[5, 40][..], &[64, 1024][..], &[64, 1024, 16_384][..]);
     for &d in dimensions {
@@ -410,22 +410,27 @@ pub fn grid(
     Ok(())
 }
 
-/// A million problems of d = 100.
-pub fn million(gpu: &std::sync::Arc<Gpu>, size: Size, report: &mut Report) -> Checked<()> {
-    let count = size.pick(300, 10_000, 1_000_000);
+/// A million problems of d = 100, in both regimes.
+pub fn million(summary: &AdapterSummary, size: Size, report: &mut Report) -> Checked<()> {
+    let count = size.pick(100, 2000, 1_000_000);
     report.section(&format!(
         "{count} elastic nets of d = 100 in Gram form, solutions and hypergradients on the host"
     ));
     let form = Form::new(100)?;
-    let (timed, facts) = timed(gpu, &form, count)?;
-    report.problems("million", &timed, facts);
+    for regime in [Regime::Matrix, Regime::Resident] {
+        let gpu = open(summary, regime)?;
+        let (mut timed, facts) = timed(&gpu, &form, count)?;
+        timed.name = format!("{}, B = {count}", name_of(regime));
+        report.problems("million", &timed, facts);
+    }
 
-    // The same through the library's entrance, which also diagnoses every point in f64 on the CPU.
+    // Through the library's entrance, which also diagnoses every point in f64 on the CPU.
+    let gpu = open(summary, Regime::Auto)?;
     let points = form.points(count.min(100_000));
     let settings = Settings {
         solver: Solver::Fista,
         tolerance: Some(2e-6),
-        device: Device::Gpu(std::sync::Arc::clone(gpu)),
+        device: Device::Gpu(std::sync::Arc::clone(&gpu)),
         ..Settings::default()
     };
     let (precision, control) = (Precision::F32, Control::new());
