@@ -6,6 +6,7 @@ mod behaviour;
 mod common;
 #[path = "../conformance/compare.rs"]
 mod compare;
+mod cooperative;
 mod device;
 mod golden;
 #[path = "../conformance/harness.rs"]
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     let trials = suite::trials()
         .into_iter()
         .chain(behaviour::trials())
+        .chain(cooperative::trials())
         .chain(golden::trials())
         .map(|trial| trial.with_ignored_flag(missing))
         .collect();
