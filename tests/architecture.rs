@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From top to bottom; modules of one layer may name each other only where it says so below.
-const LAYERS: [&[&str]; 12] = [
+const LAYERS: [&[&str]; 14] = [
     &["cli"],
+    &["sweep"],
+    &["store"],
     &["hypergrad"],
     &["iterate", "path"],
     &["map"],

@@ -9,6 +9,7 @@ mod configuration;
 mod failure;
 mod model;
 mod output;
+mod progress;
 mod runtime;
 
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use commands::{completions, devices, fit, hypergrad, predict, sweep};
+use commands::{completions, devices, fit, hypergrad, predict, runs, sweep};
 use failure::Failure;
 
 /// Solutions and hypergradients of sparse linear models.
@@ -52,9 +53,12 @@ enum Command {
     /// Solve at given strengths and differentiate the criterion.
     #[command(after_help = hypergrad::EXAMPLES)]
     Hypergrad(Box<hypergrad::Arguments>),
-    /// Evaluate a grid of strengths on held-out rows and show the best points.
+    /// Evaluate a space of strengths on held-out rows or folds and show the best points.
     #[command(after_help = sweep::EXAMPLES)]
     Sweep(Box<sweep::Arguments>),
+    /// Look into the stores of sweeps: list, show, compare, export, verify, merge.
+    #[command(after_help = runs::EXAMPLES)]
+    Runs(runs::Arguments),
     /// Show what this build can compute on.
     #[command(after_help = devices::EXAMPLES)]
     Devices(devices::Arguments),
@@ -80,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Predict(arguments) => predict::run(arguments),
         Command::Hypergrad(arguments) => hypergrad::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
+        Command::Runs(arguments) => runs::run(arguments),
         Command::Devices(arguments) => devices::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
     };

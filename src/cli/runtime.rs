@@ -55,6 +55,16 @@ impl Runtime {
         })
     }
 
+    /// The threads that compute.
+    pub fn pool(&self) -> &rayon::ThreadPool {
+        &self.pool
+    }
+
+    /// Cancelled by Ctrl-C and by the time budget.
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
     /// The number of worker threads.
     pub fn threads(&self) -> usize {
         self.pool.current_num_threads()

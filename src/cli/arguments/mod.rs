@@ -4,6 +4,7 @@ mod data;
 mod method;
 mod output;
 mod problem;
+mod sweep;
 mod tags;
 mod values;
 
@@ -11,4 +12,5 @@ pub use data::{DataArguments, TableFileArguments};
 pub use method::{HypergradientArguments, RuntimeArguments, SolverArguments};
 pub use output::{Format, OutputArguments};
 pub use problem::{LossName, PenaltyName, ProblemArguments};
+pub use sweep::{FoldArguments, SearchName, SpaceArguments, StoreArguments};
 pub use values::Strengths;

@@ -5,4 +5,5 @@ pub mod devices;
 pub mod fit;
 pub mod hypergrad;
 pub mod predict;
+pub mod runs;
 pub mod sweep;

@@ -5,6 +5,7 @@ mod csv;
 mod json;
 mod names;
 mod numbers;
+mod summary;
 mod table;
 
 use std::io::{BufWriter, Write};
@@ -18,7 +19,8 @@ use crate::hypergrad::{Outcome, Settings};
 
 pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
-pub use numbers::short;
+pub use numbers::{rough, short, significant};
+pub use summary::Summary;
 pub use table::{plain, titled};
 
 /// Outcomes with what is needed to name and explain them.
