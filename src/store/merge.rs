@@ -31,6 +31,13 @@ pub fn merge(from: &[&Path], into: &Path) -> Result<usize> {
         let source = Store::read(path)?;
         let other = source.plan()?;
         super::compare_plans(path, &plan, &other)?;
+        if let Some(fault) = super::verify(&source)?.faults.first() {
+            return Err(Error::store(
+                path,
+                fault,
+                "restore the store from a copy before it is merged",
+            ));
+        }
         drop(source);
         added += target.absorb(path)?;
     }
