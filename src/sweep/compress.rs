@@ -13,7 +13,7 @@
 //! m and ȳ are the weighted means and [R_X R_Y] the factor of the centred columns: the intercept is
 //! ȳ − m·w.
 
-use faer::Mat;
+use faer::MatRef;
 use rayon::prelude::*;
 
 use super::study::{FoldProblem, Study};
@@ -183,8 +183,8 @@ fn triangle(a: Dense) -> Dense {
     if a.rows <= a.columns {
         return a;
     }
-    let matrix = Mat::from_fn(a.rows, a.columns, |i, j| a.values[i * a.columns + j]);
-    let qr = matrix.qr();
+    let rows = MatRef::from_row_major_slice(&a.values, a.rows, a.columns);
+    let qr = rows.qr();
     let r = qr.thin_R();
     let n = a.columns;
     let mut values = vec![0.0; n * n];
