@@ -72,6 +72,29 @@ pub enum Error {
         /// What to ask for instead.
         remedy: String,
     },
+    /// A graphics device that is missing or has failed.
+    #[error("{what}; {remedy}")]
+    Device {
+        /// What kind of failure: it decides what may be tried again.
+        fault: DeviceFault,
+        /// What happened.
+        what: String,
+        /// What the user can do.
+        remedy: String,
+    },
+}
+
+/// How a device failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceFault {
+    /// There is no such device.
+    Missing,
+    /// The device was lost: reset by its driver, unplugged, or stopped by its watchdog.
+    Lost,
+    /// A buffer does not fit the device's memory or limits.
+    OutOfMemory,
+    /// A kernel does not compile, or a call is not valid: a defect of the program or the driver.
+    Invalid,
 }
 
 impl Error {
@@ -113,6 +136,24 @@ impl Error {
             path: path.to_path_buf(),
             what: what.into(),
             remedy: remedy.into(),
+        }
+    }
+
+    /// A device that is missing or has failed.
+    pub fn device(fault: DeviceFault, what: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Device {
+            fault,
+            what: what.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// How the device failed, where it did.
+    #[must_use]
+    pub fn device_fault(&self) -> Option<DeviceFault> {
+        match self {
+            Self::Device { fault, .. } => Some(*fault),
+            _ => None,
         }
     }
 

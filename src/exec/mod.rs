@@ -18,8 +18,12 @@ use crate::error::Result;
 use crate::real::Real;
 
 pub mod cpu;
+pub mod gpu;
+mod place;
 
 pub use cpu::CpuExecutor;
+pub use gpu::{Gpu, GpuExecutor, GpuOptions};
+pub use place::Device;
 
 /// Problems in a tile.
 pub const LANES: usize = 16;
@@ -106,6 +110,8 @@ pub struct Kernel {
     pub outputs: &'static [&'static str],
     /// The names of its integer parameters.
     pub parameters: &'static [&'static str],
+    /// The same in WGSL, for the GPU.
+    pub shader: &'static str,
     /// The twin in f32.
     pub twin_f32: fn(&mut Arguments<'_, f32>),
     /// The twin in f64.
@@ -116,17 +122,31 @@ pub struct Kernel {
 pub trait Twinned: Real {
     /// The twin of a kernel in this precision.
     fn twin(kernel: &Kernel) -> fn(&mut Arguments<'_, Self>);
+
+    /// An executor of this precision on a graphics device.
+    ///
+    /// # Errors
+    /// Where the device has no such arithmetic, or fails.
+    fn on_gpu(gpu: &Arc<Gpu>, problems: usize) -> Result<Box<dyn Executor<Self>>>;
 }
 
 impl Twinned for f32 {
     fn twin(kernel: &Kernel) -> fn(&mut Arguments<'_, Self>) {
         kernel.twin_f32
     }
+
+    fn on_gpu(gpu: &Arc<Gpu>, problems: usize) -> Result<Box<dyn Executor<Self>>> {
+        place::gpu_f32(gpu, problems)
+    }
 }
 
 impl Twinned for f64 {
     fn twin(kernel: &Kernel) -> fn(&mut Arguments<'_, Self>) {
         kernel.twin_f64
+    }
+
+    fn on_gpu(_: &Arc<Gpu>, _: usize) -> Result<Box<dyn Executor<Self>>> {
+        Err(place::no_gpu::<f64>())
     }
 }
 
@@ -421,6 +441,12 @@ pub trait Executor<R: Real> {
     /// A new buffer of words, zero.
     fn allocate_words(&mut self, scope: Scope, rows: usize) -> WordBuf;
 
+    /// A new shared buffer for the entries of a dense design, row by row: a device may store it in
+    /// pages or in half precision, or leave it on the host and stream its rows.
+    fn allocate_design(&mut self, rows: usize, columns: usize) -> Buf {
+        self.allocate(Scope::Shared, rows * columns)
+    }
+
     /// Fills a buffer from the host.
     fn upload(&mut self, buf: Buf, values: &[R]);
 
@@ -451,4 +477,50 @@ pub trait Executor<R: Real> {
 
     /// Brings the problems that were set aside back, each to its place.
     fn unfocus(&mut self);
+}
+
+impl<R: Real, E: Executor<R> + ?Sized> Executor<R> for Box<E> {
+    fn problems(&self) -> usize {
+        (**self).problems()
+    }
+
+    fn allocate(&mut self, scope: Scope, rows: usize) -> Buf {
+        (**self).allocate(scope, rows)
+    }
+
+    fn allocate_words(&mut self, scope: Scope, rows: usize) -> WordBuf {
+        (**self).allocate_words(scope, rows)
+    }
+
+    fn allocate_design(&mut self, rows: usize, columns: usize) -> Buf {
+        (**self).allocate_design(rows, columns)
+    }
+
+    fn upload(&mut self, buf: Buf, values: &[R]) {
+        (**self).upload(buf, values);
+    }
+
+    fn upload_words(&mut self, buf: WordBuf, words: &[u32]) {
+        (**self).upload_words(buf, words);
+    }
+
+    fn run(&mut self, recording: &Recording<R>, times: usize) -> Result<()> {
+        (**self).run(recording, times)
+    }
+
+    fn download(&self, buf: Buf) -> Result<Vec<R>> {
+        (**self).download(buf)
+    }
+
+    fn download_words(&self, buf: WordBuf) -> Result<Vec<u32>> {
+        (**self).download_words(buf)
+    }
+
+    fn focus(&mut self, problems: &[usize]) {
+        (**self).focus(problems);
+    }
+
+    fn unfocus(&mut self) {
+        (**self).unfocus();
+    }
 }

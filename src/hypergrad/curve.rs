@@ -5,7 +5,7 @@
 
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::exec::{Buf, Executor, Recording, Scope};
+use crate::exec::{Buf, Device, Executor, Recording, Scope};
 use crate::kernel::sampled::ADVANCE;
 use crate::kernel::step::ACCUMULATE;
 use crate::kernel::trace::RING_STORE;
@@ -68,13 +68,13 @@ pub fn curve(
         settings.method,
         Some(Method::ItdForward | Method::ItdReverse)
     );
-    let gram = gram_serves::<f64>(problem, &settings.wrt);
+    let gram = gram_serves::<f64>(problem, settings);
     let directions = directions(problem, &settings.wrt);
     let count = if forward { directions.len() } else { 1 };
 
     // The trajectory of w, and for ITD of a tangent per direction.
     let lanes = vec![point; count];
-    let mut stage = Stage::<f64>::new(problem, &lanes, &spectrum, gram)?;
+    let mut stage = Stage::<f64>::new(problem, &lanes, &spectrum, gram, &Device::Cpu)?;
     let p = stage.map.coordinates;
     let tangents = forward.then(|| {
         stage
@@ -89,7 +89,7 @@ pub fn curve(
 
     // Every step of the curve as a problem of one batch, at its own w_t.
     let batch = vec![point; steps.len()];
-    let mut stage = Stage::<f64>::new(problem, &batch, &spectrum, gram)?;
+    let mut stage = Stage::<f64>::new(problem, &batch, &spectrum, gram, &Device::Cpu)?;
     let row = |step: usize, lane: usize, tangent: bool| {
         let width = if forward { 2 * p } else { p };
         let at = (step * count + lane) * width + if tangent { p } else { 0 };
@@ -264,7 +264,7 @@ pub fn sampled_curve(
     let spectrum = Spectrum::of(problem);
     spectrum.check_convex()?;
     let points = vec![point; seeds.len()];
-    let mut stage = Stage::<f64>::new(problem, &points, &spectrum, false)?;
+    let mut stage = Stage::<f64>::new(problem, &points, &spectrum, false, &Device::Cpu)?;
     stage.map.allocate_sums(&mut stage.executor, &settings.wrt);
     let w: Vec<f64> = solved
         .iter()

@@ -2,7 +2,7 @@
 
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::exec::{Executor, LANES, Recording, Twinned};
+use crate::exec::{Device, Executor, LANES, Recording, Twinned};
 use crate::iterate::Progress;
 use crate::kinds::{Method, Precision, Solver, Status};
 use crate::loss::Loss;
@@ -12,6 +12,7 @@ use crate::path::{self, PathSettings, RestrictedFactor, RestrictedMethod};
 use crate::problem::{Point, Problem};
 use crate::real::{convert, widen};
 
+use super::offload;
 use super::outcome::{Hypergradient, Outcome};
 use super::report::diagnose;
 use super::settings::Settings;
@@ -65,10 +66,15 @@ pub fn evaluate_along(
     problem.check_points(points)?;
     settings.check_against(problem)?;
     check_warm(problem, points, settings, warm)?;
-    let points = (points, paths);
-    let work = || match precision {
-        Precision::F64 => evaluate_in::<f64>(problem, points, settings, warm, control),
-        Precision::F32 => evaluate_in::<f32>(problem, points, settings, warm, control),
+    let along = (points, paths);
+    let work = || match (&settings.device, precision) {
+        (Device::Cpu, Precision::F64) => {
+            evaluate_in::<f64>(problem, along, settings, warm, control)
+        }
+        (Device::Cpu, Precision::F32) => {
+            evaluate_in::<f32>(problem, along, settings, warm, control)
+        }
+        _ => offload::evaluate(problem, points, settings, precision, warm, control),
     };
     if settings.threads == 0 {
         return work();
@@ -120,7 +126,7 @@ pub(super) struct Solved<R> {
     pub(super) sums: Option<RawSums>,
 }
 
-fn evaluate_in<R: Twinned>(
+pub(super) fn evaluate_in<R: Twinned>(
     problem: &Problem,
     (points, paths): (&[Point], Option<&[Vec<usize>]>),
     settings: &Settings,
@@ -163,6 +169,35 @@ fn evaluate_in<R: Twinned>(
         control.report_finished(chunk.len());
     }
     Ok(outcomes)
+}
+
+/// The solutions of all points in f32, scaled coefficients; what is not finite becomes zero.
+///
+/// # Errors
+/// When the executor fails.
+pub(super) fn solve_only(
+    problem: &Problem,
+    points: &[Point],
+    settings: &Settings,
+    warm: Option<&[WarmStart]>,
+    control: &Control,
+) -> Result<Vec<Vec<f64>>> {
+    let spectrum = Spectrum::of(problem);
+    spectrum.check_convex()?;
+    let settings = Settings {
+        method: None,
+        ..settings.clone()
+    };
+    let along = (points, None);
+    let solved = solve::<f32>(problem, along, &spectrum, &settings, warm, control)?;
+    let finite = |w: Vec<f64>| {
+        if w.iter().all(|w| w.is_finite()) {
+            w
+        } else {
+            vec![0.0; w.len()]
+        }
+    };
+    Ok(solved.into_iter().map(|solved| finite(solved.w)).collect())
 }
 
 /// The solutions of all points, by the solver that the settings name.
@@ -218,8 +253,8 @@ fn solve<R: Twinned>(
         return Ok(solutions.into_iter().map(solved).collect());
     }
     let gram =
-        unrolled::gram_serves::<R>(problem, &settings.wrt) && settings.solver != Solver::Stochastic;
-    let mut stage = Stage::<R>::new(problem, points, spectrum, gram)?;
+        unrolled::gram_serves::<R>(problem, settings) && settings.solver != Solver::Stochastic;
+    let mut stage = Stage::<R>::new(problem, points, spectrum, gram, &settings.device)?;
     if let Some(warm) = warm {
         let start: Vec<f64> = warm
             .iter()
@@ -257,7 +292,7 @@ fn differentiate<R: Twinned>(
     (solved, warm): (&[Solved<R>], Option<&[WarmStart]>),
     control: &Control,
 ) -> Result<Vec<Outcome>> {
-    let mut stage = Stage::<R>::new(problem, points, spectrum, false)?;
+    let mut stage = Stage::<R>::new(problem, points, spectrum, false, &settings.device)?;
     let w: Vec<f64> = solved
         .iter()
         .flat_map(|solved| solved.w.iter().copied())
@@ -269,7 +304,7 @@ fn differentiate<R: Twinned>(
     let diagnosed = if R::NAME == "f64" {
         diagnose(&mut stage, solved, &differentiated, &criteria, settings)?
     } else {
-        let mut exact = Stage::<f64>::new(problem, points, spectrum, false)?;
+        let mut exact = Stage::<f64>::new(problem, points, spectrum, false, &Device::Cpu)?;
         exact.set_solution(&w);
         let criteria = exact.linearize()?;
         let with_adjoint = differentiated.iter().any(|d| !d.v.is_empty());

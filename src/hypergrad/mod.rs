@@ -6,6 +6,7 @@ mod diagnose;
 mod evaluate;
 pub mod host;
 mod implicit;
+mod offload;
 mod outcome;
 mod report;
 mod sampled;

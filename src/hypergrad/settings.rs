@@ -1,6 +1,7 @@
 //! What a user may choose about solving and differentiating; one struct, validated once.
 
 use crate::error::{Error, Result};
+use crate::exec::Device;
 use crate::kinds::{Method, Preconditioner, Solver, Wrt};
 use crate::loss::Loss;
 use crate::penalty::Penalty;
@@ -30,6 +31,9 @@ pub struct Settings {
     pub stochastic: StochasticSettings,
     /// Worker threads; 0 takes all cores (default: 0). Results do not depend on it.
     pub threads: usize,
+    /// Where recordings run (default: the CPU). A graphics device computes in f32; f64 results are
+    /// refined from its solutions on the CPU.
+    pub device: Device,
 }
 
 impl Default for Settings {
@@ -45,6 +49,7 @@ impl Default for Settings {
             contraction: false,
             stochastic: StochasticSettings::default(),
             threads: 0,
+            device: Device::Cpu,
         }
     }
 }

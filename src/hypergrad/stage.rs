@@ -2,7 +2,7 @@
 
 use crate::control::Control;
 use crate::error::Result;
-use crate::exec::{Buf, CpuExecutor, Executor, Recording, Scope, Twinned};
+use crate::exec::{Buf, Device, Executor, Recording, Scope, Twinned};
 use crate::iterate::fista::Fista;
 use crate::iterate::picard::Picard;
 use crate::iterate::stochastic::{Streams, record_proximal_step, run_steps};
@@ -21,7 +21,7 @@ use crate::real::{Real, convert};
 
 use super::settings::Settings;
 
-/// Points of one problem on the CPU executor.
+/// Points of one problem on an executor.
 pub struct Stage<'a, R> {
     /// The problem.
     pub problem: &'a Problem,
@@ -30,7 +30,7 @@ pub struct Stage<'a, R> {
     /// The spectrum that the steps come from.
     pub spectrum: &'a Spectrum,
     /// The executor.
-    pub executor: CpuExecutor<R>,
+    pub executor: Box<dyn Executor<R>>,
     /// Φ.
     pub map: ProxGrad,
     /// E and its rows.
@@ -57,8 +57,9 @@ impl<'a, R: Twinned> Stage<'a, R> {
         points: &'a [Point],
         spectrum: &'a Spectrum,
         gram: bool,
+        device: &Device,
     ) -> Result<Self> {
-        let mut executor = CpuExecutor::new(points.len());
+        let mut executor = device.executor::<R>(points.len())?;
         let map = ProxGrad::new(&mut executor, problem, points, spectrum, gram)?;
         let criterion = &problem.criterion;
         let sign_and_classes = (problem.classes, criterion.sign);

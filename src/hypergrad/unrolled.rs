@@ -51,14 +51,20 @@ const FORWARD_LANES: usize = 2048;
 /// Points of reverse ITD that run at once: their trajectories are held together.
 const REVERSE_POINTS: usize = 64;
 
-/// True when the Gram form serves: f64, n > p, and no derivative that needs the rows.
-pub fn gram_serves<R: Real>(problem: &Problem, wrt: &[Wrt]) -> bool {
+/// The tolerance from which on the Gram form, whose rounding is that of the squares, serves in f32.
+const GRAM_TOLERANCE_F32: f64 = 1e-5;
+
+/// True when the Gram form serves: n > p, no derivative that needs the rows, and f64 or a tolerance
+/// that its rounding in f32 cannot spoil.
+pub fn gram_serves<R: Real>(problem: &Problem, settings: &Settings) -> bool {
+    let wrt = &settings.wrt;
     let rows_needed = wrt.contains(&Wrt::SampleWeights) || wrt.contains(&Wrt::Perturbation);
+    let coarse = settings.tolerance.is_some_and(|t| t >= GRAM_TOLERANCE_F32);
     problem.loss == Loss::Squared
         && matches!(problem.train.design.matrix, Matrix::Dense(_))
         && problem.train.rows() > problem.coordinates() / 2
         && problem.coordinates() <= 4096
-        && R::NAME == "f64"
+        && (R::NAME == "f64" || coarse)
         && !rows_needed
 }
 
@@ -84,7 +90,8 @@ pub fn forward<R: Twinned>(
             problem,
             &chunk_points,
             spectrum,
-            gram_serves::<R>(problem, &settings.wrt),
+            gram_serves::<R>(problem, settings),
+            &settings.device,
         )?;
         let (progress, derivatives) = forward_chunk(&mut stage, chunk, settings, control)?;
         let w = widen(&stage.executor.download(stage.w)?);
@@ -306,7 +313,8 @@ fn reverse_chunk<R: Twinned>(
         problem,
         points,
         spectrum,
-        gram_serves::<R>(problem, &settings.wrt),
+        gram_serves::<R>(problem, settings),
+        &settings.device,
     )?;
     stage.map.allocate_sums(&mut stage.executor, &settings.wrt);
     let scales = stage.scales()?;

@@ -25,6 +25,12 @@ macro_rules! kernel {
             inputs: &[$(stringify!($input)),*],
             outputs: &[$(stringify!($output)),*],
             parameters: &[$(stringify!($parameter)),*],
+            shader: include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/shaders/",
+                stringify!($twin),
+                ".wgsl"
+            )),
             twin_f32: $twin::<f32>,
             twin_f64: $twin::<f64>,
         };

@@ -26,7 +26,7 @@ kernel! {
 
 kernel! {
     /// G (columns·c) = `X[rows]`ᵀ·R, X sparse by rows.
-    SAMPLED_SPARSE_ADJOINT = sampled_sparse_adjoint(starts, indices, values, rows, counter, r) -> (g) [batch, ring, classes]
+    SAMPLED_SPARSE_ADJOINT = sampled_sparse_adjoint(starts, indices, values, rows, counter, r) -> (g) [batch, ring, columns, classes]
 }
 
 kernel! {
@@ -235,10 +235,11 @@ fn sampled_sparse_product<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`SAMPLED_SPARSE_ADJOINT`].
 fn sampled_sparse_adjoint<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (b, ring, c) = (
+    let (b, ring, d, c) = (
         arguments.parameter(0),
         arguments.parameter(1),
         arguments.parameter(2),
+        arguments.parameter(3),
     );
     let (starts, indices) = (arguments.input(0).words(), arguments.input(1).words());
     let (values, rows, r) = (
@@ -248,7 +249,7 @@ fn sampled_sparse_adjoint<R: Real>(arguments: &mut Arguments<'_, R>) {
     );
     let start = slot(arguments.input(4), b, ring);
     let g = arguments.output(0);
-    g.fill(R::zero());
+    g[..d * c * LANES].fill(R::zero());
     for i in 0..b {
         for lane in 0..LANES {
             let at = rows.word(start + i, lane) as usize;

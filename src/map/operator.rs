@@ -65,7 +65,11 @@ impl Operator {
         classes: usize,
     ) -> Self {
         let storage = match &design.matrix {
-            Matrix::Dense(m) => Storage::Dense(shared(executor, &m.values)),
+            Matrix::Dense(m) => {
+                let x = executor.allocate_design(m.rows, m.columns);
+                executor.upload(x, &convert::<R>(&m.values));
+                Storage::Dense(x)
+            }
             Matrix::Sparse(m) => {
                 let by_rows = Compressed::upload(executor, m);
                 let by_columns = Compressed::upload(executor, &m.transposed());
@@ -222,7 +226,7 @@ impl Operator {
                         r.into(),
                     ],
                     &[g.into()],
-                    &[batch, ring, self.classes],
+                    &[batch, ring, self.columns, self.classes],
                 );
                 self.center_adjoint(recording, center.as_deref(), r, g, batch);
             }

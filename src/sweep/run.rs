@@ -14,6 +14,7 @@ use super::measure::cells;
 use super::study::{FoldProblem, Study};
 use crate::control::Control;
 use crate::error::Result;
+use crate::exec::Device;
 use crate::hypergrad::evaluate_along;
 use crate::problem::Point;
 use crate::store::{Cell, Claim, Number, Plan, Store, Unit};
@@ -41,8 +42,8 @@ pub struct Run<'a> {
     pub stop: &'a Control,
     /// Which units are this process's: `(i, n)` for those equal to i modulo n.
     pub shard: (usize, usize),
-    /// The device's name.
-    pub device: &'a str,
+    /// What computes: the CPU by as many workers as there are threads, any other device by one.
+    pub devices: &'a [Device],
     /// Where progress is reported.
     pub monitor: &'a Monitor,
 }
@@ -137,26 +138,37 @@ impl Run<'_> {
     /// # Errors
     /// The first error of a worker; what was finished is stored.
     pub fn execute(&self, store: &mut Store) -> Result<()> {
-        let workers = self.pool.current_num_threads().min(self.plan.unit_count());
+        let threads = self.pool.current_num_threads();
+        let workers = self.devices.iter().flat_map(|device| {
+            let count = if device.is_cpu() { threads } else { 1 };
+            std::iter::repeat_n(device, count.min(self.plan.unit_count()))
+        });
         let problems: Problems = Mutex::new(HashMap::new());
         let failed = AtomicBool::new(false);
         let done = AtomicBool::new(false);
         let shared = Mutex::new(store);
         let mut outcome = Ok(());
+        let work = |device: &Device| {
+            let result = self.work(device, &shared, &problems, &failed);
+            if result.is_err() {
+                failed.store(true, Ordering::Relaxed);
+            }
+            result
+        };
         std::thread::scope(|scope| {
+            let work = &work;
             let heart = scope.spawn(|| self.keep_beating(&shared, &done));
-            let work = || {
-                let result = self.work(&shared, &problems, &failed);
-                if result.is_err() {
-                    failed.store(true, Ordering::Relaxed);
-                }
-                result
-            };
-            let handles: Vec<_> = (0..workers.max(1)).map(|_| scope.spawn(work)).collect();
+            let handles: Vec<_> = workers
+                .map(|device| scope.spawn(move || work(device)))
+                .collect();
             for handle in handles {
                 let result = match handle.join() {
                     Ok(result) => result,
-                    Err(panic) => std::panic::resume_unwind(panic),
+                    Err(panic) => {
+                        done.store(true, Ordering::Relaxed);
+                        heart.thread().unpark();
+                        std::panic::resume_unwind(panic)
+                    }
                 };
                 if outcome.is_ok() {
                     outcome = result;
@@ -185,10 +197,12 @@ impl Run<'_> {
 
     fn work(
         &self,
+        device: &Device,
         store: &Mutex<&mut Store>,
         problems: &Problems,
         failed: &AtomicBool,
     ) -> Result<()> {
+        let name = device.name();
         let mut count = 1;
         loop {
             if self.stop.should_stop() || failed.load(Ordering::Relaxed) {
@@ -204,9 +218,9 @@ impl Run<'_> {
                 }
             };
             let begin = Instant::now();
-            let results = self.solve(&units, problems)?;
+            let results = self.solve(device, &units, problems)?;
             let seconds = begin.elapsed().as_secs_f64();
-            lock(store).finish(&results, seconds, self.device)?;
+            lock(store).finish(&results, seconds, &name)?;
             for (unit, cells) in &results {
                 self.monitor.count(unit.study, cells);
             }
@@ -235,7 +249,12 @@ impl Run<'_> {
     }
 
     /// Solves, differentiates and measures units of one fold.
-    fn solve(&self, units: &[Unit], problems: &Problems) -> Result<Vec<(Unit, Vec<Cell>)>> {
+    fn solve(
+        &self,
+        device: &Device,
+        units: &[Unit],
+        problems: &Problems,
+    ) -> Result<Vec<(Unit, Vec<Cell>)>> {
         let (study, fold) = (units[0].study, units[0].fold);
         let record = &self.plan.studies[study];
         let problem = self.problem(study, fold, problems)?;
@@ -257,6 +276,7 @@ impl Run<'_> {
         }
         let settings = crate::hypergrad::Settings {
             threads: 0,
+            device: device.clone(),
             ..self.studies[study].settings.clone()
         };
         // Stopping waits for running batches: what is stored is whole.

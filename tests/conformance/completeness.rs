@@ -33,7 +33,7 @@ fn every_kernel_has_cases() {
         "only {} declarations were found",
         declared.len()
     );
-    let tested: BTreeSet<String> = super::entries()
+    let tested: BTreeSet<String> = crate::harness::entries()
         .iter()
         .map(|entry| entry.kernel.name.to_string())
         .collect();

@@ -4,6 +4,7 @@ use proxdiff::exec::{Executor, Kernel, Recording, Scope, Source, Twinned};
 use proxdiff::real::Real;
 
 use crate::compare::{Sum, difference};
+use crate::{linear, penalties, rows, sampled, time};
 
 /// What a kernel binds: words or real numbers, shared (one row) or one row per problem.
 #[derive(Debug, Clone)]
@@ -41,6 +42,18 @@ pub struct Shape {
     pub n: usize,
     pub d: usize,
     pub c: usize,
+}
+
+/// Every kernel of the program with its cases.
+pub fn entries() -> Vec<Entry> {
+    [
+        linear::entries(),
+        penalties::entries(),
+        rows::entries(),
+        sampled::entries(),
+        time::entries(),
+    ]
+    .concat()
 }
 
 const PROBLEMS: [usize; 5] = [1, 15, 16, 17, 33];
@@ -172,8 +185,18 @@ pub fn word_table(values: &[usize]) -> Given {
     }
 }
 
-/// Runs every case of a kernel on executors of a kind, and compares.
-pub fn check<R: Twinned>(make: &dyn Fn(usize) -> Box<dyn Executor<R>>, entry: &Entry) {
+/// Runs every case of a kernel on executors of a kind, and compares. `store` is what the executor
+/// does to an entry of the dense design; `intact` says, after a call, whether nothing was written
+/// beside the outputs.
+///
+/// # Errors
+/// What differs first.
+pub fn check<R: Twinned, E: Executor<R>>(
+    make: &dyn Fn(usize) -> E,
+    store: fn(f64) -> f64,
+    intact: &dyn Fn(&E) -> bool,
+    entry: &Entry,
+) -> Result<(), String> {
     let name = entry.kernel.name;
     let seed = name.bytes().fold(7u64, |hash, byte| {
         hash.wrapping_mul(31).wrapping_add(u64::from(byte))
@@ -201,19 +224,32 @@ pub fn check<R: Twinned>(make: &dyn Fn(usize) -> Box<dyn Executor<R>>, entry: &E
                     .iter_mut()
                     .for_each(|value| *value = Real::to_f64(R::of(*value)));
             }
-            let found = run(&mut *make(problems), entry.kernel, &call);
+            for (given, name) in call.inputs.iter_mut().zip(entry.kernel.inputs) {
+                if *name == "design" {
+                    given
+                        .values
+                        .iter_mut()
+                        .for_each(|value| *value = store(*value));
+                }
+            }
+            let mut executor = make(problems);
+            let found = run(&mut executor, entry.kernel, &call);
+            if !intact(&executor) {
+                return Err(format!("{name}, {:?}: wrote past its outputs", draw.shape));
+            }
             for (index, found) in found.iter().enumerate() {
                 let expected = expected(entry, &call, problems, index);
                 if let Some(what) = difference(found, &expected, epsilon) {
-                    panic!(
+                    return Err(format!(
                         "{name} in {}, {:?}, output {index}: {what}",
                         R::NAME,
                         draw.shape
-                    );
+                    ));
                 }
             }
         }
     }
+    Ok(())
 }
 
 fn run<R: Twinned>(
@@ -221,8 +257,15 @@ fn run<R: Twinned>(
     kernel: &'static Kernel,
     call: &Call,
 ) -> Vec<Vec<f64>> {
-    let mut bind = |given: &Given| -> Source {
-        if given.words {
+    let columns = kernel.parameters.iter().position(|&name| name == "columns");
+    let mut bind = |given: &Given, name: &str| -> Source {
+        if name == "design" {
+            let columns = columns.map_or(1, |at| call.parameters[at]);
+            let buf = executor.allocate_design(given.rows / columns, columns);
+            let values: Vec<R> = given.values.iter().map(|&value| R::of(value)).collect();
+            executor.upload(buf, &values);
+            buf.into()
+        } else if given.words {
             let buf = executor.allocate_words(given.scope, given.rows);
             let words: Vec<u32> = given.values.iter().map(|&value| value as u32).collect();
             executor.upload_words(buf, &words);
@@ -234,8 +277,12 @@ fn run<R: Twinned>(
             buf.into()
         }
     };
-    let inputs: Vec<Source> = call.inputs.iter().map(&mut bind).collect();
-    let outputs: Vec<Source> = call.outputs.iter().map(&mut bind).collect();
+    let mut bind_all = |given: &[Given], names: &[&str]| -> Vec<Source> {
+        let pairs = given.iter().zip(names);
+        pairs.map(|(given, name)| bind(given, name)).collect()
+    };
+    let inputs = bind_all(&call.inputs, kernel.inputs);
+    let outputs = bind_all(&call.outputs, kernel.outputs);
     let mut recording = Recording::new();
     recording.dispatch(kernel, &inputs, &outputs, &call.parameters);
     executor.run(&recording, 1).unwrap();

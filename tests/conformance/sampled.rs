@@ -125,19 +125,13 @@ pub fn entries() -> Vec<Entry> {
                 Call {
                     inputs: vec![starts, indices, values, rows, counter, g.own(batch * s.c)],
                     outputs: vec![g.own(s.d * s.c)],
-                    parameters: vec![batch, RING, s.c],
+                    parameters: vec![batch, RING, s.d, s.c],
                 }
             },
             reference: |i, p, out| {
-                let d = out[0].len() / p[2];
+                let (d, c) = (p[2], p[3]);
                 let x = expand(&i[0], &i[1], &i[2], d);
-                adjoint(
-                    &x,
-                    &slot(&i[3], i[4][0], p[0]),
-                    &i[5],
-                    (d, p[2]),
-                    &mut out[0],
-                );
+                adjoint(&x, &slot(&i[3], i[4][0], p[0]), &i[5], (d, c), &mut out[0]);
             },
         },
         Entry {

@@ -48,7 +48,7 @@ pub fn count(text: &str) -> Result<usize, String> {
 pub fn shard(text: &str) -> Result<(usize, usize), String> {
     let parts = text.split_once('/').and_then(|(at, of)| {
         let (at, of): (usize, usize) = (at.trim().parse().ok()?, of.trim().parse().ok()?);
-        (of > 0 && at <= of).then_some((at % of, of))
+        (of > 0 && at <= of).then(|| (at % of, of))
     });
     parts.ok_or_else(|| "give i/N with i from 0 to N, as in 0/4".into())
 }

@@ -16,6 +16,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Report, Summary, by_criterion, write};
 use crate::cli::progress::Progress;
 use crate::cli::runtime::Runtime;
+use crate::exec::Device;
 use crate::store::{self, Store};
 use crate::sweep::run::{Monitor, Run};
 
@@ -133,7 +134,7 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         pool: runtime.pool(),
         stop: runtime.control(),
         shard,
-        device: runtime.device,
+        devices: &[Device::Cpu],
         monitor: &monitor,
     };
     {

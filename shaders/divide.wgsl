@@ -1,0 +1,17 @@
+// out = X/diagonal.
+fn divide(team: Team) {
+    const x = 0u;
+    const diagonal = 1u;
+    const out = 2u;
+    let coordinates = parameter(0u);
+    let slot = team.slot;
+    for (var j = team.lane; j < coordinates; j += team.lanes) {
+        var value = own(x, j, slot);
+        let divisor = own(diagonal, j, slot);
+        // A coordinate without curvature is left as it is: its right-hand side is zero.
+        if (divisor > 0.0) {
+            value = value / divisor;
+        }
+        put(out, j, slot, value);
+    }
+}

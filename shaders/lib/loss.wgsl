@@ -1,0 +1,128 @@
+// Value, slope and curvature of one row of a loss, as functions of its linear predictor z and its
+// target y; δ is Huber's. Rows of the multinomial loss have many predictors: its kernels put their
+// softmax together from the pieces at the end.
+
+const LOSS_SQUARED: u32 = 0u;
+const LOSS_LOGISTIC: u32 = 1u;
+const LOSS_MULTINOMIAL: u32 = 2u;
+const LOSS_HUBER: u32 = 3u;
+const LOSS_SQUARED_HINGE: u32 = 4u;
+const LOSS_QUADRATIC: u32 = 5u;
+
+// exp(x); drivers that limit the argument first would lose a NaN.
+fn exponential(x: f32) -> f32 {
+    if (is_nan(x)) {
+        return x;
+    }
+    return exp(x);
+}
+
+// log((1 + s)/(1 − s)) = 2 artanh(s) for |s| ≤ 1/3. A series, for two reasons: log(1 + x) cancels for
+// small x, and near one a driver's logarithm is exact to 2⁻²¹ only.
+fn log_of_ratio(s: f32) -> f32 {
+    let q = s * s;
+    var series = 1.0 / 15.0;
+    series = series * q + 1.0 / 13.0;
+    series = series * q + 1.0 / 11.0;
+    series = series * q + 1.0 / 9.0;
+    series = series * q + 1.0 / 7.0;
+    series = series * q + 1.0 / 5.0;
+    series = series * q + 1.0 / 3.0;
+    return 2.0 * s + 2.0 * s * q * series;
+}
+
+// log x for a normal x ≥ 1; what is not finite is returned.
+fn natural_logarithm(x: f32) -> f32 {
+    if (!is_finite(x)) {
+        return x;
+    }
+    // x = mantissa·2^exponent, 1 ≤ mantissa < 2.
+    let bits = bitcast<u32>(x);
+    let exponent = f32(bits >> 23u) - 127.0;
+    let mantissa = bitcast<f32>((bits & 0x7fffffu) | 0x3f800000u);
+    return exponent * 0.6931471805599453 + log_of_ratio((mantissa - 1.0) / (mantissa + 1.0));
+}
+
+// σ(t) = 1/(1 + exp(−t)), without overflow.
+fn sigmoid(t: f32) -> f32 {
+    let tail = exponential(-abs(t));
+    if (t >= 0.0) {
+        return 1.0 / (1.0 + tail);
+    }
+    return tail / (1.0 + tail);
+}
+
+// log(1 + exp(t)), without overflow and without cancellation.
+fn softplus(t: f32) -> f32 {
+    if (is_nan(t)) {
+        return t;
+    }
+    let tail = exp(-abs(t));
+    return max(t, 0.0) + log_of_ratio(tail / (2.0 + tail));
+}
+
+// ℓ(z, y).
+fn row_loss(loss: u32, z: f32, y: f32, delta: f32) -> f32 {
+    if (loss == LOSS_LOGISTIC) {
+        return softplus(-y * z);
+    }
+    if (loss == LOSS_SQUARED_HINGE) {
+        let slack = 1.0 - y * z;
+        if (!is_nan(slack) && slack <= 0.0) {
+            return 0.0;
+        }
+        return 0.5 * slack * slack;
+    }
+    let e = abs(z - y);
+    if (loss == LOSS_HUBER && !(is_nan(e) || e <= delta)) {
+        return delta * e - 0.5 * delta * delta;
+    }
+    return 0.5 * e * e;
+}
+
+// r = ∂ℓ/∂z. For the quadratic form with z = (Qw)_i, y = b_i it is (Qw − b)_i.
+fn row_residual(loss: u32, z: f32, y: f32, delta: f32) -> f32 {
+    if (loss == LOSS_LOGISTIC) {
+        return -y * sigmoid(-y * z);
+    }
+    if (loss == LOSS_SQUARED_HINGE) {
+        let slack = 1.0 - y * z;
+        if (!is_nan(slack) && slack <= 0.0) {
+            return 0.0;
+        }
+        return -y * slack;
+    }
+    let e = z - y;
+    if (loss == LOSS_HUBER) {
+        return clip(e, -delta, delta);
+    }
+    return e;
+}
+
+// h = ∂²ℓ/∂z²: an element of the Clarke Jacobian where the residual has a kink.
+fn row_curvature(loss: u32, z: f32, y: f32, delta: f32) -> f32 {
+    if (loss == LOSS_LOGISTIC) {
+        // σ(z)σ(−z) = e/(1 + e)², e = exp(−|z|): one exponential, no overflow.
+        let tail = exponential(-abs(z));
+        return tail / ((1.0 + tail) * (1.0 + tail));
+    }
+    if (loss == LOSS_SQUARED_HINGE) {
+        return select(0.0, 1.0, y * z < 1.0);
+    }
+    if (loss == LOSS_HUBER) {
+        return select(0.0, 1.0, abs(z - y) <= delta);
+    }
+    return 1.0;
+}
+
+// The largest of `count` entries of binding z, past NaN, which the exponentials keep.
+fn largest_of(z: u32, first: u32, count: u32, slot: u32) -> f32 {
+    var largest = -infinity();
+    for (var k = 0u; k < count; k++) {
+        let value = own(z, first + k, slot);
+        if (!is_nan(value) && value > largest) {
+            largest = value;
+        }
+    }
+    return largest;
+}

@@ -1,0 +1,17 @@
+// out (penalized) ← out + factor·γλ₂Z.
+fn prior_vjp(team: Team) {
+    const z = 0u;
+    const l2 = 1u;
+    const gamma = 2u;
+    const factor = 3u;
+    const out = 4u;
+    let penalized = parameter(0u);
+    let slot = team.slot;
+    if (team.lane >= penalized) {
+        return;
+    }
+    let share = real(factor, 0u, slot) * real(gamma, 0u, slot) * real(l2, 0u, slot);
+    for (var j = team.lane; j < penalized; j += team.lanes) {
+        put(out, j, slot, own(out, j, slot) + share * own(z, j, slot));
+    }
+}

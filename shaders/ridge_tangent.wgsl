@@ -1,0 +1,22 @@
+// out ← out − γ(λ̇₂(W − c) − λ₂ċ) over the penalised coordinates.
+fn ridge_tangent(team: Team) {
+    const w = 0u;
+    const prior = 1u;
+    const l2 = 2u;
+    const l2_tangent = 3u;
+    const prior_tangent = 4u;
+    const gamma = 5u;
+    const out = 6u;
+    let penalized = parameter(0u);
+    let slot = team.slot;
+    if (team.lane >= penalized) {
+        return;
+    }
+    let ridge = real(l2, 0u, slot);
+    let change = real(l2_tangent, 0u, slot);
+    let rate = real(gamma, 0u, slot);
+    for (var j = team.lane; j < penalized; j += team.lanes) {
+        let pull = change * (own(w, j, slot) - real(prior, j, slot)) - ridge * real(prior_tangent, j, slot);
+        put(out, j, slot, own(out, j, slot) - rate * pull);
+    }
+}

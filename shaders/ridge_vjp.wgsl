@@ -1,0 +1,20 @@
+// out (1) ← out − factor·γ(W − c)·Z over the penalised coordinates.
+fn ridge_vjp(team: Team) {
+    const w = 0u;
+    const z = 1u;
+    const prior = 2u;
+    const gamma = 3u;
+    const factor = 4u;
+    const out = 5u;
+    let penalized = parameter(0u);
+    let slot = team.slot;
+    var sum = 0.0;
+    for (var j = team.lane; j < penalized; j += team.lanes) {
+        sum += (own(w, j, slot) - real(prior, j, slot)) * own(z, j, slot);
+    }
+    let total = team_sum(sum);
+    if (team.lane == 0u) {
+        let share = real(factor, 0u, slot) * real(gamma, 0u, slot);
+        put(out, 0u, slot, own(out, 0u, slot) - share * total);
+    }
+}

@@ -1,0 +1,16 @@
+// X ← ring[counter mod slots].
+fn ring_load(team: Team) {
+    const ring = 0u;
+    const counter = 1u;
+    const x = 2u;
+    let coordinates = parameter(0u);
+    let slots = parameter(1u);
+    let slot = team.slot;
+    if (team.lane >= coordinates) {
+        return;
+    }
+    let start = word(counter, 0u, slot) % slots * coordinates;
+    for (var j = team.lane; j < coordinates; j += team.lanes) {
+        put(x, j, slot, own(ring, start + j, slot));
+    }
+}

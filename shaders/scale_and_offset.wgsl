@@ -1,0 +1,23 @@
+// W' = W∘σ⁻¹ and the offset m·W' (c).
+fn scale_and_offset(team: Team) {
+    const center = 0u;
+    const inverse_scale = 1u;
+    const w = 2u;
+    const scaled = 3u;
+    const offset = 4u;
+    let columns = parameter(0u);
+    let classes = parameter(1u);
+    let slot = team.slot;
+    for (var k = 0u; k < classes; k++) {
+        var sum = 0.0;
+        for (var j = team.lane; j < columns; j += team.lanes) {
+            let value = own(w, j * classes + k, slot) * common_real(inverse_scale, j);
+            put(scaled, j * classes + k, slot, value);
+            sum += common_real(center, j) * value;
+        }
+        let total = team_sum(sum);
+        if (team.lane == 0u) {
+            put(offset, k, slot, total);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+// active ← 1 where first ≤ counter < last, else 0.
+fn window(team: Team) {
+    const first = 0u;
+    const last = 1u;
+    const counter = 2u;
+    const active_ = 3u;
+    let slot = team.slot;
+    if (team.lane != 0u) {
+        return;
+    }
+    let now = word(counter, 0u, slot);
+    if (word(first, 0u, slot) <= now && now < word(last, 0u, slot)) {
+        put_word(active_, 0u, slot, 1u);
+    } else {
+        put_word(active_, 0u, slot, 0u);
+    }
+}

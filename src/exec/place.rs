@@ -1,0 +1,79 @@
+//! Where a computation runs.
+
+use std::sync::Arc;
+
+use super::{CpuExecutor, Executor, Gpu, GpuExecutor, Twinned};
+use crate::error::{Error, Result};
+use crate::real::Real;
+
+/// The CPU, a graphics device, or several devices that share the work.
+#[derive(Debug, Clone, Default)]
+pub enum Device {
+    /// This machine's CPU.
+    #[default]
+    Cpu,
+    /// An opened graphics device.
+    Gpu(Arc<Gpu>),
+    /// Several devices at once: each takes the next chunk of points when it is free.
+    Several(Vec<Device>),
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Cpu, Self::Cpu) => true,
+            (Self::Gpu(a), Self::Gpu(b)) => Arc::ptr_eq(a, b),
+            (Self::Several(a), Self::Several(b)) => a == b,
+            _ => false,
+        }
+    }
+}
+
+impl Device {
+    /// Its name in outputs: `cpu`, or that of the adapter.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::Cpu => "cpu".to_owned(),
+            Self::Gpu(gpu) => gpu.summary.name.clone(),
+            Self::Several(devices) => {
+                let names: Vec<String> = devices.iter().map(Self::name).collect();
+                names.join(" + ")
+            }
+        }
+    }
+
+    /// True where recordings run on the CPU.
+    #[must_use]
+    pub fn is_cpu(&self) -> bool {
+        matches!(self, Self::Cpu)
+    }
+
+    /// An executor for a batch of `problems`.
+    ///
+    /// # Errors
+    /// When the device fails, or has no arithmetic of this precision.
+    pub fn executor<R: Twinned>(&self, problems: usize) -> Result<Box<dyn Executor<R>>> {
+        match self {
+            Self::Cpu => Ok(Box::new(CpuExecutor::new(problems))),
+            Self::Gpu(gpu) => R::on_gpu(gpu, problems),
+            Self::Several(devices) => devices
+                .first()
+                .unwrap_or(&Self::Cpu)
+                .executor::<R>(problems),
+        }
+    }
+}
+
+/// f32 on a graphics device.
+pub(super) fn gpu_f32(gpu: &Arc<Gpu>, problems: usize) -> Result<Box<dyn Executor<f32>>> {
+    Ok(Box::new(GpuExecutor::new(gpu, problems)?))
+}
+
+/// Why there is no executor of this precision on a graphics device.
+pub(super) fn no_gpu<R: Real>() -> Error {
+    Error::unsupported(
+        format!("arithmetic in {} on a graphics device", R::NAME),
+        "use f32, whose results can be refined to f64, or --device cpu",
+    )
+}

@@ -1,0 +1,43 @@
+//! The GPU executor, on whatever device this machine has (software rasterisers too). Without one
+//! these tests are listed as ignored; with PROXDIFF_REQUIRE_GPU set, that is a failure.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../conformance/compare.rs"]
+mod compare;
+mod device;
+mod golden;
+#[path = "../conformance/harness.rs"]
+mod harness;
+#[path = "../conformance/linear.rs"]
+mod linear;
+#[path = "../conformance/penalties.rs"]
+mod penalties;
+#[path = "../conformance/rows.rs"]
+mod rows;
+#[path = "../conformance/sampled.rs"]
+mod sampled;
+mod suite;
+#[path = "../conformance/time.rs"]
+mod time;
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // One device: its tests take turns.
+    arguments.test_threads = Some(1);
+    let missing = !device::is_there();
+    if missing && std::env::var_os("PROXDIFF_REQUIRE_GPU").is_some() {
+        eprintln!("no GPU adapter was found, and PROXDIFF_REQUIRE_GPU is set");
+        return ExitCode::FAILURE;
+    }
+    let trials = suite::trials()
+        .into_iter()
+        .chain(golden::trials())
+        .map(|trial| trial.with_ignored_flag(missing))
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}

@@ -1,0 +1,187 @@
+//! The kernels' WGSL: every file binds what its kernel declares and makes a valid module.
+
+use std::fs;
+use std::path::Path;
+
+use naga::front::wgsl;
+use naga::valid::{Capabilities, ValidationFlags, Validator};
+use proxdiff::exec::gpu::program::{self, Shader, Storage, Sums, Variant};
+
+/// What `kernel! { … NAME = twin(inputs) -> (outputs) [parameters] }` says.
+struct Declaration {
+    name: String,
+    bindings: Vec<String>,
+    parameters: Vec<String>,
+}
+
+fn read(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The names of a list.
+fn names(list: &str) -> impl Iterator<Item = String> {
+    list.split(',')
+        .map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty())
+}
+
+fn between<'a>(text: &'a str, open: &str, close: &str) -> &'a str {
+    let start = text
+        .find(open)
+        .unwrap_or_else(|| panic!("{open} in {text}"))
+        + open.len();
+    let length = text[start..]
+        .find(close)
+        .unwrap_or_else(|| panic!("{close} in {text}"));
+    &text[start..start + length]
+}
+
+fn declarations() -> Vec<Declaration> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/kernel");
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for block in text.split("\nkernel! {").skip(1) {
+            let line = block
+                .lines()
+                .map(str::trim)
+                .find(|line| !line.is_empty() && !line.starts_with("//"))
+                .unwrap();
+            let (inputs, outputs) = line.split_once(" -> ").unwrap();
+            found.push(Declaration {
+                name: between(inputs, " = ", "(").to_owned(),
+                bindings: names(between(inputs, "(", ")"))
+                    .chain(names(between(outputs, "(", ")")))
+                    .collect(),
+                parameters: names(between(outputs, "[", "]")).collect(),
+            });
+        }
+    }
+    assert!(found.len() > 50, "only {} declarations", found.len());
+    found
+}
+
+/// A name as WGSL takes it: reserved words end in an underscore.
+fn safe(name: &str) -> String {
+    if naga::keywords::wgsl::RESERVED.contains(&name) {
+        format!("{name}_")
+    } else {
+        name.to_owned()
+    }
+}
+
+/// The kernel's function: functions of WGSL keep their names.
+fn function(name: &str) -> String {
+    match name {
+        "dot" | "distance" | "select" => format!("{name}_kernel"),
+        _ => name.to_owned(),
+    }
+}
+
+/// The kernel as programs are made of it.
+fn shader(kernel: &Declaration) -> Shader {
+    let text = read(&format!("shaders/{}.wgsl", kernel.name));
+    Shader {
+        name: kernel.name.clone().leak(),
+        text: text.leak(),
+    }
+}
+
+/// Every way of storing the design and of adding up.
+fn variants() -> Vec<Variant> {
+    let storages = [Storage::F32, Storage::NativeF16, Storage::PackedF16];
+    let pairs = storages
+        .map(|storage| [Sums::Workgroup, Sums::Subgroup].map(|sums| Variant { storage, sums }));
+    pairs.concat()
+}
+
+fn assert_valid(name: &str, text: &str) {
+    let module = match wgsl::parse_str(text) {
+        Ok(module) => module,
+        Err(error) => panic!("{name}: {}", error.emit_to_string(text)),
+    };
+    let capabilities = Capabilities::SUBGROUP
+        | Capabilities::SHADER_FLOAT16
+        | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    if let Err(error) = Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
+        panic!("{name}: {}", error.emit_to_string(text));
+    }
+}
+
+#[test]
+fn every_kernel_makes_a_valid_module() {
+    for kernel in &declarations() {
+        for variant in variants() {
+            let text = program::module(&[shader(kernel)], false, variant);
+            assert_valid(&kernel.name, &text);
+        }
+    }
+}
+
+#[test]
+fn all_kernels_fit_into_one_resident_module() {
+    let shaders: Vec<Shader> = declarations().iter().map(shader).collect();
+    for variant in variants() {
+        assert_valid("all", &program::module(&shaders, true, variant));
+    }
+}
+
+#[test]
+fn the_executors_own_programs_are_valid() {
+    for shader in [program::COPY_ROWS, program::FILL_ROWS, program::SUM_PARTS] {
+        for variant in variants() {
+            assert_valid(shader.name, &program::module(&[shader], false, variant));
+        }
+    }
+    for variant in variants() {
+        assert_valid("tiled_product", &program::tiled_product(variant));
+    }
+    assert_valid("repack", program::repack());
+}
+
+/// A comparator that cannot fail would prove nothing.
+#[test]
+#[should_panic(expected = "broken")]
+fn a_broken_shader_is_found() {
+    let broken = Shader {
+        name: "broken",
+        text: "fn broken(team: Team) { reals[0] = words[0]; }",
+    };
+    let variant = variants()[0];
+    assert_valid("broken", &program::module(&[broken], false, variant));
+}
+
+#[test]
+fn bindings_and_parameters_are_those_declared() {
+    for kernel in declarations() {
+        let shader = read(&format!("shaders/{}.wgsl", kernel.name));
+        let head = format!("fn {}(team: Team) {{\n", function(&kernel.name));
+        let body = shader
+            .split_once(&head)
+            .unwrap_or_else(|| panic!("no `{}` in {}", head.trim(), kernel.name))
+            .1;
+        let expected: Vec<String> = kernel
+            .bindings
+            .iter()
+            .enumerate()
+            .map(|(at, name)| format!("    const {} = {at}u;", safe(name)))
+            .collect();
+        let found: Vec<&str> = body.lines().take(expected.len()).collect();
+        assert_eq!(found, expected, "{}", kernel.name);
+        // Parameters that are not used may be missing.
+        let mut last = None;
+        for line in body.lines().filter(|line| line.contains("= parameter(")) {
+            let name = between(line, "let ", " ");
+            let at: usize = between(line, "parameter(", "u)").parse().unwrap();
+            assert_eq!(
+                kernel.parameters.get(at).map(|name| safe(name)).as_deref(),
+                Some(name),
+                "{}: {line}",
+                kernel.name
+            );
+            assert!(last < Some(at), "{}: {line}", kernel.name);
+            last = Some(at);
+        }
+    }
+}
