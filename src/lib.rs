@@ -89,11 +89,14 @@
 //! | [`sweep`] | large sweeps: spaces, folds, plans, the scheduler, the choice of a point |
 //! | [`store`] | the results of a sweep in one file, resumed, shared, exported |
 //! | [`kinds`], [`real`], [`error`] | tags, precisions, errors |
+//! | [`app`] | the published experiments, poisoning as a measurement of robustness |
+//! | [`report`] | plots, images and pages |
 //! | [`cli`] | the program `proxdiff` |
 //!
 //! The programs in `examples/` fit a CSV (`fit_csv`), tune by gradient descent
 //! (`hyperparameter_descent`) and train a network that is a fixed point (`equilibrium_network`).
 
+pub mod app;
 pub mod cli;
 pub mod control;
 pub mod data;
@@ -110,6 +113,7 @@ pub mod path;
 pub mod penalty;
 pub mod problem;
 pub mod real;
+pub mod report;
 pub mod store;
 pub mod sweep;
 

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use commands::{completions, devices, fit, hypergrad, predict, runs, sweep};
+use commands::{completions, devices, fit, hypergrad, poison, predict, reproduce, runs, sweep};
 use failure::Failure;
 
 /// Solutions and hypergradients of sparse linear models.
@@ -59,6 +59,12 @@ enum Command {
     /// Look into the stores of sweeps: list, show, compare, export, verify, merge.
     #[command(after_help = runs::EXAMPLES)]
     Runs(runs::Arguments),
+    /// Measure how robust a model of one's own is against perturbed training rows.
+    #[command(after_help = poison::EXAMPLES)]
+    Poison(Box<poison::Arguments>),
+    /// Run a published experiment: numbers, figures, a page.
+    #[command(after_help = reproduce::EXAMPLES)]
+    Reproduce(Box<reproduce::Arguments>),
     /// Show what this build can compute on.
     #[command(after_help = devices::EXAMPLES)]
     Devices(devices::Arguments),
@@ -85,6 +91,8 @@ pub fn run() -> ExitCode {
         Command::Hypergrad(arguments) => hypergrad::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
         Command::Runs(arguments) => runs::run(arguments),
+        Command::Poison(arguments) => poison::run(arguments),
+        Command::Reproduce(arguments) => reproduce::run(arguments),
         Command::Devices(arguments) => devices::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
     };

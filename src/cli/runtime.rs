@@ -100,6 +100,17 @@ impl Runtime {
         Ok(self.pool.install(evaluate)?)
     }
 
+    /// Any other work, in this runtime's threads, with a progress bar on a terminal. The control
+    /// counts `total` finished parts.
+    pub fn run<T: Send>(
+        &self,
+        total: usize,
+        work: impl FnOnce(&Control) -> crate::Result<T> + Send,
+    ) -> Result<T, Failure> {
+        let _progress = Progress::start(&self.control, total);
+        Ok(self.pool.install(|| work(&self.control))?)
+    }
+
     /// What the exit status says about outcomes that have been printed.
     pub fn conclude(&self, outcomes: &[Outcome], strict: bool) -> Result<(), Failure> {
         let converged = |outcome: &&Outcome| outcome.status == Status::Converged;
@@ -173,9 +184,7 @@ impl Progress {
                     return;
                 }
                 let bar = ProgressBar::new(total as u64);
-                if let Ok(style) =
-                    ProgressStyle::with_template("{bar:40} {pos}/{len} points, {elapsed}")
-                {
+                if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len}, {elapsed}") {
                     bar.set_style(style);
                 }
                 while !done.load(Ordering::Relaxed) {

@@ -149,6 +149,31 @@ pub fn curve(
         .collect())
 }
 
+/// The iterates w_0 … w_last of the Picard iteration from w_0 = 0, in f64; p scaled coordinates each.
+///
+/// # Errors
+/// [`Error::Value`] and [`Error::Unsupported`] for a point that does not fit, or an interruption.
+pub fn iterates(
+    problem: &Problem,
+    point: Point,
+    last: usize,
+    control: &Control,
+) -> Result<Vec<Vec<f64>>> {
+    problem.check_points(&[point])?;
+    let spectrum = Spectrum::of(problem);
+    spectrum.check_convex()?;
+    let points = [point];
+    let nothing = Settings {
+        wrt: Vec::new(),
+        ..Settings::default()
+    };
+    let gram = gram_serves::<f64>(problem, &nothing);
+    let mut stage = Stage::<f64>::new(problem, &points, &spectrum, gram, &Device::Cpu)?;
+    let p = stage.map.coordinates;
+    let trajectory = trajectory(&mut stage, false, last, control)?;
+    Ok(trajectory.chunks_exact(p).map(<[f64]>::to_vec).collect())
+}
+
 /// w_0 … w_last (and ẇ beside each), step-major, problem-major within a step.
 fn trajectory(
     stage: &mut Stage<'_, f64>,

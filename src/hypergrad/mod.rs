@@ -6,6 +6,7 @@ mod diagnose;
 mod evaluate;
 pub mod host;
 mod implicit;
+pub mod minibatch;
 mod offload;
 mod outcome;
 mod report;
@@ -15,7 +16,7 @@ mod stage;
 mod sums;
 mod unrolled;
 
-pub use curve::{CurvePoint, curve, sampled_curve};
+pub use curve::{CurvePoint, curve, iterates, sampled_curve};
 pub use evaluate::{WarmStart, evaluate, evaluate_along};
 pub use outcome::{Hypergradient, Outcome, Warning, WarningKind};
 pub use settings::{MinibatchSteps, Settings, StochasticSettings};

@@ -94,6 +94,18 @@ impl RawSums {
         }
     }
 
+    /// The part of one kind of hyperparameter, where it was asked for.
+    pub fn part_mut(&mut self, wrt: Wrt) -> Option<&mut Vec<f64>> {
+        match wrt {
+            Wrt::L1 => self.strengths.as_mut(),
+            Wrt::L2 => self.ridge.as_mut(),
+            Wrt::Prior => self.prior.as_mut(),
+            Wrt::SampleWeights => self.weights.as_mut(),
+            Wrt::Perturbation => self.perturbation.as_mut(),
+            Wrt::BoxBounds => self.bounds.as_mut(),
+        }
+    }
+
     /// Sets the derivative along one direction.
     pub fn set(&mut self, direction: Direction, value: f64) {
         let (part, at) = match direction {

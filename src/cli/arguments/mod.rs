@@ -6,7 +6,7 @@ mod output;
 mod problem;
 mod sweep;
 mod tags;
-mod values;
+pub mod values;
 
 pub use data::{DataArguments, TableFileArguments};
 pub use method::{HypergradientArguments, RuntimeArguments, SolverArguments};

@@ -72,6 +72,23 @@ pub fn read(
     Ok(Tables { all, validation })
 }
 
+/// The test rows that two files, or one, hold.
+pub fn read_test(
+    arguments: &DataArguments,
+    x: Option<&Path>,
+    y: Option<&Path>,
+) -> std::result::Result<Option<Dataset>, Failure> {
+    let options = ReadOptions {
+        targets: arguments.target.clone(),
+        ..read_options(&arguments.file)
+    };
+    Ok(match (x, y) {
+        (Some(x), Some(y)) => Some(readers::read_pair(x, y, &options)?),
+        (Some(x), None) => Some(readers::read_dataset(x, &options)?),
+        _ => None,
+    })
+}
+
 /// The file that --sample-weights names; what is no file is a column.
 fn weights_file(arguments: &DataArguments) -> Option<&Path> {
     arguments

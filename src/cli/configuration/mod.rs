@@ -8,7 +8,7 @@ mod points;
 mod settings;
 mod study;
 
-pub use data::read_options;
+pub use data::{read_options, read_test};
 pub use file::studies;
 pub use plan::{Planned, planned};
 pub use points::{Defaults, points};

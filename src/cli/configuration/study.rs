@@ -150,12 +150,58 @@ impl<'a> Study<'a> {
         })
     }
 
+    /// The model with its validation rows, and with test rows where a share of all rows or a table
+    /// of their own gives them; also which rows train, where some were held out.
+    pub fn subject(
+        &self,
+        test_fraction: f64,
+        test: Option<&Dataset>,
+    ) -> Result<(Specification, Option<problem::Rows>, Option<Vec<usize>>)> {
+        let all = &self.tables.all;
+        let (mut kept, mut drawn) = ((0..all.rows()).collect::<Vec<usize>>(), None);
+        if test.is_none() && test_fraction > 0.0 {
+            // The seeds of the two splits differ, or they would choose alike.
+            let seed = self.data.seed.wrapping_add(1);
+            let (rest, held) = split::hold_out(all.rows(), test_fraction, seed)?;
+            kept = rest;
+            drawn = Some(all.select_rows(&held));
+        }
+        let mut validation = self.tables.validation.clone();
+        if validation.is_none() {
+            let fraction = self.data.val_fraction.unwrap_or(HELD_OUT);
+            let (training, held) = split::hold_out(kept.len(), fraction, self.data.seed)?;
+            let of = |places: &[usize]| places.iter().map(|&at| kept[at]).collect::<Vec<_>>();
+            validation = Some(all.select_rows(&of(&held)));
+            kept = of(&training);
+        }
+        let test = match (test, &drawn) {
+            (Some(test), _) => Some(self.rows(&test.clone().align(&all.feature_names)?)?),
+            (None, Some(drawn)) => Some(self.rows(drawn)?),
+            (None, None) => None,
+        };
+        let split = (kept.len() < all.rows()).then(|| kept.clone());
+        let train = all.select_rows(&kept);
+        Ok((
+            self.specification(&train, validation.as_ref())?,
+            test,
+            split,
+        ))
+    }
+
     fn problem(&self, train: &Dataset, validation: Option<&Dataset>) -> Result<Problem> {
-        let mut specification = self.specification(train, validation)?;
+        Problem::new(self.specification(train, validation)?)
+    }
+
+    fn specification(
+        &self,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+    ) -> Result<Specification> {
+        let mut specification = self.without_class_weights(train, validation)?;
         if let Some(wanted) = &self.data.class_weights {
             specification.train.weights = Some(classes::weighted(train, &self.classes, wanted)?);
         }
-        Problem::new(specification)
+        Ok(specification)
     }
 
     /// All rows, and those of the validation files.
@@ -166,7 +212,8 @@ impl<'a> Study<'a> {
     /// The problem on all rows with the rows' own weights, and the weights of classes beside them.
     pub fn unsplit(&self) -> Result<(Specification, Option<ClassWeighting>)> {
         let all = &self.tables.all;
-        let specification = self.specification(all, self.tables.validation.as_ref())?;
+        let validation = self.tables.validation.as_ref();
+        let specification = self.without_class_weights(all, validation)?;
         let class_weights = match &self.data.class_weights {
             None => None,
             Some(wanted) => {
@@ -184,7 +231,7 @@ impl<'a> Study<'a> {
         Ok((specification, class_weights))
     }
 
-    fn specification(
+    fn without_class_weights(
         &self,
         train: &Dataset,
         validation: Option<&Dataset>,

@@ -4,6 +4,7 @@
 mod csv;
 mod json;
 mod names;
+mod npy;
 mod numbers;
 mod summary;
 mod table;
@@ -19,6 +20,7 @@ use crate::hypergrad::{Outcome, Settings};
 
 pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
+pub use npy::write_npy;
 pub use numbers::{rough, short, significant};
 pub use summary::Summary;
 pub use table::{plain, titled};

@@ -1,0 +1,317 @@
+//! Figures and the page of an experiment.
+
+use super::poison::{AtBudget, Measured, Measurement};
+use super::record::{Curve, CurveMethod, Record, Setting};
+use crate::data::Dense;
+use crate::error::{Error, Result};
+use crate::report::image::{self, Picture};
+use crate::report::{Axis, Band, Mark, Page, Plot, Section, Series, Theme};
+
+/// The figure of one setting: error against x, both as the experiment counts them.
+#[must_use]
+pub fn plot(record: &Record, setting: &Setting) -> Plot {
+    let steps = record.experiment == "deterministic";
+    let series = setting.curves.iter().map(series).collect();
+    let floor = if steps { 1e-15 } else { 0.0 };
+    let lowest = setting
+        .curves
+        .iter()
+        .flat_map(|curve| curve.low.iter().copied())
+        .filter(|&error| error > floor)
+        .fold(f64::INFINITY, f64::min);
+    let highest = setting
+        .curves
+        .iter()
+        .flat_map(|curve| curve.high.iter().copied())
+        .filter(|error| error.is_finite())
+        .fold(0.0, f64::max);
+    let y = Axis::log("normalised error ‖g − ∇f‖ / ‖∇f‖");
+    Plot {
+        title: match record.experiment {
+            "deterministic" => "Error of the hypergradient after t steps".into(),
+            _ => "Error of the hypergradient against samples used".into(),
+        },
+        subtitle: format!(
+            "l1 = {}, l2 = {}; {} of {} coefficients on the support",
+            setting.l1, setting.l2, setting.support, setting.coordinates
+        ),
+        x: if steps {
+            Axis::linear("steps t")
+        } else {
+            Axis::log("samples used")
+        },
+        // A few wild values must not squeeze the rest.
+        y: if lowest < highest {
+            y.between(lowest, highest.min(100.0))
+        } else {
+            y
+        },
+        series,
+        marks: setting
+            .support_identified_at
+            .map(|t| Mark {
+                x: t as f64,
+                label: format!("support identified at t = {t}"),
+            })
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn series(curve: &Curve) -> Series {
+    let has_band = curve.rms.is_some();
+    Series {
+        label: curve.method.label().into(),
+        x: curve.x.clone(),
+        y: curve.error.clone(),
+        band: has_band.then(|| Band {
+            low: curve.low.clone(),
+            high: curve.high.clone(),
+        }),
+        markers: has_band && curve.x.len() <= 40,
+        dashed: matches!(
+            curve.method,
+            CurveMethod::AidCg | CurveMethod::SidConstant | CurveMethod::NsidConstant
+        ),
+        color: None,
+    }
+}
+
+/// The page with every figure and the numbers behind it.
+#[must_use]
+pub fn page(record: &Record) -> Page {
+    let mut sections = vec![Section::Text(format!(
+        "{}. {} arithmetic on {}, {:.1} s. The method is that of R. Grazzi, M. Pontil and S. Salzo, \
+         Nonsmooth Implicit Differentiation, ICML 2024.",
+        record.design, record.precision, record.device, record.seconds
+    ))];
+    sections.extend(record.notes.iter().cloned().map(Section::Text));
+    for setting in &record.settings {
+        sections.push(Section::Heading(format!(
+            "l1 = {}, l2 = {}",
+            setting.l1, setting.l2
+        )));
+        sections.push(Section::Figure {
+            svg: plot(record, setting).svg(Theme::Auto),
+            caption: caption(record, setting),
+        });
+        sections.push(table(record, setting));
+    }
+    Page {
+        title: format!("proxdiff: the {} experiment", record.experiment),
+        sections,
+    }
+}
+
+fn caption(record: &Record, setting: &Setting) -> String {
+    let mut text = match record.experiment {
+        "deterministic" => String::from(
+            "Implicit methods linearise at w_t and take t products; ITD differentiates the t steps.",
+        ),
+        _ => String::from(
+            "Lines are medians over the seeds, bands reach from the 10 % to the 90 % quantile.",
+        ),
+    };
+    if let Some(t) = setting.support_identified_at {
+        text += &format!(" Before t = {t} the support still changes, and errors do not fall.");
+    }
+    text
+}
+
+/// Rows of the table: at most this many, evenly chosen.
+const TABLE_ROWS: usize = 11;
+
+fn table(record: &Record, setting: &Setting) -> Section {
+    let mut head = vec![record.x.to_string()];
+    head.extend(setting.curves.iter().map(|c| c.method.label().to_string()));
+    // Curves may have x of their own: every curve has its value at the last of its x at or before.
+    let longest = setting.curves.iter().max_by_key(|curve| curve.x.len());
+    let xs = longest.map_or(&[][..], |curve| &curve.x);
+    let count = TABLE_ROWS.min(xs.len());
+    let rows = (0..count)
+        .map(|row| {
+            let x = xs[row * (xs.len() - 1) / (count - 1).max(1)];
+            let mut cells = vec![format!("{x}")];
+            cells.extend(setting.curves.iter().map(|curve| {
+                let at = curve.x.partition_point(|&other| other <= x);
+                match at.checked_sub(1).map(|at| curve.error[at]) {
+                    Some(error) if error.is_finite() => format!("{error:.2e}"),
+                    _ => "–".into(),
+                }
+            }));
+            cells
+        })
+        .collect();
+    Section::Table { head, rows }
+}
+
+/// Error or accuracy against the budget of a poisoning: clean, moved at random, poisoned.
+#[must_use]
+pub fn robustness(measurement: &Measurement) -> Plot {
+    let classifies = measurement.clean.validation.accuracy.is_some();
+    let shown = |measured: &Measured| measured.test.unwrap_or(measured.validation).headline();
+    let mut x = vec![0.0];
+    x.extend(measurement.budgets.iter().map(|at| at.budget));
+    let clean = shown(&measurement.clean);
+    let curve = |label: &str, of: &dyn Fn(&AtBudget) -> (f64, f64, f64)| {
+        let all: Vec<(f64, f64, f64)> = std::iter::once((clean, clean, clean))
+            .chain(measurement.budgets.iter().map(of))
+            .collect();
+        Series {
+            label: label.into(),
+            x: x.clone(),
+            y: all.iter().map(|v| v.0).collect(),
+            band: Some(Band {
+                low: all.iter().map(|v| v.1).collect(),
+                high: all.iter().map(|v| v.2).collect(),
+            }),
+            markers: true,
+            ..Series::default()
+        }
+    };
+    let spread = |measured: &[Measured]| {
+        let values: Vec<f64> = measured.iter().map(shown).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        (mean, low, high)
+    };
+    let rows = if measurement.clean.test.is_some() {
+        "test rows"
+    } else {
+        "validation rows"
+    };
+    let what = if classifies {
+        "accuracy"
+    } else {
+        "root mean square error"
+    };
+    Plot {
+        title: "Robustness against perturbed training rows".into(),
+        subtitle: format!(
+            "{} rows moved; {what} on {rows}, bands over restarts",
+            measurement.rows.len()
+        ),
+        x: Axis::linear("budget per row"),
+        y: Axis::linear(what),
+        series: vec![
+            curve("moved at random", &|at| spread(&at.random)),
+            curve("poisoned", &|at| {
+                let (_, low, high) = spread(&at.attacks);
+                (shown(&at.poisoned), low, high)
+            }),
+        ],
+        marks: Vec::new(),
+    }
+}
+
+/// Pictures that a grid shows, in as many columns.
+const PICTURES: usize = 10;
+
+/// A grid for image data: rows as they are, as poisoned at the largest budget, and the difference,
+/// for the rows that matter most. `None` where the width does not divide the features.
+///
+/// # Errors
+/// Those of the image encoder.
+pub fn picture_grid(x: &Dense, measurement: &Measurement, width: usize) -> Result<Option<Vec<u8>>> {
+    let Some(last) = measurement.budgets.last() else {
+        return Ok(None);
+    };
+    let d = x.columns;
+    if width == 0 || d % width != 0 {
+        return Err(Error::value(
+            "image width",
+            format!("{width} does not divide the {d} features"),
+            "give the number of pixels in a row of a picture",
+        ));
+    }
+    let (low, high) = x
+        .values
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| {
+            (low.min(x), high.max(x))
+        });
+    let grey = |x: f64| (x - low) / (high - low);
+    let places: Vec<(usize, usize)> = measurement
+        .row_slopes
+        .iter()
+        .take(PICTURES)
+        .filter_map(|&(row, _)| {
+            let at = measurement.rows.iter().position(|&other| other == row)?;
+            Some((row, at))
+        })
+        .collect();
+    let moved = |at: usize| &last.perturbation.values[at * d..(at + 1) * d];
+    let picture = |values: Vec<f64>| Picture { width, values };
+    let clean = places
+        .iter()
+        .map(|&(row, _)| picture(x.row(row).iter().map(|&x| grey(x)).collect()));
+    let poisoned = places.iter().map(|&(row, at)| {
+        let sum = x.row(row).iter().zip(moved(at)).map(|(x, p)| grey(x + p));
+        picture(sum.collect())
+    });
+    let difference = places.iter().map(|&(_, at)| {
+        let shift = moved(at).iter().map(|p| 0.5 + 0.5 * p / last.budget);
+        picture(shift.collect())
+    });
+    let all: Vec<Picture> = clean.chain(poisoned).chain(difference).collect();
+    image::grid(&all, places.len().max(1), (168 / width).max(1)).map(Some)
+}
+
+/// The page of a poisoning measurement.
+#[must_use]
+pub fn robustness_page(measurement: &Measurement, source: &str, grid: Option<Vec<u8>>) -> Page {
+    let mut sections = vec![
+        Section::Text(format!(
+            "{source}. {} training rows were moved within a budget: at random, and along the \
+             hypergradient of the validation loss. The model was trained anew on each result. This \
+             measures the robustness of a model of one's own.",
+            measurement.rows.len()
+        )),
+        Section::Figure {
+            svg: robustness(measurement).svg(Theme::Auto),
+            caption: "Lines: the mean over random moves; the worst attack on validation rows."
+                .into(),
+        },
+    ];
+    let number = |value: f64| format!("{value:.4}");
+    let mut rows = Vec::new();
+    let mut row = |name: String, measured: &Measured| {
+        rows.push(vec![
+            name,
+            number(measured.validation.loss),
+            number(measured.validation.headline()),
+            measured
+                .test
+                .map_or("–".into(), |test| number(test.headline())),
+        ]);
+    };
+    row("clean".into(), &measurement.clean);
+    for at in &measurement.budgets {
+        for (run, measured) in at.random.iter().enumerate() {
+            row(format!("{} at random, {}", at.budget, run + 1), measured);
+        }
+        for (run, measured) in at.attacks.iter().enumerate() {
+            row(format!("{} attack {}", at.budget, run + 1), measured);
+        }
+    }
+    sections.push(Section::Table {
+        head: ["model", "validation loss", "validation", "test"]
+            .map(String::from)
+            .to_vec(),
+        rows,
+    });
+    if let Some(png) = grid {
+        sections.push(Section::Image {
+            png,
+            caption:
+                "The rows that matter most: as they are, as poisoned at the largest budget, and \
+                      what was added (grey: nothing)."
+                    .into(),
+        });
+    }
+    Page {
+        title: "proxdiff: robustness against poisoned training rows".into(),
+        sections,
+    }
+}

@@ -1,0 +1,148 @@
+//! Training anew on perturbed data, and judging the model.
+
+use serde::Serialize;
+
+use super::ascent::row_loss;
+use super::{Subject, perturbed};
+use crate::control::Control;
+use crate::data::{Dense, Design, Matrix};
+use crate::error::{Error, Result};
+use crate::hypergrad::minibatch::predictors;
+use crate::loss::Loss;
+use crate::path::{self, PathSettings};
+use crate::problem::{Problem, Rows};
+
+/// How a model does on some rows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Score {
+    /// The mean loss.
+    pub loss: f64,
+    /// The share of rows in their class, for classifiers.
+    pub accuracy: Option<f64>,
+    /// The root of the mean square of y − z, for regressors.
+    pub rmse: Option<f64>,
+}
+
+impl Score {
+    /// The accuracy, or the root mean square error.
+    #[must_use]
+    pub fn headline(&self) -> f64 {
+        self.accuracy.or(self.rmse).unwrap_or(f64::NAN)
+    }
+}
+
+/// How a model does on validation and test rows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Measured {
+    /// On the rows that the attack sees.
+    pub validation: Score,
+    /// On rows that it does not see.
+    pub test: Option<Score>,
+}
+
+/// Trains and judges.
+pub(super) struct Judge<'a> {
+    subject: &'a Subject,
+    validation: &'a Rows,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn new(subject: &'a Subject) -> Result<Self> {
+        let validation = subject.specification.validation.as_ref();
+        let validation = validation.ok_or_else(|| {
+            Error::unsupported("poisoning without validation rows", "hold some rows out")
+        })?;
+        if subject.specification.loss == Loss::Quadratic {
+            return Err(Error::unsupported(
+                "poisoning of a quadratic form",
+                "it has no rows",
+            ));
+        }
+        Ok(Self {
+            subject,
+            validation,
+        })
+    }
+
+    /// Trains on the data with a perturbation of some rows: centre and scale included, as whoever
+    /// receives the data would. The scaled coefficients come along.
+    pub(super) fn train(
+        &self,
+        x: &Dense,
+        perturbation: Option<(&[usize], &[f64])>,
+        control: &Control,
+    ) -> Result<(Measured, Vec<f64>)> {
+        let mut specification = self.subject.specification.clone();
+        specification.perturbation = None;
+        specification.criterion_sign = 1.0;
+        if let Some((rows, values)) = perturbation {
+            specification.train.matrix = Matrix::Dense(perturbed(x, rows, values));
+        }
+        let problem = Problem::new(specification)?;
+        let settings = PathSettings {
+            tolerance: Some(1e-9),
+            max_steps: 100_000,
+        };
+        let points = [self.subject.point];
+        let w = path::solve::<f64>(&problem, &points, None, &settings, control)?
+            .remove(0)
+            .w;
+        if control.should_stop() {
+            return Err(Error::unsupported(
+                "a measurement that was interrupted",
+                "allow it more time",
+            ));
+        }
+        let score = |rows: &Rows| self.score(&problem, rows, &w);
+        let measured = Measured {
+            validation: score(self.validation)?,
+            test: self.subject.test.as_ref().map(score).transpose()?,
+        };
+        Ok((measured, w))
+    }
+
+    fn score(&self, problem: &Problem, rows: &Rows, w: &[f64]) -> Result<Score> {
+        let columns = problem.train.design.features();
+        if rows.matrix.columns() != columns {
+            return Err(Error::shape(
+                "test rows",
+                format!("{columns} features"),
+                rows.matrix.columns().to_string(),
+                "give rows with the features of the training rows",
+            ));
+        }
+        let design = Design::scaled(
+            &rows.matrix,
+            &problem.features,
+            problem.train.design.intercept,
+        );
+        let (loss, c) = (problem.loss, problem.classes);
+        let z = predictors(&design, w, c);
+        let y = &rows.targets[self.subject.point.target];
+        let n = y.len() as f64;
+        let each = || z.chunks_exact(c).zip(y);
+        let total: f64 = each().map(|(z, &y)| row_loss(loss, z, y)).sum();
+        let right = |row: &(&[f64], &f64)| match loss {
+            Loss::Multinomial => largest(row.0) == *row.1 as usize,
+            _ => row.0[0] * row.1 > 0.0,
+        };
+        let squares = || each().map(|(z, &y)| (z[0] - y).powi(2)).sum::<f64>();
+        let classifies = loss.is_classification();
+        Ok(Score {
+            loss: total / n,
+            accuracy: classifies.then(|| each().filter(right).count() as f64 / n),
+            rmse: (!classifies).then(|| (squares() / n).sqrt()),
+        })
+    }
+}
+
+/// The place of the largest entry.
+fn largest(z: &[f64]) -> usize {
+    let mut best = 0;
+    for (k, value) in z.iter().enumerate() {
+        if *value > z[best] {
+            best = k;
+        }
+    }
+    best
+}

@@ -1,0 +1,287 @@
+//! The stochastic experiment: the error of NSID and SID against the samples that they use.
+//!
+//! w is the exact solution. After k steps and J = k + 1 freezing minibatches of b rows, (k + J)·b
+//! samples have been used; AID-FP with all n rows has used (k + 1)·n after k products.
+
+use std::time::Instant;
+
+use super::record::{Curve, CurveMethod, Record, Setting, normalized_error};
+use super::synthetic::Synthetic;
+use crate::control::Control;
+use crate::error::{Error, Result};
+use crate::hypergrad::minibatch::{At, Request, Sampling, minibatch};
+use crate::hypergrad::{Hypergradient, MinibatchSteps, Settings, evaluate};
+use crate::kinds::{Method, Precision, Status, Wrt};
+use crate::map::spectrum::Spectrum;
+use crate::problem::{Point, Problem};
+
+/// What is run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Seed of the design; the draws of run r have the seed `seed + r`.
+    pub seed: u64,
+    /// Number of runs with draws of their own.
+    pub runs: usize,
+    /// Samples in all, of which 20 % train.
+    pub samples: usize,
+    /// Rows in a minibatch.
+    pub batch: usize,
+    /// Numbers of steps k after which the error is taken, ascending.
+    pub checkpoints: Vec<usize>,
+    /// Draw minibatches independently instead of without replacement within an epoch.
+    pub independent: bool,
+    /// The methods with minibatches.
+    pub methods: Vec<CurveMethod>,
+    /// Multiplier m and shift of the decreasing steps η_i = m·u/(shift·u + i), u = 2/(1 − q²); the
+    /// constant step is their first.
+    pub multiplier: f64,
+    /// See [`Options::multiplier`].
+    pub shift: f64,
+    /// The strengths.
+    pub point: Point,
+}
+
+impl Default for Options {
+    /// The published sizes, strengths and steps, 10 runs.
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            runs: 10,
+            samples: 50_000,
+            batch: 100,
+            checkpoints: checkpoints(8000),
+            independent: false,
+            methods: METHODS.to_vec(),
+            multiplier: 0.5,
+            shift: 2.0,
+            point: Point {
+                l1: 0.1,
+                l2: 0.01,
+                target: 0,
+            },
+        }
+    }
+}
+
+/// The methods with minibatches.
+pub const METHODS: [CurveMethod; 4] = [
+    CurveMethod::NsidDecreasing,
+    CurveMethod::NsidConstant,
+    CurveMethod::SidDecreasing,
+    CurveMethod::SidConstant,
+];
+
+/// Eight numbers of steps per factor of ten, from 10 to `last`.
+#[must_use]
+pub fn checkpoints(last: usize) -> Vec<usize> {
+    let mut steps: Vec<usize> = (8..)
+        .map(|at| 10f64.powf(f64::from(at) / 8.0).round() as usize)
+        .take_while(|&k| k < last)
+        .collect();
+    steps.push(last);
+    steps
+}
+
+/// The step schedule of a method.
+pub(super) fn schedule(method: CurveMethod, multiplier: f64, shift: f64) -> MinibatchSteps {
+    match method {
+        CurveMethod::NsidConstant | CurveMethod::SidConstant => MinibatchSteps::Constant {
+            eta: multiplier / shift,
+        },
+        _ => MinibatchSteps::Decreasing { multiplier, shift },
+    }
+}
+
+/// True for the methods that freeze the outer derivative.
+pub(super) fn is_frozen(method: CurveMethod) -> bool {
+    !matches!(
+        method,
+        CurveMethod::SidConstant | CurveMethod::SidDecreasing
+    )
+}
+
+/// Runs the experiment in the caller's thread pool. `control` counts finished hypergradients:
+/// runs × checkpoints × methods.
+///
+/// # Errors
+/// [`Error::Value`] for sizes that are too small, [`Error::Unsupported`] for an interruption.
+pub fn run(options: &Options, precision: Precision, control: &Control) -> Result<Record> {
+    let start = Instant::now();
+    let problem = Synthetic {
+        samples: options.samples,
+        noise: 0.01,
+        correlated: true,
+        seed: options.seed,
+    }
+    .problem()?;
+    let setting = match precision {
+        Precision::F64 => setting::<f64>(&problem, options, control)?,
+        Precision::F32 => setting::<f32>(&problem, options, control)?,
+    };
+    let draws = if options.independent {
+        "independent draws"
+    } else {
+        "without replacement within an epoch"
+    };
+    Ok(Record {
+        schema: Record::SCHEMA,
+        experiment: "stochastic",
+        design: format!(
+            "elastic net, {} × {} correlated training rows, minibatches of {} {draws}, {} runs",
+            problem.train.rows(),
+            problem.train.design.columns(),
+            options.batch,
+            options.runs
+        ),
+        seed: Some(options.seed),
+        x: "samples used",
+        precision: precision.name(),
+        device: "cpu".into(),
+        seconds: start.elapsed().as_secs_f64(),
+        notes: Vec::new(),
+        settings: vec![setting],
+    })
+}
+
+fn setting<R: crate::real::Real>(
+    problem: &Problem,
+    options: &Options,
+    control: &Control,
+) -> Result<Setting> {
+    let point = options.point;
+    let exact = Settings {
+        method: Some(Method::Direct),
+        ..Settings::default()
+    };
+    let outcome = evaluate(problem, &[point], &exact, Precision::F64, None, control)?.remove(0);
+    let Some(truth) = outcome
+        .hypergradient
+        .as_ref()
+        .filter(|_| outcome.status == Status::Converged)
+        .map(strengths)
+    else {
+        return Err(Error::unsupported(
+            "an experiment without an exact hypergradient",
+            "choose l2 > 0, and do not interrupt",
+        ));
+    };
+    let at = At {
+        point,
+        w: &outcome.solution,
+        step: Spectrum::of(problem).step(point.l2),
+    };
+    let error = |_: usize, found: Hypergradient| normalized_error(&strengths(&found), &truth);
+    let batch = options.batch.min(problem.train.rows());
+    let xs: Vec<f64> = options
+        .checkpoints
+        .iter()
+        .map(|k| ((2 * k + 1) * batch) as f64)
+        .collect();
+
+    let mut curves = vec![full_batches::<R>(problem, at, &xs, control, &error)?];
+    for &method in &options.methods {
+        let schedule = schedule(method, options.multiplier, options.shift);
+        let requests: Vec<Request> = options
+            .checkpoints
+            .iter()
+            .flat_map(|&steps| {
+                (0..options.runs as u64).map(move |run| Request {
+                    at: 0,
+                    seed: options.seed.wrapping_add(run),
+                    steps,
+                    freeze: steps + 1,
+                    schedule,
+                })
+            })
+            .collect();
+        let sampling = Sampling {
+            batch,
+            independent: options.independent,
+            frozen: is_frozen(method),
+            wrt: vec![Wrt::L1, Wrt::L2],
+        };
+        let errors = minibatch::<R, f64>(problem, &[at], &requests, &sampling, control, error)?;
+        let by_checkpoint: Vec<Vec<f64>> = errors
+            .chunks(options.runs.max(1))
+            .map(<[f64]>::to_vec)
+            .collect();
+        curves.push(Curve::over_seeds(method, xs.clone(), &by_checkpoint));
+    }
+    Ok(Setting {
+        l1: point.l1,
+        l2: point.l2,
+        support_identified_at: None,
+        support: outcome.support,
+        coordinates: problem.coordinates(),
+        step: at.step.gamma,
+        contraction: at.step.contraction,
+        hypergradient_norm: truth.iter().map(|g| g * g).sum::<f64>().sqrt(),
+        curves,
+    })
+}
+
+/// AID-FP at the same w with all rows, as far as the samples of the others reach: NSID with the
+/// full batch and η = 1.
+pub(super) fn full_batches<R: crate::real::Real>(
+    problem: &Problem,
+    at: At<'_>,
+    xs: &[f64],
+    control: &Control,
+    error: &(impl Fn(usize, Hypergradient) -> f64 + Sync),
+) -> Result<Curve> {
+    let n = problem.train.rows();
+    let most = xs.last().map_or(0.0, |x| x / n as f64) as usize;
+    let mut steps: Vec<usize> = (0..most.min(20)).collect();
+    steps.extend(
+        (0..)
+            .map(|at| 20.0 * 1.2f64.powi(at))
+            .map(|k| k as usize)
+            .take_while(|&k| k < most),
+    );
+    steps.dedup();
+    let requests: Vec<Request> = steps
+        .iter()
+        .map(|&steps| Request {
+            at: 0,
+            seed: 0,
+            steps,
+            freeze: 1,
+            schedule: MinibatchSteps::Constant { eta: 1.0 },
+        })
+        .collect();
+    let wrt = if problem.perturbed_rows.is_empty() {
+        vec![Wrt::L1, Wrt::L2]
+    } else {
+        vec![Wrt::Perturbation]
+    };
+    let sampling = Sampling {
+        batch: n,
+        independent: false,
+        frozen: true,
+        wrt,
+    };
+    let errors = minibatch::<R, f64>(problem, &[at], &requests, &sampling, control, error)?;
+    let x = steps.iter().map(|k| ((k + 1) * n) as f64).collect();
+    Ok(Curve::single(CurveMethod::AidFp, x, errors))
+}
+
+fn strengths(hypergradient: &Hypergradient) -> Vec<f64> {
+    let l1 = hypergradient.l1.iter().flatten().copied();
+    l1.chain(hypergradient.l2).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_ascend_to_the_last() {
+        let steps = checkpoints(8000);
+        assert_eq!(
+            (steps[0], steps[8], *steps.last().unwrap()),
+            (10, 100, 8000)
+        );
+        assert!(steps.windows(2).all(|pair| pair[0] < pair[1]));
+        assert_eq!(checkpoints(1), [1]);
+    }
+}

@@ -1,0 +1,428 @@
+//! `proxdiff poison`: how robust a model is against perturbed training rows.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::app::figures;
+use crate::app::poison::{self, Choice, Measured, Measurement, Norm, Subject};
+use crate::cli::arguments::{
+    DataArguments, PenaltyName, ProblemArguments, RuntimeArguments, Strengths,
+    values::{self, Interval},
+};
+use crate::cli::configuration::{Study, read_test};
+use crate::cli::failure::Failure;
+use crate::cli::output::{plain, short, titled, write, write_npy};
+use crate::cli::runtime::Runtime;
+use crate::data::{Matrix, readers};
+use crate::error::Error;
+use crate::kinds::{Method, Precision};
+use crate::report::{Theme, png};
+
+/// The examples of `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  proxdiff poison --example --budget 0.5,1,2 --share 0.1
+  proxdiff poison data.csv --loss logistic --budget 0.1 --norm l2 --rows influence
+  proxdiff poison --x train-images-idx3-ubyte --y train-labels-idx1-ubyte --loss multinomial \\
+      --l1 2 --l2 800 --no-intercept --no-standardize --budget 16 --range 0:255 --image-width 28
+
+What is it for: measuring how robust a model of your own is. A share of its training rows is moved
+within a budget, once at random and once along the hypergradient, so as to raise the loss on held-out
+rows; the model is trained anew on the result, and its error there and on test rows is reported. Do
+not use it on data or models of others without their consent.
+
+The directory of --out receives poison.json, a figure of the error against the budget, poison.html, and
+for the largest budget the perturbed training data: X.npy, y.npy, rows.npy, perturbation.npy.";
+
+/// Norms by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum NormName {
+    /// Every value of a row moves by at most the budget.
+    Linf,
+    /// A row moves by at most the budget, in Euclidean length.
+    L2,
+}
+
+/// Methods that serve here, by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum MethodName {
+    /// Implicit, conjugate gradient or Cholesky on the support.
+    AidCg,
+    /// Implicit, stochastic: minibatches.
+    Nsid,
+}
+
+/// The flags of `poison`.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    data: DataArguments,
+    #[command(flatten)]
+    problem: ProblemArguments,
+    #[command(flatten)]
+    attack: Attack,
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+
+    /// Directory that receives numbers, figures and perturbed data; it is made if need be.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "poison",
+        help_heading = "Output"
+    )]
+    out: PathBuf,
+
+    /// Draw rows as pictures of this many pixels per row of the picture.
+    #[arg(long, value_name = "PIXELS", value_parser = values::count, allow_hyphen_values = true,
+          help_heading = "Output")]
+    image_width: Option<usize>,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Attack")]
+struct Attack {
+    /// How far a row may move, in the data's units, after any standardisation has been undone: a
+    /// list, or log:LO:HI:N.
+    #[arg(
+        long,
+        value_name = "LIST",
+        default_value = "0.1",
+        allow_hyphen_values = true
+    )]
+    budget: Strengths,
+
+    /// Norm of the budget.
+    #[arg(long, value_name = "NORM", default_value = "linf")]
+    norm: NormName,
+
+    /// Values that rows may take, as in 0:255 [default: any].
+    #[arg(long, value_name = "LO:HI", allow_hyphen_values = true)]
+    range: Option<Interval>,
+
+    /// Which training rows move: random, influence (those whose move changes the loss fastest), or a
+    /// file with their numbers, from 0.
+    #[arg(long, value_name = "random|influence|FILE", default_value = "random")]
+    rows: String,
+
+    /// Share of the training rows that move.
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = values::positive,
+          allow_hyphen_values = true)]
+    share: f64,
+
+    /// Steps of the ascent.
+    #[arg(long, value_name = "K", default_value_t = 10, value_parser = values::count,
+          allow_hyphen_values = true)]
+    steps: usize,
+
+    /// Attacks from different starts, and random perturbations to compare with.
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = values::count,
+          allow_hyphen_values = true)]
+    restarts: usize,
+
+    /// Method of the hypergradient.
+    #[arg(long, value_name = "METHOD", default_value = "aid-cg")]
+    method: MethodName,
+
+    /// Steps of nsid for each hypergradient.
+    #[arg(long, value_name = "K", default_value_t = 2000, value_parser = values::count,
+          allow_hyphen_values = true)]
+    stochastic_steps: usize,
+
+    /// Rows of a minibatch of nsid.
+    #[arg(long, value_name = "ROWS", default_value_t = 100, value_parser = values::count,
+          allow_hyphen_values = true)]
+    minibatch: usize,
+
+    /// File with the features of test rows; without --y-test it holds the targets too.
+    #[arg(long, value_name = "FILE", conflicts_with = "test_fraction")]
+    x_test: Option<PathBuf>,
+
+    /// File with the targets of the test rows.
+    #[arg(long, value_name = "FILE", requires = "x_test")]
+    y_test: Option<PathBuf>,
+
+    /// Share of all rows set aside for testing [default: 0.2 without --x-test].
+    #[arg(long, value_name = "SHARE", value_parser = values::fraction, allow_hyphen_values = true)]
+    test_fraction: Option<f64>,
+}
+
+/// The share of test rows when no flag says otherwise.
+const TEST_SHARE: f64 = 0.2;
+/// Places shown of each ranking.
+const SHOWN: usize = 10;
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    check_flags(arguments)?;
+    let settings = settings(arguments)?;
+    std::fs::create_dir_all(&arguments.out)
+        .map_err(|source| Failure::unwritable(&arguments.out, source))?;
+    let runtime = Runtime::new(&arguments.runtime, None)?;
+    if runtime.device != "cpu" {
+        return Err(Error::unsupported(
+            "poisoning on a GPU",
+            "use --device cpu, where models are trained by the fast path",
+        )
+        .into());
+    }
+    let study = Study::read(&arguments.data, &arguments.problem, false)?;
+    if study.target_names().len() != 1 {
+        return Err(Failure::usage(
+            "poison measures one target at a time; name one with --target",
+        ));
+    }
+    let attack = &arguments.attack;
+    let test = read_test(
+        &arguments.data,
+        attack.x_test.as_deref(),
+        attack.y_test.as_deref(),
+    )?;
+    let share = attack.test_fraction.unwrap_or(TEST_SHARE);
+    let (specification, test, training_rows) = study.subject(share, test.as_ref())?;
+    let l1_max = || -> Result<f64, Failure> {
+        let problem = crate::problem::Problem::new(specification.clone())?;
+        Ok(problem.l1_max(0, 0.0))
+    };
+    let l1 = match &arguments.problem.l1 {
+        Some(axis) if axis.needs_l1_max() => single("--l1", &axis.values(l1_max()?))?,
+        Some(axis) => single("--l1", &axis.values(0.0))?,
+        None => 0.01 * l1_max()?,
+    };
+    let l2 = match &arguments.problem.l2 {
+        Some(axis) if axis.needs_l1_max() => single("--l2", &axis.values(l1_max()?))?,
+        Some(axis) => single("--l2", &axis.values(0.0))?,
+        None => 0.01,
+    };
+    let point = crate::problem::Point { l1, l2, target: 0 };
+    let subject = Subject {
+        specification,
+        point,
+        test,
+    };
+    let attacks = settings.budgets.len() * settings.restarts;
+    let measurement = runtime.run(attacks, |control| {
+        poison::measure(&subject, &settings, control)
+    })?;
+    let output = Output {
+        arguments,
+        settings: &settings,
+        study: &study,
+        subject: &subject,
+        measurement: &measurement,
+        training_rows: training_rows.as_deref(),
+    };
+    output.save(&arguments.out)?;
+    write(&output.tables(), None)
+}
+
+fn check_flags(arguments: &Arguments) -> Result<(), Failure> {
+    let problem = &arguments.problem;
+    let message = if problem.perturbation.is_some() {
+        "poison finds a perturbation of its own; drop --perturbation"
+    } else if problem.criterion.is_some() || problem.criterion_sign != 1.0 {
+        "poison raises the loss of the fit on validation rows; drop --criterion and --criterion-sign"
+    } else if problem.penalty == PenaltyName::Box {
+        "poison has no use for --penalty box; choose another penalty"
+    } else if arguments.data.val_fraction == Some(0.0) {
+        "poison needs validation rows; raise --val-fraction or give --x-val"
+    } else if arguments.runtime.precision != Precision::F64 {
+        "poison trains in f64; drop --precision"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::usage(message))
+}
+
+fn single(flag: &str, list: &[f64]) -> Result<f64, Failure> {
+    match list {
+        [value] => Ok(*value),
+        _ => Err(Failure::usage(format!(
+            "poison measures one model; give {flag} a single value"
+        ))),
+    }
+}
+
+fn settings(arguments: &Arguments) -> Result<poison::Settings, Failure> {
+    let attack = &arguments.attack;
+    let choice = match attack.rows.as_str() {
+        "random" => Choice::Random,
+        "influence" => Choice::Influence,
+        file => {
+            let numbers = readers::read_vector(Path::new(file), None)?;
+            if let Some(bad) = numbers.iter().find(|v| v.fract() != 0.0 || **v < 0.0) {
+                return Err(Error::value(
+                    format!("rows in {file}"),
+                    format!("{bad} is not a row number"),
+                    "give whole numbers, from 0",
+                )
+                .into());
+            }
+            Choice::Named(numbers.into_iter().map(|row| row as usize).collect())
+        }
+    };
+    Ok(poison::Settings {
+        budgets: attack.budget.values(0.0),
+        norm: match attack.norm {
+            NormName::Linf => Norm::LInf,
+            NormName::L2 => Norm::L2,
+        },
+        range: attack.range.map(|range| (range.lower, range.upper)),
+        choice,
+        share: attack.share,
+        steps: attack.steps,
+        restarts: attack.restarts,
+        seed: arguments.data.seed,
+        method: match attack.method {
+            MethodName::AidCg => Method::AidCg,
+            MethodName::Nsid => Method::Nsid,
+        },
+        stochastic: (attack.stochastic_steps, attack.minibatch),
+        ..poison::Settings::default()
+    })
+}
+
+/// What is written and printed.
+struct Output<'a> {
+    arguments: &'a Arguments,
+    settings: &'a poison::Settings,
+    study: &'a Study<'a>,
+    subject: &'a Subject,
+    measurement: &'a Measurement,
+    training_rows: Option<&'a [usize]>,
+}
+
+impl Output<'_> {
+    /// The row of the user's table that a training row is.
+    fn original(&self, row: usize) -> usize {
+        self.training_rows.map_or(row, |rows| rows[row])
+    }
+
+    fn save(&self, directory: &Path) -> Result<(), Failure> {
+        let put = |file: &str, bytes: &[u8]| {
+            let path = directory.join(file);
+            std::fs::write(&path, bytes).map_err(|source| Failure::unwritable(&path, source))
+        };
+        put("poison.json", self.json().to_string().as_bytes())?;
+        let plot = figures::robustness(self.measurement);
+        put("poison.svg", plot.svg(Theme::Auto).as_bytes())?;
+        put("poison.png", &png::from_svg(&plot.svg(Theme::Light), 2.0)?)?;
+        let Matrix::Dense(x) = &self.subject.specification.train.matrix else {
+            return Ok(());
+        };
+        let grid = match self.arguments.image_width {
+            Some(width) => figures::picture_grid(x, self.measurement, width)?,
+            None => None,
+        };
+        if let Some(grid) = &grid {
+            put("pictures.png", grid)?;
+        }
+        let page = figures::robustness_page(self.measurement, self.study.source(), grid);
+        put("poison.html", page.html().as_bytes())?;
+        let Some(last) = self.measurement.budgets.last() else {
+            return Ok(());
+        };
+        let rows = &self.measurement.rows;
+        let poisoned = poison::perturbed(x, rows, &last.perturbation.values);
+        let (n, d) = (x.rows as u64, x.columns as u64);
+        let numbers: Vec<f64> = rows.iter().map(|&row| row as f64).collect();
+        let array = |file: &str, shape: &[u64], values: &[f64]| {
+            write_npy(&directory.join(file), shape, values)
+        };
+        array("X.npy", &[n, d], &poisoned.values)?;
+        array("y.npy", &[n], &self.subject.specification.train.targets[0])?;
+        array("rows.npy", &[rows.len() as u64], &numbers)?;
+        array(
+            "perturbation.npy",
+            &[rows.len() as u64, d],
+            &last.perturbation.values,
+        )
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let m = self.measurement;
+        let names = self.study.feature_names();
+        json!({
+            "schema": 1,
+            "source": self.study.source(),
+            "loss": self.subject.specification.loss.name(),
+            "penalty": self.subject.specification.penalty.name(),
+            "l1": self.subject.point.l1,
+            "l2": self.subject.point.l2,
+            "norm": self.settings.norm.name(),
+            "steps": self.settings.steps,
+            "seed": self.settings.seed,
+            "training_rows": self.subject.specification.train.matrix.rows(),
+            "perturbed_rows": m.rows.len(),
+            "clean": m.clean,
+            "budgets": m.budgets.iter().map(|at| json!({
+                "budget": at.budget,
+                "random": at.random,
+                "attacks": at.attacks,
+                "poisoned": at.poisoned,
+                "validation_loss_along_the_ascent": at.traces,
+            })).collect::<Vec<_>>(),
+            "row_slopes": m.row_slopes.iter().map(|&(row, slope)| json!({
+                "row": self.original(row), "slope": slope,
+            })).collect::<Vec<_>>(),
+            "feature_slopes": m.feature_slopes.iter().map(|&(feature, slope)| json!({
+                "feature": names.get(feature), "slope": slope,
+            })).collect::<Vec<_>>(),
+        })
+    }
+
+    fn tables(&self) -> String {
+        let m = self.measurement;
+        let what = if m.clean.validation.accuracy.is_some() {
+            "accuracy"
+        } else {
+            "root mean square error"
+        };
+        let mut table = plain(&["budget", "rows", "validation loss", "validation", "test"]);
+        let mut row = |budget: &str, rows: &str, measured: &[Measured]| {
+            let mean = |f: &dyn Fn(&Measured) -> f64| {
+                measured.iter().map(f).sum::<f64>() / measured.len() as f64
+            };
+            let test = mean(&|m| m.test.map_or(f64::NAN, |test| test.headline()));
+            table.add_row([
+                budget.to_string(),
+                rows.to_string(),
+                short(mean(&|m| m.validation.loss)),
+                short(mean(&|m| m.validation.headline())),
+                short(test),
+            ]);
+        };
+        row("–", "clean", &[m.clean]);
+        for at in &m.budgets {
+            let budget = short(at.budget);
+            row(&budget, "moved at random", &at.random);
+            row(&budget, "poisoned", &[at.poisoned]);
+        }
+        let title = format!(
+            "{}: {} of {} training rows moved, {} norm; {what} on validation and test rows",
+            self.study.source(),
+            m.rows.len(),
+            self.subject.specification.train.matrix.rows(),
+            self.settings.norm.name()
+        );
+        let mut text = titled(&title, table, &[0, 1]);
+        let mut table = plain(&["row", "loss per unit"]);
+        for &(row, slope) in m.row_slopes.iter().take(SHOWN) {
+            table.add_row([self.original(row).to_string(), short(slope)]);
+        }
+        text += &titled("Rows that matter most, at the clean model", table, &[]);
+        let mut table = plain(&["feature", "mean |slope|"]);
+        let names = self.study.feature_names();
+        for &(feature, slope) in m.feature_slopes.iter().take(SHOWN) {
+            let name = names.get(feature).cloned().unwrap_or_default();
+            table.add_row([name, short(slope)]);
+        }
+        text += &titled("Features that matter most", table, &[0]);
+        text + &format!(
+            "Numbers, figures and perturbed data are in {}\n",
+            self.arguments.out.display()
+        )
+    }
+}

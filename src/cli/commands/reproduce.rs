@@ -1,0 +1,302 @@
+//! `proxdiff reproduce`: the published experiments, with figures and numbers.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use crate::app::digits::Digits;
+use crate::app::{Record, Setting, deterministic, figures, poisoning, stochastic};
+use crate::cli::arguments::{RuntimeArguments, values};
+use crate::cli::failure::Failure;
+use crate::cli::output::{short, write};
+use crate::cli::runtime::Runtime;
+use crate::error::Error;
+use crate::kinds::Precision;
+use crate::report::{Theme, png};
+
+/// The examples of `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  proxdiff reproduce deterministic --out results
+  proxdiff reproduce deterministic --seed 7 --out results   a new design, drawn alike
+  proxdiff reproduce stochastic --runs 10 --out results
+  proxdiff reproduce poisoning --images train-images-idx3-ubyte --labels train-labels-idx1-ubyte \
+      --precision f32 --out results
+
+The poisoning experiment reads MNIST (examples/mnist.sh obtains it); without files it draws small
+digits of its own.
+
+The directory receives NAME.json with the numbers, a figure per setting as SVG and PNG, and NAME.html
+with everything on one page. The experiments are those of R. Grazzi, M. Pontil and S. Salzo,
+Nonsmooth Implicit Differentiation, ICML 2024.";
+
+/// The flags of `reproduce`.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    experiment: Experiment,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Experiment {
+    /// How fast the errors of ITD and AID fall with the step t.
+    Deterministic(Deterministic),
+    /// How the errors of NSID and SID fall with the samples used.
+    Stochastic(Stochastic),
+    /// The same methods for a perturbation of thousands of training pictures.
+    Poisoning(Poisoning),
+}
+
+/// Where results go.
+#[derive(Debug, Clone, Args)]
+struct Place {
+    /// Directory that receives numbers and figures; it is made if need be.
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    out: PathBuf,
+}
+
+#[derive(Debug, Clone, Args)]
+struct Deterministic {
+    #[command(flatten)]
+    place: Place,
+
+    /// Draw a new design with this seed [default: the published design].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+}
+
+#[derive(Debug, Clone, Args)]
+struct Stochastic {
+    #[command(flatten)]
+    place: Place,
+
+    /// Seed of the design; run r draws with the seed N + r.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// Runs with draws of their own; curves are their medians.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = values::count,
+          allow_hyphen_values = true)]
+    runs: usize,
+
+    /// Steps k of the longest run.
+    #[arg(long, value_name = "K", default_value_t = 8000, value_parser = values::count,
+          allow_hyphen_values = true)]
+    steps: usize,
+
+    /// Samples of the design, of which 20 % train.
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = values::count,
+          allow_hyphen_values = true)]
+    samples: usize,
+
+    /// Draw every minibatch independently instead of without replacement within an epoch.
+    #[arg(long)]
+    independent: bool,
+
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+}
+
+#[derive(Debug, Clone, Args)]
+struct Poisoning {
+    #[command(flatten)]
+    place: Place,
+
+    /// IDX file of pictures, half of which train [default: 1200 drawn digits of 12 × 12 pixels].
+    #[arg(long, value_name = "FILE", requires = "labels")]
+    images: Option<PathBuf>,
+
+    /// IDX file of their labels.
+    #[arg(long, value_name = "FILE", requires = "images")]
+    labels: Option<PathBuf>,
+
+    /// Seed of split, perturbed rows and perturbation; run r draws with the seed N + r.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// Runs with draws of their own; curves are their medians.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = values::count,
+          allow_hyphen_values = true)]
+    runs: usize,
+
+    /// Steps k of the longest run [default: 20000 with files, 2000 without].
+    #[arg(long, value_name = "K", value_parser = values::count, allow_hyphen_values = true)]
+    steps: Option<usize>,
+
+    /// Rows of a minibatch [default: 300 with files, 60 without].
+    #[arg(long, value_name = "ROWS", value_parser = values::count, allow_hyphen_values = true)]
+    minibatch: Option<usize>,
+
+    #[command(flatten)]
+    runtime: RuntimeArguments,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.experiment {
+        Experiment::Deterministic(arguments) => deterministic(arguments),
+        Experiment::Stochastic(arguments) => stochastic(arguments),
+        Experiment::Poisoning(arguments) => poisoning(arguments),
+    }
+}
+
+fn deterministic(arguments: &Deterministic) -> Result<(), Failure> {
+    if arguments.runtime.precision != Precision::F64 {
+        return Err(Failure::usage(
+            "the deterministic experiment resolves errors down to 1e-12, in f64 alone; drop --precision",
+        ));
+    }
+    prepare(&arguments.place.out)?;
+    let runtime = Runtime::new(&arguments.runtime, None)?;
+    if runtime.device != "cpu" {
+        return Err(Error::unsupported(
+            "the deterministic experiment on a GPU, which has no f64",
+            "use --device cpu",
+        )
+        .into());
+    }
+    let options = deterministic::Options {
+        seed: arguments.seed,
+        ..deterministic::Options::default()
+    };
+    let curves = options.settings.len() * deterministic::METHODS.len();
+    let record = runtime.run(curves, |control| deterministic::run(&options, control))?;
+    save(&record, &arguments.place.out)?;
+    let levels = [1e-2, 1e-4, 1e-6, 1e-8];
+    let mut text = String::new();
+    for setting in &record.settings {
+        text += &format!(
+            "l1 = {}, l2 = {}: support of {} identified at {}\n",
+            setting.l1,
+            setting.l2,
+            setting.support,
+            setting
+                .support_identified_at
+                .map_or("no step taken".into(), |t| format!("t = {t}")),
+        );
+        text += &first_steps(setting, &levels);
+    }
+    conclude(&record, &arguments.place.out, text)
+}
+
+fn stochastic(arguments: &Stochastic) -> Result<(), Failure> {
+    prepare(&arguments.place.out)?;
+    let runtime = Runtime::new(&arguments.runtime, None)?;
+    let options = stochastic::Options {
+        seed: arguments.seed,
+        runs: arguments.runs,
+        samples: arguments.samples,
+        checkpoints: stochastic::checkpoints(arguments.steps),
+        independent: arguments.independent,
+        ..stochastic::Options::default()
+    };
+    let total = options.runs * options.checkpoints.len() * options.methods.len();
+    let work = |control: &_| stochastic::run(&options, runtime.precision, control);
+    let record = runtime.run(total, work)?;
+    save(&record, &arguments.place.out)?;
+    let text = record.settings.iter().map(last_errors).collect();
+    conclude(&record, &arguments.place.out, text)
+}
+
+fn poisoning(arguments: &Poisoning) -> Result<(), Failure> {
+    prepare(&arguments.place.out)?;
+    let runtime = Runtime::new(&arguments.runtime, None)?;
+    let (digits, steps, batch) = match (&arguments.images, &arguments.labels) {
+        (Some(images), Some(labels)) => (Digits::read(images, labels)?, 20_000, 300),
+        _ => (Digits::draw(1200, 12, arguments.seed), 2000, 60),
+    };
+    let options = poisoning::Options {
+        seed: arguments.seed,
+        runs: arguments.runs,
+        batch: arguments.minibatch.unwrap_or(batch),
+        checkpoints: poisoning::checkpoints_to(arguments.steps.unwrap_or(steps)),
+        ..poisoning::Options::default()
+    };
+    let total = options.runs * options.checkpoints.len() * options.methods.len();
+    let work = |control: &_| poisoning::run(&digits, &options, runtime.precision, control);
+    let record = runtime.run(total, work)?;
+    save(&record, &arguments.place.out)?;
+    let text = record.settings.iter().map(last_errors).collect();
+    conclude(&record, &arguments.place.out, text)
+}
+
+/// The error at the end of every curve.
+fn last_errors(setting: &Setting) -> String {
+    let mut text = format!(
+        "l1 = {}, l2 = {}: median error at the end (10 % to 90 % of the runs)\n",
+        setting.l1, setting.l2
+    );
+    for curve in &setting.curves {
+        let last = |values: &[f64]| values.last().copied().unwrap_or(f64::NAN);
+        text += &format!(
+            "  {:<34} {:.2e}  ({:.2e} to {:.2e}) after {} samples\n",
+            curve.method.label(),
+            last(&curve.error),
+            last(&curve.low),
+            last(&curve.high),
+            last(&curve.x)
+        );
+    }
+    text
+}
+
+/// The first x of every curve at or below each level.
+fn first_steps(setting: &Setting, levels: &[f64]) -> String {
+    let mut text = String::new();
+    for curve in &setting.curves {
+        let first: Vec<String> = levels
+            .iter()
+            .map(|&level| {
+                let at = curve.first_at(level).map_or("never".into(), short);
+                format!("{level:.0e} at {at}")
+            })
+            .collect();
+        text += &format!("  {:<34} {}\n", curve.method.label(), first.join(", "));
+    }
+    text
+}
+
+/// Makes the directory before anything is computed for it.
+fn prepare(directory: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(directory).map_err(|source| Failure::unwritable(directory, source))
+}
+
+/// Writes numbers, figures and page.
+fn save(record: &Record, directory: &Path) -> Result<(), Failure> {
+    let name = record.experiment;
+    let put = |file: String, bytes: &[u8]| {
+        let path = directory.join(file);
+        std::fs::write(&path, bytes).map_err(|source| Failure::unwritable(&path, source))
+    };
+    let json = serde_json::to_string(record)
+        .map_err(|error| Failure::unwritable(directory, std::io::Error::other(error)))?;
+    put(format!("{name}.json"), json.as_bytes())?;
+    for (at, setting) in record.settings.iter().enumerate() {
+        let plot = figures::plot(record, setting);
+        let name = match record.settings.len() {
+            1 => name.to_string(),
+            _ => format!("{name}-{}", at + 1),
+        };
+        put(format!("{name}.svg"), plot.svg(Theme::Auto).as_bytes())?;
+        put(
+            format!("{name}.png"),
+            &png::from_svg(&plot.svg(Theme::Light), 2.0)?,
+        )?;
+    }
+    put(
+        format!("{name}.html"),
+        figures::page(record).html().as_bytes(),
+    )
+}
+
+fn conclude(record: &Record, directory: &Path, summary: String) -> Result<(), Failure> {
+    let text = format!(
+        "{summary}{:.2} s; numbers and figures are in {}\n",
+        record.seconds,
+        directory.display()
+    );
+    write(&text, None)
+}

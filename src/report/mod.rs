@@ -1,0 +1,13 @@
+//! Figures and pages: SVG plots, PNG images of them, and self-contained HTML.
+//!
+//! This room knows numbers and names, nothing of solvers.
+
+pub mod axis;
+pub mod html;
+pub mod image;
+pub mod plot;
+pub mod png;
+
+pub use axis::{Axis, Scale};
+pub use html::{Page, Section};
+pub use plot::{Band, Mark, Plot, Series, Theme};

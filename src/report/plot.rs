@@ -1,0 +1,590 @@
+//! Line plots as SVG: log axes, bands, markers, vertical marks, a legend.
+//!
+//! A plot is readable without colour (the order of the legend and dashes tell curves apart), on a
+//! phone (large type, legend below the title) and, with [`Theme::Auto`], on light and dark pages.
+
+use std::fmt::Write;
+
+use super::axis::{Axis, Frame, Label};
+
+/// Which colours a plot is drawn in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Theme {
+    /// Light, or dark where the viewer prefers that: for pages and SVG files.
+    #[default]
+    Auto,
+    /// Light: for PNG images and paper.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+/// A lower and an upper curve, filled in between.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Band {
+    /// One value per x.
+    pub low: Vec<f64>,
+    /// One value per x.
+    pub high: Vec<f64>,
+}
+
+/// A curve.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Series {
+    /// Its name in the legend.
+    pub label: String,
+    /// Where.
+    pub x: Vec<f64>,
+    /// What; what the axis cannot show interrupts the curve.
+    pub y: Vec<f64>,
+    /// The band around it.
+    pub band: Option<Band>,
+    /// Draw a marker at every value.
+    pub markers: bool,
+    /// Draw dashes.
+    pub dashed: bool,
+    /// Its colour's place in the palette; `None` takes the series' own place.
+    pub color: Option<usize>,
+}
+
+/// A vertical line with a name.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Mark {
+    /// Where.
+    pub x: f64,
+    /// What is there.
+    pub label: String,
+}
+
+/// A plot.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plot {
+    /// What it shows; also its name for readers who do not see it.
+    pub title: String,
+    /// One line more.
+    pub subtitle: String,
+    /// The horizontal axis.
+    pub x: Axis,
+    /// The vertical axis.
+    pub y: Axis,
+    /// The curves.
+    pub series: Vec<Series>,
+    /// Vertical lines.
+    pub marks: Vec<Mark>,
+}
+
+/// Width of a plot in its own units.
+pub const WIDTH: f64 = 640.0;
+const INNER_HEIGHT: f64 = 340.0;
+const LEFT: f64 = 78.0;
+const RIGHT: f64 = 622.0;
+const LEGEND_ROW: f64 = 24.0;
+
+/// A colour on light and on dark ground.
+type Color = (&'static str, &'static str);
+
+/// Told apart by people with any colour vision (after Okabe and Ito).
+const PALETTE: [Color; 8] = [
+    ("#0063a8", "#5ab4f0"),
+    ("#c44e00", "#f5904a"),
+    ("#007a59", "#3dc9a0"),
+    ("#a8478a", "#e08cc4"),
+    ("#8a6d00", "#e8c534"),
+    ("#5b4bb0", "#a99cf0"),
+    ("#444444", "#c8c8c8"),
+    ("#9e1b32", "#f07a8c"),
+];
+const GROUND: Color = ("#ffffff", "#15181c");
+const INK: Color = ("#1b1f24", "#e8eaed");
+const SOFT: Color = ("#565d66", "#a3abb5");
+const GRID: Color = ("#e3e6ea", "#31363d");
+
+/// The colours of a theme, as attributes.
+struct Paint {
+    theme: Theme,
+}
+
+impl Paint {
+    /// `name="colour" class="…"`: the class is what the dark style sheet overrides.
+    fn attribute(&self, name: &str, color: Color, class: &str) -> String {
+        match self.theme {
+            Theme::Auto => format!("{name}=\"{}\" class=\"{class}\"", color.0),
+            Theme::Light => format!("{name}=\"{}\"", color.0),
+            Theme::Dark => format!("{name}=\"{}\"", color.1),
+        }
+    }
+
+    fn ink(&self) -> String {
+        self.attribute("fill", INK, "ink")
+    }
+
+    fn soft(&self) -> String {
+        self.attribute("fill", SOFT, "soft")
+    }
+
+    fn grid(&self) -> String {
+        self.attribute("stroke", GRID, "grid")
+    }
+
+    fn axis(&self) -> String {
+        self.attribute("stroke", SOFT, "axis")
+    }
+
+    fn stroke(&self, color: usize) -> String {
+        let color = color % PALETTE.len();
+        self.attribute("stroke", PALETTE[color], &format!("s{color}"))
+    }
+
+    fn fill(&self, color: usize) -> String {
+        let color = color % PALETTE.len();
+        self.attribute("fill", PALETTE[color], &format!("f{color}"))
+    }
+
+    fn style(&self) -> String {
+        if self.theme != Theme::Auto {
+            return String::new();
+        }
+        let mut rules = format!(
+            ".ground{{fill:{}}}.ink{{fill:{}}}.soft{{fill:{}}}.grid{{stroke:{}}}.axis{{stroke:{}}}",
+            GROUND.1, INK.1, SOFT.1, GRID.1, SOFT.1
+        );
+        for (at, color) in PALETTE.iter().enumerate() {
+            // infallible: writing to a String
+            let _ = write!(rules, ".s{at}{{stroke:{0}}}.f{at}{{fill:{0}}}", color.1);
+        }
+        format!("<style>@media (prefers-color-scheme:dark){{{rules}}}</style>")
+    }
+}
+
+/// Text that may stand in SVG and HTML.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // Characters that XML does not allow.
+            c if c.is_control() && !matches!(c, '\n' | '\t') => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The width of text of a size, roughly; for what must not overlap.
+fn width(text: &str, size: f64) -> f64 {
+    0.56 * size * text.chars().count() as f64
+}
+
+impl Plot {
+    /// The plot as SVG text.
+    #[must_use]
+    pub fn svg(&self, theme: Theme) -> String {
+        let paint = Paint { theme };
+        let legend = self.legend_rows();
+        let top = 62.0 + LEGEND_ROW * legend.len() as f64;
+        let bottom = top + INNER_HEIGHT;
+        let height = bottom + 58.0;
+        let all = |f: &dyn Fn(&Series) -> Vec<f64>| -> Vec<f64> {
+            self.series.iter().flat_map(f).collect()
+        };
+        let x = self.x.fit(
+            all(&|series| series.x.clone())
+                .into_iter()
+                .chain(self.marks.iter().map(|mark| mark.x)),
+        );
+        let y = self.y.fit(
+            all(&|series| {
+                let band = series.band.clone().unwrap_or_default();
+                [series.y.clone(), band.low, band.high].concat()
+            })
+            .into_iter(),
+        );
+
+        let mut out = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+             aria-label=\"{0}\" font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\" \
+             font-size=\"15\"><title>{0}</title>{1}<rect width=\"{WIDTH}\" height=\"{height}\" {2}/>",
+            escape(&self.title),
+            paint.style(),
+            paint.attribute("fill", GROUND, "ground"),
+        );
+        out += &text(
+            14.0,
+            26.0,
+            18.0,
+            "start",
+            &paint.ink(),
+            &escape(&self.title),
+        );
+        out += &text(
+            14.0,
+            47.0,
+            14.0,
+            "start",
+            &paint.soft(),
+            &escape(&self.subtitle),
+        );
+        out += &self.legend(&legend, &paint);
+        let map = Map { x, y, top, bottom };
+        out += &self.axes(&map, &paint);
+        out += &self.curves(&map, &paint);
+        out += "</svg>\n";
+        out
+    }
+
+    fn color(&self, at: usize) -> usize {
+        self.series[at].color.unwrap_or(at)
+    }
+
+    /// The legend's entries (series and x) row by row.
+    fn legend_rows(&self) -> Vec<Vec<(usize, f64)>> {
+        let mut rows: Vec<Vec<(usize, f64)>> = Vec::new();
+        let mut at = f64::INFINITY;
+        for (series, one) in self.series.iter().enumerate() {
+            if one.label.is_empty() {
+                continue;
+            }
+            let need = 34.0 + width(&one.label, 14.0) + 18.0;
+            if at + need > RIGHT {
+                rows.push(Vec::new());
+                at = 14.0;
+            }
+            if let Some(row) = rows.last_mut() {
+                row.push((series, at));
+            }
+            at += need;
+        }
+        rows
+    }
+
+    fn legend(&self, rows: &[Vec<(usize, f64)>], paint: &Paint) -> String {
+        let mut out = String::new();
+        for (at, row) in rows.iter().enumerate() {
+            let y = 70.0 + LEGEND_ROW * at as f64;
+            for &(series, x) in row {
+                let one = &self.series[series];
+                out += &format!(
+                    "<line x1=\"{x:.1}\" y1=\"{0:.1}\" x2=\"{1:.1}\" y2=\"{0:.1}\" stroke-width=\"3\" {2}{3}/>",
+                    y - 5.0,
+                    x + 27.0,
+                    paint.stroke(self.color(series)),
+                    dashes(one.dashed),
+                );
+                if one.markers {
+                    out += &marker(x + 13.5, y - 5.0, &paint.fill(self.color(series)));
+                }
+                out += &text(
+                    x + 34.0,
+                    y,
+                    14.0,
+                    "start",
+                    &paint.ink(),
+                    &escape(&one.label),
+                );
+            }
+        }
+        out
+    }
+
+    fn axes(&self, map: &Map, paint: &Paint) -> String {
+        let (top, bottom) = (map.top, map.bottom);
+        let mut out = String::new();
+        for tick in map.y.ticks(7) {
+            let y = map.at_y(tick.value);
+            out += &line((LEFT, y), (RIGHT, y), 1.0, &paint.grid(), "");
+            if let Some(label) = &tick.label {
+                let body = tick_label(label);
+                out += &text(LEFT - 8.0, y + 5.0, 14.0, "end", &paint.soft(), &body);
+            }
+        }
+        for tick in map.x.ticks(6) {
+            let x = map.at_x(tick.value);
+            out += &line((x, top), (x, bottom), 1.0, &paint.grid(), "");
+            if let Some(label) = &tick.label {
+                let body = tick_label(label);
+                out += &text(x, bottom + 21.0, 14.0, "middle", &paint.soft(), &body);
+            }
+        }
+        out += &line((LEFT, bottom), (RIGHT, bottom), 1.2, &paint.axis(), "");
+        out += &line((LEFT, top), (LEFT, bottom), 1.2, &paint.axis(), "");
+        let label = escape(&self.x.label);
+        out += &text(
+            (LEFT + RIGHT) / 2.0,
+            bottom + 46.0,
+            15.0,
+            "middle",
+            &paint.ink(),
+            &label,
+        );
+        out += &format!(
+            "<text transform=\"translate(20 {:.1}) rotate(-90)\" text-anchor=\"middle\" {}>{}</text>",
+            (top + bottom) / 2.0,
+            paint.ink(),
+            escape(&self.y.label)
+        );
+        for (at, mark) in self.marks.iter().enumerate() {
+            let x = map.at_x(mark.x);
+            if !x.is_finite() {
+                continue;
+            }
+            out += &line(
+                (x, top),
+                (x, bottom),
+                1.5,
+                &paint.axis(),
+                " stroke-dasharray=\"3 4\"",
+            );
+            // The name stands on the side with more room, each mark's on a line of its own.
+            let right = x < (LEFT + RIGHT) / 2.0;
+            let (place, anchor) = if right {
+                (x + 7.0, "start")
+            } else {
+                (x - 7.0, "end")
+            };
+            let y = top + 18.0 + 19.0 * at as f64;
+            out += &text(place, y, 14.0, anchor, &paint.soft(), &escape(&mark.label));
+        }
+        out
+    }
+
+    fn curves(&self, map: &Map, paint: &Paint) -> String {
+        let (top, bottom) = (map.top, map.bottom);
+        let mut out = format!(
+            "<clipPath id=\"inside\"><rect x=\"{LEFT}\" y=\"{:.1}\" width=\"{}\" height=\"{:.1}\"/></clipPath>\
+             <g clip-path=\"url(#inside)\">",
+            top - 4.0,
+            RIGHT - LEFT + 4.0,
+            bottom - top + 4.0
+        );
+        for (at, series) in self.series.iter().enumerate() {
+            if let Some(band) = &series.band {
+                for run in self.runs(&series.x, &[&band.low, &band.high]) {
+                    let up = run.clone().map(|i| map.point(series.x[i], band.low[i]));
+                    let down = run.rev().map(|i| map.point(series.x[i], band.high[i]));
+                    let points: Vec<String> = up.chain(down).collect();
+                    out += &format!(
+                        "<polygon points=\"{}\" fill-opacity=\"0.18\" {}/>",
+                        points.join(" "),
+                        paint.fill(self.color(at))
+                    );
+                }
+            }
+        }
+        for (at, series) in self.series.iter().enumerate() {
+            for run in self.runs(&series.x, &[&series.y]) {
+                let points: Vec<String> =
+                    run.map(|i| map.point(series.x[i], series.y[i])).collect();
+                out += &format!(
+                    "<polyline points=\"{}\" fill=\"none\" stroke-width=\"2.2\" \
+                     stroke-linejoin=\"round\" stroke-linecap=\"round\" {}{}/>",
+                    points.join(" "),
+                    paint.stroke(self.color(at)),
+                    dashes(series.dashed),
+                );
+            }
+            if series.markers {
+                for (&x, &y) in series.x.iter().zip(&series.y) {
+                    if self.x.shows(x) && self.y.shows(y) {
+                        let fill = paint.fill(self.color(at));
+                        out += &marker(map.at_x(x), map.at_y(y), &fill);
+                    }
+                }
+            }
+        }
+        out + "</g>"
+    }
+
+    /// The stretches of indices at which every value can be shown.
+    fn runs(&self, x: &[f64], values: &[&Vec<f64>]) -> Vec<std::ops::Range<usize>> {
+        let count = values
+            .iter()
+            .map(|v| v.len())
+            .min()
+            .unwrap_or(0)
+            .min(x.len());
+        let shows = |i: usize| self.x.shows(x[i]) && values.iter().all(|v| self.y.shows(v[i]));
+        let mut runs = Vec::new();
+        let mut start = None;
+        for i in 0..=count {
+            match (start, i < count && shows(i)) {
+                (None, true) => start = Some(i),
+                (Some(first), false) => {
+                    runs.push(first..i);
+                    start = None;
+                }
+                _ => {}
+            }
+        }
+        runs
+    }
+}
+
+/// From values to places in the picture.
+struct Map {
+    x: Frame,
+    y: Frame,
+    top: f64,
+    bottom: f64,
+}
+
+impl Map {
+    fn at_x(&self, value: f64) -> f64 {
+        LEFT + (RIGHT - LEFT) * self.x.place(value)
+    }
+
+    fn at_y(&self, value: f64) -> f64 {
+        self.bottom - (self.bottom - self.top) * self.y.place(value)
+    }
+
+    fn point(&self, x: f64, y: f64) -> String {
+        format!("{:.1},{:.1}", self.at_x(x), self.at_y(y))
+    }
+}
+
+fn line(from: (f64, f64), to: (f64, f64), width: f64, stroke: &str, more: &str) -> String {
+    format!(
+        "<line x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\" stroke-width=\"{width}\" {stroke}{more}/>",
+        from.0, from.1, to.0, to.1
+    )
+}
+
+/// `body` is SVG already.
+fn text(x: f64, y: f64, size: f64, anchor: &str, fill: &str, body: &str) -> String {
+    format!(
+        "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\" {fill}>{body}</text>"
+    )
+}
+
+fn marker(x: f64, y: f64, fill: &str) -> String {
+    format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.4\" {fill}/>")
+}
+
+fn dashes(dashed: bool) -> &'static str {
+    if dashed {
+        " stroke-dasharray=\"7 5\""
+    } else {
+        ""
+    }
+}
+
+fn tick_label(label: &Label) -> String {
+    match label {
+        Label::Plain(text) => escape(text),
+        Label::Power(power) => {
+            let sign = if *power < 0 { "−" } else { "" };
+            format!(
+                "10<tspan dy=\"-6\" font-size=\"11\">{sign}{}</tspan>",
+                power.unsigned_abs()
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plot() -> Plot {
+        let curve = |label: &str, y: Vec<f64>| Series {
+            label: label.into(),
+            x: (0..y.len()).map(|i| i as f64).collect(),
+            y,
+            ..Series::default()
+        };
+        Plot {
+            title: "Error & <step>".into(),
+            subtitle: "two curves".into(),
+            x: Axis::linear("step t"),
+            y: Axis::log("error"),
+            series: vec![
+                Series {
+                    band: Some(Band {
+                        low: vec![0.5, 0.05, 0.005],
+                        high: vec![2.0, 0.2, 0.02],
+                    }),
+                    markers: true,
+                    ..curve("first", vec![1.0, 0.1, 0.01])
+                },
+                Series {
+                    dashed: true,
+                    ..curve("second", vec![1.0, 0.0, f64::NAN, 0.1, 0.2])
+                },
+            ],
+            marks: vec![Mark {
+                x: 1.0,
+                label: "identified".into(),
+            }],
+        }
+    }
+
+    #[test]
+    fn every_part_is_drawn_and_text_is_escaped() {
+        let svg = plot().svg(Theme::Light);
+        assert_eq!(svg.matches("<polygon").count(), 1);
+        // The second curve is interrupted where it cannot be shown.
+        assert_eq!(svg.matches("<polyline").count(), 3);
+        // Three markers and the legend's.
+        assert_eq!(svg.matches("<circle").count(), 4);
+        assert!(svg.contains("Error &amp; &lt;step&gt;") && svg.contains("identified"));
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+
+    #[test]
+    fn a_theme_decides_the_colours() {
+        let (auto, light, dark) = (
+            plot().svg(Theme::Auto),
+            plot().svg(Theme::Light),
+            plot().svg(Theme::Dark),
+        );
+        assert!(auto.contains("prefers-color-scheme:dark"));
+        assert!(!light.contains("<style") && !dark.contains("<style"));
+        assert!(light.contains(GROUND.0) && dark.contains(GROUND.1) && !dark.contains(GROUND.0));
+    }
+
+    #[test]
+    fn higher_values_are_drawn_higher() {
+        let plot = Plot {
+            y: Axis::linear("y"),
+            series: vec![Series {
+                x: vec![0.0, 1.0],
+                y: vec![1.0, 3.0],
+                ..Series::default()
+            }],
+            ..Plot::default()
+        };
+        let svg = plot.svg(Theme::Light);
+        let points = svg.split("points=\"").nth(1).unwrap();
+        let numbers: Vec<f64> = points
+            .split('"')
+            .next()
+            .unwrap()
+            .split([',', ' '])
+            .map(|n| n.parse().unwrap())
+            .collect();
+        assert!(
+            numbers[0] < numbers[2] && numbers[1] > numbers[3],
+            "{numbers:?}"
+        );
+    }
+
+    #[test]
+    fn a_long_legend_takes_several_rows_inside_the_picture() {
+        let series = |at: usize| Series {
+            label: format!("a rather long name of a curve {at}"),
+            x: vec![0.0],
+            y: vec![1.0],
+            ..Series::default()
+        };
+        let plot = Plot {
+            series: (0..6).map(series).collect(),
+            ..Plot::default()
+        };
+        let rows = plot.legend_rows();
+        assert!(rows.len() >= 3);
+        assert_eq!(rows.iter().map(Vec::len).sum::<usize>(), 6);
+    }
+}
