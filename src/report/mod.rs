@@ -7,7 +7,9 @@ pub mod html;
 pub mod image;
 pub mod plot;
 pub mod png;
+pub mod surface;
 
 pub use axis::{Axis, Scale};
 pub use html::{Page, Section};
 pub use plot::{Band, Mark, Plot, Series, Theme};
+pub use surface::{Ring, Surface, Tile};

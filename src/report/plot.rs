@@ -100,8 +100,8 @@ const SOFT: Color = ("#565d66", "#a3abb5");
 const GRID: Color = ("#e3e6ea", "#31363d");
 
 /// The colours of a theme, as attributes.
-struct Paint {
-    theme: Theme,
+pub(super) struct Paint {
+    pub(super) theme: Theme,
 }
 
 impl Paint {
@@ -114,11 +114,15 @@ impl Paint {
         }
     }
 
-    fn ink(&self) -> String {
+    pub(super) fn ground(&self) -> String {
+        self.attribute("fill", GROUND, "ground")
+    }
+
+    pub(super) fn ink(&self) -> String {
         self.attribute("fill", INK, "ink")
     }
 
-    fn soft(&self) -> String {
+    pub(super) fn soft(&self) -> String {
         self.attribute("fill", SOFT, "soft")
     }
 
@@ -126,11 +130,11 @@ impl Paint {
         self.attribute("stroke", GRID, "grid")
     }
 
-    fn axis(&self) -> String {
+    pub(super) fn axis(&self) -> String {
         self.attribute("stroke", SOFT, "axis")
     }
 
-    fn stroke(&self, color: usize) -> String {
+    pub(super) fn stroke(&self, color: usize) -> String {
         let color = color % PALETTE.len();
         self.attribute("stroke", PALETTE[color], &format!("s{color}"))
     }
@@ -140,7 +144,7 @@ impl Paint {
         self.attribute("fill", PALETTE[color], &format!("f{color}"))
     }
 
-    fn style(&self) -> String {
+    pub(super) fn style(&self) -> String {
         if self.theme != Theme::Auto {
             return String::new();
         }
@@ -471,7 +475,7 @@ fn dashes(dashed: bool) -> &'static str {
     }
 }
 
-fn tick_label(label: &Label) -> String {
+pub(super) fn tick_label(label: &Label) -> String {
     match label {
         Label::Plain(text) => escape(text),
         Label::Power(power) => {

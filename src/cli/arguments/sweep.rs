@@ -93,6 +93,10 @@ pub struct StoreArguments {
     #[arg(long)]
     pub keep_solutions: bool,
 
+    /// Write report.html and its charts (SVG and PNG) into this folder, also while the sweep runs.
+    #[arg(long, value_name = "FOLDER")]
+    pub report: Option<PathBuf>,
+
     /// Name of the study in outputs [default: the data's source].
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::sweep::report_so_far;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Summary, plain, rough, short, significant, titled, write};
 use crate::error::Error;
@@ -21,6 +22,7 @@ Examples:
   proxdiff runs export sweep.db --out cells.csv    one row a cell; also .jsonl and .parquet
   proxdiff runs export sweep.db --mean --out points.csv
   proxdiff runs compare before.db after.db
+  proxdiff runs report sweep.db --out report       report/report.html and charts
   proxdiff runs verify sweep.db
   proxdiff runs merge part-*.db --out sweep.db
 
@@ -88,6 +90,15 @@ enum Command {
         #[arg(long)]
         mean: bool,
     },
+    /// Write report.html and its charts (SVG and PNG); also of a sweep that runs.
+    Report {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+        /// The folder.
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+    },
     /// Check the file, the counts and every result against its digest.
     Verify {
         /// The stores.
@@ -146,6 +157,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             format,
             mean,
         } => export(store, out.as_deref(), *format, *mean),
+        Command::Report { store, out } => report_so_far(store, out),
         Command::Verify { stores } => check(stores),
         Command::Merge { stores, out } => merge(stores, out),
     }

@@ -1,6 +1,10 @@
 //! `proxdiff sweep`: a space of strengths on a hold-out split or on folds, the best points shown.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -13,10 +17,11 @@ use crate::cli::configuration::{
     Defaults, Planned, Rows, Study, planned, points, settings, studies,
 };
 use crate::cli::failure::Failure;
-use crate::cli::output::{Report, Summary, by_criterion, write};
+use crate::cli::output::{Report, Summary, by_criterion, write, write_report};
 use crate::cli::progress::Progress;
 use crate::cli::runtime::Runtime;
 use crate::exec::Device;
+use crate::kinds::Precision;
 use crate::store::{self, Store};
 use crate::sweep::run::{Monitor, Run};
 
@@ -85,6 +90,7 @@ impl Arguments {
             || store.store.is_some()
             || store.shard.is_some()
             || store.keep_solutions
+            || store.report.is_some()
             || store.name.is_some()
             || space.alpha.is_some()
             || space.l1_ratio.is_some()
@@ -126,7 +132,7 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
     };
     let before = store.tally()?;
     let shard = common.store.shard.unwrap_or((0, 1));
-    let monitor = std::sync::Arc::new(Monitor::new(plan));
+    let monitor = Arc::new(Monitor::new(plan));
     let run = Run {
         plan,
         studies,
@@ -139,6 +145,7 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
     };
     {
         let _progress = Progress::start(plan, &monitor, &before, runtime.device);
+        let _reporter = Reporter::start(common);
         run.execute(&mut store)?;
     }
     let summary = Summary::new(
@@ -147,6 +154,9 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         (runtime.device, runtime.precision),
         begin.elapsed().as_secs_f64(),
     )?;
+    if let Some(folder) = &common.store.report {
+        write_report(&summary, &store, folder)?;
+    }
     match common.output.format() {
         Format::Json => write(&summary.json(), common.output.out.as_deref())?,
         Format::Table => write(&summary.table(common.best), common.output.out.as_deref())?,
@@ -160,6 +170,56 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     conclude(common, &runtime, &summary)
+}
+
+/// Writes the report of a sweep with a store anew from time to time, while it runs.
+struct Reporter {
+    done: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reporter {
+    /// How often the report is written.
+    const INTERVAL: Duration = Duration::from_secs(20);
+
+    fn start(arguments: &Arguments) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let places = (&arguments.store.store, &arguments.store.report);
+        let thread = if let (Some(store), Some(folder)) = places {
+            let (store, folder, done) = (store.clone(), folder.clone(), Arc::clone(&done));
+            Some(std::thread::spawn(move || {
+                std::thread::park_timeout(Self::INTERVAL);
+                while !done.load(Ordering::Relaxed) {
+                    if let Err(failure) = report_so_far(&store, &folder) {
+                        log::warn!("the report could not be written: {failure:?}");
+                    }
+                    std::thread::park_timeout(Self::INTERVAL);
+                }
+            }))
+        } else {
+            None
+        };
+        Self { done, thread }
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A report that failed has nothing to say about the sweep.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The report of what a store holds now.
+pub fn report_so_far(store: &Path, folder: &Path) -> Result<(), Failure> {
+    let store = Store::read(store)?;
+    let plan = store.plan()?;
+    let summary = Summary::new(&plan, &store, ("", Precision::F64), 0.0)?;
+    write_report(&summary, &store, folder)
 }
 
 /// What the exit status says about a summary that has been printed.

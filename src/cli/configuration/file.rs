@@ -28,8 +28,9 @@ use crate::cli::failure::Failure;
 use crate::error::{Error, Place};
 
 /// Flags that say where a run happens and what it prints, not what is computed.
-const NOT_CONFIGURED: [&str; 8] = [
+const NOT_CONFIGURED: [&str; 9] = [
     "config",
+    "report",
     "write-config",
     "shard",
     "format",

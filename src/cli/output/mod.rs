@@ -1,6 +1,7 @@
 //! What a command prints: a report of outcomes as a table, JSON or CSV, to a file or to standard
 //! output.
 
+mod charts;
 mod csv;
 mod json;
 mod names;
@@ -18,6 +19,7 @@ use super::failure::Failure;
 use super::runtime::Runtime;
 use crate::hypergrad::{Outcome, Settings};
 
+pub use charts::write_report;
 pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
 pub use npy::write_npy;

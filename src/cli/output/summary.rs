@@ -55,6 +55,21 @@ impl<'a> Summary<'a> {
         })
     }
 
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        self.plan
+    }
+
+    /// The finished points of a study.
+    pub fn summaries(&self, study: usize) -> &[PointSummary] {
+        &self.summaries[study]
+    }
+
+    /// The choices of a study, one per target.
+    pub fn choices(&self, study: usize) -> &[Choice] {
+        &self.choices[study]
+    }
+
     /// One JSON object on one line.
     pub fn json(&self) -> String {
         let studies: Vec<Value> = self.plan.studies.iter().map(study_record).collect();
