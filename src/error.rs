@@ -54,6 +54,16 @@ pub enum Error {
         /// What the user can do.
         remedy: String,
     },
+    /// A store of results that cannot be made, read or written, or that belongs to another plan.
+    #[error("{}: {what}; {remedy}", path.display())]
+    Store {
+        /// The store's file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+        /// What the user can do.
+        remedy: String,
+    },
     /// A combination of choices that is not defined, such as ITD of coordinate descent.
     #[error("{what}; {remedy}")]
     Unsupported {
@@ -112,6 +122,19 @@ impl Error {
             what: what.into(),
             expected: expected.into(),
             found: found.into(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// A store that cannot be used.
+    pub fn store(
+        path: &std::path::Path,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self::Store {
+            path: path.to_path_buf(),
+            what: what.into(),
             remedy: remedy.into(),
         }
     }

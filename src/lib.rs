@@ -86,6 +86,8 @@
 //! | [`map`] | Φ = G∘T and its linearisation; [`map::HostMap`], the interface of a user's map |
 //! | [`exec`], [`kernel`] | recordings of kernels for a batch of problems, and what runs them |
 //! | [`control`] | cancellation, time budgets, progress |
+//! | [`sweep`] | large sweeps: spaces, folds, plans, the scheduler, the choice of a point |
+//! | [`store`] | the results of a sweep in one file, resumed, shared, exported |
 //! | [`kinds`], [`real`], [`error`] | tags, precisions, errors |
 //! | [`app`] | the published experiments, poisoning as a measurement of robustness |
 //! | [`report`] | plots, images and pages |
@@ -112,6 +114,8 @@ pub mod penalty;
 pub mod problem;
 pub mod real;
 pub mod report;
+pub mod store;
+pub mod sweep;
 
 pub use control::Control;
 pub use error::{Error, Result};

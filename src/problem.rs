@@ -100,6 +100,36 @@ impl Specification {
             perturbation: None,
         }
     }
+
+    /// Checks what [`Problem::new`] checks before it prepares anything.
+    ///
+    /// # Errors
+    /// As [`Problem::new`].
+    pub fn check(&self) -> Result<()> {
+        let (train, validation) = (&self.train, self.validation.as_ref());
+        let criterion = self.criterion.unwrap_or(self.loss);
+        check_specification(
+            self.loss,
+            criterion,
+            self.classes,
+            self.scaling,
+            train,
+            validation,
+        )?;
+        check_rows(train, self.loss, self.classes, "training")?;
+        let coordinates = train.matrix.columns() * self.classes;
+        self.penalty.validate(coordinates)?;
+        if let Some(prior) = &self.prior {
+            check_prior(prior, coordinates)?;
+        }
+        match validation {
+            Some(rows) => check_rows(rows, criterion, self.classes, "validation").map(|_| ()),
+            None => train
+                .targets
+                .iter()
+                .try_for_each(|target| check_labels(target, criterion, self.classes, "training")),
+        }
+    }
 }
 
 /// Rows ready for computation.

@@ -10,6 +10,7 @@ mod failure;
 mod model;
 mod output;
 mod place;
+mod progress;
 mod runtime;
 
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use commands::{completions, devices, fit, hypergrad, poison, predict, reproduce, sweep};
+use commands::{completions, devices, fit, hypergrad, poison, predict, reproduce, runs, sweep};
 use failure::Failure;
 
 /// Solutions and hypergradients of sparse linear models.
@@ -53,9 +54,12 @@ enum Command {
     /// Solve at given strengths and differentiate the criterion.
     #[command(after_help = hypergrad::EXAMPLES)]
     Hypergrad(Box<hypergrad::Arguments>),
-    /// Evaluate a grid of strengths on held-out rows and show the best points.
+    /// Evaluate a space of strengths on held-out rows or folds and show the best points.
     #[command(after_help = sweep::EXAMPLES)]
     Sweep(Box<sweep::Arguments>),
+    /// Look into the stores of sweeps: list, show, compare, export, verify, merge.
+    #[command(after_help = runs::EXAMPLES)]
+    Runs(runs::Arguments),
     /// Measure how robust a model of one's own is against perturbed training rows.
     #[command(after_help = poison::EXAMPLES)]
     Poison(Box<poison::Arguments>),
@@ -90,6 +94,7 @@ pub fn run() -> ExitCode {
         Command::Predict(arguments) => predict::run(arguments),
         Command::Hypergrad(arguments) => hypergrad::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments),
+        Command::Runs(arguments) => runs::run(arguments),
         Command::Poison(arguments) => poison::run(arguments),
         Command::Reproduce(arguments) => reproduce::run(arguments),
         Command::Devices(arguments) => devices::run(arguments),

@@ -45,7 +45,21 @@ impl Place {
         let asked = match arguments.device.to_ascii_lowercase().as_str() {
             "cpu" => Some(Device::Cpu),
             "auto" => None,
-            name => Some(find(name, options)?),
+            names => {
+                let mut devices = Vec::new();
+                for name in names.split(',').map(str::trim) {
+                    match name {
+                        "cpu" => devices.push(Device::Cpu),
+                        "auto" => return Err(Failure::usage("--device auto stands alone")),
+                        name => devices.extend(find(name, options)?),
+                    }
+                }
+                Some(if devices.len() == 1 {
+                    devices.swap_remove(0)
+                } else {
+                    Device::Several(devices)
+                })
+            }
         };
         Ok(Self {
             asked,
@@ -54,9 +68,13 @@ impl Place {
         })
     }
 
-    /// True for a GPU that was asked for explicitly.
-    pub fn was_asked_for(&self) -> bool {
-        self.asked.as_ref().is_some_and(|device| !device.is_cpu())
+    /// The devices that were asked for; the CPU where none was.
+    pub fn devices(&self) -> Vec<Device> {
+        match &self.asked {
+            Some(Device::Several(devices)) => devices.clone(),
+            Some(device) => vec![device.clone()],
+            None => vec![Device::Cpu],
+        }
     }
 
     /// The device for some work.
@@ -112,8 +130,8 @@ fn automatic(
     }
 }
 
-/// The device that a name, a number, `gpu` or `all` means.
-fn find(name: &str, options: GpuOptions) -> Result<Device, Failure> {
+/// The devices that a name, a number, `gpu` or `all` means.
+fn find(name: &str, options: GpuOptions) -> Result<Vec<Device>, Failure> {
     let adapters = list_adapters();
     if adapters.is_empty() {
         return Err(Error::device(
@@ -164,9 +182,5 @@ fn find(name: &str, options: GpuOptions) -> Result<Device, Failure> {
         }
         devices.push(Device::Gpu(Gpu::open(adapter.index, options)?));
     }
-    Ok(if devices.len() == 1 {
-        devices.swap_remove(0)
-    } else {
-        Device::Several(devices)
-    })
+    Ok(devices)
 }

@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::place::Place;
 use crate::control::Control;
 use crate::error::Error;
+use crate::exec::Device;
 use crate::hypergrad::{self, Outcome, Settings};
 use crate::kinds::{Precision, Status};
 use crate::problem::{Point, Problem};
@@ -47,16 +48,10 @@ impl Runtime {
             control = control.with_time_budget(budget);
         }
         cancel_on_interrupt(&control);
-        let single = place.was_asked_for() && !arguments.refine;
-        let default = if single {
-            Precision::F32
-        } else {
-            Precision::F64
-        };
         Ok(Self {
             pool,
             control,
-            precision: arguments.precision.unwrap_or(default),
+            precision: arguments.result_precision(),
             place,
         })
     }
@@ -64,6 +59,21 @@ impl Runtime {
     /// The device's name in outputs: where `auto` had to choose, what it chose last.
     pub fn device(&self) -> String {
         self.place.name()
+    }
+
+    /// The devices that were asked for; the CPU where none was.
+    pub fn devices(&self) -> Vec<Device> {
+        self.place.devices()
+    }
+
+    /// The threads that compute.
+    pub fn pool(&self) -> &rayon::ThreadPool {
+        &self.pool
+    }
+
+    /// Cancelled by Ctrl-C and by the time budget.
+    pub fn control(&self) -> &Control {
+        &self.control
     }
 
     /// The number of worker threads.

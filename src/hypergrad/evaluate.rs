@@ -45,16 +45,34 @@ pub fn evaluate(
     warm: Option<&[WarmStart]>,
     control: &Control,
 ) -> Result<Vec<Outcome>> {
+    evaluate_along(problem, (points, None), settings, precision, warm, control)
+}
+
+/// The same for points with the paths along which the path solver is to go: lists of points of one
+/// target, each started from the last. Without paths, those of equal λ₂ go in decreasing l1. The
+/// results of a path do not depend on the other paths; other solvers do not use them.
+///
+/// # Errors
+/// Those of [`evaluate`], and [`Error::Value`] for paths that leave a point out or name one twice.
+pub fn evaluate_along(
+    problem: &Problem,
+    (points, paths): (&[Point], Option<&[Vec<usize>]>),
+    settings: &Settings,
+    precision: Precision,
+    warm: Option<&[WarmStart]>,
+    control: &Control,
+) -> Result<Vec<Outcome>> {
     settings.validate()?;
     problem.check_points(points)?;
     settings.check_against(problem)?;
     check_warm(problem, points, settings, warm)?;
+    let along = (points, paths);
     let work = || match (&settings.device, precision) {
         (Device::Cpu, Precision::F64) => {
-            evaluate_in::<f64>(problem, points, settings, warm, control)
+            evaluate_in::<f64>(problem, along, settings, warm, control)
         }
         (Device::Cpu, Precision::F32) => {
-            evaluate_in::<f32>(problem, points, settings, warm, control)
+            evaluate_in::<f32>(problem, along, settings, warm, control)
         }
         _ => offload::evaluate(problem, points, settings, precision, warm, control),
     };
@@ -110,7 +128,7 @@ pub(super) struct Solved<R> {
 
 pub(super) fn evaluate_in<R: Twinned>(
     problem: &Problem,
-    points: &[Point],
+    (points, paths): (&[Point], Option<&[Vec<usize>]>),
     settings: &Settings,
     warm: Option<&[WarmStart]>,
     control: &Control,
@@ -132,7 +150,7 @@ pub(super) fn evaluate_in<R: Twinned>(
         settings.method,
         settings.solver,
     );
-    let solved = solve::<R>(problem, points, &spectrum, settings, warm, control)?;
+    let solved = solve::<R>(problem, (points, paths), &spectrum, settings, warm, control)?;
     let numbers = 16 * problem.coordinates()
         + (6 * problem.train.rows() + 4 * problem.criterion.sample.rows()) * problem.classes;
     let together = (MEMORY / (8 * numbers * LANES)).max(1) * LANES;
@@ -170,7 +188,8 @@ pub(super) fn solve_only(
         method: None,
         ..settings.clone()
     };
-    let solved = solve::<f32>(problem, points, &spectrum, &settings, warm, control)?;
+    let along = (points, None);
+    let solved = solve::<f32>(problem, along, &spectrum, &settings, warm, control)?;
     let finite = |w: Vec<f64>| {
         if w.iter().all(|w| w.is_finite()) {
             w
@@ -184,7 +203,7 @@ pub(super) fn solve_only(
 /// The solutions of all points, by the solver that the settings name.
 fn solve<R: Twinned>(
     problem: &Problem,
-    points: &[Point],
+    (points, paths): (&[Point], Option<&[Vec<usize>]>),
     spectrum: &Spectrum,
     settings: &Settings,
     warm: Option<&[WarmStart]>,
@@ -215,7 +234,13 @@ fn solve<R: Twinned>(
             tolerance: settings.tolerance,
             max_steps: settings.max_steps,
         };
-        let solutions = path::solve::<R>(problem, points, starts.as_deref(), &chosen, control)?;
+        let starts = starts.as_deref();
+        let solutions = match paths {
+            None => path::solve::<R>(problem, points, starts, &chosen, control)?,
+            Some(paths) => {
+                path::solve_along::<R>(problem, points, paths, starts, &chosen, control)?
+            }
+        };
         let solved = |solution: path::PathSolution<R>| Solved {
             w: widen(&solution.w),
             progress: Progress {

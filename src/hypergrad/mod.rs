@@ -17,6 +17,6 @@ mod sums;
 mod unrolled;
 
 pub use curve::{CurvePoint, curve, iterates, sampled_curve};
-pub use evaluate::{WarmStart, evaluate};
+pub use evaluate::{WarmStart, evaluate, evaluate_along};
 pub use outcome::{Hypergradient, Outcome, Warning, WarningKind};
 pub use settings::{MinibatchSteps, Settings, StochasticSettings};

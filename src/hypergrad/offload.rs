@@ -193,16 +193,16 @@ impl Work<'_> {
         match (device, self.precision) {
             (Device::Gpu(_), Precision::F32) => {
                 let settings = first_order(on(device.clone()));
-                evaluate_in::<f32>(self.problem, points, &settings, warm, self.control)
+                evaluate_in::<f32>(self.problem, (points, None), &settings, warm, self.control)
             }
             (Device::Gpu(_), Precision::F64) => self.refined(device, points, warm),
             (_, Precision::F32) => {
                 let settings = on(Device::Cpu);
-                evaluate_in::<f32>(self.problem, points, &settings, warm, self.control)
+                evaluate_in::<f32>(self.problem, (points, None), &settings, warm, self.control)
             }
             (_, Precision::F64) => {
                 let settings = on(Device::Cpu);
-                evaluate_in::<f64>(self.problem, points, &settings, warm, self.control)
+                evaluate_in::<f64>(self.problem, (points, None), &settings, warm, self.control)
             }
         }
     }
@@ -235,7 +235,13 @@ impl Work<'_> {
             method,
             ..self.settings.clone()
         };
-        evaluate_in::<f64>(self.problem, points, &settings, Some(&starts), self.control)
+        evaluate_in::<f64>(
+            self.problem,
+            (points, None),
+            &settings,
+            Some(&starts),
+            self.control,
+        )
     }
 }
 

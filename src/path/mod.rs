@@ -88,21 +88,30 @@ pub fn solve<R: Real>(
     settings: &PathSettings,
     control: &Control,
 ) -> Result<Vec<PathSolution<R>>> {
-    solve_in_form(problem, points, warm, settings, control, Form::Auto)
+    let paths = paths_by_ridge(points);
+    solve_along(problem, points, &paths, warm, settings, control)
 }
 
-fn solve_in_form<R: Real>(
+/// The same along given paths: lists of points of one target, each started from the last. Every
+/// point is on one path.
+///
+/// # Errors
+/// Those of [`solve`]; [`Error::Value`] for paths that leave a point out, name one twice, or mix
+/// targets.
+pub fn solve_along<R: Real>(
     problem: &Problem,
     points: &[Point],
+    paths: &[Vec<usize>],
     warm: Option<&[Vec<f64>]>,
     settings: &PathSettings,
     control: &Control,
-    form: Form,
 ) -> Result<Vec<PathSolution<R>>> {
-    problem.check_points(points)?;
-    check_warm_starts(problem, points, warm)?;
-    let smooth = Smooth::<R>::new(problem, form != Form::Residual);
-    let blocks = Blocks::new(problem);
+    check_paths(points, paths)?;
+    solve_in_form(problem, points, paths, warm, settings, control, Form::Auto)
+}
+
+/// Points of the same target and λ₂ in decreasing l1.
+fn paths_by_ridge(points: &[Point]) -> Vec<Vec<usize>> {
     let mut units: BTreeMap<(usize, u64), Vec<usize>> = BTreeMap::new();
     for (at, point) in points.iter().enumerate() {
         // λ₂ ≥ 0: bit patterns order like the numbers. −0.0 joins 0.0.
@@ -113,6 +122,45 @@ fn solve_in_form<R: Real>(
     for unit in &mut units {
         unit.sort_by(|&a, &b| points[b].l1.total_cmp(&points[a].l1).then(a.cmp(&b)));
     }
+    units
+}
+
+fn check_paths(points: &[Point], paths: &[Vec<usize>]) -> Result<()> {
+    let mut seen = vec![false; points.len()];
+    let mut fits = true;
+    for path in paths {
+        for &at in path {
+            fits &= at < points.len()
+                && !std::mem::replace(&mut seen[at], true)
+                && points[at].target == points[path[0]].target;
+            if !fits {
+                break;
+            }
+        }
+    }
+    if fits && seen.iter().all(|&seen| seen) {
+        return Ok(());
+    }
+    Err(Error::value(
+        "paths",
+        "they leave a point out, name one twice, or mix targets",
+        "put every point on one path of its target",
+    ))
+}
+
+fn solve_in_form<R: Real>(
+    problem: &Problem,
+    points: &[Point],
+    units: &[Vec<usize>],
+    warm: Option<&[Vec<f64>]>,
+    settings: &PathSettings,
+    control: &Control,
+    form: Form,
+) -> Result<Vec<PathSolution<R>>> {
+    problem.check_points(points)?;
+    check_warm_starts(problem, points, warm)?;
+    let smooth = Smooth::<R>::new(problem, form != Form::Residual);
+    let blocks = Blocks::new(problem);
     let largest_factor = LARGEST_RETAINED / (2 * size_of::<R>() * points.len().max(1));
     let solve_unit = |unit: &Vec<usize>| -> Vec<(usize, PathSolution<R>)> {
         let mut walk = Walk::new(&smooth, &blocks, points[unit[0]].target, control, form);

@@ -8,8 +8,10 @@ pub mod image;
 mod paint;
 pub mod plot;
 pub mod png;
+pub mod surface;
 
 pub use axis::{Axis, Scale};
 pub use html::{Page, Section};
 pub use paint::Theme;
 pub use plot::{Band, Mark, Plot, Series};
+pub use surface::{Ring, Surface, Tile};

@@ -382,7 +382,7 @@ fn dashes(dashed: bool) -> &'static str {
     }
 }
 
-fn tick_label(label: &Label) -> String {
+pub(super) fn tick_label(label: &Label) -> String {
     match label {
         Label::Plain(text) => escape(text),
         Label::Power(power) => {

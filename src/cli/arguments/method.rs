@@ -108,7 +108,7 @@ pub struct RuntimeArguments {
     pub refine: bool,
 
     /// Device: cpu; gpu, the best adapter; an adapter's number or part of its name, as `proxdiff
-    /// devices` lists them; all GPUs at once; auto, a hardware GPU where the work is large enough to
+    /// devices` lists them; all GPUs at once; several of these with commas between; auto, a hardware GPU where the work is large enough to
     /// pay, else the CPU.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
@@ -121,6 +121,24 @@ pub struct RuntimeArguments {
     /// How a GPU stores a dense design: f16 halves its memory and rounds its entries to 11 bits.
     #[arg(long, value_name = "STORAGE", default_value = "f32")]
     pub design_storage: DesignStorage,
+}
+
+impl RuntimeArguments {
+    /// True for a GPU that is asked for explicitly.
+    pub fn asks_for_gpu(&self) -> bool {
+        let named = |device: &str| !matches!(device.trim(), "cpu" | "auto");
+        self.device.to_ascii_lowercase().split(',').any(named)
+    }
+
+    /// The precision of results.
+    pub fn result_precision(&self) -> Precision {
+        let default = if self.asks_for_gpu() && !self.refine {
+            Precision::F32
+        } else {
+            Precision::F64
+        };
+        self.precision.unwrap_or(default)
+    }
 }
 
 /// The regimes of [`crate::exec::gpu::Regime`].

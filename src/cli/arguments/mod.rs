@@ -4,6 +4,7 @@ mod data;
 mod method;
 mod output;
 mod problem;
+mod sweep;
 mod tags;
 pub mod values;
 
@@ -13,4 +14,5 @@ pub use method::{
 };
 pub use output::{Format, OutputArguments};
 pub use problem::{LossName, PenaltyName, ProblemArguments};
+pub use sweep::{FoldArguments, SearchName, SpaceArguments, StoreArguments};
 pub use values::Strengths;

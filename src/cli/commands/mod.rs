@@ -7,4 +7,5 @@ pub mod hypergrad;
 pub mod poison;
 pub mod predict;
 pub mod reproduce;
+pub mod runs;
 pub mod sweep;

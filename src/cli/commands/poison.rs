@@ -160,7 +160,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     std::fs::create_dir_all(&arguments.out)
         .map_err(|source| Failure::unwritable(&arguments.out, source))?;
     let runtime = Runtime::new(&arguments.runtime, None)?;
-    if runtime.device != "cpu" {
+    if arguments.runtime.asks_for_gpu() {
         return Err(Error::unsupported(
             "poisoning on a GPU",
             "use --device cpu, where models are trained by the fast path",
@@ -181,15 +181,18 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     )?;
     let share = attack.test_fraction.unwrap_or(TEST_SHARE);
     let (specification, test, training_rows) = study.subject(share, test.as_ref())?;
+    let l1_max = || -> Result<f64, Failure> {
+        let problem = crate::problem::Problem::new(specification.clone())?;
+        Ok(problem.l1_max(0, 0.0))
+    };
     let l1 = match &arguments.problem.l1 {
-        Some(Strengths(list)) => single("--l1", list)?,
-        None => {
-            let problem = crate::problem::Problem::new(specification.clone())?;
-            0.01 * problem.l1_max(0, 0.0)
-        }
+        Some(axis) if axis.needs_l1_max() => single("--l1", &axis.values(l1_max()?))?,
+        Some(axis) => single("--l1", &axis.values(0.0))?,
+        None => 0.01 * l1_max()?,
     };
     let l2 = match &arguments.problem.l2 {
-        Some(Strengths(list)) => single("--l2", list)?,
+        Some(axis) if axis.needs_l1_max() => single("--l2", &axis.values(l1_max()?))?,
+        Some(axis) => single("--l2", &axis.values(0.0))?,
         None => 0.01,
     };
     let point = crate::problem::Point { l1, l2, target: 0 };
@@ -224,7 +227,7 @@ fn check_flags(arguments: &Arguments) -> Result<(), Failure> {
         "poison has no use for --penalty box; choose another penalty"
     } else if arguments.data.val_fraction == Some(0.0) {
         "poison needs validation rows; raise --val-fraction or give --x-val"
-    } else if arguments.runtime.precision != Precision::F64 {
+    } else if arguments.runtime.precision == Some(Precision::F32) {
         "poison trains in f64; drop --precision"
     } else {
         return Ok(());
@@ -260,7 +263,7 @@ fn settings(arguments: &Arguments) -> Result<poison::Settings, Failure> {
         }
     };
     Ok(poison::Settings {
-        budgets: attack.budget.0.clone(),
+        budgets: attack.budget.values(0.0),
         norm: match attack.norm {
             NormName::Linf => Norm::LInf,
             NormName::L2 => Norm::L2,

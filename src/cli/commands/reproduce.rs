@@ -145,14 +145,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn deterministic(arguments: &Deterministic) -> Result<(), Failure> {
-    if arguments.runtime.precision != Precision::F64 {
+    if arguments.runtime.precision == Some(Precision::F32) {
         return Err(Failure::usage(
             "the deterministic experiment resolves errors down to 1e-12, in f64 alone; drop --precision",
         ));
     }
     prepare(&arguments.place.out)?;
     let runtime = Runtime::new(&arguments.runtime, None)?;
-    if runtime.device != "cpu" {
+    if arguments.runtime.asks_for_gpu() {
         return Err(Error::unsupported(
             "the deterministic experiment on a GPU, which has no f64",
             "use --device cpu",
@@ -193,7 +193,10 @@ fn stochastic(arguments: &Stochastic) -> Result<(), Failure> {
         checkpoints: stochastic::checkpoints(arguments.steps),
         independent: arguments.independent,
         // The fast path is the CPU's; recordings run anywhere.
-        recorded: (runtime.device != "cpu").then(Settings::default),
+        recorded: arguments.runtime.asks_for_gpu().then(|| Settings {
+            device: runtime.devices().swap_remove(0),
+            ..Settings::default()
+        }),
         ..stochastic::Options::default()
     };
     let total = options.runs * options.checkpoints.len() * options.methods.len();

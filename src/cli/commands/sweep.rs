@@ -1,15 +1,28 @@
-//! `proxdiff sweep`: a grid of strengths on a hold-out split, the best points shown.
+//! `proxdiff sweep`: a space of strengths on a hold-out split or on folds, the best points shown.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::cli::arguments::{
-    DataArguments, HypergradientArguments, OutputArguments, ProblemArguments, RuntimeArguments,
-    SolverArguments,
+    DataArguments, FoldArguments, Format, HypergradientArguments, OutputArguments,
+    ProblemArguments, RuntimeArguments, SearchName, SolverArguments, SpaceArguments,
+    StoreArguments,
 };
-use crate::cli::configuration::{Defaults, Rows, Study, points, settings};
+use crate::cli::configuration::{
+    Defaults, Planned, Rows, Study, planned, points, settings, studies,
+};
 use crate::cli::failure::Failure;
-use crate::cli::output::{Report, by_criterion};
+use crate::cli::output::{Report, Summary, by_criterion, write, write_report};
+use crate::cli::progress::Progress;
 use crate::cli::runtime::Runtime;
+use crate::kinds::Precision;
+use crate::store::{self, Store};
+use crate::sweep::run::{Monitor, Run};
 
 /// The examples of `--help`.
 pub const EXAMPLES: &str = "\
@@ -18,6 +31,13 @@ Examples:
   proxdiff sweep data.csv --l1 log:1e-3:1:20 --l2 0,0.01,0.1 --best 5
   proxdiff sweep digits.svm --loss multinomial --val-fraction 0.2 --seed 7
   proxdiff sweep data.csv --format csv --out grid.csv
+  proxdiff sweep data.csv --alpha frac:1e-3:1:100 --l1-ratio 0.1,0.5,0.9 --cv 5 --store sweep.db
+  proxdiff sweep --config sweep.toml --store part-3.db --shard 3/8
+
+With --cv, --folds, --store, --config, --shard, --alpha or --search the sweep is planned as cells, a point on
+a fold each, and the output is a summary: the best point by its mean over folds, and the one with the
+smallest support within one standard error of it. With --format csv it is one row a cell.
+An interrupted sweep with a store goes on with the same command.
 
 Points are ranked by the criterion, the loss on held-out rows. At a minimum inside the grid the
 hypergradient is near zero; its sign says where to look for better strengths.";
@@ -26,17 +46,23 @@ hypergradient is near zero; its sign says where to look for better strengths.";
 #[derive(Debug, Clone, Args)]
 pub struct Arguments {
     #[command(flatten)]
-    data: DataArguments,
+    pub data: DataArguments,
     #[command(flatten)]
-    problem: ProblemArguments,
+    pub problem: ProblemArguments,
     #[command(flatten)]
-    hypergradient: HypergradientArguments,
+    pub space: SpaceArguments,
     #[command(flatten)]
-    solver: SolverArguments,
+    pub folds: FoldArguments,
     #[command(flatten)]
-    runtime: RuntimeArguments,
+    pub hypergradient: HypergradientArguments,
     #[command(flatten)]
-    output: OutputArguments,
+    pub solver: SolverArguments,
+    #[command(flatten)]
+    pub runtime: RuntimeArguments,
+    #[command(flatten)]
+    pub store: StoreArguments,
+    #[command(flatten)]
+    pub output: OutputArguments,
 
     /// How many of the best points a table shows, for every target; JSON and CSV hold all points.
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Output")]
@@ -47,8 +73,192 @@ pub struct Arguments {
     coefficients: bool,
 }
 
+impl Arguments {
+    /// The configuration file.
+    pub fn config_file(&self) -> Option<&Path> {
+        self.store.config.as_deref()
+    }
+
+    /// True when any flag asks for more than one grid on one hold-out split.
+    fn is_planned(&self) -> bool {
+        let (folds, store, space) = (&self.folds, &self.store, &self.space);
+        folds.cv.is_some()
+            || folds.folds.is_some()
+            || store.config.is_some()
+            || store.write_config.is_some()
+            || store.store.is_some()
+            || store.shard.is_some()
+            || store.keep_solutions
+            || store.report.is_some()
+            || store.name.is_some()
+            || space.alpha.is_some()
+            || space.l1_ratio.is_some()
+            || space.samples.is_some()
+            || space.search != SearchName::Grid
+    }
+}
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    if arguments.is_planned() {
+        run_plan(arguments)
+    } else {
+        run_grid(arguments)
+    }
+}
+
+/// A plan of cells, in a store or in memory.
+fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
+    let begin = std::time::Instant::now();
+    let (of_studies, configuration) = studies(arguments)?;
+    // What concerns the whole run may stand in the file too.
+    let common = of_studies.first().unwrap_or(arguments);
+    let runtime = Runtime::new(&common.runtime, common.solver.time_budget)?;
+    let planned = runtime
+        .pool()
+        .install(|| planned(&of_studies, configuration))?;
+    let Planned {
+        plan,
+        studies,
+        compressions,
+    } = &planned;
+    if let Some(path) = &arguments.store.write_config {
+        write(&plan.configuration, Some(path))?;
+    }
+    let mut store = match &common.store.store {
+        Some(path) => Store::open(path, plan)?,
+        None => Store::in_memory(plan)?,
+    };
+    let before = store.tally()?;
+    let shard = common.store.shard.unwrap_or((0, 1));
+    let monitor = Arc::new(Monitor::new(plan));
+    let run = Run {
+        plan,
+        studies,
+        compressions,
+        pool: runtime.pool(),
+        stop: runtime.control(),
+        shard,
+        devices: &runtime.devices(),
+        monitor: &monitor,
+    };
+    {
+        let _progress = Progress::start(plan, &monitor, &before, &runtime.device());
+        let _reporter = Reporter::start(common);
+        run.execute(&mut store)?;
+    }
+    let device = runtime.device();
+    let summary = Summary::new(
+        plan,
+        &store,
+        (&device, runtime.precision),
+        begin.elapsed().as_secs_f64(),
+    )?;
+    if let Some(folder) = &common.store.report {
+        write_report(&summary, &store, folder)?;
+    }
+    match common.output.format() {
+        Format::Json => write(&summary.json(), common.output.out.as_deref())?,
+        Format::Table => write(&summary.table(common.best), common.output.out.as_deref())?,
+        Format::Csv => {
+            let mut text = Vec::new();
+            store::export(&store, store::Rows::Cells, store::Format::Csv, &mut text)?;
+            write(
+                &String::from_utf8_lossy(&text),
+                common.output.out.as_deref(),
+            )?;
+        }
+    }
+    conclude(common, &runtime, &summary)
+}
+
+/// Writes the report of a sweep with a store anew from time to time, while it runs.
+struct Reporter {
+    done: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Reporter {
+    /// How often the report is written.
+    const INTERVAL: Duration = Duration::from_secs(20);
+
+    fn start(arguments: &Arguments) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let places = (&arguments.store.store, &arguments.store.report);
+        let thread = if let (Some(store), Some(folder)) = places {
+            let (store, folder, done) = (store.clone(), folder.clone(), Arc::clone(&done));
+            Some(std::thread::spawn(move || {
+                std::thread::park_timeout(Self::INTERVAL);
+                while !done.load(Ordering::Relaxed) {
+                    if let Err(failure) = report_so_far(&store, &folder) {
+                        log::warn!("the report could not be written: {failure:?}");
+                    }
+                    std::thread::park_timeout(Self::INTERVAL);
+                }
+            }))
+        } else {
+            None
+        };
+        Self { done, thread }
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A report that failed has nothing to say about the sweep.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The report of what a store holds now.
+pub fn report_so_far(store: &Path, folder: &Path) -> Result<(), Failure> {
+    let store = Store::read(store)?;
+    let plan = store.plan()?;
+    let summary = Summary::new(&plan, &store, ("", Precision::F64), 0.0)?;
+    write_report(&summary, &store, folder)
+}
+
+/// What the exit status says about a summary that has been printed.
+fn conclude(
+    arguments: &Arguments,
+    runtime: &Runtime,
+    summary: &Summary<'_>,
+) -> Result<(), Failure> {
+    let tally = &summary.tally;
+    let (done, all) = (tally.cells_done, tally.cells);
+    if done < all && runtime.control().should_stop() {
+        let how = match &arguments.store.store {
+            Some(path) => format!(
+                "the same command goes on from there with --store {}",
+                path.display()
+            ),
+            None => "with --store FILE a sweep goes on where it stopped".into(),
+        };
+        return Err(Failure::Outcome(format!(
+            "interrupted: {done} of {all} cells are finished; {how}"
+        )));
+    }
+    let converged = tally
+        .statuses
+        .iter()
+        .filter(|(name, _)| name == "converged")
+        .map(|(_, count)| count)
+        .sum::<usize>();
+    if arguments.solver.strict && converged < done {
+        return Err(Failure::Outcome(format!(
+            "{} of {done} cells did not converge; raise --max-steps or --tol, or drop --strict",
+            done - converged
+        )));
+    }
+    Ok(())
+}
+
+/// One grid on one hold-out split.
+fn run_grid(arguments: &Arguments) -> Result<(), Failure> {
     let settings = settings(
         &arguments.problem,
         &arguments.data,

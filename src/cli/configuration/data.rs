@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli::arguments::{DataArguments, TableFileArguments};
 use crate::cli::failure::Failure;
-use crate::data::dataset::Dataset;
+use crate::data::dataset::{Dataset, Labels};
 use crate::data::embedded;
 use crate::data::matrix::Matrix;
 use crate::data::readers::{self, ReadOptions};
@@ -28,8 +28,15 @@ pub fn read_options(file: &TableFileArguments) -> ReadOptions {
 }
 
 /// Reads what the flags name; the embedded data when they name none and `fall_back` allows it.
-pub fn read(arguments: &DataArguments, fall_back: bool) -> std::result::Result<Tables, Failure> {
+///
+/// A column named `ignore` is no feature.
+pub fn read(
+    arguments: &DataArguments,
+    fall_back: bool,
+    ignore: Option<&str>,
+) -> std::result::Result<Tables, Failure> {
     let options = ReadOptions {
+        ignore: ignore.map(str::to_string).into_iter().collect(),
         targets: arguments.target.clone(),
         weights_column: weights_column(arguments)?,
         ..read_options(&arguments.file)
@@ -131,4 +138,36 @@ fn widen(all: &mut Dataset, validation: &Dataset) {
             .extend_from_slice(&validation.feature_names[matrix.columns..]);
         matrix.columns = width;
     }
+}
+
+/// The labels in a column of the data that is neither feature nor target, or in a file of its own
+/// with one per row.
+pub fn read_labels(arguments: &DataArguments, name: &str, all: &Dataset) -> Result<Labels> {
+    let labels = if Path::new(name).is_file() {
+        Labels::Numbers(readers::read_vector(Path::new(name), None)?)
+    } else {
+        let Some(file) = arguments.data.as_ref().or(arguments.x.as_ref()) else {
+            return Err(Error::value(
+                "--group-column",
+                format!("there is no file {name}, and the embedded data have no such column"),
+                "name a column of your data, or a file with one number per row",
+            ));
+        };
+        let options = ReadOptions {
+            targets: vec![name.to_string()],
+            ignore: all.targets.iter().map(|t| t.name.clone()).collect(),
+            ..read_options(&arguments.file)
+        };
+        let mut table = readers::read_dataset(file, &options)?;
+        table.targets.remove(0).values
+    };
+    if labels.len() == all.rows() {
+        return Ok(labels);
+    }
+    Err(Error::shape(
+        format!("groups in {name}"),
+        format!("{}, one per row of the data", all.rows()),
+        labels.len().to_string(),
+        "give the group of every row",
+    ))
 }

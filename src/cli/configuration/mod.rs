@@ -2,11 +2,15 @@
 
 mod classes;
 mod data;
+mod file;
+mod plan;
 mod points;
 mod settings;
 mod study;
 
 pub use data::{read_options, read_test};
+pub use file::studies;
+pub use plan::{Planned, planned};
 pub use points::{Defaults, points};
 pub use settings::settings;
 pub use study::{Prepared, Rows, Study};

@@ -1,6 +1,6 @@
 //! The hyperparameter points: all pairs of strengths, for every target.
 
-use crate::cli::arguments::{ProblemArguments, Strengths};
+use crate::cli::arguments::ProblemArguments;
 use crate::cli::failure::Failure;
 use crate::penalty::Penalty;
 use crate::problem::{Point, Problem};
@@ -24,7 +24,7 @@ const GRID_SHARE: f64 = 1e-3;
 /// A hair above l1_max, so that rounding lets no coefficient in at the first point.
 const ABOVE: f64 = 1.0 + 1e-12;
 /// The λ₂ of a grid.
-const GRID_RIDGES: [f64; 4] = [0.001, 0.01, 0.1, 1.0];
+pub(super) const GRID_RIDGES: [f64; 4] = [0.001, 0.01, 0.1, 1.0];
 
 /// The most points of one run: more is a slip, and would not fit into memory.
 const MOST_POINTS: usize = 1_000_000;
@@ -35,15 +35,24 @@ pub fn points(
     problem: &Problem,
     defaults: Defaults,
 ) -> Result<Vec<Point>, Failure> {
-    let ridges = match (&arguments.l2, defaults) {
-        (Some(Strengths(values)), _) => values.clone(),
-        (None, Defaults::Single) => vec![SINGLE_RIDGE],
-        (None, Defaults::Grid) => GRID_RIDGES.to_vec(),
-    };
     let mut points = Vec::new();
     for target in 0..problem.train.targets.len() {
+        let relative = [&arguments.l1, &arguments.l2]
+            .into_iter()
+            .flatten()
+            .any(|axis| axis.needs_l1_max());
+        let l1_max = if relative {
+            problem.l1_max(target, 0.0)
+        } else {
+            0.0
+        };
+        let ridges = match (&arguments.l2, defaults) {
+            (Some(axis), _) => axis.values(l1_max),
+            (None, Defaults::Single) => vec![SINGLE_RIDGE],
+            (None, Defaults::Grid) => GRID_RIDGES.to_vec(),
+        };
         let strengths = match &arguments.l1 {
-            Some(Strengths(values)) => values.clone(),
+            Some(axis) => axis.values(l1_max),
             None => default_strengths(arguments, problem, target, defaults),
         };
         let count = points.len() as u128 + strengths.len() as u128 * ridges.len() as u128;

@@ -6,13 +6,14 @@ use crate::cli::arguments::{DataArguments, LossName, PenaltyName, ProblemArgumen
 use crate::cli::failure::Failure;
 use crate::data::Scaling;
 use crate::data::dataset::Dataset;
-use crate::data::labels::Classes;
+use crate::data::labels::{ClassWeights, Classes};
 use crate::data::matrix::{Dense, Matrix};
 use crate::data::{readers, split};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::penalty::{Groups, Penalty};
 use crate::problem::{self, Perturbation, Problem, Specification};
+use crate::sweep::study::ClassWeighting;
 
 /// Which rows a problem learns from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,8 +54,18 @@ impl<'a> Study<'a> {
         arguments: &'a ProblemArguments,
         fall_back: bool,
     ) -> std::result::Result<Self, Failure> {
+        Self::read_without(data, arguments, fall_back, None)
+    }
+
+    /// The same where the column named `ignore`, if any, is no feature.
+    pub fn read_without(
+        data: &'a DataArguments,
+        arguments: &'a ProblemArguments,
+        fall_back: bool,
+        ignore: Option<&str>,
+    ) -> std::result::Result<Self, Failure> {
         check_flags(arguments)?;
-        let tables = data::read(data, fall_back)?;
+        let tables = data::read(data, fall_back, ignore)?;
         let loss = arguments.loss;
         let criterion = arguments.criterion.unwrap_or(loss);
         let two_classes = |loss| matches!(loss, LossName::Logistic | LossName::SquaredHinge);
@@ -186,17 +197,52 @@ impl<'a> Study<'a> {
         train: &Dataset,
         validation: Option<&Dataset>,
     ) -> Result<Specification> {
-        let coordinates = train.matrix.columns() * self.predictors;
-        let mut train_rows = self.rows(train)?;
+        let mut specification = self.without_class_weights(train, validation)?;
         if let Some(wanted) = &self.data.class_weights {
-            train_rows.weights = Some(classes::weighted(train, &self.classes, wanted)?);
+            specification.train.weights = Some(classes::weighted(train, &self.classes, wanted)?);
         }
+        Ok(specification)
+    }
+
+    /// All rows, and those of the validation files.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    /// The problem on all rows with the rows' own weights, and the weights of classes beside them.
+    pub fn unsplit(&self) -> Result<(Specification, Option<ClassWeighting>)> {
+        let all = &self.tables.all;
+        let validation = self.tables.validation.as_ref();
+        let specification = self.without_class_weights(all, validation)?;
+        let class_weights = match &self.data.class_weights {
+            None => None,
+            Some(wanted) => {
+                let unweighted = Dataset {
+                    weights: None,
+                    ..all.clone()
+                };
+                let factors = classes::weighted(&unweighted, &self.classes, wanted)?;
+                Some(match wanted {
+                    ClassWeights::Balanced => ClassWeighting::Balanced,
+                    ClassWeights::Given(_) => ClassWeighting::Given(factors),
+                })
+            }
+        };
+        Ok((specification, class_weights))
+    }
+
+    fn without_class_weights(
+        &self,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+    ) -> Result<Specification> {
+        let coordinates = train.matrix.columns() * self.predictors;
         let delta = self.arguments.huber_delta;
         Ok(Specification {
             loss: self.loss(),
             penalty: self.penalty(coordinates)?,
             classes: self.predictors,
-            train: train_rows,
+            train: self.rows(train)?,
             validation: validation.map(|data| self.rows(data)).transpose()?,
             criterion: self.arguments.criterion.map(|name| name.loss(delta)),
             criterion_sign: self.arguments.criterion_sign,

@@ -1,11 +1,13 @@
 //! What a command prints: a report of outcomes as a table, JSON or CSV, to a file or to standard
 //! output.
 
+mod charts;
 mod csv;
 mod json;
 mod names;
 mod npy;
 mod numbers;
+mod summary;
 mod table;
 
 use std::io::{BufWriter, Write};
@@ -17,10 +19,12 @@ use super::failure::Failure;
 use super::runtime::Runtime;
 use crate::hypergrad::{Outcome, Settings};
 
+pub use charts::write_report;
 pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
 pub use npy::write_npy;
-pub use numbers::short;
+pub use numbers::{rough, short, significant};
+pub use summary::Summary;
 pub use table::{plain, titled};
 
 /// Outcomes with what is needed to name and explain them.

@@ -9,8 +9,8 @@ use crate::kinds::Status;
 use crate::loss::{Loss, softmax};
 use crate::path::walk::Form;
 use crate::path::{
-    PathSettings, PathSolution, RestrictedMethod, RestrictedSolution, solve_in_form,
-    solve_restricted,
+    PathSettings, PathSolution, RestrictedMethod, RestrictedSolution, paths_by_ridge,
+    solve_in_form, solve_restricted,
 };
 use crate::penalty::{self, Groups, Penalty};
 use crate::problem::{Point, Problem, Sample, Specification};
@@ -234,7 +234,16 @@ pub(super) fn solve_all<R: Real>(
     points: &[Point],
     form: Form,
 ) -> Vec<PathSolution<R>> {
-    solve_in_form(problem, points, None, &TO_ROUNDING, &Control::new(), form).unwrap()
+    solve_in_form(
+        problem,
+        points,
+        &paths_by_ridge(points),
+        None,
+        &TO_ROUNDING,
+        &Control::new(),
+        form,
+    )
+    .unwrap()
 }
 
 /// Adjoints at given solutions.

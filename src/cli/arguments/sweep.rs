@@ -1,0 +1,103 @@
+//! What belongs to sweeps alone: spaces, folds, stores.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::values::{self, Strengths};
+
+/// How points are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SearchName {
+    /// All pairs.
+    Grid,
+    /// Independent points, uniform over the axes.
+    Random,
+    /// A Sobol sequence: points that fill the axes evenly.
+    Sobol,
+}
+
+/// The space beside --l1 and --l2.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Space")]
+pub struct SpaceArguments {
+    /// Overall strengths alpha, in place of --l1 and --l2: l1 = alpha·ratio, l2 = alpha·(1 − ratio).
+    /// A list or grid like --l1 [default with --l1-ratio: frac:1:1e-3:12].
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, conflicts_with_all = ["l1", "l2"])]
+    pub alpha: Option<Strengths>,
+
+    /// Shares of l1 in alpha, greater than 0 and at most 1 [default with --alpha: 0.5].
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true, conflicts_with_all = ["l1", "l2"])]
+    pub l1_ratio: Option<Strengths>,
+
+    /// How points are chosen; random and sobol take --samples points between the ends of the ranges.
+    #[arg(long, value_name = "SEARCH", default_value = "grid")]
+    pub search: SearchName,
+
+    /// Number of random or Sobol points [default: 64].
+    #[arg(long, value_name = "N", value_parser = values::count, allow_hyphen_values = true)]
+    pub samples: Option<usize>,
+}
+
+/// Which rows the criterion is measured on.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Folds")]
+pub struct FoldArguments {
+    /// K-fold cross-validation; rows are dealt at random by --seed.
+    #[arg(long, value_name = "K", value_parser = values::count, allow_hyphen_values = true,
+          conflicts_with_all = ["val_fraction", "x_val", "folds"])]
+    pub cv: Option<usize>,
+
+    /// Give every fold its share of each class of the target.
+    #[arg(long, requires = "cv", conflicts_with = "group_column")]
+    pub stratified: bool,
+
+    /// Repeat the cross-validation with other shuffles.
+    #[arg(long, value_name = "R", value_parser = values::count, requires = "cv",
+          allow_hyphen_values = true)]
+    pub repeats: Option<usize>,
+
+    /// Keep rows of one group in one fold: a column of the data, which is then no feature, or a file
+    /// with one number per row.
+    #[arg(long, value_name = "COLUMN|FILE", requires = "cv")]
+    pub group_column: Option<String>,
+
+    /// File with the fold number of every row; rows with a negative number are never held out.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["val_fraction", "x_val"])]
+    pub folds: Option<PathBuf>,
+}
+
+/// Where a sweep is described and kept.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Store")]
+pub struct StoreArguments {
+    /// File with flags: `name = value` lines in TOML, and [[study]] tables for several problems in
+    /// one plan. Flags on the command line win.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Write the effective configuration, defaults included, to this file.
+    #[arg(long, value_name = "FILE")]
+    pub write_config: Option<PathBuf>,
+
+    /// Keep plan and results in this file; the same command resumes what was interrupted, and
+    /// several processes may share it.
+    #[arg(long, value_name = "FILE")]
+    pub store: Option<PathBuf>,
+
+    /// Do only this part of the plan, i/N, for job arrays; join the stores by `runs merge`.
+    #[arg(long, value_name = "i/N", value_parser = values::shard)]
+    pub shard: Option<(usize, usize)>,
+
+    /// Also keep the coefficients of every cell.
+    #[arg(long)]
+    pub keep_solutions: bool,
+
+    /// Write report.html and its charts (SVG and PNG) into this folder, also while the sweep runs.
+    #[arg(long, value_name = "FOLDER")]
+    pub report: Option<PathBuf>,
+
+    /// Name of the study in outputs [default: the data's source].
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+}

@@ -1,0 +1,465 @@
+//! `proxdiff runs`: what is in the stores of sweeps.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::sweep::report_so_far;
+use crate::cli::failure::Failure;
+use crate::cli::output::{Summary, plain, rough, short, significant, titled, write};
+use crate::error::Error;
+use crate::kinds::Precision;
+use crate::store::{self, Format, Number, Rows, Store, summarize, verify};
+use crate::sweep::select::choose;
+
+/// The examples of `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  proxdiff runs list                               the stores in this folder
+  proxdiff runs show sweep.db
+  proxdiff runs export sweep.db --out cells.csv    one row a cell; also .jsonl and .parquet
+  proxdiff runs export sweep.db --mean --out points.csv
+  proxdiff runs compare before.db after.db
+  proxdiff runs report sweep.db --out report       report/report.html and charts
+  proxdiff runs verify sweep.db
+  proxdiff runs merge part-*.db --out sweep.db
+
+A store is an SQLite file; its view `cells` has one row a cell:
+  python3 -c \"import sqlite3, pandas; print(pandas.read_sql('SELECT * FROM cells', sqlite3.connect('sweep.db')))\"";
+
+/// The flags of `runs`.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Subcommand)]
+enum Command {
+    /// One line per store.
+    List {
+        /// Stores, or folders with stores [default: this folder].
+        #[arg(value_name = "STORE|FOLDER")]
+        places: Vec<PathBuf>,
+        /// Form of the output.
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        format: ListFormat,
+    },
+    /// Plan, progress, choices and sessions of a store.
+    Show {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+        /// Print the effective configuration, as TOML, and nothing else.
+        #[arg(long)]
+        configuration: bool,
+        /// How many of the best points a table shows.
+        #[arg(long, value_name = "N", default_value_t = 10)]
+        best: usize,
+        /// Form of the output.
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        format: ListFormat,
+    },
+    /// The points that two stores share, and how far their results are apart.
+    Compare {
+        /// The first store.
+        #[arg(value_name = "STORE")]
+        first: PathBuf,
+        /// The second store.
+        #[arg(value_name = "STORE")]
+        second: PathBuf,
+        /// Form of the output.
+        #[arg(long, value_name = "FORMAT", default_value = "table")]
+        format: ListFormat,
+    },
+    /// Write results as CSV, JSON Lines or Parquet, one row a cell in the order of the plan.
+    Export {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+        /// The file; its extension decides the form: csv, jsonl, parquet [default: CSV to standard
+        /// output].
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+        /// The form, in place of the extension's.
+        #[arg(long, value_name = "FORMAT")]
+        format: Option<ExportFormat>,
+        /// One row a point: means over its folds, with the standard error.
+        #[arg(long)]
+        mean: bool,
+    },
+    /// Write report.html and its charts (SVG and PNG); also of a sweep that runs.
+    Report {
+        /// The store.
+        #[arg(value_name = "STORE")]
+        store: PathBuf,
+        /// The folder.
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
+    },
+    /// Check the file, the counts and every result against its digest.
+    Verify {
+        /// The stores.
+        #[arg(value_name = "STORE", required = true)]
+        stores: Vec<PathBuf>,
+    },
+    /// Join the stores of the shards of one plan.
+    Merge {
+        /// The stores to be joined.
+        #[arg(value_name = "STORE", required = true)]
+        stores: Vec<PathBuf>,
+        /// The store to be made, or to be added to.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// Forms of listings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ListFormat {
+    /// Aligned columns for people.
+    Table,
+    /// JSON for programs.
+    Json,
+}
+
+/// Forms of exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ExportFormat {
+    /// Comma-separated values.
+    Csv,
+    /// One JSON object a line.
+    Jsonl,
+    /// Parquet.
+    Parquet,
+}
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::List { places, format } => list(places, *format),
+        Command::Show {
+            store,
+            configuration,
+            best,
+            format,
+        } => show(store, *configuration, *best, *format),
+        Command::Compare {
+            first,
+            second,
+            format,
+        } => compare(first, second, *format),
+        Command::Export {
+            store,
+            out,
+            format,
+            mean,
+        } => export(store, out.as_deref(), *format, *mean),
+        Command::Report { store, out } => report_so_far(store, out),
+        Command::Verify { stores } => check(stores),
+        Command::Merge { stores, out } => merge(stores, out),
+    }
+}
+
+/// The stores in a place: itself, or those in a folder.
+fn stores_in(place: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !place.is_dir() {
+        return Ok(vec![place.to_path_buf()]);
+    }
+    let unreadable = |source| Error::Io {
+        path: place.to_path_buf(),
+        source,
+        remedy: "name stores, or a folder that can be read",
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(place).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let is_database = path
+            .extension()
+            .is_some_and(|e| ["db", "sqlite", "sqlite3"].iter().any(|name| e == *name));
+        // Other programs' databases are passed over in silence.
+        if is_database && path.is_file() && Store::read(&path).is_ok() {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
+    let here = [PathBuf::from(".")];
+    let places = if places.is_empty() { &here[..] } else { places };
+    let mut table = plain(&[
+        "store", "study", "points", "folds", "cells", "done", "started", "state",
+    ]);
+    let mut records = Vec::new();
+    for place in places {
+        for path in stores_in(place)? {
+            let store = Store::read(&path)?;
+            let (plan, tally, sessions) = (store.plan()?, store.tally()?, store.sessions()?);
+            let names: Vec<&str> = plan.studies.iter().map(|s| s.name.as_str()).collect();
+            let points: usize = plan.studies.iter().map(|s| s.points.len()).sum();
+            let folds: usize = plan
+                .studies
+                .iter()
+                .map(|s| s.folds.len())
+                .max()
+                .unwrap_or(0);
+            let started = sessions.first().map_or("", |s| s.started.as_str());
+            let state = if tally.cells_done == tally.cells {
+                "complete"
+            } else {
+                "unfinished"
+            };
+            table.add_row([
+                path.display().to_string(),
+                names.join(", "),
+                points.to_string(),
+                folds.to_string(),
+                tally.cells.to_string(),
+                tally.cells_done.to_string(),
+                started.to_string(),
+                state.to_string(),
+            ]);
+            records.push(serde_json::json!({
+                "store": path.display().to_string(), "studies": names, "points": points,
+                "folds": folds, "cells": tally.cells, "cells_done": tally.cells_done,
+                "started": started, "complete": tally.cells_done == tally.cells,
+            }));
+        }
+    }
+    let text = match format {
+        ListFormat::Table => titled("Stores", table, &[0, 1, 6, 7]),
+        ListFormat::Json => format!("{}\n", serde_json::Value::from(records)),
+    };
+    write(&text, None)
+}
+
+fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Result<(), Failure> {
+    let store = Store::read(path)?;
+    let plan = store.plan()?;
+    if configuration {
+        return write(&plan.configuration, None);
+    }
+    let seconds = store.tally()?.devices.iter().map(|(_, _, s)| s).sum();
+    let devices: Vec<String> = store.tally()?.devices.into_iter().map(|d| d.0).collect();
+    let device = devices.join(", ");
+    let summary = Summary::new(&plan, &store, (&device, Precision::F64), seconds)?;
+    if format == ListFormat::Json {
+        return write(&summary.json(), None);
+    }
+    let mut text = summary.table(best);
+    let mut table = plain(&["host", "process", "version", "started", "ended", "units"]);
+    for session in store.sessions()? {
+        table.add_row([
+            session.host,
+            session.process.to_string(),
+            session.version,
+            session.started,
+            session.ended.unwrap_or_else(|| "–".into()),
+            session.units.to_string(),
+        ]);
+    }
+    text.push('\n');
+    text.push_str(&titled("Sessions", table, &[0, 3, 4]));
+    write(&text, None)
+}
+
+/// Per study of equal name: points with the same strengths, their criteria side by side.
+fn compare(first: &Path, second: &Path, format: ListFormat) -> Result<(), Failure> {
+    let stores = [Store::read(first)?, Store::read(second)?];
+    let plans = [stores[0].plan()?, stores[1].plan()?];
+    let mut text = String::new();
+    let mut records = Vec::new();
+    for (a, study) in plans[0].studies.iter().enumerate() {
+        let same_name = |other: &store::Study| other.name == study.name;
+        let Some(b) =
+            plans[1].studies.iter().position(same_name).or_else(|| {
+                (plans[0].studies.len() == 1 && plans[1].studies.len() == 1).then_some(0)
+            })
+        else {
+            continue;
+        };
+        let other = &plans[1].studies[b];
+        let summaries = [
+            summarize(&stores[0], a, study.folds.len())?,
+            summarize(&stores[1], b, other.folds.len())?,
+        ];
+        let key = |point: &store::PlanPoint| (point.l1.to_bits(), point.l2.to_bits(), point.target);
+        let places: std::collections::HashMap<_, _> = summaries[1]
+            .iter()
+            .map(|s| (key(&other.points[s.point]), s))
+            .collect();
+        let (mut shared, mut largest, mut gradient) = (0usize, 0.0f64, 0.0f64);
+        for summary in &summaries[0] {
+            let Some(twin) = places.get(&key(&study.points[summary.point])) else {
+                continue;
+            };
+            shared += 1;
+            let relative = |n: Number| {
+                let (a, b) = (summary.means[n], twin.means[n]);
+                let scale = a.abs().max(b.abs());
+                if scale > 0.0 {
+                    (a - b).abs() / scale
+                } else {
+                    0.0
+                }
+            };
+            largest = largest.max(relative(Number::Criterion));
+            gradient = gradient
+                .max(relative(Number::HypergradientL1))
+                .max(relative(Number::HypergradientL2));
+        }
+        let mut table = plain(&[
+            "store",
+            "points",
+            "l1",
+            "l2",
+            "criterion",
+            "std. error",
+            "support",
+        ]);
+        let mut choices = Vec::new();
+        for (path, (study, summaries)) in [first, second]
+            .iter()
+            .zip([(study, &summaries[0]), (other, &summaries[1])])
+        {
+            for choice in choose(study, summaries) {
+                let best = &summaries[choice.best];
+                let point = &study.points[best.point];
+                table.add_row([
+                    path.display().to_string(),
+                    summaries.len().to_string(),
+                    short(point.l1),
+                    short(point.l2),
+                    significant(best.means[Number::Criterion]),
+                    rough(best.standard_error),
+                    short(best.means[Number::Support]),
+                ]);
+                choices.push(serde_json::json!({
+                    "store": path.display().to_string(), "target": study.targets[choice.target],
+                    "l1": point.l1, "l2": point.l2,
+                    "criterion": best.means.finite(Number::Criterion),
+                }));
+            }
+        }
+        text.push_str(&titled(&format!("Best of {}", study.name), table, &[0]));
+        let same = |equal: bool| if equal { "the same" } else { "different" };
+        let facts = [
+            ("data", study.fingerprint == other.fingerprint),
+            ("folds", study.folds_digest == other.folds_digest),
+            ("settings", study.settings == other.settings),
+        ];
+        for (name, equal) in facts {
+            text.push_str(&format!("{name}: {}\n", same(equal)));
+        }
+        text.push_str(&format!(
+            "{shared} points in both; largest relative difference of the criterion {}, of the hypergradient {}\n",
+            rough(largest),
+            rough(gradient)
+        ));
+        records.push(serde_json::json!({
+            "study": study.name, "shared_points": shared,
+            "same_data": facts[0].1, "same_folds": facts[1].1, "same_settings": facts[2].1,
+            "largest_criterion_difference": largest,
+            "largest_hypergradient_difference": gradient, "best": choices,
+        }));
+    }
+    if records.is_empty() {
+        return Err(Failure::Library(Error::store(
+            second,
+            "it has no study of the same name",
+            "compare stores of the same studies",
+        )));
+    }
+    match format {
+        ListFormat::Table => write(&text, None),
+        ListFormat::Json => write(&format!("{}\n", serde_json::Value::from(records)), None),
+    }
+}
+
+fn export(
+    path: &Path,
+    out: Option<&Path>,
+    format: Option<ExportFormat>,
+    mean: bool,
+) -> Result<(), Failure> {
+    let format = match (format, out) {
+        (Some(ExportFormat::Csv), _) => Format::Csv,
+        (Some(ExportFormat::Jsonl), _) => Format::JsonLines,
+        (Some(ExportFormat::Parquet), _) => Format::Parquet,
+        (None, None) => Format::Csv,
+        (None, Some(out)) => Format::from_path(out).ok_or_else(|| {
+            Failure::usage(format!(
+                "{}: the extension names no form; use .csv, .jsonl or .parquet, or give --format",
+                out.display()
+            ))
+        })?,
+    };
+    let rows = if mean { Rows::Points } else { Rows::Cells };
+    let store = Store::read(path)?;
+    match out {
+        None => {
+            let mut text = Vec::new();
+            store::export(&store, rows, format, &mut text)?;
+            std::io::stdout()
+                .lock()
+                .write_all(&text)
+                .map_err(Failure::Output)
+        }
+        Some(out) => {
+            let mut file = File::create(out).map_err(|e| Failure::unwritable(out, e))?;
+            store::export(&store, rows, format, &mut file).map_err(|error| match error {
+                Error::Io { source, .. } => Failure::unwritable(out, source),
+                other => other.into(),
+            })?;
+            file.sync_all().map_err(|e| Failure::unwritable(out, e))
+        }
+    }
+}
+
+fn check(paths: &[PathBuf]) -> Result<(), Failure> {
+    let mut faults = 0;
+    for path in paths {
+        let found = verify(&Store::read(path)?)?;
+        let mut text = format!(
+            "{}: {} units with {} cells: {}\n",
+            path.display(),
+            found.units,
+            found.cells,
+            if found.faults.is_empty() {
+                "sound".to_string()
+            } else {
+                format!("{} faults", found.faults.len())
+            }
+        );
+        for fault in &found.faults {
+            text.push_str(&format!("  {fault}\n"));
+        }
+        faults += found.faults.len();
+        write(&text, None)?;
+    }
+    if faults == 0 {
+        return Ok(());
+    }
+    Err(Failure::Outcome(format!(
+        "{faults} faults; restore the store from a copy, or save what can be read with `runs export` and start a new one"
+    )))
+}
+
+fn merge(paths: &[PathBuf], out: &Path) -> Result<(), Failure> {
+    let from: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+    let added = store::merge(&from, out)?;
+    let tally = Store::read(out)?.tally()?;
+    write(
+        &format!(
+            "{added} units added; {} holds {} of {} cells\n",
+            out.display(),
+            tally.cells_done,
+            tally.cells
+        ),
+        None,
+    )
+}

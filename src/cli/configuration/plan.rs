@@ -1,0 +1,213 @@
+//! From the flags of `sweep` to studies and their plan.
+
+use super::data::read_labels;
+use super::points::GRID_RIDGES;
+use super::settings::settings;
+use super::study::Study;
+use crate::cli::arguments::{FoldArguments, LossName, PenaltyName, SearchName, Strengths};
+use crate::cli::commands::sweep::Arguments;
+use crate::cli::failure::Failure;
+use crate::data::{readers, split};
+use crate::error::Result;
+use crate::store::Plan;
+use crate::sweep::compress::Compression;
+use crate::sweep::folds::{Dealing, Fold, given_folds, k_folds};
+use crate::sweep::plan::{plan, plan_study};
+use crate::sweep::space::{Axes, Search, Space};
+use crate::sweep::study::Study as SweepStudy;
+
+/// The share of rows held out when no flag says otherwise.
+const HELD_OUT: f64 = 0.25;
+/// Points of a random or Sobol search when no flag says otherwise.
+const SAMPLES: usize = 64;
+/// The l1 or alpha of a grid when no flag says otherwise.
+const GRID: &str = "frac:1:1e-3:12";
+/// The share of l1 in alpha when no flag says otherwise.
+const RATIO: f64 = 0.5;
+
+/// A plan with what it is run with.
+pub struct Planned {
+    /// The plan.
+    pub plan: Plan,
+    /// Its studies.
+    pub studies: Vec<SweepStudy>,
+    /// Per study the factors of its folds, where they pay.
+    pub compressions: Vec<Option<Compression>>,
+}
+
+/// The plan of the studies that `arguments` describe.
+pub fn planned(
+    arguments: &[Arguments],
+    configuration: String,
+) -> std::result::Result<Planned, Failure> {
+    let mut records = Vec::with_capacity(arguments.len());
+    let mut studies: Vec<SweepStudy> = Vec::with_capacity(arguments.len());
+    let mut compressions = Vec::with_capacity(arguments.len());
+    for (number, arguments) in arguments.iter().enumerate() {
+        let mut study = study(arguments)?;
+        if studies.iter().any(|other| other.name == study.name) {
+            study.name = format!("{} ({})", study.name, number + 1);
+        }
+        study.check()?;
+        let space = space(arguments)?;
+        let targets = study.specification.train.targets.len();
+        let count = space.points(1.0)?.len() * targets;
+        let compression = Compression::of(&study, count);
+        let l1_max = l1_max(&study, &space, compression.as_ref())?;
+        records.push(plan_study(&study, &space, &l1_max)?);
+        studies.push(study);
+        compressions.push(compression);
+    }
+    Ok(Planned {
+        plan: plan(records, configuration),
+        studies,
+        compressions,
+    })
+}
+
+/// l1_max of the whole training data per target, where the space is relative to it.
+fn l1_max(
+    study: &SweepStudy,
+    space: &Space,
+    compression: Option<&Compression>,
+) -> Result<Vec<f64>> {
+    let targets = study.specification.train.targets.len();
+    let (Axes::Strengths { l1: slow, l2: fast }
+    | Axes::Ratio {
+        alpha: slow,
+        l1_ratio: fast,
+    }) = &space.axes;
+    if !slow.needs_l1_max() && !fast.needs_l1_max() {
+        return Ok(vec![0.0; targets]);
+    }
+    let whole = match compression {
+        Some(compression) => compression.whole(study),
+        None => study.whole()?,
+    };
+    Ok((0..targets)
+        .map(|target| whole.l1_max(target, 0.0))
+        .collect())
+}
+
+fn study(arguments: &Arguments) -> std::result::Result<SweepStudy, Failure> {
+    let settings = settings(
+        &arguments.problem,
+        &arguments.data,
+        &arguments.solver,
+        Some(&arguments.hypergradient),
+    )?;
+    let group = arguments.folds.group_column.as_deref();
+    // A file of groups is no column.
+    let ignore = group.filter(|name| !std::path::Path::new(name).is_file());
+    let read = Study::read_without(&arguments.data, &arguments.problem, true, ignore)?;
+    let (specification, class_weights) = read.unsplit()?;
+    let folds = folds(arguments, &read)?;
+    let source = read.source().to_string();
+    Ok(SweepStudy {
+        name: arguments
+            .store
+            .name
+            .clone()
+            .unwrap_or_else(|| source.clone()),
+        source,
+        specification,
+        class_weights,
+        folds,
+        settings,
+        precision: arguments.runtime.result_precision(),
+        targets: read
+            .target_names()
+            .into_iter()
+            .map(str::to_string)
+            .collect(),
+        keep_solutions: arguments.store.keep_solutions,
+    })
+}
+
+fn folds(arguments: &Arguments, study: &Study<'_>) -> Result<Vec<Fold>> {
+    let FoldArguments {
+        cv,
+        stratified,
+        repeats,
+        group_column,
+        folds,
+    } = &arguments.folds;
+    let tables = study.tables();
+    let rows = tables.all.rows();
+    let seed = arguments.data.seed;
+    if let Some(file) = folds {
+        return given_folds(&readers::read_vector(file, None)?, rows);
+    }
+    if let Some(cv) = *cv {
+        let groups = match group_column {
+            Some(name) => Some(read_labels(&arguments.data, name, &tables.all)?),
+            None => None,
+        };
+        let dealing = match (&groups, stratified) {
+            (Some(groups), _) => Dealing::Grouped(groups),
+            (None, true) => Dealing::Stratified(&tables.all.targets[0].values),
+            (None, false) => Dealing::Plain,
+        };
+        return k_folds(rows, cv, repeats.unwrap_or(1), dealing, seed);
+    }
+    let fraction = arguments.data.val_fraction.unwrap_or(HELD_OUT);
+    let splits = tables.validation.is_none()
+        && arguments.problem.loss != LossName::Quadratic
+        && fraction > 0.0;
+    if !splits {
+        return Ok(vec![Fold::of_all_rows()]);
+    }
+    let (_, held_out) = split::hold_out(rows, fraction, seed)?;
+    Ok(vec![Fold {
+        held_out: Some(held_out),
+        ..Fold::of_all_rows()
+    }])
+}
+
+fn space(arguments: &Arguments) -> std::result::Result<Space, Failure> {
+    let own = &arguments.space;
+    // infallible: a constant of this file
+    let grid = || GRID.parse::<Strengths>().expect("an axis");
+    let axes = if own.alpha.is_some() || own.l1_ratio.is_some() {
+        if arguments.problem.penalty == PenaltyName::Box {
+            return Err(Failure::usage(
+                "--alpha and --l1-ratio are not defined for --penalty box, which has no l1; use --l2",
+            ));
+        }
+        Axes::Ratio {
+            alpha: own.alpha.clone().unwrap_or_else(grid),
+            l1_ratio: own
+                .l1_ratio
+                .clone()
+                .unwrap_or_else(|| Strengths::of_values(&[RATIO])),
+        }
+    } else {
+        let none = || Strengths::of_values(&[0.0]);
+        let is_box = arguments.problem.penalty == PenaltyName::Box;
+        let default = if is_box { none } else { grid };
+        Axes::Strengths {
+            l1: arguments.problem.l1.clone().unwrap_or_else(default),
+            l2: arguments
+                .problem
+                .l2
+                .clone()
+                .unwrap_or_else(|| Strengths::of_values(&GRID_RIDGES)),
+        }
+    };
+    let samples = own.samples.unwrap_or(SAMPLES);
+    let search = match own.search {
+        SearchName::Grid if own.samples.is_some() => {
+            return Err(Failure::usage(
+                "--samples is for --search random and sobol; a grid has the points of its axes",
+            ));
+        }
+        SearchName::Grid => Search::Grid,
+        SearchName::Random => Search::Random { samples },
+        SearchName::Sobol => Search::Sobol { samples },
+    };
+    Ok(Space {
+        axes,
+        search,
+        seed: arguments.data.seed,
+    })
+}

@@ -1,0 +1,323 @@
+//! The summary of a planned sweep: the choices, counts by status, time.
+
+use serde_json::{Map, Value, json};
+
+use super::json::SCHEMA;
+use super::numbers::{rough, short, significant};
+use super::table::{plain, titled};
+use crate::cli::failure::Failure;
+use crate::kinds::Precision;
+use crate::store::{Number, Plan, PointSummary, Store, Study, Tally, summarize};
+use crate::sweep::select::{Choice, choose};
+
+/// What a sweep came to.
+pub struct Summary<'a> {
+    plan: &'a Plan,
+    /// How far the store is.
+    pub tally: Tally,
+    /// Per study the summaries of its finished points.
+    summaries: Vec<Vec<PointSummary>>,
+    choices: Vec<Vec<Choice>>,
+    place: Option<String>,
+    device: &'a str,
+    precision: Precision,
+    seconds: f64,
+}
+
+impl<'a> Summary<'a> {
+    /// Reads what a store holds.
+    pub fn new(
+        plan: &'a Plan,
+        store: &Store,
+        (device, precision): (&'a str, Precision),
+        seconds: f64,
+    ) -> Result<Self, Failure> {
+        let mut summaries = Vec::with_capacity(plan.studies.len());
+        for (number, study) in plan.studies.iter().enumerate() {
+            summaries.push(summarize(store, number, study.folds.len())?);
+        }
+        let choices = plan
+            .studies
+            .iter()
+            .zip(&summaries)
+            .map(|(study, summaries)| choose(study, summaries))
+            .collect();
+        let path = store.path();
+        Ok(Self {
+            plan,
+            tally: store.tally()?,
+            summaries,
+            choices,
+            place: (path.as_os_str() != ":memory:").then(|| path.display().to_string()),
+            device,
+            precision,
+            seconds,
+        })
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        self.plan
+    }
+
+    /// The finished points of a study.
+    pub fn summaries(&self, study: usize) -> &[PointSummary] {
+        &self.summaries[study]
+    }
+
+    /// The choices of a study, one per target.
+    pub fn choices(&self, study: usize) -> &[Choice] {
+        &self.choices[study]
+    }
+
+    /// One JSON object on one line.
+    pub fn json(&self) -> String {
+        let studies: Vec<Value> = self.plan.studies.iter().map(study_record).collect();
+        let mut choices = Vec::new();
+        for (number, (study, of_study)) in self.plan.studies.iter().zip(&self.choices).enumerate() {
+            for choice in of_study {
+                let record = |at: usize| point_record(study, &self.summaries[number][at]);
+                choices.push(json!({
+                    "study": study.name,
+                    "target": study.targets[choice.target],
+                    "best": record(choice.best),
+                    "one_standard_error": choice.one_standard_error.map(record),
+                }));
+            }
+        }
+        // With one study and one target the choice is the sweep's.
+        let only = |name: &str| match choices.as_slice() {
+            [one] => one[name].clone(),
+            _ => Value::Null,
+        };
+        let statuses: Map<String, Value> = self
+            .tally
+            .statuses
+            .iter()
+            .map(|(name, count)| (name.clone(), json!(count)))
+            .collect();
+        let devices: Vec<Value> = self
+            .tally
+            .devices
+            .iter()
+            .map(|(name, units, seconds)| json!({"device": name, "units": units, "seconds": seconds}))
+            .collect();
+        let configuration = self.plan.configuration.parse::<toml::Table>().ok();
+        let record = json!({
+            "schema": SCHEMA,
+            "studies": studies,
+            "device": self.device,
+            "precision": self.precision.name(),
+            "best": only("best"),
+            "one_standard_error": only("one_standard_error"),
+            "choices": choices,
+            "statuses": statuses,
+            "cells": self.tally.cells,
+            "cells_done": self.tally.cells_done,
+            "units": self.tally.units,
+            "units_done": self.tally.units_done,
+            "complete": self.tally.cells == self.tally.cells_done,
+            "devices": devices,
+            "store": self.place,
+            "configuration": configuration,
+            "seconds": self.seconds,
+        });
+        format!("{record}\n")
+    }
+
+    /// Text for people: the `best` best points of every target, and the choices.
+    pub fn table(&self, best: usize) -> String {
+        let mut text = String::new();
+        for (number, study) in self.plan.studies.iter().enumerate() {
+            for choice in &self.choices[number] {
+                text.push_str(&self.target_table(number, study, *choice, best));
+            }
+        }
+        let tally = &self.tally;
+        let statuses: Vec<String> = tally
+            .statuses
+            .iter()
+            .map(|(name, count)| format!("{count} {name}"))
+            .collect();
+        text.push_str(&format!(
+            "{} of {} cells{}{} in {:.2} s on {}\n",
+            tally.cells_done,
+            tally.cells,
+            if statuses.is_empty() { "" } else { ": " },
+            statuses.join(", "),
+            self.seconds,
+            self.device
+        ));
+        if let Some(place) = &self.place {
+            text.push_str(&format!("Results are in {place}\n"));
+        }
+        text
+    }
+
+    fn target_table(&self, number: usize, study: &Study, choice: Choice, best: usize) -> String {
+        let summaries = &self.summaries[number];
+        let mean = |at: &usize| summaries[*at].means[Number::Criterion];
+        let mut order: Vec<usize> = (0..summaries.len())
+            .filter(|&at| study.points[summaries[at].point].target == choice.target)
+            .collect();
+        order.sort_by(|a, b| {
+            (!mean(a).is_finite())
+                .cmp(&!mean(b).is_finite())
+                .then(mean(a).total_cmp(&mean(b)))
+        });
+        let all = order.len();
+        // The best first: at ties it need not be the first of the order.
+        order.retain(|&at| at != choice.best);
+        order.insert(0, choice.best);
+        order.truncate(best.max(1));
+        if let Some(sparse) = choice.one_standard_error
+            && !order.contains(&sparse)
+        {
+            order.push(sparse);
+        }
+        let has_ratio = study.points.iter().any(|point| point.ratio.is_some());
+        let metric = Number::METRICS
+            .into_iter()
+            .find(|&n| summaries[choice.best].means.finite(n).is_some());
+        let mut header = vec!["l1", "l2"];
+        if has_ratio {
+            header.extend(["alpha", "l1 ratio"]);
+        }
+        header.extend(["criterion", "std. error", "hypergradient", "support"]);
+        header.extend(metric.map(Number::name));
+        header.extend(["status", "choice"]);
+        let mut table = plain(&header);
+        for &at in &order {
+            let summary = &summaries[at];
+            let point = &study.points[summary.point];
+            let mut row = vec![short(point.l1), short(point.l2)];
+            if has_ratio {
+                let (alpha, ratio) = point.ratio.unwrap_or((f64::NAN, f64::NAN));
+                row.extend([short(alpha), short(ratio)]);
+            }
+            row.push(significant(summary.means[Number::Criterion]));
+            row.push(rough(summary.standard_error));
+            row.push(hypergradient(summary));
+            row.push(short(summary.means[Number::Support]));
+            row.extend(metric.map(|n| significant(summary.means[n])));
+            row.push(summary.status.name().into());
+            let is_sparse = choice.one_standard_error == Some(at);
+            row.push(match (at == choice.best, is_sparse) {
+                (true, true) => "best, one std. error".into(),
+                (true, false) => "best".into(),
+                (false, true) => "one std. error".into(),
+                (false, false) => String::new(),
+            });
+            table.add_row(row);
+        }
+        let last = header.len() - 1;
+        titled(&self.title(study, choice, all), table, &[last])
+    }
+
+    fn title(&self, study: &Study, choice: Choice, points: usize) -> String {
+        let mut title = study.name.clone();
+        if study.targets.len() > 1 {
+            title.push_str(&format!(", target {}", study.targets[choice.target]));
+        }
+        let folds = study.folds.len();
+        if folds > 1 {
+            title.push_str(&format!(": means over {folds} folds"));
+        } else {
+            title.push_str(&format!(": {} rows held out", study.folds[0].held_out_rows));
+        }
+        title.push_str(&format!("; the best of {points} points"));
+        title
+    }
+}
+
+fn hypergradient(summary: &PointSummary) -> String {
+    let part = |name: &str, n: Number| {
+        let value = summary.means.finite(n)?;
+        Some(format!("{name} {}", significant(value)))
+    };
+    let mut parts: Vec<String> = [
+        part("l1", Number::HypergradientL1),
+        part("l2", Number::HypergradientL2),
+        part("lo", Number::HypergradientBoxLo),
+        part("hi", Number::HypergradientBoxHi),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !summary.hypergradient_l1_vector.is_empty() {
+        let vector = &summary.hypergradient_l1_vector;
+        let norm = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
+        parts.insert(
+            0,
+            format!("l1 norm {} of {}", significant(norm), vector.len()),
+        );
+    }
+    if parts.is_empty() {
+        "–".into()
+    } else {
+        parts.join("  ")
+    }
+}
+
+fn study_record(study: &Study) -> Value {
+    let settings: Map<String, Value> = study
+        .settings
+        .lines()
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, value)| (name.to_string(), json!(value)))
+        .collect();
+    json!({
+        "name": study.name,
+        "source": study.source,
+        "fingerprint": study.fingerprint,
+        "targets": study.targets,
+        "points": study.points.len(),
+        "paths": study.paths.len(),
+        "folds": study.folds.iter().map(|fold| json!({
+            "fold": fold.number,
+            "repeat": fold.repeat,
+            "training_rows": fold.training_rows,
+            "held_out_rows": fold.held_out_rows,
+        })).collect::<Vec<Value>>(),
+        "settings": settings,
+    })
+}
+
+fn point_record(study: &Study, summary: &PointSummary) -> Value {
+    let point = &study.points[summary.point];
+    let means = &summary.means;
+    let mut gradient = Map::new();
+    for (name, number) in [
+        ("l1", Number::HypergradientL1),
+        ("l2", Number::HypergradientL2),
+        ("box_lo", Number::HypergradientBoxLo),
+        ("box_hi", Number::HypergradientBoxHi),
+    ] {
+        if let Some(value) = means.finite(number) {
+            gradient.insert(name.into(), json!(value));
+        }
+    }
+    if !summary.hypergradient_l1_vector.is_empty() {
+        gradient.insert("l1".into(), json!(summary.hypergradient_l1_vector));
+    }
+    let metrics: Map<String, Value> = Number::METRICS
+        .into_iter()
+        .filter_map(|n| Some((n.name().to_string(), json!(means.finite(n)?))))
+        .collect();
+    json!({
+        "point": summary.point,
+        "target": study.targets[point.target],
+        "l1": point.l1,
+        "l2": point.l2,
+        "alpha": point.ratio.map(|ratio| ratio.0),
+        "l1_ratio": point.ratio.map(|ratio| ratio.1),
+        "criterion": means.finite(Number::Criterion),
+        "standard_error": Some(summary.standard_error).filter(|e| e.is_finite()),
+        "hypergradient": if gradient.is_empty() { Value::Null } else { Value::Object(gradient) },
+        "support": means.finite(Number::Support),
+        "status": summary.status.name(),
+        "metrics": metrics,
+        "folds": summary.folds,
+        "criteria": summary.criteria,
+    })
+}

@@ -1,0 +1,104 @@
+//! Progress of a sweep on a terminal: cells, rate, time left, best so far.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::output::short;
+use crate::store::{Plan, Tally};
+use crate::sweep::run::Monitor;
+
+/// How often the line is redrawn, and how long a short sweep goes without one.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// A line on standard error that follows a sweep; nothing when that is no terminal.
+pub struct Progress {
+    done: Arc<AtomicBool>,
+    follower: Option<std::thread::JoinHandle<()>>,
+}
+
+/// What the line is made of.
+struct Line {
+    begin: Instant,
+    before: usize,
+    total: usize,
+    device: String,
+    points: Vec<(f64, f64)>,
+}
+
+impl Line {
+    fn text(&self, monitor: &Monitor) -> String {
+        let cells = monitor.cells();
+        let rate = cells as f64 / self.begin.elapsed().as_secs_f64().max(1e-9);
+        let left = self.total.saturating_sub(self.before + cells);
+        let time = if cells > 0 {
+            format!("{:.0} s left", left as f64 / rate)
+        } else {
+            "starting".into()
+        };
+        let best = monitor.best().map_or_else(String::new, |best| {
+            let (l1, l2) = self.points[best.point];
+            format!(
+                ", best so far {} at l1 {}, l2 {}",
+                short(best.mean),
+                short(l1),
+                short(l2)
+            )
+        });
+        format!("{rate:.0} cells/s on {}, {time}{best}", self.device)
+    }
+}
+
+impl Progress {
+    /// Starts the line.
+    pub fn start(plan: &Plan, monitor: &Arc<Monitor>, before: &Tally, device: &str) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let follower = std::io::stderr().is_terminal().then(|| {
+            let line = Line {
+                begin: Instant::now(),
+                before: before.cells_done,
+                total: before.cells,
+                device: device.to_string(),
+                points: plan.studies[0]
+                    .points
+                    .iter()
+                    .map(|p| (p.l1, p.l2))
+                    .collect(),
+            };
+            let (monitor, done) = (Arc::clone(monitor), Arc::clone(&done));
+            std::thread::spawn(move || follow(&line, &monitor, &done))
+        });
+        Self { done, follower }
+    }
+}
+
+fn follow(line: &Line, monitor: &Monitor, done: &AtomicBool) {
+    std::thread::park_timeout(INTERVAL);
+    if done.load(Ordering::Relaxed) {
+        return;
+    }
+    let bar = ProgressBar::new(line.total as u64);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} cells, {wide_msg}") {
+        bar.set_style(style);
+    }
+    while !done.load(Ordering::Relaxed) {
+        bar.set_position((line.before + monitor.cells()) as u64);
+        bar.set_message(line.text(monitor));
+        std::thread::park_timeout(INTERVAL);
+    }
+    bar.finish_and_clear();
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        if let Some(follower) = self.follower.take() {
+            follower.thread().unpark();
+            // A line that panicked has nothing to say about the sweep.
+            let _ = follower.join();
+        }
+    }
+}

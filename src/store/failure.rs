@@ -1,0 +1,56 @@
+//! What SQLite's errors mean to a user.
+
+use std::path::Path;
+
+use rusqlite::ErrorCode;
+
+use crate::error::Error;
+
+/// The error in words, with a remedy.
+pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> Error {
+    let code = error.sqlite_error_code();
+    let (what, remedy) = match code {
+        Some(ErrorCode::DiskFull) => (
+            "the disk is full; every unit that was finished before is kept".to_string(),
+            "free some space and repeat the same command: it goes on where it stopped",
+        ),
+        Some(ErrorCode::ReadOnly) => (
+            "the file cannot be written".to_string(),
+            "make the file and its folder writable, or copy it and name the copy with --store",
+        ),
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => (
+            "the file cannot be opened".to_string(),
+            "check that the file and its folder exist and can be read and written",
+        ),
+        Some(ErrorCode::NotADatabase) => (
+            "the file is no store, or its beginning is damaged".to_string(),
+            "name another file with --store, or restore this one from a copy",
+        ),
+        Some(ErrorCode::DatabaseCorrupt) => return damaged(path, &error.to_string()),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
+            "another process has kept it locked for a minute".to_string(),
+            "end that process, or repeat the same command later",
+        ),
+        Some(ErrorCode::SystemIoFailure) => (
+            format!(
+                "the file system failed ({error}); every unit that was finished before is kept"
+            ),
+            "check the disk and its free space, then repeat the same command",
+        ),
+        _ => (
+            error.to_string(),
+            "if it persists, run `proxdiff runs verify` on the store",
+        ),
+    };
+    Error::store(path, what, remedy)
+}
+
+/// A store whose pages contradict each other.
+pub(super) fn damaged(path: &Path, what: &str) -> Error {
+    let what: String = what.lines().collect::<Vec<_>>().join("; ");
+    Error::store(
+        path,
+        format!("the store is damaged ({what})"),
+        "restore it from a copy, or save what can be read with `proxdiff runs export` and start a new store",
+    )
+}

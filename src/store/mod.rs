@@ -1,0 +1,436 @@
+//! The results of a sweep in one SQLite file: plan, units of work, cells, who worked on it.
+//!
+//! A unit is stored in one transaction with the mark that it is done, and only by the process that
+//! holds its lease, so that a result is neither lost nor doubled, whatever kills the process. The
+//! file is in WAL mode and every commit is synchronised with the disk.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+
+use crate::error::{Error, Result};
+
+mod export;
+mod failure;
+mod merge;
+mod read;
+mod record;
+mod schema;
+mod session;
+mod summary;
+mod units;
+mod verify;
+
+pub use export::{Format, Rows, export};
+pub use merge::merge;
+pub use read::{Session, Tally};
+pub use record::{
+    Cell, Number, Numbers, Plan, PlanFold, PlanPoint, Study, Unit, pack_sparse, unpack_sparse,
+};
+pub use summary::{PointSummary, summarize};
+pub use units::Claim;
+pub use verify::{Verification, verify};
+
+use failure::explain;
+use session::Owner;
+
+/// How long a store waits for another process's transaction.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An open store.
+#[derive(Debug)]
+pub struct Store {
+    connection: Connection,
+    /// The file; `:memory:` for a store that is not kept.
+    path: PathBuf,
+    owner: Owner,
+    session: i64,
+    /// Sessions on other machines: their last heartbeat and when this process first saw it.
+    beats: HashMap<i64, (i64, Instant)>,
+}
+
+/// What a plan is compared by when a store is opened again.
+struct Identity {
+    name: String,
+    settings: String,
+    fingerprint: String,
+    points: String,
+    folds: String,
+}
+
+impl Store {
+    /// Opens the store of a plan, or makes it; registers this process as a session.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when the file cannot be made, opened or written, is no store, is damaged,
+    /// or holds another plan or other data.
+    pub fn open(path: &Path, plan: &Plan) -> Result<Self> {
+        check_place(path)?;
+        let connection = Connection::open(path).map_err(|e| explain(path, &e))?;
+        Self::with_plan(connection, path, plan)
+    }
+
+    /// A store that lives and dies with this process.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when memory runs out.
+    pub fn in_memory(plan: &Plan) -> Result<Self> {
+        let path = Path::new(":memory:");
+        let connection = Connection::open_in_memory().map_err(|e| explain(path, &e))?;
+        Self::with_plan(connection, path, plan)
+    }
+
+    /// Opens an existing store without changing it.
+    ///
+    /// # Errors
+    /// [`Error::Store`] when it cannot be read or is no store.
+    pub fn read(path: &Path) -> Result<Self> {
+        if !path.is_file() {
+            return Err(Error::store(
+                path,
+                "there is no such store",
+                "give the file that --store named",
+            ));
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|e| explain(path, &e))?;
+        let mut store = Self::around(connection, path);
+        store.settle()?;
+        if store.check_application().is_err_and(|e| is_unwritable(&e)) {
+            // A WAL file in a folder that cannot be written: read what the main file holds.
+            let address = format!("file:{}?immutable=1", escaped(path));
+            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+            let connection =
+                Connection::open_with_flags(address, flags).map_err(|e| explain(path, &e))?;
+            store = Self::around(connection, path);
+        }
+        store.check_application()?;
+        Ok(store)
+    }
+
+    fn around(connection: Connection, path: &Path) -> Self {
+        Self {
+            connection,
+            path: path.to_path_buf(),
+            owner: Owner::current(),
+            session: 0,
+            beats: HashMap::new(),
+        }
+    }
+
+    fn with_plan(connection: Connection, path: &Path, plan: &Plan) -> Result<Self> {
+        let mut store = Self::around(connection, path);
+        store.settle()?;
+        if store
+            .connection
+            .is_readonly("main")
+            .map_err(|e| store.failure(&e))?
+        {
+            return Err(Error::store(
+                path,
+                "the file cannot be written",
+                "make it writable, or copy it and name the copy with --store",
+            ));
+        }
+        // Fails where the file is no database, before anything is written.
+        let tables = store.count("SELECT COUNT(*) FROM sqlite_schema", [])?;
+        if tables > 0 {
+            store.check_application()?;
+            store.check_integrity()?;
+        }
+        let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
+        store
+            .connection
+            .execute_batch(pragmas)
+            .map_err(|e| store.failure(&e))?;
+        store.register(plan)?;
+        Ok(store)
+    }
+
+    fn settle(&self) -> Result<()> {
+        self.connection
+            .busy_timeout(PATIENCE)
+            .map_err(|e| self.failure(&e))
+    }
+
+    /// The file; `:memory:` for a store that is not kept.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn failure(&self, error: &rusqlite::Error) -> Error {
+        explain(&self.path, error)
+    }
+
+    fn count(&self, query: &str, parameters: impl rusqlite::Params) -> Result<usize> {
+        let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        self.connection
+            .query_row(query, parameters, count)
+            .map(|count| count.max(0) as usize)
+            .map_err(|e| self.failure(&e))
+    }
+
+    fn check_application(&self) -> Result<()> {
+        let pragma = |name| {
+            self.connection
+                .pragma_query_value(None, name, |row| row.get::<_, i32>(0))
+                .map_err(|e| self.failure(&e))
+        };
+        let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+        if application != schema::APPLICATION {
+            return Err(Error::store(
+                &self.path,
+                "it is a database, but not a store of this program",
+                "name another file with --store",
+            ));
+        }
+        if version != schema::VERSION {
+            return Err(Error::store(
+                &self.path,
+                format!(
+                    "its format is version {version}, this program reads version {}",
+                    schema::VERSION
+                ),
+                "use the version of the program that made it",
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_integrity(&self) -> Result<()> {
+        let found: String = self
+            .connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|e| self.failure(&e))?;
+        if found == "ok" {
+            return Ok(());
+        }
+        Err(failure::damaged(&self.path, &found))
+    }
+
+    /// Writes the plan into a new store, or compares it with that of an old one; makes a session.
+    fn register(&mut self, plan: &Plan) -> Result<()> {
+        let path = self.path.clone();
+        let failure = |e: rusqlite::Error| explain(&path, &e);
+        let owner = self.owner.clone();
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failure)?;
+        let tables: i64 = transaction
+            .query_row("SELECT COUNT(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(failure)?;
+        if tables == 0 {
+            transaction
+                .execute_batch(&schema::create())
+                .map_err(failure)?;
+            insert_plan(&transaction, plan).map_err(failure)?;
+        } else {
+            let kept = identities(&transaction).map_err(failure)?;
+            compare(&path, &kept, plan)?;
+        }
+        transaction
+            .execute(
+                "INSERT INTO sessions (host, boot, namespace, process, process_start, version, started)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
+                params![
+                    owner.host,
+                    owner.boot,
+                    owner.namespace,
+                    owner.process,
+                    owner.started,
+                    env!("CARGO_PKG_VERSION")
+                ],
+            )
+            .map_err(failure)?;
+        let session = transaction.last_insert_rowid();
+        transaction.commit().map_err(failure)?;
+        self.session = session;
+        Ok(())
+    }
+}
+
+/// A clear word where the folder of a new store is missing.
+fn check_place(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::store(
+            path,
+            "it is a folder",
+            "name a file with --store",
+        ));
+    }
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => Err(Error::store(
+            path,
+            format!("there is no folder {}", folder.display()),
+            "make it, or name another file with --store",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn is_unwritable(error: &Error) -> bool {
+    error.to_string().contains("cannot be opened")
+        || error.to_string().contains("cannot be written")
+}
+
+/// A path in a URI.
+fn escaped(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    path.replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23")
+}
+
+fn insert_plan(connection: &Connection, plan: &Plan) -> rusqlite::Result<()> {
+    let mut meta = connection.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
+    meta.execute(params!["configuration", plan.configuration])?;
+    meta.execute(params!["version", env!("CARGO_PKG_VERSION")])?;
+    for (number, study) in plan.studies.iter().enumerate() {
+        connection.execute(
+            "INSERT INTO studies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                number,
+                study.name,
+                study.source,
+                study.settings,
+                study.fingerprint,
+                study.points_digest(),
+                study.folds_digest
+            ],
+        )?;
+        let mut insert = connection.prepare("INSERT INTO targets VALUES (?1, ?2, ?3)")?;
+        for (target, name) in study.targets.iter().enumerate() {
+            insert.execute(params![number, target, name])?;
+        }
+        let mut place = vec![(0usize, 0usize); study.points.len()];
+        for (path, points) in study.paths.iter().enumerate() {
+            for (at, &point) in points.iter().enumerate() {
+                place[point as usize] = (path, at);
+            }
+        }
+        let mut insert =
+            connection.prepare("INSERT INTO points VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")?;
+        for (at, (point, (path, place))) in study.points.iter().zip(place).enumerate() {
+            insert.execute(params![
+                number,
+                at,
+                path,
+                place,
+                point.target,
+                point.l1,
+                point.l2,
+                point.ratio.map(|r| r.0),
+                point.ratio.map(|r| r.1)
+            ])?;
+        }
+        let mut insert = connection.prepare("INSERT INTO folds VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+        for (at, fold) in study.folds.iter().enumerate() {
+            insert.execute(params![
+                number,
+                at,
+                fold.number,
+                fold.repeat,
+                fold.training_rows,
+                fold.held_out_rows
+            ])?;
+        }
+    }
+    let mut insert = connection
+        .prepare("INSERT INTO units (unit, study, fold, path) VALUES (?1, ?2, ?3, ?4)")?;
+    for unit in plan.units() {
+        insert.execute(params![unit.number, unit.study, unit.fold, unit.path])?;
+    }
+    Ok(())
+}
+
+fn identities(connection: &Connection) -> rusqlite::Result<Vec<Identity>> {
+    let mut query = connection.prepare(
+        "SELECT name, settings, fingerprint, points_digest, folds_digest FROM studies ORDER BY study",
+    )?;
+    let rows = query.query_map([], |row| {
+        Ok(Identity {
+            name: row.get(0)?,
+            settings: row.get(1)?,
+            fingerprint: row.get(2)?,
+            points: row.get(3)?,
+            folds: row.get(4)?,
+        })
+    })?;
+    rows.collect()
+}
+
+/// Refuses another plan than `plan` in a store at `path`.
+fn compare_plans(path: &Path, plan: &Plan, other: &Plan) -> Result<()> {
+    let kept: Vec<Identity> = other
+        .studies
+        .iter()
+        .map(|study| Identity {
+            name: study.name.clone(),
+            settings: study.settings.clone(),
+            fingerprint: study.fingerprint.clone(),
+            points: study.points_digest(),
+            folds: study.folds_digest.clone(),
+        })
+        .collect();
+    compare(path, &kept, plan)
+}
+
+/// Refuses a plan that is not the store's, and says in what they differ.
+fn compare(path: &Path, kept: &[Identity], plan: &Plan) -> Result<()> {
+    let other = |what: String| {
+        Err(Error::store(
+            path,
+            what,
+            "name another file with --store, or repeat the command that made this one \
+             (`proxdiff runs show --configuration` prints its configuration)",
+        ))
+    };
+    if kept.len() != plan.studies.len() {
+        return other(format!(
+            "it holds a plan of {} studies, not {}",
+            kept.len(),
+            plan.studies.len()
+        ));
+    }
+    for (kept, study) in kept.iter().zip(&plan.studies) {
+        let place = if plan.studies.len() > 1 {
+            format!(" (study {})", kept.name)
+        } else {
+            String::new()
+        };
+        if kept.fingerprint != study.fingerprint {
+            return Err(Error::store(
+                path,
+                format!(
+                    "the data have changed since the store was made{place}: their fingerprint was {}, \
+                     {} now has {}",
+                    kept.fingerprint, study.source, study.fingerprint
+                ),
+                "put the old data back, or name a new file with --store; results of different data are never mixed",
+            ));
+        }
+        if kept.settings != study.settings {
+            let different: Vec<&str> = study
+                .settings
+                .lines()
+                .filter(|line| !kept.settings.lines().any(|own| own == *line))
+                .collect();
+            return other(format!(
+                "it holds another plan{place}; this one has {}",
+                different.join(", ")
+            ));
+        }
+        if kept.points != study.points_digest() {
+            return other(format!("it holds another plan{place}, with other points"));
+        }
+        if kept.folds != study.folds_digest {
+            return other(format!("it holds another plan{place}, with other folds"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! Leases: which process works on which unit, and the transaction that ends a unit.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Statement, TransactionBehavior, params};
+
+use super::failure::explain;
+use super::record::{Cell, Number, Unit, digest, pack};
+use super::session::{Liveness, Owner};
+use super::{Result, Store};
+
+/// A lease of another machine ends when its heartbeat has stood still for this long, by the clock
+/// of the observer that never jumps.
+const LEASE: Duration = Duration::from_secs(300);
+
+/// What [`Store::claim`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// Units that are this process's to do; all of one study and fold.
+    Units(Vec<Unit>),
+    /// All that is left is being done by other processes.
+    Elsewhere,
+    /// Nothing is left, or only what this process does already.
+    Nothing,
+}
+
+impl Store {
+    /// Leases up to `count` open units of one fold to this process: of those whose number is
+    /// `shard.0` modulo `shard.1`.
+    ///
+    /// A unit of a process that is dead is open again at once; that of a process on another machine
+    /// when its heartbeat stands still.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`] when the store cannot be written.
+    pub fn claim(&mut self, count: usize, shard: (usize, usize)) -> Result<Claim> {
+        let path = self.path.clone();
+        let failure = |e: rusqlite::Error| explain(&path, &e);
+        let (own, session) = (self.owner.clone(), self.session);
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failure)?;
+        let mut units: Vec<Unit> = Vec::new();
+        let mut elsewhere = false;
+        {
+            let mut query = transaction
+                .prepare_cached(
+                    "SELECT unit, study, fold, path, session FROM units
+                     WHERE done = 0 AND unit % ?2 = ?1 ORDER BY unit",
+                )
+                .map_err(failure)?;
+            let mut rows = query.query(params![shard.0, shard.1]).map_err(failure)?;
+            while let Some(row) = rows.next().map_err(failure)? {
+                let holder: Option<i64> = row.get(4).map_err(failure)?;
+                if holder == Some(session) {
+                    continue;
+                }
+                if let Some(holder) = holder
+                    && is_held(&transaction, holder, &own, &mut self.beats).map_err(failure)?
+                {
+                    elsewhere = true;
+                    continue;
+                }
+                let unit = Unit {
+                    number: row.get(0).map_err(failure)?,
+                    study: row.get(1).map_err(failure)?,
+                    fold: row.get(2).map_err(failure)?,
+                    path: row.get(3).map_err(failure)?,
+                };
+                if units
+                    .first()
+                    .is_some_and(|first| (first.study, first.fold) != (unit.study, unit.fold))
+                {
+                    break;
+                }
+                units.push(unit);
+                if units.len() == count.max(1) {
+                    break;
+                }
+            }
+            let mut lease = transaction
+                .prepare_cached("UPDATE units SET session = ?2 WHERE unit = ?1")
+                .map_err(failure)?;
+            for unit in &units {
+                lease
+                    .execute(params![unit.number, session])
+                    .map_err(failure)?;
+            }
+        }
+        transaction.commit().map_err(failure)?;
+        Ok(match (units.is_empty(), elsewhere) {
+            (false, _) => Claim::Units(units),
+            (true, true) => Claim::Elsewhere,
+            (true, false) => Claim::Nothing,
+        })
+    }
+
+    /// Stores finished units, each with its cells in the order of its path, in one transaction.
+    /// Units whose lease has gone to another process are left out.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`] when the store cannot be written; nothing is stored then.
+    pub fn finish(
+        &mut self,
+        units: &[(Unit, Vec<Cell>)],
+        seconds: f64,
+        device: &str,
+    ) -> Result<()> {
+        let path = self.path.clone();
+        let failure = |e: rusqlite::Error| explain(&path, &e);
+        let session = self.session;
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failure)?;
+        {
+            let mut mark = transaction
+                .prepare_cached(
+                    "UPDATE units SET done = 1, seconds = ?3, device = ?4, digest = ?5,
+                     finished = strftime('%Y-%m-%dT%H:%M:%SZ', 'now')
+                     WHERE unit = ?1 AND session = ?2 AND done = 0",
+                )
+                .map_err(failure)?;
+            let mut insert = transaction
+                .prepare_cached(&insert_cell())
+                .map_err(failure)?;
+            let share = seconds / units.len().max(1) as f64;
+            for (unit, cells) in units {
+                let marked = mark
+                    .execute(params![unit.number, session, share, device, digest(cells)])
+                    .map_err(failure)?;
+                if marked == 0 {
+                    log::warn!("unit {} was done by another process", unit.number);
+                    continue;
+                }
+                for cell in cells {
+                    write_cell(&mut insert, unit.study, cell).map_err(failure)?;
+                }
+            }
+        }
+        transaction.commit().map_err(failure)
+    }
+
+    /// Tells observers on other machines that this process lives.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`] when the store cannot be written.
+    pub fn beat(&mut self) -> Result<()> {
+        self.connection
+            .execute(
+                "UPDATE sessions SET beat = beat + 1 WHERE session = ?1",
+                [self.session],
+            )
+            .map(|_| ())
+            .map_err(|e| self.failure(&e))
+    }
+
+    /// Gives back what this process has leased and not done, and ends its session.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`] when the store cannot be written.
+    pub fn release(&mut self) -> Result<()> {
+        let path = self.path.clone();
+        let failure = |e: rusqlite::Error| explain(&path, &e);
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failure)?;
+        transaction
+            .execute(
+                "UPDATE units SET session = NULL WHERE session = ?1 AND done = 0",
+                [self.session],
+            )
+            .map_err(failure)?;
+        transaction
+            .execute(
+                "UPDATE sessions SET ended = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') WHERE session = ?1",
+                [self.session],
+            )
+            .map_err(failure)?;
+        transaction.commit().map_err(failure)
+    }
+}
+
+/// Whether a session still holds its leases.
+fn is_held(
+    connection: &Connection,
+    session: i64,
+    own: &Owner,
+    beats: &mut std::collections::HashMap<i64, (i64, Instant)>,
+) -> rusqlite::Result<bool> {
+    let mut query = connection.prepare_cached(
+        "SELECT host, boot, namespace, process, process_start, beat, ended FROM sessions
+         WHERE session = ?1",
+    )?;
+    let found = query
+        .query_row([session], |row| {
+            let owner = Owner {
+                host: row.get(0)?,
+                boot: row.get(1)?,
+                namespace: row.get(2)?,
+                process: row.get(3)?,
+                started: row.get(4)?,
+            };
+            Ok((
+                owner,
+                row.get::<_, i64>(5)?,
+                row.get::<_, Option<String>>(6)?,
+            ))
+        })
+        .optional()?;
+    let Some((owner, beat, ended)) = found else {
+        return Ok(false);
+    };
+    if ended.is_some() {
+        return Ok(false);
+    }
+    Ok(match owner.liveness(own) {
+        Liveness::Alive => true,
+        Liveness::Dead => false,
+        Liveness::Elsewhere => {
+            let seen = beats
+                .entry(session)
+                .or_insert_with(|| (beat, Instant::now()));
+            if seen.0 != beat {
+                *seen = (beat, Instant::now());
+            }
+            seen.1.elapsed() < LEASE
+        }
+    })
+}
+
+fn insert_cell() -> String {
+    let names: Vec<&str> = Number::ALL.iter().map(|n| n.name()).collect();
+    let places = vec!["?"; Number::ALL.len() + 8].join(", ");
+    format!(
+        "INSERT INTO results (study, point, fold, status, {}, warnings, hypergradient_l1_vector,
+         hypergradient_prior, solution) VALUES ({places})",
+        names.join(", ")
+    )
+}
+
+fn write_cell(insert: &mut Statement<'_>, study: usize, cell: &Cell) -> rusqlite::Result<()> {
+    let blob = |bytes: Vec<u8>| {
+        if bytes.is_empty() {
+            Value::Null
+        } else {
+            Value::Blob(bytes)
+        }
+    };
+    let mut values: Vec<Value> = vec![
+        Value::Integer(study as i64),
+        Value::Integer(cell.point as i64),
+        Value::Integer(cell.fold as i64),
+        Value::Text(cell.status.name().into()),
+    ];
+    values.extend(
+        Number::ALL
+            .iter()
+            .map(|&number| match cell.numbers.finite(number) {
+                None => Value::Null,
+                Some(value) if number.is_whole() => Value::Integer(value as i64),
+                Some(value) => Value::Real(value),
+            }),
+    );
+    values.push(Value::Text(cell.warnings.clone()));
+    values.push(blob(pack(&cell.hypergradient_l1_vector)));
+    values.push(blob(pack(&cell.hypergradient_prior)));
+    values.push(blob(cell.solution.clone()));
+    insert
+        .execute(rusqlite::params_from_iter(values))
+        .map(|_| ())
+}

@@ -1,0 +1,325 @@
+//! Folds of the squared loss by orthogonal factors, when there are many more rows than columns.
+//!
+//! With the rows of a fold's held-out part in `A_k = diag(√s) [1 X Y]` and `A_k = Q_k R_k`,
+//!
+//! ```text
+//! ‖A_k v‖ = ‖R_k v‖  for every v ,   and   R of the training part = R of the stacked R_j, j ≠ k
+//! ```
+//!
+//! so that every sum of squares over the rows of a part is one over the few rows of its factor:
+//! training loss, criterion, their derivatives and the duality gap are those of the rows, with
+//! nothing formed twice for two folds. The condition number is that of the data, where a Gram matrix
+//! has its square. In `R = [ρ ρm ρȳ ; 0 R_X R_Y]`, ρ² = Σs, the column of ones comes first, so that
+//! m and ȳ are the weighted means and [R_X R_Y] the factor of the centred columns: the intercept is
+//! ȳ − m·w.
+
+use faer::MatRef;
+use rayon::prelude::*;
+
+use super::study::{FoldProblem, Study};
+use crate::data::design::{Design, FeatureScale};
+use crate::data::matrix::{Dense, Matrix};
+use crate::loss::Loss;
+use crate::problem::{Criterion, Problem, Sample};
+
+/// Training rows per column from which factors pay.
+const ROWS_PER_COLUMN: usize = 4;
+/// Points per column from which factors pay: below, few products with the rows are needed.
+const POINTS_PER_COLUMN: f64 = 0.1;
+
+/// A set of rows by its factor.
+struct Part {
+    /// Rows of the factor × (1 + d + targets), row-major; upper triangular or fewer rows than that.
+    factor: Dense,
+    /// Number of rows of data.
+    rows: usize,
+    /// The smallest and largest value of every feature over rows with a weight.
+    low: Vec<f64>,
+    high: Vec<f64>,
+}
+
+/// The factors of all folds of a study.
+pub struct Compression {
+    /// By fold: its held-out rows, with their training weights and with their own.
+    held_out: Vec<[Option<Part>; 2]>,
+    /// By repetition: the rows that no fold of it holds out.
+    rest: Vec<Option<Part>>,
+}
+
+/// Which weights the rows of a part have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weights {
+    /// As training rows: with their class's.
+    Training,
+    /// As rows of the criterion: their own.
+    Criterion,
+}
+
+impl Compression {
+    /// The factors of a study's folds, where they apply and pay for `points` points; `None`
+    /// otherwise.
+    #[must_use]
+    pub fn of(study: &Study, points: usize) -> Option<Self> {
+        let s = &study.specification;
+        let Matrix::Dense(matrix) = &s.train.matrix else {
+            return None;
+        };
+        let columns = 1 + matrix.columns + s.train.targets.len();
+        let is_squared = |loss: Loss| loss == Loss::Squared;
+        let is_positive = |w: &Vec<f64>| w.iter().all(|w| w.is_finite() && *w >= 0.0);
+        let applies = is_squared(s.loss)
+            && is_squared(s.criterion.unwrap_or(s.loss))
+            && s.perturbation.is_none()
+            && s.train.weights.as_ref().is_none_or(is_positive)
+            && study.folds.iter().all(|fold| {
+                fold.held_out.as_ref().is_some_and(|held_out| {
+                    !held_out.is_empty()
+                        && matrix.rows - held_out.len() >= ROWS_PER_COLUMN * columns
+                })
+            })
+            && points as f64 >= POINTS_PER_COLUMN * columns as f64;
+        if !applies {
+            return None;
+        }
+        let two_weights = study.class_weights.is_some();
+        let held_out: Vec<[Option<Part>; 2]> = study
+            .folds
+            .par_iter()
+            .map(|fold| {
+                let rows = fold.held_out.as_deref().unwrap_or_default();
+                let own = two_weights.then(|| part(study, matrix, rows, Weights::Criterion));
+                [Some(part(study, matrix, rows, Weights::Training)), own]
+            })
+            .collect();
+        let repeats = study.folds.iter().map(|fold| fold.repeat + 1).max()?;
+        let rest = (0..repeats)
+            .map(|repeat| {
+                let mut is_held_out = vec![false; matrix.rows];
+                for fold in study.folds.iter().filter(|fold| fold.repeat == repeat) {
+                    for &row in fold.held_out.as_deref().unwrap_or_default() {
+                        is_held_out[row] = true;
+                    }
+                }
+                let rows: Vec<usize> = (0..matrix.rows).filter(|&i| !is_held_out[i]).collect();
+                (!rows.is_empty()).then(|| part(study, matrix, &rows, Weights::Training))
+            })
+            .collect();
+        Some(Self { held_out, rest })
+    }
+
+    /// The problem on all rows, with its criterion on the same: for l1_max.
+    #[must_use]
+    pub fn whole(&self, study: &Study) -> Problem {
+        let folds = study.folds.iter().zip(&self.held_out);
+        let first = folds.filter(|(fold, _)| fold.repeat == 0);
+        let parts = first.filter_map(|(_, [training, _])| training.as_ref());
+        let all = stack(parts.chain(&self.rest[0]));
+        problem(study, &all, &all).problem
+    }
+
+    /// The problem of a fold.
+    #[must_use]
+    pub fn problem(&self, study: &Study, fold: usize) -> FoldProblem {
+        let repeat = study.folds[fold].repeat;
+        let others = study
+            .folds
+            .iter()
+            .zip(&self.held_out)
+            .enumerate()
+            .filter(|(at, (other, _))| *at != fold && other.repeat == repeat)
+            .filter_map(|(_, (_, [training, _]))| training.as_ref())
+            .chain(&self.rest[repeat]);
+        let training = stack(others);
+        let [as_training, own] = &self.held_out[fold];
+        // infallible: `of` makes a part for every fold
+        let held_out = own.as_ref().or(as_training.as_ref()).expect("a part");
+        problem(study, &training, held_out)
+    }
+}
+
+/// The factor of some rows.
+fn part(study: &Study, matrix: &Dense, rows: &[usize], weights: Weights) -> Part {
+    let train = &study.specification.train;
+    let weights = match weights {
+        Weights::Training => study.training_weights(rows),
+        Weights::Criterion => {
+            let own = train.weights.as_ref();
+            own.map(|w| rows.iter().map(|&i| w[i]).collect())
+        }
+    };
+    let d = matrix.columns;
+    let columns = 1 + d + train.targets.len();
+    let (mut low, mut high) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
+    let mut values = Vec::with_capacity(rows.len() * columns);
+    for (at, &i) in rows.iter().enumerate() {
+        let weight = weights.as_ref().map_or(1.0, |w| w[at]);
+        let row = matrix.row(i);
+        if weight > 0.0 {
+            for (j, &x) in row.iter().enumerate() {
+                low[j] = low[j].min(x);
+                high[j] = high[j].max(x);
+            }
+        }
+        let root = weight.sqrt();
+        values.push(root);
+        values.extend(row.iter().map(|x| root * x));
+        values.extend(train.targets.iter().map(|target| root * target[i]));
+    }
+    let factor = triangle(Dense {
+        rows: rows.len(),
+        columns,
+        values,
+    });
+    Part {
+        factor,
+        rows: rows.len(),
+        low,
+        high,
+    }
+}
+
+/// R of A = QR where A has more rows than columns, else A.
+fn triangle(a: Dense) -> Dense {
+    if a.rows <= a.columns {
+        return a;
+    }
+    let rows = MatRef::from_row_major_slice(&a.values, a.rows, a.columns);
+    let qr = rows.qr();
+    let r = qr.thin_R();
+    let n = a.columns;
+    let mut values = vec![0.0; n * n];
+    for i in 0..n {
+        for j in i..n {
+            values[i * n + j] = r[(i, j)];
+        }
+    }
+    Dense {
+        rows: n,
+        columns: n,
+        values,
+    }
+}
+
+/// The factor of several parts together.
+fn stack<'a>(parts: impl Iterator<Item = &'a Part>) -> Part {
+    let parts: Vec<&Part> = parts.collect();
+    let columns = parts.first().map_or(0, |part| part.factor.columns);
+    let values: Vec<f64> = parts
+        .iter()
+        .flat_map(|part| part.factor.values.iter().copied())
+        .collect();
+    let d = parts.first().map_or(0, |part| part.low.len());
+    let extreme = |of: &dyn Fn(&Part) -> &Vec<f64>, pick: fn(f64, f64) -> f64, start: f64| {
+        (0..d)
+            .map(|j| parts.iter().map(|part| of(part)[j]).fold(start, pick))
+            .collect()
+    };
+    Part {
+        rows: parts.iter().map(|part| part.rows).sum(),
+        low: extreme(&|part| &part.low, f64::min, f64::INFINITY),
+        high: extreme(&|part| &part.high, f64::max, f64::NEG_INFINITY),
+        factor: triangle(Dense {
+            rows: values.len() / columns.max(1),
+            columns,
+            values,
+        }),
+    }
+}
+
+/// The problem on a training factor with the criterion on another.
+///
+/// The first row of a triangular factor carries the column of ones; a part with fewer rows than
+/// columns carries it in all of them.
+fn problem(study: &Study, training: &Part, held_out: &Part) -> FoldProblem {
+    let s = &study.specification;
+    let d = training.low.len();
+    let (intercept, standardize) = (s.scaling.intercept, s.scaling.standardize);
+    let r = &training.factor;
+    let at = |i: usize, j: usize| r.values[i * r.columns + j];
+    // The training factor is triangular: there are more rows than columns.
+    let total = at(0, 0).powi(2);
+    let mean = |j: usize| at(0, j) / at(0, 0);
+    let constant: Vec<usize> = (0..d)
+        .filter(|&j| training.low[j] >= training.high[j])
+        .collect();
+    let mut center = vec![0.0; d];
+    let mut scale = vec![1.0; d];
+    for j in 0..d {
+        let is_constant = training.low[j] >= training.high[j];
+        if intercept {
+            center[j] = if is_constant && training.low[j].is_finite() {
+                training.low[j]
+            } else {
+                mean(1 + j)
+            };
+        }
+        if standardize && !is_constant {
+            let squares: f64 = (1..r.rows).map(|i| at(i, 1 + j).powi(2)).sum();
+            scale[j] = (squares / total).sqrt();
+        }
+    }
+    let features = FeatureScale {
+        center,
+        scale,
+        constant,
+    };
+    let multipliers = features.multipliers(intercept);
+    let means: Vec<f64> = (0..s.train.targets.len())
+        .map(|t| mean(1 + d + t))
+        .collect();
+
+    let sample = |part: &Part, first: usize, centred: bool| -> Sample {
+        let factor = &part.factor;
+        let rows = factor.rows - first;
+        let total: f64 = (0..factor.rows)
+            .map(|i| factor.values[i * factor.columns].powi(2))
+            .sum();
+        // The loss divides by the rows of the factor, and should divide by Σs.
+        let unit = (rows as f64 / total).sqrt();
+        let mut values = Vec::with_capacity(rows * d);
+        let mut targets = vec![Vec::with_capacity(rows); means.len()];
+        for i in first..factor.rows {
+            let row = factor.row(i);
+            let one = if centred { row[0] } else { 0.0 };
+            for j in 0..d {
+                values.push(unit * (row[1 + j] - one * features.center[j]) * multipliers[j]);
+            }
+            for (t, target) in targets.iter_mut().enumerate() {
+                target.push(unit * (row[1 + d + t] - one * means[t]));
+            }
+        }
+        Sample {
+            design: Design::plain(Matrix::Dense(Dense {
+                rows,
+                columns: d,
+                values,
+            })),
+            targets,
+            weights: vec![1.0; rows],
+        }
+    };
+    // With an intercept the centred columns are below the first row.
+    let train = sample(training, usize::from(intercept), false);
+    let criterion = sample(held_out, 0, intercept);
+    let constant = if intercept {
+        features.constant.len()
+    } else {
+        0
+    };
+    let problem = Problem {
+        loss: s.loss,
+        penalty: s.penalty.clone(),
+        classes: 1,
+        train,
+        criterion: Criterion {
+            loss: s.criterion.unwrap_or(s.loss),
+            sign: s.criterion_sign,
+            sample: criterion,
+        },
+        prior: s.prior.clone(),
+        perturbed_rows: Vec::new(),
+        features,
+        weight_unit: total / training.rows as f64,
+    };
+    FoldProblem::centred(problem, intercept.then_some(means), constant)
+}

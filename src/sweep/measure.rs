@@ -1,0 +1,201 @@
+//! From outcomes to cells: metrics on the held-out rows, and what a store keeps.
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par};
+use rayon::prelude::*;
+
+use super::metrics::measure;
+use super::study::{FoldProblem, Study};
+use crate::data::matrix::{Dense, Matrix};
+use crate::error::Result;
+use crate::hypergrad::{Outcome, WarningKind};
+use crate::problem::Rows;
+use crate::store::{Cell, Number, Numbers, pack_sparse};
+
+/// Cells whose predictions are formed by one product.
+const TOGETHER: usize = 64;
+
+/// The cells of one fold, in the order of the outcomes; `points` are their numbers in the plan.
+pub(super) fn cells(
+    study: &Study,
+    problem: &FoldProblem,
+    fold: usize,
+    points: &[usize],
+    outcomes: &[Outcome],
+) -> Result<Vec<Cell>> {
+    let (rows, chosen) = study.criterion_rows(fold);
+    let held_out = HeldOut::new(rows, chosen);
+    let parts: Vec<Vec<Cell>> = points
+        .par_chunks(TOGETHER)
+        .zip(outcomes.par_chunks(TOGETHER))
+        .map(|(points, outcomes)| {
+            let metrics = held_out.metrics(study, problem, outcomes);
+            let cell = |((&point, outcome), numbers)| Cell {
+                point,
+                fold,
+                ..cell(study, problem, outcome, numbers)
+            };
+            points.iter().zip(outcomes).zip(metrics).map(cell).collect()
+        })
+        .collect();
+    Ok(parts.into_iter().flatten().collect())
+}
+
+/// The rows that metrics are measured on.
+struct HeldOut<'a> {
+    matrix: Gathered<'a>,
+    targets: Vec<Vec<f64>>,
+    weights: Option<Vec<f64>>,
+}
+
+/// The features of the held-out rows.
+enum Gathered<'a> {
+    /// Row-major.
+    Dense(std::borrow::Cow<'a, Dense>),
+    Sparse(std::borrow::Cow<'a, Matrix>),
+}
+
+impl<'a> HeldOut<'a> {
+    fn new(rows: &'a Rows, chosen: Option<&[usize]>) -> Self {
+        use std::borrow::Cow;
+        let pick = |values: &Vec<f64>| match chosen {
+            None => values.clone(),
+            Some(chosen) => chosen.iter().map(|&i| values[i]).collect(),
+        };
+        let matrix = match (&rows.matrix, chosen) {
+            (Matrix::Dense(m), None) => Gathered::Dense(Cow::Borrowed(m)),
+            (sparse, None) => Gathered::Sparse(Cow::Borrowed(sparse)),
+            (matrix, Some(chosen)) => match matrix.select_rows(chosen) {
+                Matrix::Dense(m) => Gathered::Dense(Cow::Owned(m)),
+                sparse => Gathered::Sparse(Cow::Owned(sparse)),
+            },
+        };
+        Self {
+            matrix,
+            targets: rows.targets.iter().map(pick).collect(),
+            weights: rows.weights.as_ref().map(pick),
+        }
+    }
+
+    /// The metrics of outcomes, one set of numbers each.
+    fn metrics(&self, study: &Study, problem: &FoldProblem, outcomes: &[Outcome]) -> Vec<Numbers> {
+        let (loss, c) = (study.specification.loss, study.specification.classes);
+        let is_form = loss == crate::loss::Loss::Quadratic;
+        if is_form {
+            return vec![Numbers::default(); outcomes.len()];
+        }
+        let models: Vec<(Vec<f64>, Vec<f64>)> = outcomes
+            .iter()
+            .map(|outcome| problem.in_data_units(&outcome.solution, outcome.point.target))
+            .collect();
+        let z = self.predictors(&models, c);
+        outcomes
+            .iter()
+            .zip(&z)
+            .map(|(outcome, z)| {
+                let mut numbers = Numbers::default();
+                if z.iter().all(|z| z.is_finite()) {
+                    let y = &self.targets[outcome.point.target];
+                    measure(loss, c, z, y, self.weights.as_deref(), &mut numbers);
+                }
+                numbers
+            })
+            .collect()
+    }
+
+    /// X·W + b for every model, rows × classes in C order.
+    fn predictors(&self, models: &[(Vec<f64>, Vec<f64>)], c: usize) -> Vec<Vec<f64>> {
+        match &self.matrix {
+            Gathered::Dense(m) => {
+                let x = MatRef::from_row_major_slice(&m.values, m.rows, m.columns);
+                let w = Mat::from_fn(m.columns, models.len() * c, |j, column| {
+                    models[column / c].0[j * c + column % c]
+                });
+                let mut z = Mat::zeros(m.rows, models.len() * c);
+                matmul(&mut z, Accum::Replace, x, &w, 1.0, Par::Seq);
+                let one = |(at, (_, intercepts)): (usize, &(Vec<f64>, Vec<f64>))| {
+                    (0..m.rows * c)
+                        .map(|place| {
+                            let (i, k) = (place / c, place % c);
+                            z[(i, at * c + k)] + intercepts.get(k).copied().unwrap_or(0.0)
+                        })
+                        .collect()
+                };
+                models.iter().enumerate().map(one).collect()
+            }
+            Gathered::Sparse(m) => models
+                .iter()
+                .map(|(w, intercepts)| {
+                    let mut z = vec![0.0; m.rows() * c];
+                    for row in z.chunks_exact_mut(c) {
+                        row.iter_mut().zip(intercepts).for_each(|(z, b)| *z = *b);
+                    }
+                    m.for_each_entry(|i, j, x| {
+                        for k in 0..c {
+                            z[i * c + k] += x * w[j * c + k];
+                        }
+                    });
+                    z
+                })
+                .collect(),
+        }
+    }
+}
+
+/// What a store keeps of an outcome; `numbers` come with the metrics.
+fn cell(study: &Study, problem: &FoldProblem, outcome: &Outcome, mut numbers: Numbers) -> Cell {
+    numbers[Number::Criterion] = outcome.criterion;
+    numbers[Number::Support] = outcome.support as f64;
+    numbers[Number::Objective] = outcome.objective;
+    numbers[Number::Residual] = outcome.residual;
+    numbers[Number::DualityGap] = outcome.duality_gap.unwrap_or(f64::NAN);
+    numbers[Number::LinearResidual] = outcome.linear_residual.unwrap_or(f64::NAN);
+    numbers[Number::KinkMargin] = outcome.kink_margin.unwrap_or(f64::NAN);
+    numbers[Number::Certified] = f64::from(u8::from(outcome.certified));
+    numbers[Number::Steps] = outcome.steps as f64;
+    numbers[Number::LinearSteps] = outcome.linear_steps as f64;
+    let (mut l1_vector, mut prior) = (Vec::new(), Vec::new());
+    if let Some(gradient) = &outcome.hypergradient {
+        match gradient.l1.as_deref() {
+            Some(&[one]) => numbers[Number::HypergradientL1] = one,
+            Some(many) => l1_vector = many.to_vec(),
+            None => {}
+        }
+        numbers[Number::HypergradientL2] = gradient.l2.unwrap_or(f64::NAN);
+        if let Some((lower, upper)) = gradient.box_bounds {
+            numbers[Number::HypergradientBoxLo] = lower;
+            numbers[Number::HypergradientBoxHi] = upper;
+        }
+        prior = gradient.prior.clone().unwrap_or_default();
+    }
+    let mut warnings: Vec<&str> = outcome
+        .warnings
+        .iter()
+        .map(|warning| match warning.kind {
+            WarningKind::SingularHessian => "singular-hessian",
+            WarningKind::NotCertified => "not-certified",
+            WarningKind::ConstantColumn => "constant-column",
+        })
+        .collect();
+    if problem.constant_columns > 0 {
+        warnings.push("constant-column");
+    }
+    warnings.dedup();
+    let solution = if study.keep_solutions {
+        let (mut all, intercepts) = problem.in_data_units(&outcome.solution, outcome.point.target);
+        all.extend(intercepts);
+        pack_sparse(&all)
+    } else {
+        Vec::new()
+    };
+    Cell {
+        point: 0,
+        fold: 0,
+        status: outcome.status,
+        numbers,
+        warnings: warnings.join(" "),
+        hypergradient_l1_vector: l1_vector,
+        hypergradient_prior: prior,
+        solution,
+    }
+}

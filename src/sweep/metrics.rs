@@ -1,0 +1,231 @@
+//! Metrics of predictions beside the criterion: what users compare with other software.
+
+use crate::loss::Loss;
+use crate::store::{Number, Numbers};
+
+/// Adds the metrics of one cell to its numbers.
+///
+/// `z` are the linear predictors in C order (rows × classes), `y` the targets as the loss takes them,
+/// `weights` one per row, or none. A metric that is not defined there (R² of constant targets, AUC
+/// without one of the classes) stays NaN.
+pub fn measure(
+    loss: Loss,
+    classes: usize,
+    z: &[f64],
+    y: &[f64],
+    weights: Option<&[f64]>,
+    numbers: &mut Numbers,
+) {
+    let weight = |i: usize| weights.map_or(1.0, |w| w[i]);
+    match loss {
+        Loss::Quadratic => {}
+        Loss::Squared | Loss::Huber { .. } => regression(z, y, &weight, numbers),
+        Loss::Multinomial => {
+            let class = |row: &[f64]| {
+                let best = (0..classes).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a)));
+                best.unwrap_or(0)
+            };
+            let predicted: Vec<usize> = z.chunks_exact(classes).map(class).collect();
+            let truth: Vec<usize> = y.iter().map(|&y| y as usize).collect();
+            confusion(&predicted, &truth, classes, &weight, numbers);
+            numbers[Number::Auc] = one_against_rest(z, &truth, classes, &weight);
+        }
+        Loss::Logistic | Loss::SquaredHinge => {
+            let predicted: Vec<usize> = z.iter().map(|&z| usize::from(z > 0.0)).collect();
+            let truth: Vec<usize> = y.iter().map(|&y| usize::from(y > 0.0)).collect();
+            confusion(&predicted, &truth, 2, &weight, numbers);
+            numbers[Number::Auc] = auc(z, |i| truth[i] == 1, &weight);
+        }
+    }
+}
+
+fn regression(z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64, numbers: &mut Numbers) {
+    let (mut total, mut squares, mut sizes, mut sum) = (0.0, 0.0, 0.0, 0.0);
+    for (i, (z, y)) in z.iter().zip(y).enumerate() {
+        let (w, e) = (weight(i), z - y);
+        total += w;
+        squares += w * e * e;
+        sizes += w * e.abs();
+        sum += w * y;
+    }
+    let mean = sum / total;
+    let spread: f64 = y
+        .iter()
+        .enumerate()
+        .map(|(i, y)| weight(i) * (y - mean).powi(2))
+        .sum();
+    numbers[Number::Mse] = squares / total;
+    numbers[Number::Mae] = sizes / total;
+    if spread > 0.0 {
+        numbers[Number::R2] = 1.0 - squares / spread;
+    }
+}
+
+/// Accuracy, balanced accuracy over the classes that occur, F1.
+fn confusion(
+    predicted: &[usize],
+    truth: &[usize],
+    classes: usize,
+    weight: &dyn Fn(usize) -> f64,
+    numbers: &mut Numbers,
+) {
+    let mut counts = vec![0.0; classes * classes];
+    for (i, (&p, &t)) in predicted.iter().zip(truth).enumerate() {
+        counts[t * classes + p] += weight(i);
+    }
+    let total: f64 = counts.iter().sum();
+    let right = |k: usize| counts[k * classes + k];
+    let of_class = |k: usize| counts[k * classes..(k + 1) * classes].iter().sum::<f64>();
+    let named = |k: usize| (0..classes).map(|t| counts[t * classes + k]).sum::<f64>();
+    numbers[Number::Accuracy] = (0..classes).map(right).sum::<f64>() / total;
+    let present: Vec<usize> = (0..classes).filter(|&k| of_class(k) > 0.0).collect();
+    numbers[Number::BalancedAccuracy] =
+        present.iter().map(|&k| right(k) / of_class(k)).sum::<f64>() / present.len() as f64;
+    let f1 = |k: usize| {
+        let denominator = of_class(k) + named(k);
+        if denominator > 0.0 {
+            2.0 * right(k) / denominator
+        } else {
+            0.0
+        }
+    };
+    numbers[Number::F1] = if classes == 2 {
+        f1(1)
+    } else {
+        // Over the classes that occur among labels or predictions.
+        let seen: Vec<usize> = (0..classes)
+            .filter(|&k| of_class(k) + named(k) > 0.0)
+            .collect();
+        seen.iter().map(|&k| f1(k)).sum::<f64>() / seen.len() as f64
+    };
+}
+
+/// The probability that a positive row scores higher than a negative one, ties counting half.
+fn auc(scores: &[f64], positive: impl Fn(usize) -> bool, weight: &dyn Fn(usize) -> f64) -> f64 {
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_unstable_by(|&a, &b| scores[a].total_cmp(&scores[b]));
+    let (mut below, mut positives, mut pairs) = (0.0, 0.0, 0.0);
+    let mut at = 0;
+    while at < order.len() {
+        let score = scores[order[at]];
+        let (mut tied_positive, mut tied_negative) = (0.0, 0.0);
+        while at < order.len() && scores[order[at]] == score {
+            let i = order[at];
+            if positive(i) {
+                tied_positive += weight(i);
+            } else {
+                tied_negative += weight(i);
+            }
+            at += 1;
+        }
+        // NaN compares equal to nothing: no row was taken.
+        if tied_positive + tied_negative == 0.0 && score.is_nan() {
+            return f64::NAN;
+        }
+        pairs += tied_positive * (below + 0.5 * tied_negative);
+        below += tied_negative;
+        positives += tied_positive;
+    }
+    pairs / (positives * below)
+}
+
+/// The mean over classes of the AUC of a class's probability against the rest.
+fn one_against_rest(
+    z: &[f64],
+    truth: &[usize],
+    classes: usize,
+    weight: &dyn Fn(usize) -> f64,
+) -> f64 {
+    let mut probabilities = z.to_vec();
+    for row in probabilities.chunks_exact_mut(classes) {
+        let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        row.iter_mut().for_each(|z| *z = (*z - largest).exp());
+        let total: f64 = row.iter().sum();
+        row.iter_mut().for_each(|p| *p /= total);
+    }
+    let of_class = |k: usize| {
+        let scores: Vec<f64> = probabilities
+            .iter()
+            .skip(k)
+            .step_by(classes)
+            .copied()
+            .collect();
+        auc(&scores, |i| truth[i] == k, weight)
+    };
+    (0..classes).map(of_class).sum::<f64>() / classes as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values of scikit-learn 1.9.1 (`mean_squared_error`, `mean_absolute_error`, `r2_score`).
+    #[test]
+    fn regression_by_hand() {
+        let mut numbers = Numbers::default();
+        measure(
+            Loss::Squared,
+            1,
+            &[1.0, 2.0, 4.0],
+            &[1.5, 2.0, 3.0],
+            None,
+            &mut numbers,
+        );
+        assert!((numbers[Number::Mse] - 1.25 / 3.0).abs() < 1e-15);
+        assert_eq!(numbers[Number::Mae], 0.5);
+        // Σ(y − 13/6)² = 7/6.
+        assert!((numbers[Number::R2] - (1.0 - 1.25 / (7.0 / 6.0))).abs() < 1e-14);
+    }
+
+    #[test]
+    fn classes_by_hand() {
+        let mut numbers = Numbers::default();
+        let z = [0.9, -0.2, 0.3, -1.0, 0.3];
+        let y = [1.0, 1.0, -1.0, -1.0, 1.0];
+        measure(Loss::Logistic, 1, &z, &y, None, &mut numbers);
+        assert_eq!(numbers[Number::Accuracy], 0.6);
+        assert!((numbers[Number::BalancedAccuracy] - 0.5 * (2.0 / 3.0 + 0.5)).abs() < 1e-15);
+        assert!((numbers[Number::F1] - 2.0 / 3.0).abs() < 1e-15);
+        // Pairs: 0.9 beats both, −0.2 beats one, 0.3 beats one and ties one: 4.5 of 6.
+        assert!((numbers[Number::Auc] - 0.75).abs() < 1e-15);
+        assert!(numbers[Number::Mse].is_nan());
+    }
+
+    #[test]
+    fn weights_repeat_rows() {
+        let (mut once, mut thrice) = (Numbers::default(), Numbers::default());
+        let (z, y) = ([0.5, -0.5, 0.1], [1.0, 1.0, -1.0]);
+        measure(Loss::Logistic, 1, &z, &y, Some(&[1.0, 3.0, 1.0]), &mut once);
+        let (z, y) = ([0.5, -0.5, -0.5, -0.5, 0.1], [1.0, 1.0, 1.0, 1.0, -1.0]);
+        measure(Loss::Logistic, 1, &z, &y, None, &mut thrice);
+        for number in [
+            Number::Accuracy,
+            Number::BalancedAccuracy,
+            Number::F1,
+            Number::Auc,
+        ] {
+            assert!((once[number] - thrice[number]).abs() < 1e-15, "{number:?}");
+        }
+    }
+
+    #[test]
+    fn a_class_that_does_not_occur_has_no_auc() {
+        let mut numbers = Numbers::default();
+        let z = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+        measure(Loss::Multinomial, 3, &z, &[0.0, 1.0], None, &mut numbers);
+        assert_eq!(numbers[Number::Accuracy], 1.0);
+        assert_eq!(numbers[Number::BalancedAccuracy], 1.0);
+        assert_eq!(numbers[Number::F1], 1.0);
+        assert!(numbers[Number::Auc].is_nan());
+        let one_class = [1.0, 1.0];
+        measure(
+            Loss::Logistic,
+            1,
+            &[0.1, 0.2],
+            &one_class,
+            None,
+            &mut numbers,
+        );
+        assert!(numbers[Number::Auc].is_nan());
+    }
+}

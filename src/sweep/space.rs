@@ -1,0 +1,507 @@
+//! Spaces of hyperparameters: what a sweep evaluates, before it knows the data.
+//!
+//! An [`Axis`] is a list of values, of ranges, or of both. A [`Space`] has an axis for each
+//! strength, in one of two parametrisations,
+//!
+//! ```text
+//! strengths   l1, λ₂
+//! ratio       l1 = α ρ ,  λ₂ = α (1 − ρ)          α: alpha, ρ: l1_ratio, as in scikit-learn
+//! ```
+//!
+//! and becomes points by a grid, at random, or by a Sobol sequence.
+
+use std::str::FromStr;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::sobol::Sobol;
+use crate::error::{Error, Result};
+
+/// The most values that one axis may name: a slip such as `log:1e-3:1:1e9` is a mistake.
+const LONGEST_AXIS: usize = 1_000_000;
+
+/// A hair above a fraction of l1_max, so that at 1 rounding lets no coefficient in.
+const ABOVE: f64 = 1.0 + 1e-12;
+
+/// One entry of an axis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Entry {
+    Value(f64),
+    Range {
+        spacing: Spacing,
+        low: f64,
+        high: f64,
+        count: usize,
+    },
+}
+
+/// How the values of a range are spaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spacing {
+    /// Equally.
+    Linear,
+    /// Equally in the logarithm.
+    Logarithmic,
+    /// Equally in the logarithm, in units of l1_max of the data.
+    Fraction,
+}
+
+/// Values of one hyperparameter: numbers and ranges `log:LO:HI:N`, `lin:LO:HI:N`, `frac:LO:HI:N`,
+/// separated by commas. They are finite and not negative.
+///
+/// `frac` is a logarithmic range in units of l1_max, the smallest l1 at which all coefficients
+/// are zero.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Axis {
+    entries: Vec<Entry>,
+}
+
+impl Axis {
+    /// An axis of these values.
+    #[must_use]
+    pub fn of_values(values: &[f64]) -> Self {
+        Self {
+            entries: values.iter().map(|&value| Entry::Value(value)).collect(),
+        }
+    }
+
+    /// True when the values depend on l1_max of the data.
+    #[must_use]
+    pub fn needs_l1_max(&self) -> bool {
+        let is_fraction = |entry: &Entry| {
+            matches!(
+                entry,
+                Entry::Range {
+                    spacing: Spacing::Fraction,
+                    ..
+                }
+            )
+        };
+        self.entries.iter().any(is_fraction)
+    }
+
+    /// The values in the order of the text; fractions are of `l1_max`.
+    #[must_use]
+    pub fn values(&self, l1_max: f64) -> Vec<f64> {
+        let mut values = Vec::new();
+        for entry in &self.entries {
+            match *entry {
+                Entry::Value(value) => values.push(value),
+                Entry::Range {
+                    spacing,
+                    low,
+                    high,
+                    count,
+                } => values.extend((0..count).map(|at| {
+                    let share = match count {
+                        1 => 0.0,
+                        _ => at as f64 / (count - 1) as f64,
+                    };
+                    spacing.value(low, high, share, l1_max)
+                })),
+            }
+        }
+        values
+    }
+
+    /// The value at a share of the way, for random and Sobol points: through a range, or one of
+    /// the listed values; several entries share the way equally.
+    fn at_share(&self, share: f64, l1_max: f64) -> f64 {
+        let count = self.entries.len();
+        let scaled = share * count as f64;
+        let entry = (scaled as usize).min(count - 1);
+        match self.entries[entry] {
+            Entry::Value(value) => value,
+            Entry::Range {
+                spacing, low, high, ..
+            } => spacing.value(low, high, scaled - entry as f64, l1_max),
+        }
+    }
+}
+
+impl Spacing {
+    /// The value at a share of the way from `low` to `high`; both ends are exact.
+    fn value(self, low: f64, high: f64, share: f64, l1_max: f64) -> f64 {
+        let logarithmic = || match share {
+            0.0 => low,
+            1.0 => high,
+            _ => low * (high / low).powf(share),
+        };
+        match self {
+            Self::Linear if share == 1.0 => high,
+            Self::Linear => low + (high - low) * share,
+            Self::Logarithmic => logarithmic(),
+            Self::Fraction => ABOVE * l1_max * logarithmic(),
+        }
+    }
+}
+
+impl FromStr for Axis {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let mut entries = Vec::new();
+        let mut length = 0usize;
+        for item in text.split(',') {
+            let item = item.trim();
+            let entry = match item.split_once(':') {
+                Some(("log", range)) => range_of("log", Spacing::Logarithmic, range)?,
+                Some(("lin", range)) => range_of("lin", Spacing::Linear, range)?,
+                Some(("frac", range)) => range_of("frac", Spacing::Fraction, range)?,
+                _ => Entry::Value(strength(item)?),
+            };
+            length += match entry {
+                Entry::Value(_) => 1,
+                Entry::Range { count, .. } => count,
+            };
+            if length > LONGEST_AXIS {
+                return Err(format!("more than {LONGEST_AXIS} values; give fewer"));
+            }
+            entries.push(entry);
+        }
+        Ok(Self { entries })
+    }
+}
+
+fn range_of(name: &str, spacing: Spacing, range: &str) -> std::result::Result<Entry, String> {
+    let parts: Vec<&str> = range.split(':').collect();
+    let &[low, high, count] = parts.as_slice() else {
+        let kind = match spacing {
+            Spacing::Linear => "linear",
+            Spacing::Logarithmic => "logarithmic",
+            Spacing::Fraction => "relative",
+        };
+        return Err(format!(
+            "a {kind} grid is {name}:LO:HI:N; for example {name}:1e-3:1:10"
+        ));
+    };
+    let (low, high) = (strength(low)?, strength(high)?);
+    let count: usize = count
+        .parse()
+        .ok()
+        .filter(|&n| n > 0 && n <= LONGEST_AXIS)
+        .ok_or_else(|| format!("'{count}' is not a number of values; give 1 or more"))?;
+    if spacing != Spacing::Linear && (low == 0.0 || high == 0.0) {
+        return Err(format!(
+            "a logarithmic grid cannot hold 0; list 0 apart, as in 0,{name}:1e-3:1:10"
+        ));
+    }
+    Ok(Entry::Range {
+        spacing,
+        low,
+        high,
+        count,
+    })
+}
+
+fn strength(text: &str) -> std::result::Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value >= 0.0 => Ok(value),
+        Ok(value) => Err(format!(
+            "{value} is not a strength; give a finite number, zero or more"
+        )),
+        Err(_) => Err(format!(
+            "'{text}' is not a number; give a strength, zero or more"
+        )),
+    }
+}
+
+/// How points are chosen from a space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Search {
+    /// All pairs, the second axis fastest.
+    #[default]
+    Grid,
+    /// This many points, independent and uniform over the axes.
+    Random {
+        /// Number of points.
+        samples: usize,
+    },
+    /// This many points of a Sobol sequence with a random digital shift.
+    Sobol {
+        /// Number of points.
+        samples: usize,
+    },
+}
+
+/// The two parametrisations of the elastic net's strengths.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Axes {
+    /// l1 and λ₂ themselves.
+    Strengths {
+        /// l1.
+        l1: Axis,
+        /// λ₂; fractions are of l1_max too.
+        l2: Axis,
+    },
+    /// l1 = α ρ, λ₂ = α (1 − ρ).
+    Ratio {
+        /// α; fractions are such that l1 = α ρ is that fraction of l1_max.
+        alpha: Axis,
+        /// ρ, greater than 0 and at most 1.
+        l1_ratio: Axis,
+    },
+}
+
+/// A space of hyperparameters and how it is searched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Space {
+    /// The axes.
+    pub axes: Axes,
+    /// How points are chosen.
+    pub search: Search,
+    /// Seed of random points and of the shift of Sobol points.
+    pub seed: u64,
+}
+
+/// A point of a space.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SpacePoint {
+    /// l1.
+    pub l1: f64,
+    /// λ₂.
+    pub l2: f64,
+    /// α and ρ, where these were asked for.
+    pub ratio: Option<(f64, f64)>,
+    /// Points of equal `series` differ in l1 (or α) alone: they form a path. `None` where every
+    /// point has its own λ₂ or ρ.
+    pub series: Option<usize>,
+}
+
+/// The most points of one space: more is a slip.
+const MOST_POINTS: usize = 10_000_000;
+
+impl Space {
+    /// The points, in the order of the plan.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a ratio that is not in (0, 1], no points, or too many.
+    pub fn points(&self, l1_max: f64) -> Result<Vec<SpacePoint>> {
+        match self.search {
+            Search::Grid => self.grid(l1_max),
+            Search::Random { samples } => {
+                let mut generator = ChaCha8Rng::seed_from_u64(self.seed);
+                self.sampled(samples, l1_max, || generator.random())
+            }
+            Search::Sobol { samples } => {
+                let mut sequence = Sobol::new(self.seed);
+                self.sampled(samples, l1_max, || sequence.next_pair())
+            }
+        }
+    }
+
+    fn grid(&self, l1_max: f64) -> Result<Vec<SpacePoint>> {
+        let (slow, fast) = match &self.axes {
+            Axes::Strengths { l1, l2 } => (l1, l2),
+            Axes::Ratio { alpha, l1_ratio } => (alpha, l1_ratio),
+        };
+        // α depends on ρ where it is a fraction: its values are taken per ρ.
+        let fast_values = fast.values(l1_max);
+        let slow_values: Vec<Vec<f64>> = fast_values
+            .iter()
+            .map(|&value| slow.values(self.unit_of_slow(l1_max, value)))
+            .collect();
+        let length = slow_values.first().map_or(0, Vec::len);
+        check_count(length.saturating_mul(fast_values.len()))?;
+        let mut points = Vec::with_capacity(length * fast_values.len());
+        for at in 0..length {
+            for (series, &fast) in fast_values.iter().enumerate() {
+                points.push(self.point(slow_values[series][at], fast, Some(series))?);
+            }
+        }
+        Ok(points)
+    }
+
+    fn sampled(
+        &self,
+        samples: usize,
+        l1_max: f64,
+        mut next: impl FnMut() -> [f64; 2],
+    ) -> Result<Vec<SpacePoint>> {
+        check_count(samples)?;
+        let (slow, fast) = match &self.axes {
+            Axes::Strengths { l1, l2 } => (l1, l2),
+            Axes::Ratio { alpha, l1_ratio } => (alpha, l1_ratio),
+        };
+        (0..samples)
+            .map(|_| {
+                let [a, b] = next();
+                let fast = fast.at_share(b, l1_max);
+                let slow = slow.at_share(a, self.unit_of_slow(l1_max, fast));
+                self.point(slow, fast, None)
+            })
+            .collect()
+    }
+
+    /// What a fraction of the slow axis is a fraction of.
+    fn unit_of_slow(&self, l1_max: f64, fast: f64) -> f64 {
+        match self.axes {
+            Axes::Strengths { .. } => l1_max,
+            Axes::Ratio { .. } => l1_max / fast,
+        }
+    }
+
+    fn point(&self, slow: f64, fast: f64, series: Option<usize>) -> Result<SpacePoint> {
+        match self.axes {
+            Axes::Strengths { .. } => Ok(SpacePoint {
+                l1: slow,
+                l2: fast,
+                ratio: None,
+                series,
+            }),
+            Axes::Ratio { .. } => {
+                if !(fast > 0.0 && fast <= 1.0) {
+                    return Err(Error::value(
+                        "l1 ratio",
+                        format!("{fast} is not a share of the penalty"),
+                        "give numbers greater than 0 and at most 1; for a ridge alone use --l1 0 with --l2",
+                    ));
+                }
+                Ok(SpacePoint {
+                    l1: slow * fast,
+                    l2: slow * (1.0 - fast),
+                    ratio: Some((slow, fast)),
+                    series,
+                })
+            }
+        }
+    }
+}
+
+fn check_count(count: usize) -> Result<()> {
+    if (1..=MOST_POINTS).contains(&count) {
+        return Ok(());
+    }
+    Err(Error::value(
+        "hyperparameters",
+        format!("they make {count} points"),
+        format!("give 1 to {MOST_POINTS} points: shorter lists, or fewer --samples"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(text: &str) -> Vec<f64> {
+        text.parse::<Axis>().unwrap().values(10.0)
+    }
+
+    #[test]
+    fn lists_and_ranges_mix() {
+        let found = values("0,log:1e-2:1:3, 5,lin:1:2:3");
+        assert_eq!(found.len(), 8);
+        assert_eq!(
+            (found[0], found[1], found[3], found[4]),
+            (0.0, 1e-2, 1.0, 5.0)
+        );
+        assert!((found[2] - 0.1).abs() < 1e-15);
+        assert_eq!(found[5..], [1.0, 1.5, 2.0]);
+        assert_eq!(values("log:2:1:1"), [2.0]);
+        let fractions = values("frac:1e-2:1:3");
+        for (found, expected) in fractions.iter().zip([0.1, 1.0, 10.0]) {
+            assert!((found / expected - 1.0).abs() < 1e-11);
+        }
+        assert!(fractions[2] > 10.0, "above l1_max");
+    }
+
+    #[test]
+    fn what_is_not_a_strength_is_refused_with_a_remedy() {
+        for (text, part) in [
+            ("-1", "-1 is not a strength"),
+            ("nan", "NaN is not a strength"),
+            ("inf", "inf is not a strength"),
+            ("a", "'a' is not a number"),
+            ("", "'' is not a number"),
+            ("1,", "'' is not a number"),
+            ("log:1:2", "log:LO:HI:N"),
+            ("lin:1", "lin:LO:HI:N"),
+            ("frac:1:2:3:4", "frac:LO:HI:N"),
+            ("cube:1:2:3", "'cube:1:2:3' is not a number"),
+            ("log:0:1:3", "cannot hold 0"),
+            ("log:1:2:0", "'0' is not a number of values"),
+            ("log:1:2:1000000000", "not a number of values"),
+        ] {
+            let message = text.parse::<Axis>().unwrap_err();
+            assert!(message.contains(part), "{text}: {message}");
+            assert!(!message.contains('\n'));
+        }
+    }
+
+    fn space(axes: Axes, search: Search) -> Space {
+        Space {
+            axes,
+            search,
+            seed: 3,
+        }
+    }
+
+    #[test]
+    fn ratios_become_strengths() {
+        let axes = Axes::Ratio {
+            alpha: "1,0.5".parse().unwrap(),
+            l1_ratio: "0.25,1".parse().unwrap(),
+        };
+        let points = space(axes, Search::Grid).points(8.0).unwrap();
+        let pairs: Vec<(f64, f64)> = points.iter().map(|p| (p.l1, p.l2)).collect();
+        assert_eq!(
+            pairs,
+            [(0.25, 0.75), (1.0, 0.0), (0.125, 0.375), (0.5, 0.0)]
+        );
+        let series: Vec<_> = points.iter().map(|p| p.series).collect();
+        assert_eq!(series, [Some(0), Some(1), Some(0), Some(1)]);
+
+        let axes = Axes::Ratio {
+            alpha: "frac:0.5:1:2".parse().unwrap(),
+            l1_ratio: "0.1,0.9".parse().unwrap(),
+        };
+        for point in space(axes, Search::Grid).points(8.0).unwrap() {
+            let fraction = point.l1 / 8.0;
+            assert!((fraction - 0.5).abs() < 1e-11 || (fraction - 1.0).abs() < 1e-11);
+        }
+    }
+
+    #[test]
+    fn a_ratio_outside_its_range_is_refused() {
+        for bad in ["0", "1.5"] {
+            let axes = Axes::Ratio {
+                alpha: "1".parse().unwrap(),
+                l1_ratio: bad.parse().unwrap(),
+            };
+            let error = space(axes, Search::Grid).points(1.0).unwrap_err();
+            assert!(error.to_string().contains("l1 ratio"), "{error}");
+        }
+    }
+
+    #[test]
+    fn samples_stay_in_their_ranges_and_depend_on_the_seed() {
+        let axes = Axes::Strengths {
+            l1: "frac:1e-3:1:9".parse().unwrap(),
+            l2: "lin:1:3:2".parse().unwrap(),
+        };
+        for search in [
+            Search::Random { samples: 64 },
+            Search::Sobol { samples: 64 },
+        ] {
+            let points = space(axes.clone(), search).points(2.0).unwrap();
+            assert_eq!(points.len(), 64);
+            assert!(points.iter().all(|p| (2e-3..=2.000_001).contains(&p.l1)));
+            assert!(points.iter().all(|p| (1.0..=3.0).contains(&p.l2)));
+            let other = Space {
+                seed: 4,
+                ..space(axes.clone(), search)
+            };
+            assert_ne!(points, other.points(2.0).unwrap());
+        }
+    }
+
+    #[test]
+    fn too_many_points_are_refused() {
+        let axes = Axes::Strengths {
+            l1: "log:1:2:10000".parse().unwrap(),
+            l2: "log:1:2:10000".parse().unwrap(),
+        };
+        assert!(space(axes, Search::Grid).points(1.0).is_err());
+    }
+}

@@ -1,0 +1,345 @@
+//! A study: one problem on one data set, its folds, and the problem of every fold.
+
+use std::hash::Hasher;
+
+use xxhash_rust::xxh3::Xxh3Default;
+
+use super::compress::Compression;
+use super::folds::Fold;
+use crate::data::matrix::Matrix;
+use crate::error::{Error, Result};
+use crate::hypergrad::Settings;
+use crate::kinds::{Precision, Wrt};
+use crate::loss::Loss;
+use crate::problem::{Problem, Rows, Specification};
+
+/// How classes are weighted in the training part of every fold.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClassWeighting {
+    /// n/(c·n_k), from the rows of the training part alone.
+    Balanced,
+    /// A factor per row.
+    Given(Vec<f64>),
+}
+
+/// One problem on one data set with the folds of its criterion.
+#[derive(Debug, Clone)]
+pub struct Study {
+    /// What to call it.
+    pub name: String,
+    /// Where the data are from.
+    pub source: String,
+    /// The problem on all rows; `validation` holds the rows of validation files, if any.
+    pub specification: Specification,
+    /// Class weights, beside the rows' own.
+    pub class_weights: Option<ClassWeighting>,
+    /// The folds, at least one.
+    pub folds: Vec<Fold>,
+    /// How to solve and differentiate; `threads` is not used.
+    pub settings: Settings,
+    /// The arithmetic.
+    pub precision: Precision,
+    /// The names of the targets.
+    pub targets: Vec<String>,
+    /// Also keep the solutions.
+    pub keep_solutions: bool,
+}
+
+/// The problem of one fold.
+#[derive(Debug, Clone)]
+pub struct FoldProblem {
+    /// What is solved: it has the same solutions, objective and criterion as the problem on the
+    /// fold's rows.
+    pub problem: Problem,
+    /// Where the problem has no intercept of its own although the study has one: the means of the
+    /// targets, from which intercepts follow.
+    means: Option<Vec<f64>>,
+    /// Columns that do not vary, where the problem does not say so itself.
+    pub constant_columns: usize,
+}
+
+impl FoldProblem {
+    /// A problem that is solved as it is.
+    fn plain(problem: Problem) -> Self {
+        Self {
+            problem,
+            means: None,
+            constant_columns: 0,
+        }
+    }
+
+    /// A problem without the intercept that the study has: `means` of the targets.
+    pub(super) fn centred(problem: Problem, means: Option<Vec<f64>>, constant: usize) -> Self {
+        Self {
+            problem,
+            means,
+            constant_columns: constant,
+        }
+    }
+
+    /// Coefficients (d·c, in C order) and intercepts (c, or none) in the data's units.
+    #[must_use]
+    pub fn in_data_units(&self, solution: &[f64], target: usize) -> (Vec<f64>, Vec<f64>) {
+        let (coefficients, mut intercepts) = self.problem.in_data_units(solution);
+        if let Some(means) = &self.means {
+            let centre = &self.problem.features.center;
+            let shift: f64 = centre.iter().zip(&coefficients).map(|(m, w)| m * w).sum();
+            intercepts = vec![means[target] - shift];
+        }
+        (coefficients, intercepts)
+    }
+}
+
+impl Study {
+    /// Checks what a sweep cannot do, and that every fold can be learned from.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for perturbed rows, derivatives in rows, and a quadratic form with
+    /// folds; [`Error::Value`] for a fold whose training part lacks a class.
+    pub fn check(&self) -> Result<()> {
+        self.settings.validate()?;
+        self.specification.check()?;
+        let splits = self.folds.iter().any(|fold| fold.held_out.is_some());
+        if self.specification.perturbation.is_some() {
+            return Err(Error::unsupported(
+                "perturbed rows in a sweep over folds or with a store",
+                "use `proxdiff hypergrad`, which has one training set",
+            ));
+        }
+        let by_row = [Wrt::SampleWeights, Wrt::Perturbation];
+        if self.settings.method.is_some()
+            && self.settings.wrt.iter().any(|wrt| by_row.contains(wrt))
+        {
+            return Err(Error::unsupported(
+                "derivatives with respect to rows in a sweep over folds or with a store",
+                "use `proxdiff hypergrad`, which has one training set",
+            ));
+        }
+        if splits && self.specification.loss == Loss::Quadratic {
+            return Err(Error::unsupported(
+                "folds of a quadratic form",
+                "it has no rows to hold out: drop --cv and --folds",
+            ));
+        }
+        self.check_classes()
+    }
+
+    /// Every class must be in the training part of every fold.
+    fn check_classes(&self) -> Result<()> {
+        let is_classified = matches!(
+            self.specification.loss,
+            Loss::Logistic | Loss::Multinomial | Loss::SquaredHinge
+        );
+        if !is_classified {
+            return Ok(());
+        }
+        let rows = self.rows();
+        for (number, target) in self.specification.train.targets.iter().enumerate() {
+            let mut all: Vec<u64> = target.iter().map(|y| y.to_bits()).collect();
+            all.sort_unstable();
+            all.dedup();
+            for fold in &self.folds {
+                let mut own: Vec<u64> = fold
+                    .training_rows(rows)
+                    .into_iter()
+                    .map(|i| target[i].to_bits())
+                    .collect();
+                own.sort_unstable();
+                own.dedup();
+                if own.len() < all.len() {
+                    return Err(Error::value(
+                        "folds",
+                        format!(
+                            "the training part of fold {} has {} of {} classes of target {}",
+                            fold.number,
+                            own.len(),
+                            all.len(),
+                            self.targets.get(number).map_or("", String::as_str)
+                        ),
+                        "use --stratified, fewer folds, or merge rare classes",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of rows before any are held out.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.specification.train.matrix.rows()
+    }
+
+    /// A hash of everything that is data: rows, targets, weights, prior.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Xxh3Default::new();
+        let s = &self.specification;
+        hash_rows(&mut hash, &s.train);
+        if let Some(rows) = &s.validation {
+            hash.write_u8(1);
+            hash_rows(&mut hash, rows);
+        }
+        hash_values(&mut hash, s.prior.as_deref().unwrap_or_default());
+        if let Some(ClassWeighting::Given(factors)) = &self.class_weights {
+            hash_values(&mut hash, factors);
+        }
+        format!("{:032x}", hash.digest128())
+    }
+
+    /// A hash of which rows each fold holds out.
+    #[must_use]
+    pub fn folds_digest(&self) -> String {
+        let mut hash = Xxh3Default::new();
+        for fold in &self.folds {
+            hash.write_i64(fold.number);
+            match &fold.held_out {
+                None => hash.write_u8(0),
+                Some(rows) => {
+                    hash.write_u64(rows.len() as u64 + 1);
+                    rows.iter().for_each(|&row| hash.write_u64(row as u64));
+                }
+            }
+        }
+        format!("{:032x}", hash.digest128())
+    }
+
+    /// The rows that a fold's criterion is measured on; with `None` for the rows of the study
+    /// themselves, all of them.
+    #[must_use]
+    pub fn criterion_rows(&self, fold: usize) -> (&Rows, Option<&[usize]>) {
+        match (&self.folds[fold].held_out, &self.specification.validation) {
+            (Some(held_out), _) => (&self.specification.train, Some(held_out)),
+            (None, Some(validation)) => (validation, None),
+            (None, None) => (&self.specification.train, None),
+        }
+    }
+
+    /// The problem on all rows, with the criterion on the same rows: for l1_max.
+    ///
+    /// # Errors
+    /// Those of [`Problem::new`].
+    pub fn whole(&self) -> Result<Problem> {
+        let all: Vec<usize> = (0..self.rows()).collect();
+        let mut specification = self.specification.clone();
+        specification.train.weights = self.training_weights(&all);
+        specification.validation = None;
+        Problem::new(specification)
+    }
+
+    /// The problem of a fold, on its own rows or on a factor of them.
+    ///
+    /// # Errors
+    /// Those of [`Problem::new`].
+    pub fn fold_problem(
+        &self,
+        fold: usize,
+        compression: Option<&Compression>,
+    ) -> Result<FoldProblem> {
+        if let Some(compression) = compression {
+            return Ok(compression.problem(self, fold));
+        }
+        let training = self.folds[fold].training_rows(self.rows());
+        let source = &self.specification.train;
+        let rows = |chosen: &[usize], weights: Option<Vec<f64>>| Rows {
+            matrix: source.matrix.select_rows(chosen),
+            targets: source
+                .targets
+                .iter()
+                .map(|target| chosen.iter().map(|&i| target[i]).collect())
+                .collect(),
+            weights,
+        };
+        let validation = match &self.folds[fold].held_out {
+            None => self.specification.validation.clone(),
+            Some(held_out) => {
+                let own = source.weights.as_ref();
+                let weights = own.map(|w| held_out.iter().map(|&i| w[i]).collect());
+                Some(rows(held_out, weights))
+            }
+        };
+        let specification = Specification {
+            train: rows(&training, self.training_weights(&training)),
+            validation,
+            ..self.without_rows()
+        };
+        Problem::new(specification).map(FoldProblem::plain)
+    }
+
+    /// The specification with nothing in the place of its rows.
+    fn without_rows(&self) -> Specification {
+        let s = &self.specification;
+        let mut empty = Specification::new(
+            s.loss,
+            Matrix::Dense(crate::data::matrix::Dense {
+                rows: 0,
+                columns: 0,
+                values: Vec::new(),
+            }),
+            Vec::new(),
+        );
+        empty.penalty = s.penalty.clone();
+        empty.classes = s.classes;
+        empty.criterion = s.criterion;
+        empty.criterion_sign = s.criterion_sign;
+        empty.scaling = s.scaling;
+        empty.prior = s.prior.clone();
+        empty
+    }
+
+    /// The weights of training rows: their own times those of their classes.
+    pub(super) fn training_weights(&self, training: &[usize]) -> Option<Vec<f64>> {
+        let own = self.specification.train.weights.as_ref();
+        let Some(class_weights) = &self.class_weights else {
+            return own.map(|w| training.iter().map(|&i| w[i]).collect());
+        };
+        let factors: Vec<f64> = match class_weights {
+            ClassWeighting::Given(factors) => training.iter().map(|&i| factors[i]).collect(),
+            ClassWeighting::Balanced => self.balanced(training),
+        };
+        Some(
+            training
+                .iter()
+                .zip(factors)
+                .map(|(&i, factor)| factor * own.map_or(1.0, |w| w[i]))
+                .collect(),
+        )
+    }
+
+    fn balanced(&self, training: &[usize]) -> Vec<f64> {
+        let target = &self.specification.train.targets[0];
+        let mut counts: std::collections::BTreeMap<u64, f64> = std::collections::BTreeMap::new();
+        for &i in training {
+            *counts.entry(target[i].to_bits()).or_default() += 1.0;
+        }
+        let total = training.len() as f64 / counts.len() as f64;
+        training
+            .iter()
+            .map(|&i| total / counts[&target[i].to_bits()])
+            .collect()
+    }
+}
+
+fn hash_values(hash: &mut Xxh3Default, values: &[f64]) {
+    hash.write_u64(values.len() as u64);
+    hash.update(bytemuck::cast_slice(values));
+}
+
+fn hash_rows(hash: &mut Xxh3Default, rows: &Rows) {
+    match &rows.matrix {
+        Matrix::Dense(m) => {
+            hash.write_u64(m.columns as u64);
+            hash_values(hash, &m.values);
+        }
+        Matrix::Sparse(m) => {
+            hash.write_u64(m.columns as u64);
+            m.row_starts.iter().for_each(|&s| hash.write_u64(s as u64));
+            hash.update(bytemuck::cast_slice(&m.column_indices));
+            hash_values(hash, &m.values);
+        }
+    }
+    for target in &rows.targets {
+        hash_values(hash, target);
+    }
+    hash_values(hash, rows.weights.as_deref().unwrap_or_default());
+}

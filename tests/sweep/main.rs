@@ -1,0 +1,12 @@
+//! Sweeps through the command line: against scikit-learn, interrupted, shared, damaged.
+
+#[path = "../cli/support.rs"]
+#[allow(dead_code)] // each test program uses its own part
+mod support;
+
+mod agreement;
+mod destruction;
+mod golden;
+mod plans;
+mod stores;
+mod table;

@@ -1,0 +1,233 @@
+//! Spaces, folds and configuration through the command line.
+
+use crate::support::{Folder, fails, json, ok};
+use crate::table::Table;
+
+#[test]
+fn fractions_are_of_the_whole_training_data() {
+    let folder = Folder::new();
+    let store = folder.path("s.db").display().to_string();
+    let sweep = ["sweep", "--cv", "5", "--l1", "frac:0.01:1:3", "--l2", "0"];
+    let summary = json(&[&sweep[..], &["--store", &store]].concat());
+    // l1_max of the embedded data: the published grid starts there.
+    let points = json(&["sweep", "--l2", "0.1", "--val-fraction", "0"]);
+    let l1_max = points["points"][0]["l1"].as_f64().unwrap();
+    let cells = Table::cells(&store);
+    let l1 = cells.numbers("l1");
+    assert_eq!(cells.len(), 15);
+    assert!((l1[0] / l1_max - 0.01).abs() < 1e-12 && (l1[14] / l1_max - 1.0).abs() < 1e-12);
+    assert_eq!(cells.texts("fold")[..6], ["0", "1", "2", "3", "4", "0"]);
+    assert_eq!(summary["cells"], 15);
+    assert_eq!(summary["complete"], true);
+}
+
+#[test]
+fn means_and_choices_follow_from_the_cells() {
+    let folder = Folder::new();
+    let store = folder.path("s.db").display().to_string();
+    let summary = json(&["sweep", "--cv", "4", "--repeats", "2", "--store", &store]);
+    let (cells, points) = (Table::cells(&store), Table::points(&store));
+    assert_eq!((cells.len(), points.len()), (48 * 8, 48));
+    let criterion = cells.numbers("criterion");
+    let gradient = cells.numbers("hypergradient_l1");
+    let support = cells.numbers("support");
+    let mean = |values: &[f64], at: usize| values[at * 8..at * 8 + 8].iter().sum::<f64>() / 8.0;
+    for at in 0..48 {
+        let expected = mean(&criterion, at);
+        assert!((points.numbers("criterion")[at] / expected - 1.0).abs() < 1e-14);
+        let square: f64 = criterion[at * 8..at * 8 + 8]
+            .iter()
+            .map(|c| (c - expected).powi(2))
+            .sum();
+        let error = (square / 7.0).sqrt() / 8f64.sqrt();
+        assert!((points.numbers("standard_error")[at] / error - 1.0).abs() < 1e-12);
+        let expected = mean(&gradient, at);
+        assert!(
+            (points.numbers("hypergradient_l1")[at] - expected).abs() <= 1e-12 * expected.abs()
+        );
+    }
+    let means: Vec<f64> = (0..48).map(|at| mean(&criterion, at)).collect();
+    let best = (0..48)
+        .min_by(|&a, &b| means[a].total_cmp(&means[b]))
+        .unwrap();
+    assert_eq!(summary["best"]["point"], best);
+    let limit = means[best] + points.numbers("standard_error")[best];
+    let smallest = (0..48)
+        .filter(|&at| means[at] <= limit)
+        .map(|at| mean(&support, at))
+        .fold(f64::INFINITY, f64::min);
+    let choice = &summary["one_standard_error"];
+    assert_eq!(choice["support"].as_f64().unwrap(), smallest);
+    assert!(choice["criterion"].as_f64().unwrap() <= limit);
+    assert!(
+        smallest < summary["best"]["support"].as_f64().unwrap(),
+        "sparser"
+    );
+}
+
+#[test]
+fn groups_and_strata_come_from_the_data() {
+    let folder = Folder::new();
+    let mut text = "site,a,b,y\n".to_string();
+    for i in 0..60u32 {
+        let (a, b) = ((i * 17 % 23) as f64, (i * 29 % 31) as f64);
+        let y = if a + 0.3 * b > 14.0 { "yes" } else { "no" };
+        text.push_str(&format!("site{},{a},{b},{y}\n", i / 5));
+    }
+    let data = folder.text("data.csv", &text);
+    let common = [
+        "sweep", &data, "--loss", "logistic", "--l1", "0.05", "--l2", "0.1",
+    ];
+    let grouped = json(&[&common[..], &["--cv", "3", "--group-column", "site"]].concat());
+    let folds = grouped["studies"][0]["folds"].as_array().unwrap();
+    assert_eq!(folds.len(), 3);
+    for fold in folds {
+        assert_eq!(
+            fold["held_out_rows"].as_u64().unwrap() % 5,
+            0,
+            "whole sites"
+        );
+    }
+    let without = folder.text("two.csv", &text.replace("site", "").replace(",a", "site,a"));
+    let stratified = [
+        &common[..1],
+        &[&without],
+        &common[2..],
+        &["--cv", "3", "--stratified"],
+    ];
+    let stratified = json(&stratified.concat());
+    assert_eq!(stratified["complete"], true);
+    let metrics = &stratified["best"]["metrics"];
+    assert!(metrics["accuracy"].as_f64().unwrap() > 0.5);
+    assert!(metrics["auc"].as_f64().unwrap() > 0.5);
+}
+
+#[test]
+fn a_configuration_file_holds_the_same_as_flags() {
+    let folder = Folder::new();
+    let effective = folder.path("effective.toml").display().to_string();
+    let by_flags = ["--l1", "1,0.1", "--l2", "0.01", "--cv", "3", "--seed", "4"];
+    let config = folder.text(
+        "sweep.toml",
+        "l1 = [1, 0.1]\nl2 = 0.01\ncv = 5\nseed = 4\nno-standardize = false\n",
+    );
+    let a = ok(&[&["sweep", "--format", "csv"], &by_flags[..]].concat());
+    let file = ["sweep", "--format", "csv", "--config", &config, "--cv", "3"];
+    let b = ok(&[&file[..], &["--write-config", &effective]].concat());
+    assert_eq!(a, b, "the command line wins over the file");
+    let c = ok(&["sweep", "--format", "csv", "--config", &effective]);
+    assert_eq!(a, c, "the effective configuration repeats the sweep");
+    let text = std::fs::read_to_string(&effective).unwrap();
+    assert!(
+        text.contains("max-steps = 100000"),
+        "defaults are written: {text}"
+    );
+
+    let bad = folder.text("bad.toml", "l1 = [1]\nfrobnicate = 3\n");
+    assert!(fails(&["sweep", "--config", &bad], 1).contains("no setting \"frobnicate\""));
+    let broken = folder.text("broken.toml", "l1 = [1]\nl2 = = 3\n");
+    assert!(fails(&["sweep", "--config", &broken], 1).contains("line 2"));
+}
+
+#[test]
+fn several_problems_in_one_plan() {
+    let folder = Folder::new();
+    let config = folder.text(
+        "sweep.toml",
+        "cv = 3\nl1 = \"frac:0.01:1:4\"\nl2 = 0.1\n[[study]]\nname = \"plain\"\n\
+         [[study]]\nname = \"robust\"\nloss = \"huber\"\nhuber-delta = 60\n\
+         [[study]]\nname = \"positive\"\npenalty = \"nonneg\"\nmethod = \"direct\"\n",
+    );
+    let store = folder.path("s.db").display().to_string();
+    let summary = json(&["sweep", "--config", &config, "--store", &store]);
+    assert_eq!(summary["cells"], 36);
+    assert_eq!(summary["best"], serde_json::Value::Null, "which study?");
+    let choices = summary["choices"].as_array().unwrap();
+    let names: Vec<&str> = choices
+        .iter()
+        .map(|c| c["study"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["plain", "robust", "positive"]);
+    let cells = Table::cells(&store);
+    assert_eq!(
+        cells
+            .texts("study")
+            .iter()
+            .filter(|s| **s == "robust")
+            .count(),
+        12
+    );
+    let alone = json(&["sweep", "--cv", "3", "--l1", "frac:0.01:1:4", "--l2", "0.1"]);
+    assert_eq!(alone["best"]["criterion"], choices[0]["best"]["criterion"]);
+    let configuration = ok(&["runs", "show", &store, "--configuration"]);
+    assert_eq!(configuration.matches("[[study]]").count(), 3);
+}
+
+#[test]
+fn random_and_sobol_points_fill_their_ranges() {
+    for search in ["random", "sobol"] {
+        let text = ok(&[
+            "sweep",
+            "--cv",
+            "3",
+            "--search",
+            search,
+            "--samples",
+            "20",
+            "--l1",
+            "frac:1e-3:1:2",
+            "--l2",
+            "log:1e-3:1:2",
+            "--format",
+            "csv",
+        ]);
+        let cells = Table::parse(&text);
+        assert_eq!(cells.len(), 60);
+        let mut l2 = cells.numbers("l2");
+        assert!(l2.iter().all(|l2| (1e-3..=1.0).contains(l2)));
+        l2.sort_by(f64::total_cmp);
+        l2.dedup();
+        assert_eq!(l2.len(), 20);
+    }
+}
+
+#[test]
+fn flags_that_do_not_fit_are_refused() {
+    let folder = Folder::new();
+    let short = folder.text("folds.csv", "0\n1\n");
+    for (arguments, status, part) in [
+        (&["sweep", "--cv", "1"][..], 1, "at least 2 folds"),
+        (&["sweep", "--cv", "443"], 1, "at most as many"),
+        (&["sweep", "--stratified"], 2, ""),
+        (&["sweep", "--cv", "3", "--val-fraction", "0.2"], 2, ""),
+        (&["sweep", "--cv", "3", "--l1", "1", "--alpha", "1"], 2, ""),
+        (&["sweep", "--folds", &short], 1, "one per row"),
+        (
+            &["sweep", "--cv", "3", "--samples", "5"],
+            2,
+            "--search random",
+        ),
+        (&["sweep", "--alpha", "1", "--l1-ratio", "0"], 1, "l1 ratio"),
+        (
+            &["sweep", "--cv", "3", "--wrt", "sample-weights"],
+            1,
+            "hypergrad",
+        ),
+        (&["sweep", "--shard", "3/2"], 2, "i/N"),
+        (&["sweep", "--cv", "3", "--stratified"], 1, "class"),
+        (
+            &["sweep", "--cv", "3", "--group-column", "clinic"],
+            1,
+            "no such column",
+        ),
+    ] {
+        let output = crate::support::run(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(status),
+            "{arguments:?}: {errors}"
+        );
+        assert!(errors.contains(part), "{arguments:?}: {errors}");
+    }
+}

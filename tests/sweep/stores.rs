@@ -1,0 +1,184 @@
+//! Stores: resumed, compared, exported, refused.
+
+use serde_json::Value;
+
+use crate::support::{Folder, fails, json, ok};
+use crate::table::Table;
+
+const SWEEP: [&str; 7] = [
+    "sweep",
+    "--cv",
+    "3",
+    "--l1",
+    "frac:1e-2:1:4",
+    "--l2",
+    "0.01,0.1",
+];
+
+fn with_store<'a>(store: &'a str, extra: &[&'a str]) -> Vec<&'a str> {
+    [&SWEEP[..], &["--store", store], extra].concat()
+}
+
+#[test]
+fn a_finished_store_is_not_worked_on_again() {
+    let folder = Folder::new();
+    let store = folder.path("s.db").display().to_string();
+    let first = json(&with_store(&store, &[]));
+    let before = Table::cells(&store);
+    let second = json(&with_store(&store, &[]));
+    assert_eq!(first["best"], second["best"]);
+    assert_eq!(before.rows, Table::cells(&store).rows);
+    let sessions: Vec<Vec<String>> = {
+        let connection = rusqlite::Connection::open(&store).unwrap();
+        let text = "SELECT s.session, COUNT(u.unit) FROM sessions s LEFT JOIN units u
+                    ON u.session = s.session GROUP BY s.session ORDER BY s.session";
+        let mut query = connection.prepare(text).unwrap();
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok(vec![
+                row.get::<_, i64>(0)?.to_string(),
+                row.get::<_, i64>(1)?.to_string(),
+            ])
+        };
+        query
+            .query_map([], row)
+            .unwrap()
+            .map(Result::unwrap)
+            .collect()
+    };
+    assert_eq!(sessions, [["1", "6"], ["2", "0"]]);
+}
+
+#[test]
+fn another_plan_or_other_data_are_refused() {
+    let folder = Folder::new();
+    let text = |scale: f64| -> String {
+        let row = |i: i32| {
+            let (a, b) = (f64::from(i * 13 % 17), f64::from(i * 7 % 11));
+            format!("{a},{b},{}\n", scale * (a - 2.0 * b) + f64::from(i % 5))
+        };
+        "a,b,y\n".to_string() + &(0..40).map(row).collect::<String>()
+    };
+    let data = folder.text("data.csv", &text(1.0));
+    let store = folder.path("s.db").display().to_string();
+    let with = |extra: &[&'static str]| -> Vec<String> {
+        let all = [
+            &["sweep", &data, "--cv", "3", "--l1", "0.1"],
+            extra,
+            &["--store", &store],
+        ];
+        all.concat().iter().map(|s| (*s).to_string()).collect()
+    };
+    let words = |w: &[String]| -> Vec<String> { w.to_vec() };
+    let run = |w: Vec<String>| ok(&w.iter().map(String::as_str).collect::<Vec<_>>());
+    let refuse = |w: Vec<String>| fails(&w.iter().map(String::as_str).collect::<Vec<_>>(), 1);
+    run(words(&with(&[])));
+    let kept = Table::cells(&store).rows;
+    for (extra, part) in [
+        (&["--l2", "3"][..], "other points"),
+        (&["--seed", "5"], "other folds"),
+        (&["--loss", "huber"], "loss = Huber"),
+        (&["--method", "direct"], "method = Direct"),
+    ] {
+        let message = refuse(with(extra));
+        assert!(
+            message.contains(part) && message.contains("--store"),
+            "{message}"
+        );
+    }
+    std::fs::write(&data, text(1.5)).unwrap();
+    let message = refuse(with(&[]));
+    assert!(message.contains("data have changed"), "{message}");
+    std::fs::write(&data, text(1.0)).unwrap();
+    run(with(&[]));
+    assert_eq!(kept, Table::cells(&store).rows);
+}
+
+#[test]
+fn exports_hold_the_same_in_every_form() {
+    let folder = Folder::new();
+    let store = folder.path("s.db").display().to_string();
+    ok(&with_store(&store, &[]));
+    let cells = Table::cells(&store);
+    assert_eq!(cells.len(), 24);
+    let lines = folder.path("cells.jsonl").display().to_string();
+    ok(&["runs", "export", &store, "--out", &lines]);
+    let text = std::fs::read_to_string(&lines).unwrap();
+    assert_eq!(text.lines().count(), 24);
+    for (line, expected) in text.lines().zip(cells.numbers("criterion")) {
+        let record: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(
+            record["criterion"].as_f64().unwrap().to_bits(),
+            expected.to_bits()
+        );
+        assert!(record["fold"].is_i64() && record["status"] == "converged");
+        assert!(record["alpha"].is_null());
+    }
+    let parquet = folder.path("cells.parquet").display().to_string();
+    ok(&["runs", "export", &store, "--out", &parquet]);
+    let bytes = std::fs::read(&parquet).unwrap();
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+    // The view has one row a cell too, for other programs.
+    let connection = rusqlite::Connection::open(&store).unwrap();
+    let mut query = connection
+        .prepare("SELECT l1, fold, criterion, target FROM cells")
+        .unwrap();
+    let rows: Vec<(f64, i64, f64, String)> = query
+        .query_map([], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(rows.len(), 24);
+    for (row, expected) in rows.iter().zip(cells.numbers("criterion")) {
+        assert_eq!(row.2.to_bits(), expected.to_bits());
+        assert_eq!(row.3, "progression");
+    }
+    assert!(fails(&["runs", "export", &store, "--out", "cells.xls"], 2).contains(".parquet"));
+}
+
+#[test]
+fn stores_are_listed_shown_and_compared() {
+    let folder = Folder::new();
+    let (a, b) = (
+        folder.path("a.db").display().to_string(),
+        folder.path("b.db").display().to_string(),
+    );
+    ok(&with_store(&a, &[]));
+    ok(&with_store(&b, &["--precision", "f32"]));
+    let place = folder.path("").display().to_string();
+    let listed = ok(&["runs", "list", &place]);
+    assert_eq!(listed.matches("complete").count(), 2, "{listed}");
+    let shown = ok(&["runs", "show", &a]);
+    assert!(
+        shown.contains("Sessions") && shown.contains("24 of 24 cells"),
+        "{shown}"
+    );
+    let compared = ok(&["runs", "compare", &a, &b]);
+    assert!(compared.contains("8 points in both"), "{compared}");
+    assert!(compared.contains("data: the same") && compared.contains("settings: different"));
+    let report = ["runs", "compare", &a, &b, "--format", "json"];
+    let report: Value = serde_json::from_str(&ok(&report)).unwrap();
+    let difference = report[0]["largest_criterion_difference"].as_f64().unwrap();
+    assert!(difference > 0.0 && difference < 1e-4, "{difference}");
+}
+
+#[test]
+fn a_changed_result_is_found() {
+    let folder = Folder::new();
+    let store = folder.path("s.db").display().to_string();
+    ok(&with_store(&store, &[]));
+    let connection = rusqlite::Connection::open(&store).unwrap();
+    let change = "UPDATE results SET criterion = criterion + 1e-12 WHERE point = 3 AND fold = 1";
+    assert_eq!(connection.execute(change, []).unwrap(), 1);
+    drop(connection);
+    let output = crate::support::run(&["runs", "verify", &store]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("holds other results"), "{text}");
+    let other = folder.path("t.db").display().to_string();
+    ok(&with_store(&other, &[]));
+    let merged = folder.path("m.db").display().to_string();
+    let message = fails(&["runs", "merge", &other, &store, "--out", &merged], 1);
+    assert!(message.contains("holds other results"), "{message}");
+}
