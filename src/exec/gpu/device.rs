@@ -40,6 +40,8 @@ pub struct GpuOptions {
     /// infinite; sums are f32. Too coarse for a fixed point to 1e-5: with refinement only, and never
     /// the default.
     pub cooperative_products: bool,
+    /// The largest tile of the product at every size: for tests of it.
+    pub large_tiles: bool,
     /// Never use subgroup operations.
     pub without_subgroups: bool,
     /// Never use the device's own f16.

@@ -131,6 +131,9 @@ const COOPERATIVE_TILE: Tile = Tile {
     depth: 32,
 };
 
+/// Bytes of workgroup memory of the largest tile of `shaders/tiled_product.wgsl`: 128 × 128, 16 deep.
+const LARGE_TILE_STORAGE: u32 = 16 * 16 * (128 / 4 + 1) + 4 * 16 * 128 + 4;
+
 /// Groups of the product below which its inner dimension is split: enough to fill a large device.
 const ENOUGH_GROUPS: usize = 256;
 /// Rows of the inner dimension that a part has at least.
@@ -616,16 +619,15 @@ impl GpuExecutor {
 
     /// The tile for a product of `rows` × `columns`.
     fn tile(&self, rows: usize, columns: usize) -> Tile {
-        let large = 16 * 1024 * 1024;
-        if columns <= 16 {
+        let large = !self.gpu.summary.software && rows * columns >= 16 * 1024 * 1024;
+        if columns <= 16 && !self.gpu.options.large_tiles {
             Tile {
                 rows: 256,
                 columns: 16,
                 depth: 8,
             }
-        } else if !self.gpu.summary.software
-            && rows * columns >= large
-            && self.gpu.limits.max_compute_workgroup_storage_size >= 16 * 1024
+        } else if (large || self.gpu.options.large_tiles)
+            && self.gpu.limits.max_compute_workgroup_storage_size >= LARGE_TILE_STORAGE
         {
             Tile {
                 rows: 128,
