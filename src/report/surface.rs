@@ -52,7 +52,9 @@ const LEFT: f64 = 78.0;
 const RIGHT: f64 = 560.0;
 const TOP: f64 = 64.0;
 const BOTTOM: f64 = 430.0;
-/// Share of the colour scale that the lowest values take by their rank.
+/// Share of an axis that is left free at either end.
+const MARGIN: f64 = 0.05;
+/// Colours of the scale.
 const STEPS: usize = 24;
 
 /// From low (dark) to high (pale), told apart in grey too; after the ramp "viridis".
@@ -87,10 +89,18 @@ struct Map {
 
 impl Map {
     fn at(&self, x: f64, y: f64) -> (f64, f64) {
-        (
-            LEFT + self.x.place(x) * (RIGHT - LEFT),
-            BOTTOM - self.y.place(y) * (BOTTOM - TOP),
-        )
+        (self.at_x(x), self.at_y(y))
+    }
+
+    /// Tiles reach past their places: these keep a margin to the axes.
+    fn at_x(&self, x: f64) -> f64 {
+        let share = MARGIN + (1.0 - 2.0 * MARGIN) * self.x.place(x);
+        LEFT + share * (RIGHT - LEFT)
+    }
+
+    fn at_y(&self, y: f64) -> f64 {
+        let share = MARGIN + (1.0 - 2.0 * MARGIN) * self.y.place(y);
+        BOTTOM - share * (BOTTOM - TOP)
     }
 }
 
@@ -177,7 +187,7 @@ impl Surface {
         let mut out = String::new();
         for tick in map.y.ticks(7) {
             if let Some(label) = &tick.label {
-                let y = BOTTOM - map.y.place(tick.value) * (BOTTOM - TOP);
+                let y = map.at_y(tick.value);
                 out += &format!(
                     "<text x=\"{:.1}\" y=\"{:.1}\" font-size=\"14\" text-anchor=\"end\" {}>{}</text>",
                     LEFT - 8.0,
@@ -189,7 +199,7 @@ impl Surface {
         }
         for tick in map.x.ticks(6) {
             if let Some(label) = &tick.label {
-                let x = LEFT + map.x.place(tick.value) * (RIGHT - LEFT);
+                let x = map.at_x(tick.value);
                 out += &format!(
                     "<text x=\"{x:.1}\" y=\"{:.1}\" font-size=\"14\" text-anchor=\"middle\" {}>{}</text>",
                     BOTTOM + 21.0,

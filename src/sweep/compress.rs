@@ -66,7 +66,8 @@ impl Compression {
         };
         let columns = 1 + matrix.columns + s.train.targets.len();
         let is_squared = |loss: Loss| loss == Loss::Squared;
-        let is_positive = |w: &Vec<f64>| w.iter().all(|w| w.is_finite() && *w >= 0.0);
+        // A part without weight has no factor worth the name.
+        let is_positive = |w: &Vec<f64>| w.iter().all(|w| w.is_finite() && *w > 0.0);
         let applies = is_squared(s.loss)
             && is_squared(s.criterion.unwrap_or(s.loss))
             && s.perturbation.is_none()

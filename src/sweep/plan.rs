@@ -6,6 +6,7 @@
 use super::space::{Search, Space, SpacePoint};
 use super::study::Study;
 use crate::error::Result;
+use crate::loss::Loss;
 use crate::penalty::Penalty;
 use crate::store::{Plan, PlanFold, PlanPoint, Study as StudyRecord};
 
@@ -98,6 +99,19 @@ fn paths_of(points: &[SpacePoint], search: Search, first: usize) -> Vec<Vec<u32>
         .collect()
 }
 
+/// A value as flags and JSON write it.
+fn tag(value: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string(value).unwrap_or_default();
+    text.replace('"', "")
+}
+
+fn loss_name(loss: Loss) -> String {
+    match loss {
+        Loss::Huber { delta } => format!("huber (delta {delta})"),
+        loss => loss.name().to_string(),
+    }
+}
+
 /// Everything that decides results besides data, points and folds.
 fn settings(study: &Study) -> String {
     let (s, set) = (&study.specification, &study.settings);
@@ -111,18 +125,15 @@ fn settings(study: &Study) -> String {
         }
     };
     let mut lines = vec![
-        format!("loss = {:?}", s.loss),
+        format!("loss = {}", loss_name(s.loss)),
         format!("penalty = {penalty}"),
-        format!(
-            "criterion = {:?} × {}",
-            s.criterion.unwrap_or(s.loss),
-            s.criterion_sign
-        ),
+        format!("criterion = {}", loss_name(s.criterion.unwrap_or(s.loss))),
+        format!("criterion-sign = {}", s.criterion_sign),
         format!("intercept = {}", s.scaling.intercept),
         format!("standardize = {}", s.scaling.standardize),
         format!("precision = {}", study.precision.name()),
-        format!("solver = {:?}", set.solver),
-        format!("tolerance = {:?}", set.tolerance),
+        format!("solver = {}", tag(&set.solver)),
+        format!("tolerance = {}", tag(&set.tolerance)),
         format!("max-steps = {}", set.max_steps),
         format!("keep-solutions = {}", study.keep_solutions),
         format!("targets = {}", study.targets.join(" ")),
@@ -130,10 +141,10 @@ fn settings(study: &Study) -> String {
     match set.method {
         None => lines.push("method = none".into()),
         Some(method) => {
-            lines.push(format!("method = {method:?}"));
-            lines.push(format!("wrt = {:?}", set.wrt));
-            lines.push(format!("truncate = {:?}", set.truncate));
-            lines.push(format!("preconditioner = {:?}", set.preconditioner));
+            lines.push(format!("method = {}", tag(&method)));
+            lines.push(format!("wrt = {}", tag(&set.wrt)));
+            lines.push(format!("truncate = {}", tag(&set.truncate)));
+            lines.push(format!("preconditioner = {}", tag(&set.preconditioner)));
         }
     }
     let uses_draws = set.solver == crate::kinds::Solver::Stochastic

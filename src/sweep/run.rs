@@ -23,6 +23,8 @@ use crate::store::{Cell, Claim, Number, Plan, Store, Unit};
 const BATCH_SECONDS: f64 = 0.5;
 /// Bytes of all running batches together.
 const MEMORY: usize = 1 << 30;
+/// Points of a batch: more would gain nothing and touch fresh memory.
+const BATCH_POINTS: usize = 1024;
 /// How often the heartbeat is written.
 const BEAT: Duration = Duration::from_secs(15);
 /// How long a worker waits for other processes' units before it looks again.
@@ -245,7 +247,11 @@ impl Run<'_> {
         let numbers =
             per_row + 20 * (specification.train.matrix.columns() + 1) * specification.classes;
         let by_memory = MEMORY / workers / (8 * numbers * points).max(1);
-        by_time.min(fair).min(by_memory).clamp(1, 4096)
+        by_time
+            .min(fair)
+            .min(by_memory)
+            .min(BATCH_POINTS / points.max(1))
+            .max(1)
     }
 
     /// Solves, differentiates and measures units of one fold.

@@ -8,5 +8,7 @@ mod agreement;
 mod destruction;
 mod golden;
 mod plans;
+mod reports;
+mod scale;
 mod stores;
 mod table;

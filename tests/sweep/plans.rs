@@ -109,7 +109,7 @@ fn a_configuration_file_holds_the_same_as_flags() {
     let by_flags = ["--l1", "1,0.1", "--l2", "0.01", "--cv", "3", "--seed", "4"];
     let config = folder.text(
         "sweep.toml",
-        "l1 = [1, 0.1]\nl2 = 0.01\ncv = 5\nseed = 4\nno-standardize = false\n",
+        "cv = 5\nseed = 4\nno_standardize = false\n[space]\nl1 = [1, 0.1]\nl2 = 0.01\n",
     );
     let a = ok(&[&["sweep", "--format", "csv"], &by_flags[..]].concat());
     let file = ["sweep", "--format", "csv", "--config", &config, "--cv", "3"];

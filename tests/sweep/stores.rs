@@ -76,8 +76,8 @@ fn another_plan_or_other_data_are_refused() {
     for (extra, part) in [
         (&["--l2", "3"][..], "other points"),
         (&["--seed", "5"], "other folds"),
-        (&["--loss", "huber"], "loss = Huber"),
-        (&["--method", "direct"], "method = Direct"),
+        (&["--loss", "huber"], "loss = huber"),
+        (&["--method", "direct"], "method = direct"),
     ] {
         let message = refuse(with(extra));
         assert!(

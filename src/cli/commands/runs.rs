@@ -110,9 +110,10 @@ enum Command {
         /// The stores to be joined.
         #[arg(value_name = "STORE", required = true)]
         stores: Vec<PathBuf>,
-        /// The store to be made, or to be added to.
+        /// The store to be made, or to be added to [default: the first or last name that is no file
+        /// yet].
         #[arg(long, value_name = "FILE")]
-        out: PathBuf,
+        out: Option<PathBuf>,
     },
 }
 
@@ -159,7 +160,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         } => export(store, out.as_deref(), *format, *mean),
         Command::Report { store, out } => report_so_far(store, out),
         Command::Verify { stores } => check(stores),
-        Command::Merge { stores, out } => merge(stores, out),
+        Command::Merge { stores, out } => merge(stores, out.as_deref()),
     }
 }
 
@@ -449,8 +450,18 @@ fn check(paths: &[PathBuf]) -> Result<(), Failure> {
     )))
 }
 
-fn merge(paths: &[PathBuf], out: &Path) -> Result<(), Failure> {
-    let from: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+fn merge(paths: &[PathBuf], out: Option<&Path>) -> Result<(), Failure> {
+    let mut from: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+    let out = match out {
+        Some(out) => out,
+        None if from.len() > 1 && !from[0].exists() => from.remove(0),
+        None if from.len() > 1 && !from[from.len() - 1].exists() => from.remove(from.len() - 1),
+        None => {
+            return Err(Failure::usage(
+                "all stores exist; name the store that they are joined into with --out",
+            ));
+        }
+    };
     let added = store::merge(&from, out)?;
     let tally = Store::read(out)?.tally()?;
     write(

@@ -4,9 +4,11 @@
 //! ```toml
 //! data = "prices.csv"
 //! target = "price"
+//! cv = 5
+//!
+//! [space]                    # a table only groups settings
 //! l1 = "frac:1e-3:1:64"
 //! l2 = [0.01, 0.1]
-//! cv = 5
 //!
 //! [[study]]                  # one problem each, with the flags above unless it has its own
 //! name = "plain"
@@ -99,7 +101,7 @@ fn tables(path: &Path) -> Result<Vec<Table>, Failure> {
         bad(message, line, "write TOML: name = value, texts in quotes")
     })?;
     let Some(studies) = common.remove("study") else {
-        return Ok(vec![common]);
+        return Ok(vec![flat(common)]);
     };
     let not_tables = || {
         bad(
@@ -117,11 +119,25 @@ fn tables(path: &Path) -> Result<Vec<Table>, Failure> {
             let Value::Table(own) = study else {
                 return Err(not_tables());
             };
-            let mut table = common.clone();
-            table.extend(own);
+            let mut table = flat(common.clone());
+            table.extend(flat(own));
             Ok(table)
         })
         .collect()
+}
+
+/// Tables only group settings, and underscores are as good as dashes.
+fn flat(table: Table) -> Table {
+    let mut all = Table::new();
+    for (key, value) in table {
+        match value {
+            Value::Table(inner) => all.extend(flat(inner)),
+            value => {
+                all.insert(key.replace('_', "-"), value);
+            }
+        }
+    }
+    all
 }
 
 fn matches_of(words: &[OsString]) -> Result<ArgMatches, Failure> {

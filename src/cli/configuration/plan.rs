@@ -100,9 +100,14 @@ fn study(arguments: &Arguments) -> std::result::Result<SweepStudy, Failure> {
     // A file of groups is no column.
     let ignore = group.filter(|name| !std::path::Path::new(name).is_file());
     let read = Study::read_without(&arguments.data, &arguments.problem, true, ignore)?;
-    let (specification, class_weights) = read.unsplit()?;
     let folds = folds(arguments, &read)?;
     let source = read.source().to_string();
+    let targets = read
+        .target_names()
+        .into_iter()
+        .map(str::to_string)
+        .collect();
+    let (specification, class_weights) = read.into_unsplit()?;
     Ok(SweepStudy {
         name: arguments
             .store
@@ -115,11 +120,7 @@ fn study(arguments: &Arguments) -> std::result::Result<SweepStudy, Failure> {
         folds,
         settings,
         precision: arguments.runtime.result_precision(),
-        targets: read
-            .target_names()
-            .into_iter()
-            .map(str::to_string)
-            .collect(),
+        targets,
         keep_solutions: arguments.store.keep_solutions,
     })
 }

@@ -210,22 +210,32 @@ impl<'a> Study<'a> {
     }
 
     /// The problem on all rows with the rows' own weights, and the weights of classes beside them.
-    pub fn unsplit(&self) -> Result<(Specification, Option<ClassWeighting>)> {
+    /// The matrix is moved, not copied.
+    pub fn into_unsplit(mut self) -> Result<(Specification, Option<ClassWeighting>)> {
+        let placeholder = Matrix::Dense(Dense {
+            rows: 0,
+            columns: self.tables.all.matrix.columns(),
+            values: Vec::new(),
+        });
+        let matrix = std::mem::replace(&mut self.tables.all.matrix, placeholder);
         let all = &self.tables.all;
         let validation = self.tables.validation.as_ref();
-        let specification = self.without_class_weights(all, validation)?;
+        let mut specification = self.without_class_weights(all, validation)?;
+        specification.train.matrix = matrix;
         let class_weights = match &self.data.class_weights {
             None => None,
-            Some(wanted) => {
+            Some(ClassWeights::Balanced) => {
+                // Refuses what has no classes; the weights are those of each fold's rows.
+                classes::weighted(all, &self.classes, &ClassWeights::Balanced)?;
+                Some(ClassWeighting::Balanced)
+            }
+            Some(given) => {
                 let unweighted = Dataset {
                     weights: None,
                     ..all.clone()
                 };
-                let factors = classes::weighted(&unweighted, &self.classes, wanted)?;
-                Some(match wanted {
-                    ClassWeights::Balanced => ClassWeighting::Balanced,
-                    ClassWeights::Given(_) => ClassWeighting::Given(factors),
-                })
+                let factors = classes::weighted(&unweighted, &self.classes, given)?;
+                Some(ClassWeighting::Given(factors))
             }
         };
         Ok((specification, class_weights))
