@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::arguments::{DesignStorage, Regime, RuntimeArguments};
+use super::arguments::{DesignStorage, Products, Regime, RuntimeArguments};
 use super::failure::Failure;
 use crate::error::{DeviceFault, Error};
 use crate::exec::Device;
@@ -34,6 +34,7 @@ impl Place {
             ));
         }
         let options = GpuOptions {
+            cooperative_products: arguments.products == Products::F16,
             half_design: arguments.design_storage == DesignStorage::F16,
             regime: match arguments.regime {
                 Regime::Auto => gpu::Regime::Auto,

@@ -118,6 +118,10 @@ pub struct RuntimeArguments {
     #[arg(long, value_name = "REGIME", default_value = "auto")]
     pub regime: Regime,
 
+    /// How a GPU multiplies: f16 takes its matrix units, with both factors rounded to 11 bits.
+    #[arg(long, value_name = "PRODUCTS", default_value = "f32")]
+    pub products: Products,
+
     /// How a GPU stores a dense design: f16 halves its memory and rounds its entries to 11 bits.
     #[arg(long, value_name = "STORAGE", default_value = "f32")]
     pub design_storage: DesignStorage,
@@ -150,6 +154,15 @@ pub enum Regime {
     Matrix,
     /// A workgroup keeps its problems.
     Resident,
+}
+
+/// How products are computed on a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Products {
+    /// In f32.
+    F32,
+    /// By matrix units, from f16.
+    F16,
 }
 
 /// How a design is stored on a GPU.

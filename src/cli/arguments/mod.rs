@@ -10,7 +10,7 @@ pub mod values;
 
 pub use data::{DataArguments, TableFileArguments};
 pub use method::{
-    DesignStorage, HypergradientArguments, Regime, RuntimeArguments, SolverArguments,
+    DesignStorage, HypergradientArguments, Products, Regime, RuntimeArguments, SolverArguments,
 };
 pub use output::{Format, OutputArguments};
 pub use problem::{LossName, PenaltyName, ProblemArguments};
