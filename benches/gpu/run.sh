@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# One call on a machine with a GPU and no toolchain: the GPU suite, then the benchmark.
+# One call on a machine with a GPU and no toolchain: the benchmark, then the GPU suite.
 #
 #     benches/gpu/run.sh BENCH SUITE [BUILT [options of the benchmark]]
 #
