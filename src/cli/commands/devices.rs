@@ -6,7 +6,8 @@ use serde::Serialize;
 use crate::cli::arguments::{Format, OutputArguments};
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, SCHEMA, one_line, plain, titled};
-use crate::exec::gpu::{AdapterSummary, Gpu, GpuOptions, list_adapters, measure};
+use crate::exec::gpu::{AdapterSummary, Gpu, GpuOptions, list_adapters};
+use crate::kernel::measure::measure;
 
 /// The examples of `--help`.
 pub const EXAMPLES: &str = "\
