@@ -7,7 +7,6 @@ use rayon::prelude::*;
 use super::metrics::measure;
 use super::study::{FoldProblem, Study};
 use crate::data::matrix::{Dense, Matrix};
-use crate::error::Result;
 use crate::hypergrad::{Outcome, WarningKind};
 use crate::problem::Rows;
 use crate::store::{Cell, Number, Numbers, pack_sparse};
@@ -18,13 +17,11 @@ const TOGETHER: usize = 64;
 /// The cells of one fold, in the order of the outcomes; `points` are their numbers in the plan.
 pub(super) fn cells(
     study: &Study,
-    problem: &FoldProblem,
+    (problem, held_out): (&FoldProblem, &HeldOut<'_>),
     fold: usize,
     points: &[usize],
     outcomes: &[Outcome],
-) -> Result<Vec<Cell>> {
-    let (rows, chosen) = study.criterion_rows(fold);
-    let held_out = HeldOut::new(rows, chosen);
+) -> Vec<Cell> {
     let parts: Vec<Vec<Cell>> = points
         .par_chunks(TOGETHER)
         .zip(outcomes.par_chunks(TOGETHER))
@@ -38,11 +35,11 @@ pub(super) fn cells(
             points.iter().zip(outcomes).zip(metrics).map(cell).collect()
         })
         .collect();
-    Ok(parts.into_iter().flatten().collect())
+    parts.into_iter().flatten().collect()
 }
 
 /// The rows that metrics are measured on.
-struct HeldOut<'a> {
+pub(super) struct HeldOut<'a> {
     matrix: Gathered<'a>,
     targets: Vec<Vec<f64>>,
     weights: Option<Vec<f64>>,
@@ -56,8 +53,10 @@ enum Gathered<'a> {
 }
 
 impl<'a> HeldOut<'a> {
-    fn new(rows: &'a Rows, chosen: Option<&[usize]>) -> Self {
+    /// Those of a fold, gathered once.
+    pub(super) fn of(study: &'a Study, fold: usize) -> Self {
         use std::borrow::Cow;
+        let (rows, chosen): (&Rows, _) = study.criterion_rows(fold);
         let pick = |values: &Vec<f64>| match chosen {
             None => values.clone(),
             Some(chosen) => chosen.iter().map(|&i| values[i]).collect(),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::compress::Compression;
-use super::measure::cells;
+use super::measure::{HeldOut, cells};
 use super::study::{FoldProblem, Study};
 use crate::control::Control;
 use crate::error::Result;
@@ -23,8 +23,11 @@ use crate::store::{Cell, Claim, Number, Plan, Store, Unit};
 const BATCH_SECONDS: f64 = 0.5;
 /// Bytes of all running batches together.
 const MEMORY: usize = 1 << 30;
-/// Points of a batch: more would gain nothing and touch fresh memory.
+/// Points of a batch: more would gain nothing.
 const BATCH_POINTS: usize = 1024;
+/// Bytes of the factored supports that a batch holds on to between solution and adjoint: fresh pages
+/// cost more than what larger batches share.
+const FACTORS: usize = 64 << 20;
 /// How often the heartbeat is written.
 const BEAT: Duration = Duration::from_secs(15);
 /// How long a worker waits for other processes' units before it looks again.
@@ -131,10 +134,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Problems of folds that are being worked on.
-type Problems = Mutex<HashMap<(usize, usize), Arc<Mutex<Option<Arc<FoldProblem>>>>>>;
+/// What the units of a fold share.
+struct Fold<'a> {
+    problem: FoldProblem,
+    held_out: HeldOut<'a>,
+}
 
-impl Run<'_> {
+/// Folds that are being worked on; an empty place is being filled.
+type Folds<'a> = Mutex<HashMap<(usize, usize), Arc<Mutex<Option<Arc<Fold<'a>>>>>>>;
+
+impl<'a> Run<'a> {
     /// Works until every unit of the shard is done, here or in other processes, or until the stop.
     ///
     /// # Errors
@@ -145,13 +154,13 @@ impl Run<'_> {
             let count = if device.is_cpu() { threads } else { 1 };
             std::iter::repeat_n(device, count.min(self.plan.unit_count()))
         });
-        let problems: Problems = Mutex::new(HashMap::new());
+        let folds: Folds<'_> = Mutex::new(HashMap::new());
         let failed = AtomicBool::new(false);
         let done = AtomicBool::new(false);
         let shared = Mutex::new(store);
         let mut outcome = Ok(());
         let work = |device: &Device| {
-            let result = self.work(device, &shared, &problems, &failed);
+            let result = self.work(device, &shared, &folds, &failed);
             if result.is_err() {
                 failed.store(true, Ordering::Relaxed);
             }
@@ -201,7 +210,7 @@ impl Run<'_> {
         &self,
         device: &Device,
         store: &Mutex<&mut Store>,
-        problems: &Problems,
+        folds: &Folds<'a>,
         failed: &AtomicBool,
     ) -> Result<()> {
         let name = device.name();
@@ -220,7 +229,7 @@ impl Run<'_> {
                 }
             };
             let begin = Instant::now();
-            let results = self.solve(device, &units, problems)?;
+            let results = self.solve(device, &units, folds)?;
             let seconds = begin.elapsed().as_secs_f64();
             lock(store).finish(&results, seconds, &name)?;
             for (unit, cells) in &results {
@@ -244,13 +253,14 @@ impl Run<'_> {
         } else {
             10 * study.rows() * specification.classes
         };
-        let numbers =
-            per_row + 20 * (specification.train.matrix.columns() + 1) * specification.classes;
+        let coordinates = (specification.train.matrix.columns() + 1) * specification.classes;
+        let numbers = per_row + 20 * coordinates;
         let by_memory = MEMORY / workers / (8 * numbers * points).max(1);
         by_time
             .min(fair)
             .min(by_memory)
             .min(BATCH_POINTS / points.max(1))
+            .min(FACTORS / (16 * coordinates * coordinates * points).max(1))
             .max(1)
     }
 
@@ -259,11 +269,12 @@ impl Run<'_> {
         &self,
         device: &Device,
         units: &[Unit],
-        problems: &Problems,
+        folds: &Folds<'a>,
     ) -> Result<Vec<(Unit, Vec<Cell>)>> {
         let (study, fold) = (units[0].study, units[0].fold);
         let record = &self.plan.studies[study];
-        let problem = self.problem(study, fold, problems)?;
+        let shared = self.fold(study, fold, folds)?;
+        let (problem, held_out) = (&shared.problem, &shared.held_out);
         let mut points: Vec<Point> = Vec::new();
         let mut numbers: Vec<usize> = Vec::new();
         let mut paths: Vec<Vec<usize>> = Vec::new();
@@ -287,7 +298,7 @@ impl Run<'_> {
         };
         // Stopping waits for running batches: what is stored is whole.
         let control = Control::new();
-        let mut results = self.pool.install(|| {
+        let mut results = self.pool.install(|| -> Result<Vec<Cell>> {
             let outcomes = evaluate_along(
                 &problem.problem,
                 (&points, Some(&paths)),
@@ -296,7 +307,14 @@ impl Run<'_> {
                 None,
                 &control,
             )?;
-            cells(&self.studies[study], &problem, fold, &numbers, &outcomes)
+            let measured = (problem, held_out);
+            Ok(cells(
+                &self.studies[study],
+                measured,
+                fold,
+                &numbers,
+                &outcomes,
+            ))
         })?;
         let mut by_unit = Vec::with_capacity(units.len());
         for (unit, path) in units.iter().zip(&paths) {
@@ -306,22 +324,28 @@ impl Run<'_> {
         Ok(by_unit)
     }
 
-    /// The problem of a fold, made once for all workers; those of other folds are dropped when
-    /// nobody works on them.
-    fn problem(&self, study: usize, fold: usize, problems: &Problems) -> Result<Arc<FoldProblem>> {
+    /// What the units of a fold share, made once for all workers; that of other folds is dropped
+    /// when nobody works on them.
+    fn fold(&self, study: usize, fold: usize, folds: &Folds<'a>) -> Result<Arc<Fold<'a>>> {
         let place = {
-            let mut problems = lock(problems);
+            let mut folds = lock(folds);
             let key = (study, fold);
-            problems.retain(|other, place| *other == key || Arc::strong_count(place) > 1);
-            Arc::clone(problems.entry(key).or_default())
+            folds.retain(|other, place| *other == key || Arc::strong_count(place) > 1);
+            Arc::clone(folds.entry(key).or_default())
         };
         let mut place_of_one = lock(&place);
-        if let Some(problem) = &*place_of_one {
-            return Ok(Arc::clone(problem));
+        if let Some(fold) = &*place_of_one {
+            return Ok(Arc::clone(fold));
         }
-        let make = || self.studies[study].fold_problem(fold, self.compressions[study].as_ref());
-        let problem = Arc::new(self.pool.install(make)?);
-        *place_of_one = Some(Arc::clone(&problem));
-        Ok(problem)
+        let own = &self.studies[study];
+        let make = || -> Result<Fold<'a>> {
+            Ok(Fold {
+                problem: own.fold_problem(fold, self.compressions[study].as_ref())?,
+                held_out: HeldOut::of(own, fold),
+            })
+        };
+        let made = Arc::new(self.pool.install(make)?);
+        *place_of_one = Some(Arc::clone(&made));
+        Ok(made)
     }
 }

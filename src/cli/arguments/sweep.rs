@@ -49,17 +49,16 @@ pub struct FoldArguments {
     pub cv: Option<usize>,
 
     /// Give every fold its share of each class of the target.
-    #[arg(long, requires = "cv", conflicts_with = "group_column")]
+    #[arg(long, conflicts_with = "group_column")]
     pub stratified: bool,
 
     /// Repeat the cross-validation with other shuffles.
-    #[arg(long, value_name = "R", value_parser = values::count, requires = "cv",
-          allow_hyphen_values = true)]
+    #[arg(long, value_name = "R", value_parser = values::count, allow_hyphen_values = true)]
     pub repeats: Option<usize>,
 
     /// Keep rows of one group in one fold: a column of the data, which is then no feature, or a file
     /// with one number per row.
-    #[arg(long, value_name = "COLUMN|FILE", requires = "cv")]
+    #[arg(long, value_name = "COLUMN|FILE")]
     pub group_column: Option<String>,
 
     /// File with the fold number of every row; rows with a negative number are never held out.

@@ -83,6 +83,9 @@ impl Arguments {
     fn is_planned(&self) -> bool {
         let (folds, store, space) = (&self.folds, &self.store, &self.space);
         folds.cv.is_some()
+            || folds.stratified
+            || folds.repeats.is_some()
+            || folds.group_column.is_some()
             || folds.folds.is_some()
             || store.config.is_some()
             || store.write_config.is_some()

@@ -96,6 +96,12 @@ fn study(arguments: &Arguments) -> std::result::Result<SweepStudy, Failure> {
         &arguments.solver,
         Some(&arguments.hypergradient),
     )?;
+    let own = &arguments.folds;
+    if own.cv.is_none() && (own.stratified || own.repeats.is_some() || own.group_column.is_some()) {
+        return Err(Failure::usage(
+            "--stratified, --repeats and --group-column say how --cv deals rows; add --cv K",
+        ));
+    }
     let group = arguments.folds.group_column.as_deref();
     // A file of groups is no column.
     let ignore = group.filter(|name| !std::path::Path::new(name).is_file());
