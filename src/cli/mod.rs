@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
+use crate::exec::gpu;
 use commands::{completions, devices, fit, hypergrad, poison, predict, reproduce, runs, sweep};
 use failure::Failure;
 
@@ -84,8 +85,7 @@ pub fn run() -> ExitCode {
     let environment = env_logger::Env::default().default_filter_or("warn");
     env_logger::Builder::from_env(environment)
         // What drivers and their loader say is not for the user; failures come as errors.
-        .filter_module("wgpu_hal", log::LevelFilter::Off)
-        .filter_module("wgpu_core", log::LevelFilter::Error)
+        .filter_module(gpu::DRIVER_LOG, log::LevelFilter::Off)
         .format_timestamp(None)
         .format_target(false)
         .init();

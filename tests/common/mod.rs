@@ -42,7 +42,7 @@ pub fn case_names() -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(golden_dir())
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir())
+        .filter(|path| path.join("case.json").is_file())
         .map(|path| path.file_name().unwrap().to_str().unwrap().to_string())
         .collect();
     names.sort();

@@ -28,6 +28,9 @@ use self::plan::{PageRef, Plan, RowsKey};
 use super::{Buf, Executor, PendingWords, Recording, Scope, WordBuf, ready};
 use crate::error::{Error, Result};
 
+/// The module under which drivers and their loader log.
+pub const DRIVER_LOG: &str = "wgpu_hal";
+
 /// Where a shared buffer of real numbers lies.
 #[derive(Debug, Clone, Copy)]
 enum SharedPlace {
