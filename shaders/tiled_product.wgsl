@@ -9,7 +9,8 @@ override TILE_COLUMNS: u32 = 64u;
 override TILE_DEPTH: u32 = 16u;
 override TRANSPOSED: bool = false;
 
-var<workgroup> slice_a: array<f32, TILE_DEPTH * TILE_ROWS>;
+// Four rows an entry, k outermost; a vector more per k, so that neighbouring k lie in other banks.
+var<workgroup> slice_a: array<vec4<f32>, TILE_DEPTH * (TILE_ROWS / 4u + 1u)>;
 var<workgroup> slice_b: array<vec4<f32>, TILE_DEPTH * TILE_COLUMNS / 4u>;
 var<workgroup> tile_running: u32;
 
@@ -73,23 +74,37 @@ fn main(
     var sums: array<vec4<f32>, 16>;
     for (var depth = begin; depth < end; depth += TILE_DEPTH) {
         let deep = min(TILE_DEPTH, end - depth);
-        for (var at = index; at < TILE_ROWS * TILE_DEPTH; at += invocations) {
+        for (var at = index; at < TILE_ROWS / 4u * TILE_DEPTH; at += invocations) {
             // Neighbouring invocations read neighbouring entries of the row-major design.
-            var row = at / TILE_DEPTH;
+            var block = at / TILE_DEPTH;
             var k = at % TILE_DEPTH;
             if (TRANSPOSED) {
-                row = at % TILE_ROWS;
-                k = at / TILE_ROWS;
+                block = at % (TILE_ROWS / 4u);
+                k = at / (TILE_ROWS / 4u);
             }
-            var value = 0.0;
-            if (first_row + row < rows && k < deep) {
-                if (TRANSPOSED) {
-                    value = design_entry((depth + k) * design_columns + first_row + row);
-                } else {
-                    value = design_entry((first_row + row) * design_columns + depth + k);
+            let row = first_row + 4u * block;
+            var from_ = row * design_columns + depth + k;
+            var skip = design_columns;
+            if (TRANSPOSED) {
+                from_ = (depth + k) * design_columns + row;
+                skip = 1u;
+            }
+            var value = vec4<f32>();
+            if (k < deep) {
+                if (row < rows) {
+                    value.x = design_entry(from_);
+                }
+                if (row + 1u < rows) {
+                    value.y = design_entry(from_ + skip);
+                }
+                if (row + 2u < rows) {
+                    value.z = design_entry(from_ + 2u * skip);
+                }
+                if (row + 3u < rows) {
+                    value.w = design_entry(from_ + 3u * skip);
                 }
             }
-            slice_a[k * TILE_ROWS + row] = value;
+            slice_a[k * (TILE_ROWS / 4u + 1u) + block] = value;
         }
         for (var at = index; at < TILE_DEPTH * TILE_COLUMNS / 4u; at += invocations) {
             let column = at % (TILE_COLUMNS / 4u) * 4u;
@@ -118,10 +133,13 @@ fn main(
         for (var k = 0u; k < deep; k++) {
             let b_0 = slice_b[k * (TILE_COLUMNS / 4u) + my_column];
             let b_1 = slice_b[k * (TILE_COLUMNS / 4u) + my_column + 1u];
-            for (var r = 0u; r < 8u; r++) {
-                let a = slice_a[k * TILE_ROWS + my_row + r];
-                sums[2u * r] += a * b_0;
-                sums[2u * r + 1u] += a * b_1;
+            let a_0 = slice_a[k * (TILE_ROWS / 4u + 1u) + my_row / 4u];
+            let a_1 = slice_a[k * (TILE_ROWS / 4u + 1u) + my_row / 4u + 1u];
+            for (var r = 0u; r < 4u; r++) {
+                sums[2u * r] += a_0[r] * b_0;
+                sums[2u * r + 1u] += a_0[r] * b_1;
+                sums[2u * r + 8u] += a_1[r] * b_0;
+                sums[2u * r + 9u] += a_1[r] * b_1;
             }
         }
         workgroupBarrier();

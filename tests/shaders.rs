@@ -103,6 +103,7 @@ fn assert_valid(name: &str, text: &str) {
     };
     let capabilities = Capabilities::SUBGROUP
         | Capabilities::SHADER_FLOAT16
+        | Capabilities::COOPERATIVE_MATRIX
         | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     if let Err(error) = Validator::new(ValidationFlags::all(), capabilities).validate(&module) {
         panic!("{name}: {}", error.emit_to_string(text));
@@ -136,6 +137,8 @@ fn the_executors_own_programs_are_valid() {
     }
     for variant in variants() {
         assert_valid("tiled_product", &program::tiled_product(variant));
+        let text = program::cooperative_product(variant);
+        assert_valid("cooperative_product", &text);
     }
     assert_valid("repack", program::repack());
 }

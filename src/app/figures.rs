@@ -218,7 +218,7 @@ pub fn picture_grid(x: &Dense, measurement: &Measurement, width: usize) -> Resul
         return Ok(None);
     };
     let d = x.columns;
-    if width == 0 || d % width != 0 {
+    if width == 0 || !d.is_multiple_of(width) {
         return Err(Error::value(
             "image width",
             format!("{width} does not divide the {d} features"),

@@ -10,7 +10,9 @@ use super::synthetic::Synthetic;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::hypergrad::minibatch::{At, Request, Sampling, minibatch};
-use crate::hypergrad::{Hypergradient, MinibatchSteps, Settings, evaluate};
+use crate::hypergrad::{
+    Hypergradient, MinibatchSteps, Settings, StochasticSettings, evaluate, sampled_curve,
+};
 use crate::kinds::{Method, Precision, Status, Wrt};
 use crate::map::spectrum::Spectrum;
 use crate::problem::{Point, Problem};
@@ -39,6 +41,9 @@ pub struct Options {
     pub shift: f64,
     /// The strengths.
     pub point: Point,
+    /// Settings of the recordings to compute NSID and SID with, which run on any device, in place of
+    /// the fast path of the CPU (default). Method, strengths and minibatches are set from here.
+    pub recorded: Option<Settings>,
 }
 
 impl Default for Options {
@@ -59,6 +64,7 @@ impl Default for Options {
                 l2: 0.01,
                 target: 0,
             },
+            recorded: None,
         }
     }
 }
@@ -181,6 +187,18 @@ fn setting<R: crate::real::Real>(
     let mut curves = vec![full_batches::<R>(problem, at, &xs, control, &error)?];
     for &method in &options.methods {
         let schedule = schedule(method, options.multiplier, options.shift);
+        if let Some(settings) = &options.recorded {
+            let errors = recorded(
+                problem,
+                options,
+                (method, schedule),
+                settings,
+                control,
+                &error,
+            )?;
+            curves.push(Curve::over_seeds(method, xs.clone(), &errors));
+            continue;
+        }
         let requests: Vec<Request> = options
             .checkpoints
             .iter()
@@ -220,6 +238,43 @@ fn setting<R: crate::real::Real>(
     })
 }
 
+/// The errors of every run at every checkpoint, by recordings.
+fn recorded(
+    problem: &Problem,
+    options: &Options,
+    (method, schedule): (CurveMethod, MinibatchSteps),
+    settings: &Settings,
+    control: &Control,
+    error: &(impl Fn(usize, Hypergradient) -> f64 + Sync),
+) -> Result<Vec<Vec<f64>>> {
+    let seeds: Vec<u64> = (0..options.runs as u64)
+        .map(|run| options.seed.wrapping_add(run))
+        .collect();
+    let at_checkpoint = |&steps: &usize| {
+        let settings = Settings {
+            method: Some(if is_frozen(method) {
+                Method::Nsid
+            } else {
+                Method::Sid
+            }),
+            wrt: vec![Wrt::L1, Wrt::L2],
+            stochastic: StochasticSettings {
+                batch: options.batch.min(problem.train.rows()),
+                seed: options.seed,
+                steps,
+                freeze: Some(steps + 1),
+                independent: options.independent,
+                schedule,
+            },
+            ..settings.clone()
+        };
+        let found = sampled_curve(problem, options.point, &seeds, &[steps], &settings, control)?;
+        control.report_finished(seeds.len());
+        Ok(found.into_iter().flatten().map(|h| error(0, h)).collect())
+    };
+    options.checkpoints.iter().map(at_checkpoint).collect()
+}
+
 /// AID-FP at the same w with all rows, as far as the samples of the others reach: NSID with the
 /// full batch and η = 1.
 pub(super) fn full_batches<R: crate::real::Real>(
@@ -238,6 +293,8 @@ pub(super) fn full_batches<R: crate::real::Real>(
             .map(|k| k as usize)
             .take_while(|&k| k < most),
     );
+    steps.push(most.saturating_sub(1));
+    steps.sort_unstable();
     steps.dedup();
     let requests: Vec<Request> = steps
         .iter()

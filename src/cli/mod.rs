@@ -9,6 +9,7 @@ mod configuration;
 mod failure;
 mod model;
 mod output;
+mod place;
 mod progress;
 mod runtime;
 
@@ -82,6 +83,9 @@ pub fn run() -> ExitCode {
     };
     let environment = env_logger::Env::default().default_filter_or("warn");
     env_logger::Builder::from_env(environment)
+        // What drivers and their loader say is not for the user; failures come as errors.
+        .filter_module("wgpu_hal", log::LevelFilter::Off)
+        .filter_module("wgpu_core", log::LevelFilter::Error)
         .format_timestamp(None)
         .format_target(false)
         .init();

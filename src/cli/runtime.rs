@@ -10,8 +10,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::RuntimeArguments;
 use super::failure::Failure;
+use super::place::Place;
 use crate::control::Control;
 use crate::error::Error;
+use crate::exec::Device;
 use crate::hypergrad::{self, Outcome, Settings};
 use crate::kinds::{Precision, Status};
 use crate::problem::{Point, Problem};
@@ -20,17 +22,16 @@ use crate::problem::{Point, Problem};
 pub struct Runtime {
     pool: rayon::ThreadPool,
     control: Control,
-    /// The arithmetic.
+    /// The precision of results.
     pub precision: Precision,
-    /// The device's name in outputs.
-    pub device: &'static str,
+    place: Place,
 }
 
 impl Runtime {
     /// Checks device and threads; Ctrl-C cancels what this runtime computes. The time budget
     /// starts now.
     pub fn new(arguments: &RuntimeArguments, time_budget: Option<f64>) -> Result<Self, Failure> {
-        let device = cpu(&arguments.device)?;
+        let place = Place::new(arguments)?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(arguments.threads)
             .build()
@@ -50,9 +51,19 @@ impl Runtime {
         Ok(Self {
             pool,
             control,
-            precision: arguments.precision,
-            device,
+            precision: arguments.result_precision(),
+            place,
         })
+    }
+
+    /// The device's name in outputs: where `auto` had to choose, what it chose last.
+    pub fn device(&self) -> String {
+        self.place.name()
+    }
+
+    /// The devices that were asked for; the CPU where none was.
+    pub fn devices(&self) -> Vec<Device> {
+        self.place.devices()
     }
 
     /// The threads that compute.
@@ -85,6 +96,7 @@ impl Runtime {
         let _progress = Progress::start(&self.control, points.len());
         let settings = Settings {
             threads: self.threads(),
+            device: self.place.device(problem, points, settings)?,
             ..settings.clone()
         };
         let evaluate = || {
@@ -129,18 +141,6 @@ impl Runtime {
         }
         Ok(())
     }
-}
-
-/// The CPU's name in outputs, or why the device cannot be had.
-fn cpu(device: &str) -> Result<&'static str, Failure> {
-    if matches!(device.to_ascii_lowercase().as_str(), "cpu" | "auto") {
-        return Ok("cpu");
-    }
-    Err(Error::unsupported(
-        format!("--device {device}: no GPU executor in this build"),
-        "use --device cpu",
-    )
-    .into())
 }
 
 /// The first Ctrl-C cancels, so that what is known is printed; the second ends the process.

@@ -428,6 +428,15 @@ impl<R: Real> Recording<R> {
     }
 }
 
+/// Words that were asked for, or are on their way: calling it gives them.
+pub type PendingWords = Box<dyn FnOnce() -> Result<Vec<u32>>>;
+
+/// Words that are there already.
+#[must_use]
+pub fn ready(words: Vec<u32>) -> PendingWords {
+    Box::new(move || Ok(words))
+}
+
 /// Runs recordings for a batch of problems. `download` is the only blocking call.
 ///
 /// The host's side of a per-problem buffer has one row per problem: `values[problem * rows + j]`.
@@ -470,6 +479,21 @@ pub trait Executor<R: Real> {
     /// # Errors
     /// When the device fails.
     fn download_words(&self, buf: WordBuf) -> Result<Vec<u32>>;
+
+    /// True where [`run`](Self::run) returns before the device has run: then more work is to be
+    /// asked for before the results of the last are waited for.
+    fn runs_ahead(&self) -> bool {
+        false
+    }
+
+    /// Asks for the contents of a word buffer as they are now; calling the answer waits for them,
+    /// and for nothing that is asked later.
+    ///
+    /// # Errors
+    /// When the device fails.
+    fn request_words(&self, buf: WordBuf) -> Result<PendingWords> {
+        self.download_words(buf).map(ready)
+    }
 
     /// Sets all but the given problems (indices into the whole batch) aside, so that runs, uploads
     /// and downloads see only these, packed densely. A second call starts from the whole batch.
@@ -514,6 +538,14 @@ impl<R: Real, E: Executor<R> + ?Sized> Executor<R> for Box<E> {
 
     fn download_words(&self, buf: WordBuf) -> Result<Vec<u32>> {
         (**self).download_words(buf)
+    }
+
+    fn runs_ahead(&self) -> bool {
+        (**self).runs_ahead()
+    }
+
+    fn request_words(&self, buf: WordBuf) -> Result<PendingWords> {
+        (**self).request_words(buf)
     }
 
     fn focus(&mut self, problems: &[usize]) {

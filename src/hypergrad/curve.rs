@@ -5,7 +5,7 @@
 
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::exec::{Buf, Device, Executor, Recording, Scope};
+use crate::exec::{Buf, Device, Executor, Recording, Scope, Twinned};
 use crate::kernel::sampled::ADVANCE;
 use crate::kernel::step::ACCUMULATE;
 use crate::kernel::trace::RING_STORE;
@@ -276,6 +276,7 @@ pub fn sampled_curve(
         method: None,
         solver: Solver::Auto,
         tolerance: None,
+        device: Device::Cpu,
         ..settings.clone()
     };
     let solved = evaluate(
@@ -289,15 +290,41 @@ pub fn sampled_curve(
     let spectrum = Spectrum::of(problem);
     spectrum.check_convex()?;
     let points = vec![point; seeds.len()];
-    let mut stage = Stage::<f64>::new(problem, &points, &spectrum, false, &Device::Cpu)?;
-    stage.map.allocate_sums(&mut stage.executor, &settings.wrt);
+    let run = if settings.device.is_cpu() {
+        sampled_in::<f64>
+    } else {
+        sampled_in::<f32>
+    };
     let w: Vec<f64> = solved
         .iter()
         .cycle()
         .take(seeds.len())
         .flat_map(|outcome| outcome.solution.iter().copied())
         .collect();
-    stage.set_solution(&w);
+    run(
+        problem,
+        &points,
+        &spectrum,
+        &w,
+        (seeds, checkpoints),
+        settings,
+        control,
+    )
+}
+
+/// [`sampled_curve`] at a solution, in the device's arithmetic.
+fn sampled_in<R: Twinned>(
+    problem: &Problem,
+    points: &[Point],
+    spectrum: &Spectrum,
+    w: &[f64],
+    (seeds, checkpoints): (&[u64], &[usize]),
+    settings: &Settings,
+    control: &Control,
+) -> Result<Vec<Vec<Hypergradient>>> {
+    let mut stage = Stage::<R>::new(problem, points, spectrum, false, &settings.device)?;
+    stage.map.allocate_sums(&mut stage.executor, &settings.wrt);
+    stage.set_solution(w);
     stage.linearize()?;
     let (_, sums) = stage.solve_sampled(settings, Some(seeds), checkpoints, control)?;
     Ok(sums

@@ -183,8 +183,7 @@ impl<'a, R: Twinned> Stage<'a, R> {
                     .map(|point| self.spectrum.step(point.l2).largest.recip())
                     .collect();
                 let gamma = per_problem(&mut self.executor, 1, &steps);
-                let start = self.executor.download(self.w)?;
-                let fista = Fista::new(&mut self.executor, &self.map, &stop, gamma, &start);
+                let fista = Fista::new(&mut self.executor, &self.map, &stop, gamma, self.w)?;
                 let progress = drive(&mut self.executor, &fista, &stop, control)?;
                 let mut recording = Recording::new();
                 recording.copy(fista.result(), self.w);

@@ -2,6 +2,7 @@
 //! (O'Donoghue and Candès 2015). Its step is 1/(L + λ₂), which acceleration needs.
 
 use super::{Iteration, Stop};
+use crate::error::Result;
 use crate::exec::{Buf, Executor, Recording, Scope, Twinned};
 use crate::kernel::step::DISTANCE;
 use crate::kernel::stop::MOMENTUM;
@@ -20,21 +21,26 @@ pub struct Fista<'a> {
 }
 
 impl<'a> Fista<'a> {
-    /// The iteration from `start` (p per problem), with the step `gamma` per problem.
+    /// The iteration from what `start` holds (p per problem), with the step `gamma` per problem.
+    ///
+    /// # Errors
+    /// When the executor fails.
     pub fn new<R: Twinned>(
         executor: &mut dyn Executor<R>,
         map: &'a ProxGrad,
         stop: &'a Stop,
         gamma: Buf,
-        start: &[R],
-    ) -> Self {
+        start: Buf,
+    ) -> Result<Self> {
         let mut room = || executor.allocate(Scope::PerProblem, map.coordinates);
         let (y, w, old) = (room(), room(), room());
         let t = executor.allocate(Scope::PerProblem, 1);
-        executor.upload(y, start);
-        executor.upload(old, start);
-        executor.upload(t, &vec![R::one(); executor.problems()]);
-        Self {
+        let mut recording = Recording::new();
+        recording.copy(start, y);
+        recording.copy(start, old);
+        recording.fill(t, R::one());
+        executor.run(&recording, 1)?;
+        Ok(Self {
             map,
             stop,
             gamma,
@@ -42,7 +48,7 @@ impl<'a> Fista<'a> {
             w,
             old,
             t,
-        }
+        })
     }
 
     /// Where the result is.

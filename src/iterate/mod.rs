@@ -10,7 +10,7 @@ pub mod tangent;
 
 use crate::control::Control;
 use crate::error::Result;
-use crate::exec::{Buf, Executor, LANES, Recording, Scope, Twinned, WordBuf};
+use crate::exec::{Buf, Executor, LANES, PendingWords, Recording, Scope, Twinned, WordBuf};
 use crate::kernel::stop::{STOP, status_of};
 use crate::kinds::Status;
 use crate::map::operator::shared;
@@ -200,9 +200,22 @@ pub fn drive<R: Twinned>(
     iteration.step(&mut recording);
     let all = executor.problems();
     let mut focus: Vec<usize> = (0..all).collect();
+    // A device is given the next block before the flags of the last are waited for, so that it never
+    // waits for the host. Problems that have ended rest in a block too many; a run of a single block
+    // is spared it.
+    let mut earlier: Option<PendingWords> = None;
+    let mut ahead = false;
     while !control.should_stop() {
         executor.run(&recording, BLOCK)?;
-        let active = executor.download_words(stop.active)?;
+        let flags = executor.request_words(stop.active)?;
+        let flags = if ahead {
+            earlier.replace(flags)
+        } else {
+            Some(flags)
+        };
+        ahead = executor.runs_ahead();
+        let Some(flags) = flags else { continue };
+        let active = flags()?;
         let running: Vec<usize> = focus
             .iter()
             .zip(&active)
@@ -215,6 +228,8 @@ pub fn drive<R: Twinned>(
         if focus.len() > LANES && 2 * running.len() <= focus.len() {
             executor.focus(&running);
             focus = running;
+            // They belong to the batch as it was.
+            earlier = None;
         }
     }
     executor.unfocus();

@@ -8,6 +8,7 @@ pub mod cg;
 pub mod criterion;
 pub mod curvature;
 pub mod hyper;
+pub mod measure;
 pub mod product;
 pub mod prox;
 pub mod sampled;

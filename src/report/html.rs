@@ -112,7 +112,7 @@ impl Section {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::plot::{Plot, Theme};
+    use crate::report::{Plot, Theme};
 
     #[test]
     fn a_page_holds_everything_and_loads_nothing() {

@@ -5,11 +5,13 @@
 pub mod axis;
 pub mod html;
 pub mod image;
+mod paint;
 pub mod plot;
 pub mod png;
 pub mod surface;
 
 pub use axis::{Axis, Scale};
 pub use html::{Page, Section};
-pub use plot::{Band, Mark, Plot, Series, Theme};
+pub use paint::Theme;
+pub use plot::{Band, Mark, Plot, Series};
 pub use surface::{Ring, Surface, Tile};

@@ -3,21 +3,8 @@
 //! A plot is readable without colour (the order of the legend and dashes tell curves apart), on a
 //! phone (large type, legend below the title) and, with [`Theme::Auto`], on light and dark pages.
 
-use std::fmt::Write;
-
 use super::axis::{Axis, Frame, Label};
-
-/// Which colours a plot is drawn in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Theme {
-    /// Light, or dark where the viewer prefers that: for pages and SVG files.
-    #[default]
-    Auto,
-    /// Light: for PNG images and paper.
-    Light,
-    /// Dark.
-    Dark,
-}
+use super::paint::{GROUND, Paint, Theme};
 
 /// A lower and an upper curve, filled in between.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -79,86 +66,6 @@ const INNER_HEIGHT: f64 = 340.0;
 const LEFT: f64 = 78.0;
 const RIGHT: f64 = 622.0;
 const LEGEND_ROW: f64 = 24.0;
-
-/// A colour on light and on dark ground.
-type Color = (&'static str, &'static str);
-
-/// Told apart by people with any colour vision (after Okabe and Ito).
-const PALETTE: [Color; 8] = [
-    ("#0063a8", "#5ab4f0"),
-    ("#c44e00", "#f5904a"),
-    ("#007a59", "#3dc9a0"),
-    ("#a8478a", "#e08cc4"),
-    ("#8a6d00", "#e8c534"),
-    ("#5b4bb0", "#a99cf0"),
-    ("#444444", "#c8c8c8"),
-    ("#9e1b32", "#f07a8c"),
-];
-const GROUND: Color = ("#ffffff", "#15181c");
-const INK: Color = ("#1b1f24", "#e8eaed");
-const SOFT: Color = ("#565d66", "#a3abb5");
-const GRID: Color = ("#e3e6ea", "#31363d");
-
-/// The colours of a theme, as attributes.
-pub(super) struct Paint {
-    pub(super) theme: Theme,
-}
-
-impl Paint {
-    /// `name="colour" class="…"`: the class is what the dark style sheet overrides.
-    fn attribute(&self, name: &str, color: Color, class: &str) -> String {
-        match self.theme {
-            Theme::Auto => format!("{name}=\"{}\" class=\"{class}\"", color.0),
-            Theme::Light => format!("{name}=\"{}\"", color.0),
-            Theme::Dark => format!("{name}=\"{}\"", color.1),
-        }
-    }
-
-    pub(super) fn ground(&self) -> String {
-        self.attribute("fill", GROUND, "ground")
-    }
-
-    pub(super) fn ink(&self) -> String {
-        self.attribute("fill", INK, "ink")
-    }
-
-    pub(super) fn soft(&self) -> String {
-        self.attribute("fill", SOFT, "soft")
-    }
-
-    fn grid(&self) -> String {
-        self.attribute("stroke", GRID, "grid")
-    }
-
-    pub(super) fn axis(&self) -> String {
-        self.attribute("stroke", SOFT, "axis")
-    }
-
-    pub(super) fn stroke(&self, color: usize) -> String {
-        let color = color % PALETTE.len();
-        self.attribute("stroke", PALETTE[color], &format!("s{color}"))
-    }
-
-    fn fill(&self, color: usize) -> String {
-        let color = color % PALETTE.len();
-        self.attribute("fill", PALETTE[color], &format!("f{color}"))
-    }
-
-    pub(super) fn style(&self) -> String {
-        if self.theme != Theme::Auto {
-            return String::new();
-        }
-        let mut rules = format!(
-            ".ground{{fill:{}}}.ink{{fill:{}}}.soft{{fill:{}}}.grid{{stroke:{}}}.axis{{stroke:{}}}",
-            GROUND.1, INK.1, SOFT.1, GRID.1, SOFT.1
-        );
-        for (at, color) in PALETTE.iter().enumerate() {
-            // infallible: writing to a String
-            let _ = write!(rules, ".s{at}{{stroke:{0}}}.f{at}{{fill:{0}}}", color.1);
-        }
-        format!("<style>@media (prefers-color-scheme:dark){{{rules}}}</style>")
-    }
-}
 
 /// Text that may stand in SVG and HTML.
 #[must_use]

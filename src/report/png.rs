@@ -55,7 +55,7 @@ pub fn from_svg(svg: &str, scale: f32) -> Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::plot::{Plot, Series, Theme};
+    use crate::report::{Plot, Series, Theme};
 
     /// Pixels of a PNG that differ from its first.
     fn inked(png: &[u8]) -> usize {

@@ -1,7 +1,8 @@
 //! A surface over two axes: a tile per point, coloured by its value, with an arrow of descent.
 
 use super::axis::{Axis, Frame};
-use super::plot::{Paint, Theme, WIDTH, escape, tick_label};
+use super::paint::{GROUND, Paint, Theme};
+use super::plot::{WIDTH, escape, tick_label};
 
 /// A point of a surface.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -121,7 +122,7 @@ impl Surface {
              <text x=\"14\" y=\"26\" font-size=\"18\" {}>{title}</text>\
              <text x=\"14\" y=\"47\" font-size=\"14\" {}>{}</text>",
             paint.style(),
-            paint.ground(),
+            paint.attribute("fill", GROUND, "ground"),
             paint.ink(),
             paint.soft(),
             escape(&self.subtitle)

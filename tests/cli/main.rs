@@ -2,6 +2,7 @@
 
 mod contract;
 mod data;
+mod experiments;
 mod models;
 mod output;
 mod support;

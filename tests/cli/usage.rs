@@ -10,6 +10,8 @@ fn every_command_explains_itself_with_examples() {
         "predict",
         "hypergrad",
         "sweep",
+        "poison",
+        "reproduce",
         "devices",
         "completions",
     ] {
@@ -26,7 +28,7 @@ fn every_command_explains_itself_with_examples() {
 
 #[test]
 fn every_flag_has_a_sentence() {
-    for command in ["fit", "predict", "hypergrad", "sweep", "devices"] {
+    for command in ["fit", "predict", "hypergrad", "sweep", "poison", "devices"] {
         let help = ok(&[command, "--help"]);
         let lines: Vec<&str> = help.lines().collect();
         let flags: Vec<usize> = (0..lines.len())
@@ -53,29 +55,62 @@ fn completions_are_scripts_that_know_the_flags() {
 }
 
 #[test]
-fn devices_lists_the_cpu_and_says_that_there_is_no_gpu() {
-    let text = ok(&["devices"]);
-    assert!(text.contains("cpu") && text.contains("GPU adapters are not supported by this build"));
-    let report = json(&["devices"]);
+fn devices_lists_the_cpu_first() {
+    let text = ok(&["devices", "--no-measure"]);
+    assert!(text.contains("cpu") && text.contains("threads"));
+    let report = json(&["devices", "--no-measure"]);
     assert_eq!(report["devices"][0]["name"], "cpu");
     assert!(report["devices"][0]["threads"].as_u64().unwrap() >= 1);
     assert_eq!(
         report["devices"][0]["precisions"],
         serde_json::json!(["f32", "f64"])
     );
-    assert!(ok(&["devices", "--format", "csv"]).starts_with("device,threads"));
+    let csv = ok(&["devices", "--no-measure", "--format", "csv"]);
+    assert!(csv.starts_with("index,device"));
+}
+
+/// A Vulkan loader that is told of no driver finds no adapter, whatever the machine has.
+fn without_driver(arguments: &[&str]) -> std::process::Output {
+    std::process::Command::new(env!("CARGO_BIN_EXE_proxdiff"))
+        .args(arguments)
+        .env("VK_DRIVER_FILES", "/nonexistent")
+        .env("VK_ICD_FILENAMES", "/nonexistent")
+        .output()
+        .unwrap()
 }
 
 #[test]
-fn a_gpu_is_refused_with_a_remedy() {
-    for device in ["gpu", "GeForce"] {
-        let line = fails(&["hypergrad", "--example", "--device", device], 1);
+#[cfg(target_os = "linux")]
+fn a_missing_gpu_is_one_line_with_a_remedy() {
+    for device in ["gpu", "GeForce", "3", "all"] {
+        let output = without_driver(&["hypergrad", "--example", "--device", device]);
+        assert_eq!(output.status.code(), Some(1));
+        let line = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(line.lines().count(), 1, "{line}");
         assert!(
-            line.contains("no GPU executor in this build; use --device cpu"),
+            line.contains("no GPU adapter was found") && line.contains("use --device cpu"),
             "{line}"
         );
     }
-    ok(&["hypergrad", "--example", "--device", "auto"]);
+    for device in ["cpu", "auto"] {
+        let output = without_driver(&["hypergrad", "--example", "--device", device]);
+        assert!(output.status.success());
+    }
+    let output = without_driver(&["devices"]);
+    assert!(output.status.success());
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("No GPU adapter was found")
+    );
+}
+
+#[test]
+fn refine_and_precision_exclude_each_other() {
+    fails(
+        &["hypergrad", "--example", "--refine", "--precision", "f32"],
+        2,
+    );
 }
 
 #[test]

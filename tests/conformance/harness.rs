@@ -35,6 +35,23 @@ pub struct Entry {
     pub reference: Reference,
 }
 
+impl Entry {
+    /// A call of moderate size.
+    pub fn example(&self) -> Call {
+        let shape = Shape {
+            problems: 5,
+            n: 9,
+            d: 7,
+            c: 3,
+        };
+        (self.draw)(&mut Draw {
+            shape,
+            turn: 1,
+            state: 11,
+        })
+    }
+}
+
 /// Sizes of a case.
 #[derive(Debug, Clone, Copy)]
 pub struct Shape {
@@ -252,7 +269,8 @@ pub fn check<R: Twinned, E: Executor<R>>(
     Ok(())
 }
 
-fn run<R: Twinned>(
+/// Runs a call and reads its outputs back.
+pub fn run<R: Twinned>(
     executor: &mut dyn Executor<R>,
     kernel: &'static Kernel,
     call: &Call,

@@ -74,7 +74,15 @@ impl Check {
                 worst = worst.max(error);
                 let refined = self.precision == Precision::F64;
                 let w = relative_error(&outcome.solution, &golden.w);
-                let bad = error > self.tolerance
+                if golden.condition >= 1e3 && !refined {
+                    eprintln!(
+                        "{}: condition {:.1e}, error {error:.1e}",
+                        case.name, golden.condition
+                    );
+                }
+                // Past 10³ an error may grow with the condition.
+                let allowed = self.tolerance * (golden.condition / 1e3).max(1.0);
+                let bad = error > if refined { self.tolerance } else { allowed }
                     || (refined && (w > 1e-9 || outcome.status != Status::Converged));
                 if bad {
                     failures.push(format!(
@@ -106,6 +114,11 @@ impl Check {
 /// Where f32 must give four digits.
 fn well_conditioned(golden: &GoldenPoint) -> bool {
     golden.condition < 1e3
+}
+
+/// Where the condition of the restricted Hessian costs digits of f32.
+fn ill_conditioned(golden: &GoldenPoint) -> bool {
+    golden.condition >= 1e3
 }
 
 /// The same, where the Neumann series ends soon.
@@ -149,6 +162,13 @@ pub fn trials() -> Vec<Trial> {
         single("ista", Method::AidCg, Solver::Ista, quick, 20),
         single("itd_forward", Method::ItdForward, Solver::Auto, quick, 20),
         single("itd_reverse", Method::ItdReverse, Solver::Auto, quick, 20),
+        single(
+            "ill_conditioned",
+            Method::AidCg,
+            Solver::Auto,
+            ill_conditioned,
+            3,
+        ),
         Trial::test("golden::refined", move || refined.run()),
     ]
 }

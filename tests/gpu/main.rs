@@ -1,18 +1,24 @@
 //! The GPU executor, on whatever device this machine has (software rasterisers too). Without one
 //! these tests are listed as ignored; with PROXDIFF_REQUIRE_GPU set, that is a failure.
 
+mod behaviour;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../conformance/compare.rs"]
 mod compare;
+mod cooperative;
 mod device;
 mod golden;
 #[path = "../conformance/harness.rs"]
+#[allow(dead_code)] // each test program uses its own part
 mod harness;
 #[path = "../conformance/linear.rs"]
 mod linear;
 #[path = "../conformance/penalties.rs"]
 mod penalties;
+#[path = "../properties/problems.rs"]
+#[allow(dead_code)] // each test program uses its own part
+mod problems;
 #[path = "../conformance/rows.rs"]
 mod rows;
 #[path = "../conformance/sampled.rs"]
@@ -36,6 +42,8 @@ fn main() -> ExitCode {
     }
     let trials = suite::trials()
         .into_iter()
+        .chain(behaviour::trials())
+        .chain(cooperative::trials())
         .chain(golden::trials())
         .map(|trial| trial.with_ignored_flag(missing))
         .collect();

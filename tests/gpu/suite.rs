@@ -55,6 +55,14 @@ fn storages() -> Vec<(&'static str, GpuOptions)> {
             },
         ),
         (
+            "large_tiles",
+            GpuOptions {
+                large_tiles: true,
+                regime: Regime::Matrix,
+                ..plain
+            },
+        ),
+        (
             "pages",
             GpuOptions {
                 page_limit: 64,

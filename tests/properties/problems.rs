@@ -1,6 +1,7 @@
 //! Random problems from a table of recipes, and a random stream that is the same everywhere.
 
 use proxdiff::data::{Dense, Matrix, Scaling, Sparse};
+use proxdiff::hypergrad::Hypergradient;
 use proxdiff::kinds::Wrt;
 use proxdiff::loss::Loss;
 use proxdiff::penalty::{Groups, Penalty};
@@ -352,4 +353,73 @@ pub fn relative(a: &[f64], b: &[f64], floor: f64) -> f64 {
     let error =
         norm(&mut a.iter().zip(b).map(|(a, b)| a - b)) / norm(&mut b.iter().copied()).max(floor);
     if error.is_nan() { f64::INFINITY } else { error }
+}
+
+/// Problems that between them have every loss, penalty and option.
+pub fn recipes() -> Vec<Recipe> {
+    use Kind::{Box, ElasticNet, Group, GroupStrengths, NonNegative, Weighted};
+    let huber = Loss::Huber { delta: 0.7 };
+    let plain = |loss, kind, seed| Recipe::new(loss, kind, seed);
+    let full = |loss, kind, seed| Recipe::new(loss, kind, seed).full();
+    let sparse = |recipe: Recipe| Recipe {
+        sparse: true,
+        ..recipe
+    };
+    vec![
+        plain(Loss::Squared, ElasticNet, 101),
+        full(Loss::Squared, ElasticNet, 102),
+        sparse(full(Loss::Squared, Weighted, 103)),
+        full(Loss::Squared, Group, 104),
+        full(Loss::Squared, GroupStrengths, 105),
+        full(Loss::Squared, NonNegative, 106),
+        full(Loss::Squared, Box, 107),
+        plain(Loss::Logistic, Weighted, 108),
+        full(Loss::Logistic, ElasticNet, 109),
+        sparse(full(Loss::Logistic, GroupStrengths, 110)),
+        full(Loss::Logistic, Box, 111),
+        plain(Loss::Multinomial, ElasticNet, 112),
+        full(Loss::Multinomial, Weighted, 113),
+        sparse(full(Loss::Multinomial, Group, 114)),
+        full(huber, ElasticNet, 115),
+        sparse(full(huber, Weighted, 116)),
+        full(huber, Group, 117),
+        full(Loss::SquaredHinge, ElasticNet, 118),
+        sparse(full(Loss::SquaredHinge, NonNegative, 119)),
+        full(Loss::SquaredHinge, GroupStrengths, 120),
+        full(Loss::Quadratic, Box, 121),
+        sparse(full(Loss::Quadratic, Box, 122)),
+        full(Loss::Quadratic, ElasticNet, 123),
+        full(Loss::Quadratic, GroupStrengths, 124),
+        Recipe {
+            features: 14,
+            rows: 9,
+            ..full(Loss::Squared, ElasticNet, 125)
+        },
+    ]
+}
+
+/// The parts of a hypergradient by name.
+pub fn parts(h: &Hypergradient) -> Vec<(&'static str, Vec<f64>)> {
+    let Hypergradient {
+        l1,
+        l2,
+        prior,
+        sample_weights,
+        perturbation,
+        box_bounds,
+    } = h.clone();
+    [
+        ("l1", l1),
+        ("l2", l2.map(|x| vec![x])),
+        ("prior", prior),
+        ("sample weights", sample_weights),
+        ("perturbation", perturbation),
+        (
+            "box bounds",
+            box_bounds.map(|(lower, upper)| vec![lower, upper]),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(name, part)| part.map(|part| (name, part)))
+    .collect()
 }

@@ -117,10 +117,15 @@ impl Victim {
         seed: u64,
         control: &Control,
     ) -> Result<Vec<f64>> {
+        // A free intercept leaves no global contraction; for the schedule λ₂ says how fast v settles.
+        let (hi, lo) = (self.step.largest, self.point.l2);
         let at = At {
             point: self.point,
             w,
-            step: self.step,
+            step: Step {
+                contraction: self.step.contraction.min((hi - lo) / (hi + lo)),
+                ..self.step
+            },
         };
         let request = Request {
             at: 0,

@@ -153,7 +153,7 @@ impl Settings {
             );
         }
         if let Some((low, high)) = self.range
-            && !(low < high)
+            && (low >= high || low.is_nan() || high.is_nan())
         {
             return bad(
                 "the range of values is empty",
@@ -194,22 +194,13 @@ pub fn measure(subject: &Subject, settings: &Settings, control: &Control) -> Res
     check_range(x, settings.range)?;
     let judge = Judge::new(subject)?;
     let (clean, w) = judge.train(x, None, control)?;
-    let n = x.rows;
     let (rows, slopes) = choose(subject, settings, &w, control)?;
     let ball = |radius: f64| Ball {
         norm: settings.norm,
         radius,
         range: settings.range,
     };
-    let base = Rows {
-        matrix: Matrix::Dense(select(x, &rows)),
-        targets: Vec::new(),
-        weights: None,
-    };
-    let Matrix::Dense(base) = &base.matrix else {
-        // infallible: made dense above.
-        return Err(Error::unsupported("sparse rows", "give dense data"));
-    };
+    let base = &select(x, &rows);
     let victim = Victim::new(subject, rows.clone(), x.columns)?;
     let mut budgets = Vec::with_capacity(settings.budgets.len());
     for (number, &budget) in settings.budgets.iter().enumerate() {
@@ -262,7 +253,6 @@ pub fn measure(subject: &Subject, settings: &Settings, control: &Control) -> Res
         }
         budgets.push(at);
     }
-    debug_assert!(rows.iter().all(|&i| i < n));
     let (row_slopes, feature_slopes) = ranked(&rows, &slopes, x.columns, settings.norm);
     Ok(Measurement {
         rows,

@@ -1,6 +1,6 @@
 //! How to solve, how to differentiate, and on what.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::values;
 use crate::kinds::{Method, Precision, Preconditioner, Solver, Wrt};
@@ -98,11 +98,78 @@ pub struct RuntimeArguments {
           allow_hyphen_values = true)]
     pub threads: usize,
 
-    /// Arithmetic of the computation.
-    #[arg(long, value_name = "PRECISION", default_value = "f64")]
-    pub precision: Precision,
+    /// Precision of the result [default: f64; f32 where a GPU is asked for by name, number, `gpu` or
+    /// `all`]. A GPU computes in f32; f64 is refined on the CPU from what it found.
+    #[arg(long, value_name = "PRECISION")]
+    pub precision: Option<Precision>,
 
-    /// Device: cpu, gpu, auto, or the name of a GPU; this build computes on the CPU.
+    /// Refine a GPU's result to f64: the same as --precision f64.
+    #[arg(long)]
+    pub refine: bool,
+
+    /// Device: cpu; gpu, the best adapter; an adapter's number or part of its name, as `proxdiff
+    /// devices` lists them; all GPUs at once; several of these with commas between; auto, a hardware GPU where the work is large enough to
+    /// pay, else the CPU.
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     pub device: String,
+
+    /// How a GPU runs a recording: by the planner's rule, a dispatch per step over the whole batch, or
+    /// workgroups that keep their problems.
+    #[arg(long, value_name = "REGIME", default_value = "auto")]
+    pub regime: Regime,
+
+    /// How a GPU multiplies: f16 takes its matrix units, with both factors rounded to 11 bits.
+    #[arg(long, value_name = "PRODUCTS", default_value = "f32")]
+    pub products: Products,
+
+    /// How a GPU stores a dense design: f16 halves its memory and rounds its entries to 11 bits.
+    #[arg(long, value_name = "STORAGE", default_value = "f32")]
+    pub design_storage: DesignStorage,
+}
+
+impl RuntimeArguments {
+    /// True for a GPU that is asked for explicitly.
+    pub fn asks_for_gpu(&self) -> bool {
+        let named = |device: &str| !matches!(device.trim(), "cpu" | "auto");
+        self.device.to_ascii_lowercase().split(',').any(named)
+    }
+
+    /// The precision of results.
+    pub fn result_precision(&self) -> Precision {
+        let default = if self.asks_for_gpu() && !self.refine {
+            Precision::F32
+        } else {
+            Precision::F64
+        };
+        self.precision.unwrap_or(default)
+    }
+}
+
+/// The regimes of [`crate::exec::gpu::Regime`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Regime {
+    /// By the planner's rule.
+    Auto,
+    /// A dispatch per step.
+    Matrix,
+    /// A workgroup keeps its problems.
+    Resident,
+}
+
+/// How products are computed on a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Products {
+    /// In f32.
+    F32,
+    /// By matrix units, from f16.
+    F16,
+}
+
+/// How a design is stored on a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DesignStorage {
+    /// Four bytes an entry.
+    F32,
+    /// Two bytes an entry.
+    F16,
 }

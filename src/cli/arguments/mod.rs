@@ -9,7 +9,9 @@ mod tags;
 pub mod values;
 
 pub use data::{DataArguments, TableFileArguments};
-pub use method::{HypergradientArguments, RuntimeArguments, SolverArguments};
+pub use method::{
+    DesignStorage, HypergradientArguments, Products, Regime, RuntimeArguments, SolverArguments,
+};
 pub use output::{Format, OutputArguments};
 pub use problem::{LossName, PenaltyName, ProblemArguments};
 pub use sweep::{FoldArguments, SearchName, SpaceArguments, StoreArguments};

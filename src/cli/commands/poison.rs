@@ -26,7 +26,7 @@ Examples:
   proxdiff poison --example --budget 0.5,1,2 --share 0.1
   proxdiff poison data.csv --loss logistic --budget 0.1 --norm l2 --rows influence
   proxdiff poison --x train-images-idx3-ubyte --y train-labels-idx1-ubyte --loss multinomial \\
-      --l1 2 --l2 800 --no-intercept --no-standardize --budget 16 --range 0:255 --image-width 28
+    --l1 2.5 --l2 1600 --no-standardize --budget 16 --range 0:255 --share 0.3 --image-width 28
 
 What is it for: measuring how robust a model of your own is. A share of its training rows is moved
 within a budget, once at random and once along the hypergradient, so as to raise the loss on held-out
@@ -84,8 +84,7 @@ pub struct Arguments {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Attack")]
 struct Attack {
-    /// How far a row may move, in the data's units, after any standardisation has been undone: a
-    /// list, or log:LO:HI:N.
+    /// How far a row may move, in the data's units: a list, or log:LO:HI:N.
     #[arg(
         long,
         value_name = "LIST",
@@ -161,7 +160,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     std::fs::create_dir_all(&arguments.out)
         .map_err(|source| Failure::unwritable(&arguments.out, source))?;
     let runtime = Runtime::new(&arguments.runtime, None)?;
-    if runtime.device != "cpu" {
+    if arguments.runtime.asks_for_gpu() {
         return Err(Error::unsupported(
             "poisoning on a GPU",
             "use --device cpu, where models are trained by the fast path",
@@ -228,7 +227,7 @@ fn check_flags(arguments: &Arguments) -> Result<(), Failure> {
         "poison has no use for --penalty box; choose another penalty"
     } else if arguments.data.val_fraction == Some(0.0) {
         "poison needs validation rows; raise --val-fraction or give --x-val"
-    } else if arguments.runtime.precision != Precision::F64 {
+    } else if arguments.runtime.precision == Some(Precision::F32) {
         "poison trains in f64; drop --precision"
     } else {
         return Ok(());

@@ -11,6 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{short, write};
 use crate::cli::runtime::Runtime;
 use crate::error::Error;
+use crate::hypergrad::Settings;
 use crate::kinds::Precision;
 use crate::report::{Theme, png};
 
@@ -20,8 +21,8 @@ Examples:
   proxdiff reproduce deterministic --out results
   proxdiff reproduce deterministic --seed 7 --out results   a new design, drawn alike
   proxdiff reproduce stochastic --runs 10 --out results
-  proxdiff reproduce poisoning --images train-images-idx3-ubyte --labels train-labels-idx1-ubyte \
-      --precision f32 --out results
+  proxdiff reproduce poisoning --images train-images-idx3-ubyte --labels train-labels-idx1-ubyte \\
+    --precision f32 --out results
 
 The poisoning experiment reads MNIST (examples/mnist.sh obtains it); without files it draws small
 digits of its own.
@@ -144,14 +145,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn deterministic(arguments: &Deterministic) -> Result<(), Failure> {
-    if arguments.runtime.precision != Precision::F64 {
+    if arguments.runtime.precision == Some(Precision::F32) {
         return Err(Failure::usage(
             "the deterministic experiment resolves errors down to 1e-12, in f64 alone; drop --precision",
         ));
     }
     prepare(&arguments.place.out)?;
     let runtime = Runtime::new(&arguments.runtime, None)?;
-    if runtime.device != "cpu" {
+    if arguments.runtime.asks_for_gpu() {
         return Err(Error::unsupported(
             "the deterministic experiment on a GPU, which has no f64",
             "use --device cpu",
@@ -191,6 +192,11 @@ fn stochastic(arguments: &Stochastic) -> Result<(), Failure> {
         samples: arguments.samples,
         checkpoints: stochastic::checkpoints(arguments.steps),
         independent: arguments.independent,
+        // The fast path is the CPU's; recordings run anywhere.
+        recorded: arguments.runtime.asks_for_gpu().then(|| Settings {
+            device: runtime.devices().swap_remove(0),
+            ..Settings::default()
+        }),
         ..stochastic::Options::default()
     };
     let total = options.runs * options.checkpoints.len() * options.methods.len();

@@ -20,7 +20,6 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Report, Summary, by_criterion, write, write_report};
 use crate::cli::progress::Progress;
 use crate::cli::runtime::Runtime;
-use crate::exec::Device;
 use crate::kinds::Precision;
 use crate::store::{self, Store};
 use crate::sweep::run::{Monitor, Run};
@@ -143,18 +142,19 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         pool: runtime.pool(),
         stop: runtime.control(),
         shard,
-        devices: &[Device::Cpu],
+        devices: &runtime.devices(),
         monitor: &monitor,
     };
     {
-        let _progress = Progress::start(plan, &monitor, &before, runtime.device);
+        let _progress = Progress::start(plan, &monitor, &before, &runtime.device());
         let _reporter = Reporter::start(common);
         run.execute(&mut store)?;
     }
+    let device = runtime.device();
     let summary = Summary::new(
         plan,
         &store,
-        (runtime.device, runtime.precision),
+        (&device, runtime.precision),
         begin.elapsed().as_secs_f64(),
     )?;
     if let Some(folder) = &common.store.report {

@@ -125,7 +125,7 @@ fn study(arguments: &Arguments) -> std::result::Result<SweepStudy, Failure> {
         class_weights,
         folds,
         settings,
-        precision: arguments.runtime.precision,
+        precision: arguments.runtime.result_precision(),
         targets,
         keep_solutions: arguments.store.keep_solutions,
     })

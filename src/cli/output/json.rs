@@ -16,7 +16,7 @@ struct ReportRecord<'a> {
     schema: u32,
     problem: ProblemRecord<'a>,
     settings: SettingsRecord<'a>,
-    device: &'a str,
+    device: String,
     precision: &'a str,
     points: Vec<PointRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,7 +144,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
             max_steps: report.settings.max_steps,
             seed: report.settings.stochastic.seed,
         },
-        device: report.runtime.device,
+        device: report.runtime.device(),
         precision: report.runtime.precision.name(),
         points: report
             .outcomes

@@ -1,5 +1,7 @@
 //! Arenas: one buffer for all arrays of a kind, rows × stride words, that grows.
 
+use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
+
 use super::device::{Gpu, lock};
 use crate::error::{DeviceFault, Result};
 
@@ -139,36 +141,82 @@ impl Arena {
         if words == 0 {
             return Ok(Vec::new());
         }
-        if first + rows > self.capacity {
+        if !self.holds(first, rows) {
             // Allocated, and not touched since: still zero, and not yet on the device.
             return Ok(vec![T::zeroed(); words]);
         }
-        let bytes = 4 * words as u64;
+        self.request(gpu, first, rows).wait(gpu)
+    }
+
+    /// Asks for `rows` rows from `first` on, as they are behind everything that was asked before.
+    pub fn request(&self, gpu: &Gpu, first: usize, rows: usize) -> Readback {
+        let offset = 4 * first as u64 * self.stride as u64;
+        let bytes = 4 * (rows * self.stride) as u64;
+        let encoder = gpu.device.create_command_encoder(&Default::default());
+        Readback::request(gpu, encoder, (&self.buffer, offset), bytes)
+    }
+
+    /// True when these rows have been on the device; others are still zero.
+    pub fn holds(&self, first: usize, rows: usize) -> bool {
+        first + rows <= self.capacity
+    }
+}
+
+/// Bytes on their way from the device to the host.
+#[derive(Debug)]
+pub struct Readback {
+    staging: wgpu::Buffer,
+    submission: wgpu::SubmissionIndex,
+    receiver: OneshotReceiver<std::result::Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Readback {
+    /// Asks for bytes of a buffer, behind what the encoder holds.
+    pub fn request(
+        gpu: &Gpu,
+        mut encoder: wgpu::CommandEncoder,
+        (buffer, offset): (&wgpu::Buffer, u64),
+        bytes: u64,
+    ) -> Self {
         let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("readback"),
             size: bytes,
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        let offset = 4 * first as u64 * self.stride as u64;
-        encoder.copy_buffer_to_buffer(&self.buffer, offset, &staging, 0, bytes);
-        gpu.queue.submit([encoder.finish()]);
-        let (sender, receiver) = futures_intrusive::channel::shared::oneshot_channel();
+        encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
+        let submission = gpu.queue.submit([encoder.finish()]);
+        let (sender, receiver) = oneshot_channel();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
             // The receiver waits below; when it has gone nobody wants the answer.
             let _ = sender.send(result);
         });
-        let polled = gpu.device.poll(wgpu::PollType::wait_indefinitely());
+        Self {
+            staging,
+            submission,
+            receiver,
+        }
+    }
+
+    /// Blocks until the bytes are there; what was asked after them may still be under way.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn wait<T: bytemuck::Pod>(self, gpu: &Gpu) -> Result<Vec<T>> {
+        let polled = gpu.device.poll(wgpu::PollType::Wait {
+            submission_index: Some(self.submission),
+            timeout: None,
+        });
         gpu.check()?;
         let lost = |what: &str| gpu.fault_error(DeviceFault::Lost, what);
         polled.map_err(|error| lost(&error.to_string()))?;
-        match pollster::block_on(receiver.receive()) {
+        match pollster::block_on(self.receiver.receive()) {
             Some(Ok(())) => {}
             Some(Err(error)) => return Err(lost(&error.to_string())),
             None => return Err(lost("the readback was dropped")),
         }
-        let view = staging
+        let view = self
+            .staging
             .get_mapped_range(..)
             .map_err(|error| lost(&error.to_string()))?;
         let values = bytemuck::pod_collect_to_vec(&view);

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::clock::Clock;
 use super::program::{Storage, Sums};
 use crate::error::{DeviceFault, Error, Result};
 
@@ -34,6 +35,13 @@ pub struct GpuOptions {
     pub half_design: bool,
     /// Matrix or resident regime.
     pub regime: Regime,
+    /// Products with the dense design by the device's matrix units (tensor cores), in the matrix
+    /// regime: both factors are rounded to f16, 2⁻¹¹ of every entry, and entries past 65 504 become
+    /// infinite; sums are f32. Too coarse for a fixed point to 1e-5: with refinement only, and never
+    /// the default.
+    pub cooperative_products: bool,
+    /// The largest tile of the product at every size: for tests of it.
+    pub large_tiles: bool,
     /// Never use subgroup operations.
     pub without_subgroups: bool,
     /// Never use the device's own f16.
@@ -73,21 +81,20 @@ pub struct Gpu {
     pub(super) queue: wgpu::Queue,
     pub(super) layout: wgpu::BindGroupLayout,
     pub(super) limits: wgpu::Limits,
+    /// The largest subgroup.
+    pub(super) subgroup_size: u32,
     features: wgpu::Features,
     programs: Mutex<HashMap<String, Arc<wgpu::ComputePipeline>>>,
     pub(super) pool: Mutex<Vec<wgpu::Buffer>>,
+    pub(super) clock: Clock,
     fault: Arc<Mutex<Option<(DeviceFault, String)>>>,
 }
 
 /// What kernels can make use of.
-const WANTED: [(wgpu::Features, &str); 4] = [
+const WANTED: [(wgpu::Features, &str); 3] = [
     (wgpu::Features::SHADER_F16, "f16"),
     (wgpu::Features::SUBGROUP, "subgroups"),
     (wgpu::Features::TIMESTAMP_QUERY, "timestamps"),
-    (
-        wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX,
-        "cooperative-matrix",
-    ),
 ];
 
 fn instance() -> wgpu::Instance {
@@ -107,6 +114,25 @@ fn adapters() -> Vec<wgpu::Adapter> {
     adapters
 }
 
+/// What cooperative products need of a device.
+const COOPERATIVE: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
+    .union(wgpu::Features::SHADER_F16)
+    .union(wgpu::Features::SUBGROUP);
+
+/// Bytes of workgroup memory of `shaders/cooperative_product.wgsl`.
+const COOPERATIVE_STORAGE: u32 = 2 * (2048 + 2048) + 4 * 4096 + 4;
+
+/// True where 16 × 16 matrices of f16 are multiplied into sums in f32.
+fn has_cooperative_products(adapter: &wgpu::Adapter) -> bool {
+    use wgpu::wgt::CooperativeScalarType::{F16, F32};
+    adapter.features().contains(COOPERATIVE)
+        && adapter.limits().max_compute_workgroup_storage_size >= COOPERATIVE_STORAGE
+        && adapter.cooperative_matrix_properties().iter().any(|shape| {
+            let sizes = [shape.m_size, shape.n_size, shape.k_size];
+            sizes == [16; 3] && (shape.ab_type, shape.cr_type) == (F16, F32)
+        })
+}
+
 fn summarize(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
     let (info, limits) = (adapter.get_info(), adapter.limits());
     let features = adapter.features();
@@ -124,6 +150,7 @@ fn summarize(index: usize, adapter: &wgpu::Adapter) -> AdapterSummary {
             .iter()
             .filter(|(feature, _)| features.contains(*feature))
             .map(|&(_, name)| name)
+            .chain(has_cooperative_products(adapter).then_some("cooperative-matrix"))
             .collect(),
     }
 }
@@ -197,13 +224,31 @@ impl Gpu {
     ) -> Result<Arc<Self>> {
         let usable =
             wgpu::Features::SHADER_F16 | wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
-        let features = adapter.features() & usable;
+        let mut features = adapter.features() & usable;
+        let mut experimental_features = wgpu::ExperimentalFeatures::disabled();
+        if options.cooperative_products {
+            if !has_cooperative_products(adapter) {
+                return Err(Error::unsupported(
+                    format!(
+                        "products in f16 on {}: it has no matrix units for them",
+                        summary.name
+                    ),
+                    "leave products in f32, or choose a device that `proxdiff devices` lists with \
+                     cooperative-matrix",
+                ));
+            }
+            features |= COOPERATIVE;
+            // SAFETY: the one experimental feature is cooperative matrices, whose single user,
+            // shaders/cooperative_product.wgsl, loads and stores whole matrices inside arrays of
+            // workgroup memory that hold them, in control flow that is uniform in a subgroup.
+            experimental_features = unsafe { wgpu::ExperimentalFeatures::enabled() };
+        }
         let limits = adapter.limits();
         let (device, queue) = pollster::block_on(adapter.request_device(&wgpu::DeviceDescriptor {
             label: Some("proxdiff"),
             required_features: features,
             required_limits: limits.clone(),
-            experimental_features: wgpu::ExperimentalFeatures::disabled(),
+            experimental_features,
             memory_hints: wgpu::MemoryHints::Performance,
             trace: wgpu::Trace::Off,
         }))
@@ -238,9 +283,11 @@ impl Gpu {
             queue,
             layout,
             limits,
+            subgroup_size: adapter.get_info().subgroup_max_size,
             features,
             programs: Mutex::default(),
             pool: Mutex::default(),
+            clock: Clock::default(),
             fault,
         }))
     }

@@ -6,10 +6,10 @@
 //! comes back to the host until a download asks for it.
 
 mod arena;
+mod clock;
 mod design;
 mod device;
 mod job;
-mod measure;
 mod plan;
 pub mod program;
 mod repack;
@@ -20,12 +20,12 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use self::arena::Arena;
+pub use self::clock::Work;
 use self::design::DesignPages;
 pub use self::device::{AdapterSummary, Gpu, GpuOptions, Regime, list_adapters};
 pub use self::job::Job;
-pub use self::measure::{Measurement, measure};
 use self::plan::{PageRef, Plan, RowsKey};
-use super::{Buf, Executor, Recording, Scope, WordBuf};
+use super::{Buf, Executor, PendingWords, Recording, Scope, WordBuf, ready};
 use crate::error::{Error, Result};
 
 /// Where a shared buffer of real numbers lies.
@@ -317,17 +317,16 @@ impl GpuExecutor {
         if batch.is_empty() {
             return;
         }
-        let mut encoder = self.gpu.device.create_command_encoder(&Default::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
+        let resident = batch.iter().filter(|(step, _)| step.resident).count();
+        self.gpu.count_dispatches(batch.len(), resident);
+        self.gpu.submit_pass(|pass| {
             for (step, group) in batch.drain(..) {
                 pass.set_pipeline(&step.program);
                 pass.set_bind_group(0, &group, &[step.job_offset]);
                 let [x, y, z] = step.grid;
                 pass.dispatch_workgroups(x, y, z);
             }
-        }
-        self.gpu.queue.submit([encoder.finish()]);
+        });
     }
 
     /// The bindings of every kernel, with this page of a design.
@@ -408,16 +407,29 @@ impl Drop for GpuExecutor {
     }
 }
 
+/// Rows and problems of a block of a transposition: what a line of the cache holds.
+const BLOCK: usize = 16;
+
 /// Problem-major rows as the device has them: coordinate-major, the problem contiguous.
 fn to_device<T: Copy + Send + Sync>(values: &[T], rows: usize, problems: usize) -> Vec<T> {
+    if rows == 1 || problems == 1 {
+        return values.to_vec();
+    }
     let mut out = Vec::new();
     if let Some(&first) = values.first() {
         out.resize(rows * problems, first);
-        out.par_chunks_mut(problems)
+        // Block by block, or every entry would bring a line of the cache for itself.
+        out.par_chunks_mut(BLOCK * problems)
             .enumerate()
-            .for_each(|(j, row)| {
-                for (problem, to) in row.iter_mut().enumerate() {
-                    *to = values[problem * rows + j];
+            .for_each(|(block, out)| {
+                let first = block * BLOCK;
+                for start in (0..problems).step_by(BLOCK) {
+                    let end = problems.min(start + BLOCK);
+                    for (j, row) in out.chunks_exact_mut(problems).enumerate() {
+                        for problem in start..end {
+                            row[problem] = values[problem * rows + first + j];
+                        }
+                    }
                 }
             });
     }
@@ -587,6 +599,28 @@ impl Executor<f32> for GpuExecutor {
                 Ok(from_device(&rows, buf.rows, batch.problems))
             }
         }
+    }
+
+    fn runs_ahead(&self) -> bool {
+        true
+    }
+
+    fn request_words(&self, buf: WordBuf) -> Result<PendingWords> {
+        let (words, problems) = (&self.batch().words, self.problems());
+        let own = buf.scope == Scope::PerProblem && buf.rows > 0;
+        if self.failure.is_some() || !own {
+            return self.download_words(buf).map(ready);
+        }
+        let start = self.word_starts[buf.index];
+        if !words.holds(start, buf.rows) {
+            return self.download_words(buf).map(ready);
+        }
+        let readback = words.request(&self.gpu, start, buf.rows);
+        let gpu = Arc::clone(&self.gpu);
+        Ok(Box::new(move || {
+            let rows = readback.wait(&gpu)?;
+            Ok(from_device(&rows, buf.rows, problems))
+        }))
     }
 
     fn focus(&mut self, problems: &[usize]) {

@@ -124,6 +124,16 @@ struct Tile {
     depth: usize,
 }
 
+/// The tile of `shaders/cooperative_product.wgsl`.
+const COOPERATIVE_TILE: Tile = Tile {
+    rows: 64,
+    columns: 64,
+    depth: 32,
+};
+
+/// Bytes of workgroup memory of the largest tile of `shaders/tiled_product.wgsl`: 128 × 128, 16 deep.
+const LARGE_TILE_STORAGE: u32 = 16 * 16 * (128 / 4 + 1) + 4 * 16 * 128 + 4;
+
 /// Groups of the product below which its inner dimension is split: enough to fill a large device.
 const ENOUGH_GROUPS: usize = 256;
 /// Rows of the inner dimension that a part has at least.
@@ -521,9 +531,15 @@ impl GpuExecutor {
         } else {
             (job.page_rows as usize, design_columns)
         };
-        let tile = self.tile(rows, columns);
+        let cooperative = self.gpu.options.cooperative_products;
+        let tile = if cooperative {
+            COOPERATIVE_TILE
+        } else {
+            self.tile(rows, columns)
+        };
         let groups = rows.div_ceil(tile.rows) * columns.div_ceil(tile.columns);
-        // Trips of one invocation along the inner dimension, were nothing unrolled.
+        // Trips of one invocation along the inner dimension, were nothing unrolled; in as many
+        // rounds as there may be, where the device has matrix units.
         let trips = inner.div_ceil(tile.depth) * (10 * tile.depth + 32);
         let parts = trips
             .div_ceil(self.gpu.trip_limit())
@@ -536,16 +552,25 @@ impl GpuExecutor {
         }
         job.parts = parts as u32;
         let variant = self.variant();
-        let constants = [
-            ("TILE_ROWS", tile.rows as f64),
-            ("TILE_COLUMNS", tile.columns as f64),
-            ("TILE_DEPTH", tile.depth as f64),
-            ("TRANSPOSED", f64::from(u8::from(transposed))),
-        ];
-        let name = format!("tiled_product {:?}", variant.storage);
-        let program = self
-            .gpu
-            .program(&name, &constants, || program::tiled_product(variant))?;
+        let transposition = ("TRANSPOSED", f64::from(u8::from(transposed)));
+        let program = if cooperative {
+            // A subgroup for each quadrant of the tile.
+            let invocations = 4 * self.gpu.subgroup_size.clamp(16, 64);
+            let name = format!("cooperative_product {:?}", variant.storage);
+            let constants = [transposition, ("INVOCATIONS", f64::from(invocations))];
+            let text = || program::cooperative_product(variant);
+            self.gpu.program(&name, &constants, text)?
+        } else {
+            let constants = [
+                ("TILE_ROWS", tile.rows as f64),
+                ("TILE_COLUMNS", tile.columns as f64),
+                ("TILE_DEPTH", tile.depth as f64),
+                transposition,
+            ];
+            let name = format!("tiled_product {:?}", variant.storage);
+            let text = || program::tiled_product(variant);
+            self.gpu.program(&name, &constants, text)?
+        };
         let grid = [
             rows.div_ceil(tile.rows) as u32,
             columns.div_ceil(tile.columns) as u32,
@@ -594,16 +619,15 @@ impl GpuExecutor {
 
     /// The tile for a product of `rows` × `columns`.
     fn tile(&self, rows: usize, columns: usize) -> Tile {
-        let large = 16 * 1024 * 1024;
-        if columns <= 16 {
+        let large = !self.gpu.summary.software && rows * columns >= 16 * 1024 * 1024;
+        if columns <= 16 && !self.gpu.options.large_tiles {
             Tile {
                 rows: 256,
                 columns: 16,
                 depth: 8,
             }
-        } else if !self.gpu.summary.software
-            && rows * columns >= large
-            && self.gpu.limits.max_compute_workgroup_storage_size >= 16 * 1024
+        } else if (large || self.gpu.options.large_tiles)
+            && self.gpu.limits.max_compute_workgroup_storage_size >= LARGE_TILE_STORAGE
         {
             Tile {
                 rows: 128,

@@ -98,6 +98,7 @@ const NUMERICS: &str = include_str!("../../../shaders/lib/numerics.wgsl");
 const ENTRY: &str = include_str!("../../../shaders/lib/entry.wgsl");
 const RESIDENT: &str = include_str!("../../../shaders/lib/resident.wgsl");
 const TILED: &str = include_str!("../../../shaders/tiled_product.wgsl");
+const COOPERATIVE: &str = include_str!("../../../shaders/cooperative_product.wgsl");
 const REPACK: &str = include_str!("../../../shaders/repack.wgsl");
 
 /// Pieces that a kernel's file names in its first line, `// uses: a, b`.
@@ -198,6 +199,20 @@ pub fn tiled_product(variant: Variant) -> String {
         ..variant
     };
     prelude(variant, 1) + TILED
+}
+
+/// The module of the product by cooperative matrices: 16 × 16, factors in f16, sums in f32.
+#[must_use]
+pub fn cooperative_product(variant: Variant) -> String {
+    let variant = Variant {
+        sums: Sums::Workgroup,
+        ..variant
+    };
+    let mut text = String::from("enable wgpu_cooperative_matrix;\n");
+    if variant.storage != Storage::NativeF16 {
+        text.push_str("enable f16;\n");
+    }
+    text + &prelude(variant, 1) + COOPERATIVE
 }
 
 /// The module that moves problems between slots.

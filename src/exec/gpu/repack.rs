@@ -120,14 +120,12 @@ impl GpuExecutor {
                 layout: &program.get_bind_group_layout(0),
                 entries: &entries,
             });
-            let mut encoder = gpu.device.create_command_encoder(&Default::default());
-            {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
+            gpu.submit_pass(|pass| {
                 pass.set_pipeline(&program);
                 pass.set_bind_group(0, &group, &[]);
                 pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
-            }
-            gpu.queue.submit([encoder.finish()]);
+            });
+            gpu.count_dispatches(1, 0);
         }
         gpu.check()
     }

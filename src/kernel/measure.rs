@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Gpu, GpuExecutor};
+use super::product::DENSE_PRODUCT;
+use super::step::COMBINE;
 use crate::error::Result;
-use crate::exec::{Executor, Recording, Scope};
-use crate::kernel::product::DENSE_PRODUCT;
-use crate::kernel::step::COMBINE;
+use crate::exec::{Executor, Gpu, GpuExecutor, Recording, Scope};
 
 /// Figures of one device.
 #[derive(Debug, Clone, Copy, PartialEq)]

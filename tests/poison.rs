@@ -1,0 +1,318 @@
+//! Poisoning as a measurement: slopes against finite differences, budgets, and what attacks do.
+
+mod common;
+
+use proxdiff::app::digits::Digits;
+use proxdiff::app::poison::{Choice, Norm, Settings, Subject, adjoint, measure, perturbed};
+use proxdiff::data::{Dense, Matrix, embedded, numbers};
+use proxdiff::hypergrad::minibatch::{At, row_derivatives};
+use proxdiff::hypergrad::{Settings as Solve, evaluate};
+use proxdiff::kinds::{Method, Precision, Wrt};
+use proxdiff::loss::Loss;
+use proxdiff::map::spectrum::Spectrum;
+use proxdiff::problem::{Perturbation, Rows};
+use proxdiff::{Control, Point, Problem, Specification};
+
+fn slopes(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
+    let at = At {
+        point,
+        w,
+        step: Spectrum::of(problem).step(point.l2),
+    };
+    let z = adjoint(problem, at, &Control::new()).unwrap();
+    let found = row_derivatives(problem, at, &z, &[Wrt::Perturbation]).unwrap();
+    found.perturbation.unwrap()
+}
+
+fn solve(problem: &Problem, point: Point) -> (Vec<f64>, f64) {
+    let settings = Solve {
+        method: None,
+        ..Solve::default()
+    };
+    let control = Control::new();
+    let outcome = evaluate(problem, &[point], &settings, Precision::F64, None, &control)
+        .unwrap()
+        .remove(0);
+    (outcome.solution, outcome.criterion)
+}
+
+#[test]
+fn slopes_are_the_golden_ones() {
+    let case = common::case("g_poison_200x20x3", 0);
+    for golden in &case.points {
+        let (w, _) = solve(&case.problem, golden.point);
+        let found = slopes(&case.problem, golden.point, &w);
+        let error = common::relative_error(&found, golden.perturbation.as_ref().unwrap());
+        assert!(error < 1e-9, "{:?}: {error:e}", golden.point);
+    }
+}
+
+fn digit_rows(digits: &Digits, range: std::ops::Range<usize>) -> Rows {
+    let part = digits.select(&range.collect::<Vec<_>>());
+    Rows {
+        matrix: Matrix::Dense(part.pixels),
+        targets: vec![part.labels],
+        weights: None,
+    }
+}
+
+/// A classifier of small digits with intercept and standardisation: 60 rows train.
+fn classifier() -> Subject {
+    let digits = Digits::draw(400, 6, 2);
+    let train = digit_rows(&digits, 0..120);
+    let mut specification = Specification::new(Loss::Multinomial, train.matrix, train.targets);
+    specification.classes = 10;
+    specification.validation = Some(digit_rows(&digits, 120..240));
+    Subject {
+        specification,
+        point: Point {
+            l1: 0.005,
+            l2: 0.02,
+            target: 0,
+        },
+        test: Some(digit_rows(&digits, 240..400)),
+    }
+}
+
+fn regressor() -> Subject {
+    let data = embedded::diabetes().unwrap();
+    let rows = |chosen: Vec<usize>| {
+        let part = data.select_rows(&chosen);
+        Rows {
+            targets: vec![numbers(&part.targets[0]).unwrap()],
+            matrix: part.matrix,
+            weights: None,
+        }
+    };
+    let train = rows((0..200).collect());
+    let mut specification = Specification::new(Loss::Squared, train.matrix, train.targets);
+    specification.validation = Some(rows((200..320).collect()));
+    Subject {
+        specification,
+        point: Point {
+            l1: 1.0,
+            l2: 0.05,
+            target: 0,
+        },
+        test: Some(rows((320..442).collect())),
+    }
+}
+
+/// Central differences of the criterion, the centre and scale staying those of the clean data.
+#[test]
+fn slopes_are_finite_differences() {
+    for subject in [classifier(), regressor()] {
+        let d = subject.specification.train.matrix.columns();
+        let rows = vec![3, 17, 40];
+        let problem = |values: &[f64]| {
+            let mut specification = subject.specification.clone();
+            specification.criterion_sign = -1.0;
+            specification.perturbation = Some(Perturbation {
+                rows: rows.clone(),
+                values: Dense::new(3, d, values.to_vec()).unwrap(),
+            });
+            Problem::new(specification).unwrap()
+        };
+        let start: Vec<f64> = (0..3 * d).map(|at| 0.01 * (at % 5) as f64).collect();
+        let at_start = problem(&start);
+        let (w, _) = solve(&at_start, subject.point);
+        let found = slopes(&at_start, subject.point, &w);
+        let largest = found.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
+        for at in [0, d / 2, d + 1, 2 * d + d / 3, 3 * d - 1] {
+            let step = 1e-4;
+            let value = |sign: f64| {
+                let mut moved = start.clone();
+                moved[at] += sign * step;
+                solve(&problem(&moved), subject.point).1
+            };
+            let difference = (value(1.0) - value(-1.0)) / (2.0 * step);
+            let error = (found[at] - difference).abs();
+            assert!(
+                error < 1e-6 * largest,
+                "{at}: {} against {difference}",
+                found[at]
+            );
+        }
+    }
+}
+
+fn quick(budget: f64) -> Settings {
+    Settings {
+        budgets: vec![budget],
+        share: 0.3,
+        steps: 6,
+        ..Settings::default()
+    }
+}
+
+#[test]
+fn an_attack_does_more_than_chance_within_its_budget() {
+    for (subject, budget, range) in [
+        (classifier(), 0.5, Some((-1.0, 1.0))),
+        (regressor(), 2.0, None),
+    ] {
+        for norm in [Norm::LInf, Norm::L2] {
+            let settings = Settings {
+                norm,
+                range,
+                ..quick(if norm == Norm::L2 {
+                    2.0 * budget
+                } else {
+                    budget
+                })
+            };
+            let found = measure(&subject, &settings, &Control::new()).unwrap();
+            let at = &found.budgets[0];
+            let clean = found.clean.validation.loss;
+            let chance = at
+                .random
+                .iter()
+                .map(|m| m.validation.loss)
+                .fold(0.0, f64::max);
+            let poisoned = at.poisoned.validation.loss;
+            assert!(
+                poisoned - clean > 2.0 * (chance - clean) && poisoned > clean,
+                "{norm:?}: clean {clean}, chance {chance}, poisoned {poisoned}"
+            );
+            let Matrix::Dense(x) = &subject.specification.train.matrix else {
+                panic!("dense expected")
+            };
+            let after = perturbed(x, &found.rows, &at.perturbation.values);
+            for i in 0..x.rows {
+                let moved: Vec<f64> = after
+                    .row(i)
+                    .iter()
+                    .zip(x.row(i))
+                    .map(|(a, b)| a - b)
+                    .collect();
+                let size = match norm {
+                    Norm::LInf => moved.iter().fold(0.0, |m: f64, p| m.max(p.abs())),
+                    Norm::L2 => Norm::L2.dual(&moved),
+                };
+                let allowed = if found.rows.contains(&i) {
+                    at.budget
+                } else {
+                    0.0
+                };
+                assert!(size <= allowed * (1.0 + 1e-9), "row {i} moved by {size}");
+            }
+            if let Some((low, high)) = range {
+                let inside = |x: &f64| (low - 1e-12..=high + 1e-12).contains(x);
+                assert!(after.values.iter().all(inside));
+            }
+            // The best of an ascent is at least its start.
+            for (trace, attack) in at.traces.iter().zip(&at.attacks) {
+                assert!(trace.iter().all(|loss| loss.is_finite()) && trace.len() == 7);
+                assert!(attack.validation.loss.is_finite());
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_are_chosen_as_asked() {
+    let subject = classifier();
+    let with = |choice: Choice| {
+        let settings = Settings {
+            choice,
+            share: 0.1,
+            steps: 2,
+            ..quick(0.2)
+        };
+        measure(&subject, &settings, &Control::new()).unwrap()
+    };
+    let named = with(Choice::Named(vec![7, 3]));
+    assert_eq!(named.rows, [3, 7]);
+    let (random, influence) = (with(Choice::Random), with(Choice::Influence));
+    assert_eq!((random.rows.len(), influence.rows.len()), (12, 12));
+    // The rows with the largest slopes have, in the mean, larger ones than rows at random.
+    let mean = |ranking: &[(usize, f64)]| ranking.iter().map(|r| r.1).sum::<f64>() / 12.0;
+    assert!(mean(&influence.row_slopes) > 1.3 * mean(&random.row_slopes));
+    assert!(
+        influence
+            .row_slopes
+            .windows(2)
+            .all(|pair| pair[0].1 >= pair[1].1)
+    );
+    assert!(
+        influence
+            .feature_slopes
+            .windows(2)
+            .all(|pair| pair[0].1 >= pair[1].1)
+    );
+}
+
+/// NSID finds about what the exact adjoint finds.
+#[test]
+fn the_stochastic_attack_works_too() {
+    let subject = classifier();
+    let exact = measure(&subject, &quick(0.5), &Control::new()).unwrap();
+    let settings = Settings {
+        method: Method::Nsid,
+        stochastic: (1000, 30),
+        ..quick(0.5)
+    };
+    let sampled = measure(&subject, &settings, &Control::new()).unwrap();
+    let rise = |m: &proxdiff::app::poison::Measurement| {
+        m.budgets[0].poisoned.validation.loss - m.clean.validation.loss
+    };
+    assert!(
+        rise(&sampled) > 0.7 * rise(&exact),
+        "{} of {}",
+        rise(&sampled),
+        rise(&exact)
+    );
+}
+
+#[test]
+fn what_cannot_be_measured_is_an_error_with_a_remedy() {
+    let subject = classifier();
+    let refused = |settings: &Settings, part: &str| {
+        let message = measure(&subject, settings, &Control::new())
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains(part), "{message}");
+    };
+    refused(&quick(0.0), "greater than zero");
+    refused(
+        &Settings {
+            steps: 0,
+            ..quick(0.1)
+        },
+        "at least 1",
+    );
+    refused(
+        &Settings {
+            share: 1.5,
+            ..quick(0.1)
+        },
+        "share",
+    );
+    refused(
+        &Settings {
+            range: Some((0.0, 1.0)),
+            ..quick(0.1)
+        },
+        "outside 0:1",
+    );
+    refused(
+        &Settings {
+            method: Method::Sid,
+            ..quick(0.1)
+        },
+        "nsid",
+    );
+    let named = |rows: Vec<usize>| Settings {
+        choice: Choice::Named(rows),
+        ..quick(0.1)
+    };
+    refused(&named(vec![]), "name at least one");
+    refused(&named(vec![120]), "row 120 of 120");
+    refused(&named(vec![5, 5]), "named twice");
+    let mut without = subject.clone();
+    without.specification.validation = None;
+    assert!(measure(&without, &quick(0.1), &Control::new()).is_err());
+    let control = Control::new();
+    control.cancel();
+    assert!(measure(&subject, &quick(0.1), &control).is_err());
+}
