@@ -44,8 +44,8 @@ use smooth::Smooth;
 use walk::{Form, Walk};
 
 /// Bytes of Cholesky factors that one call hands back at most; without them adjoint solves form
-/// their systems anew, which costs less than fresh memory for more of them.
-const LARGEST_RETAINED: usize = 16 << 20;
+/// their systems anew.
+const LARGEST_RETAINED: usize = 256 << 20;
 /// Coordinates of a support up to which its factor is handed back.
 const LARGEST_RETAINED_SUPPORT: usize = 512;
 
