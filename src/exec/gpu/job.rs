@@ -18,7 +18,7 @@ pub struct Job {
     pub stride: u32,
     /// Bit k: binding k is shared.
     pub shared_bindings: u32,
-    /// Offset of the flags of running problems, or [`NONE`].
+    /// Offset of the flags of running problems, or `u32::MAX` for none.
     pub active: u32,
     /// Offset of every binding.
     pub offsets: [u32; 16],

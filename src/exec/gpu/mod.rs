@@ -2,7 +2,7 @@
 //!
 //! All per-problem buffers lie in two arenas (reals and words), rows × problems with the problem
 //! contiguous, and all shared buffers in two others, so that every kernel has the same bindings and
-//! a batch is narrowed by repacking whole arenas. [`plan`] turns a recording into dispatches; nothing
+//! a batch is narrowed by repacking whole arenas. A plan turns a recording into dispatches; nothing
 //! comes back to the host until a download asks for it.
 
 mod arena;
