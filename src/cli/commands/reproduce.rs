@@ -208,6 +208,13 @@ fn stochastic(arguments: &Stochastic) -> Result<(), Failure> {
 }
 
 fn poisoning(arguments: &Poisoning) -> Result<(), Failure> {
+    if arguments.runtime.asks_for_gpu() {
+        return Err(Error::unsupported(
+            "the poisoning experiment on a GPU",
+            "use --device cpu, where a minibatch costs what its rows cost",
+        )
+        .into());
+    }
     prepare(&arguments.place.out)?;
     let runtime = Runtime::new(&arguments.runtime, None)?;
     let (digits, steps, batch) = match (&arguments.images, &arguments.labels) {
