@@ -23,7 +23,12 @@ fn study(rows: usize, columns: usize) -> Study {
     let mut number = || generator.random_range(-1.0..1.0);
     let x: Vec<f64> = (0..rows * columns).map(|_| number()).collect();
     let y: Vec<f64> = (0..rows)
-        .map(|i| (0..20).map(|j| x[i * columns + j]).sum::<f64>() + 1.5 * number())
+        .map(|i| {
+            (0..columns.min(20))
+                .map(|j| x[i * columns + j])
+                .sum::<f64>()
+                + 1.5 * number()
+        })
         .collect();
     let x = Matrix::Dense(Dense::new(rows, columns, x).expect("a shape"));
     Study {

@@ -24,6 +24,17 @@ pub fn merge(from: &[&Path], into: &Path) -> Result<usize> {
             "name the stores to be joined",
         ));
     };
+    let same = |path: &&&Path| match (path.canonicalize(), into.canonicalize()) {
+        (Ok(path), Ok(into)) => path == into,
+        _ => false,
+    };
+    if let Some(path) = from.iter().find(same) {
+        return Err(Error::value(
+            "merge",
+            format!("{} is both an input and the output", path.display()),
+            "name another file with --out",
+        ));
+    }
     let plan = Store::read(first)?.plan()?;
     let mut target = Store::open(into, &plan)?;
     let mut added = 0;

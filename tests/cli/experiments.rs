@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Folder, as_text, columns, fails, numbers, ok, table};
+use crate::support::{Folder, as_text, columns, fails, numbers, ok, run, table};
 
 fn read(directory: &Path, file: &str) -> Vec<u8> {
     std::fs::read(directory.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
@@ -144,6 +144,37 @@ fn poison_reports_and_saves_perturbed_data() {
     let (p, values) = shape("perturbation.npy");
     assert_eq!(p, [10, 2]);
     assert!(values.iter().all(|v| v.abs() <= 0.5 + 1e-12) && values.iter().any(|v| v.abs() > 0.3));
+}
+
+/// Rows are named as the report names them: by their place in the user's table.
+#[test]
+fn poison_moves_the_rows_that_are_named() {
+    let folder = Folder::new();
+    let data = folder.text("data.csv", &columns(&table(80, 3), &["a", "b", "y"]));
+    let named = |rows: &str, name: &str| {
+        let file = folder.text(&format!("{name}.csv"), rows);
+        let out = as_text(&folder.path(name));
+        let flags = [
+            "--budget", "0.2", "--steps", "2", "--rows", &file, "--out", &out,
+        ];
+        run(&[&["poison", &data], &flags[..]].concat())
+    };
+    // Of all 80 rows 48 train: of each it is said whether it may move, and those that may are moved.
+    let (mut moved, mut held_out) = (0, 0);
+    for row in 0..16 {
+        let name = format!("row{row}");
+        let output = named(&format!("{row}\n"), &name);
+        if output.status.success() {
+            let found = json(&folder.path(&name), "poison.json");
+            assert_eq!(found["row_slopes"][0]["row"].as_u64(), Some(row), "{found}");
+            moved += 1;
+        } else {
+            let line = String::from_utf8(output.stderr).unwrap();
+            assert!(line.contains("is no training row"), "{line}");
+            held_out += 1;
+        }
+    }
+    assert!(moved > 0 && held_out > 0, "{moved} and {held_out}");
 }
 
 #[test]

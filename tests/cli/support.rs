@@ -16,7 +16,12 @@ pub fn program() -> Command {
 
 /// Runs the program.
 pub fn run(arguments: &[&str]) -> Output {
-    program().args(arguments).output().unwrap()
+    let mut program = program();
+    // Without it some drivers complain on standard error.
+    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
+        program.env("XDG_RUNTIME_DIR", std::env::temp_dir());
+    }
+    program.args(arguments).output().unwrap()
 }
 
 /// Standard output of a run that must succeed and keep standard error empty.

@@ -123,12 +123,12 @@ fn ill_conditioned(golden: &GoldenPoint) -> bool {
 
 /// The same, where the Neumann series ends soon.
 fn contracting(golden: &GoldenPoint) -> bool {
-    golden.condition < 1e3 && golden.aidfp_iterations <= 1_000.0
+    golden.condition < 1e3 && golden.aidfp_iterations <= 500.0
 }
 
 /// The same, where Picard steps do.
 fn quick(golden: &GoldenPoint) -> bool {
-    golden.condition < 1e3 && golden.aidfp_iterations <= 300.0
+    golden.condition < 1e3 && golden.aidfp_iterations <= 120.0
 }
 
 /// Where f64 itself resolves nine digits of the hypergradient.

@@ -1,6 +1,6 @@
 //! One plan done in different ways has the same cells.
 
-use crate::support::{Folder, json, ok};
+use crate::support::{Folder, fails, json, ok};
 use crate::table::Table;
 
 /// Linear data with a header, two groups and weights, made without a generator.
@@ -119,6 +119,8 @@ fn threads_processes_and_shards_change_no_bit() {
     ok(&[&["runs", "merge"], &names[..], &["--out", &merged]].concat());
     assert_eq!(one.rows, Table::cells(&merged).rows, "shards");
     // Merging again adds nothing.
+    let line = fails(&["runs", "merge", &parts[0], &merged, "--out", &merged], 1);
+    assert!(line.contains("both an input and the output"), "{line}");
     let again = ok(&["runs", "merge", &parts[0], "--out", &merged]);
     assert!(again.starts_with("0 units added"), "{again}");
     assert!(ok(&["runs", "verify", &merged, &parts[1]]).contains("sound"));

@@ -156,7 +156,7 @@ const SHOWN: usize = 10;
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     check_flags(arguments)?;
-    let settings = settings(arguments)?;
+    let mut settings = settings(arguments)?;
     std::fs::create_dir_all(&arguments.out)
         .map_err(|source| Failure::unwritable(&arguments.out, source))?;
     let runtime = Runtime::new(&arguments.runtime, None)?;
@@ -181,6 +181,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     )?;
     let share = attack.test_fraction.unwrap_or(TEST_SHARE);
     let (specification, test, training_rows) = study.subject(share, test.as_ref())?;
+    if let (Choice::Named(rows), Some(training)) = (&mut settings.choice, &training_rows) {
+        *rows = positions(rows, training)?;
+    }
     let l1_max = || -> Result<f64, Failure> {
         let problem = crate::problem::Problem::new(specification.clone())?;
         Ok(problem.l1_max(0, 0.0))
@@ -242,6 +245,24 @@ fn single(flag: &str, list: &[f64]) -> Result<f64, Failure> {
             "poison measures one model; give {flag} a single value"
         ))),
     }
+}
+
+/// Where rows of the user's table lie among the training rows.
+fn positions(rows: &[usize], training: &[usize]) -> Result<Vec<usize>, Failure> {
+    let position = |&row: &usize| {
+        training
+            .iter()
+            .position(|&known| known == row)
+            .ok_or_else(|| {
+                Error::value(
+                    "--rows",
+                    format!("row {row} of the table is no training row: it is held out"),
+                    "name rows that the report of a run with --rows influence shows, from 0",
+                )
+                .into()
+            })
+    };
+    rows.iter().map(position).collect()
 }
 
 fn settings(arguments: &Arguments) -> Result<poison::Settings, Failure> {

@@ -195,11 +195,21 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
     let mut table = plain(&[
         "store", "study", "points", "folds", "cells", "done", "started", "state",
     ]);
-    let mut records = Vec::new();
+    let (mut records, mut damaged) = (Vec::new(), Vec::new());
     for place in places {
         for path in stores_in(place)? {
-            let store = Store::read(&path)?;
-            let (plan, tally, sessions) = (store.plan()?, store.tally()?, store.sessions()?);
+            let read = || -> Result<_, Error> {
+                let store = Store::read(&path)?;
+                Ok((store.plan()?, store.tally()?, store.sessions()?))
+            };
+            // A damaged store must not hide the others.
+            let (plan, tally, sessions) = match read() {
+                Ok(parts) => parts,
+                Err(error) => {
+                    damaged.push(error);
+                    continue;
+                }
+            };
             let names: Vec<&str> = plan.studies.iter().map(|s| s.name.as_str()).collect();
             let points: usize = plan.studies.iter().map(|s| s.points.len()).sum();
             let folds: usize = plan
@@ -235,7 +245,11 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
         ListFormat::Table => titled("Stores", table, &[0, 1, 6, 7]),
         ListFormat::Json => format!("{}\n", serde_json::Value::from(records)),
     };
-    write(&text, None)
+    write(&text, None)?;
+    damaged
+        .into_iter()
+        .next()
+        .map_or(Ok(()), |error| Err(error.into()))
 }
 
 fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Result<(), Failure> {
