@@ -12,8 +12,10 @@ use crate::path::{self, PathSettings, RestrictedFactor, RestrictedMethod};
 use crate::problem::{Point, Problem};
 use crate::real::{convert, widen};
 
+use super::along;
 use super::offload;
 use super::outcome::{Hypergradient, Outcome};
+use super::prepared::Prepared;
 use super::report::diagnose;
 use super::settings::Settings;
 use super::stage::Stage;
@@ -62,6 +64,31 @@ pub fn evaluate_along(
     warm: Option<&[WarmStart]>,
     control: &Control,
 ) -> Result<Vec<Outcome>> {
+    let prepared = Prepared::new();
+    let along = (points, paths);
+    evaluate_prepared(
+        problem,
+        &prepared,
+        along,
+        settings,
+        precision,
+        (warm, control),
+    )
+}
+
+/// The same for a problem of which much was prepared before: `prepared` was made for this problem
+/// and none other.
+///
+/// # Errors
+/// Those of [`evaluate_along`].
+pub fn evaluate_prepared(
+    problem: &Problem,
+    prepared: &Prepared,
+    (points, paths): (&[Point], Option<&[Vec<usize>]>),
+    settings: &Settings,
+    precision: Precision,
+    (warm, control): (Option<&[WarmStart]>, &Control),
+) -> Result<Vec<Outcome>> {
     settings.validate()?;
     problem.check_points(points)?;
     settings.check_against(problem)?;
@@ -69,10 +96,10 @@ pub fn evaluate_along(
     let along = (points, paths);
     let work = || match (&settings.device, precision) {
         (Device::Cpu, Precision::F64) => {
-            evaluate_in::<f64>(problem, along, settings, warm, control)
+            evaluate_in::<f64>(problem, prepared, along, settings, (warm, control))
         }
         (Device::Cpu, Precision::F32) => {
-            evaluate_in::<f32>(problem, along, settings, warm, control)
+            evaluate_in::<f32>(problem, prepared, along, settings, (warm, control))
         }
         _ => offload::evaluate(problem, points, settings, precision, warm, control),
     };
@@ -128,12 +155,12 @@ pub(super) struct Solved<R> {
 
 pub(super) fn evaluate_in<R: Twinned>(
     problem: &Problem,
+    prepared: &Prepared,
     (points, paths): (&[Point], Option<&[Vec<usize>]>),
     settings: &Settings,
-    warm: Option<&[WarmStart]>,
-    control: &Control,
+    (warm, control): (Option<&[WarmStart]>, &Control),
 ) -> Result<Vec<Outcome>> {
-    let spectrum = Spectrum::of(problem);
+    let spectrum = prepared.spectrum(problem);
     spectrum.check_convex()?;
     log::info!(
         "{} points, {} × {} ({} coordinates), {}, {} loss, {} penalty; L = {:.4e}, mu = {:.4e} by {:?}; method {:?}, solver {:?}",
@@ -150,7 +177,11 @@ pub(super) fn evaluate_in<R: Twinned>(
         settings.method,
         settings.solver,
     );
-    let solved = solve::<R>(problem, (points, paths), &spectrum, settings, warm, control)?;
+    if R::NAME == "f64" && along::serves(problem, settings) {
+        let along = (points, paths);
+        return along::evaluate(problem, prepared, along, settings, warm, control);
+    }
+    let solved = solve::<R>(problem, (points, paths), spectrum, settings, warm, control)?;
     let numbers = 16 * problem.coordinates()
         + (6 * problem.train.rows() + 4 * problem.criterion.sample.rows()) * problem.classes;
     let together = (MEMORY / (8 * numbers * LANES)).max(1) * LANES;
@@ -161,7 +192,7 @@ pub(super) fn evaluate_in<R: Twinned>(
         outcomes.extend(differentiate(
             problem,
             &points[range],
-            &spectrum,
+            spectrum,
             settings,
             (chunk, warm),
             control,

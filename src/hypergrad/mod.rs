@@ -1,5 +1,6 @@
 //! Solutions, hypergradients and diagnostics for a batch of points of one problem.
 
+mod along;
 mod backwards;
 mod curve;
 mod diagnose;
@@ -9,6 +10,7 @@ mod implicit;
 pub mod minibatch;
 mod offload;
 mod outcome;
+mod prepared;
 mod report;
 mod sampled;
 mod settings;
@@ -17,6 +19,7 @@ mod sums;
 mod unrolled;
 
 pub use curve::{CurvePoint, curve, iterates, sampled_curve};
-pub use evaluate::{WarmStart, evaluate, evaluate_along};
+pub use evaluate::{WarmStart, evaluate, evaluate_along, evaluate_prepared};
 pub use outcome::{Hypergradient, Outcome, Warning, WarningKind};
+pub use prepared::Prepared;
 pub use settings::{MinibatchSteps, Settings, StochasticSettings};

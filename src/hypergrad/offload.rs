@@ -11,17 +11,19 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::control::Control;
 use crate::error::{DeviceFault, Error, Result};
-use crate::exec::{Device, Gpu};
+use crate::exec::{Device, Gpu, Twinned};
 use crate::kinds::{Method, Precision, Solver, Wrt};
 use crate::problem::{Point, Problem};
 
 use super::evaluate::{WarmStart, evaluate_in};
 use super::outcome::Outcome;
+use super::prepared::Prepared;
 use super::settings::Settings;
 
 /// What every chunk shares.
 struct Work<'a> {
     problem: &'a Problem,
+    prepared: Prepared,
     points: &'a [Point],
     settings: &'a Settings,
     precision: Precision,
@@ -48,6 +50,7 @@ pub fn evaluate(
     check(settings, precision)?;
     let work = Work {
         problem,
+        prepared: Prepared::new(),
         points,
         settings,
         precision,
@@ -193,16 +196,16 @@ impl Work<'_> {
         match (device, self.precision) {
             (Device::Gpu(_), Precision::F32) => {
                 let settings = first_order(on(device.clone()));
-                evaluate_in::<f32>(self.problem, (points, None), &settings, warm, self.control)
+                self.evaluate::<f32>(points, &settings, warm)
             }
             (Device::Gpu(_), Precision::F64) => self.refined(device, points, warm),
             (_, Precision::F32) => {
                 let settings = on(Device::Cpu);
-                evaluate_in::<f32>(self.problem, (points, None), &settings, warm, self.control)
+                self.evaluate::<f32>(points, &settings, warm)
             }
             (_, Precision::F64) => {
                 let settings = on(Device::Cpu);
-                evaluate_in::<f64>(self.problem, (points, None), &settings, warm, self.control)
+                self.evaluate::<f64>(points, &settings, warm)
             }
         }
     }
@@ -235,13 +238,17 @@ impl Work<'_> {
             method,
             ..self.settings.clone()
         };
-        evaluate_in::<f64>(
-            self.problem,
-            (points, None),
-            &settings,
-            Some(&starts),
-            self.control,
-        )
+        self.evaluate::<f64>(points, &settings, Some(&starts))
+    }
+
+    fn evaluate<R: Twinned>(
+        &self,
+        points: &[Point],
+        settings: &Settings,
+        warm: Option<&[WarmStart]>,
+    ) -> Result<Vec<Outcome>> {
+        let (along, rest) = ((points, None), (warm, self.control));
+        evaluate_in::<R>(self.problem, &self.prepared, along, settings, rest)
     }
 }
 

@@ -4,8 +4,10 @@ use rayon::prelude::*;
 
 use crate::error::Result;
 use crate::exec::{Executor, Recording, Scope, Twinned};
+use crate::iterate::Progress;
 use crate::kernel::step::DISTANCE;
 use crate::map::FixedPointMap;
+use crate::map::spectrum::Step;
 use crate::problem::Problem;
 use crate::real::{convert, widen};
 
@@ -60,41 +62,59 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
             gamma: step.gamma,
             loss: losses[at],
         };
-        let margin = evidence.kink_margin();
+        let measured = (criteria[at], residuals[at]);
         let d = &differentiated[at];
-        let certified = margin.is_infinite()
-            || (step.contraction < 1.0
-                && margin > residuals[at] * step.contraction / (1.0 - step.contraction));
-        let contraction = contractions.as_ref().map(|contractions| contractions[at]);
-        Outcome {
-            point,
-            status: solved[at].progress.status.worse(d.progress.status),
-            steps: solved[at].progress.steps,
-            linear_steps: d.progress.steps,
-            objective: evidence.objective(),
-            criterion: criteria[at],
-            hypergradient: d.hypergradient.clone(),
-            support: evidence.support(),
-            residual: residuals[at],
-            duality_gap: evidence.duality_gap().filter(|gap| gap.is_finite()),
-            linear_residual: d.linear_residual,
-            kink_margin: margin.is_finite().then_some(margin),
-            certified,
-            contraction,
-            adjoint_error_bound: contraction.zip(d.linear_residual).map(|(q, residual)| {
-                residual * criterion_norms[at] * (2.0 - q) / (1.0 - q).max(0.0)
-            }),
-            warnings: warnings(
-                stage.problem,
-                (d.singular, certified, margin),
-                step.contraction,
-                settings,
-            ),
-            solution: solved[at].w.clone(),
-            adjoint: d.v.clone(),
-        }
+        let mut outcome = outcome(&evidence, &step, solved[at].progress, d, measured, settings);
+        outcome.contraction = contractions.as_ref().map(|contractions| contractions[at]);
+        outcome.adjoint_error_bound = outcome
+            .contraction
+            .zip(d.linear_residual)
+            .map(|(q, residual)| residual * criterion_norms[at] * (2.0 - q) / (1.0 - q).max(0.0));
+        outcome
     });
     Ok(outcomes.collect())
+}
+
+/// The outcome of a point from the evidence; `measured` are its criterion and its residual
+/// ‖Φ(w) − w‖/γ.
+pub(super) fn outcome(
+    evidence: &Evidence<'_>,
+    step: &Step,
+    progress: Progress,
+    differentiated: &Differentiated,
+    (criterion, residual): (f64, f64),
+    settings: &Settings,
+) -> Outcome {
+    let d = differentiated;
+    let margin = evidence.kink_margin();
+    let certified = margin.is_infinite()
+        || (step.contraction < 1.0
+            && margin > residual * step.contraction / (1.0 - step.contraction));
+    Outcome {
+        point: evidence.point,
+        status: progress.status.worse(d.progress.status),
+        steps: progress.steps,
+        linear_steps: d.progress.steps,
+        objective: evidence.objective(),
+        criterion,
+        hypergradient: d.hypergradient.clone(),
+        support: evidence.support(),
+        residual,
+        duality_gap: evidence.duality_gap().filter(|gap| gap.is_finite()),
+        linear_residual: d.linear_residual,
+        kink_margin: margin.is_finite().then_some(margin),
+        certified,
+        contraction: None,
+        adjoint_error_bound: None,
+        warnings: warnings(
+            evidence.problem,
+            (d.singular, certified, margin),
+            step.contraction,
+            settings,
+        ),
+        solution: evidence.w.to_vec(),
+        adjoint: d.v.clone(),
+    }
 }
 
 /// What the user should know about a point.

@@ -23,7 +23,7 @@ pub struct Settings {
     pub max_steps: usize,
     /// Reverse ITD through the last k steps only (default: all).
     pub truncate: Option<usize>,
-    /// The preconditioner of AID-CG (default: the diagonal).
+    /// The preconditioner of AID-CG (default: the Cholesky factor where there is one).
     pub preconditioner: Preconditioner,
     /// Estimate the contraction on the support and the error bound that needs it (default: off).
     pub contraction: bool,
@@ -45,7 +45,7 @@ impl Default for Settings {
             tolerance: None,
             max_steps: 100_000,
             truncate: None,
-            preconditioner: Preconditioner::Diagonal,
+            preconditioner: Preconditioner::default(),
             contraction: false,
             stochastic: StochasticSettings::default(),
             threads: 0,

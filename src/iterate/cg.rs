@@ -60,7 +60,7 @@ impl<'a> RestrictedCg<'a> {
         let p = map.coordinates;
         let diagonal = match preconditioner {
             Preconditioner::None => None,
-            Preconditioner::Diagonal => {
+            Preconditioner::Diagonal | Preconditioner::Cholesky => {
                 let diagonal = executor.allocate(Scope::PerProblem, p);
                 let mut recording = Recording::new();
                 map.hessian_diagonal(executor, &mut recording, diagonal);

@@ -260,8 +260,7 @@ fn prox<R: Real>(arguments: &mut Arguments<'_, R>) {
                 NON_NEGATIVE => {
                     let threshold = bound.threshold(j);
                     for lane in 0..LANES {
-                        let shifted = u[lane] - threshold[lane];
-                        w[lane] = shifted - penalty::clip(shifted, R::neg_infinity(), R::zero());
+                        w[lane] = penalty::positive_threshold(u[lane], threshold[lane]);
                     }
                 }
                 _ => {

@@ -7,21 +7,53 @@ use crate::data::design::Design;
 use crate::data::matrix::Matrix;
 use crate::real::Real;
 
-use super::vector::{axpy_wide, inner, vectorized};
+use super::vector::{axpy_wide, inner, inner_four, vectorized};
+
+/// Rows that are turned into columns together.
+const TILE: usize = 16;
 
 /// n × columns design X̂.
+#[derive(Debug, Clone)]
 pub(super) struct Columns<R> {
     pub(super) rows: usize,
     pub(super) count: usize,
     storage: Storage<R>,
 }
 
+#[derive(Debug, Clone)]
 enum Storage<R> {
-    /// `[j * rows + i]`.
-    Dense(Vec<R>),
+    Dense(DenseColumns<R>),
     Sparse(SparseColumns<R>),
 }
 
+#[derive(Debug, Clone)]
+struct DenseColumns<R> {
+    /// `[j * rows + i]`.
+    values: Vec<R>,
+    /// Per column the row past its last entry that is not zero: a triangular factor of the rows costs
+    /// half of a full design.
+    heights: Vec<usize>,
+}
+
+impl<R: Real> DenseColumns<R> {
+    fn new(values: Vec<R>, rows: usize, count: usize) -> Self {
+        let height = |j: usize| {
+            let column = &values[j * rows..(j + 1) * rows];
+            let last = column.iter().rposition(|&x| x != R::zero());
+            last.map_or(0, |last| last + 1)
+        };
+        let heights = (0..count).map(height).collect();
+        Self { values, heights }
+    }
+
+    /// Column j down to its last entry that is not zero.
+    #[inline(always)]
+    fn column(&self, j: usize, rows: usize) -> &[R] {
+        &self.values[j * rows..j * rows + self.heights[j]]
+    }
+}
+
+#[derive(Debug, Clone)]
 struct SparseColumns<R> {
     starts: Vec<usize>,
     indices: Vec<u32>,
@@ -37,12 +69,15 @@ impl<R: Real> Columns<R> {
         let storage = match &design.matrix {
             Matrix::Dense(m) => {
                 let mut values = vec![R::zero(); rows * count];
-                for i in 0..rows {
-                    for (j, &x) in m.row(i).iter().enumerate() {
-                        values[j * rows + i] = R::of(x);
+                // Tiles of a few rows keep both sides in the nearest cache.
+                for first in (0..rows).step_by(TILE) {
+                    for j in 0..count {
+                        for i in first..(first + TILE).min(rows) {
+                            values[j * rows + i] = R::of(m.values[i * count + j]);
+                        }
                     }
                 }
-                Storage::Dense(values)
+                Storage::Dense(DenseColumns::new(values, rows, count))
             }
             Matrix::Sparse(m) => {
                 let by_columns = m.transposed();
@@ -73,7 +108,7 @@ impl<R: Real> Columns<R> {
     /// All entries of a dense design, column-major.
     pub(super) fn dense(&self) -> Option<&[R]> {
         match &self.storage {
-            Storage::Dense(values) => Some(values),
+            Storage::Dense(dense) => Some(&dense.values),
             Storage::Sparse(_) => None,
         }
     }
@@ -90,7 +125,8 @@ impl<R: Real> Columns<R> {
     #[inline(always)]
     pub(super) fn for_each_stored(&self, j: usize, mut visit: impl FnMut(usize, f64)) {
         match &self.storage {
-            Storage::Dense(values) => values[j * self.rows..(j + 1) * self.rows]
+            Storage::Dense(dense) => dense
+                .column(j, self.rows)
                 .iter()
                 .enumerate()
                 .for_each(|(i, &x)| visit(i, x.to_f64())),
@@ -106,11 +142,11 @@ impl<R: Real> Columns<R> {
     /// x̂_jᵀ v, where `total` is Σ v_i.
     pub(super) fn dot(&self, j: usize, v: &[f64], total: f64) -> f64 {
         match &self.storage {
-            Storage::Dense(values) => {
-                let column = &values[j * self.rows..(j + 1) * self.rows];
+            Storage::Dense(dense) => {
+                let column = dense.column(j, self.rows);
                 vectorized(
                     #[inline(always)]
-                    || inner(column, v),
+                    || inner(column, &v[..column.len()]),
                 )
             }
             Storage::Sparse(s) => {
@@ -129,8 +165,8 @@ impl<R: Real> Columns<R> {
     /// v ← v + α x̂_j.
     pub(super) fn add_scaled(&self, j: usize, alpha: f64, v: &mut [f64]) {
         match &self.storage {
-            Storage::Dense(values) => {
-                let column = &values[j * self.rows..(j + 1) * self.rows];
+            Storage::Dense(dense) => {
+                let column = dense.column(j, self.rows);
                 vectorized(
                     #[inline(always)]
                     || axpy_wide(alpha, column, v),
@@ -150,26 +186,36 @@ impl<R: Real> Columns<R> {
     pub(super) fn apply(&self, w: impl Fn(usize) -> f64, out: &mut [f64]) {
         out.fill(0.0);
         match &self.storage {
-            Storage::Dense(values) => {
+            Storage::Dense(dense) => {
                 let rows = self.rows;
                 let used: Vec<usize> = (0..self.count).filter(|&j| w(j) != 0.0).collect();
                 vectorized(
                     #[inline(always)]
                     || {
-                        let mut four = used.chunks_exact(4);
-                        for js in &mut four {
-                            let [a, b, c, d] = [0, 1, 2, 3].map(
+                        let mut at = 0;
+                        while at + 4 <= used.len() {
+                            let js = [used[at], used[at + 1], used[at + 2], used[at + 3]];
+                            let mut height = 0;
+                            for j in js {
+                                height = height.max(dense.heights[j]);
+                            }
+                            let [a, b, c, d] = js.map(
                                 #[inline(always)]
-                                |k: usize| &values[js[k] * rows..(js[k] + 1) * rows],
+                                |j| &dense.values[j * rows..][..height],
                             );
-                            let (wa, wb, wc, wd) = (w(js[0]), w(js[1]), w(js[2]), w(js[3]));
-                            for (i, out) in out.iter_mut().enumerate().take(rows) {
-                                *out += (a[i].to_f64() * wa + b[i].to_f64() * wb)
+                            let [wa, wb, wc, wd] = js.map(
+                                #[inline(always)]
+                                |j| w(j),
+                            );
+                            let out = &mut out[..height];
+                            for i in 0..height {
+                                out[i] += (a[i].to_f64() * wa + b[i].to_f64() * wb)
                                     + (c[i].to_f64() * wc + d[i].to_f64() * wd);
                             }
+                            at += 4;
                         }
-                        for &j in four.remainder() {
-                            axpy_wide(w(j), &values[j * rows..(j + 1) * rows], out);
+                        for &j in &used[at..] {
+                            axpy_wide(w(j), dense.column(j, rows), out);
                         }
                     },
                 );
@@ -193,13 +239,30 @@ impl<R: Real> Columns<R> {
     /// X̂ᵀ v for one predictor: `visit(column, value)`.
     pub(super) fn transposed(&self, v: &[f64], mut visit: impl FnMut(usize, f64)) {
         match &self.storage {
-            Storage::Dense(values) => {
+            Storage::Dense(dense) => {
                 let rows = self.rows;
                 vectorized(
                     #[inline(always)]
                     || {
-                        for (j, column) in values.chunks_exact(rows).enumerate() {
-                            visit(j, inner(column, v));
+                        let mut j = 0;
+                        while j + 4 <= self.count {
+                            let mut height = 0;
+                            for k in j..j + 4 {
+                                height = height.max(dense.heights[k]);
+                            }
+                            let four = [0, 1, 2, 3].map(
+                                #[inline(always)]
+                                |k: usize| &dense.values[(j + k) * rows..][..height],
+                            );
+                            let products = inner_four(four, &v[..height]);
+                            for k in 0..4 {
+                                visit(j + k, products[k]);
+                            }
+                            j += 4;
+                        }
+                        for j in j..self.count {
+                            let column = dense.column(j, rows);
+                            visit(j, inner(column, &v[..column.len()]));
                         }
                     },
                 );

@@ -18,8 +18,9 @@
 use crate::real::Real;
 
 use super::cholesky;
-use super::quadratic::{FaceFactor, LARGEST_CHOLESKY};
+use super::quadratic::{FaceFactor, LARGEST_CHOLESKY, Triangle};
 use super::regularizer::{Face, Regularizer, Rule};
+use super::vector::add_columns;
 use super::walk::{Walk, quadratic_model};
 
 /// Steps of iterative refinement at most; f64 needs one.
@@ -59,6 +60,7 @@ impl<R: Real> Walk<'_, '_, R> {
             self.evaluate();
         }
         let (mut last, mut rounding) = (f64::INFINITY, 0.0);
+        let mut delta = vec![0.0; self.w.len()];
         for refinement in 0..=REFINEMENTS {
             let mut rho: Vec<R> = Vec::with_capacity(factor.set.len());
             let mut size = 0.0;
@@ -76,26 +78,19 @@ impl<R: Real> Walk<'_, '_, R> {
             }
             last = size;
             cholesky::solve(&factor.factor, &mut rho);
+            delta.fill(0.0);
             let mut largest = 0.0f64;
             for (&j, &step) in factor.set.iter().zip(&rho) {
-                let step = step.to_f64();
-                let w = &mut self.w[j as usize];
-                *w -= step;
-                if *w != 0.0 {
-                    largest = largest.max((step / *w).abs());
+                let (step, j) = (step.to_f64(), j as usize);
+                delta[j] = -step;
+                self.w[j] -= step;
+                if self.w[j] != 0.0 {
+                    largest = largest.max((step / self.w[j]).abs());
                 }
             }
-            match &self.smooth.gram {
-                // A correction so small is carried through the Hessian as well as anew.
-                Some(gram) if refinement > 0 && largest < 1e-7 && R::NAME == "f64" => {
-                    let p = self.smooth.p;
-                    for (&j, &step) in factor.set.iter().zip(&rho) {
-                        let column = &gram[j as usize * p..(j as usize + 1) * p];
-                        for (g, &h) in self.gradient.iter_mut().zip(column) {
-                            *g -= step.to_f64() * h.to_f64();
-                        }
-                    }
-                }
+            match self.smooth.hessian_in_full() {
+                // A correction so small is carried through the Hessian as well as formed anew.
+                Some(hessian) if refinement > 0 && largest < 1e-7 => self.carry(hessian, &delta),
                 _ => self.evaluate(),
             }
             if refinement == 0 {
@@ -114,6 +109,19 @@ impl<R: Real> Walk<'_, '_, R> {
         self.w = before;
         self.evaluate();
         false
+    }
+
+    /// Predictors, residuals and gradient after w has moved by `delta`, for a quadratic loss.
+    fn carry(&mut self, hessian: &[f64], delta: &[f64]) {
+        let mut change = vec![0.0; self.z.len()];
+        self.smooth.predictors(delta, &mut change);
+        for (z, change) in self.z.iter_mut().zip(&change) {
+            *z += change;
+        }
+        self.smooth
+            .residuals(&self.z, self.target, &mut self.residuals);
+        add_columns(hessian, delta, &mut self.gradient);
+        self.stale = false;
     }
 
     /// The face of every coordinate, blocks of one coordinate only.
@@ -153,7 +161,7 @@ impl<R: Real> Walk<'_, '_, R> {
             &self.gradient,
         );
         let all: Vec<u32> = (0..face.len() as u32).collect();
-        let mut factor = model.face_matrix(&vec![2; face.len()], &all);
+        let mut factor = model.face_matrix(&vec![2; face.len()], &all, Triangle::Lower);
         if cholesky::factor(&mut factor, face.len()) {
             for _ in 0..3 {
                 let rho = self.face_residual(regularizer);

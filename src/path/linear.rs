@@ -179,7 +179,7 @@ impl<'m, R: Real> Cycle<'m, R> {
             self.r[j] = R::of(rhs[j] / scale);
             self.inverse[j] = match preconditioner {
                 Preconditioner::None => R::one(),
-                Preconditioner::Diagonal => R::one() / self.matrix[j * m + j],
+                _ => R::one() / self.matrix[j * m + j],
             };
         }
         let epsilon = <R as num_traits::Float>::epsilon().to_f64();

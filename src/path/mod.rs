@@ -21,6 +21,7 @@ use crate::kinds::Status;
 use crate::problem::{Point, Problem};
 use crate::real::Real;
 
+mod arrival;
 mod cholesky;
 mod columns;
 mod finish;
@@ -39,8 +40,10 @@ mod tests;
 
 pub use restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, solve_restricted};
 
+pub use arrival::{Arrival, CriterionColumns};
+
 use regularizer::{Blocks, Regularizer};
-use smooth::Smooth;
+use smooth::{Parts, Smooth};
 use walk::{Form, Walk};
 
 /// Bytes of Cholesky factors that one call hands back at most; without them adjoint solves form
@@ -48,6 +51,36 @@ use walk::{Form, Walk};
 const LARGEST_RETAINED: usize = 256 << 20;
 /// Coordinates of a support up to which its factor is handed back.
 const LARGEST_RETAINED_SUPPORT: usize = 512;
+
+/// What all solves of one problem share: the design by columns, and the Hessian of a quadratic loss
+/// where it is small. Made once and handed to every call with the same problem.
+#[derive(Debug, Clone)]
+pub struct Prepared<R> {
+    parts: Parts<R>,
+    blocks: Blocks,
+}
+
+impl<R: Real> Prepared<R> {
+    /// Prepares a problem.
+    #[must_use]
+    pub fn new(problem: &Problem) -> Self {
+        Self::in_form(problem, Form::Auto)
+    }
+
+    fn in_form(problem: &Problem, form: Form) -> Self {
+        let allow_gram = form != Form::Residual;
+        Self {
+            parts: Parts::new(&problem.train, problem.loss, problem.classes, allow_gram),
+            blocks: Blocks::new(problem),
+        }
+    }
+
+    /// True when the Hessian is formed: products with it cost p² operations, whatever the rows.
+    #[must_use]
+    pub fn has_hessian(&self) -> bool {
+        self.parts.gram.is_some()
+    }
+}
 
 /// When the path solver stops.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -106,8 +139,56 @@ pub fn solve_along<R: Real>(
     settings: &PathSettings,
     control: &Control,
 ) -> Result<Vec<PathSolution<R>>> {
+    let prepared = Prepared::new(problem);
+    let limits = (settings, control);
+    solve_prepared(problem, &prepared, (points, paths), warm, limits)
+}
+
+/// The same for a prepared problem.
+///
+/// # Errors
+/// Those of [`solve_along`].
+pub fn solve_prepared<R: Real>(
+    problem: &Problem,
+    prepared: &Prepared<R>,
+    (points, paths): (&[Point], &[Vec<usize>]),
+    warm: Option<&[Vec<f64>]>,
+    (settings, control): (&PathSettings, &Control),
+) -> Result<Vec<PathSolution<R>>> {
     check_paths(points, paths)?;
-    solve_in_form(problem, points, paths, warm, settings, control, Form::Auto)
+    let largest_factor = LARGEST_RETAINED / (size_of::<R>() * points.len().max(1));
+    let keep = |arrival: Arrival<'_, R>| arrival.into_solution(largest_factor);
+    let along = (points, paths);
+    let limits = (settings, control);
+    visit_in_form(problem, prepared, along, warm, limits, Form::Auto, keep)
+}
+
+/// Solves all points and hands each to `visit` where the path has just arrived, with everything
+/// that is known there; what `visit` makes of them is returned in the order of `points`.
+///
+/// # Errors
+/// Those of [`solve_along`].
+pub fn visit_along<R: Real, T: Send>(
+    problem: &Problem,
+    prepared: &Prepared<R>,
+    (points, paths): (&[Point], Option<&[Vec<usize>]>),
+    warm: Option<&[Vec<f64>]>,
+    limits: (&PathSettings, &Control),
+    visit: impl Fn(Arrival<'_, R>) -> T + Sync,
+) -> Result<Vec<T>> {
+    let by_ridge;
+    let paths = match paths {
+        Some(paths) => {
+            check_paths(points, paths)?;
+            paths
+        }
+        None => {
+            by_ridge = paths_by_ridge(points);
+            &by_ridge
+        }
+    };
+    let along = (points, paths);
+    visit_in_form(problem, prepared, along, warm, limits, Form::Auto, visit)
 }
 
 /// Points of the same target and λ₂ in decreasing l1.
@@ -148,6 +229,8 @@ fn check_paths(points: &[Point], paths: &[Vec<usize>]) -> Result<()> {
     ))
 }
 
+/// The solutions by a model of a given form.
+#[cfg(test)]
 fn solve_in_form<R: Real>(
     problem: &Problem,
     points: &[Point],
@@ -157,13 +240,34 @@ fn solve_in_form<R: Real>(
     control: &Control,
     form: Form,
 ) -> Result<Vec<PathSolution<R>>> {
+    let prepared = Prepared::in_form(problem, form);
+    let keep = |arrival: Arrival<'_, R>| arrival.into_solution(usize::MAX);
+    let limits = (settings, control);
+    visit_in_form(
+        problem,
+        &prepared,
+        (points, units),
+        warm,
+        limits,
+        form,
+        keep,
+    )
+}
+
+fn visit_in_form<R: Real, T: Send>(
+    problem: &Problem,
+    prepared: &Prepared<R>,
+    (points, units): (&[Point], &[Vec<usize>]),
+    warm: Option<&[Vec<f64>]>,
+    (settings, control): (&PathSettings, &Control),
+    form: Form,
+    visit: impl Fn(Arrival<'_, R>) -> T + Sync,
+) -> Result<Vec<T>> {
     problem.check_points(points)?;
     check_warm_starts(problem, points, warm)?;
-    let smooth = Smooth::<R>::new(problem, form != Form::Residual);
-    let blocks = Blocks::new(problem);
-    let largest_factor = LARGEST_RETAINED / (2 * size_of::<R>() * points.len().max(1));
-    let solve_unit = |unit: &Vec<usize>| -> Vec<(usize, PathSolution<R>)> {
-        let mut walk = Walk::new(&smooth, &blocks, points[unit[0]].target, control, form);
+    let (smooth, blocks) = (Smooth::of(problem, &prepared.parts), &prepared.blocks);
+    let solve_unit = |unit: &Vec<usize>| -> Vec<(usize, T)> {
+        let mut walk = Walk::new(&smooth, blocks, points[unit[0]].target, control, form);
         unit.iter()
             .map(|&at| {
                 if let Some(warm) = warm {
@@ -173,12 +277,12 @@ fn solve_in_form<R: Real>(
                         walk.restart(&vec![0.0; smooth.p]);
                     }
                 }
-                let regularizer = Regularizer::new(problem, &blocks, points[at]);
+                let regularizer = Regularizer::new(problem, blocks, points[at]);
                 let mut before = 0;
                 if warm.is_none() && walk.w.iter().all(|&w| w == 0.0) {
                     let stronger = |factor: f64| {
                         let l1 = factor * points[at].l1;
-                        Regularizer::new(problem, &blocks, Point { l1, ..points[at] })
+                        Regularizer::new(problem, blocks, Point { l1, ..points[at] })
                     };
                     before = walk.approach(&regularizer, stronger, settings);
                 }
@@ -186,29 +290,28 @@ fn solve_in_form<R: Real>(
                     max_steps: settings.max_steps.saturating_sub(before),
                     ..*settings
                 };
-                let arrival = walk.solve(&regularizer, &rest);
-                let factor = arrival.factor.filter(|k| {
-                    k.set.len() <= LARGEST_RETAINED_SUPPORT
-                        && k.set.len() * k.set.len() <= largest_factor
+                let mut end = walk.solve(&regularizer, &rest);
+                end.steps += before;
+                let failed = matches!(end.status, Status::NonFinite | Status::Diverged);
+                let made = visit(Arrival {
+                    at,
+                    point: points[at],
+                    walk: &walk,
+                    regularizer: &regularizer,
+                    end,
                 });
-                let solution = PathSolution {
-                    w: walk.w.iter().map(|&w| R::of(w)).collect(),
-                    status: arrival.status,
-                    steps: before + arrival.steps,
-                    factor: factor.map(|k| RestrictedFactor::new(k, points[at])),
-                };
-                if matches!(arrival.status, Status::NonFinite | Status::Diverged) {
+                if failed {
                     walk.restart(&vec![0.0; smooth.p]);
                 }
                 control.report_finished(1);
-                (at, solution)
+                (at, made)
             })
             .collect()
     };
-    let solved: Vec<Vec<(usize, PathSolution<R>)>> = units.par_iter().map(solve_unit).collect();
-    let mut solved: Vec<(usize, PathSolution<R>)> = solved.into_iter().flatten().collect();
-    solved.sort_by_key(|&(at, _)| at);
-    Ok(solved.into_iter().map(|(_, solution)| solution).collect())
+    let made: Vec<Vec<(usize, T)>> = units.par_iter().map(solve_unit).collect();
+    let mut made: Vec<(usize, T)> = made.into_iter().flatten().collect();
+    made.sort_by_key(|&(at, _)| at);
+    Ok(made.into_iter().map(|(_, made)| made).collect())
 }
 
 fn check_warm_starts(problem: &Problem, points: &[Point], warm: Option<&[Vec<f64>]>) -> Result<()> {

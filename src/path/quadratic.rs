@@ -14,7 +14,7 @@ use crate::real::Real;
 
 use super::cholesky;
 use super::regularizer::{Face, Rule};
-use super::vector::{axpy, exceeds, vectorized};
+use super::vector::{axpy, exceeds, inner, vectorized};
 
 /// Free coordinates up to which Newton steps are by Cholesky inside coordinate descent.
 pub(super) const LARGEST_CHOLESKY: usize = 2000;
@@ -41,14 +41,34 @@ pub(super) struct Quadratic<'h, R> {
     pub(super) gauge: std::ops::Range<usize>,
 }
 
-/// The restricted system on a face and its Cholesky factor.
+/// The Cholesky factor of the restricted system on a face.
+#[derive(Debug, Clone)]
 pub(super) struct FaceFactor<R> {
     /// The free positions, ascending.
     pub(super) set: Vec<u32>,
-    /// Column-major, full.
-    pub(super) matrix: Vec<R>,
-    /// The lower triangle holds L.
+    /// Column-major; the lower triangle holds L.
     pub(super) factor: Vec<R>,
+    /// The Frobenius norm of the system.
+    pub(super) size: f64,
+}
+
+/// The Frobenius norm of a symmetric matrix whose upper triangle is zero here.
+pub(super) fn lower_norm<R: Real>(lower: &[R], m: usize) -> f64 {
+    let all = vectorized(
+        #[inline(always)]
+        || inner(lower, lower),
+    );
+    let diagonal: f64 = (0..m).map(|j| lower[j * m + j].to_f64().powi(2)).sum();
+    (2.0 * all - diagonal).max(0.0).sqrt()
+}
+
+/// Which entries of a symmetric matrix are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Triangle {
+    /// Those on and below the diagonal; zeros stand above.
+    Lower,
+    /// All.
+    Both,
 }
 
 /// What minimisation came to.
@@ -217,17 +237,23 @@ impl<R: Real> Quadratic<'_, R> {
 
     /// The Hessian of everything on the face: H + λ₂, the curvature of group norms, and 11ᵀ on the
     /// gauge.
-    pub(super) fn face_matrix(&self, face: &[Face], set: &[u32]) -> Vec<R> {
+    pub(super) fn face_matrix(&self, face: &[Face], set: &[u32], triangle: Triangle) -> Vec<R> {
         let (m, s) = (self.m(), set.len());
         let mut a = Vec::with_capacity(s * s);
         for (at, &j) in set.iter().enumerate() {
             let column = &self.hessian[j as usize * m..(j as usize + 1) * m];
-            a.extend(set.iter().map(|&i| column[i as usize]));
+            let first = match triangle {
+                Triangle::Both => 0,
+                Triangle::Lower => at,
+            };
+            a.extend(std::iter::repeat_n(R::zero(), first));
+            a.extend(set[first..].iter().map(|&i| column[i as usize]));
             a[at * s + at] += self.ridge[j as usize];
         }
+        let is_wanted = |x: usize, y: usize| triangle == Triangle::Both || y >= x;
         if self.gauge.len() > 1 {
             for (x, &i) in set.iter().enumerate() {
-                for (y, &j) in set.iter().enumerate() {
+                for (y, &j) in set.iter().enumerate().filter(|&(y, _)| is_wanted(x, y)) {
                     if self.gauge.contains(&(i as usize)) && self.gauge.contains(&(j as usize)) {
                         a[x * s + y] += R::one();
                     }
@@ -247,7 +273,7 @@ impl<R: Real> Quadratic<'_, R> {
             let scale = t / norm;
             for (&x, &i) in place.iter().zip(members) {
                 let unit = self.w[i as usize] / norm;
-                for (&y, &j) in place.iter().zip(members) {
+                for (&y, &j) in place.iter().zip(members).filter(|&(&y, _)| is_wanted(x, y)) {
                     a[x * s + y] -= scale * unit * (self.w[j as usize] / norm);
                 }
                 a[x * s + x] += scale;
@@ -308,16 +334,16 @@ impl<R: Real> Quadratic<'_, R> {
         reusable: bool,
     ) -> Newton {
         if !(reusable && kept.as_ref().is_some_and(|k| k.set == set)) {
-            let matrix = self.face_matrix(face, set);
-            let mut factor = matrix.clone();
+            let mut factor = self.face_matrix(face, set, Triangle::Lower);
+            let size = lower_norm(&factor, set.len());
             if !cholesky::factor(&mut factor, set.len()) {
                 *kept = None;
                 return Newton::Singular;
             }
             *kept = Some(FaceFactor {
                 set: set.to_vec(),
-                matrix,
                 factor,
+                size,
             });
         }
         let rho = self.face_gradient(face, set);

@@ -173,6 +173,7 @@ fn sign<R: Real>(w: R) -> Face {
 }
 
 /// The blocks of a problem: its groups, or its coordinates; intercepts are blocks of their own.
+#[derive(Debug, Clone)]
 pub(super) struct Blocks {
     pub(super) order: Vec<u32>,
     pub(super) starts: Vec<u32>,

@@ -21,41 +21,32 @@ use crate::penalty;
 use crate::problem::{Point, Problem};
 use crate::real::Real;
 
+use super::Prepared;
 use super::cholesky;
 use super::linear::{Cycle, Limits, conjugate_gradient, refine};
-use super::quadratic::{FaceFactor, LARGEST_CHOLESKY};
-use super::regularizer::{Blocks, Regularizer, Rule, group_norm};
+use super::quadratic::{FaceFactor, LARGEST_CHOLESKY, Triangle};
+use super::regularizer::{Regularizer, Rule, group_norm};
 use super::rows::FaceOperator;
 use super::smooth::{Curvature, Smooth};
-use super::vector::vectorized;
+use super::vector::{add_columns, inner, vectorized};
 use super::walk::quadratic_model;
 
 /// The factored system on the support of a point of a quadratic loss.
 #[derive(Debug, Clone)]
 pub struct RestrictedFactor<R> {
-    /// The free coordinates, ascending.
-    set: Vec<u32>,
-    /// H_RR + λ₂, full, column-major.
-    matrix: Vec<R>,
-    /// The lower triangle holds its Cholesky factor.
-    factor: Vec<R>,
+    face: FaceFactor<R>,
     l2: f64,
 }
 
 impl<R: Real> RestrictedFactor<R> {
-    pub(super) fn new(face: FaceFactor<R>, point: Point) -> Self {
-        Self {
-            set: face.set,
-            matrix: face.matrix,
-            factor: face.factor,
-            l2: point.l2,
-        }
+    pub(super) fn new(face: FaceFactor<R>, l2: f64) -> Self {
+        Self { face, l2 }
     }
 
     /// The free coordinates, ascending.
     #[must_use]
     pub fn support(&self) -> &[u32] {
-        &self.set
+        &self.face.set
     }
 }
 
@@ -82,6 +73,14 @@ pub enum RestrictedMethod {
         /// Its preconditioner.
         preconditioner: Preconditioner,
     },
+}
+
+impl RestrictedMethod {
+    /// Conjugate gradient with this preconditioner.
+    #[must_use]
+    pub fn cg(preconditioner: Preconditioner) -> Self {
+        Self::Cg { preconditioner }
+    }
 }
 
 /// Solves the restricted adjoint system of every point, in the order of `points`.
@@ -129,11 +128,12 @@ pub fn solve_restricted<R: Real>(
             ));
         }
     }
-    let smooth = Smooth::<R>::new(problem, true);
-    let blocks = Blocks::new(problem);
+    let prepared = Prepared::<R>::new(problem);
+    let (smooth, blocks) = (Smooth::of(problem, &prepared.parts), &prepared.blocks);
     let origins: Vec<Vec<f64>> = (0..problem.train.targets.len())
         .map(|target| {
-            let wanted = smooth.gram.is_some() && points.iter().any(|p| p.target == target);
+            let wanted =
+                smooth.hessian_in_full().is_some() && points.iter().any(|p| p.target == target);
             if wanted {
                 gradient_by_rows(&smooth, &vec![0.0; p], target).1
             } else {
@@ -142,20 +142,23 @@ pub fn solve_restricted<R: Real>(
         })
         .collect();
     let solve_point = |at: usize| {
-        let system = System::new(
-            &smooth,
-            Regularizer::new(problem, &blocks, points[at]),
-            &w[at],
-            step[at],
-            points[at],
-            &origins[points[at].target],
-        );
+        let regularizer = Regularizer::new(problem, blocks, points[at]);
+        let w: Vec<f64> = w[at].iter().map(|&w| w.to_f64()).collect();
+        let target = points[at].target;
+        // In f32 the Gram matrix has lost the digits that decide which side of a kink u is on.
+        let (z, gradient) = match smooth.hessian_in_full() {
+            Some(gram) => (Vec::new(), gradient_by_gram(gram, &origins[target], &w)),
+            None => gradient_by_rows(&smooth, &w, target),
+        };
+        let curvature = smooth.curvature(&z, target, 0.0);
+        let system = System::new(&smooth, &regularizer, w, &gradient, curvature, step[at]);
         let rhs: Vec<f64> = system
             .set
             .iter()
             .map(|&j| criterion_gradient[at][j as usize].to_f64() / step[at])
             .collect();
-        let factor = factors.and_then(|f| f[at]);
+        let known = factors.and_then(|f| f[at]);
+        let factor = known.filter(|f| f.l2 == points[at].l2).map(|f| &f.face);
         let limits = Limits {
             tolerance,
             max_steps,
@@ -194,33 +197,26 @@ fn gradient_by_rows<R: Real>(
 }
 
 /// The restricted system of one point.
-struct System<'a, 'p, R> {
+pub(super) struct System<'a, 'p, R> {
     smooth: &'a Smooth<'p, R>,
-    regularizer: Regularizer<'a>,
+    regularizer: &'a Regularizer<'a>,
     /// w, with a direction in groups that are active without one.
     w: Vec<f64>,
     curvature: Curvature,
     /// R, ascending.
-    set: Vec<u32>,
-    point: Point,
+    pub(super) set: Vec<u32>,
 }
 
 impl<'a, 'p, R: Real> System<'a, 'p, R> {
-    fn new(
+    /// The system at w, where `gradient` is ∇loss and `curvature` that of the rows.
+    pub(super) fn new(
         smooth: &'a Smooth<'p, R>,
-        regularizer: Regularizer<'a>,
-        w: &[R],
+        regularizer: &'a Regularizer<'a>,
+        mut w: Vec<f64>,
+        gradient: &[f64],
+        curvature: Curvature,
         step: f64,
-        point: Point,
-        origin: &[f64],
     ) -> Self {
-        let mut w: Vec<f64> = w.iter().map(|&w| w.to_f64()).collect();
-        // In f32 the Gram matrix has lost the digits that decide which side of a kink u is on.
-        let gram = smooth.gram.as_ref().filter(|_| R::NAME == "f64");
-        let (z, gradient) = match gram {
-            Some(gram) => (Vec::new(), gradient_by_gram(gram, origin, &w)),
-            None => gradient_by_rows(smooth, &w, point.target),
-        };
         let u: Vec<f64> = (0..smooth.p)
             .map(|j| w[j] - step * (gradient[j] + regularizer.ridge_gradient(j, w[j])))
             .collect();
@@ -254,14 +250,12 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         }
         set.retain(|&j| regularizer.ridge(j as usize) > 0.0 || !smooth.is_zero_column(j as usize));
         set.sort_unstable();
-        let curvature = smooth.curvature(&z, point.target, 0.0);
         Self {
             smooth,
             regularizer,
             w,
             curvature,
             set,
-            point,
         }
     }
 
@@ -284,10 +278,12 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         }
     }
 
-    fn solve(
+    /// The adjoint for the right-hand side ∂₁E/γ on R; `factor` is that of a quadratic loss at this
+    /// point's λ₂, if known.
+    pub(super) fn solve(
         &self,
         rhs: &[f64],
-        factor: Option<&RestrictedFactor<R>>,
+        factor: Option<&FaceFactor<R>>,
         method: RestrictedMethod,
         limits: &Limits<'_>,
     ) -> RestrictedSolution<R> {
@@ -301,72 +297,87 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         if m > LARGEST_CHOLESKY && method != RestrictedMethod::Direct {
             return self.by_rows(rhs, method, limits);
         }
-        let known = factor.filter(|f| {
-            self.smooth.loss.is_quadratic() && f.set == self.set && f.l2 == self.point.l2
-        });
+        let by_factor = method != RestrictedMethod::cg(Preconditioner::None)
+            && method != RestrictedMethod::cg(Preconditioner::Diagonal);
+        let known =
+            factor.filter(|f| by_factor && self.smooth.loss.is_quadratic() && f.set == self.set);
         let (formed, own);
-        let (matrix, factor): (&[R], &[R]) = match known {
-            Some(f) => (&f.matrix, &f.factor),
+        let (matrix, factor, size): (Option<&[R]>, &[R], f64) = match known {
+            Some(f) => (None, &f.factor, f.size),
             None => {
                 formed = self.form();
+                let size = vectorized(
+                    #[inline(always)]
+                    || inner(&formed, &formed),
+                );
                 let mut lower = formed.clone();
                 if !cholesky::factor(&mut lower, m) {
                     return self.outcome(&vec![0.0; m], 0, Status::Converged, true);
                 }
                 own = lower;
-                (&formed, &own)
+                (Some(&formed), &own, size.sqrt())
             }
         };
+        let epsilon = <R as num_traits::Float>::epsilon().to_f64();
         let product = |x: &[f64], y: &mut [f64]| self.product(matrix, x, y);
-        let size = matrix
-            .iter()
-            .map(|&a| a.to_f64().powi(2))
-            .sum::<f64>()
-            .sqrt();
-        let mut work = Cycle::new(matrix, m);
-        let refined = refine(
-            rhs,
-            size,
-            <R as num_traits::Float>::epsilon().to_f64(),
-            limits,
-            product,
-            |r, x, budget| match method {
-                RestrictedMethod::Direct => {
-                    let mut step: Vec<R> = r.iter().map(|&r| R::of(r)).collect();
+        let refined = match (method, matrix) {
+            (RestrictedMethod::Cg { preconditioner }, Some(matrix)) if !by_factor => {
+                let mut work = Cycle::new(matrix, m);
+                refine(rhs, size, epsilon, limits, product, |r, x, budget| {
+                    work.run(r, preconditioner, limits, budget, x)
+                })
+            }
+            _ => {
+                // With the factor as preconditioner, a step of conjugate gradient is this one: its
+                // step length is 1 but for rounding, which refinement corrects.
+                let counts = usize::from(method != RestrictedMethod::Direct);
+                let mut step: Vec<R> = vec![R::zero(); m];
+                refine(rhs, size, epsilon, limits, product, |r, x, _| {
+                    for (step, &r) in step.iter_mut().zip(r) {
+                        *step = R::of(r);
+                    }
                     cholesky::solve(factor, &mut step);
                     for (x, &step) in x.iter_mut().zip(&step) {
                         *x = step.to_f64();
                     }
-                    0
-                }
-                RestrictedMethod::Cg { preconditioner } => {
-                    work.run(r, preconditioner, limits, budget, x)
-                }
-            },
-        );
+                    counts
+                })
+            }
+        };
         self.outcome(&refined.x, refined.steps, refined.status, false)
     }
 
-    /// y ← A x in `f64`: by the formed matrix where it has that precision, else by the rows.
-    fn product(&self, matrix: &[R], x: &[f64], y: &mut [f64]) {
+    /// y ← A x in `f64`: by the formed matrices where they have that precision, else by the rows.
+    fn product(&self, matrix: Option<&[R]>, x: &[f64], y: &mut [f64]) {
         let m = x.len();
-        if R::NAME != "f64" {
-            return self.product_by_rows(x, y);
-        }
-        vectorized(
-            #[inline(always)]
-            || {
-                for (i, y) in y.iter_mut().enumerate() {
-                    *y = super::vector::inner(&matrix[i * m..(i + 1) * m], x);
+        match (matrix, self.smooth.hessian_in_full()) {
+            (Some(matrix), _) if R::NAME == "f64" => vectorized(
+                #[inline(always)]
+                || {
+                    for (i, y) in y.iter_mut().enumerate() {
+                        *y = inner(&matrix[i * m..(i + 1) * m], x);
+                    }
+                },
+            ),
+            (None, Some(gram)) => {
+                let mut full = vec![0.0; self.smooth.p];
+                let mut product = vec![0.0; self.smooth.p];
+                for (&j, &x) in self.set.iter().zip(x) {
+                    full[j as usize] = x;
                 }
-            },
-        );
+                add_columns(gram, &full, &mut product);
+                for ((y, &j), &x) in y.iter_mut().zip(&self.set).zip(x) {
+                    *y = product[j as usize] + self.regularizer.ridge(j as usize) * x;
+                }
+            }
+            _ => self.product_by_rows(x, y),
+        }
     }
 
     fn product_by_rows(&self, x: &[f64], y: &mut [f64]) {
         let operator = FaceOperator::new(
             self.smooth,
-            &self.regularizer,
+            self.regularizer,
             &self.curvature,
             &self.set,
             &self.w,
@@ -381,7 +392,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
             *y = out[j as usize];
         }
         let c = self.smooth.classes;
-        if c > 1 && self.smooth.problem.train.design.intercept {
+        if c > 1 && self.smooth.sample.design.intercept {
             // Intercepts are always free and always last.
             let first = x.len() - c;
             let shift: f64 = x[first..].iter().sum();
@@ -393,14 +404,14 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         let hessian = self.smooth.hessian(&self.set, &self.curvature);
         let model = quadratic_model(
             self.smooth,
-            &self.regularizer,
+            self.regularizer,
             &self.set,
             &hessian,
             &self.w,
             &vec![0.0; self.smooth.p],
         );
         let all: Vec<u32> = (0..self.set.len() as u32).collect();
-        model.face_matrix(&vec![2; self.set.len()], &all)
+        model.face_matrix(&vec![2; self.set.len()], &all, Triangle::Both)
     }
 
     /// Conjugate gradient without forming the system.
@@ -412,7 +423,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     ) -> RestrictedSolution<R> {
         let operator = FaceOperator::new(
             self.smooth,
-            &self.regularizer,
+            self.regularizer,
             &self.curvature,
             &self.set,
             &self.w,
@@ -420,7 +431,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         let full = operator.diagonal();
         let diagonal: Vec<f64> = match method {
             RestrictedMethod::Cg {
-                preconditioner: Preconditioner::Diagonal,
+                preconditioner: Preconditioner::Diagonal | Preconditioner::Cholesky,
             } => self.set.iter().map(|&j| full[j as usize]).collect(),
             _ => vec![1.0; self.set.len()],
         };
@@ -433,18 +444,8 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     }
 }
 
-fn gradient_by_gram<R: Real>(gram: &[R], origin: &[f64], w: &[f64]) -> Vec<f64> {
-    let p = w.len();
+fn gradient_by_gram(gram: &[f64], origin: &[f64], w: &[f64]) -> Vec<f64> {
     let mut gradient = origin.to_vec();
-    vectorized(
-        #[inline(always)]
-        || {
-            for (j, &w) in w.iter().enumerate() {
-                if w != 0.0 {
-                    super::vector::axpy_wide(w, &gram[j * p..(j + 1) * p], &mut gradient);
-                }
-            }
-        },
-    );
+    add_columns(gram, w, &mut gradient);
     gradient
 }

@@ -82,13 +82,14 @@ pub(super) fn descend<R: Real>(
 fn diagonal<R: Real>(smooth: &Smooth<'_, R>, curvature: &Curvature) -> Vec<f64> {
     let c = smooth.classes;
     if smooth.loss == Loss::Quadratic {
-        return smooth.square.clone();
+        return smooth.parts.square.clone();
     }
     (0..smooth.p)
         .map(|at| {
             let (j, k) = (at / c, at % c);
             let mut sum = 0.0;
             smooth
+                .parts
                 .columns
                 .for_each_stored(j, |i, x| sum += curvature.diagonal(smooth, i, k) * x * x);
             sum
@@ -102,7 +103,7 @@ fn partial<R: Real>(smooth: &Smooth<'_, R>, coordinate: usize, v: &[f64]) -> f64
     }
     let (c, n) = (smooth.classes, smooth.rows());
     let v = &v[coordinate % c * n..(coordinate % c + 1) * n];
-    smooth.columns.stored_dot(coordinate / c, v)
+    smooth.parts.columns.stored_dot(coordinate / c, v)
 }
 
 /// Sets a coordinate and brings v up to date; true when it moved.
@@ -121,20 +122,20 @@ fn shift<R: Real>(
     w[coordinate] = new;
     let (c, n) = (smooth.classes, smooth.rows());
     let (j, k) = (coordinate / c, coordinate % c);
-    let center = smooth.columns.shift(j);
+    let center = smooth.parts.columns.shift(j);
     if center != 0.0 {
         let intercept = smooth.p - c + k;
         w[intercept] += delta * center;
     }
     if c == 1 {
-        smooth.columns.for_each_stored(j, |i, x| {
+        smooth.parts.columns.for_each_stored(j, |i, x| {
             v[i] += delta * x * curvature.diagonal(smooth, i, 0)
         });
         return true;
     }
     for l in 0..c {
         let v = &mut v[l * n..(l + 1) * n];
-        smooth.columns.for_each_stored(j, |i, x| {
+        smooth.parts.columns.for_each_stored(j, |i, x| {
             v[i] += delta * x * curvature.entry(smooth, i, l, k);
         });
     }
@@ -215,12 +216,12 @@ impl<'a, 'p, R: Real> FaceOperator<'a, 'p, R> {
             let (j, k) = (at as usize / c, at as usize % c);
             let mut sum = 0.0;
             if smooth.loss == Loss::Quadratic {
-                sum = smooth.square[j];
+                sum = smooth.parts.square[j];
             } else {
-                let shift = smooth.columns.shift(j);
+                let shift = smooth.parts.columns.shift(j);
                 let mut weights = 0.0;
                 let mut total = 0.0;
-                smooth.columns.for_each_stored(j, |i, x| {
+                smooth.parts.columns.for_each_stored(j, |i, x| {
                     let h = self.curvature.diagonal(smooth, i, k);
                     sum += h * x * x;
                     weights += h * x;

@@ -9,7 +9,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 use crate::loss::Loss;
 use crate::loss::softmax;
-use crate::problem::Problem;
+use crate::problem::{Problem, Sample};
 use crate::real::Real;
 
 use super::columns::Columns;
@@ -18,20 +18,26 @@ use super::vector::{dot, vectorized};
 /// Features up to which the Gram matrix of a quadratic loss is formed once, in full.
 const FULL_GRAM_COORDINATES: usize = 384;
 
-/// Loss and design of a problem.
-pub(super) struct Smooth<'p, R> {
-    pub(super) problem: &'p Problem,
+/// What is computed once for the rows of a loss.
+#[derive(Debug, Clone)]
+pub(super) struct Parts<R> {
     pub(super) columns: Columns<R>,
-    pub(super) loss: Loss,
-    pub(super) classes: usize,
-    /// Number of coordinates p.
-    pub(super) p: usize,
     /// s_i/n.
     pub(super) weight: Vec<f64>,
     /// Σ_i (s_i/n) x̂_ij² per column; for the quadratic form |Q_jj|.
     pub(super) square: Vec<f64>,
     /// The full Hessian of a quadratic loss, when it is small: p × p.
     pub(super) gram: Option<Vec<R>>,
+}
+
+/// A loss on rows.
+pub(super) struct Smooth<'p, R> {
+    pub(super) sample: &'p Sample,
+    pub(super) parts: &'p Parts<R>,
+    pub(super) loss: Loss,
+    pub(super) classes: usize,
+    /// Number of coordinates p.
+    pub(super) p: usize,
 }
 
 /// The Hessian's row factors at some predictors.
@@ -69,7 +75,7 @@ impl Curvature {
         } else {
             0.0
         };
-        smooth.weight[i] * (own - (1.0 - self.blend) * p * q)
+        smooth.parts.weight[i] * (own - (1.0 - self.blend) * p * q)
     }
 }
 
@@ -92,12 +98,13 @@ impl<R> KeptHessian<R> {
     }
 }
 
-impl<'p, R: Real> Smooth<'p, R> {
-    pub(super) fn new(problem: &'p Problem, allow_gram: bool) -> Self {
-        let columns = Columns::new(&problem.train.design);
+impl<R: Real> Parts<R> {
+    /// Those of `loss` on the rows of `sample`; with `allow_gram` also the Hessian of a quadratic
+    /// loss, where it is small.
+    pub(super) fn new(sample: &Sample, loss: Loss, classes: usize, allow_gram: bool) -> Self {
+        let columns = Columns::new(&sample.design);
         let n = columns.rows;
-        let loss = problem.loss;
-        let weight: Vec<f64> = problem.train.weights.iter().map(|s| s / n as f64).collect();
+        let weight: Vec<f64> = sample.weights.iter().map(|s| s / n as f64).collect();
         let total = weight.iter().sum();
         let mut square: Vec<f64> = (0..columns.count)
             .map(|j| columns.square(j, &weight, total))
@@ -112,31 +119,51 @@ impl<'p, R: Real> Smooth<'p, R> {
                 });
             }
         }
-        let p = problem.coordinates();
-        let mut smooth = Self {
-            problem,
+        let p = columns.count * classes;
+        let mut parts = Self {
             columns,
-            loss,
-            classes: problem.classes,
-            p,
             weight,
             square,
             gram: None,
         };
         if allow_gram && loss.is_quadratic() && p <= FULL_GRAM_COORDINATES {
             let all: Vec<u32> = (0..p as u32).collect();
+            let smooth = Smooth::new(sample, loss, classes, &parts);
             let curvature = smooth.curvature(&[], 0, 0.0);
-            smooth.gram = Some(smooth.hessian(&all, &curvature));
+            parts.gram = Some(smooth.hessian(&all, &curvature));
         }
-        smooth
+        parts
+    }
+}
+
+impl<'p, R: Real> Smooth<'p, R> {
+    pub(super) fn new(sample: &'p Sample, loss: Loss, classes: usize, parts: &'p Parts<R>) -> Self {
+        Self {
+            sample,
+            parts,
+            loss,
+            classes,
+            p: parts.columns.count * classes,
+        }
+    }
+
+    /// The inner loss of a problem.
+    pub(super) fn of(problem: &'p Problem, parts: &'p Parts<R>) -> Self {
+        Self::new(&problem.train, problem.loss, problem.classes, parts)
     }
 
     pub(super) fn rows(&self) -> usize {
-        self.columns.rows
+        self.parts.columns.rows
     }
 
     fn target(&self, target: usize) -> &[f64] {
-        &self.problem.train.targets[target]
+        &self.sample.targets[target]
+    }
+
+    /// The full Hessian where it is formed and as good as the rows: in `f64`.
+    pub(super) fn hessian_in_full(&self) -> Option<&[f64]> {
+        let gram: &dyn std::any::Any = self.parts.gram.as_ref()?;
+        gram.downcast_ref::<Vec<f64>>().map(Vec::as_slice)
     }
 
     /// True for a coordinate whose column is zero: the loss does not depend on it.
@@ -144,17 +171,19 @@ impl<'p, R: Real> Smooth<'p, R> {
         let j = coordinate / self.classes;
         if self.loss == Loss::Quadratic {
             let mut zero = true;
-            self.columns.for_each_stored(j, |_, x| zero &= x == 0.0);
+            self.parts
+                .columns
+                .for_each_stored(j, |_, x| zero &= x == 0.0);
             return zero;
         }
-        self.square[j] == 0.0
+        self.parts.square[j] == 0.0
     }
 
     /// z = X̂ w.
     pub(super) fn predictors(&self, w: &[f64], z: &mut [f64]) {
         let (n, c) = (self.rows(), self.classes);
         for (k, z) in z.chunks_exact_mut(n).enumerate() {
-            self.columns.apply(
+            self.parts.columns.apply(
                 #[inline(always)]
                 |j| w[j * c + k],
                 z,
@@ -172,7 +201,7 @@ impl<'p, R: Real> Smooth<'p, R> {
                     (0..c).for_each(|k| row[k] = z[k * n + i]);
                     softmax::softmax_in_place(&mut row);
                     row[y[i] as usize] -= 1.0;
-                    (0..c).for_each(|k| out[k * n + i] = row[k] * self.weight[i]);
+                    (0..c).for_each(|k| out[k * n + i] = row[k] * self.parts.weight[i]);
                 }
             }
             Loss::Quadratic => {
@@ -182,12 +211,12 @@ impl<'p, R: Real> Smooth<'p, R> {
             }
             Loss::Squared => {
                 for i in 0..n {
-                    out[i] = (z[i] - y[i]) * self.weight[i];
+                    out[i] = (z[i] - y[i]) * self.parts.weight[i];
                 }
             }
             loss => {
                 for i in 0..n {
-                    out[i] = loss.residual(z[i], y[i]) * self.weight[i];
+                    out[i] = loss.residual(z[i], y[i]) * self.parts.weight[i];
                 }
             }
         }
@@ -201,7 +230,7 @@ impl<'p, R: Real> Smooth<'p, R> {
             return;
         }
         for (k, residuals) in residuals.chunks_exact(n).enumerate() {
-            self.columns.transposed(
+            self.parts.columns.transposed(
                 residuals,
                 #[inline(always)]
                 |j, value| gradient[j * c + k] = value,
@@ -220,12 +249,12 @@ impl<'p, R: Real> Smooth<'p, R> {
                     .map(|i| {
                         (0..c).for_each(|k| row[k] = z[k * n + i]);
                         let class = row[y[i] as usize];
-                        self.weight[i] * (softmax::softmax_in_place(&mut row) - class)
+                        self.parts.weight[i] * (softmax::softmax_in_place(&mut row) - class)
                     })
                     .sum()
             }
             loss => (0..n)
-                .map(|i| self.weight[i] * loss.value(z[i], y[i]))
+                .map(|i| self.parts.weight[i] * loss.value(z[i], y[i]))
                 .sum(),
         }
     }
@@ -238,7 +267,7 @@ impl<'p, R: Real> Smooth<'p, R> {
         let (n, c, y) = (self.rows(), self.classes, self.target(target));
         let values = match self.loss {
             Loss::Quadratic => Vec::new(),
-            Loss::Squared => self.weight.clone(),
+            Loss::Squared => self.parts.weight.clone(),
             Loss::Multinomial => {
                 let mut values = vec![0.0; n * c];
                 let mut row = vec![0.0; c];
@@ -256,7 +285,7 @@ impl<'p, R: Real> Smooth<'p, R> {
                         _ => loss.curvature_bound(),
                     };
                     let h = loss.curvature(z[i], y[i]);
-                    self.weight[i] * (h + blend * (majorant - h))
+                    self.parts.weight[i] * (h + blend * (majorant - h))
                 })
                 .collect(),
         };
@@ -273,8 +302,8 @@ impl<'p, R: Real> Smooth<'p, R> {
             loss => {
                 largest(
                     &mut (0..n)
-                        .filter(|&i| self.weight[i] > 0.0)
-                        .map(|i| curvature.values[i] / self.weight[i]),
+                        .filter(|&i| self.parts.weight[i] > 0.0)
+                        .map(|i| curvature.values[i] / self.parts.weight[i]),
                 ) / loss.curvature_bound()
             }
         }
@@ -292,8 +321,8 @@ impl<'p, R: Real> Smooth<'p, R> {
                     let mean: f64 = (0..c).map(|k| p[k * n + i] * q[k * n + i]).sum();
                     for k in 0..c {
                         let at = k * n + i;
-                        q[at] =
-                            self.weight[i] * (keep * p[at] * (q[at] - mean) + 0.5 * blend * q[at]);
+                        q[at] = self.parts.weight[i]
+                            * (keep * p[at] * (q[at] - mean) + 0.5 * blend * q[at]);
                     }
                 }
             }
@@ -307,7 +336,7 @@ impl<'p, R: Real> Smooth<'p, R> {
     /// ∇²loss restricted to `set`, full symmetric storage.
     pub(super) fn hessian(&self, set: &[u32], curvature: &Curvature) -> Vec<R> {
         let m = set.len();
-        if let Some(gram) = &self.gram {
+        if let Some(gram) = &self.parts.gram {
             let mut h = Vec::with_capacity(m * m);
             for &j in set {
                 let column = &gram[j as usize * self.p..(j as usize + 1) * self.p];
@@ -316,7 +345,7 @@ impl<'p, R: Real> Smooth<'p, R> {
             return h;
         }
         let mut h = vec![R::zero(); m * m];
-        match (self.loss, self.columns.dense()) {
+        match (self.loss, self.parts.columns.dense()) {
             (Loss::Quadratic, _) => self.gather_form(set, &mut h),
             (Loss::Multinomial, Some(values)) => {
                 self.dense_multinomial(values, set, curvature, &mut h);
@@ -343,7 +372,7 @@ impl<'p, R: Real> Smooth<'p, R> {
     /// however the set grew.
     pub(super) fn extend_hessian(&self, kept: &KeptHessian<R>, set: &[u32]) -> KeptHessian<R> {
         let (n, m) = (self.rows(), set.len());
-        let dense = match self.columns.dense() {
+        let dense = match self.parts.columns.dense() {
             Some(values) if self.loss == Loss::Squared => values,
             _ => {
                 return KeptHessian {
@@ -353,7 +382,7 @@ impl<'p, R: Real> Smooth<'p, R> {
                 };
             }
         };
-        let root: Vec<R> = roots(&self.weight);
+        let root: Vec<R> = roots(&self.parts.weight);
         let place: Vec<Option<usize>> =
             set.iter().map(|j| kept.set.binary_search(j).ok()).collect();
         let mut scaled = Vec::with_capacity(n * m);
@@ -400,7 +429,7 @@ impl<'p, R: Real> Smooth<'p, R> {
             .enumerate()
             .for_each(|(at, &j)| place[j as usize] = at);
         for (at, &j) in set.iter().enumerate() {
-            self.columns.for_each_stored(j as usize, |i, x| {
+            self.parts.columns.for_each_stored(j as usize, |i, x| {
                 if place[i] != usize::MAX {
                     h[at * m + place[i]] = R::of(x);
                 }
@@ -429,7 +458,7 @@ impl<'p, R: Real> Smooth<'p, R> {
         let (keep, blend) = (1.0 - curvature.blend, curvature.blend);
         let per_class = |factor: &dyn Fn(f64, f64) -> f64| -> Vec<R> {
             (0..c * n)
-                .map(|at| R::of(factor(curvature.values[at], self.weight[at % n])))
+                .map(|at| R::of(factor(curvature.values[at], self.parts.weight[at % n])))
                 .collect()
         };
         let joint = per_class(&|p, s| (keep * s).sqrt() * p);
@@ -468,12 +497,14 @@ impl<'p, R: Real> Smooth<'p, R> {
         for (at, &coordinate) in set.iter().enumerate() {
             let (j, k) = (coordinate as usize / c, coordinate as usize % c);
             q.fill(0.0);
-            self.columns.add_scaled(j, 1.0, &mut q[k * n..(k + 1) * n]);
+            self.parts
+                .columns
+                .add_scaled(j, 1.0, &mut q[k * n..(k + 1) * n]);
             self.apply_curvature(curvature, &mut q);
             let totals: Vec<f64> = q.chunks_exact(n).map(|q| q.iter().sum()).collect();
             for (other, &coordinate) in set.iter().enumerate().skip(at) {
                 let (j, k) = (coordinate as usize / c, coordinate as usize % c);
-                let product = self.columns.dot(j, &q[k * n..(k + 1) * n], totals[k]);
+                let product = self.parts.columns.dot(j, &q[k * n..(k + 1) * n], totals[k]);
                 h[at * m + other] = R::of(product);
             }
         }

@@ -101,7 +101,7 @@ impl<R: Real> Walk<'_, '_, R> {
     /// Blocks that are free or would become so, the most urgent first where there are too many.
     fn working_blocks(&self, regularizer: &Regularizer<'_>, rounding: f64) -> Vec<u32> {
         let count = self.blocks.len();
-        if self.smooth.gram.is_some() {
+        if self.smooth.parts.gram.is_some() {
             return (0..count as u32).collect();
         }
         let (mut blocks, mut wanting) = (Vec::new(), Vec::new());
@@ -146,7 +146,7 @@ impl<R: Real> Walk<'_, '_, R> {
         step: &mut Step<R>,
     ) {
         let formed;
-        let hessian: &[R] = if let Some(gram) = &self.smooth.gram {
+        let hessian: &[R] = if let Some(gram) = &self.smooth.parts.gram {
             gram
         } else if self.smooth.loss.is_quadratic() {
             if self.kept.set != set {

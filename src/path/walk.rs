@@ -70,7 +70,7 @@ pub(super) struct Walk<'s, 'p, R> {
 }
 
 /// What a point came to.
-pub(super) struct Arrival<R> {
+pub(super) struct End<R> {
     pub(super) status: Status,
     pub(super) steps: usize,
     pub(super) factor: Option<FaceFactor<R>>,
@@ -150,12 +150,12 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                 .residuals
                 .iter()
                 .enumerate()
-                .filter(|(at, _)| smooth.weight[at % n] > 0.0)
-                .map(|(at, r)| r * r / smooth.weight[at % n])
+                .filter(|(at, _)| smooth.parts.weight[at % n] > 0.0)
+                .map(|(at, r)| r * r / smooth.parts.weight[at % n])
                 .sum();
             square.sqrt()
         };
-        let column = |j: usize| smooth.square[j / c].sqrt();
+        let column = |j: usize| smooth.parts.square[j / c].sqrt();
         let predictor_size: f64 = (0..smooth.p)
             .filter(|&j| self.w[j] != 0.0)
             .map(|j| column(j) * self.w[j].abs())
@@ -189,7 +189,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         &mut self,
         regularizer: &Regularizer<'_>,
         settings: &PathSettings,
-    ) -> Arrival<R> {
+    ) -> End<R> {
         let epsilon = <R as num_traits::Float>::epsilon().to_f64();
         let mut steps = 0;
         let mut best = (f64::INFINITY, self.w.clone());
@@ -259,7 +259,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                 && let Some(k) = factor.take()
                 && self.finish_quadratic(regularizer, &k)
             {
-                return Arrival {
+                return End {
                     status: Status::Converged,
                     steps,
                     factor: Some(k),
@@ -277,7 +277,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             // The next point starts afresh; this one is returned as it is.
             best.1.fill(f64::NAN);
         }
-        Arrival {
+        End {
             status,
             steps,
             factor: None,
@@ -310,7 +310,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     /// True when the minimum may be at infinity, so that a vanishing gradient proves nothing.
     fn may_run_away(&self, regularizer: &Regularizer<'_>) -> bool {
         matches!(self.smooth.loss, Loss::Logistic | Loss::Multinomial)
-            && (regularizer.l2 == 0.0 || self.smooth.problem.train.design.intercept)
+            && (regularizer.l2 == 0.0 || self.smooth.sample.design.intercept)
     }
 
     fn is_saturated(&self) -> bool {
@@ -350,7 +350,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
 /// Keeps Σ_c b_c = 0 for multinomial intercepts.
 pub(super) fn fix_gauge<R: Real>(smooth: &Smooth<'_, R>, w: &mut [f64]) {
     let c = smooth.classes;
-    if c > 1 && smooth.problem.train.design.intercept {
+    if c > 1 && smooth.sample.design.intercept {
         let intercepts = &mut w[smooth.p - c..];
         let mean = intercepts.iter().sum::<f64>() / c as f64;
         intercepts.iter_mut().for_each(|b| *b -= mean);
@@ -366,7 +366,14 @@ pub(super) fn quadratic_model<'h, R: Real>(
     w: &[f64],
     gradient: &[f64],
 ) -> Quadratic<'h, R> {
-    let position = |j: u32| set.binary_search(&j);
+    let is_full = set.len() == smooth.p;
+    let position = |j: u32| {
+        if is_full {
+            Ok(j as usize)
+        } else {
+            set.binary_search(&j)
+        }
+    };
     let (mut members, mut starts, mut rules) = (Vec::new(), vec![0], Vec::new());
     let mut rule_of = vec![0; set.len()];
     for (b, rule) in regularizer.rules.iter().enumerate() {
@@ -391,10 +398,7 @@ pub(super) fn quadratic_model<'h, R: Real>(
     };
     let c = smooth.classes;
     let first = (smooth.p - c) as u32;
-    let gauge = match (
-        c > 1 && smooth.problem.train.design.intercept,
-        position(first),
-    ) {
+    let gauge = match (c > 1 && smooth.sample.design.intercept, position(first)) {
         (true, Ok(at)) => at..at + c,
         _ => 0..0,
     };

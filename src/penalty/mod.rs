@@ -192,6 +192,13 @@ pub fn soft_threshold<R: Real>(u: R, threshold: R) -> R {
     u - clip(u, -threshold, threshold)
 }
 
+/// max(u − τ, 0), the prox of τw on w ≥ 0; a NaN survives.
+#[inline(always)]
+pub fn positive_threshold<R: Real>(u: R, threshold: R) -> R {
+    let shifted = u - threshold;
+    shifted - clip(shifted, R::neg_infinity(), R::zero())
+}
+
 /// u limited to [lower, upper]; a NaN survives.
 #[inline(always)]
 pub fn clip<R: Real>(u: R, lower: R, upper: R) -> R {

@@ -15,7 +15,7 @@ use super::study::{FoldProblem, Study};
 use crate::control::Control;
 use crate::error::Result;
 use crate::exec::Device;
-use crate::hypergrad::evaluate_along;
+use crate::hypergrad::evaluate_prepared;
 use crate::problem::Point;
 use crate::store::{Cell, Claim, Number, Plan, Store, Unit};
 
@@ -299,13 +299,13 @@ impl<'a> Run<'a> {
         // Stopping waits for running batches: what is stored is whole.
         let control = Control::new();
         let mut results = self.pool.install(|| -> Result<Vec<Cell>> {
-            let outcomes = evaluate_along(
+            let outcomes = evaluate_prepared(
                 &problem.problem,
+                &problem.prepared,
                 (&points, Some(&paths)),
                 &settings,
                 self.studies[study].precision,
-                None,
-                &control,
+                (None, &control),
             )?;
             let measured = (problem, held_out);
             Ok(cells(

@@ -8,7 +8,7 @@ use super::compress::Compression;
 use super::folds::Fold;
 use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};
-use crate::hypergrad::Settings;
+use crate::hypergrad::{Prepared, Settings};
 use crate::kinds::{Precision, Wrt};
 use crate::loss::Loss;
 use crate::problem::{Problem, Rows, Specification};
@@ -46,11 +46,13 @@ pub struct Study {
 }
 
 /// The problem of one fold.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct FoldProblem {
     /// What is solved: it has the same solutions, objective and criterion as the problem on the
     /// fold's rows.
     pub problem: Problem,
+    /// What all evaluations of it share.
+    pub prepared: Prepared,
     /// Where the problem has no intercept of its own although the study has one: the means of the
     /// targets, from which intercepts follow.
     means: Option<Vec<f64>>,
@@ -63,6 +65,7 @@ impl FoldProblem {
     fn plain(problem: Problem) -> Self {
         Self {
             problem,
+            prepared: Prepared::new(),
             means: None,
             constant_columns: 0,
         }
@@ -72,6 +75,7 @@ impl FoldProblem {
     pub(super) fn centred(problem: Problem, means: Option<Vec<f64>>, constant: usize) -> Self {
         Self {
             problem,
+            prepared: Prepared::new(),
             means,
             constant_columns: constant,
         }

@@ -224,7 +224,7 @@ pub fn adjoint(problem: &Problem, at: At<'_>, control: &Control) -> Result<Vec<f
         RestrictedMethod::Direct
     } else {
         RestrictedMethod::Cg {
-            preconditioner: Preconditioner::Diagonal,
+            preconditioner: Preconditioner::default(),
         }
     };
     let solution = path::solve_restricted::<f64>(

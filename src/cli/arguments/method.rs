@@ -57,8 +57,9 @@ pub struct HypergradientArguments {
     #[arg(long, value_name = "K", value_parser = values::count, allow_hyphen_values = true)]
     pub truncate: Option<usize>,
 
-    /// Preconditioner of aid-cg.
-    #[arg(long, value_name = "NAME", default_value = "diagonal")]
+    /// Preconditioner of aid-cg; cholesky is the factor that the path solver leaves behind, and the
+    /// diagonal where there is none.
+    #[arg(long, value_name = "NAME", default_value = "cholesky")]
     pub preconditioner: Preconditioner,
 
     /// Steps of nsid and sid.

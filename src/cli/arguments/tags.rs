@@ -85,13 +85,17 @@ impl ValueEnum for Wrt {
 
 impl ValueEnum for Preconditioner {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::None, Self::Diagonal]
+        &[Self::None, Self::Diagonal, Self::Cholesky]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = match self {
             Self::None => ("none", "plain conjugate gradient"),
             Self::Diagonal => ("diagonal", "the diagonal of the restricted Hessian"),
+            Self::Cholesky => (
+                "cholesky",
+                "the factor of the restricted Hessian, where there is one",
+            ),
         };
         Some(PossibleValue::new(name).help(help))
     }

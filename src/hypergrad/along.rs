@@ -1,0 +1,281 @@
+//! Outcomes where the path arrives: for small problems of the squared loss, everything that is asked
+//! of a point is computed while its factor and its vectors are in the cache.
+//!
+//! The formulas are those of the recordings, with D the mask of the penalty at u = T(w), z = Dv from
+//! the restricted system, and A the Hessian with λ₂:
+//!
+//! ```text
+//! v = z on the range of D ,  ∂₁E + (I − γA)z elsewhere       ρ = v − (I − γA)z − ∂₁E
+//! l1: −γ sign(u_j) v_j on the support       λ₂: −γ (w − c)·z       c: γ λ₂ z
+//! ```
+
+use crate::control::Control;
+use crate::error::Result;
+use crate::iterate::Progress;
+use crate::kinds::{Method, Solver, Status, Wrt};
+use crate::loss::Loss;
+use crate::map::spectrum::Step;
+use crate::path::{self, Arrival, CriterionColumns, PathSettings, RestrictedMethod};
+use crate::penalty::{self, Penalty};
+use crate::problem::{Point, Problem};
+
+use super::diagnose::Evidence;
+use super::evaluate::{Differentiated, WarmStart};
+use super::outcome::Outcome;
+use super::prepared::Prepared;
+use super::report::outcome;
+use super::settings::Settings;
+use super::sums::RawSums;
+
+/// Entries of a design up to which its products are fast for one point at a time: half a megabyte.
+const LARGEST_DESIGN: usize = 1 << 16;
+
+/// Whether outcomes can be computed along the path.
+pub(super) fn serves(problem: &Problem, settings: &Settings) -> bool {
+    let entries = |rows: usize| rows * problem.coordinates();
+    let has_formulas = matches!(
+        problem.penalty,
+        Penalty::ElasticNet | Penalty::Weighted { .. } | Penalty::NonNegative
+    );
+    let is_implicit = matches!(settings.method, None | Some(Method::AidCg | Method::Direct));
+    problem.loss == Loss::Squared
+        && has_formulas
+        && is_implicit
+        && matches!(settings.solver, Solver::Auto | Solver::Path)
+        && !settings.contraction
+        && settings
+            .wrt
+            .iter()
+            .all(|wrt| matches!(wrt, Wrt::L1 | Wrt::L2 | Wrt::Prior))
+        && entries(problem.train.rows()) <= LARGEST_DESIGN
+        && entries(problem.criterion.sample.rows()) <= LARGEST_DESIGN
+}
+
+/// Evaluates points along paths, in the order of the points.
+///
+/// # Errors
+/// Those of [`path::visit_along`].
+pub(super) fn evaluate(
+    problem: &Problem,
+    prepared: &Prepared,
+    along: (&[Point], Option<&[Vec<usize>]>),
+    settings: &Settings,
+    warm: Option<&[WarmStart]>,
+    control: &Control,
+) -> Result<Vec<Outcome>> {
+    let starts: Option<Vec<Vec<f64>>> =
+        warm.map(|warm| warm.iter().map(|start| start.w.clone()).collect());
+    let limits = PathSettings {
+        tolerance: settings.tolerance,
+        max_steps: settings.max_steps,
+    };
+    let spectrum = prepared.spectrum(problem);
+    let criterion = prepared.criterion(problem);
+    path::visit_along(
+        problem,
+        prepared.path(problem),
+        along,
+        starts.as_deref(),
+        (&limits, control),
+        |arrival| {
+            let outcome = At {
+                problem,
+                arrival: &arrival,
+                step: spectrum.step(arrival.point.l2),
+                settings,
+                control,
+            }
+            .outcome(criterion);
+            control.report_finished(1);
+            outcome
+        },
+    )
+}
+
+/// One point that the path has arrived at.
+struct At<'a> {
+    problem: &'a Problem,
+    arrival: &'a Arrival<'a, f64>,
+    step: Step,
+    settings: &'a Settings,
+    control: &'a Control,
+}
+
+impl At<'_> {
+    fn outcome(&self, criterion: &CriterionColumns) -> Outcome {
+        let (point, w) = (self.arrival.point, self.arrival.solution());
+        let u = self.forward();
+        let (value, criterion_gradient) = criterion.evaluate(self.problem, w, point.target);
+        let differentiated = self.differentiate(&u, &criterion_gradient);
+        let evidence = Evidence {
+            problem: self.problem,
+            point,
+            w,
+            z: self.arrival.predictors(),
+            gradient: self.arrival.gradient(),
+            u: &u,
+            gamma: self.step.gamma,
+            loss: self.arrival.loss(),
+        };
+        let progress = Progress {
+            status: self.arrival.status(),
+            steps: self.arrival.steps(),
+        };
+        let measured = (value, self.residual(&u));
+        outcome(
+            &evidence,
+            &self.step,
+            progress,
+            &differentiated,
+            measured,
+            self.settings,
+        )
+    }
+
+    /// c, zero without a prior.
+    fn center(&self, j: usize) -> f64 {
+        self.problem.prior.as_ref().map_or(0.0, |prior| prior[j])
+    }
+
+    /// u = T(w).
+    fn forward(&self) -> Vec<f64> {
+        let (gamma, l2) = (self.step.gamma, self.arrival.point.l2);
+        let penalized = self.problem.penalized();
+        let (w, gradient) = (self.arrival.solution(), self.arrival.gradient());
+        (0..w.len())
+            .map(|j| {
+                let ridge = if j < penalized {
+                    l2 * (w[j] - self.center(j))
+                } else {
+                    0.0
+                };
+                w[j] - gamma * (gradient[j] + ridge)
+            })
+            .collect()
+    }
+
+    /// γ·l1 of a penalised coordinate.
+    fn threshold(&self, j: usize) -> f64 {
+        let l1 = self.arrival.point.l1;
+        self.step.gamma
+            * match &self.problem.penalty {
+                Penalty::Weighted { strengths } => l1 * strengths[j],
+                _ => l1,
+            }
+    }
+
+    /// ‖Φ(w) − w‖/γ.
+    fn residual(&self, u: &[f64]) -> f64 {
+        let penalized = self.problem.penalized();
+        let prox = |j: usize| match self.problem.penalty {
+            _ if j >= penalized => u[j],
+            Penalty::NonNegative => penalty::positive_threshold(u[j], self.threshold(j)),
+            _ => penalty::soft_threshold(u[j], self.threshold(j)),
+        };
+        let square: f64 = self
+            .arrival
+            .solution()
+            .iter()
+            .enumerate()
+            .map(|(j, w)| (prox(j) - w).powi(2))
+            .sum();
+        square.sqrt() / self.step.gamma
+    }
+
+    /// D at u.
+    fn mask(&self, u: &[f64]) -> Vec<bool> {
+        let penalized = self.problem.penalized();
+        (0..u.len())
+            .map(|j| match self.problem.penalty {
+                _ if j >= penalized => true,
+                Penalty::NonNegative => u[j] > self.threshold(j),
+                _ => penalty::soft_threshold_derivative(u[j], self.threshold(j)),
+            })
+            .collect()
+    }
+
+    fn differentiate(&self, u: &[f64], criterion_gradient: &[f64]) -> Differentiated {
+        let mut differentiated = Differentiated {
+            hypergradient: None,
+            progress: Progress {
+                status: Status::Converged,
+                steps: 0,
+            },
+            linear_residual: None,
+            singular: false,
+            v: Vec::new(),
+        };
+        let method = match self.settings.method {
+            None => return differentiated,
+            Some(Method::Direct) => RestrictedMethod::Direct,
+            Some(_) => RestrictedMethod::cg(self.settings.preconditioner),
+        };
+        let gamma = self.step.gamma;
+        let limits = (self.settings.tolerance, self.settings.max_steps);
+        let solved = self
+            .arrival
+            .adjoint(criterion_gradient, gamma, method, limits, self.control);
+        differentiated.singular = solved.singular;
+        if solved.singular {
+            return differentiated;
+        }
+        differentiated.progress = Progress {
+            status: solved.status,
+            steps: solved.steps,
+        };
+        let (z, mask) = (solved.z, self.mask(u));
+        let image = self.arrival.hessian_product(&z);
+        let v: Vec<f64> = (0..z.len())
+            .map(|j| {
+                if mask[j] {
+                    z[j]
+                } else {
+                    criterion_gradient[j] + z[j] - gamma * image[j]
+                }
+            })
+            .collect();
+        let norm =
+            |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
+        let rho = norm(&mut (0..z.len()).map(|j| {
+            let through = if mask[j] { v[j] } else { 0.0 };
+            v[j] - (through - gamma * image[j]) - criterion_gradient[j]
+        }));
+        let scale = norm(&mut criterion_gradient.iter().copied());
+        differentiated.linear_residual = Some(if rho == 0.0 { 0.0 } else { rho / scale });
+        let sums = self.sums(u, &mask, &v);
+        differentiated.hypergradient = Some(sums.finish(self.problem));
+        differentiated.v = v;
+        differentiated
+    }
+
+    /// ∂₂Φᵀv.
+    fn sums(&self, u: &[f64], mask: &[bool], v: &[f64]) -> RawSums {
+        let penalized = self.problem.penalized();
+        let (gamma, point, w) = (self.step.gamma, self.arrival.point, self.arrival.solution());
+        let z = |j: usize| if mask[j] { v[j] } else { 0.0 };
+        let mut sums = RawSums::zeros(self.problem, &self.settings.wrt);
+        if let Some(l1) = sums.part_mut(Wrt::L1) {
+            let slope = |j: usize| match self.problem.penalty {
+                Penalty::NonNegative => -1.0,
+                _ => penalty::soft_threshold_strength_derivative(u[j], self.threshold(j)),
+            };
+            let part = |j: usize| gamma * slope(j) * z(j);
+            match self.problem.penalty {
+                Penalty::Weighted { .. } => {
+                    l1.iter_mut().enumerate().for_each(|(j, l1)| *l1 = part(j));
+                }
+                _ => l1[0] = (0..penalized).map(part).sum(),
+            }
+        }
+        if let Some(l2) = sums.part_mut(Wrt::L2) {
+            let sum: f64 = (0..penalized).map(|j| (w[j] - self.center(j)) * z(j)).sum();
+            l2[0] = -gamma * sum;
+        }
+        if let Some(prior) = sums.part_mut(Wrt::Prior) {
+            for (j, prior) in prior.iter_mut().enumerate() {
+                *prior = gamma * point.l2 * z(j);
+            }
+        }
+        sums
+    }
+}

@@ -1,0 +1,38 @@
+//! What evaluations of one problem share, made when first needed.
+
+use std::sync::OnceLock;
+
+use crate::map::spectrum::Spectrum;
+use crate::path::{self, CriterionColumns};
+use crate::problem::Problem;
+
+/// The spectrum of a problem's Hessian, and its rows as the path solver wants them.
+///
+/// Made once beside a problem and handed to every evaluation of that same problem.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    spectrum: OnceLock<Spectrum>,
+    path: OnceLock<path::Prepared<f64>>,
+    criterion: OnceLock<CriterionColumns>,
+}
+
+impl Prepared {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub(super) fn spectrum(&self, problem: &Problem) -> &Spectrum {
+        self.spectrum.get_or_init(|| Spectrum::of(problem))
+    }
+
+    pub(super) fn path(&self, problem: &Problem) -> &path::Prepared<f64> {
+        self.path.get_or_init(|| path::Prepared::new(problem))
+    }
+
+    pub(super) fn criterion(&self, problem: &Problem) -> &CriterionColumns {
+        self.criterion
+            .get_or_init(|| CriterionColumns::new(problem))
+    }
+}

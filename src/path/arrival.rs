@@ -1,0 +1,172 @@
+//! What is known where a path arrives at a point: the solution with its predictors and gradient, the
+//! factored system on its support. The adjoint is solved there and then, so that no factor has to
+//! be kept.
+
+use crate::control::Control;
+use crate::kinds::Status;
+use crate::problem::{Point, Problem};
+use crate::real::Real;
+
+use super::linear::Limits;
+use super::regularizer::Regularizer;
+use super::restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, System};
+use super::smooth::{Parts, Smooth};
+use super::vector::add_columns;
+use super::walk::{End, Walk};
+use super::{LARGEST_RETAINED_SUPPORT, PathSolution};
+
+/// A solved point, while the path stands there.
+pub struct Arrival<'w, R> {
+    /// The place of the point among those of the call.
+    pub at: usize,
+    /// The point.
+    pub point: Point,
+    pub(super) walk: &'w Walk<'w, 'w, R>,
+    pub(super) regularizer: &'w Regularizer<'w>,
+    pub(super) end: End<R>,
+}
+
+impl<R: Real> Arrival<'_, R> {
+    /// What became of the solve.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.end.status
+    }
+
+    /// Epochs of coordinate descent and linear steps.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.end.steps
+    }
+
+    /// The solution: p scaled coefficients, intercepts last.
+    #[must_use]
+    pub fn solution(&self) -> &[f64] {
+        &self.walk.w
+    }
+
+    /// Linear predictors X̂w, class-major: `[k·n + i]`.
+    #[must_use]
+    pub fn predictors(&self) -> &[f64] {
+        &self.walk.z
+    }
+
+    /// ∇loss at the solution, p entries, formed from the rows.
+    #[must_use]
+    pub fn gradient(&self) -> &[f64] {
+        &self.walk.gradient
+    }
+
+    /// The loss at the solution, without ridge and penalty.
+    #[must_use]
+    pub fn loss(&self) -> f64 {
+        let walk = self.walk;
+        walk.smooth.value(&walk.w, &walk.z, walk.target)
+    }
+
+    /// z of the adjoint, as [`solve_restricted`](super::solve_restricted) has it, for a criterion with
+    /// this gradient and the step γ.
+    #[must_use]
+    pub fn adjoint(
+        &self,
+        criterion_gradient: &[f64],
+        step: f64,
+        method: RestrictedMethod,
+        (tolerance, max_steps): (Option<f64>, usize),
+        control: &Control,
+    ) -> RestrictedSolution<R> {
+        let walk = self.walk;
+        let curvature = walk.smooth.curvature(&walk.z, walk.target, 0.0);
+        let system = System::new(
+            walk.smooth,
+            self.regularizer,
+            walk.w.clone(),
+            &walk.gradient,
+            curvature,
+            step,
+        );
+        let rhs: Vec<f64> = system
+            .set
+            .iter()
+            .map(|&j| criterion_gradient[j as usize] / step)
+            .collect();
+        let limits = Limits {
+            tolerance,
+            max_steps,
+            control,
+        };
+        system.solve(&rhs, self.end.factor.as_ref(), method, &limits)
+    }
+
+    /// (∇²loss + λ₂)x at the solution, p entries.
+    #[must_use]
+    pub fn hessian_product(&self, x: &[f64]) -> Vec<f64> {
+        let walk = self.walk;
+        let smooth = walk.smooth;
+        let mut product = vec![0.0; smooth.p];
+        if let Some(hessian) = smooth.hessian_in_full() {
+            add_columns(hessian, x, &mut product);
+        } else {
+            let mut rows = vec![0.0; walk.z.len()];
+            smooth.predictors(x, &mut rows);
+            let curvature = smooth.curvature(&walk.z, walk.target, 0.0);
+            smooth.apply_curvature(&curvature, &mut rows);
+            smooth.gradient(&rows, &mut product);
+        }
+        for (j, product) in product.iter_mut().enumerate() {
+            *product += self.regularizer.ridge(j) * x[j];
+        }
+        product
+    }
+
+    /// The solution by itself; with the factor on its support where that has at most `largest`
+    /// entries.
+    pub(super) fn into_solution(self, largest: usize) -> PathSolution<R> {
+        let (l2, w) = (self.point.l2, &self.walk.w);
+        let factor = self.end.factor.filter(|k| {
+            let support = k.set.len();
+            support <= LARGEST_RETAINED_SUPPORT && support * support <= largest
+        });
+        PathSolution {
+            w: w.iter().map(|&w| R::of(w)).collect(),
+            status: self.end.status,
+            steps: self.end.steps,
+            factor: factor.map(|k| RestrictedFactor::new(k, l2)),
+        }
+    }
+}
+
+/// The criterion of a problem by columns: value and gradient for one point at a time.
+#[derive(Debug, Clone)]
+pub struct CriterionColumns {
+    parts: Parts<f64>,
+}
+
+impl CriterionColumns {
+    /// Prepares the criterion of a problem.
+    #[must_use]
+    pub fn new(problem: &Problem) -> Self {
+        let criterion = &problem.criterion;
+        let (sample, loss) = (&criterion.sample, criterion.loss);
+        Self {
+            parts: Parts::new(sample, loss, problem.classes, false),
+        }
+    }
+
+    /// E(w) and ∂₁E, p entries, at scaled coefficients w.
+    #[must_use]
+    pub fn evaluate(&self, problem: &Problem, w: &[f64], target: usize) -> (f64, Vec<f64>) {
+        let criterion = &problem.criterion;
+        let (sample, loss) = (&criterion.sample, criterion.loss);
+        let smooth = Smooth::new(sample, loss, problem.classes, &self.parts);
+        let rows = smooth.rows() * smooth.classes;
+        let (mut z, mut residuals) = (vec![0.0; rows], vec![0.0; rows]);
+        let mut gradient = vec![0.0; smooth.p];
+        smooth.predictors(w, &mut z);
+        smooth.residuals(&z, target, &mut residuals);
+        smooth.gradient(&residuals, &mut gradient);
+        gradient.iter_mut().for_each(|g| *g *= criterion.sign);
+        let value = smooth.value(w, &z, target);
+        (criterion.sign * value, gradient)
+    }
+}
