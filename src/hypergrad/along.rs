@@ -80,7 +80,7 @@ pub(super) fn evaluate(
         |arrival| {
             let outcome = At {
                 problem,
-                arrival: &arrival,
+                arrival,
                 step: spectrum.step(arrival.point.l2),
                 settings,
                 control,
@@ -101,19 +101,31 @@ struct At<'a> {
     control: &'a Control,
 }
 
+/// Φ at the solution.
+struct Forward {
+    /// u = T(w).
+    u: Vec<f64>,
+    /// γ·l1 of every penalised coordinate.
+    thresholds: Vec<f64>,
+    /// D at u.
+    mask: Vec<bool>,
+    /// ‖Φ(w) − w‖/γ.
+    residual: f64,
+}
+
 impl At<'_> {
     fn outcome(&self, criterion: &CriterionColumns) -> Outcome {
         let (point, w) = (self.arrival.point, self.arrival.solution());
-        let u = self.forward();
+        let forward = self.forward();
         let (value, criterion_gradient) = criterion.evaluate(self.problem, w, point.target);
-        let differentiated = self.differentiate(&u, &criterion_gradient);
+        let differentiated = self.differentiate(&forward, &criterion_gradient);
         let evidence = Evidence {
             problem: self.problem,
             point,
             w,
             z: self.arrival.predictors(),
             gradient: self.arrival.gradient(),
-            u: &u,
+            u: &forward.u,
             gamma: self.step.gamma,
             loss: self.arrival.loss(),
         };
@@ -121,7 +133,7 @@ impl At<'_> {
             status: self.arrival.status(),
             steps: self.arrival.steps(),
         };
-        let measured = (value, self.residual(&u));
+        let measured = (value, forward.residual);
         outcome(
             &evidence,
             &self.step,
@@ -137,64 +149,48 @@ impl At<'_> {
         self.problem.prior.as_ref().map_or(0.0, |prior| prior[j])
     }
 
-    /// u = T(w).
-    fn forward(&self) -> Vec<f64> {
+    /// γ·l1 of every penalised coordinate.
+    fn thresholds(&self) -> Vec<f64> {
+        let unit = self.step.gamma * self.arrival.point.l1;
+        match &self.problem.penalty {
+            Penalty::Weighted { strengths } => strengths.iter().map(|s| unit * s).collect(),
+            _ => vec![unit; self.problem.penalized()],
+        }
+    }
+
+    fn forward(&self) -> Forward {
         let (gamma, l2) = (self.step.gamma, self.arrival.point.l2);
-        let penalized = self.problem.penalized();
         let (w, gradient) = (self.arrival.solution(), self.arrival.gradient());
-        (0..w.len())
-            .map(|j| {
-                let ridge = if j < penalized {
-                    l2 * (w[j] - self.center(j))
-                } else {
-                    0.0
-                };
-                w[j] - gamma * (gradient[j] + ridge)
-            })
-            .collect()
+        let thresholds = self.thresholds();
+        let mut u: Vec<f64> = w.iter().zip(gradient).map(|(w, g)| w - gamma * g).collect();
+        for (j, u) in u.iter_mut().enumerate().take(thresholds.len()) {
+            *u -= gamma * l2 * (w[j] - self.center(j));
+        }
+        let mut mask = vec![true; u.len()];
+        let mut square = 0.0;
+        let is_non_negative = self.problem.penalty == Penalty::NonNegative;
+        for (j, &t) in thresholds.iter().enumerate() {
+            let image = if is_non_negative {
+                mask[j] = u[j] > t;
+                penalty::positive_threshold(u[j], t)
+            } else {
+                mask[j] = penalty::soft_threshold_derivative(u[j], t);
+                penalty::soft_threshold(u[j], t)
+            };
+            square += (image - w[j]).powi(2);
+        }
+        for j in thresholds.len()..u.len() {
+            square += (u[j] - w[j]).powi(2);
+        }
+        Forward {
+            u,
+            thresholds,
+            mask,
+            residual: square.sqrt() / gamma,
+        }
     }
 
-    /// γ·l1 of a penalised coordinate.
-    fn threshold(&self, j: usize) -> f64 {
-        let l1 = self.arrival.point.l1;
-        self.step.gamma
-            * match &self.problem.penalty {
-                Penalty::Weighted { strengths } => l1 * strengths[j],
-                _ => l1,
-            }
-    }
-
-    /// ‖Φ(w) − w‖/γ.
-    fn residual(&self, u: &[f64]) -> f64 {
-        let penalized = self.problem.penalized();
-        let prox = |j: usize| match self.problem.penalty {
-            _ if j >= penalized => u[j],
-            Penalty::NonNegative => penalty::positive_threshold(u[j], self.threshold(j)),
-            _ => penalty::soft_threshold(u[j], self.threshold(j)),
-        };
-        let square: f64 = self
-            .arrival
-            .solution()
-            .iter()
-            .enumerate()
-            .map(|(j, w)| (prox(j) - w).powi(2))
-            .sum();
-        square.sqrt() / self.step.gamma
-    }
-
-    /// D at u.
-    fn mask(&self, u: &[f64]) -> Vec<bool> {
-        let penalized = self.problem.penalized();
-        (0..u.len())
-            .map(|j| match self.problem.penalty {
-                _ if j >= penalized => true,
-                Penalty::NonNegative => u[j] > self.threshold(j),
-                _ => penalty::soft_threshold_derivative(u[j], self.threshold(j)),
-            })
-            .collect()
-    }
-
-    fn differentiate(&self, u: &[f64], criterion_gradient: &[f64]) -> Differentiated {
+    fn differentiate(&self, forward: &Forward, criterion_gradient: &[f64]) -> Differentiated {
         let mut differentiated = Differentiated {
             hypergradient: None,
             progress: Progress {
@@ -223,7 +219,7 @@ impl At<'_> {
             status: solved.status,
             steps: solved.steps,
         };
-        let (z, mask) = (solved.z, self.mask(u));
+        let (z, mask) = (solved.z, &forward.mask);
         let image = self.arrival.hessian_product(&z);
         let v: Vec<f64> = (0..z.len())
             .map(|j| {
@@ -242,22 +238,25 @@ impl At<'_> {
         }));
         let scale = norm(&mut criterion_gradient.iter().copied());
         differentiated.linear_residual = Some(if rho == 0.0 { 0.0 } else { rho / scale });
-        let sums = self.sums(u, &mask, &v);
+        let sums = self.sums(forward, &v);
         differentiated.hypergradient = Some(sums.finish(self.problem));
         differentiated.v = v;
         differentiated
     }
 
     /// ∂₂Φᵀv.
-    fn sums(&self, u: &[f64], mask: &[bool], v: &[f64]) -> RawSums {
+    fn sums(&self, forward: &Forward, v: &[f64]) -> RawSums {
         let penalized = self.problem.penalized();
         let (gamma, point, w) = (self.step.gamma, self.arrival.point, self.arrival.solution());
-        let z = |j: usize| if mask[j] { v[j] } else { 0.0 };
+        let z = |j: usize| if forward.mask[j] { v[j] } else { 0.0 };
         let mut sums = RawSums::zeros(self.problem, &self.settings.wrt);
         if let Some(l1) = sums.part_mut(Wrt::L1) {
             let slope = |j: usize| match self.problem.penalty {
                 Penalty::NonNegative => -1.0,
-                _ => penalty::soft_threshold_strength_derivative(u[j], self.threshold(j)),
+                _ => {
+                    let t = forward.thresholds[j];
+                    penalty::soft_threshold_strength_derivative(forward.u[j], t)
+                }
             };
             let part = |j: usize| gamma * slope(j) * z(j);
             match self.problem.penalty {

@@ -119,11 +119,11 @@ impl<R: Real> Arrival<'_, R> {
         product
     }
 
-    /// The solution by itself; with the factor on its support where that has at most `largest`
-    /// entries.
-    pub(super) fn into_solution(self, largest: usize) -> PathSolution<R> {
+    /// The solution by itself; it takes the factor on its support along where that has at most
+    /// `largest` entries.
+    pub(super) fn take_solution(&mut self, largest: usize) -> PathSolution<R> {
         let (l2, w) = (self.point.l2, &self.walk.w);
-        let factor = self.end.factor.filter(|k| {
+        let factor = self.end.factor.take_if(|k| {
             let support = k.set.len();
             support <= LARGEST_RETAINED_SUPPORT && support * support <= largest
         });

@@ -10,7 +10,7 @@ use faer::{MatMut, Par};
 
 use crate::real::Real;
 
-use super::vector::{exceeds, vectorized};
+use super::vector::{dot_four, exceeds, vectorized};
 
 /// Factors the lower triangle of a column-major m × m matrix in place.
 ///
@@ -39,21 +39,65 @@ pub(super) fn factor<R: Real>(matrix: &mut [R], m: usize) -> bool {
 }
 
 /// x ← (LLᵀ)⁻¹ x with the factor that [`factor`] left in the lower triangle.
+///
+/// Four columns at a time, so that x is read and written once for four of them.
 pub(super) fn solve<R: Real>(factor: &[R], x: &mut [R]) {
     let m = x.len();
+    let whole = m / 4 * 4;
     vectorized(
         #[inline(always)]
         || {
-            for j in 0..m {
-                let column = &factor[j * m + j..(j + 1) * m];
-                let (head, tail) = x[j..].split_at_mut(1);
-                head[0] /= column[0];
-                super::vector::axpy(-head[0], &column[1..], tail);
+            for first in (0..whole).step_by(4) {
+                for j in first..first + 4 {
+                    x[j] /= factor[j * m + j];
+                    for i in j + 1..first + 4 {
+                        let step = x[j] * factor[j * m + i];
+                        x[i] -= step;
+                    }
+                }
+                let [a, b, c, d] = [0, 1, 2, 3].map(
+                    #[inline(always)]
+                    |k: usize| &factor[(first + k) * m + first + 4..(first + k + 1) * m],
+                );
+                let (head, tail) = x.split_at_mut(first + 4);
+                let [xa, xb, xc, xd] = [0, 1, 2, 3].map(
+                    #[inline(always)]
+                    |k: usize| head[first + k],
+                );
+                let length = tail.len();
+                let (a, b, c, d) = (&a[..length], &b[..length], &c[..length], &d[..length]);
+                for i in 0..length {
+                    tail[i] -= (a[i] * xa + b[i] * xb) + (c[i] * xc + d[i] * xd);
+                }
             }
-            for j in (0..m).rev() {
-                let column = &factor[j * m + j..(j + 1) * m];
-                let (head, tail) = x[j..].split_at_mut(1);
-                head[0] = (head[0] - super::vector::dot(&column[1..], tail)) / column[0];
+            for j in whole..m {
+                x[j] /= factor[j * m + j];
+                for i in j + 1..m {
+                    let step = x[j] * factor[j * m + i];
+                    x[i] -= step;
+                }
+            }
+            for j in (whole..m).rev() {
+                for i in j + 1..m {
+                    let step = x[i] * factor[j * m + i];
+                    x[j] -= step;
+                }
+                x[j] /= factor[j * m + j];
+            }
+            for first in (0..whole).step_by(4).rev() {
+                let columns = [0, 1, 2, 3].map(
+                    #[inline(always)]
+                    |k: usize| &factor[(first + k) * m + first + 4..(first + k + 1) * m],
+                );
+                let (head, tail) = x.split_at_mut(first + 4);
+                let products = dot_four(columns, tail);
+                for j in (first..first + 4).rev() {
+                    let mut value = head[j] - products[j - first];
+                    for i in j + 1..first + 4 {
+                        value -= head[i] * factor[j * m + i];
+                    }
+                    head[j] = value / factor[j * m + j];
+                }
             }
         },
     );

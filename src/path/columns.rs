@@ -7,7 +7,7 @@ use crate::data::design::Design;
 use crate::data::matrix::Matrix;
 use crate::real::Real;
 
-use super::vector::{axpy_wide, inner, inner_four, vectorized};
+use super::vector::{TransposedProduct, WIDTH, axpy_wide, in_f64, inner, vectorized};
 
 /// Rows that are turned into columns together.
 const TILE: usize = 16;
@@ -30,8 +30,8 @@ enum Storage<R> {
 struct DenseColumns<R> {
     /// `[j * rows + i]`.
     values: Vec<R>,
-    /// Per column the row past its last entry that is not zero: a triangular factor of the rows costs
-    /// half of a full design.
+    /// Per column a row past its last entry that is not zero, rounded up to whole registers: a
+    /// triangular factor of the rows costs half of a full design.
     heights: Vec<usize>,
 }
 
@@ -40,13 +40,13 @@ impl<R: Real> DenseColumns<R> {
         let height = |j: usize| {
             let column = &values[j * rows..(j + 1) * rows];
             let last = column.iter().rposition(|&x| x != R::zero());
-            last.map_or(0, |last| last + 1)
+            last.map_or(0, |last| (last + 1).next_multiple_of(WIDTH).min(rows))
         };
         let heights = (0..count).map(height).collect();
         Self { values, heights }
     }
 
-    /// Column j down to its last entry that is not zero.
+    /// Column j down to its height.
     #[inline(always)]
     fn column(&self, j: usize, rows: usize) -> &[R] {
         &self.values[j * rows..j * rows + self.heights[j]]
@@ -239,34 +239,30 @@ impl<R: Real> Columns<R> {
     /// X̂ᵀ v for one predictor: `visit(column, value)`.
     pub(super) fn transposed(&self, v: &[f64], mut visit: impl FnMut(usize, f64)) {
         match &self.storage {
-            Storage::Dense(dense) => {
-                let rows = self.rows;
-                vectorized(
+            Storage::Dense(dense) => match in_f64(&dense.values) {
+                Some(values) => {
+                    let mut out = vec![0.0; self.count];
+                    pulp::Arch::new().dispatch(TransposedProduct {
+                        values,
+                        rows: self.rows,
+                        heights: &dense.heights,
+                        v,
+                        out: &mut out,
+                    });
+                    for (j, &value) in out.iter().enumerate() {
+                        visit(j, value);
+                    }
+                }
+                None => vectorized(
                     #[inline(always)]
                     || {
-                        let mut j = 0;
-                        while j + 4 <= self.count {
-                            let mut height = 0;
-                            for k in j..j + 4 {
-                                height = height.max(dense.heights[k]);
-                            }
-                            let four = [0, 1, 2, 3].map(
-                                #[inline(always)]
-                                |k: usize| &dense.values[(j + k) * rows..][..height],
-                            );
-                            let products = inner_four(four, &v[..height]);
-                            for k in 0..4 {
-                                visit(j + k, products[k]);
-                            }
-                            j += 4;
-                        }
-                        for j in j..self.count {
-                            let column = dense.column(j, rows);
+                        for j in 0..self.count {
+                            let column = dense.column(j, self.rows);
                             visit(j, inner(column, &v[..column.len()]));
                         }
                     },
-                );
-            }
+                ),
+            },
             Storage::Sparse(_) => {
                 let total: f64 = v.iter().sum();
                 for j in 0..self.count {

@@ -161,7 +161,7 @@ impl<R: Real> Walk<'_, '_, R> {
             &self.gradient,
         );
         let all: Vec<u32> = (0..face.len() as u32).collect();
-        let mut factor = model.face_matrix(&vec![2; face.len()], &all, Triangle::Lower);
+        let mut factor = model.face_matrix(&vec![2; face.len()], &all, Triangle::Lower, Vec::new());
         if cholesky::factor(&mut factor, face.len()) {
             for _ in 0..3 {
                 let rho = self.face_residual(regularizer);

@@ -157,7 +157,7 @@ pub fn solve_prepared<R: Real>(
 ) -> Result<Vec<PathSolution<R>>> {
     check_paths(points, paths)?;
     let largest_factor = LARGEST_RETAINED / (size_of::<R>() * points.len().max(1));
-    let keep = |arrival: Arrival<'_, R>| arrival.into_solution(largest_factor);
+    let keep = |arrival: &mut Arrival<'_, R>| arrival.take_solution(largest_factor);
     let along = (points, paths);
     let limits = (settings, control);
     visit_in_form(problem, prepared, along, warm, limits, Form::Auto, keep)
@@ -174,7 +174,7 @@ pub fn visit_along<R: Real, T: Send>(
     (points, paths): (&[Point], Option<&[Vec<usize>]>),
     warm: Option<&[Vec<f64>]>,
     limits: (&PathSettings, &Control),
-    visit: impl Fn(Arrival<'_, R>) -> T + Sync,
+    visit: impl Fn(&mut Arrival<'_, R>) -> T + Sync,
 ) -> Result<Vec<T>> {
     let by_ridge;
     let paths = match paths {
@@ -241,7 +241,7 @@ fn solve_in_form<R: Real>(
     form: Form,
 ) -> Result<Vec<PathSolution<R>>> {
     let prepared = Prepared::in_form(problem, form);
-    let keep = |arrival: Arrival<'_, R>| arrival.into_solution(usize::MAX);
+    let keep = |arrival: &mut Arrival<'_, R>| arrival.take_solution(usize::MAX);
     let limits = (settings, control);
     visit_in_form(
         problem,
@@ -261,7 +261,7 @@ fn visit_in_form<R: Real, T: Send>(
     warm: Option<&[Vec<f64>]>,
     (settings, control): (&PathSettings, &Control),
     form: Form,
-    visit: impl Fn(Arrival<'_, R>) -> T + Sync,
+    visit: impl Fn(&mut Arrival<'_, R>) -> T + Sync,
 ) -> Result<Vec<T>> {
     problem.check_points(points)?;
     check_warm_starts(problem, points, warm)?;
@@ -293,13 +293,17 @@ fn visit_in_form<R: Real, T: Send>(
                 let mut end = walk.solve(&regularizer, &rest);
                 end.steps += before;
                 let failed = matches!(end.status, Status::NonFinite | Status::Diverged);
-                let made = visit(Arrival {
+                let mut arrival = Arrival {
                     at,
                     point: points[at],
                     walk: &walk,
                     regularizer: &regularizer,
                     end,
-                });
+                };
+                let made = visit(&mut arrival);
+                if let Some(factor) = arrival.end.factor {
+                    walk.spare = factor.factor;
+                }
                 if failed {
                     walk.restart(&vec![0.0; smooth.p]);
                 }

@@ -10,6 +10,8 @@
 //! point outside its face is projected onto it where that decreases the objective most; else the
 //! step ends at the first coordinate that leaves, and goes on from there on the smaller face.
 
+use std::borrow::Cow;
+
 use crate::real::Real;
 
 use super::cholesky;
@@ -32,11 +34,13 @@ pub(super) struct Quadratic<'h, R> {
     pub(super) ridge: Vec<R>,
     pub(super) center: Vec<R>,
     /// Positions, block after block, and where each block starts.
-    pub(super) members: Vec<u32>,
-    pub(super) starts: Vec<u32>,
+    pub(super) members: Cow<'h, [u32]>,
+    pub(super) starts: Cow<'h, [u32]>,
     pub(super) rules: Vec<Rule<R>>,
     /// The block of every position.
-    pub(super) rule_of: Vec<u32>,
+    pub(super) rule_of: Cow<'h, [u32]>,
+    /// Memory for the next factor.
+    pub(super) spare: Vec<R>,
     /// Positions of multinomial intercepts, whose common shift is a gauge.
     pub(super) gauge: std::ops::Range<usize>,
 }
@@ -52,20 +56,27 @@ pub(super) struct FaceFactor<R> {
     pub(super) size: f64,
 }
 
-/// The Frobenius norm of a symmetric matrix whose upper triangle is zero here.
-pub(super) fn lower_norm<R: Real>(lower: &[R], m: usize) -> f64 {
-    let all = vectorized(
+/// The Frobenius norm of a symmetric matrix by its lower triangle.
+fn lower_norm<R: Real>(lower: &[R], m: usize) -> f64 {
+    let square = vectorized(
         #[inline(always)]
-        || inner(lower, lower),
+        || {
+            let mut total = 0.0;
+            for j in 0..m {
+                let column = &lower[j * m + j..(j + 1) * m];
+                let diagonal = column[0].to_f64();
+                total += 2.0 * inner(&column[1..], &column[1..]) + diagonal * diagonal;
+            }
+            total
+        },
     );
-    let diagonal: f64 = (0..m).map(|j| lower[j * m + j].to_f64().powi(2)).sum();
-    (2.0 * all - diagonal).max(0.0).sqrt()
+    square.sqrt()
 }
 
 /// Which entries of a symmetric matrix are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Triangle {
-    /// Those on and below the diagonal; zeros stand above.
+    /// Those on and below the diagonal; anything may stand above.
     Lower,
     /// All.
     Both,
@@ -236,18 +247,26 @@ impl<R: Real> Quadratic<'_, R> {
     }
 
     /// The Hessian of everything on the face: H + λ₂, the curvature of group norms, and 11ᵀ on the
-    /// gauge.
-    pub(super) fn face_matrix(&self, face: &[Face], set: &[u32], triangle: Triangle) -> Vec<R> {
+    /// gauge; in the memory of `a`, whatever it holds.
+    pub(super) fn face_matrix(
+        &self,
+        face: &[Face],
+        set: &[u32],
+        triangle: Triangle,
+        mut a: Vec<R>,
+    ) -> Vec<R> {
         let (m, s) = (self.m(), set.len());
-        let mut a = Vec::with_capacity(s * s);
+        a.resize(s * s, R::zero());
         for (at, &j) in set.iter().enumerate() {
             let column = &self.hessian[j as usize * m..(j as usize + 1) * m];
             let first = match triangle {
                 Triangle::Both => 0,
                 Triangle::Lower => at,
             };
-            a.extend(std::iter::repeat_n(R::zero(), first));
-            a.extend(set[first..].iter().map(|&i| column[i as usize]));
+            let own = &mut a[at * s + first..(at + 1) * s];
+            for (entry, &i) in own.iter_mut().zip(&set[first..]) {
+                *entry = column[i as usize];
+            }
             a[at * s + at] += self.ridge[j as usize];
         }
         let is_wanted = |x: usize, y: usize| triangle == Triangle::Both || y >= x;
@@ -334,10 +353,13 @@ impl<R: Real> Quadratic<'_, R> {
         reusable: bool,
     ) -> Newton {
         if !(reusable && kept.as_ref().is_some_and(|k| k.set == set)) {
-            let mut factor = self.face_matrix(face, set, Triangle::Lower);
+            let memory = kept
+                .take()
+                .map_or_else(|| std::mem::take(&mut self.spare), |old| old.factor);
+            let mut factor = self.face_matrix(face, set, Triangle::Lower, memory);
             let size = lower_norm(&factor, set.len());
             if !cholesky::factor(&mut factor, set.len()) {
-                *kept = None;
+                self.spare = factor;
                 return Newton::Singular;
             }
             *kept = Some(FaceFactor {

@@ -177,6 +177,8 @@ fn sign<R: Real>(w: R) -> Face {
 pub(super) struct Blocks {
     pub(super) order: Vec<u32>,
     pub(super) starts: Vec<u32>,
+    /// The block of every coordinate.
+    pub(super) of: Vec<u32>,
 }
 
 impl Blocks {
@@ -189,11 +191,18 @@ impl Blocks {
                 order.push(j);
                 starts.push(j + 1);
             }
-            Self { order, starts }
+            let mut of = vec![0; order.len()];
+            for (block, range) in starts.windows(2).enumerate() {
+                for &j in &order[range[0] as usize..range[1] as usize] {
+                    of[j as usize] = block as u32;
+                }
+            }
+            Self { order, starts, of }
         } else {
             Self {
                 order: (0..p).collect(),
                 starts: (0..=p).collect(),
+                of: (0..p).collect(),
             }
         }
     }

@@ -411,7 +411,8 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
             &vec![0.0; self.smooth.p],
         );
         let all: Vec<u32> = (0..self.set.len() as u32).collect();
-        model.face_matrix(&vec![2; self.set.len()], &all, Triangle::Both)
+        let face = vec![2; self.set.len()];
+        model.face_matrix(&face, &all, Triangle::Both, Vec::new())
     }
 
     /// Conjugate gradient without forming the system.

@@ -13,7 +13,7 @@ use crate::problem::{Problem, Sample};
 use crate::real::Real;
 
 use super::columns::Columns;
-use super::vector::{dot, vectorized};
+use super::vector::{dot, in_f64, vectorized};
 
 /// Features up to which the Gram matrix of a quadratic loss is formed once, in full.
 const FULL_GRAM_COORDINATES: usize = 384;
@@ -24,8 +24,12 @@ pub(super) struct Parts<R> {
     pub(super) columns: Columns<R>,
     /// s_i/n.
     pub(super) weight: Vec<f64>,
+    /// n/s_i, and 0 where the weight is.
+    pub(super) inverse_weight: Vec<f64>,
     /// Σ_i (s_i/n) x̂_ij² per column; for the quadratic form |Q_jj|.
     pub(super) square: Vec<f64>,
+    /// ‖x̂_j‖, the root of `square`.
+    pub(super) norm: Vec<f64>,
     /// The full Hessian of a quadratic loss, when it is small: p × p.
     pub(super) gram: Option<Vec<R>>,
 }
@@ -105,6 +109,8 @@ impl<R: Real> Parts<R> {
         let columns = Columns::new(&sample.design);
         let n = columns.rows;
         let weight: Vec<f64> = sample.weights.iter().map(|s| s / n as f64).collect();
+        let invert = |&w: &f64| if w > 0.0 { 1.0 / w } else { 0.0 };
+        let inverse_weight = weight.iter().map(invert).collect();
         let total = weight.iter().sum();
         let mut square: Vec<f64> = (0..columns.count)
             .map(|j| columns.square(j, &weight, total))
@@ -123,6 +129,8 @@ impl<R: Real> Parts<R> {
         let mut parts = Self {
             columns,
             weight,
+            inverse_weight,
+            norm: square.iter().map(|square| square.sqrt()).collect(),
             square,
             gram: None,
         };
@@ -162,8 +170,7 @@ impl<'p, R: Real> Smooth<'p, R> {
 
     /// The full Hessian where it is formed and as good as the rows: in `f64`.
     pub(super) fn hessian_in_full(&self) -> Option<&[f64]> {
-        let gram: &dyn std::any::Any = self.parts.gram.as_ref()?;
-        gram.downcast_ref::<Vec<f64>>().map(Vec::as_slice)
+        in_f64(self.parts.gram.as_ref()?)
     }
 
     /// True for a coordinate whose column is zero: the loss does not depend on it.

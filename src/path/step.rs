@@ -34,11 +34,14 @@ impl<R: Real> Walk<'_, '_, R> {
         rounding: f64,
     ) -> Step<R> {
         let blocks = self.working_blocks(regularizer, rounding);
-        let mut set: Vec<u32> = blocks
-            .iter()
-            .flat_map(|&b| self.blocks.members(b as usize).iter().copied())
-            .collect();
-        set.sort_unstable();
+        let set: Vec<u32> = if blocks.len() == self.blocks.len() {
+            (0..self.smooth.p as u32).collect()
+        } else {
+            let of_block = |&b: &u32| self.blocks.members(b as usize).iter().copied();
+            let mut set: Vec<u32> = blocks.iter().flat_map(of_block).collect();
+            set.sort_unstable();
+            set
+        };
         let quadratic = self.smooth.loss.is_quadratic();
         let largest = if quadratic {
             LARGEST_KEPT
@@ -167,7 +170,9 @@ impl<R: Real> Walk<'_, '_, R> {
         );
         let before = model.w.clone();
         let control = self.control;
+        model.spare = std::mem::take(&mut self.spare);
         let minimum = model.minimize(R::of(rounding), most, || control.should_stop());
+        self.spare = std::mem::take(&mut model.spare);
         for ((&j, &after), &before) in set.iter().zip(&model.w).zip(&before) {
             // An unchanged coordinate keeps the digits that this precision has not.
             if after != before {

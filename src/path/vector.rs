@@ -3,10 +3,12 @@
 //! Sums run over a fixed number of lanes, so that results depend on the lengths alone and never
 //! on the machine or the number of threads.
 
+use pulp::{Simd, WithSimd};
+
 use crate::real::Real;
 
 /// Entries that one wide register holds.
-const WIDTH: usize = 8;
+pub(super) const WIDTH: usize = 8;
 /// Independent partial sums of a reduction: enough registers to hide the latency of an addition.
 const LANES: usize = 4 * WIDTH;
 
@@ -39,55 +41,65 @@ pub(super) fn inner<A: Real, B: Real>(a: &[A], b: &[B]) -> f64 {
     folded(sums)
 }
 
-/// [`inner`] of four vectors with one, of equal lengths; for inlining into vectorised code.
+/// [`dot`] of four vectors with one, of equal lengths; for inlining into vectorised code.
 #[inline(always)]
-pub(super) fn inner_four<A: Real>(four: [&[A]; 4], b: &[f64]) -> [f64; 4] {
-    let mut sums = [[0.0f64; WIDTH]; 4];
-    let whole = b.len() / WIDTH * WIDTH;
-    let mut at = 0;
-    while at < whole {
-        let b: &[f64] = &b[at..at + WIDTH];
-        for k in 0..4 {
-            let a: &[A] = &four[k][at..at + WIDTH];
-            for lane in 0..WIDTH {
-                sums[k][lane] += a[lane].to_f64() * b[lane];
-            }
-        }
-        at += WIDTH;
-    }
-    let mut totals = [0.0; 4];
-    for k in 0..4 {
-        for i in whole..b.len() {
-            totals[k] += four[k][i].to_f64() * b[i];
+pub(super) fn dot_four<R: Real>(four: [&[R]; 4], b: &[R]) -> [R; 4] {
+    let mut sums = [[R::zero(); WIDTH]; 4];
+    let (b, b_rest) = b.as_chunks::<WIDTH>();
+    let (blocks, rest) = (b.len(), b_rest.len());
+    let split = four.map(
+        #[inline(always)]
+        |a| a.as_chunks::<WIDTH>(),
+    );
+    let [(a0, r0), (a1, r1), (a2, r2), (a3, r3)] = split;
+    let (a0, a1, a2, a3) = (&a0[..blocks], &a1[..blocks], &a2[..blocks], &a3[..blocks]);
+    for i in 0..blocks {
+        for lane in 0..WIDTH {
+            sums[0][lane] += a0[i][lane] * b[i][lane];
+            sums[1][lane] += a1[i][lane] * b[i][lane];
+            sums[2][lane] += a2[i][lane] * b[i][lane];
+            sums[3][lane] += a3[i][lane] * b[i][lane];
         }
     }
-    let mut half = WIDTH / 2;
-    while half > 0 {
-        for sums in &mut sums {
-            for lane in 0..half {
-                sums[lane] += sums[lane + half];
-            }
-        }
-        half /= 2;
-    }
-    for k in 0..4 {
-        totals[k] += sums[k][0];
+    let mut totals = folded_four(sums);
+    let (r0, r1, r2, r3) = (&r0[..rest], &r1[..rest], &r2[..rest], &r3[..rest]);
+    for i in 0..rest {
+        totals[0] += r0[i] * b_rest[i];
+        totals[1] += r1[i] * b_rest[i];
+        totals[2] += r2[i] * b_rest[i];
+        totals[3] += r3[i] * b_rest[i];
     }
     totals
 }
 
+/// The sum of the lanes of each of four, half by half.
+#[inline(always)]
+fn folded_four<R: Real>(sums: [[R; WIDTH]; 4]) -> [R; 4] {
+    [
+        folded_register(sums[0]),
+        folded_register(sums[1]),
+        folded_register(sums[2]),
+        folded_register(sums[3]),
+    ]
+}
+
+/// The sum of the lanes of one register, half by half; written out so that it stays in registers.
+#[inline(always)]
+fn folded_register<R: Real>(s: [R; WIDTH]) -> R {
+    let (a, b) = (s[0] + s[4], s[1] + s[5]);
+    let (c, d) = (s[2] + s[6], s[3] + s[7]);
+    (a + c) + (b + d)
+}
+
 /// The sum of all lanes, half by half.
 #[inline(always)]
-fn folded<R: Real>(mut sums: [R; LANES]) -> R {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            let other = sums[lane + half];
-            sums[lane] += other;
-        }
-        half /= 2;
+fn folded<R: Real>(sums: [R; LANES]) -> R {
+    let mut register = [R::zero(); WIDTH];
+    for lane in 0..WIDTH {
+        register[lane] =
+            (sums[lane] + sums[lane + 2 * WIDTH]) + (sums[lane + WIDTH] + sums[lane + 3 * WIDTH]);
     }
-    sums[0]
+    folded_register(register)
 }
 
 /// y ← y + α x; for inlining into vectorised code.
@@ -159,6 +171,13 @@ pub(super) fn symmetric_product<R: Real>(matrix: &[R], x: &[R], y: &mut [R]) {
     }
 }
 
+/// Numbers that are `f64` already.
+#[allow(clippy::ptr_arg)] // only a sized type can be asked what it is
+pub(super) fn in_f64<R: Real>(values: &Vec<R>) -> Option<&[f64]> {
+    let values: &dyn std::any::Any = values;
+    values.downcast_ref::<Vec<f64>>().map(Vec::as_slice)
+}
+
 /// a > b, and false where either is NaN: what iterations go on by.
 #[inline(always)]
 pub(super) fn exceeds<R: Real>(a: R, b: R) -> bool {
@@ -200,4 +219,63 @@ pub(super) fn add_columns(matrix: &[f64], x: &[f64], y: &mut [f64]) {
             }
         },
     );
+}
+
+/// Xᵀv for a column-major matrix whose columns are zero from a height on, in registers: what
+/// [`inner`] does column by column costs as much again for the sums' last steps.
+pub(super) struct TransposedProduct<'a> {
+    pub(super) values: &'a [f64],
+    pub(super) rows: usize,
+    pub(super) heights: &'a [usize],
+    pub(super) v: &'a [f64],
+    /// One entry per column.
+    pub(super) out: &'a mut [f64],
+}
+
+impl WithSimd for TransposedProduct<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let whole = self.heights.len() / 8 * 8;
+        for first in (0..whole).step_by(8) {
+            self.columns::<S, 8>(simd, first)
+                .iter()
+                .zip(&mut self.out[first..])
+                .for_each(|(sum, out)| *out = *sum);
+        }
+        for j in whole..self.heights.len() {
+            self.out[j] = self.columns::<S, 1>(simd, j)[0];
+        }
+    }
+}
+
+impl TransposedProduct<'_> {
+    #[inline(always)]
+    fn columns<S: Simd, const COUNT: usize>(&self, simd: S, first: usize) -> [f64; COUNT] {
+        let mut height = 0;
+        for k in 0..COUNT {
+            height = height.max(self.heights[first + k]);
+        }
+        let (v, v_rest) = S::as_simd_f64s(&self.v[..height]);
+        let mut columns: [(&[S::f64s], &[f64]); COUNT] = [(&[], &[]); COUNT];
+        for k in 0..COUNT {
+            let start = (first + k) * self.rows;
+            columns[k] = S::as_simd_f64s(&self.values[start..start + height]);
+        }
+        let mut sums = [simd.splat_f64s(0.0); COUNT];
+        for i in 0..v.len() {
+            for k in 0..COUNT {
+                sums[k] = simd.mul_add_e_f64s(columns[k].0[i], v[i], sums[k]);
+            }
+        }
+        let mut totals = [0.0; COUNT];
+        for k in 0..COUNT {
+            totals[k] = simd.reduce_sum_f64s(sums[k]);
+            for i in 0..v_rest.len() {
+                totals[k] += columns[k].1[i] * v_rest[i];
+            }
+        }
+        totals
+    }
 }

@@ -13,6 +13,8 @@
 //! when the distance to optimality is at the rounding of its terms, and [`super::finish`] then
 //! makes the result independent of the way it was reached.
 
+use std::borrow::Cow;
+
 use crate::control::Control;
 use crate::kinds::Status;
 use crate::loss::Loss;
@@ -67,6 +69,8 @@ pub(super) struct Walk<'s, 'p, R> {
     pub(super) blend: f64,
     /// w has moved since predictors, residuals and gradient were formed.
     pub(super) stale: bool,
+    /// Memory for the next factor.
+    pub(super) spare: Vec<R>,
 }
 
 /// What a point came to.
@@ -100,6 +104,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             kept: KeptHessian::empty(),
             blend: 0.0,
             stale: true,
+            spare: Vec::new(),
         };
         walk.evaluate();
         walk.origin = walk.gradient.clone();
@@ -145,17 +150,15 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         let residual_size = if smooth.loss == Loss::Quadratic {
             0.0
         } else {
-            let n = smooth.rows();
-            let square: f64 = self
-                .residuals
-                .iter()
-                .enumerate()
-                .filter(|(at, _)| smooth.parts.weight[at % n] > 0.0)
-                .map(|(at, r)| r * r / smooth.parts.weight[at % n])
-                .sum();
+            let mut square = 0.0;
+            for residuals in self.residuals.chunks_exact(smooth.rows().max(1)) {
+                for (r, inverse) in residuals.iter().zip(&smooth.parts.inverse_weight) {
+                    square += r * r * inverse;
+                }
+            }
             square.sqrt()
         };
-        let column = |j: usize| smooth.parts.square[j / c].sqrt();
+        let column = |j: usize| smooth.parts.norm[j / c];
         let predictor_size: f64 = (0..smooth.p)
             .filter(|&j| self.w[j] != 0.0)
             .map(|j| column(j) * self.w[j].abs())
@@ -360,46 +363,32 @@ pub(super) fn fix_gauge<R: Real>(smooth: &Smooth<'_, R>, w: &mut [f64]) {
 /// The penalised quadratic model of the objective around w on a set of coordinates.
 pub(super) fn quadratic_model<'h, R: Real>(
     smooth: &Smooth<'_, R>,
-    regularizer: &Regularizer<'_>,
+    regularizer: &Regularizer<'h>,
     set: &[u32],
     hessian: &'h [R],
     w: &[f64],
     gradient: &[f64],
 ) -> Quadratic<'h, R> {
     let is_full = set.len() == smooth.p;
+    let (members, starts, rules, rule_of) = if is_full {
+        blocks_in_full(regularizer)
+    } else {
+        blocks_within(regularizer, set)
+    };
     let position = |j: u32| {
         if is_full {
-            Ok(j as usize)
+            Some(j as usize)
         } else {
-            set.binary_search(&j)
+            set.binary_search(&j).ok()
         }
     };
-    let (mut members, mut starts, mut rules) = (Vec::new(), vec![0], Vec::new());
-    let mut rule_of = vec![0; set.len()];
-    for (b, rule) in regularizer.rules.iter().enumerate() {
-        let before = members.len();
-        members.extend(
-            regularizer
-                .blocks
-                .members(b)
-                .iter()
-                .filter_map(|&j| position(j).ok().map(|at| at as u32)),
-        );
-        if members.len() > before {
-            members[before..]
-                .iter()
-                .for_each(|&at| rule_of[at as usize] = rules.len() as u32);
-            rules.push(rule.to::<R>());
-            starts.push(members.len() as u32);
-        }
-    }
     let of = |value: &dyn Fn(usize) -> f64| -> Vec<R> {
         set.iter().map(|&j| R::of(value(j as usize))).collect()
     };
     let c = smooth.classes;
     let first = (smooth.p - c) as u32;
     let gauge = match (c > 1 && smooth.sample.design.intercept, position(first)) {
-        (true, Ok(at)) => at..at + c,
+        (true, Some(at)) => at..at + c,
         _ => 0..0,
     };
     Quadratic {
@@ -412,6 +401,42 @@ pub(super) fn quadratic_model<'h, R: Real>(
         starts,
         rules,
         rule_of,
+        spare: Vec::new(),
         gauge,
     }
+}
+
+/// Members, starts and rules of the blocks of a model, and the rule of every position.
+type ModelBlocks<'b, R> = (Cow<'b, [u32]>, Cow<'b, [u32]>, Vec<Rule<R>>, Cow<'b, [u32]>);
+
+/// Those of a model on all coordinates.
+fn blocks_in_full<'b, R: Real>(regularizer: &Regularizer<'b>) -> ModelBlocks<'b, R> {
+    let blocks = regularizer.blocks;
+    let rules = regularizer.rules.iter().map(|rule| rule.to()).collect();
+    let borrowed = |values: &'b Vec<u32>| Cow::Borrowed(values.as_slice());
+    (
+        borrowed(&blocks.order),
+        borrowed(&blocks.starts),
+        rules,
+        borrowed(&blocks.of),
+    )
+}
+
+/// Those of a model on a set of coordinates, by positions in the set.
+fn blocks_within<'b, R: Real>(regularizer: &Regularizer<'b>, set: &[u32]) -> ModelBlocks<'b, R> {
+    let (mut members, mut starts, mut rules) = (Vec::new(), vec![0], Vec::new());
+    let mut rule_of = vec![0; set.len()];
+    for (b, rule) in regularizer.rules.iter().enumerate() {
+        let before = members.len();
+        let of_block = regularizer.blocks.members(b).iter();
+        members.extend(of_block.filter_map(|j| set.binary_search(j).ok().map(|at| at as u32)));
+        if members.len() > before {
+            members[before..]
+                .iter()
+                .for_each(|&at| rule_of[at as usize] = rules.len() as u32);
+            rules.push(rule.to::<R>());
+            starts.push(members.len() as u32);
+        }
+    }
+    (members.into(), starts.into(), rules, rule_of.into())
 }

@@ -35,6 +35,20 @@ impl Store {
     /// # Errors
     /// [`crate::Error::Store`] when the store cannot be written.
     pub fn claim(&mut self, count: usize, shard: (usize, usize)) -> Result<Claim> {
+        self.claim_from(count, shard, 0)
+    }
+
+    /// The same, where units from number `first` on go before those of smaller numbers: processes
+    /// or threads that begin at different places seldom work on the same fold.
+    ///
+    /// # Errors
+    /// Those of [`Store::claim`].
+    pub fn claim_from(
+        &mut self,
+        count: usize,
+        shard: (usize, usize),
+        first: usize,
+    ) -> Result<Claim> {
         let path = self.path.clone();
         let failure = |e: rusqlite::Error| explain(&path, &e);
         let (own, session) = (self.owner.clone(), self.session);
@@ -48,10 +62,12 @@ impl Store {
             let mut query = transaction
                 .prepare_cached(
                     "SELECT unit, study, fold, path, session FROM units
-                     WHERE done = 0 AND unit % ?2 = ?1 ORDER BY unit",
+                     WHERE done = 0 AND unit % ?2 = ?1 ORDER BY unit < ?3, unit",
                 )
                 .map_err(failure)?;
-            let mut rows = query.query(params![shard.0, shard.1]).map_err(failure)?;
+            let mut rows = query
+                .query(params![shard.0, shard.1, first])
+                .map_err(failure)?;
             while let Some(row) = rows.next().map_err(failure)? {
                 let holder: Option<i64> = row.get(4).map_err(failure)?;
                 if holder == Some(session) {
@@ -111,6 +127,12 @@ impl Store {
         let path = self.path.clone();
         let failure = |e: rusqlite::Error| explain(&path, &e);
         let session = self.session;
+        let synchronous = |connection: &Connection, how: &str| {
+            connection
+                .pragma_update(None, "synchronous", how)
+                .map_err(failure)
+        };
+        synchronous(&self.connection, "FULL")?;
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -140,7 +162,8 @@ impl Store {
                 }
             }
         }
-        transaction.commit().map_err(failure)
+        transaction.commit().map_err(failure)?;
+        synchronous(&self.connection, "NORMAL")
     }
 
     /// Tells observers on other machines that this process lives.

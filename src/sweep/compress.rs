@@ -1,4 +1,4 @@
-//! Folds of the squared loss by orthogonal factors, when there are many more rows than columns.
+//! Folds of the squared loss by triangular factors, when there are many more rows than columns.
 //!
 //! With the rows of a fold's held-out part in `A_k = diag(√s) [1 X Y]` and `A_k = Q_k R_k`,
 //!
@@ -8,12 +8,15 @@
 //!
 //! so that every sum of squares over the rows of a part is one over the few rows of its factor:
 //! training loss, criterion, their derivatives and the duality gap are those of the rows, with
-//! nothing formed twice for two folds. The condition number is that of the data, where a Gram matrix
-//! has its square. In `R = [ρ ρm ρȳ ; 0 R_X R_Y]`, ρ² = Σs, the column of ones comes first, so that
+//! nothing formed twice for two folds. Where the columns are far from dependent, R is the Cholesky
+//! factor of the Gram matrix, and Gram matrices of parts are added; elsewhere it is that of an
+//! orthogonal factorisation, whose condition number is that of the data and not its square. In `R = [ρ ρm ρȳ ; 0 R_X R_Y]`, ρ² = Σs, the column of ones comes first, so that
 //! m and ȳ are the weighted means and [R_X R_Y] the factor of the centred columns: the intercept is
 //! ȳ − m·w.
 
-use faer::MatRef;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::triangular_inverse::invert_lower_triangular;
+use faer::{Accum, Mat, MatRef, Par, Side};
 use rayon::prelude::*;
 
 use super::study::{FoldProblem, Study};
@@ -31,6 +34,8 @@ const POINTS_PER_COLUMN: f64 = 0.1;
 struct Part {
     /// Rows of the factor × (1 + d + targets), row-major; upper triangular or fewer rows than that.
     factor: Dense,
+    /// AᵀA, lower triangle, where the factor is its Cholesky factor.
+    gram: Option<Mat<f64>>,
     /// Number of rows of data.
     rows: usize,
     /// The smallest and largest value of every feature over rows with a weight.
@@ -45,6 +50,14 @@ pub struct Compression {
     /// By repetition: the rows that no fold of it holds out.
     rest: Vec<Option<Part>>,
 }
+
+/// The largest ‖R⁻¹‖_F, the columns of R having norm 1, with which a Gram matrix is as good as the
+/// rows: its smallest singular value is then at least a thirtieth of a column's norm, and squaring
+/// the condition number costs two or three digits of sixteen in that direction.
+const LARGEST_INVERSE: f64 = 32.0;
+/// Rows whose Gram matrix is one piece of work, and how many of them are gathered at once.
+const PIECE: usize = 1024;
+const GATHERED: usize = 256;
 
 /// Which weights the rows of a part have.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -86,6 +99,7 @@ impl Compression {
         let held_out: Vec<[Option<Part>; 2]> = study
             .folds
             .par_iter()
+            .with_max_len(1)
             .map(|fold| {
                 let rows = fold.held_out.as_deref().unwrap_or_default();
                 let own = two_weights.then(|| part(study, matrix, rows, Weights::Criterion));
@@ -150,33 +164,138 @@ fn part(study: &Study, matrix: &Dense, rows: &[usize], weights: Weights) -> Part
     };
     let d = matrix.columns;
     let columns = 1 + d + train.targets.len();
-    let (mut low, mut high) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
-    let mut values = Vec::with_capacity(rows.len() * columns);
-    for (at, &i) in rows.iter().enumerate() {
-        let weight = weights.as_ref().map_or(1.0, |w| w[at]);
-        let row = matrix.row(i);
-        if weight > 0.0 {
-            for (j, &x) in row.iter().enumerate() {
-                low[j] = low[j].min(x);
-                high[j] = high[j].max(x);
-            }
-        }
-        let root = weight.sqrt();
+    let weight = |at: usize| weights.as_ref().map_or(1.0, |w| w[at]);
+    let entry = |values: &mut Vec<f64>, at: usize| {
+        let (row, root) = (rows[at], weight(at).sqrt());
         values.push(root);
-        values.extend(row.iter().map(|x| root * x));
-        values.extend(train.targets.iter().map(|target| root * target[i]));
+        values.extend(matrix.row(row).iter().map(|x| root * x));
+        values.extend(train.targets.iter().map(|target| root * target[row]));
+    };
+    // Pieces in parallel, added in their order: the same bits for any number of threads.
+    let pieces: Vec<(Mat<f64>, (Vec<f64>, Vec<f64>))> = (0..rows.len())
+        .step_by(PIECE)
+        .collect::<Vec<usize>>()
+        .into_par_iter()
+        .map(|first| {
+            let piece = first..(first + PIECE).min(rows.len());
+            let mut gram = Mat::zeros(columns, columns);
+            let mut values = Vec::with_capacity(GATHERED * columns);
+            for first in piece.clone().step_by(GATHERED) {
+                values.clear();
+                (first..(first + GATHERED).min(piece.end)).for_each(|at| entry(&mut values, at));
+                add_gram(&values, &mut gram);
+            }
+            let counted = piece.filter(|&at| weight(at) > 0.0).map(|at| rows[at]);
+            (gram, extremes_of_rows(matrix, counted))
+        })
+        .collect();
+    let mut sum = Mat::zeros(columns, columns);
+    for (gram, _) in &pieces {
+        sum += gram;
     }
-    let factor = triangle(Dense {
-        rows: rows.len(),
-        columns,
-        values,
-    });
-    Part {
+    let (low, high) = extremes(d, pieces.iter().map(|(_, (low, high))| (low, high)));
+    let part = |factor: Dense, gram: Option<Mat<f64>>| Part {
         factor,
+        gram,
         rows: rows.len(),
         low,
         high,
+    };
+    match well_conditioned(&sum) {
+        Some(factor) if rows.len() > columns => part(factor, Some(sum)),
+        _ => {
+            let mut values = Vec::with_capacity(rows.len() * columns);
+            (0..rows.len()).for_each(|at| entry(&mut values, at));
+            let factor = triangle(Dense {
+                rows: rows.len(),
+                columns,
+                values,
+            });
+            part(factor, None)
+        }
     }
+}
+
+/// gram ← gram + AᵀA of row-major A, lower triangle.
+fn add_gram(values: &[f64], gram: &mut Mat<f64>) {
+    let columns = gram.ncols();
+    let a = MatRef::from_row_major_slice(values, values.len() / columns, columns);
+    triangular::matmul(
+        gram,
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        a.transpose(),
+        BlockStructure::Rectangular,
+        a,
+        BlockStructure::Rectangular,
+        1.0,
+        Par::Seq,
+    );
+}
+
+/// The smallest and the largest value of every column over some rows.
+fn extremes_of_rows(matrix: &Dense, rows: impl Iterator<Item = usize>) -> (Vec<f64>, Vec<f64>) {
+    let d = matrix.columns;
+    let (mut low, mut high) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
+    for row in rows {
+        let row = matrix.row(row);
+        for j in 0..d {
+            low[j] = if row[j] < low[j] { row[j] } else { low[j] };
+            high[j] = if row[j] > high[j] { row[j] } else { high[j] };
+        }
+    }
+    (low, high)
+}
+
+/// The smallest and the largest of all parts, column by column.
+fn extremes<'a>(
+    columns: usize,
+    parts: impl Iterator<Item = (&'a Vec<f64>, &'a Vec<f64>)>,
+) -> (Vec<f64>, Vec<f64>) {
+    let mut all = (
+        vec![f64::INFINITY; columns],
+        vec![f64::NEG_INFINITY; columns],
+    );
+    for (low, high) in parts {
+        for j in 0..columns {
+            all.0[j] = all.0[j].min(low[j]);
+            all.1[j] = all.1[j].max(high[j]);
+        }
+    }
+    all
+}
+
+/// The upper Cholesky factor of a Gram matrix (lower triangle) whose columns are far from dependent.
+fn well_conditioned(gram: &Mat<f64>) -> Option<Dense> {
+    let n = gram.nrows();
+    let lower = gram.llt(Side::Lower).ok()?;
+    let lower = lower.L();
+    // R = Lᵀ with columns of norm 1: ‖R D⁻¹‖, D² the diagonal of the Gram matrix.
+    let mut inverse = Mat::from_fn(n, n, |i, j| {
+        if i >= j {
+            lower[(i, j)] / gram[(i, i)].sqrt()
+        } else {
+            0.0
+        }
+    });
+    let unit = inverse.clone();
+    invert_lower_triangular(inverse.as_mut(), unit.as_ref(), Par::Seq);
+    let norm = inverse.norm_l2();
+    // A NaN is no small norm.
+    if !(norm <= LARGEST_INVERSE) {
+        return None;
+    }
+    let mut values = vec![0.0; n * n];
+    for i in 0..n {
+        for j in i..n {
+            values[i * n + j] = lower[(j, i)];
+        }
+    }
+    Some(Dense {
+        rows: n,
+        columns: n,
+        values,
+    })
 }
 
 /// R of A = QR where A has more rows than columns, else A.
@@ -205,25 +324,40 @@ fn triangle(a: Dense) -> Dense {
 fn stack<'a>(parts: impl Iterator<Item = &'a Part>) -> Part {
     let parts: Vec<&Part> = parts.collect();
     let columns = parts.first().map_or(0, |part| part.factor.columns);
+    let d = parts.first().map_or(0, |part| part.low.len());
+    let (low, high) = extremes(d, parts.iter().map(|part| (&part.low, &part.high)));
+    let rows = parts.iter().map(|part| part.rows).sum();
+    let sum: Option<Mat<f64>> = parts
+        .iter()
+        .try_fold(Mat::zeros(columns, columns), |sum: Mat<f64>, part| {
+            part.gram.as_ref().map(|gram| sum + gram)
+        });
+    if let Some(gram) = sum
+        && let Some(factor) = well_conditioned(&gram)
+    {
+        let gram = Some(gram);
+        return Part {
+            factor,
+            gram,
+            rows,
+            low,
+            high,
+        };
+    }
     let values: Vec<f64> = parts
         .iter()
         .flat_map(|part| part.factor.values.iter().copied())
         .collect();
-    let d = parts.first().map_or(0, |part| part.low.len());
-    let extreme = |of: &dyn Fn(&Part) -> &Vec<f64>, pick: fn(f64, f64) -> f64, start: f64| {
-        (0..d)
-            .map(|j| parts.iter().map(|part| of(part)[j]).fold(start, pick))
-            .collect()
-    };
     Part {
-        rows: parts.iter().map(|part| part.rows).sum(),
-        low: extreme(&|part| &part.low, f64::min, f64::INFINITY),
-        high: extreme(&|part| &part.high, f64::max, f64::NEG_INFINITY),
         factor: triangle(Dense {
             rows: values.len() / columns.max(1),
             columns,
             values,
         }),
+        gram: None,
+        rows,
+        low,
+        high,
     }
 }
 

@@ -1,13 +1,17 @@
 //! From outcomes to cells: metrics on the held-out rows, and what a store keeps.
 
+use std::borrow::Cow;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 use rayon::prelude::*;
 
-use super::metrics::measure;
+use super::metrics::{Spread, measure};
+use super::panels::{Model, Panels, Residuals};
 use super::study::{FoldProblem, Study};
 use crate::data::matrix::{Dense, Matrix};
 use crate::hypergrad::{Outcome, WarningKind};
+use crate::loss::Loss;
 use crate::problem::Rows;
 use crate::store::{Cell, Number, Numbers, pack_sparse};
 
@@ -47,21 +51,33 @@ pub(super) struct HeldOut<'a> {
 
 /// The features of the held-out rows.
 enum Gathered<'a> {
+    /// For a regression, with what the residuals of every target are compared with.
+    Panels(Panels, Vec<Spread>),
     /// Row-major.
-    Dense(std::borrow::Cow<'a, Dense>),
-    Sparse(std::borrow::Cow<'a, Matrix>),
+    Dense(Cow<'a, Dense>),
+    Sparse(Cow<'a, Matrix>),
 }
 
 impl<'a> HeldOut<'a> {
     /// Those of a fold, gathered once.
     pub(super) fn of(study: &'a Study, fold: usize) -> Self {
-        use std::borrow::Cow;
         let (rows, chosen): (&Rows, _) = study.criterion_rows(fold);
         let pick = |values: &Vec<f64>| match chosen {
             None => values.clone(),
             Some(chosen) => chosen.iter().map(|&i| values[i]).collect(),
         };
+        let targets: Vec<Vec<f64>> = rows.targets.iter().map(pick).collect();
+        let weights: Option<Vec<f64>> = rows.weights.as_ref().map(pick);
+        let is_regression = matches!(study.specification.loss, Loss::Squared | Loss::Huber { .. });
         let matrix = match (&rows.matrix, chosen) {
+            (Matrix::Dense(m), _) if is_regression => {
+                let weight = |i: usize| weights.as_ref().map_or(1.0, |w| w[i]);
+                let spreads = targets.iter().map(|y| Spread::of(y, &weight)).collect();
+                Gathered::Panels(
+                    Panels::new(m, chosen, &targets, weights.as_deref()),
+                    spreads,
+                )
+            }
             (Matrix::Dense(m), None) => Gathered::Dense(Cow::Borrowed(m)),
             (sparse, None) => Gathered::Sparse(Cow::Borrowed(sparse)),
             (matrix, Some(chosen)) => match matrix.select_rows(chosen) {
@@ -71,22 +87,42 @@ impl<'a> HeldOut<'a> {
         };
         Self {
             matrix,
-            targets: rows.targets.iter().map(pick).collect(),
-            weights: rows.weights.as_ref().map(pick),
+            targets,
+            weights,
         }
     }
 
     /// The metrics of outcomes, one set of numbers each.
     fn metrics(&self, study: &Study, problem: &FoldProblem, outcomes: &[Outcome]) -> Vec<Numbers> {
         let (loss, c) = (study.specification.loss, study.specification.classes);
-        let is_form = loss == crate::loss::Loss::Quadratic;
-        if is_form {
+        if loss == Loss::Quadratic {
             return vec![Numbers::default(); outcomes.len()];
         }
         let models: Vec<(Vec<f64>, Vec<f64>)> = outcomes
             .iter()
             .map(|outcome| problem.in_data_units(&outcome.solution, outcome.point.target))
             .collect();
+        if let Gathered::Panels(panels, spreads) = &self.matrix {
+            let linear: Vec<Model<'_>> = models
+                .iter()
+                .zip(outcomes)
+                .map(|((coefficients, intercepts), outcome)| Model {
+                    coefficients,
+                    intercept: intercepts.first().copied().unwrap_or(0.0),
+                    target: outcome.point.target,
+                })
+                .collect();
+            let residuals = panels.residuals(&linear);
+            let numbers = |(residuals, model): (Residuals, &Model<'_>)| {
+                let mut numbers = Numbers::default();
+                if residuals.squares.is_finite() {
+                    let sums = (residuals.squares, residuals.sizes);
+                    spreads[model.target].measure(sums, &mut numbers);
+                }
+                numbers
+            };
+            return residuals.into_iter().zip(&linear).map(numbers).collect();
+        }
         let z = self.predictors(&models, c);
         outcomes
             .iter()
@@ -105,6 +141,8 @@ impl<'a> HeldOut<'a> {
     /// X·W + b for every model, rows × classes in C order.
     fn predictors(&self, models: &[(Vec<f64>, Vec<f64>)], c: usize) -> Vec<Vec<f64>> {
         match &self.matrix {
+            // Regressions are measured without their predictions.
+            Gathered::Panels(..) => vec![Vec::new(); models.len()],
             Gathered::Dense(m) => {
                 let x = MatRef::from_row_major_slice(&m.values, m.rows, m.columns);
                 let w = Mat::from_fn(m.columns, models.len() * c, |j, column| {

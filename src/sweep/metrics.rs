@@ -40,24 +40,44 @@ pub fn measure(
 }
 
 fn regression(z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64, numbers: &mut Numbers) {
-    let (mut total, mut squares, mut sizes, mut sum) = (0.0, 0.0, 0.0, 0.0);
+    let (mut squares, mut sizes) = (0.0, 0.0);
     for (i, (z, y)) in z.iter().zip(y).enumerate() {
         let (w, e) = (weight(i), z - y);
-        total += w;
         squares += w * e * e;
         sizes += w * e.abs();
-        sum += w * y;
     }
-    let mean = sum / total;
-    let spread: f64 = y
-        .iter()
-        .enumerate()
-        .map(|(i, y)| weight(i) * (y - mean).powi(2))
-        .sum();
-    numbers[Number::Mse] = squares / total;
-    numbers[Number::Mae] = sizes / total;
-    if spread > 0.0 {
-        numbers[Number::R2] = 1.0 - squares / spread;
+    Spread::of(y, weight).measure((squares, sizes), numbers);
+}
+
+/// What the residuals of a regression are compared with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spread {
+    /// Σ s.
+    total: f64,
+    /// Σ s (y − ȳ)².
+    squares: f64,
+}
+
+impl Spread {
+    /// That of targets with the weight of every row.
+    pub(super) fn of(y: &[f64], weight: &dyn Fn(usize) -> f64) -> Self {
+        let total: f64 = (0..y.len()).map(weight).sum();
+        let sum: f64 = y.iter().enumerate().map(|(i, y)| weight(i) * y).sum();
+        let mean = sum / total;
+        let from_mean = |(i, y): (usize, &f64)| weight(i) * (y - mean).powi(2);
+        Self {
+            total,
+            squares: y.iter().enumerate().map(from_mean).sum(),
+        }
+    }
+
+    /// MSE, MAE and R² from Σ s e² and Σ s |e|.
+    pub(super) fn measure(&self, (squares, sizes): (f64, f64), numbers: &mut Numbers) {
+        numbers[Number::Mse] = squares / self.total;
+        numbers[Number::Mae] = sizes / self.total;
+        if self.squares > 0.0 {
+            numbers[Number::R2] = 1.0 - squares / self.squares;
+        }
     }
 }
 

@@ -11,6 +11,7 @@ pub mod compress;
 pub mod folds;
 mod measure;
 pub mod metrics;
+mod panels;
 pub mod plan;
 pub mod run;
 pub mod select;

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 use std::time::{Duration, Instant};
 
 use super::compress::Compression;
@@ -134,108 +134,231 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// Units that a worker has solved.
+struct Finished {
+    results: Vec<(Unit, Vec<Cell>)>,
+    seconds: f64,
+    device: String,
+}
+
+/// What workers ask of the store's keeper.
+enum Request {
+    /// Units to do: at most so many, from this number on if there are any.
+    Claim {
+        count: usize,
+        from: usize,
+        answer: mpsc::Sender<Result<Claim>>,
+    },
+    /// Units that are done.
+    Finish(Finished),
+}
+
+/// Where a worker asks.
+struct Desk {
+    requests: mpsc::Sender<Request>,
+    from: usize,
+}
+
+impl Desk {
+    /// Asks for units; the answer is waited for when it is needed.
+    fn claim(&self, count: usize) -> mpsc::Receiver<Result<Claim>> {
+        let (answer, receiver) = mpsc::channel();
+        self.send(Request::Claim {
+            count,
+            from: self.from,
+            answer,
+        });
+        receiver
+    }
+
+    fn finish(&self, finished: Finished) {
+        self.send(Request::Finish(finished));
+    }
+
+    /// A keeper that has stopped has failed, which the worker sees by the missing answer.
+    fn send(&self, request: Request) {
+        let _ = self.requests.send(request);
+    }
+}
+
+/// The only one to use the store while a sweep runs: nobody computes less while it waits for the
+/// disk.
+struct Keeper<'a> {
+    store: &'a mut Store,
+    shard: (usize, usize),
+    monitor: &'a Monitor,
+    failed: &'a AtomicBool,
+}
+
+impl Keeper<'_> {
+    /// Serves until all workers have gone.
+    fn serve(self, inbox: &mpsc::Receiver<Request>) -> Result<()> {
+        let mut last = Instant::now();
+        loop {
+            let request = match inbox.recv_timeout(BEAT.saturating_sub(last.elapsed())) {
+                Ok(request) => Some(request),
+                Err(mpsc::RecvTimeoutError::Timeout) => None,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            let mut finished = Vec::new();
+            // Who waits for units is answered before anything is written to the disk.
+            for request in request.into_iter().chain(inbox.try_iter()) {
+                match request {
+                    Request::Claim {
+                        count,
+                        from,
+                        answer,
+                    } => {
+                        let claim = self.store.claim_from(count, self.shard, from);
+                        // A worker that has stopped wants no answer.
+                        let _ = answer.send(claim);
+                    }
+                    Request::Finish(units) => finished.push(units),
+                }
+            }
+            for done in &finished {
+                let Finished {
+                    results,
+                    seconds,
+                    device,
+                } = done;
+                if let Err(error) = self.store.finish(results, *seconds, device) {
+                    self.failed.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+                for (unit, cells) in results {
+                    self.monitor.count(unit.study, cells);
+                }
+            }
+            if last.elapsed() >= BEAT {
+                last = Instant::now();
+                if let Err(error) = self.store.beat() {
+                    log::warn!("{error}");
+                }
+            }
+        }
+    }
+}
+
 /// What the units of a fold share.
 struct Fold<'a> {
     problem: FoldProblem,
     held_out: HeldOut<'a>,
 }
 
-/// Folds that are being worked on; an empty place is being filled.
-type Folds<'a> = Mutex<HashMap<(usize, usize), Arc<Mutex<Option<Arc<Fold<'a>>>>>>>;
+/// Folds that are being worked on, as long as somebody does; a locked place is being filled.
+type Folds<'a> = Mutex<HashMap<(usize, usize), Arc<Mutex<Weak<Fold<'a>>>>>>;
 
 impl<'a> Run<'a> {
     /// Works until every unit of the shard is done, here or in other processes, or until the stop.
     ///
     /// # Errors
-    /// The first error of a worker; what was finished is stored.
+    /// The first error of a worker or of the store; what was finished is stored.
     pub fn execute(&self, store: &mut Store) -> Result<()> {
         let threads = self.pool.current_num_threads();
-        let workers = self.devices.iter().flat_map(|device| {
-            let count = if device.is_cpu() { threads } else { 1 };
-            std::iter::repeat_n(device, count.min(self.plan.unit_count()))
-        });
+        let workers: Vec<&Device> = self
+            .devices
+            .iter()
+            .flat_map(|device| {
+                let count = if device.is_cpu() { threads } else { 1 };
+                std::iter::repeat_n(device, count.min(self.plan.unit_count()))
+            })
+            .collect();
         let folds: Folds<'_> = Mutex::new(HashMap::new());
         let failed = AtomicBool::new(false);
-        let done = AtomicBool::new(false);
-        let shared = Mutex::new(store);
+        let (requests, inbox) = mpsc::channel();
         let mut outcome = Ok(());
-        let work = |device: &Device| {
-            let result = self.work(device, &shared, &folds, &failed);
-            if result.is_err() {
-                failed.store(true, Ordering::Relaxed);
-            }
-            result
-        };
         std::thread::scope(|scope| {
-            let work = &work;
-            let heart = scope.spawn(|| self.keep_beating(&shared, &done));
+            let keeper = Keeper {
+                store: &mut *store,
+                shard: self.shard,
+                monitor: self.monitor,
+                failed: &failed,
+            };
+            let keeper = scope.spawn(move || keeper.serve(&inbox));
             let handles: Vec<_> = workers
-                .map(|device| scope.spawn(move || work(device)))
+                .iter()
+                .enumerate()
+                .map(|(number, &device)| {
+                    // Workers begin on folds of their own.
+                    let from = self.plan.unit_count() * number / workers.len();
+                    let desk = Desk {
+                        requests: requests.clone(),
+                        from,
+                    };
+                    let (folds, failed) = (&folds, &failed);
+                    scope.spawn(move || {
+                        let result = self.work(device, &desk, folds, failed);
+                        if result.is_err() {
+                            failed.store(true, Ordering::Relaxed);
+                        }
+                        result
+                    })
+                })
                 .collect();
-            for handle in handles {
-                let result = match handle.join() {
-                    Ok(result) => result,
-                    Err(panic) => {
-                        done.store(true, Ordering::Relaxed);
-                        heart.thread().unpark();
-                        std::panic::resume_unwind(panic)
-                    }
-                };
-                if outcome.is_ok() {
-                    outcome = result;
+            drop(requests);
+            for handle in handles.into_iter().chain([keeper]) {
+                match handle.join() {
+                    Ok(result) if outcome.is_ok() => outcome = result,
+                    Ok(_) => {}
+                    Err(panic) => std::panic::resume_unwind(panic),
                 }
             }
-            done.store(true, Ordering::Relaxed);
-            heart.thread().unpark();
         });
         self.monitor.finished.store(true, Ordering::Relaxed);
-        let released = lock(&shared).release();
+        let released = store.release();
         outcome.and(released)
-    }
-
-    fn keep_beating(&self, store: &Mutex<&mut Store>, done: &AtomicBool) {
-        let mut last = Instant::now();
-        while !done.load(Ordering::Relaxed) {
-            std::thread::park_timeout(BEAT);
-            if last.elapsed() >= BEAT {
-                last = Instant::now();
-                if let Err(error) = lock(store).beat() {
-                    log::warn!("{error}");
-                }
-            }
-        }
     }
 
     fn work(
         &self,
         device: &Device,
-        store: &Mutex<&mut Store>,
+        desk: &Desk,
         folds: &Folds<'a>,
         failed: &AtomicBool,
     ) -> Result<()> {
         let name = device.name();
         let mut count = 1;
+        let mut next = desk.claim(count);
+        // A worker keeps its fold until it goes on to another.
+        let mut own: Option<((usize, usize), Arc<Fold<'a>>)> = None;
         loop {
             if self.stop.should_stop() || failed.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let claim = lock(store).claim(count, self.shard)?;
-            let units = match claim {
+            // No answer: the keeper has failed, and reports it.
+            let Ok(claim) = next.recv() else {
+                return Ok(());
+            };
+            let units = match claim? {
                 Claim::Units(units) => units,
                 Claim::Nothing => return Ok(()),
                 Claim::Elsewhere => {
                     std::thread::sleep(WAIT);
+                    next = desk.claim(count);
                     continue;
                 }
             };
+            // The next units are leased while these are solved.
+            next = desk.claim(count);
             let begin = Instant::now();
-            let results = self.solve(device, &units, folds)?;
+            let key = (units[0].study, units[0].fold);
+            let fold = match own.take() {
+                Some((held, fold)) if held == key => fold,
+                other => {
+                    drop(other);
+                    self.fold(key, folds)?
+                }
+            };
+            let results = self.solve(device, &units, &fold)?;
+            own = Some((key, fold));
             let seconds = begin.elapsed().as_secs_f64();
-            lock(store).finish(&results, seconds, &name)?;
-            for (unit, cells) in &results {
-                self.monitor.count(unit.study, cells);
-            }
             count = self.next_count(&units, seconds);
+            desk.finish(Finished {
+                results,
+                seconds,
+                device: name.clone(),
+            });
         }
     }
 
@@ -269,11 +392,10 @@ impl<'a> Run<'a> {
         &self,
         device: &Device,
         units: &[Unit],
-        folds: &Folds<'a>,
+        shared: &Fold<'a>,
     ) -> Result<Vec<(Unit, Vec<Cell>)>> {
         let (study, fold) = (units[0].study, units[0].fold);
         let record = &self.plan.studies[study];
-        let shared = self.fold(study, fold, folds)?;
         let (problem, held_out) = (&shared.problem, &shared.held_out);
         let mut points: Vec<Point> = Vec::new();
         let mut numbers: Vec<usize> = Vec::new();
@@ -324,28 +446,28 @@ impl<'a> Run<'a> {
         Ok(by_unit)
     }
 
-    /// What the units of a fold share, made once for all workers; that of other folds is dropped
-    /// when nobody works on them.
-    fn fold(&self, study: usize, fold: usize, folds: &Folds<'a>) -> Result<Arc<Fold<'a>>> {
-        let place = {
-            let mut folds = lock(folds);
-            let key = (study, fold);
-            folds.retain(|other, place| *other == key || Arc::strong_count(place) > 1);
-            Arc::clone(folds.entry(key).or_default())
-        };
-        let mut place_of_one = lock(&place);
-        if let Some(fold) = &*place_of_one {
-            return Ok(Arc::clone(fold));
+    /// What the units of a fold share, made once for all workers that hold it at the same time.
+    fn fold(&self, key: (usize, usize), folds: &Folds<'a>) -> Result<Arc<Fold<'a>>> {
+        let (study, fold) = key;
+        let place = Arc::clone(lock(folds).entry(key).or_default());
+        let mut place = lock(&place);
+        if let Some(fold) = place.upgrade() {
+            return Ok(fold);
         }
         let own = &self.studies[study];
         let make = || -> Result<Fold<'a>> {
+            let compression = self.compressions[study].as_ref();
+            let (problem, held_out) = rayon::join(
+                || own.fold_problem(fold, compression),
+                || HeldOut::of(own, fold),
+            );
             Ok(Fold {
-                problem: own.fold_problem(fold, self.compressions[study].as_ref())?,
-                held_out: HeldOut::of(own, fold),
+                problem: problem?,
+                held_out,
             })
         };
         let made = Arc::new(self.pool.install(make)?);
-        *place_of_one = Some(Arc::clone(&made));
+        *place = Arc::downgrade(&made);
         Ok(made)
     }
 }

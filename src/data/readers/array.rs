@@ -4,7 +4,7 @@ use super::columns::{Columns, Purpose, Role, generic_target_names};
 use super::{Part, ReadOptions, bad};
 use crate::data::align::generic_names;
 use crate::data::dataset::{Labels, Target};
-use crate::data::matrix::{Dense, Matrix};
+use crate::data::matrix::{Dense, Matrix, all_finite};
 use crate::error::Result;
 
 /// An array in C order.
@@ -21,6 +21,9 @@ impl Array {
         let Labels::Numbers(values) = &self.values else {
             return Ok(());
         };
+        if all_finite(values) {
+            return Ok(());
+        }
         let Some(at) = values.iter().position(|value| !value.is_finite()) else {
             return Ok(());
         };

@@ -265,7 +265,12 @@ pub fn parse_dataset(
     source: &str,
     options: &ReadOptions,
 ) -> Result<Dataset> {
-    let dataset = parse(bytes, format, source, Purpose::Dataset, options)?.into_dataset(source)?;
+    let part = parse(bytes, format, source, Purpose::Dataset, options)?;
+    dataset_of(part, source, options)
+}
+
+fn dataset_of(part: Part, source: &str, options: &ReadOptions) -> Result<Dataset> {
+    let dataset = part.into_dataset(source)?;
     if let (Some(name), None) = (&options.weights_column, &dataset.weights) {
         return Err(no_weights(source, name));
     }
@@ -281,24 +286,30 @@ pub fn parse_pair(
     y: (&[u8], Format, &str),
     options: &ReadOptions,
 ) -> Result<Dataset> {
-    let features = parse(x.0, x.1, x.2, Purpose::Features, options)?;
+    let of_x = |options: &ReadOptions| parse(x.0, x.1, x.2, Purpose::Features, options);
+    let of_y = |options: &ReadOptions| parse(y.0, y.1, y.2, Purpose::Targets, options);
+    pair_of((of_x, x.2), (of_y, y.2), options)
+}
+
+/// Features and targets together, each from its reader, with its name.
+fn pair_of(
+    (of_x, x): (impl FnOnce(&ReadOptions) -> Result<Part>, &str),
+    (of_y, y): (impl FnOnce(&ReadOptions) -> Result<Part>, &str),
+    options: &ReadOptions,
+) -> Result<Dataset> {
+    let features = of_x(options)?;
     // Weights beside the features win; an index would otherwise name a column of both files.
     let mut options_of_y = options.clone();
     if features.weights.is_some() {
         options_of_y.weights_column = None;
     }
-    let targets = parse(y.0, y.1, y.2, Purpose::Targets, &options_of_y)?;
-    let source = format!("{}, {}", x.2, y.2);
-    let dataset = Part {
+    let targets = of_y(&options_of_y)?;
+    let part = Part {
         targets: targets.targets,
         weights: features.weights.or(targets.weights),
         ..features
-    }
-    .into_dataset(&source)?;
-    if let (Some(name), None) = (&options.weights_column, &dataset.weights) {
-        return Err(no_weights(&source, name));
-    }
-    Ok(dataset)
+    };
+    dataset_of(part, &format!("{x}, {y}"), options)
 }
 
 fn no_weights(source: &str, name: &str) -> Error {
@@ -395,8 +406,8 @@ fn load(path: &Path, format: Option<Format>) -> Result<(Vec<u8>, Format, String)
 /// # Errors
 /// [`Error::Io`], and as [`parse_dataset`].
 pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
-    let (bytes, format, source) = load(path, options.format)?;
-    parse_dataset(&bytes, format, &source, options)
+    let part = read_part(path, Purpose::Dataset, options)?;
+    dataset_of(part, &path.display().to_string(), options)
 }
 
 /// Reads features from one file and targets from another, each of any format.
@@ -404,13 +415,21 @@ pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
 /// # Errors
 /// [`Error::Io`], and as [`parse_dataset`].
 pub fn read_pair(x: &Path, y: &Path, options: &ReadOptions) -> Result<Dataset> {
-    let (x, x_format, x_source) = load(x, options.format)?;
-    let (y, y_format, y_source) = load(y, options.format)?;
-    parse_pair(
-        (&x, x_format, &x_source),
-        (&y, y_format, &y_source),
-        options,
-    )
+    let of_x = |options: &ReadOptions| read_part(x, Purpose::Features, options);
+    let of_y = |options: &ReadOptions| read_part(y, Purpose::Targets, options);
+    let (x_source, y_source) = (x.display().to_string(), y.display().to_string());
+    pair_of((of_x, &x_source), (of_y, &y_source), options)
+}
+
+/// Reads a file for a purpose; an array straight into its place.
+fn read_part(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result<Part> {
+    let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
+    if format == Format::Npy {
+        let source = path.display().to_string();
+        return npy::read(path)?.into_part(&source, purpose, options, false);
+    }
+    let (bytes, format, source) = load(path, Some(format))?;
+    parse(&bytes, format, &source, purpose, options)
 }
 
 /// Reads a matrix, all of whose columns are alike.
