@@ -289,7 +289,8 @@ impl Numbers {
     /// The value where there is one that is finite.
     #[must_use]
     pub fn finite(&self, number: Number) -> Option<f64> {
-        Some(self[number]).filter(|value| value.is_finite())
+        // A database has no negative zero: it would read back as another number.
+        Some(self[number] + 0.0).filter(|value| value.is_finite())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Every method against every other, for every hyperparameter.
 
 use proxdiff::hypergrad::{MinibatchSteps, Outcome, Settings, StochasticSettings, evaluate};
-use proxdiff::kinds::{Method, Precision, Preconditioner, Solver, Status};
+use proxdiff::kinds::{Method, Precision, Preconditioner, Solver, Status, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::{Control, Point, Problem, Specification};
 
@@ -229,5 +229,90 @@ fn single_precision_agrees() {
                 assert_eq!(found.support, expected.support, "{context}");
             }
         }
+    }
+}
+
+/// Small problems of the squared loss are evaluated point by point where the path arrives; asking for
+/// the contraction sends them through the recordings, which must say the same of every point.
+#[test]
+fn along_the_path_and_by_recordings_the_same_is_said() {
+    for seed in 0..12 {
+        for kind in [Kind::ElasticNet, Kind::Weighted, Kind::NonNegative] {
+            let plain = Recipe::new(Loss::Squared, kind, seed);
+            let recipe = Recipe {
+                perturbed: false,
+                intercept: seed % 2 == 0,
+                standardize: seed % 3 != 0,
+                weights: seed % 4 == 1,
+                prior: seed % 3 == 1,
+                targets: 1 + (seed % 2) as usize,
+                rows: 23 + 3 * seed as usize,
+                features: 3 + 2 * seed as usize,
+                ..plain
+            };
+            let problem = recipe.problem();
+            let points = recipe.points(7);
+            for method in [None, Some(Method::AidCg), Some(Method::Direct)] {
+                let along = Settings {
+                    method,
+                    wrt: vec![Wrt::L1, Wrt::L2, Wrt::Prior],
+                    ..Settings::default()
+                };
+                let recorded = Settings {
+                    contraction: true,
+                    ..along.clone()
+                };
+                let found = outcomes(&problem, &points, &along);
+                let expected = outcomes(&problem, &points, &recorded);
+                for (at, (a, b)) in found.iter().zip(&expected).enumerate() {
+                    let context = format!("{recipe:?}, point {at}, {method:?}");
+                    assert!(b.contraction.is_some() && a.contraction.is_none());
+                    same_outcome(a, b, &context);
+                }
+            }
+        }
+    }
+}
+
+fn same_outcome(a: &Outcome, b: &Outcome, context: &str) {
+    assert_eq!(a.status, b.status, "{context}");
+    assert_eq!((a.steps, a.support), (b.steps, b.support), "{context}");
+    assert_eq!(a.certified, b.certified, "{context}");
+    assert_eq!(a.solution, b.solution, "{context}");
+    let kinds = |outcome: &Outcome| -> Vec<_> {
+        outcome
+            .warnings
+            .iter()
+            .map(|warning| warning.kind)
+            .collect()
+    };
+    assert_eq!(kinds(a), kinds(b), "{context}");
+    assert_eq!(a.adjoint.len(), b.adjoint.len(), "{context}");
+    let near = |name: &str, x: f64, y: f64, tolerance: f64| {
+        let error = (x - y).abs() / y.abs().max(1e-3);
+        assert!(error <= tolerance, "{context}: {name} {x} for {y}");
+    };
+    near("objective", a.objective, b.objective, 1e-13);
+    near("criterion", a.criterion, b.criterion, 1e-12);
+    for (name, x, y) in [
+        ("duality gap", a.duality_gap, b.duality_gap),
+        ("kink margin", a.kink_margin, b.kink_margin),
+        ("linear residual", a.linear_residual, b.linear_residual),
+        ("residual", Some(a.residual), Some(b.residual)),
+    ] {
+        assert_eq!(x.is_some(), y.is_some(), "{context}: {name}");
+        if let (Some(x), Some(y)) = (x, y) {
+            // Gap and residuals are roundings: they agree in being none.
+            near(name, x, y, 1e-9);
+        }
+    }
+    assert!(relative(&a.adjoint, &b.adjoint, 1e-4) < 1e-9, "{context}");
+    assert_eq!(
+        a.hypergradient.is_some(),
+        b.hypergradient.is_some(),
+        "{context}"
+    );
+    if a.hypergradient.is_some() {
+        compare(a, b, 1e-9, context);
     }
 }
