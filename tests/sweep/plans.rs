@@ -198,9 +198,17 @@ fn flags_that_do_not_fit_are_refused() {
     for (arguments, status, part) in [
         (&["sweep", "--cv", "1"][..], 1, "at least 2 folds"),
         (&["sweep", "--cv", "443"], 1, "at most as many"),
-        (&["sweep", "--stratified"], 2, ""),
-        (&["sweep", "--cv", "3", "--val-fraction", "0.2"], 2, ""),
-        (&["sweep", "--cv", "3", "--l1", "1", "--alpha", "1"], 2, ""),
+        (&["sweep", "--stratified"], 2, "add --cv K"),
+        (
+            &["sweep", "--cv", "3", "--val-fraction", "0.2"],
+            2,
+            "leave one of them out",
+        ),
+        (
+            &["sweep", "--cv", "3", "--l1", "1", "--alpha", "1"],
+            2,
+            "leave one of them out",
+        ),
         (&["sweep", "--folds", &short], 1, "one per row"),
         (
             &["sweep", "--cv", "3", "--samples", "5"],

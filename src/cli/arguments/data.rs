@@ -113,6 +113,7 @@ pub struct DataArguments {
     pub no_standardize: bool,
 
     /// Seed of the hold-out split and of all minibatches.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::seed,
+          allow_hyphen_values = true)]
     pub seed: u64,
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::sweep::report_so_far;
+use crate::cli::arguments::values;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Summary, plain, rough, short, significant, titled, write};
 use crate::error::Error;
@@ -56,7 +57,8 @@ enum Command {
         #[arg(long)]
         configuration: bool,
         /// How many of the best points a table shows.
-        #[arg(long, value_name = "N", default_value_t = 10)]
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = values::whole,
+              allow_hyphen_values = true)]
         best: usize,
         /// Form of the output.
         #[arg(long, value_name = "FORMAT", default_value = "table")]
