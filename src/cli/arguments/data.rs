@@ -91,7 +91,8 @@ pub struct DataArguments {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub target: Vec<String>,
 
-    /// Weights of the training rows: a file with one weight per row, or the name of a column.
+    /// Weights of the rows: a file with one weight per row, or the name of a column. Rows that are
+    /// held out keep theirs: criterion and metrics are weighted means.
     #[arg(long, value_name = "COLUMN|FILE")]
     pub sample_weights: Option<String>,
 
