@@ -12,11 +12,13 @@ mod output;
 mod place;
 mod progress;
 mod runtime;
+mod usage;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exec::gpu;
 use commands::{completions, devices, fit, hypergrad, poison, predict, reproduce, runs, sweep};
@@ -78,9 +80,10 @@ enum Command {
 /// Parses the process's arguments, runs the command and returns the exit status.
 #[must_use]
 pub fn run() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match parse(&words) {
         Ok(cli) => cli,
-        Err(error) => return explain(&error),
+        Err(error) => return explain(&error, &words),
     };
     let environment = env_logger::Env::default().default_filter_or("warn");
     env_logger::Builder::from_env(environment)
@@ -106,15 +109,53 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Help and version as they are; a bad value in one line; other usage errors with their usage.
-fn explain(error: &clap::Error) -> ExitCode {
-    if error.kind() == ErrorKind::ValueValidation {
-        let text = error.to_string();
-        let line = text.lines().next().unwrap_or_default();
-        let message = line.strip_prefix("error: ").unwrap_or(line);
-        return Failure::usage(message).report();
+/// All commands and their flags.
+///
+/// A switch of `sweep` takes `=false`, so that the command line can turn off what a configuration
+/// file turns on.
+fn command() -> clap::Command {
+    let with_values = |argument: Arg| {
+        if !matches!(argument.get_action(), ArgAction::SetTrue) {
+            return argument;
+        }
+        argument
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .value_name("true|false")
+            .default_value("false")
+            .default_missing_value("true")
+            .hide_default_value(true)
+            .hide_possible_values(true)
+    };
+    Cli::command().mut_subcommand("sweep", |sweep| sweep.mut_args(with_values))
+}
+
+fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
+    let error = match command().try_get_matches_from(words) {
+        Ok(matches) => return Cli::from_arg_matches(&matches),
+        Err(error) => error,
+    };
+    // What a flag of a sweep needs may stand in the configuration file, with which the words are
+    // read again.
+    if error.kind() == ErrorKind::MissingRequiredArgument {
+        let lenient = command().ignore_errors(true).try_get_matches_from(words)?;
+        let cli = Cli::from_arg_matches(&lenient);
+        if let Ok(cli) = cli
+            && matches!(&cli.command, Command::Sweep(sweep) if sweep.config_file().is_some())
+        {
+            return Ok(cli);
+        }
+    }
+    Err(error)
+}
+
+/// Help and version as they are; usage errors in one line.
+fn explain(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    if error.use_stderr() {
+        return Failure::usage(usage::line(error, words)).report();
     }
     // A closed output leaves nobody to tell.
     let _ = error.print();
-    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+    ExitCode::SUCCESS
 }

@@ -51,6 +51,6 @@ pub(super) fn damaged(path: &Path, what: &str) -> Error {
     Error::store(
         path,
         format!("the store is damaged ({what})"),
-        "restore it from a copy, or save what can be read with `proxdiff runs export` and start a new store",
+        "restore it from a copy, or start a new one with --store FILE",
     )
 }

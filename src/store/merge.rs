@@ -1,17 +1,23 @@
 //! Joining the stores of the shards of one plan.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
-use rusqlite::{TransactionBehavior, params};
+use rusqlite::types::{ToSqlOutput, Value};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::failure::explain;
-use super::{Result, Store};
+use super::{Plan, Result, Store};
 use crate::error::Error;
 
 /// Makes the store `into` of all finished units of the stores `from`, which hold the same plan.
 ///
 /// A unit that several stores have done must have the same results in each. An existing `into` of
 /// the same plan is added to. Returns the number of units that were added.
+///
+/// All inputs are checked before anything is written, a new store gets its name when it is whole,
+/// and an existing one is changed in one transaction: when the merge fails, there is no new store,
+/// and the existing one is what it was.
 ///
 /// # Errors
 /// [`Error::Store`] when a store cannot be read or written, holds another plan or other data, or
@@ -36,89 +42,203 @@ pub fn merge(from: &[&Path], into: &Path) -> Result<usize> {
         ));
     }
     let plan = Store::read(first)?.plan()?;
-    let mut target = Store::open(into, &plan)?;
-    let mut added = 0;
-    for path in from {
-        let source = Store::read(path)?;
-        let other = source.plan()?;
-        super::compare_plans(path, &plan, &other)?;
-        if let Some(fault) = super::verify(&source)?.faults.first() {
-            return Err(Error::store(
-                path,
-                fault,
-                "restore the store from a copy before it is merged",
-            ));
-        }
-        drop(source);
-        added += target.absorb(path)?;
+    let exists = into.exists();
+    let mut known: HashMap<i64, (String, &Path)> = HashMap::new();
+    for path in exists.then_some(&into).into_iter().chain(from) {
+        agree(path, &plan, &mut known)?;
     }
-    target.release()?;
+    if exists {
+        return Store::open_for_merge(into)?.absorb_all(from);
+    }
+    super::check_place(into)?;
+    let made = Unfinished::beside(into);
+    let mut target = Store::open(&made.0, &plan).map_err(|error| renamed(error, &made.0, into))?;
+    let added = target
+        .absorb_all(from)
+        .and_then(|added| target.release().map(|()| added))
+        .map_err(|error| renamed(error, &made.0, into))?;
+    // Closed, so that all is in the one file.
+    drop(target);
+    std::fs::rename(&made.0, into).map_err(|source| Error::Io {
+        path: into.to_path_buf(),
+        source,
+        remedy: "choose a place that can be written with --out",
+    })?;
     Ok(added)
 }
 
-impl Store {
-    /// Copies the finished units of another store of the same plan.
-    fn absorb(&mut self, path: &Path) -> Result<usize> {
-        let own = self.path.clone();
-        let failure = |e: rusqlite::Error| explain(&own, &e);
-        self.connection
-            .execute("ATTACH DATABASE ?1 AS other", [path.to_string_lossy()])
-            .map_err(|e| explain(path, &e))?;
-        let session = self.session;
-        let mut absorb = || -> Result<usize> {
-            let transaction = self
-                .connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(failure)?;
-            let contradiction: i64 = transaction
-                .query_row(
-                    "SELECT COUNT(*) FROM units u JOIN other.units o ON u.unit = o.unit
-                     WHERE u.done = 1 AND o.done = 1 AND u.digest <> o.digest",
-                    [],
-                    |row| row.get(0),
-                )
-                .map_err(failure)?;
-            if contradiction > 0 {
-                return Err(Error::store(
-                    path,
-                    format!(
-                        "{contradiction} units have other results than in {}",
-                        own.display()
-                    ),
-                    "run `proxdiff runs verify` on both, and merge only stores that one version of the program made on one kind of device",
-                ));
+/// Refuses an input that is damaged, of another plan, or in contradiction to those before it.
+fn agree<'a>(
+    path: &&'a Path,
+    plan: &Plan,
+    known: &mut HashMap<i64, (String, &'a Path)>,
+) -> Result<()> {
+    let source = Store::read(path)?;
+    super::compare_plans(path, plan, &source.plan()?)?;
+    if let Some(fault) = super::verify(&source)?.faults.first() {
+        return Err(Error::store(
+            path,
+            fault,
+            "restore the store from a copy before it is merged, or open what is damaged again with \
+             `proxdiff runs verify --repair`",
+        ));
+    }
+    let (mut contradictions, mut other) = (0, *path);
+    for (unit, digest) in source.finished_units()? {
+        match known.get(&unit) {
+            Some((kept, place)) if *kept != digest => {
+                contradictions += 1;
+                other = place;
             }
-            let wanted = "SELECT o.unit FROM other.units o JOIN main.units u ON u.unit = o.unit
-                          WHERE o.done = 1 AND u.done = 0";
-            transaction
-                .execute(
-                    &format!(
-                        "INSERT INTO main.results SELECT r.* FROM other.results r
-                         JOIN other.points p ON p.study = r.study AND p.point = r.point
-                         JOIN other.units v ON v.study = r.study AND v.fold = r.fold AND v.path = p.path
-                         WHERE v.unit IN ({wanted})"
-                    ),
-                    [],
-                )
-                .map_err(failure)?;
-            let added = transaction
-                .execute(
-                    &format!(
-                        "UPDATE main.units AS u SET done = 1, session = ?1,
-                         (seconds, device, finished, digest) =
-                         (SELECT seconds, device, finished, digest FROM other.units o WHERE o.unit = u.unit)
-                         WHERE u.unit IN ({wanted})"
-                    ),
-                    params![session],
-                )
-                .map_err(failure)?;
-            transaction.commit().map_err(failure)?;
-            Ok(added)
+            Some(_) => {}
+            None => {
+                known.insert(unit, (digest, path));
+            }
+        }
+    }
+    if contradictions == 0 {
+        return Ok(());
+    }
+    Err(Error::store(
+        path,
+        format!(
+            "{contradictions} units have other results than in {}",
+            other.display()
+        ),
+        "merge only stores that one version of the program made on one kind of device",
+    ))
+}
+
+/// A store that is being made, under a name of its own; removed unless it has been renamed.
+struct Unfinished(PathBuf);
+
+impl Unfinished {
+    fn beside(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let process = std::process::id();
+        Self(path.with_file_name(format!(".{name}.{process}.unfinished")))
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        for end in ["", "-wal", "-shm"] {
+            let mut name = self.0.clone().into_os_string();
+            name.push(end);
+            // Gone already, mostly.
+            let _ = std::fs::remove_file(name);
+        }
+    }
+}
+
+/// The error of a store under its own name, where it happened under another.
+fn renamed(error: Error, from: &Path, to: &Path) -> Error {
+    match error {
+        Error::Store { path, what, remedy } if path == from => Error::store(to, what, remedy),
+        other => other,
+    }
+}
+
+impl Store {
+    /// An existing store that has been checked, without a session of its own yet.
+    fn open_for_merge(path: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|e| explain(path, &e))?;
+        let store = Self::around(connection, path);
+        store.settle()?;
+        Ok(store)
+    }
+
+    /// The finished units, by number, with their digests.
+    fn finished_units(&self) -> Result<Vec<(i64, String)>> {
+        let failure = |e: rusqlite::Error| self.failure(&e);
+        let text = "SELECT unit, digest FROM units WHERE done = 1 ORDER BY unit";
+        let mut query = self.connection.prepare(text).map_err(failure)?;
+        query
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .and_then(Iterator::collect)
+            .map_err(failure)
+    }
+
+    /// Copies the finished units of other stores of the same plan, all in one transaction.
+    fn absorb_all(&mut self, from: &[&Path]) -> Result<usize> {
+        let path = self.path.clone();
+        let failure = |e: rusqlite::Error| explain(&path, &e);
+        let (owner, known) = (self.owner.clone(), self.session);
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(failure)?;
+        let session = if known > 0 {
+            known
+        } else {
+            super::insert_session(&transaction, &owner).map_err(failure)?
         };
-        let added = absorb();
-        let detached = self.connection.execute("DETACH DATABASE other", []);
-        let added = added?;
-        detached.map_err(|e| self.failure(&e))?;
+        let mut added = 0;
+        for source in from {
+            let other = Store::read(source)?;
+            added += absorb(&transaction, session, &other, &failure)?;
+        }
+        let end =
+            "UPDATE sessions SET ended = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') WHERE session = ?1";
+        transaction.execute(end, [session]).map_err(failure)?;
+        transaction.commit().map_err(failure)?;
         Ok(added)
     }
+}
+
+/// Copies the units that `other` has done and this store has not.
+fn absorb(
+    connection: &Connection,
+    session: i64,
+    other: &Store,
+    failure: &dyn Fn(rusqlite::Error) -> Error,
+) -> Result<usize> {
+    let foreign = |e: rusqlite::Error| explain(&other.path, &e);
+    let mark = "UPDATE units SET done = 1, session = ?2, seconds = ?3, device = ?4, finished = ?5,
+                digest = ?6 WHERE unit = ?1 AND done = 0";
+    let mut mark = connection.prepare(mark).map_err(failure)?;
+    let units = "SELECT unit, seconds, device, finished, digest, study, fold, path FROM units
+                 WHERE done = 1 ORDER BY unit";
+    let mut units = other.connection.prepare(units).map_err(foreign)?;
+    let cells = "SELECT r.* FROM points p JOIN results r ON r.study = p.study AND r.point = p.point
+                 WHERE p.study = ?1 AND p.path = ?3 AND r.fold = ?2";
+    let mut cells = other.connection.prepare(cells).map_err(foreign)?;
+    let places = vec!["?"; cells.column_count()].join(", ");
+    let names: Vec<&str> = cells.column_names().collect();
+    let names = names.join(", ");
+    let insert = format!("INSERT INTO results ({names}) VALUES ({places})");
+    let mut insert = connection.prepare(&insert).map_err(failure)?;
+    let mut added = 0;
+    let mut rows = units.query([]).map_err(foreign)?;
+    while let Some(unit) = rows.next().map_err(foreign)? {
+        let value = |at: usize| unit.get::<_, Value>(at).map_err(foreign);
+        let marked = mark
+            .execute((
+                value(0)?,
+                session,
+                value(1)?,
+                value(2)?,
+                value(3)?,
+                value(4)?,
+            ))
+            .map_err(failure)?;
+        if marked == 0 {
+            continue;
+        }
+        added += 1;
+        let mut found = cells
+            .query((value(5)?, value(6)?, value(7)?))
+            .map_err(foreign)?;
+        while let Some(cell) = found.next().map_err(foreign)? {
+            for at in 0..insert.parameter_count() {
+                let value = cell.get_ref(at).map_err(foreign)?;
+                insert
+                    .raw_bind_parameter(at + 1, ToSqlOutput::Borrowed(value))
+                    .map_err(failure)?;
+            }
+            insert.raw_execute().map_err(failure)?;
+        }
+    }
+    Ok(added)
 }

@@ -31,7 +31,7 @@ pub use record::{
 };
 pub use summary::{PointSummary, summarize};
 pub use units::Claim;
-pub use verify::{Verification, verify};
+pub use verify::{Verification, repair, verify};
 
 use failure::explain;
 use session::Owner;
@@ -139,10 +139,12 @@ impl Store {
         if tables > 0 {
             store.check_application()?;
             store.check_integrity()?;
+            store.check_results()?;
         }
         // Leases need not outlive a power cut: only finished units are synchronised with the disk.
+        // Cells of a unit lie far apart in the table: the cache, in KiB, spares reading pages again.
         let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-                       PRAGMA wal_autocheckpoint = 4000;";
+                       PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -32768;";
         store
             .connection
             .execute_batch(pragmas)
@@ -234,25 +236,28 @@ impl Store {
             let kept = identities(&transaction).map_err(failure)?;
             compare(&path, &kept, plan)?;
         }
-        transaction
-            .execute(
-                "INSERT INTO sessions (host, boot, namespace, process, process_start, version, started)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
-                params![
-                    owner.host,
-                    owner.boot,
-                    owner.namespace,
-                    owner.process,
-                    owner.started,
-                    env!("CARGO_PKG_VERSION")
-                ],
-            )
-            .map_err(failure)?;
-        let session = transaction.last_insert_rowid();
+        let session = insert_session(&transaction, &owner).map_err(failure)?;
         transaction.commit().map_err(failure)?;
         self.session = session;
         Ok(())
     }
+}
+
+/// Registers a process; returns its session.
+fn insert_session(connection: &Connection, owner: &Owner) -> rusqlite::Result<i64> {
+    connection.execute(
+        "INSERT INTO sessions (host, boot, namespace, process, process_start, version, started)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))",
+        params![
+            owner.host,
+            owner.boot,
+            owner.namespace,
+            owner.process,
+            owner.started,
+            env!("CARGO_PKG_VERSION")
+        ],
+    )?;
+    Ok(connection.last_insert_rowid())
 }
 
 /// A clear word where the folder of a new store is missing.

@@ -130,29 +130,15 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Store`] when the store cannot be read; what `visit` returns.
-    pub fn for_each_cell(&self, study: usize, visit: impl FnMut(Cell) -> Result<()>) -> Result<()> {
-        let filter = "WHERE study = ?1 ORDER BY point, fold";
-        self.visit_cells(filter, &[study], visit)
-    }
-
-    /// Visits the finished cells that a filter with its parameters selects.
-    pub(super) fn visit_cells(
+    pub fn for_each_cell(
         &self,
-        filter: &str,
-        parameters: &[usize],
+        study: usize,
         mut visit: impl FnMut(Cell) -> Result<()>,
     ) -> Result<()> {
         let failure = |e: rusqlite::Error| self.failure(&e);
-        let names: Vec<&str> = Number::ALL.iter().map(|n| n.name()).collect();
-        let text = format!(
-            "SELECT point, fold, status, {}, warnings, hypergradient_l1_vector,
-             hypergradient_prior, solution FROM results {filter}",
-            names.join(", ")
-        );
+        let text = select_cells("WHERE study = ?1 ORDER BY point, fold");
         let mut query = self.connection.prepare(&text).map_err(failure)?;
-        let mut rows = query
-            .query(rusqlite::params_from_iter(parameters))
-            .map_err(failure)?;
+        let mut rows = query.query([study]).map_err(failure)?;
         while let Some(row) = rows.next().map_err(failure)? {
             let cell = cell_of(row).map_err(failure)?;
             visit(cell)?;
@@ -235,7 +221,17 @@ impl Store {
     }
 }
 
-fn cell_of(row: &Row<'_>) -> rusqlite::Result<Cell> {
+/// The query whose rows [`cell_of`] reads.
+pub(super) fn select_cells(filter: &str) -> String {
+    let names: Vec<&str> = Number::ALL.iter().map(|n| n.name()).collect();
+    format!(
+        "SELECT point, fold, status, {}, warnings, hypergradient_l1_vector, hypergradient_prior,
+         solution FROM results {filter}",
+        names.join(", ")
+    )
+}
+
+pub(super) fn cell_of(row: &Row<'_>) -> rusqlite::Result<Cell> {
     let mut cell = Cell {
         point: row.get(0)?,
         fold: row.get(1)?,

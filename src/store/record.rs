@@ -322,8 +322,9 @@ impl Cell {
         hash.write_u64(self.fold as u64);
         hash.write(self.status.name().as_bytes());
         for number in Number::ALL {
-            // What is not finite is stored as absent.
-            let bits = self.numbers.finite(number).map_or(u64::MAX, f64::to_bits);
+            // What is not finite is stored as absent, and a zero without its sign.
+            let value = self.numbers.finite(number).map(|value| value + 0.0);
+            let bits = value.map_or(u64::MAX, f64::to_bits);
             hash.write_u64(bits);
         }
         hash.write(self.warnings.as_bytes());
@@ -437,6 +438,14 @@ mod tests {
         others[3].warnings = "not-certified".into();
         others[4].solution = vec![1];
         let own = digest(std::slice::from_ref(&cell));
+        let (mut zero, mut negative) = (cell.clone(), cell.clone());
+        zero.numbers[Number::HypergradientL1] = 0.0;
+        negative.numbers[Number::HypergradientL1] = -0.0;
+        assert_eq!(
+            digest(&[zero]),
+            digest(&[negative]),
+            "SQLite keeps no negative zero"
+        );
         assert_eq!(own, digest(&[cell]));
         for other in others {
             assert_ne!(own, digest(&[other]));

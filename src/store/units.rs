@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::types::Value;
+use rusqlite::types::Null;
 use rusqlite::{Connection, OptionalExtension, Statement, TransactionBehavior, params};
 
 use super::failure::explain;
@@ -265,34 +265,28 @@ fn insert_cell() -> String {
     )
 }
 
+/// Binds and inserts a row without making values of it first: a cell costs some microseconds, and
+/// there may be millions.
 fn write_cell(insert: &mut Statement<'_>, study: usize, cell: &Cell) -> rusqlite::Result<()> {
-    let blob = |bytes: Vec<u8>| {
-        if bytes.is_empty() {
-            Value::Null
-        } else {
-            Value::Blob(bytes)
+    insert.raw_bind_parameter(1, study as i64)?;
+    insert.raw_bind_parameter(2, cell.point as i64)?;
+    insert.raw_bind_parameter(3, cell.fold as i64)?;
+    insert.raw_bind_parameter(4, cell.status.name())?;
+    for (at, number) in Number::ALL.into_iter().enumerate() {
+        match cell.numbers.finite(number) {
+            None => insert.raw_bind_parameter(5 + at, Null)?,
+            Some(value) if number.is_whole() => insert.raw_bind_parameter(5 + at, value as i64)?,
+            Some(value) => insert.raw_bind_parameter(5 + at, value)?,
         }
+    }
+    let after = 5 + Number::ALL.len();
+    insert.raw_bind_parameter(after, cell.warnings.as_str())?;
+    let mut bind = |at: usize, bytes: &[u8]| match bytes {
+        [] => insert.raw_bind_parameter(after + at, Null),
+        bytes => insert.raw_bind_parameter(after + at, bytes),
     };
-    let mut values: Vec<Value> = vec![
-        Value::Integer(study as i64),
-        Value::Integer(cell.point as i64),
-        Value::Integer(cell.fold as i64),
-        Value::Text(cell.status.name().into()),
-    ];
-    values.extend(
-        Number::ALL
-            .iter()
-            .map(|&number| match cell.numbers.finite(number) {
-                None => Value::Null,
-                Some(value) if number.is_whole() => Value::Integer(value as i64),
-                Some(value) => Value::Real(value),
-            }),
-    );
-    values.push(Value::Text(cell.warnings.clone()));
-    values.push(blob(pack(&cell.hypergradient_l1_vector)));
-    values.push(blob(pack(&cell.hypergradient_prior)));
-    values.push(blob(cell.solution.clone()));
-    insert
-        .execute(rusqlite::params_from_iter(values))
-        .map(|_| ())
+    bind(1, &pack(&cell.hypergradient_l1_vector))?;
+    bind(2, &pack(&cell.hypergradient_prior))?;
+    bind(3, &cell.solution)?;
+    insert.raw_execute().map(|_| ())
 }

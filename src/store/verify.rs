@@ -1,7 +1,14 @@
 //! Checking a store: the file, the counts, and the digest of every finished unit.
 
-use super::record::{Cell, digest};
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use super::failure::explain;
+use super::read::{cell_of, select_cells};
+use super::record::{Plan, PlanPoint, Unit, digest};
 use super::{Result, Store};
+use crate::error::Error;
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,61 +30,60 @@ const MOST_FAULTS: usize = 100;
 /// # Errors
 /// [`crate::Error::Store`] when the store cannot be read at all.
 pub fn verify(store: &Store) -> Result<Verification> {
-    let mut found = Verification::default();
-    let mut faults = store.integrity_faults()?;
-    let plan = store.plan()?;
-    let units: Vec<_> = plan.units().collect();
-    let states = store.unit_states()?;
-    if states.len() != units.len() {
-        faults.push(format!(
-            "there are {} units, the plan has {}",
-            states.len(),
-            units.len()
-        ));
-    }
-    let mut expected_cells = 0;
-    for (unit, (done, kept)) in units.iter().zip(&states) {
-        if faults.len() >= MOST_FAULTS {
-            break;
-        }
-        if !done {
-            continue;
-        }
-        let path = &plan.studies[unit.study].paths[unit.path];
-        let cells = store.cells_of_path(unit.study, unit.fold, unit.path)?;
-        expected_cells += path.len();
-        found.units += 1;
-        found.cells += cells.len();
-        let points_match = cells.len() == path.len()
-            && cells
-                .iter()
-                .zip(path)
-                .all(|(cell, &point)| cell.point == point as usize);
-        if !points_match {
-            faults.push(format!(
-                "unit {} is marked as done with {} cells of {}",
-                unit.number,
-                cells.len(),
-                path.len()
-            ));
-        } else if digest(&cells) != *kept {
-            faults.push(format!(
-                "unit {} holds other results than were stored",
-                unit.number
-            ));
-        }
-    }
-    let all = store.count("SELECT COUNT(*) FROM results", [])?;
-    if faults.is_empty() && all != expected_cells {
-        faults.push(format!(
-            "there are {all} cells, the finished units have {expected_cells}"
-        ));
-    }
-    found.faults = faults;
+    let mut found = Verification {
+        faults: store.integrity_faults()?,
+        ..Verification::default()
+    };
+    let (faulty, counted) = store.faulty_units(MOST_FAULTS)?;
+    (found.units, found.cells) = counted;
+    found
+        .faults
+        .extend(faulty.into_iter().map(|(_, fault)| fault));
     Ok(found)
 }
 
+/// Opens damaged units of a store again, so that the sweep's command repeats them. Returns how many.
+///
+/// # Errors
+/// [`crate::Error::Store`] when the store cannot be written, or its pages contradict each other.
+pub fn repair(path: &Path) -> Result<usize> {
+    let store = Store::read(path)?;
+    store.check_integrity()?;
+    drop(store);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| explain(path, &e))?;
+    let mut store = Store::around(connection, path);
+    store.settle()?;
+    let failure = |e: rusqlite::Error| explain(path, &e);
+    // Other processes wait meanwhile, so that what is found is what is mended.
+    store
+        .connection
+        .execute_batch("BEGIN IMMEDIATE")
+        .map_err(failure)?;
+    let mended = store.mend();
+    let end = if mended.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    store.connection.execute_batch(end).map_err(failure)?;
+    mended
+}
+
 impl Store {
+    /// Refuses results that are not those that were stored: no conclusion is drawn from them.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`] with the first unit whose cells do not match its digest.
+    pub fn check_results(&self) -> Result<()> {
+        let (faults, _) = self.faulty_units(1)?;
+        match faults.into_iter().next() {
+            None => Ok(()),
+            Some((_, fault)) => Err(Error::store(
+                &self.path,
+                fault,
+                "restore the store from a copy; or open what is damaged again with \
+                 `proxdiff runs verify --repair` and repeat the command that made it",
+            )),
+        }
+    }
+
     fn integrity_faults(&self) -> Result<Vec<String>> {
         let failure = |e: rusqlite::Error| self.failure(&e);
         let mut query = self
@@ -90,6 +96,100 @@ impl Store {
             .map_err(failure)?;
         let lines = lines.into_iter().filter(|line| line != "ok");
         Ok(lines.map(|line| line.replace('\n', " ")).collect())
+    }
+
+    /// Units that are not what they were, at most `most`, each with a sentence that names it; no unit
+    /// where cells are too many in all. Also the numbers of units and cells that were checked.
+    fn faulty_units(&self, most: usize) -> Result<(Vec<(Option<Unit>, String)>, (usize, usize))> {
+        let failure = |e: rusqlite::Error| self.failure(&e);
+        // One state of the store, whatever other processes write meanwhile; nothing to be undone
+        // where a transaction is open already.
+        let _snapshot = self
+            .connection
+            .is_autocommit()
+            .then(|| self.connection.unchecked_transaction())
+            .transpose()
+            .map_err(failure)?;
+        let plan = self.plan()?;
+        let states = self.unit_states()?;
+        let mut faults = Vec::new();
+        if states.len() != plan.unit_count() {
+            let (kept, planned) = (states.len(), plan.unit_count());
+            faults.push((
+                None,
+                format!("there are {kept} units, the plan has {planned}"),
+            ));
+        }
+        let (mut units, mut checked, mut expected) = (0, 0, 0);
+        // Cells are found by their key: the order of the table is not that of the paths.
+        let text = select_cells("WHERE study = ?1 AND point = ?2 AND fold = ?3");
+        let mut query = self.connection.prepare(&text).map_err(failure)?;
+        let mut cells = Vec::new();
+        for (unit, (done, kept)) in plan.units().zip(&states) {
+            if faults.len() >= most {
+                return Ok((faults, (units, checked)));
+            }
+            if !done {
+                continue;
+            }
+            let path = &plan.studies[unit.study].paths[unit.path];
+            cells.clear();
+            for &point in path {
+                let cell = query
+                    .query_row((unit.study, point, unit.fold), cell_of)
+                    .optional();
+                match cell {
+                    Ok(cell) => cells.extend(cell),
+                    // A value of another kind than the column's has been written by hand.
+                    Err(
+                        rusqlite::Error::InvalidColumnType(..)
+                        | rusqlite::Error::FromSqlConversionFailure(..),
+                    ) => {}
+                    Err(error) => return Err(failure(error)),
+                }
+            }
+            units += 1;
+            checked += cells.len();
+            expected += path.len();
+            if cells.len() != path.len() {
+                let what = format!(
+                    "is marked as done with {} cells of {}",
+                    cells.len(),
+                    path.len()
+                );
+                faults.push((Some(unit), format!("{} {what}", name_of(&plan, unit))));
+            } else if digest(&cells) != *kept {
+                let what = "holds other results than were stored";
+                faults.push((Some(unit), format!("{} {what}", name_of(&plan, unit))));
+            }
+        }
+        let all = self.count("SELECT COUNT(*) FROM results", [])?;
+        if faults.is_empty() && all != expected {
+            let what = format!("there are {all} cells, the finished units have {expected}");
+            faults.push((None, what));
+        }
+        Ok((faults, (units, checked)))
+    }
+
+    /// Makes damaged units open ones, and removes cells of units that are not done.
+    fn mend(&mut self) -> Result<usize> {
+        let failure = |e: rusqlite::Error| self.failure(&e);
+        let (faulty, _) = self.faulty_units(usize::MAX)?;
+        let mut opened = 0;
+        for unit in faulty.iter().filter_map(|(unit, _)| unit.as_ref()) {
+            let open = "UPDATE units SET done = 0, session = NULL, seconds = NULL, device = NULL,
+                        finished = NULL, digest = NULL WHERE unit = ?1";
+            opened += self
+                .connection
+                .execute(open, [unit.number])
+                .map_err(failure)?;
+        }
+        let strays = "DELETE FROM results WHERE NOT EXISTS (
+                          SELECT 1 FROM points p JOIN units u ON u.study = p.study AND u.path = p.path
+                          WHERE p.study = results.study AND p.point = results.point
+                          AND u.fold = results.fold AND u.done = 1)";
+        self.connection.execute(strays, []).map_err(failure)?;
+        Ok(opened)
     }
 
     /// Per unit whether it is done, and its digest.
@@ -109,17 +209,31 @@ impl Store {
             .and_then(Iterator::collect)
             .map_err(failure)
     }
+}
 
-    /// The cells of a unit in the order of its path.
-    fn cells_of_path(&self, study: usize, fold: usize, path: usize) -> Result<Vec<Cell>> {
-        let mut cells = Vec::new();
-        let filter =
-            "JOIN (SELECT study AS s, point AS p, place FROM points WHERE study = ?1 AND path = ?3)
-                      ON study = s AND point = p WHERE study = ?1 AND fold = ?2 ORDER BY place";
-        self.visit_cells(filter, &[study, fold, path], |cell| {
-            cells.push(cell);
-            Ok(())
-        })?;
-        Ok(cells)
-    }
+/// A unit by its number and its cells: `unit 3 (fold 1, 8 points: l1 from 9 to 0.1, l2 0.01)`.
+fn name_of(plan: &Plan, unit: Unit) -> String {
+    let study = &plan.studies[unit.study];
+    let path = &study.paths[unit.path];
+    let range = |value: fn(&PlanPoint) -> f64| {
+        let at =
+            |point: Option<&u32>| point.map_or(f64::NAN, |&p| value(&study.points[p as usize]));
+        match (at(path.first()), at(path.last())) {
+            (first, last) if first == last => format!("{first}"),
+            (first, last) => format!("from {first} to {last}"),
+        }
+    };
+    let place = if plan.studies.len() > 1 {
+        format!("study {}, ", study.name)
+    } else {
+        String::new()
+    };
+    format!(
+        "unit {} ({place}fold {}, {} points: l1 {}, l2 {})",
+        unit.number,
+        study.folds[unit.fold].number,
+        path.len(),
+        range(|point| point.l1),
+        range(|point| point.l2)
+    )
 }

@@ -5,6 +5,7 @@
 mod support;
 
 mod agreement;
+mod configuration;
 mod destruction;
 mod golden;
 mod plans;

@@ -198,9 +198,17 @@ fn flags_that_do_not_fit_are_refused() {
     for (arguments, status, part) in [
         (&["sweep", "--cv", "1"][..], 1, "at least 2 folds"),
         (&["sweep", "--cv", "443"], 1, "at most as many"),
-        (&["sweep", "--stratified"], 2, ""),
-        (&["sweep", "--cv", "3", "--val-fraction", "0.2"], 2, ""),
-        (&["sweep", "--cv", "3", "--l1", "1", "--alpha", "1"], 2, ""),
+        (&["sweep", "--stratified"], 2, "add --cv K"),
+        (
+            &["sweep", "--cv", "3", "--val-fraction", "0.2"],
+            2,
+            "leave one of them out",
+        ),
+        (
+            &["sweep", "--cv", "3", "--l1", "1", "--alpha", "1"],
+            2,
+            "leave one of them out",
+        ),
         (&["sweep", "--folds", &short], 1, "one per row"),
         (
             &["sweep", "--cv", "3", "--samples", "5"],
@@ -230,4 +238,72 @@ fn flags_that_do_not_fit_are_refused() {
         );
         assert!(errors.contains(part), "{arguments:?}: {errors}");
     }
+}
+
+/// With l1 past l1_max nothing but the intercept is left, so that everything follows by hand.
+#[test]
+fn sample_weights_weigh_criterion_and_metrics_too() {
+    let folder = Folder::new();
+    let rows: Vec<(f64, f64, usize)> = (0..24u32)
+        .map(|i| {
+            let weight = [1.0, 3.0, 0.5, 2.0, 1.5][i as usize % 5];
+            (f64::from(i * 7 % 24), weight, i as usize / 3 % 2)
+        })
+        .collect();
+    let mut text = "a,y,kind,weight,fold\n".to_string();
+    for (i, (y, weight, fold)) in rows.iter().enumerate() {
+        let kind = if *y > 9.0 { "high" } else { "low" };
+        text.push_str(&format!("{},{y},{kind},{weight},{fold}\n", i * i % 13));
+    }
+    let numbers = folder.text(
+        "numbers.csv",
+        &crate::support::columns(&text, &["a", "weight", "y"]),
+    );
+    let kinds = folder.text(
+        "kinds.csv",
+        &crate::support::columns(&text, &["a", "weight", "kind"]),
+    );
+    let folds = folder.text("folds.csv", &crate::support::columns(&text, &["fold"]));
+    let cells = |flags: &[&str]| {
+        let common = [
+            "--folds", &folds, "--l1", "1e6", "--l2", "0", "--format", "csv",
+        ];
+        let weights = ["--sample-weights", "weight"];
+        Table::parse(&ok(&[&["sweep"], flags, &common[..], &weights].concat()))
+    };
+    let (by_number, by_kind) = (cells(&[&numbers]), cells(&[&kinds, "--loss", "logistic"]));
+    for fold in 0..2 {
+        let part = |held_out: bool| {
+            let rows = rows.iter();
+            rows.filter(move |row| (row.2 == fold) == held_out)
+        };
+        let mean = |held_out: bool, value: &dyn Fn(f64) -> f64| {
+            let sum: f64 = part(held_out).map(|row| row.1 * value(row.0)).sum();
+            sum / part(held_out).map(|row| row.1).sum::<f64>()
+        };
+        let guess = mean(false, &|y| y);
+        let mse = mean(true, &|y| (y - guess).powi(2));
+        let mae = mean(true, &|y| (y - guess).abs());
+        let share = mean(false, &|y| f64::from(y > 9.0));
+        let log_loss = mean(true, &|y| -if y > 9.0 { share } else { 1.0 - share }.ln());
+        let accuracy = mean(true, &|y| f64::from((y > 9.0) == (share > 0.5)));
+        for (table, name, expected) in [
+            (&by_number, "criterion", 0.5 * mse),
+            (&by_number, "mse", mse),
+            (&by_number, "mae", mae),
+            (&by_kind, "criterion", log_loss),
+            (&by_kind, "accuracy", accuracy),
+        ] {
+            let found = table.numbers(name)[fold];
+            assert!(
+                (found / expected - 1.0).abs() < 1e-9,
+                "{name} of fold {fold}: {found} {expected}"
+            );
+        }
+    }
+    // The weights matter to this test.
+    let plain = Table::parse(&ok(&[
+        "sweep", &numbers, "--folds", &folds, "--l1", "1e6", "--l2", "0", "--format", "csv",
+    ]));
+    assert!((plain.numbers("mse")[0] / by_number.numbers("mse")[0] - 1.0).abs() > 1e-3);
 }

@@ -163,22 +163,175 @@ fn stores_are_listed_shown_and_compared() {
     assert!(difference > 0.0 && difference < 1e-4, "{difference}");
 }
 
-#[test]
-fn a_changed_result_is_found() {
-    let folder = Folder::new();
-    let store = folder.path("s.db").display().to_string();
-    ok(&with_store(&store, &[]));
-    let connection = rusqlite::Connection::open(&store).unwrap();
+/// Alters one number in a store, behind the program's back.
+fn alter(store: &str) {
+    let connection = rusqlite::Connection::open(store).unwrap();
     let change = "UPDATE results SET criterion = criterion + 1e-12 WHERE point = 3 AND fold = 1";
     assert_eq!(connection.execute(change, []).unwrap(), 1);
-    drop(connection);
+}
+
+#[test]
+fn a_changed_result_is_found_by_all_that_read_it() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path(name).display().to_string();
+    let (store, other) = (path("s.db"), path("t.db"));
+    ok(&with_store(&store, &[]));
+    ok(&with_store(&other, &[]));
+    let whole = Table::cells(&store).rows;
+    alter(&store);
     let output = crate::support::run(&["runs", "verify", &store]);
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("holds other results"), "{text}");
-    let other = folder.path("t.db").display().to_string();
-    ok(&with_store(&other, &[]));
-    let merged = folder.path("m.db").display().to_string();
-    let message = fails(&["runs", "merge", &other, &store, "--out", &merged], 1);
-    assert!(message.contains("holds other results"), "{message}");
+    let (merged, out, report) = (path("m.db"), path("cells.csv"), path("report"));
+    for words in [
+        &with_store(&store, &[])[..],
+        &["runs", "show", &store],
+        &["runs", "show", &store, "--format", "json"],
+        &["runs", "export", &store],
+        &["runs", "export", &store, "--mean", "--out", &out],
+        &["runs", "report", &store, "--out", &report],
+        &["runs", "compare", &store, &other],
+        &["runs", "compare", &other, &store],
+        &["runs", "merge", &other, &store, "--out", &merged],
+    ] {
+        let message = fails(words, 1);
+        // Point 3 is the second l1 with the second l2; paths are per l2: unit 1 + 2 of fold 1.
+        for part in [
+            "unit 3 (fold 1, 4 points: l1 from ",
+            "l2 0.1) holds other results than were stored",
+            "--repair",
+            "from a copy",
+        ] {
+            assert!(message.contains(part), "{words:?}: {message}");
+        }
+    }
+    for made in [merged, out, report] {
+        assert!(!std::path::Path::new(&made).exists(), "{made}");
+    }
+    // The configuration is no result.
+    ok(&["runs", "show", &store, "--configuration"]);
+
+    let text = ok(&["runs", "verify", "--repair", &store]);
+    assert!(text.contains("1 units are open again"), "{text}");
+    assert_eq!(Table::cells(&store).rows.len(), 20);
+    ok(&with_store(&store, &[]));
+    assert_eq!(Table::cells(&store).rows, whole);
+    assert!(ok(&["runs", "verify", &store]).contains("6 units with 24 cells: sound"));
+}
+
+#[test]
+fn cells_that_belong_to_no_finished_unit_are_found_and_removed() {
+    let folder = Folder::new();
+    let store = folder.path("s.db").display().to_string();
+    ok(&with_store(&store, &[]));
+    let connection = rusqlite::Connection::open(&store).unwrap();
+    connection
+        .execute(
+            "UPDATE units SET done = 0, session = NULL WHERE unit = 2",
+            [],
+        )
+        .unwrap();
+    drop(connection);
+    let message = fails(&["runs", "show", &store], 1);
+    assert!(
+        message.contains("there are 24 cells, the finished units have 20"),
+        "{message}"
+    );
+    ok(&["runs", "verify", "--repair", &store]);
+    ok(&with_store(&store, &[]));
+    assert_eq!(Table::cells(&store).len(), 24);
+}
+
+#[test]
+fn a_merge_that_fails_leaves_things_as_they_were() {
+    let folder = Folder::new();
+    let path = |name: &str| folder.path(name).display().to_string();
+    let (first, second, out) = (path("1.db"), path("2.db"), path("out.db"));
+    ok(&with_store(&first, &["--shard", "0/2"]));
+    ok(&with_store(&second, &["--shard", "1/2"]));
+    let changed = path("changed.db");
+    std::fs::copy(&second, &changed).unwrap();
+    alter(&changed);
+    let other = path("other.db");
+    ok(&[
+        "sweep", "--cv", "3", "--l1", "1", "--l2", "1", "--store", &other,
+    ]);
+    let contradiction = path("contradiction.db");
+    ok(&with_store(&contradiction, &[]));
+    // Another result with a digest that fits it: only the comparison with a twin shows it.
+    let connection = rusqlite::Connection::open(&contradiction).unwrap();
+    let lie = "UPDATE units SET digest = (SELECT digest FROM units WHERE unit = 4) WHERE unit = 0";
+    connection.execute(lie, []).unwrap();
+    drop(connection);
+    let missing = path("missing.db");
+    let names = || -> Vec<String> {
+        let entries = std::fs::read_dir(folder.path("")).unwrap();
+        // SQLite's own files beside a store that was read are no stores.
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+            .filter(|name| !name.ends_with(".db-wal") && !name.ends_with(".db-shm"))
+            .collect();
+        names.sort();
+        names
+    };
+    let bad: [&[&str]; 4] = [
+        &[&first, &changed],
+        &[&first, &other],
+        &[&first, &contradiction],
+        &[&first, &missing],
+    ];
+    let before = names();
+    for stores in bad {
+        fails(&[&["runs", "merge"], stores, &["--out", &out]].concat(), 1);
+        assert_eq!(names(), before, "{stores:?}");
+    }
+    ok(&["runs", "merge", &first, "--out", &out]);
+    let bytes = std::fs::read(&out).unwrap();
+    let before = names();
+    for stores in bad {
+        fails(&[&["runs", "merge"], stores, &["--out", &out]].concat(), 1);
+        assert_eq!(names(), before, "{stores:?}");
+        assert!(std::fs::read(&out).unwrap() == bytes, "{stores:?}");
+    }
+    // What goes well adds to it.
+    let text = ok(&["runs", "merge", &second, "--out", &out]);
+    assert!(text.contains("3 units added"), "{text}");
+    let whole = path("whole.db");
+    ok(&with_store(&whole, &[]));
+    assert_eq!(Table::cells(&out).rows, Table::cells(&whole).rows);
+    // A place that cannot be written leaves nothing behind either.
+    let nowhere = path("no/out.db");
+    let message = fails(&["runs", "merge", &first, "--out", &nowhere], 1);
+    assert!(message.contains("there is no folder"), "{message}");
+}
+
+#[test]
+fn every_column_of_an_export_is_documented() {
+    let folder = Folder::new();
+    let store = folder.path("s.db").display().to_string();
+    ok(&with_store(&store, &[]));
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let section = readme.split("**Columns of an export**").nth(1).unwrap();
+    let rows = section.lines().skip_while(|line| !line.starts_with('|'));
+    let table = rows.take_while(|line| line.starts_with('|')).skip(2);
+    let mut documented = std::collections::BTreeSet::new();
+    for line in table {
+        let names = line.split('|').nth(1).unwrap();
+        documented.extend(names.split('`').skip(1).step_by(2).map(str::to_string));
+    }
+    let of = |text: String| -> std::collections::BTreeSet<String> {
+        let header = text.lines().next().unwrap();
+        header.split(',').map(str::to_string).collect()
+    };
+    let cells = of(ok(&["runs", "export", &store]));
+    let points = of(ok(&["runs", "export", &store, "--mean"]));
+    let connection = rusqlite::Connection::open(&store).unwrap();
+    let view = connection.prepare("SELECT * FROM cells").unwrap();
+    let view: std::collections::BTreeSet<String> =
+        view.column_names().map(str::to_string).collect();
+    assert!(cells.is_subset(&view), "{cells:?} {view:?}");
+    let all: std::collections::BTreeSet<String> =
+        cells.union(&points).chain(&view).cloned().collect();
+    assert_eq!(documented, all);
 }

@@ -91,7 +91,8 @@ pub struct DataArguments {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub target: Vec<String>,
 
-    /// Weights of the training rows: a file with one weight per row, or the name of a column.
+    /// Weights of the rows: a file with one weight per row, or the name of a column. Rows that are
+    /// held out keep theirs: criterion and metrics are weighted means.
     #[arg(long, value_name = "COLUMN|FILE")]
     pub sample_weights: Option<String>,
 
@@ -113,6 +114,7 @@ pub struct DataArguments {
     pub no_standardize: bool,
 
     /// Seed of the hold-out split and of all minibatches.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::seed,
+          allow_hyphen_values = true)]
     pub seed: u64,
 }

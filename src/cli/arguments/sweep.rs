@@ -57,11 +57,12 @@ pub struct FoldArguments {
     pub repeats: Option<usize>,
 
     /// Keep rows of one group in one fold: a column of the data, which is then no feature, or a file
-    /// with one number per row.
+    /// with one number or name per row (.csv, .txt, .npy).
     #[arg(long, value_name = "COLUMN|FILE")]
     pub group_column: Option<String>,
 
-    /// File with the fold number of every row; rows with a negative number are never held out.
+    /// File with the fold number of every row (.csv with or without a header, .txt with a number per
+    /// line, .npy); rows with a negative number are never held out.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["val_fraction", "x_val"])]
     pub folds: Option<PathBuf>,
 }
@@ -71,7 +72,8 @@ pub struct FoldArguments {
 #[command(next_help_heading = "Store")]
 pub struct StoreArguments {
     /// File with flags: `name = value` lines in TOML, and [[study]] tables for several problems in
-    /// one plan. Flags on the command line win.
+    /// one plan. Flags on the command line win: what cannot stand beside them is left out of the
+    /// file, and `--SWITCH=false` turns off what it turns on.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 

@@ -44,6 +44,18 @@ pub fn count(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A count of 0 or more.
+pub fn whole(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse::<usize>();
+    number.map_err(|_| "give a whole number, 0 or more".into())
+}
+
+/// The seed of a generator.
+pub fn seed(text: &str) -> Result<u64, String> {
+    let number = text.trim().parse::<u64>();
+    number.map_err(|_| "give a whole number from 0 to 18446744073709551615".into())
+}
+
 /// A part of a plan such as `0/4`: i counts from 0 or from 1, since only i modulo N matters.
 pub fn shard(text: &str) -> Result<(usize, usize), String> {
     let parts = text.split_once('/').and_then(|(at, of)| {
@@ -114,6 +126,8 @@ mod tests {
         assert_eq!(shard("1/4"), Ok((1, 4)));
         assert_eq!(shard("4/4"), Ok((0, 4)), "counted from 1");
         assert!(shard("5/4").is_err() && shard("0/0").is_err() && shard("1").is_err());
+        assert!(whole("0").is_ok() && whole("-1").is_err() && whole("a").is_err());
+        assert!(seed("18446744073709551615").is_ok() && seed("18446744073709551616").is_err());
         assert!(count("1").is_ok() && count("0").is_err() && count("1.5").is_err());
     }
 }

@@ -1,9 +1,8 @@
 //! `proxdiff completions`: a completion script for a shell.
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use clap_complete::Shell;
 
-use crate::cli::Cli;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 
@@ -27,7 +26,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(
         arguments.shell,
-        &mut Cli::command(),
+        &mut crate::cli::command(),
         "proxdiff",
         &mut script,
     );

@@ -62,7 +62,7 @@ struct Deterministic {
     place: Place,
 
     /// Draw a new design with this seed [default: the published design].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = values::seed, allow_hyphen_values = true)]
     seed: Option<u64>,
 
     #[command(flatten)]
@@ -75,7 +75,8 @@ struct Stochastic {
     place: Place,
 
     /// Seed of the design; run r draws with the seed N + r.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::seed,
+          allow_hyphen_values = true)]
     seed: u64,
 
     /// Runs with draws of their own; curves are their medians.
@@ -115,7 +116,8 @@ struct Poisoning {
     labels: Option<PathBuf>,
 
     /// Seed of split, perturbed rows and perturbation; run r draws with the seed N + r.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::seed,
+          allow_hyphen_values = true)]
     seed: u64,
 
     /// Runs with draws of their own; curves are their medians.

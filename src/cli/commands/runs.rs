@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::sweep::report_so_far;
+use crate::cli::arguments::values;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Summary, plain, rough, short, significant, titled, write};
 use crate::error::Error;
 use crate::kinds::Precision;
-use crate::store::{self, Format, Number, Rows, Store, summarize, verify};
+use crate::store::{self, Format, Number, Rows, Store, repair, summarize, verify};
 use crate::sweep::select::choose;
 
 /// The examples of `--help`.
@@ -23,7 +24,7 @@ Examples:
   proxdiff runs export sweep.db --mean --out points.csv
   proxdiff runs compare before.db after.db
   proxdiff runs report sweep.db --out report       report/report.html and charts
-  proxdiff runs verify sweep.db
+  proxdiff runs verify sweep.db                    also --repair: damaged units are done again
   proxdiff runs merge part-*.db --out sweep.db
 
 A store is an SQLite file; its view `cells` has one row a cell:
@@ -56,7 +57,8 @@ enum Command {
         #[arg(long)]
         configuration: bool,
         /// How many of the best points a table shows.
-        #[arg(long, value_name = "N", default_value_t = 10)]
+        #[arg(long, value_name = "N", default_value_t = 10, value_parser = values::whole,
+              allow_hyphen_values = true)]
         best: usize,
         /// Form of the output.
         #[arg(long, value_name = "FORMAT", default_value = "table")]
@@ -104,6 +106,9 @@ enum Command {
         /// The stores.
         #[arg(value_name = "STORE", required = true)]
         stores: Vec<PathBuf>,
+        /// Open damaged units again, so that the command of the sweep repeats them.
+        #[arg(long)]
+        repair: bool,
     },
     /// Join the stores of the shards of one plan.
     Merge {
@@ -158,8 +163,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             format,
             mean,
         } => export(store, out.as_deref(), *format, *mean),
-        Command::Report { store, out } => report_so_far(store, out),
-        Command::Verify { stores } => check(stores),
+        Command::Report { store, out } => {
+            checked(store)?;
+            report_so_far(store, out)
+        }
+        Command::Verify { stores, repair } => check(stores, *repair),
         Command::Merge { stores, out } => merge(stores, out.as_deref()),
     }
 }
@@ -187,6 +195,13 @@ fn stores_in(place: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     found.sort();
     Ok(found)
+}
+
+/// A store whose results are those that were stored.
+fn checked(path: &Path) -> Result<Store, Failure> {
+    let store = Store::read(path)?;
+    store.check_results()?;
+    Ok(store)
 }
 
 fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
@@ -258,6 +273,7 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
     if configuration {
         return write(&plan.configuration, None);
     }
+    store.check_results()?;
     let seconds = store.tally()?.devices.iter().map(|(_, _, s)| s).sum();
     let devices: Vec<String> = store.tally()?.devices.into_iter().map(|d| d.0).collect();
     let device = devices.join(", ");
@@ -284,7 +300,7 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
 
 /// Per study of equal name: points with the same strengths, their criteria side by side.
 fn compare(first: &Path, second: &Path, format: ListFormat) -> Result<(), Failure> {
-    let stores = [Store::read(first)?, Store::read(second)?];
+    let stores = [checked(first)?, checked(second)?];
     let plans = [stores[0].plan()?, stores[1].plan()?];
     let mut text = String::new();
     let mut records = Vec::new();
@@ -414,7 +430,7 @@ fn export(
         })?,
     };
     let rows = if mean { Rows::Points } else { Rows::Cells };
-    let store = Store::read(path)?;
+    let store = checked(path)?;
     match out {
         None => {
             let mut text = Vec::new();
@@ -435,7 +451,7 @@ fn export(
     }
 }
 
-fn check(paths: &[PathBuf]) -> Result<(), Failure> {
+fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
     let mut faults = 0;
     for path in paths {
         let found = verify(&Store::read(path)?)?;
@@ -453,14 +469,23 @@ fn check(paths: &[PathBuf]) -> Result<(), Failure> {
         for fault in &found.faults {
             text.push_str(&format!("  {fault}\n"));
         }
-        faults += found.faults.len();
         write(&text, None)?;
+        if mend && !found.faults.is_empty() {
+            let opened = repair(path)?;
+            let text = format!(
+                "{}: {opened} units are open again; the command that made the store repeats them\n",
+                path.display()
+            );
+            write(&text, None)?;
+        } else {
+            faults += found.faults.len();
+        }
     }
     if faults == 0 {
         return Ok(());
     }
     Err(Failure::Outcome(format!(
-        "{faults} faults; restore the store from a copy, or save what can be read with `runs export` and start a new one"
+        "{faults} faults; restore the store from a copy, or open damaged units again with --repair"
     )))
 }
 

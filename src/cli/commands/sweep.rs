@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::arguments::values;
 use crate::cli::arguments::{
     DataArguments, FoldArguments, Format, HypergradientArguments, OutputArguments,
     ProblemArguments, RuntimeArguments, SearchName, SolverArguments, SpaceArguments,
@@ -65,7 +66,8 @@ pub struct Arguments {
     pub output: OutputArguments,
 
     /// How many of the best points a table shows, for every target; JSON and CSV hold all points.
-    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Output")]
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Output",
+          value_parser = values::whole, allow_hyphen_values = true)]
     best: usize,
 
     /// Show the coefficients: in a table of the best points, in JSON and CSV of all.

@@ -144,13 +144,13 @@ fn widen(all: &mut Dataset, validation: &Dataset) {
 /// with one per row.
 pub fn read_labels(arguments: &DataArguments, name: &str, all: &Dataset) -> Result<Labels> {
     let labels = if Path::new(name).is_file() {
-        Labels::Numbers(readers::read_vector(Path::new(name), None)?)
+        readers::read_labels(Path::new(name), all.rows())?
     } else {
         let Some(file) = arguments.data.as_ref().or(arguments.x.as_ref()) else {
             return Err(Error::value(
                 "--group-column",
                 format!("there is no file {name}, and the embedded data have no such column"),
-                "name a column of your data, or a file with one number per row",
+                "name a column of your data, or a file with one value per row",
             ));
         };
         let options = ReadOptions {

@@ -21,12 +21,14 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, FromArgMatches};
 use toml::{Table, Value};
 
-use crate::cli::Cli;
+use super::plan::defaults;
+use super::precedence::{Settings, argument, is_switch, name_of, remaining};
 use crate::cli::commands::sweep::Arguments;
 use crate::cli::failure::Failure;
+use crate::cli::usage;
 use crate::error::{Error, Place};
 
 /// Flags that say where a run happens and what it prints, not what is computed.
@@ -46,41 +48,33 @@ const NOT_CONFIGURED: [&str; 9] = [
 /// configuration as TOML.
 pub fn studies(arguments: &Arguments) -> Result<(Vec<Arguments>, String), Failure> {
     let given: Vec<OsString> = std::env::args_os().collect();
-    let tables = match arguments.config_file() {
-        None => vec![Table::new()],
-        Some(path) => tables(path)?,
+    let whole = crate::cli::command();
+    // infallible: the command is there by its own name
+    let sweep = whole.find_subcommand("sweep").expect("sweep");
+    let on_command_line = given_settings(sweep, &lenient_matches(&given)?);
+    let parts = match arguments.config_file() {
+        None => vec![Settings::new()],
+        Some(path) => parts(path, sweep)?,
     };
-    let command_line = matches_of(&given)?;
-    let mut parsed = Vec::with_capacity(tables.len());
-    let mut effective = Vec::with_capacity(tables.len());
-    for table in &tables {
-        let flags = flags_of(table, &command_line, arguments.config_file())?;
-        let mut all = given.clone();
-        // After the command's name, so that what follows is read by the same command.
-        let place = all.iter().position(|word| word == "sweep").unwrap_or(0) + 1;
-        all.splice(place..place, flags);
-        let matches = matches_of(&all)?;
-        let arguments = Arguments::from_arg_matches(&matches)
-            .map_err(|error| Failure::usage(first_line(&error)))?;
-        effective.push(effective_table(&matches));
-        parsed.push(arguments);
+    let mut parsed = Vec::with_capacity(parts.len());
+    let mut effective = Vec::with_capacity(parts.len());
+    for part in &parts {
+        let mut settings = remaining(sweep, part, &on_command_line);
+        let found = arguments_of(&words(sweep, &given, &settings))?.0;
+        // What is left to defaults is said as well: the effective configuration is complete.
+        for (name, value) in defaults(&found) {
+            settings.insert(name.to_string(), value);
+        }
+        let (found, matches) = arguments_of(&words(sweep, &given, &settings))?;
+        effective.push(effective_table(sweep, &matches));
+        parsed.push(found);
     }
     Ok((parsed, as_toml(effective)))
 }
 
 /// The studies of a file: its top-level keys, overridden by each [[study]] table.
-fn tables(path: &Path) -> Result<Vec<Table>, Failure> {
-    let bad = |what: String, line: Option<u64>, remedy: &str| {
-        Failure::from(Error::Data {
-            place: Place {
-                source: path.display().to_string(),
-                line,
-                column: None,
-            },
-            what,
-            remedy: remedy.into(),
-        })
-    };
+fn parts(path: &Path, sweep: &clap::Command) -> Result<Vec<Settings>, Failure> {
+    let bad = |what: String, line: Option<u64>, remedy: &str| misplaced(path, line, what, remedy);
     let text = std::fs::read_to_string(path).map_err(|source| {
         Failure::from(Error::Io {
             path: path.to_path_buf(),
@@ -101,7 +95,7 @@ fn tables(path: &Path) -> Result<Vec<Table>, Failure> {
         bad(message, line, "write TOML: name = value, texts in quotes")
     })?;
     let Some(studies) = common.remove("study") else {
-        return Ok(vec![flat(common)]);
+        return Ok(vec![settings_of(path, sweep, flat(common))?]);
     };
     let not_tables = || {
         bad(
@@ -113,17 +107,34 @@ fn tables(path: &Path) -> Result<Vec<Table>, Failure> {
     let Value::Array(studies) = studies else {
         return Err(not_tables());
     };
+    if studies.is_empty() {
+        return Err(not_tables());
+    }
+    let common = settings_of(path, sweep, flat(common))?;
     studies
         .into_iter()
         .map(|study| {
             let Value::Table(own) = study else {
                 return Err(not_tables());
             };
-            let mut table = flat(common.clone());
-            table.extend(flat(own));
-            Ok(table)
+            let own = settings_of(path, sweep, flat(own))?;
+            let mut all = remaining(sweep, &common, &own);
+            all.extend(own);
+            Ok(all)
         })
         .collect()
+}
+
+fn misplaced(path: &Path, line: Option<u64>, what: String, remedy: &str) -> Failure {
+    Failure::from(Error::Data {
+        place: Place {
+            source: path.display().to_string(),
+            line,
+            column: None,
+        },
+        what,
+        remedy: remedy.into(),
+    })
 }
 
 /// Tables only group settings, and underscores are as good as dashes.
@@ -140,84 +151,40 @@ fn flat(table: Table) -> Table {
     all
 }
 
-fn matches_of(words: &[OsString]) -> Result<ArgMatches, Failure> {
-    let matches = Cli::command()
-        .try_get_matches_from(words)
-        .map_err(|error| Failure::usage(first_line(&error)))?;
-    match matches.subcommand() {
-        Some(("sweep", sweep)) => Ok(sweep.clone()),
-        _ => Err(Failure::usage("a configuration file belongs to sweep")),
-    }
-}
-
-/// The first line of a usage error, and what it is about.
-fn first_line(error: &clap::Error) -> String {
-    let text = error.to_string();
-    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
-    let first = lines.next().unwrap_or_default();
-    let first = first.strip_prefix("error: ").unwrap_or(first);
-    let details: Vec<&str> = lines
-        .take_while(|line| line.starts_with("  "))
-        .map(str::trim)
-        .filter(|line| !line.starts_with("tip:"))
-        .collect();
-    if first.ends_with(':') && !details.is_empty() {
-        format!("{first} {}", details.join(", "))
-    } else {
-        first.to_string()
-    }
-}
-
-/// The words of a table's flags, without those that the command line gives itself.
-fn flags_of(
-    table: &Table,
-    command_line: &ArgMatches,
-    path: Option<&Path>,
-) -> Result<Vec<OsString>, Failure> {
-    let command = Cli::command();
-    // infallible: the command is there by its own name
-    let sweep = command.find_subcommand("sweep").expect("sweep");
-    let mut words: Vec<OsString> = Vec::new();
-    for (key, value) in table {
-        let argument = sweep.get_arguments().find(|argument| {
-            argument.get_long() == Some(key.as_str())
-                || (argument.is_positional() && argument.get_id() == key.as_str())
-        });
-        let known = argument.filter(|_| key != "config" && key != "write-config");
+/// The settings of a table as texts; refuses names and kinds of values that no flag has.
+fn settings_of(path: &Path, sweep: &clap::Command, table: Table) -> Result<Settings, Failure> {
+    let mut settings = Settings::new();
+    for (name, value) in table {
+        let known = argument(sweep, &name).filter(|_| name != "config" && name != "write-config");
         let Some(argument) = known else {
-            return Err(Error::Data {
-                place: Place {
-                    source: path.map_or_else(String::new, |path| path.display().to_string()),
-                    ..Place::default()
-                },
-                what: format!("there is no setting \"{key}\""),
-                remedy: "use the long names of the flags of `proxdiff sweep`, without dashes"
-                    .into(),
-            }
-            .into());
+            return Err(misplaced(
+                path,
+                None,
+                format!("there is no setting \"{name}\""),
+                "use the long names of the flags of `proxdiff sweep`, without dashes",
+            ));
         };
-        let id = argument.get_id().as_str();
-        if command_line.value_source(id) == Some(ValueSource::CommandLine) {
-            continue;
-        }
-        if let Value::Boolean(on) = value {
-            if *on {
-                words.push(format!("--{key}").into());
-            }
-            continue;
-        }
-        let text = text_of(value).ok_or_else(|| {
-            Failure::usage(format!(
-                "setting {key} is neither a text, a number, a truth value nor a list of such"
-            ))
-        })?;
-        if argument.is_positional() {
-            words.push(text.into());
-        } else {
-            words.push(format!("--{key}={text}").into());
-        }
+        let text = match (&value, is_switch(argument)) {
+            (Value::Boolean(on), true) => Some(on.to_string()),
+            (Value::Boolean(_), false) | (_, true) => None,
+            (value, false) => text_of(value),
+        };
+        let Some(text) = text else {
+            let remedy = if is_switch(argument) {
+                "write true or false"
+            } else {
+                "write a text in quotes, a number, or a list of such"
+            };
+            return Err(misplaced(
+                path,
+                None,
+                format!("setting {name} is {value}"),
+                remedy,
+            ));
+        };
+        settings.insert(name, text);
     }
-    Ok(words)
+    Ok(settings)
 }
 
 fn text_of(value: &Value) -> Option<String> {
@@ -233,32 +200,109 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// Every flag with its value, defaults included.
-fn effective_table(matches: &ArgMatches) -> Table {
-    let command = Cli::command();
-    // infallible: the command is there by its own name
-    let sweep = command.find_subcommand("sweep").expect("sweep");
-    let mut table = Table::new();
+fn sweep_of(matches: &ArgMatches) -> Result<&ArgMatches, Failure> {
+    match matches.subcommand() {
+        Some(("sweep", sweep)) => Ok(sweep),
+        _ => Err(Failure::usage("a configuration file belongs to sweep")),
+    }
+}
+
+/// The command line alone, where a flag may need another that stands in the file.
+fn lenient_matches(words: &[OsString]) -> Result<ArgMatches, Failure> {
+    let matches = crate::cli::command()
+        .ignore_errors(true)
+        .try_get_matches_from(words)
+        .map_err(|error| Failure::usage(usage::line(&error, words)))?;
+    sweep_of(&matches).cloned()
+}
+
+fn arguments_of(words: &[OsString]) -> Result<(Arguments, ArgMatches), Failure> {
+    let refuse = |error: clap::Error| Failure::usage(usage::line(&error, words));
+    let matches = crate::cli::command()
+        .try_get_matches_from(words)
+        .map_err(refuse)?;
+    let matches = sweep_of(&matches)?.clone();
+    let arguments = Arguments::from_arg_matches(&matches).map_err(refuse)?;
+    Ok((arguments, matches))
+}
+
+/// What the command line itself gives.
+fn given_settings(sweep: &clap::Command, matches: &ArgMatches) -> Settings {
+    let mut settings = Settings::new();
     for argument in sweep.get_arguments() {
         let id = argument.get_id().as_str();
-        let name = argument.get_long().unwrap_or(id);
+        if matches.value_source(id) == Some(ValueSource::CommandLine)
+            && let Some(text) = raw_text(matches, id)
+        {
+            settings.insert(name_of(argument).to_string(), text);
+        }
+    }
+    settings
+}
+
+fn raw_text(matches: &ArgMatches, id: &str) -> Option<String> {
+    let raw = matches.try_get_raw(id).ok().flatten()?;
+    let texts: Vec<String> = raw
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    Some(texts.join(","))
+}
+
+/// The command line with the settings of a file in it.
+fn words(sweep: &clap::Command, given: &[OsString], settings: &Settings) -> Vec<OsString> {
+    let mut flags: Vec<OsString> = Vec::new();
+    for (name, value) in settings {
+        match argument(sweep, name) {
+            // A switch that is off is one that is not there.
+            Some(argument) if is_switch(argument) => {
+                if value == "true" {
+                    flags.push(format!("--{name}").into());
+                }
+            }
+            Some(argument) if argument.is_positional() => flags.push(value.into()),
+            _ => flags.push(format!("--{name}={value}").into()),
+        }
+    }
+    // After the command's name, so that what follows is read by the same command.
+    let first = given.iter().skip(1).position(|word| word == "sweep");
+    let place = first.map_or(given.len(), |at| at + 2);
+    let is_off = |word: &OsString| {
+        let name = word.to_str().and_then(|word| {
+            word.strip_prefix("--")
+                .and_then(|word| word.strip_suffix("=false"))
+        });
+        name.is_some_and(|name| argument(sweep, name).is_some_and(is_switch))
+    };
+    let mut all = given[..place.min(given.len())].to_vec();
+    all.extend(flags);
+    all.extend(
+        given[place.min(given.len())..]
+            .iter()
+            .filter(|word| !is_off(word))
+            .cloned(),
+    );
+    all
+}
+
+/// Every flag with its value, defaults included.
+fn effective_table(sweep: &clap::Command, matches: &ArgMatches) -> Table {
+    let mut table = Table::new();
+    for argument in sweep.get_arguments() {
+        let (id, name) = (argument.get_id().as_str(), name_of(argument));
         if NOT_CONFIGURED.contains(&name) || matches.value_source(id).is_none() {
             continue;
         }
-        let Some(raw) = matches.try_get_raw(id).ok().flatten() else {
+        let Some(text) = raw_text(matches, id) else {
             continue;
         };
-        let texts: Vec<String> = raw
-            .map(|word| word.to_string_lossy().into_owned())
-            .collect();
-        let text = texts.join(",");
-        let is_switch = matches!(argument.get_action(), clap::ArgAction::SetTrue);
-        let value = if is_switch {
+        let value = if is_switch(argument) {
             Value::Boolean(text == "true")
-        } else if let Ok(whole) = text.parse::<i64>() {
-            Value::Integer(whole)
         } else {
-            Value::String(text)
+            match text.parse::<i64>() {
+                // A text such as 007 is not the number that it reads as.
+                Ok(whole) if whole.to_string() == text => Value::Integer(whole),
+                _ => Value::String(text),
+            }
         };
         table.insert(name.to_string(), value);
     }

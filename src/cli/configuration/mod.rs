@@ -5,6 +5,7 @@ mod data;
 mod file;
 mod plan;
 mod points;
+mod precedence;
 mod settings;
 mod study;
 

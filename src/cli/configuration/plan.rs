@@ -1,5 +1,7 @@
 //! From the flags of `sweep` to studies and their plan.
 
+use clap::ValueEnum;
+
 use super::data::read_labels;
 use super::points::GRID_RIDGES;
 use super::settings::settings;
@@ -7,8 +9,9 @@ use super::study::Study;
 use crate::cli::arguments::{FoldArguments, LossName, PenaltyName, SearchName, Strengths};
 use crate::cli::commands::sweep::Arguments;
 use crate::cli::failure::Failure;
+use crate::data::dataset::Labels;
 use crate::data::{readers, split};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::Plan;
 use crate::sweep::compress::Compression;
 use crate::sweep::folds::{Dealing, Fold, given_folds, k_folds};
@@ -89,6 +92,88 @@ fn l1_max(
         .collect())
 }
 
+/// The settings that `arguments` leave to defaults, by their flags: with them given, the plan is the
+/// same. Left out is what has no value by default, such as a tolerance.
+pub fn defaults(arguments: &Arguments) -> Vec<(&'static str, String)> {
+    let Arguments {
+        data,
+        problem,
+        space,
+        folds,
+        hypergradient,
+        ..
+    } = arguments;
+    let mut values = Vec::new();
+    let mut unless = |given: bool, name: &'static str, value: String| {
+        if !given {
+            values.push((name, value));
+        }
+    };
+    if data.target.is_empty() {
+        let named = data.data.is_some() || data.x.is_some() || data.x_val.is_some();
+        unless(named || data.example, "example", "true".into());
+    }
+    let is_box = problem.penalty == PenaltyName::Box;
+    let list = |values: &[f64]| {
+        let texts: Vec<String> = values.iter().map(f64::to_string).collect();
+        texts.join(",")
+    };
+    if space.alpha.is_some() || space.l1_ratio.is_some() {
+        unless(space.alpha.is_some(), "alpha", GRID.into());
+        unless(space.l1_ratio.is_some(), "l1-ratio", list(&[RATIO]));
+    } else {
+        let strengths = if is_box { "0" } else { GRID };
+        unless(problem.l1.is_some(), "l1", strengths.into());
+        unless(problem.l2.is_some(), "l2", list(&GRID_RIDGES));
+    }
+    let is_grid = space.search == SearchName::Grid;
+    unless(
+        space.samples.is_some() || is_grid,
+        "samples",
+        SAMPLES.to_string(),
+    );
+    let splits = folds.cv.is_none()
+        && folds.folds.is_none()
+        && data.x_val.is_none()
+        && problem.loss != LossName::Quadratic;
+    unless(
+        !splits || data.val_fraction.is_some(),
+        "val-fraction",
+        HELD_OUT.to_string(),
+    );
+    unless(
+        folds.cv.is_none() || folds.repeats.is_some(),
+        "repeats",
+        "1".into(),
+    );
+    let precision = arguments.runtime.result_precision();
+    unless(
+        arguments.runtime.precision.is_some(),
+        "precision",
+        precision.name().into(),
+    );
+    let name_of = |value: LossName| {
+        let value = value.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_string())
+    };
+    unless(
+        problem.criterion.is_some(),
+        "criterion",
+        name_of(problem.loss),
+    );
+    if hypergradient.wrt.is_empty() {
+        let with_perturbation = problem.perturbation.is_some();
+        let wrt = if is_box { "l2,box" } else { "l1,l2" };
+        let more = if with_perturbation {
+            ",perturbation"
+        } else {
+            ""
+        };
+        values.push(("wrt", format!("{wrt}{more}")));
+    }
+    values
+}
+
 fn study(arguments: &Arguments) -> std::result::Result<SweepStudy, Failure> {
     let settings = settings(
         &arguments.problem,
@@ -143,7 +228,23 @@ fn folds(arguments: &Arguments, study: &Study<'_>) -> Result<Vec<Fold>> {
     let rows = tables.all.rows();
     let seed = arguments.data.seed;
     if let Some(file) = folds {
-        return given_folds(&readers::read_vector(file, None)?, rows);
+        return match readers::read_labels(file, rows)? {
+            Labels::Numbers(numbers) => given_folds(&numbers, rows),
+            Labels::Text(texts) => {
+                let is_text = |text: &&String| text.trim().parse::<f64>().is_err();
+                let first = texts.iter().find(is_text);
+                Err(Error::value(
+                    "--folds",
+                    format!(
+                        "{} holds the text '{}'",
+                        file.display(),
+                        first.map_or("", String::as_str)
+                    ),
+                    "give a whole number per row, or keep rows of one name together with \
+                     --cv K --group-column FILE",
+                ))
+            }
+        };
     }
     if let Some(cv) = *cv {
         let groups = match group_column {

@@ -44,10 +44,10 @@ pub enum Format {
 impl FromStr for Format {
     type Err = Error;
 
-    /// `csv`, `npy`, `npz`, `libsvm` (or `svm`, `svmlight`), `idx`.
+    /// `csv` (or `tsv`, `txt`), `npy`, `npz`, `libsvm` (or `svm`, `svmlight`), `idx`.
     fn from_str(text: &str) -> Result<Self> {
         match text.to_ascii_lowercase().as_str() {
-            "csv" | "tsv" => Ok(Self::Csv),
+            "csv" | "tsv" | "txt" => Ok(Self::Csv),
             "npy" => Ok(Self::Npy),
             "npz" => Ok(Self::Npz),
             "libsvm" | "svm" | "svmlight" => Ok(Self::Libsvm),
@@ -448,6 +448,46 @@ pub fn read_matrix(path: &Path, format: Option<Format>) -> Result<Matrix> {
 pub fn read_vector(path: &Path, format: Option<Format>) -> Result<Vec<f64>> {
     let (bytes, format, source) = load(path, format)?;
     parse_vector(&bytes, format, &source)
+}
+
+/// Reads one label per row, of `rows` rows: numbers or text, in a single column or row.
+///
+/// Whether the first line of a column of texts is a header cannot be seen from it, and is told by
+/// the number of rows.
+///
+/// # Errors
+/// [`Error::Io`], and as [`parse_vector`]; [`Error::Data`] for libsvm, where labels belong to data.
+pub fn read_labels(path: &Path, rows: usize) -> Result<Labels> {
+    let (bytes, format, source) = load(path, None)?;
+    if format == Format::Libsvm {
+        return Err(bad(
+            &source,
+            None,
+            None,
+            "a libsvm file holds data, not one value per row",
+            "give a .csv, .txt or .npy file with one value per row",
+        ));
+    }
+    let column = |header: Option<bool>| -> Result<Labels> {
+        let options = ReadOptions {
+            header,
+            ..ReadOptions::default()
+        };
+        let mut targets = parse(&bytes, format, &source, Purpose::Targets, &options)?.targets;
+        match targets.pop() {
+            Some(only) if targets.is_empty() => Ok(only.values),
+            // A row of numbers, or an error that says what is wrong with several columns.
+            _ => parse_vector(&bytes, format, &source).map(Labels::Numbers),
+        }
+    };
+    let labels = column(None)?;
+    if format == Format::Csv && labels.len() + 1 == rows {
+        let all = column(Some(false))?;
+        if all.len() == rows {
+            return Ok(all);
+        }
+    }
+    Ok(labels)
 }
 
 /// Reads data for a model with the features `feature_names`; see [`parse_features`].
