@@ -203,10 +203,7 @@ impl<R: Real> Columns<R> {
                                 #[inline(always)]
                                 |j| &dense.values[j * rows..][..height],
                             );
-                            let [wa, wb, wc, wd] = js.map(
-                                #[inline(always)]
-                                |j| w(j),
-                            );
+                            let (wa, wb, wc, wd) = (w(js[0]), w(js[1]), w(js[2]), w(js[3]));
                             let out = &mut out[..height];
                             for i in 0..height {
                                 out[i] += (a[i].to_f64() * wa + b[i].to_f64() * wb)

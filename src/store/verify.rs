@@ -66,6 +66,9 @@ pub fn repair(path: &Path) -> Result<usize> {
     mended
 }
 
+/// A unit that is not what it was, if it is one, and a sentence about it.
+type Fault = (Option<Unit>, String);
+
 impl Store {
     /// Refuses results that are not those that were stored: no conclusion is drawn from them.
     ///
@@ -100,7 +103,7 @@ impl Store {
 
     /// Units that are not what they were, at most `most`, each with a sentence that names it; no unit
     /// where cells are too many in all. Also the numbers of units and cells that were checked.
-    fn faulty_units(&self, most: usize) -> Result<(Vec<(Option<Unit>, String)>, (usize, usize))> {
+    fn faulty_units(&self, most: usize) -> Result<(Vec<Fault>, (usize, usize))> {
         let failure = |e: rusqlite::Error| self.failure(&e);
         // One state of the store, whatever other processes write meanwhile; nothing to be undone
         // where a transaction is open already.

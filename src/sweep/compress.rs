@@ -43,6 +43,9 @@ struct Part {
     high: Vec<f64>,
 }
 
+/// The smallest and the largest value of every feature.
+type Extremes = (Vec<f64>, Vec<f64>);
+
 /// The factors of all folds of a study.
 pub struct Compression {
     /// By fold: its held-out rows, with their training weights and with their own.
@@ -172,7 +175,7 @@ fn part(study: &Study, matrix: &Dense, rows: &[usize], weights: Weights) -> Part
         values.extend(train.targets.iter().map(|target| root * target[row]));
     };
     // Pieces in parallel, added in their order: the same bits for any number of threads.
-    let pieces: Vec<(Mat<f64>, (Vec<f64>, Vec<f64>))> = (0..rows.len())
+    let pieces: Vec<(Mat<f64>, Extremes)> = (0..rows.len())
         .step_by(PIECE)
         .collect::<Vec<usize>>()
         .into_par_iter()
@@ -234,7 +237,7 @@ fn add_gram(values: &[f64], gram: &mut Mat<f64>) {
 }
 
 /// The smallest and the largest value of every column over some rows.
-fn extremes_of_rows(matrix: &Dense, rows: impl Iterator<Item = usize>) -> (Vec<f64>, Vec<f64>) {
+fn extremes_of_rows(matrix: &Dense, rows: impl Iterator<Item = usize>) -> Extremes {
     let d = matrix.columns;
     let (mut low, mut high) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
     for row in rows {
@@ -251,7 +254,7 @@ fn extremes_of_rows(matrix: &Dense, rows: impl Iterator<Item = usize>) -> (Vec<f
 fn extremes<'a>(
     columns: usize,
     parts: impl Iterator<Item = (&'a Vec<f64>, &'a Vec<f64>)>,
-) -> (Vec<f64>, Vec<f64>) {
+) -> Extremes {
     let mut all = (
         vec![f64::INFINITY; columns],
         vec![f64::NEG_INFINITY; columns],
@@ -281,8 +284,7 @@ fn well_conditioned(gram: &Mat<f64>) -> Option<Dense> {
     let unit = inverse.clone();
     invert_lower_triangular(inverse.as_mut(), unit.as_ref(), Par::Seq);
     let norm = inverse.norm_l2();
-    // A NaN is no small norm.
-    if !(norm <= LARGEST_INVERSE) {
+    if norm.is_nan() || norm > LARGEST_INVERSE {
         return None;
     }
     let mut values = vec![0.0; n * n];

@@ -234,7 +234,7 @@ mod tests {
             let coefficients: Vec<Vec<f64>> = (0..count)
                 .map(|k| {
                     let w = |j: usize| {
-                        if (j + k) % 3 == 0 {
+                        if (j + k).is_multiple_of(3) {
                             0.0
                         } else {
                             number(k * 31 + j)
