@@ -44,7 +44,8 @@ pub struct Page {
     pub sections: Vec<Section>,
 }
 
-/// Light and dark, one column, tables that scroll on narrow screens.
+/// Light and dark, one column; on narrow screens tables and charts scroll, rather than have letters
+/// too small to read.
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ground:#fff;--ink:#1b1f24;--soft:#565d66;--line:#d8dce1}\
 @media (prefers-color-scheme:dark){:root{--ground:#15181c;--ink:#e8eaed;--soft:#a3abb5;--line:#3a4048}}\
@@ -52,6 +53,7 @@ body{margin:0 auto;padding:1rem;max-width:52rem;background:var(--ground);color:v
 font:1rem/1.5 system-ui,sans-serif}\
 h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2rem}\
 figure{margin:1.5rem 0}figure svg,figure img{display:block;width:100%;height:auto}\
+.chart{overflow-x:auto}.chart svg{min-width:34rem}\
 figure img{image-rendering:pixelated}figcaption{color:var(--soft);font-size:.9rem;margin-top:.4rem}\
 .table{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}\
@@ -86,7 +88,10 @@ impl Section {
                 let svg = svg
                     .replace("id=\"inside\"", &format!("id=\"inside{at}\""))
                     .replace("url(#inside)", &format!("url(#inside{at})"));
-                format!("<figure>{svg}{}</figure>", caption(text))
+                format!(
+                    "<figure><div class=\"chart\">{svg}</div>{}</figure>",
+                    caption(text)
+                )
             }
             Self::Image { png, caption: text } => format!(
                 "<figure><img alt=\"{}\" src=\"data:image/png;base64,{}\">{}</figure>",

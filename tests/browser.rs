@@ -1,0 +1,232 @@
+//! The report of a sweep in headless Chromium: on a phone and on a desktop, in light and in dark.
+//! Without a browser these tests are listed as ignored; with PROXDIFF_REQUIRE_BROWSER set, that is
+//! a failure.
+//!
+//! A script in a copy of the page measures what was rendered. Altered copies show that each
+//! measurement can fail.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serde_json::Value;
+
+#[path = "cli/support.rs"]
+#[allow(dead_code)] // each test program uses its own part
+mod support;
+
+use support::{Folder, ok};
+
+/// Nothing may be loaded; what is tried all the same is refused and counted.
+const POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+    style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">";
+
+/// Measures the page and sends what it found to the page around it.
+const SCRIPT: &str = r#"<script>
+let refused = [];
+document.addEventListener("securitypolicyviolation", e => refused.push(e.blockedURI));
+function channels(text) {
+  const parts = text.match(/[0-9.]+/g).map(Number);
+  return {rgb: parts.slice(0, 3), alpha: parts.length > 3 ? parts[3] : 1};
+}
+function luminance(rgb) {
+  const linear = rgb.map(v => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
+  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+}
+function ground(element) {
+  const chart = element.closest("svg");
+  if (chart) return channels(getComputedStyle(chart.querySelector("rect.ground")).fill).rgb;
+  for (let at = element; at; at = at.parentElement) {
+    const found = channels(getComputedStyle(at).backgroundColor);
+    if (found.alpha > 0) return found.rgb;
+  }
+  return [255, 255, 255];
+}
+function contrast(element) {
+  const style = getComputedStyle(element);
+  const ink = channels(element.closest("svg") ? style.fill : style.color).rgb;
+  const [a, b] = [luminance(ink), luminance(ground(element))].sort((x, y) => y - x);
+  return (a + 0.05) / (b + 0.05);
+}
+addEventListener("load", () => setTimeout(() => {
+  const root = document.documentElement;
+  const charts = [...document.querySelectorAll("figure svg")];
+  const sizes = charts.map(c => { const r = c.getBoundingClientRect(); return [r.width, r.height]; });
+  const words = [...document.querySelectorAll("h1,h2,p,th,td,figcaption,svg text")]
+    .filter(e => e.textContent.trim() && getComputedStyle(e).paintOrder === "normal");
+  const letters = words.map(e => {
+    const chart = e.closest("svg");
+    const scale = chart ? chart.getBoundingClientRect().width / chart.viewBox.baseVal.width : 1;
+    return parseFloat(getComputedStyle(e).fontSize) * scale;
+  });
+  parent.postMessage({
+    dark: matchMedia("(prefers-color-scheme: dark)").matches,
+    width: innerWidth, scroll: root.scrollWidth, sizes: sizes, words: words.length,
+    contrast: Math.min(...words.map(contrast)), letters: Math.min(...letters),
+    ground: ground(document.body),
+    refused: refused.length + performance.getEntriesByType("resource").length
+  }, "*");
+}, 100));
+</script>"#;
+
+fn chromium() -> Option<PathBuf> {
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let folders: Vec<PathBuf> = std::env::split_paths(&std::env::var_os("PATH")?).collect();
+    let places = names
+        .iter()
+        .flat_map(|name| folders.iter().map(move |f| f.join(name)));
+    places.into_iter().find(|path| path.is_file())
+}
+
+/// What the script finds in a page, in a frame of a width.
+fn measure(browser: &Path, page: &str, width: usize, dark: bool) -> Result<Value, Failed> {
+    let folder = Folder::new();
+    let head = page.replacen("<head>", &format!("<head>{POLICY}{SCRIPT}"), 1);
+    folder.text("page.html", &head);
+    let frame = folder.text(
+        "frame.html",
+        &format!(
+            "<!doctype html><html><head><style>:root{{color-scheme:light dark}}body{{margin:0}}\
+             iframe{{border:0;width:{width}px;height:4000px}}</style><script>\
+             addEventListener('message', e => {{ document.getElementById('found').textContent = \
+             JSON.stringify(e.data); }});</script></head><body><pre id=\"found\"></pre>\
+             <iframe src=\"page.html\"></iframe></body></html>"
+        ),
+    );
+    let dumped = folder.path("dumped.html");
+    let scheme = format!(
+        "--blink-settings=preferredColorScheme={}",
+        usize::from(!dark)
+    );
+    let profile = format!("--user-data-dir={}", folder.path("profile").display());
+    let mut child = Command::new(browser)
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--window-size=1400,4200",
+            "--virtual-time-budget=3000",
+            "--dump-dom",
+        ])
+        .args([&scheme, &profile, &format!("file://{frame}")])
+        .stdout(std::fs::File::create(&dumped)?)
+        .stderr(Stdio::null())
+        .spawn()?;
+    let begin = Instant::now();
+    while child.try_wait()?.is_none() {
+        if begin.elapsed() > Duration::from_secs(120) {
+            child.kill()?;
+            child.wait()?;
+            return Err("the browser does not end".into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let text = std::fs::read_to_string(&dumped)?;
+    let found = text.split("<pre id=\"found\">").nth(1);
+    let found = found.and_then(|rest| rest.split("</pre>").next());
+    let found = found.filter(|found| !found.is_empty());
+    let found = found.ok_or_else(|| format!("the page was not measured: {text}"))?;
+    Ok(serde_json::from_str(found)?)
+}
+
+/// What is wrong with a page, by what was measured.
+fn faults(found: &Value, width: usize, dark: bool) -> Vec<&'static str> {
+    let number = |name: &str| found[name].as_f64().unwrap_or(f64::NAN);
+    let mut faults = Vec::new();
+    let mut demand = |holds: bool, fault: &'static str| {
+        if !holds {
+            faults.push(fault);
+        }
+    };
+    demand(number("width") == width as f64, "width");
+    demand(found["dark"] == dark, "scheme");
+    demand(number("scroll") <= width as f64, "overflow");
+    let sizes = found["sizes"].as_array().cloned().unwrap_or_default();
+    let is_visible = |size: &Value| {
+        size[0].as_f64().is_some_and(|w| w >= 300.0) && size[1].as_f64().is_some_and(|h| h >= 150.0)
+    };
+    demand(sizes.len() == 4 && sizes.iter().all(is_visible), "charts");
+    demand(number("words") > 50.0, "words");
+    demand(number("contrast") >= 4.5, "contrast");
+    demand(number("letters") >= 10.0, "letters");
+    demand(number("refused") == 0.0, "network");
+    let light = found["ground"][0].as_f64().is_some_and(|red| red > 128.0);
+    demand(light != dark, "ground");
+    faults
+}
+
+fn page() -> String {
+    let folder = Folder::new();
+    let out = folder.path("report").display().to_string();
+    ok(&["sweep", "--cv", "3", "--keep-solutions", "--report", &out]);
+    std::fs::read_to_string(folder.path("report").join("report.html")).unwrap()
+}
+
+fn reads_well(browser: &Path, width: usize, dark: bool) -> Result<(), Failed> {
+    let found = measure(browser, &page(), width, dark)?;
+    let faults = faults(&found, width, dark);
+    if faults.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{faults:?}: {found}").into())
+}
+
+/// Every fault is seen where it is.
+fn faults_are_seen(browser: &Path) -> Result<(), Failed> {
+    let page = page();
+    let with = |extra: &str| page.replacen("</body>", &format!("{extra}</body>"), 1);
+    for (altered, fault) in [
+        (with("<div style=\"width:2000px\">wide</div>"), "overflow"),
+        (with("<p style=\"color:#555\">dim</p>"), "contrast"),
+        (with("<p style=\"font-size:7px\">small</p>"), "letters"),
+        (
+            with("<img src=\"https://example.invalid/a.png\">"),
+            "network",
+        ),
+        (with("<style>figure{display:none}</style>"), "charts"),
+        (
+            page.replace("prefers-color-scheme:dark", "width:1px"),
+            "ground",
+        ),
+    ] {
+        let found = measure(browser, &altered, 375, true)?;
+        let faults = faults(&found, 375, true);
+        if !faults.contains(&fault) {
+            return Err(format!("{fault} is not among {faults:?}: {found}").into());
+        }
+    }
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let browser = chromium();
+    if browser.is_none() && std::env::var_os("PROXDIFF_REQUIRE_BROWSER").is_some() {
+        eprintln!("no Chromium was found, and PROXDIFF_REQUIRE_BROWSER is set");
+        return ExitCode::FAILURE;
+    }
+    let missing = browser.is_none();
+    let browser = browser.unwrap_or_default();
+    let mut trials = Vec::new();
+    for (place, width) in [("phone", 375), ("desktop", 1200)] {
+        for (scheme, dark) in [("light", false), ("dark", true)] {
+            let browser = browser.clone();
+            let name = format!("the_report_reads_well_on_a_{place}_in_the_{scheme}");
+            trials.push(Trial::test(name, move || reads_well(&browser, width, dark)));
+        }
+    }
+    trials.push(Trial::test("every_fault_is_seen", move || {
+        faults_are_seen(&browser)
+    }));
+    let trials = trials
+        .into_iter()
+        .map(|trial| trial.with_ignored_flag(missing))
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
