@@ -30,6 +30,7 @@ mod quadratic;
 mod regularizer;
 mod restricted;
 mod rows;
+mod screen;
 mod smooth;
 mod step;
 mod vector;

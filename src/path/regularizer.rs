@@ -298,6 +298,11 @@ impl<'p> Regularizer<'p> {
         }
     }
 
+    /// True where the ridge does not pull towards zero.
+    pub(super) fn has_prior(&self) -> bool {
+        self.prior.is_some()
+    }
+
     /// c of a coordinate.
     pub(super) fn center(&self, coordinate: usize) -> f64 {
         match self.prior {

@@ -245,6 +245,15 @@ impl<'p, R: Real> Smooth<'p, R> {
         }
     }
 
+    /// The entries of ∇loss in some coordinates, for one predictor per row; the others stay.
+    pub(super) fn gradient_of(&self, columns: &[u32], residuals: &[f64], gradient: &mut [f64]) {
+        let total = residuals.iter().sum();
+        for &j in columns {
+            let j = j as usize;
+            gradient[j] = self.parts.columns.dot(j, residuals, total);
+        }
+    }
+
     /// The loss at predictors z (and w, which the quadratic form needs).
     pub(super) fn value(&self, w: &[f64], z: &[f64], target: usize) -> f64 {
         let (n, c, y) = (self.rows(), self.classes, self.target(target));

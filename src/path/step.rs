@@ -108,7 +108,18 @@ impl<R: Real> Walk<'_, '_, R> {
             return (0..count as u32).collect();
         }
         let (mut blocks, mut wanting) = (Vec::new(), Vec::new());
-        for b in 0..count {
+        // Only blocks of one coordinate are ever discarded.
+        let alive: Option<Vec<usize>> = self.alive.as_ref().map(|alive| {
+            alive
+                .iter()
+                .map(|&j| self.blocks.of[j as usize] as usize)
+                .collect()
+        });
+        let candidates: &mut dyn Iterator<Item = usize> = match alive {
+            None => &mut (0..count),
+            Some(alive) => &mut alive.into_iter(),
+        };
+        for b in candidates {
             let free = regularizer.is_free(b, &self.w)
                 || (self.smooth.loss.is_quadratic()
                     && self

@@ -58,7 +58,7 @@ pub(super) struct Walk<'s, 'p, R> {
     pub(super) target: usize,
     /// ∇loss(0) and its norm.
     pub(super) origin: Vec<f64>,
-    origin_norm: f64,
+    pub(super) origin_norm: f64,
     pub(super) w: Vec<f64>,
     pub(super) z: Vec<f64>,
     pub(super) residuals: Vec<f64>,
@@ -71,6 +71,11 @@ pub(super) struct Walk<'s, 'p, R> {
     pub(super) stale: bool,
     /// Memory for the next factor.
     pub(super) spare: Vec<R>,
+    /// The coordinates that may be free at this point's solution, ascending; the others are zero, and
+    /// their gradient is not kept up to date. `None`: all.
+    pub(super) alive: Option<Vec<u32>>,
+    /// Whether to discard any.
+    pub(super) may_screen: bool,
 }
 
 /// What a point came to.
@@ -105,6 +110,8 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             blend: 0.0,
             stale: true,
             spare: Vec::new(),
+            alive: None,
+            may_screen: form == Form::Auto,
         };
         walk.evaluate();
         walk.origin = walk.gradient.clone();
@@ -122,7 +129,12 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     pub(super) fn evaluate_gradient(&mut self) {
         self.smooth
             .residuals(&self.z, self.target, &mut self.residuals);
-        self.smooth.gradient(&self.residuals, &mut self.gradient);
+        match &self.alive {
+            None => self.smooth.gradient(&self.residuals, &mut self.gradient),
+            Some(alive) => self
+                .smooth
+                .gradient_of(alive, &self.residuals, &mut self.gradient),
+        }
     }
 
     /// Starts from `w` instead of the last solution.
@@ -133,10 +145,13 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
 
     /// Distance to optimality at w, given the gradient.
     pub(super) fn distance(&self, regularizer: &Regularizer<'_>) -> f64 {
-        (0..self.blocks.len())
-            .map(|b| regularizer.block_distance(b, &self.w, &self.gradient))
-            .sum::<f64>()
-            .sqrt()
+        let square = |b: usize| regularizer.block_distance(b, &self.w, &self.gradient);
+        let total: f64 = match &self.alive {
+            None => (0..self.blocks.len()).map(square).sum(),
+            // Only blocks of one coordinate are ever discarded.
+            Some(alive) => alive.iter().map(|&j| square(j as usize)).sum(),
+        };
+        total.sqrt()
     }
 
     /// The size of the terms whose rounding the distance carries.
@@ -193,6 +208,30 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         regularizer: &Regularizer<'_>,
         settings: &PathSettings,
     ) -> End<R> {
+        let end = self.solve_alive(regularizer, settings);
+        if self.alive.is_none() {
+            return end;
+        }
+        let reached = self.distance(regularizer);
+        self.alive = None;
+        self.evaluate_gradient();
+        if self.distance(regularizer) <= 2.0 * reached || end.status != Status::Converged {
+            return end;
+        }
+        // Rounding has discarded what is not zero after all.
+        let may_screen = std::mem::replace(&mut self.may_screen, false);
+        let rest = PathSettings {
+            max_steps: settings.max_steps.saturating_sub(end.steps),
+            ..*settings
+        };
+        let mut again = self.solve_alive(regularizer, &rest);
+        again.steps += end.steps;
+        self.may_screen = may_screen;
+        again
+    }
+
+    /// The same among the coordinates that are not discarded.
+    fn solve_alive(&mut self, regularizer: &Regularizer<'_>, settings: &PathSettings) -> End<R> {
         let epsilon = <R as num_traits::Float>::epsilon().to_f64();
         let mut steps = 0;
         let mut best = (f64::INFINITY, self.w.clone());
@@ -203,6 +242,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             if self.stale {
                 self.evaluate();
             }
+            self.screen(regularizer);
             let distance = self.distance(regularizer);
             if !distance.is_finite() {
                 break Status::NonFinite;

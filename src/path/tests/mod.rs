@@ -4,3 +4,4 @@ mod cases;
 mod edges;
 mod golden;
 mod properties;
+mod screening;
