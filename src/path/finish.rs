@@ -18,7 +18,8 @@
 use crate::real::Real;
 
 use super::cholesky;
-use super::quadratic::{FaceFactor, LARGEST_CHOLESKY, Triangle};
+use super::face::{FaceFactor, Triangle};
+use super::quadratic::LARGEST_CHOLESKY;
 use super::regularizer::{Face, Regularizer, Rule};
 use super::vector::add_columns;
 use super::walk::{Walk, quadratic_model};

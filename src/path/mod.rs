@@ -24,6 +24,7 @@ use crate::real::Real;
 mod arrival;
 mod cholesky;
 mod columns;
+mod face;
 mod finish;
 mod linear;
 mod quadratic;

@@ -23,8 +23,9 @@ use crate::real::Real;
 
 use super::Prepared;
 use super::cholesky;
+use super::face::{FaceFactor, Triangle};
 use super::linear::{Cycle, Limits, conjugate_gradient, refine};
-use super::quadratic::{FaceFactor, LARGEST_CHOLESKY, Triangle};
+use super::quadratic::LARGEST_CHOLESKY;
 use super::regularizer::{Regularizer, Rule, group_norm};
 use super::rows::FaceOperator;
 use super::smooth::{Curvature, Smooth};

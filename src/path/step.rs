@@ -2,7 +2,7 @@
 
 use crate::real::Real;
 
-use super::quadratic::FaceFactor;
+use super::face::FaceFactor;
 use super::regularizer::Regularizer;
 use super::rows::{self, FaceOperator};
 use super::smooth::Curvature;

@@ -21,7 +21,8 @@ use crate::loss::Loss;
 use crate::real::Real;
 
 use super::PathSettings;
-use super::quadratic::{FaceFactor, Quadratic};
+use super::face::FaceFactor;
+use super::quadratic::Quadratic;
 use super::regularizer::{Blocks, Regularizer, Rule};
 use super::smooth::{KeptHessian, Smooth};
 use super::step::Step;
