@@ -1,0 +1,277 @@
+//! The face of a penalised quadratic, on which it is smooth: its system, the factor, a Newton step.
+
+use crate::real::Real;
+
+use super::cholesky;
+use super::quadratic::Quadratic;
+use super::regularizer::{Face, Rule};
+use super::vector::{axpy, inner, vectorized};
+
+/// The Cholesky factor of the restricted system on a face.
+#[derive(Debug, Clone)]
+pub(super) struct FaceFactor<R> {
+    /// The free positions, ascending.
+    pub(super) set: Vec<u32>,
+    /// Column-major; the lower triangle holds L.
+    pub(super) factor: Vec<R>,
+    /// The Frobenius norm of the system.
+    pub(super) size: f64,
+}
+
+/// The Frobenius norm of a symmetric matrix by its lower triangle.
+fn lower_norm<R: Real>(lower: &[R], m: usize) -> f64 {
+    let square = vectorized(
+        #[inline(always)]
+        || {
+            let mut total = 0.0;
+            for j in 0..m {
+                let column = &lower[j * m + j..(j + 1) * m];
+                let diagonal = column[0].to_f64();
+                total += 2.0 * inner(&column[1..], &column[1..]) + diagonal * diagonal;
+            }
+            total
+        },
+    );
+    square.sqrt()
+}
+
+/// Which entries of a symmetric matrix are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Triangle {
+    /// Those on and below the diagonal; anything may stand above.
+    Lower,
+    /// All.
+    Both,
+}
+
+/// How a Newton step on the face ended.
+pub(super) enum Newton {
+    /// At the minimum on the face.
+    Exact,
+    /// Left the face; projected, with a decrease.
+    Projected,
+    /// Left the face; taken up to the first coordinate that leaves, which is dropped from it.
+    Shortened,
+    /// Left the face, without a decrease.
+    Rejected,
+    Singular,
+}
+
+impl<R: Real> Quadratic<'_, R> {
+    /// The Hessian of everything on the face: H + λ₂, the curvature of group norms, and 11ᵀ on the
+    /// gauge; in the memory of `a`, whatever it holds.
+    pub(super) fn face_matrix(
+        &self,
+        face: &[Face],
+        set: &[u32],
+        triangle: Triangle,
+        mut a: Vec<R>,
+    ) -> Vec<R> {
+        let (m, s) = (self.m(), set.len());
+        a.resize(s * s, R::zero());
+        for (at, &j) in set.iter().enumerate() {
+            let column = &self.hessian[j as usize * m..(j as usize + 1) * m];
+            let first = match triangle {
+                Triangle::Both => 0,
+                Triangle::Lower => at,
+            };
+            let own = &mut a[at * s + first..(at + 1) * s];
+            for (entry, &i) in own.iter_mut().zip(&set[first..]) {
+                *entry = column[i as usize];
+            }
+            a[at * s + at] += self.ridge[j as usize];
+        }
+        let is_wanted = |x: usize, y: usize| triangle == Triangle::Both || y >= x;
+        if self.gauge.len() > 1 {
+            for (x, &i) in set.iter().enumerate() {
+                for (y, &j) in set.iter().enumerate().filter(|&(y, _)| is_wanted(x, y)) {
+                    if self.gauge.contains(&(i as usize)) && self.gauge.contains(&(j as usize)) {
+                        a[x * s + y] += R::one();
+                    }
+                }
+            }
+        }
+        let mut place = Vec::new();
+        for (b, &rule) in self.rules.iter().enumerate() {
+            let Rule::Group(t) = rule else { continue };
+            let members = &self.members[self.block(b)];
+            if face[members[0] as usize] == 0 {
+                continue;
+            }
+            place.clear();
+            place.extend(members.iter().map(|j| set.binary_search(j).unwrap_or(0)));
+            let norm = self.norm(b);
+            let scale = t / norm;
+            for (&x, &i) in place.iter().zip(members) {
+                let unit = self.w[i as usize] / norm;
+                for (&y, &j) in place.iter().zip(members).filter(|&(&y, _)| is_wanted(x, y)) {
+                    a[x * s + y] -= scale * unit * (self.w[j as usize] / norm);
+                }
+                a[x * s + x] += scale;
+            }
+        }
+        a
+    }
+
+    /// Gradient of everything on the face.
+    fn face_gradient(&self, face: &[Face], set: &[u32]) -> Vec<R> {
+        let mut full = vec![R::zero(); self.m()];
+        for (b, &rule) in self.rules.iter().enumerate() {
+            let members = &self.members[self.block(b)];
+            if face[members[0] as usize] == 0 {
+                continue;
+            }
+            let scale = match rule {
+                Rule::Group(t) => t / self.norm(b),
+                _ => R::zero(),
+            };
+            for &j in members {
+                let j = j as usize;
+                full[j] = self.gradient(j) + rule.slope(face[j]) + scale * self.w[j];
+            }
+        }
+        set.iter().map(|&j| full[j as usize]).collect()
+    }
+
+    /// The penalty and ridge of all positions in `set`'s blocks that are on the face.
+    fn penalty(&self, face: &[Face]) -> R {
+        let mut total = R::zero();
+        for (b, &rule) in self.rules.iter().enumerate() {
+            let members = &self.members[self.block(b)];
+            if face[members[0] as usize] == 0 {
+                continue;
+            }
+            if let Rule::Group(t) = rule {
+                total += t * self.norm(b);
+            }
+            for &j in members {
+                let j = j as usize;
+                if !matches!(rule, Rule::Group(_)) {
+                    total += rule.value(self.w[j]);
+                }
+                let off = self.w[j] - self.center[j];
+                total += R::of(0.5) * self.ridge[j] * off * off;
+            }
+        }
+        total
+    }
+
+    /// A Newton step on the face, by Cholesky.
+    pub(super) fn newton(
+        &mut self,
+        face: &[Face],
+        set: &[u32],
+        kept: &mut Option<FaceFactor<R>>,
+        reusable: bool,
+    ) -> Newton {
+        if !(reusable && kept.as_ref().is_some_and(|k| k.set == set)) {
+            let memory = kept
+                .take()
+                .map_or_else(|| std::mem::take(&mut self.spare), |old| old.factor);
+            let mut factor = self.face_matrix(face, set, Triangle::Lower, memory);
+            let size = lower_norm(&factor, set.len());
+            if !cholesky::factor(&mut factor, set.len()) {
+                self.spare = factor;
+                return Newton::Singular;
+            }
+            *kept = Some(FaceFactor {
+                set: set.to_vec(),
+                factor,
+                size,
+            });
+        }
+        let rho = self.face_gradient(face, set);
+        let mut step = rho.clone();
+        if let Some(k) = kept {
+            cholesky::solve(&k.factor, &mut step);
+        }
+        let has_groups = self.rules.iter().any(|r| matches!(r, Rule::Group(_)));
+        let before = self.penalty(face);
+        let old = self.w.clone();
+        // The share of the step up to the first coordinate that leaves its face, and where.
+        let mut first: Option<(R, u32, R)> = None;
+        for (&i, &step) in set.iter().zip(&step) {
+            let j = i as usize;
+            let rule = self.rules[self.rule_of[j] as usize];
+            let target = self.w[j] - step;
+            if matches!(rule, Rule::Group(_)) {
+                self.w[j] = target;
+                continue;
+            }
+            let inside = rule.project(face[j], target);
+            if inside != target || rule.face(inside) != face[j] {
+                let share = (self.w[j] - inside) / step;
+                if first.is_none_or(|(least, ..)| share < least) {
+                    first = Some((share, i, inside));
+                }
+            }
+            self.w[j] = inside;
+        }
+        let (decrease, size, mut change) = self.change_from(&old, face, set, before);
+        let mut outcome = Newton::Exact;
+        if let Some((share, leaving, bound)) = first {
+            // On the face the objective is a quadratic: φ(α) − φ(0) = −(α − ½α²) ρᵀA⁻¹ρ.
+            let slope: R = rho.iter().zip(&step).map(|(&r, &s)| r * s).sum();
+            let shortened = -share * (R::one() - R::of(0.5) * share) * slope;
+            outcome = Newton::Projected;
+            if !(decrease <= R::zero() && decrease <= shortened) {
+                for (&i, &step) in set.iter().zip(&step) {
+                    let j = i as usize;
+                    let rule = self.rules[self.rule_of[j] as usize];
+                    self.w[j] = if i == leaving {
+                        bound
+                    } else {
+                        rule.project(face[j], old[j] - share * step)
+                    };
+                }
+                let (decrease, size, image) = self.change_from(&old, face, set, before);
+                let noise = size * <R as num_traits::Float>::epsilon() * R::of(16.0);
+                if decrease > noise || decrease.is_nan() {
+                    self.w = old;
+                    return Newton::Rejected;
+                }
+                change = image;
+                outcome = Newton::Shortened;
+            }
+        } else if has_groups {
+            let noise = size * <R as num_traits::Float>::epsilon() * R::of(16.0);
+            if decrease > noise || decrease.is_nan() {
+                self.w = old;
+                return Newton::Rejected;
+            }
+        }
+        for (q, change) in self.q.iter_mut().zip(&change) {
+            *q += *change;
+        }
+        outcome
+    }
+
+    /// Change of the objective from `old` to w, which differ on `set`; the size of its terms; and
+    /// H(w − old). `before` is the penalty at `old`.
+    fn change_from(&self, old: &[R], face: &[Face], set: &[u32], before: R) -> (R, R, Vec<R>) {
+        let m = self.m();
+        let mut change = vec![R::zero(); m];
+        vectorized(
+            #[inline(always)]
+            || {
+                for &j in set {
+                    let j = j as usize;
+                    let delta = self.w[j] - old[j];
+                    if delta != R::zero() {
+                        axpy(delta, &self.hessian[j * m..(j + 1) * m], &mut change);
+                    }
+                }
+            },
+        );
+        let half = R::of(0.5);
+        let mut total = self.penalty(face) - before;
+        let mut size = num_traits::Float::abs(before);
+        for &j in set {
+            let j = j as usize;
+            let term = (self.w[j] - old[j]) * (self.q[j] + half * change[j]);
+            total += term;
+            size += num_traits::Float::abs(term);
+        }
+        (total, size, change)
+    }
+}
