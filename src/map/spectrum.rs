@@ -10,9 +10,13 @@
 //! and γ = 1/hi, q = 1 where lo = 0. Columns that are centred by the weighted means are orthogonal
 //! to the intercept's, whose eigenvalue is then 1 and takes no λ₂.
 
-use faer::{Mat, Side};
+use std::ops::Range;
 
-use crate::data::{Design, Matrix};
+use faer::{Mat, Side};
+use pulp::{Simd, WithSimd};
+use rayon::prelude::*;
+
+use crate::data::{Dense, Design, Matrix};
 use crate::error::{Error, Result};
 use crate::problem::{Problem, Sample};
 
@@ -21,8 +25,8 @@ use crate::problem::{Problem, Sample};
 pub enum SpectrumSource {
     /// All eigenvalues of the Gram matrix: exact to rounding.
     Eigenvalues,
-    /// Power iteration from below, with a margin of 1 %; μ is taken as 0.
-    PowerIteration,
+    /// Lanczos' iteration from below, with a margin of 1 %; μ is taken as 0.
+    Lanczos,
 }
 
 /// Extreme eigenvalues of the Hessian at its largest, without λ₂.
@@ -53,6 +57,10 @@ pub struct Step {
 
 /// Sizes up to which all eigenvalues are computed.
 const EXACT: usize = 1024;
+/// Products of Lanczos' iteration at most.
+const LANCZOS_STEPS: usize = 200;
+/// Rows of a dense design that are one piece of work.
+const PIECE: usize = 2048;
 
 impl Spectrum {
     /// The spectrum of a problem's training loss.
@@ -164,6 +172,9 @@ fn extremes_of_gram(sample: &Sample, features_only: bool) -> (f64, f64, Spectrum
         }
     }
     let product = |v: &[f64]| {
+        if let Matrix::Dense(m) = &design.matrix {
+            return dense_gram_product(m, &sample.weights, v);
+        }
         let mut v = v.to_vec();
         if features_only {
             v.push(0.0);
@@ -176,11 +187,82 @@ fn extremes_of_gram(sample: &Sample, features_only: bool) -> (f64, f64, Spectrum
         g.truncate(d);
         g
     };
-    (
-        power_iteration(d, product),
-        0.0,
-        SpectrumSource::PowerIteration,
-    )
+    (largest_by_lanczos(d, product), 0.0, SpectrumSource::Lanczos)
+}
+
+/// XᵀSXv/n over the first columns, as many as v has entries; one pass over the rows.
+fn dense_gram_product(matrix: &Dense, weights: &[f64], v: &[f64]) -> Vec<f64> {
+    // Pieces in parallel, added in their order: the same bits for any number of threads.
+    let pieces: Vec<Vec<f64>> = (0..matrix.rows)
+        .step_by(PIECE)
+        .collect::<Vec<usize>>()
+        .into_par_iter()
+        .map(|first| {
+            let mut out = vec![0.0; v.len()];
+            pulp::Arch::new().dispatch(GramProduct {
+                matrix,
+                rows: first..(first + PIECE).min(matrix.rows),
+                weights,
+                v,
+                out: &mut out,
+            });
+            out
+        })
+        .collect();
+    let n = matrix.rows as f64;
+    let mut total = vec![0.0; v.len()];
+    for piece in pieces {
+        total
+            .iter_mut()
+            .zip(&piece)
+            .for_each(|(total, x)| *total += x / n);
+    }
+    total
+}
+
+/// out ← out + Σ_i s_i (x_i·v) x_i over some rows.
+struct GramProduct<'a> {
+    matrix: &'a Dense,
+    rows: Range<usize>,
+    weights: &'a [f64],
+    v: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl WithSimd for GramProduct<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (v, v_rest) = S::as_simd_f64s(self.v);
+        let (out, out_rest) = S::as_mut_simd_f64s(self.out);
+        for i in self.rows {
+            let (x, x_rest) = S::as_simd_f64s(&self.matrix.row(i)[..self.v.len()]);
+            // Four sums hide the latency of one.
+            let mut sums = [simd.splat_f64s(0.0); 4];
+            for first in (0..v.len()).step_by(4) {
+                for at in first..(first + 4).min(v.len()) {
+                    sums[at - first] = simd.mul_add_e_f64s(x[at], v[at], sums[at - first]);
+                }
+            }
+            let (low, high) = (
+                simd.add_f64s(sums[0], sums[1]),
+                simd.add_f64s(sums[2], sums[3]),
+            );
+            let mut product = simd.reduce_sum_f64s(simd.add_f64s(low, high));
+            for at in 0..v_rest.len() {
+                product += x_rest[at] * v_rest[at];
+            }
+            product *= self.weights[i];
+            let factor = simd.splat_f64s(product);
+            for at in 0..out.len() {
+                out[at] = simd.mul_add_e_f64s(factor, x[at], out[at]);
+            }
+            for at in 0..out_rest.len() {
+                out_rest[at] += product * x_rest[at];
+            }
+        }
+    }
 }
 
 /// λmax and λmin of a symmetric Q.
@@ -192,9 +274,9 @@ fn extremes_of_symmetric(design: &Design) -> (f64, f64, SpectrumSource) {
         return (largest, smallest, SpectrumSource::Eigenvalues);
     }
     (
-        power_iteration(p, |v| design.apply(v)),
+        largest_by_lanczos(p, |v| design.apply(v)),
         0.0,
-        SpectrumSource::PowerIteration,
+        SpectrumSource::Lanczos,
     )
 }
 
@@ -205,26 +287,111 @@ fn extremes(matrix: &Mat<f64>) -> Option<(f64, f64)> {
     Some((largest, smallest))
 }
 
-/// The largest eigenvalue with a margin of 1 %, from a fixed start without symmetries.
-fn power_iteration(size: usize, product: impl Fn(&[f64]) -> Vec<f64>) -> f64 {
+/// The largest eigenvalue of a positive semidefinite matrix with a margin of 1 %, from a fixed start
+/// without symmetries.
+///
+/// The recurrence of three terms alone: what it loses in orthogonality repeats eigenvalues that it has
+/// found, and does not move the largest.
+fn largest_by_lanczos(size: usize, product: impl Fn(&[f64]) -> Vec<f64>) -> f64 {
+    let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
     let mut v: Vec<f64> = (0..size)
         .map(|j| 1.0 + (j as f64 * 0.754_877_666).fract())
         .collect();
-    let mut largest = 0.0;
-    for _ in 0..200 {
-        let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
-        if norm == 0.0 {
+    let mut before = vec![0.0; size];
+    let (mut diagonal, mut off) = (Vec::new(), Vec::new());
+    let (mut length, mut largest) = (norm(&v), 0.0f64);
+    for _ in 0..LANCZOS_STEPS {
+        if length <= f64::EPSILON * largest {
             break;
         }
-        v.iter_mut().for_each(|x| *x /= norm);
-        let next = product(&v);
-        let estimate = next.iter().zip(&v).map(|(a, b)| a * b).sum::<f64>();
-        v = next;
-        if (estimate - largest).abs() <= 1e-6 * estimate {
-            largest = estimate;
-            break;
+        v.iter_mut().for_each(|x| *x /= length);
+        let mut next = product(&v);
+        let alpha: f64 = next.iter().zip(&v).map(|(a, b)| a * b).sum();
+        let beta = off.last().copied().unwrap_or(0.0);
+        for ((next, v), before) in next.iter_mut().zip(&v).zip(&before) {
+            *next -= alpha * v + beta * before;
         }
+        diagonal.push(alpha);
+        length = norm(&next);
+        let estimate = largest_of_tridiagonal(&diagonal, &off, largest);
+        off.push(length);
+        before = std::mem::replace(&mut v, next);
+        let grown = estimate - largest;
         largest = estimate;
+        if grown.is_nan() || grown <= 1e-6 * estimate {
+            break;
+        }
     }
     1.01 * largest
+}
+
+/// The largest eigenvalue, which is at least `low`, of the symmetric tridiagonal matrix with this
+/// diagonal and these entries beside it: by bisection on the signs of the pivots of T − x.
+fn largest_of_tridiagonal(diagonal: &[f64], off: &[f64], low: f64) -> f64 {
+    let beside = |i: usize| off.get(i).copied().unwrap_or(0.0);
+    // Gershgorin's bound.
+    let mut high = (0..diagonal.len())
+        .map(|i| diagonal[i] + beside(i) + if i > 0 { beside(i - 1) } else { 0.0 })
+        .fold(low, f64::max);
+    let mut low = low;
+    let has_larger = |x: f64| {
+        let mut pivot = 1.0;
+        (0..diagonal.len()).any(|i| {
+            let last = if i > 0 { beside(i - 1) } else { 0.0 };
+            pivot = diagonal[i] - x - last * last / pivot;
+            pivot >= 0.0
+        })
+    };
+    for _ in 0..100 {
+        let middle = 0.5 * (low + high);
+        if middle <= low || middle >= high {
+            break;
+        }
+        if has_larger(middle) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    low
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lanczos_finds_the_largest_eigenvalue() {
+        let number = |at: usize| ((at * 7919 + 13) % 1009) as f64 / 500.0 - 1.0;
+        for (n, d, intercept) in [
+            (3, 1, false),
+            (40, 7, true),
+            (2500, 33, true),
+            (20, 50, false),
+        ] {
+            let columns = d + usize::from(intercept);
+            let values: Vec<f64> = (0..n * columns).map(number).collect();
+            let matrix = Dense {
+                rows: n,
+                columns,
+                values,
+            };
+            let weights: Vec<f64> = (0..n).map(|i| 0.5 + (i % 3) as f64).collect();
+            let x = Mat::from_fn(n, d, |i, j| {
+                matrix.row(i)[j] * (weights[i] / n as f64).sqrt()
+            });
+            let exact = extremes(&(x.transpose() * &x)).unwrap().0;
+            let found = largest_by_lanczos(d, |v| dense_gram_product(&matrix, &weights, v));
+            assert!(
+                (found / (1.01 * exact) - 1.0).abs() < 1e-4,
+                "{n}x{d}: {found} {exact}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_matrix_of_zeros_has_the_eigenvalue_zero() {
+        assert_eq!(largest_by_lanczos(4, |v| vec![0.0; v.len()]), 0.0);
+        assert_eq!(largest_by_lanczos(0, |v| v.to_vec()), 0.0);
+    }
 }

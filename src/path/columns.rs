@@ -143,11 +143,9 @@ impl<R: Real> Columns<R> {
     pub(super) fn dot(&self, j: usize, v: &[f64], total: f64) -> f64 {
         match &self.storage {
             Storage::Dense(dense) => {
-                let column = dense.column(j, self.rows);
-                vectorized(
-                    #[inline(always)]
-                    || inner(column, &v[..column.len()]),
-                )
+                let mut product = [0.0];
+                self.dense_products(dense, v, |_| j, &mut product);
+                product[0]
             }
             Storage::Sparse(s) => {
                 let mut sum = 0.0;
@@ -236,36 +234,66 @@ impl<R: Real> Columns<R> {
     /// X̂ᵀ v for one predictor: `visit(column, value)`.
     pub(super) fn transposed(&self, v: &[f64], mut visit: impl FnMut(usize, f64)) {
         match &self.storage {
-            Storage::Dense(dense) => match in_f64(&dense.values) {
-                Some(values) => {
-                    let mut out = vec![0.0; self.count];
-                    pulp::Arch::new().dispatch(TransposedProduct {
-                        values,
-                        rows: self.rows,
-                        heights: &dense.heights,
-                        v,
-                        out: &mut out,
-                    });
-                    for (j, &value) in out.iter().enumerate() {
-                        visit(j, value);
-                    }
-                }
-                None => vectorized(
-                    #[inline(always)]
-                    || {
-                        for j in 0..self.count {
-                            let column = dense.column(j, self.rows);
-                            visit(j, inner(column, &v[..column.len()]));
-                        }
-                    },
-                ),
-            },
+            Storage::Dense(dense) => {
+                let mut out = vec![0.0; self.count];
+                self.dense_products(dense, v, |j| j, &mut out);
+                out.iter().enumerate().for_each(|(j, &out)| visit(j, out));
+            }
             Storage::Sparse(_) => {
                 let total: f64 = v.iter().sum();
                 for j in 0..self.count {
                     visit(j, self.dot(j, v, total));
                 }
             }
+        }
+    }
+
+    /// The entries of X̂ᵀ v in some columns, the same bits as all of them; the other entries of `out`
+    /// stay.
+    pub(super) fn transposed_in(&self, columns: &[u32], v: &[f64], out: &mut [f64]) {
+        match &self.storage {
+            Storage::Dense(dense) => {
+                let mut products = vec![0.0; columns.len()];
+                self.dense_products(dense, v, |at| columns[at] as usize, &mut products);
+                for (&j, &product) in columns.iter().zip(&products) {
+                    out[j as usize] = product;
+                }
+            }
+            Storage::Sparse(_) => {
+                let total = v.iter().sum();
+                for &j in columns {
+                    out[j as usize] = self.dot(j as usize, v, total);
+                }
+            }
+        }
+    }
+
+    /// x̂ᵀv of the column that `column` says, for every entry of `out`.
+    fn dense_products(
+        &self,
+        dense: &DenseColumns<R>,
+        v: &[f64],
+        column: impl Fn(usize) -> usize,
+        out: &mut [f64],
+    ) {
+        match in_f64(&dense.values) {
+            Some(values) => pulp::Arch::new().dispatch(TransposedProduct {
+                values,
+                rows: self.rows,
+                heights: &dense.heights,
+                v,
+                column,
+                out,
+            }),
+            None => vectorized(
+                #[inline(always)]
+                || {
+                    for (at, out) in out.iter_mut().enumerate() {
+                        let column = dense.column(column(at), self.rows);
+                        *out = inner(column, &v[..column.len()]);
+                    }
+                },
+            ),
         }
     }
 

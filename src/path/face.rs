@@ -156,6 +156,27 @@ impl<R: Real> Quadratic<'_, R> {
         total
     }
 
+    /// The factored system on a face, in the memory of the last; `None` where it is singular.
+    pub(super) fn factored(
+        &mut self,
+        face: &[Face],
+        set: &[u32],
+        last: Option<FaceFactor<R>>,
+    ) -> Option<FaceFactor<R>> {
+        let memory = last.map_or_else(|| std::mem::take(&mut self.spare), |last| last.factor);
+        let mut factor = self.face_matrix(face, set, Triangle::Lower, memory);
+        let size = lower_norm(&factor, set.len());
+        if !cholesky::factor(&mut factor, set.len()) {
+            self.spare = factor;
+            return None;
+        }
+        Some(FaceFactor {
+            set: set.to_vec(),
+            factor,
+            size,
+        })
+    }
+
     /// A Newton step on the face, by Cholesky.
     pub(super) fn newton(
         &mut self,
@@ -165,20 +186,10 @@ impl<R: Real> Quadratic<'_, R> {
         reusable: bool,
     ) -> Newton {
         if !(reusable && kept.as_ref().is_some_and(|k| k.set == set)) {
-            let memory = kept
-                .take()
-                .map_or_else(|| std::mem::take(&mut self.spare), |old| old.factor);
-            let mut factor = self.face_matrix(face, set, Triangle::Lower, memory);
-            let size = lower_norm(&factor, set.len());
-            if !cholesky::factor(&mut factor, set.len()) {
-                self.spare = factor;
+            *kept = self.factored(face, set, kept.take());
+            if kept.is_none() {
                 return Newton::Singular;
             }
-            *kept = Some(FaceFactor {
-                set: set.to_vec(),
-                factor,
-                size,
-            });
         }
         let rho = self.face_gradient(face, set);
         let mut step = rho.clone();

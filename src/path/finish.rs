@@ -89,6 +89,9 @@ impl<R: Real> Walk<'_, '_, R> {
                     largest = largest.max((step / self.w[j]).abs());
                 }
             }
+            if refinement == 0 && !self.has_faces(regularizer, factor, &faces) {
+                break;
+            }
             match self.smooth.hessian_in_full() {
                 // A correction so small is carried through the Hessian as well as formed anew.
                 Some(hessian) if refinement > 0 && largest < 1e-7 => self.carry(hessian, &delta),
@@ -99,10 +102,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 rounding = <R as num_traits::Float>::epsilon().to_f64() * self.scale(regularizer);
             }
         }
-        let same = factor
-            .set
-            .iter()
-            .all(|&j| regularizer.rules[j as usize].face(self.w[j as usize]) == faces[j as usize]);
+        let same = self.has_faces(regularizer, factor, &faces);
         // Coordinates that are fixed may carry the rounding of their own gradient.
         if same && self.distance(regularizer) <= 4.0 * rounding {
             return true;
@@ -110,6 +110,17 @@ impl<R: Real> Walk<'_, '_, R> {
         self.w = before;
         self.evaluate();
         false
+    }
+
+    /// True where the free coordinates are on these faces.
+    fn has_faces(
+        &self,
+        regularizer: &Regularizer<'_>,
+        factor: &FaceFactor<R>,
+        faces: &[Face],
+    ) -> bool {
+        let mut free = factor.set.iter().map(|&j| j as usize);
+        free.all(|j| regularizer.rules[j].face(self.w[j]) == faces[j])
     }
 
     /// Predictors, residuals and gradient after w has moved by `delta`, for a quadratic loss.

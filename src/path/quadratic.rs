@@ -25,7 +25,7 @@ pub(super) const LARGEST_CHOLESKY: usize = 2000;
 const LARGEST_DROPS: usize = 32;
 
 /// The state of a penalised quadratic over m coordinates.
-pub(super) struct Quadratic<'h, R> {
+pub(super) struct Quadratic<'h, R: Real> {
     /// m × m, symmetric, stored in full.
     pub(super) hessian: &'h [R],
     pub(super) w: Vec<R>,
@@ -36,7 +36,9 @@ pub(super) struct Quadratic<'h, R> {
     /// Positions, block after block, and where each block starts.
     pub(super) members: Cow<'h, [u32]>,
     pub(super) starts: Cow<'h, [u32]>,
-    pub(super) rules: Vec<Rule<R>>,
+    pub(super) rules: Cow<'h, [Rule<R>]>,
+    /// Every position is a block of its own, in their order, and none has a group's rule.
+    pub(super) separable: bool,
     /// The block of every position.
     pub(super) rule_of: Cow<'h, [u32]>,
     /// Memory for the next factor.
@@ -79,6 +81,9 @@ impl<R: Real> Quadratic<'_, R> {
     fn group_bounds(&self) -> Vec<R> {
         let m = self.m();
         let mut bounds = vec![R::zero(); self.rules.len()];
+        if self.separable {
+            return bounds;
+        }
         for (b, bound) in bounds.iter_mut().enumerate() {
             if !matches!(self.rules[b], Rule::Group(_)) {
                 continue;
@@ -173,6 +178,12 @@ impl<R: Real> Quadratic<'_, R> {
     fn face(&self, out: &mut Vec<Face>) {
         out.clear();
         out.resize(self.m(), 0);
+        if self.separable {
+            let one = |(rule, w): (&Rule<R>, &R)| rule.face(*w);
+            out.clear();
+            out.extend(self.rules.iter().zip(&self.w).map(one));
+            return;
+        }
         for (b, &rule) in self.rules.iter().enumerate() {
             let members = &self.members[self.starts[b] as usize..self.starts[b + 1] as usize];
             if matches!(rule, Rule::Group(_)) {
@@ -200,6 +211,15 @@ impl<R: Real> Quadratic<'_, R> {
     /// (`on_face` false) or that are.
     fn largest_distance(&self, face: &[Face], on_face: bool) -> R {
         let mut largest = R::zero();
+        if self.separable {
+            for (j, rule) in self.rules.iter().enumerate() {
+                if (face[j] != 0) == on_face {
+                    let distance = rule.distance(self.w[j], self.gradient(j));
+                    largest = num_traits::Float::max(largest, num_traits::Float::abs(distance));
+                }
+            }
+            return largest;
+        }
         for (b, &rule) in self.rules.iter().enumerate() {
             let members = &self.members[self.block(b)];
             if let Rule::Group(t) = rule {
@@ -240,15 +260,19 @@ impl<R: Real> Quadratic<'_, R> {
     }
 
     /// Minimises until every coordinate is within `tolerance` of optimality, or `most` epochs.
+    ///
+    /// A `hasty` caller solves on the face itself: it is given the factor as soon as the face has
+    /// settled.
     pub(super) fn minimize(
         &mut self,
         tolerance: R,
         most: usize,
+        hasty: bool,
         mut stop: impl FnMut() -> bool,
     ) -> Minimum<R> {
         let bounds = self.group_bounds();
         let all: Vec<u32> = (0..self.rules.len() as u32).collect();
-        let has_groups = self.rules.iter().any(|r| matches!(r, Rule::Group(_)));
+        let has_groups = !self.separable && self.rules.iter().any(|r| matches!(r, Rule::Group(_)));
         let (mut face, mut previous) = (Vec::new(), Vec::new());
         let (mut free, mut set): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
         let mut scratch = Vec::new();
@@ -285,6 +309,11 @@ impl<R: Real> Quadratic<'_, R> {
             patience = (patience * 2).min(64);
             set.clear();
             set.extend((0..self.m() as u32).filter(|&j| face[j as usize] != 0));
+            if hasty && face == previous && !set.is_empty() && set.len() <= LARGEST_CHOLESKY {
+                minimum.factor = self.factored(&face, &set, minimum.factor);
+                minimum.singular = minimum.factor.is_none();
+                return minimum;
+            }
             let known_singular = singular_set.as_ref() == Some(&set);
             if set.is_empty() || set.len() > LARGEST_CHOLESKY || known_singular {
                 minimum.factor = None;

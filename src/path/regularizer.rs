@@ -179,6 +179,8 @@ pub(super) struct Blocks {
     pub(super) starts: Vec<u32>,
     /// The block of every coordinate.
     pub(super) of: Vec<u32>,
+    /// Every coordinate is a block of its own, in their order, and none has a group's rule.
+    pub(super) separable: bool,
 }
 
 impl Blocks {
@@ -197,12 +199,18 @@ impl Blocks {
                     of[j as usize] = block as u32;
                 }
             }
-            Self { order, starts, of }
+            Self {
+                order,
+                starts,
+                of,
+                separable: false,
+            }
         } else {
             Self {
                 order: (0..p).collect(),
                 starts: (0..=p).collect(),
                 of: (0..p).collect(),
+                separable: true,
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::problem::{Problem, Sample};
 use crate::real::Real;
 
 use super::columns::Columns;
-use super::vector::{dot, in_f64, vectorized};
+use super::vector::{cross_products, in_f64};
 
 /// Features up to which the Gram matrix of a quadratic loss is formed once, in full.
 const FULL_GRAM_COORDINATES: usize = 384;
@@ -247,11 +247,8 @@ impl<'p, R: Real> Smooth<'p, R> {
 
     /// The entries of ∇loss in some coordinates, for one predictor per row; the others stay.
     pub(super) fn gradient_of(&self, columns: &[u32], residuals: &[f64], gradient: &mut [f64]) {
-        let total = residuals.iter().sum();
-        for &j in columns {
-            let j = j as usize;
-            gradient[j] = self.parts.columns.dot(j, residuals, total);
-        }
+        let all = &self.parts.columns;
+        all.transposed_in(columns, residuals, gradient);
     }
 
     /// The loss at predictors z (and w, which the quadratic form needs).
@@ -414,22 +411,17 @@ impl<'p, R: Real> Smooth<'p, R> {
             }
         }
         let mut hessian = vec![R::zero(); m * m];
-        vectorized(
-            #[inline(always)]
-            || {
-                for b in 0..m {
-                    let column = &scaled[b * n..(b + 1) * n];
-                    for a in b..m {
-                        let entry = match (place[a], place[b]) {
-                            (Some(a), Some(b)) => kept.hessian[b * kept.set.len() + a],
-                            _ => dot(column, &scaled[a * n..(a + 1) * n]),
-                        };
-                        hessian[b * m + a] = entry;
-                        hessian[a * m + b] = entry;
-                    }
+        for (a, from) in place.iter().enumerate() {
+            let Some(from) = from else { continue };
+            let old = &kept.hessian[from * kept.set.len()..(from + 1) * kept.set.len()];
+            for (b, from) in place.iter().enumerate() {
+                if let Some(from) = from {
+                    hessian[a * m + b] = old[*from];
                 }
-            },
-        );
+            }
+        }
+        let fresh: Vec<usize> = (0..m).filter(|&at| place[at].is_none()).collect();
+        cross_products(&scaled, n, &fresh, &mut hessian);
         KeptHessian {
             set: set.to_vec(),
             hessian,

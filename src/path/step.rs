@@ -26,12 +26,14 @@ pub(super) struct Step<R> {
 }
 
 impl<R: Real> Walk<'_, '_, R> {
-    /// Minimises the model at w on a working set and moves.
+    /// Minimises the model at w on a working set and moves; a `hasty` step ends with the factor on
+    /// the face that coordinate descent has found.
     pub(super) fn step(
         &mut self,
         regularizer: &Regularizer<'_>,
         budget: usize,
         rounding: f64,
+        hasty: bool,
     ) -> Step<R> {
         let blocks = self.working_blocks(regularizer, rounding);
         let set: Vec<u32> = if blocks.len() == self.blocks.len() {
@@ -78,7 +80,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 &set,
                 &curvature,
                 most,
-                rounding,
+                (rounding, hasty),
                 &mut new,
                 &mut step,
             );
@@ -155,7 +157,7 @@ impl<R: Real> Walk<'_, '_, R> {
         set: &[u32],
         curvature: &Curvature,
         most: usize,
-        rounding: f64,
+        (rounding, hasty): (f64, bool),
         new: &mut [f64],
         step: &mut Step<R>,
     ) {
@@ -182,7 +184,8 @@ impl<R: Real> Walk<'_, '_, R> {
         let before = model.w.clone();
         let control = self.control;
         model.spare = std::mem::take(&mut self.spare);
-        let minimum = model.minimize(R::of(rounding), most, || control.should_stop());
+        let rounding = R::of(rounding);
+        let minimum = model.minimize(rounding, most, hasty, || control.should_stop());
         self.spare = std::mem::take(&mut model.spare);
         for ((&j, &after), &before) in set.iter().zip(&model.w).zip(&before) {
             // An unchanged coordinate keeps the digits that this precision has not.

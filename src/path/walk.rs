@@ -148,6 +148,16 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     pub(super) fn distance(&self, regularizer: &Regularizer<'_>) -> f64 {
         let square = |b: usize| regularizer.block_distance(b, &self.w, &self.gradient);
         let total: f64 = match &self.alive {
+            None if self.blocks.separable => regularizer
+                .rules
+                .iter()
+                .enumerate()
+                .map(|(j, rule)| {
+                    let w = self.w[j];
+                    let pull = self.gradient[j] + regularizer.ridge_gradient(j, w);
+                    rule.distance(w, pull).powi(2)
+                })
+                .sum(),
             None => (0..self.blocks.len()).map(square).sum(),
             // Only blocks of one coordinate are ever discarded.
             Some(alive) => alive.iter().map(|&j| square(j as usize)).sum(),
@@ -186,9 +196,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                 Rule::Threshold(t) | Rule::NonNegative(t) | Rule::Group(t) => t,
                 Rule::Free | Rule::Box(..) => 0.0,
             };
-            let is_free = regularizer.is_free(b, &self.w);
-            for &j in self.blocks.members(b) {
-                let j = j as usize;
+            let mut count = |j: usize, is_free: bool| {
                 let term = column(j) * rows
                     + self.origin[j].abs()
                     + regularizer.ridge_gradient(j, self.w[j]).abs()
@@ -198,7 +206,14 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                 } else {
                     fixed = fixed.max(term);
                 }
+            };
+            if self.blocks.separable {
+                count(b, rule.face(self.w[b]) != 0);
+                continue;
             }
+            let is_free = regularizer.is_free(b, &self.w);
+            let members = self.blocks.members(b);
+            members.iter().for_each(|&j| count(j as usize, is_free));
         }
         (free + fixed * fixed).sqrt()
     }
@@ -238,6 +253,8 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         let mut best = (f64::INFINITY, self.w.clone());
         let (mut since_halved, mut since_better, mut unmoved) = (0, 0, 0);
         let mut step: Option<Step<R>> = None;
+        // The first attempt leaves the last step to the finish, which repeats it anyway.
+        let mut hasty = self.blocks.separable;
         self.stale |= regularizer.make_feasible(&mut self.w);
         let status = loop {
             if self.stale {
@@ -289,7 +306,8 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             if unmoved > STALLED || since_better > 100 * STALLED {
                 break Status::Stalled;
             }
-            let next = self.step(regularizer, settings.max_steps - steps, epsilon * scale);
+            let most = settings.max_steps - steps;
+            let next = self.step(regularizer, most, epsilon * scale, hasty && finishes);
             steps += next.steps.max(1);
             unmoved = if next.moved == 0.0 { unmoved + 1 } else { 0 };
             let mut factor = next.factor;
@@ -301,14 +319,17 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             if finishes
                 && !singular
                 && let Some(k) = factor.take()
-                && self.finish_quadratic(regularizer, &k)
             {
-                return End {
-                    status: Status::Converged,
-                    steps,
-                    factor: Some(k),
-                };
+                if self.finish_quadratic(regularizer, &k) {
+                    return End {
+                        status: Status::Converged,
+                        steps,
+                        factor: Some(k),
+                    };
+                }
+                self.spare = k.factor;
             }
+            hasty = false;
         };
         if status != Status::NonFinite && self.w != best.1 {
             self.w.copy_from_slice(&best.1);
@@ -404,7 +425,7 @@ pub(super) fn fix_gauge<R: Real>(smooth: &Smooth<'_, R>, w: &mut [f64]) {
 /// The penalised quadratic model of the objective around w on a set of coordinates.
 pub(super) fn quadratic_model<'h, R: Real>(
     smooth: &Smooth<'_, R>,
-    regularizer: &Regularizer<'h>,
+    regularizer: &'h Regularizer<'_>,
     set: &[u32],
     hessian: &'h [R],
     w: &[f64],
@@ -423,9 +444,6 @@ pub(super) fn quadratic_model<'h, R: Real>(
             set.binary_search(&j).ok()
         }
     };
-    let of = |value: &dyn Fn(usize) -> f64| -> Vec<R> {
-        set.iter().map(|&j| R::of(value(j as usize))).collect()
-    };
     let c = smooth.classes;
     let first = (smooth.p - c) as u32;
     let gauge = match (c > 1 && smooth.sample.design.intercept, position(first)) {
@@ -434,26 +452,41 @@ pub(super) fn quadratic_model<'h, R: Real>(
     };
     Quadratic {
         hessian,
-        w: of(&|j| w[j]),
-        q: of(&|j| gradient[j]),
-        ridge: of(&|j| regularizer.ridge(j)),
-        center: of(&|j| regularizer.center(j)),
+        w: gathered(set, |j| w[j]),
+        q: gathered(set, |j| gradient[j]),
+        ridge: gathered(set, |j| regularizer.ridge(j)),
+        center: gathered(set, |j| regularizer.center(j)),
         members,
         starts,
         rules,
+        separable: regularizer.blocks.separable,
         rule_of,
         spare: Vec::new(),
         gauge,
     }
 }
 
+/// The values of the coordinates of a set.
+fn gathered<R: Real>(set: &[u32], value: impl Fn(usize) -> f64) -> Vec<R> {
+    set.iter().map(|&j| R::of(value(j as usize))).collect()
+}
+
 /// Members, starts and rules of the blocks of a model, and the rule of every position.
-type ModelBlocks<'b, R> = (Cow<'b, [u32]>, Cow<'b, [u32]>, Vec<Rule<R>>, Cow<'b, [u32]>);
+type ModelBlocks<'b, R> = (
+    Cow<'b, [u32]>,
+    Cow<'b, [u32]>,
+    Cow<'b, [Rule<R>]>,
+    Cow<'b, [u32]>,
+);
 
 /// Those of a model on all coordinates.
-fn blocks_in_full<'b, R: Real>(regularizer: &Regularizer<'b>) -> ModelBlocks<'b, R> {
+fn blocks_in_full<'b, R: Real>(regularizer: &'b Regularizer<'_>) -> ModelBlocks<'b, R> {
     let blocks = regularizer.blocks;
-    let rules = regularizer.rules.iter().map(|rule| rule.to()).collect();
+    let own: &dyn std::any::Any = &regularizer.rules;
+    let rules = match own.downcast_ref::<Vec<Rule<R>>>() {
+        Some(same) => Cow::Borrowed(same.as_slice()),
+        None => regularizer.rules.iter().map(|rule| rule.to()).collect(),
+    };
     let borrowed = |values: &'b Vec<u32>| Cow::Borrowed(values.as_slice());
     (
         borrowed(&blocks.order),
@@ -464,7 +497,13 @@ fn blocks_in_full<'b, R: Real>(regularizer: &Regularizer<'b>) -> ModelBlocks<'b,
 }
 
 /// Those of a model on a set of coordinates, by positions in the set.
-fn blocks_within<'b, R: Real>(regularizer: &Regularizer<'b>, set: &[u32]) -> ModelBlocks<'b, R> {
+fn blocks_within<'b, R: Real>(regularizer: &'b Regularizer<'_>, set: &[u32]) -> ModelBlocks<'b, R> {
+    if regularizer.blocks.separable {
+        let all: Vec<u32> = (0..set.len() as u32).collect();
+        let starts = (0..=set.len() as u32).collect();
+        let rules = set.iter().map(|&j| regularizer.rules[j as usize].to());
+        return (all.clone().into(), starts, rules.collect(), all.into());
+    }
     let (mut members, mut starts, mut rules) = (Vec::new(), vec![0], Vec::new());
     let mut rule_of = vec![0; set.len()];
     for (b, rule) in regularizer.rules.iter().enumerate() {
@@ -479,5 +518,5 @@ fn blocks_within<'b, R: Real>(regularizer: &Regularizer<'b>, set: &[u32]) -> Mod
             starts.push(members.len() as u32);
         }
     }
-    (members.into(), starts.into(), rules, rule_of.into())
+    (members.into(), starts.into(), rules.into(), rule_of.into())
 }
