@@ -10,11 +10,8 @@
 //! and γ = 1/hi, q = 1 where lo = 0. Columns that are centred by the weighted means are orthogonal
 //! to the intercept's, whose eigenvalue is then 1 and takes no λ₂.
 
-use std::ops::Range;
-
 use faer::{Mat, Side};
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use crate::data::{Dense, Design, Matrix};
 use crate::error::{Error, Result};
@@ -59,8 +56,6 @@ pub struct Step {
 const EXACT: usize = 1024;
 /// Products of Lanczos' iteration at most.
 const LANCZOS_STEPS: usize = 200;
-/// Rows of a dense design that are one piece of work.
-const PIECE: usize = 2048;
 
 impl Spectrum {
     /// The spectrum of a problem's training loss.
@@ -192,38 +187,22 @@ fn extremes_of_gram(sample: &Sample, features_only: bool) -> (f64, f64, Spectrum
 
 /// XᵀSXv/n over the first columns, as many as v has entries; one pass over the rows.
 fn dense_gram_product(matrix: &Dense, weights: &[f64], v: &[f64]) -> Vec<f64> {
-    // Pieces in parallel, added in their order: the same bits for any number of threads.
-    let pieces: Vec<Vec<f64>> = (0..matrix.rows)
-        .step_by(PIECE)
-        .collect::<Vec<usize>>()
-        .into_par_iter()
-        .map(|first| {
-            let mut out = vec![0.0; v.len()];
-            pulp::Arch::new().dispatch(GramProduct {
-                matrix,
-                rows: first..(first + PIECE).min(matrix.rows),
-                weights,
-                v,
-                out: &mut out,
-            });
-            out
-        })
-        .collect();
+    let mut out = vec![0.0; v.len()];
+    // On one thread: who waits for the spectrum may be a task of the pool that would help here.
+    pulp::Arch::new().dispatch(GramProduct {
+        matrix,
+        weights,
+        v,
+        out: &mut out,
+    });
     let n = matrix.rows as f64;
-    let mut total = vec![0.0; v.len()];
-    for piece in pieces {
-        total
-            .iter_mut()
-            .zip(&piece)
-            .for_each(|(total, x)| *total += x / n);
-    }
-    total
+    out.iter_mut().for_each(|x| *x /= n);
+    out
 }
 
-/// out ← out + Σ_i s_i (x_i·v) x_i over some rows.
+/// out ← out + Σ_i s_i (x_i·v) x_i.
 struct GramProduct<'a> {
     matrix: &'a Dense,
-    rows: Range<usize>,
     weights: &'a [f64],
     v: &'a [f64],
     out: &'a mut [f64],
@@ -236,7 +215,7 @@ impl WithSimd for GramProduct<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let (v, v_rest) = S::as_simd_f64s(self.v);
         let (out, out_rest) = S::as_mut_simd_f64s(self.out);
-        for i in self.rows {
+        for i in 0..self.matrix.rows {
             let (x, x_rest) = S::as_simd_f64s(&self.matrix.row(i)[..self.v.len()]);
             // Four sums hide the latency of one.
             let mut sums = [simd.splat_f64s(0.0); 4];
