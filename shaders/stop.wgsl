@@ -39,6 +39,8 @@ fn stop(team: Team) {
         ending = 5u; // non-finite
     } else if (tolerance >= 0.0 && now <= tolerance * reference) {
         ending = 1u; // converged
+    } else if (best <= 1e-3 * rounding * reference && now > 1e2 * best && now <= rounding * reference) {
+        ending = 1u;
     } else if (now > 1e8 * first && first > 0.0) {
         ending = 4u; // diverged
     } else if (resting >= window && best <= rounding * reference) {

@@ -42,6 +42,11 @@ pub fn status_of(word: u32) -> Status {
 /// Growth of the residual past its first value that counts as divergence.
 const DIVERGENCE: f64 = 1e8;
 
+/// A residual below this share of the rounding level that then rises by so much: going on would only
+/// make it worse. Conjugate gradient past its end multiplies rounding.
+const AT_ITS_END: f64 = 1e-3;
+const RISE: f64 = 1e2;
+
 /// Twin of [`STOP`].
 fn stop<R: Real>(arguments: &mut Arguments<'_, R>) {
     let (residual, scale) = (arguments.input(0).row(0), arguments.input(1).row(0));
@@ -74,6 +79,11 @@ fn stop<R: Real>(arguments: &mut Arguments<'_, R>) {
         let status = if !num_traits::Float::is_finite(residual) {
             Status::NonFinite
         } else if tolerance >= R::zero() && residual <= tolerance * scale[lane] {
+            Status::Converged
+        } else if best <= R::of(AT_ITS_END) * rounding * scale[lane]
+            && residual > R::of(RISE) * best
+            && residual <= rounding * scale[lane]
+        {
             Status::Converged
         } else if residual > R::of(DIVERGENCE) * first && first > R::zero() {
             Status::Diverged

@@ -80,7 +80,7 @@ impl<R: Real> Rule<R> {
         match self {
             Self::Free => 2,
             Self::Threshold(_) | Self::Group(_) => sign(w),
-            Self::NonNegative(_) => Face::from(w != R::zero()),
+            Self::NonNegative(_) => Face::from(w > R::zero()),
             Self::Box(lower, upper) => {
                 if w <= lower || w >= upper {
                     0
