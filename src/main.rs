@@ -5,9 +5,12 @@
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// `mi_option_purge_delay` of mimalloc.h, and how long freed pages are kept, in milliseconds: a batch
-/// ends and the next begins in less.
-const PURGE_DELAY: (libmimalloc_sys::mi_option_t, std::ffi::c_long) = (15, 1000);
+/// `mi_option_purge_delay` of mimalloc.h: how long freed pages are kept, in milliseconds.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+/// A batch ends and the next begins in less.
+const BETWEEN_BATCHES: std::ffi::c_long = 1000;
+/// At the end the system takes all pages back at once.
+const NEVER: std::ffi::c_long = -1;
 
 /// Pages of two megabytes are cleared whole when their first byte is written, and an allocator of many
 /// small pages writes few bytes of many: where memory is cold (a virtual machine's above all), that
@@ -25,6 +28,9 @@ fn use_small_pages() {}
 fn main() -> std::process::ExitCode {
     use_small_pages();
     // SAFETY: it stores a number, and no other thread runs yet.
-    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY.0, PURGE_DELAY.1) };
-    proxdiff::cli::run()
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, BETWEEN_BATCHES) };
+    let code = proxdiff::cli::run();
+    // SAFETY: it stores a number that other threads, if there are any left, read as a whole.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, NEVER) };
+    code
 }

@@ -1,5 +1,7 @@
 //! Plain numeric matrices as data files hold them: dense row-major, or sparse by rows.
 
+use rayon::prelude::*;
+
 use crate::error::{Error, Result};
 
 /// A dense matrix, row-major.
@@ -210,5 +212,11 @@ impl Matrix {
 pub fn all_finite(values: &[f64]) -> bool {
     // Without a way out inside a chunk its comparisons are made many at a time.
     let is_finite = |chunk: &[f64]| chunk.iter().fold(true, |all, v| all & v.is_finite());
-    values.chunks(1024).all(is_finite)
+    if values.len() < LARGE {
+        return values.chunks(1024).all(is_finite);
+    }
+    values.par_chunks(1024).with_min_len(64).all(is_finite)
 }
+
+/// Values from which more than one thread looks at them.
+const LARGE: usize = 1 << 18;
