@@ -11,6 +11,7 @@ Multinomial: the same on digits; saga, which does not converge in its iterations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -32,12 +33,17 @@ def proxdiff(program, folder, name, X, y, folds, flags):
     paths = {}
     for part, array in (("x", X), ("y", y), ("folds", folds)):
         paths[part] = folder / f"{name}_{part}.npy"
-        np.save(paths[part], np.ascontiguousarray(array, dtype=np.float64))
+        if not paths[part].exists():
+            np.save(paths[part], np.ascontiguousarray(array, dtype=np.float64))
+            # Or the store's writes would wait for these.
+            os.sync()
     store = folder / f"{name}.db"
     for old in folder.glob(f"{name}.db*"):
         old.unlink()
     command = [program, "sweep", "--x", paths["x"], "--y", paths["y"], "--folds", paths["folds"],
                "--no-standardize", "--threads", "2", "--format", "json", "--store", store, *flags]
+    # The threads of the other side's linear algebra spin for a while before they sleep.
+    time.sleep(0.3)
     begin = time.perf_counter()
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds = time.perf_counter() - begin

@@ -22,6 +22,9 @@ pub(super) const APPLICATION: i32 = 0x7072_7864;
 pub(super) const VERSION: i32 = 1;
 
 /// Creates everything.
+///
+/// Results are rows in the order in which they arrive, with an index beside them: in the order of the
+/// key a unit's cells would lie far apart, and to store a unit would be to write most pages anew.
 pub(super) fn create() -> String {
     let mut numbers = String::new();
     for number in Number::ALL {
@@ -72,7 +75,7 @@ CREATE TABLE results (
 {numbers}    warnings TEXT NOT NULL,
     hypergradient_l1_vector BLOB, hypergradient_prior BLOB, solution BLOB,
     PRIMARY KEY (study, point, fold)
-) WITHOUT ROWID;
+);
 CREATE VIEW cells AS SELECT
     p.l1, p.l2, f.number AS fold, r.criterion, {selected}, r.status, r.warnings,
     s.name AS study, t.name AS target, p.alpha, p.l1_ratio, f.repeat, r.point,
