@@ -11,7 +11,7 @@ use crate::support::{Folder, fails, noise, ok, program};
 use crate::table::Table;
 
 /// Arguments of a sweep of some seconds: 160 units.
-fn long_sweep(folder: &Folder) -> Vec<String> {
+pub fn long_sweep(folder: &Folder) -> Vec<String> {
     let (n, d) = (400, 30);
     let x = folder.npy("X.npy", &[n, d], &noise((n * d) as usize, 1));
     let labels: Vec<f64> = noise(n as usize, 2).iter().map(|v| v.signum()).collect();
@@ -39,7 +39,7 @@ fn long_sweep(folder: &Folder) -> Vec<String> {
 }
 
 /// The finished units: number → (session, digest).
-fn finished(store: &str) -> BTreeMap<i64, (i64, String)> {
+pub fn finished(store: &str) -> BTreeMap<i64, (i64, String)> {
     if !Path::new(store).exists() {
         return BTreeMap::new();
     }
