@@ -42,10 +42,14 @@ pub fn status_of(word: u32) -> Status {
 /// Growth of the residual past its first value that counts as divergence.
 const DIVERGENCE: f64 = 1e8;
 
-/// A residual below this share of the rounding level that then rises by so much: going on would only
-/// make it worse. Conjugate gradient past its end multiplies rounding.
+/// A residual that has been below this share of the rounding level and then rises by so much: going on
+/// would only make it worse. Conjugate gradient past its end multiplies rounding.
 const AT_ITS_END: f64 = 1e-3;
 const RISE: f64 = 1e2;
+
+fn is_past_its_end<R: Real>(residual: R, best: R, rounding: R) -> bool {
+    best <= R::of(AT_ITS_END) * rounding && residual > R::of(RISE) * best && residual <= rounding
+}
 
 /// Twin of [`STOP`].
 fn stop<R: Real>(arguments: &mut Arguments<'_, R>) {
@@ -78,11 +82,8 @@ fn stop<R: Real>(arguments: &mut Arguments<'_, R>) {
         arguments.output_words(3)[lane] = idle;
         let status = if !num_traits::Float::is_finite(residual) {
             Status::NonFinite
-        } else if tolerance >= R::zero() && residual <= tolerance * scale[lane] {
-            Status::Converged
-        } else if best <= R::of(AT_ITS_END) * rounding * scale[lane]
-            && residual > R::of(RISE) * best
-            && residual <= rounding * scale[lane]
+        } else if (tolerance >= R::zero() && residual <= tolerance * scale[lane])
+            || is_past_its_end(residual, best, rounding * scale[lane])
         {
             Status::Converged
         } else if residual > R::of(DIVERGENCE) * first && first > R::zero() {

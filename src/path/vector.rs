@@ -363,19 +363,14 @@ impl CrossProducts<'_> {
         left: [usize; TILE],
         right: [usize; TILE],
     ) -> [[f64; TILE]; TILE] {
-        let mut sides: [[(&[S::f64s], &[f64]); TILE]; 2] = [[(&[], &[]); TILE]; 2];
-        for k in 0..TILE {
-            let column = |j: usize| &self.values[j * self.rows..(j + 1) * self.rows];
-            sides[0][k] = S::as_simd_f64s(column(left[k]));
-            sides[1][k] = S::as_simd_f64s(column(right[k]));
-        }
-        let (whole, rest) = (sides[0][0].0.len(), sides[0][0].1.len());
+        let column = |j: usize| S::as_simd_f64s(&self.values[j * self.rows..(j + 1) * self.rows]);
+        let (left, right) = (left.map(column), right.map(column));
+        let (whole, rest) = (left[0].0.len(), left[0].1.len());
         let mut sums = [[simd.splat_f64s(0.0); TILE]; TILE];
         for i in 0..whole {
             for a in 0..TILE {
                 for b in 0..TILE {
-                    let (x, y) = (sides[0][a].0[i], sides[1][b].0[i]);
-                    sums[a][b] = simd.mul_add_e_f64s(x, y, sums[a][b]);
+                    sums[a][b] = simd.mul_add_e_f64s(left[a].0[i], right[b].0[i], sums[a][b]);
                 }
             }
         }
@@ -384,7 +379,7 @@ impl CrossProducts<'_> {
             for b in 0..TILE {
                 totals[a][b] = simd.reduce_sum_f64s(sums[a][b]);
                 for i in 0..rest {
-                    totals[a][b] += sides[0][a].1[i] * sides[1][b].1[i];
+                    totals[a][b] += left[a].1[i] * right[b].1[i];
                 }
             }
         }
