@@ -42,13 +42,14 @@ impl Line {
         let best = monitor.best().map_or_else(String::new, |best| {
             let (l1, l2) = self.points[best.point];
             format!(
-                ", best so far {} at l1 {}, l2 {}",
+                "best {} at l1 {}, l2 {}, ",
                 short(best.mean),
                 short(l1),
                 short(l2)
             )
         });
-        format!("{rate:.0} cells/s on {}, {time}{best}", self.device)
+        // What a narrow terminal cuts off comes last.
+        format!("{time}, {best}{rate:.0} cells/s on {}", self.device)
     }
 }
 
@@ -81,7 +82,7 @@ fn follow(line: &Line, monitor: &Monitor, done: &AtomicBool) {
         return;
     }
     let bar = ProgressBar::new(line.total as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} cells, {wide_msg}") {
+    if let Ok(style) = ProgressStyle::with_template("{bar:12} {pos}/{len}, {wide_msg}") {
         bar.set_style(style);
     }
     while !done.load(Ordering::Relaxed) {

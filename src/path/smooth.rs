@@ -13,7 +13,7 @@ use crate::problem::{Problem, Sample};
 use crate::real::Real;
 
 use super::columns::Columns;
-use super::vector::{cross_products, in_f64};
+use super::vector::{compensated_sum, cross_products, in_f64};
 
 /// Features up to which the Gram matrix of a quadratic loss is formed once, in full.
 const FULL_GRAM_COORDINATES: usize = 384;
@@ -258,17 +258,18 @@ impl<'p, R: Real> Smooth<'p, R> {
             Loss::Quadratic => (0..n).map(|i| w[i] * (0.5 * z[i] - y[i])).sum(),
             Loss::Multinomial => {
                 let mut row = vec![0.0; c];
-                (0..n)
-                    .map(|i| {
-                        (0..c).for_each(|k| row[k] = z[k * n + i]);
-                        let class = row[y[i] as usize];
-                        self.parts.weight[i] * (softmax::softmax_in_place(&mut row) - class)
-                    })
-                    .sum()
+                compensated_sum((0..n).map(|i| {
+                    (0..c).for_each(|k| row[k] = z[k * n + i]);
+                    let class = row[y[i] as usize];
+                    self.parts.weight[i] * (softmax::softmax_in_place(&mut row) - class)
+                }))
             }
-            loss => (0..n)
-                .map(|i| self.parts.weight[i] * loss.value(z[i], y[i]))
+            Loss::Squared => (0..n)
+                .map(|i| self.parts.weight[i] * self.loss.value(z[i], y[i]))
                 .sum(),
+            // A line search compares values to a few roundings; rows that are alike round alike, and
+            // a plain sum of many of them is off by far more.
+            loss => compensated_sum((0..n).map(|i| self.parts.weight[i] * loss.value(z[i], y[i]))),
         }
     }
 

@@ -184,6 +184,21 @@ pub(super) fn exceeds<R: Real>(a: R, b: R) -> bool {
     a > b
 }
 
+/// Σ v to a rounding or two, however many there are (Neumaier).
+pub(super) fn compensated_sum(values: impl Iterator<Item = f64>) -> f64 {
+    let (mut sum, mut lost) = (0.0f64, 0.0f64);
+    for value in values {
+        let next = sum + value;
+        lost += if sum.abs() >= value.abs() {
+            (sum - next) + value
+        } else {
+            (value - next) + sum
+        };
+        sum = next;
+    }
+    sum + lost
+}
+
 /// ‖v‖₂ without overflow at the sizes that occur here.
 pub(super) fn norm(v: &[f64]) -> f64 {
     v.iter().map(|v| v * v).sum::<f64>().sqrt()
@@ -390,6 +405,15 @@ impl CrossProducts<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_compensated_sum_of_what_is_alike_is_right_to_a_rounding() {
+        // 1/3000 rounds the same way every time; so would its partial sums.
+        let sum = compensated_sum((0..3000).map(|_| 1.0 / 3000.0));
+        assert!((sum - 1.0).abs() <= f64::EPSILON, "{sum}");
+        assert_eq!(compensated_sum([1e100, 1.0, -1e100].into_iter()), 1.0);
+        assert!(compensated_sum([f64::NAN, 1.0].into_iter()).is_nan());
+    }
 
     #[test]
     fn cross_products_are_plain_sums_and_the_same_bits_in_any_company() {

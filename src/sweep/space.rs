@@ -105,6 +105,15 @@ impl Axis {
         values
     }
 
+    /// How many values it has.
+    fn count(&self) -> usize {
+        let of_entry = |entry: &Entry| match entry {
+            Entry::Value(_) => 1,
+            Entry::Range { count, .. } => *count,
+        };
+        self.entries.iter().map(of_entry).sum()
+    }
+
     /// The value at a share of the way, for random and Sobol points: through a range, or one of
     /// the listed values; several entries share the way equally.
     fn at_share(&self, share: f64, l1_max: f64) -> f64 {
@@ -181,7 +190,9 @@ fn range_of(name: &str, spacing: Spacing, range: &str) -> std::result::Result<En
         .parse()
         .ok()
         .filter(|&n| n > 0 && n <= LONGEST_AXIS)
-        .ok_or_else(|| format!("'{count}' is not a number of values; give 1 or more"))?;
+        .ok_or_else(|| {
+            format!("'{count}' is not a number of values; give one from 1 to {LONGEST_AXIS}")
+        })?;
     if spacing != Spacing::Linear && (low == 0.0 || high == 0.0) {
         return Err(format!(
             "a logarithmic grid cannot hold 0; list 0 apart, as in 0,{name}:1e-3:1:10"
@@ -296,14 +307,14 @@ impl Space {
             Axes::Strengths { l1, l2 } => (l1, l2),
             Axes::Ratio { alpha, l1_ratio } => (alpha, l1_ratio),
         };
+        check_count(slow.count().saturating_mul(fast.count()))?;
         // α depends on ρ where it is a fraction: its values are taken per ρ.
         let fast_values = fast.values(l1_max);
         let slow_values: Vec<Vec<f64>> = fast_values
             .iter()
             .map(|&value| slow.values(self.unit_of_slow(l1_max, value)))
             .collect();
-        let length = slow_values.first().map_or(0, Vec::len);
-        check_count(length.saturating_mul(fast_values.len()))?;
+        let length = slow.count();
         let mut points = Vec::with_capacity(length * fast_values.len());
         for at in 0..length {
             for (series, &fast) in fast_values.iter().enumerate() {

@@ -307,3 +307,76 @@ fn sample_weights_weigh_criterion_and_metrics_too() {
     ]));
     assert!((plain.numbers("mse")[0] / by_number.numbers("mse")[0] - 1.0).abs() > 1e-3);
 }
+
+#[test]
+fn repetitions_deal_groups_anew() {
+    let folder = Folder::new();
+    let (groups, rows) = (10, 3 + 5 + 7 + 9 + 11 + 13 + 15 + 17 + 19 + 21);
+    // Groups of ten sizes: dealt by size they would always lie the same.
+    let names: Vec<String> = (0..groups)
+        .flat_map(|g| std::iter::repeat_n(format!("g{g}"), 3 + 2 * g))
+        .collect();
+    let x = folder.npy("X.npy", &[rows, 3], &noise(rows as usize * 3, 1));
+    let y = folder.npy("y.npy", &[rows], &noise(rows as usize, 2));
+    let by = folder.path("groups.txt").display().to_string();
+    std::fs::write(&by, names.join("\n")).unwrap();
+    let text = ok(&[
+        "sweep",
+        "--x",
+        &x,
+        "--y",
+        &y,
+        "--cv",
+        "4",
+        "--group-column",
+        &by,
+        "--repeats",
+        "5",
+        "--l1",
+        "0.1",
+        "--l2",
+        "0.1",
+        "--format",
+        "csv",
+    ]);
+    let table = Table::parse(&text);
+    let mut criteria: Vec<String> = table.column("criterion");
+    criteria.sort();
+    criteria.dedup();
+    assert!(criteria.len() > 15, "{criteria:?}");
+}
+
+#[test]
+fn a_grid_too_large_is_refused_before_it_is_made() {
+    let huge = [
+        "sweep",
+        "--cv",
+        "3",
+        "--l1",
+        "log:1e-3:1:100000",
+        "--l2",
+        "log:1e-3:1:100000",
+    ];
+    let message = fails(&huge, 1);
+    assert!(
+        message.contains("10000000000 points") && message.contains("shorter lists"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_a_summary_cannot_hold_is_refused() {
+    let base = ["sweep", "--cv", "3", "--l1", "0.1", "--l2", "0.1"];
+    for (extra, remedy) in [
+        (&["--coefficients"][..], "--keep-solutions"),
+        (&["--keep-solutions"], "--store FILE"),
+        (&["--out", "cells.parquet"], "runs export"),
+        (&["--out", "cells.jsonl"], "runs export"),
+    ] {
+        let message = fails(&[&base[..], extra].concat(), 1);
+        assert!(
+            message.contains(extra[0]) && message.contains(remedy),
+            "{message}"
+        );
+    }
+}

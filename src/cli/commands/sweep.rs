@@ -106,10 +106,47 @@ impl Arguments {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.is_planned() {
+        check_output(arguments)?;
         run_plan(arguments)
     } else {
         run_grid(arguments)
     }
+}
+
+/// Refuses what a planned sweep would ignore.
+fn check_output(arguments: &Arguments) -> Result<(), Failure> {
+    let refuse = |what: &str, problem: &str, remedy: &str| {
+        let error = crate::Error::value(what, problem, remedy);
+        Err(Failure::from(error))
+    };
+    if arguments.coefficients {
+        return refuse(
+            "--coefficients",
+            "a sweep over folds or with a store prints a summary",
+            "add --store FILE --keep-solutions, which keeps them for every cell",
+        );
+    }
+    if arguments.store.keep_solutions && arguments.store.store.is_none() {
+        return refuse(
+            "--keep-solutions",
+            "there is no store to keep them in",
+            "add --store FILE",
+        );
+    }
+    let extension = arguments
+        .output
+        .out
+        .as_ref()
+        .and_then(|out| out.extension());
+    let is_table = |extension: &std::ffi::OsStr| extension == "parquet" || extension == "jsonl";
+    if arguments.output.format.is_none() && extension.is_some_and(is_table) {
+        return refuse(
+            "--out",
+            "sweep writes tables, CSV and JSON",
+            "keep the results with --store FILE and write them with 'proxdiff runs export FILE --out …'",
+        );
+    }
+    Ok(())
 }
 
 /// A plan of cells, in a store or in memory.

@@ -364,3 +364,38 @@ fn bounds_hold_coordinates_without_curvature() {
         }
     }
 }
+
+/// Rows that are alike round alike: where only the intercept is free, their sum must not hide that a
+/// Newton step is one.
+#[test]
+fn an_intercept_alone_converges_in_a_few_steps() {
+    for n in [1200usize, 2400, 2401] {
+        let labels: Vec<f64> = (0..n)
+            .map(|i| if i % 3 == 0 || i < 40 { 1.0 } else { -1.0 })
+            .collect();
+        let values: Vec<f64> = (0..2 * n)
+            .map(|at| ((at * 7919 + 13) % 1009) as f64 / 500.0 - 1.0)
+            .collect();
+        let mut recipe = Recipe::new(1, Loss::Logistic, Penalty::ElasticNet);
+        recipe.intercept = true;
+        let mut specification = recipe.specification();
+        let matrix = crate::data::matrix::Dense::new(n, 2, values).unwrap();
+        specification.train.matrix = crate::data::matrix::Matrix::Dense(matrix);
+        specification.train.targets = vec![labels];
+        specification.train.weights = None;
+        specification.validation = None;
+        let problem = Problem::new(specification).unwrap();
+        let point = Point {
+            l1: 10.0,
+            l2: 0.1,
+            target: 0,
+        };
+        let solutions = solve_all::<f64>(&problem, &[point], Form::Auto);
+        assert_eq!(solutions[0].status, Status::Converged, "{n} rows");
+        assert!(
+            solutions[0].steps < 40,
+            "{n} rows: {} steps",
+            solutions[0].steps
+        );
+    }
+}
