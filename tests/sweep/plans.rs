@@ -1,6 +1,6 @@
 //! Spaces, folds and configuration through the command line.
 
-use crate::support::{Folder, fails, json, ok};
+use crate::support::{Folder, fails, json, noise, ok};
 use crate::table::Table;
 
 #[test]
@@ -340,7 +340,7 @@ fn repetitions_deal_groups_anew() {
         "csv",
     ]);
     let table = Table::parse(&text);
-    let mut criteria: Vec<String> = table.column("criterion");
+    let mut criteria = table.texts("criterion");
     criteria.sort();
     criteria.dedup();
     assert!(criteria.len() > 15, "{criteria:?}");
