@@ -126,11 +126,12 @@ fn check_output(arguments: &Arguments) -> Result<(), Failure> {
             "add --store FILE --keep-solutions, which keeps them for every cell",
         );
     }
-    if arguments.store.keep_solutions && arguments.store.store.is_none() {
+    let store = &arguments.store;
+    if store.keep_solutions && store.store.is_none() && store.report.is_none() {
         return refuse(
             "--keep-solutions",
-            "there is no store to keep them in",
-            "add --store FILE",
+            "there is no store to keep them in and no report to draw them in",
+            "add --store FILE or --report FOLDER",
         );
     }
     let extension = arguments
