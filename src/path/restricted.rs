@@ -27,7 +27,7 @@ use super::face::{FaceFactor, Triangle};
 use super::linear::{Cycle, Limits, conjugate_gradient, refine};
 use super::quadratic::LARGEST_CHOLESKY;
 use super::regularizer::{Regularizer, Rule, group_norm};
-use super::rows::FaceOperator;
+use super::rows::FaceHessian;
 use super::smooth::{Curvature, Smooth};
 use super::vector::{add_columns, inner, vectorized};
 use super::walk::quadratic_model;
@@ -376,7 +376,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     }
 
     fn product_by_rows(&self, x: &[f64], y: &mut [f64]) {
-        let operator = FaceOperator::new(
+        let operator = FaceHessian::new(
             self.smooth,
             self.regularizer,
             &self.curvature,
@@ -423,7 +423,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         method: RestrictedMethod,
         limits: &Limits<'_>,
     ) -> RestrictedSolution<R> {
-        let operator = FaceOperator::new(
+        let operator = FaceHessian::new(
             self.smooth,
             self.regularizer,
             &self.curvature,

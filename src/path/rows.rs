@@ -143,7 +143,7 @@ fn shift<R: Real>(
 }
 
 /// y ← (∇²loss + λ₂ + curvature of group norms) x on `face`, both of length p and zero off it.
-pub(super) struct FaceOperator<'a, 'p, R> {
+pub(super) struct FaceHessian<'a, 'p, R> {
     pub(super) smooth: &'a Smooth<'p, R>,
     pub(super) regularizer: &'a Regularizer<'a>,
     pub(super) curvature: &'a Curvature,
@@ -152,7 +152,7 @@ pub(super) struct FaceOperator<'a, 'p, R> {
     pub(super) groups: Vec<(u32, f64, Vec<f64>)>,
 }
 
-impl<'a, 'p, R: Real> FaceOperator<'a, 'p, R> {
+impl<'a, 'p, R: Real> FaceHessian<'a, 'p, R> {
     pub(super) fn new(
         smooth: &'a Smooth<'p, R>,
         regularizer: &'a Regularizer<'a>,
@@ -252,7 +252,7 @@ impl<'a, 'p, R: Real> FaceOperator<'a, 'p, R> {
 
 /// A Newton step on the face: x ≈ −A⁻¹ρ by conjugate gradient; returns the number of products.
 pub(super) fn newton_step<R: Real>(
-    operator: &FaceOperator<'_, '_, R>,
+    operator: &FaceHessian<'_, '_, R>,
     rho: &[f64],
     x: &mut [f64],
 ) -> usize {

@@ -4,7 +4,7 @@ use crate::real::Real;
 
 use super::face::FaceFactor;
 use super::regularizer::Regularizer;
-use super::rows::{self, FaceOperator};
+use super::rows::{self, FaceHessian};
 use super::smooth::Curvature;
 use super::walk::{Form, Walk, fix_gauge, quadratic_model};
 use crate::loss::Loss;
@@ -212,7 +212,7 @@ impl<R: Real> Walk<'_, '_, R> {
             return;
         }
         let curvature = self.smooth.curvature(&self.z, self.target, self.blend);
-        let operator = FaceOperator::new(self.smooth, regularizer, &curvature, &face, &self.w);
+        let operator = FaceHessian::new(self.smooth, regularizer, &curvature, &face, &self.w);
         let rho = self.face_residual(regularizer);
         let mut delta = vec![0.0; self.smooth.p];
         step.steps += rows::newton_step(&operator, &rho, &mut delta);
