@@ -155,3 +155,19 @@ fn schedule<R: Real>(arguments: &mut Arguments<'_, R>) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn past_its_end_is_a_rise_from_rounding_within_rounding() {
+        let rounding = 1e-12;
+        assert!(is_past_its_end(2e-14, 1e-16, rounding));
+        // Still near the best; the best not at its end; beyond rounding, which may be divergence.
+        assert!(!is_past_its_end(9e-15, 1e-16, rounding));
+        assert!(!is_past_its_end(9e-13, 2e-15, rounding));
+        assert!(!is_past_its_end(2e-12, 1e-16, rounding));
+        assert!(!is_past_its_end(f64::NAN, 1e-16, rounding));
+    }
+}

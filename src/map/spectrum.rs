@@ -56,6 +56,8 @@ pub struct Step {
 const EXACT: usize = 1024;
 /// Products of Lanczos' iteration at most.
 const LANCZOS_STEPS: usize = 200;
+/// Steps without growth after which it ends.
+const LANCZOS_RESTS: usize = 3;
 
 impl Spectrum {
     /// The spectrum of a problem's training loss.
@@ -278,7 +280,7 @@ fn largest_by_lanczos(size: usize, product: impl Fn(&[f64]) -> Vec<f64>) -> f64 
         .collect();
     let mut before = vec![0.0; size];
     let (mut diagonal, mut off) = (Vec::new(), Vec::new());
-    let (mut length, mut largest) = (norm(&v), 0.0f64);
+    let (mut length, mut largest, mut at_rest) = (norm(&v), 0.0f64, 0);
     for _ in 0..LANCZOS_STEPS {
         if length <= f64::EPSILON * largest {
             break;
@@ -297,7 +299,16 @@ fn largest_by_lanczos(size: usize, product: impl Fn(&[f64]) -> Vec<f64>) -> f64 
         before = std::mem::replace(&mut v, next);
         let grown = estimate - largest;
         largest = estimate;
-        if grown.is_nan() || grown <= 1e-6 * estimate {
+        if grown.is_nan() {
+            break;
+        }
+        // One step without growth may be a rest at an eigenvalue that is not the largest.
+        at_rest = if grown <= 1e-6 * estimate {
+            at_rest + 1
+        } else {
+            0
+        };
+        if at_rest == LANCZOS_RESTS {
             break;
         }
     }

@@ -7,7 +7,8 @@ use crate::data::design::Design;
 use crate::data::matrix::Matrix;
 use crate::real::Real;
 
-use super::vector::{TransposedProduct, WIDTH, axpy_wide, in_f64, inner, vectorized};
+use super::products::TransposedProduct;
+use super::vector::{WIDTH, axpy_wide, in_f64, inner, vectorized};
 
 /// Rows that are turned into columns together.
 const TILE: usize = 16;

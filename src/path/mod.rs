@@ -27,6 +27,7 @@ mod columns;
 mod face;
 mod finish;
 mod linear;
+mod products;
 mod quadratic;
 mod regularizer;
 mod restricted;

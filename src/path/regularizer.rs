@@ -394,8 +394,21 @@ impl<'p> Regularizer<'p> {
         }
         members
             .iter()
-            .map(|&j| rule.distance(w[j as usize], total(j)).powi(2))
+            .map(|&j| self.coordinate_distance(rule, j as usize, w, gradient))
             .sum()
+    }
+
+    /// The least subgradient of one coordinate under a rule that is no group's, squared, given ∇loss.
+    #[inline(always)]
+    pub(super) fn coordinate_distance(
+        &self,
+        rule: Rule<f64>,
+        j: usize,
+        w: &[f64],
+        gradient: &[f64],
+    ) -> f64 {
+        let pull = gradient[j] + self.ridge_gradient(j, w[j]);
+        rule.distance(w[j], pull).powi(2)
     }
 
     /// True when some coordinate of the block is free to move.

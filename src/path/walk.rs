@@ -148,14 +148,10 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     pub(super) fn distance(&self, regularizer: &Regularizer<'_>) -> f64 {
         let square = |b: usize| regularizer.block_distance(b, &self.w, &self.gradient);
         let total: f64 = match &self.alive {
-            None if self.blocks.separable => regularizer
-                .rules
-                .iter()
-                .enumerate()
-                .map(|(j, rule)| {
-                    let w = self.w[j];
-                    let pull = self.gradient[j] + regularizer.ridge_gradient(j, w);
-                    rule.distance(w, pull).powi(2)
+            None if self.blocks.separable => (0..self.w.len())
+                .map(|j| {
+                    let rule = regularizer.rules[j];
+                    regularizer.coordinate_distance(rule, j, &self.w, &self.gradient)
                 })
                 .sum(),
             None => (0..self.blocks.len()).map(square).sum(),

@@ -505,4 +505,32 @@ mod tests {
             assert_eq!(parse(text), None, "{text}");
         }
     }
+
+    #[test]
+    fn large_files_are_read_whole_by_two_readers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("large.npy");
+        // An odd number of entries, so that the middle falls inside one.
+        let count = LARGE / 8 + 4097;
+        let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({count},), }}");
+        let write = |values: &[f64], bytes: usize| {
+            let mut text = [MAGIC, &[1, 0], &(header.len() as u16).to_le_bytes()[..]].concat();
+            text.extend_from_slice(header.as_bytes());
+            text.extend(values.iter().flat_map(|v| v.to_le_bytes()));
+            text.truncate(text.len() - bytes);
+            std::fs::write(&path, text).unwrap();
+        };
+        let mut values: Vec<f64> = (0..count).map(|at| at as f64).collect();
+        write(&values, 0);
+        assert_eq!(read(&path).unwrap().values, Labels::Numbers(values.clone()));
+        write(&values, 8);
+        assert!(read(&path).unwrap_err().to_string().contains("cut off"));
+        values[count - 2] = f64::NAN;
+        write(&values, 0);
+        let message = read(&path).unwrap_err().to_string();
+        assert!(
+            message.contains(&format!("row {} is NaN", count - 1)),
+            "{message}"
+        );
+    }
 }
