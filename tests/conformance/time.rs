@@ -206,14 +206,12 @@ pub fn entries() -> Vec<Entry> {
                 if residual < RULE[2] * best {
                     (idle, best) = (0.0, residual);
                 }
+                let rounding = RULE[1] * scale;
+                let is_past_its_end =
+                    best <= 1e-3 * rounding && residual > 1e2 * best && residual <= rounding;
                 let status = if !residual.is_finite() {
                     Some(Status::NonFinite)
-                } else if tolerance >= 0.0 && residual <= tolerance * scale {
-                    Some(Status::Converged)
-                } else if best <= 1e-3 * RULE[1] * scale
-                    && residual > 1e2 * best
-                    && residual <= RULE[1] * scale
-                {
+                } else if (tolerance >= 0.0 && residual <= tolerance * scale) || is_past_its_end {
                     Some(Status::Converged)
                 } else if first > 0.0 && residual / first > 1e8 {
                     Some(Status::Diverged)
