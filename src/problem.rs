@@ -14,6 +14,7 @@ use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::error::{Error, Result};
 use crate::loss::Loss;
 use crate::penalty::Penalty;
+use crate::real::sum_of;
 
 mod check;
 
@@ -346,15 +347,19 @@ impl Problem {
     #[must_use]
     pub fn in_data_units(&self, w: &[f64]) -> (Vec<f64>, Vec<f64>) {
         let c = self.classes;
-        let coefficients: Vec<f64> = (0..self.penalized())
-            .map(|at| w[at] / self.features.scale[at / c])
-            .collect();
-        let mut intercepts = w[self.penalized()..].to_vec();
-        for (at, &coefficient) in coefficients.iter().enumerate() {
-            if let Some(intercept) = intercepts.get_mut(at % c) {
-                *intercept -= self.features.center[at / c] * coefficient;
-            }
+        let FeatureScale { center, scale, .. } = &self.features;
+        let mut coefficients = w[..self.penalized()].to_vec();
+        let of_features = coefficients.chunks_exact_mut(c);
+        for (of_classes, scale) in of_features.zip(scale) {
+            of_classes.iter_mut().for_each(|w| *w /= scale);
         }
+        let shift = |class: usize| {
+            sum_of(coefficients.len() / c, |j| {
+                center[j] * coefficients[j * c + class]
+            })
+        };
+        let intercepts = w[self.penalized()..].iter().enumerate();
+        let intercepts = intercepts.map(|(class, w)| w - shift(class)).collect();
         (coefficients, intercepts)
     }
 }

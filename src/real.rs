@@ -71,3 +71,75 @@ pub fn convert<R: Real>(values: &[f64]) -> Vec<R> {
 pub fn widen<R: Real>(values: &[R]) -> Vec<f64> {
     values.iter().map(|&value| value.to_f64()).collect()
 }
+
+/// Σ term(i) for i < `count`.
+#[inline(always)]
+pub(crate) fn sum_of(count: usize, term: impl Fn(usize) -> f64) -> f64 {
+    in_lanes(count, 0.0, term, |sum, term| sum + term)
+}
+
+/// The largest term(i) for i < `count`, and 0 where all are below; a NaN is passed over.
+#[inline(always)]
+pub(crate) fn largest_of(count: usize, term: impl Fn(usize) -> f64) -> f64 {
+    let larger = |largest, term| if term > largest { term } else { largest };
+    in_lanes(count, 0.0, term, larger)
+}
+
+/// The smallest term(i) for i < `count`, infinite where there is none; a NaN is passed over.
+#[inline(always)]
+pub(crate) fn smallest_of(count: usize, term: impl Fn(usize) -> f64) -> f64 {
+    let smaller = |smallest, term| if term < smallest { term } else { smallest };
+    in_lanes(count, f64::INFINITY, term, smaller)
+}
+
+/// A fold in eight lanes side by side: none waits for the last one's term. The bits depend on the terms
+/// alone.
+#[inline(always)]
+fn in_lanes(
+    count: usize,
+    start: f64,
+    term: impl Fn(usize) -> f64,
+    join: impl Fn(f64, f64) -> f64,
+) -> f64 {
+    const LANES: usize = 8;
+    let mut lanes = [start; LANES];
+    let whole = count / LANES * LANES;
+    for first in (0..whole).step_by(LANES) {
+        for lane in 0..LANES {
+            lanes[lane] = join(lanes[lane], term(first + lane));
+        }
+    }
+    for at in whole..count {
+        lanes[at - whole] = join(lanes[at - whole], term(at));
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    join(join(join(a, e), join(c, g)), join(join(b, f), join(d, h)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folds_take_every_term_once() {
+        let term = |i: usize| ((i * 7 + 3) % 11) as f64 - 5.0;
+        for count in [0, 1, 7, 8, 9, 40, 101] {
+            let plain: Vec<f64> = (0..count).map(term).collect();
+            assert_eq!(sum_of(count, term), plain.iter().sum::<f64>());
+            assert_eq!(
+                largest_of(count, term),
+                plain.iter().copied().fold(0.0, f64::max)
+            );
+            let smallest = plain.iter().copied().fold(f64::INFINITY, f64::min);
+            assert_eq!(smallest_of(count, term), smallest);
+        }
+    }
+
+    #[test]
+    fn a_nan_survives_a_sum_and_is_no_largest() {
+        let term = |i: usize| if i == 13 { f64::NAN } else { i as f64 };
+        assert!(sum_of(20, term).is_nan());
+        assert_eq!(largest_of(20, term), 19.0);
+        assert_eq!(smallest_of(20, term), 0.0);
+    }
+}

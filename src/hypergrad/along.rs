@@ -18,6 +18,7 @@ use crate::map::spectrum::Step;
 use crate::path::{self, Arrival, CriterionColumns, PathSettings, RestrictedMethod};
 use crate::penalty::{self, Penalty};
 use crate::problem::{Point, Problem};
+use crate::real::sum_of;
 
 use super::diagnose::Evidence;
 use super::evaluate::{Differentiated, WarmStart};
@@ -167,21 +168,19 @@ impl At<'_> {
             *u -= gamma * l2 * (w[j] - self.center(j));
         }
         let mut mask = vec![true; u.len()];
-        let mut square = 0.0;
         let is_non_negative = self.problem.penalty == Penalty::NonNegative;
+        // Φ(w), which is u where nothing is penalised.
+        let mut image = u.clone();
         for (j, &t) in thresholds.iter().enumerate() {
-            let image = if is_non_negative {
+            image[j] = if is_non_negative {
                 mask[j] = u[j] > t;
                 penalty::positive_threshold(u[j], t)
             } else {
                 mask[j] = penalty::soft_threshold_derivative(u[j], t);
                 penalty::soft_threshold(u[j], t)
             };
-            square += (image - w[j]).powi(2);
         }
-        for j in thresholds.len()..u.len() {
-            square += (u[j] - w[j]).powi(2);
-        }
+        let square = sum_of(w.len(), |j| (image[j] - w[j]).powi(2));
         Forward {
             u,
             thresholds,
@@ -208,9 +207,10 @@ impl At<'_> {
         };
         let gamma = self.step.gamma;
         let limits = (self.settings.tolerance, self.settings.max_steps);
-        let solved = self
+        let right = (&forward.mask[..], criterion_gradient);
+        let (solved, image) = self
             .arrival
-            .adjoint(criterion_gradient, gamma, method, limits, self.control);
+            .adjoint(right, gamma, method, limits, self.control);
         differentiated.singular = solved.singular;
         if solved.singular {
             return differentiated;
@@ -220,7 +220,6 @@ impl At<'_> {
             steps: solved.steps,
         };
         let (z, mask) = (solved.z, &forward.mask);
-        let image = self.arrival.hessian_product(&z);
         let v: Vec<f64> = (0..z.len())
             .map(|j| {
                 if mask[j] {
@@ -230,13 +229,12 @@ impl At<'_> {
                 }
             })
             .collect();
-        let norm =
-            |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt();
-        let rho = norm(&mut (0..z.len()).map(|j| {
+        let rho = sum_of(z.len(), |j| {
             let through = if mask[j] { v[j] } else { 0.0 };
-            v[j] - (through - gamma * image[j]) - criterion_gradient[j]
-        }));
-        let scale = norm(&mut criterion_gradient.iter().copied());
+            (v[j] - (through - gamma * image[j]) - criterion_gradient[j]).powi(2)
+        })
+        .sqrt();
+        let scale = sum_of(z.len(), |j| criterion_gradient[j].powi(2)).sqrt();
         differentiated.linear_residual = Some(if rho == 0.0 { 0.0 } else { rho / scale });
         let sums = self.sums(forward, &v);
         differentiated.hypergradient = Some(sums.finish(self.problem));
@@ -263,12 +261,11 @@ impl At<'_> {
                 Penalty::Weighted { .. } => {
                     l1.iter_mut().enumerate().for_each(|(j, l1)| *l1 = part(j));
                 }
-                _ => l1[0] = (0..penalized).map(part).sum(),
+                _ => l1[0] = sum_of(penalized, part),
             }
         }
         if let Some(l2) = sums.part_mut(Wrt::L2) {
-            let sum: f64 = (0..penalized).map(|j| (w[j] - self.center(j)) * z(j)).sum();
-            l2[0] = -gamma * sum;
+            l2[0] = -gamma * sum_of(penalized, |j| (w[j] - self.center(j)) * z(j));
         }
         if let Some(prior) = sums.part_mut(Wrt::Prior) {
             for (j, prior) in prior.iter_mut().enumerate() {

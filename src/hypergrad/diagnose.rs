@@ -3,6 +3,7 @@
 use crate::loss::{Loss, softmax};
 use crate::penalty::Penalty;
 use crate::problem::{Point, Problem};
+use crate::real::{largest_of, smallest_of, sum_of};
 
 /// What one point's diagnostics are computed from.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +35,7 @@ impl Evidence<'_> {
     #[must_use]
     pub fn objective(&self) -> f64 {
         let penalized = self.problem.penalized();
-        let ridge: f64 = (0..penalized)
-            .map(|j| (self.w[j] - self.prior(j)).powi(2))
-            .sum();
+        let ridge = sum_of(penalized, |j| (self.w[j] - self.prior(j)).powi(2));
         self.loss + 0.5 * self.point.l2 * ridge + self.penalty()
     }
 
@@ -48,11 +47,7 @@ impl Evidence<'_> {
                 .map(|g| strengths[g] * norm(groups.members(g), self.w))
                 .sum(),
             Penalty::Box { .. } => 0.0,
-            _ => strengths
-                .iter()
-                .zip(&self.w[..penalized])
-                .map(|(l1, w)| l1 * w.abs())
-                .sum(),
+            _ => sum_of(penalized, |j| strengths[j] * self.w[j].abs()),
         }
     }
 
@@ -80,20 +75,16 @@ impl Evidence<'_> {
             Penalty::Group { groups, .. } => (0..groups.len())
                 .map(|g| (norm(groups.members(g), self.u) - threshold(strengths[g])).abs())
                 .fold(f64::INFINITY, f64::min),
-            Penalty::Box { lower, upper } => penalized
-                .iter()
-                .map(|u| (u - lower).abs().min((u - upper).abs()))
-                .fold(f64::INFINITY, f64::min),
-            Penalty::NonNegative => penalized
-                .iter()
-                .zip(&strengths)
-                .map(|(u, l1)| (u - self.gamma * l1).abs())
-                .fold(f64::INFINITY, f64::min),
-            _ => penalized
-                .iter()
-                .zip(&strengths)
-                .map(|(u, &l1)| (u.abs() - threshold(l1)).abs())
-                .fold(f64::INFINITY, f64::min),
+            Penalty::Box { lower, upper } => smallest_of(penalized.len(), |j| {
+                let u = penalized[j];
+                (u - lower).abs().min((u - upper).abs())
+            }),
+            Penalty::NonNegative => smallest_of(penalized.len(), |j| {
+                (penalized[j] - self.gamma * strengths[j]).abs()
+            }),
+            _ => smallest_of(penalized.len(), |j| {
+                (penalized[j].abs() - threshold(strengths[j])).abs()
+            }),
         };
         prox.min(self.loss_kink()) / self.gamma
     }
@@ -156,17 +147,9 @@ impl Evidence<'_> {
         let loss: f64 = match self.problem.loss {
             Loss::Quadratic => return 1.0,
             Loss::Multinomial => (self.problem.classes as f64).ln(),
-            loss => {
-                y.iter()
-                    .zip(&sample.weights)
-                    .map(|(&y, s)| s * loss.value(0.0, y))
-                    .sum::<f64>()
-                    / n
-            }
+            loss => sum_of(y.len(), |i| sample.weights[i] * loss.value(0.0, y[i])) / n,
         };
-        let prior: f64 = (0..self.problem.penalized())
-            .map(|j| self.prior(j).powi(2))
-            .sum();
+        let prior = sum_of(self.problem.penalized(), |j| self.prior(j).powi(2));
         loss + 0.5 * self.point.l2 * prior
     }
 
@@ -297,12 +280,10 @@ impl Evidence<'_> {
                 .map(|g| ratio(norm(groups.members(g), correlation), strengths[g]))
                 .fold(1.0, f64::min),
             Penalty::Box { .. } => 1.0,
-            Penalty::NonNegative => (0..penalized)
-                .map(|j| ratio(-correlation[j], strengths[j]))
-                .fold(1.0, f64::min),
-            _ => (0..penalized)
-                .map(|j| ratio(correlation[j].abs(), strengths[j]))
-                .fold(1.0, f64::min),
+            Penalty::NonNegative => {
+                smallest_of(penalized, |j| ratio(-correlation[j], strengths[j])).min(1.0)
+            }
+            _ => smallest_of(penalized, |j| ratio(correlation[j].abs(), strengths[j])).min(1.0),
         }
     }
 
@@ -311,22 +292,21 @@ impl Evidence<'_> {
         let sample = &self.problem.train;
         let (c, y) = (self.problem.classes, &sample.targets[self.point.target]);
         let entropy = |p: f64| if p > 0.0 { p * p.ln() } else { 0.0 };
-        let mut total = 0.0;
-        for (i, row) in t.chunks_exact(c).enumerate() {
-            let (t, y) = (row[0], y[i]);
-            total += sample.weights[i]
-                * match self.problem.loss {
-                    Loss::Squared | Loss::Huber { .. } => 0.5 * t * t + t * y,
-                    Loss::Logistic => entropy(-t * y) + entropy(1.0 + t * y),
-                    Loss::SquaredHinge => 0.5 * t * t + t * y,
-                    Loss::Multinomial => row
-                        .iter()
-                        .enumerate()
-                        .map(|(k, t)| entropy(t + f64::from(u8::from(y as usize == k))))
-                        .sum(),
-                    Loss::Quadratic => return None,
-                };
-        }
+        let total = match self.problem.loss {
+            Loss::Squared | Loss::Huber { .. } | Loss::SquaredHinge => sum_of(t.len(), |i| {
+                sample.weights[i] * (0.5 * t[i] * t[i] + t[i] * y[i])
+            }),
+            Loss::Logistic => sum_of(t.len(), |i| {
+                sample.weights[i] * (entropy(-t[i] * y[i]) + entropy(1.0 + t[i] * y[i]))
+            }),
+            Loss::Multinomial => sum_of(sample.rows(), |i| {
+                let row = t[i * c..(i + 1) * c].iter().enumerate();
+                let probability =
+                    |(k, t): (usize, &f64)| t + f64::from(u8::from(y[i] as usize == k));
+                sample.weights[i] * row.map(|at| entropy(probability(at))).sum::<f64>()
+            }),
+            Loss::Quadratic => return None,
+        };
         Some(total / sample.rows() as f64)
     }
 
@@ -338,18 +318,18 @@ impl Evidence<'_> {
             .map(|j| l2 * self.prior(j) - correlation[j])
             .collect();
         // Rounding of a value that is exactly on the ball.
-        let slack = 1e-12
-            * a.iter()
-                .fold(f64::MIN_POSITIVE, |largest, a| largest.max(a.abs()));
+        let slack = 1e-12 * largest_of(penalized, |j| a[j].abs()).max(f64::MIN_POSITIVE);
         let beyond = |a: f64, l1: f64| {
             let excess = (a - l1).max(0.0);
             if l2 > 0.0 {
-                Some(excess * excess / (2.0 * l2))
+                excess * excess / (2.0 * l2)
+            } else if excess <= slack {
+                0.0
             } else {
-                (excess <= slack).then_some(0.0)
+                f64::INFINITY
             }
         };
-        let total: Option<f64> = match &self.problem.penalty {
+        let total: f64 = match &self.problem.penalty {
             Penalty::Group { groups, .. } => (0..groups.len())
                 .map(|g| beyond(norm(groups.members(g), &a), strengths[g]))
                 .sum(),
@@ -365,23 +345,14 @@ impl Evidence<'_> {
                     } else {
                         0.0f64.clamp(*lower, *upper)
                     };
-                    let value = a * best - 0.5 * l2 * best * best;
-                    value.is_finite().then_some(value)
+                    a * best - 0.5 * l2 * best * best
                 })
                 .sum(),
-            Penalty::NonNegative => a
-                .iter()
-                .zip(&strengths)
-                .map(|(&a, &l1)| beyond(a, l1))
-                .sum(),
-            _ => a
-                .iter()
-                .zip(&strengths)
-                .map(|(a, &l1)| beyond(a.abs(), l1))
-                .sum(),
+            Penalty::NonNegative => sum_of(penalized, |j| beyond(a[j], strengths[j])),
+            _ => sum_of(penalized, |j| beyond(a[j].abs(), strengths[j])),
         };
-        let prior: f64 = (0..penalized).map(|j| self.prior(j).powi(2)).sum();
-        total.map(|total| total - 0.5 * l2 * prior)
+        let prior = sum_of(penalized, |j| self.prior(j).powi(2));
+        total.is_finite().then(|| total - 0.5 * l2 * prior)
     }
 }
 

@@ -10,7 +10,9 @@
 //! and γ = 1/hi, q = 1 where lo = 0. Columns that are centred by the weighted means are orthogonal
 //! to the intercept's, whose eigenvalue is then 1 and takes no λ₂.
 
-use faer::{Mat, Side};
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::linalg::evd::tridiag::{tridiag_in_place, tridiag_in_place_scratch};
+use faer::{Mat, Par};
 use pulp::{Simd, WithSimd};
 
 use crate::data::{Dense, Design, Matrix};
@@ -262,10 +264,30 @@ fn extremes_of_symmetric(design: &Design) -> (f64, f64, SpectrumSource) {
 }
 
 fn extremes(matrix: &Mat<f64>) -> Option<(f64, f64)> {
-    let eigenvalues = matrix.self_adjoint_eigenvalues(Side::Lower).ok()?;
-    let largest = eigenvalues.iter().copied().fold(0.0, f64::max);
-    let smallest = eigenvalues.iter().copied().fold(f64::INFINITY, f64::min);
-    Some((largest, smallest))
+    let size = matrix.nrows();
+    if size == 0 || !matrix.norm_l2().is_finite() {
+        return None;
+    }
+    // Only the two ends of the tridiagonal form's spectrum are wanted: bisection has them sooner than
+    // QR steps have all.
+    let mut reduced = matrix.clone();
+    let mut reflectors = Mat::zeros(1, size - 1);
+    let scratch = tridiag_in_place_scratch::<f64>(size, Par::Seq, Default::default());
+    tridiag_in_place(
+        reduced.as_mut(),
+        reflectors.as_mut(),
+        Par::Seq,
+        MemStack::new(&mut MemBuffer::new(scratch)),
+        Default::default(),
+    );
+    let mut diagonal: Vec<f64> = (0..size).map(|i| reduced[(i, i)]).collect();
+    let off: Vec<f64> = (1..size).map(|i| reduced[(i, i - 1)].abs()).collect();
+    let low = diagonal.iter().copied().fold(f64::INFINITY, f64::min);
+    let high = diagonal.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let largest = largest_of_tridiagonal(&diagonal, &off, high);
+    diagonal.iter_mut().for_each(|entry| *entry = -*entry);
+    let smallest = -largest_of_tridiagonal(&diagonal, &off, -low);
+    Some((largest.max(0.0), smallest))
 }
 
 /// The largest eigenvalue of a positive semidefinite matrix with a margin of 1 %, from a fixed start

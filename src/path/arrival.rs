@@ -5,13 +5,13 @@
 use crate::control::Control;
 use crate::kinds::Status;
 use crate::problem::{Point, Problem};
-use crate::real::Real;
+use crate::real::{Real, widen};
 
 use super::linear::Limits;
 use super::regularizer::Regularizer;
 use super::restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, System};
 use super::smooth::{Parts, Smooth};
-use super::vector::add_columns;
+use super::vector::{add_columns, positions};
 use super::walk::{End, Walk};
 use super::{LARGEST_RETAINED_SUPPORT, PathSolution};
 
@@ -65,25 +65,28 @@ impl<R: Real> Arrival<'_, R> {
     }
 
     /// z of the adjoint, as [`solve_restricted`](super::solve_restricted) has it, for a criterion with
-    /// this gradient and the step γ.
+    /// this gradient, the step γ and the range of D, one flag a coordinate; and (∇²loss + λ₂)z.
+    ///
+    /// Not for groups, whose system is not one of flags.
     #[must_use]
     pub fn adjoint(
         &self,
-        criterion_gradient: &[f64],
+        (mask, criterion_gradient): (&[bool], &[f64]),
         step: f64,
         method: RestrictedMethod,
         (tolerance, max_steps): (Option<f64>, usize),
         control: &Control,
-    ) -> RestrictedSolution<R> {
+    ) -> (RestrictedSolution<R>, Vec<f64>) {
         let walk = self.walk;
         let curvature = walk.smooth.curvature(&walk.z, walk.target, 0.0);
-        let system = System::new(
+        let mut range = Vec::new();
+        positions(mask.len(), |j| mask[j], &mut range);
+        let system = System::on(
             walk.smooth,
             self.regularizer,
             walk.w.clone(),
-            &walk.gradient,
+            range,
             curvature,
-            step,
         );
         let rhs: Vec<f64> = system
             .set
@@ -95,12 +98,18 @@ impl<R: Real> Arrival<'_, R> {
             max_steps,
             control,
         };
-        system.solve(&rhs, self.end.factor.as_ref(), method, &limits)
+        let mut image = Vec::new();
+        let factor = self.end.factor.as_ref();
+        let solved = system.solve(&rhs, factor, method, &limits, &mut image);
+        if image.is_empty() {
+            image = self.hessian_product(&solved.z);
+        }
+        (solved, image)
     }
 
     /// (∇²loss + λ₂)x at the solution, p entries.
-    #[must_use]
-    pub fn hessian_product(&self, x: &[f64]) -> Vec<f64> {
+    fn hessian_product(&self, x: &[R]) -> Vec<f64> {
+        let x = &widen(x);
         let walk = self.walk;
         let smooth = walk.smooth;
         let mut product = vec![0.0; smooth.p];
@@ -123,10 +132,13 @@ impl<R: Real> Arrival<'_, R> {
     /// `largest` entries.
     pub(super) fn take_solution(&mut self, largest: usize) -> PathSolution<R> {
         let (l2, w) = (self.point.l2, &self.walk.w);
-        let factor = self.end.factor.take_if(|k| {
+        let mut factor = self.end.factor.take_if(|k| {
             let support = k.set.len();
             support <= LARGEST_RETAINED_SUPPORT && support * support <= largest
         });
+        if let Some(k) = &mut factor {
+            k.factor.shrink_to_fit();
+        }
         PathSolution {
             w: w.iter().map(|&w| R::of(w)).collect(),
             status: self.end.status,
@@ -140,6 +152,8 @@ impl<R: Real> Arrival<'_, R> {
 #[derive(Debug, Clone)]
 pub struct CriterionColumns {
     parts: Parts<f64>,
+    /// Per target the gradient at w = 0, where the Hessian is formed.
+    origins: Vec<Vec<f64>>,
 }
 
 impl CriterionColumns {
@@ -148,9 +162,18 @@ impl CriterionColumns {
     pub fn new(problem: &Problem) -> Self {
         let criterion = &problem.criterion;
         let (sample, loss) = (&criterion.sample, criterion.loss);
-        Self {
-            parts: Parts::new(sample, loss, problem.classes, false),
-        }
+        let parts = Parts::new(sample, loss, problem.classes, true);
+        let smooth = Smooth::new(sample, loss, problem.classes, &parts);
+        let rows = smooth.rows() * smooth.classes;
+        let origin = |target: usize| {
+            let (mut residuals, mut gradient) = (vec![0.0; rows], vec![0.0; smooth.p]);
+            smooth.residuals(&vec![0.0; rows], target, &mut residuals);
+            smooth.gradient(&residuals, &mut gradient);
+            gradient
+        };
+        let targets = smooth.hessian_in_full().map_or(0, |_| sample.targets.len());
+        let origins = (0..targets).map(origin).collect();
+        Self { parts, origins }
     }
 
     /// E(w) and ∂₁E, p entries, at scaled coefficients w.
@@ -160,11 +183,18 @@ impl CriterionColumns {
         let (sample, loss) = (&criterion.sample, criterion.loss);
         let smooth = Smooth::new(sample, loss, problem.classes, &self.parts);
         let rows = smooth.rows() * smooth.classes;
-        let (mut z, mut residuals) = (vec![0.0; rows], vec![0.0; rows]);
-        let mut gradient = vec![0.0; smooth.p];
+        let mut z = vec![0.0; rows];
         smooth.predictors(w, &mut z);
-        smooth.residuals(&z, target, &mut residuals);
-        smooth.gradient(&residuals, &mut gradient);
+        let mut gradient;
+        if let Some(hessian) = smooth.hessian_in_full() {
+            gradient = self.origins[target].clone();
+            add_columns(hessian, w, &mut gradient);
+        } else {
+            gradient = vec![0.0; smooth.p];
+            let mut residuals = vec![0.0; rows];
+            smooth.residuals(&z, target, &mut residuals);
+            smooth.gradient(&residuals, &mut gradient);
+        }
         gradient.iter_mut().for_each(|g| *g *= criterion.sign);
         let value = smooth.value(w, &z, target);
         (criterion.sign * value, gradient)

@@ -7,8 +7,8 @@ use crate::data::design::Design;
 use crate::data::matrix::Matrix;
 use crate::real::Real;
 
-use super::products::TransposedProduct;
-use super::vector::{WIDTH, axpy_wide, in_f64, inner, vectorized};
+use super::products::{TransposedProduct, WeightedColumns};
+use super::vector::{WIDTH, axpy_wide, in_f64, inner, positions, vectorized};
 
 /// Rows that are turned into columns together.
 const TILE: usize = 16;
@@ -187,13 +187,29 @@ impl<R: Real> Columns<R> {
         match &self.storage {
             Storage::Dense(dense) => {
                 let rows = self.rows;
-                let used: Vec<usize> = (0..self.count).filter(|&j| w(j) != 0.0).collect();
+                let mut used = Vec::new();
+                positions(self.count, |j| w(j) != 0.0, &mut used);
+                if let Some(values) = in_f64(&dense.values) {
+                    let weights: Vec<f64> = used.iter().map(|&j| w(j as usize)).collect();
+                    pulp::Arch::new().dispatch(WeightedColumns {
+                        values,
+                        rows,
+                        columns: &used,
+                        weights: &weights,
+                        height: |j| dense.heights[j],
+                        out,
+                    });
+                    return;
+                }
                 vectorized(
                     #[inline(always)]
                     || {
                         let mut at = 0;
                         while at + 4 <= used.len() {
-                            let js = [used[at], used[at + 1], used[at + 2], used[at + 3]];
+                            let js = [0, 1, 2, 3].map(
+                                #[inline(always)]
+                                |k: usize| used[at + k] as usize,
+                            );
                             let mut height = 0;
                             for j in js {
                                 height = height.max(dense.heights[j]);
@@ -211,6 +227,7 @@ impl<R: Real> Columns<R> {
                             at += 4;
                         }
                         for &j in &used[at..] {
+                            let j = j as usize;
                             axpy_wide(w(j), dense.column(j, rows), out);
                         }
                     },

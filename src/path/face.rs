@@ -12,20 +12,21 @@ use super::vector::{axpy, inner, vectorized};
 pub(super) struct FaceFactor<R> {
     /// The free positions, ascending.
     pub(super) set: Vec<u32>,
-    /// Column-major; the lower triangle holds L.
+    /// As [`cholesky::factor`] leaves it.
     pub(super) factor: Vec<R>,
-    /// The Frobenius norm of the system.
+    /// A bound on the norm of the system: its Frobenius norm, or that of all coordinates' system.
     pub(super) size: f64,
 }
 
 /// The Frobenius norm of a symmetric matrix by its lower triangle.
 fn lower_norm<R: Real>(lower: &[R], m: usize) -> f64 {
+    let stride = cholesky::stride(m);
     let square = vectorized(
         #[inline(always)]
         || {
             let mut total = 0.0;
             for j in 0..m {
-                let column = &lower[j * m + j..(j + 1) * m];
+                let column = &lower[j * stride + j..j * stride + m];
                 let diagonal = column[0].to_f64();
                 total += 2.0 * inner(&column[1..], &column[1..]) + diagonal * diagonal;
             }
@@ -59,34 +60,38 @@ pub(super) enum Newton {
 
 impl<R: Real> Quadratic<'_, R> {
     /// The Hessian of everything on the face: H + λ₂, the curvature of group norms, and 11ᵀ on the
-    /// gauge; in the memory of `a`, whatever it holds.
+    /// gauge; columns a `stride` apart, in the memory of `a`, whatever it holds.
     pub(super) fn face_matrix(
         &self,
         face: &[Face],
         set: &[u32],
         triangle: Triangle,
-        mut a: Vec<R>,
+        (stride, mut a): (usize, Vec<R>),
     ) -> Vec<R> {
         let (m, s) = (self.m(), set.len());
-        a.resize(s * s, R::zero());
+        assert!(set.iter().all(|&j| (j as usize) < m));
+        a.resize(stride * s, R::zero());
         for (at, &j) in set.iter().enumerate() {
             let column = &self.hessian[j as usize * m..(j as usize + 1) * m];
             let first = match triangle {
                 Triangle::Both => 0,
                 Triangle::Lower => at,
             };
-            let own = &mut a[at * s + first..(at + 1) * s];
+            let (own, rest) = a[at * stride + first..(at + 1) * stride].split_at_mut(s - first);
+            rest.fill(R::zero());
             for (entry, &i) in own.iter_mut().zip(&set[first..]) {
-                *entry = column[i as usize];
+                // SAFETY: the column has m entries, and all of the set are below m. A check for every
+                // entry would cost as much as the entry.
+                *entry = unsafe { *column.get_unchecked(i as usize) };
             }
-            a[at * s + at] += self.ridge[j as usize];
+            a[at * stride + at] += self.ridge[j as usize];
         }
         let is_wanted = |x: usize, y: usize| triangle == Triangle::Both || y >= x;
         if self.gauge.len() > 1 {
             for (x, &i) in set.iter().enumerate() {
                 for (y, &j) in set.iter().enumerate().filter(|&(y, _)| is_wanted(x, y)) {
                     if self.gauge.contains(&(i as usize)) && self.gauge.contains(&(j as usize)) {
-                        a[x * s + y] += R::one();
+                        a[x * stride + y] += R::one();
                     }
                 }
             }
@@ -105,9 +110,9 @@ impl<R: Real> Quadratic<'_, R> {
             for (&x, &i) in place.iter().zip(members) {
                 let unit = self.w[i as usize] / norm;
                 for (&y, &j) in place.iter().zip(members).filter(|&(&y, _)| is_wanted(x, y)) {
-                    a[x * s + y] -= scale * unit * (self.w[j as usize] / norm);
+                    a[x * stride + y] -= scale * unit * (self.w[j as usize] / norm);
                 }
-                a[x * s + x] += scale;
+                a[x * stride + x] += scale;
             }
         }
         a
@@ -164,8 +169,15 @@ impl<R: Real> Quadratic<'_, R> {
         last: Option<FaceFactor<R>>,
     ) -> Option<FaceFactor<R>> {
         let memory = last.map_or_else(|| std::mem::take(&mut self.spare), |last| last.factor);
-        let mut factor = self.face_matrix(face, set, Triangle::Lower, memory);
-        let size = lower_norm(&factor, set.len());
+        let stride = cholesky::stride(set.len());
+        let mut factor = self.face_matrix(face, set, Triangle::Lower, (stride, memory));
+        let size = match self.hessian_bound {
+            Some(bound) if self.separable => {
+                let ridge = set.iter().map(|&j| self.ridge[j as usize].to_f64());
+                bound + ridge.fold(0.0, f64::max) * (set.len() as f64).sqrt()
+            }
+            _ => lower_norm(&factor, set.len()),
+        };
         if !cholesky::factor(&mut factor, set.len()) {
             self.spare = factor;
             return None;

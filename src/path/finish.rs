@@ -74,7 +74,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 rho.push(R::of(value));
             }
             let size: f64 = f64::sqrt(size);
-            if refinement > 1 && (size <= 0.25 * rounding || size > 0.5 * last) {
+            if refinement > 0 && (size <= 0.25 * rounding || size > 0.5 * last) {
                 break;
             }
             last = size;
@@ -173,7 +173,8 @@ impl<R: Real> Walk<'_, '_, R> {
             &self.gradient,
         );
         let all: Vec<u32> = (0..face.len() as u32).collect();
-        let mut factor = model.face_matrix(&vec![2; face.len()], &all, Triangle::Lower, Vec::new());
+        let memory = (cholesky::stride(face.len()), Vec::new());
+        let mut factor = model.face_matrix(&vec![2; face.len()], &all, Triangle::Lower, memory);
         if cholesky::factor(&mut factor, face.len()) {
             for _ in 0..3 {
                 let rho = self.face_residual(regularizer);

@@ -23,6 +23,8 @@ pub(super) struct Refined {
     pub(super) x: Vec<f64>,
     pub(super) steps: usize,
     pub(super) status: Status,
+    /// The last product that was formed is that of `x`.
+    pub(super) is_last: bool,
 }
 
 /// x ← x + solve(b − Ax), until the recomputed residual meets its goal or falls no further.
@@ -33,7 +35,7 @@ pub(super) fn refine(
     size: f64,
     epsilon: f64,
     limits: &Limits<'_>,
-    product: impl Fn(&[f64], &mut [f64]),
+    mut product: impl FnMut(&[f64], &mut [f64]),
     mut solve: impl FnMut(&[f64], &mut [f64], usize) -> usize,
 ) -> Refined {
     let m = rhs.len();
@@ -42,7 +44,7 @@ pub(super) fn refine(
     let scale = norm(rhs);
     let mut best = (f64::INFINITY, x.clone());
     let mut steps = 0;
-    let mut spent = false;
+    let (mut spent, mut is_last) = (false, false);
     for cycle in 0..=CYCLES {
         steps += solve(&r, &mut step, limits.max_steps - steps);
         for (x, step) in x.iter_mut().zip(&step) {
@@ -58,10 +60,12 @@ pub(super) fn refine(
                 x,
                 steps,
                 status: Status::NonFinite,
+                is_last: true,
             };
         }
         let improved = residual < 0.5 * best.0;
-        if residual < best.0 {
+        is_last = residual < best.0;
+        if is_last {
             best = (residual, x.clone());
         }
         spent = steps >= limits.max_steps || limits.control.should_stop();
@@ -85,7 +89,12 @@ pub(super) fn refine(
     } else {
         Status::Stalled
     };
-    Refined { x, steps, status }
+    Refined {
+        x,
+        steps,
+        status,
+        is_last,
+    }
 }
 
 /// Preconditioned conjugate gradient in `f64`; returns the number of products.

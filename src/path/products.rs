@@ -72,6 +72,75 @@ impl<C: Fn(usize) -> usize> TransposedProduct<'_, C> {
     }
 }
 
+/// y ← y + Σ_k x_k a_k over some columns a of a column-major matrix, which are zero from a height on.
+///
+/// Four columns at a time, so that y is read and written once for four of them.
+pub(super) struct WeightedColumns<'a, H> {
+    pub(super) values: &'a [f64],
+    pub(super) rows: usize,
+    /// Which columns.
+    pub(super) columns: &'a [u32],
+    /// One weight per column of these.
+    pub(super) weights: &'a [f64],
+    /// The height of a column of the matrix.
+    pub(super) height: H,
+    pub(super) out: &'a mut [f64],
+}
+
+impl<H: Fn(usize) -> usize> WithSimd for WeightedColumns<'_, H> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let whole = self.columns.len() / 4 * 4;
+        for first in (0..whole).step_by(4) {
+            self.add::<S, 4>(simd, first);
+        }
+        for at in whole..self.columns.len() {
+            self.add::<S, 1>(simd, at);
+        }
+    }
+}
+
+impl<H: Fn(usize) -> usize> WeightedColumns<'_, H> {
+    #[inline(always)]
+    fn add<S: Simd, const COUNT: usize>(&mut self, simd: S, first: usize) {
+        let mut weights = [simd.splat_f64s(0.0); COUNT];
+        let mut starts = [0; COUNT];
+        let mut height = 0;
+        for k in 0..COUNT {
+            let j = self.columns[first + k] as usize;
+            weights[k] = simd.splat_f64s(self.weights[first + k]);
+            starts[k] = j * self.rows;
+            height = height.max((self.height)(j));
+        }
+        let mut columns: [(&[S::f64s], &[f64]); COUNT] = [(&[], &[]); COUNT];
+        for k in 0..COUNT {
+            columns[k] = S::as_simd_f64s(&self.values[starts[k]..starts[k] + height]);
+        }
+        let (out, out_rest) = S::as_mut_simd_f64s(&mut self.out[..height]);
+        let columns = columns.map(
+            #[inline(always)]
+            |(whole, rest)| (&whole[..out.len()], rest),
+        );
+        for i in 0..out.len() {
+            let mut sum = out[i];
+            for k in 0..COUNT {
+                sum = simd.mul_add_e_f64s(columns[k].0[i], weights[k], sum);
+            }
+            out[i] = sum;
+        }
+        if !out_rest.is_empty() {
+            let mut sum = simd.partial_load_f64s(out_rest);
+            for k in 0..COUNT {
+                let column = simd.partial_load_f64s(columns[k].1);
+                sum = simd.mul_add_e_f64s(column, weights[k], sum);
+            }
+            simd.partial_store_f64s(out_rest, sum);
+        }
+    }
+}
+
 /// The products of the `wanted` columns of a column-major matrix with all m of them, into the rows
 /// and columns of an m × m matrix that are theirs.
 #[allow(clippy::ptr_arg)] // only a sized type can be asked what it is
@@ -178,6 +247,36 @@ impl CrossProducts<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn weighted_columns_are_plain_sums_down_to_their_heights() {
+        let number = |at: usize| ((at * 7919 + 13) % 1009) as f64 / 500.0 - 1.0;
+        for (rows, count) in [(1, 1), (5, 3), (16, 4), (37, 9), (100, 14)] {
+            let height = |j: usize| (3 * j + 1).min(rows);
+            let entry = |at: usize| {
+                let (j, i) = (at / rows, at % rows);
+                if i < height(j) { number(at) } else { 0.0 }
+            };
+            let values: Vec<f64> = (0..rows * count).map(entry).collect();
+            let columns: Vec<u32> = (0..count as u32).filter(|j| j % 4 != 2).collect();
+            let weights: Vec<f64> = columns.iter().map(|&j| number(j as usize + 77)).collect();
+            let start: Vec<f64> = (0..rows).map(|i| number(i + 5)).collect();
+            let mut out = start.clone();
+            pulp::Arch::new().dispatch(WeightedColumns {
+                values: &values,
+                rows,
+                columns: &columns,
+                weights: &weights,
+                height,
+                out: &mut out,
+            });
+            for i in 0..rows {
+                let terms = columns.iter().zip(&weights);
+                let sum: f64 = terms.map(|(&j, x)| x * values[j as usize * rows + i]).sum();
+                assert!((out[i] - start[i] - sum).abs() < 1e-13 * count as f64);
+            }
+        }
+    }
 
     #[test]
     fn cross_products_are_plain_sums_and_the_same_bits_in_any_company() {

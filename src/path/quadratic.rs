@@ -16,7 +16,7 @@ use crate::real::Real;
 
 use super::face::{FaceFactor, Newton};
 use super::regularizer::{Face, Rule};
-use super::vector::{axpy, exceeds, vectorized};
+use super::vector::{axpy, exceeds, positions, vectorized};
 
 /// Free coordinates up to which Newton steps are by Cholesky inside coordinate descent.
 pub(super) const LARGEST_CHOLESKY: usize = 2000;
@@ -41,6 +41,8 @@ pub(super) struct Quadratic<'h, R: Real> {
     pub(super) separable: bool,
     /// The block of every position.
     pub(super) rule_of: Cow<'h, [u32]>,
+    /// A bound on the norm of the Hessian and of all its restrictions, where one is known.
+    pub(super) hessian_bound: Option<f64>,
     /// Memory for the next factor.
     pub(super) spare: Vec<R>,
     /// Positions of multinomial intercepts, whose common shift is a gauge.
@@ -292,12 +294,13 @@ impl<R: Real> Quadratic<'_, R> {
                 if change <= tolerance || minimum.epochs >= most {
                     break;
                 }
-                free.clear();
-                free.extend(all.iter().filter(|&&b| {
-                    self.members[self.block(b as usize)]
-                        .iter()
-                        .any(|&j| face[j as usize] != 0)
-                }));
+                if self.separable {
+                    positions(self.m(), |j| face[j] != 0, &mut free);
+                } else {
+                    let is_free = |&j: &u32| face[j as usize] != 0;
+                    let is_wanted = |b| self.members[self.block(b)].iter().any(is_free);
+                    positions(all.len(), is_wanted, &mut free);
+                }
                 std::mem::swap(&mut previous, &mut face);
                 change = self.epoch(&free, &bounds, &mut scratch);
                 minimum.epochs += 1;
@@ -307,8 +310,7 @@ impl<R: Real> Quadratic<'_, R> {
                 }
             }
             patience = (patience * 2).min(64);
-            set.clear();
-            set.extend((0..self.m() as u32).filter(|&j| face[j as usize] != 0));
+            positions(self.m(), |j| face[j] != 0, &mut set);
             if hasty && face == previous && !set.is_empty() && set.len() <= LARGEST_CHOLESKY {
                 minimum.factor = self.factored(&face, &set, minimum.factor);
                 minimum.singular = minimum.factor.is_none();
@@ -335,8 +337,7 @@ impl<R: Real> Quadratic<'_, R> {
                     Newton::Shortened => {
                         exact = false;
                         self.face(&mut face);
-                        set.clear();
-                        set.extend((0..self.m() as u32).filter(|&j| face[j as usize] != 0));
+                        positions(self.m(), |j| face[j] != 0, &mut set);
                         if drops > 0 {
                             drops -= 1;
                             rounds += 1;

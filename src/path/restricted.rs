@@ -29,7 +29,7 @@ use super::quadratic::LARGEST_CHOLESKY;
 use super::regularizer::{Regularizer, Rule, group_norm};
 use super::rows::FaceHessian;
 use super::smooth::{Curvature, Smooth};
-use super::vector::{add_columns, inner, vectorized};
+use super::vector::{add_columns, add_columns_of, inner, vectorized};
 use super::walk::quadratic_model;
 
 /// The factored system on the support of a point of a quadratic loss.
@@ -160,12 +160,13 @@ pub fn solve_restricted<R: Real>(
             .collect();
         let known = factors.and_then(|f| f[at]);
         let factor = known.filter(|f| f.l2 == points[at].l2).map(|f| &f.face);
+        let mut image = Vec::new();
         let limits = Limits {
             tolerance,
             max_steps,
             control,
         };
-        system.solve(&rhs, factor, method, &limits)
+        system.solve(&rhs, factor, method, &limits, &mut image)
     };
     Ok((0..points.len()).into_par_iter().map(solve_point).collect())
 }
@@ -249,8 +250,19 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
                 })),
             }
         }
-        set.retain(|&j| regularizer.ridge(j as usize) > 0.0 || !smooth.is_zero_column(j as usize));
         set.sort_unstable();
+        Self::on(smooth, regularizer, w, set, curvature)
+    }
+
+    /// The system at w on the coordinates `set`, ascending, less those that appear nowhere.
+    pub(super) fn on(
+        smooth: &'a Smooth<'p, R>,
+        regularizer: &'a Regularizer<'a>,
+        w: Vec<f64>,
+        mut set: Vec<u32>,
+        curvature: Curvature,
+    ) -> Self {
+        set.retain(|&j| regularizer.ridge(j as usize) > 0.0 || !smooth.is_zero_column(j as usize));
         Self {
             smooth,
             regularizer,
@@ -280,15 +292,18 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     }
 
     /// The adjoint for the right-hand side ∂₁E/γ on R; `factor` is that of a quadratic loss at this
-    /// point's λ₂, if known.
+    /// point's λ₂, if known. Where the product with the full Hessian was formed for it, `image` is
+    /// (∇²loss + λ₂)z, p entries, afterwards; else it is empty.
     pub(super) fn solve(
         &self,
         rhs: &[f64],
         factor: Option<&FaceFactor<R>>,
         method: RestrictedMethod,
         limits: &Limits<'_>,
+        image: &mut Vec<f64>,
     ) -> RestrictedSolution<R> {
         let m = self.set.len();
+        image.clear();
         if rhs.iter().chain(&self.w).any(|v| !v.is_finite()) {
             return self.outcome(&vec![f64::NAN; m], 0, Status::NonFinite, false);
         }
@@ -311,7 +326,11 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
                     #[inline(always)]
                     || inner(&formed, &formed),
                 );
-                let mut lower = formed.clone();
+                let mut lower = Vec::with_capacity(cholesky::stride(m) * m);
+                for column in formed.chunks_exact(m) {
+                    lower.extend_from_slice(column);
+                    lower.resize(lower.len() + cholesky::stride(m) - m, R::zero());
+                }
                 if !cholesky::factor(&mut lower, m) {
                     return self.outcome(&vec![0.0; m], 0, Status::Converged, true);
                 }
@@ -320,7 +339,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
             }
         };
         let epsilon = <R as num_traits::Float>::epsilon().to_f64();
-        let product = |x: &[f64], y: &mut [f64]| self.product(matrix, x, y);
+        let product = |x: &[f64], y: &mut [f64]| self.product(matrix, x, y, image);
         let refined = match (method, matrix) {
             (RestrictedMethod::Cg { preconditioner }, Some(matrix)) if !by_factor => {
                 let mut work = Cycle::new(matrix, m);
@@ -345,11 +364,15 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
                 })
             }
         };
+        if !refined.is_last {
+            image.clear();
+        }
         self.outcome(&refined.x, refined.steps, refined.status, false)
     }
 
-    /// y ← A x in `f64`: by the formed matrices where they have that precision, else by the rows.
-    fn product(&self, matrix: Option<&[R]>, x: &[f64], y: &mut [f64]) {
+    /// y ← A x in `f64`: by the formed matrices where they have that precision, else by the rows; the
+    /// product with the full Hessian, λ₂ included, is left in `image`.
+    fn product(&self, matrix: Option<&[R]>, x: &[f64], y: &mut [f64], image: &mut Vec<f64>) {
         let m = x.len();
         match (matrix, self.smooth.hessian_in_full()) {
             (Some(matrix), _) if R::NAME == "f64" => vectorized(
@@ -361,14 +384,13 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
                 },
             ),
             (None, Some(gram)) => {
-                let mut full = vec![0.0; self.smooth.p];
-                let mut product = vec![0.0; self.smooth.p];
-                for (&j, &x) in self.set.iter().zip(x) {
-                    full[j as usize] = x;
-                }
-                add_columns(gram, &full, &mut product);
+                image.clear();
+                image.resize(self.smooth.p, 0.0);
+                add_columns_of(gram, &self.set, x, image);
                 for ((y, &j), &x) in y.iter_mut().zip(&self.set).zip(x) {
-                    *y = product[j as usize] + self.regularizer.ridge(j as usize) * x;
+                    let j = j as usize;
+                    image[j] += self.regularizer.ridge(j) * x;
+                    *y = image[j];
                 }
             }
             _ => self.product_by_rows(x, y),
@@ -413,7 +435,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         );
         let all: Vec<u32> = (0..self.set.len() as u32).collect();
         let face = vec![2; self.set.len()];
-        model.face_matrix(&face, &all, Triangle::Both, Vec::new())
+        model.face_matrix(&face, &all, Triangle::Both, (self.set.len(), Vec::new()))
     }
 
     /// Conjugate gradient without forming the system.

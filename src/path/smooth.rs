@@ -10,7 +10,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 use crate::loss::Loss;
 use crate::loss::softmax;
 use crate::problem::{Problem, Sample};
-use crate::real::Real;
+use crate::real::{Real, sum_of};
 
 use super::columns::Columns;
 use super::products::cross_products;
@@ -29,10 +29,12 @@ pub(super) struct Parts<R> {
     pub(super) inverse_weight: Vec<f64>,
     /// Σ_i (s_i/n) x̂_ij² per column; for the quadratic form |Q_jj|.
     pub(super) square: Vec<f64>,
-    /// ‖x̂_j‖, the root of `square`.
+    /// Per coordinate ‖x̂_j‖ of its column, the root of `square`.
     pub(super) norm: Vec<f64>,
     /// The full Hessian of a quadratic loss, when it is small: p × p.
     pub(super) gram: Option<Vec<R>>,
+    /// Its Frobenius norm.
+    pub(super) gram_norm: f64,
 }
 
 /// A loss on rows.
@@ -131,15 +133,18 @@ impl<R: Real> Parts<R> {
             columns,
             weight,
             inverse_weight,
-            norm: square.iter().map(|square| square.sqrt()).collect(),
+            norm: (0..p).map(|j| square[j / classes].sqrt()).collect(),
             square,
             gram: None,
+            gram_norm: 0.0,
         };
         if allow_gram && loss.is_quadratic() && p <= FULL_GRAM_COORDINATES {
             let all: Vec<u32> = (0..p as u32).collect();
             let smooth = Smooth::new(sample, loss, classes, &parts);
             let curvature = smooth.curvature(&[], 0, 0.0);
-            parts.gram = Some(smooth.hessian(&all, &curvature));
+            let gram = smooth.hessian(&all, &curvature);
+            parts.gram_norm = sum_of(gram.len(), |at| gram[at].to_f64().powi(2)).sqrt();
+            parts.gram = Some(gram);
         }
         parts
     }
@@ -265,9 +270,10 @@ impl<'p, R: Real> Smooth<'p, R> {
                     self.parts.weight[i] * (softmax::softmax_in_place(&mut row) - class)
                 }))
             }
-            Loss::Squared => (0..n)
-                .map(|i| self.parts.weight[i] * self.loss.value(z[i], y[i]))
-                .sum(),
+            Loss::Squared => {
+                let weight = &self.parts.weight;
+                sum_of(n, |i| weight[i] * self.loss.value(z[i], y[i]))
+            }
             // A line search compares values to a few roundings; rows that are alike round alike, and
             // a plain sum of many of them is off by far more.
             loss => compensated_sum((0..n).map(|i| self.parts.weight[i] * loss.value(z[i], y[i]))),
@@ -453,7 +459,7 @@ impl<'p, R: Real> Smooth<'p, R> {
         scaled: impl Iterator<Item = (usize, &'r [R])>,
     ) -> Vec<R> {
         let n = self.rows();
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(n * scaled.size_hint().0);
         for (j, root) in scaled {
             let column = &values[j * n..(j + 1) * n];
             out.extend(column.iter().zip(root).map(|(&x, &r)| x * r));

@@ -5,6 +5,8 @@
 
 use crate::real::Real;
 
+use super::products::WeightedColumns;
+
 /// Entries that one wide register holds.
 pub(super) const WIDTH: usize = 8;
 /// Independent partial sums of a reduction: enough registers to hide the latency of an addition.
@@ -197,6 +199,20 @@ pub(super) fn compensated_sum(values: impl Iterator<Item = f64>) -> f64 {
     sum + lost
 }
 
+/// The places below `count` that are wanted, ascending, in the memory of `out`.
+///
+/// Without a branch: where a support has no pattern, every other guess of one is wrong.
+#[inline(always)]
+pub(super) fn positions(count: usize, wanted: impl Fn(usize) -> bool, out: &mut Vec<u32>) {
+    out.resize(count, 0);
+    let mut found = 0;
+    for at in 0..count {
+        out[found] = at as u32;
+        found += usize::from(wanted(at));
+    }
+    out.truncate(found);
+}
+
 /// ‖v‖₂ without overflow at the sizes that occur here.
 pub(super) fn norm(v: &[f64]) -> f64 {
     v.iter().map(|v| v * v).sum::<f64>().sqrt()
@@ -204,39 +220,43 @@ pub(super) fn norm(v: &[f64]) -> f64 {
 
 /// y ← y + A x for a symmetric matrix stored in full; entries of x that are zero cost nothing.
 ///
-/// Four columns at a time, so that y is read and written once for four of them.
+/// Like [`add_columns_of`].
 pub(super) fn add_columns(matrix: &[f64], x: &[f64], y: &mut [f64]) {
-    let p = y.len();
-    let used: Vec<usize> = (0..x.len()).filter(|&j| x[j] != 0.0).collect();
-    vectorized(
-        #[inline(always)]
-        || {
-            let mut at = 0;
-            while at + 4 <= used.len() {
-                let js = [used[at], used[at + 1], used[at + 2], used[at + 3]];
-                let [a, b, c, d] = js.map(
-                    #[inline(always)]
-                    |j: usize| &matrix[j * p..][..p],
-                );
-                let [xa, xb, xc, xd] = js.map(
-                    #[inline(always)]
-                    |j: usize| x[j],
-                );
-                for i in 0..p {
-                    y[i] += (a[i] * xa + b[i] * xb) + (c[i] * xc + d[i] * xd);
-                }
-                at += 4;
-            }
-            for &j in &used[at..] {
-                axpy(x[j], &matrix[j * p..(j + 1) * p], y);
-            }
-        },
-    );
+    let mut used = Vec::new();
+    positions(x.len(), |j| x[j] != 0.0, &mut used);
+    let packed: Vec<f64> = used.iter().map(|&j| x[j as usize]).collect();
+    add_columns_of(matrix, &used, &packed, y);
+}
+
+/// y ← y + Σ_k x_k A_{·j_k} for some columns j of a symmetric matrix stored in full.
+pub(super) fn add_columns_of(matrix: &[f64], columns: &[u32], x: &[f64], y: &mut [f64]) {
+    let rows = y.len();
+    pulp::Arch::new().dispatch(WeightedColumns {
+        values: matrix,
+        rows,
+        columns,
+        weights: x,
+        height: |_| rows,
+        out: y,
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn positions_are_those_wanted() {
+        let mut out = vec![7; 3];
+        for count in [0, 1, 5, 30] {
+            let wanted = |at: usize| at % 3 == 1 || at == 29;
+            positions(count, wanted, &mut out);
+            let expected: Vec<u32> = (0..count as u32)
+                .filter(|&at| wanted(at as usize))
+                .collect();
+            assert_eq!(out, expected);
+        }
+    }
 
     #[test]
     fn a_compensated_sum_of_what_is_alike_is_right_to_a_rounding() {

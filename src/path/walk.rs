@@ -18,9 +18,10 @@ use std::borrow::Cow;
 use crate::control::Control;
 use crate::kinds::Status;
 use crate::loss::Loss;
-use crate::real::Real;
+use crate::real::{Real, largest_of, sum_of};
 
 use super::PathSettings;
+use super::cholesky;
 use super::face::FaceFactor;
 use super::quadratic::Quadratic;
 use super::regularizer::{Blocks, Regularizer, Rule};
@@ -35,6 +36,9 @@ const STILL_MOVING: f64 = 1e-4;
 /// Steps that move nothing, and a hundred times as many without a smaller distance, after which a
 /// point is given up.
 const STALLED: usize = 8;
+/// Coordinates up to which memory for a factor is asked for at once: a vector that grows along the path
+/// is copied to fresh pages again and again.
+const LARGEST_SPARE: usize = 512;
 /// Row curvatures all below this share of their bound: every row is saturated.
 const SATURATED: f64 = 1e-6;
 
@@ -110,7 +114,11 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             kept: KeptHessian::empty(),
             blend: 0.0,
             stale: true,
-            spare: Vec::new(),
+            spare: Vec::with_capacity(if smooth.p <= LARGEST_SPARE {
+                cholesky::stride(smooth.p) * smooth.p
+            } else {
+                0
+            }),
             alive: None,
             may_screen: form == Form::Auto,
         };
@@ -148,12 +156,10 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     pub(super) fn distance(&self, regularizer: &Regularizer<'_>) -> f64 {
         let square = |b: usize| regularizer.block_distance(b, &self.w, &self.gradient);
         let total: f64 = match &self.alive {
-            None if self.blocks.separable => (0..self.w.len())
-                .map(|j| {
-                    let rule = regularizer.rules[j];
-                    regularizer.coordinate_distance(rule, j, &self.w, &self.gradient)
-                })
-                .sum(),
+            None if self.blocks.separable => sum_of(self.w.len(), |j| {
+                let rule = regularizer.rules[j];
+                regularizer.coordinate_distance(rule, j, &self.w, &self.gradient)
+            }),
             None => (0..self.blocks.len()).map(square).sum(),
             // Only blocks of one coordinate are ever discarded.
             Some(alive) => alive.iter().map(|&j| square(j as usize)).sum(),
@@ -168,7 +174,6 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     /// coordinates, and the largest of the others.
     pub(super) fn scale(&self, regularizer: &Regularizer<'_>) -> f64 {
         let smooth = self.smooth;
-        let c = smooth.classes;
         let residual_size = if smooth.loss == Loss::Quadratic {
             0.0
         } else {
@@ -180,37 +185,37 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             }
             square.sqrt()
         };
-        let column = |j: usize| smooth.parts.norm[j / c];
-        let predictor_size: f64 = (0..smooth.p)
-            .filter(|&j| self.w[j] != 0.0)
-            .map(|j| column(j) * self.w[j].abs())
-            .sum();
+        let (norm, w) = (&smooth.parts.norm, &self.w);
+        let predictor_size = sum_of(smooth.p, |j| norm[j] * w[j].abs());
         let rows = residual_size + smooth.loss.curvature_bound() * predictor_size;
-        let (mut free, mut fixed) = (0.0f64, 0.0f64);
-        for (b, rule) in regularizer.rules.iter().enumerate() {
-            let slope = match *rule {
-                Rule::Threshold(t) | Rule::NonNegative(t) | Rule::Group(t) => t,
-                Rule::Free | Rule::Box(..) => 0.0,
-            };
-            let mut count = |j: usize, is_free: bool| {
-                let term = column(j) * rows
-                    + self.origin[j].abs()
-                    + regularizer.ridge_gradient(j, self.w[j]).abs()
-                    + slope;
-                if is_free {
-                    free += term * term;
-                } else {
-                    fixed = fixed.max(term);
-                }
-            };
-            if self.blocks.separable {
-                count(b, rule.face(self.w[b]) != 0);
-                continue;
+        let slope = |rule: &Rule<f64>| match *rule {
+            Rule::Threshold(t) | Rule::NonNegative(t) | Rule::Group(t) => t,
+            Rule::Free | Rule::Box(..) => 0.0,
+        };
+        let term = |j: usize, slope: f64| {
+            let ridge = regularizer.ridge_gradient(j, w[j]).abs();
+            norm[j] * rows + self.origin[j].abs() + ridge + slope
+        };
+        // Every coordinate's term, and where it is free.
+        let mut terms = vec![(0.0, false); smooth.p];
+        if self.blocks.separable {
+            for (j, (place, rule)) in terms.iter_mut().zip(&regularizer.rules).enumerate() {
+                *place = (term(j, slope(rule)), rule.face(w[j]) != 0);
             }
-            let is_free = regularizer.is_free(b, &self.w);
-            let members = self.blocks.members(b);
-            members.iter().for_each(|&j| count(j as usize, is_free));
+        } else {
+            for (b, rule) in regularizer.rules.iter().enumerate() {
+                let is_free = regularizer.is_free(b, w);
+                for &j in self.blocks.members(b) {
+                    terms[j as usize] = (term(j as usize, slope(rule)), is_free);
+                }
+            }
         }
+        let chosen = |j: usize, wanted: bool| {
+            let (term, is_free) = terms[j];
+            if is_free == wanted { term } else { 0.0 }
+        };
+        let free = sum_of(smooth.p, |j| chosen(j, true).powi(2));
+        let fixed = largest_of(smooth.p, |j| chosen(j, false));
         (free + fixed * fixed).sqrt()
     }
 
@@ -428,6 +433,7 @@ pub(super) fn quadratic_model<'h, R: Real>(
     gradient: &[f64],
 ) -> Quadratic<'h, R> {
     let is_full = set.len() == smooth.p;
+    let has_gram = smooth.parts.gram.is_some();
     let (members, starts, rules, rule_of) = if is_full {
         blocks_in_full(regularizer)
     } else {
@@ -457,6 +463,9 @@ pub(super) fn quadratic_model<'h, R: Real>(
         rules,
         separable: regularizer.blocks.separable,
         rule_of,
+        hessian_bound: is_full
+            .then_some(smooth.parts.gram_norm)
+            .filter(|_| has_gram),
         spare: Vec::new(),
         gauge,
     }

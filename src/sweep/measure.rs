@@ -15,8 +15,8 @@ use crate::loss::Loss;
 use crate::problem::Rows;
 use crate::store::{Cell, Number, Numbers, pack_sparse};
 
-/// Cells whose predictions are formed by one product.
-const TOGETHER: usize = 64;
+/// Cells whose predictions are formed by one product, at most.
+const TOGETHER: usize = 128;
 
 /// The cells of one fold, in the order of the outcomes; `points` are their numbers in the plan.
 pub(super) fn cells(
@@ -26,9 +26,14 @@ pub(super) fn cells(
     points: &[usize],
     outcomes: &[Outcome],
 ) -> Vec<Cell> {
+    // Parts of equal size.
+    let size = points
+        .len()
+        .div_ceil(points.len().div_ceil(TOGETHER).max(1))
+        .max(1);
     let parts: Vec<Vec<Cell>> = points
-        .par_chunks(TOGETHER)
-        .zip(outcomes.par_chunks(TOGETHER))
+        .par_chunks(size)
+        .zip(outcomes.par_chunks(size))
         .map(|(points, outcomes)| {
             let metrics = held_out.metrics(study, problem, outcomes);
             let cell = |((&point, outcome), numbers)| Cell {

@@ -16,6 +16,8 @@ use crate::data::matrix::Dense;
 
 /// Rows of a panel: two of the widest registers.
 const PANEL: usize = 16;
+/// Bytes of panels that all models go over before the next.
+const BLOCK: usize = 1 << 18;
 
 /// One linear model.
 #[derive(Debug, Clone, Copy)]
@@ -156,14 +158,19 @@ impl Work<'_> {
                 }
             })
             .collect();
-        // A panel is read once for all models.
+        // Panels that stay in the second cache while the models go over them, whose coefficients stay in
+        // the first.
         let size = (PANEL * panels.columns).max(1);
-        for (panel, values) in panels.values.chunks_exact(size).enumerate() {
+        let together = (BLOCK / (8 * size)).max(1);
+        for (block, values) in panels.values.chunks(together * size).enumerate() {
             for group in &mut groups {
-                let mut first = 0;
-                while first < PANEL {
-                    group.measure(simd, values, first, &panels.weights, panel * PANEL + first);
-                    first += 2 * S::F64_LANES;
+                for (panel, values) in values.chunks_exact(size).enumerate() {
+                    let row = (block * together + panel) * PANEL;
+                    let mut first = 0;
+                    while first < PANEL {
+                        group.measure(simd, values, first, &panels.weights, row + first);
+                        first += 2 * S::F64_LANES;
+                    }
                 }
             }
         }

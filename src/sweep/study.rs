@@ -12,6 +12,7 @@ use crate::hypergrad::{Prepared, Settings};
 use crate::kinds::{Precision, Wrt};
 use crate::loss::Loss;
 use crate::problem::{Problem, Rows, Specification};
+use crate::real::sum_of;
 
 /// How classes are weighted in the training part of every fold.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +88,7 @@ impl FoldProblem {
         let (coefficients, mut intercepts) = self.problem.in_data_units(solution);
         if let Some(means) = &self.means {
             let centre = &self.problem.features.center;
-            let shift: f64 = centre.iter().zip(&coefficients).map(|(m, w)| m * w).sum();
+            let shift = sum_of(centre.len(), |j| centre[j] * coefficients[j]);
             intercepts = vec![means[target] - shift];
         }
         (coefficients, intercepts)
