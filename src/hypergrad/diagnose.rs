@@ -352,7 +352,7 @@ impl Evidence<'_> {
             _ => sum_of(penalized, |j| beyond(a[j].abs(), strengths[j])),
         };
         let prior = sum_of(penalized, |j| self.prior(j).powi(2));
-        total.is_finite().then(|| total - 0.5 * l2 * prior)
+        total.is_finite().then_some(total - 0.5 * l2 * prior)
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) fn stride(m: usize) -> usize {
 /// because triangular solves wait for every division.
 ///
 /// Returns false when the matrix is singular to working precision (or holds a NaN).
+#[allow(clippy::ptr_arg)] // only a sized type can be asked what it is
 pub(super) fn factor<R: Real>(matrix: &mut Vec<R>, m: usize) -> bool {
     let stride = stride(m);
     let rounding = R::of(m as f64) * <R as num_traits::Float>::epsilon();

@@ -183,13 +183,19 @@ fn part(study: &Study, matrix: &Dense, rows: &[usize], weights: Weights) -> Part
             let piece = first..(first + PIECE).min(rows.len());
             let mut gram = Mat::zeros(columns, columns);
             let mut values = Vec::with_capacity(GATHERED * columns);
+            let mut extremes = no_extremes(d);
             for first in piece.clone().step_by(GATHERED) {
+                let gathered = first..(first + GATHERED).min(piece.end);
                 values.clear();
-                (first..(first + GATHERED).min(piece.end)).for_each(|at| entry(&mut values, at));
+                for at in gathered {
+                    entry(&mut values, at);
+                    if weight(at) > 0.0 {
+                        include(&mut extremes, matrix.row(rows[at]));
+                    }
+                }
                 add_gram(&values, &mut gram);
             }
-            let counted = piece.filter(|&at| weight(at) > 0.0).map(|at| rows[at]);
-            (gram, extremes_of_rows(matrix, counted))
+            (gram, extremes)
         })
         .collect();
     let mut sum = Mat::zeros(columns, columns);
@@ -236,18 +242,21 @@ fn add_gram(values: &[f64], gram: &mut Mat<f64>) {
     );
 }
 
-/// The smallest and the largest value of every column over some rows.
-fn extremes_of_rows(matrix: &Dense, rows: impl Iterator<Item = usize>) -> Extremes {
-    let d = matrix.columns;
-    let (mut low, mut high) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
-    for row in rows {
-        let row = matrix.row(row);
-        for j in 0..d {
-            low[j] = if row[j] < low[j] { row[j] } else { low[j] };
-            high[j] = if row[j] > high[j] { row[j] } else { high[j] };
-        }
+/// Those of no row.
+fn no_extremes(columns: usize) -> Extremes {
+    (
+        vec![f64::INFINITY; columns],
+        vec![f64::NEG_INFINITY; columns],
+    )
+}
+
+/// The smallest and the largest value of every column with one row more.
+fn include((low, high): &mut Extremes, row: &[f64]) {
+    let columns = low.iter_mut().zip(high.iter_mut());
+    for ((low, high), &x) in columns.zip(row) {
+        *low = if x < *low { x } else { *low };
+        *high = if x > *high { x } else { *high };
     }
-    (low, high)
 }
 
 /// The smallest and the largest of all parts, column by column.
@@ -255,10 +264,7 @@ fn extremes<'a>(
     columns: usize,
     parts: impl Iterator<Item = (&'a Vec<f64>, &'a Vec<f64>)>,
 ) -> Extremes {
-    let mut all = (
-        vec![f64::INFINITY; columns],
-        vec![f64::NEG_INFINITY; columns],
-    );
+    let mut all = no_extremes(columns);
     for (low, high) in parts {
         for j in 0..columns {
             all.0[j] = all.0[j].min(low[j]);
