@@ -1,7 +1,7 @@
 //! Dense vector and small-matrix arithmetic, compiled for the instruction set of the machine.
 //!
 //! Sums run over a fixed number of lanes, so that results depend on the lengths alone and never
-//! on the machine or the number of threads.
+//! on the number of threads.
 
 use crate::real::Real;
 
