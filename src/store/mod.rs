@@ -38,6 +38,8 @@ use session::Owner;
 
 /// How long a store waits for another process's transaction.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long before a busy store is opened anew.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// An open store.
 #[derive(Debug)]
@@ -68,8 +70,21 @@ impl Store {
     /// or holds another plan or other data.
     pub fn open(path: &Path, plan: &Plan) -> Result<Self> {
         check_place(path)?;
-        let connection = Connection::open(path).map_err(|e| explain(path, &e))?;
-        Self::with_plan(connection, path, plan)
+        let begin = Instant::now();
+        loop {
+            let opened = Connection::open(path)
+                .map_err(|e| explain(path, &e))
+                .and_then(|connection| Self::with_plan(connection, path, plan));
+            match opened {
+                // While another process makes the store, SQLite answers some requests, such as that
+                // for WAL mode, at once: there its own waiting would be a deadlock. With a new
+                // connection, which holds no lock, there is none.
+                Err(error) if failure::is_busy(&error) && begin.elapsed() < PATIENCE => {
+                    std::thread::sleep(PAUSE);
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// A store that lives and dies with this process.

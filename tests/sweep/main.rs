@@ -10,6 +10,7 @@ mod configuration;
 mod destruction;
 mod golden;
 mod plans;
+mod races;
 mod reports;
 mod scale;
 mod stores;
