@@ -47,7 +47,7 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> Error {
         ),
         _ => (
             error.to_string(),
-            "if it persists, run `proxdiff runs verify` on the store",
+            "if it persists, restore the store from a copy, or start a new one with --store FILE",
         ),
     };
     Error::store(path, what, remedy)

@@ -74,15 +74,11 @@ fn agree<'a>(
     known: &mut HashMap<i64, (String, &'a Path)>,
 ) -> Result<()> {
     let source = Store::read(path)?;
-    super::compare_plans(path, plan, &source.plan()?)?;
-    if let Some(fault) = super::verify(&source)?.faults.first() {
-        return Err(Error::store(
-            path,
-            fault,
-            "restore the store from a copy before it is merged, or open what is damaged again with \
-             `proxdiff runs verify --repair`",
-        ));
+    let found = super::verify(&source)?;
+    if let Some(fault) = found.faults.first() {
+        return Err(Error::store(path, fault, found.remedy));
     }
+    super::compare_plans(path, plan, &source.plan()?)?;
     let (mut contradictions, mut other) = (0, *path);
     for (unit, digest) in source.finished_units()? {
         match known.get(&unit) {

@@ -19,6 +19,7 @@ mod read;
 mod record;
 mod schema;
 mod session;
+mod soundness;
 mod summary;
 mod units;
 mod verify;
@@ -312,6 +313,9 @@ fn insert_plan(connection: &Connection, plan: &Plan) -> rusqlite::Result<()> {
     let mut meta = connection.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
     meta.execute(params!["configuration", plan.configuration])?;
     meta.execute(params!["version", env!("CARGO_PKG_VERSION")])?;
+    for (part, digest) in plan.digests() {
+        meta.execute(params![schema::digest_key(part), digest])?;
+    }
     for (number, study) in plan.studies.iter().enumerate() {
         connection.execute(
             "INSERT INTO studies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

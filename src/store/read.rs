@@ -1,9 +1,10 @@
 //! Reading a store: its plan, its cells in the order of the plan, its state.
 
-use rusqlite::Row;
+use rusqlite::{ErrorCode, OptionalExtension, Row};
 
 use super::record::{Cell, Number, Plan, PlanFold, PlanPoint, Study, status_of, unpack};
-use super::{Result, Store};
+use super::{Result, Store, soundness};
+use crate::error::Error;
 
 /// How far a store is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,86 +44,106 @@ impl Store {
     /// The plan of the store.
     ///
     /// # Errors
-    /// [`crate::Error::Store`] when the store cannot be read.
+    /// [`crate::Error::Store`] when the store cannot be read, or its plan is damaged.
     pub fn plan(&self) -> Result<Plan> {
-        let read = || -> rusqlite::Result<Plan> {
-            let connection = &self.connection;
-            let configuration = connection.query_row(
+        self.read_plan().map_err(|unread| match unread {
+            Unread::Damage(what) => Error::store(&self.path, what, soundness::REMEDY),
+            Unread::Failure(error) => self.failure(&error),
+        })
+    }
+
+    pub(super) fn read_plan(&self) -> std::result::Result<Plan, Unread> {
+        let connection = &self.connection;
+        let configuration = connection
+            .query_row(
                 "SELECT value FROM meta WHERE key = 'configuration'",
                 [],
                 |row| row.get(0),
-            )?;
-            let mut query = connection.prepare(
-                "SELECT name, source, settings, fingerprint, folds_digest FROM studies ORDER BY study",
-            )?;
-            let study = |row: &Row<'_>| {
-                Ok(Study {
-                    name: row.get(0)?,
-                    source: row.get(1)?,
-                    settings: row.get(2)?,
-                    fingerprint: row.get(3)?,
-                    folds_digest: row.get(4)?,
-                    ..Study::default()
-                })
-            };
-            let mut studies: Vec<Study> = query
-                .query_map([], study)?
-                .collect::<rusqlite::Result<_>>()?;
-            for (number, study) in studies.iter_mut().enumerate() {
-                self.read_parts(number, study)?;
-            }
-            Ok(Plan {
-                studies,
-                configuration,
-            })
-        };
-        read().map_err(|e| self.failure(&e))
+            )
+            .optional()?
+            .ok_or_else(|| Unread::of("the table meta has no row configuration"))?;
+        let mut query = connection.prepare(
+            "SELECT study, name, source, settings, fingerprint, folds_digest FROM studies ORDER BY study",
+        )?;
+        let mut rows = query.query([])?;
+        let mut studies: Vec<Study> = Vec::new();
+        while let Some(row) = rows.next()? {
+            check_number("study", row.get(0)?, studies.len())?;
+            studies.push(Study {
+                name: row.get(1)?,
+                source: row.get(2)?,
+                settings: row.get(3)?,
+                fingerprint: row.get(4)?,
+                folds_digest: row.get(5)?,
+                ..Study::default()
+            });
+        }
+        if studies.is_empty() {
+            return Err(Unread::of("the plan has no study"));
+        }
+        for (number, study) in studies.iter_mut().enumerate() {
+            self.read_parts(number, study)?;
+        }
+        Ok(Plan {
+            studies,
+            configuration,
+        })
     }
 
-    fn read_parts(&self, number: usize, study: &mut Study) -> rusqlite::Result<()> {
+    fn read_parts(&self, number: usize, study: &mut Study) -> std::result::Result<(), Unread> {
         let connection = &self.connection;
-        let mut query =
-            connection.prepare("SELECT name FROM targets WHERE study = ?1 ORDER BY target")?;
-        study.targets = query
-            .query_map([number], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
+        let mut query = connection
+            .prepare("SELECT target, name FROM targets WHERE study = ?1 ORDER BY target")?;
+        let mut rows = query.query([number])?;
+        while let Some(row) = rows.next()? {
+            check_number("target", row.get(0)?, study.targets.len())?;
+            study.targets.push(row.get(1)?);
+        }
         let mut query = connection.prepare(
-            "SELECT l1, l2, alpha, l1_ratio, target, path, place FROM points WHERE study = ?1 ORDER BY point",
+            "SELECT point, l1, l2, alpha, l1_ratio, target, path, place FROM points WHERE study = ?1 ORDER BY point",
         )?;
         let mut rows = query.query([number])?;
         let mut places: Vec<(usize, usize, u32)> = Vec::new();
         while let Some(row) = rows.next()? {
-            let alpha: Option<f64> = row.get(2)?;
-            let ratio: Option<f64> = row.get(3)?;
-            places.push((row.get(5)?, row.get(6)?, study.points.len() as u32));
+            check_number("point", row.get(0)?, study.points.len())?;
+            let alpha: Option<f64> = row.get(3)?;
+            let ratio: Option<f64> = row.get(4)?;
+            places.push((row.get(6)?, row.get(7)?, study.points.len() as u32));
             study.points.push(PlanPoint {
-                l1: row.get(0)?,
-                l2: row.get(1)?,
+                l1: row.get(1)?,
+                l2: row.get(2)?,
                 ratio: alpha.zip(ratio),
-                target: row.get(4)?,
+                target: row.get(5)?,
             });
         }
         places.sort_unstable();
         for (path, _, point) in places {
+            // Every path has a point: a number beyond them would only take memory.
+            if path >= study.points.len() {
+                return Err(Unread::of(format!("point {point} is on path {path}, which is not there")));
+            }
             if study.paths.len() <= path {
                 study.paths.resize(path + 1, Vec::new());
             }
             study.paths[path].push(point);
         }
         let mut query = connection.prepare(
-            "SELECT number, repeat, training_rows, held_out_rows FROM folds WHERE study = ?1 ORDER BY fold",
+            "SELECT fold, number, repeat, training_rows, held_out_rows FROM folds WHERE study = ?1 ORDER BY fold",
         )?;
-        let fold = |row: &Row<'_>| {
-            Ok(PlanFold {
-                number: row.get(0)?,
-                repeat: row.get(1)?,
-                training_rows: row.get(2)?,
-                held_out_rows: row.get(3)?,
-            })
-        };
-        study.folds = query
-            .query_map([number], fold)?
-            .collect::<rusqlite::Result<_>>()?;
+        let mut rows = query.query([number])?;
+        while let Some(row) = rows.next()? {
+            check_number("fold", row.get(0)?, study.folds.len())?;
+            study.folds.push(PlanFold {
+                number: row.get(1)?,
+                repeat: row.get(2)?,
+                training_rows: row.get(3)?,
+                held_out_rows: row.get(4)?,
+            });
+        }
+        let targets = study.targets.len();
+        if let Some(point) = study.points.iter().position(|point| point.target >= targets) {
+            return Err(Unread::of(format!("point {point} has a target that is not there")));
+        }
         Ok(())
     }
 
@@ -219,6 +240,43 @@ impl Store {
             .and_then(Iterator::collect)
             .map_err(failure)
     }
+}
+
+/// Why a plan cannot be read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// Somebody has altered it; one sentence.
+    Damage(String),
+    /// The file, the disk, or another process.
+    Failure(rusqlite::Error),
+}
+
+impl Unread {
+    fn of(what: impl Into<String>) -> Self {
+        Self::Damage(what.into())
+    }
+}
+
+impl From<rusqlite::Error> for Unread {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            // Missing tables and columns, and values of another kind.
+            None | Some(ErrorCode::Unknown) => {
+                Self::of(format!("the plan cannot be read ({error})"))
+            }
+            Some(_) => Self::Failure(error),
+        }
+    }
+}
+
+/// Rows of a plan are numbered from 0 without a gap.
+fn check_number(what: &str, found: i64, expected: usize) -> std::result::Result<(), Unread> {
+    if usize::try_from(found) == Ok(expected) {
+        return Ok(());
+    }
+    Err(Unread::of(format!(
+        "{what} {expected} of the plan is missing"
+    )))
 }
 
 /// The query whose rows [`cell_of`] reads.

@@ -2,7 +2,7 @@
 //!
 //! | table | one row per |
 //! | --- | --- |
-//! | `meta` | fact about the store: `configuration` (TOML), `version` of the program that made it |
+//! | `meta` | fact about the store: `configuration` (TOML), `version` of the program that made it, digests of the plan's parts |
 //! | `studies` | study: name, source, settings, fingerprints |
 //! | `targets` | target of a study |
 //! | `points` | point of a study: path, target, l1, l2, alpha, l1_ratio |
@@ -13,13 +13,21 @@
 //!
 //! The view `cells` joins results with points and folds, one row per finished cell, in the order of the
 //! plan, and is what other programs should read.
+//!
+//! The definitions themselves are checked when a store is opened: whoever changes one here gives the
+//! tables a new version.
 
 use super::record::Number;
 
 /// Marks a file as a store of this program: `prxd`.
 pub(super) const APPLICATION: i32 = 0x7072_7864;
 /// The version of the tables.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
+
+/// The row of `meta` that holds the digest of a part of the plan.
+pub(super) fn digest_key(part: &str) -> String {
+    format!("digest of the {part}")
+}
 
 /// Creates everything.
 ///

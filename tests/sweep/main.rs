@@ -5,6 +5,7 @@
 mod support;
 
 mod agreement;
+mod alterations;
 mod clocks;
 mod configuration;
 mod destruction;

@@ -101,7 +101,7 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         out: PathBuf,
     },
-    /// Check the file, the counts and every result against its digest.
+    /// Check the file, the plan, the counts and every result against its digest.
     Verify {
         /// The stores.
         #[arg(value_name = "STORE", required = true)]
@@ -452,7 +452,7 @@ fn export(
 }
 
 fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
-    let mut faults = 0;
+    let (mut faults, mut remedy) = (0, "");
     for path in paths {
         let found = verify(&Store::read(path)?)?;
         let mut text = format!(
@@ -479,14 +479,15 @@ fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
             write(&text, None)?;
         } else {
             faults += found.faults.len();
+            if !found.faults.is_empty() {
+                remedy = found.remedy;
+            }
         }
     }
     if faults == 0 {
         return Ok(());
     }
-    Err(Failure::Outcome(format!(
-        "{faults} faults; restore the store from a copy, or open damaged units again with --repair"
-    )))
+    Err(Failure::Outcome(format!("{faults} faults; {remedy}")))
 }
 
 fn merge(paths: &[PathBuf], out: Option<&Path>) -> Result<(), Failure> {
