@@ -274,10 +274,9 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
         return write(&plan.configuration, None);
     }
     store.check_results()?;
-    let seconds = store.tally()?.devices.iter().map(|(_, _, s)| s).sum();
     let devices: Vec<String> = store.tally()?.devices.into_iter().map(|d| d.0).collect();
     let device = devices.join(", ");
-    let summary = Summary::new(&plan, &store, (&device, Precision::F64), seconds)?;
+    let summary = Summary::new(&plan, &store, (&device, precision(&plan)), None)?;
     if format == ListFormat::Json {
         return write(&summary.json(), None);
     }
@@ -296,6 +295,19 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
     text.push('\n');
     text.push_str(&titled("Sessions", table, &[0, 3, 4]));
     write(&text, None)
+}
+
+/// The precision of the results; the lower one where studies differ.
+fn precision(plan: &store::Plan) -> Precision {
+    let is_single = |study: &store::Study| {
+        let single = format!("precision = {}", Precision::F32.name());
+        study.settings.lines().any(|line| line == single)
+    };
+    if plan.studies.iter().any(is_single) {
+        Precision::F32
+    } else {
+        Precision::F64
+    }
 }
 
 /// Per study of equal name: points with the same strengths, their criteria side by side.

@@ -195,7 +195,7 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         plan,
         &store,
         (&device, runtime.precision),
-        begin.elapsed().as_secs_f64(),
+        Some(begin.elapsed().as_secs_f64()),
     )?;
     if let Some(folder) = &common.store.report {
         write_report(&summary, &store, folder)?;
@@ -261,7 +261,7 @@ impl Drop for Reporter {
 pub fn report_so_far(store: &Path, folder: &Path) -> Result<(), Failure> {
     let store = Store::read(store)?;
     let plan = store.plan()?;
-    let summary = Summary::new(&plan, &store, ("", Precision::F64), 0.0)?;
+    let summary = Summary::new(&plan, &store, ("", Precision::F64), None)?;
     write_report(&summary, &store, folder)
 }
 

@@ -21,7 +21,8 @@ pub struct Summary<'a> {
     place: Option<String>,
     device: &'a str,
     precision: Precision,
-    seconds: f64,
+    /// Wall time of the sweep that has just run; `None` for a look at what is stored.
+    seconds: Option<f64>,
 }
 
 impl<'a> Summary<'a> {
@@ -30,7 +31,7 @@ impl<'a> Summary<'a> {
         plan: &'a Plan,
         store: &Store,
         (device, precision): (&'a str, Precision),
-        seconds: f64,
+        seconds: Option<f64>,
     ) -> Result<Self, Failure> {
         let mut summaries = Vec::with_capacity(plan.studies.len());
         for (number, study) in plan.studies.iter().enumerate() {
@@ -121,6 +122,7 @@ impl<'a> Summary<'a> {
             "store": self.place,
             "configuration": configuration,
             "seconds": self.seconds,
+            "work_seconds": self.work_seconds(),
         });
         format!("{record}\n")
     }
@@ -140,18 +142,32 @@ impl<'a> Summary<'a> {
             .map(|(name, count)| format!("{count} {name}"))
             .collect();
         text.push_str(&format!(
-            "{} of {} cells{}{} in {:.2} s on {}\n",
+            "{} of {} cells{}{}{}\n",
             tally.cells_done,
             tally.cells,
             if statuses.is_empty() { "" } else { ": " },
             statuses.join(", "),
-            self.seconds,
-            self.device
+            self.time()
         ));
         if let Some(place) = &self.place {
             text.push_str(&format!("Results are in {place}\n"));
         }
         text
+    }
+
+    /// The seconds of all finished units together: threads and processes that worked side by side
+    /// count each for itself.
+    fn work_seconds(&self) -> f64 {
+        self.tally.devices.iter().map(|(_, _, seconds)| seconds).sum()
+    }
+
+    fn time(&self) -> String {
+        let (work, units) = (self.work_seconds(), self.tally.units_done);
+        match self.seconds {
+            Some(seconds) => format!(" in {seconds:.2} s on {}", self.device),
+            None if units == 0 => String::new(),
+            None => format!("; {work:.2} s of work in {units} units on {}", self.device),
+        }
     }
 
     fn target_table(&self, number: usize, study: &Study, choice: Choice, best: usize) -> String {
