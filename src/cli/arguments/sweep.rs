@@ -73,7 +73,8 @@ pub struct FoldArguments {
 pub struct StoreArguments {
     /// File with flags: `name = value` lines in TOML, and [[study]] tables for several problems in
     /// one plan. Flags on the command line win: what cannot stand beside them is left out of the
-    /// file, and `--SWITCH=false` turns off what it turns on.
+    /// file, and `--SWITCH=false` turns off what it turns on. Relative paths in the file are those of
+    /// the working folder.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 

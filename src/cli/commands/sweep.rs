@@ -153,13 +153,11 @@ fn check_output(arguments: &Arguments) -> Result<(), Failure> {
 /// A plan of cells, in a store or in memory.
 fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
     let begin = std::time::Instant::now();
-    let (of_studies, configuration) = studies(arguments)?;
+    let described = studies(arguments)?;
     // What concerns the whole run may stand in the file too.
-    let common = of_studies.first().unwrap_or(arguments);
+    let common = described.studies.first().unwrap_or(arguments);
     let runtime = Runtime::new(&common.runtime, common.solver.time_budget)?;
-    let planned = runtime
-        .pool()
-        .install(|| planned(&of_studies, configuration))?;
+    let planned = runtime.pool().install(|| planned(&described))?;
     let Planned {
         plan,
         studies,

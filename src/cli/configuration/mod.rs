@@ -3,6 +3,7 @@
 mod classes;
 mod data;
 mod file;
+mod origin;
 mod plan;
 mod points;
 mod precedence;
@@ -10,7 +11,7 @@ mod settings;
 mod study;
 
 pub use data::{read_options, read_test};
-pub use file::studies;
+pub use file::{Described, studies};
 pub use plan::{Planned, planned};
 pub use points::{Defaults, points};
 pub use settings::settings;
