@@ -167,6 +167,31 @@ impl Store {
         Ok(())
     }
 
+    /// Visits point, fold and criterion of the finished cells of a study, in no particular order; NaN
+    /// where a cell has no criterion.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`] when the store cannot be read.
+    pub fn for_each_criterion(
+        &self,
+        study: usize,
+        mut visit: impl FnMut(usize, usize, f64),
+    ) -> Result<()> {
+        let failure = |e: rusqlite::Error| self.failure(&e);
+        let text = "SELECT point, fold, criterion FROM results WHERE study = ?1";
+        let mut query = self.connection.prepare(text).map_err(failure)?;
+        let mut rows = query.query([study]).map_err(failure)?;
+        while let Some(row) = rows.next().map_err(failure)? {
+            let criterion: Option<f64> = row.get(2).map_err(failure)?;
+            visit(
+                row.get(0).map_err(failure)?,
+                row.get(1).map_err(failure)?,
+                criterion.unwrap_or(f64::NAN),
+            );
+        }
+        Ok(())
+    }
+
     /// How far the store is.
     ///
     /// # Errors

@@ -184,7 +184,7 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         monitor: &monitor,
     };
     {
-        let _progress = Progress::start(plan, &monitor, &before, &runtime.device());
+        let _progress = Progress::start((plan, &store), &monitor, &before, &runtime.device());
         let _reporter = Reporter::start(common);
         run.execute(&mut store)?;
     }

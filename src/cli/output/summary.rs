@@ -7,7 +7,7 @@ use super::numbers::{rough, short, significant};
 use super::table::{plain, titled};
 use crate::cli::failure::Failure;
 use crate::kinds::Precision;
-use crate::store::{Number, Plan, PointSummary, Store, Study, Tally, summarize};
+use crate::store::{Number, Plan, PlanPoint, PointSummary, Store, Study, Tally, summarize};
 use crate::sweep::select::{Choice, choose};
 
 /// What a sweep came to.
@@ -134,6 +134,13 @@ impl<'a> Summary<'a> {
             for choice in &self.choices[number] {
                 text.push_str(&self.target_table(number, study, *choice, best));
             }
+            if self.summaries[number].is_empty() && study.folds.len() > 1 {
+                text.push_str(&format!(
+                    "{}: no point is done on all of its {} folds yet, so there is no best one\n",
+                    study.name,
+                    study.folds.len()
+                ));
+            }
         }
         let tally = &self.tally;
         let statuses: Vec<String> = tally
@@ -241,7 +248,16 @@ impl<'a> Summary<'a> {
         } else {
             title.push_str(&format!(": {} rows held out", study.folds[0].held_out_rows));
         }
-        title.push_str(&format!("; the best of {points} points"));
+        let of_target = |point: &&PlanPoint| point.target == choice.target;
+        let planned = study.points.iter().filter(of_target).count();
+        if points < planned {
+            // A mean over some of the folds is not to be compared with one over all.
+            title.push_str(&format!(
+                "; the best of {points} points that are done on all folds, of {planned}"
+            ));
+        } else {
+            title.push_str(&format!("; the best of {points} points"));
+        }
         title
     }
 }
