@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 mod export;
 mod failure;
 mod merge;
+mod participants;
 mod read;
 mod record;
 mod schema;
@@ -26,7 +27,8 @@ mod verify;
 
 pub use export::{Format, Rows, export};
 pub use merge::merge;
-pub use read::{Session, Tally};
+pub use participants::{Session, ShardTally};
+pub use read::Tally;
 pub use record::{
     Cell, Number, Numbers, Plan, PlanFold, PlanPoint, Study, Unit, pack_sparse, unpack_sparse,
 };

@@ -23,23 +23,6 @@ pub struct Tally {
     pub devices: Vec<(String, usize, f64)>,
 }
 
-/// A process that has worked on a store.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Session {
-    /// Its machine.
-    pub host: String,
-    /// Its process number.
-    pub process: u32,
-    /// The version of the program.
-    pub version: String,
-    /// When it came, in UTC.
-    pub started: String,
-    /// When it left; `None` while it works, and for one that was killed.
-    pub ended: Option<String>,
-    /// The units it has done.
-    pub units: usize,
-}
-
 impl Store {
     /// The plan of the store.
     ///
@@ -234,36 +217,6 @@ impl Store {
             statuses,
             devices,
         })
-    }
-
-    /// The processes that have worked on the store, in the order in which they came.
-    ///
-    /// # Errors
-    /// [`crate::Error::Store`] when the store cannot be read.
-    pub fn sessions(&self) -> Result<Vec<Session>> {
-        let failure = |e: rusqlite::Error| self.failure(&e);
-        let mut query = self
-            .connection
-            .prepare(
-                "SELECT host, process, version, started, ended,
-                 (SELECT COUNT(*) FROM units u WHERE u.session = s.session AND u.done = 1)
-                 FROM sessions s ORDER BY session",
-            )
-            .map_err(failure)?;
-        let session = |row: &Row<'_>| {
-            Ok(Session {
-                host: row.get(0)?,
-                process: row.get(1)?,
-                version: row.get(2)?,
-                started: row.get(3)?,
-                ended: row.get(4)?,
-                units: row.get(5)?,
-            })
-        };
-        query
-            .query_map([], session)
-            .and_then(Iterator::collect)
-            .map_err(failure)
     }
 }
 

@@ -8,7 +8,7 @@
 //! | `points` | point of a study: path, target, l1, l2, alpha, l1_ratio |
 //! | `folds` | fold of a study: number, repeat, rows |
 //! | `units` | unit of work: whose lease, done or not, seconds, device, digest of its results |
-//! | `sessions` | process that has worked on the store |
+//! | `sessions` | process that has worked on the store, and on which shard (`i/N`) of the plan if not on all of it |
 //! | `results` | finished cell |
 //!
 //! The view `cells` joins results with points and folds, one row per finished cell, in the order of the
@@ -69,7 +69,7 @@ CREATE TABLE sessions (
     session INTEGER PRIMARY KEY AUTOINCREMENT, host TEXT NOT NULL, boot TEXT NOT NULL,
     namespace TEXT NOT NULL, process INTEGER NOT NULL, process_start TEXT NOT NULL,
     version TEXT NOT NULL, beat INTEGER NOT NULL DEFAULT 0,
-    started TEXT NOT NULL, ended TEXT
+    started TEXT NOT NULL, ended TEXT, shard TEXT
 );
 CREATE TABLE units (
     unit INTEGER PRIMARY KEY, study INTEGER NOT NULL, fold INTEGER NOT NULL, path INTEGER NOT NULL,

@@ -46,7 +46,8 @@ pub struct Run<'a> {
     pub pool: &'a rayon::ThreadPool,
     /// Set to end the sweep after the running batches.
     pub stop: &'a Control,
-    /// Which units are this process's: `(i, n)` for those equal to i modulo n.
+    /// Which units are this process's: `(i, n)` for those equal to i modulo n. The store keeps it, if
+    /// it is not the whole.
     pub shard: (usize, usize),
     /// What computes: the CPU by as many workers as there are threads, any other device by one.
     pub devices: &'a [Device],
@@ -249,6 +250,9 @@ impl<'a> Run<'a> {
     /// # Errors
     /// The first error of a worker or of the store; what was finished is stored.
     pub fn execute(&self, store: &mut Store) -> Result<()> {
+        if self.shard.1 > 1 {
+            store.note_shard(self.shard)?;
+        }
         let threads = self.pool.current_num_threads();
         let workers: Vec<&Device> = self
             .devices
@@ -265,7 +269,7 @@ impl<'a> Run<'a> {
         std::thread::scope(|scope| {
             let keeper = Keeper {
                 store: &mut *store,
-                shard: self.shard,
+                shard: (self.shard.0 % self.shard.1.max(1), self.shard.1.max(1)),
                 monitor: self.monitor,
                 failed: &failed,
             };

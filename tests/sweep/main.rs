@@ -14,5 +14,7 @@ mod plans;
 mod races;
 mod reports;
 mod scale;
+mod shards;
+mod signals;
 mod stores;
 mod table;

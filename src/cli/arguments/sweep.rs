@@ -87,7 +87,8 @@ pub struct StoreArguments {
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
 
-    /// Do only this part of the plan, i/N, for job arrays; join the stores by `runs merge`.
+    /// Do only this part of the plan, i/N, for job arrays; join the stores by `runs merge`. Arrays
+    /// may count from 0 to N − 1 or from 1 to N: N/N is the same part as 0/N.
     #[arg(long, value_name = "i/N", value_parser = values::shard)]
     pub shard: Option<(usize, usize)>,
 

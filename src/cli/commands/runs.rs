@@ -9,10 +9,14 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::sweep::report_so_far;
 use crate::cli::arguments::values;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Summary, plain, rough, short, significant, titled, write};
+use crate::cli::output::{
+    Summary, plain, rough, shard_record, short, significant, titled, write,
+};
 use crate::error::Error;
 use crate::kinds::Precision;
-use crate::store::{self, Format, Number, Rows, Store, repair, summarize, verify};
+use crate::store::{
+    self, Format, Number, Rows, ShardTally, Store, Tally, repair, summarize, verify,
+};
 use crate::sweep::select::choose;
 
 /// The examples of `--help`.
@@ -215,10 +219,15 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
         for path in stores_in(place)? {
             let read = || -> Result<_, Error> {
                 let store = Store::read(&path)?;
-                Ok((store.plan()?, store.tally()?, store.sessions()?))
+                let plan = store.plan()?;
+                let shards = store.shards()?.into_iter();
+                let shards: Vec<ShardTally> = shards
+                    .map(|shard| store.shard_tally(&plan, shard))
+                    .collect::<Result<_, _>>()?;
+                Ok((plan, store.tally()?, store.sessions()?, shards))
             };
             // A damaged store must not hide the others.
-            let (plan, tally, sessions) = match read() {
+            let (plan, tally, sessions, shards) = match read() {
                 Ok(parts) => parts,
                 Err(error) => {
                     damaged.push(error);
@@ -234,11 +243,7 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
                 .max()
                 .unwrap_or(0);
             let started = sessions.first().map_or("", |s| s.started.as_str());
-            let state = if tally.cells_done == tally.cells {
-                "complete"
-            } else {
-                "unfinished"
-            };
+            let state = state(&tally, &shards);
             table.add_row([
                 path.display().to_string(),
                 names.join(", "),
@@ -247,12 +252,13 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
                 tally.cells.to_string(),
                 tally.cells_done.to_string(),
                 started.to_string(),
-                state.to_string(),
+                state,
             ]);
             records.push(serde_json::json!({
                 "store": path.display().to_string(), "studies": names, "points": points,
                 "folds": folds, "cells": tally.cells, "cells_done": tally.cells_done,
                 "started": started, "complete": tally.cells_done == tally.cells,
+                "shards": shards.iter().map(shard_record).collect::<Vec<_>>(),
             }));
         }
     }
@@ -265,6 +271,20 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
         .into_iter()
         .next()
         .map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// Whether a store is complete; for one of shards, whether these are.
+fn state(tally: &Tally, shards: &[ShardTally]) -> String {
+    let word = |is_complete| if is_complete { "complete" } else { "unfinished" };
+    let whole = tally.cells_done == tally.cells;
+    if whole || shards.is_empty() {
+        return word(whole).into();
+    }
+    let of_shard = |tally: &ShardTally| {
+        let (at, of) = tally.shard;
+        format!("shard {at}/{of} {}", word(tally.is_complete()))
+    };
+    shards.iter().map(of_shard).collect::<Vec<_>>().join(", ")
 }
 
 fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Result<(), Failure> {
@@ -281,7 +301,9 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
         return write(&summary.json(), None);
     }
     let mut text = summary.table(best);
-    let mut table = plain(&["host", "process", "version", "started", "ended", "units"]);
+    let mut table = plain(&[
+        "host", "process", "version", "started", "ended", "units", "shard",
+    ]);
     for session in store.sessions()? {
         table.add_row([
             session.host,
@@ -290,6 +312,9 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
             session.started,
             session.ended.unwrap_or_else(|| "–".into()),
             session.units.to_string(),
+            session
+                .shard
+                .map_or_else(|| "–".into(), |(at, of)| format!("{at}/{of}")),
         ]);
     }
     text.push('\n');

@@ -20,7 +20,7 @@ use crate::cli::configuration::{
 use crate::cli::failure::Failure;
 use crate::cli::output::{Report, Summary, by_criterion, write, write_report};
 use crate::cli::progress::Progress;
-use crate::cli::runtime::Runtime;
+use crate::cli::runtime::{Interruption, Runtime};
 use crate::kinds::Precision;
 use crate::store::{self, Store};
 use crate::sweep::run::{Monitor, Run};
@@ -157,6 +157,12 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
     // What concerns the whole run may stand in the file too.
     let common = described.studies.first().unwrap_or(arguments);
     let runtime = Runtime::new(&common.runtime, common.solver.time_budget)?;
+    Interruption {
+        first: None,
+        last: "interrupted while the sweep was planned: nothing has changed; repeat the command"
+            .into(),
+    }
+    .answer();
     let planned = runtime.pool().install(|| planned(&described))?;
     let Planned {
         plan,
@@ -172,6 +178,14 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
     };
     let before = store.tally()?;
     let shard = common.store.shard.unwrap_or((0, 1));
+    Interruption {
+        first: Some(
+            "interrupted: the running batches are finished first; interrupt again to end at once"
+                .into(),
+        ),
+        last: format!("ended at once; {}", how_to_go_on(common)),
+    }
+    .answer();
     let monitor = Arc::new(Monitor::new(plan));
     let run = Run {
         plan,
@@ -194,7 +208,8 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         &store,
         (&device, runtime.precision),
         Some(begin.elapsed().as_secs_f64()),
-    )?;
+    )?
+    .of_shard(&store, common.store.shard)?;
     if let Some(folder) = &common.store.report {
         write_report(&summary, &store, folder)?;
     }
@@ -263,6 +278,17 @@ pub fn report_so_far(store: &Path, folder: &Path) -> Result<(), Failure> {
     write_report(&summary, &store, folder)
 }
 
+/// What a sweep that was interrupted has kept, and how it goes on.
+fn how_to_go_on(arguments: &Arguments) -> String {
+    match &arguments.store.store {
+        Some(path) => format!(
+            "the same command goes on from there with --store {}",
+            path.display()
+        ),
+        None => "with --store FILE a sweep goes on where it stopped".into(),
+    }
+}
+
 /// What the exit status says about a summary that has been printed.
 fn conclude(
     arguments: &Arguments,
@@ -270,19 +296,19 @@ fn conclude(
     summary: &Summary<'_>,
 ) -> Result<(), Failure> {
     let tally = &summary.tally;
-    let (done, all) = (tally.cells_done, tally.cells);
-    if done < all && runtime.control().should_stop() {
-        let how = match &arguments.store.store {
-            Some(path) => format!(
-                "the same command goes on from there with --store {}",
-                path.display()
-            ),
-            None => "with --store FILE a sweep goes on where it stopped".into(),
+    let (own, all) = summary.own_cells();
+    if own < all && runtime.control().should_stop() {
+        let whose = if arguments.store.shard.is_some() {
+            " of the shard"
+        } else {
+            ""
         };
         return Err(Failure::Outcome(format!(
-            "interrupted: {done} of {all} cells are finished; {how}"
+            "interrupted: {own} of {all} cells{whose} are finished; {}",
+            how_to_go_on(arguments)
         )));
     }
+    let done = tally.cells_done;
     let converged = tally
         .statuses
         .iter()

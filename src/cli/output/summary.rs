@@ -7,7 +7,7 @@ use super::numbers::{rough, short, significant};
 use super::table::{plain, titled};
 use crate::cli::failure::Failure;
 use crate::kinds::Precision;
-use crate::store::{Number, Plan, PlanPoint, PointSummary, Store, Study, Tally, summarize};
+use crate::store::{Number, Plan, PlanPoint, PointSummary, ShardTally, Store, Study, Tally, summarize};
 use crate::sweep::select::{Choice, choose};
 
 /// What a sweep came to.
@@ -21,6 +21,8 @@ pub struct Summary<'a> {
     place: Option<String>,
     device: &'a str,
     precision: Precision,
+    /// The part of the plan that the sweep was to do, if not all.
+    shard: Option<ShardTally>,
     /// Wall time of the sweep that has just run; `None` for a look at what is stored.
     seconds: Option<f64>,
 }
@@ -52,8 +54,30 @@ impl<'a> Summary<'a> {
             place: (path.as_os_str() != ":memory:").then(|| path.display().to_string()),
             device,
             precision,
+            shard: None,
             seconds,
         })
+    }
+
+    /// The summary of a sweep that was to do only a part of the plan.
+    pub fn of_shard(
+        mut self,
+        store: &Store,
+        shard: Option<(usize, usize)>,
+    ) -> Result<Self, Failure> {
+        self.shard = match shard {
+            Some(shard) => Some(store.shard_tally(self.plan, shard)?),
+            None => None,
+        };
+        Ok(self)
+    }
+
+    /// The cells that are done and all, of what the sweep was to do.
+    pub fn own_cells(&self) -> (usize, usize) {
+        match &self.shard {
+            Some(shard) => (shard.cells_done, shard.cells),
+            None => (self.tally.cells_done, self.tally.cells),
+        }
     }
 
     /// The plan.
@@ -115,6 +139,7 @@ impl<'a> Summary<'a> {
             "statuses": statuses,
             "cells": self.tally.cells,
             "cells_done": self.tally.cells_done,
+            "shard": self.shard.map(|shard| shard_record(&shard)),
             "units": self.tally.units,
             "units_done": self.tally.units_done,
             "complete": self.tally.cells == self.tally.cells_done,
@@ -148,10 +173,17 @@ impl<'a> Summary<'a> {
             .iter()
             .map(|(name, count)| format!("{count} {name}"))
             .collect();
+        if let Some(tally) = &self.shard {
+            text.push_str(&format!(
+                "shard {}/{}: {} of {} cells\n",
+                tally.shard.0, tally.shard.1, tally.cells_done, tally.cells
+            ));
+        }
         text.push_str(&format!(
-            "{} of {} cells{}{}{}\n",
+            "{} of {} cells{}{}{}{}\n",
             tally.cells_done,
             tally.cells,
+            if self.shard.is_some() { " of the whole plan" } else { "" },
             if statuses.is_empty() { "" } else { ": " },
             statuses.join(", "),
             self.time()
@@ -289,6 +321,19 @@ fn hypergradient(summary: &PointSummary) -> String {
     } else {
         parts.join("  ")
     }
+}
+
+/// How far a shard is, for JSON.
+pub fn shard_record(tally: &ShardTally) -> Value {
+    json!({
+        "index": tally.shard.0,
+        "count": tally.shard.1,
+        "cells": tally.cells,
+        "cells_done": tally.cells_done,
+        "units": tally.units,
+        "units_done": tally.units_done,
+        "complete": tally.is_complete(),
+    })
 }
 
 fn study_record(study: &Study) -> Value {

@@ -1,0 +1,117 @@
+//! Ctrl-C and its like: acknowledged at once, and what was finished kept.
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::destruction::{finished, long_sweep};
+use crate::support::{Folder, noise, ok, program};
+
+fn start(words: &[String]) -> Child {
+    program()
+        .args(words)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    let kill = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+}
+
+/// Waits until a store has a finished unit.
+fn wait_for_units(store: &str) {
+    let begin = Instant::now();
+    while finished(store).is_empty() && begin.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A sweep of batches of seconds: one path of many points on each of two folds, 200 features.
+fn slow_batches(folder: &Folder) -> Vec<String> {
+    let (n, d) = (1500, 200);
+    let x = folder.npy("X.npy", &[n, d], &noise((n * d) as usize, 1));
+    let labels: Vec<f64> = noise(n as usize, 2).iter().map(|v| v.signum()).collect();
+    let y = folder.npy("y.npy", &[n], &labels);
+    let words = format!(
+        "sweep --x {x} --y {y} --loss logistic --l1 frac:1:1e-4:250 --l2 1e-5 --cv 2 --threads 1"
+    );
+    words.split(' ').map(str::to_string).collect()
+}
+
+#[test]
+fn an_interrupt_finishes_the_running_batches_and_says_how_to_resume() {
+    let folder = Folder::new();
+    let base = long_sweep(&folder);
+    let store = folder.path("s.db").display().to_string();
+    let words = [&base[..], &["--store".into(), store.clone()]].concat();
+    let child = start(&words);
+    wait_for_units(&store);
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let lines: Vec<&str> = errors.lines().collect();
+    assert!(
+        matches!(lines[..], [first, last] if first.starts_with("interrupted: the running batches")
+            && last.starts_with("error: interrupted: ") && last.contains("the same command")),
+        "{errors}"
+    );
+    let done = finished(&store).len();
+    assert!((1..160).contains(&done), "{done} units");
+    let connection = rusqlite::Connection::open(&store).unwrap();
+    let count = |text: &str| -> i64 { connection.query_row(text, [], |row| row.get(0)).unwrap() };
+    assert_eq!(
+        count("SELECT COUNT(*) FROM units WHERE done = 0 AND session IS NOT NULL"),
+        0
+    );
+    ok(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(finished(&store).len(), 160);
+}
+
+#[test]
+fn a_second_interrupt_ends_at_once_and_says_how_to_resume() {
+    let folder = Folder::new();
+    let store = folder.path("s.db").display().to_string();
+    let words = [&slow_batches(&folder)[..], &["--store".into(), store.clone()]].concat();
+    for name in ["INT", "TERM"] {
+        let mut child = start(&words);
+        // The session is there before the first batch begins.
+        let begin = Instant::now();
+        let has_session = || {
+            let connection = rusqlite::Connection::open(&store).ok()?;
+            let text = "SELECT COUNT(*) FROM units WHERE session IS NOT NULL AND done = 0";
+            let held: i64 = connection.query_row(text, [], |row| row.get(0)).ok()?;
+            (held > 0).then_some(())
+        };
+        while has_session().is_none() && begin.elapsed() < Duration::from_secs(60) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut errors = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        signal(&child, name);
+        errors.read_line(&mut line).unwrap();
+        assert!(
+            line.starts_with("interrupted: the running batches") && line.contains("again"),
+            "{line}"
+        );
+        assert!(child.try_wait().unwrap().is_none(), "the batch had ended already");
+        signal(&child, name);
+        let mut rest = String::new();
+        errors.read_to_string(&mut rest).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        assert!(
+            rest.starts_with("error: ended at once; the same command goes on") && rest.contains(&store),
+            "{rest}"
+        );
+        assert_eq!(rest.lines().count(), 1, "{rest}");
+        assert!(finished(&store).is_empty());
+    }
+    let found = ok(&["runs", "verify", &store]);
+    assert!(found.contains("0 units with 0 cells: sound"), "{found}");
+}
