@@ -11,7 +11,7 @@ mod settings;
 mod study;
 
 pub use data::{read_options, read_test};
-pub use file::{Described, studies};
+pub use file::studies;
 pub use plan::{Planned, planned};
 pub use points::{Defaults, points};
 pub use settings::settings;
