@@ -23,6 +23,16 @@ use crate::error::Error;
 /// [`Error::Store`] when a store cannot be read or written, holds another plan or other data, or
 /// contradicts another.
 pub fn merge(from: &[&Path], into: &Path) -> Result<usize> {
+    merge_into(from, into).map_err(|error| match error {
+        // The flag that names the store of a sweep is not the one that names this one.
+        Error::Store { path, what, remedy } if path == into => {
+            Error::store(&path, what, remedy.replace("--store", "--out"))
+        }
+        other => other,
+    })
+}
+
+fn merge_into(from: &[&Path], into: &Path) -> Result<usize> {
     let Some(first) = from.first() else {
         return Err(Error::value(
             "merge",
@@ -78,7 +88,14 @@ fn agree<'a>(
     if let Some(fault) = found.faults.first() {
         return Err(Error::store(path, fault, found.remedy));
     }
-    super::compare_plans(path, plan, &source.plan()?)?;
+    super::compare_plans(path, plan, &source.plan()?).map_err(|error| match error {
+        Error::Store { path, what, .. } => {
+            let remedy = "merge only stores of the same plan and the same data; --out names the one \
+                          that they are joined into";
+            Error::store(&path, what, remedy)
+        }
+        other => other,
+    })?;
     let (mut contradictions, mut other) = (0, *path);
     for (unit, digest) in source.finished_units()? {
         match known.get(&unit) {

@@ -24,11 +24,11 @@ pub const EXAMPLES: &str = "\
 Examples:
   proxdiff runs list                               the stores in this folder
   proxdiff runs show sweep.db
-  proxdiff runs export sweep.db --out cells.csv    one row a cell; also .jsonl and .parquet
+  proxdiff runs export sweep.db --out cells.csv    one row a cell; .jsonl, .parquet
   proxdiff runs export sweep.db --mean --out points.csv
   proxdiff runs compare before.db after.db
   proxdiff runs report sweep.db --out report       report/report.html and charts
-  proxdiff runs verify sweep.db                    also --repair: damaged units are done again
+  proxdiff runs verify sweep.db                    --repair: damaged units again
   proxdiff runs merge part-*.db --out sweep.db
 
 A store is an SQLite file; its view `cells` has one row a cell:

@@ -28,19 +28,20 @@ use crate::sweep::run::{Monitor, Run};
 /// The examples of `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  proxdiff sweep                         the embedded diabetes data on the default grid
+  proxdiff sweep                         the embedded data on the default grid
   proxdiff sweep data.csv --l1 log:1e-3:1:20 --l2 0,0.01,0.1 --best 5
   proxdiff sweep digits.svm --loss multinomial --val-fraction 0.2 --seed 7
   proxdiff sweep data.csv --format csv --out grid.csv
-  proxdiff sweep data.csv --alpha frac:1e-3:1:100 --l1-ratio 0.1,0.5,0.9 --cv 5 --store sweep.db
+  proxdiff sweep data.csv --cv 5 --alpha frac:1e-3:1:100 --l1-ratio 0.1,0.9 \\
+      --store sweep.db
   proxdiff sweep --config sweep.toml --store part-3.db --shard 3/8
 
-With --cv, --folds, --store, --config, --shard, --alpha or --search the sweep is planned as cells, a point on
-a fold each, and the output is a summary: the best point by its mean over folds, and the one with the
-smallest support within one standard error of it. With --format csv it is one row a cell.
+With --cv, --folds, --store, --config, --shard, --alpha or --search the sweep is planned as cells, a point on \
+a fold each, and the output is a summary: the best point by its mean over folds, and the one with the \
+smallest support within one standard error of it. With --format csv it is one row a cell. \
 An interrupted sweep with a store goes on with the same command.
 
-Points are ranked by the criterion, the loss on held-out rows. At a minimum inside the grid the
+Points are ranked by the criterion, the loss on held-out rows. At a minimum inside the grid the \
 hypergradient is near zero; its sign says where to look for better strengths.";
 
 /// The flags of `sweep`.
