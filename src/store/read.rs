@@ -103,7 +103,9 @@ impl Store {
         for (path, _, point) in places {
             // Every path has a point: a number beyond them would only take memory.
             if path >= study.points.len() {
-                return Err(Unread::of(format!("point {point} is on path {path}, which is not there")));
+                return Err(Unread::of(format!(
+                    "point {point} is on path {path}, which is not there"
+                )));
             }
             if study.paths.len() <= path {
                 study.paths.resize(path + 1, Vec::new());
@@ -124,8 +126,14 @@ impl Store {
             });
         }
         let targets = study.targets.len();
-        if let Some(point) = study.points.iter().position(|point| point.target >= targets) {
-            return Err(Unread::of(format!("point {point} has a target that is not there")));
+        if let Some(point) = study
+            .points
+            .iter()
+            .position(|point| point.target >= targets)
+        {
+            return Err(Unread::of(format!(
+                "point {point} has a target that is not there"
+            )));
         }
         Ok(())
     }

@@ -96,14 +96,8 @@ impl Plan {
 
     /// A hash of every part of the plan, by the part's name: together they cover all of it.
     pub(super) fn digests(&self) -> [(&'static str, String); 5] {
-        let mut parts = [
-            "configuration",
-            "studies",
-            "targets",
-            "points",
-            "folds",
-        ]
-        .map(|part| (part, Xxh3Default::new()));
+        let mut parts = ["configuration", "studies", "targets", "points", "folds"]
+            .map(|part| (part, Xxh3Default::new()));
         let [configuration, studies, targets, points, folds] = &mut parts;
         write_text(&mut configuration.1, &self.configuration);
         for study in &self.studies {

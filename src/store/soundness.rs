@@ -144,7 +144,9 @@ impl Store {
         ] {
             let kept = self.count(&format!("SELECT COUNT(*) FROM {table}"), [])?;
             if kept != planned {
-                faults.push(format!("there are {kept} {table}, the studies have {planned}"));
+                faults.push(format!(
+                    "there are {kept} {table}, the studies have {planned}"
+                ));
             }
         }
         Ok(faults)
@@ -183,7 +185,8 @@ impl Store {
 
 /// Kind and text of everything that has been created, by name; not what SQLite makes for itself.
 fn definitions(connection: &Connection) -> rusqlite::Result<BTreeMap<String, (String, String)>> {
-    let text = "SELECT name, type, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+    let text =
+        "SELECT name, type, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
     let mut query = connection.prepare(text)?;
     let rows = query.query_map([], |row| {
         let text: Option<String> = row.get(2)?;

@@ -98,11 +98,7 @@ impl Store {
         let (faults, _) = self.faulty_units(&self.sound_plan()?, 1)?;
         match faults.into_iter().next() {
             None => Ok(()),
-            Some((_, fault)) => Err(Error::store(
-                &self.path,
-                fault,
-                REOPEN,
-            )),
+            Some((_, fault)) => Err(Error::store(&self.path, fault, REOPEN)),
         }
     }
 

@@ -59,7 +59,9 @@ impl Standings {
             leading().for_each(|s| *groups.entry(s.which).or_default() += 1);
         }
         // At equal sizes the smaller mark, so that the choice does not change from call to call.
-        let largest = groups.into_iter().max_by_key(|&(mark, size)| (size, u64::MAX - mark));
+        let largest = groups
+            .into_iter()
+            .max_by_key(|&(mark, size)| (size, u64::MAX - mark));
         self.points
             .iter()
             .enumerate()

@@ -409,7 +409,9 @@ fn messages_name_the_use_of_a_column_and_the_flag_at_hand() {
 
     let store = |name: &str, l1: &str| {
         let store = folder.path(name).display().to_string();
-        ok(&["sweep", "--cv", "2", "--l1", l1, "--l2", "1", "--store", &store]);
+        ok(&[
+            "sweep", "--cv", "2", "--l1", l1, "--l2", "1", "--store", &store,
+        ]);
         store
     };
     let (one, other) = (store("1.db", "1"), store("2.db", "2"));
@@ -421,6 +423,9 @@ fn messages_name_the_use_of_a_column_and_the_flag_at_hand() {
         &["runs", "merge", &one, "--out", &nowhere],
     ] {
         let line = crate::support::fails(words, 1);
-        assert!(line.contains("--out") && !line.contains("--store"), "{line}");
+        assert!(
+            line.contains("--out") && !line.contains("--store"),
+            "{line}"
+        );
     }
 }

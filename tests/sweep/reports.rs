@@ -42,8 +42,14 @@ fn the_report_is_whole_and_loads_nothing() {
     let files = std::fs::read_dir(folder.path("report")).unwrap().count();
     assert_eq!(files, 2 * charts.len() + 1);
     let (counts, timing) = (read("1-1-diagnostics.svg"), read("timing.svg"));
-    assert!(counts.contains("0 of 144") && counts.contains("not converged"), "{counts}");
-    assert!(timing.contains("s in 12 units") && timing.contains(">cpu<"), "{timing}");
+    assert!(
+        counts.contains("0 of 144") && counts.contains("not converged"),
+        "{counts}"
+    );
+    assert!(
+        timing.contains("s in 12 units") && timing.contains(">cpu<"),
+        "{timing}"
+    );
     let convergence = read("1-1-convergence.svg");
     assert!(convergence.contains("linear residual") && convergence.contains("<polyline"));
     // A tile and an arrow per point, 48 of them, beside the colour scale and the axes.

@@ -7,7 +7,15 @@ use crate::table::Table;
 
 fn words<'a>(store: &'a str, shard: &'a str) -> Vec<&'a str> {
     let all = [
-        "sweep", "--cv", "3", "--l1", "frac:1e-2:1:4", "--l2", "0.01,0.1", "--store", store,
+        "sweep",
+        "--cv",
+        "3",
+        "--l1",
+        "frac:1e-2:1:4",
+        "--l2",
+        "0.01,0.1",
+        "--store",
+        store,
     ];
     [&all[..], &["--shard", shard]].concat()
 }
@@ -32,12 +40,24 @@ fn a_shard_is_called_that() {
     // Six units of four cells: the units 1 and 5.
     let text = ok(&words(&store, "1/4"));
     assert!(text.contains("shard 1/4: 8 of 8 cells\n"), "{text}");
-    assert!(text.contains("8 of 24 cells of the whole plan: 8 converged in"), "{text}");
-    assert!(text.contains("no point is done on all of its 3 folds yet"), "{text}");
+    assert!(
+        text.contains("8 of 24 cells of the whole plan: 8 converged in"),
+        "{text}"
+    );
+    assert!(
+        text.contains("no point is done on all of its 3 folds yet"),
+        "{text}"
+    );
     let record = json(&words(&store, "1/4"));
     assert_eq!(record["shard"]["cells_done"], 8);
-    assert_eq!((&record["shard"]["index"], &record["shard"]["count"]), (&Value::from(1), &Value::from(4)));
-    assert_eq!((&record["shard"]["complete"], &record["complete"]), (&true.into(), &false.into()));
+    assert_eq!(
+        (&record["shard"]["index"], &record["shard"]["count"]),
+        (&Value::from(1), &Value::from(4))
+    );
+    assert_eq!(
+        (&record["shard"]["complete"], &record["complete"]),
+        (&true.into(), &false.into())
+    );
 
     let listed = || ok(&["runs", "list", &place]);
     assert!(listed().contains("shard 1/4 complete"), "{}", listed());
@@ -54,11 +74,22 @@ fn a_shard_is_called_that() {
     assert!(listed().contains("shard 1/4 unfinished"), "{}", listed());
     // A second shard in the same store, then all of it.
     ok(&words(&store, "2/4"));
-    assert!(listed().contains("shard 1/4 unfinished, shard 2/4 complete"), "{}", listed());
+    assert!(
+        listed().contains("shard 1/4 unfinished, shard 2/4 complete"),
+        "{}",
+        listed()
+    );
     let all = words(&store, "0/1");
     ok(&all[..all.len() - 2]);
-    assert!(listed().contains("complete") && !listed().contains("shard"), "{}", listed());
+    assert!(
+        listed().contains("complete") && !listed().contains("shard"),
+        "{}",
+        listed()
+    );
     // A sweep that is no shard says nothing of shards.
     let text = ok(&all[..all.len() - 2]);
-    assert!(text.contains("24 of 24 cells: ") && !text.contains("shard"), "{text}");
+    assert!(
+        text.contains("24 of 24 cells: ") && !text.contains("shard"),
+        "{text}"
+    );
 }

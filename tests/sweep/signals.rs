@@ -79,7 +79,11 @@ fn an_interrupt_finishes_the_running_batches_and_says_how_to_resume() {
 fn a_second_interrupt_ends_at_once_and_says_how_to_resume() {
     let folder = Folder::new();
     let store = folder.path("s.db").display().to_string();
-    let words = [&endless_batches(&folder)[..], &["--store".into(), store.clone()]].concat();
+    let words = [
+        &endless_batches(&folder)[..],
+        &["--store".into(), store.clone()],
+    ]
+    .concat();
     for name in ["INT", "TERM"] {
         let mut child = start(&words);
         // The session is there before the first batch begins.
@@ -101,13 +105,17 @@ fn a_second_interrupt_ends_at_once_and_says_how_to_resume() {
             line.starts_with("interrupted: the running batches") && line.contains("again"),
             "{line}"
         );
-        assert!(child.try_wait().unwrap().is_none(), "the batch had ended already");
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "the batch had ended already"
+        );
         signal(&child, name);
         let mut rest = String::new();
         errors.read_to_string(&mut rest).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(1));
         assert!(
-            rest.starts_with("error: ended at once; the same command goes on") && rest.contains(&store),
+            rest.starts_with("error: ended at once; the same command goes on")
+                && rest.contains(&store),
             "{rest}"
         );
         assert_eq!(rest.lines().count(), 1, "{rest}");

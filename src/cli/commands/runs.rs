@@ -9,9 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::sweep::report_so_far;
 use crate::cli::arguments::values;
 use crate::cli::failure::Failure;
-use crate::cli::output::{
-    Summary, plain, rough, shard_record, short, significant, titled, write,
-};
+use crate::cli::output::{Summary, plain, rough, shard_record, short, significant, titled, write};
 use crate::error::Error;
 use crate::kinds::Precision;
 use crate::store::{
@@ -275,7 +273,13 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
 
 /// Whether a store is complete; for one of shards, whether these are.
 fn state(tally: &Tally, shards: &[ShardTally]) -> String {
-    let word = |is_complete| if is_complete { "complete" } else { "unfinished" };
+    let word = |is_complete| {
+        if is_complete {
+            "complete"
+        } else {
+            "unfinished"
+        }
+    };
     let whole = tally.cells_done == tally.cells;
     if whole || shards.is_empty() {
         return word(whole).into();

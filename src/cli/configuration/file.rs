@@ -125,14 +125,16 @@ fn check_run(parts: &[(Settings, Origin)]) -> Result<(), Failure> {
             if own == other {
                 continue;
             }
-            let text = |value: Option<&String>| value.map_or("not given", String::as_str).to_string();
+            let text =
+                |value: Option<&String>| value.map_or("not given", String::as_str).to_string();
             let what = format!(
                 "{name} is {} here and {} in {}",
                 text(own),
                 text(other),
                 place.of(None)
             );
-            let remedy = format!("a sweep has one {name}: give it once, above the [[study]] tables");
+            let remedy =
+                format!("a sweep has one {name}: give it once, above the [[study]] tables");
             return Err(origin.error(own.map(|_| name), what, &remedy));
         }
     }
@@ -217,11 +219,7 @@ fn flat(table: Table) -> Table {
 }
 
 /// The settings of a table as texts; refuses names and kinds of values that no flag has.
-fn settings_of(
-    origin: &Origin,
-    sweep: &clap::Command,
-    table: Table,
-) -> Result<Settings, Failure> {
+fn settings_of(origin: &Origin, sweep: &clap::Command, table: Table) -> Result<Settings, Failure> {
     let mut settings = Settings::new();
     for (name, value) in table {
         let known = argument(sweep, &name).filter(|_| name != "config" && name != "write-config");
@@ -243,11 +241,7 @@ fn settings_of(
             } else {
                 "write a text in quotes, a number, or a list of such"
             };
-            return Err(origin.error(
-                Some(&name),
-                format!("setting {name} is {value}"),
-                remedy,
-            ));
+            return Err(origin.error(Some(&name), format!("setting {name} is {value}"), remedy));
         };
         settings.insert(name, text);
     }

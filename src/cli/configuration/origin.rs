@@ -89,14 +89,24 @@ mod tests {
 
     #[test]
     fn settings_are_found_on_their_lines() {
-        let text = "cv = 5\n[space]\nl1_ratio = 0.5\n\n[[study]]\nname = \"a\"\n[[study]]\ncv = 3\n";
+        let text =
+            "cv = 5\n[space]\nl1_ratio = 0.5\n\n[[study]]\nname = \"a\"\n[[study]]\ncv = 3\n";
         let file = Origin::of_file(Path::new("f.toml"), text);
         let show = |origin: &Origin, name| origin.of(Some(name)).to_string();
         assert_eq!(show(&file, "cv"), "f.toml, line 1");
         assert_eq!(show(&file, "l1-ratio"), "f.toml, line 3");
         assert_eq!(show(&file, "loss"), "f.toml");
-        assert_eq!(show(&file.of_study(text, 0), "cv"), "f.toml, study a, line 1");
-        assert_eq!(show(&file.of_study(text, 1), "cv"), "f.toml, study 2, line 8");
-        assert_eq!(show(&file.of_study(text, 0), "name"), "f.toml, study a, line 6");
+        assert_eq!(
+            show(&file.of_study(text, 0), "cv"),
+            "f.toml, study a, line 1"
+        );
+        assert_eq!(
+            show(&file.of_study(text, 1), "cv"),
+            "f.toml, study 2, line 8"
+        );
+        assert_eq!(
+            show(&file.of_study(text, 0), "name"),
+            "f.toml, study a, line 6"
+        );
     }
 }

@@ -7,7 +7,9 @@ use super::numbers::{rough, short, significant};
 use super::table::{plain, titled};
 use crate::cli::failure::Failure;
 use crate::kinds::Precision;
-use crate::store::{Number, Plan, PlanPoint, PointSummary, ShardTally, Store, Study, Tally, summarize};
+use crate::store::{
+    Number, Plan, PlanPoint, PointSummary, ShardTally, Store, Study, Tally, summarize,
+};
 use crate::sweep::select::{Choice, choose};
 
 /// What a sweep came to.
@@ -183,7 +185,11 @@ impl<'a> Summary<'a> {
             "{} of {} cells{}{}{}{}\n",
             tally.cells_done,
             tally.cells,
-            if self.shard.is_some() { " of the whole plan" } else { "" },
+            if self.shard.is_some() {
+                " of the whole plan"
+            } else {
+                ""
+            },
             if statuses.is_empty() { "" } else { ": " },
             statuses.join(", "),
             self.time()
@@ -197,7 +203,11 @@ impl<'a> Summary<'a> {
     /// The seconds of all finished units together: threads and processes that worked side by side
     /// count each for itself.
     fn work_seconds(&self) -> f64 {
-        self.tally.devices.iter().map(|(_, _, seconds)| seconds).sum()
+        self.tally
+            .devices
+            .iter()
+            .map(|(_, _, seconds)| seconds)
+            .sum()
     }
 
     fn time(&self) -> String {

@@ -94,7 +94,12 @@ impl Columns {
             .filter(|_| !group_is_target)
             .map(|name| (name, "the group column"))
             .into_iter()
-            .chain(options.ignore.iter().map(|name| (name, "a column to ignore")));
+            .chain(
+                options
+                    .ignore
+                    .iter()
+                    .map(|name| (name, "a column to ignore")),
+            );
         for (name, use_as) in ignored {
             // Of a pair of files only one may have the column.
             let column = match purpose {

@@ -159,7 +159,8 @@ pub fn timing(devices: &[(String, usize, f64)]) -> Option<Chart> {
     let most = devices.iter().map(|device| device.2).fold(0.0, f64::max);
     let bars = Bars {
         title: "Time per device".into(),
-        subtitle: "seconds of work; threads and processes side by side count each for itself".into(),
+        subtitle: "seconds of work; threads and processes side by side count each for itself"
+            .into(),
         full: most,
         bars: devices.iter().map(bar).collect(),
     };
