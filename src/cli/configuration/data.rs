@@ -153,11 +153,17 @@ pub fn read_labels(arguments: &DataArguments, name: &str, all: &Dataset) -> Resu
                 "name a column of your data, or a file with one value per row",
             ));
         };
+        // Of a pair the file of the features has no targets to leave out.
+        let others = if arguments.y.is_none() {
+            all.targets.as_slice()
+        } else {
+            &[]
+        };
         let options = ReadOptions {
             targets: vec![name.to_string()],
             // It is read in the place of a target, and called what it is.
             group_column: Some(name.to_string()),
-            ignore: all.targets.iter().map(|t| t.name.clone()).collect(),
+            ignore: others.iter().map(|target| target.name.clone()).collect(),
             ..read_options(&arguments.file)
         };
         let mut table = readers::read_dataset(file, &options)?;
