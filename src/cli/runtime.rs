@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -175,6 +175,10 @@ impl Interruption {
     }
 }
 
+/// Signals that follow each other faster are one: some programs (`timeout`) signal a process and then
+/// its group.
+const ONE_INTERRUPTION: Duration = Duration::from_millis(150);
+
 /// The first Ctrl-C (or SIGTERM) cancels, so that what is known is printed; the second ends the
 /// process. Each is acknowledged at once: a running batch may take its time.
 fn cancel_on_interrupt(control: &Control) {
@@ -184,7 +188,12 @@ fn cancel_on_interrupt(control: &Control) {
     if CURRENT.set(control.clone()).is_err() {
         return;
     }
-    let installed = ctrlc::set_handler(|| {
+    let mut last: Option<Instant> = None;
+    let installed = ctrlc::set_handler(move || {
+        if last.is_some_and(|last| last.elapsed() < ONE_INTERRUPTION) {
+            return;
+        }
+        last = Some(Instant::now());
         let Some(control) = CURRENT.get() else {
             return;
         };

@@ -84,27 +84,31 @@ fn a_second_interrupt_ends_at_once_and_says_how_to_resume() {
         &["--store".into(), store.clone()],
     ]
     .concat();
-    for name in ["INT", "TERM"] {
+    for (session, name) in [(1, "INT"), (2, "TERM")] {
         let mut child = start(&words);
-        // The session is there before the first batch begins.
+        // A batch begins when its units are leased.
         let begin = Instant::now();
-        let has_session = || {
+        let leased = || {
             let connection = rusqlite::Connection::open(&store).ok()?;
-            let text = "SELECT COUNT(*) FROM units WHERE session IS NOT NULL AND done = 0";
-            let held: i64 = connection.query_row(text, [], |row| row.get(0)).ok()?;
-            (held > 0).then_some(())
+            let text = "SELECT COUNT(*) FROM units WHERE session = ?1";
+            connection
+                .query_row(text, [session], |row| row.get::<_, i64>(0))
+                .ok()
         };
-        while has_session().is_none() && begin.elapsed() < Duration::from_secs(60) {
+        while leased().unwrap_or(0) == 0 && begin.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(5));
         }
         let mut errors = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
+        // Twice at the same moment is once: some programs signal a process and its group.
+        signal(&child, name);
         signal(&child, name);
         errors.read_line(&mut line).unwrap();
         assert!(
             line.starts_with("interrupted: the running batches") && line.contains("again"),
             "{line}"
         );
+        std::thread::sleep(Duration::from_millis(600));
         assert!(
             child.try_wait().unwrap().is_none(),
             "the batch had ended already"
