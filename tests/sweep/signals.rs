@@ -1,8 +1,9 @@
 //! Ctrl-C and its like: acknowledged at once, and what was finished kept.
 #![cfg(unix)]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use crate::destruction::{finished, long_sweep};
@@ -22,6 +23,32 @@ fn signal(child: &Child, name: &str) {
         .args([&format!("-{name}"), &child.id().to_string()])
         .status();
     assert!(kill.unwrap().success());
+}
+
+/// Ends a child that a failed test leaves behind.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // Gone already, mostly.
+        let _ = self.0.kill();
+    }
+}
+
+/// How long a line is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The lines of a child's standard error, as they come.
+fn lines_of(child: &mut Child) -> Receiver<String> {
+    let errors = BufReader::new(child.stderr.take().unwrap());
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in errors.lines().map_while(Result::ok) {
+            // A test that has failed listens no more.
+            let _ = sender.send(line);
+        }
+    });
+    lines
 }
 
 /// Waits until a store has a finished unit.
@@ -85,7 +112,8 @@ fn a_second_interrupt_ends_at_once_and_says_how_to_resume() {
     ]
     .concat();
     for (session, name) in [(1, "INT"), (2, "TERM")] {
-        let mut child = start(&words);
+        let mut child = Ended(start(&words));
+        let lines = lines_of(&mut child.0);
         // A batch begins when its units are leased.
         let begin = Instant::now();
         let leased = || {
@@ -98,31 +126,28 @@ fn a_second_interrupt_ends_at_once_and_says_how_to_resume() {
         while leased().unwrap_or(0) == 0 && begin.elapsed() < Duration::from_secs(60) {
             std::thread::sleep(Duration::from_millis(5));
         }
-        let mut errors = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
         // Twice at the same moment is once: some programs signal a process and its group.
-        signal(&child, name);
-        signal(&child, name);
-        errors.read_line(&mut line).unwrap();
+        signal(&child.0, name);
+        signal(&child.0, name);
+        let line = lines.recv_timeout(PATIENCE).unwrap();
         assert!(
             line.starts_with("interrupted: the running batches") && line.contains("again"),
             "{line}"
         );
         std::thread::sleep(Duration::from_millis(600));
         assert!(
-            child.try_wait().unwrap().is_none(),
+            child.0.try_wait().unwrap().is_none(),
             "the batch had ended already"
         );
-        signal(&child, name);
-        let mut rest = String::new();
-        errors.read_to_string(&mut rest).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(1));
+        signal(&child.0, name);
+        let line = lines.recv_timeout(PATIENCE).unwrap();
         assert!(
-            rest.starts_with("error: ended at once; the same command goes on")
-                && rest.contains(&store),
-            "{rest}"
+            line.starts_with("error: ended at once; the same command goes on")
+                && line.contains(&store),
+            "{line}"
         );
-        assert_eq!(rest.lines().count(), 1, "{rest}");
+        assert_eq!(child.0.wait().unwrap().code(), Some(1));
+        assert!(lines.recv_timeout(PATIENCE).is_err(), "one line");
         assert!(finished(&store).is_empty());
     }
     let found = ok(&["runs", "verify", &store]);
