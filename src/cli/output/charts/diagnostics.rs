@@ -154,7 +154,7 @@ pub fn timing(devices: &[(String, usize, f64)]) -> Option<Chart> {
     let bar = |(name, units, seconds): &(String, usize, f64)| Bar {
         label: name.clone(),
         value: *seconds,
-        text: format!("{} s in {units} units", short(*seconds)),
+        text: format!("{seconds:.2} s in {units} units"),
     };
     let most = devices.iter().map(|device| device.2).fold(0.0, f64::max);
     let bars = Bars {
