@@ -65,7 +65,7 @@ pub enum Error {
         remedy: String,
     },
     /// A combination of choices that is not defined, such as ITD of coordinate descent.
-    #[error("{what}; {remedy}")]
+    #[error("not supported: {what}; {remedy}")]
     Unsupported {
         /// What was asked for.
         what: String,

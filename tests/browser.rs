@@ -149,9 +149,9 @@ fn faults(found: &Value, width: usize, dark: bool) -> Vec<&'static str> {
     demand(number("scroll") <= width as f64, "overflow");
     let sizes = found["sizes"].as_array().cloned().unwrap_or_default();
     let is_visible = |size: &Value| {
-        size[0].as_f64().is_some_and(|w| w >= 300.0) && size[1].as_f64().is_some_and(|h| h >= 150.0)
+        size[0].as_f64().is_some_and(|w| w >= 300.0) && size[1].as_f64().is_some_and(|h| h >= 100.0)
     };
-    demand(sizes.len() == 4 && sizes.iter().all(is_visible), "charts");
+    demand(sizes.len() == 7 && sizes.iter().all(is_visible), "charts");
     demand(number("words") > 50.0, "words");
     demand(number("contrast") >= 4.5, "contrast");
     demand(number("letters") >= 10.0, "letters");

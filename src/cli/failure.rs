@@ -16,6 +16,8 @@ pub enum Failure {
     Output(std::io::Error),
     /// The outcome is not what --strict asks for, or the user interrupted: exit status 1.
     Outcome(String),
+    /// Another failure, of what a configuration file says: its place there and the failure.
+    Configured(String, Box<Failure>),
 }
 
 impl Failure {
@@ -33,16 +35,33 @@ impl Failure {
         })
     }
 
-    /// Prints one line to standard error and returns the exit status.
-    pub fn report(&self) -> ExitCode {
-        let (message, status) = match self {
+    /// The same failure with its place in a configuration file; an empty one changes nothing.
+    pub fn in_configuration(self, place: &str) -> Self {
+        if place.is_empty() {
+            return self;
+        }
+        Self::Configured(place.to_string(), Box::new(self))
+    }
+
+    /// The message and the exit status; no message where the reader of the output went away.
+    fn outcome(&self) -> Option<(String, u8)> {
+        Some(match self {
             Self::Usage(message) => (message.clone(), 2),
             Self::Library(error) => (error.to_string(), 1),
-            Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-                return ExitCode::SUCCESS;
-            }
+            Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return None,
             Self::Output(error) => (format!("standard output: {error}"), 1),
             Self::Outcome(message) => (message.clone(), 1),
+            Self::Configured(place, failure) => {
+                let (message, status) = failure.outcome()?;
+                (format!("{place}: {message}"), status)
+            }
+        })
+    }
+
+    /// Prints one line to standard error and returns the exit status.
+    pub fn report(&self) -> ExitCode {
+        let Some((message, status)) = self.outcome() else {
+            return ExitCode::SUCCESS;
         };
         // File names and labels may hold line breaks; the promise is one line.
         let line = message.split(['\n', '\r']).collect::<Vec<_>>().join(" ");

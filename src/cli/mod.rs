@@ -43,7 +43,7 @@ Examples:
   proxdiff fit data.csv --target price --l1 0.1 --out model
   proxdiff predict new.csv --model model
 
-Exit status: 0 done; 1 an error, an interruption, or with --strict a point that did not converge;
+Exit status: 0 done; 1 an error, an interruption, or with --strict a point that did not converge; \
 2 flags that cannot be understood. RUST_LOG=info shows what the program does.";
 
 #[derive(Debug, Subcommand)]

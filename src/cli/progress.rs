@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::output::short;
-use crate::store::{Plan, Tally};
+use crate::store::{Plan, Store, Tally};
 use crate::sweep::run::Monitor;
 
 /// How often the line is redrawn, and how long a short sweep goes without one.
@@ -26,10 +26,33 @@ struct Line {
     before: usize,
     total: usize,
     device: String,
+    /// `best`, and of what where a plan has several problems or targets.
+    best: String,
     points: Vec<(f64, f64)>,
+    folds: usize,
 }
 
 impl Line {
+    fn new(plan: &Plan, before: &Tally, device: &str) -> Self {
+        let study = &plan.studies[0];
+        let mut best = "best".to_string();
+        if plan.studies.len() > 1 {
+            best.push_str(&format!(" of {}", study.name));
+        }
+        if let [first, _, ..] = study.targets.as_slice() {
+            best.push_str(&format!(" for {first}"));
+        }
+        Self {
+            begin: Instant::now(),
+            before: before.cells_done,
+            total: before.cells,
+            device: device.to_string(),
+            best,
+            points: study.points.iter().map(|p| (p.l1, p.l2)).collect(),
+            folds: study.folds.len(),
+        }
+    }
+
     fn text(&self, monitor: &Monitor) -> String {
         let cells = monitor.cells();
         let rate = cells as f64 / self.begin.elapsed().as_secs_f64().max(1e-9);
@@ -41,8 +64,14 @@ impl Line {
         };
         let best = monitor.best().map_or_else(String::new, |best| {
             let (l1, l2) = self.points[best.point];
+            let folds = if best.folds < self.folds {
+                format!(" on {} of {} folds", best.folds, self.folds)
+            } else {
+                String::new()
+            };
             format!(
-                "best {} at l1 {}, l2 {}, ",
+                "{} {} at l1 {}, l2 {}{folds}, ",
+                self.best,
                 short(best.mean),
                 short(l1),
                 short(l2)
@@ -54,21 +83,22 @@ impl Line {
 }
 
 impl Progress {
-    /// Starts the line.
-    pub fn start(plan: &Plan, monitor: &Arc<Monitor>, before: &Tally, device: &str) -> Self {
+    /// Starts the line; `before` is how far the store was.
+    pub fn start(
+        (plan, store): (&Plan, &Store),
+        monitor: &Arc<Monitor>,
+        before: &Tally,
+        device: &str,
+    ) -> Self {
         let done = Arc::new(AtomicBool::new(false));
         let follower = std::io::stderr().is_terminal().then(|| {
-            let line = Line {
-                begin: Instant::now(),
-                before: before.cells_done,
-                total: before.cells,
-                device: device.to_string(),
-                points: plan.studies[0]
-                    .points
-                    .iter()
-                    .map(|p| (p.l1, p.l2))
-                    .collect(),
-            };
+            if before.cells_done > 0 {
+                let recall = |point, fold, criterion| monitor.recall(point, fold, criterion);
+                if let Err(error) = store.for_each_criterion(0, recall) {
+                    log::warn!("{error}");
+                }
+            }
+            let line = Line::new(plan, before, device);
             let (monitor, done) = (Arc::clone(monitor), Arc::clone(&done));
             std::thread::spawn(move || follow(&line, &monitor, &done))
         });

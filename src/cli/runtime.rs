@@ -1,10 +1,10 @@
 //! Where a command computes: threads, device, budget, interruption and progress.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -143,24 +143,86 @@ impl Runtime {
     }
 }
 
-/// The first Ctrl-C cancels, so that what is known is printed; the second ends the process.
+/// What an interruption is answered with.
+#[derive(Debug, Clone)]
+pub struct Interruption {
+    /// Said at the first one, which lets end what is running; `None` where nothing is worth waiting
+    /// for and the process ends at once.
+    pub first: Option<String>,
+    /// Said before the process ends at once.
+    pub last: String,
+}
+
+static INTERRUPTION: Mutex<Interruption> = Mutex::new(Interruption {
+    first: None,
+    last: String::new(),
+});
+
+impl Interruption {
+    /// Of a computation whose part is printed.
+    fn of_a_computation() -> Self {
+        Self {
+            first: Some(
+                "interrupted: what is known will be printed; interrupt again to end at once".into(),
+            ),
+            last: "ended at once, without a result; repeat the command".into(),
+        }
+    }
+
+    /// Answers interruptions from now on.
+    pub fn answer(self) {
+        *INTERRUPTION.lock().unwrap_or_else(PoisonError::into_inner) = self;
+    }
+}
+
+/// Signals that follow each other faster are one: some programs (`timeout`) signal a process and then
+/// its group.
+const ONE_INTERRUPTION: Duration = Duration::from_millis(150);
+
+/// The first Ctrl-C (or SIGTERM) cancels, so that what is known is printed; the second ends the
+/// process. Each is acknowledged at once: a running batch may take its time.
 fn cancel_on_interrupt(control: &Control) {
     static CURRENT: OnceLock<Control> = OnceLock::new();
+    Interruption::of_a_computation().answer();
     // One handler serves the process; a command makes one runtime.
     if CURRENT.set(control.clone()).is_err() {
         return;
     }
-    let installed = ctrlc::set_handler(|| {
-        if let Some(control) = CURRENT.get() {
-            if control.is_cancelled() {
+    let mut last: Option<Instant> = None;
+    let installed = ctrlc::set_handler(move || {
+        if last.is_some_and(|last| last.elapsed() < ONE_INTERRUPTION) {
+            return;
+        }
+        last = Some(Instant::now());
+        let Some(control) = CURRENT.get() else {
+            return;
+        };
+        let answer = INTERRUPTION.lock().unwrap_or_else(PoisonError::into_inner);
+        match &answer.first {
+            Some(first) if !control.is_cancelled() => {
+                control.cancel();
+                say(first);
+            }
+            _ => {
+                say(&format!("error: {}", answer.last));
                 std::process::exit(1);
             }
-            control.cancel();
         }
     });
     if let Err(error) = installed {
         log::warn!("Ctrl-C will end the program at once: {error}");
     }
+}
+
+/// A line on standard error, in place of a progress bar where one is drawn.
+fn say(line: &str) {
+    let clear = if std::io::stderr().is_terminal() {
+        "\r\x1b[2K"
+    } else {
+        ""
+    };
+    // Standard error may be closed: then there is nobody to tell.
+    let _ = writeln!(std::io::stderr().lock(), "{clear}{line}");
 }
 
 /// A progress bar on standard error that follows a control; nothing when that is no terminal.

@@ -52,6 +52,13 @@ pub fn line(error: &clap::Error, words: &[OsString]) -> String {
     }
 }
 
+/// The long name of the flag that an error is about: `cv` of `--cv <K>`.
+pub fn flag(error: &clap::Error) -> Option<String> {
+    let argument = texts(error, ContextKind::InvalidArg).into_iter().next()?;
+    let name = argument.split([' ', '=']).next()?;
+    name.strip_prefix("--").map(str::to_string)
+}
+
 /// `proxdiff sweep` of `proxdiff sweep --bogus`: where the help on these words is.
 fn command_of(words: &[OsString]) -> String {
     let mut command = super::command();

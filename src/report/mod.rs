@@ -1,8 +1,9 @@
-//! Figures and pages: SVG plots, PNG images of them, and self-contained HTML.
+//! Figures and pages: SVG plots and bars, PNG images of them, and self-contained HTML.
 //!
 //! This room knows numbers and names, nothing of solvers.
 
 pub mod axis;
+pub mod bars;
 pub mod html;
 pub mod image;
 mod paint;
@@ -11,6 +12,7 @@ pub mod png;
 pub mod surface;
 
 pub use axis::{Axis, Scale};
+pub use bars::{Bar, Bars};
 pub use html::{Page, Section};
 pub use paint::Theme;
 pub use plot::{Band, Mark, Plot, Series};

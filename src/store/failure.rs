@@ -6,6 +6,14 @@ use rusqlite::ErrorCode;
 
 use crate::error::Error;
 
+/// What is said of a store that stays locked.
+const BUSY: &str = "another process has kept it locked for a minute";
+
+/// Whether another process holds the store.
+pub(super) fn is_busy(error: &Error) -> bool {
+    matches!(error, Error::Store { what, .. } if what == BUSY)
+}
+
 /// The error in words, with a remedy.
 pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> Error {
     let code = error.sqlite_error_code();
@@ -28,7 +36,7 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> Error {
         ),
         Some(ErrorCode::DatabaseCorrupt) => return damaged(path, &error.to_string()),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
-            "another process has kept it locked for a minute".to_string(),
+            BUSY.to_string(),
             "end that process, or repeat the same command later",
         ),
         Some(ErrorCode::SystemIoFailure) => (
@@ -39,7 +47,7 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> Error {
         ),
         _ => (
             error.to_string(),
-            "if it persists, run `proxdiff runs verify` on the store",
+            "if it persists, restore the store from a copy, or start a new one with --store FILE",
         ),
     };
     Error::store(path, what, remedy)

@@ -23,6 +23,16 @@ use crate::error::Error;
 /// [`Error::Store`] when a store cannot be read or written, holds another plan or other data, or
 /// contradicts another.
 pub fn merge(from: &[&Path], into: &Path) -> Result<usize> {
+    merge_into(from, into).map_err(|error| match error {
+        // The flag that names the store of a sweep is not the one that names this one.
+        Error::Store { path, what, remedy } if path == into => {
+            Error::store(&path, what, remedy.replace("--store", "--out"))
+        }
+        other => other,
+    })
+}
+
+fn merge_into(from: &[&Path], into: &Path) -> Result<usize> {
     let Some(first) = from.first() else {
         return Err(Error::value(
             "merge",
@@ -74,15 +84,18 @@ fn agree<'a>(
     known: &mut HashMap<i64, (String, &'a Path)>,
 ) -> Result<()> {
     let source = Store::read(path)?;
-    super::compare_plans(path, plan, &source.plan()?)?;
-    if let Some(fault) = super::verify(&source)?.faults.first() {
-        return Err(Error::store(
-            path,
-            fault,
-            "restore the store from a copy before it is merged, or open what is damaged again with \
-             `proxdiff runs verify --repair`",
-        ));
+    let found = super::verify(&source)?;
+    if let Some(fault) = found.faults.first() {
+        return Err(Error::store(path, fault, found.remedy));
     }
+    super::compare_plans(path, plan, &source.plan()?).map_err(|error| match error {
+        Error::Store { path, what, .. } => {
+            let remedy = "merge only stores of the same plan and the same data; --out names the one \
+                          that they are joined into";
+            Error::store(&path, what, remedy)
+        }
+        other => other,
+    })?;
     let (mut contradictions, mut other) = (0, *path);
     for (unit, digest) in source.finished_units()? {
         match known.get(&unit) {

@@ -15,17 +15,20 @@ use crate::error::{Error, Result};
 mod export;
 mod failure;
 mod merge;
+mod participants;
 mod read;
 mod record;
 mod schema;
 mod session;
+mod soundness;
 mod summary;
 mod units;
 mod verify;
 
 pub use export::{Format, Rows, export};
 pub use merge::merge;
-pub use read::{Session, Tally};
+pub use participants::{Session, ShardTally};
+pub use read::Tally;
 pub use record::{
     Cell, Number, Numbers, Plan, PlanFold, PlanPoint, Study, Unit, pack_sparse, unpack_sparse,
 };
@@ -38,6 +41,8 @@ use session::Owner;
 
 /// How long a store waits for another process's transaction.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long before a busy store is opened anew.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// An open store.
 #[derive(Debug)]
@@ -68,8 +73,21 @@ impl Store {
     /// or holds another plan or other data.
     pub fn open(path: &Path, plan: &Plan) -> Result<Self> {
         check_place(path)?;
-        let connection = Connection::open(path).map_err(|e| explain(path, &e))?;
-        Self::with_plan(connection, path, plan)
+        let begin = Instant::now();
+        loop {
+            let opened = Connection::open(path)
+                .map_err(|e| explain(path, &e))
+                .and_then(|connection| Self::with_plan(connection, path, plan));
+            match opened {
+                // While another process makes the store, SQLite answers some requests, such as that
+                // for WAL mode, at once: there its own waiting would be a deadlock. With a new
+                // connection, which holds no lock, there is none.
+                Err(error) if failure::is_busy(&error) && begin.elapsed() < PATIENCE => {
+                    std::thread::sleep(PAUSE);
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// A store that lives and dies with this process.
@@ -297,6 +315,9 @@ fn insert_plan(connection: &Connection, plan: &Plan) -> rusqlite::Result<()> {
     let mut meta = connection.prepare("INSERT INTO meta (key, value) VALUES (?1, ?2)")?;
     meta.execute(params!["configuration", plan.configuration])?;
     meta.execute(params!["version", env!("CARGO_PKG_VERSION")])?;
+    for (part, digest) in plan.digests() {
+        meta.execute(params![schema::digest_key(part), digest])?;
+    }
     for (number, study) in plan.studies.iter().enumerate() {
         connection.execute(
             "INSERT INTO studies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",

@@ -1,9 +1,10 @@
 //! Reading a store: its plan, its cells in the order of the plan, its state.
 
-use rusqlite::Row;
+use rusqlite::{ErrorCode, OptionalExtension, Row};
 
 use super::record::{Cell, Number, Plan, PlanFold, PlanPoint, Study, status_of, unpack};
-use super::{Result, Store};
+use super::{Result, Store, soundness};
+use crate::error::Error;
 
 /// How far a store is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,107 +23,118 @@ pub struct Tally {
     pub devices: Vec<(String, usize, f64)>,
 }
 
-/// A process that has worked on a store.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Session {
-    /// Its machine.
-    pub host: String,
-    /// Its process number.
-    pub process: u32,
-    /// The version of the program.
-    pub version: String,
-    /// When it came, in UTC.
-    pub started: String,
-    /// When it left; `None` while it works, and for one that was killed.
-    pub ended: Option<String>,
-    /// The units it has done.
-    pub units: usize,
-}
-
 impl Store {
     /// The plan of the store.
     ///
     /// # Errors
-    /// [`crate::Error::Store`] when the store cannot be read.
+    /// [`crate::Error::Store`] when the store cannot be read, or its plan is damaged.
     pub fn plan(&self) -> Result<Plan> {
-        let read = || -> rusqlite::Result<Plan> {
-            let connection = &self.connection;
-            let configuration = connection.query_row(
+        self.read_plan().map_err(|unread| match unread {
+            Unread::Damage(what) => Error::store(&self.path, what, soundness::REMEDY),
+            Unread::Failure(error) => self.failure(&error),
+        })
+    }
+
+    pub(super) fn read_plan(&self) -> std::result::Result<Plan, Unread> {
+        let connection = &self.connection;
+        let configuration = connection
+            .query_row(
                 "SELECT value FROM meta WHERE key = 'configuration'",
                 [],
                 |row| row.get(0),
-            )?;
-            let mut query = connection.prepare(
-                "SELECT name, source, settings, fingerprint, folds_digest FROM studies ORDER BY study",
-            )?;
-            let study = |row: &Row<'_>| {
-                Ok(Study {
-                    name: row.get(0)?,
-                    source: row.get(1)?,
-                    settings: row.get(2)?,
-                    fingerprint: row.get(3)?,
-                    folds_digest: row.get(4)?,
-                    ..Study::default()
-                })
-            };
-            let mut studies: Vec<Study> = query
-                .query_map([], study)?
-                .collect::<rusqlite::Result<_>>()?;
-            for (number, study) in studies.iter_mut().enumerate() {
-                self.read_parts(number, study)?;
-            }
-            Ok(Plan {
-                studies,
-                configuration,
-            })
-        };
-        read().map_err(|e| self.failure(&e))
+            )
+            .optional()?
+            .ok_or_else(|| Unread::of("the table meta has no row configuration"))?;
+        let mut query = connection.prepare(
+            "SELECT study, name, source, settings, fingerprint, folds_digest FROM studies ORDER BY study",
+        )?;
+        let mut rows = query.query([])?;
+        let mut studies: Vec<Study> = Vec::new();
+        while let Some(row) = rows.next()? {
+            check_number("study", row.get(0)?, studies.len())?;
+            studies.push(Study {
+                name: row.get(1)?,
+                source: row.get(2)?,
+                settings: row.get(3)?,
+                fingerprint: row.get(4)?,
+                folds_digest: row.get(5)?,
+                ..Study::default()
+            });
+        }
+        if studies.is_empty() {
+            return Err(Unread::of("the plan has no study"));
+        }
+        for (number, study) in studies.iter_mut().enumerate() {
+            self.read_parts(number, study)?;
+        }
+        Ok(Plan {
+            studies,
+            configuration,
+        })
     }
 
-    fn read_parts(&self, number: usize, study: &mut Study) -> rusqlite::Result<()> {
+    fn read_parts(&self, number: usize, study: &mut Study) -> std::result::Result<(), Unread> {
         let connection = &self.connection;
-        let mut query =
-            connection.prepare("SELECT name FROM targets WHERE study = ?1 ORDER BY target")?;
-        study.targets = query
-            .query_map([number], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
+        let mut query = connection
+            .prepare("SELECT target, name FROM targets WHERE study = ?1 ORDER BY target")?;
+        let mut rows = query.query([number])?;
+        while let Some(row) = rows.next()? {
+            check_number("target", row.get(0)?, study.targets.len())?;
+            study.targets.push(row.get(1)?);
+        }
         let mut query = connection.prepare(
-            "SELECT l1, l2, alpha, l1_ratio, target, path, place FROM points WHERE study = ?1 ORDER BY point",
+            "SELECT point, l1, l2, alpha, l1_ratio, target, path, place FROM points WHERE study = ?1 ORDER BY point",
         )?;
         let mut rows = query.query([number])?;
         let mut places: Vec<(usize, usize, u32)> = Vec::new();
         while let Some(row) = rows.next()? {
-            let alpha: Option<f64> = row.get(2)?;
-            let ratio: Option<f64> = row.get(3)?;
-            places.push((row.get(5)?, row.get(6)?, study.points.len() as u32));
+            check_number("point", row.get(0)?, study.points.len())?;
+            let alpha: Option<f64> = row.get(3)?;
+            let ratio: Option<f64> = row.get(4)?;
+            places.push((row.get(6)?, row.get(7)?, study.points.len() as u32));
             study.points.push(PlanPoint {
-                l1: row.get(0)?,
-                l2: row.get(1)?,
+                l1: row.get(1)?,
+                l2: row.get(2)?,
                 ratio: alpha.zip(ratio),
-                target: row.get(4)?,
+                target: row.get(5)?,
             });
         }
         places.sort_unstable();
         for (path, _, point) in places {
+            // Every path has a point: a number beyond them would only take memory.
+            if path >= study.points.len() {
+                return Err(Unread::of(format!(
+                    "point {point} is on path {path}, which is not there"
+                )));
+            }
             if study.paths.len() <= path {
                 study.paths.resize(path + 1, Vec::new());
             }
             study.paths[path].push(point);
         }
         let mut query = connection.prepare(
-            "SELECT number, repeat, training_rows, held_out_rows FROM folds WHERE study = ?1 ORDER BY fold",
+            "SELECT fold, number, repeat, training_rows, held_out_rows FROM folds WHERE study = ?1 ORDER BY fold",
         )?;
-        let fold = |row: &Row<'_>| {
-            Ok(PlanFold {
-                number: row.get(0)?,
-                repeat: row.get(1)?,
-                training_rows: row.get(2)?,
-                held_out_rows: row.get(3)?,
-            })
-        };
-        study.folds = query
-            .query_map([number], fold)?
-            .collect::<rusqlite::Result<_>>()?;
+        let mut rows = query.query([number])?;
+        while let Some(row) = rows.next()? {
+            check_number("fold", row.get(0)?, study.folds.len())?;
+            study.folds.push(PlanFold {
+                number: row.get(1)?,
+                repeat: row.get(2)?,
+                training_rows: row.get(3)?,
+                held_out_rows: row.get(4)?,
+            });
+        }
+        let targets = study.targets.len();
+        if let Some(point) = study
+            .points
+            .iter()
+            .position(|point| point.target >= targets)
+        {
+            return Err(Unread::of(format!(
+                "point {point} has a target that is not there"
+            )));
+        }
         Ok(())
     }
 
@@ -142,6 +154,31 @@ impl Store {
         while let Some(row) = rows.next().map_err(failure)? {
             let cell = cell_of(row).map_err(failure)?;
             visit(cell)?;
+        }
+        Ok(())
+    }
+
+    /// Visits point, fold and criterion of the finished cells of a study, in no particular order; NaN
+    /// where a cell has no criterion.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`] when the store cannot be read.
+    pub fn for_each_criterion(
+        &self,
+        study: usize,
+        mut visit: impl FnMut(usize, usize, f64),
+    ) -> Result<()> {
+        let failure = |e: rusqlite::Error| self.failure(&e);
+        let text = "SELECT point, fold, criterion FROM results WHERE study = ?1";
+        let mut query = self.connection.prepare(text).map_err(failure)?;
+        let mut rows = query.query([study]).map_err(failure)?;
+        while let Some(row) = rows.next().map_err(failure)? {
+            let criterion: Option<f64> = row.get(2).map_err(failure)?;
+            visit(
+                row.get(0).map_err(failure)?,
+                row.get(1).map_err(failure)?,
+                criterion.unwrap_or(f64::NAN),
+            );
         }
         Ok(())
     }
@@ -189,36 +226,43 @@ impl Store {
             devices,
         })
     }
+}
 
-    /// The processes that have worked on the store, in the order in which they came.
-    ///
-    /// # Errors
-    /// [`crate::Error::Store`] when the store cannot be read.
-    pub fn sessions(&self) -> Result<Vec<Session>> {
-        let failure = |e: rusqlite::Error| self.failure(&e);
-        let mut query = self
-            .connection
-            .prepare(
-                "SELECT host, process, version, started, ended,
-                 (SELECT COUNT(*) FROM units u WHERE u.session = s.session AND u.done = 1)
-                 FROM sessions s ORDER BY session",
-            )
-            .map_err(failure)?;
-        let session = |row: &Row<'_>| {
-            Ok(Session {
-                host: row.get(0)?,
-                process: row.get(1)?,
-                version: row.get(2)?,
-                started: row.get(3)?,
-                ended: row.get(4)?,
-                units: row.get(5)?,
-            })
-        };
-        query
-            .query_map([], session)
-            .and_then(Iterator::collect)
-            .map_err(failure)
+/// Why a plan cannot be read.
+#[derive(Debug)]
+pub(super) enum Unread {
+    /// Somebody has altered it; one sentence.
+    Damage(String),
+    /// The file, the disk, or another process.
+    Failure(rusqlite::Error),
+}
+
+impl Unread {
+    fn of(what: impl Into<String>) -> Self {
+        Self::Damage(what.into())
     }
+}
+
+impl From<rusqlite::Error> for Unread {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            // Missing tables and columns, and values of another kind.
+            None | Some(ErrorCode::Unknown) => {
+                Self::of(format!("the plan cannot be read ({error})"))
+            }
+            Some(_) => Self::Failure(error),
+        }
+    }
+}
+
+/// Rows of a plan are numbered from 0 without a gap.
+fn check_number(what: &str, found: i64, expected: usize) -> std::result::Result<(), Unread> {
+    if usize::try_from(found) == Ok(expected) {
+        return Ok(());
+    }
+    Err(Unread::of(format!(
+        "{what} {expected} of the plan is missing"
+    )))
 }
 
 /// The query whose rows [`cell_of`] reads.

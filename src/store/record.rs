@@ -94,6 +94,48 @@ impl Plan {
         self.studies.iter().map(Study::cell_count).sum()
     }
 
+    /// A hash of every part of the plan, by the part's name: together they cover all of it.
+    pub(super) fn digests(&self) -> [(&'static str, String); 5] {
+        let mut parts = ["configuration", "studies", "targets", "points", "folds"]
+            .map(|part| (part, Xxh3Default::new()));
+        let [configuration, studies, targets, points, folds] = &mut parts;
+        write_text(&mut configuration.1, &self.configuration);
+        for study in &self.studies {
+            for text in [
+                &study.name,
+                &study.source,
+                &study.settings,
+                &study.fingerprint,
+                &study.folds_digest,
+            ] {
+                write_text(&mut studies.1, text);
+            }
+            targets.1.write_u64(study.targets.len() as u64);
+            for name in &study.targets {
+                write_text(&mut targets.1, name);
+            }
+            write_text(&mut points.1, &study.points_digest());
+            for point in &study.points {
+                match point.ratio {
+                    None => points.1.write_u8(0),
+                    Some((alpha, ratio)) => {
+                        points.1.write_u8(1);
+                        points.1.write_u64(bits(alpha));
+                        points.1.write_u64(bits(ratio));
+                    }
+                }
+            }
+            folds.1.write_u64(study.folds.len() as u64);
+            for fold in &study.folds {
+                folds.1.write_i64(fold.number);
+                for count in [fold.repeat, fold.training_rows, fold.held_out_rows] {
+                    folds.1.write_u64(count as u64);
+                }
+            }
+        }
+        parts.map(|(part, hash)| (part, format!("{:032x}", hash.digest128())))
+    }
+
     /// All units in order.
     pub fn units(&self) -> impl Iterator<Item = Unit> + '_ {
         let units = self.studies.iter().enumerate().flat_map(|(study, s)| {
@@ -127,8 +169,8 @@ impl Study {
     pub fn points_digest(&self) -> String {
         let mut hash = Xxh3Default::new();
         for point in &self.points {
-            hash.write_u64(point.l1.to_bits());
-            hash.write_u64(point.l2.to_bits());
+            hash.write_u64(bits(point.l1));
+            hash.write_u64(bits(point.l2));
             hash.write_u64(point.target as u64);
         }
         for path in &self.paths {
@@ -137,6 +179,17 @@ impl Study {
         }
         format!("{:032x}", hash.digest128())
     }
+}
+
+/// The bits of a number as it reads back: a database has no negative zero.
+fn bits(value: f64) -> u64 {
+    (value + 0.0).to_bits()
+}
+
+/// Adds a text and its length: two texts are not one longer text.
+fn write_text(hash: &mut Xxh3Default, text: &str) {
+    hash.write_u64(text.len() as u64);
+    hash.write(text.as_bytes());
 }
 
 /// The numbers of a cell, by name.

@@ -2,24 +2,32 @@
 //!
 //! | table | one row per |
 //! | --- | --- |
-//! | `meta` | fact about the store: `configuration` (TOML), `version` of the program that made it |
+//! | `meta` | fact about the store: `configuration` (TOML), `version` of the program that made it, digests of the plan's parts |
 //! | `studies` | study: name, source, settings, fingerprints |
 //! | `targets` | target of a study |
 //! | `points` | point of a study: path, target, l1, l2, alpha, l1_ratio |
 //! | `folds` | fold of a study: number, repeat, rows |
 //! | `units` | unit of work: whose lease, done or not, seconds, device, digest of its results |
-//! | `sessions` | process that has worked on the store |
+//! | `sessions` | process that has worked on the store, and on which shard (`i/N`) of the plan if not on all of it |
 //! | `results` | finished cell |
 //!
 //! The view `cells` joins results with points and folds, one row per finished cell, in the order of the
 //! plan, and is what other programs should read.
+//!
+//! The definitions themselves are checked when a store is opened: whoever changes one here gives the
+//! tables a new version.
 
 use super::record::Number;
 
 /// Marks a file as a store of this program: `prxd`.
 pub(super) const APPLICATION: i32 = 0x7072_7864;
 /// The version of the tables.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
+
+/// The row of `meta` that holds the digest of a part of the plan.
+pub(super) fn digest_key(part: &str) -> String {
+    format!("digest of the {part}")
+}
 
 /// Creates everything.
 ///
@@ -61,7 +69,7 @@ CREATE TABLE sessions (
     session INTEGER PRIMARY KEY AUTOINCREMENT, host TEXT NOT NULL, boot TEXT NOT NULL,
     namespace TEXT NOT NULL, process INTEGER NOT NULL, process_start TEXT NOT NULL,
     version TEXT NOT NULL, beat INTEGER NOT NULL DEFAULT 0,
-    started TEXT NOT NULL, ended TEXT
+    started TEXT NOT NULL, ended TEXT, shard TEXT
 );
 CREATE TABLE units (
     unit INTEGER PRIMARY KEY, study INTEGER NOT NULL, fold INTEGER NOT NULL, path INTEGER NOT NULL,

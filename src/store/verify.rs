@@ -1,4 +1,5 @@
-//! Checking a store: the file, the counts, and the digest of every finished unit.
+//! Checking a store: the file, the tables and the plan, the counts, and the digest of every finished
+//! unit.
 
 use std::path::Path;
 
@@ -7,6 +8,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use super::failure::explain;
 use super::read::{cell_of, select_cells};
 use super::record::{Plan, PlanPoint, Unit, digest};
+use super::soundness::{self, Inspection};
 use super::{Result, Store};
 use crate::error::Error;
 
@@ -19,22 +21,37 @@ pub struct Verification {
     pub cells: usize,
     /// What is wrong, one sentence each; empty for a sound store.
     pub faults: Vec<String>,
+    /// What can be done about it.
+    pub remedy: &'static str,
 }
+
+/// What can be done about units that are not what they were.
+const REOPEN: &str = "restore the store from a copy; or open what is damaged again with \
+     `proxdiff runs verify --repair` and repeat the command that made it";
 
 /// The most faults that are listed.
 const MOST_FAULTS: usize = 100;
 
-/// Checks the whole store: SQLite's own integrity check, every finished unit with exactly its cells
-/// and their digest, and no cell of an unfinished unit.
+/// Checks the whole store: SQLite's own integrity check, tables, view and plan against what was made,
+/// every finished unit with exactly its cells and their digest, and no cell of an unfinished unit.
 ///
 /// # Errors
 /// [`crate::Error::Store`] when the store cannot be read at all.
 pub fn verify(store: &Store) -> Result<Verification> {
     let mut found = Verification {
         faults: store.integrity_faults()?,
+        remedy: REOPEN,
         ..Verification::default()
     };
-    let (faulty, counted) = store.faulty_units(MOST_FAULTS)?;
+    let Inspection { plan, faults } = store.inspect()?;
+    if !faults.is_empty() {
+        found.remedy = soundness::REMEDY;
+    }
+    found.faults.extend(faults);
+    let Some(plan) = plan else {
+        return Ok(found);
+    };
+    let (faulty, counted) = store.faulty_units(&plan, MOST_FAULTS)?;
     (found.units, found.cells) = counted;
     found
         .faults
@@ -45,7 +62,8 @@ pub fn verify(store: &Store) -> Result<Verification> {
 /// Opens damaged units of a store again, so that the sweep's command repeats them. Returns how many.
 ///
 /// # Errors
-/// [`crate::Error::Store`] when the store cannot be written, or its pages contradict each other.
+/// [`crate::Error::Store`] when the store cannot be written, its pages contradict each other, or its
+/// plan is not the one that was made: that cannot be repaired.
 pub fn repair(path: &Path) -> Result<usize> {
     let store = Store::read(path)?;
     store.check_integrity()?;
@@ -70,20 +88,17 @@ pub fn repair(path: &Path) -> Result<usize> {
 type Fault = (Option<Unit>, String);
 
 impl Store {
-    /// Refuses results that are not those that were stored: no conclusion is drawn from them.
+    /// Refuses a plan and results that are not those that were stored: no conclusion is drawn from
+    /// them.
     ///
     /// # Errors
-    /// [`crate::Error::Store`] with the first unit whose cells do not match its digest.
+    /// [`crate::Error::Store`] with what is wrong with the plan, or with the first unit whose cells do
+    /// not match its digest.
     pub fn check_results(&self) -> Result<()> {
-        let (faults, _) = self.faulty_units(1)?;
+        let (faults, _) = self.faulty_units(&self.sound_plan()?, 1)?;
         match faults.into_iter().next() {
             None => Ok(()),
-            Some((_, fault)) => Err(Error::store(
-                &self.path,
-                fault,
-                "restore the store from a copy; or open what is damaged again with \
-                 `proxdiff runs verify --repair` and repeat the command that made it",
-            )),
+            Some((_, fault)) => Err(Error::store(&self.path, fault, REOPEN)),
         }
     }
 
@@ -103,7 +118,7 @@ impl Store {
 
     /// Units that are not what they were, at most `most`, each with a sentence that names it; no unit
     /// where cells are too many in all. Also the numbers of units and cells that were checked.
-    fn faulty_units(&self, most: usize) -> Result<(Vec<Fault>, (usize, usize))> {
+    fn faulty_units(&self, plan: &Plan, most: usize) -> Result<(Vec<Fault>, (usize, usize))> {
         let failure = |e: rusqlite::Error| self.failure(&e);
         // One state of the store, whatever other processes write meanwhile; nothing to be undone
         // where a transaction is open already.
@@ -113,27 +128,25 @@ impl Store {
             .then(|| self.connection.unchecked_transaction())
             .transpose()
             .map_err(failure)?;
-        let plan = self.plan()?;
         let states = self.unit_states()?;
         let mut faults = Vec::new();
-        if states.len() != plan.unit_count() {
-            let (kept, planned) = (states.len(), plan.unit_count());
-            faults.push((
-                None,
-                format!("there are {kept} units, the plan has {planned}"),
-            ));
-        }
         let (mut units, mut checked, mut expected) = (0, 0, 0);
         // Cells are found by their key: the order of the table is not that of the paths.
         let text = select_cells("WHERE study = ?1 AND point = ?2 AND fold = ?3");
         let mut query = self.connection.prepare(&text).map_err(failure)?;
         let mut cells = Vec::new();
-        for (unit, (done, kept)) in plan.units().zip(&states) {
+        for (unit, (state, kept)) in plan.units().zip(&states) {
             if faults.len() >= most {
                 return Ok((faults, (units, checked)));
             }
-            if !done {
-                continue;
+            match state {
+                0 => continue,
+                1 => {}
+                _ => {
+                    let what = "is marked as neither open nor done";
+                    faults.push((Some(unit), format!("{} {what}", name_of(plan, unit))));
+                    continue;
+                }
             }
             let path = &plan.studies[unit.study].paths[unit.path];
             cells.clear();
@@ -160,10 +173,10 @@ impl Store {
                     cells.len(),
                     path.len()
                 );
-                faults.push((Some(unit), format!("{} {what}", name_of(&plan, unit))));
+                faults.push((Some(unit), format!("{} {what}", name_of(plan, unit))));
             } else if digest(&cells) != *kept {
                 let what = "holds other results than were stored";
-                faults.push((Some(unit), format!("{} {what}", name_of(&plan, unit))));
+                faults.push((Some(unit), format!("{} {what}", name_of(plan, unit))));
             }
         }
         let all = self.count("SELECT COUNT(*) FROM results", [])?;
@@ -177,7 +190,7 @@ impl Store {
     /// Makes damaged units open ones, and removes cells of units that are not done.
     fn mend(&mut self) -> Result<usize> {
         let failure = |e: rusqlite::Error| self.failure(&e);
-        let (faulty, _) = self.faulty_units(usize::MAX)?;
+        let (faulty, _) = self.faulty_units(&self.sound_plan()?, usize::MAX)?;
         let mut opened = 0;
         for unit in faulty.iter().filter_map(|(unit, _)| unit.as_ref()) {
             let open = "UPDATE units SET done = 0, session = NULL, seconds = NULL, device = NULL,
@@ -195,8 +208,8 @@ impl Store {
         Ok(opened)
     }
 
-    /// Per unit whether it is done, and its digest.
-    fn unit_states(&self) -> Result<Vec<(bool, String)>> {
+    /// Per unit its mark, 1 where it is done and 0 where it is open, and its digest.
+    fn unit_states(&self) -> Result<Vec<(i64, String)>> {
         let failure = |e: rusqlite::Error| self.failure(&e);
         let mut query = self
             .connection
@@ -204,10 +217,8 @@ impl Store {
             .map_err(failure)?;
         query
             .query_map([], |row| {
-                Ok((
-                    row.get::<_, i64>(0)? == 1,
-                    row.get::<_, Option<String>>(1)?.unwrap_or_default(),
-                ))
+                // A value of another kind has been written by hand: it is no mark and no digest.
+                Ok((row.get(0).unwrap_or(-1), row.get(1).unwrap_or_default()))
             })
             .and_then(Iterator::collect)
             .map_err(failure)

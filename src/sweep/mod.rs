@@ -17,4 +17,5 @@ pub mod run;
 pub mod select;
 mod sobol;
 pub mod space;
+mod standings;
 pub mod study;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::compress::Compression;
 use super::measure::{HeldOut, cells};
+use super::standings::Standings;
 use super::study::{FoldProblem, Study};
 use crate::control::Control;
 use crate::error::Result;
@@ -45,7 +46,8 @@ pub struct Run<'a> {
     pub pool: &'a rayon::ThreadPool,
     /// Set to end the sweep after the running batches.
     pub stop: &'a Control,
-    /// Which units are this process's: `(i, n)` for those equal to i modulo n.
+    /// Which units are this process's: `(i, n)` for those equal to i modulo n. The store keeps it, if
+    /// it is not the whole.
     pub shard: (usize, usize),
     /// What computes: the CPU by as many workers as there are threads, any other device by one.
     pub devices: &'a [Device],
@@ -57,30 +59,28 @@ pub struct Run<'a> {
 #[derive(Debug)]
 pub struct Monitor {
     cells: AtomicUsize,
-    /// Per study and point the sum of its criteria and their number.
-    sums: Mutex<Vec<Vec<(f64, u32)>>>,
+    best: Mutex<Standings>,
     finished: AtomicBool,
 }
 
-/// The best point so far: by its mean over the folds that are done.
+/// The best point so far of the first target of the first study.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BestSoFar {
-    /// The study.
-    pub study: usize,
-    /// The point within it.
+    /// The point within its study.
     pub point: usize,
     /// The mean criterion over the folds that are done.
     pub mean: f64,
+    /// How many these are.
+    pub folds: usize,
 }
 
 impl Monitor {
     /// A monitor of a plan of which nothing is done.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        let sums = |study: &crate::store::Study| vec![(0.0, 0); study.points.len()];
         Self {
             cells: AtomicUsize::new(0),
-            sums: Mutex::new(plan.studies.iter().map(sums).collect()),
+            best: Mutex::new(Standings::new(plan)),
             finished: AtomicBool::new(false),
         }
     }
@@ -97,31 +97,26 @@ impl Monitor {
         self.finished.load(Ordering::Relaxed)
     }
 
-    /// The best point of the first study among those that have the most folds so far.
+    /// The best point so far of those that are finished on all folds; as long as there is none, of
+    /// those that are finished on the same folds, as many as there are.
     #[must_use]
     pub fn best(&self) -> Option<BestSoFar> {
-        let sums = lock(&self.sums);
-        let points = sums.first()?;
-        let most = points.iter().map(|p| p.1).max().filter(|&most| most > 0)?;
-        points
-            .iter()
-            .enumerate()
-            .filter(|(_, p)| p.1 == most && p.0.is_finite())
-            .map(|(point, p)| BestSoFar {
-                study: 0,
-                point,
-                mean: p.0 / f64::from(p.1),
-            })
-            .min_by(|a, b| a.mean.total_cmp(&b.mean))
+        lock(&self.best).best()
+    }
+
+    /// Takes account of a cell that was finished before this process came.
+    pub fn recall(&self, point: usize, fold: usize, criterion: f64) {
+        lock(&self.best).add(point, fold, criterion);
     }
 
     fn count(&self, study: usize, cells: &[Cell]) {
         self.cells.fetch_add(cells.len(), Ordering::Relaxed);
-        let mut sums = lock(&self.sums);
+        if study > 0 {
+            return;
+        }
+        let mut best = lock(&self.best);
         for cell in cells {
-            let sum = &mut sums[study][cell.point];
-            sum.0 += cell.numbers[Number::Criterion];
-            sum.1 += 1;
+            best.add(cell.point, cell.fold, cell.numbers[Number::Criterion]);
         }
     }
 }
@@ -255,6 +250,9 @@ impl<'a> Run<'a> {
     /// # Errors
     /// The first error of a worker or of the store; what was finished is stored.
     pub fn execute(&self, store: &mut Store) -> Result<()> {
+        if self.shard.1 > 1 {
+            store.note_shard(self.shard)?;
+        }
         let threads = self.pool.current_num_threads();
         let workers: Vec<&Device> = self
             .devices
@@ -271,7 +269,7 @@ impl<'a> Run<'a> {
         std::thread::scope(|scope| {
             let keeper = Keeper {
                 store: &mut *store,
-                shard: self.shard,
+                shard: (self.shard.0 % self.shard.1.max(1), self.shard.1.max(1)),
                 monitor: self.monitor,
                 failed: &failed,
             };

@@ -221,7 +221,13 @@ fn an_interruption_prints_what_is_known() {
         .read_to_string(&mut errors)
         .unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1), "{errors}");
-    assert!(errors.starts_with("error: interrupted"), "{errors}");
+    // Acknowledged at once, and what came of it at the end.
+    let lines: Vec<&str> = errors.lines().collect();
+    assert!(
+        matches!(lines[..], [first, last] if first.starts_with("interrupted: ")
+            && first.contains("again") && last.starts_with("error: interrupted")),
+        "{errors}"
+    );
     let report: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!(report["points"][0]["status"], "budget-spent");
 }

@@ -1,6 +1,6 @@
 //! Help, exit statuses, and the one line that says what is wrong.
 
-use crate::support::{Folder, columns, fails, json, ok, run, table};
+use crate::support::{Folder, columns, fails, json, ok, program, run, table};
 
 #[test]
 fn every_command_explains_itself_with_examples() {
@@ -408,4 +408,31 @@ fn bad_data_are_named_by_line_and_column() {
     let good = folder.text("good.csv", &good);
     let line = fails(&["hypergrad", &good, "--target", "price"], 1);
     assert!(line.contains("price") && line.contains("\"a\""), "{line}");
+}
+
+/// Lines of a paragraph are broken where the terminal ends, not where the source did.
+#[test]
+fn the_last_paragraphs_of_the_help_fill_their_lines() {
+    for command in ["sweep", "fit", "poison", "predict", "reproduce"] {
+        let mut program = program();
+        let output = program
+            .args([command, "--help"])
+            .env("COLUMNS", "80")
+            .output();
+        let text = String::from_utf8(output.unwrap().stdout).unwrap();
+        let paragraphs = text
+            .rsplit("\nExamples:\n")
+            .next()
+            .unwrap()
+            .split("\n\n")
+            .skip(1);
+        for paragraph in paragraphs {
+            let lines: Vec<&str> = paragraph.trim_end().lines().collect();
+            for pair in lines.windows(2) {
+                let next = pair[1].split(' ').next().unwrap();
+                assert!(pair[0].chars().count() <= 80, "{command}: {}", pair[0]);
+                assert!(pair[0].len() + next.len() >= 80, "{command}: {paragraph}");
+            }
+        }
+    }
 }

@@ -295,3 +295,102 @@ fn folds_and_groups_come_in_every_vector_format() {
         assert!(line.contains(part), "{file}: {line}");
     }
 }
+
+#[test]
+fn a_sweep_has_one_store() {
+    let folder = Folder::new();
+    let (a, b) = (
+        folder.path("a.db").display().to_string(),
+        folder.path("b.db").display().to_string(),
+    );
+    let common = "cv = 2\nl1 = 1\nl2 = 1\n";
+    let study = |name: &str, more: &str| format!("[[study]]\nname = \"{name}\"\n{more}\n");
+    let of_store = |path: &str| format!("store = \"{path}\"");
+    for (first, second, what) in [
+        (
+            of_store(&a),
+            of_store(&b),
+            format!("store is {b} here and {a}"),
+        ),
+        (
+            String::new(),
+            of_store(&b),
+            format!("store is {b} here and not given"),
+        ),
+        (
+            of_store(&a),
+            String::new(),
+            format!("store is not given here and {a}"),
+        ),
+        (
+            "threads = 1".into(),
+            "threads = 2".into(),
+            "threads is 2 here and 1".into(),
+        ),
+    ] {
+        let text = format!("{common}{}{}", study("one", &first), study("two", &second));
+        let config = folder.text("sweep.toml", &text);
+        let line = fails(&["sweep", "--config", &config], 1);
+        for part in [
+            &what[..],
+            "sweep.toml, study two",
+            "above the [[study]] tables",
+        ] {
+            assert!(line.contains(part), "{line}");
+        }
+        assert!(!Path::new(&a).exists() && !Path::new(&b).exists());
+    }
+    // The same in all, or one on the command line, is one store.
+    let both = [study("one", &of_store(&a)), study("two", &of_store(&a))].concat();
+    let config = folder.text("sweep.toml", &format!("{common}{both}"));
+    ok(&["sweep", "--config", &config]);
+    let both = [study("one", &of_store(&a)), study("two", "")].concat();
+    let config = folder.text("sweep.toml", &format!("{common}{both}"));
+    ok(&["sweep", "--config", &config, "--store", &b]);
+    assert_eq!(Table::cells(&a).rows, Table::cells(&b).rows);
+}
+
+#[test]
+fn errors_name_the_file_and_the_place_in_it() {
+    let folder = Folder::new();
+    let studies = "\n[[study]]\nname = \"plain\"\n[[study]]\nname = \"robust\"\n";
+    for (text, status, parts) in [
+        (
+            "l1 = 1\ncv = \"many\"\n".to_string(),
+            2,
+            &["bad.toml, line 2: ", "--cv"][..],
+        ),
+        (
+            "l1 = 1\ncv = 2\n\ncolour = 3\n".into(),
+            1,
+            &["bad.toml, line 4: ", "colour"],
+        ),
+        ("l1 = 1\n\ncv = [[\n".into(), 1, &["bad.toml, line "]),
+        (
+            format!("l1 = 1\ncv = 2\n{studies}huber_delta = -1\n"),
+            2,
+            &["bad.toml, study robust, line 8: ", "--huber-delta"],
+        ),
+        (
+            format!("l1 = 1\ncv = 2\n{studies}loss = true\n"),
+            1,
+            &["bad.toml, study robust, line 8: ", "loss"],
+        ),
+        (
+            format!("l1 = 1\ncv = 2\n{studies}data = \"no.csv\"\n"),
+            1,
+            &["bad.toml, study robust: no.csv"],
+        ),
+        (
+            format!("l1 = 1\n{studies}stratified = true\n"),
+            2,
+            &["bad.toml, study robust: ", "add --cv K"],
+        ),
+    ] {
+        let config = folder.text("bad.toml", &text);
+        let line = fails(&["sweep", "--config", &config], status);
+        for part in parts {
+            assert!(line.contains(part), "{text}: {line}");
+        }
+    }
+}

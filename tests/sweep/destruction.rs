@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proxdiff::store::{Store, verify};
 
@@ -115,46 +115,6 @@ fn killed_fifty_times_nothing_is_lost_or_doubled() {
     let after = finished(&store);
     assert_eq!(after.len(), 160);
     assert!(before.iter().all(|(unit, kept)| after[unit] == *kept));
-}
-
-#[cfg(unix)]
-#[test]
-fn an_interrupt_finishes_the_running_batches_and_says_how_to_resume() {
-    let folder = Folder::new();
-    let base = long_sweep(&folder);
-    let store = folder.path("s.db").display().to_string();
-    let words = [&base[..], &["--store".into(), store.clone()]].concat();
-    let child = program()
-        .args(&words)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let begin = Instant::now();
-    while finished(&store).is_empty() && begin.elapsed() < Duration::from_secs(60) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    let errors = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{errors}");
-    assert!(
-        errors.contains("interrupted") && errors.contains("the same command"),
-        "{errors}"
-    );
-    let done = finished(&store).len();
-    assert!((1..160).contains(&done), "{done} units");
-    let connection = rusqlite::Connection::open(&store).unwrap();
-    let count = |text: &str| -> i64 { connection.query_row(text, [], |row| row.get(0)).unwrap() };
-    assert_eq!(
-        count("SELECT COUNT(*) FROM units WHERE done = 0 AND session IS NOT NULL"),
-        0
-    );
-    ok(&words.iter().map(String::as_str).collect::<Vec<_>>());
-    assert_eq!(finished(&store).len(), 160);
 }
 
 /// Runs a shell command in a mount namespace of its own with a small file system at `place`; `None`

@@ -5,12 +5,16 @@
 mod support;
 
 mod agreement;
+mod alterations;
 mod clocks;
 mod configuration;
 mod destruction;
 mod golden;
 mod plans;
+mod races;
 mod reports;
 mod scale;
+mod shards;
+mod signals;
 mod stores;
 mod table;

@@ -380,3 +380,52 @@ fn what_a_summary_cannot_hold_is_refused() {
         );
     }
 }
+
+#[test]
+fn messages_name_the_use_of_a_column_and_the_flag_at_hand() {
+    let folder = Folder::new();
+    let data = folder.text("data.csv", "a,b,y\n1,2,3\n2,3,4\n3,5,5\n4,1,7\n");
+    let line = crate::support::fails(&["sweep", &data, "--cv", "2", "--group-column", "nope"], 1);
+    for part in [
+        "there is no column \"nope\" to use as the group column",
+        "name one of \"a\", \"b\", \"y\"",
+    ] {
+        assert!(line.contains(part), "{line}");
+    }
+    let x = folder.text("x.csv", "a,b\n1,2\n2,3\n3,5\n4,1\n");
+    let y = folder.text("y.csv", "y\n3\n4\n5\n7\n");
+    let pair = ["sweep", "--x", &x, "--y", &y, "--cv", "2", "--group-column"];
+    let line = crate::support::fails(&[&pair[..], &["nope"]].concat(), 1);
+    assert!(line.contains("to use as the group column"), "{line}");
+    // A column of the features is still found.
+    ok(&[&pair[..], &["b", "--l1", "1", "--l2", "1"]].concat());
+
+    let rows = ["sweep", "--wrt", "sample-weights", "--cv", "5"];
+    let line = crate::support::fails(&rows, 1);
+    assert!(
+        line.starts_with("error: not supported: derivatives with respect to rows"),
+        "{line}"
+    );
+
+    let store = |name: &str, l1: &str| {
+        let store = folder.path(name).display().to_string();
+        ok(&[
+            "sweep", "--cv", "2", "--l1", l1, "--l2", "1", "--store", &store,
+        ]);
+        store
+    };
+    let (one, other) = (store("1.db", "1"), store("2.db", "2"));
+    let out = folder.path("out.db").display().to_string();
+    let nowhere = folder.path("no/out.db").display().to_string();
+    for words in [
+        &["runs", "merge", &one, &other, "--out", &out][..],
+        &["runs", "merge", &one, "--out", &other],
+        &["runs", "merge", &one, "--out", &nowhere],
+    ] {
+        let line = crate::support::fails(words, 1);
+        assert!(
+            line.contains("--out") && !line.contains("--store"),
+            "{line}"
+        );
+    }
+}

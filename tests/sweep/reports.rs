@@ -21,14 +21,37 @@ fn the_report_is_whole_and_loads_nothing() {
     ]);
     let read = |name: &str| std::fs::read_to_string(folder.path("report").join(name)).unwrap();
     let page = read("report.html");
-    for chart in ["criterion", "support", "surface", "paths"] {
-        let svg = read(&format!("1-1-{chart}.svg"));
+    let charts = [
+        "1-1-criterion",
+        "1-1-support",
+        "1-1-surface",
+        "1-1-paths",
+        "1-1-convergence",
+        "1-1-diagnostics",
+        "timing",
+    ];
+    for chart in charts {
+        let svg = read(&format!("{chart}.svg"));
         assert!(svg.starts_with("<svg") && !svg.contains("NaN"), "{chart}");
         assert!(svg.contains("prefers-color-scheme:dark"), "{chart}");
-        let png = std::fs::read(folder.path("report").join(format!("1-1-{chart}.png"))).unwrap();
+        let png = std::fs::read(folder.path("report").join(format!("{chart}.png"))).unwrap();
         assert!(png.starts_with(b"\x89PNG"), "{chart}");
     }
-    assert_eq!(page.matches("<svg").count(), 4);
+    assert_eq!(page.matches("<svg").count(), charts.len());
+    // A file more or less would be one that nobody has looked at.
+    let files = std::fs::read_dir(folder.path("report")).unwrap().count();
+    assert_eq!(files, 2 * charts.len() + 1);
+    let (counts, timing) = (read("1-1-diagnostics.svg"), read("timing.svg"));
+    assert!(
+        counts.contains("0 of 144") && counts.contains("not converged"),
+        "{counts}"
+    );
+    assert!(
+        timing.contains("s in 12 units") && timing.contains(">cpu<"),
+        "{timing}"
+    );
+    let convergence = read("1-1-convergence.svg");
+    assert!(convergence.contains("linear residual") && convergence.contains("<polyline"));
     // A tile and an arrow per point, 48 of them, beside the colour scale and the axes.
     let surface = read("1-1-surface.svg");
     assert_eq!(surface.matches("<rect").count(), 48 + 24 + 1);

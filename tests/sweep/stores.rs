@@ -154,6 +154,19 @@ fn stores_are_listed_shown_and_compared() {
         shown.contains("Sessions") && shown.contains("24 of 24 cells"),
         "{shown}"
     );
+    // No wall time: nobody knows how many worked side by side.
+    assert!(
+        shown.contains("24 converged; ") && shown.contains(" s of work in 6 units on cpu"),
+        "{shown}"
+    );
+    let record = |store: &str| -> Value {
+        let text = ok(&["runs", "show", store, "--format", "json"]);
+        serde_json::from_str(&text).unwrap()
+    };
+    let shown = record(&a);
+    assert!(shown["seconds"].is_null() && shown["precision"] == "f64");
+    assert!(shown["work_seconds"].as_f64() > Some(0.0));
+    assert_eq!(record(&b)["precision"], "f32");
     let compared = ok(&["runs", "compare", &a, &b]);
     assert!(compared.contains("8 points in both"), "{compared}");
     assert!(compared.contains("data: the same") && compared.contains("settings: different"));

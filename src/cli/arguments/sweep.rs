@@ -22,7 +22,8 @@ pub enum SearchName {
 #[command(next_help_heading = "Space")]
 pub struct SpaceArguments {
     /// Overall strengths alpha, in place of --l1 and --l2: l1 = alpha·ratio, l2 = alpha·(1 − ratio).
-    /// A list or grid like --l1 [default with --l1-ratio: frac:1:1e-3:12].
+    /// A list or grid like --l1, frac: in units of l1_max / ratio [default with --l1-ratio:
+    /// frac:1:1e-3:12].
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, conflicts_with_all = ["l1", "l2"])]
     pub alpha: Option<Strengths>,
 
@@ -30,7 +31,8 @@ pub struct SpaceArguments {
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, conflicts_with_all = ["l1", "l2"])]
     pub l1_ratio: Option<Strengths>,
 
-    /// How points are chosen; random and sobol take --samples points between the ends of the ranges.
+    /// How points are chosen; random and sobol take --samples points: anywhere between the ends of a
+    /// range, but of listed numbers only these.
     #[arg(long, value_name = "SEARCH", default_value = "grid")]
     pub search: SearchName,
 
@@ -73,7 +75,8 @@ pub struct FoldArguments {
 pub struct StoreArguments {
     /// File with flags: `name = value` lines in TOML, and [[study]] tables for several problems in
     /// one plan. Flags on the command line win: what cannot stand beside them is left out of the
-    /// file, and `--SWITCH=false` turns off what it turns on.
+    /// file, and `--SWITCH=false` turns off what it turns on. Relative paths in the file are those of
+    /// the working folder.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -86,7 +89,8 @@ pub struct StoreArguments {
     #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
 
-    /// Do only this part of the plan, i/N, for job arrays; join the stores by `runs merge`.
+    /// Do only this part of the plan, i/N, for job arrays; join the stores by `runs merge`. Arrays
+    /// may count from 0 to N − 1 or from 1 to N: N/N is the same part as 0/N.
     #[arg(long, value_name = "i/N", value_parser = values::shard)]
     pub shard: Option<(usize, usize)>,
 

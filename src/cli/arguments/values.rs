@@ -56,13 +56,17 @@ pub fn seed(text: &str) -> Result<u64, String> {
     number.map_err(|_| "give a whole number from 0 to 18446744073709551615".into())
 }
 
-/// A part of a plan such as `0/4`: i counts from 0 or from 1, since only i modulo N matters.
+/// A part of a plan such as `0/4`. Job arrays count from 0 or from 1: both are taken, since only i
+/// modulo N matters.
 pub fn shard(text: &str) -> Result<(usize, usize), String> {
     let parts = text.split_once('/').and_then(|(at, of)| {
         let (at, of): (usize, usize) = (at.trim().parse().ok()?, of.trim().parse().ok()?);
-        (of > 0 && at <= of).then(|| (at % of, of))
+        (of > 0 && at <= of).then_some((at, of))
     });
-    parts.ok_or_else(|| "give i/N with i from 0 to N, as in 0/4".into())
+    parts.ok_or_else(|| {
+        "give i/N with i from 0 to N − 1, or from 1 to N, as the job array counts: 0/4 to 3/4, or 1/4 to 4/4"
+            .into()
+    })
 }
 
 /// A number of threads; 0 for all cores.
@@ -124,7 +128,7 @@ mod tests {
         assert!(sign("-1").is_ok() && sign("0").is_err());
         assert!(threads("0").is_ok() && threads("1025").is_err() && threads("-1").is_err());
         assert_eq!(shard("1/4"), Ok((1, 4)));
-        assert_eq!(shard("4/4"), Ok((0, 4)), "counted from 1");
+        assert_eq!(shard("4/4"), Ok((4, 4)), "counted from 1");
         assert!(shard("5/4").is_err() && shard("0/0").is_err() && shard("1").is_err());
         assert!(whole("0").is_ok() && whole("-1").is_err() && whole("a").is_err());
         assert!(seed("18446744073709551615").is_ok() && seed("18446744073709551616").is_err());

@@ -15,8 +15,8 @@ Examples:
   proxdiff devices
   proxdiff devices --format json
 
---device takes the index or a part of the name of a GPU, gpu (the best), all, cpu or auto.
-The product is a dense one in GFLOP/s, the bandwidth that of an elementwise kernel in GB/s; both
+--device takes the index or a part of the name of a GPU, gpu (the best), all, cpu or auto. \
+The product is a dense one in GFLOP/s, the bandwidth that of an elementwise kernel in GB/s; both \
 are measured now.";
 
 /// The flags of `devices`.

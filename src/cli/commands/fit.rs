@@ -23,8 +23,8 @@ Examples:
   proxdiff fit spam.csv --loss logistic --l1 log:1e-3:1:20 --class-weights balanced
   proxdiff fit --example --coefficients
 
-A model is a directory with model.json and coefficients.npy; predict reads it. With lists of
-strengths the pair with the smallest criterion on the held-out rows (or validation files) is chosen,
+A model is a directory with model.json and coefficients.npy; predict reads it. With lists of \
+strengths the pair with the smallest criterion on the held-out rows (or validation files) is chosen, \
 and the model is then fitted to all training rows.";
 
 /// The flags of `fit`.

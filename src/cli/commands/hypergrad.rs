@@ -20,7 +20,7 @@ Examples:
       --loss logistic --l1 log:1e-3:1e-1:5 --l2 0.01 --format json --coefficients
   proxdiff hypergrad train.svm --penalty group --group-size 5 --diagnostics
 
-The hypergradient is the derivative of the criterion, a loss on held-out rows, with respect to the
+The hypergradient is the derivative of the criterion, a loss on held-out rows, with respect to the \
 strengths themselves, not their logarithms. Coefficients are in the data's units.";
 
 /// The flags of `hypergrad`.

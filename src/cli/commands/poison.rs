@@ -28,12 +28,12 @@ Examples:
   proxdiff poison --x train-images-idx3-ubyte --y train-labels-idx1-ubyte --loss multinomial \\
     --l1 2.5 --l2 1600 --no-standardize --budget 16 --range 0:255 --share 0.3 --image-width 28
 
-What is it for: measuring how robust a model of your own is. A share of its training rows is moved
-within a budget, once at random and once along the hypergradient, so as to raise the loss on held-out
-rows; the model is trained anew on the result, and its error there and on test rows is reported. Do
+What is it for: measuring how robust a model of your own is. A share of its training rows is moved \
+within a budget, once at random and once along the hypergradient, so as to raise the loss on held-out \
+rows; the model is trained anew on the result, and its error there and on test rows is reported. Do \
 not use it on data or models of others without their consent.
 
-The directory of --out receives poison.json, a figure of the error against the budget, poison.html, and
+The directory of --out receives poison.json, a figure of the error against the budget, poison.html, and \
 for the largest budget the perturbed training data: X.npy, y.npy, rows.npy, perturbation.npy.";
 
 /// Norms by their names.

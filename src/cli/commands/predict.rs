@@ -24,7 +24,7 @@ Examples:
   proxdiff predict --x X.npy --format csv --out predictions.csv
   proxdiff predict new.csv --proba --format json
 
-Columns of a file with a header are matched to the model's features by name, and other columns are
+Columns of a file with a header are matched to the model's features by name, and other columns are \
 ignored; without a header they must be the model's features in their order.";
 
 /// How many rows a table shows.

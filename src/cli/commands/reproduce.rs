@@ -24,11 +24,11 @@ Examples:
   proxdiff reproduce poisoning --images train-images-idx3-ubyte --labels train-labels-idx1-ubyte \\
     --precision f32 --out results
 
-The poisoning experiment reads MNIST (examples/mnist.sh obtains it); without files it draws small
+The poisoning experiment reads MNIST (examples/mnist.sh obtains it); without files it draws small \
 digits of its own.
 
-The directory receives NAME.json with the numbers, a figure per setting as SVG and PNG, and NAME.html
-with everything on one page. The experiments are those of R. Grazzi, M. Pontil and S. Salzo,
+The directory receives NAME.json with the numbers, a figure per setting as SVG and PNG, and NAME.html \
+with everything on one page. The experiments are those of R. Grazzi, M. Pontil and S. Salzo, \
 Nonsmooth Implicit Differentiation, ICML 2024.";
 
 /// The flags of `reproduce`.

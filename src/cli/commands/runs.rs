@@ -9,10 +9,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::sweep::report_so_far;
 use crate::cli::arguments::values;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Summary, plain, rough, short, significant, titled, write};
+use crate::cli::output::{Summary, plain, rough, shard_record, short, significant, titled, write};
 use crate::error::Error;
 use crate::kinds::Precision;
-use crate::store::{self, Format, Number, Rows, Store, repair, summarize, verify};
+use crate::store::{
+    self, Format, Number, Rows, ShardTally, Store, Tally, repair, summarize, verify,
+};
 use crate::sweep::select::choose;
 
 /// The examples of `--help`.
@@ -20,11 +22,11 @@ pub const EXAMPLES: &str = "\
 Examples:
   proxdiff runs list                               the stores in this folder
   proxdiff runs show sweep.db
-  proxdiff runs export sweep.db --out cells.csv    one row a cell; also .jsonl and .parquet
+  proxdiff runs export sweep.db --out cells.csv    one row a cell; .jsonl, .parquet
   proxdiff runs export sweep.db --mean --out points.csv
   proxdiff runs compare before.db after.db
   proxdiff runs report sweep.db --out report       report/report.html and charts
-  proxdiff runs verify sweep.db                    also --repair: damaged units are done again
+  proxdiff runs verify sweep.db                    --repair: damaged units again
   proxdiff runs merge part-*.db --out sweep.db
 
 A store is an SQLite file; its view `cells` has one row a cell:
@@ -101,7 +103,7 @@ enum Command {
         #[arg(long, value_name = "FOLDER")]
         out: PathBuf,
     },
-    /// Check the file, the counts and every result against its digest.
+    /// Check the file, the plan, the counts and every result against its digest.
     Verify {
         /// The stores.
         #[arg(value_name = "STORE", required = true)]
@@ -215,10 +217,15 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
         for path in stores_in(place)? {
             let read = || -> Result<_, Error> {
                 let store = Store::read(&path)?;
-                Ok((store.plan()?, store.tally()?, store.sessions()?))
+                let plan = store.plan()?;
+                let shards = store.shards()?.into_iter();
+                let shards: Vec<ShardTally> = shards
+                    .map(|shard| store.shard_tally(&plan, shard))
+                    .collect::<Result<_, _>>()?;
+                Ok((plan, store.tally()?, store.sessions()?, shards))
             };
             // A damaged store must not hide the others.
-            let (plan, tally, sessions) = match read() {
+            let (plan, tally, sessions, shards) = match read() {
                 Ok(parts) => parts,
                 Err(error) => {
                     damaged.push(error);
@@ -234,11 +241,7 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
                 .max()
                 .unwrap_or(0);
             let started = sessions.first().map_or("", |s| s.started.as_str());
-            let state = if tally.cells_done == tally.cells {
-                "complete"
-            } else {
-                "unfinished"
-            };
+            let state = state(&tally, &shards);
             table.add_row([
                 path.display().to_string(),
                 names.join(", "),
@@ -247,12 +250,13 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
                 tally.cells.to_string(),
                 tally.cells_done.to_string(),
                 started.to_string(),
-                state.to_string(),
+                state,
             ]);
             records.push(serde_json::json!({
                 "store": path.display().to_string(), "studies": names, "points": points,
                 "folds": folds, "cells": tally.cells, "cells_done": tally.cells_done,
                 "started": started, "complete": tally.cells_done == tally.cells,
+                "shards": shards.iter().map(shard_record).collect::<Vec<_>>(),
             }));
         }
     }
@@ -267,6 +271,26 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
         .map_or(Ok(()), |error| Err(error.into()))
 }
 
+/// Whether a store is complete; for one of shards, whether these are.
+fn state(tally: &Tally, shards: &[ShardTally]) -> String {
+    let word = |is_complete| {
+        if is_complete {
+            "complete"
+        } else {
+            "unfinished"
+        }
+    };
+    let whole = tally.cells_done == tally.cells;
+    if whole || shards.is_empty() {
+        return word(whole).into();
+    }
+    let of_shard = |tally: &ShardTally| {
+        let (at, of) = tally.shard;
+        format!("shard {at}/{of} {}", word(tally.is_complete()))
+    };
+    shards.iter().map(of_shard).collect::<Vec<_>>().join(", ")
+}
+
 fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Result<(), Failure> {
     let store = Store::read(path)?;
     let plan = store.plan()?;
@@ -274,15 +298,16 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
         return write(&plan.configuration, None);
     }
     store.check_results()?;
-    let seconds = store.tally()?.devices.iter().map(|(_, _, s)| s).sum();
     let devices: Vec<String> = store.tally()?.devices.into_iter().map(|d| d.0).collect();
     let device = devices.join(", ");
-    let summary = Summary::new(&plan, &store, (&device, Precision::F64), seconds)?;
+    let summary = Summary::new(&plan, &store, (&device, precision(&plan)), None)?;
     if format == ListFormat::Json {
         return write(&summary.json(), None);
     }
     let mut text = summary.table(best);
-    let mut table = plain(&["host", "process", "version", "started", "ended", "units"]);
+    let mut table = plain(&[
+        "host", "process", "version", "started", "ended", "units", "shard",
+    ]);
     for session in store.sessions()? {
         table.add_row([
             session.host,
@@ -291,11 +316,27 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
             session.started,
             session.ended.unwrap_or_else(|| "–".into()),
             session.units.to_string(),
+            session
+                .shard
+                .map_or_else(|| "–".into(), |(at, of)| format!("{at}/{of}")),
         ]);
     }
     text.push('\n');
     text.push_str(&titled("Sessions", table, &[0, 3, 4]));
     write(&text, None)
+}
+
+/// The precision of the results; the lower one where studies differ.
+fn precision(plan: &store::Plan) -> Precision {
+    let is_single = |study: &store::Study| {
+        let single = format!("precision = {}", Precision::F32.name());
+        study.settings.lines().any(|line| line == single)
+    };
+    if plan.studies.iter().any(is_single) {
+        Precision::F32
+    } else {
+        Precision::F64
+    }
 }
 
 /// Per study of equal name: points with the same strengths, their criteria side by side.
@@ -452,7 +493,7 @@ fn export(
 }
 
 fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
-    let mut faults = 0;
+    let (mut faults, mut remedy) = (0, "");
     for path in paths {
         let found = verify(&Store::read(path)?)?;
         let mut text = format!(
@@ -479,14 +520,15 @@ fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
             write(&text, None)?;
         } else {
             faults += found.faults.len();
+            if !found.faults.is_empty() {
+                remedy = found.remedy;
+            }
         }
     }
     if faults == 0 {
         return Ok(());
     }
-    Err(Failure::Outcome(format!(
-        "{faults} faults; restore the store from a copy, or open damaged units again with --repair"
-    )))
+    Err(Failure::Outcome(format!("{faults} faults; {remedy}")))
 }
 
 fn merge(paths: &[PathBuf], out: Option<&Path>) -> Result<(), Failure> {

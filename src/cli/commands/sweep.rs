@@ -20,7 +20,7 @@ use crate::cli::configuration::{
 use crate::cli::failure::Failure;
 use crate::cli::output::{Report, Summary, by_criterion, write, write_report};
 use crate::cli::progress::Progress;
-use crate::cli::runtime::Runtime;
+use crate::cli::runtime::{Interruption, Runtime};
 use crate::kinds::Precision;
 use crate::store::{self, Store};
 use crate::sweep::run::{Monitor, Run};
@@ -28,19 +28,20 @@ use crate::sweep::run::{Monitor, Run};
 /// The examples of `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
-  proxdiff sweep                         the embedded diabetes data on the default grid
+  proxdiff sweep                         the embedded data on the default grid
   proxdiff sweep data.csv --l1 log:1e-3:1:20 --l2 0,0.01,0.1 --best 5
   proxdiff sweep digits.svm --loss multinomial --val-fraction 0.2 --seed 7
   proxdiff sweep data.csv --format csv --out grid.csv
-  proxdiff sweep data.csv --alpha frac:1e-3:1:100 --l1-ratio 0.1,0.5,0.9 --cv 5 --store sweep.db
+  proxdiff sweep data.csv --cv 5 --alpha frac:1e-3:1:100 --l1-ratio 0.1,0.9 \\
+      --store sweep.db
   proxdiff sweep --config sweep.toml --store part-3.db --shard 3/8
 
-With --cv, --folds, --store, --config, --shard, --alpha or --search the sweep is planned as cells, a point on
-a fold each, and the output is a summary: the best point by its mean over folds, and the one with the
-smallest support within one standard error of it. With --format csv it is one row a cell.
+With --cv, --folds, --store, --config, --shard, --alpha or --search the sweep is planned as cells, a point on \
+a fold each, and the output is a summary: the best point by its mean over folds, and the one with the \
+smallest support within one standard error of it. With --format csv it is one row a cell. \
 An interrupted sweep with a store goes on with the same command.
 
-Points are ranked by the criterion, the loss on held-out rows. At a minimum inside the grid the
+Points are ranked by the criterion, the loss on held-out rows. At a minimum inside the grid the \
 hypergradient is near zero; its sign says where to look for better strengths.";
 
 /// The flags of `sweep`.
@@ -153,13 +154,17 @@ fn check_output(arguments: &Arguments) -> Result<(), Failure> {
 /// A plan of cells, in a store or in memory.
 fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
     let begin = std::time::Instant::now();
-    let (of_studies, configuration) = studies(arguments)?;
+    let described = studies(arguments)?;
     // What concerns the whole run may stand in the file too.
-    let common = of_studies.first().unwrap_or(arguments);
+    let common = described.studies.first().unwrap_or(arguments);
     let runtime = Runtime::new(&common.runtime, common.solver.time_budget)?;
-    let planned = runtime
-        .pool()
-        .install(|| planned(&of_studies, configuration))?;
+    Interruption {
+        first: None,
+        last: "interrupted while the sweep was planned: nothing has changed; repeat the command"
+            .into(),
+    }
+    .answer();
+    let planned = runtime.pool().install(|| planned(&described))?;
     let Planned {
         plan,
         studies,
@@ -174,6 +179,14 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
     };
     let before = store.tally()?;
     let shard = common.store.shard.unwrap_or((0, 1));
+    Interruption {
+        first: Some(
+            "interrupted: the running batches are finished first; interrupt again to end at once"
+                .into(),
+        ),
+        last: format!("ended at once; {}", how_to_go_on(common)),
+    }
+    .answer();
     let monitor = Arc::new(Monitor::new(plan));
     let run = Run {
         plan,
@@ -186,7 +199,7 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         monitor: &monitor,
     };
     {
-        let _progress = Progress::start(plan, &monitor, &before, &runtime.device());
+        let _progress = Progress::start((plan, &store), &monitor, &before, &runtime.device());
         let _reporter = Reporter::start(common);
         run.execute(&mut store)?;
     }
@@ -195,8 +208,9 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         plan,
         &store,
         (&device, runtime.precision),
-        begin.elapsed().as_secs_f64(),
-    )?;
+        Some(begin.elapsed().as_secs_f64()),
+    )?
+    .of_shard(&store, common.store.shard)?;
     if let Some(folder) = &common.store.report {
         write_report(&summary, &store, folder)?;
     }
@@ -261,8 +275,19 @@ impl Drop for Reporter {
 pub fn report_so_far(store: &Path, folder: &Path) -> Result<(), Failure> {
     let store = Store::read(store)?;
     let plan = store.plan()?;
-    let summary = Summary::new(&plan, &store, ("", Precision::F64), 0.0)?;
+    let summary = Summary::new(&plan, &store, ("", Precision::F64), None)?;
     write_report(&summary, &store, folder)
+}
+
+/// What a sweep that was interrupted has kept, and how it goes on.
+fn how_to_go_on(arguments: &Arguments) -> String {
+    match &arguments.store.store {
+        Some(path) => format!(
+            "the same command goes on from there with --store {}",
+            path.display()
+        ),
+        None => "with --store FILE a sweep goes on where it stopped".into(),
+    }
 }
 
 /// What the exit status says about a summary that has been printed.
@@ -272,19 +297,19 @@ fn conclude(
     summary: &Summary<'_>,
 ) -> Result<(), Failure> {
     let tally = &summary.tally;
-    let (done, all) = (tally.cells_done, tally.cells);
-    if done < all && runtime.control().should_stop() {
-        let how = match &arguments.store.store {
-            Some(path) => format!(
-                "the same command goes on from there with --store {}",
-                path.display()
-            ),
-            None => "with --store FILE a sweep goes on where it stopped".into(),
+    let (own, all) = summary.own_cells();
+    if own < all && runtime.control().should_stop() {
+        let whose = if arguments.store.shard.is_some() {
+            " of the shard"
+        } else {
+            ""
         };
         return Err(Failure::Outcome(format!(
-            "interrupted: {done} of {all} cells are finished; {how}"
+            "interrupted: {own} of {all} cells{whose} are finished; {}",
+            how_to_go_on(arguments)
         )));
     }
+    let done = tally.cells_done;
     let converged = tally
         .statuses
         .iter()

@@ -29,14 +29,14 @@ pub fn read_options(file: &TableFileArguments) -> ReadOptions {
 
 /// Reads what the flags name; the embedded data when they name none and `fall_back` allows it.
 ///
-/// A column named `ignore` is no feature.
+/// The column named `group`, if any, is no feature.
 pub fn read(
     arguments: &DataArguments,
     fall_back: bool,
-    ignore: Option<&str>,
+    group: Option<&str>,
 ) -> std::result::Result<Tables, Failure> {
     let options = ReadOptions {
-        ignore: ignore.map(str::to_string).into_iter().collect(),
+        group_column: group.map(str::to_string),
         targets: arguments.target.clone(),
         weights_column: weights_column(arguments)?,
         ..read_options(&arguments.file)
@@ -153,9 +153,17 @@ pub fn read_labels(arguments: &DataArguments, name: &str, all: &Dataset) -> Resu
                 "name a column of your data, or a file with one value per row",
             ));
         };
+        // Of a pair the file of the features has no targets to leave out.
+        let others = if arguments.y.is_none() {
+            all.targets.as_slice()
+        } else {
+            &[]
+        };
         let options = ReadOptions {
             targets: vec![name.to_string()],
-            ignore: all.targets.iter().map(|t| t.name.clone()).collect(),
+            // It is read in the place of a target, and called what it is.
+            group_column: Some(name.to_string()),
+            ignore: others.iter().map(|target| target.name.clone()).collect(),
             ..read_options(&arguments.file)
         };
         let mut table = readers::read_dataset(file, &options)?;

@@ -24,6 +24,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
 use toml::{Table, Value};
 
+use super::origin::{Origin, line_of};
 use super::plan::defaults;
 use super::precedence::{Settings, argument, is_switch, name_of, remaining};
 use crate::cli::commands::sweep::Arguments;
@@ -44,37 +45,111 @@ const NOT_CONFIGURED: [&str; 9] = [
     "strict",
 ];
 
-/// The studies that the command line and its configuration file describe, and their effective
-/// configuration as TOML.
-pub fn studies(arguments: &Arguments) -> Result<(Vec<Arguments>, String), Failure> {
+/// Settings of the whole run: its studies cannot have different ones.
+const OF_THE_RUN: [&str; 13] = [
+    "store",
+    "report",
+    "shard",
+    "threads",
+    "device",
+    "regime",
+    "design-storage",
+    "products",
+    "time-budget",
+    "format",
+    "out",
+    "best",
+    "strict",
+];
+
+/// What the command line and its configuration file describe.
+pub struct Described {
+    /// The studies, at least one.
+    pub studies: Vec<Arguments>,
+    /// Per study its place in the file; empty where there is none.
+    pub places: Vec<String>,
+    /// The effective configuration, as TOML.
+    pub configuration: String,
+}
+
+/// The studies that the command line and its configuration file describe.
+pub fn studies(arguments: &Arguments) -> Result<Described, Failure> {
     let given: Vec<OsString> = std::env::args_os().collect();
     let whole = crate::cli::command();
     // infallible: the command is there by its own name
     let sweep = whole.find_subcommand("sweep").expect("sweep");
     let on_command_line = given_settings(sweep, &lenient_matches(&given)?);
     let parts = match arguments.config_file() {
-        None => vec![Settings::new()],
+        None => vec![(Settings::new(), Origin::default())],
         Some(path) => parts(path, sweep)?,
     };
-    let mut parsed = Vec::with_capacity(parts.len());
+    let parts: Vec<(Settings, Origin)> = parts
+        .into_iter()
+        .map(|(settings, origin)| (remaining(sweep, &settings, &on_command_line), origin))
+        .collect();
+    check_run(&parts)?;
+    let mut described = Described {
+        studies: Vec::with_capacity(parts.len()),
+        places: Vec::with_capacity(parts.len()),
+        configuration: String::new(),
+    };
     let mut effective = Vec::with_capacity(parts.len());
-    for part in &parts {
-        let mut settings = remaining(sweep, part, &on_command_line);
-        let found = arguments_of(&words(sweep, &given, &settings))?.0;
+    for (mut settings, origin) in parts {
+        let place = origin.of(None).source;
+        let parse = |settings: &Settings| {
+            let words = words(sweep, &given, settings);
+            arguments_of(&words).map_err(|error| refused(&error, &words, &origin))
+        };
+        let found = parse(&settings)?.0;
         // What is left to defaults is said as well: the effective configuration is complete.
         for (name, value) in defaults(&found) {
             settings.insert(name.to_string(), value);
         }
-        let (found, matches) = arguments_of(&words(sweep, &given, &settings))?;
+        let (found, matches) = parse(&settings)?;
         effective.push(effective_table(sweep, &matches));
-        parsed.push(found);
+        described.studies.push(found);
+        described.places.push(place);
     }
-    Ok((parsed, as_toml(effective)))
+    described.configuration = as_toml(effective);
+    Ok(described)
+}
+
+/// Refuses studies that differ in what a run has one of: only the first would count.
+fn check_run(parts: &[(Settings, Origin)]) -> Result<(), Failure> {
+    let Some(((first, place), others)) = parts.split_first() else {
+        return Ok(());
+    };
+    for name in OF_THE_RUN {
+        for (settings, origin) in others {
+            let (own, other) = (settings.get(name), first.get(name));
+            if own == other {
+                continue;
+            }
+            let text =
+                |value: Option<&String>| value.map_or("not given", String::as_str).to_string();
+            let what = format!(
+                "{name} is {} here and {} in {}",
+                text(own),
+                text(other),
+                place.of(None)
+            );
+            let remedy =
+                format!("a sweep has one {name}: give it once, above the [[study]] tables");
+            return Err(origin.error(own.map(|_| name), what, &remedy));
+        }
+    }
+    Ok(())
+}
+
+/// What the parser of flags says about settings, with their place in the file.
+fn refused(error: &clap::Error, words: &[OsString], origin: &Origin) -> Failure {
+    let flag = usage::flag(error);
+    let failure = Failure::usage(usage::line(error, words));
+    failure.in_configuration(&origin.of(flag.as_deref()).to_string())
 }
 
 /// The studies of a file: its top-level keys, overridden by each [[study]] table.
-fn parts(path: &Path, sweep: &clap::Command) -> Result<Vec<Settings>, Failure> {
-    let bad = |what: String, line: Option<u64>, remedy: &str| misplaced(path, line, what, remedy);
+fn parts(path: &Path, sweep: &clap::Command) -> Result<Vec<(Settings, Origin)>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|source| {
         Failure::from(Error::Io {
             path: path.to_path_buf(),
@@ -83,24 +158,26 @@ fn parts(path: &Path, sweep: &clap::Command) -> Result<Vec<Settings>, Failure> {
         })
     })?;
     let mut common: Table = text.parse().map_err(|error: toml::de::Error| {
-        let line = error
-            .span()
-            .map(|span| text[..span.start].lines().count().max(1) as u64);
-        let message = error
-            .message()
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_string();
-        bad(message, line, "write TOML: name = value, texts in quotes")
+        let message = error.message().lines().next().unwrap_or_default();
+        Failure::from(Error::Data {
+            place: Place {
+                source: path.display().to_string(),
+                line: error.span().map(|span| line_of(&text, span.start)),
+                column: None,
+            },
+            what: message.to_string(),
+            remedy: "write TOML: name = value, texts in quotes".into(),
+        })
     })?;
+    let file = Origin::of_file(path, &text);
     let Some(studies) = common.remove("study") else {
-        return Ok(vec![settings_of(path, sweep, flat(common))?]);
+        let settings = settings_of(&file, sweep, flat(common))?;
+        return Ok(vec![(settings, file)]);
     };
     let not_tables = || {
-        bad(
+        file.error(
+            Some("study"),
             "study is not a list of tables".into(),
-            None,
             "write each study under a line [[study]]",
         )
     };
@@ -110,31 +187,21 @@ fn parts(path: &Path, sweep: &clap::Command) -> Result<Vec<Settings>, Failure> {
     if studies.is_empty() {
         return Err(not_tables());
     }
-    let common = settings_of(path, sweep, flat(common))?;
+    let common = settings_of(&file, sweep, flat(common))?;
     studies
         .into_iter()
-        .map(|study| {
+        .enumerate()
+        .map(|(number, study)| {
             let Value::Table(own) = study else {
                 return Err(not_tables());
             };
-            let own = settings_of(path, sweep, flat(own))?;
+            let origin = file.of_study(&text, number);
+            let own = settings_of(&origin, sweep, flat(own))?;
             let mut all = remaining(sweep, &common, &own);
             all.extend(own);
-            Ok(all)
+            Ok((all, origin))
         })
         .collect()
-}
-
-fn misplaced(path: &Path, line: Option<u64>, what: String, remedy: &str) -> Failure {
-    Failure::from(Error::Data {
-        place: Place {
-            source: path.display().to_string(),
-            line,
-            column: None,
-        },
-        what,
-        remedy: remedy.into(),
-    })
 }
 
 /// Tables only group settings, and underscores are as good as dashes.
@@ -152,14 +219,13 @@ fn flat(table: Table) -> Table {
 }
 
 /// The settings of a table as texts; refuses names and kinds of values that no flag has.
-fn settings_of(path: &Path, sweep: &clap::Command, table: Table) -> Result<Settings, Failure> {
+fn settings_of(origin: &Origin, sweep: &clap::Command, table: Table) -> Result<Settings, Failure> {
     let mut settings = Settings::new();
     for (name, value) in table {
         let known = argument(sweep, &name).filter(|_| name != "config" && name != "write-config");
         let Some(argument) = known else {
-            return Err(misplaced(
-                path,
-                None,
+            return Err(origin.error(
+                Some(&name),
                 format!("there is no setting \"{name}\""),
                 "use the long names of the flags of `proxdiff sweep`, without dashes",
             ));
@@ -175,12 +241,7 @@ fn settings_of(path: &Path, sweep: &clap::Command, table: Table) -> Result<Setti
             } else {
                 "write a text in quotes, a number, or a list of such"
             };
-            return Err(misplaced(
-                path,
-                None,
-                format!("setting {name} is {value}"),
-                remedy,
-            ));
+            return Err(origin.error(Some(&name), format!("setting {name} is {value}"), remedy));
         };
         settings.insert(name, text);
     }
@@ -216,13 +277,13 @@ fn lenient_matches(words: &[OsString]) -> Result<ArgMatches, Failure> {
     sweep_of(&matches).cloned()
 }
 
-fn arguments_of(words: &[OsString]) -> Result<(Arguments, ArgMatches), Failure> {
-    let refuse = |error: clap::Error| Failure::usage(usage::line(&error, words));
-    let matches = crate::cli::command()
-        .try_get_matches_from(words)
-        .map_err(refuse)?;
-    let matches = sweep_of(&matches)?.clone();
-    let arguments = Arguments::from_arg_matches(&matches).map_err(refuse)?;
+fn arguments_of(words: &[OsString]) -> Result<(Arguments, ArgMatches), clap::Error> {
+    let mut matches = crate::cli::command().try_get_matches_from(words)?;
+    // The words are those of `sweep`, or they would not be read here.
+    if let Some((_, sweep)) = matches.remove_subcommand() {
+        matches = sweep;
+    }
+    let arguments = Arguments::from_arg_matches(&matches)?;
     Ok((arguments, matches))
 }
 

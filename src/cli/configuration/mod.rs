@@ -3,6 +3,7 @@
 mod classes;
 mod data;
 mod file;
+mod origin;
 mod plan;
 mod points;
 mod precedence;

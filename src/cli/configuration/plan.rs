@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 
 use super::data::read_labels;
+use super::file::Described;
 use super::points::GRID_RIDGES;
 use super::settings::settings;
 use super::study::Study;
@@ -12,7 +13,7 @@ use crate::cli::failure::Failure;
 use crate::data::dataset::Labels;
 use crate::data::{readers, split};
 use crate::error::{Error, Result};
-use crate::store::Plan;
+use crate::store::{Plan, Study as StudyRecord};
 use crate::sweep::compress::Compression;
 use crate::sweep::folds::{Dealing, Fold, given_folds, k_folds};
 use crate::sweep::plan::{plan, plan_study};
@@ -38,34 +39,44 @@ pub struct Planned {
     pub compressions: Vec<Option<Compression>>,
 }
 
-/// The plan of the studies that `arguments` describe.
-pub fn planned(
-    arguments: &[Arguments],
-    configuration: String,
-) -> std::result::Result<Planned, Failure> {
-    let mut records = Vec::with_capacity(arguments.len());
-    let mut studies: Vec<SweepStudy> = Vec::with_capacity(arguments.len());
-    let mut compressions = Vec::with_capacity(arguments.len());
-    for (number, arguments) in arguments.iter().enumerate() {
-        let mut study = study(arguments)?;
-        if studies.iter().any(|other| other.name == study.name) {
-            study.name = format!("{} ({})", study.name, number + 1);
-        }
-        study.check()?;
-        let space = space(arguments)?;
-        let targets = study.specification.train.targets.len();
-        let count = space.points(1.0)?.len() * targets;
-        let compression = Compression::of(&study, count);
-        let l1_max = l1_max(&study, &space, compression.as_ref())?;
-        records.push(plan_study(&study, &space, &l1_max)?);
-        studies.push(study);
-        compressions.push(compression);
+/// The plan of the studies that flags and configuration file describe.
+pub fn planned(described: &Described) -> std::result::Result<Planned, Failure> {
+    let count = described.studies.len();
+    let mut records = Vec::with_capacity(count);
+    let mut planned = Planned {
+        plan: plan(Vec::new(), described.configuration.clone()),
+        studies: Vec::with_capacity(count),
+        compressions: Vec::with_capacity(count),
+    };
+    for (arguments, place) in described.studies.iter().zip(&described.places) {
+        let record = add_study(&mut planned, arguments)
+            .map_err(|failure| failure.in_configuration(place))?;
+        records.push(record);
     }
-    Ok(Planned {
-        plan: plan(records, configuration),
-        studies,
-        compressions,
-    })
+    planned.plan.studies = records;
+    Ok(planned)
+}
+
+/// Adds one study with its factors; returns its part of the plan.
+fn add_study(
+    planned: &mut Planned,
+    arguments: &Arguments,
+) -> std::result::Result<StudyRecord, Failure> {
+    let mut study = study(arguments)?;
+    let others = &planned.studies;
+    if others.iter().any(|other| other.name == study.name) {
+        study.name = format!("{} ({})", study.name, others.len() + 1);
+    }
+    study.check()?;
+    let space = space(arguments)?;
+    let targets = study.specification.train.targets.len();
+    let count = space.points(1.0)?.len() * targets;
+    let compression = Compression::of(&study, count);
+    let l1_max = l1_max(&study, &space, compression.as_ref())?;
+    let record = plan_study(&study, &space, &l1_max)?;
+    planned.studies.push(study);
+    planned.compressions.push(compression);
+    Ok(record)
 }
 
 /// l1_max of the whole training data per target, where the space is relative to it.

@@ -57,15 +57,15 @@ impl<'a> Study<'a> {
         Self::read_without(data, arguments, fall_back, None)
     }
 
-    /// The same where the column named `ignore`, if any, is no feature.
+    /// The same where the column named `group`, if any, is no feature.
     pub fn read_without(
         data: &'a DataArguments,
         arguments: &'a ProblemArguments,
         fall_back: bool,
-        ignore: Option<&str>,
+        group: Option<&str>,
     ) -> std::result::Result<Self, Failure> {
         check_flags(arguments)?;
-        let tables = data::read(data, fall_back, ignore)?;
+        let tables = data::read(data, fall_back, group)?;
         let loss = arguments.loss;
         let criterion = arguments.criterion.unwrap_or(loss);
         let two_classes = |loss| matches!(loss, LossName::Logistic | LossName::SquaredHinge);

@@ -24,7 +24,7 @@ pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
 pub use npy::write_npy;
 pub use numbers::{rough, short, significant};
-pub use summary::Summary;
+pub use summary::{Summary, shard_record};
 pub use table::{plain, titled};
 
 /// Outcomes with what is needed to name and explain them.

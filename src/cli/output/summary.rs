@@ -7,7 +7,9 @@ use super::numbers::{rough, short, significant};
 use super::table::{plain, titled};
 use crate::cli::failure::Failure;
 use crate::kinds::Precision;
-use crate::store::{Number, Plan, PointSummary, Store, Study, Tally, summarize};
+use crate::store::{
+    Number, Plan, PlanPoint, PointSummary, ShardTally, Store, Study, Tally, summarize,
+};
 use crate::sweep::select::{Choice, choose};
 
 /// What a sweep came to.
@@ -21,7 +23,10 @@ pub struct Summary<'a> {
     place: Option<String>,
     device: &'a str,
     precision: Precision,
-    seconds: f64,
+    /// The part of the plan that the sweep was to do, if not all.
+    shard: Option<ShardTally>,
+    /// Wall time of the sweep that has just run; `None` for a look at what is stored.
+    seconds: Option<f64>,
 }
 
 impl<'a> Summary<'a> {
@@ -30,7 +35,7 @@ impl<'a> Summary<'a> {
         plan: &'a Plan,
         store: &Store,
         (device, precision): (&'a str, Precision),
-        seconds: f64,
+        seconds: Option<f64>,
     ) -> Result<Self, Failure> {
         let mut summaries = Vec::with_capacity(plan.studies.len());
         for (number, study) in plan.studies.iter().enumerate() {
@@ -51,8 +56,30 @@ impl<'a> Summary<'a> {
             place: (path.as_os_str() != ":memory:").then(|| path.display().to_string()),
             device,
             precision,
+            shard: None,
             seconds,
         })
+    }
+
+    /// The summary of a sweep that was to do only a part of the plan.
+    pub fn of_shard(
+        mut self,
+        store: &Store,
+        shard: Option<(usize, usize)>,
+    ) -> Result<Self, Failure> {
+        self.shard = match shard {
+            Some(shard) => Some(store.shard_tally(self.plan, shard)?),
+            None => None,
+        };
+        Ok(self)
+    }
+
+    /// The cells that are done and all, of what the sweep was to do.
+    pub fn own_cells(&self) -> (usize, usize) {
+        match &self.shard {
+            Some(shard) => (shard.cells_done, shard.cells),
+            None => (self.tally.cells_done, self.tally.cells),
+        }
     }
 
     /// The plan.
@@ -114,6 +141,7 @@ impl<'a> Summary<'a> {
             "statuses": statuses,
             "cells": self.tally.cells,
             "cells_done": self.tally.cells_done,
+            "shard": self.shard.map(|shard| shard_record(&shard)),
             "units": self.tally.units,
             "units_done": self.tally.units_done,
             "complete": self.tally.cells == self.tally.cells_done,
@@ -121,6 +149,7 @@ impl<'a> Summary<'a> {
             "store": self.place,
             "configuration": configuration,
             "seconds": self.seconds,
+            "work_seconds": self.work_seconds(),
         });
         format!("{record}\n")
     }
@@ -132,6 +161,13 @@ impl<'a> Summary<'a> {
             for choice in &self.choices[number] {
                 text.push_str(&self.target_table(number, study, *choice, best));
             }
+            if self.summaries[number].is_empty() && study.folds.len() > 1 {
+                text.push_str(&format!(
+                    "{}: no point is done on all of its {} folds yet, so there is no best one\n",
+                    study.name,
+                    study.folds.len()
+                ));
+            }
         }
         let tally = &self.tally;
         let statuses: Vec<String> = tally
@@ -139,19 +175,48 @@ impl<'a> Summary<'a> {
             .iter()
             .map(|(name, count)| format!("{count} {name}"))
             .collect();
+        if let Some(tally) = &self.shard {
+            text.push_str(&format!(
+                "shard {}/{}: {} of {} cells\n",
+                tally.shard.0, tally.shard.1, tally.cells_done, tally.cells
+            ));
+        }
         text.push_str(&format!(
-            "{} of {} cells{}{} in {:.2} s on {}\n",
+            "{} of {} cells{}{}{}{}\n",
             tally.cells_done,
             tally.cells,
+            if self.shard.is_some() {
+                " of the whole plan"
+            } else {
+                ""
+            },
             if statuses.is_empty() { "" } else { ": " },
             statuses.join(", "),
-            self.seconds,
-            self.device
+            self.time()
         ));
         if let Some(place) = &self.place {
             text.push_str(&format!("Results are in {place}\n"));
         }
         text
+    }
+
+    /// The seconds of all finished units together: threads and processes that worked side by side
+    /// count each for itself.
+    fn work_seconds(&self) -> f64 {
+        self.tally
+            .devices
+            .iter()
+            .map(|(_, _, seconds)| seconds)
+            .sum()
+    }
+
+    fn time(&self) -> String {
+        let (work, units) = (self.work_seconds(), self.tally.units_done);
+        match self.seconds {
+            Some(seconds) => format!(" in {seconds:.2} s on {}", self.device),
+            None if units == 0 => String::new(),
+            None => format!("; {work:.2} s of work in {units} units on {}", self.device),
+        }
     }
 
     fn target_table(&self, number: usize, study: &Study, choice: Choice, best: usize) -> String {
@@ -225,7 +290,16 @@ impl<'a> Summary<'a> {
         } else {
             title.push_str(&format!(": {} rows held out", study.folds[0].held_out_rows));
         }
-        title.push_str(&format!("; the best of {points} points"));
+        let of_target = |point: &&PlanPoint| point.target == choice.target;
+        let planned = study.points.iter().filter(of_target).count();
+        if points < planned {
+            // A mean over some of the folds is not to be compared with one over all.
+            title.push_str(&format!(
+                "; the best of {points} points that are done on all folds, of {planned}"
+            ));
+        } else {
+            title.push_str(&format!("; the best of {points} points"));
+        }
         title
     }
 }
@@ -257,6 +331,19 @@ fn hypergradient(summary: &PointSummary) -> String {
     } else {
         parts.join("  ")
     }
+}
+
+/// How far a shard is, for JSON.
+pub fn shard_record(tally: &ShardTally) -> Value {
+    json!({
+        "index": tally.shard.0,
+        "count": tally.shard.1,
+        "cells": tally.cells,
+        "cells_done": tally.cells_done,
+        "units": tally.units,
+        "units_done": tally.units_done,
+        "complete": tally.is_complete(),
+    })
 }
 
 fn study_record(study: &Study) -> Value {

@@ -88,10 +88,22 @@ impl Columns {
             return self.model_roles(model, options, source);
         }
         let mut roles = vec![None; self.count];
-        for name in &options.ignore {
+        let group = options.group_column.as_ref();
+        let group_is_target = group.is_some_and(|name| options.targets.contains(name));
+        let ignored = group
+            .filter(|_| !group_is_target)
+            .map(|name| (name, "the group column"))
+            .into_iter()
+            .chain(
+                options
+                    .ignore
+                    .iter()
+                    .map(|name| (name, "a column to ignore")),
+            );
+        for (name, use_as) in ignored {
             // Of a pair of files only one may have the column.
             let column = match purpose {
-                Purpose::Dataset => Some(self.find(name, "a column to ignore", source)?),
+                Purpose::Dataset => Some(self.find(name, use_as, source)?),
                 _ => self.position(name),
             };
             if let Some(column) = column {
@@ -108,8 +120,13 @@ impl Columns {
             }
         }
         if !matches!(purpose, Purpose::Features) {
+            let use_as = if group_is_target {
+                "the group column"
+            } else {
+                "the target"
+            };
             for name in &options.targets {
-                let column = self.find(name, "the target", source)?;
+                let column = self.find(name, use_as, source)?;
                 self.claim(&mut roles, column, Role::Target, source)?;
             }
         }
@@ -211,6 +228,7 @@ impl Columns {
                     options
                         .weights_column
                         .iter()
+                        .chain(&options.group_column)
                         .chain(&options.ignore)
                         .map(|name| (self.position(name), Role::Weight)),
                 )

@@ -118,6 +118,9 @@ pub struct ReadOptions {
     pub header: Option<bool>,
     /// The column (npz: the array) that holds the sample weights, by name or index.
     pub weights_column: Option<String>,
+    /// The column that says which rows belong together, by name or index: neither feature nor target,
+    /// unless it is named as one.
+    pub group_column: Option<String>,
     /// Columns that are neither features nor targets, by name or index.
     pub ignore: Vec<String>,
 }

@@ -1,5 +1,7 @@
 //! The report of a sweep: charts as SVG and PNG files, and one self-contained page of all of them.
 
+mod diagnostics;
+
 use std::path::Path;
 
 use super::numbers::{rough, short, significant};
@@ -26,6 +28,15 @@ struct Chart {
     svg: Box<dyn Fn(Theme) -> String>,
 }
 
+impl Chart {
+    fn section(&self) -> Section {
+        Section::Figure {
+            svg: (self.svg)(Theme::Auto),
+            caption: self.caption.clone(),
+        }
+    }
+}
+
 /// Writes report.html and every chart as SVG and PNG into a folder.
 pub fn write_report(summary: &Summary<'_>, store: &Store, folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|source| Error::Io {
@@ -46,17 +57,21 @@ pub fn write_report(summary: &Summary<'_>, store: &Store, folder: &Path) -> Resu
             };
             sections.push(Section::Heading(view.name()));
             sections.push(view.table());
-            for chart in view.charts()? {
-                sections.push(Section::Figure {
-                    svg: (chart.svg)(Theme::Auto),
-                    caption: chart.caption.clone(),
-                });
+            let found = view.diagnostics()?;
+            let of_diagnostics = view.convergence(&found).into_iter();
+            let of_diagnostics = of_diagnostics.chain([view.counts(&found)]);
+            for chart in view.charts()?.into_iter().chain(of_diagnostics) {
+                sections.push(chart.section());
                 charts.push(chart);
             }
-            sections.push(view.diagnostics()?);
+            sections.push(found.table());
         }
     }
     sections.push(Section::Heading("Time".into()));
+    if let Some(chart) = diagnostics::timing(&summary.tally.devices) {
+        sections.push(chart.section());
+        charts.push(chart);
+    }
     sections.push(devices(summary));
     let page = Page {
         title: "Sweep".into(),
@@ -462,45 +477,5 @@ impl View<'_> {
             "The largest coefficients along l1, in the data's units, counted from 0.",
             plot,
         )))
-    }
-
-    fn diagnostics(&self) -> Result<Section, Failure> {
-        let (mut cells, mut converged, mut uncertified, mut singular) = (0usize, 0, 0, 0);
-        let (mut residual, mut gap, mut linear) = (0.0f64, 0.0f64, 0.0f64);
-        let mut steps = 0.0;
-        self.store.for_each_cell(self.number, |cell| {
-            if self.study.points[cell.point].target == self.choice.target {
-                cells += 1;
-                converged += usize::from(cell.status == crate::kinds::Status::Converged);
-                uncertified += usize::from(cell.numbers[Number::Certified] == 0.0);
-                singular += usize::from(cell.warnings.contains("singular-hessian"));
-                let largest = |old: f64, n: Number| old.max(cell.numbers.finite(n).unwrap_or(0.0));
-                residual = largest(residual, Number::Residual);
-                gap = largest(gap, Number::DualityGap);
-                linear = largest(linear, Number::LinearResidual);
-                steps += cell.numbers.finite(Number::Steps).unwrap_or(0.0);
-            }
-            Ok(())
-        })?;
-        let row = |name: &str, value: String| vec![name.to_string(), value];
-        Ok(Section::Table {
-            head: vec!["diagnostic".into(), "value".into()],
-            rows: vec![
-                row("cells", cells.to_string()),
-                row("not converged", (cells - converged).to_string()),
-                row(
-                    "near a kink: support not certified",
-                    uncertified.to_string(),
-                ),
-                row("singular Hessian: no hypergradient", singular.to_string()),
-                row("largest residual", rough(residual)),
-                row("largest duality gap", rough(gap)),
-                row("largest linear residual", rough(linear)),
-                row(
-                    "mean steps of the solver",
-                    short(steps / cells.max(1) as f64),
-                ),
-            ],
-        })
     }
 }

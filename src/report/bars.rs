@@ -1,0 +1,138 @@
+//! Horizontal bars with names and values, as SVG.
+//!
+//! Names stand above their bars, so that long ones have room on a phone too.
+
+use super::paint::{GROUND, Paint, Theme};
+use super::plot::{WIDTH, escape};
+
+/// A bar.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bar {
+    /// What it is of.
+    pub label: String,
+    /// Its length; what is not finite, or negative, has none.
+    pub value: f64,
+    /// Its value in words.
+    pub text: String,
+}
+
+/// Bars with a common scale.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bars {
+    /// What they show; also their name for readers who do not see them.
+    pub title: String,
+    /// One line more.
+    pub subtitle: String,
+    /// The value of a bar over the whole width.
+    pub full: f64,
+    /// From top to bottom.
+    pub bars: Vec<Bar>,
+}
+
+const LEFT: f64 = 14.0;
+const RIGHT: f64 = 626.0;
+/// Where the first name stands.
+const TOP: f64 = 82.0;
+/// From one name to the next.
+const ROW: f64 = 54.0;
+/// From a name to the middle of its bar.
+const BELOW: f64 = 18.0;
+const THICKNESS: f64 = 16.0;
+
+impl Bars {
+    /// The bars as SVG text.
+    #[must_use]
+    pub fn svg(&self, theme: Theme) -> String {
+        let paint = Paint { theme };
+        let height = TOP + ROW * self.bars.len() as f64;
+        let title = escape(&self.title);
+        let mut out = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+             aria-label=\"{title}\" font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\" \
+             font-size=\"15\"><title>{title}</title>{}<rect width=\"{WIDTH}\" height=\"{height}\" {}/>\
+             <text x=\"14\" y=\"26\" font-size=\"18\" {}>{title}</text>\
+             <text x=\"14\" y=\"47\" font-size=\"14\" {}>{}</text>",
+            paint.style(),
+            paint.attribute("fill", GROUND, "ground"),
+            paint.ink(),
+            paint.soft(),
+            escape(&self.subtitle)
+        );
+        for (at, bar) in self.bars.iter().enumerate() {
+            let y = TOP + ROW * at as f64;
+            out += &format!(
+                "<text x=\"{LEFT}\" y=\"{y}\" {0}>{1}</text>\
+                 <text x=\"{RIGHT}\" y=\"{y}\" text-anchor=\"end\" {0}>{2}</text>",
+                paint.ink(),
+                escape(&bar.label),
+                escape(&bar.text)
+            );
+            out += &stripe(y + BELOW, RIGHT, &paint.grid());
+            let length = self.share(bar.value) * (RIGHT - LEFT);
+            if length > 0.0 {
+                // A single one among thousands is seen too.
+                out += &stripe(y + BELOW, LEFT + length.max(2.0), &paint.stroke(0));
+            }
+        }
+        out + "</svg>\n"
+    }
+
+    fn share(&self, value: f64) -> f64 {
+        let share = value / self.full;
+        if share.is_finite() {
+            share.clamp(0.0, 1.0)
+        } else {
+            0.0
+        }
+    }
+}
+
+fn stripe(y: f64, to: f64, stroke: &str) -> String {
+    format!(
+        "<line x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{to:.1}\" y2=\"{y:.1}\" stroke-width=\"{THICKNESS}\" {stroke}/>"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The right ends of the stripes, two a bar: ground and bar.
+    fn ends(bars: &Bars) -> Vec<f64> {
+        let svg = bars.svg(Theme::Light);
+        let parts = svg.split("x2=\"").skip(1);
+        let number = |text: &str| text.split('"').next().unwrap().parse().unwrap();
+        parts.map(number).collect()
+    }
+
+    fn bars(full: f64, values: &[f64]) -> Bars {
+        let bar = |&value: &f64| Bar {
+            label: "a < b".into(),
+            value,
+            text: format!("{value} of {full}"),
+        };
+        Bars {
+            title: "T & U".into(),
+            full,
+            bars: values.iter().map(bar).collect(),
+            ..Bars::default()
+        }
+    }
+
+    #[test]
+    fn lengths_are_shares_of_the_whole() {
+        assert_eq!(ends(&bars(4.0, &[4.0, 1.0])), [RIGHT, RIGHT, RIGHT, 167.0]);
+        // None at all, and one of a million.
+        assert_eq!(ends(&bars(1e6, &[0.0, 1.0])), [RIGHT, RIGHT, 16.0]);
+        assert_eq!(ends(&bars(0.0, &[0.0, f64::NAN])), [RIGHT, RIGHT]);
+    }
+
+    #[test]
+    fn names_are_escaped_and_themes_kept() {
+        let svg = bars(2.0, &[1.0]).svg(Theme::Auto);
+        assert!(svg.contains("T &amp; U") && svg.contains("a &lt; b") && svg.contains("1 of 2"));
+        assert!(svg.contains("prefers-color-scheme:dark"));
+        let dark = bars(2.0, &[1.0]).svg(Theme::Dark);
+        assert!(dark.contains(GROUND.1) && !dark.contains(GROUND.0));
+    }
+}

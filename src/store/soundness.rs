@@ -1,0 +1,196 @@
+//! Whether the tables and the plan of a store are those that were made.
+//!
+//! A plan never changes once it is stored. Its parts have digests in the table `meta`, so that a point
+//! or a fold that was altered in the file is noticed as surely as a result.
+
+use std::collections::BTreeMap;
+
+use rusqlite::Connection;
+
+use super::read::Unread;
+use super::record::Plan;
+use super::{Result, Store, schema};
+use crate::error::Error;
+
+/// What can be done about a plan that is not what it was.
+pub(super) const REMEDY: &str = "restore the store from a copy, or repeat the sweep with another --store FILE; \
+     a plan cannot be repaired";
+
+/// What a look at tables and plan came to.
+#[derive(Debug, Default)]
+pub(super) struct Inspection {
+    /// The plan, where it can be read.
+    pub plan: Option<Plan>,
+    /// What is wrong, one sentence each.
+    pub faults: Vec<String>,
+}
+
+impl Store {
+    /// Checks tables, view and plan. It costs little beside reading the plan.
+    pub(super) fn inspect(&self) -> Result<Inspection> {
+        let mut faults = self.schema_faults()?;
+        if !faults.is_empty() {
+            // What the tables hold means nothing then.
+            return Ok(Inspection { plan: None, faults });
+        }
+        let plan = match self.read_plan() {
+            Ok(plan) => plan,
+            Err(Unread::Damage(fault)) => {
+                return Ok(Inspection {
+                    plan: None,
+                    faults: vec![fault],
+                });
+            }
+            Err(Unread::Failure(error)) => return Err(self.failure(&error)),
+        };
+        faults.extend(self.digest_faults(&plan)?);
+        faults.extend(self.count_faults(&plan)?);
+        faults.extend(self.unit_faults(&plan)?);
+        Ok(Inspection {
+            plan: Some(plan),
+            faults,
+        })
+    }
+
+    /// The plan of a store whose tables and plan are those that were made.
+    pub(super) fn sound_plan(&self) -> Result<Plan> {
+        let Inspection { plan, faults } = self.inspect()?;
+        match (plan, faults.into_iter().next()) {
+            (Some(plan), None) => Ok(plan),
+            (_, fault) => Err(Error::store(
+                &self.path,
+                fault.unwrap_or_else(|| "its plan cannot be read".into()),
+                REMEDY,
+            )),
+        }
+    }
+
+    /// Tables and views that are missing or have another definition, and triggers, which the program
+    /// makes none of: they might change what is written. Further views and indices do no harm.
+    fn schema_faults(&self) -> Result<Vec<String>> {
+        let failure = |e: rusqlite::Error| self.failure(&e);
+        let fresh = Connection::open_in_memory().map_err(failure)?;
+        fresh.execute_batch(&schema::create()).map_err(failure)?;
+        let expected = definitions(&fresh).map_err(failure)?;
+        let found = definitions(&self.connection).map_err(failure)?;
+        let mut faults = Vec::new();
+        for (name, (kind, text)) in &expected {
+            match found.get(name) {
+                None => faults.push(format!("the {kind} {name} is missing")),
+                Some((_, own)) if own != text => {
+                    faults.push(format!("the {kind} {name} has another definition"));
+                }
+                Some(_) => {}
+            }
+        }
+        for (name, (kind, _)) in &found {
+            if kind == "trigger" {
+                faults.push(format!("there is a trigger, {name}"));
+            }
+        }
+        Ok(faults)
+    }
+
+    /// Parts of the plan that do not match the digests that were stored with them.
+    fn digest_faults(&self, plan: &Plan) -> Result<Vec<String>> {
+        let failure = |e: rusqlite::Error| self.failure(&e);
+        let mut faults = Vec::new();
+        let mut query = self
+            .connection
+            .prepare("SELECT key, value FROM meta")
+            .map_err(failure)?;
+        let kept: BTreeMap<String, String> = query
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+            .and_then(Iterator::collect)
+            .map_err(failure)?;
+        if !kept.contains_key("version") {
+            faults.push("the table meta has no row version".into());
+        }
+        for (part, digest) in plan.digests() {
+            match kept.get(&schema::digest_key(part)) {
+                None => faults.push(format!("the table meta has no digest of the {part}")),
+                Some(kept) if *kept != digest => {
+                    faults.push(format!("the plan was altered: its {part}"));
+                }
+                Some(_) => {}
+            }
+        }
+        // The digest by which a resumed sweep knows its points.
+        let text = "SELECT points_digest FROM studies ORDER BY study";
+        let mut query = self.connection.prepare(text).map_err(failure)?;
+        let kept: Vec<String> = query
+            .query_map([], |row| row.get(0))
+            .and_then(Iterator::collect)
+            .map_err(failure)?;
+        for (study, kept) in plan.studies.iter().zip(&kept) {
+            if study.points_digest() != *kept {
+                faults.push(format!(
+                    "the points of study {} do not match their digest",
+                    study.name
+                ));
+            }
+        }
+        Ok(faults)
+    }
+
+    /// Rows that belong to no study of the plan.
+    fn count_faults(&self, plan: &Plan) -> Result<Vec<String>> {
+        let sum = |of: fn(&super::Study) -> usize| plan.studies.iter().map(of).sum::<usize>();
+        let mut faults = Vec::new();
+        for (table, planned) in [
+            ("targets", sum(|study| study.targets.len())),
+            ("points", sum(|study| study.points.len())),
+            ("folds", sum(|study| study.folds.len())),
+        ] {
+            let kept = self.count(&format!("SELECT COUNT(*) FROM {table}"), [])?;
+            if kept != planned {
+                faults.push(format!(
+                    "there are {kept} {table}, the studies have {planned}"
+                ));
+            }
+        }
+        Ok(faults)
+    }
+
+    /// Units that are not those of the plan.
+    fn unit_faults(&self, plan: &Plan) -> Result<Vec<String>> {
+        let failure = |e: rusqlite::Error| self.failure(&e);
+        let kept = self.count("SELECT COUNT(*) FROM units", [])?;
+        let planned = plan.unit_count();
+        if kept != planned {
+            let what = format!("there are {kept} units, the plan has {planned}");
+            return Ok(vec![what]);
+        }
+        let mut query = self
+            .connection
+            .prepare("SELECT unit, study, fold, path FROM units ORDER BY unit")
+            .map_err(failure)?;
+        let mut rows = query.query([]).map_err(failure)?;
+        for unit in plan.units() {
+            let Some(row) = rows.next().map_err(failure)? else {
+                break;
+            };
+            let place = || -> rusqlite::Result<[usize; 4]> {
+                Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
+            };
+            // What is no number is no place either.
+            if place().ok() != Some([unit.number, unit.study, unit.fold, unit.path]) {
+                let what = format!("unit {} is not that of the plan", unit.number);
+                return Ok(vec![what]);
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// Kind and text of everything that has been created, by name; not what SQLite makes for itself.
+fn definitions(connection: &Connection) -> rusqlite::Result<BTreeMap<String, (String, String)>> {
+    let text =
+        "SELECT name, type, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'";
+    let mut query = connection.prepare(text)?;
+    let rows = query.query_map([], |row| {
+        let text: Option<String> = row.get(2)?;
+        Ok((row.get(0)?, (row.get(1)?, text.unwrap_or_default())))
+    })?;
+    rows.collect()
+}
