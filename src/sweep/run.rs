@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
 use std::time::{Duration, Instant};
 
+use rayon::prelude::*;
+
 use super::compress::Compression;
 use super::measure::{HeldOut, cells};
 use super::standings::Standings;
@@ -241,8 +243,17 @@ struct Fold<'a> {
     held_out: HeldOut<'a>,
 }
 
-/// Folds that are being worked on, as long as somebody does; a locked place is being filled.
-type Folds<'a> = Mutex<HashMap<(usize, usize), Arc<Mutex<Weak<Fold<'a>>>>>>;
+/// A study and a fold of it.
+type FoldKey = (usize, usize);
+
+/// Folds that are being worked on.
+#[derive(Default)]
+pub struct Folds<'a> {
+    /// As long as somebody works on them; a locked place is being filled.
+    places: Mutex<HashMap<FoldKey, Arc<Mutex<Weak<Fold<'a>>>>>>,
+    /// Those that nobody has asked for yet.
+    ready: Mutex<Vec<(FoldKey, Arc<Fold<'a>>)>>,
+}
 
 impl<'a> Run<'a> {
     /// Works until every unit of the shard is done, here or in other processes, or until the stop.
@@ -250,19 +261,18 @@ impl<'a> Run<'a> {
     /// # Errors
     /// The first error of a worker or of the store; what was finished is stored.
     pub fn execute(&self, store: &mut Store) -> Result<()> {
+        self.execute_from(Folds::default(), store)
+    }
+
+    /// The same with folds that [`first_folds`](Self::first_folds) has made.
+    ///
+    /// # Errors
+    /// Those of [`execute`](Self::execute).
+    pub fn execute_from(&self, folds: Folds<'a>, store: &mut Store) -> Result<()> {
         if self.shard.1 > 1 {
             store.note_shard(self.shard)?;
         }
-        let threads = self.pool.current_num_threads();
-        let workers: Vec<&Device> = self
-            .devices
-            .iter()
-            .flat_map(|device| {
-                let count = if device.is_cpu() { threads } else { 1 };
-                std::iter::repeat_n(device, count.min(self.plan.unit_count()))
-            })
-            .collect();
-        let folds: Folds<'_> = Mutex::new(HashMap::new());
+        let workers = self.workers();
         let failed = AtomicBool::new(false);
         let (requests, inbox) = mpsc::channel();
         let mut outcome = Ok(());
@@ -278,8 +288,7 @@ impl<'a> Run<'a> {
                 .iter()
                 .enumerate()
                 .map(|(number, &device)| {
-                    // Workers begin on folds of their own.
-                    let from = self.plan.unit_count() * number / workers.len();
+                    let from = self.first_unit(number, workers.len());
                     let desk = Desk {
                         requests: requests.clone(),
                         from,
@@ -308,6 +317,39 @@ impl<'a> Run<'a> {
         outcome.and(released)
     }
 
+    /// The folds that the workers begin with, where all units are open: they can be made while the
+    /// store of a new plan is.
+    ///
+    /// # Errors
+    /// Those of a fold that cannot be learned from.
+    pub fn first_folds(&self) -> Result<Folds<'a>> {
+        let count = self.workers().len();
+        let unit_of = |number: usize| self.plan.units().nth(self.first_unit(number, count));
+        let units = (0..count).filter_map(unit_of);
+        let mut keys: Vec<FoldKey> = units.map(|unit| (unit.study, unit.fold)).collect();
+        keys.dedup();
+        let folds = Folds::default();
+        let make = |&key: &FoldKey| self.fold(key, &folds).map(|fold| (key, fold));
+        let made: Result<Vec<_>> = self.pool.install(|| keys.par_iter().map(make).collect());
+        *lock(&folds.ready) = made?;
+        Ok(folds)
+    }
+
+    /// The device of every worker.
+    fn workers(&self) -> Vec<&'a Device> {
+        let threads = self.pool.current_num_threads();
+        let of_device = |device: &'a Device| {
+            let count = if device.is_cpu() { threads } else { 1 };
+            std::iter::repeat_n(device, count.min(self.plan.unit_count()))
+        };
+        self.devices.iter().flat_map(of_device).collect()
+    }
+
+    /// Where a worker looks for units first: workers begin on folds of their own.
+    fn first_unit(&self, number: usize, workers: usize) -> usize {
+        self.plan.unit_count() * number / workers
+    }
+
     fn work(
         &self,
         device: &Device,
@@ -319,7 +361,7 @@ impl<'a> Run<'a> {
         let mut count = 1;
         let mut next = desk.claim(count);
         // A worker keeps its fold until it goes on to another.
-        let mut own: Option<((usize, usize), Arc<Fold<'a>>)> = None;
+        let mut own: Option<(FoldKey, Arc<Fold<'a>>)> = None;
         loop {
             if self.stop.should_stop() || failed.load(Ordering::Relaxed) {
                 return Ok(());
@@ -445,11 +487,13 @@ impl<'a> Run<'a> {
     }
 
     /// What the units of a fold share, made once for all workers that hold it at the same time.
-    fn fold(&self, key: (usize, usize), folds: &Folds<'a>) -> Result<Arc<Fold<'a>>> {
+    fn fold(&self, key: FoldKey, folds: &Folds<'a>) -> Result<Arc<Fold<'a>>> {
         let (study, fold) = key;
-        let place = Arc::clone(lock(folds).entry(key).or_default());
+        let place = Arc::clone(lock(&folds.places).entry(key).or_default());
         let mut place = lock(&place);
         if let Some(fold) = place.upgrade() {
+            // From now on it lives as long as it is worked on.
+            lock(&folds.ready).retain(|(ready, _)| *ready != key);
             return Ok(fold);
         }
         let own = &self.studies[study];

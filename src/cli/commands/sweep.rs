@@ -23,7 +23,7 @@ use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
 use crate::kinds::Precision;
 use crate::store::{self, Store};
-use crate::sweep::run::{Monitor, Run};
+use crate::sweep::run::{Folds, Monitor, Run};
 
 /// The examples of `--help`.
 pub const EXAMPLES: &str = "\
@@ -173,12 +173,6 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(path) = &arguments.store.write_config {
         write(&plan.configuration, Some(path))?;
     }
-    let mut store = match &common.store.store {
-        Some(path) => Store::open(path, plan)?,
-        None => Store::in_memory(plan)?,
-    };
-    let before = store.tally()?;
-    let shard = common.store.shard.unwrap_or((0, 1));
     Interruption {
         first: Some(
             "interrupted: the running batches are finished first; interrupt again to end at once"
@@ -188,20 +182,23 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
     }
     .answer();
     let monitor = Arc::new(Monitor::new(plan));
+    let devices = runtime.devices();
     let run = Run {
         plan,
         studies,
         compressions,
         pool: runtime.pool(),
         stop: runtime.control(),
-        shard,
-        devices: &runtime.devices(),
+        shard: common.store.shard.unwrap_or((0, 1)),
+        devices: &devices,
         monitor: &monitor,
     };
+    let (folds, mut store) = begin_with(&run, common.store.store.as_deref())?;
+    let before = store.tally()?;
     {
         let _progress = Progress::start((plan, &store), &monitor, &before, &runtime.device());
         let _reporter = Reporter::start(common);
-        run.execute(&mut store)?;
+        run.execute_from(folds, &mut store)?;
     }
     let device = runtime.device();
     let summary = Summary::new(
@@ -227,6 +224,24 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         }
     }
     conclude(common, &runtime, &summary)
+}
+
+/// The store, and the folds that the workers of a new one begin with: one waits for the disk, the
+/// others for the processor.
+fn begin_with<'a>(run: &Run<'a>, path: Option<&Path>) -> Result<(Folds<'a>, Store), Failure> {
+    let is_whole = run.shard == (0, 1);
+    let is_new = is_whole && path.is_none_or(|path| !path.exists());
+    let mut folds = None;
+    let store = run.pool.in_place_scope(|scope| {
+        if is_new {
+            scope.spawn(|_| folds = Some(run.first_folds()));
+        }
+        match path {
+            Some(path) => Store::open(path, run.plan),
+            None => Store::in_memory(run.plan),
+        }
+    })?;
+    Ok((folds.transpose()?.unwrap_or_default(), store))
 }
 
 /// Writes the report of a sweep with a store anew from time to time, while it runs.
