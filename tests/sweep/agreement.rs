@@ -129,7 +129,8 @@ fn threads_processes_and_shards_change_no_bit() {
 #[test]
 fn four_processes_on_one_store_divide_the_work() {
     let folder = Folder::new();
-    let data = folder.text("data.csv", &csv(300, 20));
+    // Some milliseconds of work in every unit: all four have begun before one has done them all.
+    let data = folder.text("data.csv", &csv(600, 60));
     let arguments = |store: &str| -> Vec<String> {
         let all = [
             "sweep",
@@ -139,9 +140,9 @@ fn four_processes_on_one_store_divide_the_work() {
             "--loss",
             "huber",
             "--l1",
-            "frac:1:1e-3:8",
+            "frac:1:1e-3:16",
             "--l2",
-            "log:1e-3:1:12",
+            "log:1e-3:1:24",
             "--cv",
             "4",
             "--threads",
@@ -175,5 +176,5 @@ fn four_processes_on_one_store_divide_the_work() {
         4
     );
     assert!(count("SELECT COUNT(DISTINCT session) FROM units WHERE done = 1") > 1);
-    assert_eq!(count("SELECT COUNT(*) FROM units WHERE done = 1"), 48);
+    assert_eq!(count("SELECT COUNT(*) FROM units WHERE done = 1"), 96);
 }
