@@ -499,13 +499,11 @@ impl<'a> Run<'a> {
         let own = &self.studies[study];
         let make = || -> Result<Fold<'a>> {
             let compression = self.compressions[study].as_ref();
-            let (problem, held_out) = rayon::join(
-                || own.fold_problem(fold, compression),
-                || HeldOut::of(own, fold),
-            );
+            // One after the other: a thread that waits for another to do its half takes up a batch of
+            // another worker meanwhile, and this worker waits for that.
             Ok(Fold {
-                problem: problem?,
-                held_out,
+                problem: own.fold_problem(fold, compression)?,
+                held_out: HeldOut::of(own, fold),
             })
         };
         let made = Arc::new(self.pool.install(make)?);
