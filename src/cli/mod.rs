@@ -9,6 +9,7 @@ mod configuration;
 mod failure;
 mod model;
 mod output;
+mod overwriting;
 mod place;
 mod progress;
 mod runtime;
@@ -18,7 +19,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exec::gpu;
 use commands::{completions, devices, fit, hypergrad, poison, predict, reproduce, runs, sweep};
@@ -60,7 +61,7 @@ enum Command {
     /// Evaluate a space of strengths on held-out rows or folds and show the best points.
     #[command(after_help = sweep::EXAMPLES)]
     Sweep(Box<sweep::Arguments>),
-    /// Look into the stores of sweeps: list, show, compare, export, verify, merge.
+    /// Look into the stores of sweeps: list, show, compare, export, report, verify, merge.
     #[command(after_help = runs::EXAMPLES)]
     Runs(runs::Arguments),
     /// Measure how robust a model of one's own is against perturbed training rows.
@@ -81,10 +82,13 @@ enum Command {
 #[must_use]
 pub fn run() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
-    let cli = match parse(&words) {
-        Ok(cli) => cli,
+    let (cli, matches) = match parse(&words) {
+        Ok(parsed) => parsed,
         Err(error) => return explain(&error, &words),
     };
+    if let Err(failure) = overwriting::check(&matches) {
+        return failure.report();
+    }
     let environment = env_logger::Env::default().default_filter_or("warn");
     env_logger::Builder::from_env(environment)
         // What drivers and their loader say is not for the user; failures come as errors.
@@ -131,9 +135,9 @@ fn command() -> clap::Command {
     Cli::command().mut_subcommand("sweep", |sweep| sweep.mut_args(with_values))
 }
 
-fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
+fn parse(words: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
     let error = match command().try_get_matches_from(words) {
-        Ok(matches) => return Cli::from_arg_matches(&matches),
+        Ok(matches) => return Ok((Cli::from_arg_matches(&matches)?, matches)),
         Err(error) => error,
     };
     // What a flag of a sweep needs may stand in the configuration file, with which the words are
@@ -144,7 +148,7 @@ fn parse(words: &[OsString]) -> Result<Cli, clap::Error> {
         if let Ok(cli) = cli
             && matches!(&cli.command, Command::Sweep(sweep) if sweep.config_file().is_some())
         {
-            return Ok(cli);
+            return Ok((cli, lenient));
         }
     }
     Err(error)

@@ -59,6 +59,7 @@ pub struct Store {
 /// What a plan is compared by when a store is opened again.
 struct Identity {
     name: String,
+    source: String,
     settings: String,
     fingerprint: String,
     points: String,
@@ -378,15 +379,16 @@ fn insert_plan(connection: &Connection, plan: &Plan) -> rusqlite::Result<()> {
 
 fn identities(connection: &Connection) -> rusqlite::Result<Vec<Identity>> {
     let mut query = connection.prepare(
-        "SELECT name, settings, fingerprint, points_digest, folds_digest FROM studies ORDER BY study",
+        "SELECT name, source, settings, fingerprint, points_digest, folds_digest FROM studies ORDER BY study",
     )?;
     let rows = query.query_map([], |row| {
         Ok(Identity {
             name: row.get(0)?,
-            settings: row.get(1)?,
-            fingerprint: row.get(2)?,
-            points: row.get(3)?,
-            folds: row.get(4)?,
+            source: row.get(1)?,
+            settings: row.get(2)?,
+            fingerprint: row.get(3)?,
+            points: row.get(4)?,
+            folds: row.get(5)?,
         })
     })?;
     rows.collect()
@@ -399,6 +401,7 @@ fn compare_plans(path: &Path, plan: &Plan, other: &Plan) -> Result<()> {
         .iter()
         .map(|study| Identity {
             name: study.name.clone(),
+            source: study.source.clone(),
             settings: study.settings.clone(),
             fingerprint: study.fingerprint.clone(),
             points: study.points_digest(),
@@ -431,6 +434,12 @@ fn compare(path: &Path, kept: &[Identity], plan: &Plan) -> Result<()> {
         } else {
             String::new()
         };
+        if kept.fingerprint != study.fingerprint && kept.source != study.source {
+            return other(format!(
+                "it is of other data{place}: of {}, not of {}",
+                kept.source, study.source
+            ));
+        }
         if kept.fingerprint != study.fingerprint {
             return Err(Error::store(
                 path,

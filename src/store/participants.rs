@@ -123,7 +123,8 @@ impl Store {
         let mut query = self
             .connection
             .prepare(
-                "SELECT host, process, version, started, ended, shard,
+                // A process that is no number has been written by hand.
+                "SELECT host, CAST(process AS INTEGER), version, started, ended, shard,
                  (SELECT COUNT(*) FROM units u WHERE u.session = s.session AND u.done = 1)
                  FROM sessions s ORDER BY session",
             )

@@ -91,6 +91,12 @@ impl Store {
             check_number("point", row.get(0)?, study.points.len())?;
             let alpha: Option<f64> = row.get(3)?;
             let ratio: Option<f64> = row.get(4)?;
+            if alpha.is_some() != ratio.is_some() {
+                return Err(Unread::of(format!(
+                    "point {} has an alpha without an l1_ratio, or the other way round",
+                    study.points.len()
+                )));
+            }
             places.push((row.get(6)?, row.get(7)?, study.points.len() as u32));
             study.points.push(PlanPoint {
                 l1: row.get(1)?,
@@ -202,7 +208,7 @@ impl Store {
         let mut query = self
             .connection
             .prepare(
-                "SELECT device, COUNT(*), SUM(seconds) FROM units WHERE done = 1
+                "SELECT device, COUNT(*), TOTAL(seconds) FROM units WHERE done = 1
                  GROUP BY device ORDER BY device",
             )
             .map_err(failure)?;

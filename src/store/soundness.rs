@@ -23,15 +23,30 @@ pub(super) struct Inspection {
     pub plan: Option<Plan>,
     /// What is wrong, one sentence each.
     pub faults: Vec<String>,
+    /// What is wrong with what holds no data, a view or an index, and how it is made anew.
+    pub mendable: Vec<Mendable>,
+}
+
+/// A view or an index that is not what it was.
+#[derive(Debug)]
+pub(super) struct Mendable {
+    /// What is wrong, in a sentence.
+    pub fault: String,
+    /// The statements that make it anew.
+    pub statements: String,
 }
 
 impl Store {
     /// Checks tables, view and plan. It costs little beside reading the plan.
     pub(super) fn inspect(&self) -> Result<Inspection> {
-        let mut faults = self.schema_faults()?;
+        let (mut faults, mendable) = self.schema_faults()?;
         if !faults.is_empty() {
             // What the tables hold means nothing then.
-            return Ok(Inspection { plan: None, faults });
+            return Ok(Inspection {
+                plan: None,
+                faults,
+                mendable,
+            });
         }
         let plan = match self.read_plan() {
             Ok(plan) => plan,
@@ -39,6 +54,7 @@ impl Store {
                 return Ok(Inspection {
                     plan: None,
                     faults: vec![fault],
+                    mendable,
                 });
             }
             Err(Unread::Failure(error)) => return Err(self.failure(&error)),
@@ -49,12 +65,13 @@ impl Store {
         Ok(Inspection {
             plan: Some(plan),
             faults,
+            mendable,
         })
     }
 
     /// The plan of a store whose tables and plan are those that were made.
     pub(super) fn sound_plan(&self) -> Result<Plan> {
-        let Inspection { plan, faults } = self.inspect()?;
+        let Inspection { plan, faults, .. } = self.inspect()?;
         match (plan, faults.into_iter().next()) {
             (Some(plan), None) => Ok(plan),
             (_, fault) => Err(Error::store(
@@ -65,22 +82,28 @@ impl Store {
         }
     }
 
-    /// Tables and views that are missing or have another definition, and triggers, which the program
+    /// Tables that are missing or have another definition, the same of views and indices, and triggers, which the program
     /// makes none of: they might change what is written. Further views and indices do no harm.
-    fn schema_faults(&self) -> Result<Vec<String>> {
+    fn schema_faults(&self) -> Result<(Vec<String>, Vec<Mendable>)> {
         let failure = |e: rusqlite::Error| self.failure(&e);
         let fresh = Connection::open_in_memory().map_err(failure)?;
         fresh.execute_batch(&schema::create()).map_err(failure)?;
         let expected = definitions(&fresh).map_err(failure)?;
         let found = definitions(&self.connection).map_err(failure)?;
-        let mut faults = Vec::new();
+        let (mut faults, mut mendable) = (Vec::new(), Vec::new());
         for (name, (kind, text)) in &expected {
-            match found.get(name) {
-                None => faults.push(format!("the {kind} {name} is missing")),
-                Some((_, own)) if own != text => {
-                    faults.push(format!("the {kind} {name} has another definition"));
-                }
-                Some(_) => {}
+            let what = match found.get(name) {
+                None => "is missing",
+                Some((_, own)) if own != text => "has another definition",
+                Some(_) => continue,
+            };
+            let fault = format!("the {kind} {name} {what}");
+            let is_same_kind = found.get(name).is_none_or(|(own, _)| own == kind);
+            if kind == "table" || !is_same_kind {
+                faults.push(fault);
+            } else {
+                let statements = format!("DROP {kind} IF EXISTS {name}; {text};");
+                mendable.push(Mendable { fault, statements });
             }
         }
         for (name, (kind, _)) in &found {
@@ -88,7 +111,7 @@ impl Store {
                 faults.push(format!("there is a trigger, {name}"));
             }
         }
-        Ok(faults)
+        Ok((faults, mendable))
     }
 
     /// Parts of the plan that do not match the digests that were stored with them.

@@ -29,6 +29,9 @@ pub struct Verification {
 const REOPEN: &str = "restore the store from a copy; or open what is damaged again with \
      `proxdiff runs verify --repair` and repeat the command that made it";
 
+/// What can be done about a view or an index, which hold no data.
+const MAKE_ANEW: &str = "make it anew with `proxdiff runs verify --repair`";
+
 /// The most faults that are listed.
 const MOST_FAULTS: usize = 100;
 
@@ -43,23 +46,36 @@ pub fn verify(store: &Store) -> Result<Verification> {
         remedy: REOPEN,
         ..Verification::default()
     };
-    let Inspection { plan, faults } = store.inspect()?;
+    let Inspection {
+        plan,
+        faults,
+        mendable,
+    } = store.inspect()?;
     if !faults.is_empty() {
         found.remedy = soundness::REMEDY;
+    } else if !mendable.is_empty() {
+        found.remedy = MAKE_ANEW;
     }
     found.faults.extend(faults);
+    found
+        .faults
+        .extend(mendable.into_iter().map(|mendable| mendable.fault));
     let Some(plan) = plan else {
         return Ok(found);
     };
     let (faulty, counted) = store.faulty_units(&plan, MOST_FAULTS)?;
     (found.units, found.cells) = counted;
+    if !faulty.is_empty() && found.remedy == MAKE_ANEW {
+        found.remedy = REOPEN;
+    }
     found
         .faults
         .extend(faulty.into_iter().map(|(_, fault)| fault));
     Ok(found)
 }
 
-/// Opens damaged units of a store again, so that the sweep's command repeats them. Returns how many.
+/// Opens damaged units of a store again, so that the sweep's command repeats them, and makes views and
+/// indices anew that are not what they were. Returns how many units.
 ///
 /// # Errors
 /// [`crate::Error::Store`] when the store cannot be written, its pages contradict each other, or its
@@ -142,6 +158,11 @@ impl Store {
             match state {
                 0 => continue,
                 1 => {}
+                -2 => {
+                    let what = "has no seconds or no device";
+                    faults.push((Some(unit), format!("{} {what}", name_of(plan, unit))));
+                    continue;
+                }
                 _ => {
                     let what = "is marked as neither open nor done";
                     faults.push((Some(unit), format!("{} {what}", name_of(plan, unit))));
@@ -190,6 +211,11 @@ impl Store {
     /// Makes damaged units open ones, and removes cells of units that are not done.
     fn mend(&mut self) -> Result<usize> {
         let failure = |e: rusqlite::Error| self.failure(&e);
+        for mendable in self.inspect()?.mendable {
+            self.connection
+                .execute_batch(&mendable.statements)
+                .map_err(failure)?;
+        }
         let (faulty, _) = self.faulty_units(&self.sound_plan()?, usize::MAX)?;
         let mut opened = 0;
         for unit in faulty.iter().filter_map(|(unit, _)| unit.as_ref()) {
@@ -208,12 +234,16 @@ impl Store {
         Ok(opened)
     }
 
-    /// Per unit its mark, 1 where it is done and 0 where it is open, and its digest.
+    /// Per unit its mark, 1 where it is done, 0 where it is open and -2 where it is done by nobody
+    /// knows whom, and its digest.
     fn unit_states(&self) -> Result<Vec<(i64, String)>> {
         let failure = |e: rusqlite::Error| self.failure(&e);
         let mut query = self
             .connection
-            .prepare("SELECT done, digest FROM units ORDER BY unit")
+            .prepare(
+                "SELECT CASE WHEN done = 1 AND (typeof(seconds) NOT IN ('real', 'integer')
+                 OR typeof(device) <> 'text') THEN -2 ELSE done END, digest FROM units ORDER BY unit",
+            )
             .map_err(failure)?;
         query
             .query_map([], |row| {

@@ -179,8 +179,10 @@ fn what_does_not_fit_the_model_is_one_clear_line() {
     let line = fails(&["predict", &train, "--model", &model], 1);
     assert!(line.contains("schema 99"), "{line}");
 
-    let line = fails(&["fit", &train, "--out", &train], 2);
+    let line = fails(&["fit", &train, "--out", &narrow], 2);
     assert!(line.contains("name a directory"), "{line}");
+    let line = fails(&["fit", &train, "--out", &train], 2);
+    assert!(line.contains("would overwrite it"), "{line}");
 }
 
 #[test]

@@ -15,7 +15,6 @@ fn an_altered_plan_is_found_by_all_that_read_it() {
     let folder = Folder::new();
     let store = store(&folder);
     let whole = std::fs::read(&store).unwrap();
-    let view = "(SELECT sql FROM sqlite_schema WHERE name = 'cells')";
     for (change, part) in [
         (
             "UPDATE points SET l1 = 5 WHERE point = 2",
@@ -112,14 +111,6 @@ fn an_altered_plan_is_found_by_all_that_read_it() {
             "the table meta has no digest of the folds",
         ),
         ("DROP TABLE targets", "the table targets is missing"),
-        ("DROP VIEW cells", "the view cells is missing"),
-        (
-            &format!(
-                "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace({view}, 'p.l1,', '2 * p.l1 AS l1,') \
-                 WHERE name = 'cells'"
-            ),
-            "the view cells has another definition",
-        ),
         (
             "CREATE TRIGGER t AFTER UPDATE ON units BEGIN DELETE FROM results; END",
             "there is a trigger, t",
@@ -162,6 +153,80 @@ fn an_altered_plan_is_found_by_all_that_read_it() {
     }
     std::fs::write(&store, &whole).unwrap();
     assert!(ok(&["runs", "verify", &store]).contains("6 units with 24 cells: sound"));
+}
+
+#[test]
+fn views_and_indices_are_made_anew() {
+    let folder = Folder::new();
+    let store = store(&folder);
+    let exported = ok(&["runs", "export", &store]);
+    let view = "(SELECT sql FROM sqlite_schema WHERE name = 'cells')";
+    for (change, fault) in [
+        ("DROP VIEW cells", "the view cells is missing"),
+        ("DROP INDEX open_units", "the index open_units is missing"),
+        (
+            &format!(
+                "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = replace({view}, 'p.l1,', '2 * p.l1 AS l1,') \
+                 WHERE name = 'cells'"
+            ),
+            "the view cells has another definition",
+        ),
+    ] {
+        let connection = rusqlite::Connection::open(&store).unwrap();
+        connection.execute_batch(change).unwrap();
+        drop(connection);
+        // They hold nothing: what is in the tables is as good as before.
+        assert_eq!(ok(&["runs", "export", &store]), exported, "{change}");
+        let output = run(&["runs", "verify", &store]);
+        assert_eq!(output.status.code(), Some(1), "{change}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("6 units with 24 cells: 1 fault"), "{text}");
+        assert!(text.contains(fault), "{change}: {text}");
+        let text = ok(&["runs", "verify", "--repair", &store]);
+        assert!(text.contains("every unit is as it was stored"), "{text}");
+        assert!(ok(&["runs", "verify", &store]).contains("sound"));
+    }
+    let connection = rusqlite::Connection::open(&store).unwrap();
+    let count: i64 = connection
+        .query_row("SELECT COUNT(*) FROM cells WHERE l1 > 0", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(count, 24);
+}
+
+#[test]
+fn a_unit_that_nobody_has_done_is_opened_again() {
+    let folder = Folder::new();
+    let store = store(&folder);
+    let connection = rusqlite::Connection::open(&store).unwrap();
+    let change = "UPDATE units SET seconds = NULL WHERE unit = 1;
+                  UPDATE units SET device = NULL WHERE unit = 2;
+                  UPDATE sessions SET process = 'junk'";
+    connection.execute_batch(change).unwrap();
+    drop(connection);
+    ok(&["runs", "list", &store]);
+    let line = fails(&["runs", "show", &store], 1);
+    assert!(line.contains("has no seconds or no device"), "{line}");
+    let text = ok(&["runs", "verify", "--repair", &store]);
+    assert!(text.contains("2 units are open again"), "{text}");
+    ok(&["runs", "show", &store]);
+}
+
+#[test]
+fn strengths_that_the_plan_does_not_have_are_no_strengths() {
+    let folder = Folder::new();
+    let store = folder.path("s.db").display().to_string();
+    ok(&[
+        "sweep", "--cv", "2", "--l1", "1", "--l2", "0.1", "--store", &store,
+    ]);
+    let connection = rusqlite::Connection::open(&store).unwrap();
+    connection
+        .execute_batch("UPDATE points SET alpha = 7")
+        .unwrap();
+    drop(connection);
+    let line = fails(&["runs", "show", &store], 1);
+    assert!(line.contains("alpha without an l1_ratio"), "{line}");
 }
 
 #[test]

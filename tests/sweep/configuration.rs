@@ -394,3 +394,94 @@ fn errors_name_the_file_and_the_place_in_it() {
         }
     }
 }
+
+#[test]
+fn tables_group_settings_and_nothing_is_given_twice() {
+    let folder = Folder::new();
+    let start = "cv = 3\nl1 = 0.1\nl2 = 0.1\n";
+    for (rest, what) in [
+        ("[zebra]\nl1 = 0.9\n", "there is no table \"zebra\""),
+        (
+            "zebra = { loss = \"huber\" }\n",
+            "there is no table \"zebra\"",
+        ),
+        ("[space]\nl1 = 0.9\n", "l1 is given twice"),
+        (
+            "[space]\nl1_ratio = 0.9\n[problem]\nl1-ratio = 0.5\n",
+            "l1-ratio is given twice",
+        ),
+        ("[space.inner]\nseed = 3\n", "there is no table \"inner\""),
+        (
+            "[[study]]\nname = \"a\"\n[study.more]\nloss = \"huber\"\n",
+            "there is no table \"more\"",
+        ),
+    ] {
+        let file = folder.text("t.toml", &format!("{start}{rest}"));
+        let line = fails(&["sweep", "--config", &file], 1);
+        assert!(line.contains(what), "{rest}: {line}");
+        assert!(line.contains("t.toml"), "{rest}: {line}");
+    }
+    let file = folder.text(
+        "t.toml",
+        "cv = 3\n[space]\nl1 = 0.1\nl2 = 0.1\n[problem]\nloss = \"huber\"\n",
+    );
+    ok(&["sweep", "--config", &file]);
+}
+
+#[test]
+fn no_output_takes_the_place_of_an_input() {
+    let folder = Folder::new();
+    let data = folder.text("own.csv", "x,y\n1,2\n2,3\n3,5\n4,4\n5,7\n6,6\n");
+    let store = folder.path("s.db").display().to_string();
+    let sweep = [
+        "sweep", &data, "--target", "y", "--cv", "2", "--l1", "0.1", "--l2", "0.1",
+    ];
+    ok(&[&sweep[..], &["--store", &store]].concat());
+    let before = std::fs::read(&data).unwrap();
+    let stored = std::fs::read(&store).unwrap();
+    for more in [
+        &["--format", "csv", "--out", &data][..],
+        &["--store", &store, "--format", "csv", "--out", &store],
+        &["--store", &store, "--write-config", &store],
+    ] {
+        let line = fails(&[&sweep[..], more].concat(), 2);
+        assert!(line.contains("name another file"), "{line}");
+    }
+    let line = fails(
+        &["runs", "export", &store, "--format", "csv", "--out", &store],
+        2,
+    );
+    assert!(line.contains("s.db is used by the same command"), "{line}");
+    assert_eq!(std::fs::read(&data).unwrap(), before);
+    assert_eq!(std::fs::read(&store).unwrap(), stored);
+    // The effective configuration may replace the one that it is of.
+    let file = folder.text("c.toml", "cv = 3\nl1 = 0.1\nl2 = 0.1\n");
+    ok(&["sweep", "--config", &file, "--write-config", &file]);
+    ok(&["sweep", "--config", &file]);
+}
+
+#[test]
+fn a_budget_that_is_spent_is_no_interruption() {
+    let folder = Folder::new();
+    let store = folder.path("s.db").display().to_string();
+    let line = fails(
+        &[
+            "sweep",
+            "--cv",
+            "5",
+            "--loss",
+            "huber",
+            "--l1",
+            "log:1e-3:1:400",
+            "--l2",
+            "log:1e-3:1:40",
+            "--time-budget",
+            "0.01",
+            "--store",
+            &store,
+        ],
+        1,
+    );
+    assert!(line.contains("--time-budget is spent"), "{line}");
+    assert!(!line.contains("interrupted"), "{line}");
+}

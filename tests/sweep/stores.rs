@@ -226,7 +226,7 @@ fn a_changed_result_is_found_by_all_that_read_it() {
     ok(&["runs", "show", &store, "--configuration"]);
 
     let text = ok(&["runs", "verify", "--repair", &store]);
-    assert!(text.contains("1 units are open again"), "{text}");
+    assert!(text.contains("1 unit is open again"), "{text}");
     assert_eq!(Table::cells(&store).rows.len(), 20);
     ok(&with_store(&store, &[]));
     assert_eq!(Table::cells(&store).rows, whole);

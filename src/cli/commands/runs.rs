@@ -9,7 +9,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::sweep::report_so_far;
 use crate::cli::arguments::values;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Summary, plain, rough, shard_record, short, significant, titled, write};
+use crate::cli::output::{
+    Summary, counted, plain, rough, shard_record, short, significant, titled, write,
+};
 use crate::error::Error;
 use crate::kinds::Precision;
 use crate::store::{
@@ -323,6 +325,12 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
     }
     text.push('\n');
     text.push_str(&titled("Sessions", table, &[0, 3, 4]));
+    for shard in store.shards()? {
+        let tally = store.shard_tally(&plan, shard)?;
+        let (at, of) = shard;
+        let (done, all) = (tally.cells_done, tally.cells);
+        text.push_str(&format!("shard {at}/{of}: {done} of {all} cells\n"));
+    }
     write(&text, None)
 }
 
@@ -427,11 +435,16 @@ fn compare(first: &Path, second: &Path, format: ListFormat) -> Result<(), Failur
         for (name, equal) in facts {
             text.push_str(&format!("{name}: {}\n", same(equal)));
         }
-        text.push_str(&format!(
-            "{shared} points in both; largest relative difference of the criterion {}, of the hypergradient {}\n",
-            rough(largest),
-            rough(gradient)
-        ));
+        if shared == 0 {
+            text.push_str("no point is finished on all folds in both\n");
+        } else {
+            text.push_str(&format!(
+                "{} in both; largest relative difference of the criterion {}, of the hypergradient {}\n",
+                counted(shared, "point"),
+                rough(largest),
+                rough(gradient)
+            ));
+        }
         records.push(serde_json::json!({
             "study": study.name, "shared_points": shared,
             "same_data": facts[0].1, "same_folds": facts[1].1, "same_settings": facts[2].1,
@@ -497,14 +510,14 @@ fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
     for path in paths {
         let found = verify(&Store::read(path)?)?;
         let mut text = format!(
-            "{}: {} units with {} cells: {}\n",
+            "{}: {} with {}: {}\n",
             path.display(),
-            found.units,
-            found.cells,
+            counted(found.units, "unit"),
+            counted(found.cells, "cell"),
             if found.faults.is_empty() {
                 "sound".to_string()
             } else {
-                format!("{} faults", found.faults.len())
+                counted(found.faults.len(), "fault")
             }
         );
         for fault in &found.faults {
@@ -513,10 +526,14 @@ fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
         write(&text, None)?;
         if mend && !found.faults.is_empty() {
             let opened = repair(path)?;
-            let text = format!(
-                "{}: {opened} units are open again; the command that made the store repeats them\n",
-                path.display()
-            );
+            let what = match opened {
+                0 => "mended; every unit is as it was stored".to_string(),
+                1 => "1 unit is open again; the command that made the store repeats it".to_string(),
+                _ => format!(
+                    "{opened} units are open again; the command that made the store repeats them"
+                ),
+            };
+            let text = format!("{}: {what}\n", path.display());
             write(&text, None)?;
         } else {
             faults += found.faults.len();
@@ -528,7 +545,8 @@ fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
     if faults == 0 {
         return Ok(());
     }
-    Err(Failure::Outcome(format!("{faults} faults; {remedy}")))
+    let faults = counted(faults, "fault");
+    Err(Failure::Outcome(format!("{faults}; {remedy}")))
 }
 
 fn merge(paths: &[PathBuf], out: Option<&Path>) -> Result<(), Failure> {

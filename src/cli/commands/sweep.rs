@@ -319,8 +319,13 @@ fn conclude(
         } else {
             ""
         };
+        let why = if runtime.is_interrupted() {
+            "interrupted"
+        } else {
+            "--time-budget is spent"
+        };
         return Err(Failure::Outcome(format!(
-            "interrupted: {own} of {all} cells{whose} are finished; {}",
+            "{why}: {own} of {all} cells{whose} are finished; {}",
             how_to_go_on(arguments)
         )));
     }

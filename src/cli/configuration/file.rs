@@ -6,7 +6,7 @@
 //! target = "price"
 //! cv = 5
 //!
-//! [space]                    # a table only groups settings
+//! [space]                    # a table of the groups' names only groups settings
 //! l1 = "frac:1e-3:1:64"
 //! l2 = [0.01, 0.1]
 //!
@@ -31,6 +31,19 @@ use crate::cli::commands::sweep::Arguments;
 use crate::cli::failure::Failure;
 use crate::cli::usage;
 use crate::error::{Error, Place};
+
+/// Names of tables that group settings, and nothing more.
+const GROUPS: [&str; 9] = [
+    "data",
+    "problem",
+    "space",
+    "folds",
+    "hypergradient",
+    "solver",
+    "runtime",
+    "store",
+    "output",
+];
 
 /// Flags that say where a run happens and what it prints, not what is computed.
 const NOT_CONFIGURED: [&str; 9] = [
@@ -171,7 +184,7 @@ fn parts(path: &Path, sweep: &clap::Command) -> Result<Vec<(Settings, Origin)>, 
     })?;
     let file = Origin::of_file(path, &text);
     let Some(studies) = common.remove("study") else {
-        let settings = settings_of(&file, sweep, flat(common))?;
+        let settings = settings_of(&file, sweep, flat(&file, common)?)?;
         return Ok(vec![(settings, file)]);
     };
     let not_tables = || {
@@ -187,7 +200,7 @@ fn parts(path: &Path, sweep: &clap::Command) -> Result<Vec<(Settings, Origin)>, 
     if studies.is_empty() {
         return Err(not_tables());
     }
-    let common = settings_of(&file, sweep, flat(common))?;
+    let common = settings_of(&file, sweep, flat(&file, common)?)?;
     studies
         .into_iter()
         .enumerate()
@@ -196,7 +209,7 @@ fn parts(path: &Path, sweep: &clap::Command) -> Result<Vec<(Settings, Origin)>, 
                 return Err(not_tables());
             };
             let origin = file.of_study(&text, number);
-            let own = settings_of(&origin, sweep, flat(own))?;
+            let own = settings_of(&origin, sweep, flat(&origin, own)?)?;
             let mut all = remaining(sweep, &common, &own);
             all.extend(own);
             Ok((all, origin))
@@ -204,18 +217,46 @@ fn parts(path: &Path, sweep: &clap::Command) -> Result<Vec<(Settings, Origin)>, 
         .collect()
 }
 
-/// Tables only group settings, and underscores are as good as dashes.
-fn flat(table: Table) -> Table {
+/// The settings of a table and of its groups in one; underscores are as good as dashes. A table of
+/// another name, or a setting that is given twice, would be read as something that nobody meant.
+fn flat(origin: &Origin, table: Table) -> Result<Table, Failure> {
     let mut all = Table::new();
+    let mut add = |name: String, value: Value| {
+        let name = name.replace('_', "-");
+        if all.insert(name.clone(), value).is_none() {
+            return Ok(());
+        }
+        Err(origin.error(
+            Some(&name),
+            format!("{name} is given twice"),
+            "keep one of them; a table in brackets only groups settings",
+        ))
+    };
+    let no_table = |name: &str| {
+        origin.error(
+            Some(name),
+            format!("there is no table \"{name}\""),
+            &format!(
+                "write settings above all tables, under [[study]], or in groups: [{}]",
+                GROUPS.join("], [")
+            ),
+        )
+    };
     for (key, value) in table {
         match value {
-            Value::Table(inner) => all.extend(flat(inner)),
-            value => {
-                all.insert(key.replace('_', "-"), value);
+            Value::Table(inner) if GROUPS.contains(&key.as_str()) => {
+                for (key, value) in inner {
+                    if value.is_table() {
+                        return Err(no_table(&key));
+                    }
+                    add(key, value)?;
+                }
             }
+            Value::Table(_) => return Err(no_table(&key)),
+            value => add(key, value)?,
         }
     }
-    all
+    Ok(all)
 }
 
 /// The settings of a table as texts; refuses names and kinds of values that no flag has.

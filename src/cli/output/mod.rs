@@ -23,7 +23,7 @@ pub use charts::write_report;
 pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
 pub use npy::write_npy;
-pub use numbers::{rough, short, significant};
+pub use numbers::{counted, rough, short, significant};
 pub use summary::{Summary, shard_record};
 pub use table::{plain, titled};
 

@@ -47,6 +47,12 @@ pub fn rough(value: f64) -> String {
     }
 }
 
+/// A count with its noun: `1 unit`, `2 units`.
+pub fn counted(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
