@@ -198,6 +198,12 @@ fn range_of(name: &str, spacing: Spacing, range: &str) -> std::result::Result<En
             "a logarithmic grid cannot hold 0; list 0 apart, as in 0,{name}:1e-3:1:10"
         ));
     }
+    let is_reached = (high / low).is_finite() && (low / high).is_finite();
+    if spacing != Spacing::Linear && !is_reached {
+        return Err(format!(
+            "{low:e} and {high:e} are too far apart for a logarithmic grid; bring its ends closer"
+        ));
+    }
     Ok(Entry::Range {
         spacing,
         low,
@@ -431,6 +437,8 @@ mod tests {
             ("frac:1:2:3:4", "frac:LO:HI:N"),
             ("cube:1:2:3", "'cube:1:2:3' is not a number"),
             ("log:0:1:3", "cannot hold 0"),
+            ("log:1e-320:1:3", "too far apart"),
+            ("log:1:1e-310:3", "too far apart"),
             ("log:1:2:0", "'0' is not a number of values"),
             ("log:1:2:1000000000", "not a number of values"),
         ] {

@@ -126,7 +126,31 @@ impl Study {
                 "it has no rows to hold out: drop --cv and --folds",
             ));
         }
+        self.check_weights()?;
         self.check_classes()
+    }
+
+    /// Refuses a fold that no row with a weight trains, or none measures.
+    fn check_weights(&self) -> Result<()> {
+        let Some(weights) = &self.specification.train.weights else {
+            return Ok(());
+        };
+        for fold in &self.folds {
+            let training = fold.training_rows(self.rows());
+            let held_out = fold.held_out.as_deref();
+            let parts = [("training", Some(&training[..])), ("held-out", held_out)];
+            for (part, rows) in parts {
+                let Some(rows) = rows else { continue };
+                if !rows.is_empty() && rows.iter().all(|&i| weights[i] == 0.0) {
+                    return Err(Error::value(
+                        "folds",
+                        format!("all {part} rows of fold {} have the weight 0", fold.number),
+                        "give some of its rows a weight, or deal the rows in another way, by --seed for one",
+                    ));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Every class must be in the training part of every fold.

@@ -196,7 +196,7 @@ fn flags_that_do_not_fit_are_refused() {
     let folder = Folder::new();
     let short = folder.text("folds.csv", "0\n1\n");
     for (arguments, status, part) in [
-        (&["sweep", "--cv", "1"][..], 1, "at least 2 folds"),
+        (&["sweep", "--cv", "1"][..], 2, "2 or more"),
         (&["sweep", "--cv", "443"], 1, "at most as many"),
         (&["sweep", "--stratified"], 2, "add --cv K"),
         (
@@ -428,4 +428,41 @@ fn messages_name_the_use_of_a_column_and_the_flag_at_hand() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn a_fold_without_weight_is_named() {
+    let folder = Folder::new();
+    let data = folder.text("w.csv", "x,y,w\n1,2,0\n2,3,0\n3,5,1\n4,4,1\n5,7,1\n6,6,1\n");
+    let numbers = folder.text("f.txt", "0\n0\n1\n1\n2\n2\n");
+    let words = |folds| {
+        [
+            "sweep",
+            &data,
+            "--target",
+            "y",
+            "--sample-weights",
+            "w",
+            "--l1",
+            "0.1",
+            "--l2",
+            "0.1",
+            "--folds",
+            folds,
+        ]
+        .map(str::to_string)
+    };
+    let all = words(&numbers);
+    let line = fails(&all.iter().map(String::as_str).collect::<Vec<_>>(), 1);
+    assert!(
+        line.contains("held-out rows of fold 0 have the weight 0"),
+        "{line}"
+    );
+    let numbers = folder.text("f.txt", "1\n1\n0\n0\n0\n0\n");
+    let all = words(&numbers);
+    let line = fails(&all.iter().map(String::as_str).collect::<Vec<_>>(), 1);
+    assert!(
+        line.contains("training rows of fold 0 have the weight 0"),
+        "{line}"
+    );
 }

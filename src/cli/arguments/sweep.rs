@@ -46,7 +46,7 @@ pub struct SpaceArguments {
 #[command(next_help_heading = "Folds")]
 pub struct FoldArguments {
     /// K-fold cross-validation; rows are dealt at random by --seed.
-    #[arg(long, value_name = "K", value_parser = values::count, allow_hyphen_values = true,
+    #[arg(long, value_name = "K", value_parser = values::folds, allow_hyphen_values = true,
           conflicts_with_all = ["val_fraction", "x_val", "folds"])]
     pub cv: Option<usize>,
 
