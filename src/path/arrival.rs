@@ -8,10 +8,11 @@ use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
 use super::linear::Limits;
+use super::products::add_columns;
 use super::regularizer::Regularizer;
 use super::restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, System};
 use super::smooth::{Parts, Smooth};
-use super::vector::{add_columns, positions};
+use super::vector::positions;
 use super::walk::{End, Walk};
 use super::{LARGEST_RETAINED_SUPPORT, PathSolution};
 

@@ -19,9 +19,9 @@ use crate::real::Real;
 
 use super::cholesky;
 use super::face::{FaceFactor, Triangle};
+use super::products::add_columns;
 use super::quadratic::LARGEST_CHOLESKY;
 use super::regularizer::{Face, Regularizer, Rule};
-use super::vector::add_columns;
 use super::walk::{Walk, quadratic_model};
 
 /// Steps of iterative refinement at most; f64 needs one.

@@ -7,7 +7,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::real::Real;
 
-use super::vector::{dot, in_f64, vectorized};
+use super::vector::{dot, in_f64, positions, vectorized};
 
 /// Xᵀv for a column-major matrix whose columns are zero from a height on, in registers: what
 /// [`inner`] does column by column costs as much again for the sums' last steps.
@@ -139,6 +139,29 @@ impl<H: Fn(usize) -> usize> WeightedColumns<'_, H> {
             simd.partial_store_f64s(out_rest, sum);
         }
     }
+}
+
+/// y ← y + A x for a symmetric matrix stored in full; entries of x that are zero cost nothing.
+///
+/// Like [`add_columns_of`].
+pub(super) fn add_columns(matrix: &[f64], x: &[f64], y: &mut [f64]) {
+    let mut used = Vec::new();
+    positions(x.len(), |j| x[j] != 0.0, &mut used);
+    let packed: Vec<f64> = used.iter().map(|&j| x[j as usize]).collect();
+    add_columns_of(matrix, &used, &packed, y);
+}
+
+/// y ← y + Σ_k x_k A_{·j_k} for some columns j of a symmetric matrix stored in full.
+pub(super) fn add_columns_of(matrix: &[f64], columns: &[u32], x: &[f64], y: &mut [f64]) {
+    let rows = y.len();
+    pulp::Arch::new().dispatch(WeightedColumns {
+        values: matrix,
+        rows,
+        columns,
+        weights: x,
+        height: |_| rows,
+        out: y,
+    });
 }
 
 /// The products of the `wanted` columns of a column-major matrix with all m of them, into the rows

@@ -25,11 +25,12 @@ use super::Prepared;
 use super::cholesky;
 use super::face::{FaceFactor, Triangle};
 use super::linear::{Cycle, Limits, conjugate_gradient, refine};
+use super::products::{add_columns, add_columns_of};
 use super::quadratic::LARGEST_CHOLESKY;
 use super::regularizer::{Regularizer, Rule, group_norm};
 use super::rows::FaceHessian;
 use super::smooth::{Curvature, Smooth};
-use super::vector::{add_columns, add_columns_of, inner, vectorized};
+use super::vector::{inner, vectorized};
 use super::walk::quadratic_model;
 
 /// The factored system on the support of a point of a quadratic loss.

@@ -5,8 +5,6 @@
 
 use crate::real::Real;
 
-use super::products::WeightedColumns;
-
 /// Entries that one wide register holds.
 pub(super) const WIDTH: usize = 8;
 /// Independent partial sums of a reduction: enough registers to hide the latency of an addition.
@@ -216,29 +214,6 @@ pub(super) fn positions(count: usize, wanted: impl Fn(usize) -> bool, out: &mut 
 /// ‖v‖₂ without overflow at the sizes that occur here.
 pub(super) fn norm(v: &[f64]) -> f64 {
     v.iter().map(|v| v * v).sum::<f64>().sqrt()
-}
-
-/// y ← y + A x for a symmetric matrix stored in full; entries of x that are zero cost nothing.
-///
-/// Like [`add_columns_of`].
-pub(super) fn add_columns(matrix: &[f64], x: &[f64], y: &mut [f64]) {
-    let mut used = Vec::new();
-    positions(x.len(), |j| x[j] != 0.0, &mut used);
-    let packed: Vec<f64> = used.iter().map(|&j| x[j as usize]).collect();
-    add_columns_of(matrix, &used, &packed, y);
-}
-
-/// y ← y + Σ_k x_k A_{·j_k} for some columns j of a symmetric matrix stored in full.
-pub(super) fn add_columns_of(matrix: &[f64], columns: &[u32], x: &[f64], y: &mut [f64]) {
-    let rows = y.len();
-    pulp::Arch::new().dispatch(WeightedColumns {
-        values: matrix,
-        rows,
-        columns,
-        weights: x,
-        height: |_| rows,
-        out: y,
-    });
 }
 
 #[cfg(test)]

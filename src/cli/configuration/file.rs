@@ -24,6 +24,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
 use toml::{Table, Value};
 
+use super::described::Described;
 use super::origin::{Origin, line_of};
 use super::plan::defaults;
 use super::precedence::{Settings, argument, is_switch, name_of, remaining};
@@ -74,16 +75,6 @@ const OF_THE_RUN: [&str; 13] = [
     "best",
     "strict",
 ];
-
-/// What the command line and its configuration file describe.
-pub struct Described {
-    /// The studies, at least one.
-    pub studies: Vec<Arguments>,
-    /// Per study its place in the file; empty where there is none.
-    pub places: Vec<String>,
-    /// The effective configuration, as TOML.
-    pub configuration: String,
-}
 
 /// The studies that the command line and its configuration file describe.
 pub fn studies(arguments: &Arguments) -> Result<Described, Failure> {

@@ -2,6 +2,7 @@
 
 mod classes;
 mod data;
+mod described;
 mod file;
 mod origin;
 mod plan;

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 
 use super::data::read_labels;
-use super::file::Described;
+use super::described::Described;
 use super::points::GRID_RIDGES;
 use super::settings::settings;
 use super::study::Study;
