@@ -146,7 +146,7 @@ fn points_of_a_random_search_are_no_path() {
 fn choices_are_told_in_the_strengths_of_the_plan() {
     let folder = Folder::new();
     let out = folder.path("report").display().to_string();
-    let space = "--alpha log:0.01:1:6 --l1-ratio 0.2,0.5,0.8";
+    let space = "--alpha log:0.01:1:80 --l1-ratio 0.2,0.5,0.8";
     let mut arguments = vec!["sweep", "--cv", "3"];
     arguments.extend(space.split(' '));
     arguments.extend(["--report", &out]);
@@ -157,4 +157,21 @@ fn choices_are_told_in_the_strengths_of_the_plan() {
     let curve = read("1-1-criterion.svg");
     assert!(curve.contains("on the path of the best point, l1 ratio 0."));
     assert!(curve.contains("<polyline"));
+    // More columns than there is room for arrows in each.
+    assert!(read("1-1-surface.svg").contains("arrows point along the negative hypergradient"));
+}
+
+/// An l2 of zero leaves the axis of l1 logarithmic.
+#[test]
+fn every_axis_of_a_surface_has_its_own_scale() {
+    let folder = Folder::new();
+    let out = folder.path("report").display().to_string();
+    let space = "--l1 log:0.001:1:6 --l2 0,0.1,0.2";
+    let mut arguments = vec!["sweep", "--cv", "3"];
+    arguments.extend(space.split(' '));
+    arguments.extend(["--report", &out]);
+    ok(&arguments);
+    let surface = folder.path("report").join("1-1-surface.svg");
+    let surface = std::fs::read_to_string(surface).unwrap();
+    assert!(surface.contains(">10<tspan") && surface.contains(">0.10<"));
 }

@@ -213,8 +213,8 @@ impl View<'_> {
             let of_target = |s: &&PointSummary| self.is_own(s);
             let points = self.summaries.iter().filter(of_target).count();
             remarks.push(format!(
-                "No point is finished on all folds yet: choices, means and charts are of the \
-                 {points} points that are finished on the same folds, {partial}."
+                "No point is finished on all folds yet. Choices, means and charts are of the {points} \
+                 points that are finished {partial}, the same ones for each."
             ));
         }
         if let Along::Points(_, what) = self.along() {
@@ -419,6 +419,10 @@ impl View<'_> {
     }
 
     fn chart(&self, name: &str, caption: &str, plot: Plot) -> Chart {
+        self.figure(name, caption, move |theme| plot.svg(theme))
+    }
+
+    fn figure(&self, name: &str, caption: &str, svg: impl Fn(Theme) -> String + 'static) -> Chart {
         let caption = match self.subject.partial() {
             Some(partial) => format!("{caption} Means are {partial}."),
             None => caption.into(),
@@ -426,7 +430,7 @@ impl View<'_> {
         Chart {
             name: self.subject.slug(name),
             caption,
-            svg: Box::new(move |theme| plot.svg(theme)),
+            svg: Box::new(svg),
         }
     }
 
@@ -448,18 +452,24 @@ impl View<'_> {
         if !is_plane {
             return None;
         }
-        let positive = own.iter().all(|s| place(s).0 > 0.0 && place(s).1 > 0.0);
+        // Each axis for itself: an l2 of zero leaves l1 logarithmic. A ratio is linear always.
+        let log_x = own.iter().all(|s| place(s).0 > 0.0);
+        let log_y = !has_ratio && own.iter().all(|s| place(s).1 > 0.0);
         let tile = |summary: &&PointSummary| {
             let (x, y) = place(summary);
             let point = &points[summary.point];
             let gradient =
                 [Number::HypergradientL1, Number::HypergradientL2].map(|n| summary.means.finite(n));
-            let arrow = match (gradient, point.ratio) {
-                ([Some(a), Some(b)], None) if positive => Some((-a * point.l1, -b * point.l2)),
-                ([Some(a), Some(b)], None) => Some((-a, -b)),
-                // l1 = αρ, λ₂ = α(1 − ρ): d/d log α = l1 a + λ₂ b, d/dρ = α(a − b).
-                ([Some(a), Some(b)], Some((alpha, _))) => {
-                    Some((-(a * point.l1 + b * point.l2), -alpha * (a - b)))
+            let arrow = match gradient {
+                [Some(a), Some(b)] => {
+                    let (u, v) = match point.ratio {
+                        // l1 = αρ, λ₂ = α(1 − ρ).
+                        Some((alpha, ratio)) => (ratio * a + (1.0 - ratio) * b, alpha * (a - b)),
+                        None => (a, b),
+                    };
+                    // d/d log λ = λ d/dλ.
+                    let scale = |log: bool, value: f64| if log { value } else { 1.0 };
+                    Some((-scale(log_x, x) * u, -scale(log_y, y) * v))
                 }
                 _ => None,
             };
@@ -493,23 +503,20 @@ impl View<'_> {
         };
         let surface = Surface {
             title: "Criterion over both strengths".into(),
-            subtitle: self
-                .with_folds("dark is low; arrows point along the negative hypergradient".into()),
+            subtitle: self.with_folds("dark is low".into()),
+            arrows: "arrows point along the negative hypergradient".into(),
             value: "criterion".into(),
-            x: axis(if has_ratio { "alpha" } else { "l1" }, positive),
-            y: axis(
-                if has_ratio { "l1 ratio" } else { "l2" },
-                positive && !has_ratio,
-            ),
+            x: axis(if has_ratio { "alpha" } else { "l1" }, log_x),
+            y: axis(if has_ratio { "l1 ratio" } else { "l2" }, log_y),
             tiles: own.iter().map(tile).collect(),
             rings,
         };
-        Some(Chart {
-            name: self.subject.slug("surface"),
-            caption: "Mean criterion (colours by rank) with the direction of descent in logarithms of the strengths."
-                .into(),
-            svg: Box::new(move |theme| surface.svg(theme)),
-        })
+        Some(self.figure(
+            "surface",
+            "Mean criterion, colours by rank; arrows are the direction of descent in the coordinates \
+             of the axes.",
+            move |theme| surface.svg(theme),
+        ))
     }
 
     /// The largest coefficients along l1, means over folds; where solutions are kept.
