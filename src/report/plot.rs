@@ -15,14 +15,15 @@ pub struct Band {
     pub high: Vec<f64>,
 }
 
-/// A curve.
+/// A curve; or points, where a NaN stands between every two values.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Series {
     /// Its name in the legend.
     pub label: String,
     /// Where.
     pub x: Vec<f64>,
-    /// What; what the axis cannot show interrupts the curve.
+    /// What; what the axis cannot show interrupts the curve. A value between two gaps is drawn as
+    /// a marker, its part of the band as a bar.
     pub y: Vec<f64>,
     /// The band around it.
     pub band: Option<Band>,
@@ -178,14 +179,17 @@ impl Plot {
             let y = 70.0 + LEGEND_ROW * at as f64;
             for &(series, x) in row {
                 let one = &self.series[series];
-                out += &format!(
-                    "<line x1=\"{x:.1}\" y1=\"{0:.1}\" x2=\"{1:.1}\" y2=\"{0:.1}\" stroke-width=\"3\" {2}{3}/>",
-                    y - 5.0,
-                    x + 27.0,
-                    paint.stroke(self.color(series)),
-                    dashes(one.dashed),
-                );
-                if one.markers {
+                let has_line = self.has_line(one);
+                if has_line {
+                    out += &format!(
+                        "<line x1=\"{x:.1}\" y1=\"{0:.1}\" x2=\"{1:.1}\" y2=\"{0:.1}\" stroke-width=\"3\" {2}{3}/>",
+                        y - 5.0,
+                        x + 27.0,
+                        paint.stroke(self.color(series)),
+                        dashes(one.dashed),
+                    );
+                }
+                if one.markers || !has_line {
                     out += &marker(x + 13.5, y - 5.0, &paint.fill(self.color(series)));
                 }
                 out += &text(
@@ -273,40 +277,66 @@ impl Plot {
         );
         for (at, series) in self.series.iter().enumerate() {
             if let Some(band) = &series.band {
-                for run in self.runs(&series.x, &[&band.low, &band.high]) {
-                    let up = run.clone().map(|i| map.point(series.x[i], band.low[i]));
-                    let down = run.rev().map(|i| map.point(series.x[i], band.high[i]));
-                    let points: Vec<String> = up.chain(down).collect();
-                    out += &format!(
-                        "<polygon points=\"{}\" fill-opacity=\"0.18\" {}/>",
-                        points.join(" "),
-                        paint.fill(self.color(at))
-                    );
-                }
+                out += &self.band(map, at, series, band, paint);
             }
         }
         for (at, series) in self.series.iter().enumerate() {
+            let fill = paint.fill(self.color(at));
             for run in self.runs(&series.x, &[&series.y]) {
-                let points: Vec<String> =
-                    run.map(|i| map.point(series.x[i], series.y[i])).collect();
-                out += &format!(
-                    "<polyline points=\"{}\" fill=\"none\" stroke-width=\"2.2\" \
-                     stroke-linejoin=\"round\" stroke-linecap=\"round\" {}{}/>",
-                    points.join(" "),
-                    paint.stroke(self.color(at)),
-                    dashes(series.dashed),
-                );
-            }
-            if series.markers {
-                for (&x, &y) in series.x.iter().zip(&series.y) {
-                    if self.x.shows(x) && self.y.shows(y) {
-                        let fill = paint.fill(self.color(at));
-                        out += &marker(map.at_x(x), map.at_y(y), &fill);
+                // A line needs two ends; a value alone between gaps is seen as a marker.
+                let has_line = run.len() >= 2;
+                if has_line {
+                    let points: Vec<String> = run
+                        .clone()
+                        .map(|i| map.point(series.x[i], series.y[i]))
+                        .collect();
+                    out += &format!(
+                        "<polyline points=\"{}\" fill=\"none\" stroke-width=\"2.2\" \
+                         stroke-linejoin=\"round\" stroke-linecap=\"round\" {}{}/>",
+                        points.join(" "),
+                        paint.stroke(self.color(at)),
+                        dashes(series.dashed),
+                    );
+                }
+                if series.markers || !has_line {
+                    for i in run {
+                        out += &marker(map.at_x(series.x[i]), map.at_y(series.y[i]), &fill);
                     }
                 }
             }
         }
         out + "</g>"
+    }
+
+    /// True unless every value stands alone.
+    fn has_line(&self, series: &Series) -> bool {
+        let runs = self.runs(&series.x, &[&series.y]);
+        runs.is_empty() || runs.iter().any(|run| run.len() >= 2)
+    }
+
+    fn band(&self, map: &Map, at: usize, series: &Series, band: &Band, paint: &Paint) -> String {
+        let mut out = String::new();
+        for run in self.runs(&series.x, &[&band.low, &band.high]) {
+            if run.len() < 2 {
+                let stroke = paint.stroke(self.color(at));
+                for i in run {
+                    let x = map.at_x(series.x[i]);
+                    let (low, high) = (map.at_y(band.low[i]), map.at_y(band.high[i]));
+                    let pale = " stroke-opacity=\"0.4\"";
+                    out += &line((x, low), (x, high), 1.5, &stroke, pale);
+                }
+                continue;
+            }
+            let up = run.clone().map(|i| map.point(series.x[i], band.low[i]));
+            let down = run.rev().map(|i| map.point(series.x[i], band.high[i]));
+            let points: Vec<String> = up.chain(down).collect();
+            out += &format!(
+                "<polygon points=\"{}\" fill-opacity=\"0.18\" {}/>",
+                points.join(" "),
+                paint.fill(self.color(at))
+            );
+        }
+        out
     }
 
     /// The stretches of indices at which every value can be shown.
@@ -437,11 +467,30 @@ mod tests {
         let svg = plot().svg(Theme::Light);
         assert_eq!(svg.matches("<polygon").count(), 1);
         // The second curve is interrupted where it cannot be shown.
-        assert_eq!(svg.matches("<polyline").count(), 3);
-        // Three markers and the legend's.
-        assert_eq!(svg.matches("<circle").count(), 4);
+        assert_eq!(svg.matches("<polyline").count(), 2);
+        // Three markers, the legend's, and the one value that stands alone.
+        assert_eq!(svg.matches("<circle").count(), 5);
         assert!(svg.contains("Error &amp; &lt;step&gt;") && svg.contains("identified"));
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+    }
+
+    #[test]
+    fn values_apart_have_no_line_and_their_band_is_bars() {
+        let mut plot = plot();
+        plot.series.truncate(1);
+        let series = &mut plot.series[0];
+        let apart = |values: &[f64]| values.iter().flat_map(|&v| [v, f64::NAN]).collect();
+        series.x = apart(&series.x);
+        series.y = apart(&series.y);
+        series.band = series.band.take().map(|band| Band {
+            low: apart(&band.low),
+            high: apart(&band.high),
+        });
+        let svg = plot.svg(Theme::Light);
+        assert_eq!(svg.matches("<polyline").count(), 0);
+        assert_eq!(svg.matches("<polygon").count(), 0);
+        assert_eq!(svg.matches("stroke-opacity").count(), 3);
+        assert_eq!(svg.matches("<circle").count(), 4);
     }
 
     #[test]

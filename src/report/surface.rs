@@ -14,7 +14,7 @@ pub struct Tile {
     /// What; a tile without a finite value is left empty.
     pub value: f64,
     /// The direction of its arrow in the axes' own coordinates (logarithms on logarithmic axes);
-    /// only the direction is drawn.
+    /// only the direction is drawn, and only as many arrows as there is room for.
     pub arrow: Option<(f64, f64)>,
 }
 
@@ -36,6 +36,8 @@ pub struct Surface {
     pub title: String,
     /// One line more.
     pub subtitle: String,
+    /// What the arrows are; joins the subtitle where any is drawn.
+    pub arrows: String,
     /// What the colour shows.
     pub value: String,
     /// The horizontal axis.
@@ -52,8 +54,15 @@ const LEFT: f64 = 78.0;
 const RIGHT: f64 = 560.0;
 const TOP: f64 = 64.0;
 const BOTTOM: f64 = 430.0;
-/// Share of an axis that is left free at either end.
+/// Share of an axis that is at least left free at either end.
 const MARGIN: f64 = 0.05;
+/// The smallest and the largest half side of a tile.
+const HALF: (f64, f64) = (2.0, 30.0);
+/// The half side of tiles that are strewn rather than in rows and columns.
+const HALF_STREWN: f64 = 5.0;
+/// The half length of arrows where tiles are smaller than these.
+const ARROW: f64 = 7.0;
+const RING: f64 = 8.0;
 /// Colours of the scale.
 const STEPS: usize = 24;
 
@@ -81,26 +90,86 @@ fn color(share: f64) -> String {
     )
 }
 
+/// An axis in the picture: its frame, the room at its ends, and the half side of its tiles.
+struct Side {
+    frame: Frame,
+    length: f64,
+    margin: f64,
+    half: f64,
+}
+
+impl Side {
+    /// Tiles touch their nearest neighbours, and stay within the frame.
+    fn new(frame: Frame, length: f64, values: &[f64], is_strewn: bool) -> Self {
+        let least = MARGIN * length;
+        let (margin, half) = if is_strewn {
+            (least, HALF_STREWN)
+        } else {
+            let mut shares: Vec<f64> = values.iter().map(|&value| frame.place(value)).collect();
+            shares.retain(|share| share.is_finite());
+            shares.sort_by(f64::total_cmp);
+            shares.dedup_by(|a, b| (*a - *b).abs() * length < 0.5);
+            let gaps = shares.windows(2).map(|pair| pair[1] - pair[0]);
+            // A single row is as high as one of two.
+            let gap = gaps.fold(1.0, f64::min);
+            let half = |room: f64| (0.5 * gap * room).clamp(HALF.0, HALF.1);
+            // At h = ½ gap (length − 2 h) the outermost tiles end at the frame.
+            let margin = (half(length / (1.0 + gap)) + 1.0).max(least);
+            (margin, half(length - 2.0 * margin))
+        };
+        Self {
+            frame,
+            length,
+            margin,
+            half,
+        }
+    }
+
+    fn at(&self, value: f64) -> f64 {
+        self.margin + (self.length - 2.0 * self.margin) * self.frame.place(value)
+    }
+}
+
 /// Both axes, fitted.
 struct Map {
-    x: Frame,
-    y: Frame,
+    x: Side,
+    y: Side,
+    is_strewn: bool,
 }
 
 impl Map {
+    fn new(surface: &Surface) -> Self {
+        let xs: Vec<f64> = surface.tiles.iter().map(|tile| tile.x).collect();
+        let ys: Vec<f64> = surface.tiles.iter().map(|tile| tile.y).collect();
+        let count = |values: &[f64]| {
+            let mut values = values.to_vec();
+            values.sort_by(f64::total_cmp);
+            values.dedup();
+            values.len()
+        };
+        // Rows and columns of which most crossings are empty are none.
+        let is_strewn = 3 * xs.len() < 2 * count(&xs) * count(&ys);
+        let (x, y) = (
+            surface.x.fit(xs.iter().copied()),
+            surface.y.fit(ys.iter().copied()),
+        );
+        Self {
+            x: Side::new(x, RIGHT - LEFT, &xs, is_strewn),
+            y: Side::new(y, BOTTOM - TOP, &ys, is_strewn),
+            is_strewn,
+        }
+    }
+
     fn at(&self, x: f64, y: f64) -> (f64, f64) {
         (self.at_x(x), self.at_y(y))
     }
 
-    /// Tiles reach past their places: these keep a margin to the axes.
     fn at_x(&self, x: f64) -> f64 {
-        let share = MARGIN + (1.0 - 2.0 * MARGIN) * self.x.place(x);
-        LEFT + share * (RIGHT - LEFT)
+        LEFT + self.x.at(x)
     }
 
     fn at_y(&self, y: f64) -> f64 {
-        let share = MARGIN + (1.0 - 2.0 * MARGIN) * self.y.place(y);
-        BOTTOM - share * (BOTTOM - TOP)
+        BOTTOM - self.y.at(y)
     }
 }
 
@@ -109,10 +178,12 @@ impl Surface {
     #[must_use]
     pub fn svg(&self, theme: Theme) -> String {
         let paint = Paint { theme };
-        let map = Map {
-            x: self.x.fit(self.tiles.iter().map(|tile| tile.x)),
-            y: self.y.fit(self.tiles.iter().map(|tile| tile.y)),
-        };
+        let map = Map::new(self);
+        let arrows = self.arrows(&map, &paint);
+        let mut subtitle = self.subtitle.clone();
+        if !(arrows.is_empty() || self.arrows.is_empty()) {
+            subtitle = format!("{subtitle}; {}", self.arrows);
+        }
         let height = BOTTOM + 58.0;
         let title = escape(&self.title);
         let mut out = format!(
@@ -125,9 +196,10 @@ impl Surface {
             paint.attribute("fill", GROUND, "ground"),
             paint.ink(),
             paint.soft(),
-            escape(&self.subtitle)
+            escape(&subtitle)
         );
         out += &self.tiles(&map);
+        out += &arrows;
         out += &self.axes(&map, &paint);
         out += &self.rings(&map, &paint);
         out += &self.scale(&paint);
@@ -142,30 +214,23 @@ impl Surface {
         values
     }
 
-    /// The half distance between neighbouring values of an axis, in units of the picture.
-    fn half_step(places: impl Iterator<Item = f64>, least: f64, most: f64) -> f64 {
-        let mut places: Vec<f64> = places.collect();
-        places.sort_by(f64::total_cmp);
-        places.dedup_by(|a, b| (*a - *b).abs() < 0.5);
-        let gaps = places.windows(2).map(|pair| pair[1] - pair[0]);
-        (0.5 * gaps.fold(f64::INFINITY, f64::min)).clamp(least, most)
+    /// The tiles that can be shown: the place of each, and its value's share of the colours. By
+    /// rank: a few bad points do not use up the colours.
+    fn shown(&self, map: &Map) -> Vec<(&Tile, (f64, f64), f64)> {
+        let values = self.values();
+        let all = self.tiles.iter().map(|tile| {
+            let below = values.partition_point(|v| *v < tile.value);
+            let share = below as f64 / (values.len().max(2) - 1) as f64;
+            (tile, map.at(tile.x, tile.y), share)
+        });
+        all.filter(|(tile, (x, y), _)| tile.value.is_finite() && x.is_finite() && y.is_finite())
+            .collect()
     }
 
     fn tiles(&self, map: &Map) -> String {
-        let values = self.values();
-        let place = |tile: &Tile| map.at(tile.x, tile.y);
-        let half_x = Self::half_step(self.tiles.iter().map(|t| place(t).0), 2.0, 30.0);
-        let half_y = Self::half_step(self.tiles.iter().map(|t| place(t).1), 2.0, 30.0);
+        let (half_x, half_y) = (map.x.half, map.y.half);
         let mut out = String::new();
-        let mut arrows = String::new();
-        for tile in &self.tiles {
-            let (x, y) = place(tile);
-            if !(tile.value.is_finite() && x.is_finite() && y.is_finite()) {
-                continue;
-            }
-            // By rank: a few bad points do not use up the colours.
-            let below = values.partition_point(|v| *v < tile.value);
-            let share = below as f64 / (values.len().max(2) - 1) as f64;
+        for (_, (x, y), share) in self.shown(map) {
             out += &format!(
                 "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{}\"/>",
                 x - half_x,
@@ -174,18 +239,50 @@ impl Surface {
                 2.0 * half_y,
                 color(share)
             );
-            if let Some((u, v)) = tile.arrow
-                && half_x.min(half_y) >= 4.0
-            {
-                arrows += &arrow((x, y), (u, -v), 0.8 * half_x.min(half_y).min(14.0), share);
-            }
         }
-        out + &arrows
+        out
+    }
+
+    /// An arrow in every tile that has room for it; among smaller tiles arrows that keep clear of
+    /// each other.
+    fn arrows(&self, map: &Map, paint: &Paint) -> String {
+        let half = map.x.half.min(map.y.half);
+        let is_roomy = half >= 4.0 && !map.is_strewn;
+        let length = if is_roomy {
+            0.8 * half.min(14.0)
+        } else {
+            ARROW
+        };
+        let mut out = String::new();
+        let mut drawn: Vec<(f64, f64)> = Vec::new();
+        for (tile, (x, y), share) in self.shown(map) {
+            let Some((u, v)) = tile.arrow else { continue };
+            let size = u.hypot(v);
+            if !(size > 0.0 && size.is_finite()) {
+                continue;
+            }
+            let (u, v) = (length * u / size, -length * v / size);
+            let near = |&(a, b): &(f64, f64)| (a - x).hypot(b - y) < 3.0 * ARROW;
+            if !is_roomy && drawn.iter().any(near) {
+                continue;
+            }
+            drawn.push((x, y));
+            out += &if map.is_strewn {
+                // From the tile's rim over the ground.
+                let start = 1.0 + HALF_STREWN / length;
+                arrow((x + start * u, y + start * v), (u, v), &paint.axis())
+            } else {
+                // Pale on dark tiles and dark on pale ones.
+                let ink = if share < 0.6 { "#ffffff" } else { "#000000" };
+                arrow((x, y), (u, v), &format!("stroke=\"{ink}\""))
+            };
+        }
+        out
     }
 
     fn axes(&self, map: &Map, paint: &Paint) -> String {
         let mut out = String::new();
-        for tick in map.y.ticks(7) {
+        for tick in map.y.frame.ticks(7) {
             if let Some(label) = &tick.label {
                 let y = map.at_y(tick.value);
                 out += &format!(
@@ -197,7 +294,7 @@ impl Surface {
                 );
             }
         }
-        for tick in map.x.ticks(6) {
+        for tick in map.x.frame.ticks(6) {
             if let Some(label) = &tick.label {
                 let x = map.at_x(tick.value);
                 out += &format!(
@@ -229,27 +326,26 @@ impl Surface {
     }
 
     fn rings(&self, map: &Map, paint: &Paint) -> String {
-        let mut out = String::new();
-        for (at, ring) in self.rings.iter().enumerate() {
-            let (x, y) = map.at(ring.x, ring.y);
-            let anchor = if x > (LEFT + RIGHT) / 2.0 {
-                "end"
-            } else {
-                "start"
-            };
-            let shift = if anchor == "end" { -13.0 } else { 13.0 };
-            out += &format!(
-                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"8\" fill=\"none\" stroke-width=\"6\" stroke=\"#ffffff\"/>\
-                 <circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"8\" fill=\"none\" stroke-width=\"3\" {}/>\
-                 <text x=\"{:.1}\" y=\"{:.1}\" font-size=\"14\" font-weight=\"bold\" text-anchor=\"{anchor}\" \
-                 fill=\"#ffffff\" stroke=\"#000000\" stroke-width=\"3\" paint-order=\"stroke\">{}</text>",
+        let places: Vec<(f64, f64)> = self.rings.iter().map(|r| map.at(r.x, r.y)).collect();
+        let mut labels: Vec<Label> = Vec::new();
+        let (mut rings, mut names) = (String::new(), String::new());
+        for (ring, &(x, y)) in self.rings.iter().zip(&places) {
+            rings += &format!(
+                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{RING}\" fill=\"none\" stroke-width=\"6\" stroke=\"#ffffff\"/>\
+                 <circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{RING}\" fill=\"none\" stroke-width=\"3\" {}/>",
                 paint.stroke(1),
-                x + shift,
-                y - 10.0 + 24.0 * at as f64,
+            );
+            let label = Label::beside((x, y), &ring.label, &places, &labels);
+            names += &format!(
+                "<text x=\"{:.1}\" y=\"{:.1}\" font-size=\"14\" font-weight=\"bold\" text-anchor=\"middle\" \
+                 fill=\"#ffffff\" stroke=\"#000000\" stroke-width=\"3\" paint-order=\"stroke\">{}</text>",
+                label.x,
+                label.y + 5.0,
                 escape(&ring.label)
             );
+            labels.push(label);
         }
-        out
+        rings + &names
     }
 
     /// The colours with their values, low at the bottom.
@@ -305,14 +401,78 @@ fn short(value: f64) -> String {
     }
 }
 
-/// An arrow of a length around a place; pale on dark tiles and dark on pale ones.
-fn arrow((x, y): (f64, f64), (u, v): (f64, f64), length: f64, share: f64) -> String {
-    let size = u.hypot(v);
-    if !(size > 0.0 && size.is_finite()) {
-        return String::new();
+/// The box of a ring's name, around its middle.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Label {
+    x: f64,
+    y: f64,
+    half: f64,
+}
+
+impl Label {
+    /// Half the height of a line.
+    const HEIGHT: f64 = 9.0;
+
+    /// A name beside its ring: clear of the other names, nearest to its own ring, and within the
+    /// frame, in this order of weight. The first side of those that are equally good.
+    fn beside(own: (f64, f64), text: &str, rings: &[(f64, f64)], others: &[Self]) -> Self {
+        let half = 0.5 * 0.64 * 14.0 * text.chars().count() as f64;
+        let (aside, above) = (RING + 6.0 + half, RING + 5.0 + Self::HEIGHT);
+        let slant = (RING + half, RING + Self::HEIGHT);
+        let sides = [
+            (aside, 0.0),
+            (-aside, 0.0),
+            (0.0, -above),
+            (0.0, above),
+            (slant.0, -slant.1),
+            (slant.0, slant.1),
+            (-slant.0, -slant.1),
+            (-slant.0, slant.1),
+        ];
+        let label = |(x, y): (f64, f64)| Self {
+            x: own.0 + x,
+            y: own.1 + y,
+            half,
+        };
+        let faults = |label: &Self| {
+            let outside = [
+                LEFT - (label.x - half),
+                label.x + half - RIGHT,
+                TOP - (label.y - Self::HEIGHT),
+                label.y + Self::HEIGHT - BOTTOM,
+            ];
+            let outside: f64 = outside.iter().map(|past| past.max(0.0)).sum();
+            let foreign = rings.iter().filter(|&&ring| ring != own);
+            // A name that is as near to another ring could be that one's.
+            let wanted = label.distance(own) + RING + 6.0;
+            let near: f64 = foreign
+                .map(|&ring| (wanted - label.distance(ring)).max(0.0))
+                .sum();
+            let over = others.iter().filter(|other| label.meets(other)).count();
+            outside + 4.0 * near + 100.0 * over as f64
+        };
+        let best = sides
+            .into_iter()
+            .map(label)
+            .min_by(|a, b| faults(a).total_cmp(&faults(b)));
+        best.unwrap_or(label(sides[0]))
     }
-    let (u, v) = (u / size * length, v / size * length);
-    let ink = if share < 0.6 { "#ffffff" } else { "#000000" };
+
+    /// From the box to a place.
+    fn distance(&self, (x, y): (f64, f64)) -> f64 {
+        let aside = ((x - self.x).abs() - self.half).max(0.0);
+        let above = ((y - self.y).abs() - Self::HEIGHT).max(0.0);
+        aside.hypot(above)
+    }
+
+    fn meets(&self, other: &Self) -> bool {
+        (self.x - other.x).abs() < self.half + other.half
+            && (self.y - other.y).abs() < 2.0 * Self::HEIGHT
+    }
+}
+
+/// An arrow around a place, from −(u, v) to (u, v).
+fn arrow((x, y): (f64, f64), (u, v): (f64, f64), stroke: &str) -> String {
     let (tip_x, tip_y) = (x + u, y + v);
     let head = 0.45;
     let side = |sign: f64| {
@@ -324,7 +484,7 @@ fn arrow((x, y): (f64, f64), (u, v): (f64, f64), length: f64, share: f64) -> Str
     let ((a, b), (c, d)) = (side(1.0), side(-1.0));
     format!(
         "<path d=\"M{:.1} {:.1}L{tip_x:.1} {tip_y:.1}M{a:.1} {b:.1}L{tip_x:.1} {tip_y:.1}L{c:.1} {d:.1}\" \
-         fill=\"none\" stroke=\"{ink}\" stroke-width=\"1.4\"/>",
+         fill=\"none\" {stroke} stroke-width=\"1.4\"/>",
         x - u,
         y - v
     )
@@ -366,6 +526,68 @@ mod tests {
         assert!(svg.contains("a &lt; b") && svg.contains("best"));
         assert!(svg.contains(&color(0.0)) && svg.contains(&color(1.0)));
         assert!(!svg.contains("NaN"));
+    }
+
+    fn grid(columns: usize, rows: usize) -> Surface {
+        let tile = |at: usize| Tile {
+            x: (at % columns) as f64,
+            y: (at / columns) as f64,
+            value: at as f64,
+            arrow: Some((1.0, 1.0)),
+        };
+        Surface {
+            tiles: (0..columns * rows).map(tile).collect(),
+            subtitle: "dark is low".into(),
+            arrows: "arrows of descent".into(),
+            ..Surface::default()
+        }
+    }
+
+    #[test]
+    fn tiles_stay_within_the_frame() {
+        for (columns, rows) in [(2, 2), (3, 5), (14, 6), (40, 2), (1, 7)] {
+            let map = Map::new(&grid(columns, rows));
+            let (left, low) = map.at(0.0, 0.0);
+            let (right, high) = map.at((columns - 1) as f64, (rows - 1) as f64);
+            let (x, y) = (map.x.half, map.y.half);
+            assert!(left - x >= LEFT && right + x <= RIGHT, "{columns}");
+            assert!(high - y >= TOP && low + y <= BOTTOM, "{rows}");
+        }
+    }
+
+    #[test]
+    fn arrows_are_spoken_of_where_they_are_drawn() {
+        let said = |surface: &Surface| surface.svg(Theme::Light).contains("arrows of descent");
+        let mut surface = grid(5, 4);
+        assert!(said(&surface));
+        // Narrow columns have arrows in some of them.
+        let narrow = grid(150, 3);
+        let svg = narrow.svg(Theme::Light);
+        assert!(said(&narrow) && svg.matches("fill=\"none\" stroke=\"#").count() > 30);
+        for tile in &mut surface.tiles {
+            tile.arrow = None;
+        }
+        assert!(!said(&surface));
+    }
+
+    #[test]
+    fn a_name_stands_nearer_to_its_own_ring() {
+        for (x, y) in [
+            (0.0, 60.0),
+            (10.0, 10.0),
+            (30.0, 0.0),
+            (80.0, -15.0),
+            (-20.0, -18.0),
+        ] {
+            for (left, top) in [(300.0, 200.0), (100.0, 90.0), (400.0, 365.0)] {
+                let rings = [(left, top), (left + x, top + y)];
+                let first = Label::beside(rings[0], "best", &rings, &[]);
+                let second = Label::beside(rings[1], "one std. error", &rings, &[first]);
+                assert!(first.distance(rings[0]) < first.distance(rings[1]));
+                assert!(second.distance(rings[1]) < second.distance(rings[0]));
+                assert!(!first.meets(&second), "{x} {y}");
+            }
+        }
     }
 
     #[test]

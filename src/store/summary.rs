@@ -7,7 +7,9 @@
 //! over the K folds of all repetitions, each counting the same. The hypergradient of the mean is the
 //! mean of the hypergradients.
 
-use super::record::{Cell, Number, Numbers};
+use std::collections::HashMap;
+
+use super::record::{Cell, Number, Numbers, Study};
 use super::{Result, Store};
 use crate::kinds::Status;
 
@@ -53,6 +55,72 @@ pub fn summarize(store: &Store, study: usize, folds: usize) -> Result<Vec<PointS
     })?;
     close(&mut cells);
     Ok(summaries)
+}
+
+impl Store {
+    /// Of an unfinished study: for every target the folds that its means are over (places in
+    /// `described.folds`, ascending), and the summaries of the points that are done on these.
+    ///
+    /// The folds are those of the points with the most finished folds; where such points differ in
+    /// them, those that most points have. Means over different folds are not to be compared, so no
+    /// other point has a summary.
+    ///
+    /// # Errors
+    /// [`crate::Error::Store`] when the store cannot be read.
+    pub fn summarize_so_far(
+        &self,
+        study: usize,
+        described: &Study,
+    ) -> Result<(Vec<Vec<usize>>, Vec<PointSummary>)> {
+        let mut done: Vec<Vec<usize>> = vec![Vec::new(); described.points.len()];
+        self.for_each_criterion(study, |point, fold, _| {
+            if let Some(folds) = done.get_mut(point) {
+                folds.push(fold);
+            }
+        })?;
+        let mut chosen = vec![Vec::new(); described.targets.len()];
+        for (target, folds) in chosen.iter_mut().enumerate() {
+            let of_target = |at: &usize| described.points[*at].target == target;
+            *folds = shared_folds((0..done.len()).filter(of_target).map(|at| done[at].clone()));
+        }
+        let folds_of = |point: usize| &chosen[described.points[point].target];
+        let mut summaries = Vec::new();
+        let mut cells: Vec<Cell> = Vec::new();
+        let mut close = |cells: &mut Vec<Cell>| {
+            if let Some(first) = cells.first()
+                && cells.len() == folds_of(first.point).len()
+            {
+                summaries.push(summary(cells));
+            }
+            cells.clear();
+        };
+        self.for_each_cell(study, |cell| {
+            if cells.first().is_some_and(|first| first.point != cell.point) {
+                close(&mut cells);
+            }
+            // A point may have got one fold more since the first reading.
+            if folds_of(cell.point).contains(&cell.fold) {
+                cells.push(cell);
+            }
+            Ok(())
+        })?;
+        close(&mut cells);
+        Ok((chosen, summaries))
+    }
+}
+
+/// The largest of the sets of folds; among equally large ones the most frequent, then the first.
+fn shared_folds(of_points: impl Iterator<Item = Vec<usize>>) -> Vec<usize> {
+    let mut counts: HashMap<Vec<usize>, usize> = HashMap::new();
+    for mut folds in of_points {
+        folds.sort_unstable();
+        *counts.entry(folds).or_default() += 1;
+    }
+    let largest = counts.into_iter().max_by(|(a, count_a), (b, count_b)| {
+        let by_size = a.len().cmp(&b.len()).then(count_a.cmp(count_b));
+        by_size.then(b.cmp(a))
+    });
+    largest.map(|(folds, _)| folds).unwrap_or_default()
 }
 
 fn summary(cells: &[Cell]) -> PointSummary {
@@ -102,6 +170,15 @@ fn summary(cells: &[Cell]) -> PointSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_most_folds_then_the_most_points_are_shared() {
+        let shared = |sets: &[&[usize]]| shared_folds(sets.iter().map(|set| set.to_vec()));
+        assert_eq!(shared(&[&[0], &[0], &[2, 1], &[]]), [1, 2]);
+        assert_eq!(shared(&[&[0, 1], &[1, 2], &[2, 1]]), [1, 2]);
+        assert_eq!(shared(&[&[3], &[1]]), [1]);
+        assert!(shared(&[]).is_empty());
+    }
 
     #[test]
     fn means_and_standard_error_by_hand() {

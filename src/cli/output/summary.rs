@@ -19,6 +19,8 @@ pub struct Summary<'a> {
     pub tally: Tally,
     /// Per study the summaries of its finished points.
     summaries: Vec<Vec<PointSummary>>,
+    /// Per study and target the folds that the means are over.
+    folds: Vec<Vec<Vec<usize>>>,
     choices: Vec<Vec<Choice>>,
     place: Option<String>,
     device: &'a str,
@@ -38,8 +40,11 @@ impl<'a> Summary<'a> {
         seconds: Option<f64>,
     ) -> Result<Self, Failure> {
         let mut summaries = Vec::with_capacity(plan.studies.len());
+        let mut folds = Vec::with_capacity(plan.studies.len());
         for (number, study) in plan.studies.iter().enumerate() {
-            summaries.push(summarize(store, number, study.folds.len())?);
+            let (of_study, done) = finished(store, number, study)?;
+            folds.push(of_study);
+            summaries.push(done);
         }
         let choices = plan
             .studies
@@ -52,6 +57,7 @@ impl<'a> Summary<'a> {
             plan,
             tally: store.tally()?,
             summaries,
+            folds,
             choices,
             place: (path.as_os_str() != ":memory:").then(|| path.display().to_string()),
             device,
@@ -92,7 +98,13 @@ impl<'a> Summary<'a> {
         &self.summaries[study]
     }
 
-    /// The choices of a study, one per target.
+    /// The folds that the means of a target are over, places in the study's folds; none before
+    /// anything is finished.
+    pub fn folds(&self, study: usize, target: usize) -> &[usize] {
+        &self.folds[study][target]
+    }
+
+    /// The choices of a study, one per target that has a finished point.
     pub fn choices(&self, study: usize) -> &[Choice] {
         &self.choices[study]
     }
@@ -161,11 +173,17 @@ impl<'a> Summary<'a> {
             for choice in &self.choices[number] {
                 text.push_str(&self.target_table(number, study, *choice, best));
             }
-            if self.summaries[number].is_empty() && study.folds.len() > 1 {
+            let most = self.folds[number].iter().map(Vec::len).max().unwrap_or(0);
+            let all = study.folds.len();
+            if most < all && all > 1 {
+                let rest = if self.summaries[number].is_empty() {
+                    "so there is no best one".into()
+                } else {
+                    format!("so the means are on {most} of them at most")
+                };
                 text.push_str(&format!(
-                    "{}: no point is done on all of its {} folds yet, so there is no best one\n",
-                    study.name,
-                    study.folds.len()
+                    "{}: no point is done on all of its {all} folds yet, {rest}\n",
+                    study.name
                 ));
             }
         }
@@ -276,16 +294,19 @@ impl<'a> Summary<'a> {
             table.add_row(row);
         }
         let last = header.len() - 1;
-        titled(&self.title(study, choice, all), table, &[last])
+        titled(&self.title(number, study, choice, all), table, &[last])
     }
 
-    fn title(&self, study: &Study, choice: Choice, points: usize) -> String {
+    fn title(&self, number: usize, study: &Study, choice: Choice, points: usize) -> String {
         let mut title = study.name.clone();
         if study.targets.len() > 1 {
             title.push_str(&format!(", target {}", study.targets[choice.target]));
         }
-        let folds = study.folds.len();
-        if folds > 1 {
+        let (folds, all) = (self.folds(number, choice.target).len(), study.folds.len());
+        let is_partial = folds < all;
+        if is_partial {
+            title.push_str(&format!(": means on {folds} of {all} folds"));
+        } else if folds > 1 {
             title.push_str(&format!(": means over {folds} folds"));
         } else {
             title.push_str(&format!(": {} rows held out", study.folds[0].held_out_rows));
@@ -294,14 +315,34 @@ impl<'a> Summary<'a> {
         let planned = study.points.iter().filter(of_target).count();
         if points < planned {
             // A mean over some of the folds is not to be compared with one over all.
+            let which = if is_partial { "these" } else { "all" };
             title.push_str(&format!(
-                "; the best of {points} points that are done on all folds, of {planned}"
+                "; the best of {points} points that are done on {which} folds, of {planned}"
             ));
         } else {
             title.push_str(&format!("; the best of {points} points"));
         }
         title
     }
+}
+
+/// Per target the folds that the means are over, and the finished points: those that are done on
+/// all folds, or while a target has none, those that are done on the same ones.
+fn finished(
+    store: &Store,
+    number: usize,
+    study: &Study,
+) -> Result<(Vec<Vec<usize>>, Vec<PointSummary>), Failure> {
+    let complete = summarize(store, number, study.folds.len())?;
+    let has_point = |target: usize| {
+        let of_target = |s: &PointSummary| study.points[s.point].target == target;
+        complete.iter().any(of_target)
+    };
+    if (0..study.targets.len()).all(has_point) {
+        let all: Vec<usize> = (0..study.folds.len()).collect();
+        return Ok((vec![all; study.targets.len()], complete));
+    }
+    Ok(store.summarize_so_far(number, study)?)
 }
 
 fn hypergradient(summary: &PointSummary) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Chart, View};
+use super::{Chart, Subject, View};
 use crate::cli::failure::Failure;
 use crate::cli::output::numbers::{rough, short};
 use crate::kinds::Status;
@@ -28,12 +28,12 @@ pub struct Diagnostics {
     largest: HashMap<usize, [f64; 3]>,
 }
 
-impl View<'_> {
+impl Subject<'_> {
     /// Reads the diagnostics of this target's cells.
     pub fn diagnostics(&self) -> Result<Diagnostics, Failure> {
         let mut found = Diagnostics::default();
         self.store.for_each_cell(self.number, |cell| {
-            if self.study.points[cell.point].target != self.choice.target {
+            if self.study.points[cell.point].target != self.target {
                 return Ok(());
             }
             found.cells += 1;
@@ -49,46 +49,6 @@ impl View<'_> {
             Ok(())
         })?;
         Ok(found)
-    }
-
-    /// How far the solutions along the best point's path converged.
-    pub fn convergence(&self, found: &Diagnostics) -> Option<Chart> {
-        let path = self.path();
-        let value = |summary: &&PointSummary, at: usize| {
-            let largest = found.largest.get(&summary.point);
-            largest.map_or(f64::NAN, |largest| largest[at])
-        };
-        let series: Vec<Series> = MEASURES
-            .iter()
-            .enumerate()
-            .map(|(at, (_, name))| Series {
-                label: (*name).into(),
-                x: path.iter().map(|summary| self.l1(summary)).collect(),
-                y: path.iter().map(|summary| value(summary, at)).collect(),
-                markers: path.len() <= 40,
-                dashed: at == 2,
-                color: Some(at),
-                ..Series::default()
-            })
-            .filter(|series| series.y.iter().any(|&y| y > 0.0))
-            .collect();
-        if path.len() < 2 || series.is_empty() {
-            return None;
-        }
-        let plot = Plot {
-            title: "Convergence".into(),
-            subtitle: self.place(),
-            x: self.axis_l1(&path),
-            y: Axis::log("largest of the folds"),
-            series,
-            marks: self.marks(&path),
-        };
-        Some(self.chart(
-            "convergence",
-            "Residual of the solution, duality gap and residual of the adjoint system along l1; \
-             what is exactly zero, or not known, does not show.",
-            plot,
-        ))
     }
 
     /// How many cells are to be looked at twice.
@@ -113,6 +73,48 @@ impl View<'_> {
             "How many cells did not converge, or have a hypergradient that may be one of several.",
             bars,
         )
+    }
+}
+
+impl View<'_> {
+    /// How far the solutions along l1 converged.
+    pub fn convergence(&self, found: &Diagnostics) -> Option<Chart> {
+        let along = self.along();
+        let value = |summary: &PointSummary, at: usize| {
+            let largest = found.largest.get(&summary.point);
+            largest.map_or(f64::NAN, |largest| largest[at])
+        };
+        let series: Vec<Series> = MEASURES
+            .iter()
+            .enumerate()
+            .map(|(at, (_, name))| Series {
+                label: (*name).into(),
+                x: along.values(|summary| self.l1(summary)),
+                y: along.values(|summary| value(summary, at)),
+                markers: along.has_markers(),
+                dashed: at == 2,
+                color: Some(at),
+                ..Series::default()
+            })
+            .filter(|series| series.y.iter().any(|&y| y > 0.0))
+            .collect();
+        if along.points().len() < 2 || series.is_empty() {
+            return None;
+        }
+        let plot = Plot {
+            title: "Convergence".into(),
+            subtitle: self.place(&along),
+            x: self.axis_l1(&along),
+            y: Axis::log("largest of the folds"),
+            series,
+            marks: self.marks(&along),
+        };
+        Some(self.chart(
+            "convergence",
+            "Residual of the solution, duality gap and residual of the adjoint system along l1; \
+             what is exactly zero, or not known, does not show.",
+            plot,
+        ))
     }
 }
 

@@ -47,23 +47,32 @@ pub fn write_report(summary: &Summary<'_>, store: &Store, folder: &Path) -> Resu
     let mut sections = vec![Section::Text(progress(summary))];
     let mut charts = Vec::new();
     for (number, study) in summary.plan().studies.iter().enumerate() {
-        for choice in summary.choices(number) {
-            let view = View {
+        for target in 0..study.targets.len() {
+            let subject = Subject {
                 number,
                 study,
-                summaries: summary.summaries(number),
-                choice: *choice,
+                target,
                 store,
+                folds: summary.folds(number, target),
             };
-            sections.push(Section::Heading(view.name()));
-            sections.push(view.table());
-            let found = view.diagnostics()?;
-            let of_diagnostics = view.convergence(&found).into_iter();
-            let of_diagnostics = of_diagnostics.chain([view.counts(&found)]);
-            for chart in view.charts()?.into_iter().chain(of_diagnostics) {
-                sections.push(chart.section());
-                charts.push(chart);
+            sections.push(Section::Heading(subject.name()));
+            let found = subject.diagnostics()?;
+            let of_target = |choice: &&Choice| choice.target == target;
+            let mut drawn = Vec::new();
+            if let Some(choice) = summary.choices(number).iter().find(of_target) {
+                let view = View {
+                    subject,
+                    summaries: summary.summaries(number),
+                    choice: *choice,
+                };
+                sections.extend(view.remarks().into_iter().map(Section::Text));
+                sections.push(view.table());
+                drawn.extend(view.charts()?);
+                drawn.extend(view.convergence(&found));
             }
+            drawn.push(subject.counts(&found));
+            sections.extend(drawn.iter().map(Chart::section));
+            charts.extend(drawn);
             sections.push(found.table());
         }
     }
@@ -127,19 +136,21 @@ fn devices(summary: &Summary<'_>) -> Section {
 }
 
 /// One target of one study.
-struct View<'a> {
+#[derive(Clone, Copy)]
+struct Subject<'a> {
     number: usize,
     study: &'a Study,
-    summaries: &'a [PointSummary],
-    choice: Choice,
+    target: usize,
     store: &'a Store,
+    /// The folds that means are over.
+    folds: &'a [usize],
 }
 
-impl View<'_> {
+impl Subject<'_> {
     fn name(&self) -> String {
         let study = &self.study.name;
         if self.study.targets.len() > 1 {
-            format!("{study}, target {}", self.study.targets[self.choice.target])
+            format!("{study}, target {}", self.study.targets[self.target])
         } else {
             study.clone()
         }
@@ -147,67 +158,148 @@ impl View<'_> {
 
     /// A name for files: letters, digits and dashes.
     fn slug(&self, chart: &str) -> String {
-        format!("{}-{}-{chart}", self.number + 1, self.choice.target + 1)
+        format!("{}-{}-{chart}", self.number + 1, self.target + 1)
+    }
+
+    /// "on m of K folds" while no point is finished on all.
+    fn partial(&self) -> Option<String> {
+        let (folds, all) = (self.folds.len(), self.study.folds.len());
+        (folds < all).then(|| format!("on {folds} of {all} folds"))
+    }
+}
+
+/// A target with its choice.
+struct View<'a> {
+    subject: Subject<'a>,
+    summaries: &'a [PointSummary],
+    choice: Choice,
+}
+
+/// What is drawn along l1.
+enum Along<'a> {
+    /// A path: its points, by increasing l1, share what the text says.
+    Path(Vec<&'a PointSummary>, String),
+    /// All points, by increasing l1; they differ in what the text names.
+    Points(Vec<&'a PointSummary>, &'static str),
+}
+
+impl<'a> Along<'a> {
+    fn points(&self) -> &[&'a PointSummary] {
+        match self {
+            Self::Path(points, _) | Self::Points(points, _) => points,
+        }
+    }
+
+    /// The values of the points; where these are on no path, a gap after each, so that no line
+    /// joins them.
+    fn values(&self, value: impl Fn(&PointSummary) -> f64) -> Vec<f64> {
+        let values = self.points().iter().map(|point| value(point));
+        match self {
+            Self::Path(..) => values.collect(),
+            Self::Points(..) => values.flat_map(|value| [value, f64::NAN]).collect(),
+        }
+    }
+
+    fn has_markers(&self) -> bool {
+        self.points().len() <= 40
+    }
+}
+
+impl View<'_> {
+    /// What is to be said before the numbers.
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        if let Some(partial) = self.subject.partial() {
+            let of_target = |s: &&PointSummary| self.is_own(s);
+            let points = self.summaries.iter().filter(of_target).count();
+            remarks.push(format!(
+                "No point is finished on all folds yet. Choices, means and charts are of the {points} \
+                 points that are finished {partial}, the same ones for each."
+            ));
+        }
+        if let Along::Points(_, what) = self.along() {
+            remarks.push(format!(
+                "{what} differs from point to point, so that along l1 there are points without a \
+                 line, and no regularisation paths."
+            ));
+        }
+        remarks
+    }
+
+    fn is_own(&self, summary: &PointSummary) -> bool {
+        self.subject.study.points[summary.point].target == self.choice.target
     }
 
     fn table(&self) -> Section {
+        let points = &self.subject.study.points;
+        let has_ratio = points.iter().any(|point| point.ratio.is_some());
         let row = |name: &str, at: usize| {
             let summary = &self.summaries[at];
-            let point = &self.study.points[summary.point];
+            let point = &points[summary.point];
             let gradient = |n: Number| match summary.means.finite(n) {
                 Some(value) => significant(value),
                 None => "–".into(),
             };
-            vec![
-                name.to_string(),
-                short(point.l1),
-                short(point.l2),
+            let mut row = vec![name.to_string(), short(point.l1), short(point.l2)];
+            if has_ratio {
+                let (alpha, ratio) = point.ratio.unwrap_or((f64::NAN, f64::NAN));
+                row.extend([short(alpha), short(ratio)]);
+            }
+            row.extend([
                 significant(summary.means[Number::Criterion]),
                 rough(summary.standard_error),
                 short(summary.means[Number::Support]),
                 gradient(Number::HypergradientL1),
                 gradient(Number::HypergradientL2),
-            ]
+            ]);
+            row
         };
         let mut rows = vec![row("smallest mean", self.choice.best)];
         if let Some(at) = self.choice.one_standard_error {
             rows.push(row("one standard error", at));
         }
+        let mut head = vec!["choice", "l1", "l2"];
+        if has_ratio {
+            head.extend(["alpha", "l1 ratio"]);
+        }
+        head.extend(["criterion", "std. error", "support", "d/d l1", "d/d l2"]);
         Section::Table {
-            head: [
-                "choice",
-                "l1",
-                "l2",
-                "criterion",
-                "std. error",
-                "support",
-                "d/d l1",
-                "d/d l2",
-            ]
-            .map(String::from)
-            .to_vec(),
+            head: head.into_iter().map(String::from).collect(),
             rows,
         }
     }
 
-    /// The summaries on the path of the best point, by increasing l1.
-    fn path(&self) -> Vec<&PointSummary> {
-        let best = self.summaries[self.choice.best].point as u32;
-        let of_best = |path: &&Vec<u32>| path.contains(&best);
-        let Some(path) = self.study.paths.iter().find(of_best) else {
-            return Vec::new();
-        };
-        let mut found: Vec<&PointSummary> = self
-            .summaries
+    /// The summaries on the path of the best point; or all, where the search has no paths along l1.
+    fn along(&self) -> Along<'_> {
+        let study = self.subject.study;
+        let best = self.summaries[self.choice.best].point;
+        let by_l1 = |a: &&PointSummary, b: &&PointSummary| self.l1(a).total_cmp(&self.l1(b));
+        let path = study
+            .paths
             .iter()
-            .filter(|summary| path.contains(&(summary.point as u32)))
-            .collect();
-        found.sort_by(|a, b| self.l1(a).total_cmp(&self.l1(b)));
-        found
+            .find(|path| path.contains(&(best as u32)));
+        let path = path.map_or(&[][..], Vec::as_slice);
+        // What the points of a path share while l1 changes.
+        let other = |point: usize| {
+            let point = &study.points[point];
+            point.ratio.map_or(point.l2, |(_, ratio)| ratio)
+        };
+        let has_ratio = study.points[best].ratio.is_some();
+        let name = if has_ratio { "l1 ratio" } else { "l2" };
+        if path.iter().any(|&at| other(at as usize) != other(best)) {
+            let own = self.summaries.iter().filter(|s| self.is_own(s));
+            let mut own: Vec<&PointSummary> = own.collect();
+            own.sort_by(by_l1);
+            return Along::Points(own, name);
+        }
+        let on_path = |summary: &&PointSummary| path.contains(&(summary.point as u32));
+        let mut found: Vec<&PointSummary> = self.summaries.iter().filter(on_path).collect();
+        found.sort_by(by_l1);
+        Along::Path(found, format!("{name} {}", short(other(best))))
     }
 
     fn l1(&self, summary: &PointSummary) -> f64 {
-        self.study.points[summary.point].l1
+        self.subject.study.points[summary.point].l1
     }
 
     fn charts(&self) -> Result<Vec<Chart>, Failure> {
@@ -219,28 +311,36 @@ impl View<'_> {
         Ok(charts)
     }
 
-    fn axis_l1(&self, path: &[&PointSummary]) -> Axis {
-        if path.iter().all(|summary| self.l1(summary) > 0.0) {
+    fn axis_l1(&self, along: &Along<'_>) -> Axis {
+        if along.points().iter().all(|summary| self.l1(summary) > 0.0) {
             Axis::log("l1")
         } else {
             Axis::linear("l1")
         }
     }
 
-    fn place(&self) -> String {
-        let point = &self.study.points[self.summaries[self.choice.best].point];
-        match point.ratio {
-            Some((_, ratio)) => format!("on the path of the best point, l1 ratio {}", short(ratio)),
-            None => format!("on the path of the best point, l2 {}", short(point.l2)),
+    fn place(&self, along: &Along<'_>) -> String {
+        let place = match along {
+            Along::Path(_, shared) => format!("on the path of the best point, {shared}"),
+            Along::Points(_, what) => format!("all points; {what} differs from point to point"),
+        };
+        self.with_folds(place)
+    }
+
+    /// A subtitle that says which folds it is of, while these are not all.
+    fn with_folds(&self, subtitle: String) -> String {
+        match self.subject.partial() {
+            Some(partial) => format!("{subtitle}; {partial}"),
+            None => subtitle,
         }
     }
 
-    /// Vertical lines at the two choices, where they are on the path.
-    fn marks(&self, path: &[&PointSummary]) -> Vec<Mark> {
+    /// Vertical lines at the two choices, where they are among the points.
+    fn marks(&self, along: &Along<'_>) -> Vec<Mark> {
         let mark = |at: usize, label: &str| {
             let summary = &self.summaries[at];
-            let on_path = path.iter().any(|p| p.point == summary.point);
-            on_path.then(|| Mark {
+            let is_drawn = along.points().iter().any(|p| p.point == summary.point);
+            is_drawn.then(|| Mark {
                 x: self.l1(summary),
                 label: label.into(),
             })
@@ -255,21 +355,13 @@ impl View<'_> {
     }
 
     fn criterion_curve(&self) -> Option<Chart> {
-        let path = self.path();
-        if path.len() < 2 {
+        let along = self.along();
+        if along.points().len() < 2 {
             return None;
         }
-        let x: Vec<f64> = path.iter().map(|summary| self.l1(summary)).collect();
-        let mean = |summary: &&PointSummary| summary.means[Number::Criterion];
-        let y: Vec<f64> = path.iter().map(mean).collect();
-        let side = |sign: f64| -> Vec<f64> {
-            path.iter()
-                .map(|summary| mean(summary) + sign * summary.standard_error)
-                .collect()
-        };
-        let has_errors = path
-            .iter()
-            .all(|summary| summary.standard_error.is_finite());
+        let mean = |summary: &PointSummary| summary.means[Number::Criterion];
+        let side = |sign: f64| along.values(|s| mean(s) + sign * s.standard_error);
+        let has_errors = along.points().iter().all(|s| s.standard_error.is_finite());
         let label = if has_errors {
             "mean over folds, with one standard error"
         } else {
@@ -277,21 +369,21 @@ impl View<'_> {
         };
         let plot = Plot {
             title: "Criterion".into(),
-            subtitle: self.place(),
-            x: self.axis_l1(&path),
+            subtitle: self.place(&along),
+            x: self.axis_l1(&along),
             y: Axis::linear("criterion"),
             series: vec![Series {
                 label: label.into(),
-                x,
-                y,
+                x: along.values(|s| self.l1(s)),
+                y: along.values(mean),
                 band: has_errors.then(|| Band {
                     low: side(-1.0),
                     high: side(1.0),
                 }),
-                markers: path.len() <= 40,
+                markers: along.has_markers(),
                 ..Series::default()
             }],
-            marks: self.marks(&path),
+            marks: self.marks(&along),
         };
         Some(self.chart(
             "criterion",
@@ -301,23 +393,23 @@ impl View<'_> {
     }
 
     fn support_curve(&self) -> Option<Chart> {
-        let path = self.path();
-        if path.len() < 2 {
+        let along = self.along();
+        if along.points().len() < 2 {
             return None;
         }
         let plot = Plot {
             title: "Support".into(),
-            subtitle: self.place(),
-            x: self.axis_l1(&path),
+            subtitle: self.place(&along),
+            x: self.axis_l1(&along),
             y: Axis::linear("coefficients that are not zero"),
             series: vec![Series {
                 label: "mean over folds".into(),
-                x: path.iter().map(|summary| self.l1(summary)).collect(),
-                y: path.iter().map(|s| s.means[Number::Support]).collect(),
-                markers: path.len() <= 40,
+                x: along.values(|s| self.l1(s)),
+                y: along.values(|s| s.means[Number::Support]),
+                markers: along.has_markers(),
                 ..Series::default()
             }],
-            marks: self.marks(&path),
+            marks: self.marks(&along),
         };
         Some(self.chart(
             "support",
@@ -327,25 +419,28 @@ impl View<'_> {
     }
 
     fn chart(&self, name: &str, caption: &str, plot: Plot) -> Chart {
+        self.figure(name, caption, move |theme| plot.svg(theme))
+    }
+
+    fn figure(&self, name: &str, caption: &str, svg: impl Fn(Theme) -> String + 'static) -> Chart {
+        let caption = match self.subject.partial() {
+            Some(partial) => format!("{caption} Means are {partial}."),
+            None => caption.into(),
+        };
         Chart {
-            name: self.slug(name),
-            caption: caption.into(),
-            svg: Box::new(move |theme| plot.svg(theme)),
+            name: self.subject.slug(name),
+            caption,
+            svg: Box::new(svg),
         }
     }
 
     /// The criterion over both axes, with arrows along −λ·∂E/∂λ: descent in log space.
     fn surface(&self) -> Option<Chart> {
-        let own: Vec<&PointSummary> = self
-            .summaries
-            .iter()
-            .filter(|s| self.study.points[s.point].target == self.choice.target)
-            .collect();
-        let has_ratio = own
-            .iter()
-            .any(|s| self.study.points[s.point].ratio.is_some());
+        let points = &self.subject.study.points;
+        let own: Vec<&PointSummary> = self.summaries.iter().filter(|s| self.is_own(s)).collect();
+        let has_ratio = own.iter().any(|s| points[s.point].ratio.is_some());
         let place = |summary: &PointSummary| {
-            let point = &self.study.points[summary.point];
+            let point = &points[summary.point];
             match point.ratio {
                 Some((alpha, ratio)) => (alpha, ratio),
                 None => (point.l1, point.l2),
@@ -357,18 +452,24 @@ impl View<'_> {
         if !is_plane {
             return None;
         }
-        let positive = own.iter().all(|s| place(s).0 > 0.0 && place(s).1 > 0.0);
+        // Each axis for itself: an l2 of zero leaves l1 logarithmic. A ratio is linear always.
+        let log_x = own.iter().all(|s| place(s).0 > 0.0);
+        let log_y = !has_ratio && own.iter().all(|s| place(s).1 > 0.0);
         let tile = |summary: &&PointSummary| {
             let (x, y) = place(summary);
-            let point = &self.study.points[summary.point];
+            let point = &points[summary.point];
             let gradient =
                 [Number::HypergradientL1, Number::HypergradientL2].map(|n| summary.means.finite(n));
-            let arrow = match (gradient, point.ratio) {
-                ([Some(a), Some(b)], None) if positive => Some((-a * point.l1, -b * point.l2)),
-                ([Some(a), Some(b)], None) => Some((-a, -b)),
-                // l1 = αρ, λ₂ = α(1 − ρ): d/d log α = l1 a + λ₂ b, d/dρ = α(a − b).
-                ([Some(a), Some(b)], Some((alpha, _))) => {
-                    Some((-(a * point.l1 + b * point.l2), -alpha * (a - b)))
+            let arrow = match gradient {
+                [Some(a), Some(b)] => {
+                    let (u, v) = match point.ratio {
+                        // l1 = αρ, λ₂ = α(1 − ρ).
+                        Some((alpha, ratio)) => (ratio * a + (1.0 - ratio) * b, alpha * (a - b)),
+                        None => (a, b),
+                    };
+                    // d/d log λ = λ d/dλ.
+                    let scale = |log: bool, value: f64| if log { value } else { 1.0 };
+                    Some((-scale(log_x, x) * u, -scale(log_y, y) * v))
                 }
                 _ => None,
             };
@@ -402,44 +503,49 @@ impl View<'_> {
         };
         let surface = Surface {
             title: "Criterion over both strengths".into(),
-            subtitle: "dark is low; arrows point along the negative hypergradient".into(),
+            subtitle: self.with_folds("dark is low".into()),
+            arrows: "arrows point along the negative hypergradient".into(),
             value: "criterion".into(),
-            x: axis(if has_ratio { "alpha" } else { "l1" }, positive),
-            y: axis(
-                if has_ratio { "l1 ratio" } else { "l2" },
-                positive && !has_ratio,
-            ),
+            x: axis(if has_ratio { "alpha" } else { "l1" }, log_x),
+            y: axis(if has_ratio { "l1 ratio" } else { "l2" }, log_y),
             tiles: own.iter().map(tile).collect(),
             rings,
         };
-        Some(Chart {
-            name: self.slug("surface"),
-            caption: "Mean criterion (colours by rank) with the direction of descent in logarithms of the strengths."
-                .into(),
-            svg: Box::new(move |theme| surface.svg(theme)),
-        })
+        Some(self.figure(
+            "surface",
+            "Mean criterion, colours by rank; arrows are the direction of descent in the coordinates \
+             of the axes.",
+            move |theme| surface.svg(theme),
+        ))
     }
 
     /// The largest coefficients along l1, means over folds; where solutions are kept.
     fn regularization_paths(&self) -> Result<Option<Chart>, Failure> {
-        let path = self.path();
+        let along = self.along();
+        // Without a path there is nothing that coefficients could be followed along.
+        let Along::Path(path, _) = &along else {
+            return Ok(None);
+        };
         let mut sums: std::collections::HashMap<usize, (Vec<f64>, usize)> =
             std::collections::HashMap::new();
-        for summary in &path {
+        for summary in path {
             sums.insert(summary.point, (Vec::new(), 0));
         }
-        self.store.for_each_cell(self.number, |cell| {
-            if let Some((sum, count)) = sums.get_mut(&cell.point)
-                && let Some(solution) = unpack_sparse(&cell.solution)
-            {
-                if sum.is_empty() {
-                    *sum = vec![0.0; solution.len()];
+        self.subject
+            .store
+            .for_each_cell(self.subject.number, |cell| {
+                if self.subject.folds.contains(&cell.fold)
+                    && let Some((sum, count)) = sums.get_mut(&cell.point)
+                    && let Some(solution) = unpack_sparse(&cell.solution)
+                {
+                    if sum.is_empty() {
+                        *sum = vec![0.0; solution.len()];
+                    }
+                    sum.iter_mut().zip(&solution).for_each(|(s, w)| *s += w);
+                    *count += 1;
                 }
-                sum.iter_mut().zip(&solution).for_each(|(s, w)| *s += w);
-                *count += 1;
-            }
-            Ok(())
-        })?;
+                Ok(())
+            })?;
         let mean = |summary: &PointSummary, j: usize| match &sums[&summary.point] {
             (sum, count) if *count > 0 => sum.get(j).copied().unwrap_or(0.0) / *count as f64,
             _ => f64::NAN,
@@ -466,11 +572,11 @@ impl View<'_> {
         });
         let plot = Plot {
             title: "Regularisation paths".into(),
-            subtitle: format!("the {} largest, {}", order.len(), self.place()),
-            x: self.axis_l1(&path),
+            subtitle: format!("the {} largest, {}", order.len(), self.place(&along)),
+            x: self.axis_l1(&along),
             y: Axis::linear("coefficient, mean over folds"),
             series: series.collect(),
-            marks: self.marks(&path),
+            marks: self.marks(&along),
         };
         Ok(Some(self.chart(
             "paths",
