@@ -61,9 +61,8 @@ impl Store {
     /// Of an unfinished study: for every target the folds that its means are over (places in
     /// `described.folds`, ascending), and the summaries of the points that are done on these.
     ///
-    /// The folds are those of the points with the most finished folds; where such points differ in
-    /// them, those that most points have. Means over different folds are not to be compared, so no
-    /// other point has a summary.
+    /// The folds are those on which most cells of points that have all of them are done. Means over
+    /// different folds are not to be compared, so no other point has a summary.
     ///
     /// # Errors
     /// [`crate::Error::Store`] when the store cannot be read.
@@ -109,18 +108,25 @@ impl Store {
     }
 }
 
-/// The largest of the sets of folds; among equally large ones the most frequent, then the first.
+/// Of the sets of folds the one on which most cells are done, points that have still more folds counted
+/// with it; among equals the larger, then the first. When a sweep begins with another fold, its few points
+/// there do not push the others aside.
 fn shared_folds(of_points: impl Iterator<Item = Vec<usize>>) -> Vec<usize> {
     let mut counts: HashMap<Vec<usize>, usize> = HashMap::new();
     for mut folds in of_points {
         folds.sort_unstable();
         *counts.entry(folds).or_default() += 1;
     }
-    let largest = counts.into_iter().max_by(|(a, count_a), (b, count_b)| {
-        let by_size = a.len().cmp(&b.len()).then(count_a.cmp(count_b));
-        by_size.then(b.cmp(a))
+    let cells_on = |folds: &Vec<usize>| {
+        let has_all = |own: &Vec<usize>| folds.iter().all(|fold| own.contains(fold));
+        let points = counts.iter().filter(|(own, _)| has_all(own));
+        folds.len() * points.map(|(_, count)| count).sum::<usize>()
+    };
+    let best = counts.keys().max_by_key(|folds| {
+        let folds = *folds;
+        (cells_on(folds), folds.len(), std::cmp::Reverse(folds))
     });
-    largest.map(|(folds, _)| folds).unwrap_or_default()
+    best.cloned().unwrap_or_default()
 }
 
 fn summary(cells: &[Cell]) -> PointSummary {
@@ -177,6 +183,9 @@ mod tests {
         assert_eq!(shared(&[&[0], &[0], &[2, 1], &[]]), [1, 2]);
         assert_eq!(shared(&[&[0, 1], &[1, 2], &[2, 1]]), [1, 2]);
         assert_eq!(shared(&[&[3], &[1]]), [1]);
+        // Another fold has been begun: what is done on the first counts for more.
+        assert_eq!(shared(&[&[0], &[0], &[0], &[0, 1]]), [0]);
+        assert_eq!(shared(&[&[0], &[0, 1], &[0, 1], &[0, 1]]), [0, 1]);
         assert!(shared(&[]).is_empty());
     }
 
