@@ -2,8 +2,8 @@
 //!
 //! Names stand above their bars, so that long ones have room on a phone too.
 
-use super::paint::{GROUND, Paint, Theme};
-use super::plot::{WIDTH, escape};
+use super::paint::{Paint, Theme};
+use super::sheet::{begin, escape};
 
 /// A bar.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -45,19 +45,7 @@ impl Bars {
     pub fn svg(&self, theme: Theme) -> String {
         let paint = Paint { theme };
         let height = TOP + ROW * self.bars.len() as f64;
-        let title = escape(&self.title);
-        let mut out = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-             aria-label=\"{title}\" font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\" \
-             font-size=\"15\"><title>{title}</title>{}<rect width=\"{WIDTH}\" height=\"{height}\" {}/>\
-             <text x=\"14\" y=\"26\" font-size=\"18\" {}>{title}</text>\
-             <text x=\"14\" y=\"47\" font-size=\"14\" {}>{}</text>",
-            paint.style(),
-            paint.attribute("fill", GROUND, "ground"),
-            paint.ink(),
-            paint.soft(),
-            escape(&self.subtitle)
-        );
+        let mut out = begin(&paint, &self.title, &self.subtitle, height);
         for (at, bar) in self.bars.iter().enumerate() {
             let y = TOP + ROW * at as f64;
             out += &format!(
@@ -95,6 +83,7 @@ fn stripe(y: f64, to: f64, stroke: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::paint::GROUND;
     use super::*;
 
     /// The right ends of the stripes, two a bar: ground and bar.

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::plot::escape;
+use super::sheet::escape;
 
 /// A part of a page.
 #[derive(Debug, Clone, PartialEq)]

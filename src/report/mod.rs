@@ -6,9 +6,11 @@ pub mod axis;
 pub mod bars;
 pub mod html;
 pub mod image;
+mod label;
 mod paint;
 pub mod plot;
 pub mod png;
+mod sheet;
 pub mod surface;
 
 pub use axis::{Axis, Scale};

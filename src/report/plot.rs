@@ -4,7 +4,8 @@
 //! phone (large type, legend below the title) and, with [`Theme::Auto`], on light and dark pages.
 
 use super::axis::{Axis, Frame, Label};
-use super::paint::{GROUND, Paint, Theme};
+use super::paint::{Paint, Theme};
+use super::sheet::{begin, escape, text};
 
 /// A lower and an upper curve, filled in between.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -61,30 +62,10 @@ pub struct Plot {
     pub marks: Vec<Mark>,
 }
 
-/// Width of a plot in its own units.
-pub const WIDTH: f64 = 640.0;
 const INNER_HEIGHT: f64 = 340.0;
 const LEFT: f64 = 78.0;
 const RIGHT: f64 = 622.0;
 const LEGEND_ROW: f64 = 24.0;
-
-/// Text that may stand in SVG and HTML.
-#[must_use]
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            // Characters that XML does not allow.
-            c if c.is_control() && !matches!(c, '\n' | '\t') => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
-}
 
 /// The width of text of a size, roughly; for what must not overlap.
 fn width(text: &str, size: f64) -> f64 {
@@ -116,30 +97,7 @@ impl Plot {
             .into_iter(),
         );
 
-        let mut out = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-             aria-label=\"{0}\" font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\" \
-             font-size=\"15\"><title>{0}</title>{1}<rect width=\"{WIDTH}\" height=\"{height}\" {2}/>",
-            escape(&self.title),
-            paint.style(),
-            paint.attribute("fill", GROUND, "ground"),
-        );
-        out += &text(
-            14.0,
-            26.0,
-            18.0,
-            "start",
-            &paint.ink(),
-            &escape(&self.title),
-        );
-        out += &text(
-            14.0,
-            47.0,
-            14.0,
-            "start",
-            &paint.soft(),
-            &escape(&self.subtitle),
-        );
+        let mut out = begin(&paint, &self.title, &self.subtitle, height);
         out += &self.legend(&legend, &paint);
         let map = Map { x, y, top, bottom };
         out += &self.axes(&map, &paint);
@@ -393,13 +351,6 @@ fn line(from: (f64, f64), to: (f64, f64), width: f64, stroke: &str, more: &str) 
     )
 }
 
-/// `body` is SVG already.
-fn text(x: f64, y: f64, size: f64, anchor: &str, fill: &str, body: &str) -> String {
-    format!(
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\" {fill}>{body}</text>"
-    )
-}
-
 fn marker(x: f64, y: f64, fill: &str) -> String {
     format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.4\" {fill}/>")
 }
@@ -427,6 +378,7 @@ pub(super) fn tick_label(label: &Label) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::paint::GROUND;
     use super::*;
 
     fn plot() -> Plot {

@@ -1,8 +1,10 @@
 //! A surface over two axes: a tile per point, coloured by its value, with an arrow of descent.
 
 use super::axis::{Axis, Frame};
-use super::paint::{GROUND, Paint, Theme};
-use super::plot::{WIDTH, escape, tick_label};
+use super::label::{Bounds, Label, RING};
+use super::paint::{Paint, Theme};
+use super::plot::tick_label;
+use super::sheet::{WIDTH, begin, escape};
 
 /// A point of a surface.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -62,7 +64,13 @@ const HALF: (f64, f64) = (2.0, 30.0);
 const HALF_STREWN: f64 = 5.0;
 /// The half length of arrows where tiles are smaller than these.
 const ARROW: f64 = 7.0;
-const RING: f64 = 8.0;
+/// The frame.
+const FRAME: Bounds = Bounds {
+    left: LEFT,
+    right: RIGHT,
+    top: TOP,
+    bottom: BOTTOM,
+};
 /// Colours of the scale.
 const STEPS: usize = 24;
 
@@ -185,19 +193,7 @@ impl Surface {
             subtitle = format!("{subtitle}; {}", self.arrows);
         }
         let height = BOTTOM + 58.0;
-        let title = escape(&self.title);
-        let mut out = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-             aria-label=\"{title}\" font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\" \
-             font-size=\"15\"><title>{title}</title>{}<rect width=\"{WIDTH}\" height=\"{height}\" {}/>\
-             <text x=\"14\" y=\"26\" font-size=\"18\" {}>{title}</text>\
-             <text x=\"14\" y=\"47\" font-size=\"14\" {}>{}</text>",
-            paint.style(),
-            paint.attribute("fill", GROUND, "ground"),
-            paint.ink(),
-            paint.soft(),
-            escape(&subtitle)
-        );
+        let mut out = begin(&paint, &self.title, &subtitle, height);
         out += &self.tiles(&map);
         out += &arrows;
         out += &self.axes(&map, &paint);
@@ -335,7 +331,7 @@ impl Surface {
                  <circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{RING}\" fill=\"none\" stroke-width=\"3\" {}/>",
                 paint.stroke(1),
             );
-            let label = Label::beside((x, y), &ring.label, &places, &labels);
+            let label = Label::beside((x, y), &ring.label, &places, (&labels, &FRAME));
             names += &format!(
                 "<text x=\"{:.1}\" y=\"{:.1}\" font-size=\"14\" font-weight=\"bold\" text-anchor=\"middle\" \
                  fill=\"#ffffff\" stroke=\"#000000\" stroke-width=\"3\" paint-order=\"stroke\">{}</text>",
@@ -398,76 +394,6 @@ fn short(value: f64) -> String {
         format!("{value:.*}", (2.0 - magnitude).max(0.0) as usize)
     } else {
         format!("{value:.1e}")
-    }
-}
-
-/// The box of a ring's name, around its middle.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Label {
-    x: f64,
-    y: f64,
-    half: f64,
-}
-
-impl Label {
-    /// Half the height of a line.
-    const HEIGHT: f64 = 9.0;
-
-    /// A name beside its ring: clear of the other names, nearest to its own ring, and within the
-    /// frame, in this order of weight. The first side of those that are equally good.
-    fn beside(own: (f64, f64), text: &str, rings: &[(f64, f64)], others: &[Self]) -> Self {
-        let half = 0.5 * 0.64 * 14.0 * text.chars().count() as f64;
-        let (aside, above) = (RING + 6.0 + half, RING + 5.0 + Self::HEIGHT);
-        let slant = (RING + half, RING + Self::HEIGHT);
-        let sides = [
-            (aside, 0.0),
-            (-aside, 0.0),
-            (0.0, -above),
-            (0.0, above),
-            (slant.0, -slant.1),
-            (slant.0, slant.1),
-            (-slant.0, -slant.1),
-            (-slant.0, slant.1),
-        ];
-        let label = |(x, y): (f64, f64)| Self {
-            x: own.0 + x,
-            y: own.1 + y,
-            half,
-        };
-        let faults = |label: &Self| {
-            let outside = [
-                LEFT - (label.x - half),
-                label.x + half - RIGHT,
-                TOP - (label.y - Self::HEIGHT),
-                label.y + Self::HEIGHT - BOTTOM,
-            ];
-            let outside: f64 = outside.iter().map(|past| past.max(0.0)).sum();
-            let foreign = rings.iter().filter(|&&ring| ring != own);
-            // A name that is as near to another ring could be that one's.
-            let wanted = label.distance(own) + RING + 6.0;
-            let near: f64 = foreign
-                .map(|&ring| (wanted - label.distance(ring)).max(0.0))
-                .sum();
-            let over = others.iter().filter(|other| label.meets(other)).count();
-            outside + 4.0 * near + 100.0 * over as f64
-        };
-        let best = sides
-            .into_iter()
-            .map(label)
-            .min_by(|a, b| faults(a).total_cmp(&faults(b)));
-        best.unwrap_or(label(sides[0]))
-    }
-
-    /// From the box to a place.
-    fn distance(&self, (x, y): (f64, f64)) -> f64 {
-        let aside = ((x - self.x).abs() - self.half).max(0.0);
-        let above = ((y - self.y).abs() - Self::HEIGHT).max(0.0);
-        aside.hypot(above)
-    }
-
-    fn meets(&self, other: &Self) -> bool {
-        (self.x - other.x).abs() < self.half + other.half
-            && (self.y - other.y).abs() < 2.0 * Self::HEIGHT
     }
 }
 
@@ -568,26 +494,6 @@ mod tests {
             tile.arrow = None;
         }
         assert!(!said(&surface));
-    }
-
-    #[test]
-    fn a_name_stands_nearer_to_its_own_ring() {
-        for (x, y) in [
-            (0.0, 60.0),
-            (10.0, 10.0),
-            (30.0, 0.0),
-            (80.0, -15.0),
-            (-20.0, -18.0),
-        ] {
-            for (left, top) in [(300.0, 200.0), (100.0, 90.0), (400.0, 365.0)] {
-                let rings = [(left, top), (left + x, top + y)];
-                let first = Label::beside(rings[0], "best", &rings, &[]);
-                let second = Label::beside(rings[1], "one std. error", &rings, &[first]);
-                assert!(first.distance(rings[0]) < first.distance(rings[1]));
-                assert!(second.distance(rings[1]) < second.distance(rings[0]));
-                assert!(!first.meets(&second), "{x} {y}");
-            }
-        }
     }
 
     #[test]
