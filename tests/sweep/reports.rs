@@ -113,21 +113,26 @@ fn before_the_last_fold_the_report_is_of_the_folds_that_are_finished() {
     assert_eq!(ok(&["runs", "show", &store]).matches("done on").count(), 0);
 }
 
+/// Makes the report of a sweep over three folds with these flags.
+fn report_of(folder: &Folder, flags: &str) {
+    let out = folder.path("report").display().to_string();
+    let mut arguments = vec!["sweep", "--cv", "3", "--report", &out];
+    arguments.extend(flags.split(' '));
+    ok(&arguments);
+}
+
+fn file_of_report(folder: &Folder, name: &str) -> String {
+    std::fs::read_to_string(folder.path("report").join(name)).unwrap()
+}
+
 /// A random plan has no path along l1: a line through its points, or one l2 for all of them, would be
 /// made up.
 #[test]
 fn points_of_a_random_search_are_no_path() {
     let folder = Folder::new();
-    let (store, out) = (
-        folder.path("s.db").display().to_string(),
-        folder.path("report").display().to_string(),
-    );
     let space = "--search random --samples 20 --l1 log:0.001:2:14 --l2 log:1e-4:1:3";
-    let mut arguments = vec!["sweep", "--cv", "3", "--keep-solutions"];
-    arguments.extend(space.split(' '));
-    arguments.extend(["--store", &store, "--report", &out]);
-    ok(&arguments);
-    let read = |name: &str| std::fs::read_to_string(folder.path("report").join(name)).unwrap();
+    report_of(&folder, &format!("{space} --keep-solutions"));
+    let read = |name: &str| file_of_report(&folder, name);
     for chart in ["criterion", "support", "convergence"] {
         let svg = read(&format!("1-1-{chart}.svg"));
         assert!(
@@ -145,13 +150,8 @@ fn points_of_a_random_search_are_no_path() {
 #[test]
 fn choices_are_told_in_the_strengths_of_the_plan() {
     let folder = Folder::new();
-    let out = folder.path("report").display().to_string();
-    let space = "--alpha log:0.01:1:80 --l1-ratio 0.2,0.5,0.8";
-    let mut arguments = vec!["sweep", "--cv", "3"];
-    arguments.extend(space.split(' '));
-    arguments.extend(["--report", &out]);
-    ok(&arguments);
-    let read = |name: &str| std::fs::read_to_string(folder.path("report").join(name)).unwrap();
+    report_of(&folder, "--alpha log:0.01:1:80 --l1-ratio 0.2,0.5,0.8");
+    let read = |name: &str| file_of_report(&folder, name);
     let page = read("report.html");
     assert!(page.contains("<th>alpha</th><th>l1 ratio</th>"), "{page}");
     let curve = read("1-1-criterion.svg");
@@ -165,13 +165,7 @@ fn choices_are_told_in_the_strengths_of_the_plan() {
 #[test]
 fn every_axis_of_a_surface_has_its_own_scale() {
     let folder = Folder::new();
-    let out = folder.path("report").display().to_string();
-    let space = "--l1 log:0.001:1:6 --l2 0,0.1,0.2";
-    let mut arguments = vec!["sweep", "--cv", "3"];
-    arguments.extend(space.split(' '));
-    arguments.extend(["--report", &out]);
-    ok(&arguments);
-    let surface = folder.path("report").join("1-1-surface.svg");
-    let surface = std::fs::read_to_string(surface).unwrap();
+    report_of(&folder, "--l1 log:0.001:1:6 --l2 0,0.1,0.2");
+    let surface = file_of_report(&folder, "1-1-surface.svg");
     assert!(surface.contains(">10<tspan") && surface.contains(">0.10<"));
 }
