@@ -406,4 +406,25 @@ mod tests {
         assert_eq!(largest_by_lanczos(4, |v| vec![0.0; v.len()]), 0.0);
         assert_eq!(largest_by_lanczos(0, |v| v.to_vec()), 0.0);
     }
+
+    #[test]
+    fn extremes_are_the_ends_of_the_whole_spectrum() {
+        let number = |at: usize| ((at * 7919 + 13) % 1009) as f64 / 500.0 - 1.0;
+        for size in [1, 2, 3, 17, 60] {
+            for shift in [-3.0, 0.0, 50.0] {
+                let matrix = Mat::from_fn(size, size, |i, j| {
+                    number(i.min(j) * size + i.max(j)) + if i == j { shift } else { 0.0 }
+                });
+                let all = matrix.self_adjoint_eigenvalues(faer::Side::Lower).unwrap();
+                let (low, high) = (all[0], all[size - 1]);
+                let (largest, smallest) = extremes(&matrix).unwrap();
+                let rounding = 1e-13 * low.abs().max(high.abs()).max(1.0);
+                // Curvatures are at least zero.
+                assert!((largest - high.max(0.0)).abs() < rounding, "{size} {shift}");
+                assert!((smallest - low).abs() < rounding, "{size} {shift}");
+            }
+        }
+        assert!(extremes(&Mat::from_fn(2, 2, |_, _| f64::NAN)).is_none());
+        assert!(extremes(&Mat::zeros(0, 0)).is_none());
+    }
 }
