@@ -26,6 +26,32 @@ pub struct Evidence<'a> {
     pub loss: f64,
 }
 
+/// A duality gap, which bounds how far the objective is from its minimum.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DualityGap {
+    /// The gap over the objective, floored at 1e-12 of the objective at w = 0 (with an intercept, at
+    /// the mean of the targets).
+    pub relative: f64,
+    /// True when the gap contradicts convergence: it is above 1e-6 of the objective, floored at
+    /// 1e-6 of the objective at w = 0, where a low-noise fit has an objective of rounding.
+    pub is_open: bool,
+}
+
+impl DualityGap {
+    fn new(gap: f64, objective: f64, at_zero: f64) -> Option<Self> {
+        let size = |floor: f64| {
+            let floored = objective.abs().max(floor * at_zero.abs());
+            floored.max(f64::MIN_POSITIVE)
+        };
+        let relative = gap / size(1e-12);
+        // Rounding may bring it below zero; a NaN must not pass as zero.
+        relative.is_finite().then(|| Self {
+            relative: relative.max(0.0),
+            is_open: gap > 1e-6 * size(1e-6),
+        })
+    }
+}
+
 impl Evidence<'_> {
     fn prior(&self, j: usize) -> f64 {
         self.problem.prior.as_ref().map_or(0.0, |prior| prior[j])
@@ -102,7 +128,7 @@ impl Evidence<'_> {
             .fold(f64::INFINITY, f64::min)
     }
 
-    /// The relative duality gap, where a dual feasible point is at hand.
+    /// The duality gap, where a dual feasible point is at hand and the gap is finite.
     ///
     /// With θ_i = s_i t_i/n, t a dual residual made feasible, and a = λ₂c − X̂ᵀθ,
     ///
@@ -110,7 +136,7 @@ impl Evidence<'_> {
     /// gap = objective + Σ (s_i/n) ℓ*(t_i) + Σ_j [ sup_w (a_j w − ½λ₂w² − penalty(w)) − ½λ₂c_j² ]
     /// ```
     #[must_use]
-    pub fn duality_gap(&self) -> Option<f64> {
+    pub fn duality_gap(&self) -> Option<DualityGap> {
         let objective = self.objective();
         let (conjugate, correlation) = if self.problem.loss == Loss::Quadratic {
             // f*(∇f(w)) = ½wᵀQw.
@@ -133,13 +159,11 @@ impl Evidence<'_> {
             (self.conjugate(&t)?, correlation)
         };
         let gap = objective + conjugate + self.penalty_conjugate(&correlation)?;
-        let floor = 1e-12 * self.objective_at_zero();
-        let relative = gap / objective.abs().max(floor).max(f64::MIN_POSITIVE);
-        // Rounding may bring it below zero; a NaN must not pass as zero.
-        relative.is_finite().then(|| relative.max(0.0))
+        DualityGap::new(gap, objective, self.objective_at_zero())
     }
 
-    /// The training objective at w = 0.
+    /// The training objective at w = 0; with an intercept, of squared and Huber loss, at the mean
+    /// of the targets. A distant origin of the targets makes no misfit small.
     fn objective_at_zero(&self) -> f64 {
         let sample = &self.problem.train;
         let y = &sample.targets[self.point.target];
@@ -147,7 +171,16 @@ impl Evidence<'_> {
         let loss: f64 = match self.problem.loss {
             Loss::Quadratic => return 1.0,
             Loss::Multinomial => (self.problem.classes as f64).ln(),
-            loss => sum_of(y.len(), |i| sample.weights[i] * loss.value(0.0, y[i])) / n,
+            loss => {
+                let is_regression = matches!(loss, Loss::Squared | Loss::Huber { .. });
+                let intercept = if sample.design.intercept && is_regression {
+                    sum_of(y.len(), |i| sample.weights[i] * y[i]) / n
+                } else {
+                    0.0
+                };
+                let of_row = |i: usize| sample.weights[i] * loss.value(intercept, y[i]);
+                sum_of(y.len(), of_row) / n
+            }
         };
         let prior = sum_of(self.problem.penalized(), |j| self.prior(j).powi(2));
         loss + 0.5 * self.point.l2 * prior

@@ -8,7 +8,8 @@ use crate::problem::Point;
 pub struct Outcome {
     /// The hyperparameters.
     pub point: Point,
-    /// What became of solver and linear solver: the worse of the two.
+    /// What became of solver and linear solver: the worse of the two. Without a tolerance, what the
+    /// duality gap contradicts is [`Status::Stalled`], never converged.
     pub status: Status,
     /// Steps of the solver.
     pub steps: usize,
@@ -81,4 +82,19 @@ pub enum WarningKind {
     NotCertified,
     /// A column without variance was given the coefficient zero.
     ConstantColumn,
+    /// The solver can go no further, and the duality gap says that it is not at the minimum.
+    OpenGap,
+}
+
+impl WarningKind {
+    /// The name that tables, JSON and stores show.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SingularHessian => "singular-hessian",
+            Self::NotCertified => "not-certified",
+            Self::ConstantColumn => "constant-column",
+            Self::OpenGap => "open-gap",
+        }
+    }
 }

@@ -6,12 +6,13 @@ use crate::error::Result;
 use crate::exec::{Executor, Recording, Scope, Twinned};
 use crate::iterate::Progress;
 use crate::kernel::step::DISTANCE;
+use crate::kinds::Status;
 use crate::map::FixedPointMap;
 use crate::map::spectrum::Step;
 use crate::problem::Problem;
 use crate::real::{convert, widen};
 
-use super::diagnose::Evidence;
+use super::diagnose::{DualityGap, Evidence};
 use super::evaluate::{Differentiated, Solved};
 use super::outcome::{Outcome, Warning, WarningKind};
 use super::settings::Settings;
@@ -90,9 +91,16 @@ pub(super) fn outcome(
     let certified = margin.is_infinite()
         || (step.contraction < 1.0
             && margin > residual * step.contraction / (1.0 - step.contraction));
+    let gap = evidence.duality_gap();
+    let mut status = progress.status.worse(d.progress.status);
+    let is_open = gap.is_some_and(|gap| gap.is_open);
+    let gap_contradicts = is_open && status == Status::Converged && settings.tolerance.is_none();
+    if gap_contradicts {
+        status = Status::Stalled;
+    }
     Outcome {
         point: evidence.point,
-        status: progress.status.worse(d.progress.status),
+        status,
         steps: progress.steps,
         linear_steps: d.progress.steps,
         objective: evidence.objective(),
@@ -100,7 +108,7 @@ pub(super) fn outcome(
         hypergradient: d.hypergradient.clone(),
         support: evidence.support(),
         residual,
-        duality_gap: evidence.duality_gap().filter(|gap| gap.is_finite()),
+        duality_gap: gap.map(|gap| gap.relative),
         linear_residual: d.linear_residual,
         kink_margin: margin.is_finite().then_some(margin),
         certified,
@@ -109,6 +117,7 @@ pub(super) fn outcome(
         warnings: warnings(
             evidence.problem,
             (d.singular, certified, margin),
+            gap.filter(|_| gap_contradicts),
             step.contraction,
             settings,
         ),
@@ -121,10 +130,21 @@ pub(super) fn outcome(
 fn warnings(
     problem: &Problem,
     (singular, certified, margin): (bool, bool, f64),
+    open_gap: Option<DualityGap>,
     contraction: f64,
     settings: &Settings,
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
+    if let Some(gap) = open_gap {
+        warnings.push(Warning {
+            kind: WarningKind::OpenGap,
+            message: format!(
+                "rounding allows no further step although the duality gap is {:.1e} of the objective; {}",
+                gap.relative,
+                remedy_of_rounding(problem)
+            ),
+        });
+    }
     if singular {
         warnings.push(Warning {
             kind: WarningKind::SingularHessian,
@@ -166,6 +186,15 @@ fn warnings(
         }
     }
     warnings
+}
+
+/// What makes a problem tractable whose terms are so unequal that rounding hides the minimum.
+fn remedy_of_rounding(problem: &Problem) -> &'static str {
+    if !problem.train.design.intercept {
+        "fit an intercept, which centres the columns, or centre and scale them first"
+    } else {
+        "standardise the columns, choose a larger l2, or give a tolerance (--tol)"
+    }
 }
 
 /// The contraction on the support, q_S = ‖D^½(I − γA)D^½‖, by power iterations with ∂₁Φ, which has

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::Report;
-use crate::hypergrad::{Hypergradient, Outcome, WarningKind};
+use crate::hypergrad::{Hypergradient, Outcome};
 use crate::kinds::{Method, Solver, Wrt};
 use crate::loss::Loss;
 
@@ -119,15 +119,6 @@ struct WarningRecord<'a> {
     message: &'a str,
 }
 
-/// The name of a kind of warning.
-pub(super) fn warning_name(kind: WarningKind) -> &'static str {
-    match kind {
-        WarningKind::SingularHessian => "singular-hessian",
-        WarningKind::NotCertified => "not-certified",
-        WarningKind::ConstantColumn => "constant-column",
-    }
-}
-
 /// The report as JSON, with a line break at its end.
 pub(super) fn render(report: &Report<'_>) -> String {
     let record = ReportRecord {
@@ -232,7 +223,7 @@ fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
             .warnings
             .iter()
             .map(|warning| WarningRecord {
-                kind: warning_name(warning.kind),
+                kind: warning.kind.name(),
                 message: &warning.message,
             })
             .collect(),
