@@ -18,7 +18,9 @@ use crate::real::sum_of;
 
 mod check;
 
-use check::{check_labels, check_prior, check_rows, check_specification};
+use check::{
+    check_factors, check_labels, check_prior, check_rows, check_specification, check_trained,
+};
 
 /// A point of hyperparameters: one problem of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -62,6 +64,9 @@ pub struct Specification {
     pub classes: usize,
     /// The training rows.
     pub train: Rows,
+    /// A factor of every training row's weight, such as its class's; derivatives in the sample
+    /// weights are in [`Rows::weights`] alone. `None`: all 1.
+    pub weight_factors: Option<Vec<f64>>,
     /// The rows of the criterion; `None` takes the training rows.
     pub validation: Option<Rows>,
     /// The loss of the criterion; `None` takes the training loss.
@@ -90,6 +95,7 @@ impl Specification {
                 targets,
                 weights: None,
             },
+            weight_factors: None,
             validation: None,
             criterion: None,
             criterion_sign: 1.0,
@@ -118,6 +124,7 @@ impl Specification {
             validation,
         )?;
         check_rows(train, self.loss, self.classes, "training")?;
+        check_factors(train, self.weight_factors.as_deref())?;
         let coordinates = train.matrix.columns() * self.classes;
         self.penalty.validate(coordinates)?;
         if let Some(prior) = &self.prior {
@@ -179,6 +186,9 @@ pub struct Criterion {
     pub sign: f64,
     /// Its rows; the centre and scale are the training rows'.
     pub sample: Sample,
+    /// True when its rows are the training rows without their perturbation, weighted alike: then it
+    /// depends on the sample weights itself.
+    pub on_training_rows: bool,
 }
 
 /// A checked problem; [`Point`]s choose among its members.
@@ -200,8 +210,10 @@ pub struct Problem {
     pub perturbed_rows: Vec<usize>,
     /// Centre and scale of the features.
     pub features: FeatureScale,
-    /// Σ of the user's sample weights over n: one normalised weight in the user's units.
+    /// Mean of the user's sample weights times their factors: one normalised weight in their units.
     pub weight_unit: f64,
+    /// The factors of the user's sample weights; `None`: all 1.
+    pub weight_factors: Option<Vec<f64>>,
 }
 
 impl Problem {
@@ -216,6 +228,7 @@ impl Problem {
             penalty,
             classes,
             train,
+            weight_factors,
             validation,
             criterion,
             criterion_sign,
@@ -232,26 +245,33 @@ impl Problem {
             &train,
             validation.as_ref(),
         )?;
-        let weight_unit = check_rows(&train, loss, classes, "training")?;
+        check_rows(&train, loss, classes, "training")?;
+        let (weights, weight_unit) = check_factors(&train, weight_factors.as_deref())?;
+        let weights: Vec<f64> = weights.iter().map(|w| w / weight_unit).collect();
+        if scaling.intercept {
+            check_trained(&train.targets, &weights, loss, classes)?;
+        }
         let d = train.matrix.columns();
         penalty.validate(d * classes)?;
         if let Some(prior) = &prior {
             check_prior(prior, d * classes)?;
         }
 
-        let weights = normalized_weights(&train, weight_unit);
         let features = if scaling.intercept || scaling.standardize {
             design::measure(&train.matrix, &weights, scaling)
         } else {
             FeatureScale::identity(d)
         };
+        let on_training_rows = validation.is_none();
         let criterion_sample = match validation {
             Some(rows) => {
                 let unit = check_rows(&rows, criterion_loss, classes, "validation")?;
-                let design = Design::scaled(&rows.matrix, &features, scaling.intercept);
+                let weights = rows
+                    .weights
+                    .unwrap_or_else(|| vec![1.0; rows.matrix.rows()]);
                 Sample {
-                    design,
-                    weights: normalized_weights(&rows, unit),
+                    design: Design::scaled(&rows.matrix, &features, scaling.intercept),
+                    weights: weights.iter().map(|w| w / unit).collect(),
                     targets: rows.targets,
                 }
             }
@@ -284,11 +304,13 @@ impl Problem {
                 loss: criterion_loss,
                 sign: criterion_sign,
                 sample: criterion_sample,
+                on_training_rows,
             },
             prior,
             perturbed_rows,
             features,
             weight_unit,
+            weight_factors,
         })
     }
 
@@ -361,13 +383,6 @@ impl Problem {
         let intercepts = w[self.penalized()..].iter().enumerate();
         let intercepts = intercepts.map(|(class, w)| w - shift(class)).collect();
         (coefficients, intercepts)
-    }
-}
-
-fn normalized_weights(rows: &Rows, unit: f64) -> Vec<f64> {
-    match &rows.weights {
-        None => vec![1.0; rows.matrix.rows()],
-        Some(weights) => weights.iter().map(|w| w / unit).collect(),
     }
 }
 

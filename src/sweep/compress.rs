@@ -458,11 +458,13 @@ fn problem(study: &Study, training: &Part, held_out: &Part) -> FoldProblem {
             loss: s.criterion.unwrap_or(s.loss),
             sign: s.criterion_sign,
             sample: criterion,
+            on_training_rows: false,
         },
         prior: s.prior.clone(),
         perturbed_rows: Vec::new(),
         features,
         weight_unit: total / training.rows as f64,
+        weight_factors: None,
     };
     FoldProblem::centred(problem, intercept.then_some(means), constant)
 }

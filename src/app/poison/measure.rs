@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::ascent::row_loss;
 use super::{Subject, perturbed};
 use crate::control::Control;
 use crate::data::{Dense, Design, Matrix};
@@ -121,7 +120,7 @@ impl<'a> Judge<'a> {
         let y = &rows.targets[self.subject.point.target];
         let n = y.len() as f64;
         let each = || z.chunks_exact(c).zip(y);
-        let total: f64 = each().map(|(z, &y)| row_loss(loss, z, y)).sum();
+        let total: f64 = each().map(|(z, &y)| loss.row_value(z, y)).sum();
         let right = |row: &(&[f64], &f64)| match loss {
             Loss::Multinomial => largest(row.0) == *row.1 as usize,
             _ => row.0[0] * row.1 > 0.0,

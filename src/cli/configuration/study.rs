@@ -199,7 +199,7 @@ impl<'a> Study<'a> {
     ) -> Result<Specification> {
         let mut specification = self.without_class_weights(train, validation)?;
         if let Some(wanted) = &self.data.class_weights {
-            specification.train.weights = Some(classes::weighted(train, &self.classes, wanted)?);
+            specification.weight_factors = Some(classes::factors(train, &self.classes, wanted)?);
         }
         Ok(specification)
     }
@@ -226,15 +226,11 @@ impl<'a> Study<'a> {
             None => None,
             Some(ClassWeights::Balanced) => {
                 // Refuses what has no classes; the weights are those of each fold's rows.
-                classes::weighted(all, &self.classes, &ClassWeights::Balanced)?;
+                classes::factors(all, &self.classes, &ClassWeights::Balanced)?;
                 Some(ClassWeighting::Balanced)
             }
             Some(given) => {
-                let unweighted = Dataset {
-                    weights: None,
-                    ..all.clone()
-                };
-                let factors = classes::weighted(&unweighted, &self.classes, given)?;
+                let factors = classes::factors(all, &self.classes, given)?;
                 Some(ClassWeighting::Given(factors))
             }
         };
@@ -253,6 +249,7 @@ impl<'a> Study<'a> {
             penalty: self.penalty(coordinates)?,
             classes: self.predictors,
             train: self.rows(train)?,
+            weight_factors: None,
             validation: validation.map(|data| self.rows(data)).transpose()?,
             criterion: self.arguments.criterion.map(|name| name.loss(delta)),
             criterion_sign: self.arguments.criterion_sign,
