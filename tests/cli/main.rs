@@ -1,5 +1,6 @@
 //! The command line from outside: the contract of its JSON, usage errors, models, interruptions.
 
+mod certificates;
 mod contract;
 mod data;
 mod experiments;
@@ -7,3 +8,4 @@ mod models;
 mod output;
 mod support;
 mod usage;
+mod weights;
