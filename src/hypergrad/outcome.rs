@@ -85,4 +85,19 @@ pub enum WarningKind {
     NotCertified,
     /// A column without variance was given the coefficient zero.
     ConstantColumn,
+    /// The training target does not vary, so that nothing is learned.
+    ConstantTarget,
+}
+
+impl WarningKind {
+    /// The name that JSON and stores use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SingularHessian => "singular-hessian",
+            Self::NotCertified => "not-certified",
+            Self::ConstantColumn => "constant-column",
+            Self::ConstantTarget => "constant-target",
+        }
+    }
 }

@@ -123,7 +123,7 @@ pub(super) fn outcome(
         contraction: None,
         adjoint_error_estimate: None,
         warnings: warnings(
-            evidence.problem,
+            (evidence.problem, evidence.point.target),
             (d.singular, certified, margin),
             step.contraction,
             settings,
@@ -135,7 +135,7 @@ pub(super) fn outcome(
 
 /// What the user should know about a point.
 fn warnings(
-    problem: &Problem,
+    (problem, target): (&Problem, usize),
     (singular, certified, margin): (bool, bool, f64),
     contraction: f64,
     settings: &Settings,
@@ -168,6 +168,14 @@ fn warnings(
         warnings.push(Warning {
             kind: WarningKind::NotCertified,
             message,
+        });
+    }
+    if problem.constant_targets[target].is_some() {
+        warnings.push(Warning {
+            kind: WarningKind::ConstantTarget,
+            message: "the target does not vary over the training rows, so that nothing is learned from them; \
+                      choose another target, or other rows"
+                .into(),
         });
     }
     if problem.train.design.intercept {

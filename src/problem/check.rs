@@ -90,8 +90,45 @@ pub(super) fn check_specification(
             ));
         }
         check_symmetric(&train.matrix)?;
+    } else {
+        check_sizes(train, loss, scaling)?;
     }
     Ok(scaling)
+}
+
+/// Refuses what has no square: below it a column, or a target, is as good as zero to the arithmetic.
+fn check_sizes(train: &Rows, loss: Loss, scaling: Scaling) -> Result<()> {
+    let vanishes = |size: f64| size > 0.0 && size * size < f64::MIN_POSITIVE;
+    let refuse = |what: String, size: f64, remedy: &str| {
+        Err(Error::value(
+            what,
+            format!("its largest value is {size:e}, whose square is less than any number"),
+            remedy,
+        ))
+    };
+    if !scaling.standardize {
+        let mut sizes = vec![0.0f64; train.matrix.columns()];
+        train
+            .matrix
+            .for_each_entry(|_, j, x| sizes[j] = sizes[j].max(x.abs()));
+        if let Some(j) = sizes.iter().position(|&size| vanishes(size)) {
+            return refuse(
+                format!("feature {}", j + 1),
+                sizes[j],
+                "let features be standardised, or give it in another unit",
+            );
+        }
+    }
+    if !loss.is_classification() {
+        for (number, target) in train.targets.iter().enumerate() {
+            let size = target.iter().fold(0.0f64, |size, y| size.max(y.abs()));
+            if vanishes(size) {
+                let what = format!("target {}", number + 1);
+                return refuse(what, size, "give it in another unit");
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn check_symmetric(q: &Matrix) -> Result<()> {

@@ -496,6 +496,13 @@ fn problem(study: &Study, origin: &[f64], (training, held_out): (&Part, &Part)) 
     } else {
         0
     };
+    let never_varies = |y: &Vec<f64>| intercept && y.iter().all(|y| *y == 0.0);
+    let constant_targets = train
+        .targets
+        .iter()
+        .zip(&means)
+        .map(|(y, &mean)| never_varies(y).then_some(mean))
+        .collect();
     let problem = Problem {
         loss: s.loss,
         penalty: s.penalty.clone(),
@@ -510,6 +517,7 @@ fn problem(study: &Study, origin: &[f64], (training, held_out): (&Part, &Part)) 
         prior: s.prior.clone(),
         perturbed_rows: Vec::new(),
         features,
+        constant_targets,
         weight_unit: total / training.rows as f64,
         weight_factors: None,
     };

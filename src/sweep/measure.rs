@@ -213,14 +213,10 @@ fn cell(study: &Study, problem: &FoldProblem, outcome: &Outcome, mut numbers: Nu
     let mut warnings: Vec<&str> = outcome
         .warnings
         .iter()
-        .map(|warning| match warning.kind {
-            WarningKind::SingularHessian => "singular-hessian",
-            WarningKind::NotCertified => "not-certified",
-            WarningKind::ConstantColumn => "constant-column",
-        })
+        .map(|warning| warning.kind.name())
         .collect();
     if problem.constant_columns > 0 {
-        warnings.push("constant-column");
+        warnings.push(WarningKind::ConstantColumn.name());
     }
     warnings.dedup();
     let solution = if study.keep_solutions {

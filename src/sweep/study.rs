@@ -85,7 +85,7 @@ impl FoldProblem {
     /// Coefficients (d·c, in C order) and intercepts (c, or none) in the data's units.
     #[must_use]
     pub fn in_data_units(&self, solution: &[f64], target: usize) -> (Vec<f64>, Vec<f64>) {
-        let (coefficients, mut intercepts) = self.problem.in_data_units(solution);
+        let (coefficients, mut intercepts) = self.problem.in_data_units(solution, target);
         if let Some(means) = &self.means {
             let centre = &self.problem.features.center;
             let shift = sum_of(centre.len(), |j| centre[j] * coefficients[j]);

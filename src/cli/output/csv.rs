@@ -48,7 +48,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
     add("linear_steps", &|o| o.linear_steps.to_string());
     add("status", &|o| o.status.name().to_string());
     add("warnings", &|o| {
-        let kinds = o.warnings.iter().map(|w| super::json::warning_name(w.kind));
+        let kinds = o.warnings.iter().map(|w| w.kind.name());
         kinds.collect::<Vec<_>>().join(" ")
     });
     if report.coefficients {
@@ -160,7 +160,10 @@ fn coefficient_columns(report: &Report<'_>, columns: &mut Vec<Column>) {
         .outcomes
         .iter()
         .map(|outcome| {
-            let (mut all, intercepts) = report.prepared.problem.in_data_units(&outcome.solution);
+            let (mut all, intercepts) = report
+                .prepared
+                .problem
+                .in_data_units(&outcome.solution, outcome.point.target);
             all.extend(intercepts);
             all
         })

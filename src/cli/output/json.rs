@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::Report;
-use crate::hypergrad::{Hypergradient, Outcome, WarningKind};
+use crate::hypergrad::{Hypergradient, Outcome};
 use crate::kinds::{Method, Solver, Wrt};
 use crate::loss::Loss;
 
@@ -119,15 +119,6 @@ struct WarningRecord<'a> {
     message: &'a str,
 }
 
-/// The name of a kind of warning.
-pub(super) fn warning_name(kind: WarningKind) -> &'static str {
-    match kind {
-        WarningKind::SingularHessian => "singular-hessian",
-        WarningKind::NotCertified => "not-certified",
-        WarningKind::ConstantColumn => "constant-column",
-    }
-}
-
 /// The report as JSON, with a line break at its end.
 pub(super) fn render(report: &Report<'_>) -> String {
     let record = ReportRecord {
@@ -196,7 +187,10 @@ fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
 
 fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
     let (coefficients, intercept) = if report.coefficients {
-        let (coefficients, intercepts) = report.prepared.problem.in_data_units(&outcome.solution);
+        let (coefficients, intercepts) = report
+            .prepared
+            .problem
+            .in_data_units(&outcome.solution, outcome.point.target);
         let intercept = match (intercepts.as_slice(), report.study.predictors) {
             (&[], _) => None,
             (&[intercept], 1) => Some(ScalarOrVector::Scalar(intercept)),
@@ -232,7 +226,7 @@ fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
             .warnings
             .iter()
             .map(|warning| WarningRecord {
-                kind: warning_name(warning.kind),
+                kind: warning.kind.name(),
                 message: &warning.message,
             })
             .collect(),

@@ -160,7 +160,10 @@ fn hypergradient(gradient: &Hypergradient) -> String {
 }
 
 fn coefficients(report: &Report<'_>, outcome: &Outcome) -> String {
-    let (coefficients, intercepts) = report.prepared.problem.in_data_units(&outcome.solution);
+    let (coefficients, intercepts) = report
+        .prepared
+        .problem
+        .in_data_units(&outcome.solution, outcome.point.target);
     let target = outcome.point.target;
     let mut table = plain(&["feature", "coefficient"]);
     let mut zeros = 0;
