@@ -6,6 +6,8 @@ mod data;
 mod experiments;
 mod models;
 mod output;
+mod splits;
+mod strengths;
 mod support;
 mod usage;
 mod weights;
