@@ -3,7 +3,9 @@
 mod common;
 
 use proxdiff::app::digits::Digits;
-use proxdiff::app::poison::{Choice, Norm, Settings, Subject, adjoint, measure, perturbed};
+use proxdiff::app::poison::{
+    Choice, Measured, Norm, Settings, Subject, adjoint, measure, perturbed,
+};
 use proxdiff::data::{Dense, Matrix, embedded, numbers};
 use proxdiff::hypergrad::minibatch::{At, row_derivatives};
 use proxdiff::hypergrad::{Settings as Solve, evaluate};
@@ -164,11 +166,15 @@ fn an_attack_does_more_than_chance_within_its_budget() {
             let found = measure(&subject, &settings, &Control::new()).unwrap();
             let at = &found.budgets[0];
             let clean = found.clean.validation.loss;
-            let chance = at
-                .random
-                .iter()
-                .map(|m| m.validation.loss)
-                .fold(0.0, f64::max);
+            let worst = |all: &[Measured]| {
+                let losses = all.iter().map(|m| m.validation.loss);
+                losses.fold(f64::NEG_INFINITY, f64::max)
+            };
+            // As many of each, and the worst of each.
+            assert_eq!(at.random.len(), at.attacks.len());
+            let chance = at.worst_random.validation.loss;
+            assert_eq!(chance, worst(&at.random));
+            assert_eq!(at.poisoned.validation.loss, worst(&at.attacks));
             let poisoned = at.poisoned.validation.loss;
             assert!(
                 poisoned - clean > 2.0 * (chance - clean) && poisoned > clean,

@@ -144,7 +144,7 @@ pub fn curve(
         .map(|((sums, &step), w)| CurvePoint {
             step,
             w: w.to_vec(),
-            hypergradient: sums.finish(problem),
+            hypergradient: sums.finish(problem, point.target, w),
         })
         .collect())
 }
@@ -327,8 +327,12 @@ fn sampled_in<R: Twinned>(
     stage.set_solution(w);
     stage.linearize()?;
     let (_, sums) = stage.solve_sampled(settings, Some(seeds), checkpoints, control)?;
-    Ok(sums
-        .into_iter()
-        .map(|sums| sums.into_iter().map(|sums| sums.finish(problem)).collect())
-        .collect())
+    let finish = |sums: Vec<RawSums>| {
+        let of_points = sums.into_iter().zip(points);
+        of_points
+            .zip(w.chunks_exact(problem.coordinates()))
+            .map(|((sums, point), w)| sums.finish(problem, point.target, w))
+            .collect()
+    };
+    Ok(sums.into_iter().map(finish).collect())
 }

@@ -1,4 +1,4 @@
-//! Honest diagnostics of one point, in f64: objective, duality gap, kink margin, support.
+//! Honest diagnostics of one point, in f64: objective, duality gap, support.
 
 use crate::loss::{Loss, softmax};
 use crate::penalty::Penalty;
@@ -53,7 +53,7 @@ impl DualityGap {
 }
 
 impl Evidence<'_> {
-    fn prior(&self, j: usize) -> f64 {
+    pub(super) fn prior(&self, j: usize) -> f64 {
         self.problem.prior.as_ref().map_or(0.0, |prior| prior[j])
     }
 
@@ -87,45 +87,6 @@ impl Evidence<'_> {
             }
             _ => w.iter().filter(|w| **w != 0.0).count(),
         }
-    }
-
-    /// Distance of u to the nearest kink of the prox, and of w to the nearest kink of the loss's
-    /// gradient (Huber, hinge), over γ; infinite where there is none.
-    #[must_use]
-    pub fn kink_margin(&self) -> f64 {
-        let strengths = self.problem.effective_strengths(self.point.l1);
-        let penalized = &self.u[..self.problem.penalized()];
-        // An unpenalised coordinate has no kink.
-        let threshold = |l1: f64| if l1 == 0.0 { f64::NAN } else { self.gamma * l1 };
-        let prox = match &self.problem.penalty {
-            Penalty::Group { groups, .. } => (0..groups.len())
-                .map(|g| (norm(groups.members(g), self.u) - threshold(strengths[g])).abs())
-                .fold(f64::INFINITY, f64::min),
-            Penalty::Box { lower, upper } => smallest_of(penalized.len(), |j| {
-                let u = penalized[j];
-                (u - lower).abs().min((u - upper).abs())
-            }),
-            Penalty::NonNegative => smallest_of(penalized.len(), |j| {
-                (penalized[j] - self.gamma * strengths[j]).abs()
-            }),
-            _ => smallest_of(penalized.len(), |j| {
-                (penalized[j].abs() - threshold(strengths[j])).abs()
-            }),
-        };
-        prox.min(self.loss_kink()) / self.gamma
-    }
-
-    fn loss_kink(&self) -> f64 {
-        if !matches!(self.problem.loss, Loss::Huber { .. } | Loss::SquaredHinge) {
-            return f64::INFINITY;
-        }
-        let sample = &self.problem.train;
-        let squares = sample.design.row_squares();
-        let y = &sample.targets[self.point.target];
-        (0..sample.rows())
-            .filter(|&i| squares[i] > 0.0 && sample.weights[i] > 0.0)
-            .map(|i| self.problem.loss.kink_distance(self.z[i], y[i]) / squares[i].sqrt())
-            .fold(f64::INFINITY, f64::min)
     }
 
     /// The duality gap, where a dual feasible point is at hand and the gap is finite.
@@ -390,7 +351,7 @@ impl Evidence<'_> {
 }
 
 /// ‖x_g‖.
-fn norm(members: &[u32], x: &[f64]) -> f64 {
+pub(super) fn norm(members: &[u32], x: &[f64]) -> f64 {
     members
         .iter()
         .map(|&j| x[j as usize].powi(2))

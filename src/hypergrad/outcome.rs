@@ -29,14 +29,18 @@ pub struct Outcome {
     pub duality_gap: Option<f64>,
     /// ‖(I − ∂₁Φᵀ)v − ∂₁E‖/‖∂₁E‖, recomputed; `None` without an adjoint.
     pub linear_residual: Option<f64>,
-    /// Distance of u = T(w) to the nearest kink, over γ; `None` where there is none.
+    /// Distance of u = T(w), or of w, to the nearest kink, over γ; `None` where there is none.
     pub kink_margin: Option<f64>,
-    /// True when the support is certified: kink_margin > residual·q/(1 − q).
+    /// True when the derivative is surely that of the solution's piece: the kinks of the prox are
+    /// farther than residual·q/(1 − q), those of rows and of l1 at zero farther than
+    /// residual/(1 − q), and all farther than rounding.
     pub certified: bool,
-    /// The contraction on the support q_S, on request.
+    /// The contraction on the support q_S, on request: by power iterations, which approach it from
+    /// below.
     pub contraction: Option<f64>,
-    /// Bound on ‖v − v*‖ from `linear_residual` and `contraction`, on request.
-    pub adjoint_error_bound: Option<f64>,
+    /// Estimate of ‖v − v*‖ from `linear_residual` and `contraction`, on request. It is a bound
+    /// as far as `contraction` is not too small.
+    pub adjoint_error_estimate: Option<f64>,
     /// What the user should know; the status stays the solver's.
     pub warnings: Vec<Warning>,
     /// Scaled coefficients, intercepts last: p entries. The warm start of a later call.
@@ -84,6 +88,8 @@ pub enum WarningKind {
     ConstantColumn,
     /// The solver can go no further, and the duality gap says that it is not at the minimum.
     OpenGap,
+    /// The training target does not vary, so that nothing is learned.
+    ConstantTarget,
 }
 
 impl WarningKind {
@@ -95,6 +101,7 @@ impl WarningKind {
             Self::NotCertified => "not-certified",
             Self::ConstantColumn => "constant-column",
             Self::OpenGap => "open-gap",
+            Self::ConstantTarget => "constant-target",
         }
     }
 }

@@ -251,7 +251,9 @@ pub fn adjoint(problem: &Problem, at: At<'_>, control: &Control) -> Result<Vec<f
 
 /// ∂₁E: p scaled coordinates.
 fn criterion_gradient(problem: &Problem, w: &[f64], target: usize) -> Vec<f64> {
-    let Criterion { loss, sign, sample } = &problem.criterion;
+    let Criterion {
+        loss, sign, sample, ..
+    } = &problem.criterion;
     let c = problem.classes;
     let mut z = predictors(&sample.design, w, c);
     let y = &sample.targets[target];
@@ -270,17 +272,11 @@ fn criterion_gradient(problem: &Problem, w: &[f64], target: usize) -> Vec<f64> {
 
 /// E at w.
 fn criterion_value(criterion: &Criterion, w: &[f64], c: usize, target: usize) -> f64 {
-    let Criterion { loss, sign, sample } = criterion;
+    let Criterion {
+        loss, sign, sample, ..
+    } = criterion;
     let y = &sample.targets[target];
     let z = predictors(&sample.design, w, c);
-    let value = |(i, z): (usize, &[f64])| sample.weights[i] * row_loss(*loss, z, y[i]);
+    let value = |(i, z): (usize, &[f64])| sample.weights[i] * loss.row_value(z, y[i]);
     sign * z.chunks_exact(c).enumerate().map(value).sum::<f64>() / y.len() as f64
-}
-
-/// ℓ of one row.
-pub(super) fn row_loss(loss: Loss, z: &[f64], y: f64) -> f64 {
-    match loss {
-        Loss::Multinomial => softmax::cross_entropy(z, y as usize),
-        loss => loss.value(z[0], y),
-    }
 }

@@ -159,8 +159,8 @@ fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]) -> Model 
     let finite = |value: f64| value.is_finite().then_some(value);
     let (mut coefficients, mut targets) = (Vec::new(), Vec::new());
     for outcome in outcomes {
-        let (values, intercept) = prepared.problem.in_data_units(&outcome.solution);
         let at = outcome.point.target;
+        let (values, intercept) = prepared.problem.in_data_units(&outcome.solution, at);
         let classes = study.classes.get(at).and_then(Option::as_ref);
         coefficients.push(values);
         targets.push(TargetModel {

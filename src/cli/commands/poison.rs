@@ -29,7 +29,7 @@ Examples:
     --l1 2.5 --l2 1600 --no-standardize --budget 16 --range 0:255 --share 0.3 --image-width 28
 
 What is it for: measuring how robust a model of your own is. A share of its training rows is moved \
-within a budget, once at random and once along the hypergradient, so as to raise the loss on held-out \
+within a budget, at random and along the hypergradient, so as to raise the loss on held-out \
 rows; the model is trained anew on the result, and its error there and on test rows is reported. Do \
 not use it on data or models of others without their consent.
 
@@ -116,7 +116,8 @@ struct Attack {
           allow_hyphen_values = true)]
     steps: usize,
 
-    /// Attacks from different starts, and random perturbations to compare with.
+    /// Attacks from different starts, and random perturbations of the whole budget to compare with;
+    /// the worst of each counts.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = values::count,
           allow_hyphen_values = true)]
     restarts: usize,
@@ -184,19 +185,19 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let (Choice::Named(rows), Some(training)) = (&mut settings.choice, &training_rows) {
         *rows = positions(rows, training)?;
     }
-    let l1_max = || -> Result<f64, Failure> {
+    let l1_max = |l2: f64| -> Result<f64, Failure> {
         let problem = crate::problem::Problem::new(specification.clone())?;
-        Ok(problem.l1_max(0, 0.0))
-    };
-    let l1 = match &arguments.problem.l1 {
-        Some(axis) if axis.needs_l1_max() => single("--l1", &axis.values(l1_max()?))?,
-        Some(axis) => single("--l1", &axis.values(0.0))?,
-        None => 0.01 * l1_max()?,
+        Ok(problem.l1_max(0, l2))
     };
     let l2 = match &arguments.problem.l2 {
-        Some(axis) if axis.needs_l1_max() => single("--l2", &axis.values(l1_max()?))?,
+        Some(axis) if axis.needs_l1_max() => single("--l2", &axis.values(l1_max(0.0)?))?,
         Some(axis) => single("--l2", &axis.values(0.0))?,
         None => 0.01,
+    };
+    let l1 = match &arguments.problem.l1 {
+        Some(axis) if axis.needs_l1_max() => single("--l1", &axis.values(l1_max(l2)?))?,
+        Some(axis) => single("--l1", &axis.values(0.0))?,
+        None => 0.01 * l1_max(l2)?,
     };
     let point = crate::problem::Point { l1, l2, target: 0 };
     let subject = Subject {
@@ -380,6 +381,7 @@ impl Output<'_> {
             "budgets": m.budgets.iter().map(|at| json!({
                 "budget": at.budget,
                 "random": at.random,
+                "worst_random": at.worst_random,
                 "attacks": at.attacks,
                 "poisoned": at.poisoned,
                 "validation_loss_along_the_ascent": at.traces,
@@ -401,24 +403,23 @@ impl Output<'_> {
             "root mean square error"
         };
         let mut table = plain(&["budget", "rows", "validation loss", "validation", "test"]);
-        let mut row = |budget: &str, rows: &str, measured: &[Measured]| {
-            let mean = |f: &dyn Fn(&Measured) -> f64| {
-                measured.iter().map(f).sum::<f64>() / measured.len() as f64
-            };
-            let test = mean(&|m| m.test.map_or(f64::NAN, |test| test.headline()));
+        let mut row = |budget: &str, rows: &str, measured: &Measured| {
+            let test = measured.test.map_or(f64::NAN, |test| test.headline());
             table.add_row([
                 budget.to_string(),
                 rows.to_string(),
-                short(mean(&|m| m.validation.loss)),
-                short(mean(&|m| m.validation.headline())),
+                short(measured.validation.loss),
+                short(measured.validation.headline()),
                 short(test),
             ]);
         };
-        row("–", "clean", &[m.clean]);
+        row("–", "clean", &m.clean);
         for at in &m.budgets {
             let budget = short(at.budget);
-            row(&budget, "moved at random", &at.random);
-            row(&budget, "poisoned", &[at.poisoned]);
+            let random = format!("moved at random, worst of {}", at.random.len());
+            row(&budget, &random, &at.worst_random);
+            let poisoned = format!("poisoned, worst of {}", at.attacks.len());
+            row(&budget, &poisoned, &at.poisoned);
         }
         let title = format!(
             "{}: {} of {} training rows moved, {} norm; {what} on validation and test rows",
