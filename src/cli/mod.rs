@@ -14,6 +14,7 @@ mod place;
 mod progress;
 mod runtime;
 mod usage;
+mod whole;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -86,7 +87,9 @@ pub fn run() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return explain(&error, &words),
     };
-    if let Err(failure) = overwriting::check(&matches) {
+    // Where a sweep is planned, its configuration may have a word in it.
+    let is_planned = matches!(&cli.command, Command::Sweep(sweep) if sweep.is_planned());
+    if !is_planned && let Err(failure) = overwriting::check(&command(), &matches) {
         return failure.report();
     }
     let environment = env_logger::Env::default().default_filter_or("warn");

@@ -2,16 +2,20 @@
 //!
 //! The coefficients are in the data's units. Their array is d, or d × c for the multinomial loss;
 //! with several targets there is a leading axis for them. What a reader needs to use them is in
-//! `model.json`; its `schema` changes when an older program could misread a newer model.
+//! `model.json`; its `schema` changes when an older program could misread a newer model. A digest of
+//! the coefficients there ties the two files together.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use npyz::WriterBuilder;
+use npyz::Order;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3Default;
 
 use super::failure::Failure;
+use super::output::put_npy;
+use super::whole::{Whole, unfinished, write_whole};
 use crate::error::{Error, Place, Result};
 
 const HEAD: &str = "model.json";
@@ -40,6 +44,10 @@ pub struct Model {
     pub rows: usize,
     /// The names of the features, in the order of the coefficients.
     pub feature_names: Vec<String>,
+    /// XXH3 of the coefficients as little-endian f64 in C order, in 16 hexadecimal digits; models of
+    /// version 0.1.0 and before may lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coefficients_digest: Option<String>,
     /// What was fitted, target by target.
     pub targets: Vec<TargetModel>,
     /// Per target d·c coefficients in C order; kept in `coefficients.npy`.
@@ -84,21 +92,62 @@ impl Model {
         }
     }
 
-    /// Writes the model into `directory`, which is made if need be.
-    pub fn save(&self, directory: &Path) -> std::result::Result<(), Failure> {
-        let unwritable = |path: PathBuf| move |source| Failure::unwritable(&path, source);
-        std::fs::create_dir_all(directory).map_err(unwritable(directory.to_path_buf()))?;
-        let path = directory.join(COEFFICIENTS);
-        self.write_coefficients(&path)
-            .map_err(unwritable(path.clone()))?;
-        let path = directory.join(HEAD);
-        // infallible: a record with string keys
-        let mut text = serde_json::to_string_pretty(self).expect("a record of numbers and strings");
-        text.push('\n');
-        std::fs::write(&path, text).map_err(unwritable(path.clone()))
+    /// The two files of the model in a directory, or of the model whose `model.json` is named.
+    pub fn files(path: &Path) -> [PathBuf; 2] {
+        let directory = directory(path);
+        [directory.join(HEAD), directory.join(COEFFICIENTS)]
     }
 
-    fn write_coefficients(&self, path: &Path) -> std::io::Result<()> {
+    /// Whether a model has a file of this name.
+    pub fn has_file(name: &str) -> bool {
+        name == HEAD || name == COEFFICIENTS
+    }
+
+    /// Writes the model into `directory`, which is made if need be; a model that is there is replaced
+    /// by the whole new one, or stays.
+    ///
+    /// # Errors
+    /// [`Failure::Unwritable`] when the directory or a file cannot be written.
+    pub fn save(&self, directory: &Path) -> std::result::Result<(), Failure> {
+        let unwritable =
+            |path: PathBuf| move |source: io::Error| Failure::unwritable("--out", &path, &source);
+        std::fs::create_dir_all(directory).map_err(unwritable(directory.to_path_buf()))?;
+        let [head, coefficients] = Self::files(directory);
+        let model = Self {
+            coefficients_digest: Some(digest(self.coefficients.iter().flatten())),
+            ..self.clone()
+        };
+        // infallible: a record with string keys
+        let mut text =
+            serde_json::to_string_pretty(&model).expect("a record of numbers and strings");
+        text.push('\n');
+        let begin = || -> io::Result<Whole> {
+            let mut file = Whole::create(&coefficients)?;
+            put_npy(&mut file, &self.shape(), self.coefficients.iter().flatten())?;
+            file.sync()?;
+            Ok(file)
+        };
+        let numbers = begin().map_err(unwritable(coefficients.clone()))?;
+        // Whoever fits into the same directory, or reads there, waits. Where there are no locks, the
+        // digest tells.
+        let lock = File::open(directory);
+        let _ = lock.as_ref().map(File::lock);
+        // With its head the new model is there: its coefficients lie ready beside it, where a reader
+        // finds them if this process is ended before they have their name.
+        let old = std::fs::read(&head).ok();
+        write_whole(&head, text.as_bytes()).map_err(unwritable(head.clone()))?;
+        numbers.finish().map_err(|source| {
+            // The old model again; the failure that is told is that of the new one.
+            let _ = match old {
+                Some(old) => write_whole(&head, &old),
+                None => std::fs::remove_file(&head),
+            };
+            Failure::unwritable("--out", &coefficients, &source)
+        })
+    }
+
+    /// The extents of the array of coefficients.
+    fn shape(&self) -> Vec<u64> {
         let (d, c) = (self.feature_names.len() as u64, self.predictors() as u64);
         let mut shape = vec![d];
         if c > 1 {
@@ -107,25 +156,20 @@ impl Model {
         if self.targets.len() > 1 {
             shape.insert(0, self.targets.len() as u64);
         }
-        let mut file = BufWriter::new(File::create(path)?);
-        let mut writer = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(&shape)
-            .writer(&mut file)
-            .begin_nd()?;
-        writer.extend(self.coefficients.iter().flatten())?;
-        writer.finish()?;
-        file.flush()
+        shape
     }
 
     /// Reads a model from its directory, or from the path of its `model.json`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a file cannot be read, [`Error::Data`] when one is no part of a model or
+    /// the two are not of one, [`Error::Value`] when a newer program wrote the model.
     pub fn load(path: &Path) -> Result<Self> {
-        let directory = if path.file_name().is_some_and(|name| name == HEAD) {
-            path.parent().unwrap_or(Path::new("."))
-        } else {
-            path
-        };
-        let head = directory.join(HEAD);
+        let directory = directory(path);
+        let [head, coefficients] = Self::files(directory);
+        // Not while another process gives the two files their names.
+        let lock = File::open(directory);
+        let _ = lock.as_ref().map(File::lock_shared);
         let text = std::fs::read_to_string(&head).map_err(|source| Error::Io {
             path: head.clone(),
             source,
@@ -134,9 +178,8 @@ impl Model {
         check_schema(&text, &head)?;
         let mut model: Self =
             serde_json::from_str(&text).map_err(|error| damaged(&head, error.to_string()))?;
-        let coefficients = directory.join(COEFFICIENTS);
         let (targets, d) = (model.targets.len(), model.feature_names.len());
-        let values = read_coefficients(&coefficients)?;
+        let Array { shape, values } = model.array(&coefficients)?;
         if targets == 0 || d == 0 || values.is_empty() || values.len() % (targets * d) != 0 {
             return Err(damaged(
                 &coefficients,
@@ -148,6 +191,15 @@ impl Model {
         }
         let per_target = values.len() / targets;
         model.coefficients = values.chunks(per_target).map(<[f64]>::to_vec).collect();
+        if shape != model.shape() {
+            return Err(damaged(
+                &coefficients,
+                format!(
+                    "its shape is {shape:?}, where that of the model is {:?}",
+                    model.shape()
+                ),
+            ));
+        }
         let predictors = model.predictors();
         for target in &model.targets {
             let intercepts = if model.intercept { predictors } else { 0 };
@@ -179,6 +231,53 @@ impl Model {
         }
         Ok(model)
     }
+
+    /// The coefficients of which the model has the digest: those under their name, or those that
+    /// a process which was ended left beside it.
+    fn array(&self, path: &Path) -> Result<Array> {
+        let named = read_coefficients(path);
+        let Some(wanted) = &self.coefficients_digest else {
+            return named;
+        };
+        let is_own = |array: &Array| digest(&array.values) == *wanted;
+        match named {
+            Ok(array) if is_own(&array) => Ok(array),
+            named => {
+                let left = unfinished(path).into_iter();
+                let mut left = left.filter_map(|path| read_coefficients(&path).ok());
+                if let Some(array) = left.find(is_own) {
+                    return Ok(array);
+                }
+                named.and_then(|_| {
+                    Err(damaged(
+                        path,
+                        format!("it is not the file that {HEAD} was written with"),
+                    ))
+                })
+            }
+        }
+    }
+}
+
+/// The directory of a model, or of the model whose `model.json` is named.
+fn directory(path: &Path) -> &Path {
+    if path.file_name().is_some_and(|name| name == HEAD) {
+        match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    } else {
+        path
+    }
+}
+
+/// The digest of coefficients in C order.
+fn digest<'a>(values: impl IntoIterator<Item = &'a f64>) -> String {
+    let mut hash = Xxh3Default::new();
+    for value in values {
+        hash.update(&value.to_le_bytes());
+    }
+    format!("{:016x}", hash.digest())
 }
 
 fn check_schema(text: &str, path: &Path) -> Result<()> {
@@ -198,7 +297,13 @@ fn check_schema(text: &str, path: &Path) -> Result<()> {
     }
 }
 
-fn read_coefficients(path: &Path) -> Result<Vec<f64>> {
+/// An array of a file: its extents, and its values in C order.
+struct Array {
+    shape: Vec<u64>,
+    values: Vec<f64>,
+}
+
+fn read_coefficients(path: &Path) -> Result<Array> {
     let io = |source| Error::Io {
         path: path.to_path_buf(),
         source,
@@ -209,9 +314,10 @@ fn read_coefficients(path: &Path) -> Result<Vec<f64>> {
     let array = npyz::NpyFile::new(BufReader::new(file))
         .map_err(|error| damaged(path, error.to_string()))?;
     // A damaged header must not make the reader allocate more than the file can hold.
-    if array
-        .len()
-        .checked_mul(8)
+    let mut extents = array.shape().iter();
+    let count = extents.try_fold(1u64, |count, &extent| count.checked_mul(extent));
+    if count
+        .and_then(|count| count.checked_mul(8))
         .is_none_or(|bytes| bytes > available)
     {
         return Err(damaged(
@@ -219,13 +325,36 @@ fn read_coefficients(path: &Path) -> Result<Vec<f64>> {
             "the file is shorter than its header says".into(),
         ));
     }
-    let values: Vec<f64> = array
+    let (shape, order) = (array.shape().to_vec(), array.order());
+    let mut values: Vec<f64> = array
         .into_vec()
         .map_err(|error| damaged(path, error.to_string()))?;
+    if order == Order::Fortran {
+        values = in_c_order(&shape, &values);
+    }
     match values.iter().find(|value| !value.is_finite()) {
-        None => Ok(values),
+        None => Ok(Array { shape, values }),
         Some(value) => Err(damaged(path, format!("it holds {value}"))),
     }
+}
+
+/// Values whose first index runs fastest, as values whose last one does.
+fn in_c_order(shape: &[u64], values: &[f64]) -> Vec<f64> {
+    let mut strides = Vec::with_capacity(shape.len());
+    let mut stride = 1;
+    for &extent in shape {
+        strides.push(stride);
+        stride *= extent as usize;
+    }
+    let place = |mut at: usize| {
+        let mut place = 0;
+        for (&extent, stride) in shape.iter().zip(&strides).rev() {
+            place += at % extent as usize * stride;
+            at /= extent as usize;
+        }
+        place
+    };
+    (0..values.len()).map(|at| values[place(at)]).collect()
 }
 
 fn damaged(path: &Path, what: String) -> Error {
@@ -269,6 +398,7 @@ mod tests {
             standardize: true,
             rows: 5,
             feature_names: vec!["a".into(), "b".into(), "c".into()],
+            coefficients_digest: None,
             targets: (0..targets).map(target).collect(),
             coefficients: vec![(0..3 * classes).map(entry).collect(); targets],
         }
@@ -280,9 +410,117 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let model = model(targets, classes);
             model.save(directory.path()).unwrap();
+            let model = Model {
+                coefficients_digest: Some(digest(model.coefficients.iter().flatten())),
+                ..model
+            };
             assert_eq!(Model::load(directory.path()).unwrap(), model);
             assert_eq!(Model::load(&directory.path().join(HEAD)).unwrap(), model);
         }
+    }
+
+    /// Coefficients as NumPy writes an array in Fortran order, under the name that they belong to.
+    fn write_in_fortran_order(path: &Path, shape: &[u64], values: &[f64]) {
+        use npyz::WriterBuilder;
+        let mut bytes = Vec::new();
+        let options = npyz::WriteOptions::new().default_dtype().shape(shape);
+        let mut array = options
+            .order(Order::Fortran)
+            .writer(&mut bytes)
+            .begin_nd()
+            .unwrap();
+        array.extend(values).unwrap();
+        array.finish().unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn the_order_of_an_array_is_read_and_its_shape_is_checked() {
+        let directory = tempfile::tempdir().unwrap();
+        let [head, path] = Model::files(directory.path());
+        // Two targets, three features, two classes: the values count in C order.
+        let mut model = model(2, 2);
+        model.coefficients = vec![
+            (0..6).map(f64::from).collect(),
+            (6..12).map(f64::from).collect(),
+        ];
+        model.save(directory.path()).unwrap();
+        // As numpy.arange(12).reshape(2, 3, 2).flatten(order="F").
+        let turned = [0., 6., 2., 8., 4., 10., 1., 7., 3., 9., 5., 11.];
+        let text = std::fs::read_to_string(&head).unwrap();
+        let digest = text
+            .lines()
+            .find(|line| line.contains("coefficients_digest"));
+        for text in [text.clone(), text.replace(digest.unwrap(), "")] {
+            std::fs::write(&head, text).unwrap();
+            write_in_fortran_order(&path, &[2, 3, 2], &turned);
+            let found = Model::load(directory.path()).unwrap().coefficients;
+            assert_eq!(found, model.coefficients);
+            for shape in [&[2, 2, 3][..], &[3, 4], &[12], &[2, 6]] {
+                let mut bytes = Vec::new();
+                put_npy(&mut bytes, shape, model.coefficients.iter().flatten()).unwrap();
+                std::fs::write(&path, bytes).unwrap();
+                let message = Model::load(directory.path()).unwrap_err().to_string();
+                assert!(message.contains("its shape is"), "{message}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_head_goes_with_its_own_coefficients_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let [head, path] = Model::files(directory.path());
+        let (old, mut new) = (model(1, 1), model(1, 1));
+        new.coefficients[0][1] += 1e-12;
+        new.targets[0].intercept = vec![7.0];
+        old.save(directory.path()).unwrap();
+        let old_coefficients = std::fs::read(&path).unwrap();
+        new.save(directory.path()).unwrap();
+        let new_coefficients = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &old_coefficients).unwrap();
+        let message = Model::load(directory.path()).unwrap_err().to_string();
+        assert!(
+            message.contains("not the file that model.json was written with"),
+            "{message}"
+        );
+
+        // Where a process was ended between the names of the two files, the new ones lie beside it.
+        let left = directory.path().join(".coefficients.npy.99-0.unfinished");
+        std::fs::write(&left, &new_coefficients).unwrap();
+        let loaded = Model::load(directory.path()).unwrap();
+        assert_eq!(loaded.coefficients, new.coefficients);
+        assert_eq!(loaded.targets, new.targets);
+        new.save(directory.path()).unwrap();
+        assert!(!left.exists());
+
+        // What was saved before there were digests is read as it is.
+        let text = std::fs::read_to_string(&head).unwrap();
+        let digest = text
+            .lines()
+            .find(|line| line.contains("coefficients_digest"));
+        std::fs::write(&head, text.replace(digest.unwrap(), "")).unwrap();
+        Model::load(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn a_model_that_cannot_be_replaced_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let [head, path] = Model::files(directory.path());
+        let old = model(1, 1);
+        old.save(directory.path()).unwrap();
+        let text = std::fs::read_to_string(&head).unwrap();
+        // A folder in the place of the coefficients cannot be replaced by a file.
+        let kept = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir_all(path.join("full")).unwrap();
+        let mut new = old.clone();
+        new.targets[0].intercept = vec![7.0];
+        assert!(new.save(directory.path()).is_err());
+        assert_eq!(std::fs::read_to_string(&head).unwrap(), text);
+        std::fs::remove_dir_all(&path).unwrap();
+        std::fs::write(&path, kept).unwrap();
+        let loaded = Model::load(directory.path()).unwrap();
+        assert_eq!(loaded.targets, old.targets);
     }
 
     #[test]

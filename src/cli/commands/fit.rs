@@ -190,6 +190,8 @@ fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]) -> Model 
         standardize: scaling.standardize,
         rows: prepared.problem.train.rows(),
         feature_names: study.feature_names().to_vec(),
+        // That of the file, which does not exist yet.
+        coefficients_digest: None,
         targets,
         coefficients,
     }
