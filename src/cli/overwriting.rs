@@ -171,8 +171,6 @@ impl Output {
             move |source| Failure::unwritable(&self.flag, &path, &source)
         };
         match self.kind {
-            // What is wrong with a store is said in words of its own.
-            Kind::Store if self.path.exists() => Ok(()),
             Kind::File | Kind::Store => check_file(&self.path).map_err(unwritable(&self.path)),
             Kind::Folder(_) => {
                 check_folder(&self.path).map_err(unwritable(&self.path))?;
