@@ -288,10 +288,6 @@ fn a_place_that_cannot_be_written_is_told_before_anything_is_read() {
             "--report",
         ),
         (
-            format!("sweep {missing} --cv 2 --report {file}"),
-            "--report",
-        ),
-        (
             format!("sweep {missing} --cv 2 --write-config {nowhere}"),
             "--write-config",
         ),
@@ -317,6 +313,8 @@ fn a_place_that_cannot_be_written_is_told_before_anything_is_read() {
         );
         assert!(contents(&folder.path(".")) == before, "{command}");
     }
+    let line = fails(&["sweep", &missing, "--cv", "2", "--report", &file], 2);
+    assert!(line.contains("name a directory"), "{line}");
     #[cfg(target_os = "linux")]
     for flag in ["--out", "--report", "--store", "--write-config"] {
         let line = fails(&["sweep", &missing, "--cv", "2", flag, "/proc/x"], 1);

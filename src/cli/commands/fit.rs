@@ -70,12 +70,6 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if arguments.out.is_file() {
-        return Err(Failure::usage(format!(
-            "--out {}: there is a file of that name; name a directory for the model",
-            arguments.out.display()
-        )));
-    }
     let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let study = Study::read(&arguments.data, &arguments.problem, false)?;
