@@ -19,7 +19,8 @@ use crate::real::sum_of;
 mod check;
 
 use check::{
-    check_factors, check_labels, check_prior, check_rows, check_specification, check_trained,
+    check_factors, check_labels, check_prior, check_rows, check_sign, check_specification,
+    check_trained,
 };
 
 /// A point of hyperparameters: one problem of the batch.
@@ -115,6 +116,7 @@ impl Specification {
     pub fn check(&self) -> Result<()> {
         let (train, validation) = (&self.train, self.validation.as_ref());
         let criterion = self.criterion.unwrap_or(self.loss);
+        check_sign(self.criterion_sign)?;
         check_specification(
             self.loss,
             criterion,
@@ -240,6 +242,7 @@ impl Problem {
             perturbation,
         } = specification;
         let criterion_loss = criterion.unwrap_or(loss);
+        check_sign(criterion_sign)?;
         let scaling = check_specification(
             loss,
             criterion_loss,

@@ -4,6 +4,7 @@ mod certificates;
 mod contract;
 mod data;
 mod experiments;
+mod files;
 mod models;
 mod output;
 mod splits;

@@ -15,6 +15,7 @@ use crate::cli::configuration::{Study, read_test};
 use crate::cli::failure::Failure;
 use crate::cli::output::{plain, short, titled, write, write_npy};
 use crate::cli::runtime::Runtime;
+use crate::cli::whole::write_whole;
 use crate::data::{Matrix, readers};
 use crate::error::Error;
 use crate::kinds::{Method, Precision};
@@ -149,17 +150,42 @@ struct Attack {
     test_fraction: Option<f64>,
 }
 
+/// What the directory of --out receives.
+const JSON: &str = "poison.json";
+const SVG: &str = "poison.svg";
+const PNG: &str = "poison.png";
+const PICTURES: &str = "pictures.png";
+const PAGE: &str = "poison.html";
+const FEATURES: &str = "X.npy";
+const TARGETS: &str = "y.npy";
+const ROWS: &str = "rows.npy";
+const PERTURBATION: &str = "perturbation.npy";
+
 /// The share of test rows when no flag says otherwise.
 const TEST_SHARE: f64 = 0.2;
 /// Places shown of each ranking.
 const SHOWN: usize = 10;
 
+/// Whether the command may write a file of this name into the directory of --out.
+pub fn has_file(name: &str) -> bool {
+    [
+        JSON,
+        SVG,
+        PNG,
+        PICTURES,
+        PAGE,
+        FEATURES,
+        TARGETS,
+        ROWS,
+        PERTURBATION,
+    ]
+    .contains(&name)
+}
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     check_flags(arguments)?;
     let mut settings = settings(arguments)?;
-    std::fs::create_dir_all(&arguments.out)
-        .map_err(|source| Failure::unwritable(&arguments.out, source))?;
     let runtime = Runtime::new(&arguments.runtime, None)?;
     if arguments.runtime.asks_for_gpu() {
         return Err(Error::unsupported(
@@ -217,8 +243,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         measurement: &measurement,
         training_rows: training_rows.as_deref(),
     };
-    output.save(&arguments.out)?;
-    write(&output.tables(), None)
+    let saved = output.save(&arguments.out);
+    write(&output.tables(), None)?;
+    saved?;
+    let note = format!(
+        "Numbers, figures and perturbed data are in {}\n",
+        arguments.out.display()
+    );
+    write(&note, None)
 }
 
 fn check_flags(arguments: &Arguments) -> Result<(), Failure> {
@@ -324,12 +356,14 @@ impl Output<'_> {
     fn save(&self, directory: &Path) -> Result<(), Failure> {
         let put = |file: &str, bytes: &[u8]| {
             let path = directory.join(file);
-            std::fs::write(&path, bytes).map_err(|source| Failure::unwritable(&path, source))
+            write_whole(&path, bytes).map_err(|source| Failure::unwritable("--out", &path, &source))
         };
-        put("poison.json", self.json().to_string().as_bytes())?;
+        std::fs::create_dir_all(directory)
+            .map_err(|source| Failure::unwritable("--out", directory, &source))?;
+        put(JSON, self.json().to_string().as_bytes())?;
         let plot = figures::robustness(self.measurement);
-        put("poison.svg", plot.svg(Theme::Auto).as_bytes())?;
-        put("poison.png", &png::from_svg(&plot.svg(Theme::Light), 2.0)?)?;
+        put(SVG, plot.svg(Theme::Auto).as_bytes())?;
+        put(PNG, &png::from_svg(&plot.svg(Theme::Light), 2.0)?)?;
         let Matrix::Dense(x) = &self.subject.specification.train.matrix else {
             return Ok(());
         };
@@ -338,10 +372,10 @@ impl Output<'_> {
             None => None,
         };
         if let Some(grid) = &grid {
-            put("pictures.png", grid)?;
+            put(PICTURES, grid)?;
         }
         let page = figures::robustness_page(self.measurement, self.study.source(), grid);
-        put("poison.html", page.html().as_bytes())?;
+        put(PAGE, page.html().as_bytes())?;
         let Some(last) = self.measurement.budgets.last() else {
             return Ok(());
         };
@@ -352,11 +386,11 @@ impl Output<'_> {
         let array = |file: &str, shape: &[u64], values: &[f64]| {
             write_npy(&directory.join(file), shape, values)
         };
-        array("X.npy", &[n, d], &poisoned.values)?;
-        array("y.npy", &[n], &self.subject.specification.train.targets[0])?;
-        array("rows.npy", &[rows.len() as u64], &numbers)?;
+        array(FEATURES, &[n, d], &poisoned.values)?;
+        array(TARGETS, &[n], &self.subject.specification.train.targets[0])?;
+        array(ROWS, &[rows.len() as u64], &numbers)?;
         array(
-            "perturbation.npy",
+            PERTURBATION,
             &[rows.len() as u64, d],
             &last.perturbation.values,
         )
@@ -440,10 +474,6 @@ impl Output<'_> {
             let name = names.get(feature).cloned().unwrap_or_default();
             table.add_row([name, short(slope)]);
         }
-        text += &titled("Features that matter most", table, &[0]);
-        text + &format!(
-            "Numbers, figures and perturbed data are in {}\n",
-            self.arguments.out.display()
-        )
+        text + &titled("Features that matter most", table, &[0])
     }
 }

@@ -18,9 +18,11 @@ use crate::cli::configuration::{
     Defaults, Planned, Rows, Study, planned, points, settings, studies,
 };
 use crate::cli::failure::Failure;
-use crate::cli::output::{Report, Summary, by_criterion, write, write_report};
+use crate::cli::output::{Report, Summary, by_criterion, write_or_show, write_report};
+use crate::cli::overwriting;
 use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
+use crate::cli::whole::write_whole;
 use crate::kinds::Precision;
 use crate::store::{self, Store};
 use crate::sweep::run::{Folds, Monitor, Run};
@@ -83,7 +85,7 @@ impl Arguments {
     }
 
     /// True when any flag asks for more than one grid on one hold-out split.
-    fn is_planned(&self) -> bool {
+    pub fn is_planned(&self) -> bool {
         let (folds, store, space) = (&self.folds, &self.store, &self.space);
         folds.cv.is_some()
             || folds.stratified
@@ -155,6 +157,7 @@ fn check_output(arguments: &Arguments) -> Result<(), Failure> {
 fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
     let begin = std::time::Instant::now();
     let described = studies(arguments)?;
+    overwriting::check_sweep(&described.matches)?;
     // What concerns the whole run may stand in the file too.
     let common = described.studies.first().unwrap_or(arguments);
     let runtime = Runtime::new(&common.runtime, common.solver.time_budget)?;
@@ -171,7 +174,8 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         compressions,
     } = &planned;
     if let Some(path) = &arguments.store.write_config {
-        write(&plan.configuration, Some(path))?;
+        write_whole(path, plan.configuration.as_bytes())
+            .map_err(|source| Failure::unwritable("--write-config", path, &source))?;
     }
     Interruption {
         first: Some(
@@ -208,21 +212,24 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         Some(begin.elapsed().as_secs_f64()),
     )?
     .of_shard(&store, common.store.shard)?;
-    if let Some(folder) = &common.store.report {
-        write_report(&summary, &store, folder)?;
-    }
-    match common.output.format() {
-        Format::Json => write(&summary.json(), common.output.out.as_deref())?,
-        Format::Table => write(&summary.table(common.best), common.output.out.as_deref())?,
+    // What cannot be written must not keep the rest from being said.
+    let reported = match &common.store.report {
+        Some(folder) => write_report(&summary, &store, "--report", folder),
+        None => Ok(()),
+    };
+    let text = match common.output.format() {
+        Format::Json => summary.json(),
+        Format::Table => summary.table(common.best),
         Format::Csv => {
             let mut text = Vec::new();
             store::export(&store, store::Rows::Cells, store::Format::Csv, &mut text)?;
-            write(
-                &String::from_utf8_lossy(&text),
-                common.output.out.as_deref(),
-            )?;
+            String::from_utf8_lossy(&text).into_owned()
         }
-    }
+    };
+    write_or_show(&text, common.output.out.as_deref(), || {
+        summary.table(common.best)
+    })?;
+    reported?;
     conclude(common, &runtime, &summary)
 }
 
@@ -262,7 +269,7 @@ impl Reporter {
             Some(std::thread::spawn(move || {
                 std::thread::park_timeout(Self::INTERVAL);
                 while !done.load(Ordering::Relaxed) {
-                    if let Err(failure) = report_so_far(&store, &folder) {
+                    if let Err(failure) = report_so_far(&store, "--report", &folder) {
                         log::warn!("the report could not be written: {failure:?}");
                     }
                     std::thread::park_timeout(Self::INTERVAL);
@@ -287,11 +294,11 @@ impl Drop for Reporter {
 }
 
 /// The report of what a store holds now.
-pub fn report_so_far(store: &Path, folder: &Path) -> Result<(), Failure> {
+pub fn report_so_far(store: &Path, flag: &str, folder: &Path) -> Result<(), Failure> {
     let store = Store::read(store)?;
     let plan = store.plan()?;
     let summary = Summary::new(&plan, &store, ("", Precision::F64), None)?;
-    write_report(&summary, &store, folder)
+    write_report(&summary, &store, flag, folder)
 }
 
 /// What a sweep that was interrupted has kept, and how it goes on.

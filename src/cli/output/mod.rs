@@ -17,12 +17,13 @@ use super::arguments::{Format, OutputArguments};
 use super::configuration::{Prepared, Study};
 use super::failure::Failure;
 use super::runtime::Runtime;
+use super::whole::write_whole;
 use crate::hypergrad::{Outcome, Settings};
 
-pub use charts::write_report;
+pub use charts::{is_of_report, write_report};
 pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
-pub use npy::write_npy;
+pub use npy::{put_npy, write_npy};
 pub use numbers::{counted, rough, short, significant};
 pub use summary::{Summary, shard_record};
 pub use table::{plain, titled};
@@ -55,7 +56,7 @@ impl Report<'_> {
             Format::Json => json::render(self),
             Format::Csv => csv::render(self),
         };
-        write(&text, output.out.as_deref())
+        write_or_show(&text, output.out.as_deref(), || table::render(self))
     }
 
     /// The target's name where there are several.
@@ -75,12 +76,26 @@ pub fn by_criterion(outcomes: &[Outcome]) -> Vec<usize> {
     order
 }
 
-/// Writes text to a file, or to standard output.
+/// Writes text to the file of --out, or to standard output; where the file cannot be written after
+/// all, prints `instead`, so that what was computed is not lost.
+pub fn write_or_show(
+    text: &str,
+    file: Option<&Path>,
+    instead: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    write(text, file).inspect_err(|failure| {
+        if matches!(failure, Failure::Unwritable(_)) {
+            // The file's failure is the one to tell.
+            let _ = write(&instead(), None);
+        }
+    })
+}
+
+/// Writes text to the file of --out, or to standard output.
 pub fn write(text: &str, file: Option<&Path>) -> Result<(), Failure> {
     match file {
-        Some(path) => {
-            std::fs::write(path, text).map_err(|source| Failure::unwritable(path, source))
-        }
+        Some(path) => write_whole(path, text.as_bytes())
+            .map_err(|source| Failure::unwritable("--out", path, &source)),
         None => {
             let mut out = BufWriter::new(std::io::stdout().lock());
             out.write_all(text.as_bytes())
