@@ -22,10 +22,10 @@ use crate::real::sum_of;
 
 use super::diagnose::Evidence;
 use super::evaluate::{Differentiated, WarmStart};
-use super::kinks::{Kinks, Sizes};
+use super::kinks::Sizes;
 use super::outcome::Outcome;
 use super::prepared::Prepared;
-use super::report::outcome;
+use super::report::{Measured, outcome};
 use super::settings::Settings;
 use super::sums::RawSums;
 
@@ -138,16 +138,15 @@ impl At<'_> {
             status: self.arrival.status(),
             steps: self.arrival.steps(),
         };
-        let measured = (value, forward.residual);
-        let in_strengths = self.settings.differentiates(Wrt::L1);
-        let kinks = Kinks::of(&evidence, self.sizes, f64::EPSILON, in_strengths);
-        outcome(
-            (&evidence, &kinks, &self.step),
-            progress,
-            &differentiated,
-            measured,
-            self.settings,
-        )
+        let measured = Measured {
+            evidence,
+            sizes: self.sizes,
+            epsilon: f64::EPSILON,
+            step: self.step,
+            criterion: value,
+            residual: forward.residual,
+        };
+        outcome(&measured, progress, &differentiated, self.settings)
     }
 
     /// c, zero without a prior.

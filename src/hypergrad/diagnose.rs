@@ -1,7 +1,8 @@
 //! Honest diagnostics of one point, in f64: objective, duality gap, support.
 
+use super::kinks::Sizes;
 use crate::loss::{Loss, softmax};
-use crate::penalty::Penalty;
+use crate::penalty::{self, Penalty};
 use crate::problem::{Point, Problem};
 use crate::real::{largest_of, smallest_of, sum_of};
 
@@ -121,6 +122,76 @@ impl Evidence<'_> {
         };
         let gap = objective + conjugate + self.penalty_conjugate(&correlation)?;
         DualityGap::new(gap, objective, self.objective_at_zero())
+    }
+
+    /// The largest move of a coefficient that a step of coordinate descent would make from w, relative
+    /// to the largest coefficient, both in units of the predictors; infinite beside w = 0.
+    ///
+    /// It bounds from below how far w is from the minimum: arithmetic that hides such a step does
+    /// not know the coefficients better.
+    pub(super) fn largest_move(&self, sizes: &Sizes) -> f64 {
+        let (c, penalized) = (self.problem.classes, self.problem.penalized());
+        let strengths = self.problem.effective_strengths(self.point.l1);
+        let bound = self.problem.loss.curvature_bound();
+        let size = |j: usize| sizes.columns[j / c];
+        let curvature = |j: usize| {
+            let ridge = if j < penalized { self.point.l2 } else { 0.0 };
+            match self.problem.loss {
+                Loss::Quadratic => size(j) + ridge,
+                _ => bound * size(j).powi(2) + ridge,
+            }
+        };
+        let pull = |j: usize| {
+            let ridge = if j < penalized {
+                self.point.l2 * (self.w[j] - self.prior(j))
+            } else {
+                0.0
+            };
+            self.gradient[j] + ridge
+        };
+        let (mut moved, mut largest) = (0.0f64, 1e-6 * self.objective_at_zero().abs().sqrt());
+        let mut visit = |j: usize, after: f64| {
+            moved = moved.max((after - self.w[j]).abs() * size(j));
+            largest = largest.max(self.w[j].abs() * size(j));
+        };
+        let mut is_done = vec![false; self.w.len()];
+        if let Penalty::Group { groups, .. } = &self.problem.penalty {
+            for (g, &strength) in strengths.iter().enumerate() {
+                let members = groups.members(g);
+                let a: f64 = members.iter().map(|&j| curvature(j as usize)).sum();
+                let u: Vec<f64> = members
+                    .iter()
+                    .map(|&j| a * self.w[j as usize] - pull(j as usize))
+                    .collect();
+                let length = u.iter().map(|u| u * u).sum::<f64>().sqrt();
+                let share = if length > strength {
+                    (1.0 - strength / length) / a
+                } else {
+                    0.0
+                };
+                for (&j, u) in members.iter().zip(&u) {
+                    is_done[j as usize] = true;
+                    if a > 0.0 {
+                        visit(j as usize, share * u);
+                    }
+                }
+            }
+        }
+        for j in 0..self.w.len() {
+            let a = curvature(j);
+            if is_done[j] || a == 0.0 {
+                continue;
+            }
+            let u = a * self.w[j] - pull(j);
+            let after = match &self.problem.penalty {
+                _ if j >= penalized => u / a,
+                Penalty::Box { lower, upper } => penalty::clip(u / a, *lower, *upper),
+                Penalty::NonNegative => penalty::positive_threshold(u, strengths[j]) / a,
+                _ => penalty::soft_threshold(u, strengths[j]) / a,
+            };
+            visit(j, after);
+        }
+        moved / largest
     }
 
     /// The training objective at w = 0; with an intercept, of squared and Huber loss, at the mean

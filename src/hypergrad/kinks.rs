@@ -25,7 +25,7 @@ const ROUNDINGS: f64 = 8.0;
 pub(super) struct Sizes {
     /// √(Σ s x̂²/n) of every column as it is multiplied, uncentred where it is sparse; of the
     /// quadratic form ‖Q_j‖.
-    columns: Vec<f64>,
+    pub(super) columns: Vec<f64>,
     /// ‖x̂_i‖ of every row.
     rows: Vec<f64>,
     /// √(Σ s y²/n) of every target.

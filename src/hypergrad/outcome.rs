@@ -88,6 +88,8 @@ pub enum WarningKind {
     ConstantColumn,
     /// The solver can go no further, and the duality gap says that it is not at the minimum.
     OpenGap,
+    /// The solver can go no further, and its arithmetic leaves the coefficients uncertain.
+    Imprecise,
     /// The training target does not vary, so that nothing is learned.
     ConstantTarget,
 }
@@ -101,6 +103,7 @@ impl WarningKind {
             Self::NotCertified => "not-certified",
             Self::ConstantColumn => "constant-column",
             Self::OpenGap => "open-gap",
+            Self::Imprecise => "imprecise",
             Self::ConstantTarget => "constant-target",
         }
     }

@@ -66,16 +66,16 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
             gamma: step.gamma,
             loss: losses[at],
         };
-        let kinks = Kinks::of(&evidence, sizes, epsilon, settings.differentiates(Wrt::L1));
-        let measured = (criteria[at], residuals[at]);
+        let measured = Measured {
+            evidence,
+            sizes,
+            epsilon,
+            step,
+            criterion: criteria[at],
+            residual: residuals[at],
+        };
         let d = &differentiated[at];
-        let mut outcome = outcome(
-            (&evidence, &kinks, &step),
-            solved[at].progress,
-            d,
-            measured,
-            settings,
-        );
+        let mut outcome = outcome(&measured, solved[at].progress, d, settings);
         outcome.contraction = contractions.as_ref().map(|contractions| contractions[at]);
         outcome.adjoint_error_estimate = outcome
             .contraction
@@ -86,15 +86,68 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
     Ok(outcomes.collect())
 }
 
-/// The outcome of a point from the evidence; `measured` are its criterion and its residual
-/// ‖Φ(w) − w‖/γ.
+/// What an outcome is made from.
+pub(super) struct Measured<'a> {
+    pub(super) evidence: Evidence<'a>,
+    pub(super) sizes: &'a Sizes,
+    /// The rounding of the arithmetic that solved and differentiated.
+    pub(super) epsilon: f64,
+    pub(super) step: Step,
+    /// E(w).
+    pub(super) criterion: f64,
+    /// ‖Φ(w) − w‖/γ.
+    pub(super) residual: f64,
+}
+
+impl Measured<'_> {
+    /// What contradicts convergence to rounding.
+    fn contradiction(&self, gap: Option<DualityGap>) -> Option<Warning> {
+        let remedy = remedy_of_rounding(self.evidence.problem);
+        if let Some(gap) = gap.filter(|gap| gap.is_open) {
+            return Some(Warning {
+                kind: WarningKind::OpenGap,
+                message: format!(
+                    "rounding allows no further step although the duality gap is {:.1e} of the objective; {remedy}",
+                    gap.relative
+                ),
+            });
+        }
+        let is_single = self.epsilon > f64::EPSILON;
+        let known = self.evidence.largest_move(self.sizes);
+        if known <= if is_single { 1e-3 } else { 1e-6 } {
+            return None;
+        }
+        let remedy = if is_single {
+            "use --precision f64"
+        } else {
+            remedy
+        };
+        Some(Warning {
+            kind: WarningKind::Imprecise,
+            message: format!(
+                "rounding allows no further step although a coefficient would move by {known:.1e} of the largest; {remedy}"
+            ),
+        })
+    }
+}
+
+/// The outcome of a point.
 pub(super) fn outcome(
-    (evidence, kinks, step): (&Evidence<'_>, &Kinks, &Step),
+    measured: &Measured<'_>,
     progress: Progress,
     differentiated: &Differentiated,
-    (criterion, residual): (f64, f64),
     settings: &Settings,
 ) -> Outcome {
+    let Measured {
+        evidence,
+        step,
+        criterion,
+        residual,
+        ..
+    } = measured;
+    let (criterion, residual) = (*criterion, *residual);
+    let in_strengths = settings.differentiates(Wrt::L1);
+    let kinks = Kinks::of(evidence, measured.sizes, measured.epsilon, in_strengths);
     let d = differentiated;
     let objective = evidence.objective();
     let is_finite = [objective, criterion, residual]
@@ -106,9 +159,9 @@ pub(super) fn outcome(
         status = Status::NonFinite;
     }
     let gap = evidence.duality_gap();
-    let is_open = gap.is_some_and(|gap| gap.is_open);
-    let gap_contradicts = is_open && status == Status::Converged && settings.tolerance.is_none();
-    if gap_contradicts {
+    let to_rounding = status == Status::Converged && settings.tolerance.is_none();
+    let contradiction = to_rounding.then(|| measured.contradiction(gap)).flatten();
+    if contradiction.is_some() {
         status = Status::Stalled;
     }
     let (margin, certified) = (kinks.margin, is_finite && kinks.certify(step, residual));
@@ -117,8 +170,14 @@ pub(super) fn outcome(
         certified,
         margin,
         contraction: step.contraction,
-        open_gap: gap.filter(|_| gap_contradicts),
     };
+    let mut all: Vec<Warning> = contradiction.into_iter().collect();
+    all.extend(warnings(
+        evidence.problem,
+        evidence.point.target,
+        &findings,
+        settings,
+    ));
     Outcome {
         point: evidence.point,
         status,
@@ -135,7 +194,7 @@ pub(super) fn outcome(
         certified,
         contraction: None,
         adjoint_error_estimate: None,
-        warnings: warnings(evidence.problem, evidence.point.target, &findings, settings),
+        warnings: all,
         solution: evidence.w.to_vec(),
         adjoint: d.v.clone(),
     }
@@ -150,8 +209,6 @@ struct Findings {
     margin: f64,
     /// The contraction q of the whole map, 1 where there is none.
     contraction: f64,
-    /// The gap that contradicts convergence.
-    open_gap: Option<DualityGap>,
 }
 
 /// What the user should know about a point.
@@ -162,16 +219,6 @@ fn warnings(
     settings: &Settings,
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    if let Some(gap) = findings.open_gap {
-        warnings.push(Warning {
-            kind: WarningKind::OpenGap,
-            message: format!(
-                "rounding allows no further step although the duality gap is {:.1e} of the objective; {}",
-                gap.relative,
-                remedy_of_rounding(problem)
-            ),
-        });
-    }
     if findings.singular {
         warnings.push(Warning {
             kind: WarningKind::SingularHessian,
