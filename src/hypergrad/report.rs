@@ -16,6 +16,7 @@ use super::diagnose::Evidence;
 use super::evaluate::{Differentiated, Solved};
 use super::kinks::{Kinks, Sizes};
 use super::outcome::{Outcome, Warning, WarningKind};
+use super::separation::is_separated;
 use super::settings::Settings;
 use super::stage::{Stage, norms};
 
@@ -76,6 +77,11 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
             measured,
             settings,
         );
+        if outcome.status == Status::Converged && is_separated(&evidence, sizes) {
+            outcome.status = Status::Diverged;
+            outcome.hypergradient = None;
+            outcome.certified = false;
+        }
         outcome.contraction = contractions.as_ref().map(|contractions| contractions[at]);
         outcome.adjoint_error_estimate = outcome
             .contraction
@@ -170,7 +176,7 @@ fn warnings(
             message,
         });
     }
-    if problem.constant_targets[target].is_some() {
+    if problem.target_origins[target].is_all {
         warnings.push(Warning {
             kind: WarningKind::ConstantTarget,
             message: "the target does not vary over the training rows, so that nothing is learned from them; \
