@@ -15,7 +15,7 @@ use crate::real::{convert, widen};
 use super::diagnose::Evidence;
 use super::evaluate::{Differentiated, Solved};
 use super::kinks::{Kinks, Sizes};
-use super::outcome::{Outcome, Warning, WarningKind};
+use super::outcome::{Hypergradient, Outcome, Warning, WarningKind};
 use super::separation::is_separated;
 use super::settings::Settings;
 use super::stage::{Stage, norms};
@@ -106,7 +106,10 @@ pub(super) fn outcome(
     let is_finite = [objective, criterion, residual]
         .iter()
         .chain(evidence.w)
-        .all(|number| number.is_finite());
+        .all(|number| number.is_finite())
+        && d.hypergradient
+            .as_ref()
+            .is_none_or(Hypergradient::is_finite);
     let mut status = progress.status.worse(d.progress.status);
     if !is_finite && status != Status::Diverged {
         status = Status::NonFinite;
