@@ -17,11 +17,15 @@ use crate::penalty::Penalty;
 use crate::real::sum_of;
 
 mod check;
+mod origin;
 
 use check::{
     check_factors, check_labels, check_prior, check_rows, check_sign, check_specification,
     check_trained,
 };
+use origin::subtract_origins;
+
+pub use origin::TargetOrigin;
 
 /// A point of hyperparameters: one problem of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -212,9 +216,8 @@ pub struct Problem {
     pub perturbed_rows: Vec<usize>,
     /// Centre and scale of the features.
     pub features: FeatureScale,
-    /// Per target its value where the training rows' does not vary and an intercept takes it: then
-    /// it is subtracted from the targets, which leaves exact zeros and no rounding to fit.
-    pub constant_targets: Vec<Option<f64>>,
+    /// What was subtracted from every target.
+    pub target_origins: Vec<TargetOrigin>,
     /// Mean of the user's sample weights times their factors: one normalised weight in their units.
     pub weight_unit: f64,
     /// The factors of the user's sample weights; `None`: all 1.
@@ -270,18 +273,9 @@ impl Problem {
         };
         let mut train = train;
         let mut validation = validation;
-        let constant_targets: Vec<Option<f64>> = train
-            .targets
-            .iter()
-            .map(|y| constant(y, &weights).filter(|_| shifts(loss, criterion_loss, scaling)))
-            .collect();
-        for rows in std::iter::once(&mut train).chain(&mut validation) {
-            for (target, value) in rows.targets.iter_mut().zip(&constant_targets) {
-                if let Some(value) = value {
-                    target.iter_mut().for_each(|y| *y -= value);
-                }
-            }
-        }
+        let losses = [loss, criterion_loss];
+        let target_origins =
+            subtract_origins(&mut train, validation.as_mut(), &weights, losses, scaling);
         let on_training_rows = validation.is_none();
         let criterion_sample = match validation {
             Some(rows) => {
@@ -329,7 +323,7 @@ impl Problem {
             prior,
             perturbed_rows,
             features,
-            constant_targets,
+            target_origins,
             weight_unit,
             weight_factors,
         })
@@ -402,29 +396,12 @@ impl Problem {
             })
         };
         let intercepts = w[self.penalized()..].iter().enumerate();
-        let value = self.constant_targets[target].unwrap_or(0.0);
+        let value = self.target_origins[target].value;
         let intercepts = intercepts
             .map(|(class, w)| value + (w - shift(class)))
             .collect();
         (coefficients, intercepts)
     }
-}
-
-/// The value of a target that does not vary over rows with a weight.
-fn constant(target: &[f64], weights: &[f64]) -> Option<f64> {
-    let mut values = target
-        .iter()
-        .zip(weights)
-        .filter(|(_, w)| **w > 0.0)
-        .map(|(&y, _)| y);
-    let first = values.next()?;
-    values.all(|y| y == first).then_some(first)
-}
-
-/// Whether an intercept takes what is subtracted from the targets of fit and criterion.
-fn shifts(loss: Loss, criterion: Loss, scaling: Scaling) -> bool {
-    let by_difference = |loss: Loss| matches!(loss, Loss::Squared | Loss::Huber { .. });
-    scaling.intercept && by_difference(loss) && by_difference(criterion)
 }
 
 /// The matrix with the perturbation added; a perturbed sparse row is stored in full.

@@ -18,6 +18,7 @@ use super::offload;
 use super::outcome::{Hypergradient, Outcome};
 use super::prepared::Prepared;
 use super::report::diagnose;
+use super::sampled::judge_sampled;
 use super::settings::Settings;
 use super::stage::Stage;
 use super::sums::RawSums;
@@ -142,9 +143,6 @@ fn check_warm(
         "give one per point, from outcomes of the same problem",
     ))
 }
-
-/// Roundings of ∂₁E up to which a stochastic adjoint without a tolerance counts as exact.
-const SAMPLED_ROUNDINGS: f64 = 1e3;
 
 /// Points whose per-problem arrays fit this many bytes run together.
 const MEMORY: usize = 1 << 30;
@@ -488,26 +486,6 @@ fn adjoints<R: Twinned>(
             },
         })
         .collect())
-}
-
-/// A stochastic adjoint has no stop rule but its steps: it has converged where its residual with all
-/// rows is within the tolerance, without one within rounding.
-fn judge_sampled<R: Twinned>(
-    progress: &[Progress],
-    residuals: &[f64],
-    settings: &Settings,
-) -> Vec<Progress> {
-    let rounding = SAMPLED_ROUNDINGS * <R as num_traits::Float>::epsilon().to_f64();
-    let tolerance = settings.tolerance.unwrap_or(rounding);
-    let judge = |(progress, &residual): (&Progress, &f64)| Progress {
-        status: match progress.status {
-            Status::Converged if residual <= tolerance => Status::Converged,
-            Status::Converged => Status::BudgetSpent,
-            other => other,
-        },
-        ..*progress
-    };
-    progress.iter().zip(residuals).map(judge).collect()
 }
 
 /// False for an adjoint that was interrupted before its first step: its zeros are no result.

@@ -68,6 +68,11 @@ impl Sizes {
             targets: sample.targets.iter().map(of_target).collect(),
         }
     }
+
+    /// That of a column.
+    pub(super) fn column(&self, j: usize) -> f64 {
+        self.columns[j]
+    }
 }
 
 /// Distances to the nearest kinks, over γ.

@@ -14,6 +14,7 @@ mod outcome;
 mod prepared;
 mod report;
 mod sampled;
+mod separation;
 mod settings;
 mod stage;
 mod sums;

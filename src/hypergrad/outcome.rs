@@ -67,6 +67,27 @@ pub struct Hypergradient {
     pub box_bounds: Option<(f64, f64)>,
 }
 
+impl Hypergradient {
+    /// True when no entry is NaN or infinite.
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        let lists = [
+            &self.l1,
+            &self.prior,
+            &self.sample_weights,
+            &self.perturbation,
+        ];
+        let bounds = self.box_bounds.map(|(low, high)| [low, high]);
+        lists
+            .into_iter()
+            .flatten()
+            .flatten()
+            .chain(&self.l2)
+            .chain(bounds.iter().flatten())
+            .all(|entry| entry.is_finite())
+    }
+}
+
 /// Something that a user should know about a point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {

@@ -15,7 +15,8 @@ use crate::real::{convert, widen};
 use super::diagnose::{DualityGap, Evidence};
 use super::evaluate::{Differentiated, Solved};
 use super::kinks::{Kinks, Sizes};
-use super::outcome::{Outcome, Warning, WarningKind};
+use super::outcome::{Hypergradient, Outcome, Warning, WarningKind};
+use super::separation::is_separated;
 use super::settings::Settings;
 use super::stage::{Stage, norms};
 
@@ -76,6 +77,11 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
         };
         let d = &differentiated[at];
         let mut outcome = outcome(&measured, solved[at].progress, d, settings);
+        if outcome.status == Status::Converged && is_separated(&measured.evidence, sizes) {
+            outcome.status = Status::Diverged;
+            outcome.hypergradient = None;
+            outcome.certified = false;
+        }
         outcome.contraction = contractions.as_ref().map(|contractions| contractions[at]);
         outcome.adjoint_error_estimate = outcome
             .contraction
@@ -153,7 +159,10 @@ pub(super) fn outcome(
     let is_finite = [objective, criterion, residual]
         .iter()
         .chain(evidence.w)
-        .all(|number| number.is_finite());
+        .all(|number| number.is_finite())
+        && d.hypergradient
+            .as_ref()
+            .is_none_or(Hypergradient::is_finite);
     let mut status = progress.status.worse(d.progress.status);
     if !is_finite && status != Status::Diverged {
         status = Status::NonFinite;
@@ -249,7 +258,7 @@ fn warnings(
             message,
         });
     }
-    if problem.constant_targets[target].is_some() {
+    if problem.target_origins[target].is_all {
         warnings.push(Warning {
             kind: WarningKind::ConstantTarget,
             message: "the target does not vary over the training rows, so that nothing is learned from them; \

@@ -26,8 +26,31 @@ use super::settings::{MinibatchSteps, Settings};
 use super::stage::Stage;
 use super::sums::RawSums;
 
+/// Roundings of ∂₁E up to which a stochastic adjoint without a tolerance counts as exact.
+const SAMPLED_ROUNDINGS: f64 = 1e3;
+
 /// Minibatches whose rows travel to the device at once.
 const RING: usize = 128;
+
+/// A stochastic adjoint has no stop rule but its steps: it has converged where its residual with all
+/// rows is within the tolerance, without one within rounding.
+pub(super) fn judge_sampled<R: Twinned>(
+    progress: &[Progress],
+    residuals: &[f64],
+    settings: &Settings,
+) -> Vec<Progress> {
+    let rounding = SAMPLED_ROUNDINGS * <R as num_traits::Float>::epsilon().to_f64();
+    let tolerance = settings.tolerance.unwrap_or(rounding);
+    let judge = |(progress, &residual): (&Progress, &f64)| Progress {
+        status: match progress.status {
+            Status::Converged if residual <= tolerance => Status::Converged,
+            Status::Converged => Status::BudgetSpent,
+            other => other,
+        },
+        ..*progress
+    };
+    progress.iter().zip(residuals).map(judge).collect()
+}
 
 impl<R: Twinned> Stage<'_, R> {
     /// NSID or SID at the solution that w holds (linearised), with derivatives after each of the

@@ -26,7 +26,7 @@ use super::study::{FoldProblem, Study};
 use crate::data::design::{Design, FeatureScale};
 use crate::data::matrix::{Dense, Matrix};
 use crate::loss::Loss;
-use crate::problem::{Criterion, Problem, Sample};
+use crate::problem::{Criterion, Problem, Sample, TargetOrigin};
 
 /// Training rows per column from which factors pay.
 const ROWS_PER_COLUMN: usize = 4;
@@ -496,13 +496,11 @@ fn problem(study: &Study, origin: &[f64], (training, held_out): (&Part, &Part)) 
     } else {
         0
     };
-    let never_varies = |y: &Vec<f64>| intercept && y.iter().all(|y| *y == 0.0);
-    let constant_targets = train
-        .targets
-        .iter()
-        .zip(&means)
-        .map(|(y, &mean)| never_varies(y).then_some(mean))
-        .collect();
+    let target_origin = |y: &Vec<f64>| TargetOrigin {
+        is_all: intercept && y.iter().all(|y| *y == 0.0),
+        ..TargetOrigin::ZERO
+    };
+    let target_origins = train.targets.iter().map(target_origin).collect();
     let problem = Problem {
         loss: s.loss,
         penalty: s.penalty.clone(),
@@ -517,7 +515,7 @@ fn problem(study: &Study, origin: &[f64], (training, held_out): (&Part, &Part)) 
         prior: s.prior.clone(),
         perturbed_rows: Vec::new(),
         features,
-        constant_targets,
+        target_origins,
         weight_unit: total / training.rows as f64,
         weight_factors: None,
     };

@@ -265,3 +265,67 @@ fn what_is_not_finite_is_not_converged() {
     }
     assert!(seen >= 3, "{seen}");
 }
+
+/// Without a penalty the loss of classes that a plane separates, but for rows on it, has no minimum.
+#[test]
+fn separated_classes_do_not_converge() {
+    let folder = Folder::new();
+    let n = 30;
+    for seed in 0..12 {
+        let x = noise(3 * n, 400 + seed);
+        let side = |i: usize| x[3 * i] + 0.5 * x[3 * i + 1] - 0.2;
+        let mut rows: Vec<Vec<f64>> = (0..n).map(|i| x[3 * i..3 * i + 3].to_vec()).collect();
+        let mut y: Vec<f64> = (0..n).map(|i| side(i).signum()).collect();
+        // Twice the same row in both classes, which no plane separates.
+        let overlaps = seed % 3 > 0;
+        if overlaps {
+            let nearest = (0..n)
+                .min_by(|&a, &b| side(a).abs().total_cmp(&side(b).abs()))
+                .unwrap();
+            rows.push(rows[nearest].clone());
+            y.push(-y[nearest]);
+        }
+        // And one on the wrong side: then there is a minimum, however far.
+        let has_minimum = seed % 3 == 2;
+        if has_minimum {
+            let farthest = (0..n)
+                .max_by(|&a, &b| side(a).abs().total_cmp(&side(b).abs()))
+                .unwrap();
+            y[farthest] = -y[farthest];
+        }
+        let x = folder.npy("x.npy", &[rows.len() as u64, 3], &rows.concat());
+        let y = folder.npy("y.npy", &[y.len() as u64], &y);
+        for more in [
+            &[][..],
+            &["--no-standardize"],
+            &["--method", "itd-forward", "--max-steps", "2000"],
+        ] {
+            let own = [
+                "hypergrad",
+                "--x",
+                &x,
+                "--y",
+                &y,
+                "--loss",
+                "logistic",
+                "--l1",
+                "0",
+                "--l2",
+                "0",
+                "--val-fraction",
+                "0",
+            ];
+            let point = json(&[&own[..], more].concat())["points"][0].take();
+            if has_minimum {
+                assert_ne!(point["status"], "diverged", "seed {seed}: {point}");
+                assert!(
+                    more.len() > 1 || point["status"] == "converged",
+                    "seed {seed}: {point}"
+                );
+            } else {
+                assert_ne!(point["status"], "converged", "seed {seed}: {point}");
+                assert!(!is_certified(&point));
+            }
+        }
+    }
+}

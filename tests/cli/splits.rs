@@ -38,7 +38,7 @@ fn a_hold_out_split_leaves_every_class_to_train() {
                 &seed,
             ]);
             let status = match command {
-                "sweep" => &report["best"]["status"],
+                "sweep" => &report["points"][0]["status"],
                 _ => &report["points"][0]["status"],
             };
             assert_eq!(status, "converged", "seed {seed}");

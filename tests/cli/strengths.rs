@@ -1,6 +1,6 @@
 //! Strengths that are relative to the data: l1_max at the point's own l2, and of a constant target.
 
-use crate::support::{Folder, json, noise, numbers, ok};
+use crate::support::{Folder, assert_close, json, noise, numbers, ok};
 
 fn rows(folder: &Folder, n: usize, d: usize, y: &[f64]) -> Vec<String> {
     let x = folder.npy("x.npy", &[n as u64, d as u64], &noise(n * d, 61));
@@ -47,12 +47,14 @@ fn fractions_know_the_prior() {
         }
         let l1 = |at: usize| points[at]["l1"].as_f64().unwrap();
         assert!(l1(3) > 2.0 * l1(0), "λ₂c is most of it");
-        // The default grid begins there too.
+        // The default is a tenth of it, at the default l2.
         let own = ["--prior", &prior, "--val-fraction", "0"];
-        let grid = json(&with("hypergrad", &flags, &[&own[..], penalty].concat()));
-        for point in &grid["points"].as_array().unwrap()[..4] {
-            assert_eq!(point["support"], 0, "{penalty:?}: {point}");
-        }
+        let report = json(&with("hypergrad", &flags, &[&own[..], penalty].concat()));
+        let l2 = report["points"][0]["l2"].to_string();
+        let own = [&own[..], &["--l1", "frac:1:1:1", "--l2", &l2]].concat();
+        let whole = json(&with("hypergrad", &flags, &[&own[..], penalty].concat()));
+        let l1 = |report: &serde_json::Value| report["points"][0]["l1"].as_f64().unwrap();
+        assert!((l1(&report) / l1(&whole) - 0.1).abs() < 1e-10);
     }
     // A sweep takes all rows; a single fold of all of them is the same problem.
     let own = [
@@ -94,6 +96,51 @@ fn fractions_know_the_prior() {
     ];
     let found = without_support(&ok(&with("sweep", &flags, &own)));
     assert_eq!(found, [true, true, false, false]);
+}
+
+/// A target far from zero varies as one near it does.
+#[test]
+fn a_target_far_from_zero_keeps_its_digits() {
+    let folder = Folder::new();
+    let n = 40;
+    // Binary fractions: the same differences wherever they are.
+    let y: Vec<f64> = noise(n, 63)
+        .iter()
+        .map(|y| (y * 1024.0).round() / 1024.0)
+        .collect();
+    let moved = |by: f64| -> Vec<f64> { y.iter().map(|y| y + by).collect() };
+    for loss in ["squared", "huber"] {
+        let at = |by: f64, solver: &str| {
+            let flags = rows(&folder, n, 3, &moved(by));
+            let own = [
+                "--loss",
+                loss,
+                "--solver",
+                solver,
+                "--l1",
+                "0.01",
+                "--l2",
+                "0.1",
+                "--wrt",
+                "l1,l2,sample-weights",
+            ];
+            json(&with("hypergrad", &flags, &own))["points"][0].take()
+        };
+        let near = at(0.0, "auto");
+        for solver in ["auto", "fista"] {
+            let far = at(1e9, solver);
+            assert_eq!(far["status"], "converged");
+            assert_close(
+                &numbers(&far["criterion"]),
+                &numbers(&near["criterion"]),
+                1e-12,
+            );
+            for wrt in ["l1", "l2", "sample_weights"] {
+                let of = |point: &serde_json::Value| numbers(&point["hypergradient"][wrt]);
+                assert_close(&of(&far), &of(&near), 1e-9);
+            }
+        }
+    }
 }
 
 /// What an intercept takes whole leaves no rounding to fit.

@@ -215,7 +215,7 @@ impl Recipe {
             })
             .collect();
         let c = self.classes();
-        let targets = (0..self.targets)
+        let mut targets: Vec<Vec<f64>> = (0..self.targets)
             .map(|target| {
                 (0..n)
                     .map(|i| {
@@ -246,6 +246,19 @@ impl Recipe {
                     .collect()
             })
             .collect();
+        // An intercept needs rows of every class.
+        let classes: Vec<f64> = match self.loss {
+            Loss::Multinomial => (0..c).map(|k| k as f64).collect(),
+            loss if loss.is_binary() => vec![-1.0, 1.0],
+            _ => Vec::new(),
+        };
+        for target in &mut targets {
+            for (at, &class) in classes.iter().enumerate() {
+                if !target.contains(&class) {
+                    target[at] = class;
+                }
+            }
+        }
         Rows {
             matrix: self.matrix(n, d, values),
             targets,

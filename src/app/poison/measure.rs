@@ -117,8 +117,8 @@ impl<'a> Judge<'a> {
         let (loss, c) = (problem.loss, problem.classes);
         let z = predictors(&design, w, c);
         let target = self.subject.point.target;
-        let constant = problem.constant_targets[target].unwrap_or(0.0);
-        let y: Vec<f64> = rows.targets[target].iter().map(|y| y - constant).collect();
+        let origin = problem.target_origins[target].value;
+        let y: Vec<f64> = rows.targets[target].iter().map(|y| y - origin).collect();
         let n = y.len() as f64;
         let each = || z.chunks_exact(c).zip(&y);
         let total: f64 = each().map(|(z, &y)| loss.row_value(z, y)).sum();
