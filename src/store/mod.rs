@@ -29,6 +29,7 @@ pub use export::{Format, Rows, export};
 pub use merge::merge;
 pub use participants::{Session, ShardTally};
 pub use read::Tally;
+pub(crate) use read::{NO_METHOD, SINGULAR};
 pub use record::{
     Cell, Number, Numbers, Plan, PlanFold, PlanPoint, Study, Unit, pack_sparse, unpack_sparse,
 };

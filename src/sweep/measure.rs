@@ -13,7 +13,7 @@ use crate::data::matrix::{Dense, Matrix};
 use crate::hypergrad::{Outcome, WarningKind};
 use crate::loss::Loss;
 use crate::problem::Rows;
-use crate::store::{Cell, Number, Numbers, pack_sparse};
+use crate::store::{SINGULAR, Cell, Number, Numbers, pack_sparse};
 
 /// Cells whose predictions are formed by one product, at most.
 const TOGETHER: usize = 128;
@@ -214,7 +214,7 @@ fn cell(study: &Study, problem: &FoldProblem, outcome: &Outcome, mut numbers: Nu
         .warnings
         .iter()
         .map(|warning| match warning.kind {
-            WarningKind::SingularHessian => "singular-hessian",
+            WarningKind::SingularHessian => SINGULAR,
             WarningKind::NotCertified => "not-certified",
             WarningKind::ConstantColumn => "constant-column",
         })

@@ -100,13 +100,13 @@ impl Monitor {
     }
 
     /// The best point so far of those that are finished on all folds; as long as there is none, of
-    /// those that are finished on the same folds, as many as there are.
+    /// those that are finished on the same folds, as many as there are. None of them has a cell that failed.
     #[must_use]
     pub fn best(&self) -> Option<BestSoFar> {
         lock(&self.best).best()
     }
 
-    /// Takes account of a cell that was finished before this process came.
+    /// Takes account of a cell that was finished before this process came; NaN for one that failed.
     pub fn recall(&self, point: usize, fold: usize, criterion: f64) {
         lock(&self.best).add(point, fold, criterion);
     }
@@ -118,7 +118,9 @@ impl Monitor {
         }
         let mut best = lock(&self.best);
         for cell in cells {
-            best.add(cell.point, cell.fold, cell.numbers[Number::Criterion]);
+            let criterion = cell.numbers[Number::Criterion];
+            let failed = cell.has_failed();
+            best.add(cell.point, cell.fold, if failed { f64::NAN } else { criterion });
         }
     }
 }

@@ -4,7 +4,9 @@ use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 
 use super::Report;
 use super::numbers::{rough, short, significant};
-use crate::hypergrad::{Hypergradient, Outcome};
+use super::summary::missing_hypergradients;
+use crate::hypergrad::{Hypergradient, Outcome, WarningKind};
+use crate::store::SINGULAR;
 
 /// How many entries of a vector a table shows before it shows its norm instead.
 const LONGEST_VECTOR: usize = 4;
@@ -43,7 +45,39 @@ pub(super) fn render(report: &Report<'_>) -> String {
         }
     }
     text.push_str(&warnings(report, shown));
+    // A table of the best points says nothing of the others.
+    if report.best.is_some() && report.settings.method.is_some() {
+        let missing = missing_hypergradients(
+            &without_hypergradient(report),
+            report.outcomes.len(),
+            "point",
+        );
+        text.extend(missing.map(|line| format!("{line}\n")));
+    }
     text
+}
+
+/// Points without a hypergradient by the reason, as a store counts cells.
+fn without_hypergradient(report: &Report<'_>) -> Vec<(String, usize)> {
+    let mut reasons: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for outcome in report.outcomes {
+        if outcome.hypergradient.is_some() {
+            continue;
+        }
+        let mut kinds = outcome.warnings.iter().map(|warning| warning.kind);
+        let why = if kinds.any(|kind| kind == WarningKind::SingularHessian) {
+            SINGULAR
+        } else {
+            outcome.status.name()
+        };
+        *reasons.entry(why).or_default() += 1;
+    }
+    let mut reasons: Vec<(String, usize)> = reasons
+        .into_iter()
+        .map(|(why, count)| (why.to_string(), count))
+        .collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    reasons
 }
 
 fn title(report: &Report<'_>) -> String {

@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::numbers::{rough, short};
 use crate::kinds::Status;
 use crate::report::{Axis, Bar, Bars, Plot, Section, Series, Theme};
-use crate::store::{Number, PointSummary};
+use crate::store::{Number, PointSummary, SINGULAR};
 
 /// The measures of convergence, and what to call them.
 const MEASURES: [(Number, &str); 3] = [
@@ -39,7 +39,7 @@ impl Subject<'_> {
             found.cells += 1;
             found.not_converged += usize::from(cell.status != Status::Converged);
             found.uncertified += usize::from(cell.numbers[Number::Certified] == 0.0);
-            found.singular += usize::from(cell.warnings.contains("singular-hessian"));
+            found.singular += usize::from(cell.warnings.contains(SINGULAR));
             found.steps += cell.numbers.finite(Number::Steps).unwrap_or(0.0);
             let largest = found.largest.entry(cell.point).or_insert([f64::NAN; 3]);
             for (largest, (number, _)) in largest.iter_mut().zip(MEASURES) {

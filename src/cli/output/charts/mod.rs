@@ -5,7 +5,7 @@ mod diagnostics;
 use std::path::Path;
 
 use super::numbers::{rough, short, significant};
-use super::summary::Summary;
+use super::summary::{Summary, missing_hypergradients, subject};
 use super::write;
 use crate::cli::failure::Failure;
 use crate::error::Error;
@@ -45,6 +45,9 @@ pub fn write_report(summary: &Summary<'_>, store: &Store, folder: &Path) -> Resu
         remedy: "choose a folder that can be made and written",
     })?;
     let mut sections = vec![Section::Text(progress(summary))];
+    let tally = &summary.tally;
+    let missing = missing_hypergradients(&tally.without_hypergradient, tally.cells_done, "cell");
+    sections.extend(missing.map(sentence));
     let mut charts = Vec::new();
     for (number, study) in summary.plan().studies.iter().enumerate() {
         for target in 0..study.targets.len() {
@@ -58,6 +61,7 @@ pub fn write_report(summary: &Summary<'_>, store: &Store, folder: &Path) -> Resu
             sections.push(Section::Heading(subject.name()));
             let found = subject.diagnostics()?;
             let of_target = |choice: &&Choice| choice.target == target;
+            sections.extend(summary.failed_cells(number, target).map(sentence));
             let mut drawn = Vec::new();
             if let Some(choice) = summary.choices(number).iter().find(of_target) {
                 let view = View {
@@ -97,6 +101,14 @@ pub fn write_report(summary: &Summary<'_>, store: &Store, folder: &Path) -> Resu
     let (part, whole) = (folder.join("report.html.part"), folder.join("report.html"));
     write(&page.html(), Some(&part))?;
     std::fs::rename(&part, &whole).map_err(|e| Failure::unwritable(&whole, e))
+}
+
+/// A line of the summary as a sentence of the page.
+fn sentence(line: String) -> Section {
+    let mut letters = line.chars();
+    let first = letters.next().map(char::to_uppercase);
+    let first: String = first.into_iter().flatten().collect();
+    Section::Text(format!("{first}{}.", letters.as_str()))
 }
 
 fn progress(summary: &Summary<'_>) -> String {
@@ -148,12 +160,7 @@ struct Subject<'a> {
 
 impl Subject<'_> {
     fn name(&self) -> String {
-        let study = &self.study.name;
-        if self.study.targets.len() > 1 {
-            format!("{study}, target {}", self.study.targets[self.target])
-        } else {
-            study.clone()
-        }
+        subject(self.study, self.target)
     }
 
     /// A name for files: letters, digits and dashes.
