@@ -44,6 +44,11 @@ impl Failure {
         Self::Configured(place.to_string(), Box::new(self))
     }
 
+    /// What went wrong, in words; empty where the reader of the output went away.
+    pub fn message(&self) -> String {
+        self.outcome().map(|(message, _)| message).unwrap_or_default()
+    }
+
     /// The message and the exit status; no message where the reader of the output went away.
     fn outcome(&self) -> Option<(String, u8)> {
         Some(match self {

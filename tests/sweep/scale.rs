@@ -71,7 +71,7 @@ fn a_hundred_thousand_cells_are_stored_and_read_back() {
     loop {
         let units = match store.claim(16, (0, 1)).unwrap() {
             Claim::Units(units) => units,
-            Claim::Elsewhere => panic!("nobody else is here"),
+            Claim::Elsewhere(_) => panic!("nobody else is here"),
             Claim::Nothing => break,
         };
         let cells = |unit: &proxdiff::store::Unit| -> Vec<Cell> {

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::json::SCHEMA;
+use super::names::printable;
 use super::numbers::{counted, rough, short, significant};
 use super::table::{plain, titled};
 use crate::cli::failure::Failure;
-use crate::kinds::Precision;
+use crate::kinds::{Precision, Status};
 use crate::store::{
     Number, Plan, PlanPoint, PointSummary, SINGULAR, ShardTally, Store, Study, Tally, summarize,
 };
@@ -78,6 +79,12 @@ impl<'a> Summary<'a> {
             None => None,
         };
         Ok(self)
+    }
+
+    /// The summary of results that are kept nowhere.
+    pub fn without_place(mut self) -> Self {
+        self.place = None;
+        self
     }
 
     /// The cells that are done and all, of what the sweep was to do.
@@ -182,7 +189,8 @@ impl<'a> Summary<'a> {
             }
             for target in 0..study.targets.len() {
                 if let Some(remark) = self.failed_cells(number, target) {
-                    text.push_str(&format!("{}: {remark}\n", subject(study, target)));
+                    let subject = subject(study, target);
+                    text.push_str(&format!("{}: {remark}\n", printable(&subject)));
                 }
             }
             let most = self.folds[number].iter().map(Vec::len).max().unwrap_or(0);
@@ -195,7 +203,7 @@ impl<'a> Summary<'a> {
                 };
                 text.push_str(&format!(
                     "{}: no point is done on all of its {all} folds yet, {rest}\n",
-                    study.name
+                    printable(&study.name)
                 ));
             }
         }
@@ -229,7 +237,7 @@ impl<'a> Summary<'a> {
             self.time()
         ));
         if let Some(place) = &self.place {
-            text.push_str(&format!("Results are in {place}\n"));
+            text.push_str(&format!("Results are in {}\n", printable(place)));
         }
         text
     }
@@ -244,7 +252,7 @@ impl<'a> Summary<'a> {
         if points == 0 {
             return None;
         }
-        let remedy = "raise --max-steps, or loosen --tol";
+        let remedy = remedies(failed().map(|s| s.status));
         let choice = self.choices[number].iter().find(|c| c.target == target);
         let Some(choice) = choice else {
             return Some(format!("all cells failed, so there is no best point; {remedy}"));
@@ -372,6 +380,21 @@ impl<'a> Summary<'a> {
         }
         title
     }
+}
+
+/// What can be done about cells that failed in these ways.
+fn remedies(statuses: impl Iterator<Item = Status>) -> String {
+    let mut remedies: Vec<&str> = statuses
+        .map(|status| match status {
+            Status::Running | Status::BudgetSpent => "raise --max-steps",
+            Status::Stalled => "loosen --tol, or raise --l2",
+            Status::Diverged => "raise --l2",
+            Status::NonFinite | Status::Converged => "bring the data to a smaller scale",
+        })
+        .collect();
+    remedies.sort_unstable();
+    remedies.dedup();
+    remedies.join("; ")
 }
 
 /// The study, and its target where it has several.
