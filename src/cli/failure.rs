@@ -46,7 +46,9 @@ impl Failure {
 
     /// What went wrong, in words; empty where the reader of the output went away.
     pub fn message(&self) -> String {
-        self.outcome().map(|(message, _)| message).unwrap_or_default()
+        self.outcome()
+            .map(|(message, _)| message)
+            .unwrap_or_default()
     }
 
     /// The message and the exit status; no message where the reader of the output went away.

@@ -79,16 +79,14 @@ pub(super) fn evaluate(
         starts.as_deref(),
         (&limits, control),
         |arrival| {
-            let outcome = At {
+            At {
                 problem,
                 arrival,
                 step: spectrum.step(arrival.point.l2),
                 settings,
                 control,
             }
-            .outcome(criterion);
-            control.report_finished(1);
-            outcome
+            .outcome(criterion)
         },
     )
 }

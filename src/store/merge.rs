@@ -47,10 +47,12 @@ fn merge_into(from: &[&Path], into: &Path) -> Result<usize> {
         ));
     };
     let same = |path: &&&Path| match (path.canonicalize(), into.canonicalize()) {
-        (Ok(path), Ok(into)) => path == into || {
-            let file = FileId::of(&into);
-            file.is_some() && file == FileId::of(&path)
-        },
+        (Ok(path), Ok(into)) => {
+            path == into || {
+                let file = FileId::of(&into);
+                file.is_some() && file == FileId::of(&path)
+            }
+        }
         _ => false,
     };
     if let Some(path) = from.iter().find(same) {
@@ -183,9 +185,13 @@ impl Unfinished {
         std::fs::File::open(&self.0)?.sync_all()?;
         std::fs::rename(&self.0, path)?;
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-        // Not every system lets folders be opened.
-        if let Ok(folder) = std::fs::File::open(folder.unwrap_or(Path::new("."))) {
-            folder.sync_all()?;
+        // Not every system lets folders be opened. It is whole and in its place, whatever comes of this.
+        let folder = std::fs::File::open(folder.unwrap_or(Path::new(".")));
+        if let Err(error) = folder.and_then(|folder| folder.sync_all()) {
+            log::info!(
+                "{}: its name is not on the disk yet: {error}",
+                path.display()
+            );
         }
         Ok(())
     }

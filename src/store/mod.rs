@@ -35,9 +35,9 @@ pub(crate) use read::{NO_METHOD, SINGULAR};
 pub use record::{
     Cell, Number, Numbers, Plan, PlanFold, PlanPoint, Study, Unit, pack_sparse, unpack_sparse,
 };
+pub use repair::repair;
 pub use summary::{PointSummary, summarize};
 pub use units::Claim;
-pub use repair::repair;
 pub use verify::{Verification, verify};
 
 use failure::explain;
@@ -142,7 +142,10 @@ impl Store {
         let connection = Connection::open_with_flags(path, flags).map_err(|e| explain(path, &e))?;
         let mut store = Self::around(connection, path);
         store.settle()?;
-        if store.application().is_err_and(|e| failure::cannot_use_wal(&e)) {
+        if store
+            .application()
+            .is_err_and(|e| failure::cannot_use_wal(&e))
+        {
             // What the main file holds is all there is, unless some is still beside it.
             if let Some(pending) = place::pending(path) {
                 return Err(Error::store(

@@ -108,12 +108,41 @@ pub(super) fn warn_of_network(path: &Path) {
 
 /// The file systems that lie on another machine; of FUSE those whose name says so.
 const NETWORKS: [&str; 22] = [
-    "nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "beegfs", "gfs2",
-    "ocfs2", "glusterfs", "ncpfs", "coda", "pvfs2", "davfs", "sshfs", "gpfs", "orangefs",
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb",
+    "smb2",
+    "smb3",
+    "smbfs",
+    "9p",
+    "afs",
+    "ceph",
+    "lustre",
+    "beegfs",
+    "gfs2",
+    "ocfs2",
+    "glusterfs",
+    "ncpfs",
+    "coda",
+    "pvfs2",
+    "davfs",
+    "sshfs",
+    "gpfs",
+    "orangefs",
 ];
 /// The same of FUSE, after `fuse.`.
 const FUSE_NETWORKS: [&str; 11] = [
-    "sshfs", "s3fs", "glusterfs", "rclone", "gcsfuse", "davfs", "davfs2", "ceph", "curlftpfs", "smbnetfs",
+    "sshfs",
+    "s3fs",
+    "glusterfs",
+    "rclone",
+    "gcsfuse",
+    "davfs",
+    "davfs2",
+    "ceph",
+    "curlftpfs",
+    "smbnetfs",
     "juicefs",
 ];
 
@@ -148,7 +177,8 @@ mod tests {
 42 27 0:47 / /mnt/ntfs rw - fuseblk /dev/sdb1 rw
 43 27 259:1048577 / /data rw - cifs //server/data rw
 ";
-        let device = |major: u64, minor: u64| (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12);
+        let device =
+            |major: u64, minor: u64| (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12);
         for (major, minor, kind) in [
             (254, 0, None),
             (0, 45, Some("nfs4")),
@@ -163,7 +193,13 @@ mod tests {
 
     #[test]
     fn names_that_are_no_files_are_refused() {
-        for name in ["", ":memory:", "file:x.db", "file:x.db?mode=memory", "x.db/"] {
+        for name in [
+            "",
+            ":memory:",
+            "file:x.db",
+            "file:x.db?mode=memory",
+            "x.db/",
+        ] {
             assert!(check_name(Path::new(name)).is_err(), "{name}");
         }
         for name in ["x.db", "./file:x.db", "./:memory:", "a:b.db", "/tmp/x"] {

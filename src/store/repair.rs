@@ -129,7 +129,8 @@ impl Store {
             if matches!(state, DONE | UNKNOWN) || kept.is_empty() {
                 continue;
             }
-            if digest(&self.cells_of_unit(plan, unit)?) == kept {
+            let cells = self.cells_of_unit(plan, unit).map_err(failure)?;
+            if digest(&cells) == kept {
                 let mark = "UPDATE units SET done = 1 WHERE unit = ?1";
                 self.connection
                     .execute(mark, [unit.number])

@@ -210,10 +210,7 @@ impl Store {
                 let text = format!("SELECT {columns} FROM {table} {how} WHERE {filter}");
                 self.sum_of_rows(&text)
             };
-            match (
-                sums(&format!("INDEXED BY {name}")),
-                sums("NOT INDEXED"),
-            ) {
+            match (sums(&format!("INDEXED BY {name}")), sums("NOT INDEXED")) {
                 (Ok(by_index), Ok(by_table)) if by_index == by_table => {}
                 (Ok(_), Ok(_)) => {
                     faults.push(format!("the index {name} does not hold what {table} holds"));

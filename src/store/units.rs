@@ -237,19 +237,19 @@ fn is_held(
          WHERE session = ?1",
     )?;
     let found = query.query_row([session], |row| {
-            let owner = Owner {
-                host: row.get(0)?,
-                boot: row.get(1)?,
-                namespace: row.get(2)?,
-                process: row.get(3)?,
-                started: row.get(4)?,
-            };
-            Ok((
-                owner,
-                row.get::<_, i64>(5)?,
-                row.get::<_, Option<String>>(6)?,
-            ))
-        });
+        let owner = Owner {
+            host: row.get(0)?,
+            boot: row.get(1)?,
+            namespace: row.get(2)?,
+            process: row.get(3)?,
+            started: row.get(4)?,
+        };
+        Ok((
+            owner,
+            row.get::<_, i64>(5)?,
+            row.get::<_, Option<String>>(6)?,
+        ))
+    });
     let found = match found {
         // Somebody has written nonsense into the file: no process holds anything by that.
         Err(

@@ -54,8 +54,13 @@ pub fn verify(store: &Store) -> Result<Verification> {
     } else if !mendable.is_empty() {
         found.remedy = MAKE_ANEW;
     }
-    let indices = store.index_faults()?;
-    if found.remedy != soundness::REMEDY && !indices.is_empty() {
+    // What tables hold that are not those that were made means nothing.
+    let indices = if faults.is_empty() {
+        store.index_faults()?
+    } else {
+        Vec::new()
+    };
+    if !indices.is_empty() {
         found.remedy = MAKE_ANEW;
     }
     found.faults.extend(faults);
@@ -129,7 +134,11 @@ impl Store {
 
     /// Units that are not what they were, at most `most`, each with a sentence that names it; no unit
     /// where cells are too many in all. Also the numbers of units and cells that were checked.
-    pub(super) fn faulty_units(&self, plan: &Plan, most: usize) -> Result<(Vec<Fault>, (usize, usize))> {
+    pub(super) fn faulty_units(
+        &self,
+        plan: &Plan,
+        most: usize,
+    ) -> Result<(Vec<Fault>, (usize, usize))> {
         let failure = |e: rusqlite::Error| self.failure(&e);
         // One state of the store, whatever other processes write meanwhile; nothing to be undone
         // where a transaction is open already.
@@ -146,10 +155,10 @@ impl Store {
             if faults.len() >= most {
                 return Ok((faults, (units, checked)));
             }
-            match state {
-                &OPEN => continue,
-                &DONE => {}
-                &UNKNOWN => {
+            match *state {
+                OPEN => continue,
+                DONE => {}
+                UNKNOWN => {
                     let what = "has no seconds or no device";
                     faults.push((Some(unit), format!("{} {what}", name_of(plan, unit))));
                     continue;
@@ -161,7 +170,15 @@ impl Store {
                 }
             }
             let path = &plan.studies[unit.study].paths[unit.path];
-            let cells = self.cells_of_unit(plan, unit)?;
+            let cells = match self.cells_of_unit(plan, unit) {
+                Ok(cells) => cells,
+                Err(error) if is_damage(&error) => {
+                    let what = format!("{} cannot be read ({error})", name_of(plan, unit));
+                    faults.push((Some(unit), what));
+                    continue;
+                }
+                Err(error) => return Err(failure(error)),
+            };
             units += 1;
             checked += cells.len();
             expected += path.len();
@@ -187,10 +204,9 @@ impl Store {
 
     /// The cells of a unit that are there, in the order of its path. They are found by their key: the order
     /// of the table is not that of the paths.
-    pub(super) fn cells_of_unit(&self, plan: &Plan, unit: Unit) -> Result<Vec<Cell>> {
-        let failure = |e: rusqlite::Error| self.failure(&e);
+    pub(super) fn cells_of_unit(&self, plan: &Plan, unit: Unit) -> rusqlite::Result<Vec<Cell>> {
         let text = select_cells("WHERE study = ?1 AND point = ?2 AND fold = ?3");
-        let mut query = self.connection.prepare_cached(&text).map_err(failure)?;
+        let mut query = self.connection.prepare_cached(&text)?;
         let path = &plan.studies[unit.study].paths[unit.path];
         let mut cells = Vec::with_capacity(path.len());
         for &point in path {
@@ -204,7 +220,7 @@ impl Store {
                     rusqlite::Error::InvalidColumnType(..)
                     | rusqlite::Error::FromSqlConversionFailure(..),
                 ) => {}
-                Err(error) => return Err(failure(error)),
+                Err(error) => return Err(error),
             }
         }
         Ok(cells)

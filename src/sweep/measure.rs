@@ -13,7 +13,7 @@ use crate::data::matrix::{Dense, Matrix};
 use crate::hypergrad::{Outcome, WarningKind};
 use crate::loss::Loss;
 use crate::problem::Rows;
-use crate::store::{SINGULAR, Cell, Number, Numbers, pack_sparse};
+use crate::store::{Cell, Number, Numbers, SINGULAR, pack_sparse};
 
 /// Cells whose predictions are formed by one product, at most.
 const TOGETHER: usize = 128;

@@ -123,7 +123,11 @@ impl Monitor {
         for cell in cells {
             let criterion = cell.numbers[Number::Criterion];
             let failed = cell.has_failed();
-            best.add(cell.point, cell.fold, if failed { f64::NAN } else { criterion });
+            best.add(
+                cell.point,
+                cell.fold,
+                if failed { f64::NAN } else { criterion },
+            );
         }
     }
 }

@@ -120,7 +120,9 @@ fn differences(sides: &[Side<'_>; 2]) -> Differences {
     let finished: [HashMap<Key, &PointSummary>; 2] = [0, 1].map(|at| {
         let side: &Side<'_> = &sides[at];
         let summaries = side.summaries.iter();
-        summaries.map(|s| (key(&side.study.points[s.point]), s)).collect()
+        summaries
+            .map(|s| (key(&side.study.points[s.point]), s))
+            .collect()
     });
     let planned: [HashSet<Key>; 2] = [0, 1].map(|at| {
         let side: &Side<'_> = &sides[at];
@@ -128,15 +130,16 @@ fn differences(sides: &[Side<'_>; 2]) -> Differences {
     });
     let mut found = Differences::default();
     let lacks = &mut found.lacks;
-    let mut lack = |what, has, point: &PlanPoint| {
-        match lacks.iter_mut().find(|l| l.what == what && l.has == has) {
-            Some(lack) => lack.points.push(*point),
-            None => lacks.push(Lack {
-                what,
-                has,
-                points: vec![*point],
-            }),
-        }
+    let mut lack = |what, has, point: &PlanPoint| match lacks
+        .iter_mut()
+        .find(|l| l.what == what && l.has == has)
+    {
+        Some(lack) => lack.points.push(*point),
+        None => lacks.push(Lack {
+            what,
+            has,
+            points: vec![*point],
+        }),
     };
     for (at, side) in sides.iter().enumerate() {
         for point in &side.study.points {
@@ -242,7 +245,11 @@ fn gradients(own: &PointSummary, twin: &PointSummary) -> Apart {
         (false, false) if a.len() == b.len() => {
             let apart: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
             let scale = size(a).max(size(b));
-            Apart::By(if scale > 0.0 { size(&apart) / scale } else { 0.0 })
+            Apart::By(if scale > 0.0 {
+                size(&apart) / scale
+            } else {
+                0.0
+            })
         }
         (false, false) => Apart::By(1.0),
         (false, true) => Apart::OnlyIn(0),

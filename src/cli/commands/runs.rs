@@ -10,7 +10,9 @@ use super::compare::compare;
 use super::sweep::report_so_far;
 use crate::cli::arguments::values;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Summary, counted, plain, shard_record, titled, write, write_text};
+use crate::cli::output::{
+    Summary, counted, plain, printable, shard_record, titled, write, write_text,
+};
 use crate::error::Error;
 use crate::kinds::Precision;
 use crate::store::{self, Format, Rows, ShardTally, Store, Tally, repair, verify};
@@ -156,7 +158,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             first,
             second,
             format,
-        } => write_in(&compare(first, second, *format == ListFormat::Json)?, *format),
+        } => write_in(
+            &compare(first, second, *format == ListFormat::Json)?,
+            *format,
+        ),
         Command::Export {
             store,
             out,
@@ -301,7 +306,7 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
     let store = Store::read(path)?;
     let plan = store.plan()?;
     if configuration {
-        return write_text(&plan.configuration, None);
+        return write(&as_shown(&plan.configuration), None);
     }
     store.check_results()?;
     let devices: Vec<String> = store.tally()?.devices.into_iter().map(|d| d.0).collect();
@@ -336,6 +341,19 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
         text.push_str(&format!("shard {at}/{of}: {done} of {all} cells\n"));
     }
     write_text(&text, None)
+}
+
+/// TOML as a terminal may be shown it: what it would obey is escaped as TOML escapes it.
+fn as_shown(configuration: &str) -> String {
+    let mut text = String::with_capacity(configuration.len());
+    for c in configuration.chars() {
+        if c == '\n' || printable(c.encode_utf8(&mut [0; 4])).len() == c.len_utf8() {
+            text.push(c);
+        } else {
+            text.push_str(&format!("\\u{:04X}", u32::from(c)));
+        }
+    }
+    text
 }
 
 /// The precision of the results; the lower one where studies differ.

@@ -216,7 +216,7 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Error::store(
             store.path(),
             "the store was deleted or replaced while the sweep ran: its results are only what is printed",
-            "put the store back, or repeat the command",
+            "repeat the command with another --store FILE",
         )
         .into());
     }
@@ -227,11 +227,7 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Writes the report and the summary where and how the flags say.
-fn present(
-    arguments: &Arguments,
-    summary: &Summary<'_>,
-    store: &Store,
-) -> Result<(), Failure> {
+fn present(arguments: &Arguments, summary: &Summary<'_>, store: &Store) -> Result<(), Failure> {
     if let Some(folder) = &arguments.store.report {
         write_report(summary, store, folder)?;
     }

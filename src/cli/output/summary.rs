@@ -219,7 +219,8 @@ impl<'a> Summary<'a> {
                 tally.shard.0, tally.shard.1, tally.cells_done, tally.cells
             ));
         }
-        let missing = missing_hypergradients(&tally.without_hypergradient, tally.cells_done, "cell");
+        let missing =
+            missing_hypergradients(&tally.without_hypergradient, tally.cells_done, "cell");
         if let Some(line) = missing {
             text.push_str(&format!("{line}\n"));
         }
@@ -255,7 +256,9 @@ impl<'a> Summary<'a> {
         let remedy = remedies(failed().map(|s| s.status));
         let choice = self.choices[number].iter().find(|c| c.target == target);
         let Some(choice) = choice else {
-            return Some(format!("all cells failed, so there is no best point; {remedy}"));
+            return Some(format!(
+                "all cells failed, so there is no best point; {remedy}"
+            ));
         };
         let of_best = self.summaries[number][choice.best].failed;
         let (cells, points) = (counted(cells, "cell"), counted(points, "point"));

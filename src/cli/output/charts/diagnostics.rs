@@ -79,7 +79,7 @@ impl Subject<'_> {
 impl View<'_> {
     /// How far the solutions along l1 converged.
     pub fn convergence(&self, found: &Diagnostics) -> Option<Chart> {
-        let along = self.along();
+        let along = &self.along;
         let value = |summary: &PointSummary, at: usize| {
             let largest = found.largest.get(&summary.point);
             largest.map_or(f64::NAN, |largest| largest[at])
@@ -103,11 +103,11 @@ impl View<'_> {
         }
         let plot = Plot {
             title: "Convergence".into(),
-            subtitle: self.place(&along),
-            x: self.axis_l1(&along),
+            subtitle: self.place(along),
+            x: self.axis_l1(along),
             y: Axis::log("largest of the folds"),
             series,
-            marks: self.marks(&along),
+            marks: self.marks(along),
         };
         Some(self.chart(
             "convergence",
