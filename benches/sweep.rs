@@ -79,7 +79,7 @@ fn sweep(study: &Study, space: &Space, pool: &rayon::ThreadPool) -> (Plan, f64) 
         monitor: &Monitor::new(&plan),
     };
     run.execute(&mut store).expect("a sweep");
-    let summaries = summarize(&store, 0, 5).expect("summaries");
+    let summaries = summarize(&store, 0, &plan.studies[0]).expect("summaries");
     assert_eq!(summaries.len(), count);
     assert!(summaries.iter().all(|s| s.means[Number::DualityGap] < 1e-6));
     let best = summaries

@@ -46,6 +46,16 @@ impl Control {
         self.cancelled.load(Ordering::Relaxed)
     }
 
+    /// The reins of a part of a problem: cancelled with the whole and by the same budget, while what it
+    /// counts as finished is not counted as problems of the whole.
+    #[must_use]
+    pub fn of_a_part(&self) -> Self {
+        Self {
+            finished: Arc::default(),
+            ..self.clone()
+        }
+    }
+
     /// Counts `count` more problems as finished, for a progress display.
     pub fn report_finished(&self, count: usize) {
         self.finished.fetch_add(count, Ordering::Relaxed);

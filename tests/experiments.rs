@@ -25,7 +25,10 @@ fn slope(x: &[f64], y: &[f64]) -> f64 {
 
 #[test]
 fn the_deterministic_experiment_has_the_published_numbers() {
-    let record = deterministic::run(&deterministic::Options::default(), &Control::new()).unwrap();
+    let (options, control) = (deterministic::Options::default(), Control::new());
+    let record = deterministic::run(&options, &control).unwrap();
+    let curves = options.settings.len() * deterministic::METHODS.len();
+    assert_eq!(control.finished(), curves);
     assert_eq!(record.settings.len(), 2);
     let first = &record.settings[0];
     assert_eq!((first.l1, first.l2), (0.02, 0.002));
@@ -99,7 +102,11 @@ fn small(runs: usize) -> stochastic::Options {
 }
 
 fn run(options: &stochastic::Options) -> Record {
-    stochastic::run(options, Precision::F64, &Control::new()).unwrap()
+    let control = Control::new();
+    let record = stochastic::run(options, Precision::F64, &control).unwrap();
+    let runs = options.runs * options.checkpoints.len() * options.methods.len();
+    assert_eq!(control.finished(), runs);
+    record
 }
 
 fn squares(curve: &Curve) -> Vec<f64> {

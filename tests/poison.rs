@@ -164,7 +164,13 @@ fn an_attack_does_more_than_chance_within_its_budget() {
                     budget
                 })
             };
-            let found = measure(&subject, &settings, &Control::new()).unwrap();
+            let control = Control::new();
+            let found = measure(&subject, &settings, &control).unwrap();
+            // Attacks are counted, not the fits that they consist of.
+            assert_eq!(
+                control.finished(),
+                settings.budgets.len() * settings.restarts
+            );
             let at = &found.budgets[0];
             let clean = found.clean.validation.loss;
             assert!(at.random.iter().all(|m| m.validation.loss.is_finite()));
@@ -261,7 +267,12 @@ fn the_stochastic_attack_works_too() {
         stochastic: (1000, 30),
         ..quick(0.5)
     };
-    let sampled = measure(&subject, &settings, &Control::new()).unwrap();
+    let control = Control::new();
+    let sampled = measure(&subject, &settings, &control).unwrap();
+    assert_eq!(
+        control.finished(),
+        settings.budgets.len() * settings.restarts
+    );
     let rise = |m: &proxdiff::app::poison::Measurement| {
         m.budgets[0].poisoned.validation.loss - m.clean.validation.loss
     };

@@ -234,9 +234,11 @@ fn exact(
 }
 
 fn setting<R: Real>(problem: &Problem, options: &Options, control: &Control) -> Result<Setting> {
+    // Runs are counted, not what they are compared with.
+    let part = control.of_a_part();
     let point = options.point;
     let step = published_step(problem, point.l2);
-    let (w, truth) = exact(problem, point, step, control)?;
+    let (w, truth) = exact(problem, point, step, &part)?;
     let at = At { point, w: &w, step };
     let error = |_: usize, found: Hypergradient| {
         normalized_error(&found.perturbation.unwrap_or_default(), &truth)
@@ -245,7 +247,7 @@ fn setting<R: Real>(problem: &Problem, options: &Options, control: &Control) -> 
     let steps = &options.checkpoints;
     let samples = |k: &usize| ((k + freeze(*k)) * batch) as f64;
     let xs: Vec<f64> = steps.iter().map(samples).collect();
-    let mut curves = vec![full_batches::<R>(problem, at, &xs, control, &error)?];
+    let mut curves = vec![full_batches::<R>(problem, at, &xs, &part, &error)?];
     for &method in &options.methods {
         let schedule = match method {
             CurveMethod::NsidConstant | CurveMethod::SidConstant => MinibatchSteps::Constant {

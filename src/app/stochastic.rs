@@ -155,12 +155,14 @@ fn setting<R: crate::real::Real>(
     options: &Options,
     control: &Control,
 ) -> Result<Setting> {
+    // Runs are counted, not what they are compared with.
+    let part = control.of_a_part();
     let point = options.point;
     let exact = Settings {
         method: Some(Method::Direct),
         ..Settings::default()
     };
-    let outcome = evaluate(problem, &[point], &exact, Precision::F64, None, control)?.remove(0);
+    let outcome = evaluate(problem, &[point], &exact, Precision::F64, None, &part)?.remove(0);
     if control.should_stop() {
         return Err(Error::Interrupted {
             what: "an experiment",
@@ -190,7 +192,7 @@ fn setting<R: crate::real::Real>(
         .map(|k| ((2 * k + 1) * batch) as f64)
         .collect();
 
-    let mut curves = vec![full_batches::<R>(problem, at, &xs, control, &error)?];
+    let mut curves = vec![full_batches::<R>(problem, at, &xs, &part, &error)?];
     for &method in &options.methods {
         let schedule = schedule(method, options.multiplier, options.shift);
         if let Some(settings) = &options.recorded {

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::output::printable;
 use crate::error::Error;
 
 /// Why a command ends without success.
@@ -44,6 +45,13 @@ impl Failure {
         Self::Configured(place.to_string(), Box::new(self))
     }
 
+    /// What went wrong, in words; empty where the reader of the output went away.
+    pub fn message(&self) -> String {
+        self.outcome()
+            .map(|(message, _)| message)
+            .unwrap_or_default()
+    }
+
     /// The message and the exit status; no message where the reader of the output went away.
     fn outcome(&self) -> Option<(String, u8)> {
         Some(match self {
@@ -65,8 +73,10 @@ impl Failure {
         let Some((message, status)) = self.outcome() else {
             return ExitCode::SUCCESS;
         };
-        // File names and labels may hold line breaks; the promise is one line.
+        // File names and labels may hold line breaks, and what a terminal would obey; the promise
+        // is one line.
         let line = message.split(['\n', '\r']).collect::<Vec<_>>().join(" ");
+        let line = printable(&line);
         // Standard error may be closed: then there is nobody to tell.
         let _ = std::io::Write::write_fmt(
             &mut std::io::stderr().lock(),

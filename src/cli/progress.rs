@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::output::short;
+use super::output::{printable, short};
 use crate::store::{Plan, Store, Tally};
 use crate::sweep::run::Monitor;
 
@@ -37,10 +37,10 @@ impl Line {
         let study = &plan.studies[0];
         let mut best = "best".to_string();
         if plan.studies.len() > 1 {
-            best.push_str(&format!(" of {}", study.name));
+            best.push_str(&format!(" of {}", printable(&study.name)));
         }
         if let [first, _, ..] = study.targets.as_slice() {
-            best.push_str(&format!(" for {first}"));
+            best.push_str(&format!(" for {}", printable(first)));
         }
         Self {
             begin: Instant::now(),
@@ -100,9 +100,14 @@ impl Progress {
             }
             let line = Line::new(plan, before, device);
             let (monitor, done) = (Arc::clone(monitor), Arc::clone(&done));
-            std::thread::spawn(move || follow(&line, &monitor, &done))
+            let follow = move || follow(&line, &monitor, &done);
+            // Without a thread to spare there is no line.
+            std::thread::Builder::new().spawn(follow).ok()
         });
-        Self { done, follower }
+        Self {
+            done,
+            follower: follower.flatten(),
+        }
     }
 }
 

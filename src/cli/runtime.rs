@@ -250,7 +250,7 @@ impl Progress {
         let follower = std::io::stderr().is_terminal().then(|| {
             let (control, done) = (control.clone(), Arc::clone(&done));
             let before = control.finished();
-            std::thread::spawn(move || {
+            let follow = move || {
                 std::thread::park_timeout(Self::INTERVAL);
                 if done.load(Ordering::Relaxed) {
                     return;
@@ -264,9 +264,14 @@ impl Progress {
                     std::thread::park_timeout(Self::INTERVAL);
                 }
                 bar.finish_and_clear();
-            })
+            };
+            // Without a thread to spare there is no bar.
+            std::thread::Builder::new().spawn(follow).ok()
         });
-        Self { done, follower }
+        Self {
+            done,
+            follower: follower.flatten(),
+        }
     }
 }
 

@@ -81,7 +81,7 @@ pub(super) fn evaluate(
         starts.as_deref(),
         (&limits, control),
         |arrival| {
-            let outcome = At {
+            At {
                 problem,
                 arrival,
                 step: spectrum.step(arrival.point.l2),
@@ -89,9 +89,7 @@ pub(super) fn evaluate(
                 settings,
                 control,
             }
-            .outcome(criterion);
-            control.report_finished(1);
-            outcome
+            .outcome(criterion)
         },
     )
 }

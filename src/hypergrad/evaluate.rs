@@ -199,9 +199,21 @@ pub(super) fn evaluate_in<R: Twinned>(
             (chunk, warm),
             control,
         )?);
-        control.report_finished(chunk.len());
+        // The path has counted each point as it came to it.
+        if !walks_a_path(settings) {
+            control.report_finished(chunk.len());
+        }
     }
     Ok(outcomes)
+}
+
+/// Whether points are solved one by one along a path, rather than all together.
+fn walks_a_path(settings: &Settings) -> bool {
+    let is_itd = matches!(
+        settings.method,
+        Some(Method::ItdForward | Method::ItdReverse)
+    );
+    !is_itd && matches!(settings.solver, Solver::Auto | Solver::Path)
 }
 
 /// The solutions of all points in f32, scaled coefficients; what is not finite becomes zero.
@@ -222,7 +234,8 @@ pub(super) fn solve_only(
         ..settings.clone()
     };
     let along = (points, None);
-    let solved = solve::<f32>(problem, along, &spectrum, &settings, warm, control)?;
+    let part = control.of_a_part();
+    let solved = solve::<f32>(problem, along, &spectrum, &settings, warm, &part)?;
     let finite = |w: Vec<f64>| {
         if w.iter().all(|w| w.is_finite()) {
             w
@@ -260,7 +273,7 @@ fn solve<R: Twinned>(
         };
         return Ok(outcomes.into_iter().map(solved).collect());
     }
-    if matches!(settings.solver, Solver::Auto | Solver::Path) {
+    if walks_a_path(settings) {
         let starts: Option<Vec<Vec<f64>>> =
             warm.map(|warm| warm.iter().map(|start| start.w.clone()).collect());
         let chosen = PathSettings {
@@ -419,7 +432,7 @@ fn adjoints<R: Twinned>(
             .collect());
     }
 
-    let path_like = matches!(settings.solver, Solver::Auto | Solver::Path);
+    let path_like = walks_a_path(settings);
     let restricted = method == Method::Direct || (method == Method::AidCg && path_like);
     stage.map.allocate_sums(&mut stage.executor, &settings.wrt);
     if let (Some(warm), Method::AidFp) = (warm, method) {

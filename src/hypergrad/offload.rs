@@ -98,7 +98,12 @@ pub fn evaluate(
     let own = devices.next();
     std::thread::scope(|scope| {
         for device in devices {
-            scope.spawn(|| serve(device));
+            let serve = &serve;
+            let started = std::thread::Builder::new().spawn_scoped(scope, move || serve(device));
+            if let Err(error) = started {
+                // The others do its part.
+                log::warn!("a device is left out, as no thread can be started for it: {error}");
+            }
         }
         if let Some(device) = own {
             serve(device);

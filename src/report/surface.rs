@@ -71,6 +71,8 @@ const FRAME: Bounds = Bounds {
     top: TOP,
     bottom: BOTTOM,
 };
+/// The most tiles that are drawn one by one: more than there are places for.
+const MOST_TILES: usize = 20_000;
 /// Colours of the scale.
 const STEPS: usize = 24;
 
@@ -138,6 +140,59 @@ impl Side {
     }
 }
 
+/// The tiles that are drawn.
+struct Shown {
+    /// Each with its place, and its value's share of the colours.
+    tiles: Vec<(Tile, (f64, f64), f64)>,
+    /// Their values, ascending.
+    values: Vec<f64>,
+    /// Whether a tile stands for several points.
+    is_binned: bool,
+}
+
+/// The tile with the smallest value of every square of the picture, in its middle.
+fn binned(placed: Vec<(Tile, (f64, f64))>) -> Vec<(Tile, (f64, f64))> {
+    let size = 2.0 * HALF.0;
+    let columns = ((RIGHT - LEFT) / size).ceil() as usize;
+    let rows = ((BOTTOM - TOP) / size).ceil() as usize;
+    let mut bins: Vec<Option<Tile>> = vec![None; columns * rows];
+    // Places lie within the frame; a negative number is a zero here.
+    let number = |at: f64, count: usize| ((at / size) as usize).min(count - 1);
+    for (tile, (x, y)) in placed {
+        let bin = &mut bins[number(y - TOP, rows) * columns + number(x - LEFT, columns)];
+        if bin.is_none_or(|kept| tile.value < kept.value) {
+            *bin = Some(tile);
+        }
+    }
+    let middle = |at: usize| (at as f64 + 0.5) * size;
+    bins.into_iter()
+        .enumerate()
+        .filter_map(|(at, tile)| {
+            let place = (LEFT + middle(at % columns), TOP + middle(at / columns));
+            Some((tile?, place))
+        })
+        .collect()
+}
+
+fn tiles(shown: &Shown, map: &Map) -> String {
+    let (mut half_x, mut half_y) = (map.x.half, map.y.half);
+    if shown.is_binned && map.is_strewn {
+        (half_x, half_y) = (HALF.0, HALF.0);
+    }
+    let mut out = String::new();
+    for (_, (x, y), share) in &shown.tiles {
+        out += &format!(
+            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{}\"/>",
+            x - half_x,
+            y - half_y,
+            2.0 * half_x,
+            2.0 * half_y,
+            color(*share)
+        );
+    }
+    out
+}
+
 /// Both axes, fitted.
 struct Map {
     x: Side,
@@ -187,61 +242,55 @@ impl Surface {
     pub fn svg(&self, theme: Theme) -> String {
         let paint = Paint { theme };
         let map = Map::new(self);
-        let arrows = self.arrows(&map, &paint);
+        let shown = self.shown(&map);
+        let arrows = self.arrows(&shown, &map, &paint);
         let mut subtitle = self.subtitle.clone();
-        if !(arrows.is_empty() || self.arrows.is_empty()) {
+        if shown.is_binned {
+            subtitle = format!("{subtitle}; each tile is the lowest of its points");
+        } else if !(arrows.is_empty() || self.arrows.is_empty()) {
             subtitle = format!("{subtitle}; {}", self.arrows);
         }
         let height = BOTTOM + 58.0;
         let mut out = begin(&paint, &self.title, &subtitle, height);
-        out += &self.tiles(&map);
+        out += &tiles(&shown, &map);
         out += &arrows;
         out += &self.axes(&map, &paint);
         out += &self.rings(&map, &paint);
-        out += &self.scale(&paint);
+        out += &self.scale(&shown, &paint);
         out + "</svg>\n"
     }
 
-    /// Finite values, ascending.
-    fn values(&self) -> Vec<f64> {
-        let mut values: Vec<f64> = self.tiles.iter().map(|t| t.value).collect();
-        values.retain(|v| v.is_finite());
+    /// The tiles that can be shown, coloured by rank: a few bad points do not use up the colours.
+    fn shown(&self, map: &Map) -> Shown {
+        let all = self
+            .tiles
+            .iter()
+            .map(|tile| (*tile, map.at(tile.x, tile.y)));
+        let can_be_shown = |(tile, (x, y)): &(Tile, (f64, f64))| {
+            tile.value.is_finite() && x.is_finite() && y.is_finite()
+        };
+        let mut placed: Vec<(Tile, (f64, f64))> = all.filter(can_be_shown).collect();
+        let is_binned = placed.len() > MOST_TILES;
+        if is_binned {
+            placed = binned(placed);
+        }
+        let mut values: Vec<f64> = placed.iter().map(|(tile, _)| tile.value).collect();
         values.sort_by(f64::total_cmp);
-        values
-    }
-
-    /// The tiles that can be shown: the place of each, and its value's share of the colours. By
-    /// rank: a few bad points do not use up the colours.
-    fn shown(&self, map: &Map) -> Vec<(&Tile, (f64, f64), f64)> {
-        let values = self.values();
-        let all = self.tiles.iter().map(|tile| {
+        let tiles = placed.into_iter().map(|(tile, place)| {
             let below = values.partition_point(|v| *v < tile.value);
             let share = below as f64 / (values.len().max(2) - 1) as f64;
-            (tile, map.at(tile.x, tile.y), share)
+            (tile, place, share)
         });
-        all.filter(|(tile, (x, y), _)| tile.value.is_finite() && x.is_finite() && y.is_finite())
-            .collect()
-    }
-
-    fn tiles(&self, map: &Map) -> String {
-        let (half_x, half_y) = (map.x.half, map.y.half);
-        let mut out = String::new();
-        for (_, (x, y), share) in self.shown(map) {
-            out += &format!(
-                "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{}\"/>",
-                x - half_x,
-                y - half_y,
-                2.0 * half_x,
-                2.0 * half_y,
-                color(share)
-            );
+        Shown {
+            tiles: tiles.collect(),
+            values,
+            is_binned,
         }
-        out
     }
 
     /// An arrow in every tile that has room for it; among smaller tiles arrows that keep clear of
     /// each other.
-    fn arrows(&self, map: &Map, paint: &Paint) -> String {
+    fn arrows(&self, shown: &Shown, map: &Map, paint: &Paint) -> String {
         let half = map.x.half.min(map.y.half);
         let is_roomy = half >= 4.0 && !map.is_strewn;
         let length = if is_roomy {
@@ -251,7 +300,7 @@ impl Surface {
         };
         let mut out = String::new();
         let mut drawn: Vec<(f64, f64)> = Vec::new();
-        for (tile, (x, y), share) in self.shown(map) {
+        for &(tile, (x, y), share) in &shown.tiles {
             let Some((u, v)) = tile.arrow else { continue };
             let size = u.hypot(v);
             if !(size > 0.0 && size.is_finite()) {
@@ -345,8 +394,8 @@ impl Surface {
     }
 
     /// The colours with their values, low at the bottom.
-    fn scale(&self, paint: &Paint) -> String {
-        let values = self.values();
+    fn scale(&self, shown: &Shown, paint: &Paint) -> String {
+        let values = &shown.values;
         let (Some(low), Some(high)) = (values.first(), values.last()) else {
             return String::new();
         };
@@ -479,6 +528,24 @@ mod tests {
             assert!(left - x >= LEFT && right + x <= RIGHT, "{columns}");
             assert!(high - y >= TOP && low + y <= BOTTOM, "{rows}");
         }
+    }
+
+    #[test]
+    fn a_tile_stands_for_its_points_where_there_are_too_many() {
+        let surface = grid(1000, 300);
+        let svg = surface.svg(Theme::Light);
+        let drawn = svg.matches("<rect").count();
+        assert!((2000..MOST_TILES).contains(&drawn), "{drawn}");
+        assert!(svg.contains("each tile is the lowest of its points"));
+        let map = Map::new(&surface);
+        let shown = surface.shown(&map);
+        // The lowest of all is drawn, and every tile's value is that of a point within it.
+        assert_eq!(shown.values[0], 0.0);
+        for (tile, (x, y), _) in &shown.tiles {
+            let (a, b) = map.at(tile.x, tile.y);
+            assert!((a - x).abs() <= HALF.0 && (b - y).abs() <= HALF.0);
+        }
+        assert!(!grid(100, 100).shown(&Map::new(&grid(100, 100))).is_binned);
     }
 
     #[test]

@@ -124,8 +124,9 @@ fn columns(rows: Rows) -> Vec<(&'static str, Kind)> {
         columns.push(("repeat", Kind::Whole));
     }
     columns.extend(rest().map(number));
-    if rows == Rows::Cells {
-        columns.push(("warnings", Kind::Text));
+    match rows {
+        Rows::Cells => columns.push(("warnings", Kind::Text)),
+        Rows::Points => columns.push(("failed_folds", Kind::Whole)),
     }
     columns.push(("hypergradient_l1_vector", Kind::Vector));
     columns
@@ -197,7 +198,7 @@ fn each_row(
             visit(fields)
         }),
         Rows::Points => {
-            for summary in summarize(store, number, study.folds.len())? {
+            for summary in summarize(store, number, study)? {
                 let point = &study.points[summary.point];
                 let mut fields = vec![
                     Field::Real(point.l1),
@@ -220,6 +221,7 @@ fn each_row(
                 fields.push(Field::Text(summary.status.name().into()));
                 fields.extend(place(point));
                 fields.extend(rest().map(|n| value(&summary.means, n)));
+                fields.push(Field::Whole(summary.failed as i64));
                 fields.push(vector(&summary.hypergradient_l1_vector));
                 visit(fields)?;
             }

@@ -9,6 +9,32 @@ use crate::error::Error;
 /// What is said of a store that stays locked.
 const BUSY: &str = "another process has kept it locked for a minute";
 
+/// What is said of a full disk.
+const FULL: &str = "the disk is full; every unit that was finished before is kept";
+
+/// Whether the disk is full.
+pub(super) fn is_full(error: &Error) -> bool {
+    matches!(error, Error::Store { what, .. } if what == FULL)
+}
+
+/// Whether SQLite can neither read nor make what it needs beside the file.
+pub(super) fn cannot_use_wal(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+    )
+}
+
+/// Whether the pages of the file contradict each other.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    )
+}
+
 /// Whether another process holds the store.
 pub(super) fn is_busy(error: &Error) -> bool {
     matches!(error, Error::Store { what, .. } if what == BUSY)
@@ -19,7 +45,7 @@ pub(super) fn explain(path: &Path, error: &rusqlite::Error) -> Error {
     let code = error.sqlite_error_code();
     let (what, remedy) = match code {
         Some(ErrorCode::DiskFull) => (
-            "the disk is full; every unit that was finished before is kept".to_string(),
+            FULL.to_string(),
             "free some space and repeat the same command: it goes on where it stopped",
         ),
         Some(ErrorCode::ReadOnly) => (

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::{ToSqlOutput, Value};
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 
-use super::failure::explain;
-use super::{Plan, Result, Store};
+use super::failure::{explain, is_full};
+use super::place::FileId;
+use super::{Journal, Plan, Result, Store, session};
 use crate::error::Error;
 
 /// Makes the store `into` of all finished units of the stores `from`, which hold the same plan.
@@ -15,15 +16,20 @@ use crate::error::Error;
 /// A unit that several stores have done must have the same results in each. An existing `into` of
 /// the same plan is added to. Returns the number of units that were added.
 ///
-/// All inputs are checked before anything is written, a new store gets its name when it is whole,
-/// and an existing one is changed in one transaction: when the merge fails, there is no new store,
-/// and the existing one is what it was.
+/// All inputs are checked before anything is written, a new store gets its name when it is whole, checked
+/// and on the disk, and an existing one is changed in one transaction: when the merge fails, there is no new
+/// store, and the existing one is what it was. What merges that were killed have left is removed.
 ///
 /// # Errors
 /// [`Error::Store`] when a store cannot be read or written, holds another plan or other data, or
 /// contradicts another.
 pub fn merge(from: &[&Path], into: &Path) -> Result<usize> {
     merge_into(from, into).map_err(|error| match error {
+        error if is_full(&error) => Error::store(
+            into,
+            "the disk is full; nothing was merged",
+            "free some space, or name a place with more of it with --out, and repeat the merge",
+        ),
         // The flag that names the store of a sweep is not the one that names this one.
         Error::Store { path, what, remedy } if path == into => {
             Error::store(&path, what, remedy.replace("--store", "--out"))
@@ -41,7 +47,12 @@ fn merge_into(from: &[&Path], into: &Path) -> Result<usize> {
         ));
     };
     let same = |path: &&&Path| match (path.canonicalize(), into.canonicalize()) {
-        (Ok(path), Ok(into)) => path == into,
+        (Ok(path), Ok(into)) => {
+            path == into || {
+                let file = FileId::of(&into);
+                file.is_some() && file == FileId::of(&path)
+            }
+        }
         _ => false,
     };
     if let Some(path) = from.iter().find(same) {
@@ -58,21 +69,25 @@ fn merge_into(from: &[&Path], into: &Path) -> Result<usize> {
         agree(path, &plan, &mut known)?;
     }
     if exists {
-        return Store::open_for_merge(into)?.absorb_all(from);
+        return Store::open_existing(into)?.absorb_all(from);
     }
-    super::check_place(into)?;
+    super::place::check_place(into)?;
+    Unfinished::sweep_away(into);
     let made = Unfinished::beside(into);
-    let mut target = Store::open(&made.0, &plan).map_err(|error| renamed(error, &made.0, into))?;
-    let added = target
-        .absorb_all(from)
-        .and_then(|added| target.release().map(|()| added))
-        .map_err(|error| renamed(error, &made.0, into))?;
-    // Closed, so that all is in the one file.
-    drop(target);
-    std::fs::rename(&made.0, into).map_err(|source| Error::Io {
+    let fill = || -> Result<usize> {
+        let mut target = Store::open_with(&made.0, &plan, Journal::Alone)?;
+        let added = target.absorb_all(from)?;
+        target.release()?;
+        target.check_integrity()?;
+        target.check_results()?;
+        target.close()?;
+        Ok(added)
+    };
+    let added = fill().map_err(|error| renamed(error, &made.0, into))?;
+    made.take_place_of(into).map_err(|source| Error::Io {
         path: into.to_path_buf(),
         source,
-        remedy: "choose a place that can be written with --out",
+        remedy: "choose a place that can be written, with room for the result, with --out",
     })?;
     Ok(added)
 }
@@ -122,20 +137,69 @@ fn agree<'a>(
     ))
 }
 
-/// A store that is being made, under a name of its own; removed unless it has been renamed.
+/// A store that is being made, under a name of its own; removed unless it has taken its place.
 struct Unfinished(PathBuf);
 
 impl Unfinished {
+    /// What its name ends with, after the number of the process.
+    const END: &'static str = ".unfinished";
+    /// What SQLite puts beside it.
+    const BESIDE: [&'static str; 3] = ["-wal", "-shm", "-journal"];
+
     fn beside(path: &Path) -> Self {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
         let process = std::process::id();
-        Self(path.with_file_name(format!(".{name}.{process}.unfinished")))
+        Self(path.with_file_name(format!("{}{process}{}", Self::start(path), Self::END)))
+    }
+
+    /// What the name begins with, before the number of the process.
+    fn start(path: &Path) -> String {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        format!(".{name}.")
+    }
+
+    /// Removes what merges into the same store have left whose processes are gone.
+    fn sweep_away(path: &Path) {
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        // What cannot be listed or removed does no harm.
+        let Ok(entries) = std::fs::read_dir(folder.unwrap_or(Path::new("."))) else {
+            return;
+        };
+        let start = Self::start(path);
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(&start)) else {
+                continue;
+            };
+            let mut ends = Self::BESIDE.iter();
+            let main = ends.find_map(|end| rest.strip_suffix(end)).unwrap_or(rest);
+            let process = main.strip_suffix(Self::END);
+            let process = process.and_then(|number| number.parse::<u32>().ok());
+            if process.is_some_and(|process| !session::is_running(process)) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Renames it, once everything is on the disk, and the new name too.
+    fn take_place_of(&self, path: &Path) -> std::io::Result<()> {
+        std::fs::File::open(&self.0)?.sync_all()?;
+        std::fs::rename(&self.0, path)?;
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        // Not every system lets folders be opened. It is whole and in its place, whatever comes of this.
+        let folder = std::fs::File::open(folder.unwrap_or(Path::new(".")));
+        if let Err(error) = folder.and_then(|folder| folder.sync_all()) {
+            log::info!(
+                "{}: its name is not on the disk yet: {error}",
+                path.display()
+            );
+        }
+        Ok(())
     }
 }
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        for end in ["", "-wal", "-shm"] {
+        for end in [""].iter().chain(&Self::BESIDE) {
             let mut name = self.0.clone().into_os_string();
             name.push(end);
             // Gone already, mostly.
@@ -153,13 +217,12 @@ fn renamed(error: Error, from: &Path, to: &Path) -> Error {
 }
 
 impl Store {
-    /// An existing store that has been checked, without a session of its own yet.
-    fn open_for_merge(path: &Path) -> Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(|e| explain(path, &e))?;
-        let store = Self::around(connection, path);
-        store.settle()?;
-        Ok(store)
+    /// Closes the file, so that nothing of it is left elsewhere.
+    fn close(self) -> Result<()> {
+        let path = self.path;
+        self.connection
+            .close()
+            .map_err(|(_, error)| explain(&path, &error))
     }
 
     /// The finished units, by number, with their digests.

@@ -16,8 +16,10 @@ mod export;
 mod failure;
 mod merge;
 mod participants;
+mod place;
 mod read;
 mod record;
+mod repair;
 mod schema;
 mod session;
 mod soundness;
@@ -29,14 +31,17 @@ pub use export::{Format, Rows, export};
 pub use merge::merge;
 pub use participants::{Session, ShardTally};
 pub use read::Tally;
+pub(crate) use read::{NO_METHOD, SINGULAR};
 pub use record::{
     Cell, Number, Numbers, Plan, PlanFold, PlanPoint, Study, Unit, pack_sparse, unpack_sparse,
 };
+pub use repair::repair;
 pub use summary::{PointSummary, summarize};
 pub use units::Claim;
-pub use verify::{Verification, repair, verify};
+pub use verify::{Verification, verify};
 
 use failure::explain;
+use place::FileId;
 use session::Owner;
 
 /// How long a store waits for another process's transaction.
@@ -44,12 +49,23 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long before a busy store is opened anew.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// How a store keeps what a crash would tear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Journal {
+    /// In a WAL beside the file, which several processes share.
+    Shared,
+    /// In a file that is gone after every commit: for a store that nobody else knows yet.
+    Alone,
+}
+
 /// An open store.
 #[derive(Debug)]
 pub struct Store {
     connection: Connection,
     /// The file; `:memory:` for a store that is not kept.
     path: PathBuf,
+    /// The file that the path stood for when it was opened, where that is known.
+    file: Option<FileId>,
     owner: Owner,
     session: i64,
     /// Sessions on other machines: their last heartbeat and when this process first saw it.
@@ -73,12 +89,20 @@ impl Store {
     /// [`Error::Store`] when the file cannot be made, opened or written, is no store, is damaged,
     /// or holds another plan or other data.
     pub fn open(path: &Path, plan: &Plan) -> Result<Self> {
-        check_place(path)?;
+        Self::open_with(path, plan, Journal::Shared)
+    }
+
+    fn open_with(path: &Path, plan: &Plan, journal: Journal) -> Result<Self> {
+        place::check_place(path)?;
+        place::warn_of_network(path);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let begin = Instant::now();
         loop {
-            let opened = Connection::open(path)
+            let opened = Connection::open_with_flags(path, flags)
                 .map_err(|e| explain(path, &e))
-                .and_then(|connection| Self::with_plan(connection, path, plan));
+                .and_then(|connection| Self::with_plan(connection, path, plan, journal));
             match opened {
                 // While another process makes the store, SQLite answers some requests, such as that
                 // for WAL mode, at once: there its own waiting would be a deadlock. With a new
@@ -98,7 +122,7 @@ impl Store {
     pub fn in_memory(plan: &Plan) -> Result<Self> {
         let path = Path::new(":memory:");
         let connection = Connection::open_in_memory().map_err(|e| explain(path, &e))?;
-        Self::with_plan(connection, path, plan)
+        Self::with_plan(connection, path, plan, Journal::Shared)
     }
 
     /// Opens an existing store without changing it.
@@ -106,6 +130,7 @@ impl Store {
     /// # Errors
     /// [`Error::Store`] when it cannot be read or is no store.
     pub fn read(path: &Path) -> Result<Self> {
+        place::check_name(path)?;
         if !path.is_file() {
             return Err(Error::store(
                 path,
@@ -117,8 +142,22 @@ impl Store {
         let connection = Connection::open_with_flags(path, flags).map_err(|e| explain(path, &e))?;
         let mut store = Self::around(connection, path);
         store.settle()?;
-        if store.check_application().is_err_and(|e| is_unwritable(&e)) {
-            // A WAL file in a folder that cannot be written: read what the main file holds.
+        if store
+            .application()
+            .is_err_and(|e| failure::cannot_use_wal(&e))
+        {
+            // What the main file holds is all there is, unless some is still beside it.
+            if let Some(pending) = place::pending(path) {
+                return Err(Error::store(
+                    path,
+                    format!(
+                        "{} holds results of it and cannot be used here",
+                        pending.display()
+                    ),
+                    "make the folder writable and both files readable, or copy both to such a folder and name \
+                     the copy",
+                ));
+            }
             let address = format!("file:{}?immutable=1", escaped(path));
             let flags = flags | OpenFlags::SQLITE_OPEN_URI;
             let connection =
@@ -129,17 +168,33 @@ impl Store {
         Ok(store)
     }
 
+    /// An existing store to be changed, without a session of its own.
+    fn open_existing(path: &Path) -> Result<Self> {
+        place::check_name(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(|e| explain(path, &e))?;
+        let store = Self::around(connection, path);
+        store.settle()?;
+        Ok(store)
+    }
+
     fn around(connection: Connection, path: &Path) -> Self {
         Self {
             connection,
             path: path.to_path_buf(),
+            file: FileId::of(path),
             owner: Owner::current(),
             session: 0,
             beats: HashMap::new(),
         }
     }
 
-    fn with_plan(connection: Connection, path: &Path, plan: &Plan) -> Result<Self> {
+    fn with_plan(
+        connection: Connection,
+        path: &Path,
+        plan: &Plan,
+        journal: Journal,
+    ) -> Result<Self> {
         let mut store = Self::around(connection, path);
         store.settle()?;
         if store
@@ -162,11 +217,17 @@ impl Store {
         }
         // Leases need not outlive a power cut: only finished units are synchronised with the disk.
         // Cells of a unit lie far apart in the table: the cache, in KiB, spares reading pages again.
-        let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-                       PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -32768;";
+        let mode = match journal {
+            Journal::Shared => "WAL",
+            Journal::Alone => "DELETE",
+        };
+        let pragmas = format!(
+            "PRAGMA journal_mode = {mode}; PRAGMA synchronous = NORMAL;
+             PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -32768;"
+        );
         store
             .connection
-            .execute_batch(pragmas)
+            .execute_batch(&pragmas)
             .map_err(|e| store.failure(&e))?;
         store.register(plan)?;
         Ok(store)
@@ -184,6 +245,13 @@ impl Store {
         &self.path
     }
 
+    /// Whether the path still stands for the file that was opened: a store that is deleted or replaced
+    /// meanwhile is written to all the same, and lost at the end.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        self.file.is_none() || self.file == FileId::of(&self.path)
+    }
+
     fn failure(&self, error: &rusqlite::Error) -> Error {
         explain(&self.path, error)
     }
@@ -196,13 +264,17 @@ impl Store {
             .map_err(|e| self.failure(&e))
     }
 
-    fn check_application(&self) -> Result<()> {
+    /// Which program's database it is, and its format's version.
+    fn application(&self) -> rusqlite::Result<(i32, i32)> {
         let pragma = |name| {
             self.connection
                 .pragma_query_value(None, name, |row| row.get::<_, i32>(0))
-                .map_err(|e| self.failure(&e))
         };
-        let (application, version) = (pragma("application_id")?, pragma("user_version")?);
+        Ok((pragma("application_id")?, pragma("user_version")?))
+    }
+
+    fn check_application(&self) -> Result<()> {
+        let (application, version) = self.application().map_err(|e| self.failure(&e))?;
         if application != schema::APPLICATION {
             return Err(Error::store(
                 &self.path,
@@ -277,31 +349,6 @@ fn insert_session(connection: &Connection, owner: &Owner) -> rusqlite::Result<i6
         ],
     )?;
     Ok(connection.last_insert_rowid())
-}
-
-/// A clear word where the folder of a new store is missing.
-fn check_place(path: &Path) -> Result<()> {
-    if path.is_dir() {
-        return Err(Error::store(
-            path,
-            "it is a folder",
-            "name a file with --store",
-        ));
-    }
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-    match folder {
-        Some(folder) if !folder.is_dir() => Err(Error::store(
-            path,
-            format!("there is no folder {}", folder.display()),
-            "make it, or name another file with --store",
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn is_unwritable(error: &Error) -> bool {
-    error.to_string().contains("cannot be opened")
-        || error.to_string().contains("cannot be written")
 }
 
 /// A path in a URI.

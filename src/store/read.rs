@@ -5,6 +5,7 @@ use rusqlite::{ErrorCode, OptionalExtension, Row};
 use super::record::{Cell, Number, Plan, PlanFold, PlanPoint, Study, status_of, unpack};
 use super::{Result, Store, soundness};
 use crate::error::Error;
+use crate::kinds::Status;
 
 /// How far a store is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,6 +22,9 @@ pub struct Tally {
     pub statuses: Vec<(String, usize)>,
     /// Seconds of work per device, as (name, units, seconds).
     pub devices: Vec<(String, usize, f64)>,
+    /// Finished cells that have no hypergradient although one was asked for, as (why, count), most
+    /// frequent first: `singular-hessian`, the status of one that failed, or `not-finite`.
+    pub without_hypergradient: Vec<(String, usize)>,
 }
 
 impl Store {
@@ -165,7 +169,7 @@ impl Store {
     }
 
     /// Visits point, fold and criterion of the finished cells of a study, in no particular order; NaN
-    /// where a cell has no criterion.
+    /// for a cell that failed.
     ///
     /// # Errors
     /// [`crate::Error::Store`] when the store cannot be read.
@@ -175,9 +179,12 @@ impl Store {
         mut visit: impl FnMut(usize, usize, f64),
     ) -> Result<()> {
         let failure = |e: rusqlite::Error| self.failure(&e);
-        let text = "SELECT point, fold, criterion FROM results WHERE study = ?1";
+        let text = "SELECT point, fold, CASE WHEN status = ?2 THEN criterion END FROM results
+                    WHERE study = ?1";
         let mut query = self.connection.prepare(text).map_err(failure)?;
-        let mut rows = query.query([study]).map_err(failure)?;
+        let mut rows = query
+            .query((study, Status::Converged.name()))
+            .map_err(failure)?;
         while let Some(row) = rows.next().map_err(failure)? {
             let criterion: Option<f64> = row.get(2).map_err(failure)?;
             visit(
@@ -230,9 +237,42 @@ impl Store {
             cells_done: statuses.iter().map(|(_, count)| count).sum(),
             statuses,
             devices,
+            without_hypergradient: self.without_hypergradient()?,
         })
     }
+
+    fn without_hypergradient(&self) -> Result<Vec<(String, usize)>> {
+        let failure = |e: rusqlite::Error| self.failure(&e);
+        let parts = [
+            Number::HypergradientL1.name(),
+            Number::HypergradientL2.name(),
+            Number::HypergradientBoxLo.name(),
+            Number::HypergradientBoxHi.name(),
+            "hypergradient_l1_vector",
+            "hypergradient_prior",
+        ];
+        let text = format!(
+            "SELECT CASE WHEN instr(warnings, ?1) THEN ?1 WHEN status <> ?2 THEN status
+                    ELSE 'not-finite' END AS why, COUNT(*) AS n
+             FROM results JOIN studies USING (study)
+             WHERE {} IS NULL
+             AND NOT instr(char(10) || settings || char(10), char(10) || ?3 || char(10))
+             GROUP BY why ORDER BY n DESC, why",
+            parts.join(" IS NULL AND ")
+        );
+        let mut query = self.connection.prepare(&text).map_err(failure)?;
+        let named = (SINGULAR, Status::Converged.name(), NO_METHOD);
+        query
+            .query_map(named, |row| Ok((row.get(0)?, row.get(1)?)))
+            .and_then(Iterator::collect)
+            .map_err(failure)
+    }
 }
+
+/// The warning of a cell whose Hessian is singular.
+pub(crate) const SINGULAR: &str = "singular-hessian";
+/// The line of a study's settings that asks for no hypergradient.
+pub(crate) const NO_METHOD: &str = "method = none";
 
 /// Why a plan cannot be read.
 #[derive(Debug)]

@@ -369,6 +369,13 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// Whether the cell says nothing about its point: its solver did not converge, or its criterion is not
+    /// finite.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.status != Status::Converged || !self.numbers[Number::Criterion].is_finite()
+    }
+
     /// Adds everything of this cell to a hash.
     pub(super) fn hash(&self, hash: &mut Xxh3Default) {
         hash.write_u64(self.point as u64);

@@ -34,11 +34,6 @@ pub(super) fn digest_key(part: &str) -> String {
 /// Results are rows in the order in which they arrive, with an index beside them: in the order of the
 /// key a unit's cells would lie far apart, and to store a unit would be to write most pages anew.
 pub(super) fn create() -> String {
-    let mut numbers = String::new();
-    for number in Number::ALL {
-        let kind = if number.is_whole() { "INTEGER" } else { "REAL" };
-        numbers.push_str(&format!("    {} {kind},\n", number.name()));
-    }
     let selected: Vec<String> = Number::ALL
         .iter()
         .filter(|n| **n != Number::Criterion)
@@ -78,12 +73,7 @@ CREATE TABLE units (
 );
 CREATE INDEX open_units ON units (unit) WHERE done = 0;
 CREATE UNIQUE INDEX units_by_place ON units (study, fold, path);
-CREATE TABLE results (
-    study INTEGER NOT NULL, point INTEGER NOT NULL, fold INTEGER NOT NULL, status TEXT NOT NULL,
-{numbers}    warnings TEXT NOT NULL,
-    hypergradient_l1_vector BLOB, hypergradient_prior BLOB, solution BLOB,
-    PRIMARY KEY (study, point, fold)
-);
+{results};
 CREATE VIEW cells AS SELECT
     p.l1, p.l2, f.number AS fold, r.criterion, {selected}, r.status, r.warnings,
     s.name AS study, t.name AS target, p.alpha, p.l1_ratio, f.repeat, r.point,
@@ -99,6 +89,32 @@ ORDER BY r.study, r.point, r.fold;
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {VERSION};
 ",
+        results = create_results(),
         selected = selected.join(", ")
+    )
+}
+
+/// Creates the table of results.
+pub(super) fn create_results() -> String {
+    results_as("results", ",\n    PRIMARY KEY (study, point, fold)")
+}
+
+/// Creates the same table under another name, without a key and the index that comes with it.
+pub(super) fn create_results_without_key(name: &str) -> String {
+    results_as(name, "")
+}
+
+fn results_as(name: &str, key: &str) -> String {
+    let mut numbers = String::new();
+    for number in Number::ALL {
+        let kind = if number.is_whole() { "INTEGER" } else { "REAL" };
+        numbers.push_str(&format!("    {} {kind},\n", number.name()));
+    }
+    format!(
+        "CREATE TABLE {name} (
+    study INTEGER NOT NULL, point INTEGER NOT NULL, fold INTEGER NOT NULL, status TEXT NOT NULL,
+{numbers}    warnings TEXT NOT NULL,
+    hypergradient_l1_vector BLOB, hypergradient_prior BLOB, solution BLOB{key}
+)"
     )
 }

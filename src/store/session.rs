@@ -67,6 +67,11 @@ impl Owner {
     }
 }
 
+/// Whether a process of this machine still runs.
+pub(super) fn is_running(process: u32) -> bool {
+    start_of(process).is_some()
+}
+
 /// When a process started; `None` when there is no such process.
 fn start_of(process: u32) -> Option<String> {
     if Path::new("/proc/self/stat").exists() {

@@ -4,9 +4,13 @@
 //! or a fold that was altered in the file is noticed as surely as a result.
 
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use xxhash_rust::xxh3::Xxh3Default;
 
+use super::failure::is_damage;
 use super::read::Unread;
 use super::record::Plan;
 use super::{Result, Store, schema};
@@ -15,6 +19,36 @@ use crate::error::Error;
 /// What can be done about a plan that is not what it was.
 pub(super) const REMEDY: &str = "restore the store from a copy, or repeat the sweep with another --store FILE; \
      a plan cannot be repaired";
+
+/// An index of a table that has rows of its own, and what it holds of which of them.
+struct Index {
+    name: &'static str,
+    table: &'static str,
+    columns: &'static str,
+    filter: &'static str,
+}
+
+/// The indices by which units and cells are found.
+const INDICES: [Index; 3] = [
+    Index {
+        name: "open_units",
+        table: "units",
+        columns: "unit",
+        filter: "done = 0",
+    },
+    Index {
+        name: "units_by_place",
+        table: "units",
+        columns: "unit, study, fold, path",
+        filter: "true",
+    },
+    Index {
+        name: "sqlite_autoindex_results_1",
+        table: "results",
+        columns: "rowid, study, point, fold",
+        filter: "true",
+    },
+];
 
 /// What a look at tables and plan came to.
 #[derive(Debug, Default)]
@@ -156,6 +190,62 @@ impl Store {
         Ok(faults)
     }
 
+    /// Indices that do not hold what their tables hold, one sentence each: what is found by such an index is
+    /// not all there is.
+    pub(super) fn index_faults(&self) -> Result<Vec<String>> {
+        let mut faults = Vec::new();
+        for Index {
+            name,
+            table,
+            columns,
+            filter,
+        } in INDICES
+        {
+            let exists = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'index' AND name = ?1";
+            // One that is missing is a fault of the tables' definitions.
+            if self.count(exists, [name])? == 0 {
+                continue;
+            }
+            let sums = |how: &str| {
+                let text = format!("SELECT {columns} FROM {table} {how} WHERE {filter}");
+                self.sum_of_rows(&text)
+            };
+            match (sums(&format!("INDEXED BY {name}")), sums("NOT INDEXED")) {
+                (Ok(by_index), Ok(by_table)) if by_index == by_table => {}
+                (Ok(_), Ok(_)) => {
+                    faults.push(format!("the index {name} does not hold what {table} holds"));
+                }
+                (Err(error), Ok(_)) if is_damage(&error) => {
+                    faults.push(format!("the index {name} cannot be read ({error})"));
+                }
+                (_, Err(error)) | (Err(error), _) => return Err(self.failure(&error)),
+            }
+        }
+        Ok(faults)
+    }
+
+    /// The number of rows of a query and a sum of their hashes, the same in whichever order they come.
+    fn sum_of_rows(&self, query: &str) -> rusqlite::Result<(usize, u64)> {
+        let mut query = self.connection.prepare(query)?;
+        let columns = query.column_count();
+        let (mut count, mut sum) = (0, 0u64);
+        let mut rows = query.query([])?;
+        while let Some(row) = rows.next()? {
+            let mut hash = Xxh3Default::new();
+            for at in 0..columns {
+                match row.get_ref(at)? {
+                    ValueRef::Null => hash.write_u8(0),
+                    ValueRef::Integer(value) => hash.write_i64(value),
+                    ValueRef::Real(value) => hash.write_u64(value.to_bits()),
+                    ValueRef::Text(bytes) | ValueRef::Blob(bytes) => hash.write(bytes),
+                }
+            }
+            count += 1;
+            sum = sum.wrapping_add(hash.digest());
+        }
+        Ok((count, sum))
+    }
+
     /// Rows that belong to no study of the plan.
     fn count_faults(&self, plan: &Plan) -> Result<Vec<String>> {
         let sum = |of: fn(&super::Study) -> usize| plan.studies.iter().map(of).sum::<usize>();
@@ -165,7 +255,7 @@ impl Store {
             ("points", sum(|study| study.points.len())),
             ("folds", sum(|study| study.folds.len())),
         ] {
-            let kept = self.count(&format!("SELECT COUNT(*) FROM {table}"), [])?;
+            let kept = self.count(&format!("SELECT COUNT(*) FROM {table} NOT INDEXED"), [])?;
             if kept != planned {
                 faults.push(format!(
                     "there are {kept} {table}, the studies have {planned}"
@@ -178,7 +268,7 @@ impl Store {
     /// Units that are not those of the plan.
     fn unit_faults(&self, plan: &Plan) -> Result<Vec<String>> {
         let failure = |e: rusqlite::Error| self.failure(&e);
-        let kept = self.count("SELECT COUNT(*) FROM units", [])?;
+        let kept = self.count("SELECT COUNT(*) FROM units NOT INDEXED", [])?;
         let planned = plan.unit_count();
         if kept != planned {
             let what = format!("there are {kept} units, the plan has {planned}");
@@ -186,7 +276,7 @@ impl Store {
         }
         let mut query = self
             .connection
-            .prepare("SELECT unit, study, fold, path FROM units ORDER BY unit")
+            .prepare("SELECT unit, study, fold, path FROM units NOT INDEXED ORDER BY unit")
             .map_err(failure)?;
         let mut rows = query.query([]).map_err(failure)?;
         for unit in plan.units() {

@@ -19,8 +19,8 @@ const LEASE: Duration = Duration::from_secs(300);
 pub enum Claim {
     /// Units that are this process's to do; all of one study and fold.
     Units(Vec<Unit>),
-    /// All that is left is being done by other processes.
-    Elsewhere,
+    /// All that is left is being done by other processes: these, by number and machine.
+    Elsewhere(String),
     /// Nothing is left, or only what this process does already.
     Nothing,
 }
@@ -57,12 +57,12 @@ impl Store {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(failure)?;
         let mut units: Vec<Unit> = Vec::new();
-        let mut elsewhere = false;
+        let mut holders: Vec<i64> = Vec::new();
         {
             let mut query = transaction
                 .prepare_cached(
-                    "SELECT unit, study, fold, path, session FROM units
-                     WHERE done = 0 AND unit % ?2 = ?1 ORDER BY unit < ?3, unit",
+                    "SELECT unit, study, fold, path, CASE typeof(session) WHEN 'integer' THEN session END
+                     FROM units WHERE done = 0 AND unit % ?2 = ?1 ORDER BY unit < ?3, unit",
                 )
                 .map_err(failure)?;
             let mut rows = query
@@ -76,7 +76,9 @@ impl Store {
                 if let Some(holder) = holder
                     && is_held(&transaction, holder, &own, &mut self.beats).map_err(failure)?
                 {
-                    elsewhere = true;
+                    if !holders.contains(&holder) {
+                        holders.push(holder);
+                    }
                     continue;
                 }
                 let unit = Unit {
@@ -105,12 +107,13 @@ impl Store {
                     .map_err(failure)?;
             }
         }
-        transaction.commit().map_err(failure)?;
-        Ok(match (units.is_empty(), elsewhere) {
+        let claim = match (units.is_empty(), holders.is_empty()) {
             (false, _) => Claim::Units(units),
-            (true, true) => Claim::Elsewhere,
-            (true, false) => Claim::Nothing,
-        })
+            (true, true) => Claim::Nothing,
+            (true, false) => Claim::Elsewhere(names_of(&transaction, &holders).map_err(failure)?),
+        };
+        transaction.commit().map_err(failure)?;
+        Ok(claim)
     }
 
     /// Stores finished units, each with its cells in the order of its path, in one transaction.
@@ -207,6 +210,21 @@ impl Store {
     }
 }
 
+/// Sessions as a user knows them: `process 12 on host, process 15 on host`.
+fn names_of(connection: &Connection, sessions: &[i64]) -> rusqlite::Result<String> {
+    let mut query = connection.prepare_cached(
+        "SELECT CAST(process AS TEXT), CAST(host AS TEXT) FROM sessions WHERE session = ?1",
+    )?;
+    let mut names = Vec::with_capacity(sessions.len());
+    for session in sessions {
+        names.push(query.query_row([session], |row| {
+            let (process, host): (String, String) = (row.get(0)?, row.get(1)?);
+            Ok(format!("process {process} on {host}"))
+        })?);
+    }
+    Ok(names.join(", "))
+}
+
 /// Whether a session still holds its leases.
 fn is_held(
     connection: &Connection,
@@ -218,22 +236,29 @@ fn is_held(
         "SELECT host, boot, namespace, process, process_start, beat, ended FROM sessions
          WHERE session = ?1",
     )?;
-    let found = query
-        .query_row([session], |row| {
-            let owner = Owner {
-                host: row.get(0)?,
-                boot: row.get(1)?,
-                namespace: row.get(2)?,
-                process: row.get(3)?,
-                started: row.get(4)?,
-            };
-            Ok((
-                owner,
-                row.get::<_, i64>(5)?,
-                row.get::<_, Option<String>>(6)?,
-            ))
-        })
-        .optional()?;
+    let found = query.query_row([session], |row| {
+        let owner = Owner {
+            host: row.get(0)?,
+            boot: row.get(1)?,
+            namespace: row.get(2)?,
+            process: row.get(3)?,
+            started: row.get(4)?,
+        };
+        Ok((
+            owner,
+            row.get::<_, i64>(5)?,
+            row.get::<_, Option<String>>(6)?,
+        ))
+    });
+    let found = match found {
+        // Somebody has written nonsense into the file: no process holds anything by that.
+        Err(
+            rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..),
+        ) => None,
+        found => found.optional()?,
+    };
     let Some((owner, beat, ended)) = found else {
         return Ok(false);
     };

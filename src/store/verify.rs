@@ -1,13 +1,11 @@
 //! Checking a store: the file, the tables and the plan, the counts, and the digest of every finished
 //! unit.
 
-use std::path::Path;
+use rusqlite::OptionalExtension;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
-
-use super::failure::explain;
+use super::failure::is_damage;
 use super::read::{cell_of, select_cells};
-use super::record::{Plan, PlanPoint, Unit, digest};
+use super::record::{Cell, Plan, PlanPoint, Unit, digest};
 use super::soundness::{self, Inspection};
 use super::{Result, Store};
 use crate::error::Error;
@@ -30,7 +28,7 @@ const REOPEN: &str = "restore the store from a copy; or open what is damaged aga
      `proxdiff runs verify --repair` and repeat the command that made it";
 
 /// What can be done about a view or an index, which hold no data.
-const MAKE_ANEW: &str = "make it anew with `proxdiff runs verify --repair`";
+pub(super) const MAKE_ANEW: &str = "make it anew with `proxdiff runs verify --repair`";
 
 /// The most faults that are listed.
 const MOST_FAULTS: usize = 100;
@@ -56,7 +54,20 @@ pub fn verify(store: &Store) -> Result<Verification> {
     } else if !mendable.is_empty() {
         found.remedy = MAKE_ANEW;
     }
+    // What tables hold that are not those that were made means nothing.
+    let indices = if faults.is_empty() {
+        store.index_faults()?
+    } else {
+        Vec::new()
+    };
+    if !indices.is_empty() {
+        found.remedy = MAKE_ANEW;
+    }
     found.faults.extend(faults);
+    // SQLite's own check may have said so.
+    if found.faults.is_empty() {
+        found.faults.extend(indices);
+    }
     found
         .faults
         .extend(mendable.into_iter().map(|mendable| mendable.fault));
@@ -74,34 +85,15 @@ pub fn verify(store: &Store) -> Result<Verification> {
     Ok(found)
 }
 
-/// Opens damaged units of a store again, so that the sweep's command repeats them, and makes views and
-/// indices anew that are not what they were. Returns how many units.
-///
-/// # Errors
-/// [`crate::Error::Store`] when the store cannot be written, its pages contradict each other, or its
-/// plan is not the one that was made: that cannot be repaired.
-pub fn repair(path: &Path) -> Result<usize> {
-    let store = Store::read(path)?;
-    store.check_integrity()?;
-    drop(store);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(|e| explain(path, &e))?;
-    let mut store = Store::around(connection, path);
-    store.settle()?;
-    let failure = |e: rusqlite::Error| explain(path, &e);
-    // Other processes wait meanwhile, so that what is found is what is mended.
-    store
-        .connection
-        .execute_batch("BEGIN IMMEDIATE")
-        .map_err(failure)?;
-    let mended = store.mend();
-    let end = if mended.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    store.connection.execute_batch(end).map_err(failure)?;
-    mended
-}
+/// The mark of a unit that is open.
+const OPEN: i64 = 0;
+/// The mark of one that is done.
+pub(super) const DONE: i64 = 1;
+/// What stands for the mark of one that is done by nobody knows whom.
+pub(super) const UNKNOWN: i64 = -2;
 
 /// A unit that is not what it was, if it is one, and a sentence about it.
-type Fault = (Option<Unit>, String);
+pub(super) type Fault = (Option<Unit>, String);
 
 impl Store {
     /// Refuses a plan and results that are not those that were stored: no conclusion is drawn from
@@ -111,30 +103,42 @@ impl Store {
     /// [`crate::Error::Store`] with what is wrong with the plan, or with the first unit whose cells do
     /// not match its digest.
     pub fn check_results(&self) -> Result<()> {
-        let (faults, _) = self.faulty_units(&self.sound_plan()?, 1)?;
+        let plan = self.sound_plan()?;
+        if let Some(fault) = self.index_faults()?.into_iter().next() {
+            return Err(Error::store(&self.path, fault, MAKE_ANEW));
+        }
+        let (faults, _) = self.faulty_units(&plan, 1)?;
         match faults.into_iter().next() {
             None => Ok(()),
             Some((_, fault)) => Err(Error::store(&self.path, fault, REOPEN)),
         }
     }
 
-    fn integrity_faults(&self) -> Result<Vec<String>> {
-        let failure = |e: rusqlite::Error| self.failure(&e);
-        let mut query = self
-            .connection
-            .prepare("PRAGMA integrity_check(20)")
-            .map_err(failure)?;
-        let lines: Vec<String> = query
-            .query_map([], |row| row.get(0))
-            .and_then(Iterator::collect)
-            .map_err(failure)?;
-        let lines = lines.into_iter().filter(|line| line != "ok");
-        Ok(lines.map(|line| line.replace('\n', " ")).collect())
+    /// What SQLite's own check of the file finds.
+    pub(super) fn integrity_faults(&self) -> Result<Vec<String>> {
+        let lines = || -> rusqlite::Result<Vec<String>> {
+            let mut query = self.connection.prepare("PRAGMA integrity_check(20)")?;
+            let lines = query.query_map([], |row| row.get(0))?;
+            lines.collect()
+        };
+        match lines() {
+            Ok(lines) => {
+                let lines = lines.into_iter().filter(|line| line != "ok");
+                Ok(lines.map(|line| line.replace('\n', " ")).collect())
+            }
+            // The check itself has given up.
+            Err(error) if is_damage(&error) => Ok(vec![error.to_string()]),
+            Err(error) => Err(self.failure(&error)),
+        }
     }
 
     /// Units that are not what they were, at most `most`, each with a sentence that names it; no unit
     /// where cells are too many in all. Also the numbers of units and cells that were checked.
-    fn faulty_units(&self, plan: &Plan, most: usize) -> Result<(Vec<Fault>, (usize, usize))> {
+    pub(super) fn faulty_units(
+        &self,
+        plan: &Plan,
+        most: usize,
+    ) -> Result<(Vec<Fault>, (usize, usize))> {
         let failure = |e: rusqlite::Error| self.failure(&e);
         // One state of the store, whatever other processes write meanwhile; nothing to be undone
         // where a transaction is open already.
@@ -147,18 +151,14 @@ impl Store {
         let states = self.unit_states()?;
         let mut faults = Vec::new();
         let (mut units, mut checked, mut expected) = (0, 0, 0);
-        // Cells are found by their key: the order of the table is not that of the paths.
-        let text = select_cells("WHERE study = ?1 AND point = ?2 AND fold = ?3");
-        let mut query = self.connection.prepare(&text).map_err(failure)?;
-        let mut cells = Vec::new();
         for (unit, (state, kept)) in plan.units().zip(&states) {
             if faults.len() >= most {
                 return Ok((faults, (units, checked)));
             }
-            match state {
-                0 => continue,
-                1 => {}
-                -2 => {
+            match *state {
+                OPEN => continue,
+                DONE => {}
+                UNKNOWN => {
                     let what = "has no seconds or no device";
                     faults.push((Some(unit), format!("{} {what}", name_of(plan, unit))));
                     continue;
@@ -170,21 +170,15 @@ impl Store {
                 }
             }
             let path = &plan.studies[unit.study].paths[unit.path];
-            cells.clear();
-            for &point in path {
-                let cell = query
-                    .query_row((unit.study, point, unit.fold), cell_of)
-                    .optional();
-                match cell {
-                    Ok(cell) => cells.extend(cell),
-                    // A value of another kind than the column's has been written by hand.
-                    Err(
-                        rusqlite::Error::InvalidColumnType(..)
-                        | rusqlite::Error::FromSqlConversionFailure(..),
-                    ) => {}
-                    Err(error) => return Err(failure(error)),
+            let cells = match self.cells_of_unit(plan, unit) {
+                Ok(cells) => cells,
+                Err(error) if is_damage(&error) => {
+                    let what = format!("{} cannot be read ({error})", name_of(plan, unit));
+                    faults.push((Some(unit), what));
+                    continue;
                 }
-            }
+                Err(error) => return Err(failure(error)),
+            };
             units += 1;
             checked += cells.len();
             expected += path.len();
@@ -200,7 +194,7 @@ impl Store {
                 faults.push((Some(unit), format!("{} {what}", name_of(plan, unit))));
             }
         }
-        let all = self.count("SELECT COUNT(*) FROM results", [])?;
+        let all = self.count("SELECT COUNT(*) FROM results NOT INDEXED", [])?;
         if faults.is_empty() && all != expected {
             let what = format!("there are {all} cells, the finished units have {expected}");
             faults.push((None, what));
@@ -208,41 +202,39 @@ impl Store {
         Ok((faults, (units, checked)))
     }
 
-    /// Makes damaged units open ones, and removes cells of units that are not done.
-    fn mend(&mut self) -> Result<usize> {
-        let failure = |e: rusqlite::Error| self.failure(&e);
-        for mendable in self.inspect()?.mendable {
-            self.connection
-                .execute_batch(&mendable.statements)
-                .map_err(failure)?;
+    /// The cells of a unit that are there, in the order of its path. They are found by their key: the order
+    /// of the table is not that of the paths.
+    pub(super) fn cells_of_unit(&self, plan: &Plan, unit: Unit) -> rusqlite::Result<Vec<Cell>> {
+        let text = select_cells("WHERE study = ?1 AND point = ?2 AND fold = ?3");
+        let mut query = self.connection.prepare_cached(&text)?;
+        let path = &plan.studies[unit.study].paths[unit.path];
+        let mut cells = Vec::with_capacity(path.len());
+        for &point in path {
+            let cell = query
+                .query_row((unit.study, point, unit.fold), cell_of)
+                .optional();
+            match cell {
+                Ok(cell) => cells.extend(cell),
+                // A value of another kind than the column's has been written by hand.
+                Err(
+                    rusqlite::Error::InvalidColumnType(..)
+                    | rusqlite::Error::FromSqlConversionFailure(..),
+                ) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let (faulty, _) = self.faulty_units(&self.sound_plan()?, usize::MAX)?;
-        let mut opened = 0;
-        for unit in faulty.iter().filter_map(|(unit, _)| unit.as_ref()) {
-            let open = "UPDATE units SET done = 0, session = NULL, seconds = NULL, device = NULL,
-                        finished = NULL, digest = NULL WHERE unit = ?1";
-            opened += self
-                .connection
-                .execute(open, [unit.number])
-                .map_err(failure)?;
-        }
-        let strays = "DELETE FROM results WHERE NOT EXISTS (
-                          SELECT 1 FROM points p JOIN units u ON u.study = p.study AND u.path = p.path
-                          WHERE p.study = results.study AND p.point = results.point
-                          AND u.fold = results.fold AND u.done = 1)";
-        self.connection.execute(strays, []).map_err(failure)?;
-        Ok(opened)
+        Ok(cells)
     }
 
     /// Per unit its mark, 1 where it is done, 0 where it is open and -2 where it is done by nobody
     /// knows whom, and its digest.
-    fn unit_states(&self) -> Result<Vec<(i64, String)>> {
+    pub(super) fn unit_states(&self) -> Result<Vec<(i64, String)>> {
         let failure = |e: rusqlite::Error| self.failure(&e);
         let mut query = self
             .connection
             .prepare(
                 "SELECT CASE WHEN done = 1 AND (typeof(seconds) NOT IN ('real', 'integer')
-                 OR typeof(device) <> 'text') THEN -2 ELSE done END, digest FROM units ORDER BY unit",
+                 OR typeof(device) <> 'text') THEN -2 ELSE done END, digest FROM units NOT INDEXED ORDER BY unit",
             )
             .map_err(failure)?;
         query

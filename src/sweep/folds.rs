@@ -9,6 +9,11 @@ use rand_chacha::ChaCha8Rng;
 use crate::data::dataset::Labels;
 use crate::error::{Error, Result};
 
+/// The most folds of all repetitions together.
+const MOST_FOLDS: usize = 100_000;
+/// The most held-out rows of all repetitions together: 2 GiB of numbers.
+const MOST_ROWS: usize = 1 << 28;
+
 /// One split of the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fold {
@@ -58,8 +63,8 @@ pub enum Dealing<'a> {
 /// K folds, `repeats` times, each repetition with a shuffle of its own.
 ///
 /// # Errors
-/// [`Error::Value`] for fewer than two folds or more folds than rows or groups, and for classes
-/// with fewer rows than folds.
+/// [`Error::Value`] for fewer than two folds or more folds than rows or groups, for classes with fewer
+/// rows than folds, and for more than 100 000 folds in all, or rows in them than memory holds.
 pub fn k_folds(
     rows: usize,
     folds: usize,
@@ -72,6 +77,14 @@ pub fn k_folds(
             "--cv",
             format!("{folds} folds of {rows} rows"),
             "give at least 2 folds and at most as many as there are rows",
+        ));
+    }
+    let most = (MOST_FOLDS / folds).min(MOST_ROWS / rows).max(1);
+    if repeats > most {
+        return Err(Error::value(
+            "--repeats",
+            format!("{repeats} repetitions of {folds} folds of {rows} rows are too many"),
+            format!("give at most {most}"),
         ));
     }
     let mut all = Vec::with_capacity(folds * repeats);
@@ -290,6 +303,14 @@ mod tests {
             (
                 "class \"a\"",
                 k_folds(4, 2, 1, Dealing::Stratified(&few), 0),
+            ),
+            (
+                "at most 50000",
+                k_folds(4, 2, usize::MAX, Dealing::Plain, 0),
+            ),
+            (
+                "at most 33333",
+                k_folds(4, 3, usize::MAX / 3 + 2, Dealing::Plain, 0),
             ),
             ("2 groups", k_folds(4, 3, 1, Dealing::Grouped(&few), 0)),
             ("one per row", given_folds(&[0.0], 2)),

@@ -8,7 +8,7 @@ use super::study::Study;
 use crate::error::Result;
 use crate::loss::Loss;
 use crate::penalty::Penalty;
-use crate::store::{Plan, PlanFold, PlanPoint, Study as StudyRecord};
+use crate::store::{NO_METHOD, Plan, PlanFold, PlanPoint, Study as StudyRecord};
 
 /// The longest path: what a killed process loses at most, per thread.
 const LONGEST_PATH: usize = 256;
@@ -143,7 +143,7 @@ fn settings(study: &Study) -> String {
         format!("targets = {}", study.targets.join(" ")),
     ];
     match set.method {
-        None => lines.push("method = none".into()),
+        None => lines.push(NO_METHOD.into()),
         Some(method) => {
             lines.push(format!("method = {}", tag(&method)));
             lines.push(format!("wrt = {}", tag(&set.wrt)));

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
+use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
@@ -16,7 +17,7 @@ use super::measure::{HeldOut, cells};
 use super::standings::Standings;
 use super::study::{FoldProblem, Study};
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exec::Device;
 use crate::hypergrad::evaluate_prepared;
 use crate::problem::Point;
@@ -35,6 +36,8 @@ const FACTORS: usize = 64 << 20;
 const BEAT: Duration = Duration::from_secs(15);
 /// How long a worker waits for other processes' units before it looks again.
 const WAIT: Duration = Duration::from_millis(200);
+/// How long it waits before it says for whom.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What a sweep is run with.
 pub struct Run<'a> {
@@ -100,13 +103,13 @@ impl Monitor {
     }
 
     /// The best point so far of those that are finished on all folds; as long as there is none, of
-    /// those that are finished on the same folds, as many as there are.
+    /// those that are finished on the same folds, as many as there are. None of them has a cell that failed.
     #[must_use]
     pub fn best(&self) -> Option<BestSoFar> {
         lock(&self.best).best()
     }
 
-    /// Takes account of a cell that was finished before this process came.
+    /// Takes account of a cell that was finished before this process came; NaN for one that failed.
     pub fn recall(&self, point: usize, fold: usize, criterion: f64) {
         lock(&self.best).add(point, fold, criterion);
     }
@@ -118,7 +121,13 @@ impl Monitor {
         }
         let mut best = lock(&self.best);
         for cell in cells {
-            best.add(cell.point, cell.fold, cell.numbers[Number::Criterion]);
+            let criterion = cell.numbers[Number::Criterion];
+            let failed = cell.has_failed();
+            best.add(
+                cell.point,
+                cell.fold,
+                if failed { f64::NAN } else { criterion },
+            );
         }
     }
 }
@@ -129,6 +138,26 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Starts a thread of a scope, or says why the system does not.
+fn start<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> Result<()> + Send + 'scope,
+) -> std::io::Result<ScopedJoinHandle<'scope, Result<()>>> {
+    std::thread::Builder::new().spawn_scoped(scope, work)
+}
+
+/// The system starts no more threads: a limit of the container or of the user.
+fn no_thread(workers: usize, error: &std::io::Error) -> Error {
+    Error::value(
+        "--threads",
+        format!(
+            "{} cannot be started beside those that compute: {error}",
+            workers + 1
+        ),
+        "ask for fewer threads, or raise the limit of processes",
+    )
 }
 
 /// Units that a worker has solved.
@@ -185,12 +214,48 @@ struct Keeper<'a> {
     shard: (usize, usize),
     monitor: &'a Monitor,
     failed: &'a AtomicBool,
+    /// For whom it waits, since when, and whether that has been said.
+    waiting: Option<Waiting>,
+}
+
+/// Processes whose units are waited for.
+struct Waiting {
+    holders: String,
+    since: Instant,
+    is_said: bool,
 }
 
 impl Keeper<'_> {
+    /// Takes account of an answer to a worker: when all that is left has been elsewhere for a while, says
+    /// where, once.
+    fn note_waiting(&mut self, claim: &Result<Claim>) {
+        let Ok(Claim::Elsewhere(holders)) = claim else {
+            if !matches!(claim, Ok(Claim::Nothing)) {
+                self.waiting = None;
+            }
+            return;
+        };
+        let waiting = self.waiting.get_or_insert_with(|| Waiting {
+            holders: holders.clone(),
+            since: Instant::now(),
+            is_said: false,
+        });
+        if waiting.holders != *holders {
+            waiting.holders.clone_from(holders);
+            waiting.is_said = false;
+        }
+        if !waiting.is_said && waiting.since.elapsed() >= PATIENCE {
+            waiting.is_said = true;
+            log::warn!(
+                "waiting for the units of {holders}; when that ends, or is ended, its units are done here"
+            );
+        }
+    }
+
     /// Serves until all workers have gone.
-    fn serve(self, inbox: &mpsc::Receiver<Request>) -> Result<()> {
+    fn serve(mut self, inbox: &mpsc::Receiver<Request>) -> Result<()> {
         let mut last = Instant::now();
+        let mut was_lost = false;
         loop {
             let request = match inbox.recv_timeout(BEAT.saturating_sub(last.elapsed())) {
                 Ok(request) => Some(request),
@@ -207,6 +272,7 @@ impl Keeper<'_> {
                         answer,
                     } => {
                         let claim = self.store.claim_from(count, self.shard, from);
+                        self.note_waiting(&claim);
                         // A worker that has stopped wants no answer.
                         let _ = answer.send(claim);
                     }
@@ -231,6 +297,13 @@ impl Keeper<'_> {
                 last = Instant::now();
                 if let Err(error) = self.store.beat() {
                     log::warn!("{error}");
+                }
+                if !self.store.is_in_place() && !was_lost {
+                    was_lost = true;
+                    log::warn!(
+                        "{}: the store was deleted or replaced; what is finished from now on is kept nowhere",
+                        self.store.path().display()
+                    );
                 }
             }
         }
@@ -259,7 +332,8 @@ impl<'a> Run<'a> {
     /// Works until every unit of the shard is done, here or in other processes, or until the stop.
     ///
     /// # Errors
-    /// The first error of a worker or of the store; what was finished is stored.
+    /// The first error of a worker or of the store, or [`Error::Value`] where the system starts no more
+    /// threads; what was finished is stored.
     pub fn execute(&self, store: &mut Store) -> Result<()> {
         self.execute_from(Folds::default(), store)
     }
@@ -277,34 +351,42 @@ impl<'a> Run<'a> {
         let (requests, inbox) = mpsc::channel();
         let mut outcome = Ok(());
         std::thread::scope(|scope| {
+            let mut handles = Vec::with_capacity(workers.len() + 1);
             let keeper = Keeper {
                 store: &mut *store,
                 shard: (self.shard.0 % self.shard.1.max(1), self.shard.1.max(1)),
                 monitor: self.monitor,
                 failed: &failed,
+                waiting: None,
             };
-            let keeper = scope.spawn(move || keeper.serve(&inbox));
-            let handles: Vec<_> = workers
-                .iter()
-                .enumerate()
-                .map(|(number, &device)| {
-                    let from = self.first_unit(number, workers.len());
-                    let desk = Desk {
-                        requests: requests.clone(),
-                        from,
-                    };
-                    let (folds, failed) = (&folds, &failed);
-                    scope.spawn(move || {
-                        let result = self.work(device, &desk, folds, failed);
-                        if result.is_err() {
-                            failed.store(true, Ordering::Relaxed);
-                        }
-                        result
-                    })
+            let keeper = start(scope, move || keeper.serve(&inbox));
+            let started = workers.iter().enumerate().map(|(number, &device)| {
+                let desk = Desk {
+                    requests: requests.clone(),
+                    from: self.first_unit(number, workers.len()),
+                };
+                let (folds, failed) = (&folds, &failed);
+                start(scope, move || {
+                    let result = self.work(device, &desk, folds, failed);
+                    if result.is_err() {
+                        failed.store(true, Ordering::Relaxed);
+                    }
+                    result
                 })
-                .collect();
+            });
+            for started in std::iter::once(keeper).chain(started) {
+                match started {
+                    Ok(handle) => handles.push(handle),
+                    Err(error) => {
+                        // Those that run already end after their batch.
+                        failed.store(true, Ordering::Relaxed);
+                        outcome = Err(no_thread(workers.len(), &error));
+                        break;
+                    }
+                }
+            }
             drop(requests);
-            for handle in handles.into_iter().chain([keeper]) {
+            for handle in handles {
                 match handle.join() {
                     Ok(result) if outcome.is_ok() => outcome = result,
                     Ok(_) => {}
@@ -373,7 +455,7 @@ impl<'a> Run<'a> {
             let units = match claim? {
                 Claim::Units(units) => units,
                 Claim::Nothing => return Ok(()),
-                Claim::Elsewhere => {
+                Claim::Elsewhere(_) => {
                     std::thread::sleep(WAIT);
                     next = desk.claim(count);
                     continue;

@@ -2,7 +2,13 @@
 
 use crate::store::{Number, PointSummary, Study};
 
+/// How far a mean support may be above the smallest and still count as equal to it.
+const EQUAL_SUPPORT: f64 = 0.5;
+
 /// The choice among the points of one target; places are into the summaries.
+///
+/// Candidates are the points with the fewest cells that failed, which are those without any unless every
+/// point has some: a mean that lacks a fold is not to be compared with one over all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Choice {
     /// The target.
@@ -10,50 +16,72 @@ pub struct Choice {
     /// The smallest mean criterion; at equal ones the smaller mean support, then the first.
     pub best: usize,
     /// Among the points whose mean is at most the best's mean plus its standard error, the one with
-    /// the smallest mean support; at equal ones the smaller mean. `None` with a single fold.
+    /// the smallest mean support. Supports within half a coefficient of the smallest count as equal,
+    /// and so do all of a ridge or a box; among equals the largest l1 is taken, then the largest λ₂,
+    /// then the smallest mean. `None` with a single fold.
     pub one_standard_error: Option<usize>,
 }
 
 /// The choices for every target that has a point with a finite criterion.
 #[must_use]
 pub fn choose(study: &Study, summaries: &[PointSummary]) -> Vec<Choice> {
+    (0..study.targets.len())
+        .filter_map(|target| choose_for(target, study, summaries))
+        .collect()
+}
+
+fn choose_for(target: usize, study: &Study, summaries: &[PointSummary]) -> Option<Choice> {
     let mean = |at: &usize| summaries[*at].means[Number::Criterion];
     let support = |at: &usize| summaries[*at].means[Number::Support];
-    (0..study.targets.len())
-        .filter_map(|target| {
-            let candidates: Vec<usize> = (0..summaries.len())
-                .filter(|&at| study.points[summaries[at].point].target == target)
-                .filter(|at| mean(at).is_finite())
-                .collect();
-            let best = candidates.iter().copied().min_by(|a, b| {
-                mean(a)
-                    .total_cmp(&mean(b))
-                    .then(support(a).total_cmp(&support(b)))
+    let point = |at: &usize| &study.points[summaries[*at].point];
+    let mut candidates: Vec<usize> = (0..summaries.len())
+        .filter(|at| point(at).target == target && mean(at).is_finite())
+        .collect();
+    let fewest = candidates.iter().map(|&at| summaries[at].failed).min()?;
+    candidates.retain(|&at| summaries[at].failed == fewest);
+    let best = candidates.iter().copied().min_by(|a, b| {
+        mean(a)
+            .total_cmp(&mean(b))
+            .then(support(a).total_cmp(&support(b)))
+            .then(a.cmp(b))
+    })?;
+    let error = summaries[best].standard_error;
+    let mut one_standard_error = None;
+    if error.is_finite() {
+        let limit = mean(&best) + error;
+        candidates.retain(|at| mean(at) <= limit);
+        let smallest = candidates.iter().map(support).fold(f64::INFINITY, f64::min);
+        let ignores_support = has_no_sparsity(target, study);
+        // No strength is a negative zero once it has been stored.
+        let l1 = |at: &usize| point(at).l1 + 0.0;
+        let l2 = |at: &usize| point(at).l2 + 0.0;
+        one_standard_error = candidates
+            .into_iter()
+            .filter(|at| ignores_support || support(at) <= smallest + EQUAL_SUPPORT)
+            .min_by(|a, b| {
+                l1(b)
+                    .total_cmp(&l1(a))
+                    .then(l2(b).total_cmp(&l2(a)))
+                    .then(mean(a).total_cmp(&mean(b)))
                     .then(a.cmp(b))
-            })?;
-            let error = summaries[best].standard_error;
-            let one_standard_error = if error.is_finite() {
-                let limit = mean(&best) + error;
-                candidates
-                    .iter()
-                    .copied()
-                    .filter(|at| mean(at) <= limit)
-                    .min_by(|a, b| {
-                        support(a)
-                            .total_cmp(&support(b))
-                            .then(mean(a).total_cmp(&mean(b)))
-                            .then(a.cmp(b))
-                    })
-            } else {
-                None
-            };
-            Some(Choice {
-                target,
-                best,
-                one_standard_error,
-            })
-        })
-        .collect()
+            });
+    }
+    Some(Choice {
+        target,
+        best,
+        one_standard_error,
+    })
+}
+
+/// Whether nothing in the study makes coefficients zero: a ridge, or a box, whose support counts those
+/// between the bounds.
+fn has_no_sparsity(target: usize, study: &Study) -> bool {
+    let is_box = study
+        .settings
+        .lines()
+        .any(|line| line.starts_with("penalty = box"));
+    let mut points = study.points.iter().filter(|point| point.target == target);
+    is_box || points.all(|point| point.l1 == 0.0)
 }
 
 #[cfg(test)]
@@ -69,6 +97,7 @@ mod tests {
         PointSummary {
             point,
             folds: 5,
+            failed: 0,
             means,
             standard_error: error,
             status: Status::Converged,
@@ -104,6 +133,72 @@ mod tests {
         let choice = choose(&study(5), &summaries)[0];
         assert_eq!(choice.best, 3);
         assert_eq!(choice.one_standard_error, Some(1), "not the denser 4");
+    }
+
+    /// A study of points with these strengths.
+    fn study_of(strengths: &[(f64, f64)], settings: &str) -> Study {
+        let mut study = study(strengths.len());
+        for (point, &(l1, l2)) in study.points.iter_mut().zip(strengths) {
+            (point.l1, point.l2) = (l1, l2);
+        }
+        study.settings = settings.into();
+        study
+    }
+
+    #[test]
+    fn among_equal_supports_the_strongest_is_taken() {
+        // A mean support over folds need not fall with l1.
+        let strengths = [(0.3, 0.0), (0.2, 0.0), (0.1, 0.0), (0.05, 0.0)];
+        let of = |supports: [f64; 4]| {
+            let means = [1.3, 1.2, 1.1, 1.0];
+            let one = |at: usize| summary(at, means[at], 0.5, supports[at]);
+            let summaries = [0, 1, 2, 3].map(one);
+            choose(&study_of(&strengths, ""), &summaries)[0].one_standard_error
+        };
+        assert_eq!(of([3.4, 3.2, 3.1, 3.0]), Some(0), "within a half");
+        assert_eq!(of([3.6, 3.5, 3.1, 3.0]), Some(1));
+        assert_eq!(of([3.0, 3.0, 2.0, 3.0]), Some(2));
+        // Equal l1: the larger λ₂, then the smaller mean.
+        let strengths = [(0.2, 0.1), (0.2, 0.3), (0.2, 0.3), (0.1, 9.0)];
+        let summaries = [0, 1, 2, 3].map(|at| summary(at, 1.0 - 0.1 * at as f64, 0.5, 2.0));
+        let choice = choose(&study_of(&strengths, ""), &summaries)[0];
+        assert_eq!((choice.best, choice.one_standard_error), (3, Some(2)));
+    }
+
+    #[test]
+    fn all_supports_of_a_ridge_or_a_box_are_equal() {
+        let strengths = [(0.0, 10.0), (0.0, 3.0), (0.0, 1.0)];
+        let summaries = [
+            summary(0, 2.0, 0.5, 9.0),
+            summary(1, 1.4, 0.5, 8.0),
+            summary(2, 1.0, 0.5, 5.0),
+        ];
+        let of = |strengths: &[(f64, f64)], settings: &str| {
+            choose(&study_of(strengths, settings), &summaries)[0].one_standard_error
+        };
+        assert_eq!(of(&strengths, "penalty = elastic-net"), Some(1));
+        let with_l1 = [(0.1, 10.0), (0.1, 3.0), (0.1, 1.0)];
+        assert_eq!(of(&with_l1, "penalty = elastic-net"), Some(2));
+        assert_eq!(of(&with_l1, "penalty = box (0123)"), Some(1));
+    }
+
+    #[test]
+    fn a_point_with_cells_that_failed_is_no_candidate() {
+        let mut summaries = [
+            summary(0, 1.0, 0.5, 1.0),
+            summary(1, 1.5, 0.4, 5.0),
+            summary(2, 1.6, 0.4, 4.0),
+        ];
+        summaries[0].failed = 1;
+        let choice = |summaries: &[PointSummary]| {
+            let choice = choose(&study(3), summaries)[0];
+            (choice.best, choice.one_standard_error)
+        };
+        assert_eq!(choice(&summaries), (1, Some(2)));
+        // Where every point has some, those with the fewest.
+        summaries[1].failed = 2;
+        summaries[2].failed = 2;
+        assert_eq!(choice(&summaries), (0, Some(0)));
     }
 
     #[test]

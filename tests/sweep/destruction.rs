@@ -119,7 +119,11 @@ fn killed_fifty_times_nothing_is_lost_or_doubled() {
 
 /// Runs a shell command in a mount namespace of its own with a small file system at `place`; `None`
 /// where the system does not allow that.
-fn with_small_disk(place: &Path, kilobytes: usize, command: &str) -> Option<std::process::Output> {
+pub fn with_small_disk(
+    place: &Path,
+    kilobytes: usize,
+    command: &str,
+) -> Option<std::process::Output> {
     let mount = format!(
         "mount -t tmpfs -o size={kilobytes}k tmpfs '{0}' && cd '{0}' && ",
         place.display()
@@ -286,7 +290,7 @@ fn leases_of_the_dead_are_taken_and_those_of_the_living_kept() {
 }
 
 /// Standard error of a run that prints its summary and fails.
-fn fails_with_output(arguments: &[&str]) -> String {
+pub fn fails_with_output(arguments: &[&str]) -> String {
     let output = crate::support::run(arguments);
     assert_eq!(output.status.code(), Some(1));
     String::from_utf8(output.stderr).unwrap()

@@ -6,10 +6,14 @@ mod support;
 
 mod agreement;
 mod alterations;
+mod choices;
 mod clocks;
+mod comparisons;
 mod configuration;
 mod destruction;
 mod golden;
+mod limits;
+mod mending;
 mod plans;
 mod races;
 mod reports;

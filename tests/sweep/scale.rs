@@ -71,7 +71,7 @@ fn a_hundred_thousand_cells_are_stored_and_read_back() {
     loop {
         let units = match store.claim(16, (0, 1)).unwrap() {
             Claim::Units(units) => units,
-            Claim::Elsewhere => panic!("nobody else is here"),
+            Claim::Elsewhere(_) => panic!("nobody else is here"),
             Claim::Nothing => break,
         };
         let cells = |unit: &proxdiff::store::Unit| -> Vec<Cell> {
@@ -97,7 +97,7 @@ fn a_hundred_thousand_cells_are_stored_and_read_back() {
     let per_cell = begin.elapsed().as_secs_f64() / 100_000.0;
     // A cell that takes 2 ms to compute, as small ones do, leaves 100 µs for the store.
     assert!(per_cell < 100e-6, "{per_cell} s per cell");
-    let summaries = summarize(&store, 0, 10).unwrap();
+    let summaries = summarize(&store, 0, &plan.studies[0]).unwrap();
     assert_eq!(summaries.len(), 10_000);
     assert_eq!(summaries[7].means[Number::Criterion], 7.0 + 4.5);
     assert_eq!(store.tally().unwrap().cells_done, 100_000);

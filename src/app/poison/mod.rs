@@ -178,10 +178,12 @@ impl Settings {
 ///
 /// # Errors
 /// [`Error::Value`] for settings outside their domain, [`Error::Unsupported`] for sparse training
-/// data, a quadratic form or a missing validation part, [`Error::Interrupted`] when `control` stops;
+/// data, a quadratic form or a missing validation part, [`Error::Interrupted`] when `whole` stops;
 /// those of [`Problem::new`].
-pub fn measure(subject: &Subject, settings: &Settings, control: &Control) -> Result<Measurement> {
+pub fn measure(subject: &Subject, settings: &Settings, whole: &Control) -> Result<Measurement> {
     settings.validate()?;
+    // Attacks are counted, not what they consist of.
+    let control = &whole.of_a_part();
     let Matrix::Dense(x) = &subject.specification.train.matrix else {
         return Err(Error::unsupported(
             "poisoning of sparse data",
@@ -227,7 +229,7 @@ pub fn measure(subject: &Subject, settings: &Settings, control: &Control) -> Res
             };
             let (found, trace) = ascent.run(start, &w)?;
             let (attacked, _) = judge.train(x, Some((&rows, &found)), control)?;
-            control.report_finished(1);
+            whole.report_finished(1);
             Ok((under_chance, attacked, found, trace))
         };
         let results = (0..settings.restarts)

@@ -69,13 +69,18 @@ pub fn seed(text: &str) -> Result<u64, String> {
 pub fn shard(text: &str) -> Result<(usize, usize), String> {
     let parts = text.split_once('/').and_then(|(at, of)| {
         let (at, of): (usize, usize) = (at.trim().parse().ok()?, of.trim().parse().ok()?);
-        (of > 0 && at <= of).then_some((at, of))
+        (of > 0 && at <= of && of <= MOST_SHARDS).then_some((at, of))
     });
     parts.ok_or_else(|| {
-        "give i/N with i from 0 to N − 1, or from 1 to N, as the job array counts: 0/4 to 3/4, or 1/4 to 4/4"
-            .into()
+        format!(
+            "give i/N with i from 0 to N − 1, or from 1 to N, as the job array counts: 0/4 to 3/4, or 1/4 to \
+             4/4; N is at most {MOST_SHARDS}"
+        )
     })
 }
+
+/// No plan has so many parts that it would be worth while.
+const MOST_SHARDS: usize = 1_000_000;
 
 /// A number of threads; 0 for all cores.
 pub fn threads(text: &str) -> Result<usize, String> {
@@ -138,6 +143,7 @@ mod tests {
         assert_eq!(shard("1/4"), Ok((1, 4)));
         assert_eq!(shard("4/4"), Ok((4, 4)), "counted from 1");
         assert!(shard("5/4").is_err() && shard("0/0").is_err() && shard("1").is_err());
+        assert!(shard("1/1000000").is_ok() && shard("1/18446744073709551615").is_err());
         assert!(whole("0").is_ok() && whole("-1").is_err() && whole("a").is_err());
         assert!(seed("18446744073709551615").is_ok() && seed("18446744073709551616").is_err());
         assert!(count("1").is_ok() && count("0").is_err() && count("1.5").is_err());

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod compare;
 pub mod completions;
 pub mod devices;
 pub mod fit;

@@ -13,7 +13,7 @@ use crate::cli::arguments::{
 };
 use crate::cli::configuration::{Study, read_test};
 use crate::cli::failure::Failure;
-use crate::cli::output::{plain, short, titled, write, write_npy};
+use crate::cli::output::{plain, short, titled, write_npy, write_text};
 use crate::cli::runtime::Runtime;
 use crate::cli::whole::write_whole;
 use crate::data::{Matrix, readers};
@@ -244,13 +244,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         training_rows: training_rows.as_deref(),
     };
     let saved = output.save(&arguments.out);
-    write(&output.tables(), None)?;
+    write_text(&output.tables(), None)?;
     saved?;
     let note = format!(
         "Numbers, figures and perturbed data are in {}\n",
         arguments.out.display()
     );
-    write(&note, None)
+    write_text(&note, None)
 }
 
 fn check_flags(arguments: &Arguments) -> Result<(), Failure> {

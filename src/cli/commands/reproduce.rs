@@ -8,7 +8,7 @@ use crate::app::digits::Digits;
 use crate::app::{Record, Setting, deterministic, figures, poisoning, stochastic};
 use crate::cli::arguments::{RuntimeArguments, values};
 use crate::cli::failure::Failure;
-use crate::cli::output::{short, write};
+use crate::cli::output::{short, write_text};
 use crate::cli::runtime::Runtime;
 use crate::cli::whole::write_whole;
 use crate::error::Error;
@@ -323,6 +323,6 @@ fn conclude(
         Ok(()) => format!("; numbers and figures are in {}", directory.display()),
         Err(_) => String::new(),
     };
-    write(&format!("{summary}{:.2} s{place}\n", record.seconds), None)?;
+    write_text(&format!("{summary}{:.2} s{place}\n", record.seconds), None)?;
     saved
 }

@@ -5,19 +5,17 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::compare::compare;
 use super::sweep::report_so_far;
 use crate::cli::arguments::values;
 use crate::cli::failure::Failure;
 use crate::cli::output::{
-    Summary, counted, plain, rough, shard_record, short, significant, titled, write,
+    Summary, counted, plain, printable, shard_record, titled, write, write_text,
 };
 use crate::cli::whole::Whole;
 use crate::error::Error;
 use crate::kinds::Precision;
-use crate::store::{
-    self, Format, Number, Rows, ShardTally, Store, Tally, repair, summarize, verify,
-};
-use crate::sweep::select::choose;
+use crate::store::{self, Format, Rows, ShardTally, Store, Tally, repair, verify};
 
 /// The examples of `--help`.
 pub const EXAMPLES: &str = "\
@@ -160,7 +158,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             first,
             second,
             format,
-        } => compare(first, second, *format),
+        } => write_in(
+            &compare(first, second, *format == ListFormat::Json)?,
+            *format,
+        ),
         Command::Export {
             store,
             out,
@@ -173,6 +174,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         }
         Command::Verify { stores, repair } => check(stores, *repair),
         Command::Merge { stores, out } => merge(stores, out.as_deref()),
+    }
+}
+
+/// Prints text for people, or JSON.
+fn write_in(text: &str, format: ListFormat) -> Result<(), Failure> {
+    match format {
+        ListFormat::Table => write_text(text, None),
+        ListFormat::Json => write(text, None),
     }
 }
 
@@ -202,7 +211,7 @@ fn stores_in(place: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// A store whose results are those that were stored.
-fn checked(path: &Path) -> Result<Store, Failure> {
+pub(super) fn checked(path: &Path) -> Result<Store, Failure> {
     let store = Store::read(path)?;
     store.check_results()?;
     Ok(store)
@@ -266,7 +275,7 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
         ListFormat::Table => titled("Stores", table, &[0, 1, 6, 7]),
         ListFormat::Json => format!("{}\n", serde_json::Value::from(records)),
     };
-    write(&text, None)?;
+    write_in(&text, format)?;
     damaged
         .into_iter()
         .next()
@@ -297,7 +306,7 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
     let store = Store::read(path)?;
     let plan = store.plan()?;
     if configuration {
-        return write(&plan.configuration, None);
+        return write(&as_shown(&plan.configuration), None);
     }
     store.check_results()?;
     let devices: Vec<String> = store.tally()?.devices.into_iter().map(|d| d.0).collect();
@@ -331,7 +340,20 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
         let (done, all) = (tally.cells_done, tally.cells);
         text.push_str(&format!("shard {at}/{of}: {done} of {all} cells\n"));
     }
-    write(&text, None)
+    write_text(&text, None)
+}
+
+/// TOML as a terminal may be shown it: what it would obey is escaped as TOML escapes it.
+fn as_shown(configuration: &str) -> String {
+    let mut text = String::with_capacity(configuration.len());
+    for c in configuration.chars() {
+        if c == '\n' || printable(c.encode_utf8(&mut [0; 4])).len() == c.len_utf8() {
+            text.push(c);
+        } else {
+            text.push_str(&format!("\\u{:04X}", u32::from(c)));
+        }
+    }
+    text
 }
 
 /// The precision of the results; the lower one where studies differ.
@@ -344,124 +366,6 @@ fn precision(plan: &store::Plan) -> Precision {
         Precision::F32
     } else {
         Precision::F64
-    }
-}
-
-/// Per study of equal name: points with the same strengths, their criteria side by side.
-fn compare(first: &Path, second: &Path, format: ListFormat) -> Result<(), Failure> {
-    let stores = [checked(first)?, checked(second)?];
-    let plans = [stores[0].plan()?, stores[1].plan()?];
-    let mut text = String::new();
-    let mut records = Vec::new();
-    for (a, study) in plans[0].studies.iter().enumerate() {
-        let same_name = |other: &store::Study| other.name == study.name;
-        let Some(b) =
-            plans[1].studies.iter().position(same_name).or_else(|| {
-                (plans[0].studies.len() == 1 && plans[1].studies.len() == 1).then_some(0)
-            })
-        else {
-            continue;
-        };
-        let other = &plans[1].studies[b];
-        let summaries = [
-            summarize(&stores[0], a, study.folds.len())?,
-            summarize(&stores[1], b, other.folds.len())?,
-        ];
-        let key = |point: &store::PlanPoint| (point.l1.to_bits(), point.l2.to_bits(), point.target);
-        let places: std::collections::HashMap<_, _> = summaries[1]
-            .iter()
-            .map(|s| (key(&other.points[s.point]), s))
-            .collect();
-        let (mut shared, mut largest, mut gradient) = (0usize, 0.0f64, 0.0f64);
-        for summary in &summaries[0] {
-            let Some(twin) = places.get(&key(&study.points[summary.point])) else {
-                continue;
-            };
-            shared += 1;
-            let relative = |n: Number| {
-                let (a, b) = (summary.means[n], twin.means[n]);
-                let scale = a.abs().max(b.abs());
-                if scale > 0.0 {
-                    (a - b).abs() / scale
-                } else {
-                    0.0
-                }
-            };
-            largest = largest.max(relative(Number::Criterion));
-            gradient = gradient
-                .max(relative(Number::HypergradientL1))
-                .max(relative(Number::HypergradientL2));
-        }
-        let mut table = plain(&[
-            "store",
-            "points",
-            "l1",
-            "l2",
-            "criterion",
-            "std. error",
-            "support",
-        ]);
-        let mut choices = Vec::new();
-        for (path, (study, summaries)) in [first, second]
-            .iter()
-            .zip([(study, &summaries[0]), (other, &summaries[1])])
-        {
-            for choice in choose(study, summaries) {
-                let best = &summaries[choice.best];
-                let point = &study.points[best.point];
-                table.add_row([
-                    path.display().to_string(),
-                    summaries.len().to_string(),
-                    short(point.l1),
-                    short(point.l2),
-                    significant(best.means[Number::Criterion]),
-                    rough(best.standard_error),
-                    short(best.means[Number::Support]),
-                ]);
-                choices.push(serde_json::json!({
-                    "store": path.display().to_string(), "target": study.targets[choice.target],
-                    "l1": point.l1, "l2": point.l2,
-                    "criterion": best.means.finite(Number::Criterion),
-                }));
-            }
-        }
-        text.push_str(&titled(&format!("Best of {}", study.name), table, &[0]));
-        let same = |equal: bool| if equal { "the same" } else { "different" };
-        let facts = [
-            ("data", study.fingerprint == other.fingerprint),
-            ("folds", study.folds_digest == other.folds_digest),
-            ("settings", study.settings == other.settings),
-        ];
-        for (name, equal) in facts {
-            text.push_str(&format!("{name}: {}\n", same(equal)));
-        }
-        if shared == 0 {
-            text.push_str("no point is finished on all folds in both\n");
-        } else {
-            text.push_str(&format!(
-                "{} in both; largest relative difference of the criterion {}, of the hypergradient {}\n",
-                counted(shared, "point"),
-                rough(largest),
-                rough(gradient)
-            ));
-        }
-        records.push(serde_json::json!({
-            "study": study.name, "shared_points": shared,
-            "same_data": facts[0].1, "same_folds": facts[1].1, "same_settings": facts[2].1,
-            "largest_criterion_difference": largest,
-            "largest_hypergradient_difference": gradient, "best": choices,
-        }));
-    }
-    if records.is_empty() {
-        return Err(Failure::Library(Error::store(
-            second,
-            "it has no study of the same name",
-            "compare stores of the same studies",
-        )));
-    }
-    match format {
-        ListFormat::Table => write(&text, None),
-        ListFormat::Json => write(&format!("{}\n", serde_json::Value::from(records)), None),
     }
 }
 
@@ -524,7 +428,7 @@ fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
         for fault in &found.faults {
             text.push_str(&format!("  {fault}\n"));
         }
-        write(&text, None)?;
+        write_text(&text, None)?;
         if mend && !found.faults.is_empty() {
             let opened = repair(path)?;
             let what = match opened {
@@ -535,7 +439,7 @@ fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
                 ),
             };
             let text = format!("{}: {what}\n", path.display());
-            write(&text, None)?;
+            write_text(&text, None)?;
         } else {
             faults += found.faults.len();
             if !found.faults.is_empty() {
@@ -564,7 +468,7 @@ fn merge(paths: &[PathBuf], out: Option<&Path>) -> Result<(), Failure> {
     };
     let added = store::merge(&from, out)?;
     let tally = Store::read(out)?.tally()?;
-    write(
+    write_text(
         &format!(
             "{added} units added; {} holds {} of {} cells\n",
             out.display(),

@@ -18,11 +18,14 @@ use crate::cli::configuration::{
     Defaults, Planned, Rows, Study, planned, points, settings, studies,
 };
 use crate::cli::failure::Failure;
-use crate::cli::output::{Report, Summary, by_criterion, write_or_show, write_report};
+use crate::cli::output::{
+    Report, Summary, by_criterion, printable_lines, write_or_show, write_report,
+};
 use crate::cli::overwriting;
 use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
 use crate::cli::whole::write_whole;
+use crate::error::Error;
 use crate::kinds::Precision;
 use crate::store::{self, Store};
 use crate::sweep::run::{Folds, Monitor, Run};
@@ -199,38 +202,55 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
     };
     let (folds, mut store) = begin_with(&run, common.store.store.as_deref())?;
     let before = store.tally()?;
-    {
+    let ran = {
         let _progress = Progress::start((plan, &store), &monitor, &before, &runtime.device());
         let _reporter = Reporter::start(common);
-        run.execute_from(folds, &mut store)?;
-    }
+        run.execute_from(folds, &mut store)
+    };
     let device = runtime.device();
-    let summary = Summary::new(
-        plan,
-        &store,
-        (&device, runtime.precision),
-        Some(begin.elapsed().as_secs_f64()),
-    )?
-    .of_shard(&store, common.store.shard)?;
+    let summary = |seconds: Option<f64>| {
+        Summary::new(plan, &store, (&device, runtime.precision), seconds)?
+            .of_shard(&store, common.store.shard)
+    };
+    if !store.is_in_place() {
+        // What it holds is kept nowhere else: print what can be printed, whatever came of the rest.
+        let seconds = Some(begin.elapsed().as_secs_f64());
+        let printed = summary(seconds).and_then(|s| present(common, &s.without_place(), &store));
+        if let Err(failure) = ran.map_err(Failure::from).and(printed) {
+            log::warn!("{}", failure.message());
+        }
+        return Err(Error::store(
+            store.path(),
+            "the store was deleted or replaced while the sweep ran: its results are only what is printed",
+            "repeat the command with another --store FILE",
+        )
+        .into());
+    }
+    ran?;
+    let summary = summary(Some(begin.elapsed().as_secs_f64()))?;
+    present(common, &summary, &store)?;
+    conclude(common, &runtime, &summary)
+}
+
+/// Writes the report and the summary where and how the flags say.
+fn present(arguments: &Arguments, summary: &Summary<'_>, store: &Store) -> Result<(), Failure> {
     // What cannot be written must not keep the rest from being said.
-    let reported = match &common.store.report {
-        Some(folder) => write_report(&summary, &store, "--report", folder),
+    let reported = match &arguments.store.report {
+        Some(folder) => write_report(summary, store, "--report", folder),
         None => Ok(()),
     };
-    let text = match common.output.format() {
+    let table = || summary.table(arguments.best);
+    let text = match arguments.output.format() {
         Format::Json => summary.json(),
-        Format::Table => summary.table(common.best),
+        Format::Table => printable_lines(&table()).into_owned(),
         Format::Csv => {
             let mut text = Vec::new();
-            store::export(&store, store::Rows::Cells, store::Format::Csv, &mut text)?;
+            store::export(store, store::Rows::Cells, store::Format::Csv, &mut text)?;
             String::from_utf8_lossy(&text).into_owned()
         }
     };
-    write_or_show(&text, common.output.out.as_deref(), || {
-        summary.table(common.best)
-    })?;
-    reported?;
-    conclude(common, &runtime, &summary)
+    write_or_show(&text, arguments.output.out.as_deref(), table)?;
+    reported
 }
 
 /// The store, and the folds that the workers of a new one begin with: one waits for the disk, the
@@ -266,15 +286,21 @@ impl Reporter {
         let places = (&arguments.store.store, &arguments.store.report);
         let thread = if let (Some(store), Some(folder)) = places {
             let (store, folder, done) = (store.clone(), folder.clone(), Arc::clone(&done));
-            Some(std::thread::spawn(move || {
+            let report = move || {
                 std::thread::park_timeout(Self::INTERVAL);
                 while !done.load(Ordering::Relaxed) {
                     if let Err(failure) = report_so_far(&store, "--report", &folder) {
-                        log::warn!("the report could not be written: {failure:?}");
+                        let why = failure.message();
+                        log::warn!("the report of the running sweep is not written: {why}");
                     }
                     std::thread::park_timeout(Self::INTERVAL);
                 }
-            }))
+            };
+            let started = std::thread::Builder::new().spawn(report);
+            if let Err(error) = &started {
+                log::warn!("the report is written at the end alone: {error}");
+            }
+            started.ok()
         } else {
             None
         };

@@ -23,6 +23,7 @@ use crate::hypergrad::{Outcome, Settings};
 pub use charts::{is_of_report, write_report};
 pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
+pub use names::{printable, printable_lines};
 pub use npy::{put_npy, write_npy};
 pub use numbers::{counted, rough, short, significant};
 pub use summary::{Summary, shard_record};
@@ -52,7 +53,7 @@ impl Report<'_> {
     /// Writes the report where and how the flags say.
     pub fn write(&self, output: &OutputArguments) -> Result<(), Failure> {
         let text = match output.format() {
-            Format::Table => table::render(self),
+            Format::Table => return write_text(&table::render(self), output.out.as_deref()),
             Format::Json => json::render(self),
             Format::Csv => csv::render(self),
         };
@@ -86,12 +87,18 @@ pub fn write_or_show(
     write(text, file).inspect_err(|failure| {
         if matches!(failure, Failure::Unwritable(_)) {
             // The file's failure is the one to tell.
-            let _ = write(&instead(), None);
+            let _ = write_text(&instead(), None);
         }
     })
 }
 
-/// Writes text to the file of --out, or to standard output.
+/// Writes text for people to the file of --out, or to standard output: names in it cannot steer a
+/// terminal.
+pub fn write_text(text: &str, file: Option<&Path>) -> Result<(), Failure> {
+    write(&printable_lines(text), file)
+}
+
+/// Writes text to the file of --out, or to standard output, as it is.
 pub fn write(text: &str, file: Option<&Path>) -> Result<(), Failure> {
     match file {
         Some(path) => write_whole(path, text.as_bytes())

@@ -3,12 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::json::SCHEMA;
-use super::numbers::{rough, short, significant};
+use super::names::printable;
+use super::numbers::{counted, rough, short, significant};
 use super::table::{plain, titled};
 use crate::cli::failure::Failure;
-use crate::kinds::Precision;
+use crate::kinds::{Precision, Status};
 use crate::store::{
-    Number, Plan, PlanPoint, PointSummary, ShardTally, Store, Study, Tally, summarize,
+    Number, Plan, PlanPoint, PointSummary, SINGULAR, ShardTally, Store, Study, Tally, summarize,
 };
 use crate::sweep::select::{Choice, choose};
 
@@ -80,6 +81,12 @@ impl<'a> Summary<'a> {
         Ok(self)
     }
 
+    /// The summary of results that are kept nowhere.
+    pub fn without_place(mut self) -> Self {
+        self.place = None;
+        self
+    }
+
     /// The cells that are done and all, of what the sweep was to do.
     pub fn own_cells(&self) -> (usize, usize) {
         match &self.shard {
@@ -135,6 +142,12 @@ impl<'a> Summary<'a> {
             .iter()
             .map(|(name, count)| (name.clone(), json!(count)))
             .collect();
+        let missing: Map<String, Value> = self
+            .tally
+            .without_hypergradient
+            .iter()
+            .map(|(why, count)| (why.clone(), json!(count)))
+            .collect();
         let devices: Vec<Value> = self
             .tally
             .devices
@@ -151,6 +164,7 @@ impl<'a> Summary<'a> {
             "one_standard_error": only("one_standard_error"),
             "choices": choices,
             "statuses": statuses,
+            "hypergradients_missing": missing,
             "cells": self.tally.cells,
             "cells_done": self.tally.cells_done,
             "shard": self.shard.map(|shard| shard_record(&shard)),
@@ -173,6 +187,12 @@ impl<'a> Summary<'a> {
             for choice in &self.choices[number] {
                 text.push_str(&self.target_table(number, study, *choice, best));
             }
+            for target in 0..study.targets.len() {
+                if let Some(remark) = self.failed_cells(number, target) {
+                    let subject = subject(study, target);
+                    text.push_str(&format!("{}: {remark}\n", printable(&subject)));
+                }
+            }
             let most = self.folds[number].iter().map(Vec::len).max().unwrap_or(0);
             let all = study.folds.len();
             if most < all && all > 1 {
@@ -183,7 +203,7 @@ impl<'a> Summary<'a> {
                 };
                 text.push_str(&format!(
                     "{}: no point is done on all of its {all} folds yet, {rest}\n",
-                    study.name
+                    printable(&study.name)
                 ));
             }
         }
@@ -199,6 +219,11 @@ impl<'a> Summary<'a> {
                 tally.shard.0, tally.shard.1, tally.cells_done, tally.cells
             ));
         }
+        let missing =
+            missing_hypergradients(&tally.without_hypergradient, tally.cells_done, "cell");
+        if let Some(line) = missing {
+            text.push_str(&format!("{line}\n"));
+        }
         text.push_str(&format!(
             "{} of {} cells{}{}{}{}\n",
             tally.cells_done,
@@ -213,9 +238,41 @@ impl<'a> Summary<'a> {
             self.time()
         ));
         if let Some(place) = &self.place {
-            text.push_str(&format!("Results are in {place}\n"));
+            text.push_str(&format!("Results are in {}\n", printable(place)));
         }
         text
+    }
+
+    /// What is to be said of a target's cells that failed: they are in no mean, and what that does to the
+    /// choices. `None` where there are none.
+    pub fn failed_cells(&self, number: usize, target: usize) -> Option<String> {
+        let study = &self.plan.studies[number];
+        let of_target = |s: &&PointSummary| study.points[s.point].target == target && s.failed > 0;
+        let failed = || self.summaries[number].iter().filter(of_target);
+        let (points, cells) = (failed().count(), failed().map(|s| s.failed).sum::<usize>());
+        if points == 0 {
+            return None;
+        }
+        let remedy = remedies(failed().map(|s| s.status));
+        let choice = self.choices[number].iter().find(|c| c.target == target);
+        let Some(choice) = choice else {
+            return Some(format!(
+                "all cells failed, so there is no best point; {remedy}"
+            ));
+        };
+        let of_best = self.summaries[number][choice.best].failed;
+        let (cells, points) = (counted(cells, "cell"), counted(points, "point"));
+        Some(if of_best == 0 {
+            format!(
+                "{cells} of {points} failed: no mean counts them, and the choices are among the points without \
+                 such cells; {remedy}"
+            )
+        } else {
+            format!(
+                "every point has cells that failed, {cells} in all: no mean counts them, and the choices are \
+                 among the points with the fewest, {of_best} each; {remedy}"
+            )
+        })
     }
 
     /// The seconds of all finished units together: threads and processes that worked side by side
@@ -243,9 +300,11 @@ impl<'a> Summary<'a> {
         let mut order: Vec<usize> = (0..summaries.len())
             .filter(|&at| study.points[summaries[at].point].target == choice.target)
             .collect();
+        // What is no candidate for a choice comes after all that are.
         order.sort_by(|a, b| {
             (!mean(a).is_finite())
                 .cmp(&!mean(b).is_finite())
+                .then(summaries[*a].failed.cmp(&summaries[*b].failed))
                 .then(mean(a).total_cmp(&mean(b)))
         });
         let all = order.len();
@@ -289,6 +348,9 @@ impl<'a> Summary<'a> {
                 (true, true) => "best, one std. error".into(),
                 (true, false) => "best".into(),
                 (false, true) => "one std. error".into(),
+                (false, false) if summary.failed > 0 => {
+                    format!("none: {} failed", counted(summary.failed, "fold"))
+                }
                 (false, false) => String::new(),
             });
             table.add_row(row);
@@ -298,10 +360,7 @@ impl<'a> Summary<'a> {
     }
 
     fn title(&self, number: usize, study: &Study, choice: Choice, points: usize) -> String {
-        let mut title = study.name.clone();
-        if study.targets.len() > 1 {
-            title.push_str(&format!(", target {}", study.targets[choice.target]));
-        }
+        let mut title = subject(study, choice.target);
         let (folds, all) = (self.folds(number, choice.target).len(), study.folds.len());
         let is_partial = folds < all;
         if is_partial {
@@ -326,6 +385,54 @@ impl<'a> Summary<'a> {
     }
 }
 
+/// What can be done about cells that failed in these ways.
+fn remedies(statuses: impl Iterator<Item = Status>) -> String {
+    let mut remedies: Vec<&str> = statuses
+        .map(|status| match status {
+            Status::Running | Status::BudgetSpent => "raise --max-steps",
+            Status::Stalled => "loosen --tol, or raise --l2",
+            Status::Diverged => "raise --l2",
+            Status::NonFinite | Status::Converged => "bring the data to a smaller scale",
+        })
+        .collect();
+    remedies.sort_unstable();
+    remedies.dedup();
+    remedies.join("; ")
+}
+
+/// The study, and its target where it has several.
+pub fn subject(study: &Study, target: usize) -> String {
+    if study.targets.len() > 1 {
+        format!("{}, target {}", study.name, study.targets[target])
+    } else {
+        study.name.clone()
+    }
+}
+
+/// One line on hypergradients that were asked for and are missing, with the reasons; `done` cells or
+/// points, as `what` says, are finished. `None` where none is missing.
+pub fn missing_hypergradients(
+    reasons: &[(String, usize)],
+    done: usize,
+    what: &str,
+) -> Option<String> {
+    let missing: usize = reasons.iter().map(|(_, count)| count).sum();
+    let reasons: Vec<String> = reasons
+        .iter()
+        .map(|(why, count)| match why.as_str() {
+            SINGULAR => format!("{count} with a singular Hessian"),
+            why => format!("{count} {why}"),
+        })
+        .collect();
+    (missing > 0).then(|| {
+        format!(
+            "no hypergradient at {missing} of {}: {}",
+            counted(done, what),
+            reasons.join(", ")
+        )
+    })
+}
+
 /// Per target the folds that the means are over, and the finished points: those that are done on
 /// all folds, or while a target has none, those that are done on the same ones.
 fn finished(
@@ -333,7 +440,7 @@ fn finished(
     number: usize,
     study: &Study,
 ) -> Result<(Vec<Vec<usize>>, Vec<PointSummary>), Failure> {
-    let complete = summarize(store, number, study.folds.len())?;
+    let complete = summarize(store, number, study)?;
     let has_point = |target: usize| {
         let of_target = |s: &PointSummary| study.points[s.point].target == target;
         complete.iter().any(of_target)
@@ -446,6 +553,7 @@ fn point_record(study: &Study, summary: &PointSummary) -> Value {
         "status": summary.status.name(),
         "metrics": metrics,
         "folds": summary.folds,
+        "failed_folds": summary.failed,
         "criteria": summary.criteria,
     })
 }

@@ -1,10 +1,15 @@
 //! The report as aligned tables for people.
 
+use std::borrow::Cow;
+
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 
 use super::Report;
+use super::names::printable;
 use super::numbers::{rough, short, significant};
-use crate::hypergrad::{Hypergradient, Outcome};
+use super::summary::missing_hypergradients;
+use crate::hypergrad::{Hypergradient, Outcome, WarningKind};
+use crate::store::SINGULAR;
 
 /// How many entries of a vector a table shows before it shows its norm instead.
 const LONGEST_VECTOR: usize = 4;
@@ -21,14 +26,40 @@ pub fn plain(header: &[&str]) -> Table {
     table
 }
 
-/// The table's text under a title, numbers right and the named columns left.
-pub fn titled(title: &str, mut table: Table, left: &[usize]) -> String {
+/// The table's text under a title, numbers right and the named columns left; what a terminal would
+/// obey is escaped.
+pub fn titled(title: &str, table: Table, left: &[usize]) -> String {
+    let mut table = shown(table);
     for (at, column) in table.column_iter_mut().enumerate() {
         if !left.contains(&at) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    format!("{title}\n{}\n", table.trim_fmt())
+    format!("{}\n{}\n", printable(title), table.trim_fmt())
+}
+
+/// The table with cells that a terminal can show, each on one line.
+fn shown(table: Table) -> Table {
+    let texts =
+        |row: &comfy_table::Row| -> Vec<String> { row.cell_iter().map(Cell::content).collect() };
+    let is_clean = |row: &comfy_table::Row| {
+        row.cell_iter()
+            .all(|cell| matches!(printable(&cell.content()), Cow::Borrowed(_)))
+    };
+    if table.header().is_none_or(is_clean) && table.row_iter().all(is_clean) {
+        return table;
+    }
+    let clean = |row: &comfy_table::Row| -> Vec<String> {
+        texts(row)
+            .iter()
+            .map(|text| printable(text).into())
+            .collect()
+    };
+    let header: Vec<String> = table.header().map(clean).unwrap_or_default();
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let mut copy = plain(&header);
+    copy.add_rows(table.row_iter().map(clean));
+    copy
 }
 
 /// The report as text.
@@ -43,7 +74,39 @@ pub(super) fn render(report: &Report<'_>) -> String {
         }
     }
     text.push_str(&warnings(report, shown));
+    // A table of the best points says nothing of the others.
+    if report.best.is_some() && report.settings.method.is_some() {
+        let missing = missing_hypergradients(
+            &without_hypergradient(report),
+            report.outcomes.len(),
+            "point",
+        );
+        text.extend(missing.map(|line| format!("{line}\n")));
+    }
     text
+}
+
+/// Points without a hypergradient by the reason, as a store counts cells.
+fn without_hypergradient(report: &Report<'_>) -> Vec<(String, usize)> {
+    let mut reasons: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for outcome in report.outcomes {
+        if outcome.hypergradient.is_some() {
+            continue;
+        }
+        let mut kinds = outcome.warnings.iter().map(|warning| warning.kind);
+        let why = if kinds.any(|kind| kind == WarningKind::SingularHessian) {
+            SINGULAR
+        } else {
+            outcome.status.name()
+        };
+        *reasons.entry(why).or_default() += 1;
+    }
+    let mut reasons: Vec<(String, usize)> = reasons
+        .into_iter()
+        .map(|(why, count)| (why.to_string(), count))
+        .collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    reasons
 }
 
 fn title(report: &Report<'_>) -> String {

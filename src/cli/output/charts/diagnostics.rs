@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::numbers::{rough, short};
 use crate::kinds::Status;
 use crate::report::{Axis, Bar, Bars, Plot, Section, Series, Theme};
-use crate::store::{Number, PointSummary};
+use crate::store::{Number, PointSummary, SINGULAR};
 
 /// The measures of convergence, and what to call them.
 const MEASURES: [(Number, &str); 3] = [
@@ -39,7 +39,7 @@ impl Subject<'_> {
             found.cells += 1;
             found.not_converged += usize::from(cell.status != Status::Converged);
             found.uncertified += usize::from(cell.numbers[Number::Certified] == 0.0);
-            found.singular += usize::from(cell.warnings.contains("singular-hessian"));
+            found.singular += usize::from(cell.warnings.contains(SINGULAR));
             found.steps += cell.numbers.finite(Number::Steps).unwrap_or(0.0);
             let largest = found.largest.entry(cell.point).or_insert([f64::NAN; 3]);
             for (largest, (number, _)) in largest.iter_mut().zip(MEASURES) {
@@ -79,7 +79,7 @@ impl Subject<'_> {
 impl View<'_> {
     /// How far the solutions along l1 converged.
     pub fn convergence(&self, found: &Diagnostics) -> Option<Chart> {
-        let along = self.along();
+        let along = &self.along;
         let value = |summary: &PointSummary, at: usize| {
             let largest = found.largest.get(&summary.point);
             largest.map_or(f64::NAN, |largest| largest[at])
@@ -103,11 +103,11 @@ impl View<'_> {
         }
         let plot = Plot {
             title: "Convergence".into(),
-            subtitle: self.place(&along),
-            x: self.axis_l1(&along),
+            subtitle: self.place(along),
+            x: self.axis_l1(along),
             y: Axis::log("largest of the folds"),
             series,
-            marks: self.marks(&along),
+            marks: self.marks(along),
         };
         Some(self.chart(
             "convergence",

@@ -1,11 +1,14 @@
 //! The report of a sweep: charts as SVG and PNG files, and one self-contained page of all of them.
 
+mod along;
 mod diagnostics;
 
 use std::path::Path;
 
+use along::Along;
+
 use super::numbers::{rough, short, significant};
-use super::summary::Summary;
+use super::summary::{Summary, missing_hypergradients, subject};
 use crate::cli::failure::Failure;
 use crate::cli::whole::write_whole;
 use crate::report::{
@@ -57,6 +60,9 @@ pub fn write_report(
     };
     std::fs::create_dir_all(folder).map_err(|source| Failure::unwritable(flag, folder, &source))?;
     let mut sections = vec![Section::Text(progress(summary))];
+    let tally = &summary.tally;
+    let missing = missing_hypergradients(&tally.without_hypergradient, tally.cells_done, "cell");
+    sections.extend(missing.map(sentence));
     let mut charts = Vec::new();
     for (number, study) in summary.plan().studies.iter().enumerate() {
         for target in 0..study.targets.len() {
@@ -70,12 +76,14 @@ pub fn write_report(
             sections.push(Section::Heading(subject.name()));
             let found = subject.diagnostics()?;
             let of_target = |choice: &&Choice| choice.target == target;
+            sections.extend(summary.failed_cells(number, target).map(sentence));
             let mut drawn = Vec::new();
             if let Some(choice) = summary.choices(number).iter().find(of_target) {
                 let view = View {
                     subject,
                     summaries: summary.summaries(number),
                     choice: *choice,
+                    along: Along::of(study, summary.summaries(number), choice),
                 };
                 sections.extend(view.remarks().into_iter().map(Section::Text));
                 sections.push(view.table());
@@ -110,6 +118,14 @@ pub fn write_report(
     }
     // Last: a page is never older than its charts.
     put(PAGE, page.html().as_bytes())
+}
+
+/// A line of the summary as a sentence of the page.
+fn sentence(line: String) -> Section {
+    let mut letters = line.chars();
+    let first = letters.next().map(char::to_uppercase);
+    let first: String = first.into_iter().flatten().collect();
+    Section::Text(format!("{first}{}.", letters.as_str()))
 }
 
 fn progress(summary: &Summary<'_>) -> String {
@@ -161,12 +177,7 @@ struct Subject<'a> {
 
 impl Subject<'_> {
     fn name(&self) -> String {
-        let study = &self.study.name;
-        if self.study.targets.len() > 1 {
-            format!("{study}, target {}", self.study.targets[self.target])
-        } else {
-            study.clone()
-        }
+        subject(self.study, self.target)
     }
 
     /// A name for files: letters, digits and dashes.
@@ -186,36 +197,7 @@ struct View<'a> {
     subject: Subject<'a>,
     summaries: &'a [PointSummary],
     choice: Choice,
-}
-
-/// What is drawn along l1.
-enum Along<'a> {
-    /// A path: its points, by increasing l1, share what the text says.
-    Path(Vec<&'a PointSummary>, String),
-    /// All points, by increasing l1; they differ in what the text names.
-    Points(Vec<&'a PointSummary>, &'static str),
-}
-
-impl<'a> Along<'a> {
-    fn points(&self) -> &[&'a PointSummary] {
-        match self {
-            Self::Path(points, _) | Self::Points(points, _) => points,
-        }
-    }
-
-    /// The values of the points; where these are on no path, a gap after each, so that no line
-    /// joins them.
-    fn values(&self, value: impl Fn(&PointSummary) -> f64) -> Vec<f64> {
-        let values = self.points().iter().map(|point| value(point));
-        match self {
-            Self::Path(..) => values.collect(),
-            Self::Points(..) => values.flat_map(|value| [value, f64::NAN]).collect(),
-        }
-    }
-
-    fn has_markers(&self) -> bool {
-        self.points().len() <= 40
-    }
+    along: Along<'a>,
 }
 
 impl View<'_> {
@@ -230,11 +212,18 @@ impl View<'_> {
                  points that are finished {partial}, the same ones for each."
             ));
         }
-        if let Along::Points(_, what) = self.along() {
+        if let Along::Points(shown, what, each) = &self.along {
             remarks.push(format!(
                 "{what} differs from point to point, so that along l1 there are points without a \
                  line, and no regularisation paths."
             ));
+            if *each > 1 {
+                let shown = shown.len();
+                remarks.push(format!(
+                    "Charts along l1 show {shown} points: of every {each} neighbours the one with the smallest \
+                     mean, and the choices."
+                ));
+            }
         }
         remarks
     }
@@ -282,33 +271,13 @@ impl View<'_> {
         }
     }
 
-    /// The summaries on the path of the best point; or all, where the search has no paths along l1.
-    fn along(&self) -> Along<'_> {
-        let study = self.subject.study;
-        let best = self.summaries[self.choice.best].point;
-        let by_l1 = |a: &&PointSummary, b: &&PointSummary| self.l1(a).total_cmp(&self.l1(b));
-        let path = study
-            .paths
-            .iter()
-            .find(|path| path.contains(&(best as u32)));
-        let path = path.map_or(&[][..], Vec::as_slice);
-        // What the points of a path share while l1 changes.
-        let other = |point: usize| {
-            let point = &study.points[point];
-            point.ratio.map_or(point.l2, |(_, ratio)| ratio)
-        };
-        let has_ratio = study.points[best].ratio.is_some();
-        let name = if has_ratio { "l1 ratio" } else { "l2" };
-        if path.iter().any(|&at| other(at as usize) != other(best)) {
-            let own = self.summaries.iter().filter(|s| self.is_own(s));
-            let mut own: Vec<&PointSummary> = own.collect();
-            own.sort_by(by_l1);
-            return Along::Points(own, name);
+    /// The mean criterion, where it can be compared with that of the choices: over as many folds.
+    fn mean(&self, summary: &PointSummary) -> f64 {
+        if summary.failed == self.summaries[self.choice.best].failed {
+            summary.means[Number::Criterion]
+        } else {
+            f64::NAN
         }
-        let on_path = |summary: &&PointSummary| path.contains(&(summary.point as u32));
-        let mut found: Vec<&PointSummary> = self.summaries.iter().filter(on_path).collect();
-        found.sort_by(by_l1);
-        Along::Path(found, format!("{name} {}", short(other(best))))
     }
 
     fn l1(&self, summary: &PointSummary) -> f64 {
@@ -335,7 +304,10 @@ impl View<'_> {
     fn place(&self, along: &Along<'_>) -> String {
         let place = match along {
             Along::Path(_, shared) => format!("on the path of the best point, {shared}"),
-            Along::Points(_, what) => format!("all points; {what} differs from point to point"),
+            Along::Points(_, what, 1) => format!("all points; {what} differs from point to point"),
+            Along::Points(_, what, each) => {
+                format!("the best of every {each} points; {what} differs from point to point")
+            }
         };
         self.with_folds(place)
     }
@@ -368,11 +340,11 @@ impl View<'_> {
     }
 
     fn criterion_curve(&self) -> Option<Chart> {
-        let along = self.along();
+        let along = &self.along;
         if along.points().len() < 2 {
             return None;
         }
-        let mean = |summary: &PointSummary| summary.means[Number::Criterion];
+        let mean = |summary: &PointSummary| self.mean(summary);
         let side = |sign: f64| along.values(|s| mean(s) + sign * s.standard_error);
         let has_errors = along.points().iter().all(|s| s.standard_error.is_finite());
         let label = if has_errors {
@@ -382,8 +354,8 @@ impl View<'_> {
         };
         let plot = Plot {
             title: "Criterion".into(),
-            subtitle: self.place(&along),
-            x: self.axis_l1(&along),
+            subtitle: self.place(along),
+            x: self.axis_l1(along),
             y: Axis::linear("criterion"),
             series: vec![Series {
                 label: label.into(),
@@ -396,7 +368,7 @@ impl View<'_> {
                 markers: along.has_markers(),
                 ..Series::default()
             }],
-            marks: self.marks(&along),
+            marks: self.marks(along),
         };
         Some(self.chart(
             "criterion",
@@ -406,14 +378,14 @@ impl View<'_> {
     }
 
     fn support_curve(&self) -> Option<Chart> {
-        let along = self.along();
+        let along = &self.along;
         if along.points().len() < 2 {
             return None;
         }
         let plot = Plot {
             title: "Support".into(),
-            subtitle: self.place(&along),
-            x: self.axis_l1(&along),
+            subtitle: self.place(along),
+            x: self.axis_l1(along),
             y: Axis::linear("coefficients that are not zero"),
             series: vec![Series {
                 label: "mean over folds".into(),
@@ -422,7 +394,7 @@ impl View<'_> {
                 markers: along.has_markers(),
                 ..Series::default()
             }],
-            marks: self.marks(&along),
+            marks: self.marks(along),
         };
         Some(self.chart(
             "support",
@@ -489,7 +461,7 @@ impl View<'_> {
             Tile {
                 x,
                 y,
-                value: summary.means[Number::Criterion],
+                value: self.mean(summary),
                 arrow,
             }
         };
@@ -527,16 +499,16 @@ impl View<'_> {
         Some(self.figure(
             "surface",
             "Mean criterion, colours by rank; arrows are the direction of descent in the coordinates \
-             of the axes.",
+             of the axes. Where there are more points than places, each tile is the lowest of its points.",
             move |theme| surface.svg(theme),
         ))
     }
 
     /// The largest coefficients along l1, means over folds; where solutions are kept.
     fn regularization_paths(&self) -> Result<Option<Chart>, Failure> {
-        let along = self.along();
+        let along = &self.along;
         // Without a path there is nothing that coefficients could be followed along.
-        let Along::Path(path, _) = &along else {
+        let Along::Path(path, _) = along else {
             return Ok(None);
         };
         let mut sums: std::collections::HashMap<usize, (Vec<f64>, usize)> =
@@ -585,11 +557,11 @@ impl View<'_> {
         });
         let plot = Plot {
             title: "Regularisation paths".into(),
-            subtitle: format!("the {} largest, {}", order.len(), self.place(&along)),
-            x: self.axis_l1(&along),
+            subtitle: format!("the {} largest, {}", order.len(), self.place(along)),
+            x: self.axis_l1(along),
             y: Axis::linear("coefficient, mean over folds"),
             series: series.collect(),
-            marks: self.marks(&along),
+            marks: self.marks(along),
         };
         Ok(Some(self.chart(
             "paths",

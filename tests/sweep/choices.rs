@@ -1,0 +1,237 @@
+//! Which point a sweep takes: repeated folds, ridges, and cells that failed.
+
+use serde_json::Value;
+
+use crate::support::{Folder, json, ok};
+use crate::table::Table;
+
+#[test]
+fn repeats_do_not_shrink_the_standard_error() {
+    let error = |repeats: &str| {
+        let words = [
+            "sweep",
+            "--cv",
+            "10",
+            "--repeats",
+            repeats,
+            "--l1",
+            "frac:1e-2:1:20",
+            "--l2",
+            "0",
+        ];
+        let summary = json(&words);
+        (
+            summary["best"]["standard_error"].as_f64().unwrap(),
+            summary["one_standard_error"]["l1"].as_f64().unwrap(),
+        )
+    };
+    let (once, _) = error("1");
+    for repeats in ["4", "30"] {
+        let (often, l1) = error(repeats);
+        assert!(
+            (often / once - 1.0).abs() < 0.15,
+            "{repeats}: {often} {once}"
+        );
+        // The one-SE choice does not creep to the best, which is near 1.
+        assert!(l1 > 4.0, "{repeats}: {l1}");
+    }
+}
+
+#[test]
+fn a_ridge_has_a_one_standard_error_choice() {
+    let folder = Folder::new();
+    let bounds = ["--penalty", "box", "--box=-2:2"];
+    for (name, more) in [("ridge.db", &["--l1", "0"][..]), ("box.db", &bounds)] {
+        let store = folder.path(name).display().to_string();
+        let words = [
+            &[
+                "sweep",
+                "--cv",
+                "10",
+                "--l2",
+                "log:1e-3:10:25",
+                "--store",
+                &store,
+            ],
+            more,
+        ];
+        let summary = json(&words.concat());
+        let points = Table::points(&store);
+        let (l2, means) = (points.numbers("l2"), points.numbers("criterion"));
+        let best = (0..means.len())
+            .min_by(|&a, &b| means[a].total_cmp(&means[b]))
+            .unwrap();
+        let limit = means[best] + points.numbers("standard_error")[best];
+        let strongest = (0..l2.len())
+            .filter(|&at| means[at] <= limit)
+            .map(|at| l2[at])
+            .fold(0.0, f64::max);
+        assert_eq!(summary["one_standard_error"]["l2"], strongest, "{name}");
+        assert!(strongest > l2[best], "{name}: {strongest}");
+    }
+}
+
+/// The flags of a sweep of which some cells spend their budget and some do not, on two folds twice.
+fn words(store: &str) -> Vec<&str> {
+    vec![
+        "sweep",
+        "--cv",
+        "2",
+        "--repeats",
+        "2",
+        "--l1",
+        "frac:1e-3:1:12",
+        "--l2",
+        "0",
+        "--max-steps",
+        "4",
+        "--store",
+        store,
+    ]
+}
+
+#[test]
+fn cells_that_failed_are_in_no_mean_and_no_choice() {
+    let folder = Folder::new();
+    let store = folder.path("s.db").display().to_string();
+    let text = ok(&words(&store));
+    let (cells, points) = (Table::cells(&store), Table::points(&store));
+    let (criterion, status) = (cells.numbers("criterion"), cells.texts("status"));
+    let failed: Vec<f64> = points.numbers("failed_folds");
+    let folds = cells.len() / points.len();
+    let mut partial = 0;
+    for at in 0..points.len() {
+        let good: Vec<f64> = (at * folds..(at + 1) * folds)
+            .filter(|&cell| status[cell] == "converged")
+            .map(|cell| criterion[cell])
+            .collect();
+        assert_eq!(points.numbers("folds")[at], good.len() as f64);
+        assert_eq!(failed[at], (folds - good.len()) as f64);
+        let mean = good.iter().sum::<f64>() / good.len() as f64;
+        let found = points.numbers("criterion")[at];
+        assert!(
+            found == mean || (found.is_nan() && good.is_empty()),
+            "{found} {mean}"
+        );
+        partial += usize::from(!good.is_empty() && good.len() < folds);
+    }
+    let count = failed.iter().sum::<f64>();
+    let with_some = failed.iter().filter(|f| **f > 0.0).count();
+    assert!(partial > 0 && with_some < points.len(), "{failed:?}");
+    assert!(
+        text.contains(&format!("{count} cells of {with_some} points failed")),
+        "{text}"
+    );
+    assert!(text.contains("raise --max-steps"), "{text}");
+
+    let summary = json(&words(&store));
+    let best = summary["best"]["point"].as_u64().unwrap() as usize;
+    assert_eq!(summary["best"]["failed_folds"], 0);
+    let complete = |&at: &usize| failed[at] == 0.0;
+    let means = points.numbers("criterion");
+    let expected = (0..points.len())
+        .filter(complete)
+        .min_by(|&a, &b| means[a].total_cmp(&means[b]));
+    assert_eq!(Some(best), expected);
+    // The same without a store, from what is stored, and joined from shards.
+    let mut plain = words(&store);
+    plain.truncate(plain.len() - 2);
+    let kept = json(&["runs", "show", &store]);
+    let parts = ["0/3", "1/3", "2/3"].map(|shard| {
+        let part = folder
+            .path(&format!("{}.db", &shard[..1]))
+            .display()
+            .to_string();
+        let mut words = plain.clone();
+        words.extend(["--store", &part, "--shard", shard]);
+        ok(&words);
+        part
+    });
+    let joined = folder.path("joined.db").display().to_string();
+    let mut merge = vec!["runs", "merge"];
+    merge.extend(parts.iter().map(String::as_str));
+    merge.extend(["--out", &joined]);
+    ok(&merge);
+    for other in [json(&plain), kept, json(&["runs", "show", &joined])] {
+        for choice in ["best", "one_standard_error"] {
+            assert_eq!(other[choice], summary[choice]);
+        }
+    }
+    let report = folder.path("report");
+    ok(&[
+        "runs",
+        "report",
+        &store,
+        "--out",
+        &report.display().to_string(),
+    ]);
+    let page = std::fs::read_to_string(report.join("report.html")).unwrap();
+    assert!(page.contains(&format!("{count} cells of {with_some} points failed")));
+}
+
+#[test]
+fn where_all_cells_failed_there_is_no_choice() {
+    let folder = Folder::new();
+    let store = folder.path("s.db").display().to_string();
+    let words = [
+        "sweep",
+        "--cv",
+        "3",
+        "--l1",
+        "0.5,1",
+        "--l2",
+        "0",
+        "--solver",
+        "ista",
+        "--max-steps",
+        "2",
+        "--store",
+        &store,
+    ];
+    let summary = json(&words);
+    assert_eq!(summary["best"], Value::Null);
+    assert_eq!(summary["one_standard_error"], Value::Null);
+    let text = ok(&["runs", "show", &store]);
+    assert!(
+        text.contains("all cells failed, so there is no best point"),
+        "{text}"
+    );
+    assert!(text.contains("6 budget-spent"), "{text}");
+    ok(&[
+        "runs",
+        "report",
+        &store,
+        "--out",
+        &folder.path("r").display().to_string(),
+    ]);
+    // The remedy works.
+    let mut more = words;
+    (more[10], more[12]) = ("100000", &*store);
+    let other = folder.path("t.db").display().to_string();
+    more[12] = &other;
+    assert!(json(&more)["best"]["criterion"].as_f64().is_some());
+}
+
+#[test]
+fn missing_hypergradients_are_counted_with_the_reason() {
+    let folder = Folder::new();
+    let row = |i: i32| {
+        let (a, b) = (f64::from(i * 13 % 17), f64::from(i * 7 % 11));
+        format!("{a},{b},{b},{}\n", a - 2.0 * b + f64::from(i % 5))
+    };
+    let rows: String = (0..40).map(row).collect();
+    let data = folder.text("d.csv", &format!("a,b,c,y\n{rows}"));
+    let space = ["sweep", &data, "--l1", "0,0.01", "--l2", "0,1"];
+    let line = "no hypergradient at 1 of 4 points: 1 with a singular Hessian";
+    assert!(ok(&space).contains(line), "{}", ok(&space));
+    let cells = [&space[..], &["--cv", "3"]].concat();
+    let line = "no hypergradient at 3 of 12 cells: 3 with a singular Hessian";
+    assert!(ok(&cells).contains(line), "{}", ok(&cells));
+    assert_eq!(
+        json(&cells)["hypergradients_missing"]["singular-hessian"],
+        3
+    );
+    // None is missing where none was asked for.
+    let none = [&cells[..], &["--method", "none"]].concat();
+    assert!(!ok(&none).contains("no hypergradient"));
+}
