@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::output::printable;
 use crate::error::Error;
 
 /// Why a command ends without success.
@@ -63,8 +64,10 @@ impl Failure {
         let Some((message, status)) = self.outcome() else {
             return ExitCode::SUCCESS;
         };
-        // File names and labels may hold line breaks; the promise is one line.
+        // File names and labels may hold line breaks, and what a terminal would obey; the promise
+        // is one line.
         let line = message.split(['\n', '\r']).collect::<Vec<_>>().join(" ");
+        let line = printable(&line);
         // Standard error may be closed: then there is nobody to tell.
         let _ = std::io::Write::write_fmt(
             &mut std::io::stderr().lock(),

@@ -15,8 +15,11 @@ mod progress;
 mod runtime;
 mod usage;
 
+use std::collections::HashSet;
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -93,8 +96,7 @@ pub fn run() -> ExitCode {
     env_logger::Builder::from_env(environment)
         // What drivers and their loader say is not for the user; failures come as errors.
         .filter_module(gpu::DRIVER_LOG, log::LevelFilter::Off)
-        .format_timestamp(None)
-        .format_target(false)
+        .format(said_once())
         .init();
     let result = match &cli.command {
         Command::Fit(arguments) => fit::run(arguments),
@@ -133,6 +135,21 @@ fn command() -> clap::Command {
             .hide_possible_values(true)
     };
     Cli::command().mut_subcommand("sweep", |sweep| sweep.mut_args(with_values))
+}
+
+/// How the log is written: a level and one line that cannot steer a terminal; a warning that has been
+/// said, as when a file is read twice, is not repeated.
+fn said_once()
+-> impl Fn(&mut env_logger::fmt::Formatter, &log::Record<'_>) -> std::io::Result<()> + Send + Sync {
+    let said = Mutex::new(HashSet::new());
+    move |out, record| {
+        let text = record.args().to_string();
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        if record.level() <= log::Level::Warn && !said.insert(text.clone()) {
+            return Ok(());
+        }
+        writeln!(out, "[{:<5}] {}", record.level(), output::printable(&text))
+    }
 }
 
 fn parse(words: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {

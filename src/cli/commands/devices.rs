@@ -120,7 +120,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             text
         }
     };
-    output::write(&text, arguments.output.out.as_deref())
+    output::write(
+        &output::printable_lines(&text),
+        arguments.output.out.as_deref(),
+    )
 }
 
 /// The size of the measured product: a software rasteriser takes its time.

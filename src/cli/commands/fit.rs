@@ -10,7 +10,7 @@ use crate::cli::arguments::{
 use crate::cli::configuration::{Defaults, Prepared, Rows, Study, points, settings};
 use crate::cli::failure::Failure;
 use crate::cli::model::{Model, TargetModel};
-use crate::cli::output::{Report, by_criterion, write};
+use crate::cli::output::{Report, by_criterion, write_text};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::{Outcome, Settings};
 use crate::loss::Loss;
@@ -101,7 +101,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     saved?;
     if arguments.format == Format::Table {
         let note = format!("Model saved to {}\n", arguments.out.display());
-        write(&note, None)?;
+        write_text(&note, None)?;
     }
     runtime.conclude(&outcomes, arguments.solver.strict)
 }

@@ -13,7 +13,7 @@ use crate::cli::arguments::{
 };
 use crate::cli::configuration::{Study, read_test};
 use crate::cli::failure::Failure;
-use crate::cli::output::{plain, short, titled, write, write_npy};
+use crate::cli::output::{plain, short, titled, write_npy, write_text};
 use crate::cli::runtime::Runtime;
 use crate::data::{Matrix, readers};
 use crate::error::Error;
@@ -217,7 +217,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         training_rows: training_rows.as_deref(),
     };
     output.save(&arguments.out)?;
-    write(&output.tables(), None)
+    write_text(&output.tables(), None)
 }
 
 fn check_flags(arguments: &Arguments) -> Result<(), Failure> {

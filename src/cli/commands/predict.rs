@@ -141,7 +141,7 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
             targets: &targets,
         }),
         Format::Csv => csv(&targets, rows),
-        Format::Table => table(&targets, rows),
+        Format::Table => output::printable_lines(&table(&targets, rows)).into_owned(),
     };
     output::write(&text, arguments.output.out.as_deref())
 }

@@ -8,7 +8,7 @@ use crate::app::digits::Digits;
 use crate::app::{Record, Setting, deterministic, figures, poisoning, stochastic};
 use crate::cli::arguments::{RuntimeArguments, values};
 use crate::cli::failure::Failure;
-use crate::cli::output::{short, write};
+use crate::cli::output::{short, write_text};
 use crate::cli::runtime::Runtime;
 use crate::error::Error;
 use crate::hypergrad::Settings;
@@ -313,5 +313,5 @@ fn conclude(record: &Record, directory: &Path, summary: String) -> Result<(), Fa
         record.seconds,
         directory.display()
     );
-    write(&text, None)
+    write_text(&text, None)
 }

@@ -18,7 +18,7 @@ use crate::cli::configuration::{
     Defaults, Planned, Rows, Study, planned, points, settings, studies,
 };
 use crate::cli::failure::Failure;
-use crate::cli::output::{Report, Summary, by_criterion, write, write_report};
+use crate::cli::output::{Report, Summary, by_criterion, write, write_report, write_text};
 use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
 use crate::kinds::Precision;
@@ -213,7 +213,7 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
     }
     match common.output.format() {
         Format::Json => write(&summary.json(), common.output.out.as_deref())?,
-        Format::Table => write(&summary.table(common.best), common.output.out.as_deref())?,
+        Format::Table => write_text(&summary.table(common.best), common.output.out.as_deref())?,
         Format::Csv => {
             let mut text = Vec::new();
             store::export(&store, store::Rows::Cells, store::Format::Csv, &mut text)?;

@@ -22,6 +22,7 @@ use crate::hypergrad::{Outcome, Settings};
 pub use charts::write_report;
 pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
+pub use names::{printable, printable_lines};
 pub use npy::write_npy;
 pub use numbers::{counted, rough, short, significant};
 pub use summary::{Summary, shard_record};
@@ -51,7 +52,7 @@ impl Report<'_> {
     /// Writes the report where and how the flags say.
     pub fn write(&self, output: &OutputArguments) -> Result<(), Failure> {
         let text = match output.format() {
-            Format::Table => table::render(self),
+            Format::Table => return write_text(&table::render(self), output.out.as_deref()),
             Format::Json => json::render(self),
             Format::Csv => csv::render(self),
         };
@@ -75,7 +76,12 @@ pub fn by_criterion(outcomes: &[Outcome]) -> Vec<usize> {
     order
 }
 
-/// Writes text to a file, or to standard output.
+/// Writes text for people to a file, or to standard output: names in it cannot steer a terminal.
+pub fn write_text(text: &str, file: Option<&Path>) -> Result<(), Failure> {
+    write(&printable_lines(text), file)
+}
+
+/// Writes text to a file, or to standard output, as it is.
 pub fn write(text: &str, file: Option<&Path>) -> Result<(), Failure> {
     match file {
         Some(path) => {

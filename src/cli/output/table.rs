@@ -1,8 +1,11 @@
 //! The report as aligned tables for people.
 
+use std::borrow::Cow;
+
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 
 use super::Report;
+use super::names::printable;
 use super::numbers::{rough, short, significant};
 use crate::hypergrad::{Hypergradient, Outcome};
 
@@ -21,14 +24,40 @@ pub fn plain(header: &[&str]) -> Table {
     table
 }
 
-/// The table's text under a title, numbers right and the named columns left.
-pub fn titled(title: &str, mut table: Table, left: &[usize]) -> String {
+/// The table's text under a title, numbers right and the named columns left; what a terminal would
+/// obey is escaped.
+pub fn titled(title: &str, table: Table, left: &[usize]) -> String {
+    let mut table = shown(table);
     for (at, column) in table.column_iter_mut().enumerate() {
         if !left.contains(&at) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
-    format!("{title}\n{}\n", table.trim_fmt())
+    format!("{}\n{}\n", printable(title), table.trim_fmt())
+}
+
+/// The table with cells that a terminal can show, each on one line.
+fn shown(table: Table) -> Table {
+    let texts =
+        |row: &comfy_table::Row| -> Vec<String> { row.cell_iter().map(Cell::content).collect() };
+    let is_clean = |row: &comfy_table::Row| {
+        row.cell_iter()
+            .all(|cell| matches!(printable(&cell.content()), Cow::Borrowed(_)))
+    };
+    if table.header().is_none_or(is_clean) && table.row_iter().all(is_clean) {
+        return table;
+    }
+    let clean = |row: &comfy_table::Row| -> Vec<String> {
+        texts(row)
+            .iter()
+            .map(|text| printable(text).into())
+            .collect()
+    };
+    let header: Vec<String> = table.header().map(clean).unwrap_or_default();
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let mut copy = plain(&header);
+    copy.add_rows(table.row_iter().map(clean));
+    copy
 }
 
 /// The report as text.
