@@ -12,6 +12,8 @@ use npyz::WriterBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
+use crate::data::align::is_generic;
+use crate::data::{Expected, Named};
 use crate::error::{Error, Place, Result};
 
 const HEAD: &str = "model.json";
@@ -40,6 +42,10 @@ pub struct Model {
     pub rows: usize,
     /// The names of the features, in the order of the coefficients.
     pub feature_names: Vec<String>,
+    /// Whether a file has given these names; without it the reader made them up. Older models do not
+    /// say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features_are_named: Option<bool>,
     /// What was fitted, target by target.
     pub targets: Vec<TargetModel>,
     /// Per target d·c coefficients in C order; kept in `coefficients.npy`.
@@ -84,6 +90,19 @@ impl Model {
         }
     }
 
+    /// The columns that data for the model are to have.
+    pub fn expected(&self) -> Expected {
+        let features = self.features_are_named;
+        Expected {
+            features: self.feature_names.clone(),
+            targets: Vec::new(),
+            named: Named {
+                features: features.unwrap_or_else(|| !is_generic(&self.feature_names)),
+                targets: false,
+            },
+        }
+    }
+
     /// Writes the model into `directory`, which is made if need be.
     pub fn save(&self, directory: &Path) -> std::result::Result<(), Failure> {
         let unwritable = |path: PathBuf| move |source| Failure::unwritable(&path, source);
@@ -98,7 +117,8 @@ impl Model {
         std::fs::write(&path, text).map_err(unwritable(path.clone()))
     }
 
-    fn write_coefficients(&self, path: &Path) -> std::io::Result<()> {
+    /// The shape of the array of the coefficients.
+    fn shape(&self) -> Vec<u64> {
         let (d, c) = (self.feature_names.len() as u64, self.predictors() as u64);
         let mut shape = vec![d];
         if c > 1 {
@@ -107,10 +127,14 @@ impl Model {
         if self.targets.len() > 1 {
             shape.insert(0, self.targets.len() as u64);
         }
+        shape
+    }
+
+    fn write_coefficients(&self, path: &Path) -> std::io::Result<()> {
         let mut file = BufWriter::new(File::create(path)?);
         let mut writer = npyz::WriteOptions::new()
             .default_dtype()
-            .shape(&shape)
+            .shape(&self.shape())
             .writer(&mut file)
             .begin_nd()?;
         writer.extend(self.coefficients.iter().flatten())?;
@@ -136,7 +160,7 @@ impl Model {
             serde_json::from_str(&text).map_err(|error| damaged(&head, error.to_string()))?;
         let coefficients = directory.join(COEFFICIENTS);
         let (targets, d) = (model.targets.len(), model.feature_names.len());
-        let values = read_coefficients(&coefficients)?;
+        let (values, shape) = read_coefficients(&coefficients)?;
         if targets == 0 || d == 0 || values.is_empty() || values.len() % (targets * d) != 0 {
             return Err(damaged(
                 &coefficients,
@@ -148,6 +172,15 @@ impl Model {
         }
         let per_target = values.len() / targets;
         model.coefficients = values.chunks(per_target).map(<[f64]>::to_vec).collect();
+        if shape != model.shape() {
+            return Err(damaged(
+                &coefficients,
+                format!(
+                    "its shape is {shape:?}, where the model has {:?}",
+                    model.shape()
+                ),
+            ));
+        }
         let predictors = model.predictors();
         for target in &model.targets {
             let intercepts = if model.intercept { predictors } else { 0 };
@@ -198,7 +231,8 @@ fn check_schema(text: &str, path: &Path) -> Result<()> {
     }
 }
 
-fn read_coefficients(path: &Path) -> Result<Vec<f64>> {
+/// The coefficients in C order, and their shape.
+fn read_coefficients(path: &Path) -> Result<(Vec<f64>, Vec<u64>)> {
     let io = |source| Error::Io {
         path: path.to_path_buf(),
         source,
@@ -219,11 +253,18 @@ fn read_coefficients(path: &Path) -> Result<Vec<f64>> {
             "the file is shorter than its header says".into(),
         ));
     }
+    let shape = array.shape().to_vec();
+    if array.order() != npyz::Order::C && shape.len() > 1 {
+        return Err(damaged(
+            path,
+            "it is in Fortran order, and not in C order".into(),
+        ));
+    }
     let values: Vec<f64> = array
         .into_vec()
         .map_err(|error| damaged(path, error.to_string()))?;
     match values.iter().find(|value| !value.is_finite()) {
-        None => Ok(values),
+        None => Ok((values, shape)),
         Some(value) => Err(damaged(path, format!("it holds {value}"))),
     }
 }
@@ -269,6 +310,7 @@ mod tests {
             standardize: true,
             rows: 5,
             feature_names: vec!["a".into(), "b".into(), "c".into()],
+            features_are_named: Some(true),
             targets: (0..targets).map(target).collect(),
             coefficients: vec![(0..3 * classes).map(entry).collect(); targets],
         }
@@ -282,6 +324,44 @@ mod tests {
             model.save(directory.path()).unwrap();
             assert_eq!(Model::load(directory.path()).unwrap(), model);
             assert_eq!(Model::load(&directory.path().join(HEAD)).unwrap(), model);
+        }
+    }
+
+    #[test]
+    fn coefficients_of_another_order_or_shape_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let model = model(1, 2);
+        model.save(directory.path()).unwrap();
+        let path = directory.path().join(COEFFICIENTS);
+        let write = |order: npyz::Order, shape: &[u64]| {
+            let mut bytes = Vec::new();
+            let options = npyz::WriteOptions::new()
+                .default_dtype()
+                .shape(shape)
+                .order(order);
+            let mut writer = options.writer(&mut bytes).begin_nd().unwrap();
+            writer.extend(model.coefficients[0].iter()).unwrap();
+            writer.finish().unwrap();
+            std::fs::write(&path, bytes).unwrap();
+        };
+        write(npyz::Order::C, &[3, 2]);
+        assert_eq!(Model::load(directory.path()).unwrap(), model);
+        for (order, shape, part) in [
+            (npyz::Order::Fortran, &[3, 2][..], "Fortran order"),
+            (
+                npyz::Order::C,
+                &[2, 3],
+                "[2, 3], where the model has [3, 2]",
+            ),
+            (npyz::Order::C, &[6], "[6]"),
+            (npyz::Order::C, &[1, 3, 2], "[1, 3, 2]"),
+        ] {
+            write(order, shape);
+            let message = Model::load(directory.path()).unwrap_err().to_string();
+            assert!(
+                message.contains(part) && message.contains("fit again"),
+                "{message}"
+            );
         }
     }
 

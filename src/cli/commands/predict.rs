@@ -123,7 +123,7 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     let path = arguments.data.as_ref().or(arguments.x.as_ref());
     let path = path.ok_or_else(|| Failure::usage("no data; give a data file"))?;
     let options = read_options(&arguments.file);
-    let data = readers::read_features(path, &model.feature_names, &options)?;
+    let data = readers::read_features(path, &model.expected(), &options)?;
     let targets: Vec<Predictions<'_>> = model
         .targets
         .iter()

@@ -9,14 +9,16 @@ use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 
-use super::dataset::{Dataset, Labels, Target};
-use super::labels::quote;
+use super::align::Expected;
+use super::dataset::{Dataset, Labels, Named, Target};
+use super::labels::{numbers, parsed, quote};
 use super::matrix::Matrix;
 use crate::error::{Error, Place, Result};
 
 mod array;
 mod columns;
 mod csv;
+mod foreign;
 mod idx;
 mod libsvm;
 mod npy;
@@ -72,36 +74,47 @@ impl Format {
         if let Ok(format) = extension.parse() {
             return Ok(format);
         }
-        let mut start = Vec::new();
-        let file = File::open(path).map_err(|e| unreadable(path, e))?;
-        file.take(4)
-            .read_to_end(&mut start)
-            .map_err(|e| unreadable(path, e))?;
+        let start = first_bytes(path)?;
         let compressed = start.starts_with(&idx::GZIP);
-        if compressed {
-            start.clear();
-            let file = File::open(path).map_err(|e| unreadable(path, e))?;
-            // A stream that is broken at its start stays unknown, and is reported as that.
-            let _ = flate2::read::MultiGzDecoder::new(file)
-                .take(4)
-                .read_to_end(&mut start);
-        }
-        if idx::is_magic(&start) {
+        let mut inner = Vec::new();
+        // A stream that is broken at its start stays unknown, and is reported as that.
+        let _ = flate2::read::MultiGzDecoder::new(start.as_slice())
+            .take(4)
+            .read_to_end(&mut inner);
+        if idx::is_magic(&start) || (compressed && idx::is_magic(&inner)) {
             return Ok(Self::Idx);
         }
-        let remedy = if compressed {
-            "decompress the file first: only IDX files are read compressed"
-        } else {
-            "name its format (--data-format csv, npy, npz, libsvm or idx)"
-        };
+        let source = path.display().to_string();
+        if compressed {
+            return Err(bad(
+                &source,
+                None,
+                None,
+                "the file is compressed by gzip",
+                "decompress the file first: only IDX files are read compressed",
+            ));
+        }
+        if let Some(error) = foreign::recognised(&start, &source) {
+            return Err(error);
+        }
         Err(bad(
-            &path.display().to_string(),
+            &source,
             None,
             None,
             "neither the extension nor the first bytes tell the format",
-            remedy,
+            "name its format (--data-format csv, npy, npz, libsvm or idx)",
         ))
     }
+}
+
+/// The first bytes of a file, enough to tell what it is.
+fn first_bytes(path: &Path) -> Result<Vec<u8>> {
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(|e| unreadable(path, e))?;
+    file.take(foreign::ENOUGH)
+        .read_to_end(&mut start)
+        .map_err(|e| unreadable(path, e))?;
+    Ok(start)
 }
 
 /// How a file is read, where it does not say so itself.
@@ -123,6 +136,11 @@ pub struct ReadOptions {
     pub group_column: Option<String>,
     /// Columns that are neither features nor targets, by name or index.
     pub ignore: Vec<String>,
+    /// The columns of the training data, for a file that is to match them.
+    pub expected: Option<Expected>,
+    /// Take a first column without a name that holds row numbers for a feature; else it is left out,
+    /// with a warning.
+    pub keep_index: bool,
 }
 
 /// What one file contributes.
@@ -132,6 +150,7 @@ struct Part {
     feature_names: Vec<String>,
     targets: Vec<Target>,
     weights: Option<Vec<f64>>,
+    named: Named,
 }
 
 impl Part {
@@ -150,6 +169,7 @@ impl Part {
             feature_names: self.feature_names,
             targets: self.targets,
             weights: self.weights,
+            named: self.named,
             source: source.to_string(),
         };
         check_rows(&dataset)?;
@@ -178,8 +198,8 @@ fn check_rows(dataset: &Dataset) -> Result<()> {
     for (name, length) in lengths {
         if length != rows {
             let remedy = if length.abs_diff(rows) == 1 {
-                "give features and targets of the same rows; say whether the first row of a CSV \
-                 file is a header"
+                "give features and targets of the same rows; say by --header whether the first row \
+                 of a CSV file is a header"
             } else {
                 "give features and targets of the same rows, in the same order"
             };
@@ -221,6 +241,7 @@ fn parse(
     purpose: Purpose<'_>,
     options: &ReadOptions,
 ) -> Result<Part> {
+    foreign::check(bytes, format, source)?;
     match format {
         Format::Csv => csv::parse(bytes, source, purpose, options),
         Format::Npy => npy::parse(bytes, source)?.into_part(source, purpose, options, false),
@@ -297,19 +318,47 @@ pub fn parse_pair(
 /// Features and targets together, each from its reader, with its name.
 fn pair_of(
     (of_x, x): (impl FnOnce(&ReadOptions) -> Result<Part>, &str),
-    (of_y, y): (impl FnOnce(&ReadOptions) -> Result<Part>, &str),
+    (of_y, y): (impl Fn(&ReadOptions) -> Result<Part>, &str),
     options: &ReadOptions,
 ) -> Result<Dataset> {
     let features = of_x(options)?;
+    let rows = features.matrix.as_ref().map_or(0, Matrix::rows);
     // Weights beside the features win; an index would otherwise name a column of both files.
     let mut options_of_y = options.clone();
     if features.weights.is_some() {
         options_of_y.weights_column = None;
     }
-    let targets = of_y(&options_of_y)?;
+    let mut targets = of_y(&options_of_y)?;
+    // A column of whole numbers under the name 0, as pandas gives it, shows by its length alone.
+    let one_more = |part: &Part| part.targets.iter().any(|t| t.values.len() == rows + 1);
+    if options.header.is_none() && !targets.named.targets && one_more(&targets) {
+        options_of_y.header = Some(true);
+        if let Ok(named) = of_y(&options_of_y)
+            && named.named.targets
+            && named
+                .targets
+                .iter()
+                .enumerate()
+                .all(|(t, target)| target.name == t.to_string())
+            && named
+                .targets
+                .iter()
+                .all(|target| target.values.len() == rows)
+        {
+            log::warn!(
+                "{y}: the file has one row more than {x}, and its first one counts the columns: it is \
+                 taken as a header; --header no says that it is data"
+            );
+            targets = named;
+        }
+    }
     let part = Part {
         targets: targets.targets,
         weights: features.weights.or(targets.weights),
+        named: Named {
+            targets: targets.named.targets,
+            ..features.named
+        },
         ..features
     };
     dataset_of(part, &format!("{x}, {y}"), options)
@@ -330,8 +379,11 @@ fn no_weights(source: &str, name: &str) -> Error {
 /// # Errors
 /// As [`parse_dataset`].
 pub fn parse_matrix(bytes: &[u8], format: Format, source: &str) -> Result<Matrix> {
-    let options = ReadOptions::default();
-    let part = parse(bytes, format, source, Purpose::Features, &options)?;
+    matrix_of(bytes, format, source, &ReadOptions::default())
+}
+
+fn matrix_of(bytes: &[u8], format: Format, source: &str, options: &ReadOptions) -> Result<Matrix> {
+    let part = parse(bytes, format, source, Purpose::Features, options)?;
     Ok(part.into_dataset(source)?.matrix)
 }
 
@@ -340,29 +392,38 @@ pub fn parse_matrix(bytes: &[u8], format: Format, source: &str) -> Result<Matrix
 /// # Errors
 /// As [`parse_dataset`]; also when there are several rows and columns.
 pub fn parse_vector(bytes: &[u8], format: Format, source: &str) -> Result<Vec<f64>> {
+    vector_of(bytes, format, source, &ReadOptions::default())
+}
+
+fn vector_of(
+    bytes: &[u8],
+    format: Format,
+    source: &str,
+    options: &ReadOptions,
+) -> Result<Vec<f64>> {
+    foreign::check(bytes, format, source)?;
     match format {
         Format::Npy => npy::parse(bytes, source)?.into_vector(source),
         Format::Idx => idx::parse(bytes, source)?.into_vector(source),
         Format::Npz => npz::Archive::open(bytes, source)?.vector(),
-        Format::Csv => match parse_matrix(bytes, format, source)? {
+        Format::Csv => match matrix_of(bytes, format, source, options)? {
             Matrix::Dense(matrix) => Array {
                 shape: vec![matrix.rows, matrix.columns],
                 values: Labels::Numbers(matrix.values),
+                exact: None,
             }
             .into_vector(source),
             Matrix::Sparse(_) => Err(array::text_features(source)),
         },
         Format::Libsvm => {
             let target = libsvm::parse(bytes, source)?.targets.pop();
-            match target.map(|target| target.values) {
-                Some(Labels::Numbers(values)) => Ok(values),
-                _ => Err(array::text_features(source)),
-            }
+            target.map_or_else(|| Err(array::text_features(source)), |t| numbers(&t))
         }
     }
 }
 
-/// The features that a model with the features `names` takes, with targets where there are some.
+/// The features that a model which was trained with those expected takes, with targets where there are
+/// some.
 ///
 /// A CSV file with a header may have further columns, which are left out, and its columns may be
 /// in any order; targets named in the options are taken where the file has them. Without a header
@@ -375,12 +436,12 @@ pub fn parse_features(
     bytes: &[u8],
     format: Format,
     source: &str,
-    names: &[String],
+    model: &Expected,
     options: &ReadOptions,
 ) -> Result<Dataset> {
-    parse(bytes, format, source, Purpose::Model(names), options)?
+    parse(bytes, format, source, Purpose::Model(model), options)?
         .into_dataset(source)?
-        .align(names)
+        .align(model)
 }
 
 fn unreadable(path: &Path, source: std::io::Error) -> Error {
@@ -388,6 +449,7 @@ fn unreadable(path: &Path, source: std::io::Error) -> Error {
         std::io::ErrorKind::NotFound => "check the path",
         std::io::ErrorKind::PermissionDenied => "check the permissions of the file",
         std::io::ErrorKind::IsADirectory => "give a file, not a directory",
+        std::io::ErrorKind::OutOfMemory => "give fewer rows or columns, or use a larger machine",
         _ => "check that the file can be read",
     };
     Error::Io {
@@ -397,8 +459,39 @@ fn unreadable(path: &Path, source: std::io::Error) -> Error {
     }
 }
 
+/// Refuses a file that is larger than the memory of the machine, before any of it is read.
+fn check_memory(path: &Path) -> Result<()> {
+    // What cannot be asked for its size is read as far as it goes.
+    let size = std::fs::metadata(path).map_or(0, |about| about.len());
+    match memory() {
+        Some(memory) if size > memory => Err(unreadable(
+            path,
+            std::io::Error::new(
+                std::io::ErrorKind::OutOfMemory,
+                format!(
+                    "the file has {} MiB, and the machine {} MiB of memory",
+                    size >> 20,
+                    memory >> 20
+                ),
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of the machine's memory, where the system says so.
+fn memory() -> Option<u64> {
+    let about = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = about
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes.saturating_mul(1024))
+}
+
 /// A file's bytes, its format, and its name for messages.
 fn load(path: &Path, format: Option<Format>) -> Result<(Vec<u8>, Format, String)> {
+    check_memory(path)?;
     let bytes = std::fs::read(path).map_err(|e| unreadable(path, e))?;
     let format = format.map_or_else(|| Format::from_path(path), Ok)?;
     Ok((bytes, format, path.display().to_string()))
@@ -435,32 +528,52 @@ fn read_part(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result
     parse(&bytes, format, &source, purpose, options)
 }
 
-/// Reads a matrix, all of whose columns are alike.
+/// Reads a matrix, all of whose columns are alike. Of the options format and header matter.
 ///
 /// # Errors
 /// [`Error::Io`], and as [`parse_matrix`].
-pub fn read_matrix(path: &Path, format: Option<Format>) -> Result<Matrix> {
-    let (bytes, format, source) = load(path, format)?;
-    parse_matrix(&bytes, format, &source)
+pub fn read_matrix(path: &Path, options: &ReadOptions) -> Result<Matrix> {
+    let (bytes, format, source) = load(path, options.format)?;
+    matrix_of(&bytes, format, &source, options)
 }
 
-/// Reads a vector: strengths, groups, row numbers, weights, a prior mean.
+/// Reads a vector: strengths, groups, row numbers, a prior mean. Of the options format and header
+/// matter.
 ///
 /// # Errors
 /// [`Error::Io`], and as [`parse_vector`].
-pub fn read_vector(path: &Path, format: Option<Format>) -> Result<Vec<f64>> {
-    let (bytes, format, source) = load(path, format)?;
-    parse_vector(&bytes, format, &source)
+pub fn read_vector(path: &Path, options: &ReadOptions) -> Result<Vec<f64>> {
+    let (bytes, format, source) = load(path, options.format)?;
+    vector_of(&bytes, format, &source, options)
+}
+
+/// Reads one number per row, of `rows` rows, such as weights; see [`read_labels`].
+///
+/// # Errors
+/// As [`read_labels`]; also when a value is not a number.
+pub fn read_row_numbers(path: &Path, rows: usize, header: Option<bool>) -> Result<Vec<f64>> {
+    match read_labels(path, rows, header)? {
+        Labels::Numbers(values) => Ok(values),
+        Labels::Text(texts) => parsed(&texts).map_err(|i| {
+            bad(
+                &path.display().to_string(),
+                None,
+                None,
+                format!("row {} is {}, not a number", i + 1, quote(&texts[i])),
+                "give one number per row",
+            )
+        }),
+    }
 }
 
 /// Reads one label per row, of `rows` rows: numbers or text, in a single column or row.
 ///
-/// Whether the first line of a column of texts is a header cannot be seen from it, and is told by
-/// the number of rows.
+/// Whether the first line of a column is a header often cannot be seen from it, and is told by the
+/// number of rows.
 ///
 /// # Errors
 /// [`Error::Io`], and as [`parse_vector`]; [`Error::Data`] for libsvm, where labels belong to data.
-pub fn read_labels(path: &Path, rows: usize) -> Result<Labels> {
+pub fn read_labels(path: &Path, rows: usize, header: Option<bool>) -> Result<Labels> {
     let (bytes, format, source) = load(path, None)?;
     if format == Format::Libsvm {
         return Err(bad(
@@ -471,37 +584,51 @@ pub fn read_labels(path: &Path, rows: usize) -> Result<Labels> {
             "give a .csv, .txt or .npy file with one value per row",
         ));
     }
-    let column = |header: Option<bool>| -> Result<Labels> {
+    let read = |header: Option<bool>| -> Result<Target> {
         let options = ReadOptions {
             header,
             ..ReadOptions::default()
         };
         let mut targets = parse(&bytes, format, &source, Purpose::Targets, &options)?.targets;
         match targets.pop() {
-            Some(only) if targets.is_empty() => Ok(only.values),
+            Some(only) if targets.is_empty() => Ok(only),
             // A row of numbers, or an error that says what is wrong with several columns.
-            _ => parse_vector(&bytes, format, &source).map(Labels::Numbers),
+            _ => vector_of(&bytes, format, &source, &options).map(|values| Target {
+                name: String::new(),
+                values: Labels::Numbers(values),
+            }),
         }
     };
-    let labels = column(None)?;
-    if format == Format::Csv && labels.len() + 1 == rows {
-        let all = column(Some(false))?;
-        if all.len() == rows {
-            return Ok(all);
+    if format == Format::Csv {
+        let fits = |header: bool| {
+            let target = read(Some(header)).ok()?;
+            let is_name = !header || is_name_of_one(&target.name);
+            (is_name && target.values.len() == rows).then_some(target.values)
+        };
+        // What the flag says, else what fits the rows; a number is a name only where it must be.
+        if header == Some(true)
+            && let Ok(target) = read(header)
+            && target.values.len() == rows
+        {
+            return Ok(target.values);
+        }
+        if let Some(labels) = fits(false).or_else(|| fits(true)) {
+            return Ok(labels);
         }
     }
-    Ok(labels)
+    read(header).map(|target| target.values)
 }
 
-/// Reads data for a model with the features `feature_names`; see [`parse_features`].
+/// True for what may be the name of a single column: text, or the number that pandas gives it.
+fn is_name_of_one(name: &str) -> bool {
+    name == "0" || name.parse::<f64>().is_err()
+}
+
+/// Reads data for a model that was trained with the expected features; see [`parse_features`].
 ///
 /// # Errors
 /// [`Error::Io`], and as [`parse_features`].
-pub fn read_features(
-    path: &Path,
-    feature_names: &[String],
-    options: &ReadOptions,
-) -> Result<Dataset> {
+pub fn read_features(path: &Path, model: &Expected, options: &ReadOptions) -> Result<Dataset> {
     let (bytes, format, source) = load(path, options.format)?;
-    parse_features(&bytes, format, &source, feature_names, options)
+    parse_features(&bytes, format, &source, model, options)
 }
