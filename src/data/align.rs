@@ -94,20 +94,20 @@ impl Dataset {
         self.feature_names.clone_from(names);
         if self.named.targets && expected.named.targets && !self.targets.is_empty() {
             let own: Vec<String> = self.targets.iter().map(|t| t.name.clone()).collect();
-            match positions(&own, &expected.targets) {
-                Ok(order) => {
-                    self.targets = order.iter().map(|&t| self.targets[t].clone()).collect();
-                }
-                Err(missing) => {
-                    return Err(Error::value(
-                        self.source,
-                        format!("the target {} is not among the columns", quote(missing)),
-                        format!(
-                            "give the targets {}; the order is free",
-                            list(&expected.targets)
-                        ),
-                    ));
-                }
+            let order = positions(&own, &expected.targets).map_err(|missing| {
+                Error::value(
+                    self.source.clone(),
+                    format!("the target {} is not among the columns", quote(missing)),
+                    format!(
+                        "give the targets {}; the order is free",
+                        list(&expected.targets)
+                    ),
+                )
+            })?;
+            self.targets = order.iter().map(|&t| self.targets[t].clone()).collect();
+        } else if self.targets.len() == expected.targets.len() {
+            for (target, name) in self.targets.iter_mut().zip(&expected.targets) {
+                target.name.clone_from(name);
             }
         }
         Ok(self)

@@ -206,7 +206,7 @@ impl Columns {
 
     /// The targets that this file is to have: those of the training data where both have names, else
     /// those that the options name.
-    fn targets<'a>(&self, options: &'a ReadOptions) -> &'a [String] {
+    pub fn targets<'a>(&self, options: &'a ReadOptions) -> &'a [String] {
         match &options.expected {
             Some(expected) if expected.named.targets && self.names.is_some() => &expected.targets,
             _ => &options.targets,

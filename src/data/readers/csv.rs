@@ -66,8 +66,20 @@ pub(super) fn parse(
         },
     };
     let roles = columns.roles(purpose, options, source)?;
+    // A first column that is asked for is kept, whatever it holds.
+    let is_asked_for = |name: &String| match (purpose, &options.expected) {
+        (Purpose::Model(model), _) => model.features.contains(name),
+        (_, Some(expected)) => expected.features.contains(name),
+        _ => false,
+    };
+    let is_left_over = match roles[0] {
+        Role::Feature => !columns.names.iter().any(|names| is_asked_for(&names[0])),
+        Role::Target => matches!(purpose, Purpose::Targets) && columns.targets(options).is_empty(),
+        _ => false,
+    };
+    let counts_rows = header && is_nameless(&first) && columns.count > 1;
+    let counts_rows = counts_rows && is_left_over && !options.keep_index;
     let mut table = Table::new(&columns, roles, source);
-    let counts_rows = header && !options.keep_index && is_nameless(&first) && columns.count > 1;
     if !header {
         table.push(&first)?;
     }

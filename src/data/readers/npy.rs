@@ -9,7 +9,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::array::{Array, EXACT};
-use super::{Format, bad, foreign};
+use super::{Format, bad, files, foreign};
 use crate::data::dataset::Labels;
 use crate::data::labels::quote;
 use crate::error::Result;
@@ -103,8 +103,8 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
 /// [`crate::Error::Io`], and those of [`parse`].
 pub(super) fn read(path: &Path) -> Result<Array> {
     let source = path.display().to_string();
-    let unreadable = |e| super::unreadable(path, e);
-    super::check_memory(path)?;
+    let unreadable = |e| files::unreadable(path, e);
+    files::check_memory(path)?;
     let mut file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     let start = (LONGEST_HEADER + 12) as u64;

@@ -122,6 +122,8 @@ pub(super) fn obstacle(
             "remove that line",
         );
     }
+    let is_comment = first_line.starts_with(['#', '%']);
+    let name = if is_comment { "comment" } else { "title" };
     let (first, below) = rows.split_first()?;
     let (second, _) = below.split_first()?;
     let others = second.len();
@@ -131,7 +133,7 @@ pub(super) fn obstacle(
         return error(
             1,
             format!(
-                "the first line, {}, looks like a title: it has {} field(s), and the lines below have \
+                "the first line, {}, looks like a {name}: it has {} field(s), and the lines below have \
                  {others}",
                 quote(&first_line),
                 first.len()
@@ -153,10 +155,8 @@ pub(super) fn obstacle(
         (found > 1 && lines.iter().all(|line| count(line) == found)).then_some(found)
     };
     let by = |separator: u8| move |line: &[u8]| line.split(|&byte| byte == separator).count();
-    let is_comment = first_line.starts_with(['#', '%']);
     for candidate in *b",;\t" {
         if let Some(count) = same(&by(candidate), &lines[1..]).filter(|_| lines.len() > 2) {
-            let name = if is_comment { "comment" } else { "title" };
             return error(
                 1,
                 format!(
