@@ -14,23 +14,20 @@ fn root() -> &'static Path {
 /// The lines of the README's shell blocks, and of the commands in its transcripts.
 fn blocks() -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(root().join("README.md")).unwrap();
-    let (mut blocks, mut block, mut kind) = (Vec::new(), Vec::<String>::new(), None);
+    let (mut blocks, mut block) = (Vec::new(), Vec::new());
+    let mut kind: Option<&str> = None;
     for line in text.lines() {
         match (kind, line.strip_prefix("```")) {
-            (None, Some(name)) => kind = Some(name.to_string()),
+            (None, name) => kind = name,
             (Some(_), Some(_)) => {
                 kind = None;
                 blocks.push(std::mem::take(&mut block));
             }
-            (Some(ref name), None) if name == "sh" => block.push(line.to_string()),
+            (Some("sh"), None) => block.push(line.to_string()),
             (Some(_), None) => block.extend(line.strip_prefix("$ ").map(str::to_string)),
-            (None, None) => {}
-        }
-        if kind.as_deref() == Some("") {
-            kind = Some("text".into());
         }
     }
-    blocks.retain(|block| block.iter().any(|line| line.contains("proxdiff")));
+    blocks.retain(|block: &Vec<String>| block.iter().any(|line| line.contains("proxdiff")));
     blocks
 }
 

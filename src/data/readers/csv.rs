@@ -44,7 +44,7 @@ pub(super) fn parse(
             let mut sample = Lines::new(bytes, separator, source);
             sample.next()?;
             let mut below = Vec::new();
-            while below.len() < header::SAMPLE
+            while below.len() < header::sample(first.len())
                 && let Ok(Some(record)) = sample.next()
             {
                 below.push(record);
@@ -100,7 +100,7 @@ pub(super) fn parse(
     if counts_rows {
         table.drop_row_numbers();
     }
-    table.finish(source)
+    table.finish(source, needs_columns)
 }
 
 /// True where the first column has no name, or the one that pandas gives such a column.
@@ -483,17 +483,17 @@ impl<'a> Table<'a> {
         self.roles[0] = Role::Ignored;
     }
 
-    fn finish(self, source: &str) -> Result<Part> {
+    fn finish(self, source: &str, needs_features: bool) -> Result<Part> {
         let roles = &self.roles;
         let of_role = |role: Role| (0..self.columns.count).filter(move |&j| roles[j] == role);
         let has = |role: Role| roles.contains(&role);
-        if !has(Role::Feature) && !has(Role::Target) {
+        if !has(Role::Feature) && (needs_features || !has(Role::Target)) {
             return Err(bad(
                 source,
                 None,
                 None,
-                "no column is left beside the row numbers",
-                "give a file with such a column, or keep the row numbers as one (--keep-index)",
+                "no column is left for a feature beside the row numbers",
+                "give a file with more columns, or keep the row numbers as one (--keep-index)",
             ));
         }
         let names_of = |role: Role, generic: fn(usize) -> Vec<String>| match &self.columns.names {

@@ -7,8 +7,12 @@ use super::{Columns, Kind, Record};
 use crate::data::align::Expected;
 use crate::data::readers::columns::Purpose;
 
-/// Rows that are looked at.
-pub(super) const SAMPLE: usize = 100;
+/// How many of the rows below the first are looked at, of `columns` columns each.
+pub(super) fn sample(columns: usize) -> usize {
+    const FIELDS: usize = 200_000;
+    (FIELDS / columns.max(1)).clamp(2, 100)
+}
+
 /// How likely a first row must be as data not to be taken as a header.
 const LIKELY: f64 = 0.02;
 /// Below this a first row of numbers is a header without a word, and one that counts from zero.
@@ -20,7 +24,7 @@ const DOUBTFUL: f64 = 0.1;
 /// The first rows of a table.
 pub(super) struct Rows<'a> {
     pub first: &'a Record<'a>,
-    /// Up to [`SAMPLE`] rows below it.
+    /// The rows below it, or the first of them.
     pub below: &'a [Record<'a>],
 }
 
@@ -145,23 +149,25 @@ fn chance(rows: &Rows<'_>, kinds: &[Kind]) -> (f64, bool) {
         .iter()
         .filter_map(|&j| number(rows.first, j))
         .collect();
-    let is_whole = |text: &str| {
-        let digits = text.strip_prefix('-').unwrap_or(text);
-        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-    };
-    let all_whole = columns
+    let forms: Vec<Option<Form>> = columns
         .iter()
-        .all(|&j| text(rows.first, j).is_some_and(|text| is_whole(&text)));
+        .map(|&j| text(rows.first, j).map(|text| Form::of(&text)))
+        .collect();
+    let form = forms.first().copied().flatten();
+    let is_one_form = forms.iter().all(|&own| own == form);
     let count = rows.below.len() as f64;
-    // Per column: (by being whole where others are not, by lying far outside of the others).
+    // Per column: (by being written as the others are not, by lying far outside of the others).
     let parts: Vec<(f64, f64)> = columns
         .iter()
         .zip(&names)
         .map(|(&j, &name)| {
             let texts: Vec<String> = rows.below.iter().filter_map(|row| text(row, j)).collect();
-            let whole = texts.iter().filter(|text| is_whole(text)).count() as f64;
-            let by_form = if all_whole {
-                (whole + 1.0) / (count + 2.0)
+            let alike = texts
+                .iter()
+                .filter(|text| Some(Form::of(text)) == form)
+                .count() as f64;
+            let by_form = if is_one_form && alike < count {
+                (alike + 1.0) / (count + 2.0)
             } else {
                 1.0
             };
@@ -172,7 +178,7 @@ fn chance(rows: &Rows<'_>, kinds: &[Kind]) -> (f64, bool) {
             let span = high - low;
             let is_far = span > 0.0 && (name < low - 5.0 * span || name > high + 5.0 * span);
             let by_size = if is_far { 1.0 / (count + 2.0) } else { 1.0 };
-            (if whole == count { 1.0 } else { by_form }, by_size)
+            (by_form, by_size)
         })
         .collect();
     // An outlier in one column is no name; names lie outside in all of them.
@@ -182,23 +188,56 @@ fn chance(rows: &Rows<'_>, kinds: &[Kind]) -> (f64, bool) {
         .map(|&(form, size)| if all_outside { form.min(size) } else { form })
         .product();
     let d = names.len();
-    let counts = names.iter().enumerate().all(|(j, &name)| name == j as f64) && all_whole;
-    let second: Vec<f64> = columns
-        .iter()
-        .filter_map(|&j| number(rows.below.first()?, j))
-        .collect();
-    let of_order = if counts {
-        if d == 1 {
-            0.2
-        } else {
-            10f64.powi(-(d.min(300) as i32))
+    let counts = form == Some(Form::Whole)
+        && is_one_form
+        && names.iter().enumerate().all(|(j, &name)| name == j as f64);
+    // How likely an order is by chance, or how often the rows below have it.
+    let of_order = |has: &dyn Fn(&[f64]) -> bool, by_chance: f64| -> f64 {
+        let of_row = |row: &Record<'_>| -> Vec<f64> {
+            columns.iter().filter_map(|&j| number(row, j)).collect()
+        };
+        match rows.below.iter().filter(|row| has(&of_row(row))).count() {
+            _ if !has(&names) => 1.0,
+            0 => by_chance,
+            below => (below as f64 + 1.0) / (count + 2.0),
         }
-    } else if d >= 3 && is_even(&names) && !is_even(&second) {
-        10f64.powi(2 - d.min(300) as i32)
+    };
+    let power = |exponent: usize| 10f64.powi(-(exponent.min(300) as i32));
+    let of_order = if counts {
+        if d == 1 { 0.2 } else { power(d) }
+    } else if d >= 3 {
+        // Columns of different sizes are often in order, so that this counts for less.
+        let any_order = 6.0 / (1..=d.min(150)).map(|k| k as f64).product::<f64>();
+        of_order(&is_even, power(d - 2)).min(of_order(&is_monotone, any_order))
     } else {
         1.0
     };
     (of_values * of_order, counts)
+}
+
+/// How a number is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Whole,
+    Decimal,
+    Exponent,
+}
+
+impl Form {
+    fn of(text: &str) -> Self {
+        if text.contains(['e', 'E']) {
+            Self::Exponent
+        } else if text.contains('.') {
+            Self::Decimal
+        } else {
+            Self::Whole
+        }
+    }
+}
+
+/// True for numbers each of which is above the one before, or each below.
+fn is_monotone(values: &[f64]) -> bool {
+    values.is_sorted_by(|a, b| a < b) || values.is_sorted_by(|a, b| a > b)
 }
 
 /// True for numbers that ascend or descend by equal steps.
