@@ -54,6 +54,9 @@ fn made_small(line: &str) -> String {
     if ["cargo", "python3", "sh "].iter().any(|word| starts(word)) {
         return String::new();
     }
+    if line.contains("log:0.1:10:100 --l2 log:1e-3:1:100") {
+        return line.replace(":100", ":10");
+    }
     let small = match line {
         _ if line.contains("reproduce stochastic") => " --runs 1 --steps 20 --samples 500",
         _ if line.contains("reproduce poisoning") => " --runs 1 --steps 20 --minibatch 50",

@@ -87,6 +87,8 @@ fn flags_in_the_sources_exist() {
     );
     let mut wrong = Vec::new();
     let mut seen = 0;
+    // Style sheets have names of the same form.
+    files.retain(|(file, _)| !file.ends_with("/src/report/html.rs"));
     for (file, code) in &files {
         for flag in flags(code) {
             seen += 1;
@@ -156,8 +158,10 @@ fn flags_in_messages_are_those_of_the_command() {
         // A path is no flag.
         let text = text.replace(&as_text(&folder.path("")), "");
         for flag in flags(&text) {
+            // Another command is named in full.
+            let of_fit = text.contains(&format!("proxdiff fit {flag}"));
             assert!(
-                of_commands[arguments[0]].contains(&flag),
+                of_commands[if of_fit { "fit" } else { arguments[0] }].contains(&flag),
                 "{arguments:?}: no {flag}: {text}"
             );
         }

@@ -115,7 +115,7 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     if arguments.proba && !matches!(model.loss.as_str(), "logistic" | "multinomial") {
         return Err(Error::unsupported(
             format!("probabilities of a {} model", model.loss),
-            "leave --proba out, or fit with --loss logistic or multinomial",
+            "leave --proba out, or make the model by 'proxdiff fit --loss logistic' or multinomial",
         )
         .into());
     }
