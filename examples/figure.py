@@ -7,7 +7,8 @@
 Needs the standard library only. The problem is tests/golden/a_enet_published at l1 = 0.02,
 l2 = 0.002. Every point of a curve is one run of the program, stopped after t steps. The reference is
 the hypergradient by the direct method at the polished solution. The figure goes to
-examples/figures/hypergradient_error.svg, or to the file named as second argument.
+target/figures/hypergradient_error.svg, or to the file named as second argument. A file that git tracks
+is never written over: to publish a figure, copy it to examples/figures.
 """
 
 import json
@@ -142,14 +143,27 @@ def draw(curves, identified, support):
     return "\n".join(out)
 
 
+def is_tracked(path):
+    """True for a file that git keeps; false where there is no git."""
+    if not path.exists():
+        return False
+    command = ["git", "-C", str(path.parent), "ls-files", "--error-unmatch", path.name]
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
 def main(arguments):
     """Runs the program, prints the errors, writes the figure."""
     if len(arguments) not in (1, 2):
         sys.exit("usage: figure.py BINARY [SVG]")
     binary = str(Path(arguments[0]).resolve())
-    path = ROOT / "examples" / "figures" / "hypergradient_error.svg"
+    path = ROOT / "target" / "figures" / "hypergradient_error.svg"
     if len(arguments) == 2:
-        path = Path(arguments[1])
+        path = Path(arguments[1]).resolve()
+    if is_tracked(path):
+        sys.exit(f"{path} is tracked by git; name another file, and copy it there to publish it")
 
     best = run(binary, "direct", "--coefficients")
     reference = gradient(best)

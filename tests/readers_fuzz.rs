@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use proxdiff::data::readers::{
     parse_dataset, parse_features, parse_matrix, parse_pair, parse_vector,
 };
-use proxdiff::data::{Format, ReadOptions};
+use proxdiff::data::{Expected, Format, Named, ReadOptions};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -128,7 +128,21 @@ fn mutate(bytes: &mut Vec<u8>, rng: &mut ChaCha8Rng) {
 
 /// Reads the bytes in every way; counts the successes.
 fn read_all(bytes: &[u8], format: Format) -> usize {
-    let names: Vec<String> = ["x0", "x1"].map(String::from).to_vec();
+    let model = Expected {
+        features: ["x0", "x1"].map(String::from).to_vec(),
+        ..Expected::default()
+    };
+    let validation = ReadOptions {
+        expected: Some(Expected {
+            targets: vec!["y".into()],
+            named: Named {
+                features: true,
+                targets: true,
+            },
+            ..model.clone()
+        }),
+        ..ReadOptions::default()
+    };
     let header = ReadOptions {
         header: Some(true),
         targets: vec!["0".into()],
@@ -143,7 +157,8 @@ fn read_all(bytes: &[u8], format: Format) -> usize {
         parse_pair(file, file, &default).is_ok(),
         parse_matrix(bytes, format, "fuzz").is_ok(),
         parse_vector(bytes, format, "fuzz").is_ok(),
-        parse_features(bytes, format, "fuzz", &names, &default).is_ok(),
+        parse_features(bytes, format, "fuzz", &model, &default).is_ok(),
+        parse_dataset(bytes, format, "fuzz", &validation).is_ok(),
     ]
     .into_iter()
     .filter(|&ok| ok)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::synthetic::Random;
 use crate::data::readers;
-use crate::data::{Dense, Format, Matrix};
+use crate::data::{Dense, Format, Matrix, ReadOptions};
 use crate::error::{Error, Result};
 
 /// Square grey pictures with their classes.
@@ -25,7 +25,11 @@ impl Digits {
     /// [`Error::Io`] and [`Error::Data`] of the readers, [`Error::Shape`] when there is not one
     /// label per picture, [`Error::Value`] for labels that are not classes 0, 1, ….
     pub fn read(images: &Path, labels: &Path) -> Result<Self> {
-        let pixels = match readers::read_matrix(images, Some(Format::Idx))? {
+        let options = ReadOptions {
+            format: Some(Format::Idx),
+            ..ReadOptions::default()
+        };
+        let pixels = match readers::read_matrix(images, &options)? {
             Matrix::Dense(mut m) => {
                 m.values.iter_mut().for_each(|x| *x = *x / 127.5 - 1.0);
                 m
@@ -34,7 +38,7 @@ impl Digits {
                 return Err(Error::unsupported("sparse pictures", "give an IDX file"));
             }
         };
-        let labels = readers::read_vector(labels, Some(Format::Idx))?;
+        let labels = readers::read_vector(labels, &options)?;
         if labels.len() != pixels.rows {
             return Err(Error::shape(
                 "labels",

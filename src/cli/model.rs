@@ -16,6 +16,8 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::failure::Failure;
 use super::output::put_npy;
 use super::whole::{Whole, unfinished, wait_for_lock, write_whole};
+use crate::data::align::is_generic;
+use crate::data::{Expected, Named};
 use crate::error::{Error, Place, Result};
 
 const HEAD: &str = "model.json";
@@ -44,6 +46,10 @@ pub struct Model {
     pub rows: usize,
     /// The names of the features, in the order of the coefficients.
     pub feature_names: Vec<String>,
+    /// Whether a file has given these names; without it the reader made them up. Older models do not
+    /// say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features_are_named: Option<bool>,
     /// XXH3 of the coefficients as little-endian f64 in C order, in 16 hexadecimal digits; models of
     /// version 0.1.0 and before may lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +95,19 @@ impl Model {
         match self.coefficients.first() {
             Some(first) if !self.feature_names.is_empty() => first.len() / self.feature_names.len(),
             _ => 1,
+        }
+    }
+
+    /// The columns that data for the model are to have.
+    pub fn expected(&self) -> Expected {
+        let features = self.features_are_named;
+        Expected {
+            features: self.feature_names.clone(),
+            targets: Vec::new(),
+            named: Named {
+                features: features.unwrap_or_else(|| !is_generic(&self.feature_names)),
+                targets: false,
+            },
         }
     }
 

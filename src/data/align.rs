@@ -1,7 +1,9 @@
 //! Matching the features of one data set with those that a model or another data set has.
 
-use super::dataset::Dataset;
-use super::labels::list;
+use std::collections::HashMap;
+
+use super::dataset::{Dataset, Named};
+use super::labels::{list, quote};
 use super::matrix::{Dense, Matrix};
 use crate::error::{Error, Result};
 
@@ -10,8 +12,9 @@ pub(super) fn generic_names(count: usize) -> Vec<String> {
     (0..count).map(|j| format!("x{j}")).collect()
 }
 
-/// True for names that a reader made for columns without a name.
-pub(super) fn is_generic(names: &[String]) -> bool {
+/// True for names such as a reader makes for columns without a name. Only for models that do not say
+/// where their names are from.
+pub(crate) fn is_generic(names: &[String]) -> bool {
     // Arrays count from 0, LIBSVM's files from 1, images have pixels.
     [("x", 0), ("x", 1), ("pixel", 0)]
         .iter()
@@ -22,51 +25,61 @@ pub(super) fn is_generic(names: &[String]) -> bool {
         })
 }
 
+/// The columns that a model or the training data have, which another file is to match.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Expected {
+    /// The features, in their order.
+    pub features: Vec<String>,
+    /// The targets, in theirs; empty where the other file needs none.
+    pub targets: Vec<String>,
+    /// Which of these names a file has given.
+    pub named: Named,
+}
+
 impl Dataset {
-    /// The same rows with the features `names`, in that order: validation data, or data to predict,
-    /// for a model that was trained with those features.
+    /// The columns that validation and test data are to match.
+    #[must_use]
+    pub fn expected(&self) -> Expected {
+        Expected {
+            features: self.feature_names.clone(),
+            targets: self.targets.iter().map(|t| t.name.clone()).collect(),
+            named: self.named,
+        }
+    }
+
+    /// The same rows with the expected features and targets, in that order: validation data, or data
+    /// to predict, for a model that was trained with those columns.
     ///
     /// Columns are matched by name where both have names, and else by position. A sparse matrix
     /// may have fewer columns, as a file has that does not use the last features.
     ///
     /// # Errors
-    /// [`Error::Shape`] when the number of columns differs, [`Error::Value`] when a named feature
-    /// is not there.
-    pub fn align(mut self, names: &[String]) -> Result<Self> {
+    /// [`Error::Shape`] when the number of columns differs, [`Error::Value`] when a named feature or
+    /// target is not there.
+    pub fn align(mut self, expected: &Expected) -> Result<Self> {
+        let names = &expected.features;
         let count = self.matrix.columns();
-        let generic = is_generic(&self.feature_names);
-        match &mut self.matrix {
-            Matrix::Sparse(matrix) if generic && count <= names.len() => {
-                matrix.columns = names.len();
-            }
-            Matrix::Dense(matrix) if !generic && self.feature_names != names => {
-                let positions: std::collections::HashMap<&str, usize> = self
-                    .feature_names
-                    .iter()
-                    .enumerate()
-                    .map(|(j, name)| (name.as_str(), j))
-                    .collect();
-                let order: Option<Vec<usize>> = names
-                    .iter()
-                    .map(|name| positions.get(name.as_str()).copied())
-                    .collect();
-                match order {
-                    Some(order) => *matrix = select_columns(matrix, &order),
-                    None if is_generic(names) && count == names.len() => {}
-                    None => {
-                        let missing = names
-                            .iter()
-                            .find(|name| !positions.contains_key(name.as_str()));
-                        return Err(Error::value(
-                            self.source,
-                            format!(
-                                "the feature {} is not among the columns",
-                                list(missing.map(std::slice::from_ref).unwrap_or_default())
-                            ),
-                            format!("give the features {}; the order is free", list(names)),
-                        ));
-                    }
+        let order = if self.named.features && self.feature_names != *names {
+            positions(&self.feature_names, names)
+        } else {
+            Ok((0..count).collect())
+        };
+        match (&mut self.matrix, order) {
+            (Matrix::Dense(matrix), Ok(order)) if order.len() == names.len() => {
+                let in_place = order.len() == matrix.columns && order.is_sorted();
+                if !in_place {
+                    *matrix = select_columns(matrix, &order);
                 }
+            }
+            (Matrix::Dense(_), Err(missing)) if expected.named.features || count != names.len() => {
+                return Err(Error::value(
+                    self.source,
+                    format!("the feature {} is not among the columns", quote(missing)),
+                    format!("give the features {}; the order is free", list(names)),
+                ));
+            }
+            (Matrix::Sparse(matrix), _) if !self.named.features && count <= names.len() => {
+                matrix.columns = names.len();
             }
             _ if count == names.len() => {}
             _ => {
@@ -78,9 +91,43 @@ impl Dataset {
                 ));
             }
         }
-        self.feature_names = names.to_vec();
+        self.feature_names.clone_from(names);
+        if self.named.targets && expected.named.targets && !self.targets.is_empty() {
+            let own: Vec<String> = self.targets.iter().map(|t| t.name.clone()).collect();
+            let order = positions(&own, &expected.targets).map_err(|missing| {
+                Error::value(
+                    self.source.clone(),
+                    format!("the target {} is not among the columns", quote(missing)),
+                    format!(
+                        "give the targets {}; the order is free",
+                        list(&expected.targets)
+                    ),
+                )
+            })?;
+            self.targets = order.iter().map(|&t| self.targets[t].clone()).collect();
+        } else if self.targets.len() == expected.targets.len() {
+            for (target, name) in self.targets.iter_mut().zip(&expected.targets) {
+                target.name.clone_from(name);
+            }
+        }
         Ok(self)
     }
+}
+
+/// Where each wanted name is, or the first that is not there.
+fn positions<'a>(
+    names: &[String],
+    wanted: &'a [String],
+) -> std::result::Result<Vec<usize>, &'a str> {
+    let places: HashMap<&str, usize> = names
+        .iter()
+        .enumerate()
+        .map(|(j, name)| (name.as_str(), j))
+        .collect();
+    wanted
+        .iter()
+        .map(|name| places.get(name.as_str()).copied().ok_or(name.as_str()))
+        .collect()
 }
 
 fn select_columns(matrix: &Dense, order: &[usize]) -> Dense {
@@ -100,13 +147,14 @@ fn select_columns(matrix: &Dense, order: &[usize]) -> Dense {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Sparse;
+    use crate::data::{Labels, Sparse, Target};
 
     fn names(text: &str) -> Vec<String> {
         text.split(' ').map(str::to_string).collect()
     }
 
-    fn dense(feature_names: &str) -> Dataset {
+    /// Two rows of the features, and one target per name.
+    fn dense(feature_names: &str, named: bool) -> Dataset {
         let feature_names = names(feature_names);
         let columns = feature_names.len();
         Dataset {
@@ -118,8 +166,16 @@ mod tests {
             feature_names,
             targets: Vec::new(),
             weights: None,
+            named: Named {
+                features: named,
+                targets: named,
+            },
             source: "val.csv".into(),
         }
+    }
+
+    fn expected(features: &str, named: bool) -> Expected {
+        dense(features, named).expected()
     }
 
     fn values(data: Dataset) -> Vec<f64> {
@@ -131,24 +187,60 @@ mod tests {
 
     #[test]
     fn named_columns_are_matched_by_name_and_others_by_position() {
-        let aligned = dense("c a b").align(&names("a b")).unwrap();
+        let aligned = dense("c a b", true).align(&expected("a b", true)).unwrap();
         assert_eq!(aligned.feature_names, names("a b"));
         assert_eq!(values(aligned), [1., 2., 4., 5.]);
-        let by_position = dense("x0 x1").align(&names("a b")).unwrap();
+        let by_position = dense("x0 x1", false).align(&expected("a b", true)).unwrap();
         assert_eq!(by_position.feature_names, names("a b"));
         assert_eq!(values(by_position), [0., 1., 2., 3.]);
-        let to_generic = dense("a b").align(&names("x0 x1")).unwrap();
+        let to_generic = dense("a b", true).align(&expected("x0 x1", false)).unwrap();
         assert_eq!(values(to_generic), [0., 1., 2., 3.]);
+        // Names that look like a reader's are names where a file has given them.
+        let swapped = dense("x1 x0", true)
+            .align(&expected("x0 x1", true))
+            .unwrap();
+        assert_eq!(values(swapped), [1., 0., 3., 2.]);
+        let lacking = dense("x0 x1 price", true).align(&expected("x0 x1 x2", true));
+        assert!(lacking.unwrap_err().to_string().contains("\"x2\""));
+    }
+
+    #[test]
+    fn targets_are_matched_by_name() {
+        let target = |name: &str, value: f64| Target {
+            name: name.into(),
+            values: Labels::Numbers(vec![value; 2]),
+        };
+        let with = |targets: &[(&str, f64)]| Dataset {
+            targets: targets
+                .iter()
+                .map(|&(name, value)| target(name, value))
+                .collect(),
+            ..dense("a", true)
+        };
+        let training = with(&[("y", 0.0), ("z", 0.0)]).expected();
+        let aligned = with(&[("z", 1.0), ("w", 2.0), ("y", 3.0)])
+            .align(&training)
+            .unwrap();
+        assert_eq!(aligned.targets, [target("y", 3.0), target("z", 1.0)]);
+        let message = with(&[("z", 1.0)])
+            .align(&training)
+            .unwrap_err()
+            .to_string();
+        assert!(message.contains("the target \"y\""), "{message}");
     }
 
     #[test]
     fn columns_that_do_not_match_are_errors() {
-        let missing = dense("a b").align(&names("a z")).unwrap_err().to_string();
+        let missing = dense("a b", true)
+            .align(&expected("a z", true))
+            .unwrap_err();
+        let missing = missing.to_string();
         for part in ["val.csv", "\"z\"", "\"a\", \"z\""] {
             assert!(missing.contains(part), "{missing}");
         }
         for (data, model) in [("x0 x1 x2", "x0 x1"), ("x0 x1 x2", "a b"), ("x0", "a b")] {
-            let message = dense(data).align(&names(model)).unwrap_err().to_string();
+            let found = dense(data, false).align(&expected(model, model.starts_with('a')));
+            let message = found.unwrap_err().to_string();
             assert!(message.contains("2 features as in training"), "{message}");
         }
     }
@@ -164,11 +256,14 @@ mod tests {
                 values: vec![3.0],
             }),
             feature_names: names("x1 x2"),
-            ..dense("x0")
+            ..dense("x0", false)
         };
-        let wide = sparse.clone().align(&names("x1 x2 x3")).unwrap();
+        let wide = sparse.clone().align(&expected("x1 x2 x3", false)).unwrap();
         assert_eq!((wide.matrix.columns(), wide.feature_names.len()), (3, 3));
-        let message = sparse.align(&names("x1")).unwrap_err().to_string();
+        let message = sparse
+            .align(&expected("x1", false))
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("1 features as in training"), "{message}");
     }
 }

@@ -13,8 +13,19 @@ pub struct Dataset {
     pub targets: Vec<Target>,
     /// One weight per row, where the file has a column of them.
     pub weights: Option<Vec<f64>>,
+    /// Which names are the file's own.
+    pub named: Named,
     /// The file or files that the data are from, for messages and reports.
     pub source: String,
+}
+
+/// Which names of a data set are a file's own, and not made up by its reader.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Named {
+    /// Those of the features.
+    pub features: bool,
+    /// Those of the targets.
+    pub targets: bool,
 }
 
 /// One target of a data set.
@@ -31,7 +42,8 @@ pub struct Target {
 pub enum Labels {
     /// All values are numbers, and finite.
     Numbers(Vec<f64>),
-    /// At least one value is not a number.
+    /// At least one value is not a number, or not one that f64 tells from all others: `01`, `1e3`,
+    /// whole numbers from 2⁵³ on.
     Text(Vec<String>),
 }
 
@@ -63,6 +75,7 @@ impl Dataset {
                 .weights
                 .as_ref()
                 .map(|weights| rows.iter().map(|&i| weights[i]).collect()),
+            named: self.named,
             source: self.source.clone(),
         }
     }

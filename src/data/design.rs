@@ -1,7 +1,8 @@
 //! The design operator X̂ = [(X − 1mᵀ)·diag(1/σ), 1]: centred, scaled, with an intercept column.
 //!
 //! A dense design is materialised; a sparse one keeps its sparsity and carries the centre as a
-//! rank-one term, so that
+//! rank-one term (but for columns far from zero that are stored in most rows: these are centred in
+//! place), so that
 //!
 //! ```text
 //! X̂·w  = X(w/σ) − 1·(m·(w/σ)) + 1·b          X̂ᵀ·r = (Xᵀr − m·Σr)/σ ,  Σr for the intercept
@@ -57,76 +58,148 @@ impl FeatureScale {
 
 /// Weighted means and standard deviations of the columns.
 ///
-/// `weights` has one entry per row, with mean 1.
+/// `weights` has one entry per row, with mean 1; what is computed does not depend on their scale
+/// beyond rounding.
 #[must_use]
 pub fn measure(matrix: &Matrix, weights: &[f64], scaling: Scaling) -> FeatureScale {
-    let (n, d) = (matrix.rows() as f64, matrix.columns());
-    let mut mean = vec![0.0; d];
-    matrix.for_each_entry(|i, j, value| mean[j] += weights[i] * value);
-    mean.iter_mut().for_each(|m| *m /= n);
-
-    let mut stored_weight = vec![0.0; d];
-    let (mut smallest, mut largest) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
-    let mut stored = vec![0usize; d];
-    matrix.for_each_entry(|i, j, value| {
-        stored_weight[j] += weights[i];
-        if weights[i] > 0.0 {
-            stored[j] += 1;
-            smallest[j] = smallest[j].min(value);
-            largest[j] = largest[j].max(value);
-        }
-    });
+    let d = matrix.columns();
+    let mut columns = vec![Column::default(); d];
+    matrix.for_each_entry(|i, j, value| columns[j].see(value, weights[i]));
+    let mut total = Sum::default();
+    weights.iter().for_each(|&weight| total.add(weight));
     let weighted_rows = weights.iter().filter(|&&w| w > 0.0).count();
-    let mut constant = Vec::new();
-    for j in 0..d {
-        // Entries that a sparse matrix does not store are zeros.
-        if stored[j] < weighted_rows {
-            smallest[j] = smallest[j].min(0.0);
-            largest[j] = largest[j].max(0.0);
+    for column in &mut columns {
+        column.finish(weighted_rows, total);
+    }
+    // The second pass corrects the first one's mean, whose rounding may exceed the deviation.
+    matrix.for_each_entry(|i, j, value| columns[j].deviate(value, weights[i]));
+
+    let total = total.value();
+    let mut features = FeatureScale::identity(d);
+    for (j, column) in columns.iter().enumerate() {
+        let is_constant = column.smallest >= column.largest;
+        let (mean, deviation) = column.moments(total);
+        if is_constant {
+            features.constant.push(j);
+        } else if scaling.standardize && deviation > 0.0 {
+            features.scale[j] = deviation;
         }
-        if smallest[j] >= largest[j] {
-            constant.push(j);
-            // Exactly, so that the centred column is exactly zero.
-            if smallest[j].is_finite() {
-                mean[j] = smallest[j];
-            }
+        if scaling.intercept {
+            features.center[j] = mean;
+        }
+    }
+    features
+}
+
+/// What is measured of one column.
+#[derive(Debug, Clone, Copy)]
+struct Column {
+    /// The stored entries, and their extremes, in rows whose weight is not zero.
+    weighted: usize,
+    smallest: f64,
+    largest: f64,
+    /// Σ of the weights of the stored entries; later of those that are not stored.
+    weight: Sum,
+    /// A power of two near the largest entry: in its units squares neither overflow nor underflow.
+    unit: f64,
+    /// Σ weight · entry, and then the mean as the first pass knows it.
+    mean: f64,
+    /// Σ weight · (entry − mean), and of its square, in the unit.
+    deviation: f64,
+    square: f64,
+}
+
+impl Default for Column {
+    fn default() -> Self {
+        Self {
+            weighted: 0,
+            smallest: f64::INFINITY,
+            largest: f64::NEG_INFINITY,
+            weight: Sum::default(),
+            unit: 1.0,
+            mean: 0.0,
+            deviation: 0.0,
+            square: 0.0,
+        }
+    }
+}
+
+impl Column {
+    fn see(&mut self, value: f64, weight: f64) {
+        self.weight.add(weight);
+        self.mean += weight * value;
+        if weight > 0.0 {
+            self.weighted += 1;
+            self.smallest = self.smallest.min(value);
+            self.largest = self.largest.max(value);
         }
     }
 
-    let unit: Vec<f64> = smallest
-        .iter()
-        .zip(&largest)
-        .map(|(low, high)| power_of_two_below(low.abs().max(high.abs())))
-        .collect();
-    let mut variance = vec![0.0; d];
-    matrix.for_each_entry(|i, j, value| {
-        variance[j] += weights[i] * ((value - mean[j]) / unit[j]).powi(2);
-    });
-    for j in 0..d {
-        variance[j] += (n - stored_weight[j]).max(0.0) * (mean[j] / unit[j]).powi(2);
-        variance[j] /= n;
+    /// Ends the first pass: over `weighted_rows` rows with a weight, all weights together `total`.
+    fn finish(&mut self, weighted_rows: usize, total: Sum) {
+        // Entries that a sparse matrix does not store are zeros.
+        if self.weighted < weighted_rows {
+            self.smallest = self.smallest.min(0.0);
+            self.largest = self.largest.max(0.0);
+        }
+        // Where all are stored the difference of the sums would be rounding, and times mean² more
+        // than the variance.
+        self.weight = if self.weighted < weighted_rows {
+            total.minus(self.weight)
+        } else {
+            Sum::default()
+        };
+        self.unit = power_of_two_below(self.smallest.abs().max(self.largest.abs()));
+        self.mean /= total.value();
+        if self.smallest >= self.largest && self.smallest.is_finite() {
+            // Exactly, so that the centred column is exactly zero.
+            self.mean = self.smallest;
+        }
     }
-    constant.iter().for_each(|&j| variance[j] = 0.0);
-    let center = if scaling.intercept {
-        mean
-    } else {
-        vec![0.0; d]
-    };
-    let scale = variance
-        .iter()
-        .zip(&unit)
-        .map(|(&v, unit)| {
-            if scaling.standardize && v > 0.0 {
-                v.sqrt() * unit
-            } else {
-                1.0
-            }
-        })
-        .collect();
-    FeatureScale {
-        center,
-        scale,
-        constant,
+
+    fn deviate(&mut self, value: f64, weight: f64) {
+        let deviation = (value - self.mean) / self.unit;
+        self.deviation += weight * deviation;
+        self.square += weight * deviation * deviation;
+    }
+
+    /// The mean and the standard deviation, 0 of a column that does not vary; `total` is the sum of
+    /// all weights.
+    fn moments(&self, total: f64) -> (f64, f64) {
+        if self.smallest >= self.largest {
+            return (self.mean, 0.0);
+        }
+        let (missing, zero) = (self.weight.value().max(0.0), self.mean / self.unit);
+        let shift = (self.deviation - missing * zero) / total;
+        let square = (self.square + missing * zero * zero) / total;
+        let variance = (square - shift * shift).max(0.0);
+        (self.mean + shift * self.unit, variance.sqrt() * self.unit)
+    }
+}
+
+/// A sum with its rounding error: as exact as twice the precision.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    sum: f64,
+    error: f64,
+}
+
+impl Sum {
+    fn add(&mut self, value: f64) {
+        let sum = self.sum + value;
+        let part = sum - self.sum;
+        self.error += (self.sum - (sum - part)) + (value - part);
+        self.sum = sum;
+    }
+
+    fn minus(mut self, other: Self) -> Self {
+        self.add(-other.sum);
+        self.error -= other.error;
+        self
+    }
+
+    fn value(self) -> f64 {
+        self.sum + self.error
     }
 }
 
@@ -204,11 +277,13 @@ impl Design {
                 }
             }
             Matrix::Sparse(m) => {
-                let identity = features.center.iter().all(|&c| c == 0.0)
-                    && multipliers.iter().all(|&s| s == 1.0);
+                let mut center = features.center.clone();
+                let in_place = centred_in_place(m, &mut center, &multipliers);
+                let m = in_place.as_ref().unwrap_or(m);
+                let identity =
+                    center.iter().all(|&c| c == 0.0) && multipliers.iter().all(|&s| s == 1.0);
                 let matrix = if intercept { append_ones(m) } else { m.clone() };
                 let rank_one = (!identity).then(|| {
-                    let mut center = features.center.clone();
                     let mut inverse_scale = multipliers;
                     if intercept {
                         center.push(0.0);
@@ -318,6 +393,61 @@ impl Design {
         }
         out
     }
+}
+
+/// Deviations from which on a mean is subtracted from the entries themselves: the rank-one term would
+/// lose as many digits as the mean has before those of the deviation.
+const FAR: f64 = 64.0;
+
+/// The matrix with every column far from zero that is stored in most rows centred, its zeros stored
+/// too, and its entry of `center` set to 0; `None` where there is no such column.
+///
+/// With weights that are alike a column with many zeros is not far from zero, so that hardly any
+/// entry is added.
+fn centred_in_place(m: &Sparse, center: &mut [f64], multipliers: &[f64]) -> Option<Sparse> {
+    let is_far = |j: usize| (center[j] * multipliers[j]).abs() > FAR;
+    let mut stored = vec![0usize; m.columns];
+    for &j in &m.column_indices {
+        stored[j as usize] += 1;
+    }
+    let far: Vec<usize> = (0..m.columns)
+        .filter(|&j| 2 * stored[j] > m.rows && is_far(j))
+        .collect();
+    if far.is_empty() {
+        return None;
+    }
+    let added: usize = far.iter().map(|&j| m.rows - stored[j]).sum();
+    let mut row_starts = vec![0];
+    let mut column_indices = Vec::with_capacity(m.values.len() + added);
+    let mut values = Vec::with_capacity(m.values.len() + added);
+    for i in 0..m.rows {
+        let mut entries = m.row(i).peekable();
+        let mut push = |j: usize, value: f64| {
+            column_indices.push(j as u32);
+            values.push(value);
+        };
+        for &j in &far {
+            while let Some((k, value)) = entries.next_if(|&(k, _)| k < j) {
+                push(k, value);
+            }
+            let value = entries
+                .next_if(|&(k, _)| k == j)
+                .map_or(0.0, |(_, value)| value);
+            push(j, value - center[j]);
+        }
+        for (k, value) in entries {
+            push(k, value);
+        }
+        row_starts.push(values.len());
+    }
+    far.iter().for_each(|&j| center[j] = 0.0);
+    Some(Sparse {
+        rows: m.rows,
+        columns: m.columns,
+        row_starts,
+        column_indices,
+        values,
+    })
 }
 
 /// The sparse matrix with a last column of ones.

@@ -104,6 +104,45 @@ pub fn classes_of(labels: &Labels) -> Result<Classes> {
     Ok(Classes { names })
 }
 
+/// Labels from their text: numbers where f64 tells all of them from each other, or text.
+///
+/// `1`, `1.0` and `1.000e+00` are one number. `01`, `1e3` and whole numbers from 2⁵³ on are names.
+#[must_use]
+pub fn labels_of(texts: Vec<String>) -> Labels {
+    let numbers: Option<Vec<f64>> = texts.iter().map(|text| number_of(text)).collect();
+    numbers.map_or(Labels::Text(texts), Labels::Numbers)
+}
+
+/// The number that a label is, unless another text could be the same one by rounding or by its form.
+fn number_of(text: &str) -> Option<f64> {
+    let value: f64 = text.parse().ok()?;
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    // What printf makes of %e is a number in the form of numbers.
+    if let Some((mantissa, exponent)) = digits.split_once(['e', 'E']) {
+        let (whole, fraction) = mantissa.split_once('.')?;
+        let signed = exponent.strip_prefix(['-', '+'])?;
+        let is_printed = whole.len() == 1 && !fraction.is_empty() && signed.len() >= 2;
+        return is_printed.then_some(value);
+    }
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let is_padded = whole.len() > 1 && whole.starts_with('0');
+    let fraction = fraction.trim_end_matches('0');
+    let shortest = value.abs().to_string();
+    let (own_whole, own_fraction) = shortest.split_once('.').unwrap_or((&shortest, ""));
+    let whole = if whole.is_empty() { "0" } else { whole };
+    let is_same = whole == own_whole && fraction == own_fraction;
+    (is_same && !is_padded).then_some(value)
+}
+
+/// The numbers that texts are, or the place of the first that is none.
+pub(super) fn parsed(texts: &[String]) -> std::result::Result<Vec<f64>, usize> {
+    texts
+        .iter()
+        .enumerate()
+        .map(|(i, text)| text.parse().ok().filter(|v: &f64| v.is_finite()).ok_or(i))
+        .collect()
+}
+
 /// The values of a regression target.
 ///
 /// # Errors
@@ -111,20 +150,13 @@ pub fn classes_of(labels: &Labels) -> Result<Classes> {
 pub fn numbers(target: &Target) -> Result<Vec<f64>> {
     match &target.values {
         Labels::Numbers(values) => Ok(values.clone()),
-        Labels::Text(values) => {
-            let found = values
-                .iter()
-                .position(|value| value.parse::<f64>().is_err())
-                .map_or_else(
-                    || "it is text".to_string(),
-                    |i| format!("row {} is {}, not a number", i + 1, quote(&values[i])),
-                );
-            Err(Error::value(
+        Labels::Text(values) => parsed(values).map_err(|i| {
+            Error::value(
                 format!("target {}", quote(&target.name)),
-                found,
+                format!("row {} is {}, not a number", i + 1, quote(&values[i])),
                 "choose a numeric target, or a loss for classes: logistic, squared-hinge, multinomial",
-            ))
-        }
+            )
+        }),
     }
 }
 
@@ -292,6 +324,44 @@ mod tests {
         assert_eq!(textual.names, ["10", "9", "b"]);
         let zeros = classes_of(&Labels::Numbers(vec![-0.0, 0.0, 1.0])).unwrap();
         assert_eq!(zeros.names, ["0", "1"]);
+    }
+
+    #[test]
+    fn labels_that_a_number_would_merge_are_text() {
+        let of = |texts: &[&str]| labels_of(texts.iter().map(ToString::to_string).collect());
+        for texts in [
+            ["9007199254740993", "5"],
+            ["1234567890123456781", "1234567890123456782"],
+            ["-9007199254740993", "1"],
+            ["01", "1"],
+            ["-007", "7"],
+            ["1e3", "1000"],
+            ["1E5", "2"],
+            ["0.1000000000000000001", "0.1"],
+            ["a", "1"],
+        ] {
+            assert_eq!(of(&texts), text(&texts), "{texts:?}");
+        }
+        for (texts, values) in [
+            (["1", "1.0"], [1.0, 1.0]),
+            (["+1", "-1"], [1.0, -1.0]),
+            (["0", "-0.0"], [0.0, 0.0]),
+            (["0.10", ".5"], [0.1, 0.5]),
+            (["9007199254740992", "1."], [9_007_199_254_740_992.0, 1.0]),
+            (["1.000000000000000000e+00", "-2.5e-01"], [1.0, -0.25]),
+            (
+                ["0.30000000000000004", "100000000000000000000"],
+                [0.1 + 0.2, 1e20],
+            ),
+        ] {
+            assert_eq!(of(&texts), Labels::Numbers(values.to_vec()), "{texts:?}");
+        }
+        // As a target of a regression all of them are numbers.
+        let target = Target {
+            name: "y".into(),
+            values: of(&["01", "1e3"]),
+        };
+        assert_eq!(numbers(&target).unwrap(), [1.0, 1000.0]);
     }
 
     #[test]

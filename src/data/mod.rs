@@ -1,6 +1,6 @@
 //! Data: matrices, the design operator, data sets and their readers, splits.
 
-mod align;
+pub mod align;
 pub mod dataset;
 pub mod design;
 pub mod embedded;
@@ -9,7 +9,8 @@ pub mod matrix;
 pub mod readers;
 pub mod split;
 
-pub use dataset::{Dataset, Labels, Target};
+pub use align::Expected;
+pub use dataset::{Dataset, Labels, Named, Target};
 pub use design::{Design, FeatureScale, Scaling};
 pub use labels::{ClassWeights, Classes, classes_of, numbers};
 pub use matrix::{Dense, Matrix, Sparse};

@@ -267,13 +267,11 @@ fn warnings(
         });
     }
     if problem.train.design.intercept {
-        for &column in &problem.features.constant {
+        let columns = &problem.features.constant;
+        if !columns.is_empty() {
             warnings.push(Warning {
                 kind: WarningKind::ConstantColumn,
-                message: format!(
-                    "feature {} does not vary: its coefficient is zero; drop it, or fit without an intercept",
-                    column + 1
-                ),
+                message: constant_columns(columns, |column| (column + 1).to_string()),
             });
         }
     }
@@ -286,6 +284,28 @@ fn remedy_of_rounding(problem: &Problem) -> &'static str {
         "fit an intercept, which centres the columns, or centre and scale them first"
     } else {
         "standardise the columns, choose a larger l2, or give a tolerance (--tol)"
+    }
+}
+
+/// What is said of the features that do not vary: how many, and the first of them as `name` calls
+/// them.
+pub fn constant_columns(columns: &[usize], name: impl Fn(usize) -> String) -> String {
+    const SHOWN: usize = 5;
+    let names: Vec<String> = columns
+        .iter()
+        .take(SHOWN)
+        .map(|&column| name(column))
+        .collect();
+    let names = names.join(", ");
+    match columns.len() {
+        1 => format!(
+            "feature {names} does not vary: its coefficient is zero; drop it, or fit without an intercept"
+        ),
+        count => format!(
+            "{count} features do not vary ({names}{}): their coefficients are zero; drop them, or fit \
+             without an intercept",
+            if count > SHOWN { ", …" } else { "" }
+        ),
     }
 }
 

@@ -180,6 +180,11 @@ impl FromStr for Axis {
 
 fn range_of(name: &str, spacing: Spacing, range: &str) -> std::result::Result<Entry, String> {
     let parts: Vec<&str> = range.split(':').collect();
+    // One fraction is a range of one.
+    let parts = match parts.as_slice() {
+        &[value] if spacing == Spacing::Fraction => vec![value, value, "1"],
+        _ => parts,
+    };
     let &[low, high, count] = parts.as_slice() else {
         let kind = match spacing {
             Spacing::Linear => "linear",

@@ -1,6 +1,7 @@
 //! The command line from outside: the contract of its JSON, usage errors, models, interruptions.
 
 mod certificates;
+mod columns;
 mod contract;
 mod data;
 mod experiments;
@@ -9,6 +10,8 @@ mod models;
 mod output;
 mod splits;
 mod strengths;
+mod readme;
+mod remedies;
 mod support;
 mod usage;
 mod weights;

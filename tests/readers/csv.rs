@@ -186,7 +186,7 @@ fn csv_errors_name_line_column_and_remedy() {
     // A quote without an end swallows the rest of the file, but not the message.
     let open = format!("a,b,y\n1,2,3\n4,\"{}", "5,6\n".repeat(1000));
     let message = read_csv(&open).unwrap_err().to_string();
-    assert!(message.contains("line 3") && message.contains("close every quote"));
+    assert!(message.contains("line 3") && message.contains("close the quote"));
     let open = format!("a,b\n1,2\n4,5\n6,x\"\n\"{}", "5,6\n".repeat(1000));
     assert!(
         read_csv_with(&open, &targets(&["a"]))

@@ -72,13 +72,20 @@ fn vectors() {
 
 #[test]
 fn features_of_a_model() {
-    let model: Vec<String> = vec!["a".into(), "b".into()];
+    let model = Expected {
+        features: vec!["a".into(), "b".into()],
+        named: Named {
+            features: true,
+            targets: false,
+        },
+        ..Expected::default()
+    };
     let parse = |text: &str, options: &ReadOptions| {
         parse_features(text.as_bytes(), Format::Csv, "new.csv", &model, options)
     };
     let default = ReadOptions::default();
     let data = parse("name,b,a\nx,2,1\ny,4,3\n", &default).unwrap();
-    assert_eq!(data.feature_names, model);
+    assert_eq!(data.feature_names, model.features);
     assert_eq!(dense(&data.matrix).2, [1.0, 2.0, 3.0, 4.0]);
     assert!(data.targets.is_empty());
     let data = parse("name,b,a\nx,2,1\ny,4,3\n", &targets(&["name", "gone"])).unwrap();
@@ -97,7 +104,7 @@ fn features_of_a_model() {
     );
     assert_refused(
         parse("1,2,3\n4,5,6\n", &default),
-        &["2 feature columns as in training", "found 3", "--target"],
+        &["2 feature columns as in training", "found 3", "no others"],
     );
     let sparse_rows = b"0 1:1\n0 1:2\n";
     let data = parse_features(sparse_rows, Format::Libsvm, "new.svm", &model, &default).unwrap();
@@ -134,7 +141,10 @@ fn formats_by_extension_and_magic_number() {
         path
     };
     let labels = write("train-labels-idx1-ubyte", &bytes_of("idx/labels.idx"));
-    assert_eq!(read_vector(&labels, None).unwrap(), [7.0, 0.0, 7.0]);
+    assert_eq!(
+        read_vector(&labels, &ReadOptions::default()).unwrap(),
+        [7.0, 0.0, 7.0]
+    );
     let table = write("table.data", b"1,2\n3,4\n");
     assert_refused(Format::from_path(&table), &["table.data", "--data-format"]);
     let options = ReadOptions {
@@ -152,11 +162,15 @@ fn formats_by_extension_and_magic_number() {
 #[test]
 fn files_that_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();
+    let of = |format: Format| ReadOptions {
+        format: Some(format),
+        ..ReadOptions::default()
+    };
     let missing = read_dataset(&folder.path().join("no.csv"), &ReadOptions::default());
     assert!(matches!(missing, Err(Error::Io { .. })));
     assert_refused(missing, &["no.csv", "check the path"]);
     assert_refused(
-        read_matrix(folder.path(), Some(Format::Npy)),
+        read_matrix(folder.path(), &of(Format::Npy)),
         &["not a directory"],
     );
 }

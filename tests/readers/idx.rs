@@ -13,7 +13,11 @@ fn idx_types() {
         assert_eq!(data.feature_names, ["pixel0", "pixel1", "pixel2", "pixel3"]);
         assert_eq!(numbers(&data, 0), [7.0, 0.0, 7.0]);
     }
-    let matrix = |name: &str| dense(&read_matrix(&corpus(name), None).unwrap()).2.to_vec();
+    let matrix = |name: &str| {
+        dense(&read_matrix(&corpus(name), &ReadOptions::default()).unwrap())
+            .2
+            .to_vec()
+    };
     assert_eq!(matrix("idx/i8.idx"), [-1.0, 2.0]);
     assert_eq!(matrix("idx/i16.idx"), [-1.0, 2.0, -300.0, 4.0]);
     assert_eq!(matrix("idx/i32.idx"), [-1.0, 70000.0]);

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use proxdiff::data::readers::{
     parse_dataset, parse_features, parse_matrix, parse_pair, parse_vector, read_dataset,
-    read_features, read_matrix, read_pair, read_vector,
+    read_features, read_labels, read_matrix, read_pair, read_row_numbers, read_vector,
 };
-use proxdiff::data::{Dataset, Format, Labels, Matrix, ReadOptions};
+use proxdiff::data::{Dataset, Expected, Format, Labels, Matrix, Named, ReadOptions};
 use proxdiff::{Error, Result};
 
+mod columns;
 mod csv;
 mod files;
+mod foreign;
 mod idx;
 mod libsvm;
 mod numpy;

@@ -12,7 +12,8 @@ use crate::data::readers;
 /// Whether a CSV file has a header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Header {
-    /// The first line is a header when it holds text where the second has a number, or only text.
+    /// The first line is a header when it holds text where the second has a number, or only text, or
+    /// numbers that are names: in quotes, 0, 1, 2, …, whole above decimals, or as in training.
     Auto,
     /// The first line is a header.
     Yes,
@@ -40,9 +41,14 @@ pub struct TableFileArguments {
     #[arg(long, value_name = "FORMAT", value_parser = data_format)]
     pub data_format: Option<readers::Format>,
 
-    /// Whether CSV files begin with a header.
+    /// Whether CSV files begin with a header, also those of weights, folds and groups.
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub header: Header,
+
+    /// Keep a first column without a name that holds row numbers as a feature [default: it is left
+    /// out, with a warning].
+    #[arg(long)]
+    pub keep_index: bool,
 }
 
 fn data_format(name: &str) -> Result<readers::Format, String> {
@@ -97,7 +103,7 @@ pub struct DataArguments {
     pub sample_weights: Option<String>,
 
     /// Weights of the classes: 'balanced', or label=weight separated by commas [default: all 1].
-    #[arg(long, value_name = "WEIGHTS", value_parser = class_weights)]
+    #[arg(long, value_name = "WEIGHTS", value_parser = class_weights, allow_hyphen_values = true)]
     pub class_weights: Option<ClassWeights>,
 
     /// Share of the rows held out for the criterion; 0 evaluates it on the training rows [default:

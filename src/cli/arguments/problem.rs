@@ -71,7 +71,7 @@ pub struct ProblemArguments {
     pub penalty: PenaltyName,
 
     /// Strengths of the penalty: a list such as 0.1,0.01, grids log:LO:HI:N, lin:LO:HI:N or
-    /// frac:LO:HI:N (in units of the smallest strength that makes all coefficients zero), or a mix;
+    /// frac:LO:HI:N or frac:X (in units of the smallest strength that makes all coefficients zero), or a mix;
     /// all pairs with --l2 are evaluated [default: with --l1-file 1, otherwise 0.1 of the smallest
     /// strength that makes all coefficients zero; sweep: 12 values from that strength down to a
     /// thousandth of it].

@@ -211,6 +211,7 @@ fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]) -> Model 
         standardize: scaling.standardize,
         rows: prepared.problem.train.rows(),
         feature_names: study.feature_names().to_vec(),
+        features_are_named: Some(study.tables().all.named.features),
         // That of the file, which does not exist yet.
         coefficients_digest: None,
         targets,

@@ -11,7 +11,7 @@ use crate::cli::arguments::{
     DataArguments, PenaltyName, ProblemArguments, RuntimeArguments, Strengths,
     values::{self, Interval},
 };
-use crate::cli::configuration::{Study, read_test};
+use crate::cli::configuration::{Study, read_test, side_options};
 use crate::cli::failure::Failure;
 use crate::cli::output::{plain, short, titled, write_npy, write_text};
 use crate::cli::runtime::Runtime;
@@ -203,6 +203,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let attack = &arguments.attack;
     let test = read_test(
         &arguments.data,
+        &study.tables().all,
         attack.x_test.as_deref(),
         attack.y_test.as_deref(),
     )?;
@@ -304,7 +305,8 @@ fn settings(arguments: &Arguments) -> Result<poison::Settings, Failure> {
         "random" => Choice::Random,
         "influence" => Choice::Influence,
         file => {
-            let numbers = readers::read_vector(Path::new(file), None)?;
+            let numbers =
+                readers::read_vector(Path::new(file), &side_options(&arguments.data.file))?;
             if let Some(bad) = numbers.iter().find(|v| v.fract() != 0.0 || **v < 0.0) {
                 return Err(Error::value(
                     format!("rows in {file}"),

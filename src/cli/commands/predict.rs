@@ -115,7 +115,7 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     if arguments.proba && !matches!(model.loss.as_str(), "logistic" | "multinomial") {
         return Err(Error::unsupported(
             format!("probabilities of a {} model", model.loss),
-            "leave --proba out, or fit with --loss logistic or multinomial",
+            "leave --proba out, or make the model by 'proxdiff fit --loss logistic' or multinomial",
         )
         .into());
     }
@@ -123,7 +123,7 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     let path = arguments.data.as_ref().or(arguments.x.as_ref());
     let path = path.ok_or_else(|| Failure::usage("no data; give a data file"))?;
     let options = read_options(&arguments.file);
-    let data = readers::read_features(path, &model.feature_names, &options)?;
+    let data = readers::read_features(path, &model.expected(), &options)?;
     let targets: Vec<Predictions<'_>> = model
         .targets
         .iter()

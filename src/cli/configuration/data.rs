@@ -23,6 +23,15 @@ pub fn read_options(file: &TableFileArguments) -> ReadOptions {
     ReadOptions {
         format: file.data_format,
         header: file.header.as_option(),
+        keep_index: file.keep_index,
+        ..ReadOptions::default()
+    }
+}
+
+/// How the readers are to read a file beside the data: strengths, groups, rows. Its format is its own.
+pub fn side_options(file: &TableFileArguments) -> ReadOptions {
+    ReadOptions {
+        header: file.header.as_option(),
         ..ReadOptions::default()
     }
 }
@@ -55,8 +64,12 @@ pub fn read(
         }
     };
     if let Some(file) = weights_file(arguments) {
-        all.weights = Some(read_weights(file, all.rows())?);
+        all.weights = Some(read_weights(file, all.rows(), arguments)?);
     }
+    let options = ReadOptions {
+        expected: Some(all.expected()),
+        ..options
+    };
     let validation = match (&arguments.x_val, &arguments.y_val) {
         (Some(x), Some(y)) => Some(readers::read_pair(x, y, &options)?),
         (Some(x), None) => Some(readers::read_dataset(x, &options)?),
@@ -65,28 +78,31 @@ pub fn read(
     let validation = match validation {
         Some(validation) => {
             widen(&mut all, &validation);
-            Some(validation.align(&all.feature_names)?)
+            Some(validation.align(&all.expected())?)
         }
         None => None,
     };
     Ok(Tables { all, validation })
 }
 
-/// The test rows that two files, or one, hold.
+/// The test rows that two files, or one, hold, with the columns of the training data.
 pub fn read_test(
     arguments: &DataArguments,
+    training: &Dataset,
     x: Option<&Path>,
     y: Option<&Path>,
 ) -> std::result::Result<Option<Dataset>, Failure> {
     let options = ReadOptions {
         targets: arguments.target.clone(),
+        expected: Some(training.expected()),
         ..read_options(&arguments.file)
     };
-    Ok(match (x, y) {
-        (Some(x), Some(y)) => Some(readers::read_pair(x, y, &options)?),
-        (Some(x), None) => Some(readers::read_dataset(x, &options)?),
-        _ => None,
-    })
+    let test = match (x, y) {
+        (Some(x), Some(y)) => readers::read_pair(x, y, &options)?,
+        (Some(x), None) => readers::read_dataset(x, &options)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(test.align(&training.expected())?))
 }
 
 /// The file that --sample-weights names; what is no file is a column.
@@ -114,8 +130,8 @@ fn weights_column(arguments: &DataArguments) -> std::result::Result<Option<Strin
     Ok(Some(name.clone()))
 }
 
-fn read_weights(file: &Path, rows: usize) -> Result<Vec<f64>> {
-    let weights = readers::read_vector(file, None)?;
+fn read_weights(file: &Path, rows: usize, arguments: &DataArguments) -> Result<Vec<f64>> {
+    let weights = readers::read_row_numbers(file, rows, arguments.file.header.as_option())?;
     if weights.len() == rows {
         return Ok(weights);
     }
@@ -144,7 +160,8 @@ fn widen(all: &mut Dataset, validation: &Dataset) {
 /// with one per row.
 pub fn read_labels(arguments: &DataArguments, name: &str, all: &Dataset) -> Result<Labels> {
     let labels = if Path::new(name).is_file() {
-        readers::read_labels(Path::new(name), all.rows())?
+        let header = arguments.file.header.as_option();
+        readers::read_labels(Path::new(name), all.rows(), header)?
     } else {
         let Some(file) = arguments.data.as_ref().or(arguments.x.as_ref()) else {
             return Err(Error::value(

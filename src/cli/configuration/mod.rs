@@ -11,7 +11,7 @@ mod precedence;
 mod settings;
 mod study;
 
-pub use data::{read_options, read_test};
+pub use data::{read_options, read_test, side_options};
 pub use file::studies;
 pub use plan::{Planned, planned};
 pub use points::{Defaults, points};

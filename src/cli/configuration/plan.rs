@@ -243,7 +243,8 @@ fn folds(arguments: &Arguments, study: &Study<'_>) -> Result<Vec<Fold>> {
     let rows = tables.all.rows();
     let seed = arguments.data.seed;
     if let Some(file) = folds {
-        return match readers::read_labels(file, rows)? {
+        let header = arguments.data.file.header.as_option();
+        return match readers::read_labels(file, rows, header)? {
             Labels::Numbers(numbers) => given_folds(&numbers, rows),
             Labels::Text(texts) => {
                 let is_text = |text: &&String| text.trim().parse::<f64>().is_err();

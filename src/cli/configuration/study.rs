@@ -1,5 +1,7 @@
 //! A study: data with their names and classes, from which problems are prepared.
 
+use std::path::Path;
+
 use super::classes::{self, Encoding};
 use super::data::{self, Tables};
 use crate::cli::arguments::{DataArguments, LossName, PenaltyName, ProblemArguments};
@@ -199,7 +201,7 @@ impl<'a> Study<'a> {
             kept = training;
         }
         let test = match (test, &drawn) {
-            (Some(test), _) => Some(self.rows(&test.clone().align(&all.feature_names)?)?),
+            (Some(test), _) => Some(self.rows(test)?),
             (None, Some(drawn)) => Some(self.rows(drawn)?),
             (None, None) => None,
         };
@@ -279,7 +281,7 @@ impl<'a> Study<'a> {
             criterion_sign: self.arguments.criterion_sign,
             scaling: self.scaling(),
             prior: match &self.arguments.prior {
-                Some(file) => Some(readers::read_vector(file, None)?),
+                Some(file) => Some(self.numbers(file, coordinates)?),
                 None => None,
             },
             perturbation: self.perturbation()?,
@@ -295,8 +297,8 @@ impl<'a> Study<'a> {
     }
 
     fn penalty(&self, coordinates: usize) -> Result<Penalty> {
-        let strengths = || match &self.arguments.l1_file {
-            Some(file) => readers::read_vector(file, None).map(Some),
+        let strengths = |count: usize| match &self.arguments.l1_file {
+            Some(file) => self.numbers(file, count).map(Some),
             None => Ok(None),
         };
         Ok(match self.arguments.penalty {
@@ -304,12 +306,13 @@ impl<'a> Study<'a> {
             PenaltyName::Nonneg => Penalty::NonNegative,
             PenaltyName::Weighted => Penalty::Weighted {
                 // `check_flags` has seen the file's name.
-                strengths: strengths()?.unwrap_or_else(|| vec![1.0; coordinates]),
+                strengths: strengths(coordinates)?.unwrap_or_else(|| vec![1.0; coordinates]),
             },
-            PenaltyName::Group => Penalty::Group {
-                groups: self.groups(coordinates)?,
-                strengths: strengths()?,
-            },
+            PenaltyName::Group => {
+                let groups = self.groups(coordinates)?;
+                let strengths = strengths(groups.len())?;
+                Penalty::Group { groups, strengths }
+            }
             PenaltyName::Box => {
                 let bounds = self.arguments.bounds;
                 Penalty::Box {
@@ -320,11 +323,16 @@ impl<'a> Study<'a> {
         })
     }
 
+    /// The numbers of a file that is to have `count` of them.
+    fn numbers(&self, file: &Path, count: usize) -> Result<Vec<f64>> {
+        readers::read_row_numbers(file, count, self.data.file.header.as_option())
+    }
+
     fn groups(&self, coordinates: usize) -> Result<Groups> {
         let Some(file) = &self.arguments.groups else {
             return Groups::consecutive(coordinates, self.arguments.group_size.unwrap_or(1));
         };
-        let numbers = readers::read_vector(file, None)?;
+        let numbers = self.numbers(file, coordinates)?;
         if numbers.len() != coordinates {
             return Err(Error::shape(
                 format!("groups in {}", file.display()),
@@ -346,10 +354,11 @@ impl<'a> Study<'a> {
             return Ok(None);
         };
         let name = format!("perturbed rows in {}", rows.display());
-        let rows = whole_numbers(&readers::read_vector(rows, None)?, &name)?;
+        let options = data::side_options(&self.data.file);
+        let rows = whole_numbers(&readers::read_vector(rows, &options)?, &name)?;
         Ok(Some(Perturbation {
             rows: rows.into_iter().map(|row| row as usize).collect(),
-            values: dense(readers::read_matrix(values, None)?),
+            values: dense(readers::read_matrix(values, &options)?),
         }))
     }
 }

@@ -28,6 +28,7 @@ fn model(targets: usize, classes: usize) -> Model {
         standardize: true,
         rows: 5,
         feature_names: vec!["a".into(), "b".into(), "c".into()],
+        features_are_named: Some(true),
         coefficients_digest: None,
         targets: (0..targets).map(target).collect(),
         coefficients: vec![(0..3 * classes).map(entry).collect(); targets],

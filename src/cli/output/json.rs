@@ -1,6 +1,8 @@
 //! The report as one JSON object. Numbers are written so that they read back to the same bits;
 //! what is not finite is null.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::Report;
@@ -84,8 +86,9 @@ struct PointRecord<'a> {
     warnings: Vec<WarningRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     coefficients: Option<Vec<f64>>,
+    /// Present, if only as null, beside the coefficients.
     #[serde(skip_serializing_if = "Option::is_none")]
-    intercept: Option<ScalarOrVector>,
+    intercept: Option<Option<ScalarOrVector>>,
 }
 
 #[derive(Serialize)]
@@ -116,7 +119,7 @@ enum ScalarOrVector {
 #[derive(Serialize)]
 struct WarningRecord<'a> {
     kind: &'a str,
-    message: &'a str,
+    message: Cow<'a, str>,
 }
 
 /// The report as JSON, with a line break at its end.
@@ -196,7 +199,7 @@ fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
             (&[intercept], 1) => Some(ScalarOrVector::Scalar(intercept)),
             _ => Some(ScalarOrVector::Vector(intercepts)),
         };
-        (Some(coefficients), intercept)
+        (Some(coefficients), Some(intercept))
     } else {
         (None, None)
     };
@@ -227,7 +230,7 @@ fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
             .iter()
             .map(|warning| WarningRecord {
                 kind: warning.kind.name(),
-                message: &warning.message,
+                message: report.message(warning),
             })
             .collect(),
         coefficients,

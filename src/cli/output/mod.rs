@@ -62,8 +62,8 @@ impl Report<'_> {
 
     /// The target's name where there are several.
     fn target(&self, outcome: &Outcome) -> Option<&str> {
-        let names = self.study.target_names();
-        (names.len() > 1).then(|| names[outcome.point.target])
+        let targets = &self.study.tables().all.targets;
+        (targets.len() > 1).then(|| targets[outcome.point.target].name.as_str())
     }
 }
 

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::Report;
+use crate::hypergrad::{Warning, WarningKind, constant_columns};
 use crate::penalty::Penalty;
 
 /// Text of one line that a terminal shows and does not obey: control characters and those that turn
@@ -62,6 +63,21 @@ impl Report<'_> {
         }
         let classes = self.study.classes.get(target)?.as_ref()?;
         Some(&classes.names)
+    }
+
+    /// A warning's message, with the names of the columns that it counts.
+    pub(super) fn message<'w>(&self, warning: &'w Warning) -> Cow<'w, str> {
+        let constant = &self.prepared.problem.features.constant;
+        if warning.kind != WarningKind::ConstantColumn || constant.is_empty() {
+            return Cow::Borrowed(&warning.message);
+        }
+        let names = self.study.feature_names();
+        let name = |column: usize| {
+            names
+                .get(column)
+                .map_or_else(String::new, |n| format!("'{n}'"))
+        };
+        Cow::Owned(constant_columns(constant, name))
     }
 
     /// The names of the coefficients of one target.

@@ -8,7 +8,7 @@ use super::Report;
 use super::names::printable;
 use super::numbers::{rough, short, significant};
 use super::summary::missing_hypergradients;
-use crate::hypergrad::{Hypergradient, Outcome, WarningKind};
+use crate::hypergrad::{Hypergradient, Outcome, Warning, WarningKind};
 use crate::store::SINGULAR;
 
 /// How many entries of a vector a table shows before it shows its norm instead.
@@ -259,25 +259,28 @@ fn place(report: &Report<'_>, outcome: &Outcome) -> String {
     )
 }
 
-/// One line per different warning, with how many of the points shown carry it.
+/// One line per kind of warning, with how many of the points shown carry it: the message is that of
+/// the first.
 fn warnings(report: &Report<'_>, shown: &[usize]) -> String {
-    let mut messages: Vec<(&str, &Outcome, usize)> = Vec::new();
+    let mut kinds: Vec<(&Warning, &Outcome, usize)> = Vec::new();
     for &at in shown {
         let outcome = &report.outcomes[at];
         for warning in &outcome.warnings {
-            match messages.iter_mut().find(|(m, _, _)| *m == warning.message) {
+            match kinds.iter_mut().find(|(w, ..)| w.kind == warning.kind) {
                 Some((_, _, count)) => *count += 1,
-                None => messages.push((&warning.message, outcome, 1)),
+                None => kinds.push((warning, outcome, 1)),
             }
         }
     }
     let mut text = String::new();
-    for (message, first, count) in messages {
+    for (warning, first, count) in kinds {
         let place = match count {
             1 => place(report, first),
             _ => format!("{count} points, the first at {}", place(report, first)),
         };
-        text.push_str(&format!("warning ({place}): {message}\n"));
+        let line = format!("warning ({place}): {}", report.message(warning));
+        text.push_str(&printable(&line));
+        text.push('\n');
     }
     text
 }

@@ -223,3 +223,118 @@ fn extreme_columns_keep_a_finite_scale() {
         );
     }
 }
+
+/// 40 rows whose first column is `mean` with deviations in units of 1/64, so that it is exact even at
+/// 2⁴⁶, and the deviations; the second column keeps some zeros.
+fn far_from_zero(mean: f64) -> (Matrix, Matrix, Vec<f64>) {
+    let deviations: Vec<f64> = (0..40)
+        .map(|i| f64::from((i * 37) % 101 - 50) / 64.0)
+        .collect();
+    let values: Vec<f64> = deviations
+        .iter()
+        .enumerate()
+        .flat_map(|(i, v)| [mean + v, if i % 3 == 0 { 0.0 } else { 1.0 + v }])
+        .collect();
+    let (mut column_indices, mut stored, mut row_starts) = (Vec::new(), Vec::new(), vec![0]);
+    for row in values.chunks(2) {
+        for (j, &value) in row.iter().enumerate().filter(|(_, v)| **v != 0.0) {
+            column_indices.push(j as u32);
+            stored.push(value);
+        }
+        row_starts.push(stored.len());
+    }
+    let sparse = Sparse {
+        rows: 40,
+        columns: 2,
+        row_starts,
+        column_indices,
+        values: stored,
+    };
+    let dense = Dense {
+        rows: 40,
+        columns: 2,
+        values,
+    };
+    (Matrix::Dense(dense), Matrix::Sparse(sparse), deviations)
+}
+
+/// Σ w v / Σ w and the deviation about it, of numbers near zero.
+fn moments(values: &[f64], weights: &[f64]) -> (f64, f64) {
+    let total: f64 = weights.iter().sum();
+    let mean = values.iter().zip(weights).map(|(v, w)| v * w).sum::<f64>() / total;
+    let square = |(v, w): (&f64, &f64)| w * (v - mean).powi(2);
+    let variance = values.iter().zip(weights).map(square).sum::<f64>() / total;
+    (mean, variance.sqrt())
+}
+
+#[test]
+fn deviations_of_columns_far_from_zero_are_exact_for_any_weights() {
+    for mean in [0.0, 1e4, 2f64.powi(30), 2f64.powi(46)] {
+        let (dense, sparse, deviations) = far_from_zero(mean);
+        for factor in [1.0, 7.0, 1e-3] {
+            let weights: Vec<f64> = (0..40).map(|i| factor * f64::from(1 + i % 4)).collect();
+            let unit = weights.iter().sum::<f64>() / 40.0;
+            let normalised: Vec<f64> = weights.iter().map(|w| w / unit).collect();
+            let (_, expected) = moments(&deviations, &weights);
+            for matrix in [&dense, &sparse] {
+                let features = measure(matrix, &normalised, SCALINGS[0]);
+                let relative = (features.scale[0] / expected - 1.0).abs();
+                assert!(relative < 1e-13, "{mean} × {factor}: {relative:e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_weight_of_few_missing_entries_is_not_rounded_away() {
+    // One zero of a weight of 1e-12 in a column of ones: the variance is that weight's share.
+    let mut weights = vec![1.0; 9];
+    weights.push(1e-12);
+    let mean = weights.iter().sum::<f64>() / 10.0;
+    weights.iter_mut().for_each(|w| *w /= mean);
+    let sparse = Matrix::Sparse(Sparse {
+        rows: 10,
+        columns: 1,
+        row_starts: (0..10).chain([9]).collect(),
+        column_indices: vec![0; 9],
+        values: vec![1.0; 9],
+    });
+    let expected = (weights[9] / 10.0).sqrt();
+    let found = measure(&sparse, &weights, SCALINGS[0]).scale[0];
+    assert!(
+        (found / expected - 1.0).abs() < 1e-3,
+        "{found:e} {expected:e}"
+    );
+}
+
+#[test]
+fn sparse_columns_far_from_zero_are_centred_in_place() {
+    for mean in [1e3, 2f64.powi(30), 2f64.powi(46)] {
+        let (dense, sparse, _) = far_from_zero(mean);
+        let features = measure(&dense, &[1.0; 40], SCALINGS[0]);
+        let a = Design::scaled(&dense, &features, true);
+        let b = Design::scaled(&sparse, &features, true);
+        assert!(matches!(b.matrix, Matrix::Sparse(_)));
+        let (w, r) = (random(3, 5), random(40, 6));
+        assert!(difference(&a.apply(&w), &b.apply(&w)) < 1e-14);
+        assert!(difference(&a.apply_transposed(&r), &b.apply_transposed(&r)) < 1e-13);
+        assert!(difference(&a.row_squares(), &b.row_squares()) < 1e-13);
+        // Validation rows may lack an entry that the training rows have.
+        let hole = Matrix::Sparse(Sparse {
+            rows: 3,
+            columns: 2,
+            row_starts: vec![0, 1, 1, 2],
+            column_indices: vec![0, 0],
+            values: vec![mean, mean + 1.0],
+        });
+        let found = Design::scaled(&hole, &features, true).apply(&[1.0, 0.0, 0.0]);
+        let expected: Vec<f64> = [mean, 0.0, mean + 1.0]
+            .iter()
+            .map(|v| (v - features.center[0]) / features.scale[0])
+            .collect();
+        assert!(
+            difference(&found, &expected) < 1e-15,
+            "{found:?} {expected:?}"
+        );
+    }
+}

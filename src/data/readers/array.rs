@@ -3,9 +3,13 @@
 use super::columns::{Columns, Purpose, Role, generic_target_names};
 use super::{Part, ReadOptions, bad};
 use crate::data::align::generic_names;
-use crate::data::dataset::{Labels, Target};
+use crate::data::dataset::{Labels, Named, Target};
+use crate::data::labels::numbers;
 use crate::data::matrix::{Dense, Matrix, all_finite};
 use crate::error::Result;
+
+/// From here on f64 does not hold every whole number.
+pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// An array in C order.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,6 +17,9 @@ pub(super) struct Array {
     pub shape: Vec<usize>,
     /// As many as the product of the shape.
     pub values: Labels,
+    /// The values as text, where they are whole numbers that f64 does not tell apart: as labels they
+    /// are text.
+    pub exact: Option<Vec<String>>,
 }
 
 impl Array {
@@ -27,7 +34,12 @@ impl Array {
         let Some(at) = values.iter().position(|value| !value.is_finite()) else {
             return Ok(());
         };
-        let columns: usize = self.shape.iter().skip(1).product();
+        let columns = self
+            .shape
+            .iter()
+            .skip(1)
+            .fold(1, |product: usize, &extent| product.saturating_mul(extent));
+        let columns = columns.max(1);
         let column = (self.shape.len() > 1).then(|| (at % columns + 1).to_string());
         Err(bad(
             source,
@@ -44,6 +56,10 @@ impl Array {
             [] => (1, 1),
             [rows] => (*rows, 1),
             [rows, columns] => (*rows, *columns),
+            // Where an extent is zero the others may be of any size.
+            [rows, rest @ ..] if flatten && self.shape.contains(&0) => {
+                (*rows, usize::from(!rest.contains(&0)))
+            }
             [rows, rest @ ..] if flatten => (*rows, rest.iter().product()),
             shape => {
                 return Err(bad(
@@ -95,10 +111,11 @@ impl Array {
             .collect();
         let weights = match roles.iter().position(|&role| role == Role::Weight) {
             None => None,
-            Some(j) => match self.column(j, rows, count) {
-                Labels::Numbers(weights) => Some(weights),
-                Labels::Text(_) => return Err(text_features(source)),
-            },
+            Some(j) => {
+                let name = "of weights".to_string();
+                let values = self.column(j, rows, count);
+                Some(numbers(&Target { name, values }).map_err(|_| text_features(source))?)
+            }
         };
         let matrix = if features.is_empty() {
             None
@@ -130,12 +147,20 @@ impl Array {
             feature_names,
             targets,
             weights,
+            named: Named::default(),
         })
     }
 
+    /// Column j of a target: text where its numbers are not told apart by f64.
     fn column(&self, j: usize, rows: usize, count: usize) -> Labels {
         let at: Vec<usize> = (0..rows).map(|i| i * count + j).collect();
-        self.values.select(&at)
+        let values = self.values.select(&at);
+        match (&self.exact, &values) {
+            (Some(exact), Labels::Numbers(numbers)) if numbers.iter().any(|v| v.abs() >= EXACT) => {
+                Labels::Text(at.iter().map(|&at| exact[at].clone()).collect())
+            }
+            _ => values,
+        }
     }
 
     /// The entries of a vector: a one-dimensional array, or a single row or column.

@@ -1,7 +1,9 @@
 //! What each column of a table is for: feature, target, weight, or nothing.
 
+use std::collections::{HashMap, HashSet};
+
 use super::{ReadOptions, bad};
-use crate::data::align::is_generic;
+use crate::data::align::Expected;
 use crate::data::labels::{list, quote};
 use crate::error::Result;
 
@@ -14,8 +16,8 @@ pub(super) enum Purpose<'a> {
     Features,
     /// Targets alone: the `y` of a pair, or a vector.
     Targets,
-    /// Features for a model that was trained with those of the given names.
-    Model(&'a [String]),
+    /// Features for a model that was trained with those expected.
+    Model(&'a Expected),
 }
 
 /// The use of a column.
@@ -101,9 +103,11 @@ impl Columns {
                     .map(|name| (name, "a column to ignore")),
             );
         for (name, use_as) in ignored {
-            // Of a pair of files only one may have the column.
+            // Of a pair of files only one may have the column; validation files need not.
             let column = match purpose {
-                Purpose::Dataset => Some(self.find(name, use_as, source)?),
+                Purpose::Dataset if options.expected.is_none() => {
+                    Some(self.find(name, use_as, source)?)
+                }
                 _ => self.position(name),
             };
             if let Some(column) = column {
@@ -119,29 +123,46 @@ impl Columns {
                 self.claim(&mut roles, column, Role::Weight, source)?;
             }
         }
+        let targets = self.targets(options);
         if !matches!(purpose, Purpose::Features) {
-            let use_as = if group_is_target {
-                "the group column"
-            } else {
-                "the target"
-            };
-            for name in &options.targets {
-                let column = self.find(name, use_as, source)?;
+            for name in targets {
+                let column = match options.expected.as_ref().filter(|_| self.names.is_some()) {
+                    Some(expected) if expected.named.targets => {
+                        self.expected_target(name, source)?
+                    }
+                    _ if group_is_target => self.find(name, "the group column", source)?,
+                    _ => self.find(name, "the target", source)?,
+                };
                 self.claim(&mut roles, column, Role::Target, source)?;
             }
         }
         if matches!(purpose, Purpose::Dataset)
-            && options.targets.is_empty()
+            && targets.is_empty()
             && let Some(column) = roles.iter().rposition(Option::is_none)
         {
             roles[column] = Some(Role::Target);
         }
-        let rest = match purpose {
-            Purpose::Targets if options.targets.is_empty() => Role::Target,
+        // Of a file that is to match another one by name, other columns are of no use.
+        let by_name = match (&options.expected, purpose) {
+            (Some(expected), Purpose::Dataset | Purpose::Features) => {
+                self.matched(expected, source)?
+            }
+            _ => None,
+        };
+        let rest = |column: usize| match purpose {
+            Purpose::Targets if targets.is_empty() => Role::Target,
             Purpose::Targets => Role::Ignored,
+            _ if by_name
+                .as_ref()
+                .is_some_and(|columns| !columns.contains(&column)) =>
+            {
+                Role::Ignored
+            }
             _ => Role::Feature,
         };
-        let roles: Vec<Role> = roles.into_iter().map(|r| r.unwrap_or(rest)).collect();
+        let roles: Vec<Role> = (0..self.count)
+            .map(|column| roles[column].unwrap_or_else(|| rest(column)))
+            .collect();
         let (needed, name) = match purpose {
             Purpose::Targets => (Role::Target, "target"),
             _ => (Role::Feature, "feature"),
@@ -152,8 +173,13 @@ impl Columns {
                 None,
                 None,
                 format!("no column is left for a {name}"),
-                "a data file needs features beside its targets; features and targets may also \
-                 be two files (--x and --y)",
+                match purpose {
+                    Purpose::Dataset => {
+                        "a data file needs features beside its targets; features and targets may \
+                         also be two files (--x and --y)"
+                    }
+                    _ => "give a file with such a column",
+                },
             ));
         }
         Ok(roles)
@@ -178,46 +204,89 @@ impl Columns {
         Ok(())
     }
 
-    /// The columns that a trained model takes; targets where the table has them.
-    fn model_roles(
-        &self,
-        model: &[String],
-        options: &ReadOptions,
-        source: &str,
-    ) -> Result<Vec<Role>> {
-        let mut roles = vec![Role::Ignored; self.count];
-        if let Some(names) = &self.names {
-            let missing = model.iter().find(|feature| !names.contains(feature));
-            match missing {
+    /// The targets that this file is to have: those of the training data where both have names, else
+    /// those that the options name.
+    pub fn targets<'a>(&self, options: &'a ReadOptions) -> &'a [String] {
+        match &options.expected {
+            Some(expected) if expected.named.targets && self.names.is_some() => &expected.targets,
+            _ => &options.targets,
+        }
+    }
+
+    fn expected_target(&self, wanted: &str, source: &str) -> Result<usize> {
+        let names = self.names.as_deref().unwrap_or_default();
+        names.iter().position(|name| name == wanted).ok_or_else(|| {
+            bad(
+                source,
+                None,
+                None,
+                format!(
+                    "there is no column {}, the target of the training data",
+                    quote(wanted)
+                ),
+                format!(
+                    "name the target like that one; the columns here are {}",
+                    list(names)
+                ),
+            )
+        })
+    }
+
+    /// The columns of the expected features by name; `None` where they are matched by position.
+    ///
+    /// # Errors
+    /// [`crate::Error::Data`] when a feature that a file has named is not there.
+    fn matched(&self, expected: &Expected, source: &str) -> Result<Option<HashSet<usize>>> {
+        let Some(names) = &self.names else {
+            return Ok(None);
+        };
+        let places: HashMap<&str, usize> = names
+            .iter()
+            .enumerate()
+            .map(|(column, name)| (name.as_str(), column))
+            .collect();
+        let mut columns = HashSet::with_capacity(expected.features.len());
+        for feature in &expected.features {
+            match places.get(feature.as_str()) {
+                Some(&column) => columns.insert(column),
+                None if !expected.named.features => return Ok(None),
                 None => {
-                    for feature in model {
-                        // A name that is there has a position.
-                        if let Some(column) = names.iter().position(|name| name == feature) {
-                            roles[column] = Role::Feature;
-                        }
-                    }
-                    for column in options.targets.iter().filter_map(|t| self.position(t)) {
-                        if roles[column] == Role::Ignored {
-                            roles[column] = Role::Target;
-                        }
-                    }
-                    return Ok(roles);
-                }
-                Some(feature) if !is_generic(model) => {
                     return Err(bad(
                         source,
                         None,
                         None,
+                        format!("the feature {} is not among the columns", quote(feature)),
                         format!(
-                            "the model's feature {} is not among the columns",
-                            quote(feature)
+                            "give the features {}; the order is free",
+                            list(&expected.features)
                         ),
-                        format!("the model takes {}; the order is free", list(model)),
                     ));
                 }
-                Some(_) => {}
-            }
+            };
         }
+        Ok(Some(columns))
+    }
+
+    /// The columns that a trained model takes; targets where the table has them.
+    fn model_roles(
+        &self,
+        model: &Expected,
+        options: &ReadOptions,
+        source: &str,
+    ) -> Result<Vec<Role>> {
+        let mut roles = vec![Role::Ignored; self.count];
+        if let Some(columns) = self.matched(model, source)? {
+            columns
+                .iter()
+                .for_each(|&column| roles[column] = Role::Feature);
+            for column in options.targets.iter().filter_map(|t| self.position(t)) {
+                if roles[column] == Role::Ignored {
+                    roles[column] = Role::Target;
+                }
+            }
+            return Ok(roles);
+        }
+        let model = &model.features;
         // By position: all columns, or all but those that the options name.
         if self.count > model.len() {
             for (column, role) in options
@@ -252,7 +321,7 @@ impl Columns {
                 format!("{} feature columns as in training", model.len()),
                 found.to_string(),
                 format!(
-                    "give the columns {}, and name a target among them (--target)",
+                    "give the columns {} and no others, or a header that names them",
                     list(model)
                 ),
             ));

@@ -1,17 +1,21 @@
 //! Tables of text: one row per line, columns separated by commas, semicolons or tabs.
 //!
 //! The first row is a header, if the options do not say, when it holds text where the second row
-//! has a number, or nothing but text. `5.1,3.5,setosa` above `4.9,3.0,setosa` is therefore data.
+//! has a number, or nothing but text. `5.1,3.5,setosa` above `4.9,3.0,setosa` is therefore data. For
+//! names that are numbers see [`header`].
 
 use ::csv::{ByteRecord, ReaderBuilder, Trim};
 
 use super::columns::{Columns, Purpose, Role, generic_target_names};
 use super::{Part, ReadOptions, bad};
 use crate::data::align::generic_names;
-use crate::data::dataset::{Labels, Target};
-use crate::data::labels::quote;
+use crate::data::dataset::{Named, Target};
+use crate::data::labels::{labels_of, quote};
 use crate::data::matrix::{Dense, Matrix};
 use crate::error::{Error, Result};
+
+mod header;
+mod layout;
 
 /// Reads the table in `bytes` for the purpose.
 ///
@@ -25,23 +29,34 @@ pub(super) fn parse(
 ) -> Result<Part> {
     let bytes = checked_text(bytes, source)?;
     let separator = separator_of(bytes);
-    let mut lines = Lines {
-        reader: ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(separator)
-            .trim(Trim::All)
-            .from_reader(bytes),
-        text: bytes,
-        source,
-    };
+    let needs_columns = !matches!(purpose, Purpose::Targets);
+    if let Some(obstacle) = layout::obstacle(bytes, separator, needs_columns, source) {
+        return Err(obstacle);
+    }
+    let mut lines = Lines::new(bytes, separator, source);
     let Some(first) = lines.next()? else {
         return Err(empty(source));
     };
+    layout::check_quotes(bytes, separator, first.len(), source)?;
+    let header = match options.header {
+        Some(said) => said,
+        None => {
+            let mut sample = Lines::new(bytes, separator, source);
+            sample.next()?;
+            let mut below = Vec::new();
+            while below.len() < header::sample(first.len())
+                && let Ok(Some(record)) = sample.next()
+            {
+                below.push(record);
+            }
+            let rows = header::Rows {
+                first: &first,
+                below: &below,
+            };
+            header::is_header(&rows, (purpose, options.expected.as_ref()), source)
+        }
+    };
     let second = lines.next()?;
-    let header = options
-        .header
-        .unwrap_or_else(|| is_header(&first, second.as_ref(), source));
     let columns = Columns {
         count: first.len(),
         names: if header {
@@ -51,7 +66,20 @@ pub(super) fn parse(
         },
     };
     let roles = columns.roles(purpose, options, source)?;
-    let mut table = Table::new(&columns, &roles, source);
+    // A first column that is asked for is kept, whatever it holds.
+    let is_asked_for = |name: &String| match (purpose, &options.expected) {
+        (Purpose::Model(model), _) => model.features.contains(name),
+        (_, Some(expected)) => expected.features.contains(name),
+        _ => false,
+    };
+    let is_left_over = match roles[0] {
+        Role::Feature => !columns.names.iter().any(|names| is_asked_for(&names[0])),
+        Role::Target => matches!(purpose, Purpose::Targets) && columns.targets(options).is_empty(),
+        _ => false,
+    };
+    let counts_rows = header && is_nameless(&first) && columns.count > 1;
+    let counts_rows = counts_rows && is_left_over && !options.keep_index;
+    let mut table = Table::new(&columns, roles, source);
     if !header {
         table.push(&first)?;
     }
@@ -69,20 +97,20 @@ pub(super) fn parse(
             "give at least one row below the header, or say that the first row is data",
         ));
     }
-    Ok(table.finish())
+    if counts_rows {
+        table.drop_row_numbers();
+    }
+    table.finish(source, needs_columns)
 }
 
-/// The text without its byte order mark; rejects what is no text in UTF-8 at first sight.
+/// True where the first column has no name, or the one that pandas gives such a column.
+fn is_nameless(header: &Record<'_>) -> bool {
+    let first = header.fields.get(0).unwrap_or_default();
+    first.is_empty() || first == b"Unnamed: 0"
+}
+
+/// The text without its byte order mark; rejects an empty one.
 fn checked_text<'a>(bytes: &'a [u8], source: &str) -> Result<&'a [u8]> {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(bad(
-            source,
-            None,
-            None,
-            "the text is encoded as UTF-16",
-            "save it as UTF-8",
-        ));
-    }
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if text.iter().all(u8::is_ascii_whitespace) {
         return Err(empty(source));
@@ -133,19 +161,40 @@ struct Record<'a> {
     /// The whole text, and where in it the search for this record began.
     text: &'a [u8],
     start: usize,
+    separator: u8,
 }
 
 impl Record<'_> {
     /// The line that the record starts on, from 1; only errors ask.
     fn line(&self) -> u64 {
+        layout::line_of(self.text, self.begin())
+    }
+
+    /// Where the record begins, after blank lines.
+    fn begin(&self) -> usize {
         let blank = |&&byte: &&u8| matches!(byte, b'\r' | b'\n');
-        let skipped = self.text[self.start..].iter().take_while(blank).count();
-        let before = &self.text[..self.start + skipped];
-        let ends = before.iter().enumerate().filter(|&(at, &byte)| {
-            // A line may end in \n, \r\n or \r.
-            byte == b'\n' || (byte == b'\r' && self.text.get(at + 1) != Some(&b'\n'))
-        });
-        ends.count() as u64 + 1
+        self.start + self.text[self.start..].iter().take_while(blank).count()
+    }
+
+    /// Which of the fields are in quotes.
+    fn quoted(&self) -> Vec<bool> {
+        let mut quoted = Vec::with_capacity(self.len());
+        let (mut at_start, mut inside) = (true, false);
+        for &byte in &self.text[self.begin()..] {
+            if at_start {
+                quoted.push(byte == b'"');
+                if quoted.len() > self.len() {
+                    break;
+                }
+            }
+            inside ^= byte == b'"';
+            at_start = byte == self.separator && !inside;
+            if matches!(byte, b'\r' | b'\n') && !inside {
+                break;
+            }
+        }
+        quoted.resize(self.len(), false);
+        quoted
     }
 
     fn len(&self) -> usize {
@@ -174,10 +223,25 @@ impl Record<'_> {
 struct Lines<'a> {
     reader: ::csv::Reader<&'a [u8]>,
     text: &'a [u8],
+    separator: u8,
     source: &'a str,
 }
 
 impl<'a> Lines<'a> {
+    fn new(text: &'a [u8], separator: u8, source: &'a str) -> Self {
+        Self {
+            reader: ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .delimiter(separator)
+                .trim(Trim::All)
+                .from_reader(text),
+            text,
+            separator,
+            source,
+        }
+    }
+
     fn next(&mut self) -> Result<Option<Record<'a>>> {
         let mut fields = ByteRecord::new();
         let found = self.reader.read_byte_record(&mut fields).map_err(|e| {
@@ -195,6 +259,7 @@ impl<'a> Lines<'a> {
             fields,
             text: self.text,
             start,
+            separator: self.separator,
         }))
     }
 }
@@ -226,29 +291,6 @@ fn is_missing(field: &str) -> bool {
     ["", "NA", "N/A", "NaN", "null", "?"]
         .iter()
         .any(|missing| field.eq_ignore_ascii_case(missing))
-}
-
-/// See the head of this file.
-fn is_header(first: &Record<'_>, second: Option<&Record<'_>>, source: &str) -> bool {
-    if !first.kinds().any(|kind| kind == Kind::Text) {
-        return false;
-    }
-    if !first.kinds().any(|kind| kind == Kind::Number) {
-        return true;
-    }
-    let changes = second.is_some_and(|second| {
-        first
-            .kinds()
-            .zip(second.kinds())
-            .any(|(first, second)| first == Kind::Text && second == Kind::Number)
-    });
-    if !changes {
-        log::warn!(
-            "{source}: the first row holds numbers and text like the second and is taken as data; \
-             say so if it is a header"
-        );
-    }
-    changes
 }
 
 /// The names in a header; a column without one is called `column` and its number.
@@ -283,7 +325,7 @@ fn header_names(first: &Record<'_>, source: &str) -> Result<Vec<String>> {
 /// The columns as they fill, row by row.
 struct Table<'a> {
     columns: &'a Columns,
-    roles: &'a [Role],
+    roles: Vec<Role>,
     source: &'a str,
     rows: usize,
     features: Vec<f64>,
@@ -292,7 +334,7 @@ struct Table<'a> {
 }
 
 impl<'a> Table<'a> {
-    fn new(columns: &'a Columns, roles: &'a [Role], source: &'a str) -> Self {
+    fn new(columns: &'a Columns, roles: Vec<Role>, source: &'a str) -> Self {
         let targets = roles.iter().filter(|&&role| role == Role::Target).count();
         Self {
             columns,
@@ -375,9 +417,10 @@ impl<'a> Table<'a> {
             )),
             Err(_) => {
                 let decimal_comma = text.replacen(',', ".", 1).parse::<f64>().is_ok();
+                let thousands = text.contains(',') && text.replace(',', "").parse::<f64>().is_ok();
                 let remedy = if text.contains('\n') {
                     "close the quotes of that field"
-                } else if decimal_comma {
+                } else if decimal_comma || thousands {
                     "write decimals with a point, without separators of thousands"
                 } else {
                     "encode the column as numbers, or remove it"
@@ -404,13 +447,61 @@ impl<'a> Table<'a> {
         Ok(text.to_string())
     }
 
-    fn finish(self) -> Part {
-        let of_role = |role: Role| (0..self.columns.count).filter(move |&j| self.roles[j] == role);
+    /// Leaves the first column out if it holds row numbers, with a warning.
+    fn drop_row_numbers(&mut self) {
+        let role = self.roles[0];
+        let width = self.roles.iter().filter(|&&r| r == Role::Feature).count();
+        let numbers: Vec<f64> = match role {
+            Role::Feature => self.features.iter().step_by(width).copied().collect(),
+            Role::Target => {
+                let texts = self.targets.first().map_or(&[][..], Vec::as_slice);
+                texts.iter().filter_map(|text| text.parse().ok()).collect()
+            }
+            _ => return,
+        };
+        if numbers.len() != self.rows || !are_row_numbers(&numbers) {
+            return;
+        }
+        log::warn!(
+            "{}: column 1 has no name and holds row numbers: it is left out; --keep-index keeps it \
+             as \"{}\"",
+            self.source,
+            self.columns
+                .names
+                .as_ref()
+                .map_or("", |names| names[0].as_str())
+        );
+        if role == Role::Feature {
+            let mut at = 0;
+            self.features.retain(|_| {
+                at += 1;
+                (at - 1) % width != 0
+            });
+        } else {
+            self.targets.remove(0);
+        }
+        self.roles[0] = Role::Ignored;
+    }
+
+    fn finish(self, source: &str, needs_features: bool) -> Result<Part> {
+        let roles = &self.roles;
+        let of_role = |role: Role| (0..self.columns.count).filter(move |&j| roles[j] == role);
+        let has = |role: Role| roles.contains(&role);
+        if !has(Role::Feature) && (needs_features || !has(Role::Target)) {
+            return Err(bad(
+                source,
+                None,
+                None,
+                "no column is left for a feature beside the row numbers",
+                "give a file with more columns, or keep the row numbers as one (--keep-index)",
+            ));
+        }
         let names_of = |role: Role, generic: fn(usize) -> Vec<String>| match &self.columns.names {
             Some(names) => of_role(role).map(|j| names[j].clone()).collect(),
             None => generic(of_role(role).count()),
         };
         let feature_names: Vec<String> = names_of(Role::Feature, generic_names);
+        let weights = has(Role::Weight).then_some(self.weights);
         let targets = names_of(Role::Target, generic_target_names)
             .into_iter()
             .zip(self.targets)
@@ -419,7 +510,8 @@ impl<'a> Table<'a> {
                 values: labels_of(texts),
             })
             .collect();
-        Part {
+        let is_named = self.columns.names.is_some();
+        Ok(Part {
             matrix: (!feature_names.is_empty()).then_some(Matrix::Dense(Dense {
                 rows: self.rows,
                 columns: feature_names.len(),
@@ -427,16 +519,19 @@ impl<'a> Table<'a> {
             })),
             feature_names,
             targets,
-            weights: self.roles.contains(&Role::Weight).then_some(self.weights),
-        }
+            weights,
+            named: Named {
+                features: is_named,
+                targets: is_named,
+            },
+        })
     }
 }
 
-/// Numbers where all of the texts are.
-fn labels_of(texts: Vec<String>) -> Labels {
-    let numbers: std::result::Result<Vec<f64>, _> = texts.iter().map(|t| t.parse()).collect();
-    match numbers {
-        Ok(numbers) => Labels::Numbers(numbers),
-        Err(_) => Labels::Text(texts),
-    }
+/// True for whole numbers that hardly repeat, as those of the rows of one table or of several joined.
+fn are_row_numbers(numbers: &[f64]) -> bool {
+    let is_count = |v: &f64| *v >= 0.0 && v.fract() == 0.0 && *v < 2f64.powi(53);
+    let different: std::collections::HashSet<u64> = numbers.iter().map(|v| v.to_bits()).collect();
+    numbers.iter().all(is_count)
+        && different.len() >= (numbers.len() / 10).max(numbers.len().min(3))
 }

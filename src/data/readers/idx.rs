@@ -54,6 +54,7 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
     let array = Array {
         values: Labels::Numbers(decode(&bytes[header.start..], header.kind)),
         shape: header.shape,
+        exact: None,
     };
     array.check_finite(source)?;
     Ok(array)

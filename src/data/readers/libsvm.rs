@@ -4,8 +4,8 @@
 
 use super::sparse::check_width;
 use super::{Part, bad};
-use crate::data::dataset::{Labels, Target};
-use crate::data::labels::quote;
+use crate::data::dataset::{Named, Target};
+use crate::data::labels::{labels_of, quote};
 use crate::data::matrix::{Matrix, Sparse};
 use crate::error::{Error, Result};
 
@@ -52,7 +52,7 @@ impl Line<'_> {
 
 /// The rows read so far.
 struct Rows {
-    labels: Vec<f64>,
+    labels: Vec<String>,
     row_starts: Vec<usize>,
     column_indices: Vec<u32>,
     values: Vec<f64>,
@@ -66,7 +66,8 @@ impl Rows {
         let Some(label) = tokens.next() else {
             return Ok(());
         };
-        self.labels.push(parse_label(label, place)?);
+        check_label(label, place)?;
+        self.labels.push(label.to_string());
         let mut last = 0;
         for (at, token) in tokens.enumerate() {
             if at == 0 && token.starts_with("qid:") {
@@ -123,9 +124,10 @@ impl Rows {
             feature_names: feature_names(self.width),
             targets: vec![Target {
                 name: "y".to_string(),
-                values: Labels::Numbers(self.labels),
+                values: labels_of(self.labels),
             }],
             weights: None,
+            named: Named::default(),
         })
     }
 }
@@ -135,9 +137,9 @@ pub(super) fn feature_names(count: usize) -> Vec<String> {
     (1..=count).map(|j| format!("x{j}")).collect()
 }
 
-fn parse_label(token: &str, place: &Line<'_>) -> Result<f64> {
+fn check_label(token: &str, place: &Line<'_>) -> Result<()> {
     match token.parse::<f64>() {
-        Ok(label) if label.is_finite() => Ok(label),
+        Ok(label) if label.is_finite() => Ok(()),
         Ok(label) => Err(place.error(
             format!("the label is {label}"),
             "replace it by a finite number, or remove the line",

@@ -4,19 +4,21 @@
 //! form that takes paths (`read_…`). No reader panics on any input, trusts a size in a header
 //! before it is compared with the bytes that are there, or lets a NaN or an infinity pass.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 
-use super::dataset::{Dataset, Labels, Target};
-use super::labels::quote;
+use super::align::Expected;
+use super::dataset::{Dataset, Labels, Named, Target};
+use super::labels::{numbers, quote};
 use super::matrix::Matrix;
 use crate::error::{Error, Place, Result};
 
 mod array;
 mod columns;
 mod csv;
+mod files;
+mod foreign;
 mod idx;
 mod libsvm;
 mod npy;
@@ -25,6 +27,10 @@ mod sparse;
 
 use array::Array;
 use columns::Purpose;
+use files::first_bytes;
+pub use files::{
+    read_dataset, read_features, read_labels, read_matrix, read_pair, read_row_numbers, read_vector,
+};
 
 /// The formats of data files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -72,34 +78,35 @@ impl Format {
         if let Ok(format) = extension.parse() {
             return Ok(format);
         }
-        let mut start = Vec::new();
-        let file = File::open(path).map_err(|e| unreadable(path, e))?;
-        file.take(4)
-            .read_to_end(&mut start)
-            .map_err(|e| unreadable(path, e))?;
+        let start = first_bytes(path)?;
         let compressed = start.starts_with(&idx::GZIP);
-        if compressed {
-            start.clear();
-            let file = File::open(path).map_err(|e| unreadable(path, e))?;
-            // A stream that is broken at its start stays unknown, and is reported as that.
-            let _ = flate2::read::MultiGzDecoder::new(file)
-                .take(4)
-                .read_to_end(&mut start);
-        }
-        if idx::is_magic(&start) {
+        let mut inner = Vec::new();
+        // A stream that is broken at its start stays unknown, and is reported as that.
+        let _ = flate2::read::MultiGzDecoder::new(start.as_slice())
+            .take(4)
+            .read_to_end(&mut inner);
+        if idx::is_magic(&start) || (compressed && idx::is_magic(&inner)) {
             return Ok(Self::Idx);
         }
-        let remedy = if compressed {
-            "decompress the file first: only IDX files are read compressed"
-        } else {
-            "name its format (--data-format csv, npy, npz, libsvm or idx)"
-        };
+        let source = path.display().to_string();
+        if compressed {
+            return Err(bad(
+                &source,
+                None,
+                None,
+                "the file is compressed by gzip",
+                "decompress the file first: only IDX files are read compressed",
+            ));
+        }
+        if let Some(error) = foreign::recognised(&start, &source) {
+            return Err(error);
+        }
         Err(bad(
-            &path.display().to_string(),
+            &source,
             None,
             None,
             "neither the extension nor the first bytes tell the format",
-            remedy,
+            "name its format (--data-format csv, npy, npz, libsvm or idx)",
         ))
     }
 }
@@ -123,6 +130,11 @@ pub struct ReadOptions {
     pub group_column: Option<String>,
     /// Columns that are neither features nor targets, by name or index.
     pub ignore: Vec<String>,
+    /// The columns of the training data, for a file that is to match them.
+    pub expected: Option<Expected>,
+    /// Take a first column without a name that holds row numbers for a feature; else it is left out,
+    /// with a warning.
+    pub keep_index: bool,
 }
 
 /// What one file contributes.
@@ -132,6 +144,7 @@ struct Part {
     feature_names: Vec<String>,
     targets: Vec<Target>,
     weights: Option<Vec<f64>>,
+    named: Named,
 }
 
 impl Part {
@@ -150,6 +163,7 @@ impl Part {
             feature_names: self.feature_names,
             targets: self.targets,
             weights: self.weights,
+            named: self.named,
             source: source.to_string(),
         };
         check_rows(&dataset)?;
@@ -178,8 +192,8 @@ fn check_rows(dataset: &Dataset) -> Result<()> {
     for (name, length) in lengths {
         if length != rows {
             let remedy = if length.abs_diff(rows) == 1 {
-                "give features and targets of the same rows; say whether the first row of a CSV \
-                 file is a header"
+                "give features and targets of the same rows; say by --header whether the first row \
+                 of a CSV file is a header"
             } else {
                 "give features and targets of the same rows, in the same order"
             };
@@ -221,6 +235,7 @@ fn parse(
     purpose: Purpose<'_>,
     options: &ReadOptions,
 ) -> Result<Part> {
+    foreign::check(bytes, format, source)?;
     match format {
         Format::Csv => csv::parse(bytes, source, purpose, options),
         Format::Npy => npy::parse(bytes, source)?.into_part(source, purpose, options, false),
@@ -297,19 +312,47 @@ pub fn parse_pair(
 /// Features and targets together, each from its reader, with its name.
 fn pair_of(
     (of_x, x): (impl FnOnce(&ReadOptions) -> Result<Part>, &str),
-    (of_y, y): (impl FnOnce(&ReadOptions) -> Result<Part>, &str),
+    (of_y, y): (impl Fn(&ReadOptions) -> Result<Part>, &str),
     options: &ReadOptions,
 ) -> Result<Dataset> {
     let features = of_x(options)?;
+    let rows = features.matrix.as_ref().map_or(0, Matrix::rows);
     // Weights beside the features win; an index would otherwise name a column of both files.
     let mut options_of_y = options.clone();
     if features.weights.is_some() {
         options_of_y.weights_column = None;
     }
-    let targets = of_y(&options_of_y)?;
+    let mut targets = of_y(&options_of_y)?;
+    // A column of whole numbers under the name 0, as pandas gives it, shows by its length alone.
+    let one_more = |part: &Part| part.targets.iter().any(|t| t.values.len() == rows + 1);
+    if options.header.is_none() && !targets.named.targets && one_more(&targets) {
+        options_of_y.header = Some(true);
+        if let Ok(named) = of_y(&options_of_y)
+            && named.named.targets
+            && named
+                .targets
+                .iter()
+                .enumerate()
+                .all(|(t, target)| target.name == t.to_string())
+            && named
+                .targets
+                .iter()
+                .all(|target| target.values.len() == rows)
+        {
+            log::warn!(
+                "{y}: the file has one row more than {x}, and its first one counts the columns: it is \
+                 taken as a header; --header no says that it is data"
+            );
+            targets = named;
+        }
+    }
     let part = Part {
         targets: targets.targets,
         weights: features.weights.or(targets.weights),
+        named: Named {
+            targets: targets.named.targets,
+            ..features.named
+        },
         ..features
     };
     dataset_of(part, &format!("{x}, {y}"), options)
@@ -330,8 +373,11 @@ fn no_weights(source: &str, name: &str) -> Error {
 /// # Errors
 /// As [`parse_dataset`].
 pub fn parse_matrix(bytes: &[u8], format: Format, source: &str) -> Result<Matrix> {
-    let options = ReadOptions::default();
-    let part = parse(bytes, format, source, Purpose::Features, &options)?;
+    matrix_of(bytes, format, source, &ReadOptions::default())
+}
+
+fn matrix_of(bytes: &[u8], format: Format, source: &str, options: &ReadOptions) -> Result<Matrix> {
+    let part = parse(bytes, format, source, Purpose::Features, options)?;
     Ok(part.into_dataset(source)?.matrix)
 }
 
@@ -340,29 +386,38 @@ pub fn parse_matrix(bytes: &[u8], format: Format, source: &str) -> Result<Matrix
 /// # Errors
 /// As [`parse_dataset`]; also when there are several rows and columns.
 pub fn parse_vector(bytes: &[u8], format: Format, source: &str) -> Result<Vec<f64>> {
+    vector_of(bytes, format, source, &ReadOptions::default())
+}
+
+fn vector_of(
+    bytes: &[u8],
+    format: Format,
+    source: &str,
+    options: &ReadOptions,
+) -> Result<Vec<f64>> {
+    foreign::check(bytes, format, source)?;
     match format {
         Format::Npy => npy::parse(bytes, source)?.into_vector(source),
         Format::Idx => idx::parse(bytes, source)?.into_vector(source),
         Format::Npz => npz::Archive::open(bytes, source)?.vector(),
-        Format::Csv => match parse_matrix(bytes, format, source)? {
+        Format::Csv => match matrix_of(bytes, format, source, options)? {
             Matrix::Dense(matrix) => Array {
                 shape: vec![matrix.rows, matrix.columns],
                 values: Labels::Numbers(matrix.values),
+                exact: None,
             }
             .into_vector(source),
             Matrix::Sparse(_) => Err(array::text_features(source)),
         },
         Format::Libsvm => {
             let target = libsvm::parse(bytes, source)?.targets.pop();
-            match target.map(|target| target.values) {
-                Some(Labels::Numbers(values)) => Ok(values),
-                _ => Err(array::text_features(source)),
-            }
+            target.map_or_else(|| Err(array::text_features(source)), |t| numbers(&t))
         }
     }
 }
 
-/// The features that a model with the features `names` takes, with targets where there are some.
+/// The features that a model which was trained with those expected takes, with targets where there are
+/// some.
 ///
 /// A CSV file with a header may have further columns, which are left out, and its columns may be
 /// in any order; targets named in the options are taken where the file has them. Without a header
@@ -375,133 +430,10 @@ pub fn parse_features(
     bytes: &[u8],
     format: Format,
     source: &str,
-    names: &[String],
+    model: &Expected,
     options: &ReadOptions,
 ) -> Result<Dataset> {
-    parse(bytes, format, source, Purpose::Model(names), options)?
+    parse(bytes, format, source, Purpose::Model(model), options)?
         .into_dataset(source)?
-        .align(names)
-}
-
-fn unreadable(path: &Path, source: std::io::Error) -> Error {
-    let remedy = match source.kind() {
-        std::io::ErrorKind::NotFound => "check the path",
-        std::io::ErrorKind::PermissionDenied => "check the permissions of the file",
-        std::io::ErrorKind::IsADirectory => "give a file, not a directory",
-        _ => "check that the file can be read",
-    };
-    Error::Io {
-        path: path.to_path_buf(),
-        source,
-        remedy,
-    }
-}
-
-/// A file's bytes, its format, and its name for messages.
-fn load(path: &Path, format: Option<Format>) -> Result<(Vec<u8>, Format, String)> {
-    let bytes = std::fs::read(path).map_err(|e| unreadable(path, e))?;
-    let format = format.map_or_else(|| Format::from_path(path), Ok)?;
-    Ok((bytes, format, path.display().to_string()))
-}
-
-/// Reads one file that holds features and targets.
-///
-/// # Errors
-/// [`Error::Io`], and as [`parse_dataset`].
-pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
-    let part = read_part(path, Purpose::Dataset, options)?;
-    dataset_of(part, &path.display().to_string(), options)
-}
-
-/// Reads features from one file and targets from another, each of any format.
-///
-/// # Errors
-/// [`Error::Io`], and as [`parse_dataset`].
-pub fn read_pair(x: &Path, y: &Path, options: &ReadOptions) -> Result<Dataset> {
-    let of_x = |options: &ReadOptions| read_part(x, Purpose::Features, options);
-    let of_y = |options: &ReadOptions| read_part(y, Purpose::Targets, options);
-    let (x_source, y_source) = (x.display().to_string(), y.display().to_string());
-    pair_of((of_x, &x_source), (of_y, &y_source), options)
-}
-
-/// Reads a file for a purpose; an array straight into its place.
-fn read_part(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result<Part> {
-    let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
-    if format == Format::Npy {
-        let source = path.display().to_string();
-        return npy::read(path)?.into_part(&source, purpose, options, false);
-    }
-    let (bytes, format, source) = load(path, Some(format))?;
-    parse(&bytes, format, &source, purpose, options)
-}
-
-/// Reads a matrix, all of whose columns are alike.
-///
-/// # Errors
-/// [`Error::Io`], and as [`parse_matrix`].
-pub fn read_matrix(path: &Path, format: Option<Format>) -> Result<Matrix> {
-    let (bytes, format, source) = load(path, format)?;
-    parse_matrix(&bytes, format, &source)
-}
-
-/// Reads a vector: strengths, groups, row numbers, weights, a prior mean.
-///
-/// # Errors
-/// [`Error::Io`], and as [`parse_vector`].
-pub fn read_vector(path: &Path, format: Option<Format>) -> Result<Vec<f64>> {
-    let (bytes, format, source) = load(path, format)?;
-    parse_vector(&bytes, format, &source)
-}
-
-/// Reads one label per row, of `rows` rows: numbers or text, in a single column or row.
-///
-/// Whether the first line of a column of texts is a header cannot be seen from it, and is told by
-/// the number of rows.
-///
-/// # Errors
-/// [`Error::Io`], and as [`parse_vector`]; [`Error::Data`] for libsvm, where labels belong to data.
-pub fn read_labels(path: &Path, rows: usize) -> Result<Labels> {
-    let (bytes, format, source) = load(path, None)?;
-    if format == Format::Libsvm {
-        return Err(bad(
-            &source,
-            None,
-            None,
-            "a libsvm file holds data, not one value per row",
-            "give a .csv, .txt or .npy file with one value per row",
-        ));
-    }
-    let column = |header: Option<bool>| -> Result<Labels> {
-        let options = ReadOptions {
-            header,
-            ..ReadOptions::default()
-        };
-        let mut targets = parse(&bytes, format, &source, Purpose::Targets, &options)?.targets;
-        match targets.pop() {
-            Some(only) if targets.is_empty() => Ok(only.values),
-            // A row of numbers, or an error that says what is wrong with several columns.
-            _ => parse_vector(&bytes, format, &source).map(Labels::Numbers),
-        }
-    };
-    let labels = column(None)?;
-    if format == Format::Csv && labels.len() + 1 == rows {
-        let all = column(Some(false))?;
-        if all.len() == rows {
-            return Ok(all);
-        }
-    }
-    Ok(labels)
-}
-
-/// Reads data for a model with the features `feature_names`; see [`parse_features`].
-///
-/// # Errors
-/// [`Error::Io`], and as [`parse_features`].
-pub fn read_features(
-    path: &Path,
-    feature_names: &[String],
-    options: &ReadOptions,
-) -> Result<Dataset> {
-    let (bytes, format, source) = load(path, options.format)?;
-    parse_features(&bytes, format, &source, feature_names, options)
+        .align(model)
 }

@@ -5,11 +5,11 @@
 //! it has been compared with the number of bytes that follow.
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::Path;
 
-use super::array::Array;
-use super::bad;
+use super::array::{Array, EXACT};
+use super::{Format, bad, files, foreign};
 use crate::data::dataset::Labels;
 use crate::data::labels::quote;
 use crate::error::Result;
@@ -78,15 +78,20 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
             remedy,
         ));
     }
-    let values = decode(&bytes[header.start..], &header, source)?;
-    let values = if header.fortran_order && header.shape.len() == 2 {
-        in_c_order(values, header.shape[0], header.shape[1])
-    } else {
-        values
-    };
+    let entries = &bytes[header.start..];
+    let mut values = decode(entries, &header, source)?;
+    let mut exact = exact(entries, &header, &values);
+    if let (true, &[rows, columns]) = (header.fortran_order, header.shape.as_slice()) {
+        values = match values {
+            Labels::Numbers(values) => Labels::Numbers(in_c_order(&values, rows, columns)),
+            Labels::Text(values) => Labels::Text(in_c_order(&values, rows, columns)),
+        };
+        exact = exact.map(|texts| in_c_order(&texts, rows, columns));
+    }
     let array = Array {
         shape: header.shape,
         values,
+        exact,
     };
     array.check_finite(source)?;
     Ok(array)
@@ -98,7 +103,8 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
 /// [`crate::Error::Io`], and those of [`parse`].
 pub(super) fn read(path: &Path) -> Result<Array> {
     let source = path.display().to_string();
-    let unreadable = |e| super::unreadable(path, e);
+    let unreadable = |e| files::unreadable(path, e);
+    files::check_memory(path)?;
     let mut file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     let start = (LONGEST_HEADER + 12) as u64;
@@ -106,6 +112,7 @@ pub(super) fn read(path: &Path) -> Result<Array> {
         .take(start)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
+    foreign::check(&bytes, Format::Npy, &source)?;
     let header = parse_header(&bytes, &source)?;
     let is_native = (header.kind, header.size) == (Kind::Float, 8)
         && header.big_endian == cfg!(target_endian = "big")
@@ -115,15 +122,21 @@ pub(super) fn read(path: &Path) -> Result<Array> {
         file.read_to_end(&mut bytes).map_err(unreadable)?;
         return parse(&bytes, &source);
     }
+    let count = (header.length - header.start) / size_of::<f64>();
+    // Memory that the system does not give is an error here, and would end the program below.
+    Vec::<f64>::new()
+        .try_reserve_exact(count)
+        .map_err(|e| unreadable(std::io::Error::new(std::io::ErrorKind::OutOfMemory, e)))?;
     // Into its place at once: memory that is new costs more than reading.
-    let mut values = vec![0.0f64; (header.length - header.start) / size_of::<f64>()];
+    let mut values = vec![0.0f64; count];
     let place: &mut [u8] = bytemuck::cast_slice_mut(&mut values);
     let (first, rest) = place.split_at_mut(bytes.len() - header.start);
     first.copy_from_slice(&bytes[header.start..]);
-    read_in_parts(path, &mut file, bytes.len() as u64, rest).map_err(unreadable)?;
+    read_in_parts(&file, bytes.len() as u64, rest).map_err(unreadable)?;
     let array = Array {
         shape: header.shape,
         values: Labels::Numbers(values),
+        exact: None,
     };
     array.check_finite(&source)?;
     Ok(array)
@@ -132,28 +145,39 @@ pub(super) fn read(path: &Path) -> Result<Array> {
 /// Bytes from which a second reader pays.
 const LARGE: usize = 4 << 20;
 
-/// Fills `place` from a file that stands at `position`; a large one by two threads, since copying is
-/// most of the work.
-fn read_in_parts(
-    path: &Path,
-    file: &mut File,
-    position: u64,
-    place: &mut [u8],
-) -> std::io::Result<()> {
+/// Fills `place` from `position` of a file on; a large one by two threads, since copying is most of
+/// the work. Both read from one handle: another file that takes its name meanwhile is not mixed in.
+fn read_in_parts(file: &File, position: u64, place: &mut [u8]) -> std::io::Result<()> {
     if place.len() < LARGE {
-        return file.read_exact(place);
+        return read_at(file, position, place);
     }
     let middle = place.len() / 2;
     let (low, high) = place.split_at_mut(middle);
     let (own, other) = rayon::join(
-        || file.read_exact(low),
-        || {
-            let mut file = File::open(path)?;
-            file.seek(SeekFrom::Start(position + middle as u64))?;
-            file.read_exact(high)
-        },
+        || read_at(file, position, low),
+        || read_at(file, position + middle as u64, high),
     );
     own.and(other)
+}
+
+#[cfg(unix)]
+fn read_at(file: &File, position: u64, place: &mut [u8]) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, place, position)
+}
+
+#[cfg(windows)]
+fn read_at(file: &File, mut position: u64, mut place: &mut [u8]) -> std::io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !place.is_empty() {
+        match file.seek_read(place, position)? {
+            0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            count => {
+                position += count as u64;
+                place = &mut place[count..];
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Bytes of the file that starts with `prefix`, as its header declares them.
@@ -458,17 +482,29 @@ fn text_of(entry: &[u8], header: &Header) -> Option<String> {
     Some(text.trim_end_matches('\0').to_string())
 }
 
+/// The entries as text, where they are whole numbers and one is too large for f64 to be exact.
+fn exact(bytes: &[u8], header: &Header, values: &Labels) -> Option<Vec<String>> {
+    let Labels::Numbers(values) = values else {
+        return None;
+    };
+    if header.size < 8 || values.iter().all(|value| value.abs() < EXACT) {
+        return None;
+    }
+    let whole = |entry: &[u8; 8]| match (header.kind, header.big_endian) {
+        (Kind::Signed, false) => Some(i64::from_le_bytes(*entry).to_string()),
+        (Kind::Signed, true) => Some(i64::from_be_bytes(*entry).to_string()),
+        (Kind::Unsigned, false) => Some(u64::from_le_bytes(*entry).to_string()),
+        (Kind::Unsigned, true) => Some(u64::from_be_bytes(*entry).to_string()),
+        _ => None,
+    };
+    bytes.as_chunks::<8>().0.iter().map(whole).collect()
+}
+
 /// A rows × columns array in Fortran order, in C order.
-fn in_c_order(values: Labels, rows: usize, columns: usize) -> Labels {
-    fn transpose<T: Clone>(values: &[T], rows: usize, columns: usize) -> Vec<T> {
-        (0..rows)
-            .flat_map(|i| (0..columns).map(move |j| values[j * rows + i].clone()))
-            .collect()
-    }
-    match values {
-        Labels::Numbers(values) => Labels::Numbers(transpose(&values, rows, columns)),
-        Labels::Text(values) => Labels::Text(transpose(&values, rows, columns)),
-    }
+fn in_c_order<T: Clone>(values: &[T], rows: usize, columns: usize) -> Vec<T> {
+    (0..rows)
+        .flat_map(|i| (0..columns).map(move |j| values[j * rows + i].clone()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -504,6 +540,25 @@ mod tests {
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_that_another_one_replaces_is_read_from_one_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("X.npy");
+        let other = folder.path().join("other.npy");
+        let count = LARGE / 8 + 5;
+        let write = |path: &Path, value: f64| {
+            let bytes: Vec<u8> = (0..count).flat_map(|_| value.to_le_bytes()).collect();
+            std::fs::write(path, bytes).unwrap();
+        };
+        write(&path, 1.0);
+        write(&other, 2.0);
+        let file = File::open(&path).unwrap();
+        std::fs::rename(&other, &path).unwrap();
+        let mut values = vec![0.0f64; count];
+        read_in_parts(&file, 0, bytemuck::cast_slice_mut(&mut values)).unwrap();
+        assert!(values.iter().all(|&value| value == 1.0));
     }
 
     #[test]

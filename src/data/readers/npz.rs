@@ -10,7 +10,7 @@ use super::columns::{Purpose, generic_target_names};
 use super::sparse::Compressed;
 use super::{Part, ReadOptions, bad, npy};
 use crate::data::align::generic_names;
-use crate::data::dataset::{Labels, Target};
+use crate::data::dataset::{Labels, Named, Target};
 use crate::data::labels::list;
 use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};
@@ -125,6 +125,33 @@ impl<'a> Archive<'a> {
             .all(|name| self.has(name))
     }
 
+    /// The error that names a sparse matrix of another form, where the archive is one.
+    fn other_sparse(&mut self) -> Option<Error> {
+        if !["format", "shape", "data"]
+            .iter()
+            .all(|name| self.has(name))
+        {
+            return None;
+        }
+        let form = match self.array("format").ok()?.values {
+            Labels::Text(form) if form.len() == 1 => form[0].to_ascii_uppercase(),
+            _ => return None,
+        };
+        let how = match form.as_str() {
+            "COO" => "by coordinates (COO)",
+            "DIA" => "by diagonals (DIA)",
+            "BSR" => "by blocks (BSR)",
+            _ => return None,
+        };
+        Some(bad(
+            self.source,
+            None,
+            None,
+            format!("the sparse matrix is stored {how}, and neither by rows nor by columns"),
+            "convert it with tocsr() before saving it",
+        ))
+    }
+
     fn sparse_part(&mut self) -> Result<Part> {
         let matrix = Compressed {
             format: self.array("format")?,
@@ -139,6 +166,7 @@ impl<'a> Archive<'a> {
             matrix: Some(Matrix::Sparse(matrix)),
             targets: Vec::new(),
             weights: None,
+            named: Named::default(),
         })
     }
 
@@ -172,6 +200,7 @@ impl<'a> Archive<'a> {
                 ));
             }
             part.feature_names = names;
+            part.named.features = true;
         }
         Ok(part)
     }
@@ -205,6 +234,14 @@ impl<'a> Archive<'a> {
     pub fn read(mut self, purpose: Purpose<'_>, options: &ReadOptions) -> Result<Part> {
         const X: [&str; 2] = ["X", "x"];
         const Y: [&str; 2] = ["y", "Y"];
+        let other_sparse = match purpose {
+            Purpose::Targets => None,
+            _ if self.is_sparse() => None,
+            _ => self.other_sparse(),
+        };
+        if let Some(error) = other_sparse {
+            return Err(error);
+        }
         let mut part = match purpose {
             Purpose::Targets => Part::default(),
             _ if self.is_sparse() => self.sparse_part()?,

@@ -1,0 +1,215 @@
+//! Reading files: their bytes, checked against the memory of the machine, and then by format.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::columns::Purpose;
+use super::{
+    Format, Part, ReadOptions, bad, dataset_of, foreign, matrix_of, npy, pair_of, parse,
+    parse_features, vector_of,
+};
+use crate::data::align::Expected;
+use crate::data::dataset::{Dataset, Labels, Target};
+use crate::data::labels::{parsed, quote};
+use crate::data::matrix::Matrix;
+use crate::error::{Error, Result};
+
+/// The first bytes of a file, enough to tell what it is.
+pub(super) fn first_bytes(path: &Path) -> Result<Vec<u8>> {
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(|e| unreadable(path, e))?;
+    file.take(foreign::ENOUGH)
+        .read_to_end(&mut start)
+        .map_err(|e| unreadable(path, e))?;
+    Ok(start)
+}
+
+pub(super) fn unreadable(path: &Path, source: std::io::Error) -> Error {
+    let remedy = match source.kind() {
+        std::io::ErrorKind::NotFound => "check the path",
+        std::io::ErrorKind::PermissionDenied => "check the permissions of the file",
+        std::io::ErrorKind::IsADirectory => "give a file, not a directory",
+        std::io::ErrorKind::OutOfMemory => "give fewer rows or columns, or use a larger machine",
+        _ => "check that the file can be read",
+    };
+    Error::Io {
+        path: path.to_path_buf(),
+        source,
+        remedy,
+    }
+}
+
+/// Refuses a file that is larger than the memory of the machine, before any of it is read.
+pub(super) fn check_memory(path: &Path) -> Result<()> {
+    // What cannot be asked for its size is read as far as it goes.
+    let size = std::fs::metadata(path).map_or(0, |about| about.len());
+    match memory() {
+        Some(memory) if size > memory => Err(unreadable(
+            path,
+            std::io::Error::new(
+                std::io::ErrorKind::OutOfMemory,
+                format!(
+                    "the file has {} MiB, and the machine {} MiB of memory",
+                    size >> 20,
+                    memory >> 20
+                ),
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of the machine's memory, where the system says so.
+fn memory() -> Option<u64> {
+    let about = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let total = about
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes.saturating_mul(1024))
+}
+
+/// A file's bytes, its format, and its name for messages.
+fn load(path: &Path, format: Option<Format>) -> Result<(Vec<u8>, Format, String)> {
+    check_memory(path)?;
+    let bytes = std::fs::read(path).map_err(|e| unreadable(path, e))?;
+    let format = format.map_or_else(|| Format::from_path(path), Ok)?;
+    Ok((bytes, format, path.display().to_string()))
+}
+
+/// Reads one file that holds features and targets.
+///
+/// # Errors
+/// [`Error::Io`], and as [`parse_dataset`].
+pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
+    let part = read_part(path, Purpose::Dataset, options)?;
+    dataset_of(part, &path.display().to_string(), options)
+}
+
+/// Reads features from one file and targets from another, each of any format.
+///
+/// # Errors
+/// [`Error::Io`], and as [`parse_dataset`].
+pub fn read_pair(x: &Path, y: &Path, options: &ReadOptions) -> Result<Dataset> {
+    let of_x = |options: &ReadOptions| read_part(x, Purpose::Features, options);
+    let of_y = |options: &ReadOptions| read_part(y, Purpose::Targets, options);
+    let (x_source, y_source) = (x.display().to_string(), y.display().to_string());
+    pair_of((of_x, &x_source), (of_y, &y_source), options)
+}
+
+/// Reads a file for a purpose; an array straight into its place.
+fn read_part(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result<Part> {
+    let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
+    if format == Format::Npy {
+        let source = path.display().to_string();
+        return npy::read(path)?.into_part(&source, purpose, options, false);
+    }
+    let (bytes, format, source) = load(path, Some(format))?;
+    parse(&bytes, format, &source, purpose, options)
+}
+
+/// Reads a matrix, all of whose columns are alike. Of the options format and header matter.
+///
+/// # Errors
+/// [`Error::Io`], and as [`parse_matrix`].
+pub fn read_matrix(path: &Path, options: &ReadOptions) -> Result<Matrix> {
+    let (bytes, format, source) = load(path, options.format)?;
+    matrix_of(&bytes, format, &source, options)
+}
+
+/// Reads a vector: strengths, groups, row numbers, a prior mean. Of the options format and header
+/// matter.
+///
+/// # Errors
+/// [`Error::Io`], and as [`parse_vector`].
+pub fn read_vector(path: &Path, options: &ReadOptions) -> Result<Vec<f64>> {
+    let (bytes, format, source) = load(path, options.format)?;
+    vector_of(&bytes, format, &source, options)
+}
+
+/// Reads one number per row, of `rows` rows, such as weights; see [`read_labels`].
+///
+/// # Errors
+/// As [`read_labels`]; also when a value is not a number.
+pub fn read_row_numbers(path: &Path, rows: usize, header: Option<bool>) -> Result<Vec<f64>> {
+    match read_labels(path, rows, header)? {
+        Labels::Numbers(values) => Ok(values),
+        Labels::Text(texts) => parsed(&texts).map_err(|i| {
+            bad(
+                &path.display().to_string(),
+                None,
+                None,
+                format!("row {} is {}, not a number", i + 1, quote(&texts[i])),
+                "give one number per row",
+            )
+        }),
+    }
+}
+
+/// Reads one label per row, of `rows` rows: numbers or text, in a single column or row.
+///
+/// Whether the first line of a column is a header often cannot be seen from it, and is told by the
+/// number of rows.
+///
+/// # Errors
+/// [`Error::Io`], and as [`parse_vector`]; [`Error::Data`] for libsvm, where labels belong to data.
+pub fn read_labels(path: &Path, rows: usize, header: Option<bool>) -> Result<Labels> {
+    let (bytes, format, source) = load(path, None)?;
+    if format == Format::Libsvm {
+        return Err(bad(
+            &source,
+            None,
+            None,
+            "a libsvm file holds data, not one value per row",
+            "give a .csv, .txt or .npy file with one value per row",
+        ));
+    }
+    let read = |header: Option<bool>| -> Result<Target> {
+        let options = ReadOptions {
+            header,
+            ..ReadOptions::default()
+        };
+        let mut targets = parse(&bytes, format, &source, Purpose::Targets, &options)?.targets;
+        match targets.pop() {
+            Some(only) if targets.is_empty() => Ok(only),
+            // A row of numbers, or an error that says what is wrong with several columns.
+            _ => vector_of(&bytes, format, &source, &options).map(|values| Target {
+                name: String::new(),
+                values: Labels::Numbers(values),
+            }),
+        }
+    };
+    if format == Format::Csv {
+        let fits = |header: bool| {
+            let target = read(Some(header)).ok()?;
+            let is_name = !header || is_name_of_one(&target.name);
+            (is_name && target.values.len() == rows).then_some(target.values)
+        };
+        // What the flag says, else what fits the rows; a number is a name only where it must be.
+        if header == Some(true)
+            && let Ok(target) = read(header)
+            && target.values.len() == rows
+        {
+            return Ok(target.values);
+        }
+        if let Some(labels) = fits(false).or_else(|| fits(true)) {
+            return Ok(labels);
+        }
+    }
+    read(header).map(|target| target.values)
+}
+
+/// True for what may be the name of a single column: text, or the number that pandas gives it.
+fn is_name_of_one(name: &str) -> bool {
+    name == "0" || name.parse::<f64>().is_err()
+}
+
+/// Reads data for a model that was trained with the expected features; see [`parse_features`].
+///
+/// # Errors
+/// [`Error::Io`], and as [`parse_features`].
+pub fn read_features(path: &Path, model: &Expected, options: &ReadOptions) -> Result<Dataset> {
+    let (bytes, format, source) = load(path, options.format)?;
+    parse_features(&bytes, format, &source, model, options)
+}
