@@ -86,6 +86,10 @@ impl Data {
     }
 }
 
+const STANDARDISED: Scaling = Scaling {
+    intercept: true,
+    standardize: true,
+};
 const PLAIN: Scaling = Scaling {
     intercept: false,
     standardize: false,
@@ -161,7 +165,7 @@ fn columns_far_from_zero_without_an_intercept_are_solved() {
                     Status::Converged,
                     "{name}, {offset:e}, {l1}: gap {gap:?}"
                 );
-                assert!(gap.unwrap() <= 1e-8, "{name}, {offset:e}, {l1}: {gap:?}");
+                assert!(gap.unwrap() <= 1e-6, "{name}, {offset:e}, {l1}: {gap:?}");
             }
         }
     }
@@ -263,7 +267,7 @@ fn a_single_point_of_nearly_dependent_columns_is_reached_as_on_a_path() {
         }
         *signal = row[10] - 2.0 * row[12] + row[35] + 0.02 * random.uniform();
     }
-    let problem = Problem::new(data.specification(Loss::Squared, Scaling::default())).unwrap();
+    let problem = Problem::new(data.specification(Loss::Squared, STANDARDISED)).unwrap();
     let largest = 0.5;
     let path: Vec<Point> = (0..120)
         .map(|k| at(largest * 0.88f64.powi(k), 0.0))
