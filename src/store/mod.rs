@@ -94,7 +94,9 @@ impl Store {
 
     fn open_with(path: &Path, plan: &Plan, journal: Journal) -> Result<Self> {
         place::check_place(path)?;
-        place::warn_of_network(path);
+        if journal == Journal::Shared {
+            place::warn_of_network(path);
+        }
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -170,6 +170,32 @@ fn cells_that_failed_are_in_no_mean_and_no_choice() {
 }
 
 #[test]
+fn points_that_did_not_converge_are_ranked_behind_those_that_did() {
+    let found = json(&[
+        "sweep",
+        "--l1",
+        "frac:1e-3:1:12",
+        "--l2",
+        "0",
+        "--max-steps",
+        "4",
+        "--best",
+        "12",
+    ]);
+    let best = found["best"].as_array().unwrap();
+    let failed: Vec<bool> = best
+        .iter()
+        .map(|at| &found["points"][at.as_u64().unwrap() as usize]["status"])
+        .map(|status| status != "converged")
+        .collect();
+    assert!(
+        failed.contains(&true) && failed.contains(&false),
+        "{failed:?}"
+    );
+    assert!(failed.is_sorted(), "{failed:?}");
+}
+
+#[test]
 fn where_all_cells_failed_there_is_no_choice() {
     let folder = Folder::new();
     let store = folder.path("s.db").display().to_string();
@@ -221,11 +247,11 @@ fn missing_hypergradients_are_counted_with_the_reason() {
     };
     let rows: String = (0..40).map(row).collect();
     let data = folder.text("d.csv", &format!("a,b,c,y\n{rows}"));
-    let space = ["sweep", &data, "--l1", "0,0.01", "--l2", "0,1"];
-    let line = "no hypergradient at 1 of 4 points: 1 with a singular Hessian";
+    let space = ["sweep", &data, "--l1", "0", "--l2", "0,1"];
+    let line = "no hypergradient at 1 of 2 points: 1 with a singular Hessian";
     assert!(ok(&space).contains(line), "{}", ok(&space));
     let cells = [&space[..], &["--cv", "3"]].concat();
-    let line = "no hypergradient at 3 of 12 cells: 3 with a singular Hessian";
+    let line = "no hypergradient at 3 of 6 cells: 3 with a singular Hessian";
     assert!(ok(&cells).contains(line), "{}", ok(&cells));
     assert_eq!(
         json(&cells)["hypergradients_missing"]["singular-hessian"],

@@ -19,6 +19,19 @@ fn too_many_repetitions_are_refused_with_a_limit() {
         let line = fails(&words, 1);
         assert!(line.contains("--repeats") && line.contains(most), "{line}");
     }
+    let many = [
+        "sweep",
+        "--l1",
+        "log:1:2:40000",
+        "--l2",
+        "1",
+        "--cv",
+        "2",
+        "--repeats",
+        "50000",
+    ];
+    let line = fails(&many, 1);
+    assert!(line.contains("at most 1000000000 cells"), "{line}");
     let line = fails(
         &[
             &base[..],

@@ -142,6 +142,7 @@ fn a_repair_that_cannot_end_in_a_sound_store_changes_nothing() {
     assert_eq!(std::fs::read(&store).unwrap(), bytes);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_wal_that_cannot_be_used_is_no_silence() {
     let folder = Folder::new();

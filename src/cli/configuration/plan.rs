@@ -26,6 +26,8 @@ use crate::sweep::study::Study as SweepStudy;
 const HELD_OUT: f64 = 0.25;
 /// Points of a random or Sobol search when no flag says otherwise.
 const SAMPLES: usize = 64;
+/// The most cells of a study: their results would fill 200 GB.
+const MOST_CELLS: usize = 1_000_000_000;
 /// The l1 or alpha of a grid when no flag says otherwise.
 const GRID: &str = "frac:1:1e-3:12";
 /// The share of l1 in alpha when no flag says otherwise.
@@ -74,6 +76,15 @@ fn add_study(
     let targets = study.specification.train.targets.len();
     // The number of points does not depend on l1_max.
     let count = space.points(&|_| 1.0)?.len() * targets;
+    let folds = study.folds.len();
+    if count > MOST_CELLS / folds.max(1) {
+        return Err(Error::value(
+            "sweep",
+            format!("{count} points on {folds} folds are too many"),
+            format!("plan at most {MOST_CELLS} cells, points times folds: fewer points, or fewer --repeats"),
+        )
+        .into());
+    }
     let compression = Compression::of(&study, count);
     let whole = relative_to(&study, &space, compression.as_ref())?;
     let at_zero: Vec<AtZero<'_>> = whole

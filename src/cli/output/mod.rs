@@ -19,6 +19,7 @@ use super::failure::Failure;
 use super::runtime::Runtime;
 use super::whole::write_whole;
 use crate::hypergrad::{Outcome, Settings};
+use crate::kinds::Status;
 
 pub use charts::{is_of_report, write_report};
 pub use csv::{number, write as csv_text};
@@ -67,12 +68,18 @@ impl Report<'_> {
     }
 }
 
-/// The numbers of the points by increasing criterion; those without a finite one come last.
+/// The numbers of the points by increasing criterion; those that did not converge come after all that did,
+/// and last those without a finite criterion.
 pub fn by_criterion(outcomes: &[Outcome]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..outcomes.len()).collect();
+    let rank = |at: usize| match &outcomes[at] {
+        outcome if !outcome.criterion.is_finite() => 2,
+        outcome if outcome.status != Status::Converged => 1,
+        _ => 0,
+    };
     order.sort_by(|&a, &b| {
-        let (a, b) = (outcomes[a].criterion, outcomes[b].criterion);
-        (!a.is_finite()).cmp(&!b.is_finite()).then(a.total_cmp(&b))
+        let criteria = outcomes[a].criterion.total_cmp(&outcomes[b].criterion);
+        rank(a).cmp(&rank(b)).then(criteria)
     });
     order
 }

@@ -346,7 +346,8 @@ impl View<'_> {
         }
         let mean = |summary: &PointSummary| self.mean(summary);
         let side = |sign: f64| along.values(|s| mean(s) + sign * s.standard_error);
-        let has_errors = along.points().iter().all(|s| s.standard_error.is_finite());
+        // A point without one is a gap.
+        let has_errors = along.points().iter().any(|s| s.standard_error.is_finite());
         let label = if has_errors {
             "mean over folds, with one standard error"
         } else {
