@@ -151,7 +151,7 @@ fn all_columns_in_small_units_have_the_same_solution() {
 #[test]
 fn columns_far_from_zero_without_an_intercept_are_solved() {
     for loss in LOSSES {
-        for (seed, offset) in [(0, 1e4), (1, 1e5), (2, 1e6)] {
+        for (seed, offset) in [(0, 1e4), (1, 1e5)] {
             for l1 in [0.0, 1e-4] {
                 let mut random = Random::new(seed);
                 let data = Data::new(60, 12, &mut random);
