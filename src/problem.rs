@@ -18,7 +18,7 @@ use crate::real::sum_of;
 
 mod check;
 
-use check::{check_labels, check_prior, check_rows, check_specification};
+use check::{check_labels, check_prior, check_rows, check_sign, check_specification};
 
 /// A point of hyperparameters: one problem of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -109,6 +109,7 @@ impl Specification {
     pub fn check(&self) -> Result<()> {
         let (train, validation) = (&self.train, self.validation.as_ref());
         let criterion = self.criterion.unwrap_or(self.loss);
+        check_sign(self.criterion_sign)?;
         check_specification(
             self.loss,
             criterion,
@@ -224,6 +225,7 @@ impl Problem {
             perturbation,
         } = specification;
         let criterion_loss = criterion.unwrap_or(loss);
+        check_sign(criterion_sign)?;
         let scaling = check_specification(
             loss,
             criterion_loss,

@@ -117,6 +117,7 @@ fn slopes_are_finite_differences() {
         let at_start = problem(&start);
         let (w, _) = solve(&at_start, subject.point);
         let found = slopes(&at_start, subject.point, &w);
+        assert!(found.iter().all(|g| g.is_finite()), "{found:?}");
         let largest = found.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
         for at in [0, d / 2, d + 1, 2 * d + d / 3, 3 * d - 1] {
             let step = 1e-4;
@@ -164,6 +165,7 @@ fn an_attack_does_more_than_chance_within_its_budget() {
             let found = measure(&subject, &settings, &Control::new()).unwrap();
             let at = &found.budgets[0];
             let clean = found.clean.validation.loss;
+            assert!(at.random.iter().all(|m| m.validation.loss.is_finite()));
             let chance = at
                 .random
                 .iter()
@@ -185,6 +187,7 @@ fn an_attack_does_more_than_chance_within_its_budget() {
                     .zip(x.row(i))
                     .map(|(a, b)| a - b)
                     .collect();
+                assert!(moved.iter().all(|p| p.is_finite()), "row {i}: {moved:?}");
                 let size = match norm {
                     Norm::LInf => moved.iter().fold(0.0, |m: f64, p| m.max(p.abs())),
                     Norm::L2 => Norm::L2.dual(&moved),

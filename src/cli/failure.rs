@@ -31,7 +31,7 @@ impl Failure {
     /// A file or folder that cannot be written, and the flag that names it.
     pub fn unwritable(flag: &str, path: &Path, source: &std::io::Error) -> Self {
         Self::Unwritable(format!(
-            "{}: {source}; choose a place that can be written with {flag}",
+            "{}: it cannot be written ({source}); choose another place with {flag}",
             path.display()
         ))
     }

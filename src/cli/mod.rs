@@ -1,7 +1,7 @@
 //! The command line: flags → checked configuration → command → output.
 //!
-//! Exit status 0: done. 1: an error, an interruption, or with `--strict` a point that did not
-//! converge. 2: flags that cannot be understood or do not fit together.
+//! Exit status 0: done. 1: an error, an interruption, a fit that did not converge, or with `--strict` a
+//! point that did not. 2: flags that cannot be understood or do not fit together.
 
 mod arguments;
 mod commands;
@@ -45,8 +45,8 @@ Examples:
   proxdiff fit data.csv --target price --l1 0.1 --out model
   proxdiff predict new.csv --model model
 
-Exit status: 0 done; 1 an error, an interruption, or with --strict a point that did not converge; \
-2 flags that cannot be understood. RUST_LOG=info shows what the program does.";
+Exit status: 0 done; 1 an error, an interruption, a fit that did not converge, or with --strict a point \
+that did not; 2 flags that cannot be understood. RUST_LOG=info shows what the program does.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -47,7 +47,8 @@ struct Place {
 /// Checks the outputs of the command that was parsed.
 ///
 /// # Errors
-/// [`Failure::Usage`] for an output in the place of an input or another output,
+/// [`Failure::Usage`] for an output in the place of an input or another output, or a folder of the
+/// name of a file;
 /// [`Failure::Unwritable`] for one that cannot be written.
 pub fn check(command: &Command, matches: &ArgMatches) -> Result<(), Failure> {
     let (mut command, mut matches, mut names) = (command, matches, Vec::new());
@@ -171,15 +172,16 @@ impl Output {
             move |source| Failure::unwritable(&self.flag, &path, &source)
         };
         match self.kind {
-            // What is wrong with a store is said in words of its own.
-            Kind::Store if self.path.exists() => Ok(()),
             Kind::File | Kind::Store => check_file(&self.path).map_err(unwritable(&self.path)),
+            Kind::Folder(_) if self.path.is_file() => Err(Failure::usage(format!(
+                "{} {}: there is a file of that name; name a directory",
+                self.flag,
+                self.path.display()
+            ))),
             Kind::Folder(_) => {
                 check_folder(&self.path).map_err(unwritable(&self.path))?;
-                let files = self.places.iter().filter(|place| place.path != self.folder);
-                files
-                    .map(|place| check_file(&place.path).map_err(unwritable(&place.path)))
-                    .collect()
+                let mut files = self.places.iter().filter(|place| place.path != self.folder);
+                files.try_for_each(|place| check_file(&place.path).map_err(unwritable(&place.path)))
             }
         }
     }

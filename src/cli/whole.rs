@@ -112,17 +112,26 @@ pub fn check_file(path: &Path) -> io::Result<()> {
     } else {
         resolved(path)
     };
-    match std::fs::metadata(&place) {
-        Ok(found) if found.is_dir() => Err(ErrorKind::IsADirectory.into()),
-        // To open a pipe would wait for its reader.
-        Ok(found) if !found.is_file() => Ok(()),
-        Ok(_) if is_given(path) => OpenOptions::new().write(true).open(&place).map(drop),
-        Ok(_) => {
-            OpenOptions::new().write(true).open(&place)?;
-            Whole::create(&place).map(drop)
+    let exists = match std::fs::metadata(&place) {
+        Ok(found) if found.is_dir() => {
+            return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder"));
         }
-        Err(error) if error.kind() == ErrorKind::NotFound => Whole::create(&place).map(drop),
-        Err(error) => Err(error),
+        // To open a pipe would wait for its reader.
+        Ok(found) if !found.is_file() => return Ok(()),
+        Ok(_) => true,
+        Err(error) if error.kind() == ErrorKind::NotFound => false,
+        Err(error) => return Err(error),
+    };
+    if exists {
+        OpenOptions::new().write(true).open(&place)?;
+    }
+    match place.parent().filter(|folder| !folder.is_dir()) {
+        _ if exists && is_given(path) => Ok(()),
+        Some(folder) => Err(io::Error::new(
+            ErrorKind::NotFound,
+            format!("there is no folder {}", folder.display()),
+        )),
+        None => Whole::create(&place).map(drop),
     }
 }
 
@@ -133,7 +142,10 @@ pub fn check_folder(path: &Path) -> io::Result<()> {
     loop {
         match std::fs::metadata(nearest) {
             Ok(found) if found.is_dir() => break,
-            Ok(_) => return Err(ErrorKind::NotADirectory.into()),
+            Ok(_) => {
+                let what = format!("{} is no folder", nearest.display());
+                return Err(io::Error::new(ErrorKind::NotADirectory, what));
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => match nearest.parent() {
                 Some(parent) => nearest = parent,
                 None => return Err(error),

@@ -6,6 +6,18 @@ use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};
 use crate::loss::Loss;
 
+/// The criterion is the loss or minus it: another factor would scale it unseen.
+pub(super) fn check_sign(sign: f64) -> Result<()> {
+    if sign.abs() == 1.0 {
+        return Ok(());
+    }
+    Err(Error::value(
+        "criterion sign",
+        format!("{sign}"),
+        "give 1, or -1 for an adversary",
+    ))
+}
+
 pub(super) fn check_specification(
     loss: Loss,
     criterion: Loss,

@@ -3,6 +3,7 @@
 mod contract;
 mod data;
 mod experiments;
+mod files;
 mod models;
 mod output;
 mod support;

@@ -82,10 +82,7 @@ impl Victim {
         let solved = path::solve::<f64>(&self.problem, &points, Some(&warm), &settings, control)?;
         let w = solved.into_iter().flat_map(|s| s.w).collect::<Vec<f64>>();
         if control.should_stop() {
-            return Err(Error::unsupported(
-                "an attack that was interrupted",
-                "allow it more time",
-            ));
+            return Err(Error::Interrupted { what: "an attack" });
         }
         let loss = -criterion_value(
             &self.problem.criterion,
@@ -150,10 +147,7 @@ impl Victim {
             |_, h| h.perturbation.unwrap_or_default(),
         )?;
         if control.should_stop() {
-            return Err(Error::unsupported(
-                "an attack that was interrupted",
-                "allow it more time",
-            ));
+            return Err(Error::Interrupted { what: "an attack" });
         }
         Ok(found.into_iter().flatten().map(|s| -s).collect())
     }

@@ -88,10 +88,9 @@ impl<'a> Judge<'a> {
             .remove(0)
             .w;
         if control.should_stop() {
-            return Err(Error::unsupported(
-                "a measurement that was interrupted",
-                "allow it more time",
-            ));
+            return Err(Error::Interrupted {
+                what: "a measurement",
+            });
         }
         let score = |rows: &Rows| self.score(&problem, rows, &w);
         let measured = Measured {

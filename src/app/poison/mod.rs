@@ -175,8 +175,8 @@ impl Settings {
 ///
 /// # Errors
 /// [`Error::Value`] for settings outside their domain, [`Error::Unsupported`] for sparse training
-/// data, a quadratic form, a missing validation part or an interruption; those of
-/// [`Problem::new`].
+/// data, a quadratic form or a missing validation part, [`Error::Interrupted`] when `control` stops;
+/// those of [`Problem::new`].
 pub fn measure(subject: &Subject, settings: &Settings, control: &Control) -> Result<Measurement> {
     settings.validate()?;
     let Matrix::Dense(x) = &subject.specification.train.matrix else {

@@ -426,8 +426,7 @@ struct Frozen {
 }
 
 fn interrupted() -> Error {
-    Error::unsupported(
-        "a stochastic hypergradient that was interrupted",
-        "allow it more time",
-    )
+    Error::Interrupted {
+        what: "a stochastic hypergradient",
+    }
 }
