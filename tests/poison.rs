@@ -317,5 +317,9 @@ fn what_cannot_be_measured_is_an_error_with_a_remedy() {
     assert!(measure(&without, &quick(0.1), &Control::new()).is_err());
     let control = Control::new();
     control.cancel();
-    assert!(measure(&subject, &quick(0.1), &control).is_err());
+    let stopped = measure(&subject, &quick(0.1), &control);
+    assert!(
+        matches!(stopped, Err(proxdiff::Error::Interrupted { .. })),
+        "{stopped:?}"
+    );
 }

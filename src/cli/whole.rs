@@ -5,9 +5,10 @@
 //! they are.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// The end of the name of a file that is not whole yet.
 const UNFINISHED: &str = "unfinished";
@@ -16,6 +17,9 @@ const MOST_LINKS: usize = 40;
 /// Bytes of a name that are repeated in the name of its unfinished file: the whole has to fit into
 /// 255.
 const NAME_ROOM: usize = 200;
+/// How long a lock is waited for, and how long between attempts.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// A file that is being written, and takes its name in [`Whole::finish`]; dropped before, it leaves
 /// nothing.
@@ -155,6 +159,15 @@ pub fn check_folder(path: &Path) -> io::Result<()> {
     }
     let (_, part) = create_beside(&nearest.join("folder"))?;
     std::fs::remove_file(part)
+}
+
+/// Waits for a lock, which others hold for moments; where one is stopped, or there are no locks, goes
+/// on without.
+pub fn wait_for_lock(mut attempt: impl FnMut() -> Result<(), TryLockError>) {
+    let begin = Instant::now();
+    while matches!(attempt(), Err(TryLockError::WouldBlock)) && begin.elapsed() < PATIENCE {
+        std::thread::sleep(PAUSE);
+    }
 }
 
 /// Where a path leads: links followed, relative to the root, also where nothing is there yet.

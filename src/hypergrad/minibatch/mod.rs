@@ -98,8 +98,8 @@ const COLUMNS: usize = 256;
 ///
 /// # Errors
 /// [`Error::Unsupported`] for sparse data, quadratic forms and group penalties (use
-/// [`evaluate`](super::evaluate)), and for an interruption; [`Error::Value`] and [`Error::Shape`]
-/// for solutions and requests that do not fit.
+/// [`evaluate`](super::evaluate)); [`Error::Interrupted`] when `control` stops; [`Error::Value`]
+/// and [`Error::Shape`] for solutions and requests that do not fit.
 pub fn minibatch<R: Real, T: Send>(
     problem: &Problem,
     solutions: &[At<'_>],
