@@ -68,7 +68,7 @@ fn minibatches_that_are_stopped_are_interrupted_and_not_unsupported() {
     };
     let control = Control::new();
     control.cancel();
-    for freeze in [0, 1000] {
+    for freeze in [1, 1000] {
         let request = Request {
             at: 0,
             seed: 1,
@@ -79,7 +79,7 @@ fn minibatches_that_are_stopped_are_interrupted_and_not_unsupported() {
         let sampling = Sampling {
             batch: 2,
             independent: false,
-            frozen: freeze > 0,
+            frozen: freeze > 1,
             wrt: vec![Wrt::L1],
         };
         let stopped = minibatch::<f64, _>(

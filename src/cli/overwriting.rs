@@ -114,11 +114,11 @@ fn check_parts(command: &Command, name: &str, parts: &[&ArgMatches]) -> Result<(
             takes(output, other) || takes(other, output)
         });
         if let Some(other) = clash {
+            let noun = output.noun();
             return Err(Failure::usage(format!(
-                "{} and {} would write the same {}, {}; name another",
+                "{} and {} would write the same {noun}, {}; name another {noun}",
                 other.flag,
                 output.flag,
-                output.noun(),
                 name_of(&output.path)
             )));
         }

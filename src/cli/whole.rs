@@ -116,7 +116,12 @@ pub fn check_file(path: &Path) -> io::Result<()> {
     } else {
         resolved(path)
     };
+    // A name that ends so is not that of a file, if there is none yet.
+    let names_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
     let exists = match std::fs::metadata(&place) {
+        _ if names_folder => {
+            return Err(io::Error::new(ErrorKind::IsADirectory, "it names a folder"));
+        }
         Ok(found) if found.is_dir() => {
             return Err(io::Error::new(ErrorKind::IsADirectory, "it is a folder"));
         }
@@ -206,10 +211,10 @@ pub fn unfinished(place: &Path) -> Vec<PathBuf> {
             let inner = name.strip_prefix(begin.as_str())?;
             inner.strip_suffix(UNFINISHED)?.strip_suffix('.')
         });
-        process.is_some_and(|digits| {
-            digits
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte == b'-')
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        process.is_some_and(|text| {
+            let parts = text.split_once('-');
+            parts.is_some_and(|(process, number)| is_number(process) && is_number(number))
         })
     };
     let folder = if folder.as_os_str().is_empty() {
@@ -223,7 +228,14 @@ pub fn unfinished(place: &Path) -> Vec<PathBuf> {
 
 /// True for what the process was given open, such as /dev/stdout: others may write there too.
 fn is_given(path: &Path) -> bool {
-    cfg!(unix) && (path.starts_with("/dev") || path.starts_with("/proc"))
+    let given = [
+        "/proc",
+        "/dev/fd",
+        "/dev/stdin",
+        "/dev/stdout",
+        "/dev/stderr",
+    ];
+    cfg!(unix) && given.iter().any(|place| path.starts_with(place))
 }
 
 /// The beginning of the name of an unfinished file.
@@ -350,6 +362,7 @@ mod tests {
         assert_eq!(names(folder.path()), ["a.csv"]);
         assert!(check_file(folder.path()).is_err());
         assert!(check_file(&folder.path().join("no/a.csv")).is_err());
+        assert!(check_file(&folder.path().join("new/")).is_err());
         assert!(check_folder(&path).is_err());
         assert!(check_folder(&path.join("below")).is_err());
     }

@@ -54,7 +54,7 @@ fn gradient(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
                 Loss::Squared => z[0] - y[i],
                 Loss::Logistic => -y[i] / (1.0 + (y[i] * z[0]).exp()),
                 Loss::Huber { delta } => (z[0] - y[i]).clamp(-delta, delta),
-                Loss::SquaredHinge => -y[i] * (1.0 - y[i] * z[0]).max(0.0),
+                Loss::SquaredHinge => -y[i] * larger(1.0 - y[i] * z[0], 0.0),
                 Loss::Multinomial => z[k].exp() / total - if y[i] == k as f64 { 1.0 } else { 0.0 },
                 Loss::Quadratic => unreachable!(),
             };
