@@ -104,7 +104,9 @@ fn a_class_that_nothing_trains_is_refused_where_it_has_an_intercept() {
             assert!(fails(&cross, 1).contains("2 of 3 classes"));
         }
         // Without intercepts there is a best model.
-        let without = [&["fit", &data, "--no-intercept"], &common[..], more].concat();
+        let out = crate::support::as_text(&folder.path("model"));
+        let without = ["fit", &data, "--no-intercept", "--out", &out];
+        let without = [&without[..], &common[..], more].concat();
         assert_eq!(json(&without)["points"][0]["status"], "converged");
     }
     // A training file of its own may lack a class that the validation file has.

@@ -1,6 +1,6 @@
 //! Strengths that are relative to the data: l1_max at the point's own l2, and of a constant target.
 
-use crate::support::{Folder, assert_close, json, noise, numbers, ok};
+use crate::support::{Folder, as_text, assert_close, json, noise, numbers, ok};
 
 fn rows(folder: &Folder, n: usize, d: usize, y: &[f64]) -> Vec<String> {
     let x = folder.npy("x.npy", &[n as u64, d as u64], &noise(n * d, 61));
@@ -147,11 +147,20 @@ fn a_target_far_from_zero_keeps_its_digits() {
 #[test]
 fn a_target_that_does_not_vary_has_no_coefficients() {
     let folder = Folder::new();
+    let out = as_text(&folder.path("model"));
     for value in [0.1, -3.7e9, 1e-7, 0.0] {
         let flags = rows(&folder, 30, 2, &[value; 30]);
         for loss in ["squared", "huber"] {
             for solver in ["auto", "fista"] {
-                let own = ["--loss", loss, "--solver", solver, "--coefficients"];
+                let own = [
+                    "--loss",
+                    loss,
+                    "--solver",
+                    solver,
+                    "--coefficients",
+                    "--out",
+                    &out,
+                ];
                 let report = json(&with("fit", &flags, &own));
                 let point = &report["points"][0];
                 assert_eq!(
@@ -193,7 +202,13 @@ fn a_target_that_does_not_vary_has_no_coefficients() {
     weights[7] = 0.0;
     let flags = rows(&folder, 30, 2, &y);
     let weights = folder.npy("w.npy", &[30], &weights);
-    let own = ["--sample-weights", &weights, "--coefficients"];
+    let own = [
+        "--sample-weights",
+        &weights,
+        "--coefficients",
+        "--out",
+        &out,
+    ];
     let report = json(&with("fit", &flags, &own));
     let point = &report["points"][0];
     assert_eq!(numbers(&point["coefficients"]), [0.0, 0.0]);
