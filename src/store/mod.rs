@@ -110,7 +110,7 @@ impl Store {
             return Err(Error::store(
                 path,
                 "there is no such store",
-                "give the file that --store named",
+                "give the file that 'proxdiff sweep --store' named",
             ));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

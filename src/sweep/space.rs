@@ -426,6 +426,7 @@ mod tests {
             assert!((found / expected - 1.0).abs() < 1e-11);
         }
         assert!(fractions[2] > 10.0, "above l1_max");
+        assert_eq!(values("frac:1"), fractions[2..]);
     }
 
     #[test]
