@@ -111,6 +111,8 @@ pub enum WarningKind {
     OpenGap,
     /// The solver can go no further, and its arithmetic leaves the coefficients uncertain.
     Imprecise,
+    /// The solution has converged, and its hypergradient is an estimate that has not.
+    RoughHypergradient,
     /// The training target does not vary, so that nothing is learned.
     ConstantTarget,
 }
@@ -125,6 +127,7 @@ impl WarningKind {
             Self::ConstantColumn => "constant-column",
             Self::OpenGap => "open-gap",
             Self::Imprecise => "imprecise",
+            Self::RoughHypergradient => "rough-hypergradient",
             Self::ConstantTarget => "constant-target",
         }
     }

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::exec::{Executor, Recording, Scope, Twinned};
 use crate::iterate::Progress;
 use crate::kernel::step::DISTANCE;
-use crate::kinds::{Status, Wrt};
+use crate::kinds::{Method, Status, Wrt};
 use crate::map::FixedPointMap;
 use crate::map::spectrum::Step;
 use crate::problem::Problem;
@@ -163,15 +163,21 @@ pub(super) fn outcome(
         && d.hypergradient
             .as_ref()
             .is_none_or(Hypergradient::is_finite);
-    let mut status = progress.status.worse(d.progress.status);
-    if !is_finite && status != Status::Diverged {
-        status = Status::NonFinite;
+    let mut solver = progress.status;
+    if !is_finite && solver != Status::Diverged {
+        solver = Status::NonFinite;
     }
     let gap = evidence.duality_gap();
-    let to_rounding = status == Status::Converged && settings.tolerance.is_none();
-    let contradiction = to_rounding.then(|| measured.contradiction(gap)).flatten();
-    if contradiction.is_some() {
-        status = Status::Stalled;
+    let mut all = Vec::new();
+    if solver == Status::Converged && settings.tolerance.is_none() {
+        all.extend(measured.contradiction(gap));
+        if !all.is_empty() {
+            solver = Status::Stalled;
+        }
+    }
+    let status = solver.worse(d.progress.status);
+    if solver == Status::Converged && status != solver && d.hypergradient.is_some() {
+        all.push(rough_hypergradient(settings, d.linear_residual));
     }
     let (margin, certified) = (kinks.margin, is_finite && kinks.certify(step, residual));
     let findings = Findings {
@@ -180,7 +186,6 @@ pub(super) fn outcome(
         margin,
         contraction: step.contraction,
     };
-    let mut all: Vec<Warning> = contradiction.into_iter().collect();
     all.extend(warnings(
         evidence.problem,
         evidence.point.target,
@@ -276,6 +281,21 @@ fn warnings(
         }
     }
     warnings
+}
+
+/// What is said of a hypergradient whose adjoint has not converged where the solution has.
+fn rough_hypergradient(settings: &Settings, linear_residual: Option<f64>) -> Warning {
+    let remedy = match settings.method {
+        Some(Method::Nsid | Method::Sid) => "give --tol, or more --stochastic-steps",
+        _ => "give --tol, or more --max-steps",
+    };
+    let left = linear_residual.map_or(String::new(), |residual| {
+        format!(" (its linear residual is {residual:.1e})")
+    });
+    Warning {
+        kind: WarningKind::RoughHypergradient,
+        message: format!("the hypergradient is an estimate{left}; {remedy}"),
+    }
 }
 
 /// What makes a problem tractable whose terms are so unequal that rounding hides the minimum.

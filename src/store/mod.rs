@@ -31,7 +31,7 @@ pub use export::{Format, Rows, export};
 pub use merge::merge;
 pub use participants::{Session, ShardTally};
 pub use read::Tally;
-pub(crate) use read::{NO_METHOD, SINGULAR};
+pub(crate) use read::{NO_METHOD, ROUGH, SINGULAR};
 pub use record::{
     Cell, Number, Numbers, Plan, PlanFold, PlanPoint, Study, Unit, pack_sparse, unpack_sparse,
 };
@@ -137,7 +137,7 @@ impl Store {
             return Err(Error::store(
                 path,
                 "there is no such store",
-                "give the file that --store named",
+                "give the file that 'proxdiff sweep --store' named",
             ));
         }
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

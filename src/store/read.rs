@@ -179,11 +179,12 @@ impl Store {
         mut visit: impl FnMut(usize, usize, f64),
     ) -> Result<()> {
         let failure = |e: rusqlite::Error| self.failure(&e);
-        let text = "SELECT point, fold, CASE WHEN status = ?2 THEN criterion END FROM results
-                    WHERE study = ?1";
+        let text = "SELECT point, fold,
+                    CASE WHEN status = ?2 OR instr(warnings, ?3) THEN criterion END
+                    FROM results WHERE study = ?1";
         let mut query = self.connection.prepare(text).map_err(failure)?;
         let mut rows = query
-            .query((study, Status::Converged.name()))
+            .query((study, Status::Converged.name(), ROUGH))
             .map_err(failure)?;
         while let Some(row) = rows.next().map_err(failure)? {
             let criterion: Option<f64> = row.get(2).map_err(failure)?;
@@ -271,6 +272,8 @@ impl Store {
 
 /// The warning of a cell whose Hessian is singular.
 pub(crate) const SINGULAR: &str = "singular-hessian";
+/// The warning of a cell whose solution has converged, and its hypergradient has not.
+pub(crate) const ROUGH: &str = "rough-hypergradient";
 /// The line of a study's settings that asks for no hypergradient.
 pub(crate) const NO_METHOD: &str = "method = none";
 

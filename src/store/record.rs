@@ -8,6 +8,7 @@ use std::ops::{Index, IndexMut};
 
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::read::ROUGH;
 use crate::kinds::Status;
 
 /// Everything that a sweep is going to do.
@@ -370,10 +371,12 @@ pub struct Cell {
 
 impl Cell {
     /// Whether the cell says nothing about its point: its solver did not converge, or its criterion is not
-    /// finite.
+    /// finite. A converged solution with a rough hypergradient says what its criterion is.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.status != Status::Converged || !self.numbers[Number::Criterion].is_finite()
+        let is_solved =
+            self.status == Status::Converged || self.warnings.split(' ').any(|w| w == ROUGH);
+        !is_solved || !self.numbers[Number::Criterion].is_finite()
     }
 
     /// Adds everything of this cell to a hash.

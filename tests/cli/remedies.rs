@@ -159,9 +159,10 @@ fn flags_in_messages_are_those_of_the_command() {
         let text = text.replace(&as_text(&folder.path("")), "");
         for flag in flags(&text) {
             // Another command is named in full.
-            let of_fit = text.contains(&format!("proxdiff fit {flag}"));
+            let is_of = |name: &&&str| text.contains(&format!("proxdiff {name} {flag}"));
+            let command = COMMANDS.iter().find(is_of).unwrap_or(&arguments[0]);
             assert!(
-                of_commands[if of_fit { "fit" } else { arguments[0] }].contains(&flag),
+                of_commands[command].contains(&flag),
                 "{arguments:?}: no {flag}: {text}"
             );
         }

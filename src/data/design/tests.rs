@@ -287,9 +287,9 @@ fn deviations_of_columns_far_from_zero_are_exact_for_any_weights() {
 
 #[test]
 fn the_weight_of_few_missing_entries_is_not_rounded_away() {
-    // One zero of a weight of 1e-12 in a column of ones: the variance is that weight's share.
+    // One zero of a weight of 1e-15 in a column of ones: the variance is that weight's share.
     let mut weights = vec![1.0; 9];
-    weights.push(1e-12);
+    weights.push(1e-15);
     let mean = weights.iter().sum::<f64>() / 10.0;
     weights.iter_mut().for_each(|w| *w /= mean);
     let sparse = Matrix::Sparse(Sparse {

@@ -165,19 +165,25 @@ pub fn read_labels(path: &Path, rows: usize, header: Option<bool>) -> Result<Lab
             "give a .csv, .txt or .npy file with one value per row",
         ));
     }
+    let with = |header: Option<bool>| ReadOptions {
+        header,
+        ..ReadOptions::default()
+    };
+    // A row of numbers, or an error that says what is wrong with several columns.
+    let vector = || -> Result<Target> {
+        let all_numbers = matrix_of(&bytes, format, &source, &with(Some(false))).is_ok();
+        let values = vector_of(&bytes, format, &source, &with(Some(!all_numbers)))?;
+        Ok(Target {
+            name: String::new(),
+            values: Labels::Numbers(values),
+        })
+    };
     let read = |header: Option<bool>| -> Result<Target> {
-        let options = ReadOptions {
-            header,
-            ..ReadOptions::default()
-        };
+        let options = with(header);
         let mut targets = parse(&bytes, format, &source, Purpose::Targets, &options)?.targets;
         match targets.pop() {
             Some(only) if targets.is_empty() => Ok(only),
-            // A row of numbers, or an error that says what is wrong with several columns.
-            _ => vector_of(&bytes, format, &source, &options).map(|values| Target {
-                name: String::new(),
-                values: Labels::Numbers(values),
-            }),
+            _ => vector(),
         }
     };
     if format == Format::Csv {
@@ -195,6 +201,16 @@ pub fn read_labels(path: &Path, rows: usize, header: Option<bool>) -> Result<Lab
         }
         if let Some(labels) = fits(false).or_else(|| fits(true)) {
             return Ok(labels);
+        }
+        let plain = parse(
+            &bytes,
+            format,
+            &source,
+            Purpose::Targets,
+            &with(Some(false)),
+        );
+        if plain.is_ok_and(|part| part.targets.len() > 1) {
+            return vector().map(|target| target.values);
         }
     }
     read(header).map(|target| target.values)

@@ -22,6 +22,7 @@ fn lists_and_ranges_mix() {
         assert!((found / expected - 1.0).abs() < 1e-11);
     }
     assert!(fractions[2] > 10.0, "above l1_max");
+    assert_eq!(values("frac:1"), fractions[2..]);
 }
 
 #[test]
