@@ -8,7 +8,7 @@ use std::ops::{Index, IndexMut};
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::read::ROUGH;
+use super::ROUGH;
 use crate::kinds::Status;
 
 /// Everything that a sweep is going to do.
