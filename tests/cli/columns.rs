@@ -151,7 +151,17 @@ fn the_target_of_held_out_files_is_found_by_name() {
 
     let poison = |test: &str| {
         let flags = ["poison", "--x", &train, "--x-val", &good, "--x-test", test];
-        let small = ["--budget", "0.5", "--steps", "2", "--restarts", "1"];
+        let out = as_text(&folder.path("p"));
+        let small = [
+            "--budget",
+            "0.5",
+            "--steps",
+            "2",
+            "--restarts",
+            "1",
+            "--out",
+            &out,
+        ];
         let output = run(&[&flags[..], &small].concat());
         (output.status.code(), output.stdout)
     };

@@ -209,6 +209,8 @@ fn flags_in_messages_are_those_of_the_command() {
             "1",
             "--restarts",
             "1",
+            "--out",
+            &out,
         ]);
         check(&[
             "fit",
