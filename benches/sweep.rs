@@ -57,14 +57,14 @@ fn space(alphas: usize, ratios: &str) -> Space {
 
 /// Everything from the study to the means over folds.
 fn sweep(study: &Study, space: &Space, pool: &rayon::ThreadPool) -> (Plan, f64) {
-    let count = space.points(1.0).expect("points").len();
+    let count = space.points(&|_| 1.0).expect("points").len();
     let compression = pool.install(|| Compression::of(study, count));
-    let l1_max = match &compression {
-        Some(compression) => compression.whole(study).l1_max(0, 0.0),
-        None => study.whole().expect("a problem").l1_max(0, 0.0),
+    let whole = match &compression {
+        Some(compression) => compression.whole(study),
+        None => study.whole().expect("a problem"),
     };
     let plan = plan(
-        vec![plan_study(study, space, &[l1_max]).expect("a plan")],
+        vec![plan_study(study, space, &|_, l2| whole.l1_max(0, l2)).expect("a plan")],
         String::new(),
     );
     let mut store = Store::in_memory(&plan).expect("a store");
@@ -99,7 +99,7 @@ fn benches(c: &mut Criterion) {
     let small = study(200, 5);
     let large = space(2000, "0.1,0.3,0.5,0.7,0.9,0.2,0.4,0.6,0.8,1.0");
     group.bench_function("plan 100 000 cells", |b| {
-        b.iter(|| plan_study(&small, &large, &[1.0]).expect("a plan"));
+        b.iter(|| plan_study(&small, &large, &|_, _| 1.0).expect("a plan"));
     });
     let wide = study(10_000, 200);
     let grid = space(100, "0.1,0.3,0.5,0.7,0.9");

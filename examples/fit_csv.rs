@@ -89,7 +89,7 @@ fn main() -> Result<(), AnyError> {
     else {
         return Ok(());
     };
-    let (coefficients, intercepts) = problem.in_data_units(&best.solution);
+    let (coefficients, intercepts) = problem.in_data_units(&best.solution, best.point.target);
     println!("\nThe best of these, at l1 = {:.3}:", best.point.l1);
     for (name, coefficient) in data.feature_names.iter().zip(&coefficients) {
         if *coefficient != 0.0 {

@@ -20,6 +20,7 @@ fn stop(team: Team) {
     let tolerance = common_real(rule, 0u);
     let rounding = common_real(rule, 1u);
     let improvement = common_real(rule, 2u);
+    let end = common_real(rule, 3u) * reference;
     let taken = own_word(steps, 0u, slot) + 1u;
     put_word(steps, 0u, slot, taken);
     if (taken == 1u) {
@@ -39,11 +40,11 @@ fn stop(team: Team) {
         ending = 5u; // non-finite
     } else if (tolerance >= 0.0 && now <= tolerance * reference) {
         ending = 1u; // converged
-    } else if (best <= 1e-3 * rounding * reference && now > 1e2 * best && now <= rounding * reference) {
+    } else if (tolerance >= 0.0 && best <= end && now > 1e2 * best && now <= 1e3 * end) {
         ending = 1u;
     } else if (now > 1e8 * first && first > 0.0) {
         ending = 4u; // diverged
-    } else if (resting >= window && best <= rounding * reference) {
+    } else if (resting >= window && resting >= taken / 4u && best <= rounding * reference) {
         ending = 1u;
     } else if (resting >= patience) {
         ending = 3u; // stalled

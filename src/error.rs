@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// The library's result type.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Everything that can go wrong outside the mathematics. Every message ends in its remedy.
+/// Everything that can go wrong outside the mathematics, and interruptions. Every message ends in its remedy.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -71,6 +71,15 @@ pub enum Error {
         what: String,
         /// What to ask for instead.
         remedy: String,
+    },
+    /// A computation without a result of its own for a part, which [`Control`](crate::Control)
+    /// stopped: it was cancelled, or its time budget ran out.
+    #[error(
+        "interrupted: {what} was not finished; repeat it, with more time where that is limited"
+    )]
+    Interrupted {
+        /// What was computed.
+        what: &'static str,
     },
     /// A graphics device that is missing or has failed.
     #[error("{what}; {remedy}")]

@@ -14,42 +14,35 @@ use crate::loss::Loss;
 use crate::penalty::Penalty;
 use crate::problem::Problem;
 
+/// The problem of one target at zero coefficients and the best intercept.
+#[derive(Debug, Clone)]
+pub struct AtZero<'a> {
+    problem: &'a Problem,
+    /// ∇loss there, one entry per penalised coordinate.
+    gradient: Vec<f64>,
+}
+
 impl Problem {
-    /// The smallest l1 with w = 0 at this λ₂ for one target; 0 for the box, which has no l1.
-    ///
-    /// With unpenalised coordinates (zero strengths) they are taken as zero, so that the value is
-    /// then a scale for grids and not exact.
+    /// The smallest l1 with w = 0 at this λ₂ for one target, as [`AtZero::l1_max`].
     ///
     /// # Panics
     /// When `target` is not less than the number of targets.
     #[must_use]
     pub fn l1_max(&self, target: usize, l2: f64) -> f64 {
+        self.at_zero(target).l1_max(l2)
+    }
+
+    /// One target's problem at zero coefficients, for l1_max at many λ₂.
+    ///
+    /// # Panics
+    /// When `target` is not less than the number of targets.
+    #[must_use]
+    pub fn at_zero(&self, target: usize) -> AtZero<'_> {
         let mut gradient = self.gradient_at_zero(target);
         gradient.truncate(self.penalized());
-        if let Some(prior) = &self.prior {
-            for (g, c) in gradient.iter_mut().zip(prior) {
-                *g -= l2 * c;
-            }
-        }
-        let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
-        let per_strength = |size: f64, strength: f64| {
-            if strength > 0.0 { size / strength } else { 0.0 }
-        };
-        match &self.penalty {
-            Penalty::ElasticNet => largest(&mut gradient.iter().map(|g| g.abs())),
-            Penalty::NonNegative => largest(&mut gradient.iter().map(|g| -g)),
-            Penalty::Weighted { strengths } => largest(
-                &mut gradient
-                    .iter()
-                    .zip(strengths)
-                    .map(|(g, &s)| per_strength(g.abs(), s)),
-            ),
-            Penalty::Group { groups, strengths } => largest(&mut (0..groups.len()).map(|g| {
-                let square = |&j: &u32| gradient[j as usize].powi(2);
-                let norm = groups.members(g).iter().map(square).sum::<f64>().sqrt();
-                per_strength(norm, strengths.as_ref().map_or(1.0, |s| s[g]))
-            })),
-            Penalty::Box { .. } => 0.0,
+        AtZero {
+            problem: self,
+            gradient,
         }
     }
 
@@ -98,9 +91,54 @@ impl Problem {
     }
 }
 
+impl AtZero<'_> {
+    /// The smallest l1 with w = 0 at this λ₂; 0 for the box, which has no l1.
+    ///
+    /// With unpenalised coordinates (zero strengths) they are taken as zero, so that the value is
+    /// then a scale for grids and not exact.
+    #[must_use]
+    pub fn l1_max(&self, l2: f64) -> f64 {
+        let mut gradient = self.gradient.clone();
+        if let Some(prior) = &self.problem.prior {
+            for (g, c) in gradient.iter_mut().zip(prior) {
+                *g -= l2 * c;
+            }
+        }
+        let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
+        let per_strength = |size: f64, strength: f64| {
+            if strength > 0.0 { size / strength } else { 0.0 }
+        };
+        match &self.problem.penalty {
+            Penalty::ElasticNet => largest(&mut gradient.iter().map(|g| g.abs())),
+            Penalty::NonNegative => largest(&mut gradient.iter().map(|g| -g)),
+            Penalty::Weighted { strengths } => largest(
+                &mut gradient
+                    .iter()
+                    .zip(strengths)
+                    .map(|(g, &s)| per_strength(g.abs(), s)),
+            ),
+            Penalty::Group { groups, strengths } => largest(&mut (0..groups.len()).map(|g| {
+                let square = |&j: &u32| gradient[j as usize].powi(2);
+                let norm = groups.members(g).iter().map(square).sum::<f64>().sqrt();
+                per_strength(norm, strengths.as_ref().map_or(1.0, |s| s[g]))
+            })),
+            Penalty::Box { .. } => 0.0,
+        }
+    }
+}
+
 /// argmin_b Σ s_i ℓ(b, y_i): the weighted mean for the squared loss, otherwise by bisection on the
 /// sum of residuals, which does not decrease in b.
 fn best_intercept(loss: Loss, y: &[f64], weights: &[f64]) -> f64 {
+    let weighted = || y.iter().zip(weights).filter(|(_, s)| **s > 0.0);
+    let (low, high) = weighted().fold(
+        (f64::INFINITY, f64::NEG_INFINITY),
+        |(low, high), (&y, _)| (low.min(y), high.max(y)),
+    );
+    // A target that does not vary leaves no residual, not even a rounded one.
+    if !loss.is_classification() && low >= high {
+        return low;
+    }
     if loss == Loss::Squared {
         let sum: f64 = y.iter().zip(weights).map(|(y, s)| y * s).sum();
         return sum / y.len() as f64;
@@ -115,11 +153,7 @@ fn best_intercept(loss: Loss, y: &[f64], weights: &[f64]) -> f64 {
         // log-odds past 40 are beyond the rounding of the probability.
         Loss::Logistic => (-40.0, 40.0),
         Loss::SquaredHinge => (-1.0, 1.0),
-        _ => y
-            .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &y| {
-                (low.min(y), high.max(y))
-            }),
+        _ => (low, high),
     };
     // Each step halves the interval: 200 leave no digit of any finite start.
     for _ in 0..200 {

@@ -25,8 +25,20 @@ fn use_small_pages() {
 #[cfg(not(target_os = "linux"))]
 fn use_small_pages() {}
 
+/// A file that grows past a limit (`ulimit -f`) is then an error of writing, which is told, where the
+/// signal would end the process.
+#[cfg(target_os = "linux")]
+fn be_told_of_file_limits() {
+    // SAFETY: to ignore a signal runs no code of this program, and no other thread runs yet.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+#[cfg(not(target_os = "linux"))]
+fn be_told_of_file_limits() {}
+
 fn main() -> std::process::ExitCode {
     use_small_pages();
+    be_told_of_file_limits();
     // SAFETY: it stores a number, and no other thread runs yet.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, BETWEEN_BATCHES) };
     let code = proxdiff::cli::run();

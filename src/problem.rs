@@ -18,7 +18,10 @@ use crate::real::sum_of;
 
 mod check;
 
-use check::{check_labels, check_prior, check_rows, check_specification};
+use check::{
+    check_factors, check_labels, check_prior, check_rows, check_sign, check_specification,
+    check_trained,
+};
 
 /// A point of hyperparameters: one problem of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -62,6 +65,9 @@ pub struct Specification {
     pub classes: usize,
     /// The training rows.
     pub train: Rows,
+    /// A factor of every training row's weight, such as its class's; derivatives in the sample
+    /// weights are in [`Rows::weights`] alone. `None`: all 1.
+    pub weight_factors: Option<Vec<f64>>,
     /// The rows of the criterion; `None` takes the training rows.
     pub validation: Option<Rows>,
     /// The loss of the criterion; `None` takes the training loss.
@@ -90,6 +96,7 @@ impl Specification {
                 targets,
                 weights: None,
             },
+            weight_factors: None,
             validation: None,
             criterion: None,
             criterion_sign: 1.0,
@@ -109,6 +116,7 @@ impl Specification {
     pub fn check(&self) -> Result<()> {
         let (train, validation) = (&self.train, self.validation.as_ref());
         let criterion = self.criterion.unwrap_or(self.loss);
+        check_sign(self.criterion_sign)?;
         check_specification(
             self.loss,
             criterion,
@@ -118,6 +126,7 @@ impl Specification {
             validation,
         )?;
         check_rows(train, self.loss, self.classes, "training")?;
+        check_factors(train, self.weight_factors.as_deref())?;
         let coordinates = train.matrix.columns() * self.classes;
         self.penalty.validate(coordinates)?;
         if let Some(prior) = &self.prior {
@@ -179,6 +188,9 @@ pub struct Criterion {
     pub sign: f64,
     /// Its rows; the centre and scale are the training rows'.
     pub sample: Sample,
+    /// True when its rows are the training rows without their perturbation, weighted alike: then it
+    /// depends on the sample weights itself.
+    pub on_training_rows: bool,
 }
 
 /// A checked problem; [`Point`]s choose among its members.
@@ -200,8 +212,13 @@ pub struct Problem {
     pub perturbed_rows: Vec<usize>,
     /// Centre and scale of the features.
     pub features: FeatureScale,
-    /// Σ of the user's sample weights over n: one normalised weight in the user's units.
+    /// Per target its value where the training rows' does not vary and an intercept takes it: then
+    /// it is subtracted from the targets, which leaves exact zeros and no rounding to fit.
+    pub constant_targets: Vec<Option<f64>>,
+    /// Mean of the user's sample weights times their factors: one normalised weight in their units.
     pub weight_unit: f64,
+    /// The factors of the user's sample weights; `None`: all 1.
+    pub weight_factors: Option<Vec<f64>>,
 }
 
 impl Problem {
@@ -216,6 +233,7 @@ impl Problem {
             penalty,
             classes,
             train,
+            weight_factors,
             validation,
             criterion,
             criterion_sign,
@@ -224,6 +242,7 @@ impl Problem {
             perturbation,
         } = specification;
         let criterion_loss = criterion.unwrap_or(loss);
+        check_sign(criterion_sign)?;
         let scaling = check_specification(
             loss,
             criterion_loss,
@@ -232,26 +251,47 @@ impl Problem {
             &train,
             validation.as_ref(),
         )?;
-        let weight_unit = check_rows(&train, loss, classes, "training")?;
+        check_rows(&train, loss, classes, "training")?;
+        let (weights, weight_unit) = check_factors(&train, weight_factors.as_deref())?;
+        let weights: Vec<f64> = weights.iter().map(|w| w / weight_unit).collect();
+        if scaling.intercept {
+            check_trained(&train.targets, &weights, loss, classes)?;
+        }
         let d = train.matrix.columns();
         penalty.validate(d * classes)?;
         if let Some(prior) = &prior {
             check_prior(prior, d * classes)?;
         }
 
-        let weights = normalized_weights(&train, weight_unit);
         let features = if scaling.intercept || scaling.standardize {
             design::measure(&train.matrix, &weights, scaling)
         } else {
             FeatureScale::identity(d)
         };
+        let mut train = train;
+        let mut validation = validation;
+        let constant_targets: Vec<Option<f64>> = train
+            .targets
+            .iter()
+            .map(|y| constant(y, &weights).filter(|_| shifts(loss, criterion_loss, scaling)))
+            .collect();
+        for rows in std::iter::once(&mut train).chain(&mut validation) {
+            for (target, value) in rows.targets.iter_mut().zip(&constant_targets) {
+                if let Some(value) = value {
+                    target.iter_mut().for_each(|y| *y -= value);
+                }
+            }
+        }
+        let on_training_rows = validation.is_none();
         let criterion_sample = match validation {
             Some(rows) => {
                 let unit = check_rows(&rows, criterion_loss, classes, "validation")?;
-                let design = Design::scaled(&rows.matrix, &features, scaling.intercept);
+                let weights = rows
+                    .weights
+                    .unwrap_or_else(|| vec![1.0; rows.matrix.rows()]);
                 Sample {
-                    design,
-                    weights: normalized_weights(&rows, unit),
+                    design: Design::scaled(&rows.matrix, &features, scaling.intercept),
+                    weights: weights.iter().map(|w| w / unit).collect(),
                     targets: rows.targets,
                 }
             }
@@ -284,11 +324,14 @@ impl Problem {
                 loss: criterion_loss,
                 sign: criterion_sign,
                 sample: criterion_sample,
+                on_training_rows,
             },
             prior,
             perturbed_rows,
             features,
+            constant_targets,
             weight_unit,
+            weight_factors,
         })
     }
 
@@ -343,9 +386,9 @@ impl Problem {
         Ok(())
     }
 
-    /// Scaled coefficients as (coefficients d·c, intercepts c) in the data's units.
+    /// Scaled coefficients for a target as (coefficients d·c, intercepts c) in the data's units.
     #[must_use]
-    pub fn in_data_units(&self, w: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    pub fn in_data_units(&self, w: &[f64], target: usize) -> (Vec<f64>, Vec<f64>) {
         let c = self.classes;
         let FeatureScale { center, scale, .. } = &self.features;
         let mut coefficients = w[..self.penalized()].to_vec();
@@ -359,16 +402,29 @@ impl Problem {
             })
         };
         let intercepts = w[self.penalized()..].iter().enumerate();
-        let intercepts = intercepts.map(|(class, w)| w - shift(class)).collect();
+        let value = self.constant_targets[target].unwrap_or(0.0);
+        let intercepts = intercepts
+            .map(|(class, w)| value + (w - shift(class)))
+            .collect();
         (coefficients, intercepts)
     }
 }
 
-fn normalized_weights(rows: &Rows, unit: f64) -> Vec<f64> {
-    match &rows.weights {
-        None => vec![1.0; rows.matrix.rows()],
-        Some(weights) => weights.iter().map(|w| w / unit).collect(),
-    }
+/// The value of a target that does not vary over rows with a weight.
+fn constant(target: &[f64], weights: &[f64]) -> Option<f64> {
+    let mut values = target
+        .iter()
+        .zip(weights)
+        .filter(|(_, w)| **w > 0.0)
+        .map(|(&y, _)| y);
+    let first = values.next()?;
+    values.all(|y| y == first).then_some(first)
+}
+
+/// Whether an intercept takes what is subtracted from the targets of fit and criterion.
+fn shifts(loss: Loss, criterion: Loss, scaling: Scaling) -> bool {
+    let by_difference = |loss: Loss| matches!(loss, Loss::Squared | Loss::Huber { .. });
+    scaling.intercept && by_difference(loss) && by_difference(criterion)
 }
 
 /// The matrix with the perturbation added; a perturbed sparse row is stored in full.

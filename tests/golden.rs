@@ -49,6 +49,44 @@ fn hypergradient_error(outcome: &Outcome, golden: &common::GoldenPoint) -> f64 {
     error
 }
 
+/// Whether an outcome agrees with its golden point, where `error` and `w` are the errors of its
+/// hypergradient and solution. Each condition says what must hold, so that NaN meets none.
+fn is_good(
+    outcome: &Outcome,
+    golden: &common::GoldenPoint,
+    error: f64,
+    w: f64,
+    tolerance: f64,
+    exact: bool,
+) -> bool {
+    let near = |found: f64, expected: f64, tolerance: f64| {
+        (found - expected).abs() <= tolerance * expected.abs()
+    };
+    let is_exact = w <= 1e-9
+        && outcome.status == Status::Converged
+        && near(outcome.objective, golden.objective, 1e-9)
+        && near(outcome.criterion, golden.criterion, 1e-8);
+    error <= tolerance && (!exact || is_exact)
+}
+
+/// The check itself: an outcome that is golden passes, and no number of it may be NaN.
+#[test]
+fn not_a_number_is_not_golden() {
+    let case = common::case("a_enet_published", 0);
+    let golden = &case.points[0];
+    let outcome = outcomes(&case, Method::Direct, Solver::Auto, Precision::F64).swap_remove(0);
+    let good = |outcome: &Outcome, error, w| is_good(outcome, golden, error, w, 1e-7, true);
+    assert!(good(&outcome, 0.0, 0.0));
+    assert!(!good(&outcome, f64::NAN, 0.0));
+    assert!(!good(&outcome, 0.0, f64::NAN));
+    let mut wrong = outcome.clone();
+    wrong.objective = f64::NAN;
+    assert!(!good(&wrong, 0.0, 0.0));
+    wrong = outcome.clone();
+    wrong.criterion = f64::NAN;
+    assert!(!good(&wrong, 0.0, 0.0));
+}
+
 /// Checks every case by one method; `applies` says at which points, with which tolerance.
 fn check(
     method: Method,
@@ -71,15 +109,7 @@ fn check(
             let error = hypergradient_error(outcome, golden);
             let w = relative_error(&outcome.solution, &golden.w);
             let exact = precision == Precision::F64;
-            let bad = error > tolerance
-                || (exact && (w > 1e-9 || outcome.status != Status::Converged))
-                || (exact
-                    && (outcome.objective - golden.objective).abs()
-                        > 1e-9 * golden.objective.abs())
-                || (exact
-                    && (outcome.criterion - golden.criterion).abs()
-                        > 1e-8 * golden.criterion.abs());
-            if bad {
+            if !is_good(outcome, golden, error, w, tolerance, exact) {
                 failures.push(format!(
                     "{} #{at} l1={} l2={}: hypergradient {error:.1e}, w {w:.1e}, {:?}, steps {}+{}, residual {:.1e}, \
                      linear {:?}, condition {:.1e}",

@@ -57,6 +57,46 @@ fn fast<R: Real>(
     .unwrap()
 }
 
+#[test]
+fn minibatches_that_are_stopped_are_interrupted_and_not_unsupported() {
+    let case = common::case("a_enet_published", 0);
+    let point = case.points[0].point;
+    let at = At {
+        point,
+        w: &solve(&case.problem, point),
+        step: Spectrum::of(&case.problem).step(point.l2),
+    };
+    let control = Control::new();
+    control.cancel();
+    for freeze in [0, 1000] {
+        let request = Request {
+            at: 0,
+            seed: 1,
+            steps: 10,
+            freeze,
+            schedule: SCHEDULES[0],
+        };
+        let sampling = Sampling {
+            batch: 2,
+            independent: false,
+            frozen: freeze > 0,
+            wrt: vec![Wrt::L1],
+        };
+        let stopped = minibatch::<f64, _>(
+            &case.problem,
+            &[at],
+            &[request],
+            &sampling,
+            &control,
+            |_, h| flat(&h),
+        );
+        assert!(
+            matches!(stopped, Err(proxdiff::Error::Interrupted { .. })),
+            "{stopped:?}"
+        );
+    }
+}
+
 const SCHEDULES: [MinibatchSteps; 2] = [
     MinibatchSteps::Constant { eta: 0.3 },
     MinibatchSteps::Decreasing {

@@ -3,7 +3,9 @@
 mod common;
 
 use proxdiff::app::digits::Digits;
-use proxdiff::app::poison::{Choice, Norm, Settings, Subject, adjoint, measure, perturbed};
+use proxdiff::app::poison::{
+    Choice, Measured, Norm, Settings, Subject, adjoint, measure, perturbed,
+};
 use proxdiff::data::{Dense, Matrix, embedded, numbers};
 use proxdiff::hypergrad::minibatch::{At, row_derivatives};
 use proxdiff::hypergrad::{Settings as Solve, evaluate};
@@ -117,6 +119,7 @@ fn slopes_are_finite_differences() {
         let at_start = problem(&start);
         let (w, _) = solve(&at_start, subject.point);
         let found = slopes(&at_start, subject.point, &w);
+        assert!(found.iter().all(|g| g.is_finite()), "{found:?}");
         let largest = found.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
         for at in [0, d / 2, d + 1, 2 * d + d / 3, 3 * d - 1] {
             let step = 1e-4;
@@ -170,11 +173,16 @@ fn an_attack_does_more_than_chance_within_its_budget() {
             );
             let at = &found.budgets[0];
             let clean = found.clean.validation.loss;
-            let chance = at
-                .random
-                .iter()
-                .map(|m| m.validation.loss)
-                .fold(0.0, f64::max);
+            assert!(at.random.iter().all(|m| m.validation.loss.is_finite()));
+            let worst = |all: &[Measured]| {
+                let losses = all.iter().map(|m| m.validation.loss);
+                losses.fold(f64::NEG_INFINITY, f64::max)
+            };
+            // As many of each, and the worst of each.
+            assert_eq!(at.random.len(), at.attacks.len());
+            let chance = at.worst_random.validation.loss;
+            assert_eq!(chance, worst(&at.random));
+            assert_eq!(at.poisoned.validation.loss, worst(&at.attacks));
             let poisoned = at.poisoned.validation.loss;
             assert!(
                 poisoned - clean > 2.0 * (chance - clean) && poisoned > clean,
@@ -191,6 +199,7 @@ fn an_attack_does_more_than_chance_within_its_budget() {
                     .zip(x.row(i))
                     .map(|(a, b)| a - b)
                     .collect();
+                assert!(moved.iter().all(|p| p.is_finite()), "row {i}: {moved:?}");
                 let size = match norm {
                     Norm::LInf => moved.iter().fold(0.0, |m: f64, p| m.max(p.abs())),
                     Norm::L2 => Norm::L2.dual(&moved),
@@ -325,5 +334,9 @@ fn what_cannot_be_measured_is_an_error_with_a_remedy() {
     assert!(measure(&without, &quick(0.1), &Control::new()).is_err());
     let control = Control::new();
     control.cancel();
-    assert!(measure(&subject, &quick(0.1), &control).is_err());
+    let stopped = measure(&subject, &quick(0.1), &control);
+    assert!(
+        matches!(stopped, Err(proxdiff::Error::Interrupted { .. })),
+        "{stopped:?}"
+    );
 }

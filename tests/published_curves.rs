@@ -230,3 +230,25 @@ fn restricted_conjugate_gradient_does_not_stall() {
         }
     }
 }
+
+#[test]
+fn a_curve_that_is_stopped_is_interrupted_and_not_unsupported() {
+    let case = common::case("a_enet_published", 0);
+    let control = Control::new();
+    control.cancel();
+    let settings = Settings {
+        method: Some(Method::AidFp),
+        ..Settings::default()
+    };
+    let stopped = curve(
+        &case.problem,
+        case.points[0].point,
+        &[10],
+        &settings,
+        &control,
+    );
+    assert!(
+        matches!(stopped, Err(proxdiff::Error::Interrupted { .. })),
+        "{stopped:?}"
+    );
+}

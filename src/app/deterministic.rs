@@ -78,7 +78,8 @@ pub fn problem(seed: Option<u64>) -> Result<Problem> {
 /// curves.
 ///
 /// # Errors
-/// [`Error::Value`] for steps that do not ascend, [`Error::Unsupported`] for an interruption.
+/// [`Error::Value`] for steps that do not ascend, [`Error::Interrupted`] when `control` stops,
+/// [`Error::Unsupported`] where there is no exact hypergradient.
 pub fn run(options: &Options, control: &Control) -> Result<Record> {
     let start = Instant::now();
     let problem = problem(options.seed)?;
@@ -117,6 +118,11 @@ fn setting(problem: &Problem, point: Point, steps: &[usize], whole: &Control) ->
         ..Settings::default()
     };
     let outcome = evaluate(problem, &[point], &exact, Precision::F64, None, control)?.remove(0);
+    if control.should_stop() {
+        return Err(Error::Interrupted {
+            what: "an experiment",
+        });
+    }
     let Some(truth) = outcome
         .hypergradient
         .as_ref()
@@ -128,7 +134,7 @@ fn setting(problem: &Problem, point: Point, steps: &[usize], whole: &Control) ->
                 "an experiment at l1 = {}, l2 = {}: no exact hypergradient",
                 point.l1, point.l2
             ),
-            "choose l2 > 0, and do not interrupt",
+            "choose l2 > 0",
         ));
     };
     let last = steps.last().copied().unwrap_or(0);

@@ -169,12 +169,11 @@ pub fn robustness(measurement: &Measurement) -> Plot {
             ..Series::default()
         }
     };
-    let spread = |measured: &[Measured]| {
+    let spread = |worst: &Measured, measured: &[Measured]| {
         let values: Vec<f64> = measured.iter().map(shown).collect();
-        let mean = values.iter().sum::<f64>() / values.len() as f64;
         let low = values.iter().copied().fold(f64::INFINITY, f64::min);
         let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        (mean, low, high)
+        (shown(worst), low, high)
     };
     let rows = if measurement.clean.test.is_some() {
         "test rows"
@@ -195,11 +194,10 @@ pub fn robustness(measurement: &Measurement) -> Plot {
         x: Axis::linear("budget per row"),
         y: Axis::linear(what),
         series: vec![
-            curve("moved at random", &|at| spread(&at.random)),
-            curve("poisoned", &|at| {
-                let (_, low, high) = spread(&at.attacks);
-                (shown(&at.poisoned), low, high)
+            curve("moved at random", &|at| {
+                spread(&at.worst_random, &at.random)
             }),
+            curve("poisoned", &|at| spread(&at.poisoned, &at.attacks)),
         ],
         marks: Vec::new(),
     }
@@ -263,15 +261,17 @@ pub fn picture_grid(x: &Dense, measurement: &Measurement, width: usize) -> Resul
 pub fn robustness_page(measurement: &Measurement, source: &str, grid: Option<Vec<u8>>) -> Page {
     let mut sections = vec![
         Section::Text(format!(
-            "{source}. {} training rows were moved within a budget: at random, and along the \
-             hypergradient of the validation loss. The model was trained anew on each result. This \
+            "{source}. {} training rows were moved within a budget: at random by the whole of it, \
+             and along the hypergradient of the validation loss. The model was trained anew on each result. This \
              measures the robustness of a model of one's own.",
             measurement.rows.len()
         )),
         Section::Figure {
             svg: robustness(measurement).svg(Theme::Auto),
-            caption: "Lines: the mean over random moves; the worst attack on validation rows."
-                .into(),
+            caption:
+                "Lines: the worst random move and the worst attack on validation rows, of as many \
+                      of each."
+                    .into(),
         },
     ];
     let number = |value: f64| format!("{value:.4}");

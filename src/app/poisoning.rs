@@ -155,7 +155,7 @@ pub fn published_step(problem: &Problem, l2: f64) -> Step {
 /// checkpoints × methods.
 ///
 /// # Errors
-/// Those of [`problem`]; [`Error::Unsupported`] for an interruption.
+/// Those of [`problem`]; [`Error::Interrupted`] when `control` stops.
 pub fn run(
     digits: &Digits,
     options: &Options,
@@ -208,13 +208,18 @@ fn exact(
         max_steps: 100_000,
     };
     let solution = path::solve::<f64>(problem, &[point], None, &settings, control)?.remove(0);
+    if control.should_stop() {
+        return Err(Error::Interrupted {
+            what: "an experiment",
+        });
+    }
     if solution.status != Status::Converged {
         return Err(Error::unsupported(
             format!(
                 "an experiment whose solution ended {}",
                 solution.status.name()
             ),
-            "choose larger strengths, and do not interrupt",
+            "choose larger strengths",
         ));
     }
     let at = At {

@@ -110,7 +110,8 @@ pub(super) fn is_frozen(method: CurveMethod) -> bool {
 /// runs × checkpoints × methods.
 ///
 /// # Errors
-/// [`Error::Value`] for sizes that are too small, [`Error::Unsupported`] for an interruption.
+/// [`Error::Value`] for sizes that are too small, [`Error::Interrupted`] when `control` stops,
+/// [`Error::Unsupported`] where there is no exact hypergradient.
 pub fn run(options: &Options, precision: Precision, control: &Control) -> Result<Record> {
     let start = Instant::now();
     let problem = Synthetic {
@@ -162,6 +163,11 @@ fn setting<R: crate::real::Real>(
         ..Settings::default()
     };
     let outcome = evaluate(problem, &[point], &exact, Precision::F64, None, &part)?.remove(0);
+    if control.should_stop() {
+        return Err(Error::Interrupted {
+            what: "an experiment",
+        });
+    }
     let Some(truth) = outcome
         .hypergradient
         .as_ref()
@@ -170,7 +176,7 @@ fn setting<R: crate::real::Real>(
     else {
         return Err(Error::unsupported(
             "an experiment without an exact hypergradient",
-            "choose l2 > 0, and do not interrupt",
+            "choose l2 > 0",
         ));
     };
     let at = At {

@@ -15,6 +15,8 @@ pub enum Failure {
     Library(Error),
     /// Standard output cannot be written: exit status 1, but silence when the reader went away.
     Output(std::io::Error),
+    /// A place that cannot be written, with the flag that names it: exit status 1.
+    Unwritable(String),
     /// The outcome is not what --strict asks for, or the user interrupted: exit status 1.
     Outcome(String),
     /// Another failure, of what a configuration file says: its place there and the failure.
@@ -27,13 +29,12 @@ impl Failure {
         Self::Usage(message.into())
     }
 
-    /// A file that cannot be written.
-    pub fn unwritable(path: &Path, source: std::io::Error) -> Self {
-        Self::Library(Error::Io {
-            path: path.to_path_buf(),
-            source,
-            remedy: "choose a place that can be written with --out",
-        })
+    /// A file or folder that cannot be written, and the flag that names it.
+    pub fn unwritable(flag: &str, path: &Path, source: &std::io::Error) -> Self {
+        Self::Unwritable(format!(
+            "{}: it cannot be written ({source}); choose another place with {flag}",
+            path.display()
+        ))
     }
 
     /// The same failure with its place in a configuration file; an empty one changes nothing.
@@ -56,6 +57,7 @@ impl Failure {
         Some(match self {
             Self::Usage(message) => (message.clone(), 2),
             Self::Library(error) => (error.to_string(), 1),
+            Self::Unwritable(message) => (message.clone(), 1),
             Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return None,
             Self::Output(error) => (format!("standard output: {error}"), 1),
             Self::Outcome(message) => (message.clone(), 1),

@@ -1,7 +1,7 @@
 //! The command line: flags → checked configuration → command → output.
 //!
-//! Exit status 0: done. 1: an error, an interruption, or with `--strict` a point that did not
-//! converge. 2: flags that cannot be understood or do not fit together.
+//! Exit status 0: done. 1: an error, an interruption, a fit that did not converge, or with `--strict` a
+//! point that did not. 2: flags that cannot be understood or do not fit together.
 
 mod arguments;
 mod commands;
@@ -14,6 +14,7 @@ mod place;
 mod progress;
 mod runtime;
 mod usage;
+mod whole;
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -47,8 +48,8 @@ Examples:
   proxdiff fit data.csv --target price --l1 0.1 --out model
   proxdiff predict new.csv --model model
 
-Exit status: 0 done; 1 an error, an interruption, or with --strict a point that did not converge; \
-2 flags that cannot be understood. RUST_LOG=info shows what the program does.";
+Exit status: 0 done; 1 an error, an interruption, a fit that did not converge, or with --strict a point \
+that did not; 2 flags that cannot be understood. RUST_LOG=info shows what the program does.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -89,7 +90,9 @@ pub fn run() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return explain(&error, &words),
     };
-    if let Err(failure) = overwriting::check(&matches) {
+    // Where a sweep is planned, its configuration may have a word in it.
+    let is_planned = matches!(&cli.command, Command::Sweep(sweep) if sweep.is_planned());
+    if !is_planned && let Err(failure) = overwriting::check(&command(), &matches) {
         return failure.report();
     }
     let environment = env_logger::Env::default().default_filter_or("warn");

@@ -2,16 +2,20 @@
 //!
 //! The coefficients are in the data's units. Their array is d, or d × c for the multinomial loss;
 //! with several targets there is a leading axis for them. What a reader needs to use them is in
-//! `model.json`; its `schema` changes when an older program could misread a newer model.
+//! `model.json`; its `schema` changes when an older program could misread a newer model. A digest of
+//! the coefficients there ties the two files together.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
-use npyz::WriterBuilder;
+use npyz::Order;
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3Default;
 
 use super::failure::Failure;
+use super::output::put_npy;
+use super::whole::{Whole, unfinished, wait_for_lock, write_whole};
 use crate::error::{Error, Place, Result};
 
 const HEAD: &str = "model.json";
@@ -40,6 +44,10 @@ pub struct Model {
     pub rows: usize,
     /// The names of the features, in the order of the coefficients.
     pub feature_names: Vec<String>,
+    /// XXH3 of the coefficients as little-endian f64 in C order, in 16 hexadecimal digits; models of
+    /// version 0.1.0 and before may lack it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coefficients_digest: Option<String>,
     /// What was fitted, target by target.
     pub targets: Vec<TargetModel>,
     /// Per target d·c coefficients in C order; kept in `coefficients.npy`.
@@ -84,21 +92,64 @@ impl Model {
         }
     }
 
-    /// Writes the model into `directory`, which is made if need be.
-    pub fn save(&self, directory: &Path) -> std::result::Result<(), Failure> {
-        let unwritable = |path: PathBuf| move |source| Failure::unwritable(&path, source);
-        std::fs::create_dir_all(directory).map_err(unwritable(directory.to_path_buf()))?;
-        let path = directory.join(COEFFICIENTS);
-        self.write_coefficients(&path)
-            .map_err(unwritable(path.clone()))?;
-        let path = directory.join(HEAD);
-        // infallible: a record with string keys
-        let mut text = serde_json::to_string_pretty(self).expect("a record of numbers and strings");
-        text.push('\n');
-        std::fs::write(&path, text).map_err(unwritable(path.clone()))
+    /// The two files of the model in a directory, or of the model whose `model.json` is named.
+    pub fn files(path: &Path) -> [PathBuf; 2] {
+        let directory = directory(path);
+        [directory.join(HEAD), directory.join(COEFFICIENTS)]
     }
 
-    fn write_coefficients(&self, path: &Path) -> std::io::Result<()> {
+    /// Whether a model has a file of this name.
+    pub fn has_file(name: &str) -> bool {
+        name == HEAD || name == COEFFICIENTS
+    }
+
+    /// Writes the model into `directory`, which is made if need be; a model that is there is replaced
+    /// by the whole new one, or stays.
+    ///
+    /// # Errors
+    /// [`Failure::Unwritable`] when the directory or a file cannot be written.
+    pub fn save(&self, directory: &Path) -> std::result::Result<(), Failure> {
+        let unwritable =
+            |path: PathBuf| move |source: io::Error| Failure::unwritable("--out", &path, &source);
+        std::fs::create_dir_all(directory).map_err(unwritable(directory.to_path_buf()))?;
+        let [head, coefficients] = Self::files(directory);
+        let model = Self {
+            coefficients_digest: Some(digest(self.coefficients.iter().flatten())),
+            ..self.clone()
+        };
+        // infallible: a record with string keys
+        let mut text =
+            serde_json::to_string_pretty(&model).expect("a record of numbers and strings");
+        text.push('\n');
+        let begin = || -> io::Result<Whole> {
+            let mut file = Whole::create(&coefficients)?;
+            put_npy(&mut file, &self.shape(), self.coefficients.iter().flatten())?;
+            file.sync()?;
+            Ok(file)
+        };
+        let numbers = begin().map_err(unwritable(coefficients.clone()))?;
+        // Whoever fits into the same directory, or reads there, waits. Where there are no locks, the
+        // digest tells.
+        let lock = File::open(directory);
+        if let Ok(lock) = &lock {
+            wait_for_lock(|| lock.try_lock());
+        }
+        // With its head the new model is there: its coefficients lie ready beside it, where a reader
+        // finds them if this process is ended before they have their name.
+        let old = std::fs::read(&head).ok();
+        write_whole(&head, text.as_bytes()).map_err(unwritable(head.clone()))?;
+        numbers.finish().map_err(|source| {
+            // The old model again; the failure that is told is that of the new one.
+            let _ = match old {
+                Some(old) => write_whole(&head, &old),
+                None => std::fs::remove_file(&head),
+            };
+            Failure::unwritable("--out", &coefficients, &source)
+        })
+    }
+
+    /// The extents of the array of coefficients.
+    fn shape(&self) -> Vec<u64> {
         let (d, c) = (self.feature_names.len() as u64, self.predictors() as u64);
         let mut shape = vec![d];
         if c > 1 {
@@ -107,25 +158,22 @@ impl Model {
         if self.targets.len() > 1 {
             shape.insert(0, self.targets.len() as u64);
         }
-        let mut file = BufWriter::new(File::create(path)?);
-        let mut writer = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(&shape)
-            .writer(&mut file)
-            .begin_nd()?;
-        writer.extend(self.coefficients.iter().flatten())?;
-        writer.finish()?;
-        file.flush()
+        shape
     }
 
     /// Reads a model from its directory, or from the path of its `model.json`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a file cannot be read, [`Error::Data`] when one is no part of a model or
+    /// the two are not of one, [`Error::Value`] when a newer program wrote the model.
     pub fn load(path: &Path) -> Result<Self> {
-        let directory = if path.file_name().is_some_and(|name| name == HEAD) {
-            path.parent().unwrap_or(Path::new("."))
-        } else {
-            path
-        };
-        let head = directory.join(HEAD);
+        let directory = directory(path);
+        let [head, coefficients] = Self::files(directory);
+        // Not while another process gives the two files their names.
+        let lock = File::open(directory);
+        if let Ok(lock) = &lock {
+            wait_for_lock(|| lock.try_lock_shared());
+        }
         let text = std::fs::read_to_string(&head).map_err(|source| Error::Io {
             path: head.clone(),
             source,
@@ -134,9 +182,8 @@ impl Model {
         check_schema(&text, &head)?;
         let mut model: Self =
             serde_json::from_str(&text).map_err(|error| damaged(&head, error.to_string()))?;
-        let coefficients = directory.join(COEFFICIENTS);
         let (targets, d) = (model.targets.len(), model.feature_names.len());
-        let values = read_coefficients(&coefficients)?;
+        let Array { shape, values } = model.array(&coefficients)?;
         if targets == 0 || d == 0 || values.is_empty() || values.len() % (targets * d) != 0 {
             return Err(damaged(
                 &coefficients,
@@ -148,6 +195,15 @@ impl Model {
         }
         let per_target = values.len() / targets;
         model.coefficients = values.chunks(per_target).map(<[f64]>::to_vec).collect();
+        if shape != model.shape() {
+            return Err(damaged(
+                &coefficients,
+                format!(
+                    "its shape is {shape:?}, where that of the model is {:?}",
+                    model.shape()
+                ),
+            ));
+        }
         let predictors = model.predictors();
         for target in &model.targets {
             let intercepts = if model.intercept { predictors } else { 0 };
@@ -179,6 +235,53 @@ impl Model {
         }
         Ok(model)
     }
+
+    /// The coefficients of which the model has the digest: those under their name, or those that
+    /// a process which was ended left beside it.
+    fn array(&self, path: &Path) -> Result<Array> {
+        let named = read_coefficients(path);
+        let Some(wanted) = &self.coefficients_digest else {
+            return named;
+        };
+        let is_own = |array: &Array| digest(&array.values) == *wanted;
+        match named {
+            Ok(array) if is_own(&array) => Ok(array),
+            named => {
+                let left = unfinished(path).into_iter();
+                let mut left = left.filter_map(|path| read_coefficients(&path).ok());
+                if let Some(array) = left.find(is_own) {
+                    return Ok(array);
+                }
+                named.and_then(|_| {
+                    Err(damaged(
+                        path,
+                        format!("it is not the file that {HEAD} was written with"),
+                    ))
+                })
+            }
+        }
+    }
+}
+
+/// The directory of a model, or of the model whose `model.json` is named.
+fn directory(path: &Path) -> &Path {
+    if path.file_name().is_some_and(|name| name == HEAD) {
+        match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    } else {
+        path
+    }
+}
+
+/// The digest of coefficients in C order.
+fn digest<'a>(values: impl IntoIterator<Item = &'a f64>) -> String {
+    let mut hash = Xxh3Default::new();
+    for value in values {
+        hash.update(&value.to_le_bytes());
+    }
+    format!("{:016x}", hash.digest())
 }
 
 fn check_schema(text: &str, path: &Path) -> Result<()> {
@@ -198,7 +301,13 @@ fn check_schema(text: &str, path: &Path) -> Result<()> {
     }
 }
 
-fn read_coefficients(path: &Path) -> Result<Vec<f64>> {
+/// An array of a file: its extents, and its values in C order.
+struct Array {
+    shape: Vec<u64>,
+    values: Vec<f64>,
+}
+
+fn read_coefficients(path: &Path) -> Result<Array> {
     let io = |source| Error::Io {
         path: path.to_path_buf(),
         source,
@@ -209,9 +318,10 @@ fn read_coefficients(path: &Path) -> Result<Vec<f64>> {
     let array = npyz::NpyFile::new(BufReader::new(file))
         .map_err(|error| damaged(path, error.to_string()))?;
     // A damaged header must not make the reader allocate more than the file can hold.
-    if array
-        .len()
-        .checked_mul(8)
+    let mut extents = array.shape().iter();
+    let count = extents.try_fold(1u64, |count, &extent| count.checked_mul(extent));
+    if count
+        .and_then(|count| count.checked_mul(8))
         .is_none_or(|bytes| bytes > available)
     {
         return Err(damaged(
@@ -219,13 +329,36 @@ fn read_coefficients(path: &Path) -> Result<Vec<f64>> {
             "the file is shorter than its header says".into(),
         ));
     }
-    let values: Vec<f64> = array
+    let (shape, order) = (array.shape().to_vec(), array.order());
+    let mut values: Vec<f64> = array
         .into_vec()
         .map_err(|error| damaged(path, error.to_string()))?;
+    if order == Order::Fortran {
+        values = in_c_order(&shape, &values);
+    }
     match values.iter().find(|value| !value.is_finite()) {
-        None => Ok(values),
+        None => Ok(Array { shape, values }),
         Some(value) => Err(damaged(path, format!("it holds {value}"))),
     }
+}
+
+/// Values whose first index runs fastest, as values whose last one does.
+fn in_c_order(shape: &[u64], values: &[f64]) -> Vec<f64> {
+    let mut strides = Vec::with_capacity(shape.len());
+    let mut stride = 1;
+    for &extent in shape {
+        strides.push(stride);
+        stride *= extent as usize;
+    }
+    let place = |mut at: usize| {
+        let mut place = 0;
+        for (&extent, stride) in shape.iter().zip(&strides).rev() {
+            place += at % extent as usize * stride;
+            at /= extent as usize;
+        }
+        place
+    };
+    (0..values.len()).map(|at| values[place(at)]).collect()
 }
 
 fn damaged(path: &Path, what: String) -> Error {
@@ -240,85 +373,4 @@ fn damaged(path: &Path, what: String) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn model(targets: usize, classes: usize) -> Model {
-        let names: Vec<String> = (0..classes).map(|k| format!("c{k}")).collect();
-        let target = |at: usize| TargetModel {
-            name: format!("t{at}"),
-            classes: (classes > 1).then(|| names.clone()),
-            l1: 0.1,
-            l2: 0.01,
-            intercept: vec![0.25; classes],
-            objective: Some(1.0 / 3.0),
-            support: 2,
-            residual: Some(1e-15),
-            duality_gap: None,
-            status: "converged".into(),
-        };
-        let entry = |at: usize| 0.1 * (at as f64 + 1.0) / 3.0;
-        Model {
-            schema: Model::SCHEMA,
-            version: "test".into(),
-            source: "memory".into(),
-            loss: "squared".into(),
-            huber_delta: None,
-            penalty: "elastic-net".into(),
-            intercept: true,
-            standardize: true,
-            rows: 5,
-            feature_names: vec!["a".into(), "b".into(), "c".into()],
-            targets: (0..targets).map(target).collect(),
-            coefficients: vec![(0..3 * classes).map(entry).collect(); targets],
-        }
-    }
-
-    #[test]
-    fn what_is_saved_is_loaded_to_the_bit() {
-        for (targets, classes) in [(1, 1), (2, 1), (1, 3), (2, 2)] {
-            let directory = tempfile::tempdir().unwrap();
-            let model = model(targets, classes);
-            model.save(directory.path()).unwrap();
-            assert_eq!(Model::load(directory.path()).unwrap(), model);
-            assert_eq!(Model::load(&directory.path().join(HEAD)).unwrap(), model);
-        }
-    }
-
-    #[test]
-    fn damaged_and_newer_models_are_refused_by_name() {
-        let directory = tempfile::tempdir().unwrap();
-        let head = directory.path().join(HEAD);
-        let refused = |part: &str| {
-            let message = Model::load(directory.path()).unwrap_err().to_string();
-            assert!(message.contains(part), "{message}");
-        };
-        refused("name the directory of a model");
-
-        model(1, 1).save(directory.path()).unwrap();
-        let text = std::fs::read_to_string(&head).unwrap();
-        std::fs::write(&head, text.replace("\"schema\": 1", "\"schema\": 2")).unwrap();
-        refused("model schema 2");
-        std::fs::write(&head, "{}").unwrap();
-        refused("no schema number");
-        std::fs::write(&head, "{").unwrap();
-        refused("not a model of proxdiff");
-        std::fs::write(&head, text.replace("0.25", "0.25, 0.5")).unwrap();
-        refused("2 intercepts");
-        let three = text.replace("\"classes\": null", r#""classes": ["a", "b", "c"]"#);
-        std::fs::write(&head, three).unwrap();
-        refused("the classes of target 't0'");
-        std::fs::write(&head, text.replace("\"a\",", "")).unwrap();
-        refused("3 values for 1 target(s) of 2 features");
-        std::fs::write(&head, &text).unwrap();
-
-        let coefficients = directory.path().join(COEFFICIENTS);
-        let bytes = std::fs::read(&coefficients).unwrap();
-        std::fs::write(&coefficients, &bytes[..bytes.len() - 1]).unwrap();
-        refused("coefficients.npy");
-        std::fs::write(&coefficients, b"junk").unwrap();
-        refused("coefficients.npy");
-        std::fs::remove_file(&coefficients).unwrap();
-        refused("restore the file");
-    }
-}
+mod tests;

@@ -28,8 +28,8 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Checks device and threads; Ctrl-C cancels what this runtime computes. The time budget
-    /// starts now.
+    /// Checks device and threads; Ctrl-C cancels what this runtime computes, and before it computes
+    /// ends the process. The time budget starts now.
     pub fn new(arguments: &RuntimeArguments, time_budget: Option<f64>) -> Result<Self, Failure> {
         let place = Place::new(arguments)?;
         let pool = rayon::ThreadPoolBuilder::new()
@@ -93,6 +93,7 @@ impl Runtime {
         points: &[Point],
         settings: &Settings,
     ) -> Result<Vec<Outcome>, Failure> {
+        Interruption::of_a_computation().answer();
         let _progress = Progress::start(&self.control, points.len());
         let settings = Settings {
             threads: self.threads(),
@@ -119,6 +120,7 @@ impl Runtime {
         total: usize,
         work: impl FnOnce(&Control) -> crate::Result<T> + Send,
     ) -> Result<T, Failure> {
+        Interruption::of_a_computation().answer();
         let _progress = Progress::start(&self.control, total);
         Ok(self.pool.install(|| work(&self.control))?)
     }
@@ -159,6 +161,14 @@ static INTERRUPTION: Mutex<Interruption> = Mutex::new(Interruption {
 });
 
 impl Interruption {
+    /// Of what comes before a computation, such as reading the data, which may wait for ever.
+    fn of_a_beginning() -> Self {
+        Self {
+            first: None,
+            last: "interrupted before anything was computed; repeat the command".into(),
+        }
+    }
+
     /// Of a computation whose part is printed.
     fn of_a_computation() -> Self {
         Self {
@@ -179,11 +189,11 @@ impl Interruption {
 /// its group.
 const ONE_INTERRUPTION: Duration = Duration::from_millis(150);
 
-/// The first Ctrl-C (or SIGTERM) cancels, so that what is known is printed; the second ends the
-/// process. Each is acknowledged at once: a running batch may take its time.
+/// The first Ctrl-C (or SIGTERM) of a computation cancels, so that what is known is printed; the second
+/// ends the process. Each is acknowledged at once: a running batch may take its time.
 fn cancel_on_interrupt(control: &Control) {
     static CURRENT: OnceLock<Control> = OnceLock::new();
-    Interruption::of_a_computation().answer();
+    Interruption::of_a_beginning().answer();
     // One handler serves the process; a command makes one runtime.
     if CURRENT.set(control.clone()).is_err() {
         return;

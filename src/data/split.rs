@@ -1,5 +1,7 @@
 //! The hold-out split.
 
+use std::collections::BTreeMap;
+
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
@@ -13,6 +15,66 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::Value`] when the fraction is not between 0 and 1, or a part would be empty.
 pub fn hold_out(rows: usize, fraction: f64, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
+    hold_out_of_classes(&vec![0; rows], fraction, seed)
+}
+
+/// The same for rows of classes, one number each: every class gives its share, within one row, and
+/// keeps at least one row for training.
+///
+/// # Errors
+/// Those of [`hold_out`], and [`Error::Value`] for fewer training rows than classes.
+pub fn hold_out_of_classes(
+    classes: &[usize],
+    fraction: f64,
+    seed: u64,
+) -> Result<(Vec<usize>, Vec<usize>)> {
+    let rows = classes.len();
+    let held_out = count(rows, fraction)?;
+    let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (row, &class) in classes.iter().enumerate() {
+        members.entry(class).or_default().push(row);
+    }
+    let mut members: Vec<Vec<usize>> = members.into_values().collect();
+    if rows - held_out < members.len() {
+        return Err(Error::value(
+            "validation fraction",
+            format!(
+                "{fraction} of {rows} rows leaves {} for training, and there are {} classes",
+                rows - held_out,
+                members.len()
+            ),
+            "choose a smaller fraction, or give more rows",
+        ));
+    }
+    let mut generator = ChaCha8Rng::seed_from_u64(seed);
+    let mut shares = Vec::with_capacity(members.len());
+    let (mut seen, mut given) = (0, 0);
+    for class in &mut members {
+        class.shuffle(&mut generator);
+        seen += class.len();
+        // Rounded sums: the shares add up.
+        let so_far = (2 * seen * held_out + rows) / (2 * rows);
+        shares.push((so_far - given).min(class.len() - 1));
+        given = so_far;
+    }
+    for _ in shares.iter().sum::<usize>()..held_out {
+        let left = |at: &usize| members[*at].len() - shares[*at];
+        // The first of the largest; there is a class with a row to spare.
+        let most = (0..shares.len()).rev().max_by_key(left).unwrap_or(0);
+        shares[most] += 1;
+    }
+    let (mut training, mut validation) = (Vec::new(), Vec::new());
+    for (class, share) in members.into_iter().zip(shares) {
+        validation.extend_from_slice(&class[..share]);
+        training.extend_from_slice(&class[share..]);
+    }
+    training.sort_unstable();
+    validation.sort_unstable();
+    Ok((training, validation))
+}
+
+/// How many rows a fraction holds out.
+fn count(rows: usize, fraction: f64) -> Result<usize> {
     if !(fraction > 0.0 && fraction < 1.0) {
         return Err(Error::value(
             "validation fraction",
@@ -31,12 +93,7 @@ pub fn hold_out(rows: usize, fraction: f64, seed: u64) -> Result<(Vec<usize>, Ve
             "choose a fraction that leaves each at least one row, or give more rows",
         ));
     }
-    let mut order: Vec<usize> = (0..rows).collect();
-    order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    let mut training = order.split_off(held_out);
-    training.sort_unstable();
-    order.sort_unstable();
-    Ok((training, order))
+    Ok(held_out)
 }
 
 #[cfg(test)]
@@ -76,6 +133,41 @@ mod tests {
         for count in counts {
             assert!((865..=1135).contains(&count), "{counts:?}");
         }
+    }
+
+    #[test]
+    fn every_class_gives_its_share_and_keeps_a_row() {
+        // 40 of class 0, 9 of class 1, one each of 2 and 3, in no order.
+        let class = |i: usize| match (i * 37) % 51 {
+            0..40 => 0,
+            40..49 => 1,
+            49 => 2,
+            _ => 3,
+        };
+        let classes: Vec<usize> = (0..51).map(class).collect();
+        for seed in 0..200 {
+            for (fraction, total) in [(0.25, 13), (0.5, 26), (0.9, 46)] {
+                let (training, validation) = hold_out_of_classes(&classes, fraction, seed).unwrap();
+                assert_eq!((training.len(), validation.len()), (51 - total, total));
+                assert!(training.is_sorted() && validation.is_sorted());
+                let of = |part: &[usize], class: usize| {
+                    part.iter().filter(|&&i| classes[i] == class).count()
+                };
+                for class in 0..4 {
+                    assert!(of(&training, class) > 0, "class {class} at {fraction}");
+                }
+                let share = |n: usize| (n * total) as f64 / 51.0;
+                assert!((of(&validation, 1) as f64 - share(9)).abs() <= 1.0);
+                // What the smallest classes keep, the largest gives.
+                assert!((of(&validation, 0) as f64 - share(40)).abs() <= 3.0);
+            }
+        }
+        let (first, second) = (0..2)
+            .map(|seed| hold_out_of_classes(&classes, 0.25, seed).unwrap())
+            .fold((None, None), |(_, last), split| (last, Some(split)));
+        assert_ne!(first, second);
+        let message = hold_out_of_classes(&[0, 1, 2, 3], 0.5, 0).unwrap_err();
+        assert!(message.to_string().contains("4 classes"), "{message}");
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::real::sum_of;
 
 use super::diagnose::Evidence;
 use super::evaluate::{Differentiated, WarmStart};
+use super::kinks::{Kinks, Sizes};
 use super::outcome::Outcome;
 use super::prepared::Prepared;
 use super::report::outcome;
@@ -72,6 +73,7 @@ pub(super) fn evaluate(
     };
     let spectrum = prepared.spectrum(problem);
     let criterion = prepared.criterion(problem);
+    let sizes = prepared.sizes(problem);
     path::visit_along(
         problem,
         prepared.path(problem),
@@ -83,6 +85,7 @@ pub(super) fn evaluate(
                 problem,
                 arrival,
                 step: spectrum.step(arrival.point.l2),
+                sizes,
                 settings,
                 control,
             }
@@ -96,6 +99,7 @@ struct At<'a> {
     problem: &'a Problem,
     arrival: &'a Arrival<'a, f64>,
     step: Step,
+    sizes: &'a Sizes,
     settings: &'a Settings,
     control: &'a Control,
 }
@@ -133,9 +137,10 @@ impl At<'_> {
             steps: self.arrival.steps(),
         };
         let measured = (value, forward.residual);
+        let in_strengths = self.settings.differentiates(Wrt::L1);
+        let kinks = Kinks::of(&evidence, self.sizes, f64::EPSILON, in_strengths);
         outcome(
-            &evidence,
-            &self.step,
+            (&evidence, &kinks, &self.step),
             progress,
             &differentiated,
             measured,
@@ -235,7 +240,11 @@ impl At<'_> {
         let scale = sum_of(z.len(), |j| criterion_gradient[j].powi(2)).sqrt();
         differentiated.linear_residual = Some(if rho == 0.0 { 0.0 } else { rho / scale });
         let sums = self.sums(forward, &v);
-        differentiated.hypergradient = Some(sums.finish(self.problem));
+        differentiated.hypergradient = Some(sums.finish(
+            self.problem,
+            self.arrival.point.target,
+            self.arrival.solution(),
+        ));
         differentiated.v = v;
         differentiated
     }

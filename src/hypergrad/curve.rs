@@ -41,7 +41,8 @@ pub struct CurvePoint {
 /// t products. The whole curve costs one Picard run and, for AID, one batch with a problem per step.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for methods that have no such curve; else as [`evaluate`].
+/// [`Error::Unsupported`] for methods that have no such curve, [`Error::Interrupted`] when `control`
+/// stops; else as [`evaluate`].
 pub fn curve(
     problem: &Problem,
     point: Point,
@@ -144,7 +145,7 @@ pub fn curve(
         .map(|((sums, &step), w)| CurvePoint {
             step,
             w: w.to_vec(),
-            hypergradient: sums.finish(problem),
+            hypergradient: sums.finish(problem, point.target, w),
         })
         .collect())
 }
@@ -152,7 +153,7 @@ pub fn curve(
 /// The iterates w_0 … w_last of the Picard iteration from w_0 = 0, in f64; p scaled coordinates each.
 ///
 /// # Errors
-/// [`Error::Value`] and [`Error::Unsupported`] for a point that does not fit, or an interruption.
+/// [`Error::Value`] for a point that does not fit, [`Error::Interrupted`] when `control` stops.
 pub fn iterates(
     problem: &Problem,
     point: Point,
@@ -224,10 +225,7 @@ fn trajectory(
     while first <= last {
         let block = (last + 1 - first).min(SLOTS);
         if control.should_stop() {
-            return Err(Error::unsupported(
-                "a curve that was interrupted",
-                "allow it more time",
-            ));
+            return Err(Error::Interrupted { what: "a curve" });
         }
         stage.executor.run(&step, block)?;
         let w = stage.executor.download(w_ring)?;
@@ -327,8 +325,12 @@ fn sampled_in<R: Twinned>(
     stage.set_solution(w);
     stage.linearize()?;
     let (_, sums) = stage.solve_sampled(settings, Some(seeds), checkpoints, control)?;
-    Ok(sums
-        .into_iter()
-        .map(|sums| sums.into_iter().map(|sums| sums.finish(problem)).collect())
-        .collect())
+    let finish = |sums: Vec<RawSums>| {
+        let of_points = sums.into_iter().zip(points);
+        of_points
+            .zip(w.chunks_exact(problem.coordinates()))
+            .map(|((sums, point), w)| sums.finish(problem, point.target, w))
+            .collect()
+    };
+    Ok(sums.into_iter().map(finish).collect())
 }

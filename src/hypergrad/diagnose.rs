@@ -1,4 +1,4 @@
-//! Honest diagnostics of one point, in f64: objective, duality gap, kink margin, support.
+//! Honest diagnostics of one point, in f64: objective, duality gap, support.
 
 use crate::loss::{Loss, softmax};
 use crate::penalty::Penalty;
@@ -26,8 +26,34 @@ pub struct Evidence<'a> {
     pub loss: f64,
 }
 
+/// A duality gap, which bounds how far the objective is from its minimum.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DualityGap {
+    /// The gap over the objective, floored at 1e-12 of the objective at w = 0 (with an intercept, at
+    /// the mean of the targets).
+    pub relative: f64,
+    /// True when the gap contradicts convergence: it is above 1e-6 of the objective, floored at
+    /// 1e-6 of the objective at w = 0, where a low-noise fit has an objective of rounding.
+    pub is_open: bool,
+}
+
+impl DualityGap {
+    fn new(gap: f64, objective: f64, at_zero: f64) -> Option<Self> {
+        let size = |floor: f64| {
+            let floored = objective.abs().max(floor * at_zero.abs());
+            floored.max(f64::MIN_POSITIVE)
+        };
+        let relative = gap / size(1e-12);
+        // Rounding may bring it below zero; a NaN must not pass as zero.
+        relative.is_finite().then(|| Self {
+            relative: relative.max(0.0),
+            is_open: gap > 1e-6 * size(1e-6),
+        })
+    }
+}
+
 impl Evidence<'_> {
-    fn prior(&self, j: usize) -> f64 {
+    pub(super) fn prior(&self, j: usize) -> f64 {
         self.problem.prior.as_ref().map_or(0.0, |prior| prior[j])
     }
 
@@ -63,46 +89,7 @@ impl Evidence<'_> {
         }
     }
 
-    /// Distance of u to the nearest kink of the prox, and of w to the nearest kink of the loss's
-    /// gradient (Huber, hinge), over γ; infinite where there is none.
-    #[must_use]
-    pub fn kink_margin(&self) -> f64 {
-        let strengths = self.problem.effective_strengths(self.point.l1);
-        let penalized = &self.u[..self.problem.penalized()];
-        // An unpenalised coordinate has no kink.
-        let threshold = |l1: f64| if l1 == 0.0 { f64::NAN } else { self.gamma * l1 };
-        let prox = match &self.problem.penalty {
-            Penalty::Group { groups, .. } => (0..groups.len())
-                .map(|g| (norm(groups.members(g), self.u) - threshold(strengths[g])).abs())
-                .fold(f64::INFINITY, f64::min),
-            Penalty::Box { lower, upper } => smallest_of(penalized.len(), |j| {
-                let u = penalized[j];
-                (u - lower).abs().min((u - upper).abs())
-            }),
-            Penalty::NonNegative => smallest_of(penalized.len(), |j| {
-                (penalized[j] - self.gamma * strengths[j]).abs()
-            }),
-            _ => smallest_of(penalized.len(), |j| {
-                (penalized[j].abs() - threshold(strengths[j])).abs()
-            }),
-        };
-        prox.min(self.loss_kink()) / self.gamma
-    }
-
-    fn loss_kink(&self) -> f64 {
-        if !matches!(self.problem.loss, Loss::Huber { .. } | Loss::SquaredHinge) {
-            return f64::INFINITY;
-        }
-        let sample = &self.problem.train;
-        let squares = sample.design.row_squares();
-        let y = &sample.targets[self.point.target];
-        (0..sample.rows())
-            .filter(|&i| squares[i] > 0.0 && sample.weights[i] > 0.0)
-            .map(|i| self.problem.loss.kink_distance(self.z[i], y[i]) / squares[i].sqrt())
-            .fold(f64::INFINITY, f64::min)
-    }
-
-    /// The relative duality gap, where a dual feasible point is at hand.
+    /// The duality gap, where a dual feasible point is at hand and the gap is finite.
     ///
     /// With θ_i = s_i t_i/n, t a dual residual made feasible, and a = λ₂c − X̂ᵀθ,
     ///
@@ -110,7 +97,7 @@ impl Evidence<'_> {
     /// gap = objective + Σ (s_i/n) ℓ*(t_i) + Σ_j [ sup_w (a_j w − ½λ₂w² − penalty(w)) − ½λ₂c_j² ]
     /// ```
     #[must_use]
-    pub fn duality_gap(&self) -> Option<f64> {
+    pub fn duality_gap(&self) -> Option<DualityGap> {
         let objective = self.objective();
         let (conjugate, correlation) = if self.problem.loss == Loss::Quadratic {
             // f*(∇f(w)) = ½wᵀQw.
@@ -133,13 +120,11 @@ impl Evidence<'_> {
             (self.conjugate(&t)?, correlation)
         };
         let gap = objective + conjugate + self.penalty_conjugate(&correlation)?;
-        let floor = 1e-12 * self.objective_at_zero();
-        let relative = gap / objective.abs().max(floor).max(f64::MIN_POSITIVE);
-        // Rounding may bring it below zero; a NaN must not pass as zero.
-        relative.is_finite().then(|| relative.max(0.0))
+        DualityGap::new(gap, objective, self.objective_at_zero())
     }
 
-    /// The training objective at w = 0.
+    /// The training objective at w = 0; with an intercept, of squared and Huber loss, at the mean
+    /// of the targets. A distant origin of the targets makes no misfit small.
     fn objective_at_zero(&self) -> f64 {
         let sample = &self.problem.train;
         let y = &sample.targets[self.point.target];
@@ -147,7 +132,16 @@ impl Evidence<'_> {
         let loss: f64 = match self.problem.loss {
             Loss::Quadratic => return 1.0,
             Loss::Multinomial => (self.problem.classes as f64).ln(),
-            loss => sum_of(y.len(), |i| sample.weights[i] * loss.value(0.0, y[i])) / n,
+            loss => {
+                let is_regression = matches!(loss, Loss::Squared | Loss::Huber { .. });
+                let intercept = if sample.design.intercept && is_regression {
+                    sum_of(y.len(), |i| sample.weights[i] * y[i]) / n
+                } else {
+                    0.0
+                };
+                let of_row = |i: usize| sample.weights[i] * loss.value(intercept, y[i]);
+                sum_of(y.len(), of_row) / n
+            }
         };
         let prior = sum_of(self.problem.penalized(), |j| self.prior(j).powi(2));
         loss + 0.5 * self.point.l2 * prior
@@ -357,7 +351,7 @@ impl Evidence<'_> {
 }
 
 /// ‖x_g‖.
-fn norm(members: &[u32], x: &[f64]) -> f64 {
+pub(super) fn norm(members: &[u32], x: &[f64]) -> f64 {
     members
         .iter()
         .map(|&j| x[j as usize].powi(2))

@@ -13,6 +13,7 @@ use crate::problem::{Point, Problem};
 use crate::real::{convert, widen};
 
 use super::along;
+use super::kinks::Sizes;
 use super::offload;
 use super::outcome::{Hypergradient, Outcome};
 use super::prepared::Prepared;
@@ -142,6 +143,9 @@ fn check_warm(
     ))
 }
 
+/// Roundings of ∂₁E up to which a stochastic adjoint without a tolerance counts as exact.
+const SAMPLED_ROUNDINGS: f64 = 1e3;
+
 /// Points whose per-problem arrays fit this many bytes run together.
 const MEMORY: usize = 1 << 30;
 
@@ -192,7 +196,7 @@ pub(super) fn evaluate_in<R: Twinned>(
         outcomes.extend(differentiate(
             problem,
             &points[range],
-            spectrum,
+            (spectrum, prepared.sizes(problem)),
             settings,
             (chunk, warm),
             control,
@@ -331,7 +335,7 @@ pub(super) struct Differentiated {
 fn differentiate<R: Twinned>(
     problem: &Problem,
     points: &[Point],
-    spectrum: &Spectrum,
+    (spectrum, sizes): (&Spectrum, &Sizes),
     settings: &Settings,
     (solved, warm): (&[Solved<R>], Option<&[WarmStart]>),
     control: &Control,
@@ -346,7 +350,13 @@ fn differentiate<R: Twinned>(
     let mut differentiated = adjoints(&mut stage, settings, (solved, warm), control)?;
     // In f32 the diagnostics are computed anew, in f64, of what f32 found.
     let diagnosed = if R::NAME == "f64" {
-        diagnose(&mut stage, solved, &differentiated, &criteria, settings)?
+        diagnose(
+            &mut stage,
+            solved,
+            &differentiated,
+            &criteria,
+            (sizes, settings),
+        )?
     } else {
         let mut exact = Stage::<f64>::new(problem, points, spectrum, false, &Device::Cpu)?;
         exact.set_solution(&w);
@@ -370,7 +380,13 @@ fn differentiate<R: Twinned>(
                 d.linear_residual = d.linear_residual.map(|_| residual);
             }
         }
-        diagnose(&mut exact, solved, &differentiated, &criteria, settings)?
+        diagnose(
+            &mut exact,
+            solved,
+            &differentiated,
+            &criteria,
+            (sizes, settings),
+        )?
     };
     Ok(diagnosed)
 }
@@ -406,12 +422,13 @@ fn adjoints<R: Twinned>(
         };
         return Ok(solved
             .iter()
+            .zip(stage.points)
             .zip(singular)
-            .map(|(solved, singular)| {
+            .map(|((solved, point), singular)| {
                 let sums = solved.sums.clone().filter(|_| !singular);
                 Differentiated {
                     singular,
-                    ..without(sums.map(|sums| sums.finish(problem)))
+                    ..without(sums.map(|sums| sums.finish(problem, point.target, &solved.w)))
                 }
             })
             .collect());
@@ -462,12 +479,18 @@ fn adjoints<R: Twinned>(
         }
     };
     let residuals = stage.linear_residuals()?;
+    let progress = if matches!(method, Method::Nsid | Method::Sid) {
+        judge_sampled::<R>(&progress, &residuals, settings)
+    } else {
+        progress
+    };
     let v = widen(&stage.executor.download(stage.v)?);
     Ok(sums
         .into_iter()
         .enumerate()
         .map(|(at, sums)| Differentiated {
-            hypergradient: (!singular[at] && begun(&progress[at])).then(|| sums.finish(problem)),
+            hypergradient: (!singular[at] && begun(&progress[at]))
+                .then(|| sums.finish(problem, stage.points[at].target, &solved[at].w)),
             progress: if singular[at] { nothing } else { progress[at] },
             linear_residual: (!singular[at]).then_some(residuals[at]),
             singular: singular[at],
@@ -478,6 +501,26 @@ fn adjoints<R: Twinned>(
             },
         })
         .collect())
+}
+
+/// A stochastic adjoint has no stop rule but its steps: it has converged where its residual with all
+/// rows is within the tolerance, without one within rounding.
+fn judge_sampled<R: Twinned>(
+    progress: &[Progress],
+    residuals: &[f64],
+    settings: &Settings,
+) -> Vec<Progress> {
+    let rounding = SAMPLED_ROUNDINGS * <R as num_traits::Float>::epsilon().to_f64();
+    let tolerance = settings.tolerance.unwrap_or(rounding);
+    let judge = |(progress, &residual): (&Progress, &f64)| Progress {
+        status: match progress.status {
+            Status::Converged if residual <= tolerance => Status::Converged,
+            Status::Converged => Status::BudgetSpent,
+            other => other,
+        },
+        ..*progress
+    };
+    progress.iter().zip(residuals).map(judge).collect()
 }
 
 /// False for an adjoint that was interrupted before its first step: its zeros are no result.

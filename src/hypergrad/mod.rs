@@ -7,6 +7,7 @@ mod diagnose;
 mod evaluate;
 pub mod host;
 mod implicit;
+mod kinks;
 pub mod minibatch;
 mod offload;
 mod outcome;

@@ -8,7 +8,8 @@ use crate::problem::Point;
 pub struct Outcome {
     /// The hyperparameters.
     pub point: Point,
-    /// What became of solver and linear solver: the worse of the two.
+    /// What became of solver and linear solver: the worse of the two. Without a tolerance, what the
+    /// duality gap contradicts is [`Status::Stalled`], never converged.
     pub status: Status,
     /// Steps of the solver.
     pub steps: usize,
@@ -28,14 +29,18 @@ pub struct Outcome {
     pub duality_gap: Option<f64>,
     /// ‖(I − ∂₁Φᵀ)v − ∂₁E‖/‖∂₁E‖, recomputed; `None` without an adjoint.
     pub linear_residual: Option<f64>,
-    /// Distance of u = T(w) to the nearest kink, over γ; `None` where there is none.
+    /// Distance of u = T(w), or of w, to the nearest kink, over γ; `None` where there is none.
     pub kink_margin: Option<f64>,
-    /// True when the support is certified: kink_margin > residual·q/(1 − q).
+    /// True when the derivative is surely that of the solution's piece: the kinks of the prox are
+    /// farther than residual·q/(1 − q), those of rows and of l1 at zero farther than
+    /// residual/(1 − q), and all farther than rounding.
     pub certified: bool,
-    /// The contraction on the support q_S, on request.
+    /// The contraction on the support q_S, on request: by power iterations, which approach it from
+    /// below.
     pub contraction: Option<f64>,
-    /// Bound on ‖v − v*‖ from `linear_residual` and `contraction`, on request.
-    pub adjoint_error_bound: Option<f64>,
+    /// Estimate of ‖v − v*‖ from `linear_residual` and `contraction`, on request. It is a bound
+    /// as far as `contraction` is not too small.
+    pub adjoint_error_estimate: Option<f64>,
     /// What the user should know; the status stays the solver's.
     pub warnings: Vec<Warning>,
     /// Scaled coefficients, intercepts last: p entries. The warm start of a later call.
@@ -81,4 +86,22 @@ pub enum WarningKind {
     NotCertified,
     /// A column without variance was given the coefficient zero.
     ConstantColumn,
+    /// The solver can go no further, and the duality gap says that it is not at the minimum.
+    OpenGap,
+    /// The training target does not vary, so that nothing is learned.
+    ConstantTarget,
+}
+
+impl WarningKind {
+    /// The name that tables, JSON and stores show.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SingularHessian => "singular-hessian",
+            Self::NotCertified => "not-certified",
+            Self::ConstantColumn => "constant-column",
+            Self::OpenGap => "open-gap",
+            Self::ConstantTarget => "constant-target",
+        }
+    }
 }

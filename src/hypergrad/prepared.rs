@@ -6,7 +6,9 @@ use crate::map::spectrum::Spectrum;
 use crate::path::{self, CriterionColumns};
 use crate::problem::Problem;
 
-/// The spectrum of a problem's Hessian, and its rows as the path solver wants them.
+use super::kinks::Sizes;
+
+/// The spectrum of a problem's Hessian, its rows as the path solver wants them, and their sizes.
 ///
 /// Made once beside a problem and handed to every evaluation of that same problem.
 #[derive(Debug, Default)]
@@ -14,6 +16,7 @@ pub struct Prepared {
     spectrum: OnceLock<Spectrum>,
     path: OnceLock<path::Prepared<f64>>,
     criterion: OnceLock<CriterionColumns>,
+    sizes: OnceLock<Sizes>,
 }
 
 impl Prepared {
@@ -34,5 +37,9 @@ impl Prepared {
     pub(super) fn criterion(&self, problem: &Problem) -> &CriterionColumns {
         self.criterion
             .get_or_init(|| CriterionColumns::new(problem))
+    }
+
+    pub(super) fn sizes(&self, problem: &Problem) -> &Sizes {
+        self.sizes.get_or_init(|| Sizes::of(problem))
     }
 }

@@ -6,13 +6,15 @@ use crate::error::Result;
 use crate::exec::{Executor, Recording, Scope, Twinned};
 use crate::iterate::Progress;
 use crate::kernel::step::DISTANCE;
+use crate::kinds::{Status, Wrt};
 use crate::map::FixedPointMap;
 use crate::map::spectrum::Step;
 use crate::problem::Problem;
 use crate::real::{convert, widen};
 
-use super::diagnose::Evidence;
+use super::diagnose::{DualityGap, Evidence};
 use super::evaluate::{Differentiated, Solved};
+use super::kinks::{Kinks, Sizes};
 use super::outcome::{Outcome, Warning, WarningKind};
 use super::settings::Settings;
 use super::stage::{Stage, norms};
@@ -23,7 +25,7 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
     solved: &[Solved<R>],
     differentiated: &[Differentiated],
     criteria: &[f64],
-    settings: &Settings,
+    (sizes, settings): (&Sizes, &Settings),
 ) -> Result<Vec<Outcome>> {
     let p = stage.map.coordinates;
     let value = stage.executor.allocate(Scope::PerProblem, 1);
@@ -49,6 +51,8 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
         p,
     ));
     let predictors = stage.map.rows.z.rows();
+    // The derivative was formed in the solver's arithmetic.
+    let epsilon = <R as num_traits::Float>::epsilon().to_f64();
     let outcomes = (0..solved.len()).into_par_iter().map(|at| {
         let point = stage.points[at];
         let step = stage.spectrum.step(point.l2);
@@ -62,11 +66,18 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
             gamma: step.gamma,
             loss: losses[at],
         };
+        let kinks = Kinks::of(&evidence, sizes, epsilon, settings.differentiates(Wrt::L1));
         let measured = (criteria[at], residuals[at]);
         let d = &differentiated[at];
-        let mut outcome = outcome(&evidence, &step, solved[at].progress, d, measured, settings);
+        let mut outcome = outcome(
+            (&evidence, &kinks, &step),
+            solved[at].progress,
+            d,
+            measured,
+            settings,
+        );
         outcome.contraction = contractions.as_ref().map(|contractions| contractions[at]);
-        outcome.adjoint_error_bound = outcome
+        outcome.adjoint_error_estimate = outcome
             .contraction
             .zip(d.linear_residual)
             .map(|(q, residual)| residual * criterion_norms[at] * (2.0 - q) / (1.0 - q).max(0.0));
@@ -78,54 +89,90 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
 /// The outcome of a point from the evidence; `measured` are its criterion and its residual
 /// ‖Φ(w) − w‖/γ.
 pub(super) fn outcome(
-    evidence: &Evidence<'_>,
-    step: &Step,
+    (evidence, kinks, step): (&Evidence<'_>, &Kinks, &Step),
     progress: Progress,
     differentiated: &Differentiated,
     (criterion, residual): (f64, f64),
     settings: &Settings,
 ) -> Outcome {
     let d = differentiated;
-    let margin = evidence.kink_margin();
-    let certified = margin.is_infinite()
-        || (step.contraction < 1.0
-            && margin > residual * step.contraction / (1.0 - step.contraction));
+    let objective = evidence.objective();
+    let is_finite = [objective, criterion, residual]
+        .iter()
+        .chain(evidence.w)
+        .all(|number| number.is_finite());
+    let mut status = progress.status.worse(d.progress.status);
+    if !is_finite && status != Status::Diverged {
+        status = Status::NonFinite;
+    }
+    let gap = evidence.duality_gap();
+    let is_open = gap.is_some_and(|gap| gap.is_open);
+    let gap_contradicts = is_open && status == Status::Converged && settings.tolerance.is_none();
+    if gap_contradicts {
+        status = Status::Stalled;
+    }
+    let (margin, certified) = (kinks.margin, is_finite && kinks.certify(step, residual));
+    let findings = Findings {
+        singular: d.singular,
+        certified,
+        margin,
+        contraction: step.contraction,
+        open_gap: gap.filter(|_| gap_contradicts),
+    };
     Outcome {
         point: evidence.point,
-        status: progress.status.worse(d.progress.status),
+        status,
         steps: progress.steps,
         linear_steps: d.progress.steps,
-        objective: evidence.objective(),
+        objective,
         criterion,
         hypergradient: d.hypergradient.clone(),
         support: evidence.support(),
         residual,
-        duality_gap: evidence.duality_gap().filter(|gap| gap.is_finite()),
+        duality_gap: gap.map(|gap| gap.relative),
         linear_residual: d.linear_residual,
         kink_margin: margin.is_finite().then_some(margin),
         certified,
         contraction: None,
-        adjoint_error_bound: None,
-        warnings: warnings(
-            evidence.problem,
-            (d.singular, certified, margin),
-            step.contraction,
-            settings,
-        ),
+        adjoint_error_estimate: None,
+        warnings: warnings(evidence.problem, evidence.point.target, &findings, settings),
         solution: evidence.w.to_vec(),
         adjoint: d.v.clone(),
     }
 }
 
+/// What is found of a point that a user may have to act on.
+struct Findings {
+    /// The Hessian restricted to the support is singular.
+    singular: bool,
+    certified: bool,
+    /// The distance to the nearest kink, infinite where there is none.
+    margin: f64,
+    /// The contraction q of the whole map, 1 where there is none.
+    contraction: f64,
+    /// The gap that contradicts convergence.
+    open_gap: Option<DualityGap>,
+}
+
 /// What the user should know about a point.
 fn warnings(
     problem: &Problem,
-    (singular, certified, margin): (bool, bool, f64),
-    contraction: f64,
+    target: usize,
+    findings: &Findings,
     settings: &Settings,
 ) -> Vec<Warning> {
     let mut warnings = Vec::new();
-    if singular {
+    if let Some(gap) = findings.open_gap {
+        warnings.push(Warning {
+            kind: WarningKind::OpenGap,
+            message: format!(
+                "rounding allows no further step although the duality gap is {:.1e} of the objective; {}",
+                gap.relative,
+                remedy_of_rounding(problem)
+            ),
+        });
+    }
+    if findings.singular {
         warnings.push(Warning {
             kind: WarningKind::SingularHessian,
             message: "the Hessian restricted to the support is singular, so that there is no hypergradient; \
@@ -133,8 +180,8 @@ fn warnings(
                 .into(),
         });
     }
-    if !certified && settings.method.is_some() {
-        let message = if contraction >= 1.0 {
+    if !findings.certified && settings.method.is_some() {
+        let message = if findings.contraction >= 1.0 {
             let remedy = if problem.train.design.intercept && !problem.loss.is_quadratic() {
                 "the intercept has no ridge; --no-intercept with l2 > 0 makes it one"
             } else {
@@ -145,13 +192,22 @@ fn warnings(
             )
         } else {
             format!(
-                "the support is not certified (distance to the nearest kink {margin:.1e}): the hypergradient may \
-                 belong to a neighbouring piece; tighten the tolerance, or move off the kink"
+                "the support is not certified (distance to the nearest kink {:.1e}): the hypergradient may \
+                 belong to a neighbouring piece; tighten the tolerance, or move off the kink",
+                findings.margin
             )
         };
         warnings.push(Warning {
             kind: WarningKind::NotCertified,
             message,
+        });
+    }
+    if problem.constant_targets[target].is_some() {
+        warnings.push(Warning {
+            kind: WarningKind::ConstantTarget,
+            message: "the target does not vary over the training rows, so that nothing is learned from them; \
+                      choose another target, or other rows"
+                .into(),
         });
     }
     if problem.train.design.intercept {
@@ -168,15 +224,35 @@ fn warnings(
     warnings
 }
 
+/// What makes a problem tractable whose terms are so unequal that rounding hides the minimum.
+fn remedy_of_rounding(problem: &Problem) -> &'static str {
+    if !problem.train.design.intercept {
+        "fit an intercept, which centres the columns, or centre and scale them first"
+    } else {
+        "standardise the columns, choose a larger l2, or give a tolerance (--tol)"
+    }
+}
+
 /// The contraction on the support, q_S = ‖D^½(I − γA)D^½‖, by power iterations with ∂₁Φ, which has
-/// the same eigenvalues.
+/// the same eigenvalues. The common shift of multinomial intercepts is no direction of the problem
+/// and is left out.
 fn contractions<S: Twinned>(stage: &mut Stage<'_, S>) -> Result<Vec<f64>> {
     let p = stage.map.coordinates;
     let a = stage.executor.allocate(Scope::PerProblem, p);
     let b = stage.executor.allocate(Scope::PerProblem, p);
-    let start: Vec<f64> = (0..p)
+    let shared = match (stage.problem.classes, stage.problem.penalized()) {
+        (c, penalized) if c > 1 && penalized < p => penalized..p,
+        _ => p..p,
+    };
+    let drop_shift = |x: &mut [f64]| {
+        let intercepts = &mut x[shared.clone()];
+        let mean = intercepts.iter().sum::<f64>() / intercepts.len().max(1) as f64;
+        intercepts.iter_mut().for_each(|b| *b -= mean);
+    };
+    let mut start: Vec<f64> = (0..p)
         .map(|j| 1.0 + (j as f64 * 0.754_877_666).fract())
         .collect();
+    drop_shift(&mut start);
     let all: Vec<f64> = (0..stage.points.len())
         .flat_map(|_| start.iter().copied())
         .collect();
@@ -189,6 +265,7 @@ fn contractions<S: Twinned>(stage: &mut Stage<'_, S>) -> Result<Vec<f64>> {
         let mut image = widen(&stage.executor.download(b)?);
         let mut settled = true;
         for (estimate, image) in estimates.iter_mut().zip(image.chunks_exact_mut(p)) {
+            drop_shift(image);
             let norm = image.iter().map(|x| x * x).sum::<f64>().sqrt();
             settled &= (norm - *estimate).abs() <= 1e-9 * norm;
             *estimate = norm;

@@ -174,27 +174,31 @@ impl Settings {
         Ok(())
     }
 
+    /// Whether a derivative with respect to `wrt` is wanted.
+    pub(super) fn differentiates(&self, wrt: Wrt) -> bool {
+        self.method.is_some() && self.wrt.contains(&wrt)
+    }
+
     /// Checks that the problem has what is to be differentiated.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for bounds without a box, perturbations without perturbed rows, and
     /// sample weights or minibatches of a quadratic form.
     pub fn check_against(&self, problem: &Problem) -> Result<()> {
-        let differentiates = |wrt: Wrt| self.method.is_some() && self.wrt.contains(&wrt);
-        if differentiates(Wrt::BoxBounds) && !matches!(problem.penalty, Penalty::Box { .. }) {
+        if self.differentiates(Wrt::BoxBounds) && !matches!(problem.penalty, Penalty::Box { .. }) {
             return Err(Error::unsupported(
                 "the derivative in box bounds without a box",
                 "use the box penalty",
             ));
         }
-        if differentiates(Wrt::Perturbation) && problem.perturbed_rows.is_empty() {
+        if self.differentiates(Wrt::Perturbation) && problem.perturbed_rows.is_empty() {
             return Err(Error::unsupported(
                 "the derivative in a perturbation that is not there",
                 "name the perturbed rows and their perturbation (zeros are allowed)",
             ));
         }
         if problem.loss == Loss::Quadratic {
-            if differentiates(Wrt::SampleWeights) {
+            if self.differentiates(Wrt::SampleWeights) {
                 return Err(Error::unsupported(
                     "sample weights of a quadratic form",
                     "it has no rows",

@@ -4,9 +4,10 @@ use crate::error::Result;
 use crate::exec::{Buf, Executor, Twinned};
 use crate::kinds::Wrt;
 use crate::map::hyper_sums::HyperSums;
-use crate::problem::Problem;
+use crate::problem::{Criterion, Problem};
 use crate::real::widen;
 
+use super::minibatch::predictors;
 use super::outcome::Hypergradient;
 
 /// ∂₂Φᵀv of one point as the kernels leave it: per strength, in units of the scaled columns and of
@@ -164,12 +165,15 @@ impl RawSums {
             .collect())
     }
 
-    /// The hypergradient in the user's units.
+    /// The hypergradient in the user's units, ∂₂E included: `target` and w, p scaled coefficients,
+    /// say where E is taken.
     ///
-    /// Weights: with s_i = u_i·n/Σu, d/du_i = (n/Σu)(g_i − (1/n)Σ_k g_k s_k), g the derivative in s.
-    /// Perturbation: a column of scale σ passes 1/σ of it, a dropped column nothing.
+    /// Weights: with s_i = f_i u_i/m, m the mean of f_k u_k, f the factors,
+    /// d/du_i = (f_i/m)(g_i − (1/n)Σ_k g_k s_k), g the derivative in s; a criterion on the training
+    /// rows adds ℓ_i/n to it. Perturbation: a column of scale σ passes 1/σ of it, a dropped column
+    /// nothing.
     #[must_use]
-    pub fn finish(self, problem: &Problem) -> Hypergradient {
+    pub fn finish(self, problem: &Problem, target: usize, w: &[f64]) -> Hypergradient {
         let vector = problem.penalty.has_strength_vector();
         let is_box = matches!(problem.penalty, crate::penalty::Penalty::Box { .. });
         let l1 = self.strengths.map(|strengths| {
@@ -184,9 +188,22 @@ impl RawSums {
         });
         let weights = self.weights.map(|mut g| {
             let s = &problem.train.weights;
-            let mean = g.iter().zip(s).map(|(g, s)| g * s).sum::<f64>() / s.len() as f64;
+            let n = s.len() as f64;
+            if problem.criterion.on_training_rows {
+                let Criterion {
+                    loss, sign, sample, ..
+                } = &problem.criterion;
+                let z = predictors(&sample.design, w, problem.classes);
+                let rows = z.chunks_exact(problem.classes).zip(&sample.targets[target]);
+                for (g, (z, &y)) in g.iter_mut().zip(rows) {
+                    *g += sign * loss.row_value(z, y) / n;
+                }
+            }
+            let mean = g.iter().zip(s).map(|(g, s)| g * s).sum::<f64>() / n;
+            let factor = |i: usize| problem.weight_factors.as_ref().map_or(1.0, |f| f[i]);
             g.iter_mut()
-                .for_each(|g| *g = (*g - mean) / problem.weight_unit);
+                .enumerate()
+                .for_each(|(i, g)| *g = factor(i) * (*g - mean) / problem.weight_unit);
             g
         });
         let perturbation = self.perturbation.map(|mut g| {

@@ -84,6 +84,7 @@ pub fn forward<R: Twinned>(
         .flat_map(|point| directions.iter().map(move |&direction| (point, direction)))
         .collect();
     let mut outcomes: Vec<Option<Unrolled>> = vec![None; points.len()];
+    let mut earliest = vec![usize::MAX; points.len()];
     for chunk in lanes.chunks(FORWARD_LANES) {
         let chunk_points: Vec<Point> = chunk.iter().map(|(point, _)| points[*point]).collect();
         let mut stage = Stage::<R>::new(
@@ -95,14 +96,23 @@ pub fn forward<R: Twinned>(
         )?;
         let (progress, derivatives) = forward_chunk(&mut stage, chunk, settings, control)?;
         let w = widen(&stage.executor.download(stage.w)?);
+        let p = stage.map.coordinates;
         for (lane, &(point, direction)) in chunk.iter().enumerate() {
+            let reached = &w[lane * p..(lane + 1) * p];
+            let steps = progress[lane].steps;
             let entry = outcomes[point].get_or_insert_with(|| Unrolled {
-                w: w[lane * stage.map.coordinates..(lane + 1) * stage.map.coordinates].to_vec(),
+                w: reached.to_vec(),
                 progress: progress[lane],
                 sums: Some(RawSums::zeros(problem, &settings.wrt)),
             });
+            // Lanes of another chunk may have gone further. What holds of the earliest iterate, its
+            // residual and its certificate, holds of all.
+            if steps < earliest[point] {
+                earliest[point] = steps;
+                entry.w.copy_from_slice(reached);
+            }
             entry.progress.status = entry.progress.status.worse(progress[lane].status);
-            entry.progress.steps = entry.progress.steps.max(progress[lane].steps);
+            entry.progress.steps = entry.progress.steps.max(steps);
             if let Some(sums) = &mut entry.sums {
                 sums.set(direction, derivatives[lane]);
             }
@@ -139,7 +149,27 @@ fn forward_chunk<R: Twinned>(
     let p = stage.map.coordinates;
     let iteration = TangentPicard::new(&mut stage.executor, &stage.map, &stop, stage.w, w_scale);
     let tangent = iteration.tangent;
-    let progress = drive(&mut stage.executor, &iteration, &stop, control)?;
+    let mut progress = drive(&mut stage.executor, &iteration, &stop, control)?;
+    let left = steps_left(lanes, &progress);
+    if left.iter().any(|&steps| steps > 0) {
+        let rule = StopRule {
+            tolerance: Some(0.0),
+            max_steps: settings.max_steps,
+        };
+        let rest = Stop::new(&mut stage.executor, rule);
+        rest.reset(&mut stage.executor);
+        rest.limit_each(&mut stage.executor, &left);
+        let ones = vec![R::one(); lanes.len()];
+        stage.executor.upload(rest.scale, &ones);
+        let iteration = iteration.under(&rest);
+        let continued = drive(&mut stage.executor, &iteration, &rest, control)?;
+        for (progress, continued) in progress.iter_mut().zip(continued) {
+            progress.steps += continued.steps;
+            if continued.status == Status::NonFinite {
+                progress.status = continued.status;
+            }
+        }
+    }
     stage.linearize()?;
     let gradients = stage.executor.download(stage.criterion_gradient)?;
     let tangents = stage.executor.download(tangent)?;
@@ -149,6 +179,26 @@ fn forward_chunk<R: Twinned>(
         .map(|(e, t)| e.iter().zip(t).map(|(&e, &t)| Real::to_f64(e * t)).sum())
         .collect();
     Ok((progress, derivatives))
+}
+
+/// How many steps every lane is behind the one of its point that took most.
+///
+/// The lanes of a point run the same iteration, each until its own derivative is at rest. They end
+/// at one w, so that what is said of w holds for every derivative.
+fn steps_left(lanes: &[(usize, Direction)], progress: &[Progress]) -> Vec<usize> {
+    let mut most: BTreeMap<usize, usize> = BTreeMap::new();
+    for ((point, _), progress) in lanes.iter().zip(progress) {
+        let most = most.entry(*point).or_default();
+        *most = progress.steps.max(*most);
+    }
+    let behind = |((point, _), progress): (&(usize, Direction), &Progress)| {
+        if progress.status == Status::NonFinite {
+            0
+        } else {
+            most[point] - progress.steps
+        }
+    };
+    lanes.iter().zip(progress).map(behind).collect()
 }
 
 pub(super) fn upload_tangents<R: Twinned>(
@@ -263,6 +313,10 @@ fn reverse_converged<R: Twinned>(
             longer.max_steps = steps;
             let continued = reverse_chunk::<R>(problem, &again, spectrum, &longer, control)?;
             for (&at, outcome) in group.iter().zip(continued) {
+                // A run that was not continued would not be the next time either.
+                if outcome.0.progress.steps <= run[at].0.progress.steps {
+                    unsettled.retain(|&other| other != at);
+                }
                 run[at] = outcome;
             }
         }

@@ -30,10 +30,15 @@ pub struct StopRule {
     pub max_steps: usize,
 }
 
-/// Residuals below this many ε of the scale are at the level of rounding: no progress there
-/// counts as convergence, and no progress above it as stalling.
-const ROUNDING_LEVEL: f64 = 1e4;
-/// Steps without an improvement by [`IMPROVEMENT`] that mean no progress, at the rounding level.
+/// Residuals below this many ε of the scale, in f64 and in f32, are at the level of rounding: no
+/// progress there counts as convergence, and no progress above it as stalling. In f32 ten thousand ε
+/// would be a thousandth of the scale, where a plateau before the support is identified lies, or
+/// the start of a slow rate; where iterations end in f32 is at some four ε.
+const ROUNDING_LEVEL: [f64; 2] = [1e4, 64.0];
+/// Residuals below this many ε of the scale can only rise by multiplied rounding.
+const END: f64 = 10.0;
+/// Steps without an improvement by [`IMPROVEMENT`] that mean no progress, at the rounding level; a
+/// quarter of all steps where that is more.
 const WINDOW: usize = 200;
 /// The same above the rounding level, where plateaus before the support is identified are real.
 const PATIENCE: usize = 20_000;
@@ -82,7 +87,8 @@ impl Stop {
         } else {
             rule.tolerance.unwrap_or(0.25 * epsilon)
         };
-        let rounding = ROUNDING_LEVEL * epsilon;
+        let is_single = R::NAME == "f32";
+        let rounding = ROUNDING_LEVEL[usize::from(is_single)] * epsilon;
         let mut words = || executor.allocate_words(Scope::PerProblem, 1);
         let (active, status, steps, idle, limit) = (words(), words(), words(), words(), words());
         Self {
@@ -93,7 +99,7 @@ impl Stop {
             history: executor.allocate(Scope::PerProblem, 2),
             residual: executor.allocate(Scope::PerProblem, 1),
             scale: executor.allocate(Scope::PerProblem, 1),
-            rule: shared(executor, &[tolerance, rounding, IMPROVEMENT]),
+            rule: shared(executor, &[tolerance, rounding, IMPROVEMENT, END * epsilon]),
             limit,
             max_steps: rule.max_steps,
             exact,

@@ -58,6 +58,12 @@ impl<'a, M> TangentPicard<'a, M> {
             one,
         }
     }
+
+    /// The same iteration, from where it stands, under another stop rule.
+    #[must_use]
+    pub fn under(self, stop: &'a Stop) -> Self {
+        Self { stop, ..self }
+    }
 }
 
 impl<R: Twinned, M: FixedPointMap<R>> Iteration<R> for TangentPicard<'_, M> {

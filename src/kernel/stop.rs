@@ -9,8 +9,11 @@ kernel! {
     /// Updates `active`, `status` and `steps` from this step's residual.
     ///
     /// `rule` holds: tolerance relative to `scale` (below zero never met); the rounding level
-    /// relative to `scale`; the improvement that counts. `limit` is the most steps of each problem,
-    /// `history` holds the first and the best residual.
+    /// relative to `scale`; the improvement that counts; the end relative to `scale`, below which a
+    /// rising residual is rounding multiplied. `limit` is the most steps of each problem,
+    /// `history` holds the first and the best residual. At the rounding level a problem has converged
+    /// when no step of the last `window`, nor of the last quarter of all, was an improvement: a slow
+    /// rate, which improves by more in a quarter of its steps, is not taken for rounding.
     STOP = stop(residual, scale, rule, limit) -> (active, status, steps, idle, history) [window, patience]
 }
 
@@ -42,20 +45,21 @@ pub fn status_of(word: u32) -> Status {
 /// Growth of the residual past its first value that counts as divergence.
 const DIVERGENCE: f64 = 1e8;
 
-/// A residual that has been below this share of the rounding level and then rises by so much: going on
-/// would only make it worse. Conjugate gradient past its end multiplies rounding.
-const AT_ITS_END: f64 = 1e-3;
+/// A residual that has been below its end and then rises by so much: going on would only make it
+/// worse. Conjugate gradient past its end multiplies rounding.
 const RISE: f64 = 1e2;
+/// A residual of so many ends has risen from more than rounding: that is divergence.
+const CEILING: f64 = 1e3;
 
-fn is_past_its_end<R: Real>(residual: R, best: R, rounding: R) -> bool {
-    best <= R::of(AT_ITS_END) * rounding && residual > R::of(RISE) * best && residual <= rounding
+fn is_past_its_end<R: Real>(residual: R, best: R, end: R) -> bool {
+    best <= end && residual > R::of(RISE) * best && residual <= R::of(CEILING) * end
 }
 
 /// Twin of [`STOP`].
 fn stop<R: Real>(arguments: &mut Arguments<'_, R>) {
     let (residual, scale) = (arguments.input(0).row(0), arguments.input(1).row(0));
     let rule = arguments.input(2).real();
-    let (tolerance, rounding, improvement) = (rule[0], rule[1], rule[2]);
+    let (tolerance, rounding, improvement, end) = (rule[0], rule[1], rule[2], rule[3]);
     let limit = arguments.input(3);
     let (window, patience) = (arguments.parameters[0], arguments.parameters[1]);
     for lane in 0..LANES {
@@ -82,13 +86,14 @@ fn stop<R: Real>(arguments: &mut Arguments<'_, R>) {
         arguments.output_words(3)[lane] = idle;
         let status = if !num_traits::Float::is_finite(residual) {
             Status::NonFinite
-        } else if (tolerance >= R::zero() && residual <= tolerance * scale[lane])
-            || is_past_its_end(residual, best, rounding * scale[lane])
+        } else if tolerance >= R::zero()
+            && (residual <= tolerance * scale[lane]
+                || is_past_its_end(residual, best, end * scale[lane]))
         {
             Status::Converged
         } else if residual > R::of(DIVERGENCE) * first && first > R::zero() {
             Status::Diverged
-        } else if idle >= window && best <= rounding * scale[lane] {
+        } else if idle >= window && idle >= steps / 4 && best <= rounding * scale[lane] {
             Status::Converged
         } else if idle >= patience {
             Status::Stalled
@@ -162,12 +167,12 @@ mod tests {
 
     #[test]
     fn past_its_end_is_a_rise_from_rounding_within_rounding() {
-        let rounding = 1e-12;
-        assert!(is_past_its_end(2e-14, 1e-16, rounding));
+        let end = 1e-15;
+        assert!(is_past_its_end(2e-14, 1e-16, end));
         // Still near the best; the best not at its end; beyond rounding, which may be divergence.
-        assert!(!is_past_its_end(9e-15, 1e-16, rounding));
-        assert!(!is_past_its_end(9e-13, 2e-15, rounding));
-        assert!(!is_past_its_end(2e-12, 1e-16, rounding));
-        assert!(!is_past_its_end(f64::NAN, 1e-16, rounding));
+        assert!(!is_past_its_end(9e-15, 1e-16, end));
+        assert!(!is_past_its_end(9e-13, 2e-15, end));
+        assert!(!is_past_its_end(2e-12, 1e-16, end));
+        assert!(!is_past_its_end(f64::NAN, 1e-16, end));
     }
 }

@@ -122,6 +122,15 @@ impl Loss {
         }
     }
 
+    /// ℓ of one row with all its predictors: c of them for multinomial rows, else 1.
+    #[must_use]
+    pub fn row_value(self, z: &[f64], y: f64) -> f64 {
+        match self {
+            Self::Multinomial => softmax::cross_entropy(z, y as usize),
+            loss => loss.value(z[0], y),
+        }
+    }
+
     /// r = ∂ℓ/∂z of one row. For the quadratic form with z = (Qw)_i, y = b_i it is (Qw − b)_i.
     #[inline(always)]
     pub fn residual<R: Real>(self, z: R, y: R) -> R {

@@ -60,21 +60,24 @@ impl<R: Real> Walk<'_, '_, R> {
         } else {
             self.evaluate();
         }
-        let (mut last, mut rounding) = (f64::INFINITY, 0.0);
+        let (mut last, mut roundings) = (f64::INFINITY, Vec::new());
         let mut delta = vec![0.0; self.w.len()];
         for refinement in 0..=REFINEMENTS {
             let mut rho: Vec<R> = Vec::with_capacity(factor.set.len());
-            let mut size = 0.0;
+            let (mut size, mut excess) = (0.0, 0.0f64);
             for &j in &factor.set {
                 let j = j as usize;
                 let value = self.gradient[j]
                     + regularizer.ridge_gradient(j, self.w[j])
                     + regularizer.rules[j].slope(faces[j]);
                 size += value * value;
+                if refinement > 0 {
+                    excess = excess.max(value.abs() / roundings[j]);
+                }
                 rho.push(R::of(value));
             }
             let size: f64 = f64::sqrt(size);
-            if refinement > 0 && (size <= 0.25 * rounding || size > 0.5 * last) {
+            if refinement > 0 && (excess <= 0.25 || size > 0.5 * last) {
                 break;
             }
             last = size;
@@ -99,12 +102,12 @@ impl<R: Real> Walk<'_, '_, R> {
             }
             if refinement == 0 {
                 // Measured here, so that no number depends on where w came from.
-                rounding = <R as num_traits::Float>::epsilon().to_f64() * self.scale(regularizer);
+                roundings = self.roundings(regularizer);
             }
         }
         let same = self.has_faces(regularizer, factor, &faces);
         // Coordinates that are fixed may carry the rounding of their own gradient.
-        if same && self.distance(regularizer) <= 4.0 * rounding {
+        if same && self.largest_excess(regularizer, &roundings) <= 4.0 {
             return true;
         }
         self.w = before;
@@ -146,15 +149,16 @@ impl<R: Real> Walk<'_, '_, R> {
             .collect()
     }
 
-    /// Newton on the face from the rounded w; keeps w when that is no solution at least as good
-    /// as `roundings` of the terms.
-    pub(super) fn finish_smooth(&mut self, regularizer: &Regularizer<'_>, roundings: f64) {
+    /// Newton on the face from the rounded w; keeps w when that is no solution within
+    /// `most_roundings` of its terms, or as good as w.
+    pub(super) fn finish_smooth(&mut self, regularizer: &Regularizer<'_>, most_roundings: f64) {
         let face = regularizer.face(&self.w);
         if face.is_empty() || face.len() > LARGEST_CHOLESKY {
             return;
         }
         let before = self.w.clone();
-        let distance_before = self.distance(regularizer);
+        let roundings_before = self.roundings(regularizer);
+        let excess_before = self.largest_excess(regularizer, &roundings_before);
         let signs: Vec<bool> = face.iter().map(|&j| self.w[j as usize] > 0.0).collect();
         for &j in &face {
             let w = &mut self.w[j as usize];
@@ -194,8 +198,9 @@ impl<R: Real> Walk<'_, '_, R> {
                     .iter()
                     .zip(&signs)
                     .all(|(&j, &sign)| is_group(j) || (self.w[j as usize] > 0.0) == sign);
-            let allowed = (roundings * self.scale(regularizer)).max(2.0 * distance_before);
-            if same && self.distance(regularizer) <= allowed {
+            let reached = self.roundings(regularizer);
+            let excess = self.largest_excess(regularizer, &reached);
+            if same && excess <= most_roundings.max(2.0 * excess_before) {
                 return;
             }
         }

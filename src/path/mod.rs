@@ -281,20 +281,11 @@ fn visit_in_form<R: Real, T: Send>(
                     }
                 }
                 let regularizer = Regularizer::new(problem, blocks, points[at]);
-                let mut before = 0;
-                if warm.is_none() && walk.w.iter().all(|&w| w == 0.0) {
-                    let stronger = |factor: f64| {
-                        let l1 = factor * points[at].l1;
-                        Regularizer::new(problem, blocks, Point { l1, ..points[at] })
-                    };
-                    before = walk.approach(&regularizer, stronger, settings);
-                }
-                let rest = PathSettings {
-                    max_steps: settings.max_steps.saturating_sub(before),
-                    ..*settings
+                let stronger = |factor: f64| {
+                    let l1 = factor * points[at].l1;
+                    Regularizer::new(problem, blocks, Point { l1, ..points[at] })
                 };
-                let mut end = walk.solve(&regularizer, &rest);
-                end.steps += before;
+                let end = walk.reach(&regularizer, stronger, warm.is_none(), settings);
                 let failed = matches!(end.status, Status::NonFinite | Status::Diverged);
                 let mut arrival = Arrival {
                     at,

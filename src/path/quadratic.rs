@@ -37,6 +37,8 @@ pub(super) struct Quadratic<'h, R: Real> {
     pub(super) members: Cow<'h, [u32]>,
     pub(super) starts: Cow<'h, [u32]>,
     pub(super) rules: Cow<'h, [Rule<R>]>,
+    /// Per block 1 over the rounding of its distance to optimality, which minimisation needs.
+    pub(super) inverse_rounding: Vec<R>,
     /// Every position is a block of its own, in their order, and none has a group's rule.
     pub(super) separable: bool,
     /// The block of every position.
@@ -102,7 +104,7 @@ impl<R: Real> Quadratic<'_, R> {
         bounds
     }
 
-    /// One pass over the given blocks; the largest change in units of the gradient.
+    /// One pass over the given blocks; the largest change of a gradient in units of its rounding.
     fn epoch(&mut self, blocks: &[u32], bounds: &[R], old: &mut Vec<R>) -> R {
         vectorized(
             #[inline(always)]
@@ -113,7 +115,8 @@ impl<R: Real> Quadratic<'_, R> {
                     let b = b as usize;
                     let rule = self.rules[b];
                     if let Rule::Group(t) = rule {
-                        let change = self.update_group(b, t, bounds[b], old);
+                        let change =
+                            self.update_group(b, t, bounds[b], old) * self.inverse_rounding[b];
                         largest = num_traits::Float::max(largest, change);
                         continue;
                     }
@@ -130,7 +133,8 @@ impl<R: Real> Quadratic<'_, R> {
                         if delta != R::zero() {
                             self.shift(j, delta);
                             self.w[j] = new;
-                            let change = num_traits::Float::abs(delta) * a;
+                            let change =
+                                num_traits::Float::abs(delta) * a * self.inverse_rounding[b];
                             largest = num_traits::Float::max(largest, change);
                         }
                     }
@@ -209,15 +213,16 @@ impl<R: Real> Quadratic<'_, R> {
         num_traits::Float::sqrt(square)
     }
 
-    /// The largest distance to optimality, over the blocks, of coordinates that are not free
-    /// (`on_face` false) or that are.
+    /// The largest distance to optimality, over the blocks and in units of their roundings, of
+    /// coordinates that are not free (`on_face` false) or that are.
     fn largest_distance(&self, face: &[Face], on_face: bool) -> R {
         let mut largest = R::zero();
         if self.separable {
             for (j, rule) in self.rules.iter().enumerate() {
                 if (face[j] != 0) == on_face {
                     let distance = rule.distance(self.w[j], self.gradient(j));
-                    largest = num_traits::Float::max(largest, num_traits::Float::abs(distance));
+                    let distance = num_traits::Float::abs(distance) * self.inverse_rounding[j];
+                    largest = num_traits::Float::max(largest, distance);
                 }
             }
             return largest;
@@ -246,14 +251,15 @@ impl<R: Real> Quadratic<'_, R> {
                 if norm == R::zero() {
                     distance = num_traits::Float::max(distance - t, R::zero());
                 }
-                largest = num_traits::Float::max(largest, distance);
+                largest = num_traits::Float::max(largest, distance * self.inverse_rounding[b]);
                 continue;
             }
             for &j in members {
                 let j = j as usize;
                 if (face[j] != 0) == on_face {
                     let distance =
-                        num_traits::Float::abs(rule.distance(self.w[j], self.gradient(j)));
+                        num_traits::Float::abs(rule.distance(self.w[j], self.gradient(j)))
+                            * self.inverse_rounding[b];
                     largest = num_traits::Float::max(largest, distance);
                 }
             }
@@ -261,18 +267,19 @@ impl<R: Real> Quadratic<'_, R> {
         largest
     }
 
-    /// Minimises until every coordinate is within `tolerance` of optimality, or `most` epochs.
+    /// Minimises until every coordinate is within its rounding of optimality, or `most` epochs.
     ///
     /// A `hasty` caller solves on the face itself: it is given the factor as soon as the face has
     /// settled.
     pub(super) fn minimize(
         &mut self,
-        tolerance: R,
         most: usize,
         hasty: bool,
         mut stop: impl FnMut() -> bool,
     ) -> Minimum<R> {
         let bounds = self.group_bounds();
+        // In units of rounding.
+        let tolerance = R::one();
         let all: Vec<u32> = (0..self.rules.len() as u32).collect();
         let has_groups = !self.separable && self.rules.iter().any(|r| matches!(r, Rule::Group(_)));
         let (mut face, mut previous) = (Vec::new(), Vec::new());

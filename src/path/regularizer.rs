@@ -275,6 +275,15 @@ impl<'p> Regularizer<'p> {
         self.rules.iter().any(|r| !matches!(r, Rule::Free))
     }
 
+    /// True where some strength can be made larger, so that there is a path of them.
+    pub(super) fn has_threshold(&self) -> bool {
+        let is_threshold = |rule: &Rule<f64>| match *rule {
+            Rule::Threshold(t) | Rule::NonNegative(t) | Rule::Group(t) => t > 0.0,
+            Rule::Free | Rule::Box(..) => false,
+        };
+        self.rules.iter().any(is_threshold)
+    }
+
     /// How many times larger the strengths had to be for no block at zero to become free.
     pub(super) fn largest_ratio(&self, w: &[f64], gradient: &[f64]) -> f64 {
         let mut largest = 1.0f64;
@@ -326,6 +335,11 @@ impl<'p> Regularizer<'p> {
         } else {
             0.0
         }
+    }
+
+    /// The size of the terms of λ₂(w − c).
+    pub(super) fn ridge_size(&self, coordinate: usize, w: f64) -> f64 {
+        self.ridge(coordinate) * (w.abs() + self.center(coordinate).abs())
     }
 
     /// Moves w to the nearest feasible point; true when it was not one.

@@ -32,10 +32,10 @@ impl<R: Real> Walk<'_, '_, R> {
         &mut self,
         regularizer: &Regularizer<'_>,
         budget: usize,
-        rounding: f64,
+        roundings: &[f64],
         hasty: bool,
     ) -> Step<R> {
-        let blocks = self.working_blocks(regularizer, rounding);
+        let blocks = self.working_blocks(regularizer, roundings);
         let set: Vec<u32> = if blocks.len() == self.blocks.len() {
             (0..self.smooth.p as u32).collect()
         } else {
@@ -80,7 +80,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 &set,
                 &curvature,
                 most,
-                (rounding, hasty),
+                (roundings, hasty),
                 &mut new,
                 &mut step,
             );
@@ -104,7 +104,7 @@ impl<R: Real> Walk<'_, '_, R> {
     }
 
     /// Blocks that are free or would become so, the most urgent first where there are too many.
-    fn working_blocks(&self, regularizer: &Regularizer<'_>, rounding: f64) -> Vec<u32> {
+    fn working_blocks(&self, regularizer: &Regularizer<'_>, roundings: &[f64]) -> Vec<u32> {
         let count = self.blocks.len();
         if self.smooth.parts.gram.is_some() {
             return (0..count as u32).collect();
@@ -134,8 +134,9 @@ impl<R: Real> Walk<'_, '_, R> {
                 continue;
             }
             let distance = regularizer.block_distance(b, &self.w, &self.gradient);
-            if distance > (0.25 * rounding).powi(2) {
-                wanting.push((distance, b as u32));
+            let excess = distance.sqrt() / roundings[b];
+            if excess > 0.25 {
+                wanting.push((excess, b as u32));
             }
         }
         let room = (2 * blocks.len()).max(50);
@@ -157,7 +158,7 @@ impl<R: Real> Walk<'_, '_, R> {
         set: &[u32],
         curvature: &Curvature,
         most: usize,
-        (rounding, hasty): (f64, bool),
+        (roundings, hasty): (&[f64], bool),
         new: &mut [f64],
         step: &mut Step<R>,
     ) {
@@ -181,11 +182,18 @@ impl<R: Real> Walk<'_, '_, R> {
             &self.w,
             &self.gradient,
         );
+        // Every block of the model has a member in the set.
+        let block_of = |b: usize| {
+            let coordinate = set[model.members[model.starts[b] as usize] as usize];
+            self.blocks.of[coordinate as usize] as usize
+        };
+        model.inverse_rounding = (0..model.rules.len())
+            .map(|b| R::of(roundings[block_of(b)].recip()))
+            .collect();
         let before = model.w.clone();
         let control = self.control;
         model.spare = std::mem::take(&mut self.spare);
-        let rounding = R::of(rounding);
-        let minimum = model.minimize(rounding, most, hasty, || control.should_stop());
+        let minimum = model.minimize(most, hasty, || control.should_stop());
         self.spare = std::mem::take(&mut model.spare);
         for ((&j, &after), &before) in set.iter().zip(&model.w).zip(&before) {
             // An unchanged coordinate keeps the digits that this precision has not.

@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use crate::control::Control;
 use crate::kinds::Status;
 use crate::loss::Loss;
-use crate::real::{Real, largest_of, sum_of};
+use crate::real::{Real, sum_of};
 
 use super::PathSettings;
 use super::cholesky;
@@ -36,6 +36,10 @@ const STILL_MOVING: f64 = 1e-4;
 /// Steps that move nothing, and a hundred times as many without a smaller distance, after which a
 /// point is given up.
 const STALLED: usize = 8;
+/// Steps without convergence after which a point is approached along a path in small steps.
+const PATIENCE: usize = 2000;
+/// The ratio of the strengths of two points of that path.
+const SMALL_STEP: f64 = 1.25;
 /// Coordinates up to which memory for a factor is asked for at once: a vector that grows along the path
 /// is copied to fresh pages again and again.
 const LARGEST_SPARE: usize = 512;
@@ -167,13 +171,14 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         total.sqrt()
     }
 
-    /// The size of the terms whose rounding the distance carries.
+    /// The rounding of every block's distance: ε times the size of the terms that it is a sum of.
     ///
     /// |x̂_jᵀ(s∘r)|/n is a sum of terms of size at most ‖x̂_j‖_s ‖r‖_s, and r itself one of
-    /// Σ|x̂_ij w_j|; with them go ∇loss(0), the ridge and the penalty's slope. Over the free
-    /// coordinates, and the largest of the others.
-    pub(super) fn scale(&self, regularizer: &Regularizer<'_>) -> f64 {
+    /// Σ|x̂_ij w_j|; with them go ∇loss(0), the ridge and the penalty's slope. Columns of other
+    /// units have other roundings: one size for all would hide the smaller ones.
+    pub(super) fn roundings(&self, regularizer: &Regularizer<'_>) -> Vec<f64> {
         let smooth = self.smooth;
+        let epsilon = <R as num_traits::Float>::epsilon().to_f64();
         let residual_size = if smooth.loss == Loss::Quadratic {
             0.0
         } else {
@@ -188,35 +193,47 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         let (norm, w) = (&smooth.parts.norm, &self.w);
         let predictor_size = sum_of(smooth.p, |j| norm[j] * w[j].abs());
         let rows = residual_size + smooth.loss.curvature_bound() * predictor_size;
-        let slope = |rule: &Rule<f64>| match *rule {
-            Rule::Threshold(t) | Rule::NonNegative(t) | Rule::Group(t) => t,
-            Rule::Free | Rule::Box(..) => 0.0,
+        let term =
+            |j: usize| norm[j] * rows + self.origin[j].abs() + regularizer.ridge_size(j, w[j]);
+        let of_block = |(b, rule): (usize, &Rule<f64>)| {
+            let slope = match *rule {
+                Rule::Threshold(t) | Rule::NonNegative(t) | Rule::Group(t) => t,
+                Rule::Free | Rule::Box(..) => 0.0,
+            };
+            let size = match self.blocks.members(b) {
+                [j] => term(*j as usize),
+                members => {
+                    let square = |&j: &u32| term(j as usize).powi(2);
+                    members.iter().map(square).sum::<f64>().sqrt()
+                }
+            };
+            epsilon * (size + slope)
         };
-        let term = |j: usize, slope: f64| {
-            let ridge = regularizer.ridge_gradient(j, w[j]).abs();
-            norm[j] * rows + self.origin[j].abs() + ridge + slope
-        };
-        // Every coordinate's term, and where it is free.
-        let mut terms = vec![(0.0, false); smooth.p];
-        if self.blocks.separable {
-            for (j, (place, rule)) in terms.iter_mut().zip(&regularizer.rules).enumerate() {
-                *place = (term(j, slope(rule)), rule.face(w[j]) != 0);
-            }
-        } else {
-            for (b, rule) in regularizer.rules.iter().enumerate() {
-                let is_free = regularizer.is_free(b, w);
-                for &j in self.blocks.members(b) {
-                    terms[j as usize] = (term(j as usize, slope(rule)), is_free);
+        regularizer.rules.iter().enumerate().map(of_block).collect()
+    }
+
+    /// The largest distance of a block to optimality, in units of its rounding; NaN where one is.
+    pub(super) fn largest_excess(&self, regularizer: &Regularizer<'_>, roundings: &[f64]) -> f64 {
+        let mut largest = 0.0;
+        let mut visit = |b: usize| {
+            let distance = regularizer
+                .block_distance(b, &self.w, &self.gradient)
+                .sqrt();
+            // What is exact is at its rounding, also where that is zero.
+            if distance != 0.0 {
+                let excess = distance / roundings[b];
+                // A NaN stays.
+                if excess > largest || excess.is_nan() {
+                    largest = excess;
                 }
             }
-        }
-        let chosen = |j: usize, wanted: bool| {
-            let (term, is_free) = terms[j];
-            if is_free == wanted { term } else { 0.0 }
         };
-        let free = sum_of(smooth.p, |j| chosen(j, true).powi(2));
-        let fixed = largest_of(smooth.p, |j| chosen(j, false));
-        (free + fixed * fixed).sqrt()
+        match &self.alive {
+            None => (0..self.blocks.len()).for_each(&mut visit),
+            // Only blocks of one coordinate are ever discarded.
+            Some(alive) => alive.iter().for_each(|&j| visit(j as usize)),
+        }
+        largest
     }
 
     /// Solves one point from where the path stands.
@@ -249,8 +266,8 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
 
     /// The same among the coordinates that are not discarded.
     fn solve_alive(&mut self, regularizer: &Regularizer<'_>, settings: &PathSettings) -> End<R> {
-        let epsilon = <R as num_traits::Float>::epsilon().to_f64();
         let mut steps = 0;
+        // The smallest excess over rounding so far, and where.
         let mut best = (f64::INFINITY, self.w.clone());
         let (mut since_halved, mut since_better, mut unmoved) = (0, 0, 0);
         let mut step: Option<Step<R>> = None;
@@ -266,26 +283,27 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             if !distance.is_finite() {
                 break Status::NonFinite;
             }
-            since_halved = if distance < 0.5 * best.0 {
+            let roundings = self.roundings(regularizer);
+            let excess = self.largest_excess(regularizer, &roundings);
+            since_halved = if excess < 0.5 * best.0 {
                 0
             } else {
                 since_halved + 1
             };
             since_better += 1;
-            if distance < best.0 {
+            if excess < best.0 {
                 since_better = 0;
-                best.0 = distance;
+                best.0 = excess;
                 best.1.copy_from_slice(&self.w);
             }
-            let scale = self.scale(regularizer);
-            let rounding = epsilon * scale;
-            let stopped = match settings.tolerance {
-                Some(t) if distance <= t * self.origin_norm => true,
-                _ => {
-                    distance <= 0.25 * rounding
-                        || (since_halved > 2 && best.0 <= ROUNDINGS * rounding)
-                }
-            };
+            let within_tolerance = settings
+                .tolerance
+                .is_some_and(|t| distance <= t * self.origin_norm);
+            if within_tolerance {
+                best.1.copy_from_slice(&self.w);
+            }
+            let stopped =
+                within_tolerance || excess <= 0.25 || (since_halved > 2 && best.0 <= ROUNDINGS);
             // A quadratic always takes a step, whose factor ends it the same from every start.
             let finishes = settings.tolerance.is_none() && self.smooth.loss.is_quadratic();
             if stopped && (step.is_some() || !finishes) {
@@ -308,7 +326,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                 break Status::Stalled;
             }
             let most = settings.max_steps - steps;
-            let next = self.step(regularizer, most, epsilon * scale, hasty && finishes);
+            let next = self.step(regularizer, most, &roundings, hasty && finishes);
             steps += next.steps.max(1);
             unmoved = if next.moved == 0.0 { unmoved + 1 } else { 0 };
             let mut factor = next.factor;
@@ -337,7 +355,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             self.evaluate();
         }
         if status == Status::Converged && settings.tolerance.is_none() {
-            self.finish_smooth(regularizer, ROUNDINGS * epsilon);
+            self.finish_smooth(regularizer, ROUNDINGS);
         }
         if status == Status::NonFinite {
             // The next point starts afresh; this one is returned as it is.
@@ -350,11 +368,63 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         }
     }
 
+    /// Solves a point for which there may be no near start: `at` gives the same point with all
+    /// strengths larger by a factor.
+    ///
+    /// From w = 0 it is approached by way of larger strengths. Where it then makes no progress, a
+    /// path in small steps is taken from w = 0, each point of which is solved: on columns that are
+    /// nearly dependent a far start leads to faces from which coordinate descent does not find back.
+    pub(super) fn reach(
+        &mut self,
+        regularizer: &Regularizer<'_>,
+        at: impl Fn(f64) -> Regularizer<'s>,
+        is_cold: bool,
+        settings: &PathSettings,
+    ) -> End<R> {
+        let mut spent = 0;
+        if is_cold && self.w.iter().all(|&w| w == 0.0) {
+            spent = self.approach(regularizer, &at, settings);
+        }
+        let within = |spent: usize, most: usize| PathSettings {
+            max_steps: settings.max_steps.saturating_sub(spent).min(most),
+            ..*settings
+        };
+        let has_path = regularizer.has_threshold();
+        let first = if has_path { PATIENCE } else { usize::MAX };
+        let mut end = self.solve(regularizer, &within(spent, first));
+        spent += end.steps;
+        let gave_up = matches!(end.status, Status::BudgetSpent | Status::Stalled);
+        if has_path && gave_up && spent < settings.max_steps && !self.control.should_stop() {
+            let reached = (self.objective(regularizer), self.w.clone());
+            self.restart(&vec![0.0; reached.1.len()]);
+            let ratio = regularizer.largest_ratio(&self.w, &self.gradient);
+            let stages = (ratio.ln() / SMALL_STEP.ln()).ceil().clamp(0.0, 400.0) as i32;
+            for stage in (1..=stages).rev() {
+                let stronger = at(SMALL_STEP.powi(stage));
+                spent += self.solve(&stronger, &within(spent, PATIENCE)).steps;
+            }
+            if self.objective(regularizer) > reached.0 {
+                self.restart(&reached.1);
+            }
+            end = self.solve(regularizer, &within(spent, usize::MAX));
+            spent += end.steps;
+        }
+        End {
+            steps: spent,
+            ..end
+        }
+    }
+
+    /// Loss, ridge and penalty at w.
+    fn objective(&self, regularizer: &Regularizer<'_>) -> f64 {
+        self.smooth.value(&self.w, &self.z, self.target) + regularizer.value(&self.w)
+    }
+
     /// Approaches a point from far away by way of larger strengths; returns the steps.
     ///
     /// Coordinate descent from w = 0 at a small l1 first frees most coordinates; from the solution
     /// of a larger l1 it frees few.
-    pub(super) fn approach(
+    fn approach(
         &mut self,
         regularizer: &Regularizer<'_>,
         at: impl Fn(f64) -> Regularizer<'s>,
@@ -461,6 +531,7 @@ pub(super) fn quadratic_model<'h, R: Real>(
         members,
         starts,
         rules,
+        inverse_rounding: Vec::new(),
         separable: regularizer.blocks.separable,
         rule_of,
         hessian_bound: is_full

@@ -1,10 +1,24 @@
 //! What a specification must satisfy: shapes, finiteness, labels, weights.
 
+use std::collections::BTreeSet;
+
 use super::Rows;
 use crate::data::design::Scaling;
 use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};
 use crate::loss::Loss;
+
+/// The criterion is the loss or minus it: another factor would scale it unseen.
+pub(super) fn check_sign(sign: f64) -> Result<()> {
+    if sign.abs() == 1.0 {
+        return Ok(());
+    }
+    Err(Error::value(
+        "criterion sign",
+        format!("{sign}"),
+        "give 1, or -1 for an adversary",
+    ))
+}
 
 pub(super) fn check_specification(
     loss: Loss,
@@ -88,8 +102,45 @@ pub(super) fn check_specification(
             ));
         }
         check_symmetric(&train.matrix)?;
+    } else {
+        check_sizes(train, loss, scaling)?;
     }
     Ok(scaling)
+}
+
+/// Refuses what has no square: below it a column, or a target, is as good as zero to the arithmetic.
+fn check_sizes(train: &Rows, loss: Loss, scaling: Scaling) -> Result<()> {
+    let vanishes = |size: f64| size > 0.0 && size * size < f64::MIN_POSITIVE;
+    let refuse = |what: String, size: f64, remedy: &str| {
+        Err(Error::value(
+            what,
+            format!("its largest value is {size:e}, whose square is less than any number"),
+            remedy,
+        ))
+    };
+    if !scaling.standardize {
+        let mut sizes = vec![0.0f64; train.matrix.columns()];
+        train
+            .matrix
+            .for_each_entry(|_, j, x| sizes[j] = sizes[j].max(x.abs()));
+        if let Some(j) = sizes.iter().position(|&size| vanishes(size)) {
+            return refuse(
+                format!("feature {}", j + 1),
+                sizes[j],
+                "let features be standardised, or give it in another unit",
+            );
+        }
+    }
+    if !loss.is_classification() {
+        for (number, target) in train.targets.iter().enumerate() {
+            let size = target.iter().fold(0.0f64, |size, y| size.max(y.abs()));
+            if vanishes(size) {
+                let what = format!("target {}", number + 1);
+                return refuse(what, size, "give it in another unit");
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn check_symmetric(q: &Matrix) -> Result<()> {
@@ -159,12 +210,17 @@ pub(super) fn check_rows(rows: &Rows, loss: Loss, classes: usize, name: &str) ->
         }
         check_labels(target, loss, classes, name)?;
     }
-    let Some(weights) = &rows.weights else {
-        return Ok(1.0);
-    };
+    match &rows.weights {
+        None => Ok(1.0),
+        Some(weights) => check_weights(weights, n, &format!("{name} sample weights")),
+    }
+}
+
+/// Checks one weight per row and returns their mean.
+fn check_weights(weights: &[f64], n: usize, name: &str) -> Result<f64> {
     if weights.len() != n {
         return Err(Error::shape(
-            format!("{name} sample weights"),
+            name,
             format!("{n}, one per row"),
             weights.len().to_string(),
             "give one weight per row",
@@ -172,7 +228,7 @@ pub(super) fn check_rows(rows: &Rows, loss: Loss, classes: usize, name: &str) ->
     }
     if let Some(i) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
         return Err(Error::value(
-            format!("{name} sample weights"),
+            name,
             format!("row {} is {}", i + 1, weights[i]),
             "weights must be finite and not negative",
         ));
@@ -182,11 +238,64 @@ pub(super) fn check_rows(rows: &Rows, loss: Loss, classes: usize, name: &str) ->
         Ok(mean)
     } else {
         Err(Error::value(
-            format!("{name} sample weights"),
+            name,
             "their sum is zero or overflows",
             "give some row a moderate weight above zero",
         ))
     }
+}
+
+/// The training rows' weights times their factors, and the mean of the products.
+pub(super) fn check_factors(train: &Rows, factors: Option<&[f64]>) -> Result<(Vec<f64>, f64)> {
+    let n = train.matrix.rows();
+    let mut weights = train.weights.clone().unwrap_or_else(|| vec![1.0; n]);
+    if let Some(factors) = factors {
+        check_weights(factors, n, "factors of the training sample weights")?;
+        weights.iter_mut().zip(factors).for_each(|(w, f)| *w *= f);
+    } else if train.weights.is_none() {
+        return Ok((weights, 1.0));
+    }
+    let mean = check_weights(&weights, n, "training sample weights")?;
+    Ok((weights, mean))
+}
+
+/// Checks that every class trains with some weight: the free intercept of a class without rows falls
+/// without end.
+pub(super) fn check_trained(
+    targets: &[Vec<f64>],
+    weights: &[f64],
+    loss: Loss,
+    classes: usize,
+) -> Result<()> {
+    let expected = if loss.is_binary() {
+        2
+    } else if loss == Loss::Multinomial {
+        classes
+    } else {
+        return Ok(());
+    };
+    for (number, target) in targets.iter().enumerate() {
+        let rows = target.iter().zip(weights).filter(|(_, w)| **w > 0.0);
+        let found: BTreeSet<i64> = rows.map(|(&y, _)| y as i64).collect();
+        if found.len() < expected {
+            let of_target = if targets.len() > 1 {
+                format!(" of target {}", number + 1)
+            } else {
+                String::new()
+            };
+            return Err(Error::value(
+                "training rows",
+                format!(
+                    "those with a weight above zero have {} of {expected} classes{of_target}, and the intercept of a \
+                     class without rows has no best value",
+                    found.len(),
+                ),
+                "give every class a training row with a weight (hold out other rows with --seed or --val-fraction), \
+                 drop the class from all rows, or fit without intercepts (--no-intercept)",
+            ));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn check_labels(target: &[f64], loss: Loss, classes: usize, name: &str) -> Result<()> {

@@ -10,9 +10,12 @@
 //! training loss, criterion, their derivatives and the duality gap are those of the rows, with
 //! nothing formed twice for two folds. Where the columns are far from dependent, R is the Cholesky
 //! factor of the Gram matrix, and Gram matrices of parts are added; elsewhere it is that of an
-//! orthogonal factorisation, whose condition number is that of the data and not its square. In `R = [ρ ρm ρȳ ; 0 R_X R_Y]`, ρ² = Σs, the column of ones comes first, so that
-//! m and ȳ are the weighted means and [R_X R_Y] the factor of the centred columns: the intercept is
-//! ȳ − m·w.
+//! orthogonal factorisation, whose condition number is that of the data and not its square. In
+//! `R = [ρ ρm ρȳ ; 0 R_X R_Y]`, ρ² = Σs, the column of ones comes first, so that m and ȳ are the
+//! weighted means and [R_X R_Y] the factor of the centred columns: the intercept is ȳ − m·w.
+//!
+//! X and Y are taken from an origin near their means, the same for all parts: columns far from zero
+//! would leave few digits to what they vary by. `v + origin·1` of any factor is that of the data.
 
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::triangular_inverse::invert_lower_triangular;
@@ -33,6 +36,7 @@ const POINTS_PER_COLUMN: f64 = 0.1;
 /// A set of rows by its factor.
 struct Part {
     /// Rows of the factor × (1 + d + targets), row-major; upper triangular or fewer rows than that.
+    /// Columns past the first are those of the data less their origin.
     factor: Dense,
     /// AᵀA, lower triangle, where the factor is its Cholesky factor.
     gram: Option<Mat<f64>>,
@@ -52,6 +56,8 @@ pub struct Compression {
     held_out: Vec<[Option<Part>; 2]>,
     /// By repetition: the rows that no fold of it holds out.
     rest: Vec<Option<Part>>,
+    /// What is subtracted from features and targets before factors are formed: d + targets.
+    origin: Vec<f64>,
 }
 
 /// The largest ‖R⁻¹‖_F, the columns of R having norm 1, with which a Gram matrix is as good as the
@@ -98,6 +104,7 @@ impl Compression {
         if !applies {
             return None;
         }
+        let origin = origin(matrix, &s.train.targets);
         let two_weights = study.class_weights.is_some();
         let held_out: Vec<[Option<Part>; 2]> = study
             .folds
@@ -105,8 +112,10 @@ impl Compression {
             .with_max_len(1)
             .map(|fold| {
                 let rows = fold.held_out.as_deref().unwrap_or_default();
-                let own = two_weights.then(|| part(study, matrix, rows, Weights::Criterion));
-                [Some(part(study, matrix, rows, Weights::Training)), own]
+                let own =
+                    two_weights.then(|| part(study, (matrix, &origin), rows, Weights::Criterion));
+                let training = part(study, (matrix, &origin), rows, Weights::Training);
+                [Some(training), own]
             })
             .collect();
         let repeats = study.folds.iter().map(|fold| fold.repeat + 1).max()?;
@@ -119,10 +128,14 @@ impl Compression {
                     }
                 }
                 let rows: Vec<usize> = (0..matrix.rows).filter(|&i| !is_held_out[i]).collect();
-                (!rows.is_empty()).then(|| part(study, matrix, &rows, Weights::Training))
+                (!rows.is_empty()).then(|| part(study, (matrix, &origin), &rows, Weights::Training))
             })
             .collect();
-        Some(Self { held_out, rest })
+        Some(Self {
+            held_out,
+            rest,
+            origin,
+        })
     }
 
     /// The problem on all rows, with its criterion on the same: for l1_max.
@@ -132,7 +145,7 @@ impl Compression {
         let first = folds.filter(|(fold, _)| fold.repeat == 0);
         let parts = first.filter_map(|(_, [training, _])| training.as_ref());
         let all = stack(parts.chain(&self.rest[0]));
-        problem(study, &all, &all).problem
+        problem(study, &self.origin, (&all, &all)).problem
     }
 
     /// The problem of a fold.
@@ -151,12 +164,39 @@ impl Compression {
         let [as_training, own] = &self.held_out[fold];
         // infallible: `of` makes a part for every fold
         let held_out = own.as_ref().or(as_training.as_ref()).expect("a part");
-        problem(study, &training, held_out)
+        problem(study, &self.origin, (&training, held_out))
     }
 }
 
+/// The mean of every feature and target, or its value where it does not vary.
+fn origin(matrix: &Dense, targets: &[Vec<f64>]) -> Vec<f64> {
+    let d = matrix.columns;
+    let mut sums = vec![0.0; d + targets.len()];
+    let mut extremes = no_extremes(sums.len());
+    let mut row = Vec::with_capacity(sums.len());
+    for i in 0..matrix.rows {
+        row.clear();
+        row.extend(matrix.row(i));
+        row.extend(targets.iter().map(|target| target[i]));
+        sums.iter_mut().zip(&row).for_each(|(sum, x)| *sum += x);
+        include(&mut extremes, &row);
+    }
+    let (low, high) = extremes;
+    let means = sums.iter().map(|sum| sum / matrix.rows as f64);
+    means
+        .zip(low.iter().zip(&high))
+        .map(|(mean, (low, high))| mean.clamp(*low, *high))
+        .map(|mean| if mean.is_finite() { mean } else { 0.0 })
+        .collect()
+}
+
 /// The factor of some rows.
-fn part(study: &Study, matrix: &Dense, rows: &[usize], weights: Weights) -> Part {
+fn part(
+    study: &Study,
+    (matrix, origin): (&Dense, &[f64]),
+    rows: &[usize],
+    weights: Weights,
+) -> Part {
     let train = &study.specification.train;
     let weights = match weights {
         Weights::Training => study.training_weights(rows),
@@ -171,8 +211,13 @@ fn part(study: &Study, matrix: &Dense, rows: &[usize], weights: Weights) -> Part
     let entry = |values: &mut Vec<f64>, at: usize| {
         let (row, root) = (rows[at], weight(at).sqrt());
         values.push(root);
-        values.extend(matrix.row(row).iter().map(|x| root * x));
-        values.extend(train.targets.iter().map(|target| root * target[row]));
+        let targets = train.targets.iter().map(|target| target[row]);
+        let columns = matrix.row(row).iter().copied().chain(targets);
+        values.extend(
+            columns
+                .zip(origin)
+                .map(|(value, origin)| root * (value - origin)),
+        );
     };
     // Pieces in parallel, added in their order: the same bits for any number of threads.
     let pieces: Vec<(Mat<f64>, Extremes)> = (0..rows.len())
@@ -373,7 +418,7 @@ fn stack<'a>(parts: impl Iterator<Item = &'a Part>) -> Part {
 ///
 /// The first row of a triangular factor carries the column of ones; a part with fewer rows than
 /// columns carries it in all of them.
-fn problem(study: &Study, training: &Part, held_out: &Part) -> FoldProblem {
+fn problem(study: &Study, origin: &[f64], (training, held_out): (&Part, &Part)) -> FoldProblem {
     let s = &study.specification;
     let d = training.low.len();
     let (intercept, standardize) = (s.scaling.intercept, s.scaling.standardize);
@@ -385,6 +430,10 @@ fn problem(study: &Study, training: &Part, held_out: &Part) -> FoldProblem {
     let constant: Vec<usize> = (0..d)
         .filter(|&j| training.low[j] >= training.high[j])
         .collect();
+    // The centre of every column from its origin; without an intercept it is zero of the data.
+    let from_origin: Vec<f64> = (0..d + s.train.targets.len())
+        .map(|j| if intercept { mean(1 + j) } else { -origin[j] })
+        .collect();
     let mut center = vec![0.0; d];
     let mut scale = vec![1.0; d];
     for j in 0..d {
@@ -393,7 +442,7 @@ fn problem(study: &Study, training: &Part, held_out: &Part) -> FoldProblem {
             center[j] = if is_constant && training.low[j].is_finite() {
                 training.low[j]
             } else {
-                mean(1 + j)
+                origin[j] + from_origin[j]
             };
         }
         if standardize && !is_constant {
@@ -408,10 +457,10 @@ fn problem(study: &Study, training: &Part, held_out: &Part) -> FoldProblem {
     };
     let multipliers = features.multipliers(intercept);
     let means: Vec<f64> = (0..s.train.targets.len())
-        .map(|t| mean(1 + d + t))
+        .map(|t| origin[d + t] + from_origin[d + t])
         .collect();
 
-    let sample = |part: &Part, first: usize, centred: bool| -> Sample {
+    let sample = |part: &Part, first: usize| -> Sample {
         let factor = &part.factor;
         let rows = factor.rows - first;
         let total: f64 = (0..factor.rows)
@@ -423,12 +472,10 @@ fn problem(study: &Study, training: &Part, held_out: &Part) -> FoldProblem {
         let mut targets = vec![Vec::with_capacity(rows); means.len()];
         for i in first..factor.rows {
             let row = factor.row(i);
-            let one = if centred { row[0] } else { 0.0 };
-            for j in 0..d {
-                values.push(unit * (row[1 + j] - one * features.center[j]) * multipliers[j]);
-            }
+            let at = |j: usize| unit * (row[1 + j] - row[0] * from_origin[j]);
+            values.extend((0..d).map(|j| at(j) * multipliers[j]));
             for (t, target) in targets.iter_mut().enumerate() {
-                target.push(unit * (row[1 + d + t] - one * means[t]));
+                target.push(at(d + t));
             }
         }
         Sample {
@@ -442,13 +489,20 @@ fn problem(study: &Study, training: &Part, held_out: &Part) -> FoldProblem {
         }
     };
     // With an intercept the centred columns are below the first row.
-    let train = sample(training, usize::from(intercept), false);
-    let criterion = sample(held_out, 0, intercept);
+    let train = sample(training, usize::from(intercept));
+    let criterion = sample(held_out, 0);
     let constant = if intercept {
         features.constant.len()
     } else {
         0
     };
+    let never_varies = |y: &Vec<f64>| intercept && y.iter().all(|y| *y == 0.0);
+    let constant_targets = train
+        .targets
+        .iter()
+        .zip(&means)
+        .map(|(y, &mean)| never_varies(y).then_some(mean))
+        .collect();
     let problem = Problem {
         loss: s.loss,
         penalty: s.penalty.clone(),
@@ -458,11 +512,14 @@ fn problem(study: &Study, training: &Part, held_out: &Part) -> FoldProblem {
             loss: s.criterion.unwrap_or(s.loss),
             sign: s.criterion_sign,
             sample: criterion,
+            on_training_rows: false,
         },
         prior: s.prior.clone(),
         perturbed_rows: Vec::new(),
         features,
+        constant_targets,
         weight_unit: total / training.rows as f64,
+        weight_factors: None,
     };
     FoldProblem::centred(problem, intercept.then_some(means), constant)
 }

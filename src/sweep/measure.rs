@@ -13,7 +13,7 @@ use crate::data::matrix::{Dense, Matrix};
 use crate::hypergrad::{Outcome, WarningKind};
 use crate::loss::Loss;
 use crate::problem::Rows;
-use crate::store::{Cell, Number, Numbers, SINGULAR, pack_sparse};
+use crate::store::{Cell, Number, Numbers, pack_sparse};
 
 /// Cells whose predictions are formed by one product, at most.
 const TOGETHER: usize = 128;
@@ -213,14 +213,10 @@ fn cell(study: &Study, problem: &FoldProblem, outcome: &Outcome, mut numbers: Nu
     let mut warnings: Vec<&str> = outcome
         .warnings
         .iter()
-        .map(|warning| match warning.kind {
-            WarningKind::SingularHessian => SINGULAR,
-            WarningKind::NotCertified => "not-certified",
-            WarningKind::ConstantColumn => "constant-column",
-        })
+        .map(|warning| warning.kind.name())
         .collect();
     if problem.constant_columns > 0 {
-        warnings.push("constant-column");
+        warnings.push(WarningKind::ConstantColumn.name());
     }
     warnings.dedup();
     let solution = if study.keep_solutions {
@@ -239,5 +235,16 @@ fn cell(study: &Study, problem: &FoldProblem, outcome: &Outcome, mut numbers: Nu
         hypergradient_l1_vector: l1_vector,
         hypergradient_prior: prior,
         solution,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::SINGULAR;
+
+    #[test]
+    fn a_store_knows_a_singular_hessian_by_its_warning() {
+        assert_eq!(WarningKind::SingularHessian.name(), SINGULAR);
     }
 }

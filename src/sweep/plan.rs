@@ -15,16 +15,20 @@ const LONGEST_PATH: usize = 256;
 /// Points of a path where every point has its own λ₂.
 const SAMPLED_PATH: usize = 16;
 
-/// The part of a plan that a study is. `l1_max` has one value per target.
+/// The part of a plan that a study is. `l1_max` is that of a target at a λ₂.
 ///
 /// # Errors
 /// Those of [`Space::points`].
-pub fn plan_study(study: &Study, space: &Space, l1_max: &[f64]) -> Result<StudyRecord> {
+pub fn plan_study(
+    study: &Study,
+    space: &Space,
+    l1_max: &dyn Fn(usize, f64) -> f64,
+) -> Result<StudyRecord> {
     let rows = study.rows();
     let mut points = Vec::new();
     let mut paths = Vec::new();
-    for (target, &l1_max) in l1_max.iter().enumerate() {
-        let of_target = space.points(l1_max)?;
+    for target in 0..study.specification.train.targets.len() {
+        let of_target = space.points(&|l2| l1_max(target, l2))?;
         let first = points.len();
         paths.extend(paths_of(&of_target, space.search, first));
         points.extend(of_target.iter().map(|point| PlanPoint {
@@ -185,7 +189,7 @@ mod tests {
                 3,
             ),
         ] {
-            let points = space.points(1.0).unwrap();
+            let points = space.points(&|_| 1.0).unwrap();
             let paths = paths_of(&points, space.search, 5);
             assert_eq!(paths.len(), count);
             let mut all: Vec<u32> = paths.concat();

@@ -84,6 +84,11 @@ impl Axis {
     /// The values in the order of the text; fractions are of `l1_max`.
     #[must_use]
     pub fn values(&self, l1_max: f64) -> Vec<f64> {
+        self.values_by(&|fraction| fraction * l1_max)
+    }
+
+    /// The same with the value of a fraction of l1_max.
+    fn values_by(&self, of_fraction: &dyn Fn(f64) -> f64) -> Vec<f64> {
         let mut values = Vec::new();
         for entry in &self.entries {
             match *entry {
@@ -98,7 +103,7 @@ impl Axis {
                         1 => 0.0,
                         _ => at as f64 / (count - 1) as f64,
                     };
-                    spacing.value(low, high, share, l1_max)
+                    spacing.value(low, high, share, of_fraction)
                 })),
             }
         }
@@ -116,7 +121,7 @@ impl Axis {
 
     /// The value at a share of the way, for random and Sobol points: through a range, or one of
     /// the listed values; several entries share the way equally.
-    fn at_share(&self, share: f64, l1_max: f64) -> f64 {
+    fn at_share(&self, share: f64, of_fraction: &dyn Fn(f64) -> f64) -> f64 {
         let count = self.entries.len();
         let scaled = share * count as f64;
         let entry = (scaled as usize).min(count - 1);
@@ -124,14 +129,14 @@ impl Axis {
             Entry::Value(value) => value,
             Entry::Range {
                 spacing, low, high, ..
-            } => spacing.value(low, high, scaled - entry as f64, l1_max),
+            } => spacing.value(low, high, scaled - entry as f64, of_fraction),
         }
     }
 }
 
 impl Spacing {
     /// The value at a share of the way from `low` to `high`; both ends are exact.
-    fn value(self, low: f64, high: f64, share: f64, l1_max: f64) -> f64 {
+    fn value(self, low: f64, high: f64, share: f64, of_fraction: &dyn Fn(f64) -> f64) -> f64 {
         let logarithmic = || match share {
             0.0 => low,
             1.0 => high,
@@ -141,7 +146,7 @@ impl Spacing {
             Self::Linear if share == 1.0 => high,
             Self::Linear => low + (high - low) * share,
             Self::Logarithmic => logarithmic(),
-            Self::Fraction => ABOVE * l1_max * logarithmic(),
+            Self::Fraction => of_fraction(ABOVE * logarithmic()),
         }
     }
 }
@@ -249,12 +254,12 @@ pub enum Axes {
     Strengths {
         /// l1.
         l1: Axis,
-        /// λ₂; fractions are of l1_max too.
+        /// λ₂; fractions are of l1_max at λ₂ = 0.
         l2: Axis,
     },
     /// l1 = α ρ, λ₂ = α (1 − ρ).
     Ratio {
-        /// α; fractions are such that l1 = α ρ is that fraction of l1_max.
+        /// α; fractions are such that l1 = α ρ is that fraction of l1_max at λ₂ = α (1 − ρ).
         alpha: Axis,
         /// ρ, greater than 0 and at most 1.
         l1_ratio: Axis,
@@ -290,11 +295,12 @@ pub struct SpacePoint {
 const MOST_POINTS: usize = 10_000_000;
 
 impl Space {
-    /// The points, in the order of the plan.
+    /// The points, in the order of the plan; `l1_max` is that of the data at a λ₂.
     ///
     /// # Errors
-    /// [`Error::Value`] for a ratio that is not in (0, 1], no points, or too many.
-    pub fn points(&self, l1_max: f64) -> Result<Vec<SpacePoint>> {
+    /// [`Error::Value`] for a ratio that is not in (0, 1], no points, or too many, and for a fraction
+    /// of l1_max that no α reaches.
+    pub fn points(&self, l1_max: &dyn Fn(f64) -> f64) -> Result<Vec<SpacePoint>> {
         match self.search {
             Search::Grid => self.grid(l1_max),
             Search::Random { samples } => {
@@ -308,17 +314,17 @@ impl Space {
         }
     }
 
-    fn grid(&self, l1_max: f64) -> Result<Vec<SpacePoint>> {
+    fn grid(&self, l1_max: &dyn Fn(f64) -> f64) -> Result<Vec<SpacePoint>> {
         let (slow, fast) = match &self.axes {
             Axes::Strengths { l1, l2 } => (l1, l2),
             Axes::Ratio { alpha, l1_ratio } => (alpha, l1_ratio),
         };
         check_count(slow.count().saturating_mul(fast.count()))?;
-        // α depends on ρ where it is a fraction: its values are taken per ρ.
-        let fast_values = fast.values(l1_max);
+        // A fraction depends on λ₂ or ρ: its values are taken for each.
+        let fast_values = fast.values(l1_max(0.0));
         let slow_values: Vec<Vec<f64>> = fast_values
             .iter()
-            .map(|&value| slow.values(self.unit_of_slow(l1_max, value)))
+            .map(|&value| slow.values_by(&|fraction| self.of_fraction(fraction, l1_max, value)))
             .collect();
         let length = slow.count();
         let mut points = Vec::with_capacity(length * fast_values.len());
@@ -333,7 +339,7 @@ impl Space {
     fn sampled(
         &self,
         samples: usize,
-        l1_max: f64,
+        l1_max: &dyn Fn(f64) -> f64,
         mut next: impl FnMut() -> [f64; 2],
     ) -> Result<Vec<SpacePoint>> {
         check_count(samples)?;
@@ -344,18 +350,18 @@ impl Space {
         (0..samples)
             .map(|_| {
                 let [a, b] = next();
-                let fast = fast.at_share(b, l1_max);
-                let slow = slow.at_share(a, self.unit_of_slow(l1_max, fast));
+                let fast = fast.at_share(b, &|fraction| fraction * l1_max(0.0));
+                let slow = slow.at_share(a, &|fraction| self.of_fraction(fraction, l1_max, fast));
                 self.point(slow, fast, None)
             })
             .collect()
     }
 
-    /// What a fraction of the slow axis is a fraction of.
-    fn unit_of_slow(&self, l1_max: f64, fast: f64) -> f64 {
+    /// The value of the slow axis at a fraction of l1_max, for one of the fast axis.
+    fn of_fraction(&self, fraction: f64, l1_max: &dyn Fn(f64) -> f64, fast: f64) -> f64 {
         match self.axes {
-            Axes::Strengths { .. } => l1_max,
-            Axes::Ratio { .. } => l1_max / fast,
+            Axes::Strengths { .. } => fraction * l1_max(fast),
+            Axes::Ratio { .. } => alpha_of(fraction, l1_max, fast),
         }
     }
 
@@ -375,6 +381,16 @@ impl Space {
                         "give numbers greater than 0 and at most 1; for a ridge alone use --l1 0 with --l2",
                     ));
                 }
+                if !slow.is_finite() {
+                    return Err(Error::value(
+                        "alpha",
+                        format!(
+                            "at the l1 ratio {fast} no alpha has the fraction of l1_max, which the prior raises \
+                             faster than l1 grows"
+                        ),
+                        "give alpha as numbers or as log:LO:HI:N, or a larger --l1-ratio",
+                    ));
+                }
                 Ok(SpacePoint {
                     l1: slow * fast,
                     l2: slow * (1.0 - fast),
@@ -382,6 +398,36 @@ impl Space {
                     series,
                 })
             }
+        }
+    }
+}
+
+/// The smallest α with α ρ = fraction · l1_max(α (1 − ρ)); infinite where there is none.
+///
+/// l1_max is convex in λ₂, so that the left side less the right is concave, and below zero at α = 0.
+fn alpha_of(fraction: f64, l1_max: &dyn Fn(f64) -> f64, ratio: f64) -> f64 {
+    let reached = |alpha: f64| fraction * l1_max(alpha * (1.0 - ratio)) / ratio;
+    let mut high = reached(0.0);
+    // Exact where l1_max does not depend on λ₂.
+    if reached(high) == high {
+        return high;
+    }
+    while reached(high) > high {
+        high *= 2.0;
+        if !high.is_finite() {
+            return f64::INFINITY;
+        }
+    }
+    let mut low = 0.0;
+    loop {
+        let middle = 0.5 * (low + high);
+        if middle <= low || middle >= high {
+            return high;
+        }
+        if reached(middle) > middle {
+            low = middle;
+        } else {
+            high = middle;
         }
     }
 }
@@ -462,7 +508,7 @@ mod tests {
             alpha: "1,0.5".parse().unwrap(),
             l1_ratio: "0.25,1".parse().unwrap(),
         };
-        let points = space(axes, Search::Grid).points(8.0).unwrap();
+        let points = space(axes, Search::Grid).points(&|_| 8.0).unwrap();
         let pairs: Vec<(f64, f64)> = points.iter().map(|p| (p.l1, p.l2)).collect();
         assert_eq!(
             pairs,
@@ -475,10 +521,51 @@ mod tests {
             alpha: "frac:0.5:1:2".parse().unwrap(),
             l1_ratio: "0.1,0.9".parse().unwrap(),
         };
-        for point in space(axes, Search::Grid).points(8.0).unwrap() {
+        for point in space(axes, Search::Grid).points(&|_| 8.0).unwrap() {
             let fraction = point.l1 / 8.0;
             assert!((fraction - 0.5).abs() < 1e-11 || (fraction - 1.0).abs() < 1e-11);
         }
+    }
+
+    /// With a prior l1_max depends on λ₂: 2 falls to 1 and then rises.
+    #[test]
+    fn fractions_are_of_l1_max_at_the_points_own_ridge() {
+        let l1_max = |l2: f64| f64::max(2.0 - l2, 0.5 + 0.5 * l2);
+        let axes = Axes::Strengths {
+            l1: "frac:0.5:1:2".parse().unwrap(),
+            l2: "0,0.25,3,frac:2:2:1".parse().unwrap(),
+        };
+        let points = space(axes, Search::Grid).points(&l1_max).unwrap();
+        assert_eq!(points.len(), 8);
+        for (at, point) in points.iter().enumerate() {
+            let share = if at < 4 { 0.5 } else { 1.0 };
+            assert!((point.l1 / (share * l1_max(point.l2)) - 1.0).abs() < 1e-11);
+        }
+        assert!(
+            (points[3].l2 / 4.0 - 1.0).abs() < 1e-11,
+            "twice that of no ridge"
+        );
+        let axes = Axes::Ratio {
+            alpha: "frac:0.1:1:4".parse().unwrap(),
+            l1_ratio: "0.4,0.9,1".parse().unwrap(),
+        };
+        for search in [Search::Grid, Search::Random { samples: 20 }] {
+            for point in space(axes.clone(), search).points(&l1_max).unwrap() {
+                let fraction = point.l1 / l1_max(point.l2);
+                assert!((0.1 - 1e-9..=1.0 + 1e-9).contains(&fraction), "{fraction}");
+            }
+        }
+        let points = space(axes, Search::Grid).points(&l1_max).unwrap();
+        for point in &points[9..] {
+            assert!((point.l1 / l1_max(point.l2) - 1.0).abs() < 1e-11);
+        }
+        // λ₂ = 4 l1: half of it is more than l1 ever is.
+        let axes = Axes::Ratio {
+            alpha: "frac:0.5:1:2".parse().unwrap(),
+            l1_ratio: "0.2".parse().unwrap(),
+        };
+        let error = space(axes, Search::Grid).points(&l1_max).unwrap_err();
+        assert!(error.to_string().contains("no alpha"), "{error}");
     }
 
     #[test]
@@ -488,7 +575,7 @@ mod tests {
                 alpha: "1".parse().unwrap(),
                 l1_ratio: bad.parse().unwrap(),
             };
-            let error = space(axes, Search::Grid).points(1.0).unwrap_err();
+            let error = space(axes, Search::Grid).points(&|_| 1.0).unwrap_err();
             assert!(error.to_string().contains("l1 ratio"), "{error}");
         }
     }
@@ -503,7 +590,7 @@ mod tests {
             Search::Random { samples: 64 },
             Search::Sobol { samples: 64 },
         ] {
-            let points = space(axes.clone(), search).points(2.0).unwrap();
+            let points = space(axes.clone(), search).points(&|_| 2.0).unwrap();
             assert_eq!(points.len(), 64);
             assert!(points.iter().all(|p| (2e-3..=2.000_001).contains(&p.l1)));
             assert!(points.iter().all(|p| (1.0..=3.0).contains(&p.l2)));
@@ -511,7 +598,7 @@ mod tests {
                 seed: 4,
                 ..space(axes.clone(), search)
             };
-            assert_ne!(points, other.points(2.0).unwrap());
+            assert_ne!(points, other.points(&|_| 2.0).unwrap());
         }
     }
 
@@ -521,6 +608,6 @@ mod tests {
             l1: "log:1:2:10000".parse().unwrap(),
             l2: "log:1:2:10000".parse().unwrap(),
         };
-        assert!(space(axes, Search::Grid).points(1.0).is_err());
+        assert!(space(axes, Search::Grid).points(&|_| 1.0).is_err());
     }
 }

@@ -85,7 +85,7 @@ impl FoldProblem {
     /// Coefficients (d·c, in C order) and intercepts (c, or none) in the data's units.
     #[must_use]
     pub fn in_data_units(&self, solution: &[f64], target: usize) -> (Vec<f64>, Vec<f64>) {
-        let (coefficients, mut intercepts) = self.problem.in_data_units(solution);
+        let (coefficients, mut intercepts) = self.problem.in_data_units(solution, target);
         if let Some(means) = &self.means {
             let centre = &self.problem.features.center;
             let shift = sum_of(centre.len(), |j| centre[j] * coefficients[j]);
@@ -153,7 +153,8 @@ impl Study {
         Ok(())
     }
 
-    /// Every class must be in the training part of every fold.
+    /// Every class must be in the training part of every fold, and where it has an intercept of its
+    /// own with a weight.
     fn check_classes(&self) -> Result<()> {
         let is_classified = matches!(
             self.specification.loss,
@@ -168,10 +169,14 @@ impl Study {
             all.sort_unstable();
             all.dedup();
             for fold in &self.folds {
-                let mut own: Vec<u64> = fold
-                    .training_rows(rows)
-                    .into_iter()
-                    .map(|i| target[i].to_bits())
+                let training = fold.training_rows(rows);
+                let weights = self
+                    .training_weights(&training)
+                    .filter(|_| self.specification.scaling.intercept);
+                let trains = |at: usize| weights.as_ref().is_none_or(|w| w[at] > 0.0);
+                let mut own: Vec<u64> = (0..training.len())
+                    .filter(|&at| trains(at))
+                    .map(|at| target[training[at]].to_bits())
                     .collect();
                 own.sort_unstable();
                 own.dedup();
@@ -179,13 +184,13 @@ impl Study {
                     return Err(Error::value(
                         "folds",
                         format!(
-                            "the training part of fold {} has {} of {} classes of target {}",
+                            "the training part of fold {} has {} of {} classes of target {} with a weight",
                             fold.number,
                             own.len(),
                             all.len(),
                             self.targets.get(number).map_or("", String::as_str)
                         ),
-                        "use --stratified, fewer folds, or merge rare classes",
+                        "use --stratified, fewer folds, or merge rare classes, and give each a weight",
                     ));
                 }
             }

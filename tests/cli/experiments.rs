@@ -114,8 +114,8 @@ fn poison_reports_and_saves_perturbed_data() {
     let text = ok(&[&["poison", &data], &flags[..]].concat());
     for part in [
         "clean",
-        "moved at random",
-        "poisoned",
+        "moved at random, worst of 2",
+        "poisoned, worst of 2",
         "Rows that matter",
         "Features that",
     ] {
@@ -132,6 +132,8 @@ fn poison_reports_and_saves_perturbed_data() {
     for at in budgets {
         assert!(loss(&at["poisoned"]) > loss(&found["clean"]));
         assert!(at["random"].as_array().unwrap().len() == 2 && at["poisoned"]["test"].is_object());
+        let random = at["random"].as_array().unwrap().iter().map(loss);
+        assert_eq!(loss(&at["worst_random"]), random.fold(0.0, f64::max));
     }
     check_figures(directory, &["poison"], "poison.html");
     let shape = |file: &str| {

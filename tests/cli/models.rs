@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::support::{Folder, as_text, assert_close, columns, fails, json, numbers, ok, table};
+use crate::support::{
+    Folder, as_text, assert_close, columns, fails, json, numbers, ok, run, table,
+};
 
 #[test]
 fn predictions_are_the_fitted_linear_function() {
@@ -215,4 +217,77 @@ fn a_quadratic_form_has_nothing_to_predict() {
     ok(&[&form[..], &["--out", &model]].concat());
     let line = fails(&["predict", &q, "--model", &model], 1);
     assert!(line.contains("no rows of features"), "{line}");
+}
+
+#[test]
+fn a_fit_that_did_not_converge_is_shown_and_saved_only_by_force() {
+    let folder = Folder::new();
+    let train = folder.text("train.csv", &columns(&table(60, 1), &["a", "b", "c", "y"]));
+    let model = as_text(&folder.path("model"));
+    let head = folder.path("model/model.json");
+    let fit = |more: &[&str]| {
+        let base = ["fit", &train, "--l1", "0.001", "--l2", "0", "--out", &model];
+        run(&[&base, more].concat())
+    };
+    let unfinished = ["--solver", "ista", "--max-steps", "2"];
+    for format in ["table", "json"] {
+        let output = fit(&[&unfinished[..], &["--format", format]].concat());
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(printed.contains("budget-spent"), "{printed}");
+        assert!(!printed.contains("saved"), "{printed}");
+        assert_eq!(errors.lines().count(), 1, "{errors}");
+        for part in [
+            "budget-spent",
+            "no model was saved",
+            "--max-steps",
+            "--force",
+        ] {
+            assert!(errors.contains(part), "{errors}");
+        }
+        assert!(!head.exists());
+    }
+    // A model that is there stays.
+    assert!(fit(&[]).status.success());
+    let whole = std::fs::read_to_string(&head).unwrap();
+    assert_eq!(fit(&unfinished).status.code(), Some(1));
+    assert_eq!(std::fs::read_to_string(&head).unwrap(), whole);
+
+    let forced = fit(&[&unfinished[..], &["--force"]].concat());
+    assert_eq!(forced.status.code(), Some(0));
+    let text = std::fs::read_to_string(&head).unwrap();
+    assert!(text.contains("\"status\": \"budget-spent\""), "{text}");
+    ok(&["predict", &train, "--model", &model]);
+    // --strict judges what was saved by force all the same.
+    let strict = fit(&[&unfinished[..], &["--force", "--strict"]].concat());
+    assert_eq!(strict.status.code(), Some(1));
+    // A model is replaced without a flag.
+    assert!(fit(&["--force"]).status.success());
+    assert_eq!(std::fs::read_to_string(&head).unwrap(), whole);
+}
+
+#[test]
+fn coefficients_of_another_model_are_refused() {
+    let folder = Folder::new();
+    let train = folder.text("train.csv", &columns(&table(60, 1), &["a", "b", "c", "y"]));
+    let model = as_text(&folder.path("model"));
+    let file = folder.path("model/coefficients.npy");
+    ok(&["fit", &train, "--l1", "1", "--out", &model]);
+    let old = std::fs::read(&file).unwrap();
+    ok(&["fit", &train, "--l1", "0.01", "--out", &model]);
+    std::fs::write(&file, old).unwrap();
+    let line = fails(&["predict", &train, "--model", &model], 1);
+    assert!(
+        line.contains("coefficients.npy") && line.contains("model.json"),
+        "{line}"
+    );
+    let head = folder.path("model/model.json");
+    let text = std::fs::read_to_string(&head).unwrap();
+    let without: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.contains("digest"))
+        .collect();
+    std::fs::write(&head, without.join("\n")).unwrap();
+    ok(&["predict", &train, "--model", &model]);
 }

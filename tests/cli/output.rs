@@ -70,12 +70,18 @@ fn tables_name_features_and_classes() {
         assert!(text.contains(name), "{name}: {text}");
     }
     let text = ok(&["hypergrad", "--example", "--diagnostics"]);
-    for name in ["duality gap", "kink margin", "contraction", "certified"] {
+    for name in [
+        "duality gap",
+        "kink margin",
+        "contraction",
+        "certified",
+        "error estimate",
+    ] {
         assert!(text.contains(name), "{name}: {text}");
     }
     let report = json(&["hypergrad", "--example", "--diagnostics"]);
     assert!(report["points"][0].get("contraction").is_some());
-    assert!(report["points"][0].get("adjoint_error_bound").is_some());
+    assert!(report["points"][0].get("adjoint_error_estimate").is_some());
 }
 
 #[test]

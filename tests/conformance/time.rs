@@ -14,7 +14,7 @@ fn coordinates(draw: &Draw) -> usize {
 }
 
 /// The stop rule: tolerance 1/8, rounding level 1/2, progress by a factor 3/4; scale 1.
-const RULE: [f64; 3] = [0.125, 0.5, 0.75];
+const RULE: [f64; 4] = [0.125, 0.5, 0.75, 0.5e-3];
 const WINDOW_STEPS: usize = 3;
 const PATIENCE: usize = 6;
 
@@ -159,7 +159,8 @@ pub fn entries() -> Vec<Entry> {
         Entry {
             kernel: &STOP,
             draw: |g| {
-                let steps = g.own_words(1, &mut |g| g.below(10) as f64);
+                // Also so many that the last quarter is longer than the window.
+                let steps = g.own_words(1, &mut |g| g.below(30) as f64);
                 let residual = g.own_of(1, &mut |g| match g.below(8) {
                     0 => f64::NAN,
                     1 => f64::INFINITY,
@@ -174,12 +175,12 @@ pub fn entries() -> Vec<Entry> {
                     _ => (1 + g.below(16)) as f64 / 16.0,
                 });
                 let tolerance = if g.turn % 3 == 0 { -1.0 } else { RULE[0] };
-                let limit = g.own_words(1, &mut |g| (5 + g.below(6)) as f64);
+                let limit = g.own_words(1, &mut |g| (5 + g.below(30)) as f64);
                 Call {
                     inputs: vec![
                         residual,
                         scale,
-                        table(&[tolerance, RULE[1], RULE[2]]),
+                        table(&[tolerance, RULE[1], RULE[2], RULE[3]]),
                         limit,
                     ],
                     outputs: vec![
@@ -206,16 +207,19 @@ pub fn entries() -> Vec<Entry> {
                 if residual < RULE[2] * best {
                     (idle, best) = (0.0, residual);
                 }
-                let rounding = RULE[1] * scale;
-                let is_past_its_end =
-                    best <= 1e-3 * rounding && residual > 1e2 * best && residual <= rounding;
+                let end = RULE[3] * scale;
+                let is_past_its_end = tolerance >= 0.0
+                    && best <= end
+                    && residual > 1e2 * best
+                    && residual <= 1e3 * end;
+                let is_idle = idle >= WINDOW_STEPS as f64 && idle >= (steps / 4.0).floor();
                 let status = if !residual.is_finite() {
                     Some(Status::NonFinite)
                 } else if (tolerance >= 0.0 && residual <= tolerance * scale) || is_past_its_end {
                     Some(Status::Converged)
                 } else if first > 0.0 && residual / first > 1e8 {
                     Some(Status::Diverged)
-                } else if idle >= WINDOW_STEPS as f64 && best <= RULE[1] * scale {
+                } else if is_idle && best <= RULE[1] * scale {
                     Some(Status::Converged)
                 } else if idle >= PATIENCE as f64 {
                     Some(Status::Stalled)

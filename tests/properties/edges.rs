@@ -186,3 +186,26 @@ fn nothing_to_differentiate() {
         assert!(parts(found.hypergradient.as_ref().unwrap()).is_empty());
     }
 }
+
+/// A factor other than 1 and −1 would scale criterion and hypergradient unseen.
+#[test]
+fn a_sign_is_one_or_minus_one() {
+    let specification = |sign: f64| {
+        let mut specification = Recipe::new(Loss::Squared, Kind::ElasticNet, 3).specification();
+        specification.criterion_sign = sign;
+        specification
+    };
+    for sign in [0.0, 7.0, -0.5, f64::NAN, f64::INFINITY] {
+        let whole = Problem::new(specification(sign)).err();
+        for error in [whole, specification(sign).check().err()] {
+            let is_value = matches!(
+                &error,
+                Some(proxdiff::Error::Value { name, .. }) if name == "criterion sign"
+            );
+            assert!(is_value, "{sign}: {error:?}");
+        }
+    }
+    for sign in [1.0, -1.0] {
+        assert!(Problem::new(specification(sign)).is_ok());
+    }
+}

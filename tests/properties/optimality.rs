@@ -69,6 +69,15 @@ fn gradient(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
     g
 }
 
+/// The larger of two numbers, or NaN where one is, which `f64::max` would drop.
+fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.max(b)
+    }
+}
+
 /// The distance of −g from the subdifferential of the penalty at w, largest over coordinates.
 pub fn violation(problem: &Problem, point: Point, w: &[f64]) -> f64 {
     let g = gradient(problem, point, w);
@@ -76,7 +85,7 @@ pub fn violation(problem: &Problem, point: Point, w: &[f64]) -> f64 {
     let penalized = problem.penalized();
     let mut worst = g[penalized..]
         .iter()
-        .fold(0.0f64, |worst, g| worst.max(g.abs()));
+        .fold(0.0f64, |worst, g| larger(worst, g.abs()));
     if let Penalty::Group { groups, .. } = &problem.penalty {
         for (at, l1) in strengths.iter().enumerate() {
             let members = groups.members(at);
@@ -88,17 +97,18 @@ pub fn violation(problem: &Problem, point: Point, w: &[f64]) -> f64 {
                     .sqrt()
             };
             let size = norm(w);
-            worst = worst.max(if size == 0.0 {
+            let off = if size == 0.0 {
                 norm(&g) - l1
             } else {
                 let off: Vec<f64> = g.iter().zip(w).map(|(g, w)| g + l1 * w / size).collect();
                 norm(&off)
-            });
+            };
+            worst = larger(worst, off);
         }
-        return worst;
+        return if worst.is_nan() { f64::INFINITY } else { worst };
     }
     for j in 0..penalized {
-        worst = worst.max(match problem.penalty {
+        let off = match problem.penalty {
             Penalty::Box { lower, upper } if w[j] == lower && lower < upper => -g[j],
             Penalty::Box { upper, .. } if w[j] == upper => g[j],
             Penalty::Box { lower, upper } if lower < w[j] && w[j] < upper => g[j].abs(),
@@ -108,7 +118,8 @@ pub fn violation(problem: &Problem, point: Point, w: &[f64]) -> f64 {
             Penalty::NonNegative => (g[j] + strengths[j]).abs(),
             _ if w[j] == 0.0 => g[j].abs() - strengths[j],
             _ => (g[j] + strengths[j] * w[j].signum()).abs(),
-        });
+        };
+        worst = larger(worst, off);
     }
     if worst.is_nan() { f64::INFINITY } else { worst }
 }
@@ -175,5 +186,19 @@ fn a_wrong_solution_violates_the_conditions() {
             .unwrap();
         w[at] *= 1.0 - 1e-6;
         assert!(violation(&problem, point, &w) > 1e-9, "{recipe:?}");
+    }
+}
+
+#[test]
+fn not_a_number_violates_the_conditions() {
+    for recipe in recipes() {
+        let problem = recipe.problem();
+        let point = recipe.points(1)[0];
+        let solution = &solutions(&problem, &[point], Solver::Path)[0].solution;
+        for at in 0..solution.len() {
+            let mut w = solution.clone();
+            w[at] = f64::NAN;
+            assert_eq!(violation(&problem, point, &w), f64::INFINITY, "{recipe:?}");
+        }
     }
 }

@@ -24,10 +24,52 @@ fn csv(rows: usize, columns: usize) -> String {
 /// fold's training rows alone, and the criterion by rows where the sweep may use factors of them.
 #[test]
 fn folds_are_separate_problems() {
+    for extra in [
+        &[][..],
+        &["--no-intercept"],
+        &["--no-standardize"],
+        &["--sample-weights", "w"],
+    ] {
+        agrees_with_hypergrad(&csv(90, 4), extra, (1e-9, 1e-6));
+    }
+}
+
+/// Columns and a target far from zero lose nothing to the factors: what a fold's means take off is
+/// taken off before.
+#[test]
+fn columns_far_from_zero_keep_their_digits() {
+    let far = |line: &str| -> String {
+        let fields: Vec<f64> = line
+            .split(',')
+            .map(|field| field.parse().unwrap())
+            .collect();
+        // Binary fractions: the same differences wherever they are.
+        let at = |x: f64, origin: f64| (x * 1024.0).round() / 1024.0 + origin;
+        let (a, b, c, d) = (fields[0], fields[1], fields[2], fields[3]);
+        format!(
+            "{},{},{c},{d},{},{}",
+            at(a, 1e9),
+            at(b, -3e10),
+            fields[4],
+            at(fields[5], 1e8)
+        )
+    };
+    let text = csv(90, 4);
+    let mut lines = text.lines();
+    let header = lines.next().unwrap();
+    let lines: Vec<String> = lines.map(far).collect();
+    let text = format!("{header}\n{}\n", lines.join("\n"));
+    for extra in [&[][..], &["--no-standardize"], &["--sample-weights", "w"]] {
+        agrees_with_hypergrad(&text, extra, (1e-11, 1e-10));
+    }
+}
+
+/// Holds every cell of a sweep over three folds to hypergrad: criterion and objective to the first
+/// tolerance, hypergradients to the second.
+fn agrees_with_hypergrad(text: &str, extra: &[&str], tolerances: (f64, f64)) {
     let folder = Folder::new();
-    let (rows, columns) = (90, 4);
-    let text = csv(rows, columns);
-    let data = folder.text("data.csv", &text);
+    let rows = text.lines().count() - 1;
+    let data = folder.text("data.csv", text);
     let fold_of = |i: usize| (i * 7) % 3;
     let folds: String = (0..rows).map(|i| format!("{}\n", fold_of(i))).collect();
     let folds = folder.text("folds.csv", &folds);
@@ -37,41 +79,39 @@ fn folds_are_separate_problems() {
         let all: Vec<&str> = std::iter::once(lines[0]).chain(chosen).collect();
         folder.text(name, &(all.join("\n") + "\n"))
     };
-    for extra in [
-        &[][..],
-        &["--no-intercept"],
-        &["--no-standardize"],
-        &["--sample-weights", "w"],
-    ] {
-        let points = ["--l1", "0.5,0.05,0.01", "--l2", "0.01,0.1", "--target", "y"];
-        let store = folder
-            .path(&format!("s{}.db", extra.join("")))
-            .display()
-            .to_string();
-        let sweep = ["sweep", &data, "--folds", &folds, "--store", &store];
-        ok(&[&sweep[..], &points, extra].concat());
-        let cells = Table::cells(&store);
-        assert_eq!(cells.len(), 18);
-        for fold in 0..3 {
-            let train = part("train.csv", &|i| fold_of(i) != fold);
-            let held_out = part("held.csv", &|i| fold_of(i) == fold);
-            let files = ["hypergrad", "--x", &train, "--x-val", &held_out];
-            let report = json(&[&files[..], &points, extra].concat());
-            for (at, point) in report["points"].as_array().unwrap().iter().enumerate() {
-                let row = at * 3 + fold;
-                let same = |name: &str, value: &serde_json::Value, tolerance: f64| {
-                    let (found, expected) = (cells.numbers(name)[row], value.as_f64().unwrap());
-                    assert!(
-                        (found - expected).abs() <= tolerance * expected.abs().max(1e-6),
-                        "{extra:?} fold {fold} point {at} {name}: {found} for {expected}"
-                    );
-                };
-                same("criterion", &point["criterion"], 1e-9);
-                same("objective", &point["objective"], 1e-9);
-                same("support", &point["support"], 0.0);
-                same("hypergradient_l1", &point["hypergradient"]["l1"], 1e-6);
-                same("hypergradient_l2", &point["hypergradient"]["l2"], 1e-6);
-            }
+    let points = ["--l1", "0.5,0.05,0.01", "--l2", "0.01,0.1", "--target", "y"];
+    let store = folder.path("s.db").display().to_string();
+    let sweep = ["sweep", &data, "--folds", &folds, "--store", &store];
+    ok(&[&sweep[..], &points, extra].concat());
+    let cells = Table::cells(&store);
+    assert_eq!(cells.len(), 18);
+    for fold in 0..3 {
+        let train = part("train.csv", &|i| fold_of(i) != fold);
+        let held_out = part("held.csv", &|i| fold_of(i) == fold);
+        let files = ["hypergrad", "--x", &train, "--x-val", &held_out];
+        let report = json(&[&files[..], &points, extra].concat());
+        for (at, point) in report["points"].as_array().unwrap().iter().enumerate() {
+            let row = at * 3 + fold;
+            let same = |name: &str, value: &serde_json::Value, tolerance: f64| {
+                let (found, expected) = (cells.numbers(name)[row], value.as_f64().unwrap());
+                assert!(
+                    (found - expected).abs() <= tolerance * expected.abs().max(1e-6),
+                    "{extra:?} fold {fold} point {at} {name}: {found} for {expected}"
+                );
+            };
+            same("criterion", &point["criterion"], tolerances.0);
+            same("objective", &point["objective"], tolerances.0);
+            same("support", &point["support"], 0.0);
+            same(
+                "hypergradient_l1",
+                &point["hypergradient"]["l1"],
+                tolerances.1,
+            );
+            same(
+                "hypergradient_l2",
+                &point["hypergradient"]["l2"],
+                tolerances.1,
+            );
         }
     }
 }

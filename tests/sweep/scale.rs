@@ -40,7 +40,7 @@ fn large_plan() -> Plan {
         search: Search::Grid,
         seed: 0,
     };
-    let record = plan_study(&study(200, 5, 10), &space, &[1.0]).unwrap();
+    let record = plan_study(&study(200, 5, 10), &space, &|_, _| 1.0).unwrap();
     plan(vec![record], String::new())
 }
 

@@ -82,10 +82,7 @@ impl Victim {
         let solved = path::solve::<f64>(&self.problem, &points, Some(&warm), &settings, control)?;
         let w = solved.into_iter().flat_map(|s| s.w).collect::<Vec<f64>>();
         if control.should_stop() {
-            return Err(Error::unsupported(
-                "an attack that was interrupted",
-                "allow it more time",
-            ));
+            return Err(Error::Interrupted { what: "an attack" });
         }
         let loss = -criterion_value(
             &self.problem.criterion,
@@ -150,10 +147,7 @@ impl Victim {
             |_, h| h.perturbation.unwrap_or_default(),
         )?;
         if control.should_stop() {
-            return Err(Error::unsupported(
-                "an attack that was interrupted",
-                "allow it more time",
-            ));
+            return Err(Error::Interrupted { what: "an attack" });
         }
         Ok(found.into_iter().flatten().map(|s| -s).collect())
     }
@@ -251,7 +245,9 @@ pub fn adjoint(problem: &Problem, at: At<'_>, control: &Control) -> Result<Vec<f
 
 /// ∂₁E: p scaled coordinates.
 fn criterion_gradient(problem: &Problem, w: &[f64], target: usize) -> Vec<f64> {
-    let Criterion { loss, sign, sample } = &problem.criterion;
+    let Criterion {
+        loss, sign, sample, ..
+    } = &problem.criterion;
     let c = problem.classes;
     let mut z = predictors(&sample.design, w, c);
     let y = &sample.targets[target];
@@ -270,17 +266,11 @@ fn criterion_gradient(problem: &Problem, w: &[f64], target: usize) -> Vec<f64> {
 
 /// E at w.
 fn criterion_value(criterion: &Criterion, w: &[f64], c: usize, target: usize) -> f64 {
-    let Criterion { loss, sign, sample } = criterion;
+    let Criterion {
+        loss, sign, sample, ..
+    } = criterion;
     let y = &sample.targets[target];
     let z = predictors(&sample.design, w, c);
-    let value = |(i, z): (usize, &[f64])| sample.weights[i] * row_loss(*loss, z, y[i]);
+    let value = |(i, z): (usize, &[f64])| sample.weights[i] * loss.row_value(z, y[i]);
     sign * z.chunks_exact(c).enumerate().map(value).sum::<f64>() / y.len() as f64
-}
-
-/// ℓ of one row.
-pub(super) fn row_loss(loss: Loss, z: &[f64], y: f64) -> f64 {
-    match loss {
-        Loss::Multinomial => softmax::cross_entropy(z, y as usize),
-        loss => loss.value(z[0], y),
-    }
 }

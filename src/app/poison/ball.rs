@@ -48,17 +48,33 @@ impl Ball {
     /// A random perturbation: ℓ∞ uniform in the cube, ℓ2 uniform in the ball; kept in the range.
     #[must_use]
     pub fn draw(&self, base: &Dense, random: &mut Random) -> Vec<f64> {
+        self.draw_with(base, random, false)
+    }
+
+    /// A random perturbation that spends the whole budget: a corner of the cube, a point of the
+    /// sphere; kept in the range.
+    #[must_use]
+    pub fn draw_on_boundary(&self, base: &Dense, random: &mut Random) -> Vec<f64> {
+        self.draw_with(base, random, true)
+    }
+
+    fn draw_with(&self, base: &Dense, random: &mut Random, on_boundary: bool) -> Vec<f64> {
         let d = base.columns;
         let mut out = Vec::with_capacity(base.values.len());
         for i in 0..base.rows {
             match self.norm {
                 Norm::LInf => {
-                    out.extend((0..d).map(|_| self.radius * (2.0 * random.uniform() - 1.0)));
+                    let entry = |_| match 2.0 * random.uniform() - 1.0 {
+                        share if on_boundary => self.radius.copysign(share),
+                        share => self.radius * share,
+                    };
+                    out.extend((0..d).map(entry));
                 }
                 Norm::L2 => {
                     let start = out.len();
                     out.extend((0..d).map(|_| random.normal()));
-                    let length = self.radius * random.uniform().powf(1.0 / d as f64);
+                    let share = random.uniform().powf(1.0 / d as f64);
+                    let length = self.radius * if on_boundary { 1.0 } else { share };
                     let row = &mut out[start..];
                     let norm = row.iter().map(|p| p * p).sum::<f64>().sqrt();
                     row.iter_mut().for_each(|p| *p *= length / norm);
@@ -153,6 +169,16 @@ mod tests {
                     range,
                 };
                 assert!(allowed(&ball, &ball.draw(&base(), &mut random)));
+                let outer = ball.draw_on_boundary(&base(), &mut random);
+                assert!(allowed(&ball, &outer));
+                if range.is_none() {
+                    let spends_all = |p: &[f64]| match norm {
+                        Norm::LInf => p.iter().all(|p| p.abs() == ball.radius),
+                        Norm::L2 => (Norm::L2.dual(p) / ball.radius - 1.0).abs() < 1e-14,
+                    };
+                    assert!(outer.chunks_exact(3).all(spends_all), "{outer:?}");
+                    assert!(outer.iter().any(|p| *p < 0.0) && outer.iter().any(|p| *p > 0.0));
+                }
                 let mut p: Vec<f64> = (0..6).map(|_| 2.0 * random.normal()).collect();
                 ball.project(&base(), &mut p);
                 assert!(allowed(&ball, &p), "{ball:?} {p:?}");

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use super::ascent::row_loss;
 use super::{Subject, perturbed};
 use crate::control::Control;
 use crate::data::{Dense, Design, Matrix};
@@ -88,10 +87,9 @@ impl<'a> Judge<'a> {
             .remove(0)
             .w;
         if control.should_stop() {
-            return Err(Error::unsupported(
-                "a measurement that was interrupted",
-                "allow it more time",
-            ));
+            return Err(Error::Interrupted {
+                what: "a measurement",
+            });
         }
         let score = |rows: &Rows| self.score(&problem, rows, &w);
         let measured = Measured {
@@ -118,10 +116,12 @@ impl<'a> Judge<'a> {
         );
         let (loss, c) = (problem.loss, problem.classes);
         let z = predictors(&design, w, c);
-        let y = &rows.targets[self.subject.point.target];
+        let target = self.subject.point.target;
+        let constant = problem.constant_targets[target].unwrap_or(0.0);
+        let y: Vec<f64> = rows.targets[target].iter().map(|y| y - constant).collect();
         let n = y.len() as f64;
-        let each = || z.chunks_exact(c).zip(y);
-        let total: f64 = each().map(|(z, &y)| row_loss(loss, z, y)).sum();
+        let each = || z.chunks_exact(c).zip(&y);
+        let total: f64 = each().map(|(z, &y)| loss.row_value(z, y)).sum();
         let right = |row: &(&[f64], &f64)| match loss {
             Loss::Multinomial => largest(row.0) == *row.1 as usize,
             _ => row.0[0] * row.1 > 0.0,

@@ -7,7 +7,7 @@
 //!
 //! E is the loss on validation rows; the ascent follows the hypergradient dE/dP, projected onto the
 //! budget. What is reported is measured by training anew on the perturbed data, beside the same
-//! model under random perturbations of the same budget. It is meant for measuring models of one's
+//! model under as many random perturbations that spend the whole budget, the worst of each. It is meant for measuring models of one's
 //! own.
 
 use rayon::prelude::*;
@@ -56,7 +56,8 @@ pub struct Settings {
     pub share: f64,
     /// Steps of the ascent.
     pub steps: usize,
-    /// Attacks from different starts; the best counts. Also the number of random perturbations.
+    /// Attacks from different starts; the worst of them counts. Also the number of random
+    /// perturbations that spend the whole budget, of which the worst counts too.
     pub restarts: usize,
     /// Seed of everything that is drawn.
     pub seed: u64,
@@ -103,8 +104,10 @@ pub struct Subject {
 pub struct AtBudget {
     /// The budget.
     pub budget: f64,
-    /// The model trained on every random perturbation.
+    /// The model trained on every random perturbation of the whole budget.
     pub random: Vec<Measured>,
+    /// The worst of these on the validation rows.
+    pub worst_random: Measured,
     /// The model trained on the result of every attack.
     pub attacks: Vec<Measured>,
     /// The worst of the attacks on the validation rows.
@@ -175,8 +178,8 @@ impl Settings {
 ///
 /// # Errors
 /// [`Error::Value`] for settings outside their domain, [`Error::Unsupported`] for sparse training
-/// data, a quadratic form, a missing validation part or an interruption; those of
-/// [`Problem::new`].
+/// data, a quadratic form or a missing validation part, [`Error::Interrupted`] when `whole` stops;
+/// those of [`Problem::new`].
 pub fn measure(subject: &Subject, settings: &Settings, whole: &Control) -> Result<Measurement> {
     settings.validate()?;
     // Attacks are counted, not what they consist of.
@@ -209,14 +212,13 @@ pub fn measure(subject: &Subject, settings: &Settings, whole: &Control) -> Resul
         let stream = |restart: usize| 100 + (number * settings.restarts + restart) as u64;
         let attack = |restart: usize| -> Result<(Measured, Measured, Vec<f64>, Vec<f64>)> {
             let mut random = Random::new(settings.seed, stream(restart));
-            let chance = ball(budget).draw(base, &mut random);
-            let (under_chance, _) = judge.train(x, Some((&rows, &chance)), control)?;
             // The first attack starts at the data themselves.
-            let start = if restart == 0 {
-                vec![0.0; chance.len()]
-            } else {
-                chance
+            let start = match restart {
+                0 => vec![0.0; base.values.len()],
+                _ => ball(budget).draw(base, &mut random),
             };
+            let chance = ball(budget).draw_on_boundary(base, &mut random);
+            let (under_chance, _) = judge.train(x, Some((&rows, &chance)), control)?;
             let ascent = Ascent {
                 victim: &victim,
                 ball: ball(budget),
@@ -237,17 +239,22 @@ pub fn measure(subject: &Subject, settings: &Settings, whole: &Control) -> Resul
         let mut at = AtBudget {
             budget,
             random: Vec::new(),
+            worst_random: clean,
             attacks: Vec::new(),
             poisoned: clean,
             perturbation: Dense::new(rows.len(), x.columns, vec![0.0; rows.len() * x.columns])?,
             traces: Vec::new(),
         };
-        let mut worst = f64::NEG_INFINITY;
+        let (mut worst, mut worst_random) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
         for (under_chance, attacked, found, trace) in results {
             if attacked.validation.loss > worst {
                 worst = attacked.validation.loss;
                 at.poisoned = attacked;
                 at.perturbation.values = found;
+            }
+            if under_chance.validation.loss > worst_random {
+                worst_random = under_chance.validation.loss;
+                at.worst_random = under_chance;
             }
             at.random.push(under_chance);
             at.attacks.push(attacked);

@@ -1,6 +1,6 @@
 //! `proxdiff fit`: solves the inner problem and saves the model.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -13,6 +13,7 @@ use crate::cli::model::{Model, TargetModel};
 use crate::cli::output::{Report, by_criterion, write_text};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::{Outcome, Settings};
+use crate::kinds::Status;
 use crate::loss::Loss;
 use crate::problem::Point;
 
@@ -25,7 +26,8 @@ Examples:
 
 A model is a directory with model.json and coefficients.npy; predict reads it. With lists of \
 strengths the pair with the smallest criterion on the held-out rows (or validation files) is chosen, \
-and the model is then fitted to all training rows.";
+and the model is then fitted to all training rows. A fit that did not converge is not saved, unless with \
+--force.";
 
 /// The flags of `fit`.
 #[derive(Debug, Clone, Args)]
@@ -48,6 +50,10 @@ pub struct Arguments {
     )]
     out: PathBuf,
 
+    /// Save the model also where a fit did not converge; the model tells its status.
+    #[arg(long, help_heading = "Output")]
+    force: bool,
+
     /// Form of the report on standard output.
     #[arg(
         long,
@@ -64,12 +70,6 @@ pub struct Arguments {
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if arguments.out.is_file() {
-        return Err(Failure::usage(format!(
-            "--out {}: there is a file of that name; name a directory for the model",
-            arguments.out.display()
-        )));
-    }
     let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let study = Study::read(&arguments.data, &arguments.problem, false)?;
@@ -81,7 +81,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let outcomes = runtime.evaluate(&prepared.problem, &points, &settings)?;
     // The model first: whoever reads the report may go away early.
-    let saved = save(&study, &prepared, &outcomes, &runtime, &arguments.out);
+    let saved = save(&study, &prepared, &outcomes, &runtime, arguments);
 
     let output = OutputArguments {
         format: Some(arguments.format),
@@ -106,13 +106,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     runtime.conclude(&outcomes, arguments.solver.strict)
 }
 
-/// Saves a model that is worth it: a budget may have run out, but there must be numbers.
+/// Saves a model that is worth it: with --force a fit need not have converged, but there must be
+/// numbers.
 fn save(
     study: &Study<'_>,
     prepared: &Prepared,
     outcomes: &[Outcome],
     runtime: &Runtime,
-    directory: &Path,
+    arguments: &Arguments,
 ) -> Result<(), Failure> {
     if runtime.is_interrupted() {
         return Err(Failure::Outcome("interrupted: no model was saved".into()));
@@ -128,7 +129,27 @@ fn save(
             )));
         }
     }
-    model.save(directory)
+    let converged = |outcome: &&Outcome| outcome.status == Status::Converged;
+    if let Some(outcome) = outcomes.iter().find(|outcome| !converged(outcome))
+        && !arguments.force
+    {
+        return Err(Failure::Outcome(not_converged(study, outcome)));
+    }
+    model.save(&arguments.out)
+}
+
+/// What a fit that did not converge ended as, and what helps.
+fn not_converged(study: &Study<'_>, outcome: &Outcome) -> String {
+    let names = study.target_names();
+    let name = names.get(outcome.point.target).copied().unwrap_or_default();
+    let remedy = match outcome.status {
+        Status::BudgetSpent | Status::Running => "raise --max-steps, --time-budget or --tol",
+        _ => "raise --l2 or --l1, or check the scale of the data",
+    };
+    format!(
+        "the fit of {name} ended {}: no model was saved; {remedy}, or save it as it is with --force",
+        outcome.status.name()
+    )
 }
 
 /// The point with the smallest criterion for every target, on held-out rows.
@@ -159,8 +180,8 @@ fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]) -> Model 
     let finite = |value: f64| value.is_finite().then_some(value);
     let (mut coefficients, mut targets) = (Vec::new(), Vec::new());
     for outcome in outcomes {
-        let (values, intercept) = prepared.problem.in_data_units(&outcome.solution);
         let at = outcome.point.target;
+        let (values, intercept) = prepared.problem.in_data_units(&outcome.solution, at);
         let classes = study.classes.get(at).and_then(Option::as_ref);
         coefficients.push(values);
         targets.push(TargetModel {
@@ -190,6 +211,8 @@ fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]) -> Model 
         standardize: scaling.standardize,
         rows: prepared.problem.train.rows(),
         feature_names: study.feature_names().to_vec(),
+        // That of the file, which does not exist yet.
+        coefficients_digest: None,
         targets,
         coefficients,
     }

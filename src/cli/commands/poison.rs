@@ -15,6 +15,7 @@ use crate::cli::configuration::{Study, read_test};
 use crate::cli::failure::Failure;
 use crate::cli::output::{plain, short, titled, write_npy, write_text};
 use crate::cli::runtime::Runtime;
+use crate::cli::whole::write_whole;
 use crate::data::{Matrix, readers};
 use crate::error::Error;
 use crate::kinds::{Method, Precision};
@@ -29,7 +30,7 @@ Examples:
     --l1 2.5 --l2 1600 --no-standardize --budget 16 --range 0:255 --share 0.3 --image-width 28
 
 What is it for: measuring how robust a model of your own is. A share of its training rows is moved \
-within a budget, once at random and once along the hypergradient, so as to raise the loss on held-out \
+within a budget, at random and along the hypergradient, so as to raise the loss on held-out \
 rows; the model is trained anew on the result, and its error there and on test rows is reported. Do \
 not use it on data or models of others without their consent.
 
@@ -116,7 +117,8 @@ struct Attack {
           allow_hyphen_values = true)]
     steps: usize,
 
-    /// Attacks from different starts, and random perturbations to compare with.
+    /// Attacks from different starts, and random perturbations of the whole budget to compare with;
+    /// the worst of each counts.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = values::count,
           allow_hyphen_values = true)]
     restarts: usize,
@@ -148,17 +150,42 @@ struct Attack {
     test_fraction: Option<f64>,
 }
 
+/// What the directory of --out receives.
+const JSON: &str = "poison.json";
+const SVG: &str = "poison.svg";
+const PNG: &str = "poison.png";
+const PICTURES: &str = "pictures.png";
+const PAGE: &str = "poison.html";
+const FEATURES: &str = "X.npy";
+const TARGETS: &str = "y.npy";
+const ROWS: &str = "rows.npy";
+const PERTURBATION: &str = "perturbation.npy";
+
 /// The share of test rows when no flag says otherwise.
 const TEST_SHARE: f64 = 0.2;
 /// Places shown of each ranking.
 const SHOWN: usize = 10;
 
+/// Whether the command may write a file of this name into the directory of --out.
+pub fn has_file(name: &str) -> bool {
+    [
+        JSON,
+        SVG,
+        PNG,
+        PICTURES,
+        PAGE,
+        FEATURES,
+        TARGETS,
+        ROWS,
+        PERTURBATION,
+    ]
+    .contains(&name)
+}
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     check_flags(arguments)?;
     let mut settings = settings(arguments)?;
-    std::fs::create_dir_all(&arguments.out)
-        .map_err(|source| Failure::unwritable(&arguments.out, source))?;
     let runtime = Runtime::new(&arguments.runtime, None)?;
     if arguments.runtime.asks_for_gpu() {
         return Err(Error::unsupported(
@@ -184,19 +211,19 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let (Choice::Named(rows), Some(training)) = (&mut settings.choice, &training_rows) {
         *rows = positions(rows, training)?;
     }
-    let l1_max = || -> Result<f64, Failure> {
+    let l1_max = |l2: f64| -> Result<f64, Failure> {
         let problem = crate::problem::Problem::new(specification.clone())?;
-        Ok(problem.l1_max(0, 0.0))
-    };
-    let l1 = match &arguments.problem.l1 {
-        Some(axis) if axis.needs_l1_max() => single("--l1", &axis.values(l1_max()?))?,
-        Some(axis) => single("--l1", &axis.values(0.0))?,
-        None => 0.01 * l1_max()?,
+        Ok(problem.l1_max(0, l2))
     };
     let l2 = match &arguments.problem.l2 {
-        Some(axis) if axis.needs_l1_max() => single("--l2", &axis.values(l1_max()?))?,
+        Some(axis) if axis.needs_l1_max() => single("--l2", &axis.values(l1_max(0.0)?))?,
         Some(axis) => single("--l2", &axis.values(0.0))?,
         None => 0.01,
+    };
+    let l1 = match &arguments.problem.l1 {
+        Some(axis) if axis.needs_l1_max() => single("--l1", &axis.values(l1_max(l2)?))?,
+        Some(axis) => single("--l1", &axis.values(0.0))?,
+        None => 0.01 * l1_max(l2)?,
     };
     let point = crate::problem::Point { l1, l2, target: 0 };
     let subject = Subject {
@@ -216,8 +243,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         measurement: &measurement,
         training_rows: training_rows.as_deref(),
     };
-    output.save(&arguments.out)?;
-    write_text(&output.tables(), None)
+    let saved = output.save(&arguments.out);
+    write_text(&output.tables(), None)?;
+    saved?;
+    let note = format!(
+        "Numbers, figures and perturbed data are in {}\n",
+        arguments.out.display()
+    );
+    write_text(&note, None)
 }
 
 fn check_flags(arguments: &Arguments) -> Result<(), Failure> {
@@ -323,12 +356,14 @@ impl Output<'_> {
     fn save(&self, directory: &Path) -> Result<(), Failure> {
         let put = |file: &str, bytes: &[u8]| {
             let path = directory.join(file);
-            std::fs::write(&path, bytes).map_err(|source| Failure::unwritable(&path, source))
+            write_whole(&path, bytes).map_err(|source| Failure::unwritable("--out", &path, &source))
         };
-        put("poison.json", self.json().to_string().as_bytes())?;
+        std::fs::create_dir_all(directory)
+            .map_err(|source| Failure::unwritable("--out", directory, &source))?;
+        put(JSON, self.json().to_string().as_bytes())?;
         let plot = figures::robustness(self.measurement);
-        put("poison.svg", plot.svg(Theme::Auto).as_bytes())?;
-        put("poison.png", &png::from_svg(&plot.svg(Theme::Light), 2.0)?)?;
+        put(SVG, plot.svg(Theme::Auto).as_bytes())?;
+        put(PNG, &png::from_svg(&plot.svg(Theme::Light), 2.0)?)?;
         let Matrix::Dense(x) = &self.subject.specification.train.matrix else {
             return Ok(());
         };
@@ -337,10 +372,10 @@ impl Output<'_> {
             None => None,
         };
         if let Some(grid) = &grid {
-            put("pictures.png", grid)?;
+            put(PICTURES, grid)?;
         }
         let page = figures::robustness_page(self.measurement, self.study.source(), grid);
-        put("poison.html", page.html().as_bytes())?;
+        put(PAGE, page.html().as_bytes())?;
         let Some(last) = self.measurement.budgets.last() else {
             return Ok(());
         };
@@ -351,11 +386,11 @@ impl Output<'_> {
         let array = |file: &str, shape: &[u64], values: &[f64]| {
             write_npy(&directory.join(file), shape, values)
         };
-        array("X.npy", &[n, d], &poisoned.values)?;
-        array("y.npy", &[n], &self.subject.specification.train.targets[0])?;
-        array("rows.npy", &[rows.len() as u64], &numbers)?;
+        array(FEATURES, &[n, d], &poisoned.values)?;
+        array(TARGETS, &[n], &self.subject.specification.train.targets[0])?;
+        array(ROWS, &[rows.len() as u64], &numbers)?;
         array(
-            "perturbation.npy",
+            PERTURBATION,
             &[rows.len() as u64, d],
             &last.perturbation.values,
         )
@@ -380,6 +415,7 @@ impl Output<'_> {
             "budgets": m.budgets.iter().map(|at| json!({
                 "budget": at.budget,
                 "random": at.random,
+                "worst_random": at.worst_random,
                 "attacks": at.attacks,
                 "poisoned": at.poisoned,
                 "validation_loss_along_the_ascent": at.traces,
@@ -401,24 +437,23 @@ impl Output<'_> {
             "root mean square error"
         };
         let mut table = plain(&["budget", "rows", "validation loss", "validation", "test"]);
-        let mut row = |budget: &str, rows: &str, measured: &[Measured]| {
-            let mean = |f: &dyn Fn(&Measured) -> f64| {
-                measured.iter().map(f).sum::<f64>() / measured.len() as f64
-            };
-            let test = mean(&|m| m.test.map_or(f64::NAN, |test| test.headline()));
+        let mut row = |budget: &str, rows: &str, measured: &Measured| {
+            let test = measured.test.map_or(f64::NAN, |test| test.headline());
             table.add_row([
                 budget.to_string(),
                 rows.to_string(),
-                short(mean(&|m| m.validation.loss)),
-                short(mean(&|m| m.validation.headline())),
+                short(measured.validation.loss),
+                short(measured.validation.headline()),
                 short(test),
             ]);
         };
-        row("–", "clean", &[m.clean]);
+        row("–", "clean", &m.clean);
         for at in &m.budgets {
             let budget = short(at.budget);
-            row(&budget, "moved at random", &at.random);
-            row(&budget, "poisoned", &[at.poisoned]);
+            let random = format!("moved at random, worst of {}", at.random.len());
+            row(&budget, &random, &at.worst_random);
+            let poisoned = format!("poisoned, worst of {}", at.attacks.len());
+            row(&budget, &poisoned, &at.poisoned);
         }
         let title = format!(
             "{}: {} of {} training rows moved, {} norm; {what} on validation and test rows",
@@ -439,10 +474,6 @@ impl Output<'_> {
             let name = names.get(feature).cloned().unwrap_or_default();
             table.add_row([name, short(slope)]);
         }
-        text += &titled("Features that matter most", table, &[0]);
-        text + &format!(
-            "Numbers, figures and perturbed data are in {}\n",
-            self.arguments.out.display()
-        )
+        text + &titled("Features that matter most", table, &[0])
     }
 }

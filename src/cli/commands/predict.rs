@@ -143,7 +143,9 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
         Format::Csv => csv(&targets, rows),
         Format::Table => output::printable_lines(&table(&targets, rows)).into_owned(),
     };
-    output::write(&text, arguments.output.out.as_deref())
+    output::write_or_show(&text, arguments.output.out.as_deref(), || {
+        table(&targets, rows)
+    })
 }
 
 /// X·W + b in C order; the columns of X are the model's features.

@@ -10,6 +10,7 @@ use crate::cli::arguments::{RuntimeArguments, values};
 use crate::cli::failure::Failure;
 use crate::cli::output::{short, write_text};
 use crate::cli::runtime::Runtime;
+use crate::cli::whole::write_whole;
 use crate::error::Error;
 use crate::hypergrad::Settings;
 use crate::kinds::Precision;
@@ -137,6 +138,16 @@ struct Poisoning {
     runtime: RuntimeArguments,
 }
 
+/// Whether an experiment may write a file of this name into the directory of --out.
+pub fn has_file(name: &str) -> bool {
+    let is_of = |experiment: &str| name.starts_with(experiment);
+    let ends = [".json", ".svg", ".png", ".html"];
+    ["deterministic", "stochastic", "poisoning"]
+        .into_iter()
+        .any(is_of)
+        && ends.iter().any(|end| name.ends_with(end))
+}
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.experiment {
@@ -152,7 +163,6 @@ fn deterministic(arguments: &Deterministic) -> Result<(), Failure> {
             "the deterministic experiment resolves errors down to 1e-12, in f64 alone; drop --precision",
         ));
     }
-    prepare(&arguments.place.out)?;
     let runtime = Runtime::new(&arguments.runtime, None)?;
     if arguments.runtime.asks_for_gpu() {
         return Err(Error::unsupported(
@@ -167,7 +177,7 @@ fn deterministic(arguments: &Deterministic) -> Result<(), Failure> {
     };
     let curves = options.settings.len() * deterministic::METHODS.len();
     let record = runtime.run(curves, |control| deterministic::run(&options, control))?;
-    save(&record, &arguments.place.out)?;
+    let saved = save(&record, &arguments.place.out);
     let levels = [1e-2, 1e-4, 1e-6, 1e-8];
     let mut text = String::new();
     for setting in &record.settings {
@@ -182,11 +192,10 @@ fn deterministic(arguments: &Deterministic) -> Result<(), Failure> {
         );
         text += &first_steps(setting, &levels);
     }
-    conclude(&record, &arguments.place.out, text)
+    conclude(&record, &arguments.place.out, text, saved)
 }
 
 fn stochastic(arguments: &Stochastic) -> Result<(), Failure> {
-    prepare(&arguments.place.out)?;
     let runtime = Runtime::new(&arguments.runtime, None)?;
     let options = stochastic::Options {
         seed: arguments.seed,
@@ -204,9 +213,9 @@ fn stochastic(arguments: &Stochastic) -> Result<(), Failure> {
     let total = options.runs * options.checkpoints.len() * options.methods.len();
     let work = |control: &_| stochastic::run(&options, runtime.precision, control);
     let record = runtime.run(total, work)?;
-    save(&record, &arguments.place.out)?;
+    let saved = save(&record, &arguments.place.out);
     let text = record.settings.iter().map(last_errors).collect();
-    conclude(&record, &arguments.place.out, text)
+    conclude(&record, &arguments.place.out, text, saved)
 }
 
 fn poisoning(arguments: &Poisoning) -> Result<(), Failure> {
@@ -217,7 +226,6 @@ fn poisoning(arguments: &Poisoning) -> Result<(), Failure> {
         )
         .into());
     }
-    prepare(&arguments.place.out)?;
     let runtime = Runtime::new(&arguments.runtime, None)?;
     let (digits, steps, batch) = match (&arguments.images, &arguments.labels) {
         (Some(images), Some(labels)) => (Digits::read(images, labels)?, 20_000, 300),
@@ -233,9 +241,9 @@ fn poisoning(arguments: &Poisoning) -> Result<(), Failure> {
     let total = options.runs * options.checkpoints.len() * options.methods.len();
     let work = |control: &_| poisoning::run(&digits, &options, runtime.precision, control);
     let record = runtime.run(total, work)?;
-    save(&record, &arguments.place.out)?;
+    let saved = save(&record, &arguments.place.out);
     let text = record.settings.iter().map(last_errors).collect();
-    conclude(&record, &arguments.place.out, text)
+    conclude(&record, &arguments.place.out, text, saved)
 }
 
 /// The error at the end of every curve.
@@ -274,20 +282,17 @@ fn first_steps(setting: &Setting, levels: &[f64]) -> String {
     text
 }
 
-/// Makes the directory before anything is computed for it.
-fn prepare(directory: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(directory).map_err(|source| Failure::unwritable(directory, source))
-}
-
 /// Writes numbers, figures and page.
 fn save(record: &Record, directory: &Path) -> Result<(), Failure> {
     let name = record.experiment;
     let put = |file: String, bytes: &[u8]| {
         let path = directory.join(file);
-        std::fs::write(&path, bytes).map_err(|source| Failure::unwritable(&path, source))
+        write_whole(&path, bytes).map_err(|source| Failure::unwritable("--out", &path, &source))
     };
+    std::fs::create_dir_all(directory)
+        .map_err(|source| Failure::unwritable("--out", directory, &source))?;
     let json = serde_json::to_string(record)
-        .map_err(|error| Failure::unwritable(directory, std::io::Error::other(error)))?;
+        .map_err(|error| Failure::unwritable("--out", directory, &error.into()))?;
     put(format!("{name}.json"), json.as_bytes())?;
     for (at, setting) in record.settings.iter().enumerate() {
         let plot = figures::plot(record, setting);
@@ -307,11 +312,17 @@ fn save(record: &Record, directory: &Path) -> Result<(), Failure> {
     )
 }
 
-fn conclude(record: &Record, directory: &Path, summary: String) -> Result<(), Failure> {
-    let text = format!(
-        "{summary}{:.2} s; numbers and figures are in {}\n",
-        record.seconds,
-        directory.display()
-    );
-    write_text(&text, None)
+/// Prints what was found, also where it could not be saved.
+fn conclude(
+    record: &Record,
+    directory: &Path,
+    summary: String,
+    saved: Result<(), Failure>,
+) -> Result<(), Failure> {
+    let place = match saved {
+        Ok(()) => format!("; numbers and figures are in {}", directory.display()),
+        Err(_) => String::new(),
+    };
+    write_text(&format!("{summary}{:.2} s{place}\n", record.seconds), None)?;
+    saved
 }

@@ -1,6 +1,5 @@
 //! `proxdiff runs`: what is in the stores of sweeps.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{
     Summary, counted, plain, printable, shard_record, titled, write, write_text,
 };
+use crate::cli::whole::Whole;
 use crate::error::Error;
 use crate::kinds::Precision;
 use crate::store::{self, Format, Rows, ShardTally, Store, Tally, repair, verify};
@@ -170,7 +170,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         } => export(store, out.as_deref(), *format, *mean),
         Command::Report { store, out } => {
             checked(store)?;
-            report_so_far(store, out)
+            report_so_far(store, "--out", out)
         }
         Command::Verify { stores, repair } => check(stores, *repair),
         Command::Merge { stores, out } => merge(stores, out.as_deref()),
@@ -399,12 +399,13 @@ fn export(
                 .map_err(Failure::Output)
         }
         Some(out) => {
-            let mut file = File::create(out).map_err(|e| Failure::unwritable(out, e))?;
+            let unwritable = |source| Failure::unwritable("--out", out, &source);
+            let mut file = Whole::create(out).map_err(unwritable)?;
             store::export(&store, rows, format, &mut file).map_err(|error| match error {
-                Error::Io { source, .. } => Failure::unwritable(out, source),
+                Error::Io { source, .. } => unwritable(source),
                 other => other.into(),
             })?;
-            file.sync_all().map_err(|e| Failure::unwritable(out, e))
+            file.finish().map_err(unwritable)
         }
     }
 }

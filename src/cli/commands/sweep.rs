@@ -18,9 +18,13 @@ use crate::cli::configuration::{
     Defaults, Planned, Rows, Study, planned, points, settings, studies,
 };
 use crate::cli::failure::Failure;
-use crate::cli::output::{Report, Summary, by_criterion, write, write_report, write_text};
+use crate::cli::output::{
+    Report, Summary, by_criterion, printable_lines, write_or_show, write_report,
+};
+use crate::cli::overwriting;
 use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
+use crate::cli::whole::write_whole;
 use crate::error::Error;
 use crate::kinds::Precision;
 use crate::store::{self, Store};
@@ -84,7 +88,7 @@ impl Arguments {
     }
 
     /// True when any flag asks for more than one grid on one hold-out split.
-    fn is_planned(&self) -> bool {
+    pub fn is_planned(&self) -> bool {
         let (folds, store, space) = (&self.folds, &self.store, &self.space);
         folds.cv.is_some()
             || folds.stratified
@@ -156,6 +160,7 @@ fn check_output(arguments: &Arguments) -> Result<(), Failure> {
 fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
     let begin = std::time::Instant::now();
     let described = studies(arguments)?;
+    overwriting::check_sweep(&described.matches)?;
     // What concerns the whole run may stand in the file too.
     let common = described.studies.first().unwrap_or(arguments);
     let runtime = Runtime::new(&common.runtime, common.solver.time_budget)?;
@@ -172,7 +177,8 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
         compressions,
     } = &planned;
     if let Some(path) = &arguments.store.write_config {
-        write(&plan.configuration, Some(path))?;
+        write_whole(path, plan.configuration.as_bytes())
+            .map_err(|source| Failure::unwritable("--write-config", path, &source))?;
     }
     Interruption {
         first: Some(
@@ -228,19 +234,23 @@ fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
 
 /// Writes the report and the summary where and how the flags say.
 fn present(arguments: &Arguments, summary: &Summary<'_>, store: &Store) -> Result<(), Failure> {
-    if let Some(folder) = &arguments.store.report {
-        write_report(summary, store, folder)?;
-    }
-    let out = arguments.output.out.as_deref();
-    match arguments.output.format() {
-        Format::Json => write(&summary.json(), out),
-        Format::Table => write_text(&summary.table(arguments.best), out),
+    // What cannot be written must not keep the rest from being said.
+    let reported = match &arguments.store.report {
+        Some(folder) => write_report(summary, store, "--report", folder),
+        None => Ok(()),
+    };
+    let table = || summary.table(arguments.best);
+    let text = match arguments.output.format() {
+        Format::Json => summary.json(),
+        Format::Table => printable_lines(&table()).into_owned(),
         Format::Csv => {
             let mut text = Vec::new();
             store::export(store, store::Rows::Cells, store::Format::Csv, &mut text)?;
-            write(&String::from_utf8_lossy(&text), out)
+            String::from_utf8_lossy(&text).into_owned()
         }
-    }
+    };
+    write_or_show(&text, arguments.output.out.as_deref(), table)?;
+    reported
 }
 
 /// The store, and the folds that the workers of a new one begin with: one waits for the disk, the
@@ -279,7 +289,7 @@ impl Reporter {
             let report = move || {
                 std::thread::park_timeout(Self::INTERVAL);
                 while !done.load(Ordering::Relaxed) {
-                    if let Err(failure) = report_so_far(&store, &folder) {
+                    if let Err(failure) = report_so_far(&store, "--report", &folder) {
                         let why = failure.message();
                         log::warn!("the report of the running sweep is not written: {why}");
                     }
@@ -310,11 +320,11 @@ impl Drop for Reporter {
 }
 
 /// The report of what a store holds now.
-pub fn report_so_far(store: &Path, folder: &Path) -> Result<(), Failure> {
+pub fn report_so_far(store: &Path, flag: &str, folder: &Path) -> Result<(), Failure> {
     let store = Store::read(store)?;
     let plan = store.plan()?;
     let summary = Summary::new(&plan, &store, ("", Precision::F64), None)?;
-    write_report(&summary, &store, folder)
+    write_report(&summary, &store, flag, folder)
 }
 
 /// What a sweep that was interrupted has kept, and how it goes on.

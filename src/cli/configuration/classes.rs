@@ -54,8 +54,8 @@ pub fn encode(
     data.targets.iter().enumerate().map(encode).collect()
 }
 
-/// The training rows' weights times the weights of their classes.
-pub fn weighted(
+/// The weight of every training row's class.
+pub fn factors(
     train: &Dataset,
     classes: &[Option<Classes>],
     wanted: &ClassWeights,
@@ -66,11 +66,5 @@ pub fn weighted(
             "name one target with --target and choose a loss for classes, or use --sample-weights",
         ));
     };
-    let mut weights = classes.class_weights(&target.values, wanted)?;
-    if let Some(own) = &train.weights {
-        for (weight, own) in weights.iter_mut().zip(own) {
-            *weight *= own;
-        }
-    }
-    Ok(weights)
+    classes.class_weights(&target.values, wanted)
 }

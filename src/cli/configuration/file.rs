@@ -95,6 +95,7 @@ pub fn studies(arguments: &Arguments) -> Result<Described, Failure> {
     let mut described = Described {
         studies: Vec::with_capacity(parts.len()),
         places: Vec::with_capacity(parts.len()),
+        matches: Vec::with_capacity(parts.len()),
         configuration: String::new(),
     };
     let mut effective = Vec::with_capacity(parts.len());
@@ -112,6 +113,7 @@ pub fn studies(arguments: &Arguments) -> Result<Described, Failure> {
         let (found, matches) = parse(&settings)?;
         effective.push(effective_table(sweep, &matches));
         described.studies.push(found);
+        described.matches.push(matches);
         described.places.push(place);
     }
     described.configuration = as_toml(effective);

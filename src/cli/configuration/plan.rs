@@ -11,8 +11,10 @@ use crate::cli::arguments::{FoldArguments, LossName, PenaltyName, SearchName, St
 use crate::cli::commands::sweep::Arguments;
 use crate::cli::failure::Failure;
 use crate::data::dataset::Labels;
-use crate::data::{readers, split};
+use crate::data::readers;
 use crate::error::{Error, Result};
+use crate::l1_max::AtZero;
+use crate::problem::Problem;
 use crate::store::{Plan, Study as StudyRecord};
 use crate::sweep::compress::Compression;
 use crate::sweep::folds::{Dealing, Fold, given_folds, k_folds};
@@ -72,7 +74,8 @@ fn add_study(
     study.check()?;
     let space = space(arguments)?;
     let targets = study.specification.train.targets.len();
-    let count = space.points(1.0)?.len() * targets;
+    // The number of points does not depend on l1_max.
+    let count = space.points(&|_| 1.0)?.len() * targets;
     let folds = study.folds.len();
     if count > MOST_CELLS / folds.max(1) {
         return Err(Error::value(
@@ -83,35 +86,36 @@ fn add_study(
         .into());
     }
     let compression = Compression::of(&study, count);
-    let l1_max = l1_max(&study, &space, compression.as_ref())?;
+    let whole = relative_to(&study, &space, compression.as_ref())?;
+    let at_zero: Vec<AtZero<'_>> = whole
+        .iter()
+        .flat_map(|problem| (0..targets).map(|target| problem.at_zero(target)))
+        .collect();
+    let l1_max = |target: usize, l2: f64| at_zero.get(target).map_or(0.0, |at| at.l1_max(l2));
     let record = plan_study(&study, &space, &l1_max)?;
     planned.studies.push(study);
     planned.compressions.push(compression);
     Ok(record)
 }
 
-/// l1_max of the whole training data per target, where the space is relative to it.
-fn l1_max(
+/// The problem on the whole training data, where the space is relative to its l1_max.
+fn relative_to(
     study: &SweepStudy,
     space: &Space,
     compression: Option<&Compression>,
-) -> Result<Vec<f64>> {
-    let targets = study.specification.train.targets.len();
+) -> Result<Option<Problem>> {
     let (Axes::Strengths { l1: slow, l2: fast }
     | Axes::Ratio {
         alpha: slow,
         l1_ratio: fast,
     }) = &space.axes;
     if !slow.needs_l1_max() && !fast.needs_l1_max() {
-        return Ok(vec![0.0; targets]);
+        return Ok(None);
     }
-    let whole = match compression {
-        Some(compression) => compression.whole(study),
-        None => study.whole()?,
-    };
-    Ok((0..targets)
-        .map(|target| whole.l1_max(target, 0.0))
-        .collect())
+    match compression {
+        Some(compression) => Ok(Some(compression.whole(study))),
+        None => study.whole().map(Some),
+    }
 }
 
 /// The settings that `arguments` leave to defaults, by their flags: with them given, the plan is the
@@ -287,7 +291,8 @@ fn folds(arguments: &Arguments, study: &Study<'_>) -> Result<Vec<Fold>> {
     if !splits {
         return Ok(vec![Fold::of_all_rows()]);
     }
-    let (_, held_out) = split::hold_out(rows, fraction, seed)?;
+    let every: Vec<usize> = (0..rows).collect();
+    let (_, held_out) = study.hold_out(&every, fraction, seed)?;
     Ok(vec![Fold {
         held_out: Some(held_out),
         ..Fold::of_all_rows()

@@ -41,28 +41,32 @@ pub fn points(
             .into_iter()
             .flatten()
             .any(|axis| axis.needs_l1_max());
-        let l1_max = if relative {
-            problem.l1_max(target, 0.0)
-        } else {
-            0.0
-        };
+        let needed = relative || arguments.l1.is_none();
+        let at_zero = needed.then(|| problem.at_zero(target));
+        let l1_max = |l2: f64| at_zero.as_ref().map_or(0.0, |at| at.l1_max(l2));
         let ridges = match (&arguments.l2, defaults) {
-            (Some(axis), _) => axis.values(l1_max),
+            (Some(axis), _) => axis.values(l1_max(0.0)),
             (None, Defaults::Single) => vec![SINGLE_RIDGE],
             (None, Defaults::Grid) => GRID_RIDGES.to_vec(),
         };
-        let strengths = match &arguments.l1 {
-            Some(axis) => axis.values(l1_max),
-            None => default_strengths(arguments, problem, target, defaults),
-        };
-        let count = points.len() as u128 + strengths.len() as u128 * ridges.len() as u128;
+        // With a prior they depend on λ₂.
+        let strengths: Vec<Vec<f64>> = ridges
+            .iter()
+            .map(|&l2| match &arguments.l1 {
+                Some(axis) => axis.values(l1_max(l2)),
+                None => default_strengths(arguments, problem, l1_max(l2), defaults),
+            })
+            .collect();
+        let each = strengths.first().map_or(0, Vec::len);
+        let count = points.len() as u128 + each as u128 * ridges.len() as u128;
         if count > MOST_POINTS as u128 {
             return Err(Failure::usage(format!(
                 "--l1 and --l2 make more than {MOST_POINTS} pairs; give shorter lists"
             )));
         }
-        for &l1 in &strengths {
-            for &l2 in &ridges {
+        for at in 0..each {
+            for (strengths, &l2) in strengths.iter().zip(&ridges) {
+                let l1 = strengths[at];
                 points.push(Point { l1, l2, target });
             }
         }
@@ -73,7 +77,7 @@ pub fn points(
 fn default_strengths(
     arguments: &ProblemArguments,
     problem: &Problem,
-    target: usize,
+    l1_max: f64,
     defaults: Defaults,
 ) -> Vec<f64> {
     if matches!(problem.penalty, Penalty::Box { .. }) {
@@ -82,11 +86,10 @@ fn default_strengths(
     if arguments.l1_file.is_some() && defaults == Defaults::Single {
         return vec![1.0];
     }
-    let largest = problem.l1_max(target, 0.0);
     match defaults {
-        Defaults::Single => vec![SINGLE_SHARE * largest],
+        Defaults::Single => vec![SINGLE_SHARE * l1_max],
         Defaults::Grid => (0..GRID_VALUES)
-            .map(|at| ABOVE * largest * GRID_SHARE.powf(at as f64 / (GRID_VALUES - 1) as f64))
+            .map(|at| ABOVE * l1_max * GRID_SHARE.powf(at as f64 / (GRID_VALUES - 1) as f64))
             .collect(),
     }
 }

@@ -139,7 +139,8 @@ impl<'a> Study<'a> {
                 "give validation files with --x-val and --y-val, or --val-fraction 0",
             ));
         }
-        let (training_rows, held_out) = split::hold_out(all.rows(), fraction, self.data.seed)?;
+        let every: Vec<usize> = (0..all.rows()).collect();
+        let (training_rows, held_out) = self.hold_out(&every, fraction, self.data.seed)?;
         let problem = self.problem(
             &all.select_rows(&training_rows),
             Some(&all.select_rows(&held_out)),
@@ -148,6 +149,30 @@ impl<'a> Study<'a> {
             problem,
             training_rows: Some(training_rows),
         })
+    }
+
+    /// Some rows split at random into (training, held out), by the classes of the first target where
+    /// it has some; rows without a weight are a class of their own, so that no class is left with
+    /// them alone.
+    pub fn hold_out(
+        &self,
+        rows: &[usize],
+        fraction: f64,
+        seed: u64,
+    ) -> Result<(Vec<usize>, Vec<usize>)> {
+        let all = &self.tables.all;
+        let (training, held_out) = match self.classes.first() {
+            Some(Some(classes)) => {
+                let numbers = classes.encode_indices(&all.targets[0].values)?;
+                let weighted = |row: usize| all.weights.as_ref().is_none_or(|w| w[row] > 0.0);
+                let class = |&row: &usize| 2 * numbers[row] as usize + usize::from(weighted(row));
+                let classes: Vec<usize> = rows.iter().map(class).collect();
+                split::hold_out_of_classes(&classes, fraction, seed)?
+            }
+            _ => split::hold_out(rows.len(), fraction, seed)?,
+        };
+        let of = |places: Vec<usize>| places.into_iter().map(|at| rows[at]).collect();
+        Ok((of(training), of(held_out)))
     }
 
     /// The model with its validation rows, and with test rows where a share of all rows or a table
@@ -162,17 +187,16 @@ impl<'a> Study<'a> {
         if test.is_none() && test_fraction > 0.0 {
             // The seeds of the two splits differ, or they would choose alike.
             let seed = self.data.seed.wrapping_add(1);
-            let (rest, held) = split::hold_out(all.rows(), test_fraction, seed)?;
+            let (rest, held) = self.hold_out(&kept, test_fraction, seed)?;
             kept = rest;
             drawn = Some(all.select_rows(&held));
         }
         let mut validation = self.tables.validation.clone();
         if validation.is_none() {
             let fraction = self.data.val_fraction.unwrap_or(HELD_OUT);
-            let (training, held) = split::hold_out(kept.len(), fraction, self.data.seed)?;
-            let of = |places: &[usize]| places.iter().map(|&at| kept[at]).collect::<Vec<_>>();
-            validation = Some(all.select_rows(&of(&held)));
-            kept = of(&training);
+            let (training, held) = self.hold_out(&kept, fraction, self.data.seed)?;
+            validation = Some(all.select_rows(&held));
+            kept = training;
         }
         let test = match (test, &drawn) {
             (Some(test), _) => Some(self.rows(&test.clone().align(&all.feature_names)?)?),
@@ -199,7 +223,7 @@ impl<'a> Study<'a> {
     ) -> Result<Specification> {
         let mut specification = self.without_class_weights(train, validation)?;
         if let Some(wanted) = &self.data.class_weights {
-            specification.train.weights = Some(classes::weighted(train, &self.classes, wanted)?);
+            specification.weight_factors = Some(classes::factors(train, &self.classes, wanted)?);
         }
         Ok(specification)
     }
@@ -226,15 +250,11 @@ impl<'a> Study<'a> {
             None => None,
             Some(ClassWeights::Balanced) => {
                 // Refuses what has no classes; the weights are those of each fold's rows.
-                classes::weighted(all, &self.classes, &ClassWeights::Balanced)?;
+                classes::factors(all, &self.classes, &ClassWeights::Balanced)?;
                 Some(ClassWeighting::Balanced)
             }
             Some(given) => {
-                let unweighted = Dataset {
-                    weights: None,
-                    ..all.clone()
-                };
-                let factors = classes::weighted(&unweighted, &self.classes, given)?;
+                let factors = classes::factors(all, &self.classes, given)?;
                 Some(ClassWeighting::Given(factors))
             }
         };
@@ -253,6 +273,7 @@ impl<'a> Study<'a> {
             penalty: self.penalty(coordinates)?,
             classes: self.predictors,
             train: self.rows(train)?,
+            weight_factors: None,
             validation: validation.map(|data| self.rows(data)).transpose()?,
             criterion: self.arguments.criterion.map(|name| name.loss(delta)),
             criterion_sign: self.arguments.criterion_sign,

@@ -40,13 +40,15 @@ pub(super) fn render(report: &Report<'_>) -> String {
     add("certified", &|o| o.certified.to_string());
     if report.settings.contraction {
         add("contraction", &|o| optional(o.contraction));
-        add("adjoint_error_bound", &|o| optional(o.adjoint_error_bound));
+        add("adjoint_error_estimate", &|o| {
+            optional(o.adjoint_error_estimate)
+        });
     }
     add("steps", &|o| o.steps.to_string());
     add("linear_steps", &|o| o.linear_steps.to_string());
     add("status", &|o| o.status.name().to_string());
     add("warnings", &|o| {
-        let kinds = o.warnings.iter().map(|w| super::json::warning_name(w.kind));
+        let kinds = o.warnings.iter().map(|w| w.kind.name());
         kinds.collect::<Vec<_>>().join(" ")
     });
     if report.coefficients {
@@ -158,7 +160,10 @@ fn coefficient_columns(report: &Report<'_>, columns: &mut Vec<Column>) {
         .outcomes
         .iter()
         .map(|outcome| {
-            let (mut all, intercepts) = report.prepared.problem.in_data_units(&outcome.solution);
+            let (mut all, intercepts) = report
+                .prepared
+                .problem
+                .in_data_units(&outcome.solution, outcome.point.target);
             all.extend(intercepts);
             all
         })

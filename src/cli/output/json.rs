@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::Report;
-use crate::hypergrad::{Hypergradient, Outcome, WarningKind};
+use crate::hypergrad::{Hypergradient, Outcome};
 use crate::kinds::{Method, Solver, Wrt};
 use crate::loss::Loss;
 
@@ -77,7 +77,7 @@ struct PointRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     contraction: Option<Option<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    adjoint_error_bound: Option<Option<f64>>,
+    adjoint_error_estimate: Option<Option<f64>>,
     steps: usize,
     linear_steps: usize,
     status: &'a str,
@@ -117,15 +117,6 @@ enum ScalarOrVector {
 struct WarningRecord<'a> {
     kind: &'a str,
     message: &'a str,
-}
-
-/// The name of a kind of warning.
-pub(super) fn warning_name(kind: WarningKind) -> &'static str {
-    match kind {
-        WarningKind::SingularHessian => "singular-hessian",
-        WarningKind::NotCertified => "not-certified",
-        WarningKind::ConstantColumn => "constant-column",
-    }
 }
 
 /// The report as JSON, with a line break at its end.
@@ -196,7 +187,10 @@ fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
 
 fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
     let (coefficients, intercept) = if report.coefficients {
-        let (coefficients, intercepts) = report.prepared.problem.in_data_units(&outcome.solution);
+        let (coefficients, intercepts) = report
+            .prepared
+            .problem
+            .in_data_units(&outcome.solution, outcome.point.target);
         let intercept = match (intercepts.as_slice(), report.study.predictors) {
             (&[], _) => None,
             (&[intercept], 1) => Some(ScalarOrVector::Scalar(intercept)),
@@ -224,7 +218,7 @@ fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
         kink_margin: outcome.kink_margin,
         certified: outcome.certified,
         contraction: on_request.then_some(outcome.contraction),
-        adjoint_error_bound: on_request.then_some(outcome.adjoint_error_bound),
+        adjoint_error_estimate: on_request.then_some(outcome.adjoint_error_estimate),
         steps: outcome.steps,
         linear_steps: outcome.linear_steps,
         status: outcome.status.name(),
@@ -232,7 +226,7 @@ fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
             .warnings
             .iter()
             .map(|warning| WarningRecord {
-                kind: warning_name(warning.kind),
+                kind: warning.kind.name(),
                 message: &warning.message,
             })
             .collect(),

@@ -17,14 +17,15 @@ use super::arguments::{Format, OutputArguments};
 use super::configuration::{Prepared, Study};
 use super::failure::Failure;
 use super::runtime::Runtime;
+use super::whole::write_whole;
 use crate::hypergrad::{Outcome, Settings};
 use crate::kinds::Status;
 
-pub use charts::write_report;
+pub use charts::{is_of_report, write_report};
 pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
 pub use names::{printable, printable_lines};
-pub use npy::write_npy;
+pub use npy::{put_npy, write_npy};
 pub use numbers::{counted, rough, short, significant};
 pub use summary::{Summary, shard_record};
 pub use table::{plain, titled};
@@ -53,11 +54,11 @@ impl Report<'_> {
     /// Writes the report where and how the flags say.
     pub fn write(&self, output: &OutputArguments) -> Result<(), Failure> {
         let text = match output.format() {
-            Format::Table => return write_text(&table::render(self), output.out.as_deref()),
+            Format::Table => printable_lines(&table::render(self)).into_owned(),
             Format::Json => json::render(self),
             Format::Csv => csv::render(self),
         };
-        write(&text, output.out.as_deref())
+        write_or_show(&text, output.out.as_deref(), || table::render(self))
     }
 
     /// The target's name where there are several.
@@ -88,12 +89,26 @@ pub fn write_text(text: &str, file: Option<&Path>) -> Result<(), Failure> {
     write(&printable_lines(text), file)
 }
 
-/// Writes text to a file, or to standard output, as it is.
+/// Writes text to the file of --out, or to standard output; where the file cannot be written after
+/// all, prints `instead`, so that what was computed is not lost.
+pub fn write_or_show(
+    text: &str,
+    file: Option<&Path>,
+    instead: impl FnOnce() -> String,
+) -> Result<(), Failure> {
+    write(text, file).inspect_err(|failure| {
+        if matches!(failure, Failure::Unwritable(_)) {
+            // The file's failure is the one to tell.
+            let _ = write_text(&instead(), None);
+        }
+    })
+}
+
+/// Writes text to the file of --out, or to standard output, as it is.
 pub fn write(text: &str, file: Option<&Path>) -> Result<(), Failure> {
     match file {
-        Some(path) => {
-            std::fs::write(path, text).map_err(|source| Failure::unwritable(path, source))
-        }
+        Some(path) => write_whole(path, text.as_bytes())
+            .map_err(|source| Failure::unwritable("--out", path, &source)),
         None => {
             let mut out = BufWriter::new(std::io::stdout().lock());
             out.write_all(text.as_bytes())

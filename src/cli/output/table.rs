@@ -173,8 +173,8 @@ fn points(report: &Report<'_>, shown: &[usize]) -> Table {
         columns.push(("certified", Box::new(|o| yes_no(o.certified).into())));
         let cell = |o: &Outcome| o.contraction.map_or_else(|| "–".into(), significant);
         columns.push(("contraction", Box::new(cell)));
-        let cell = move |o: &Outcome| rough_or_dash(o.adjoint_error_bound);
-        columns.push(("error bound", Box::new(cell)));
+        let cell = move |o: &Outcome| rough_or_dash(o.adjoint_error_estimate);
+        columns.push(("error estimate", Box::new(cell)));
         columns.push(("linear steps", Box::new(|o| o.linear_steps.to_string())));
     }
     columns.push(("steps", Box::new(|o| o.steps.to_string())));
@@ -223,7 +223,10 @@ fn hypergradient(gradient: &Hypergradient) -> String {
 }
 
 fn coefficients(report: &Report<'_>, outcome: &Outcome) -> String {
-    let (coefficients, intercepts) = report.prepared.problem.in_data_units(&outcome.solution);
+    let (coefficients, intercepts) = report
+        .prepared
+        .problem
+        .in_data_units(&outcome.solution, outcome.point.target);
     let target = outcome.point.target;
     let mut table = plain(&["feature", "coefficient"]);
     let mut zeros = 0;

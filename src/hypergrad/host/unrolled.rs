@@ -1,6 +1,8 @@
 //! Iterative differentiation of a user's map: the same iterations as for every other map, over
 //! [`HostedMap`](crate::map::host::HostedMap).
 
+use std::collections::BTreeMap;
+
 use super::{
     Differentiated, HostCriterion, HostProblem, HostSettings, HostStage, NOT_SOLVED, WarmStart,
 };
@@ -106,36 +108,45 @@ impl<M: HostMap + ?Sized + 'static, C: HostCriterion> HostProblem<M, C> {
         let unsettled = |(outcome, left): &Walked| {
             !exactly && outcome.progress.status == Status::Converged && *left > floor
         };
-        let mut again: Vec<usize> = (0..walked.len())
-            .filter(|&at| unsettled(&walked[at]))
-            .collect();
-        while let Some(longest) = again.iter().map(|&at| walked[at].0.progress.steps).max() {
-            if longest >= settings.max_steps || control.should_stop() {
-                for &at in &again {
-                    walked[at].0.progress.status = Status::BudgetSpent;
+        while !control.should_stop() {
+            // To a power of two of each problem's own steps, which must not depend on its neighbours.
+            let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+            for (at, run) in walked.iter().enumerate() {
+                let steps = run.0.progress.steps;
+                if unsettled(run) && steps < settings.max_steps {
+                    let longer = (2 * steps.next_power_of_two()).min(settings.max_steps);
+                    groups.entry(longer).or_default().push(at);
                 }
+            }
+            if groups.is_empty() {
                 break;
             }
-            let longer = StopRule {
-                tolerance: Some(0.0),
-                max_steps: (2 * longest).min(settings.max_steps),
-            };
-            let lambdas: Vec<Vec<f64>> = again
-                .iter()
-                .map(|&at| hyperparameters[at].clone())
-                .collect();
-            let starts: Option<Vec<WarmStart>> =
-                warm.map(|warm| again.iter().map(|&at| warm[at].clone()).collect());
-            let continued = self.walk(&lambdas, longer, starts.as_deref(), control)?;
-            for (&at, mut outcome) in again.iter().zip(continued) {
-                // w had converged already; it only moved closer.
-                let status = &mut outcome.0.progress.status;
-                if *status == Status::BudgetSpent && !control.should_stop() {
-                    *status = Status::Converged;
+            for (steps, again) in groups {
+                let longer = StopRule {
+                    tolerance: Some(0.0),
+                    max_steps: steps,
+                };
+                let lambdas: Vec<Vec<f64>> = again
+                    .iter()
+                    .map(|&at| hyperparameters[at].clone())
+                    .collect();
+                let starts: Option<Vec<WarmStart>> =
+                    warm.map(|warm| again.iter().map(|&at| warm[at].clone()).collect());
+                let continued = self.walk(&lambdas, longer, starts.as_deref(), control)?;
+                for (&at, mut outcome) in again.iter().zip(continued) {
+                    // w had converged already; it only moved closer.
+                    let status = &mut outcome.0.progress.status;
+                    if *status == Status::BudgetSpent && !control.should_stop() {
+                        *status = Status::Converged;
+                    }
+                    walked[at] = outcome;
                 }
-                walked[at] = outcome;
             }
-            again.retain(|&at| unsettled(&walked[at]));
+        }
+        for run in &mut walked {
+            if unsettled(run) {
+                run.0.progress.status = Status::BudgetSpent;
+            }
         }
         Ok(walked.into_iter().map(|(outcome, _)| outcome).collect())
     }

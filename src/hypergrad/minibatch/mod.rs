@@ -98,8 +98,8 @@ const COLUMNS: usize = 256;
 ///
 /// # Errors
 /// [`Error::Unsupported`] for sparse data, quadratic forms and group penalties (use
-/// [`evaluate`](super::evaluate)), and for an interruption; [`Error::Value`] and [`Error::Shape`]
-/// for solutions and requests that do not fit.
+/// [`evaluate`](super::evaluate)); [`Error::Interrupted`] when `control` stops; [`Error::Value`]
+/// and [`Error::Shape`] for solutions and requests that do not fit.
 pub fn minibatch<R: Real, T: Send>(
     problem: &Problem,
     solutions: &[At<'_>],
@@ -174,7 +174,7 @@ pub fn row_derivatives(
     let share = (rows.n as f64).recip();
     let all: Vec<(u32, f64)> = (0..rows.n as u32).map(|i| (i, share)).collect();
     derivative.add_rows(z, &all, &mut sums);
-    Ok(sums.finish(problem))
+    Ok(sums.finish(problem, at.point.target, at.w))
 }
 
 /// X̂·W of any design, n·c, in f64: products of blocks of rows, in parallel.
@@ -379,9 +379,10 @@ impl<R: Real> Group<'_, '_, R> {
         let problem = self.rows.problem;
         let mut finished = Vec::new();
         for (column, snapshots) in columns.iter().zip(snapshots) {
+            let at = &self.linearizations[column.at];
             let derivative = Derivative {
                 rows: self.rows,
-                linearization: &self.linearizations[column.at],
+                linearization: at,
                 wrt: &self.sampling.wrt,
             };
             if let Some(mask) = &column.mask {
@@ -390,7 +391,7 @@ impl<R: Real> Group<'_, '_, R> {
                     if let Some(frozen) = stop.2.map(|at| &frozen[at]) {
                         derivative.averaged(v, mask, frozen, &mut sums);
                     }
-                    let result = finish(stop.1, sums.finish(problem));
+                    let result = finish(stop.1, sums.finish(problem, at.point.target, &at.w));
                     self.control.report_finished(1);
                     (stop.1, result)
                 });
@@ -404,7 +405,8 @@ impl<R: Real> Group<'_, '_, R> {
                 let freezes: Vec<usize> = stops.iter().map(|stop| stop.1).collect();
                 let sums = derivative.sampled(snapshots, &freezes, self.draws(1), self.control)?;
                 for ((request, _), sums) in stops.into_iter().zip(sums) {
-                    finished.push((request, finish(request, sums.finish(problem))));
+                    let found = sums.finish(problem, at.point.target, &at.w);
+                    finished.push((request, finish(request, found)));
                     self.control.report_finished(1);
                 }
             }
@@ -426,8 +428,7 @@ struct Frozen {
 }
 
 fn interrupted() -> Error {
-    Error::unsupported(
-        "a stochastic hypergradient that was interrupted",
-        "allow it more time",
-    )
+    Error::Interrupted {
+        what: "a stochastic hypergradient",
+    }
 }

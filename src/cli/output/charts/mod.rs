@@ -9,9 +9,8 @@ use along::Along;
 
 use super::numbers::{rough, short, significant};
 use super::summary::{Summary, missing_hypergradients, subject};
-use super::write;
 use crate::cli::failure::Failure;
-use crate::error::Error;
+use crate::cli::whole::write_whole;
 use crate::report::{
     Axis, Band, Mark, Page, Plot, Ring, Section, Series, Surface, Theme, Tile, png,
 };
@@ -40,13 +39,26 @@ impl Chart {
     }
 }
 
-/// Writes report.html and every chart as SVG and PNG into a folder.
-pub fn write_report(summary: &Summary<'_>, store: &Store, folder: &Path) -> Result<(), Failure> {
-    std::fs::create_dir_all(folder).map_err(|source| Error::Io {
-        path: folder.to_path_buf(),
-        source,
-        remedy: "choose a folder that can be made and written",
-    })?;
+/// The name of the page in the folder of a report.
+const PAGE: &str = "report.html";
+
+/// Whether a report may write a file of this name.
+pub fn is_of_report(name: &str) -> bool {
+    name == PAGE || name.ends_with(".svg") || name.ends_with(".png")
+}
+
+/// Writes report.html and every chart as SVG and PNG into the folder that a flag names.
+pub fn write_report(
+    summary: &Summary<'_>,
+    store: &Store,
+    flag: &str,
+    folder: &Path,
+) -> Result<(), Failure> {
+    let put = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        write_whole(&path, bytes).map_err(|source| Failure::unwritable(flag, &path, &source))
+    };
+    std::fs::create_dir_all(folder).map_err(|source| Failure::unwritable(flag, folder, &source))?;
     let mut sections = vec![Section::Text(progress(summary))];
     let tally = &summary.tally;
     let missing = missing_hypergradients(&tally.without_hypergradient, tally.cells_done, "cell");
@@ -95,16 +107,17 @@ pub fn write_report(summary: &Summary<'_>, store: &Store, folder: &Path) -> Resu
         sections,
     };
     for chart in &charts {
-        let file = |extension: &str| folder.join(format!("{}.{extension}", chart.name));
-        write(&(chart.svg)(Theme::Auto), Some(&file("svg")))?;
-        let bytes = png::from_svg(&(chart.svg)(Theme::Light), PNG_SCALE)?;
-        let path = file("png");
-        std::fs::write(&path, bytes).map_err(|e| Failure::unwritable(&path, e))?;
+        put(
+            &format!("{}.svg", chart.name),
+            (chart.svg)(Theme::Auto).as_bytes(),
+        )?;
+        put(
+            &format!("{}.png", chart.name),
+            &png::from_svg(&(chart.svg)(Theme::Light), PNG_SCALE)?,
+        )?;
     }
-    // Last, and moved into place: a reader of a running sweep never sees half a page.
-    let (part, whole) = (folder.join("report.html.part"), folder.join("report.html"));
-    write(&page.html(), Some(&part))?;
-    std::fs::rename(&part, &whole).map_err(|e| Failure::unwritable(&whole, e))
+    // Last: a page is never older than its charts.
+    put(PAGE, page.html().as_bytes())
 }
 
 /// A line of the summary as a sentence of the page.

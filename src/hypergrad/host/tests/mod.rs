@@ -201,6 +201,36 @@ fn a_problem_has_the_same_bits_in_any_batch_and_on_any_threads() {
 }
 
 #[test]
+fn a_problem_goes_on_for_as_long_as_it_does_alone() {
+    let (problem, batch) = network();
+    // From near its end w comes to rest before its derivative, sooner or later.
+    let warm: Vec<WarmStart> = run(&problem, &batch, HostMethod::AidGmres, None)
+        .into_iter()
+        .enumerate()
+        .map(|(at, outcome)| WarmStart {
+            w: outcome
+                .solution
+                .iter()
+                .map(|w| w + 10.0_f64.powi(-4 * (at as i32 % 4)))
+                .collect(),
+            v: Vec::new(),
+        })
+        .collect();
+    let whole = run(&problem, &batch, HostMethod::ItdReverse, Some(&warm));
+    let steps: std::collections::BTreeSet<usize> = whole.iter().map(|o| o.steps).collect();
+    assert!(steps.len() > 1, "all alike: {steps:?}");
+    for (at, lambda) in batch.iter().enumerate() {
+        let alone = run(
+            &problem,
+            std::slice::from_ref(lambda),
+            HostMethod::ItdReverse,
+            Some(&warm[at..=at]),
+        );
+        assert_eq!(alone[0], whole[at], "#{at}");
+    }
+}
+
+#[test]
 fn warm_starts_save_steps() {
     let (problem, batch) = network();
     let near: Vec<Vec<f64>> = batch

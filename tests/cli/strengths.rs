@@ -1,0 +1,154 @@
+//! Strengths that are relative to the data: l1_max at the point's own l2, and of a constant target.
+
+use crate::support::{Folder, json, noise, numbers, ok};
+
+fn rows(folder: &Folder, n: usize, d: usize, y: &[f64]) -> Vec<String> {
+    let x = folder.npy("x.npy", &[n as u64, d as u64], &noise(n * d, 61));
+    let y = folder.npy("y.npy", &[n as u64], y);
+    ["--x", &x, "--y", &y].map(String::from).to_vec()
+}
+
+fn with<'a>(command: &'a str, flags: &'a [String], more: &[&'a str]) -> Vec<&'a str> {
+    let mut all = vec![command];
+    all.extend(flags.iter().map(String::as_str));
+    all.extend(more);
+    all
+}
+
+/// A fraction of 1 is where all coefficients are zero, with a prior at every λ₂ another one.
+#[test]
+fn fractions_know_the_prior() {
+    let folder = Folder::new();
+    let (n, d) = (40, 3);
+    let y: Vec<f64> = noise(n, 62).iter().map(|y| 2.0 * y + 1.0).collect();
+    let flags = rows(&folder, n, d, &y);
+    let prior = folder.npy("prior.npy", &[d as u64], &[3.0, -2.0, 0.5]);
+    for penalty in [
+        &[][..],
+        &["--penalty", "group", "--group-size", "3"],
+        &["--penalty", "nonneg"],
+    ] {
+        let own = [
+            "--prior",
+            &prior,
+            "--l1",
+            "frac:1:0.999:2",
+            "--l2",
+            "0,0.1,0.5,2",
+            "--val-fraction",
+            "0",
+        ];
+        let report = json(&with("hypergrad", &flags, &[&own[..], penalty].concat()));
+        let points = report["points"].as_array().unwrap();
+        assert_eq!(points.len(), 8);
+        for (at, point) in points.iter().enumerate() {
+            let support = point["support"].as_u64().unwrap();
+            assert_eq!(support == 0, at < 4, "{penalty:?}: {point}");
+        }
+        let l1 = |at: usize| points[at]["l1"].as_f64().unwrap();
+        assert!(l1(3) > 2.0 * l1(0), "λ₂c is most of it");
+        // The default grid begins there too.
+        let own = ["--prior", &prior, "--val-fraction", "0"];
+        let grid = json(&with("hypergrad", &flags, &[&own[..], penalty].concat()));
+        for point in &grid["points"].as_array().unwrap()[..4] {
+            assert_eq!(point["support"], 0, "{penalty:?}: {point}");
+        }
+    }
+    // A sweep takes all rows; a single fold of all of them is the same problem.
+    let own = [
+        "--prior",
+        &prior,
+        "--l1",
+        "frac:1:0.999:2",
+        "--l2",
+        "0.1,2",
+        "--val-fraction",
+        "0",
+        "--format",
+        "csv",
+    ];
+    let without_support = |text: &str| -> Vec<bool> {
+        let lines: Vec<&str> = text.lines().collect();
+        let names = lines[0].split(',');
+        let place = names.clone().position(|name| name == "support").unwrap();
+        let support = |line: &&str| line.split(',').nth(place).unwrap().parse::<f64>();
+        lines[1..]
+            .iter()
+            .map(|line| support(line) == Ok(0.0))
+            .collect()
+    };
+    let found = without_support(&ok(&with("sweep", &flags, &own)));
+    assert_eq!(found, [true, true, false, false]);
+    // α and ratio: l1 = α ρ at λ₂ = α (1 − ρ).
+    let own = [
+        "--prior",
+        &prior,
+        "--alpha",
+        "frac:1:0.999:2",
+        "--l1-ratio",
+        "0.7,0.95",
+        "--val-fraction",
+        "0",
+        "--format",
+        "csv",
+    ];
+    let found = without_support(&ok(&with("sweep", &flags, &own)));
+    assert_eq!(found, [true, true, false, false]);
+}
+
+/// What an intercept takes whole leaves no rounding to fit.
+#[test]
+fn a_target_that_does_not_vary_has_no_coefficients() {
+    let folder = Folder::new();
+    for value in [0.1, -3.7e9, 1e-7, 0.0] {
+        let flags = rows(&folder, 30, 2, &[value; 30]);
+        for loss in ["squared", "huber"] {
+            for solver in ["auto", "fista"] {
+                let own = ["--loss", loss, "--solver", solver, "--coefficients"];
+                let report = json(&with("fit", &flags, &own));
+                let point = &report["points"][0];
+                assert_eq!(
+                    numbers(&point["coefficients"]),
+                    [0.0, 0.0],
+                    "{value} {loss} {solver}"
+                );
+                assert_eq!((&point["support"], &point["l1"]), (&0.into(), &0.0.into()));
+                assert_eq!(point["intercept"].as_f64(), Some(value));
+                assert_eq!(point["status"], "converged");
+                let kinds = point["warnings"].as_array().unwrap();
+                assert!(
+                    kinds.iter().any(|w| w["kind"] == "constant-target"),
+                    "{point}"
+                );
+            }
+        }
+        let own = [
+            "--cv",
+            "2",
+            "--l1",
+            "frac:1e-2:1:3",
+            "--l2",
+            "0.1",
+            "--format",
+            "csv",
+        ];
+        let text = ok(&with("sweep", &flags, &own));
+        let l1 = text
+            .lines()
+            .skip(1)
+            .map(|line| line.split(',').next().unwrap());
+        assert!(l1.clone().count() == 6 && l1.clone().all(|l1| l1.parse::<f64>() == Ok(0.0)));
+    }
+    // Weights decide which rows vary.
+    let mut y = vec![2.5; 30];
+    y[7] = -4.0;
+    let mut weights = vec![1.0; 30];
+    weights[7] = 0.0;
+    let flags = rows(&folder, 30, 2, &y);
+    let weights = folder.npy("w.npy", &[30], &weights);
+    let own = ["--sample-weights", &weights, "--coefficients"];
+    let report = json(&with("fit", &flags, &own));
+    let point = &report["points"][0];
+    assert_eq!(numbers(&point["coefficients"]), [0.0, 0.0]);
+    assert_eq!(point["intercept"].as_f64(), Some(2.5));
+}
