@@ -283,7 +283,7 @@ pub fn sampled_curve(
         &exact,
         crate::kinds::Precision::F64,
         None,
-        control,
+        &control.of_a_part(),
     )?;
     let spectrum = Spectrum::of(problem);
     spectrum.check_convex()?;

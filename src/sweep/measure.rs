@@ -237,3 +237,14 @@ fn cell(study: &Study, problem: &FoldProblem, outcome: &Outcome, mut numbers: Nu
         solution,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::SINGULAR;
+
+    #[test]
+    fn a_store_knows_a_singular_hessian_by_its_warning() {
+        assert_eq!(WarningKind::SingularHessian.name(), SINGULAR);
+    }
+}

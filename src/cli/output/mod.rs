@@ -54,7 +54,7 @@ impl Report<'_> {
     /// Writes the report where and how the flags say.
     pub fn write(&self, output: &OutputArguments) -> Result<(), Failure> {
         let text = match output.format() {
-            Format::Table => return write_text(&table::render(self), output.out.as_deref()),
+            Format::Table => printable_lines(&table::render(self)).into_owned(),
             Format::Json => json::render(self),
             Format::Csv => csv::render(self),
         };
