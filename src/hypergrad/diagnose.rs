@@ -125,7 +125,7 @@ impl Evidence<'_> {
     }
 
     /// The largest move of a coefficient that a step of coordinate descent would make from w, relative
-    /// to the largest coefficient, both in units of the predictors; infinite beside w = 0.
+    /// to the largest coefficient, both in units of the predictors.
     ///
     /// It bounds from below how far w is from the minimum: arithmetic that hides such a step does
     /// not know the coefficients better.
@@ -191,7 +191,8 @@ impl Evidence<'_> {
             };
             visit(j, after);
         }
-        moved / largest
+        // A point that nothing moves is exact, whatever its size.
+        if moved == 0.0 { 0.0 } else { moved / largest }
     }
 
     /// The training objective at w = 0; with an intercept, of squared and Huber loss, at the mean

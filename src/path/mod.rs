@@ -29,6 +29,7 @@ mod finish;
 mod linear;
 mod products;
 mod quadratic;
+mod reach;
 mod regularizer;
 mod restricted;
 mod rows;

@@ -29,17 +29,18 @@ use super::smooth::{KeptHessian, Smooth};
 use super::step::Step;
 use super::vector::norm;
 
-/// A residual of this many roundings of its terms counts as converged, when it falls no further.
+/// A residual of this many roundings of its terms counts as converged, when it falls no further: at
+/// once where it is of few, after a while where it is of many, whose bounds may be far above what the
+/// terms' rounding comes to.
 const ROUNDINGS: f64 = 1e3;
+const FEW_ROUNDINGS: f64 = 4.0;
+/// Steps that do not halve the residual after which it falls no further.
+const STUCK: usize = 20;
 /// A Newton step that still moves a predictor by this share of the largest is not yet at an end.
 const STILL_MOVING: f64 = 1e-4;
 /// Steps that move nothing, and a hundred times as many without a smaller distance, after which a
 /// point is given up.
 const STALLED: usize = 8;
-/// Steps without convergence after which a point is approached along a path in small steps.
-const PATIENCE: usize = 2000;
-/// The ratio of the strengths of two points of that path.
-const SMALL_STEP: f64 = 1.25;
 /// Coordinates up to which memory for a factor is asked for at once: a vector that grows along the path
 /// is copied to fresh pages again and again.
 const LARGEST_SPARE: usize = 512;
@@ -302,8 +303,10 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             if within_tolerance {
                 best.1.copy_from_slice(&self.w);
             }
-            let stopped =
-                within_tolerance || excess <= 0.25 || (since_halved > 2 && best.0 <= ROUNDINGS);
+            let stopped = within_tolerance
+                || excess <= 0.25
+                || (since_halved > 2 && best.0 <= FEW_ROUNDINGS)
+                || (since_halved > STUCK && best.0 <= ROUNDINGS);
             // A quadratic always takes a step, whose factor ends it the same from every start.
             let finishes = settings.tolerance.is_none() && self.smooth.loss.is_quadratic();
             if stopped && (step.is_some() || !finishes) {
@@ -366,81 +369,6 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             steps,
             factor: None,
         }
-    }
-
-    /// Solves a point for which there may be no near start: `at` gives the same point with all
-    /// strengths larger by a factor.
-    ///
-    /// From w = 0 it is approached by way of larger strengths. Where it then makes no progress, a
-    /// path in small steps is taken from w = 0, each point of which is solved: on columns that are
-    /// nearly dependent a far start leads to faces from which coordinate descent does not find back.
-    pub(super) fn reach(
-        &mut self,
-        regularizer: &Regularizer<'_>,
-        at: impl Fn(f64) -> Regularizer<'s>,
-        is_cold: bool,
-        settings: &PathSettings,
-    ) -> End<R> {
-        let mut spent = 0;
-        if is_cold && self.w.iter().all(|&w| w == 0.0) {
-            spent = self.approach(regularizer, &at, settings);
-        }
-        let within = |spent: usize, most: usize| PathSettings {
-            max_steps: settings.max_steps.saturating_sub(spent).min(most),
-            ..*settings
-        };
-        let has_path = regularizer.has_threshold();
-        let first = if has_path { PATIENCE } else { usize::MAX };
-        let mut end = self.solve(regularizer, &within(spent, first));
-        spent += end.steps;
-        let gave_up = matches!(end.status, Status::BudgetSpent | Status::Stalled);
-        if has_path && gave_up && spent < settings.max_steps && !self.control.should_stop() {
-            let reached = (self.objective(regularizer), self.w.clone());
-            self.restart(&vec![0.0; reached.1.len()]);
-            let ratio = regularizer.largest_ratio(&self.w, &self.gradient);
-            let stages = (ratio.ln() / SMALL_STEP.ln()).ceil().clamp(0.0, 400.0) as i32;
-            for stage in (1..=stages).rev() {
-                let stronger = at(SMALL_STEP.powi(stage));
-                spent += self.solve(&stronger, &within(spent, PATIENCE)).steps;
-            }
-            if self.objective(regularizer) > reached.0 {
-                self.restart(&reached.1);
-            }
-            end = self.solve(regularizer, &within(spent, usize::MAX));
-            spent += end.steps;
-        }
-        End {
-            steps: spent,
-            ..end
-        }
-    }
-
-    /// Loss, ridge and penalty at w.
-    fn objective(&self, regularizer: &Regularizer<'_>) -> f64 {
-        self.smooth.value(&self.w, &self.z, self.target) + regularizer.value(&self.w)
-    }
-
-    /// Approaches a point from far away by way of larger strengths; returns the steps.
-    ///
-    /// Coordinate descent from w = 0 at a small l1 first frees most coordinates; from the solution
-    /// of a larger l1 it frees few.
-    fn approach(
-        &mut self,
-        regularizer: &Regularizer<'_>,
-        at: impl Fn(f64) -> Regularizer<'s>,
-        settings: &PathSettings,
-    ) -> usize {
-        let ratio = regularizer.largest_ratio(&self.w, &self.gradient);
-        let stages = (ratio.log2().ceil() - 1.0).clamp(0.0, 30.0) as i32;
-        let mut steps = 0;
-        for stage in (1..=stages).rev() {
-            let rough = PathSettings {
-                tolerance: Some(1e-2 * 2f64.powi(stage) / ratio),
-                max_steps: settings.max_steps.saturating_sub(steps).min(200),
-            };
-            steps += self.solve(&at(2f64.powi(stage)), &rough).steps;
-        }
-        steps
     }
 
     /// True when the minimum may be at infinity, so that a vanishing gradient proves nothing.
