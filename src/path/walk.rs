@@ -29,9 +29,9 @@ use super::smooth::{KeptHessian, Smooth};
 use super::step::Step;
 use super::vector::norm;
 
-/// A residual of this many roundings of its terms counts as converged, when it falls no further: at
-/// once where it is of few, after a while where it is of many, whose bounds may be far above what the
-/// terms' rounding comes to.
+/// A residual of this many roundings of its terms counts as converged, when it falls no further: after
+/// a while, because the bound may be far above what rounding comes to; at once where it is of few,
+/// or of no more than rounding makes of a sum of n terms, √n.
 const ROUNDINGS: f64 = 1e3;
 const FEW_ROUNDINGS: f64 = 4.0;
 /// Steps that do not halve the residual after which it falls no further.
@@ -271,6 +271,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         // The smallest excess over rounding so far, and where.
         let mut best = (f64::INFINITY, self.w.clone());
         let (mut since_halved, mut since_better, mut unmoved) = (0, 0, 0);
+        let few_roundings = FEW_ROUNDINGS.max((self.smooth.rows() as f64).sqrt());
         let mut step: Option<Step<R>> = None;
         // The first attempt leaves the last step to the finish, which repeats it anyway.
         let mut hasty = self.blocks.separable;
@@ -305,7 +306,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             }
             let stopped = within_tolerance
                 || excess <= 0.25
-                || (since_halved > 2 && best.0 <= FEW_ROUNDINGS)
+                || (since_halved > 2 && best.0 <= few_roundings)
                 || (since_halved > STUCK && best.0 <= ROUNDINGS);
             // A quadratic always takes a step, whose factor ends it the same from every start.
             let finishes = settings.tolerance.is_none() && self.smooth.loss.is_quadratic();

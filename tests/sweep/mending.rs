@@ -323,7 +323,7 @@ fn names_that_sqlite_takes_for_addresses_are_refused() {
             let output = output.unwrap();
             let errors = String::from_utf8(output.stderr).unwrap();
             assert_eq!(output.status.code(), Some(1), "{name}: {errors}");
-            assert!(errors.contains("name a file with --store"), "{errors}");
+            assert!(errors.contains(" with --store"), "{errors}");
         }
     }
     assert_eq!(std::fs::read_dir(folder.path("")).unwrap().count(), 0);
