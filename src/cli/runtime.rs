@@ -136,8 +136,8 @@ impl Runtime {
         }
         if strict && done < all {
             return Err(Failure::Outcome(format!(
-                "{} of {all} points did not converge; raise --max-steps, --time-budget or --tol, \
-                 or drop --strict",
+                "{} of {all} points did not converge; raise --max-steps (nsid, sid: \
+                 --stochastic-steps) or --time-budget, give a --tol that they reach, or drop --strict",
                 all - done
             )));
         }

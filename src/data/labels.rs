@@ -253,7 +253,11 @@ impl Classes {
     fn given_weights(&self, given: &[(String, f64)]) -> Result<Vec<f64>> {
         let mut per_class = vec![None; self.names.len()];
         for (name, weight) in given {
-            let Some(k) = self.names.iter().position(|known| known == name) else {
+            // A number may be written in another way than the class is called, as +1 is 1.
+            let is_meant = |known: &String| {
+                known == name || number_of(known).is_some_and(|of| number_of(name) == Some(of))
+            };
+            let Some(k) = self.names.iter().position(is_meant) else {
                 return Err(Error::value(
                     "class weights",
                     format!("there is no class {}", quote(name)),

@@ -92,6 +92,9 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
     Ok(outcomes.collect())
 }
 
+/// A relative duality gap that is one of rounding.
+const CLOSED: f64 = 1e-12;
+
 /// What an outcome is made from.
 pub(super) struct Measured<'a> {
     pub(super) evidence: Evidence<'a>,
@@ -108,7 +111,12 @@ pub(super) struct Measured<'a> {
 impl Measured<'_> {
     /// What contradicts convergence to rounding.
     fn contradiction(&self, gap: Option<DualityGap>) -> Option<Warning> {
-        let remedy = remedy_of_rounding(self.evidence.problem);
+        let is_single = self.epsilon > f64::EPSILON;
+        let remedy = if is_single {
+            "use --precision f64"
+        } else {
+            remedy_of_rounding(self.evidence.problem)
+        };
         if let Some(gap) = gap.filter(|gap| gap.is_open) {
             return Some(Warning {
                 kind: WarningKind::OpenGap,
@@ -118,16 +126,10 @@ impl Measured<'_> {
                 ),
             });
         }
-        let is_single = self.epsilon > f64::EPSILON;
         let known = self.evidence.largest_move(self.sizes);
         if known <= if is_single { 1e-3 } else { 1e-6 } {
             return None;
         }
-        let remedy = if is_single {
-            "use --precision f64"
-        } else {
-            remedy
-        };
         Some(Warning {
             kind: WarningKind::Imprecise,
             message: format!(
@@ -169,6 +171,15 @@ pub(super) fn outcome(
     }
     let gap = evidence.duality_gap();
     let mut all = Vec::new();
+    // A stop rule that saw no progress may have seen the minimum.
+    let is_unrolled = matches!(
+        settings.method,
+        Some(Method::ItdForward | Method::ItdReverse)
+    );
+    let is_closed = gap.is_some_and(|gap| gap.relative <= CLOSED);
+    if solver == Status::Stalled && is_closed && !is_unrolled {
+        solver = Status::Converged;
+    }
     if solver == Status::Converged && settings.tolerance.is_none() {
         all.extend(measured.contradiction(gap));
         if !all.is_empty() {
@@ -303,7 +314,7 @@ fn remedy_of_rounding(problem: &Problem) -> &'static str {
     if !problem.train.design.intercept {
         "fit an intercept, which centres the columns, or centre and scale them first"
     } else {
-        "standardise the columns, choose a larger l2, or give a tolerance (--tol)"
+        "choose a larger l2, standardise the columns where they are not, or give a tolerance (--tol)"
     }
 }
 

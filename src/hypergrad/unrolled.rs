@@ -318,6 +318,11 @@ fn reverse_converged<R: Twinned>(
                     unsettled.retain(|&other| other != at);
                 }
                 run[at] = outcome;
+                // w was at rest before, and a continuation takes as many steps as it is given.
+                let status = &mut run[at].0.progress.status;
+                if *status == Status::BudgetSpent && !control.should_stop() {
+                    *status = Status::Converged;
+                }
             }
         }
     }

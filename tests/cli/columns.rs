@@ -103,6 +103,24 @@ fn an_unclear_first_row_is_said() {
     );
     let (_, problem, errors) = fitted(&folder, "m", &file, &["--header", "no"]);
     assert_eq!((problem["rows"].as_u64(), errors.as_str()), (Some(6), ""));
+    // A series that begins at zero, and a first measurement that happens to be round.
+    for first in ["0,1", "0,10,20", "1,250", "5,7,8,2"] {
+        let fields = first.split(',').count();
+        let below: String = (1..40)
+            .map(|i| {
+                let field = |j: usize| format!("{:.3}", (0.1 * i as f64 + j as f64).exp().sin());
+                let row: Vec<String> = (0..fields).map(field).collect();
+                row.join(",") + "\n"
+            })
+            .collect();
+        let file = folder.text("series.csv", &format!("{first}\n{below}"));
+        let (_, problem, errors) = fitted(&folder, "m", &file, &[]);
+        let is_lost = problem["rows"] == 39;
+        assert!(
+            !is_lost || errors.contains("--header no"),
+            "{first}: {errors}"
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Strengths that are relative to the data: l1_max at the point's own l2, and of a constant target.
 
-use crate::support::{Folder, as_text, assert_close, json, noise, numbers, ok};
+use crate::support::{Folder, as_text, assert_close, json, noise, numbers, ok, run};
 
 fn rows(folder: &Folder, n: usize, d: usize, y: &[f64]) -> Vec<String> {
     let x = folder.npy("x.npy", &[n as u64, d as u64], &noise(n * d, 61));
@@ -188,7 +188,15 @@ fn a_target_that_does_not_vary_has_no_coefficients() {
             "--format",
             "csv",
         ];
-        let text = ok(&with("sweep", &flags, &own));
+        let output = run(&with("sweep", &flags, &own));
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        assert_eq!(
+            said.matches("the target y does not vary").count(),
+            1,
+            "{said}"
+        );
+        let text = String::from_utf8(output.stdout).unwrap();
         let l1 = text
             .lines()
             .skip(1)

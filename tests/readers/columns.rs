@@ -352,3 +352,11 @@ fn a_target_under_the_name_0_shows_by_its_rows() {
         &["30 values", "found 31", "--header"],
     );
 }
+
+#[test]
+fn negative_numbers_are_no_names() {
+    for first in ["-3,2,5,7", "3,-1,2,0", "-1,0,1,2"] {
+        let data = read_csv(&format!("{first}\n{}", decimals(30, 4))).unwrap();
+        assert_eq!(data.rows(), 31, "{first}");
+    }
+}

@@ -144,6 +144,7 @@ fn not_converged(study: &Study<'_>, outcome: &Outcome) -> String {
     let name = names.get(outcome.point.target).copied().unwrap_or_default();
     let remedy = match outcome.status {
         Status::BudgetSpent | Status::Running => "raise --max-steps, --time-budget or --tol",
+        Status::Stalled => "use --precision f64 if it is f32, raise --l2, or give --tol",
         _ => "raise --l2 or --l1, or check the scale of the data",
     };
     format!(

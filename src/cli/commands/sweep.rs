@@ -371,7 +371,7 @@ fn conclude(
         .sum::<usize>();
     if arguments.solver.strict && converged < done {
         return Err(Failure::Outcome(format!(
-            "{} of {done} cells did not converge; raise --max-steps or --tol, or drop --strict",
+            "{} of {done} cells did not converge; raise --max-steps (nsid, sid: --stochastic-steps), give a --tol that they reach, or drop --strict",
             done - converged
         )));
     }

@@ -10,10 +10,12 @@ use super::study::Study;
 use crate::cli::arguments::{FoldArguments, LossName, PenaltyName, SearchName, Strengths};
 use crate::cli::commands::sweep::Arguments;
 use crate::cli::failure::Failure;
+use crate::cli::output::printable;
 use crate::data::dataset::Labels;
 use crate::data::readers;
 use crate::error::{Error, Result};
 use crate::l1_max::AtZero;
+use crate::loss::Loss;
 use crate::problem::Problem;
 use crate::store::{Plan, Study as StudyRecord};
 use crate::sweep::compress::Compression;
@@ -72,6 +74,7 @@ fn add_study(
         study.name = format!("{} ({})", study.name, others.len() + 1);
     }
     study.check()?;
+    warn_of_constant_targets(&study);
     let space = space(arguments)?;
     let targets = study.specification.train.targets.len();
     // The number of points does not depend on l1_max.
@@ -96,6 +99,20 @@ fn add_study(
     planned.studies.push(study);
     planned.compressions.push(compression);
     Ok(record)
+}
+
+/// Says which targets do not vary, so that a sweep of nothing is noticed.
+fn warn_of_constant_targets(study: &SweepStudy) {
+    let specification = &study.specification;
+    let is_regression = matches!(specification.loss, Loss::Squared | Loss::Huber { .. });
+    for (name, y) in study.targets.iter().zip(&specification.train.targets) {
+        if is_regression && y.iter().all(|value| *value == y[0]) {
+            log::warn!(
+                "the target {} does not vary, so that nothing is learned from it; choose another target",
+                printable(name)
+            );
+        }
+    }
 }
 
 /// The problem on the whole training data, where the space is relative to its l1_max.

@@ -390,7 +390,7 @@ fn remedies(statuses: impl Iterator<Item = Status>) -> String {
     let mut remedies: Vec<&str> = statuses
         .map(|status| match status {
             Status::Running | Status::BudgetSpent => "raise --max-steps",
-            Status::Stalled => "loosen --tol, or raise --l2",
+            Status::Stalled => "use --precision f64 if it is f32, raise --l2, or give --tol",
             Status::Diverged => "raise --l2",
             Status::NonFinite | Status::Converged => "bring the data to a smaller scale",
         })

@@ -55,9 +55,20 @@ pub(super) fn is_header(
     if rows.below.is_empty() || !are_distinct(rows.first) {
         return false;
     }
-    let (chance, counts) = chance(rows, &kinds);
+    if misses_all_names(rows.first, purpose, expected) {
+        return false;
+    }
+    let Judgement {
+        chance,
+        counts,
+        looks_named,
+    } = judge(rows, &kinds);
     let taken = chance < LIKELY;
-    let is_clear = chance < CERTAIN || (counts && chance < CERTAIN_COUNT) || chance > DOUBTFUL;
+    let is_clear = if taken {
+        looks_named && (chance < CERTAIN || (counts && chance < CERTAIN_COUNT))
+    } else {
+        chance > DOUBTFUL
+    };
     let labels_recur = has(Kind::Text) && label_recurs(rows, &kinds);
     if labels_recur && !counts {
         return false;
@@ -83,14 +94,37 @@ fn names_what_is_expected(
     purpose: Purpose<'_>,
     expected: Option<&Expected>,
 ) -> bool {
-    let (names, named) = match (purpose, expected) {
-        (Purpose::Model(model), _) => (&model.features, model.named.features),
-        (Purpose::Targets, Some(e)) => (&e.targets, e.named.targets),
-        (_, Some(e)) => (&e.features, e.named.features),
-        (_, None) => return false,
+    let Some((names, named)) = expected_names(purpose, expected) else {
+        return false;
     };
     let fields: std::collections::HashSet<&[u8]> = first.fields.iter().collect();
     named && !names.is_empty() && names.iter().all(|name| fields.contains(name.as_bytes()))
+}
+
+/// True where the file should have names and the row has none of them: it is a row of data.
+fn misses_all_names(first: &Record<'_>, purpose: Purpose<'_>, expected: Option<&Expected>) -> bool {
+    let Some((names, true)) = expected_names(purpose, expected) else {
+        return false;
+    };
+    !names.is_empty()
+        && first.kinds().all(|kind| kind == Kind::Number)
+        && !first
+            .fields
+            .iter()
+            .any(|field| names.iter().any(|name| name.as_bytes() == field))
+}
+
+/// The names that the file should have, and whether a file has given them.
+fn expected_names<'a>(
+    purpose: Purpose<'a>,
+    expected: Option<&'a Expected>,
+) -> Option<(&'a [String], bool)> {
+    match (purpose, expected) {
+        (Purpose::Model(model), _) => Some((&model.features, model.named.features)),
+        (Purpose::Targets, Some(e)) => Some((&e.targets, e.named.targets)),
+        (_, Some(e)) => Some((&e.features, e.named.features)),
+        (_, None) => None,
+    }
 }
 
 /// True where the names are in quotes and numbers below are not.
@@ -135,8 +169,22 @@ fn label_recurs(rows: &Rows<'_>, kinds: &[Kind]) -> bool {
     })
 }
 
-/// How likely the first row's numbers are among the rows below, and whether they count from zero.
-fn chance(rows: &Rows<'_>, kinds: &[Kind]) -> (f64, bool) {
+/// What is to be thought of a first row of numbers.
+struct Judgement {
+    /// How likely it is among the rows below.
+    chance: f64,
+    /// It counts from zero.
+    counts: bool,
+    /// It has several numbers in order, as names have: fewer, or others, are as likely a row that
+    /// was rounded or a measurement that begins at zero.
+    looks_named: bool,
+}
+
+/// Fewest numbers in order that look like names.
+const SEVERAL: usize = 4;
+
+/// How likely the first row's numbers are among the rows below.
+fn judge(rows: &Rows<'_>, kinds: &[Kind]) -> Judgement {
     let columns: Vec<usize> = (0..kinds.len())
         .filter(|&j| kinds[j] == Kind::Number)
         .collect();
@@ -188,6 +236,13 @@ fn chance(rows: &Rows<'_>, kinds: &[Kind]) -> (f64, bool) {
         .map(|&(form, size)| if all_outside { form.min(size) } else { form })
         .product();
     let d = names.len();
+    if names.iter().any(|&name| name < 0.0) {
+        return Judgement {
+            chance: 1.0,
+            counts: false,
+            looks_named: false,
+        };
+    }
     let counts = form == Some(Form::Whole)
         && is_one_form
         && names.iter().enumerate().all(|(j, &name)| name == j as f64);
@@ -212,7 +267,11 @@ fn chance(rows: &Rows<'_>, kinds: &[Kind]) -> (f64, bool) {
     } else {
         1.0
     };
-    (of_values * of_order, counts)
+    Judgement {
+        chance: of_values * of_order,
+        counts,
+        looks_named: d >= SEVERAL && is_monotone(&names),
+    }
 }
 
 /// How a number is written.
