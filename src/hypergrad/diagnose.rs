@@ -125,20 +125,28 @@ impl Evidence<'_> {
     }
 
     /// The largest move of a coefficient that a step of coordinate descent would make from w, relative
-    /// to the largest coefficient, both in units of the predictors.
+    /// to the largest coefficient, both in units of the predictors, where it exceeds `limit`.
     ///
     /// It bounds from below how far w is from the minimum: arithmetic that hides such a step does
     /// not know the coefficients better.
-    pub(super) fn largest_move(&self, sizes: &Sizes) -> f64 {
+    pub(super) fn move_above(&self, limit: f64, sizes: &Sizes) -> Option<f64> {
+        let (moved, largest) = self.largest_move(sizes);
+        // Beside coefficients that are nothing in units of the targets, nothing is small.
+        let is_above =
+            moved > limit * largest && moved > limit * 1e-6 * self.objective_at_zero().abs().sqrt();
+        is_above.then(|| moved / largest.max(f64::MIN_POSITIVE))
+    }
+
+    /// The largest move and the largest coefficient.
+    fn largest_move(&self, sizes: &Sizes) -> (f64, f64) {
         let (c, penalized) = (self.problem.classes, self.problem.penalized());
-        let strengths = self.problem.effective_strengths(self.point.l1);
         let bound = self.problem.loss.curvature_bound();
         let size = |j: usize| sizes.columns[j / c];
         let curvature = |j: usize| {
             let ridge = if j < penalized { self.point.l2 } else { 0.0 };
             match self.problem.loss {
                 Loss::Quadratic => size(j) + ridge,
-                _ => bound * size(j).powi(2) + ridge,
+                _ => bound * size(j) * size(j) + ridge,
             }
         };
         let pull = |j: usize| {
@@ -149,37 +157,36 @@ impl Evidence<'_> {
             };
             self.gradient[j] + ridge
         };
-        let (mut moved, mut largest) = (0.0f64, 1e-6 * self.objective_at_zero().abs().sqrt());
+        let (mut moved, mut largest) = (0.0f64, 0.0f64);
         let mut visit = |j: usize, after: f64| {
             moved = moved.max((after - self.w[j]).abs() * size(j));
             largest = largest.max(self.w[j].abs() * size(j));
         };
-        let mut is_done = vec![false; self.w.len()];
+        let strengths = self.problem.effective_strengths(self.point.l1);
+        let mut first = 0;
         if let Penalty::Group { groups, .. } = &self.problem.penalty {
+            first = penalized;
             for (g, &strength) in strengths.iter().enumerate() {
                 let members = groups.members(g);
                 let a: f64 = members.iter().map(|&j| curvature(j as usize)).sum();
-                let u: Vec<f64> = members
-                    .iter()
-                    .map(|&j| a * self.w[j as usize] - pull(j as usize))
-                    .collect();
-                let length = u.iter().map(|u| u * u).sum::<f64>().sqrt();
+                let u = |j: u32| a * self.w[j as usize] - pull(j as usize);
+                let square: f64 = members.iter().map(|&j| u(j).powi(2)).sum();
+                let length = square.sqrt();
                 let share = if length > strength {
                     (1.0 - strength / length) / a
                 } else {
                     0.0
                 };
-                for (&j, u) in members.iter().zip(&u) {
-                    is_done[j as usize] = true;
-                    if a > 0.0 {
-                        visit(j as usize, share * u);
-                    }
+                if a > 0.0 {
+                    members
+                        .iter()
+                        .for_each(|&j| visit(j as usize, share * u(j)));
                 }
             }
         }
-        for j in 0..self.w.len() {
+        for j in first..self.w.len() {
             let a = curvature(j);
-            if is_done[j] || a == 0.0 {
+            if a == 0.0 {
                 continue;
             }
             let u = a * self.w[j] - pull(j);
@@ -191,8 +198,7 @@ impl Evidence<'_> {
             };
             visit(j, after);
         }
-        // A point that nothing moves is exact, whatever its size.
-        if moved == 0.0 { 0.0 } else { moved / largest }
+        (moved, largest)
     }
 
     /// The training objective at w = 0; with an intercept, of squared and Huber loss, at the mean

@@ -126,10 +126,8 @@ impl Measured<'_> {
                 ),
             });
         }
-        let known = self.evidence.largest_move(self.sizes);
-        if known <= if is_single { 1e-3 } else { 1e-6 } {
-            return None;
-        }
+        let limit = if is_single { 1e-3 } else { 1e-6 };
+        let known = self.evidence.move_above(limit, self.sizes)?;
         Some(Warning {
             kind: WarningKind::Imprecise,
             message: format!(

@@ -26,6 +26,8 @@ use super::walk::{Walk, quadratic_model};
 
 /// Steps of iterative refinement at most; f64 needs one.
 const REFINEMENTS: usize = 4;
+/// The largest residual of a coordinate, in roundings of its terms, that refinement leaves as it is.
+const EXACT: f64 = 1.0;
 
 impl<R: Real> Walk<'_, '_, R> {
     /// Ends at the solution that face and signs determine. False (and w as before) when that
@@ -77,7 +79,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 rho.push(R::of(value));
             }
             let size: f64 = f64::sqrt(size);
-            if refinement > 0 && (excess <= 0.25 || size > 0.5 * last) {
+            if refinement > 0 && (excess <= EXACT || size > 0.5 * last) {
                 break;
             }
             last = size;

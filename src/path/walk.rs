@@ -196,12 +196,13 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         let rows = residual_size + smooth.loss.curvature_bound() * predictor_size;
         let term =
             |j: usize| norm[j] * rows + self.origin[j].abs() + regularizer.ridge_size(j, w[j]);
-        let of_block = |(b, rule): (usize, &Rule<f64>)| {
+        let of_block = |(b, rule): (usize, &Rule<f64>)| -> f64 {
             let slope = match *rule {
                 Rule::Threshold(t) | Rule::NonNegative(t) | Rule::Group(t) => t,
                 Rule::Free | Rule::Box(..) => 0.0,
             };
             let size = match self.blocks.members(b) {
+                _ if self.blocks.separable => term(b),
                 [j] => term(*j as usize),
                 members => {
                     let square = |&j: &u32| term(j as usize).powi(2);
@@ -216,25 +217,33 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     /// The largest distance of a block to optimality, in units of its rounding; NaN where one is.
     pub(super) fn largest_excess(&self, regularizer: &Regularizer<'_>, roundings: &[f64]) -> f64 {
         let mut largest = 0.0;
-        let mut visit = |b: usize| {
-            let distance = regularizer
-                .block_distance(b, &self.w, &self.gradient)
-                .sqrt();
+        let mut visit = |b: usize, square: f64| {
             // What is exact is at its rounding, also where that is zero.
-            if distance != 0.0 {
-                let excess = distance / roundings[b];
+            if square != 0.0 {
+                let excess = square / (roundings[b] * roundings[b]);
                 // A NaN stays.
                 if excess > largest || excess.is_nan() {
                     largest = excess;
                 }
             }
         };
+        let of_block = |b: usize| regularizer.block_distance(b, &self.w, &self.gradient);
         match &self.alive {
-            None => (0..self.blocks.len()).for_each(&mut visit),
+            None if self.blocks.separable => {
+                for (j, &rule) in regularizer.rules.iter().enumerate() {
+                    visit(
+                        j,
+                        regularizer.coordinate_distance(rule, j, &self.w, &self.gradient),
+                    );
+                }
+            }
+            None => (0..self.blocks.len()).for_each(|b| visit(b, of_block(b))),
             // Only blocks of one coordinate are ever discarded.
-            Some(alive) => alive.iter().for_each(|&j| visit(j as usize)),
+            Some(alive) => alive
+                .iter()
+                .for_each(|&j| visit(j as usize, of_block(j as usize))),
         }
-        largest
+        largest.sqrt()
     }
 
     /// Solves one point from where the path stands.
