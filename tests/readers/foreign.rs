@@ -43,12 +43,16 @@ fn what_is_no_table_is_named() {
     for name in ["d.xlsx", "d.parquet", "d.pkl"] {
         refused(name, &workbook, &["workbook"]);
     }
-    for name in ["d.csv", "d.svm"] {
+    let zstd = b"\x28\xb5\x2f\xfd\x24\x0b".as_slice();
+    for name in ["d.csv", "d.svm", "d.npy", "d.npz"] {
         refused(
             name,
             &gzip,
             &["compressed by gzip", "decompress the file first"],
         );
+        refused(name, zstd, &["compressed by Zstandard"]);
+    }
+    for name in ["d.csv", "d.svm"] {
         refused(
             name,
             &bytes_of("npy/f8_c.npy"),

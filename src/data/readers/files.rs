@@ -81,7 +81,7 @@ fn load(path: &Path, format: Option<Format>) -> Result<(Vec<u8>, Format, String)
 /// Reads one file that holds features and targets.
 ///
 /// # Errors
-/// [`Error::Io`], and as [`parse_dataset`].
+/// [`Error::Io`], and as [`parse_dataset`](super::parse_dataset).
 pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
     let part = read_part(path, Purpose::Dataset, options)?;
     dataset_of(part, &path.display().to_string(), options)
@@ -90,7 +90,7 @@ pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
 /// Reads features from one file and targets from another, each of any format.
 ///
 /// # Errors
-/// [`Error::Io`], and as [`parse_dataset`].
+/// [`Error::Io`], and as [`parse_dataset`](super::parse_dataset).
 pub fn read_pair(x: &Path, y: &Path, options: &ReadOptions) -> Result<Dataset> {
     let of_x = |options: &ReadOptions| read_part(x, Purpose::Features, options);
     let of_y = |options: &ReadOptions| read_part(y, Purpose::Targets, options);
@@ -112,7 +112,7 @@ fn read_part(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result
 /// Reads a matrix, all of whose columns are alike. Of the options format and header matter.
 ///
 /// # Errors
-/// [`Error::Io`], and as [`parse_matrix`].
+/// [`Error::Io`], and as [`parse_matrix`](super::parse_matrix).
 pub fn read_matrix(path: &Path, options: &ReadOptions) -> Result<Matrix> {
     let (bytes, format, source) = load(path, options.format)?;
     matrix_of(&bytes, format, &source, options)
@@ -122,7 +122,7 @@ pub fn read_matrix(path: &Path, options: &ReadOptions) -> Result<Matrix> {
 /// matter.
 ///
 /// # Errors
-/// [`Error::Io`], and as [`parse_vector`].
+/// [`Error::Io`], and as [`parse_vector`](super::parse_vector).
 pub fn read_vector(path: &Path, options: &ReadOptions) -> Result<Vec<f64>> {
     let (bytes, format, source) = load(path, options.format)?;
     vector_of(&bytes, format, &source, options)
@@ -153,7 +153,7 @@ pub fn read_row_numbers(path: &Path, rows: usize, header: Option<bool>) -> Resul
 /// number of rows.
 ///
 /// # Errors
-/// [`Error::Io`], and as [`parse_vector`]; [`Error::Data`] for libsvm, where labels belong to data.
+/// [`Error::Io`], and as [`parse_vector`](super::parse_vector); [`Error::Data`] for libsvm, where labels belong to data.
 pub fn read_labels(path: &Path, rows: usize, header: Option<bool>) -> Result<Labels> {
     let (bytes, format, source) = load(path, None)?;
     if format == Format::Libsvm {

@@ -72,6 +72,9 @@ pub(super) fn check(bytes: &[u8], format: Format, source: &str) -> Result<()> {
     }
     let is_text = matches!(format, Format::Csv | Format::Libsvm);
     let known = match is_text {
+        _ if start.starts_with(&idx::GZIP) => {
+            Some(("compressed by gzip", "decompress the file first"))
+        }
         true if start.starts_with(NPY) => {
             Some(("a NumPy array", "name its format: --data-format npy"))
         }
@@ -80,9 +83,6 @@ pub(super) fn check(bytes: &[u8], format: Format, source: &str) -> Result<()> {
             "name its format: --data-format npz",
         )),
         true if start.starts_with(ZIP) => Some(("a zip archive", "extract the file first")),
-        true if start.starts_with(&idx::GZIP) => {
-            Some(("compressed by gzip", "decompress the file first"))
-        }
         true if idx::is_magic(start) => Some(("an IDX file", "name its format: --data-format idx")),
         true if start.contains(&0) => Some(("binary data, and not text", EXPORT)),
         _ => None,
@@ -101,9 +101,10 @@ pub(super) fn recognised(start: &[u8], source: &str) -> Option<Error> {
     }
     // A table may begin with the same letters.
     let is_binary = start.iter().any(|&byte| byte < b'\t' || byte == 0x7f);
-    if is_binary
-        && let Some((_, what, remedy)) = MAGIC.iter().find(|(magic, ..)| start.starts_with(magic))
-    {
+    let is_meant = |(magic, ..): &&(&[u8], &str, &str)| {
+        start.starts_with(magic) && (is_binary || !magic[0].is_ascii())
+    };
+    if let Some((_, what, remedy)) = MAGIC.iter().find(is_meant) {
         return refuse(what, remedy);
     }
     if is_workbook(start) {
