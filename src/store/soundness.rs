@@ -193,6 +193,17 @@ impl Store {
     /// Indices that do not hold what their tables hold, one sentence each: what is found by such an index is
     /// not all there is.
     pub(super) fn index_faults(&self) -> Result<Vec<String>> {
+        // An index and its table are compared as they are at one moment: other processes go on writing.
+        // Within a transaction this is a part of it.
+        let failure = |e: rusqlite::Error| self.failure(&e);
+        let say = |text: &str| self.connection.execute_batch(text).map_err(failure);
+        say("SAVEPOINT one_moment")?;
+        let faults = self.index_faults_at_one_moment();
+        say("RELEASE one_moment")?;
+        faults
+    }
+
+    fn index_faults_at_one_moment(&self) -> Result<Vec<String>> {
         let mut faults = Vec::new();
         for Index {
             name,

@@ -1,11 +1,12 @@
 //! Several that open one new store at the same moment.
 
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::Barrier;
 
 use proxdiff::store::{Plan, PlanFold, PlanPoint, Store, Study, verify};
 
-use crate::support::Folder;
+use crate::support::{Folder, program};
 
 /// A plan of one path of two points on one fold.
 fn plan(l1: f64) -> Plan {
@@ -79,4 +80,28 @@ fn equal_plans_share_a_new_store() {
         assert_eq!(verify(&store).unwrap().faults, Vec::<String>::new());
         assert_eq!(store.plan().unwrap(), plans[0]);
     }
+}
+
+#[test]
+fn a_store_that_is_written_meanwhile_is_sound() {
+    let folder = Folder::new();
+    let store = folder.path("s.db");
+    let name = store.display().to_string();
+    let mut child = program()
+        .args(["sweep", "--example", "--cv", "10", "--l2", "log:1e-3:1:60"])
+        .args(["--l1", "log:0.1:10:100", "--threads", "1", "--store", &name])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut looks = 0;
+    while child.try_wait().unwrap().is_none() {
+        let Ok(opened) = Store::read(&store) else {
+            continue;
+        };
+        let found = verify(&opened).unwrap();
+        assert!(found.faults.is_empty(), "{:?}", found.faults);
+        looks += 1;
+    }
+    assert!(child.wait().unwrap().success());
+    assert!(looks > 1, "it was looked at {looks} times");
 }
