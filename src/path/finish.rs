@@ -26,8 +26,9 @@ use super::walk::{Walk, quadratic_model};
 
 /// Steps of iterative refinement at most; f64 needs one.
 const REFINEMENTS: usize = 4;
-/// The largest residual of a coordinate, in roundings of its terms, that refinement leaves as it is.
-const EXACT: f64 = 1.0;
+/// The root of the mean square of residuals, each in roundings of its terms, that refinement leaves
+/// as they are.
+const EXACT: f64 = 0.25;
 
 impl<R: Real> Walk<'_, '_, R> {
     /// Ends at the solution that face and signs determine. False (and w as before) when that
@@ -62,11 +63,11 @@ impl<R: Real> Walk<'_, '_, R> {
         } else {
             self.evaluate();
         }
-        let (mut last, mut roundings) = (f64::INFINITY, Vec::new());
+        let (mut last, mut roundings) = (f64::INFINITY, Vec::<f64>::new());
         let mut delta = vec![0.0; self.w.len()];
         for refinement in 0..=REFINEMENTS {
             let mut rho: Vec<R> = Vec::with_capacity(factor.set.len());
-            let (mut size, mut excess) = (0.0, 0.0f64);
+            let (mut size, mut excess) = (0.0f64, 0.0f64);
             for &j in &factor.set {
                 let j = j as usize;
                 let value = self.gradient[j]
@@ -74,12 +75,13 @@ impl<R: Real> Walk<'_, '_, R> {
                     + regularizer.rules[j].slope(faces[j]);
                 size += value * value;
                 if refinement > 0 {
-                    excess = excess.max(value.abs() / roundings[j]);
+                    excess += (value / roundings[j]).powi(2);
                 }
                 rho.push(R::of(value));
             }
             let size: f64 = f64::sqrt(size);
-            if refinement > 0 && (excess <= EXACT || size > 0.5 * last) {
+            let is_exact = excess <= EXACT * EXACT * rho.len() as f64;
+            if refinement > 0 && (is_exact || size > 0.5 * last) {
                 break;
             }
             last = size;
