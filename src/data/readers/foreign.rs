@@ -102,7 +102,7 @@ pub(super) fn recognised(start: &[u8], source: &str) -> Option<Error> {
     // A table may begin with the same letters.
     let is_binary = start.iter().any(|&byte| byte < b'\t' || byte == 0x7f);
     let is_meant = |(magic, ..): &&(&[u8], &str, &str)| {
-        start.starts_with(magic) && (is_binary || !magic[0].is_ascii())
+        start.starts_with(magic) && (is_binary || !magic.is_ascii())
     };
     if let Some((_, what, remedy)) = MAGIC.iter().find(is_meant) {
         return refuse(what, remedy);
