@@ -194,12 +194,16 @@ impl Store {
     /// not all there is.
     pub(super) fn index_faults(&self) -> Result<Vec<String>> {
         // An index and its table are compared as they are at one moment: other processes go on writing.
-        // Within a transaction this is a part of it.
-        let failure = |e: rusqlite::Error| self.failure(&e);
-        let say = |text: &str| self.connection.execute_batch(text).map_err(failure);
-        say("SAVEPOINT one_moment")?;
+        let is_own = self.connection.is_autocommit();
+        if is_own {
+            let begin = self.connection.execute_batch("BEGIN");
+            begin.map_err(|e| self.failure(&e))?;
+        }
         let faults = self.index_faults_at_one_moment();
-        say("RELEASE one_moment")?;
+        if is_own {
+            // Nothing was written, and damage may have ended the transaction already.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
         faults
     }
 
