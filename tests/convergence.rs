@@ -407,3 +407,28 @@ fn what_is_said_of_a_point_does_not_depend_on_the_order_of_its_hyperparameters()
         assert_eq!(a.steps, b.steps, "seed {seed}");
     }
 }
+
+#[test]
+fn a_solver_without_progress_has_converged_where_the_gap_is_at_its_rounding() {
+    // Columns far from zero: the residual rests far above where the stop rule looks for rounding.
+    let x = vec![
+        9999.2, 9998.1, 10000.6, 9999.8, 10000.7, 9998.4, 10001.0, 9999.6,
+    ];
+    let y = vec![2.5, -1.5, 0.4, -0.5];
+    let x = Matrix::Dense(Dense::new(4, 2, x).unwrap());
+    let mut specification = Specification::new(Loss::Squared, x, vec![y]);
+    specification.scaling = PLAIN;
+    let problem = Problem::new(specification).unwrap();
+    let settings = Settings {
+        solver: Solver::Fista,
+        method: Some(Method::Direct),
+        ..Settings::default()
+    };
+    let found = outcome_in(&problem, at(0.001, 1.0), &settings, Precision::F64);
+    assert!(found.duality_gap.unwrap() <= 1e-12);
+    assert_eq!(found.status, Status::Converged);
+    // The path has the same solution.
+    let path = outcome(&problem, at(0.001, 1.0));
+    let off = (found.objective - path.objective).abs();
+    assert!(off <= 1e-12 * path.objective, "{off:e}");
+}

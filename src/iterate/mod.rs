@@ -30,11 +30,12 @@ pub struct StopRule {
     pub max_steps: usize,
 }
 
-/// Residuals below this many ε of the scale, in f64 and in f32, are at the level of rounding: no
-/// progress there counts as convergence, and no progress above it as stalling. In f32 ten thousand ε
-/// would be a thousandth of the scale, where a plateau before the support is identified lies, or
-/// the start of a slow rate; where iterations end in f32 is at some four ε.
-const ROUNDING_LEVEL: [f64; 2] = [1e4, 64.0];
+/// Residuals below this many ε of the scale are at the level of rounding: no progress there counts
+/// as convergence, and no progress above it as stalling.
+const ROUNDING_LEVEL: f64 = 1e4;
+/// The same in f32, where ten thousand ε would be a thousandth of the scale: a plateau before the
+/// support is identified lies there, and the start of a slow rate. Iterations end at some four ε.
+const ROUNDING_LEVEL_SINGLE: f64 = 64.0;
 /// Residuals below this many ε of the scale can only rise by multiplied rounding.
 const END: f64 = 10.0;
 /// Steps without an improvement by [`IMPROVEMENT`] that mean no progress, at the rounding level; a
@@ -87,8 +88,12 @@ impl Stop {
         } else {
             rule.tolerance.unwrap_or(0.25 * epsilon)
         };
-        let is_single = R::NAME == "f32";
-        let rounding = ROUNDING_LEVEL[usize::from(is_single)] * epsilon;
+        let level = if R::NAME == "f32" {
+            ROUNDING_LEVEL_SINGLE
+        } else {
+            ROUNDING_LEVEL
+        };
+        let rounding = level * epsilon;
         let mut words = || executor.allocate_words(Scope::PerProblem, 1);
         let (active, status, steps, idle, limit) = (words(), words(), words(), words(), words());
         Self {
