@@ -107,10 +107,9 @@ pub mod iterate;
 pub mod kernel;
 pub mod kinds;
 pub mod l1_max;
-pub mod loss;
 pub mod map;
+pub mod model;
 pub mod path;
-pub mod penalty;
 pub mod problem;
 pub mod real;
 pub mod report;
@@ -119,6 +118,7 @@ pub mod sweep;
 
 pub use control::Control;
 pub use error::{Error, Result};
+pub use model::{loss, penalty};
 pub use problem::{Point, Problem, Specification};
 
 /// The README's code runs as a test.

@@ -12,8 +12,9 @@
 use crate::data::design::{self, Design, FeatureScale, Scaling};
 use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::error::{Error, Result};
-use crate::loss::Loss;
-use crate::penalty::Penalty;
+use crate::model::loss::Loss;
+use crate::model::penalty::Penalty;
+use crate::model::regularizer::{Blocks, Regularizer};
 use crate::real::sum_of;
 
 mod check;
@@ -204,6 +205,8 @@ pub struct Problem {
     pub loss: Loss,
     /// The penalty.
     pub penalty: Penalty,
+    /// The groups of the penalty, or its coordinates one by one.
+    pub(crate) blocks: Blocks,
     /// Number of predictors per row: the classes of the multinomial loss, else 1.
     pub classes: usize,
     /// The training rows, perturbation included.
@@ -305,8 +308,10 @@ impl Problem {
             Some(p) => (perturb(&train.matrix, &p)?, p.rows),
         };
         let design = Design::scaled(&matrix, &features, scaling.intercept);
+        let (penalized, coordinates) = (d * classes, design.columns() * classes);
         Ok(Self {
             loss,
+            blocks: Blocks::new(&penalty, penalized, coordinates),
             penalty,
             classes,
             train: Sample {
@@ -344,14 +349,16 @@ impl Problem {
     /// The effective strength of every penalised coordinate (group: of every group) at `l1`.
     #[must_use]
     pub fn effective_strengths(&self, l1: f64) -> Vec<f64> {
-        match &self.penalty {
-            Penalty::Weighted { strengths } => strengths.iter().map(|s| l1 * s).collect(),
-            Penalty::Group { groups, strengths } => match strengths {
-                Some(strengths) => strengths.iter().map(|s| l1 * s).collect(),
-                None => vec![l1; groups.len()],
-            },
-            _ => vec![l1; self.penalized()],
-        }
+        let mut strengths = self.penalty.strengths(self.penalized());
+        strengths.iter_mut().for_each(|s| *s *= l1);
+        strengths
+    }
+
+    /// Penalty, ridge and prior at a point.
+    #[must_use]
+    pub fn regularizer(&self, point: Point) -> Regularizer<'_> {
+        let prior = self.prior.as_deref();
+        Regularizer::new(&self.penalty, &self.blocks, prior, point.l1, point.l2)
     }
 
     /// Checks hyperparameters against this problem.

@@ -6,7 +6,7 @@
 
 use crate::error::{Error, Result};
 use crate::map::spectrum::Spectrum;
-use crate::penalty;
+use crate::model::linearization::{OuterDerivative, OuterParts, inner_map};
 use crate::problem::{Point, Problem};
 
 /// A squared loss with the elastic net in Gram form: ∇loss = Qw − b.
@@ -45,6 +45,7 @@ impl GramForm {
     /// The derivatives in (l1, λ₂) after `products` products at w.
     pub(super) fn hypergradient(
         &self,
+        problem: &Problem,
         point: Point,
         spectrum: &Spectrum,
         w: &[f64],
@@ -52,13 +53,10 @@ impl GramForm {
     ) -> [f64; 2] {
         let (d, gamma) = (self.d, spectrum.step(point.l2).gamma);
         let gradient = affine(&self.q, &self.b, w);
-        let u: Vec<f64> = (0..d)
-            .map(|j| w[j] - gamma * (gradient[j] + point.l2 * w[j]))
-            .collect();
-        let threshold = gamma * point.l1;
-        let support: Vec<usize> = (0..d)
-            .filter(|&j| penalty::soft_threshold_derivative(u[j], threshold))
-            .collect();
+        let regularizer = problem.regularizer(point);
+        let u = inner_map(&regularizer, gamma, w, |j| gradient[j]);
+        let outer = OuterDerivative::at(&regularizer, gamma, u);
+        let support: Vec<usize> = (0..d).filter(|&j| outer.keeps[j]).collect();
         let criterion = affine(&self.validation.0, &self.validation.1, w);
 
         // y ↦ y − (I − γA) D y
@@ -74,12 +72,14 @@ impl GramForm {
             }
         };
         let v = conjugate_gradient(operator, &criterion, products);
-        let (mut l1, mut l2) = (0.0, 0.0);
-        for &j in &support {
-            l1 += gamma * penalty::soft_threshold_strength_derivative(u[j], threshold) * v[j];
-            l2 -= gamma * w[j] * v[j];
-        }
-        [l1, l2]
+        let (mut l1, mut l2) = ([0.0], [0.0]);
+        let parts = OuterParts {
+            strengths: Some(&mut l1),
+            ridge: Some(&mut l2),
+            ..OuterParts::default()
+        };
+        outer.add_outer(w, &v, &outer.apply(&v), 1.0, parts);
+        [l1[0], l2[0]]
     }
 }
 

@@ -9,7 +9,7 @@ use crate::kernel::trace::{
 };
 use crate::map::hyper_sums::HyperSums;
 use crate::map::{FixedPointMap, ProxGrad};
-use crate::penalty::Penalty;
+use crate::model::penalty::Penalty;
 
 use super::stage::Stage;
 
@@ -122,7 +122,7 @@ impl Backwards {
         let HyperSums {
             strengths, bounds, ..
         } = map.sums;
-        let out = if matches!(penalty, Penalty::Box { .. }) {
+        let out = if penalty.bounds().is_some() {
             bounds
         } else {
             strengths

@@ -57,8 +57,10 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
     let outcomes = (0..solved.len()).into_par_iter().map(|at| {
         let point = stage.points[at];
         let step = stage.spectrum.step(point.l2);
+        let regularizer = stage.problem.regularizer(point);
         let evidence = Evidence {
             problem: stage.problem,
+            regularizer: &regularizer,
             point,
             w: &solved[at].w,
             z: &z[at * predictors..(at + 1) * predictors],

@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::exec::{Buf, Executor, Twinned};
 use crate::kinds::Wrt;
 use crate::map::hyper_sums::HyperSums;
+use crate::model::linearization::OuterParts;
 use crate::problem::{Criterion, Problem};
 use crate::real::widen;
 
@@ -107,6 +108,16 @@ impl RawSums {
         }
     }
 
+    /// The parts of the outer map and the ridge.
+    pub fn outer_parts(&mut self) -> OuterParts<'_> {
+        OuterParts {
+            strengths: self.strengths.as_deref_mut(),
+            ridge: self.ridge.as_deref_mut(),
+            prior: self.prior.as_deref_mut(),
+            bounds: self.bounds.as_deref_mut(),
+        }
+    }
+
     /// Sets the derivative along one direction.
     pub fn set(&mut self, direction: Direction, value: f64) {
         let (part, at) = match direction {
@@ -175,9 +186,8 @@ impl RawSums {
     #[must_use]
     pub fn finish(self, problem: &Problem, target: usize, w: &[f64]) -> Hypergradient {
         let vector = problem.penalty.has_strength_vector();
-        let is_box = matches!(problem.penalty, crate::penalty::Penalty::Box { .. });
         let l1 = self.strengths.map(|strengths| {
-            if is_box {
+            if !problem.penalty.has_strength() {
                 // l1 plays no part.
                 vec![0.0]
             } else if vector || self.common {
@@ -196,7 +206,7 @@ impl RawSums {
                 let z = predictors(&sample.design, w, problem.classes);
                 let rows = z.chunks_exact(problem.classes).zip(&sample.targets[target]);
                 for (g, (z, &y)) in g.iter_mut().zip(rows) {
-                    *g += sign * loss.row_value(z, y) / n;
+                    *g += sign * loss.row_value(z, y).unwrap_or(0.0) / n;
                 }
             }
             let mean = g.iter().zip(s).map(|(g, s)| g * s).sum::<f64>() / n;

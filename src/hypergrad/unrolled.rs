@@ -21,11 +21,10 @@ use crate::kernel::sampled::ADVANCE;
 use crate::kernel::step::{DISTANCE, SELECT};
 use crate::kernel::trace::PIECES_PER_WORD;
 use crate::kinds::{Status, Wrt};
-use crate::loss::Loss;
 use crate::map::FixedPointMap;
 use crate::map::hyper_sums::Tangents;
 use crate::map::spectrum::Spectrum;
-use crate::penalty::Penalty;
+use crate::model::loss::Loss;
 use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
@@ -352,10 +351,10 @@ enum Trace {
 /// True where two bits per coordinate and step suffice.
 fn pieces_suffice(problem: &Problem, wrt: &[Wrt]) -> bool {
     problem.loss.is_quadratic()
-        && !matches!(problem.penalty, Penalty::Group { .. })
+        && problem.penalty.groups().is_none()
         && wrt.iter().all(|wrt| match wrt {
-            Wrt::L1 => !matches!(problem.penalty, Penalty::Box { .. }),
-            Wrt::BoxBounds => matches!(problem.penalty, Penalty::Box { .. }),
+            Wrt::L1 => problem.penalty.has_strength(),
+            Wrt::BoxBounds => !problem.penalty.has_strength(),
             _ => false,
         })
 }

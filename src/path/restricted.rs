@@ -17,7 +17,6 @@ use rayon::prelude::*;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::kinds::{Preconditioner, Status};
-use crate::penalty;
 use crate::problem::{Point, Problem};
 use crate::real::Real;
 
@@ -27,11 +26,12 @@ use super::face::{FaceFactor, Triangle};
 use super::linear::{Cycle, Limits, conjugate_gradient, refine};
 use super::products::{add_columns, add_columns_of};
 use super::quadratic::LARGEST_CHOLESKY;
-use super::regularizer::{Regularizer, Rule, group_norm};
 use super::rows::FaceHessian;
 use super::smooth::{Curvature, Smooth};
-use super::vector::{inner, vectorized};
+use super::vector::{inner, positions, vectorized};
 use super::walk::quadratic_model;
+use crate::model::linearization::{OuterDerivative, inner_map};
+use crate::model::regularizer::{Regularizer, group_norm};
 
 /// The factored system on the support of a point of a quadratic loss.
 #[derive(Debug, Clone)]
@@ -131,7 +131,7 @@ pub fn solve_restricted<R: Real>(
         }
     }
     let prepared = Prepared::<R>::new(problem);
-    let (smooth, blocks) = (Smooth::of(problem, &prepared.parts), &prepared.blocks);
+    let smooth = Smooth::of(problem, &prepared.parts);
     let origins: Vec<Vec<f64>> = (0..problem.train.targets.len())
         .map(|target| {
             let wanted =
@@ -144,7 +144,7 @@ pub fn solve_restricted<R: Real>(
         })
         .collect();
     let solve_point = |at: usize| {
-        let regularizer = Regularizer::new(problem, blocks, points[at]);
+        let regularizer = problem.regularizer(points[at]);
         let w: Vec<f64> = w[at].iter().map(|&w| w.to_f64()).collect();
         let target = points[at].target;
         // In f32 the Gram matrix has lost the digits that decide which side of a kink u is on.
@@ -220,38 +220,20 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         curvature: Curvature,
         step: f64,
     ) -> Self {
-        let u: Vec<f64> = (0..smooth.p)
-            .map(|j| w[j] - step * (gradient[j] + regularizer.ridge_gradient(j, w[j])))
-            .collect();
-        let mut set = Vec::new();
-        for (b, rule) in regularizer.rules.iter().enumerate() {
-            let members = regularizer.blocks.members(b);
-            match *rule {
-                Rule::Group(t) => {
-                    let pull = group_norm(members, &u);
-                    if pull > step * t {
-                        set.extend_from_slice(members);
-                        if group_norm(members, &w) == 0.0 {
-                            // ‖w_g‖ = ‖u_g‖ − γ l1_g at a fixed point.
-                            let factor = 1.0 - step * t / pull;
-                            for &j in members {
-                                w[j as usize] = factor * u[j as usize];
-                            }
-                        }
-                    }
+        let u = inner_map(regularizer, step, &w, |j| gradient[j]);
+        let outer = OuterDerivative::at(regularizer, step, u);
+        // A group that is active at w = 0 gets the direction that it would have.
+        for (g, group) in outer.groups.iter().enumerate() {
+            let members = regularizer.blocks.members(g);
+            if group.is_active && group.t > 0.0 && group_norm(members, &w) == 0.0 {
+                let image = outer.image();
+                for &j in members {
+                    w[j as usize] = image[j as usize];
                 }
-                rule => set.extend(members.iter().filter(|&&j| {
-                    let u = u[j as usize];
-                    match rule {
-                        Rule::Threshold(t) => penalty::soft_threshold_derivative(u, step * t),
-                        Rule::NonNegative(t) => u > step * t,
-                        Rule::Box(lower, upper) => lower < u && u < upper,
-                        Rule::Free | Rule::Group(_) => true,
-                    }
-                })),
             }
         }
-        set.sort_unstable();
+        let mut set = Vec::new();
+        positions(smooth.p, |j| outer.keeps[j], &mut set);
         Self::on(smooth, regularizer, w, set, curvature)
     }
 

@@ -7,12 +7,13 @@
 //! `δ m_j/σ_j`, and there always is an intercept where columns are centred. The face's Newton step
 //! is by conjugate gradient.
 
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::real::Real;
 
-use super::regularizer::{Regularizer, Rule, group_norm};
 use super::smooth::{Curvature, Smooth};
 use super::vector::exceeds;
+use crate::model::penalty::Shrink;
+use crate::model::regularizer::{Regularizer, group_norm};
 
 /// Epochs of coordinate descent between Newton steps.
 const EPOCHS: usize = 8;
@@ -37,9 +38,9 @@ pub(super) fn descend<R: Real>(
         let mut moved = false;
         for &b in blocks {
             let b = b as usize;
-            let rule = regularizer.rules[b];
+            let penalty = &regularizer.penalties[b];
             let members = regularizer.blocks.members(b);
-            if let Rule::Group(t) = rule {
+            if penalty.is_group() {
                 // The trace bounds the block's largest eigenvalue.
                 let trace: f64 = members.iter().map(|&j| diagonal[j as usize]).sum();
                 let a = trace + regularizer.l2;
@@ -50,10 +51,14 @@ pub(super) fn descend<R: Real>(
                 old.extend(members.iter().map(|&j| {
                     let j = j as usize;
                     let g = partial(smooth, j, &v) + regularizer.ridge_gradient(j, w[j]);
-                    a * w[j] - g
+                    penalty.coordinate.prox(a * w[j] - g, 1.0)
                 }));
-                let norm = old.iter().map(|u| u * u).sum::<f64>().sqrt();
-                let factor = if norm <= t { 0.0 } else { (1.0 - t / norm) / a };
+                let group = Shrink::new(old.iter().map(|s| s * s).sum(), penalty.norm);
+                let factor = if group.norm <= penalty.norm {
+                    0.0
+                } else {
+                    (1.0 - group.t) / a
+                };
                 for (&j, u) in members.iter().zip(&old) {
                     moved |= shift(smooth, curvature, j as usize, factor * u, w, &mut v);
                 }
@@ -63,11 +68,7 @@ pub(super) fn descend<R: Real>(
                 let j = j as usize;
                 let a = diagonal[j] + regularizer.ridge(j);
                 let g = partial(smooth, j, &v) + regularizer.ridge_gradient(j, w[j]);
-                let new = if a > 0.0 {
-                    rule.update(a, w[j], g)
-                } else {
-                    rule.update_flat(w[j], g)
-                };
+                let new = penalty.coordinate.minimizer(a, w[j], g);
                 moved |= shift(smooth, curvature, j, new, w, &mut v);
             }
         }
@@ -161,15 +162,14 @@ impl<'a, 'p, R: Real> FaceHessian<'a, 'p, R> {
         w: &[f64],
     ) -> Self {
         let mut groups = Vec::new();
-        for (b, rule) in regularizer.rules.iter().enumerate() {
+        for (b, penalty) in regularizer.penalties.iter().enumerate() {
             let members = regularizer.blocks.members(b);
-            if let Rule::Group(t) = rule
-                && face.binary_search(&members[0]).is_ok()
-            {
+            let is_on_face = |j: &u32| face.binary_search(j).is_ok();
+            if penalty.is_group() && members.iter().any(is_on_face) {
                 let norm = group_norm(members, w);
                 if norm > 0.0 {
                     let unit = members.iter().map(|&j| w[j as usize] / norm).collect();
-                    groups.push((b as u32, t / norm, unit));
+                    groups.push((b as u32, penalty.norm / norm, unit));
                 }
             }
         }

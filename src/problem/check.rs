@@ -6,7 +6,7 @@ use super::Rows;
 use crate::data::design::Scaling;
 use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 
 /// The criterion is the loss or minus it: another factor would scale it unseen.
 pub(super) fn check_sign(sign: f64) -> Result<()> {

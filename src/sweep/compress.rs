@@ -25,7 +25,8 @@ use rayon::prelude::*;
 use super::study::{FoldProblem, Study};
 use crate::data::design::{Design, FeatureScale};
 use crate::data::matrix::{Dense, Matrix};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
+use crate::model::regularizer::Blocks;
 use crate::problem::{Criterion, Problem, Sample, TargetOrigin};
 
 /// Training rows per column from which factors pay.
@@ -503,6 +504,7 @@ fn problem(study: &Study, origin: &[f64], (training, held_out): (&Part, &Part)) 
     let target_origins = train.targets.iter().map(target_origin).collect();
     let problem = Problem {
         loss: s.loss,
+        blocks: Blocks::new(&s.penalty, train.design.features(), train.design.columns()),
         penalty: s.penalty.clone(),
         classes: 1,
         train,

@@ -6,8 +6,8 @@
 use super::space::{Search, Space, SpacePoint};
 use super::study::Study;
 use crate::error::Result;
-use crate::loss::Loss;
-use crate::penalty::Penalty;
+use crate::model::loss::Loss;
+use crate::model::penalty::Penalty;
 use crate::store::{NO_METHOD, Plan, PlanFold, PlanPoint, Study as StudyRecord};
 
 /// The longest path: what a killed process loses at most, per thread.

@@ -10,7 +10,7 @@ use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};
 use crate::hypergrad::{Prepared, Settings};
 use crate::kinds::{Precision, Wrt};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::problem::{Problem, Rows, Specification};
 use crate::real::sum_of;
 

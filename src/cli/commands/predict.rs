@@ -14,8 +14,8 @@ use crate::cli::output::{self, SCHEMA, one_line, plain, short, titled};
 use crate::data::matrix::Matrix;
 use crate::data::readers;
 use crate::error::{Error, Result};
-use crate::loss::sigmoid;
-use crate::loss::softmax::softmax_in_place;
+use crate::model::loss::multinomial::softmax_in_place;
+use crate::model::loss::sigmoid;
 
 /// The examples of `--help`.
 pub const EXAMPLES: &str = "\

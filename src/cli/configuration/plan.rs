@@ -15,7 +15,7 @@ use crate::data::dataset::Labels;
 use crate::data::readers;
 use crate::error::{Error, Result};
 use crate::l1_max::AtZero;
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::problem::Problem;
 use crate::store::{Plan, Study as StudyRecord};
 use crate::sweep::compress::Compression;

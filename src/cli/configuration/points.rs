@@ -2,7 +2,7 @@
 
 use crate::cli::arguments::ProblemArguments;
 use crate::cli::failure::Failure;
-use crate::penalty::Penalty;
+use crate::model::penalty::Penalty;
 use crate::problem::{Point, Problem};
 
 /// What a command evaluates when no strengths are given.

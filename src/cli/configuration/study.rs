@@ -12,8 +12,8 @@ use crate::data::labels::{ClassWeights, Classes};
 use crate::data::matrix::{Dense, Matrix};
 use crate::data::{readers, split};
 use crate::error::{Error, Result};
-use crate::loss::Loss;
-use crate::penalty::{Groups, Penalty};
+use crate::model::loss::Loss;
+use crate::model::penalty::{Groups, Penalty};
 use crate::problem::{self, Perturbation, Problem, Specification};
 use crate::sweep::study::ClassWeighting;
 

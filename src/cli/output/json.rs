@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Report;
 use crate::hypergrad::{Hypergradient, Outcome};
 use crate::kinds::{Method, Solver, Wrt};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 
 /// The version of the JSON that this program writes; it changes when a reader would have to.
 pub const SCHEMA: u32 = 1;

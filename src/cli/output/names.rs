@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::Report;
 use crate::hypergrad::{Warning, WarningKind, constant_columns};
-use crate::penalty::Penalty;
+use crate::model::penalty::Penalty;
 
 /// Text of one line that a terminal shows and does not obey: control characters and those that turn
 /// the direction of writing are escaped, as `\u{1b}`.

@@ -1,13 +1,4 @@
-// Value, slope and curvature of one row of a loss, as functions of its linear predictor z and its
-// target y; δ is Huber's. Rows of the multinomial loss have many predictors: its kernels put their
-// softmax together from the pieces at the end.
-
-const LOSS_SQUARED: u32 = 0u;
-const LOSS_LOGISTIC: u32 = 1u;
-const LOSS_MULTINOMIAL: u32 = 2u;
-const LOSS_HUBER: u32 = 3u;
-const LOSS_SQUARED_HINGE: u32 = 4u;
-const LOSS_QUADRATIC: u32 = 5u;
+// Special functions of losses, to the rounding of f32.
 
 // exp(x) to rounding: drivers' own is off by up to 4e-6, and may lose a NaN. With n the whole number
 // nearest to x/log 2 and r = x − n·log 2, |r| ≤ 0.35, it is 2ⁿ·exp(r), the latter by its series. The
@@ -83,70 +74,4 @@ fn softplus(t: f32) -> f32 {
     }
     let tail = exponential(-abs(t));
     return max(t, 0.0) + log_of_ratio(tail / (2.0 + tail));
-}
-
-// ℓ(z, y).
-fn row_loss(loss: u32, z: f32, y: f32, delta: f32) -> f32 {
-    if (loss == LOSS_LOGISTIC) {
-        return softplus(-y * z);
-    }
-    if (loss == LOSS_SQUARED_HINGE) {
-        let slack = 1.0 - y * z;
-        if (!is_nan(slack) && slack <= 0.0) {
-            return 0.0;
-        }
-        return 0.5 * slack * slack;
-    }
-    let e = abs(z - y);
-    if (loss == LOSS_HUBER && !(is_nan(e) || e <= delta)) {
-        return delta * e - 0.5 * delta * delta;
-    }
-    return 0.5 * e * e;
-}
-
-// r = ∂ℓ/∂z. For the quadratic form with z = (Qw)_i, y = b_i it is (Qw − b)_i.
-fn row_residual(loss: u32, z: f32, y: f32, delta: f32) -> f32 {
-    if (loss == LOSS_LOGISTIC) {
-        return -y * sigmoid(-y * z);
-    }
-    if (loss == LOSS_SQUARED_HINGE) {
-        let slack = 1.0 - y * z;
-        if (!is_nan(slack) && slack <= 0.0) {
-            return 0.0;
-        }
-        return -y * slack;
-    }
-    let e = z - y;
-    if (loss == LOSS_HUBER) {
-        return clip(e, -delta, delta);
-    }
-    return e;
-}
-
-// h = ∂²ℓ/∂z²: an element of the Clarke Jacobian where the residual has a kink.
-fn row_curvature(loss: u32, z: f32, y: f32, delta: f32) -> f32 {
-    if (loss == LOSS_LOGISTIC) {
-        // σ(z)σ(−z) = e/(1 + e)², e = exp(−|z|): one exponential, no overflow.
-        let tail = exponential(-abs(z));
-        return tail / ((1.0 + tail) * (1.0 + tail));
-    }
-    if (loss == LOSS_SQUARED_HINGE) {
-        return select(0.0, 1.0, y * z < 1.0);
-    }
-    if (loss == LOSS_HUBER) {
-        return select(0.0, 1.0, abs(z - y) <= delta);
-    }
-    return 1.0;
-}
-
-// The largest of `count` entries of binding z, past NaN, which the exponentials keep.
-fn largest_of(z: u32, first: u32, count: u32, slot: u32) -> f32 {
-    var largest = -infinity();
-    for (var k = 0u; k < count; k++) {
-        let value = own(z, first + k, slot);
-        if (!is_nan(value) && value > largest) {
-            largest = value;
-        }
-    }
-    return largest;
 }
