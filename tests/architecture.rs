@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 14] = [
     &["data"],
     &["kernel"],
     &["exec"],
-    &["penalty", "loss"],
+    &["model"],
     &["kinds", "control", "real"],
     &["error"],
 ];
