@@ -100,6 +100,7 @@ pub mod app;
 pub mod cli;
 pub mod control;
 pub mod data;
+mod engine;
 pub mod error;
 pub mod exec;
 pub mod hypergrad;

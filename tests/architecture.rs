@@ -5,11 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From top to bottom; modules of one layer may name each other only where it says so below.
-const LAYERS: [&[&str]; 14] = [
+const LAYERS: [&[&str]; 15] = [
     &["cli"],
     &["sweep", "app"],
     &["store", "report"],
     &["hypergrad"],
+    &["engine"],
     &["iterate", "path"],
     &["map"],
     &["l1_max"],

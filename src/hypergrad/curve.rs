@@ -14,12 +14,12 @@ use crate::map::FixedPointMap;
 use crate::map::spectrum::Spectrum;
 use crate::problem::{Point, Problem};
 
-use super::evaluate::evaluate;
-use super::outcome::Hypergradient;
-use super::settings::Settings;
-use super::stage::Stage;
-use super::sums::{RawSums, directions};
-use super::unrolled::{gram_serves, upload_tangents};
+use crate::engine::accumulator::{RawSums, directions};
+use crate::engine::evaluate::evaluate;
+use crate::engine::outcome::Hypergradient;
+use crate::engine::recorded::unrolled::{gram_serves, upload_tangents};
+use crate::engine::recorded::workspace::Stage;
+use crate::engine::settings::Settings;
 
 /// Steps whose iterates are read back at once.
 const SLOTS: usize = 128;

@@ -5,10 +5,10 @@ use rayon::prelude::*;
 
 use super::{Differentiated, HostCriterion, HostMethod, HostProblem, HostSettings, HostStage};
 use crate::control::Control;
+use crate::engine::evaluate::WarmStart;
+use crate::engine::recorded::workspace::norms;
 use crate::error::Result;
 use crate::exec::{Buf, Executor, Recording, Scope};
-use crate::hypergrad::evaluate::WarmStart;
-use crate::hypergrad::stage::norms;
 use crate::iterate::krylov::{self, KrylovMethod, LinearOperator};
 use crate::iterate::neumann::Neumann;
 use crate::iterate::picard::Picard;

@@ -74,8 +74,8 @@ use crate::kinds::{LinearStructure, Status};
 use crate::map::FixedPointMap;
 use crate::map::host::{HostMap, HostedMap};
 
-use super::evaluate::WarmStart;
-use super::stage::norms;
+use crate::engine::evaluate::WarmStart;
+use crate::engine::recorded::workspace::norms;
 
 pub use settings::{HostMethod, HostSettings};
 

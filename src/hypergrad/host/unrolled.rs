@@ -7,10 +7,10 @@ use super::{
     Differentiated, HostCriterion, HostProblem, HostSettings, HostStage, NOT_SOLVED, WarmStart,
 };
 use crate::control::Control;
+use crate::engine::recorded::backwards::{Adjoint, Backwards, SEGMENT, record_replay};
+use crate::engine::recorded::workspace::norms;
 use crate::error::Result;
 use crate::exec::{Executor, Recording, Scope};
-use crate::hypergrad::backwards::{Adjoint, Backwards, SEGMENT, record_replay};
-use crate::hypergrad::stage::norms;
 use crate::iterate::picard::Picard;
 use crate::iterate::tangent::TangentPicard;
 use crate::iterate::{Iteration, Progress, StopRule, drive};

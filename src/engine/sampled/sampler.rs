@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use super::interrupted;
 use super::rows::{BLOCK, Linearization, Rows, multiply, multiply_transposed};
 use crate::control::Control;
+use crate::engine::settings::MinibatchSteps;
 use crate::error::Result;
-use crate::hypergrad::settings::MinibatchSteps;
 use crate::map::minibatch::Draws;
 use crate::real::Real;
 

@@ -7,8 +7,8 @@ use crate::map::hyper_sums::HyperSums;
 use crate::problem::{Criterion, Problem};
 use crate::real::widen;
 
-use super::minibatch::predictors;
 use super::outcome::Hypergradient;
+use super::sampled::predictors;
 
 /// ∂₂Φᵀv of one point as the kernels leave it: per strength, in units of the scaled columns and of
 /// the normalised weights.

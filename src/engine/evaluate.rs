@@ -12,17 +12,17 @@ use crate::path::{self, PathSettings, RestrictedFactor, RestrictedMethod};
 use crate::problem::{Point, Problem};
 use crate::real::{convert, widen};
 
-use super::along;
+use super::accumulator::RawSums;
+use super::assembly::diagnose;
+use super::devices;
+use super::fused;
 use super::kinks::Sizes;
-use super::offload;
 use super::outcome::{Hypergradient, Outcome};
 use super::prepared::Prepared;
-use super::report::diagnose;
-use super::sampled::judge_sampled;
+use super::recorded::sampled::judge_sampled;
+use super::recorded::unrolled;
+use super::recorded::workspace::Stage;
 use super::settings::Settings;
-use super::stage::Stage;
-use super::sums::RawSums;
-use super::unrolled;
 
 /// Where a solver may start: an earlier outcome's solution and adjoint.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -103,7 +103,7 @@ pub fn evaluate_prepared(
         (Device::Cpu, Precision::F32) => {
             evaluate_in::<f32>(problem, prepared, along, settings, (warm, control))
         }
-        _ => offload::evaluate(problem, points, settings, precision, warm, control),
+        _ => devices::evaluate(problem, points, settings, precision, warm, control),
     };
     if settings.threads == 0 {
         return work();
@@ -179,9 +179,9 @@ pub(super) fn evaluate_in<R: Twinned>(
         settings.method,
         settings.solver,
     );
-    if R::NAME == "f64" && along::serves(problem, settings) {
+    if R::NAME == "f64" && fused::serves(problem, settings) {
         let along = (points, paths);
-        return along::evaluate(problem, prepared, along, settings, warm, control);
+        return fused::evaluate(problem, prepared, along, settings, warm, control);
     }
     let solved = solve::<R>(problem, (points, paths), spectrum, settings, warm, control)?;
     let numbers = 16 * problem.coordinates()

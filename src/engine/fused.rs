@@ -20,14 +20,14 @@ use crate::penalty::{self, Penalty};
 use crate::problem::{Point, Problem};
 use crate::real::sum_of;
 
+use super::accumulator::RawSums;
+use super::assembly::{Measured, outcome};
 use super::diagnose::Evidence;
 use super::evaluate::{Differentiated, WarmStart};
 use super::kinks::Sizes;
 use super::outcome::Outcome;
 use super::prepared::Prepared;
-use super::report::{Measured, outcome};
 use super::settings::Settings;
-use super::sums::RawSums;
 
 /// Entries of a design up to which its products are fast for one point at a time: half a megabyte.
 const LARGEST_DESIGN: usize = 1 << 16;

@@ -19,7 +19,7 @@ use crate::map::{FixedPointMap, ProxGrad};
 use crate::problem::{Point, Problem};
 use crate::real::{Real, convert};
 
-use super::settings::Settings;
+use crate::engine::settings::Settings;
 
 /// Points of one problem on an executor.
 pub struct Stage<'a, R> {

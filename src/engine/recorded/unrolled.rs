@@ -30,9 +30,9 @@ use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
 use super::backwards::{Adjoint, Backwards, SEGMENT, record_pieces, record_replay};
-use super::settings::Settings;
-use super::stage::{Stage, norms};
-use super::sums::{Direction, RawSums, directions};
+use super::workspace::{Stage, norms};
+use crate::engine::accumulator::{Direction, RawSums, directions};
+use crate::engine::settings::Settings;
 
 /// What ITD returns for one point.
 #[derive(Debug, Clone)]
@@ -201,7 +201,7 @@ fn steps_left(lanes: &[(usize, Direction)], progress: &[Progress]) -> Vec<usize>
     lanes.iter().zip(progress).map(behind).collect()
 }
 
-pub(super) fn upload_tangents<R: Twinned>(
+pub fn upload_tangents<R: Twinned>(
     stage: &mut Stage<'_, R>,
     tangents: &Tangents,
     lanes: &[(usize, Direction)],

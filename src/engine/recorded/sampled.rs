@@ -22,9 +22,9 @@ use crate::map::operator::{per_problem, shared};
 use crate::map::sampled_rows::SampledRows;
 use crate::map::{FixedPointMap, ProxGrad};
 
-use super::settings::{MinibatchSteps, Settings};
-use super::stage::Stage;
-use super::sums::RawSums;
+use super::workspace::Stage;
+use crate::engine::accumulator::RawSums;
+use crate::engine::settings::{MinibatchSteps, Settings};
 
 /// Roundings of ∂₁E up to which a stochastic adjoint without a tolerance counts as exact.
 const SAMPLED_ROUNDINGS: f64 = 1e3;
@@ -34,7 +34,7 @@ const RING: usize = 128;
 
 /// A stochastic adjoint has no stop rule but its steps: it has converged where its residual with all
 /// rows is within the tolerance, without one within rounding.
-pub(super) fn judge_sampled<R: Twinned>(
+pub fn judge_sampled<R: Twinned>(
     progress: &[Progress],
     residuals: &[f64],
     settings: &Settings,

@@ -16,11 +16,11 @@
 
 use rayon::prelude::*;
 
-use super::outcome::Hypergradient;
-use super::settings::MinibatchSteps;
-use super::sums::RawSums;
 use crate::control::Control;
 use crate::data::{Design, Matrix};
+use crate::engine::accumulator::RawSums;
+use crate::engine::outcome::Hypergradient;
+use crate::engine::settings::MinibatchSteps;
 use crate::error::{Error, Result};
 use crate::kinds::Wrt;
 use crate::map::minibatch::Draws;
@@ -30,12 +30,12 @@ use crate::problem::{Point, Problem};
 use crate::real::Real;
 
 mod derivative;
-mod march;
 mod rows;
+mod sampler;
 
 use derivative::Derivative;
-use march::{Column, March};
 use rows::{Linearization, Rows};
+use sampler::{Column, March};
 
 /// A solution to differentiate at.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +98,7 @@ const COLUMNS: usize = 256;
 ///
 /// # Errors
 /// [`Error::Unsupported`] for sparse data, quadratic forms and group penalties (use
-/// [`evaluate`](super::evaluate)); [`Error::Interrupted`] when `control` stops; [`Error::Value`]
+/// `evaluate`); [`Error::Interrupted`] when `control` stops; [`Error::Value`]
 /// and [`Error::Shape`] for solutions and requests that do not fit.
 pub fn minibatch<R: Real, T: Send>(
     problem: &Problem,

@@ -10,8 +10,8 @@ use crate::kinds::Status;
 use crate::map::operator::per_problem;
 use crate::real::Real;
 
-use super::settings::Settings;
-use super::stage::{Stage, norms};
+use super::workspace::{Stage, norms};
+use crate::engine::settings::Settings;
 
 /// Restarts of conjugate gradient from its true residual, when it is to go to rounding: the
 /// recurrence's residual keeps falling where the true one no longer does.

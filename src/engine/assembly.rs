@@ -16,9 +16,9 @@ use super::diagnose::{DualityGap, Evidence};
 use super::evaluate::{Differentiated, Solved};
 use super::kinks::{Kinks, Sizes};
 use super::outcome::{Hypergradient, Outcome, Warning, WarningKind};
+use super::recorded::workspace::{Stage, norms};
 use super::separation::is_separated;
 use super::settings::Settings;
-use super::stage::{Stage, norms};
 
 /// The outcomes, from a stage in f64 that is linearised at w.
 pub(super) fn diagnose<R: Twinned, S: Twinned>(

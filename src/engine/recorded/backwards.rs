@@ -11,7 +11,7 @@ use crate::map::hyper_sums::HyperSums;
 use crate::map::{FixedPointMap, ProxGrad};
 use crate::penalty::Penalty;
 
-use super::stage::Stage;
+use super::workspace::Stage;
 
 /// Steps of a segment of reverse ITD: the room for a trajectory on the device.
 pub const SEGMENT: usize = 128;

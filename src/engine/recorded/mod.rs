@@ -1,0 +1,7 @@
+//! The engine of recordings: kernels and iterations over a batch, on the CPU or a graphics device.
+
+pub mod backwards;
+mod implicit;
+pub mod sampled;
+pub mod unrolled;
+pub mod workspace;
