@@ -27,11 +27,11 @@
 //!
 //! ```
 //! use proxdiff::data::{Dense, Matrix};
-//! use proxdiff::hypergrad::{Settings, evaluate};
+//! use proxdiff::hypergrad::{Settings, Evaluator};
 //! use proxdiff::kinds::{Precision, Status};
 //! use proxdiff::loss::Loss;
 //! use proxdiff::problem::Rows;
-//! use proxdiff::{Control, Point, Problem, Specification};
+//! use proxdiff::{Evaluator, Point, Problem, Specification};
 //!
 //! # fn main() -> proxdiff::Result<()> {
 //! // Six rows to learn from, two held out for the criterion.
@@ -50,14 +50,7 @@
 //!
 //! // The elastic net at two strengths: solutions, held-out errors and their derivatives.
 //! let at = |l1| Point { l1, l2: 0.01, target: 0 };
-//! let outcomes = evaluate(
-//!     &problem,
-//!     &[at(0.5), at(0.05)],
-//!     &Settings::default(),
-//!     Precision::F64,
-//!     None,
-//!     &Control::new(),
-//! )?;
+//! let outcomes = Evaluator::new(&problem).run(&[at(0.5), at(0.05)])?;
 //! for outcome in &outcomes {
 //!     assert_eq!(outcome.status, Status::Converged);
 //!     let hypergradient = outcome.hypergradient.as_ref().expect("the Hessian is regular");
@@ -80,7 +73,7 @@
 //! | [`data`] | data sets and their readers, the design operator, splits |
 //! | [`loss`], [`penalty`] | their values, derivatives and proximal maps |
 //! | [`problem`], [`mod@l1_max`] | what is to be solved, stated and checked |
-//! | [`hypergrad`] | **the main entrance**: [`hypergrad::evaluate`] solves and differentiates; [`hypergrad::host`] does so for a map of your own |
+//! | [`hypergrad`] | **the main entrance**: [`Evaluator`] solves and differentiates; [`hypergrad::host`] does so for a map of your own |
 //! | [`path`] | the fast solvers on the CPU: coordinate descent, prox-Newton, the polish |
 //! | [`iterate`] | Picard, FISTA, Neumann, conjugate gradient and other iterations, under one loop with one stop rule |
 //! | [`map`] | Φ = G∘T and its linearisation; [`map::HostMap`], the interface of a user's map |
@@ -120,6 +113,7 @@ pub mod sweep;
 
 pub use control::Control;
 pub use error::{Error, Result};
+pub use hypergrad::Evaluator;
 pub use problem::{Point, Problem, Specification};
 
 /// The README's code runs as a test.

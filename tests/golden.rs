@@ -3,8 +3,7 @@
 mod common;
 
 use common::{Case, all_cases, relative_error};
-use proxdiff::Control;
-use proxdiff::hypergrad::{Outcome, Settings, evaluate};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
 use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
 
 /// Evaluates a case by a method.
@@ -24,15 +23,11 @@ fn outcomes(case: &Case, method: Method, solver: Solver, precision: Precision) -
         settings.wrt.push(Wrt::Perturbation);
     }
     let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();
-    evaluate(
-        &case.problem,
-        &points,
-        &settings,
-        precision,
-        None,
-        &Control::new(),
-    )
-    .unwrap()
+    Evaluator::new(&case.problem)
+        .settings(&settings)
+        .precision(precision)
+        .run(&points)
+        .unwrap()
 }
 
 /// The largest of the hypergradient's relative errors: (l1, l2) together, and the perturbation.

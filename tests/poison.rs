@@ -8,8 +8,8 @@ use proxdiff::app::poison::{
 };
 use proxdiff::data::{Dense, Matrix, embedded, numbers};
 use proxdiff::hypergrad::minibatch::{At, row_derivatives};
-use proxdiff::hypergrad::{Settings as Solve, evaluate};
-use proxdiff::kinds::{Method, Precision, Wrt};
+use proxdiff::hypergrad::{Evaluator, Settings as Solve};
+use proxdiff::kinds::{Method, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::problem::{Perturbation, Rows};
@@ -32,7 +32,10 @@ fn solve(problem: &Problem, point: Point) -> (Vec<f64>, f64) {
         ..Solve::default()
     };
     let control = Control::new();
-    let outcome = evaluate(problem, &[point], &settings, Precision::F64, None, &control)
+    let outcome = Evaluator::new(problem)
+        .settings(&settings)
+        .control(&control)
+        .run(&[point])
         .unwrap()
         .remove(0);
     (outcome.solution, outcome.criterion)

@@ -13,21 +13,24 @@ use crate::problem::Problem;
 use crate::real::{convert, widen};
 
 use super::diagnose::{DualityGap, Evidence};
-use super::evaluate::{Differentiated, Solved};
 use super::kinks::{Kinks, Sizes};
-use super::outcome::{Hypergradient, Outcome, Warning, WarningKind};
+use super::outcome::{Engines, Hypergradient, Outcome, Warning, WarningKind};
 use super::recorded::workspace::{Stage, norms};
+use super::request::Request;
 use super::separation::is_separated;
 use super::settings::Settings;
+use super::solved::{Differentiated, Solved};
 
-/// The outcomes, from a stage in f64 that is linearised at w.
+/// The outcomes of a request, from a stage in f64 that is linearised at the solutions.
 pub(super) fn diagnose<R: Twinned, S: Twinned>(
     stage: &mut Stage<'_, S>,
+    request: &Request<'_>,
+    engines: Engines,
     solved: &[Solved<R>],
     differentiated: &[Differentiated],
-    criteria: &[f64],
-    (sizes, settings): (&Sizes, &Settings),
 ) -> Result<Vec<Outcome>> {
+    let settings = request.settings;
+    let sizes = request.prepared.sizes(request.problem);
     let p = stage.map.coordinates;
     let value = stage.executor.allocate(Scope::PerProblem, 1);
     let residual = stage.executor.allocate(Scope::PerProblem, 1);
@@ -71,8 +74,9 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
             evidence,
             sizes,
             epsilon,
+            engines,
             step,
-            criterion: criteria[at],
+            criterion: stage.criteria[at],
             residual: residuals[at],
         };
         let d = &differentiated[at];
@@ -101,6 +105,7 @@ pub(super) struct Measured<'a> {
     pub(super) sizes: &'a Sizes,
     /// The rounding of the arithmetic that solved and differentiated.
     pub(super) epsilon: f64,
+    pub(super) engines: Engines,
     pub(super) step: Step,
     /// E(w).
     pub(super) criterion: f64,
@@ -203,6 +208,7 @@ pub(super) fn outcome(
     ));
     Outcome {
         point: evidence.point,
+        engines: measured.engines,
         status,
         steps: progress.steps,
         linear_steps: d.progress.steps,

@@ -3,11 +3,62 @@
 use crate::kinds::Status;
 use crate::problem::Point;
 
+/// The engines that computed an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Engines {
+    /// The one that solved.
+    pub solve: EngineName,
+    /// The one that differentiated; `None` where nothing was differentiated.
+    pub adjoint: Option<EngineName>,
+}
+
+impl std::fmt::Display for Engines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.solve.name())?;
+        match self.adjoint {
+            Some(adjoint) if adjoint != self.solve => write!(f, " + {}", adjoint.name()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The name of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EngineName {
+    /// Solved and differentiated point by point where the path arrives.
+    FusedPath,
+    /// Solved in f32 on a graphics device, refined in f64 on the CPU.
+    Refined,
+    /// Coordinate descent along paths; adjoints on the support.
+    Path,
+    /// Minibatches of rows on the CPU.
+    Sampled,
+    /// Recordings of kernels for a whole batch, on the CPU or a graphics device.
+    Recorded,
+}
+
+impl EngineName {
+    /// The name that tables and JSON show.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FusedPath => "fused-path",
+            Self::Refined => "refined",
+            Self::Path => "path",
+            Self::Sampled => "sampled",
+            Self::Recorded => "recorded",
+        }
+    }
+}
+
 /// The outcome of one point of the batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// The hyperparameters.
     pub point: Point,
+    /// The engines that solved and differentiated.
+    pub engines: Engines,
     /// What became of solver and linear solver: the worse of the two. Without a tolerance, what the
     /// duality gap contradicts is [`Status::Stalled`], never converged.
     pub status: Status,

@@ -9,17 +9,18 @@ use crate::exec::{Buf, Device, Executor, Recording, Scope, Twinned};
 use crate::kernel::sampled::ADVANCE;
 use crate::kernel::step::ACCUMULATE;
 use crate::kernel::trace::RING_STORE;
-use crate::kinds::{Method, Solver};
+use crate::kinds::{Method, Precision, Solver};
 use crate::map::FixedPointMap;
 use crate::map::spectrum::Spectrum;
 use crate::problem::{Point, Problem};
 
 use crate::engine::accumulator::{RawSums, directions};
-use crate::engine::evaluate::evaluate;
 use crate::engine::outcome::Hypergradient;
 use crate::engine::recorded::unrolled::{gram_serves, upload_tangents};
 use crate::engine::recorded::workspace::Stage;
 use crate::engine::settings::Settings;
+
+use super::evaluator::Evaluator;
 
 /// Steps whose iterates are read back at once.
 const SLOTS: usize = 128;
@@ -42,7 +43,7 @@ pub struct CurvePoint {
 ///
 /// # Errors
 /// [`Error::Unsupported`] for methods that have no such curve, [`Error::Interrupted`] when `control`
-/// stops; else as [`evaluate`].
+/// stops; else as [`Evaluator::run`].
 pub fn curve(
     problem: &Problem,
     point: Point,
@@ -253,7 +254,7 @@ fn trajectory(
 /// than the last checkpoint).
 ///
 /// # Errors
-/// As [`evaluate`].
+/// As [`Evaluator::run`].
 pub fn sampled_curve(
     problem: &Problem,
     point: Point,
@@ -275,16 +276,13 @@ pub fn sampled_curve(
         solver: Solver::Auto,
         tolerance: None,
         device: Device::Cpu,
+        precision: Precision::F64,
         ..settings.clone()
     };
-    let solved = evaluate(
-        problem,
-        &[point],
-        &exact,
-        crate::kinds::Precision::F64,
-        None,
-        &control.of_a_part(),
-    )?;
+    let solved = Evaluator::new(problem)
+        .settings(&exact)
+        .control(&control.of_a_part())
+        .run(&[point])?;
     let spectrum = Spectrum::of(problem);
     spectrum.check_convex()?;
     let points = vec![point; seeds.len()];

@@ -12,7 +12,7 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::exec::{Buf, Executor, LANES, PendingWords, Recording, Scope, Twinned, WordBuf};
 use crate::kernel::stop::{STOP, status_of};
-use crate::kinds::Status;
+use crate::kinds::{Precision, Status};
 use crate::map::operator::shared;
 
 /// A step that can be recorded, ending in a residual and the [`Stop`] rule.
@@ -88,10 +88,9 @@ impl Stop {
         } else {
             rule.tolerance.unwrap_or(0.25 * epsilon)
         };
-        let level = if R::NAME == "f32" {
-            ROUNDING_LEVEL_SINGLE
-        } else {
-            ROUNDING_LEVEL
+        let level = match R::PRECISION {
+            Precision::F32 => ROUNDING_LEVEL_SINGLE,
+            Precision::F64 => ROUNDING_LEVEL,
         };
         let rounding = level * epsilon;
         let mut words = || executor.allocate_words(Scope::PerProblem, 1);

@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use crate::control::Control;
 use crate::kinds::Status;
 use crate::loss::Loss;
-use crate::real::{Real, sum_of};
+use crate::real::{Family, Real, sum_of};
 
 use super::PathSettings;
 use super::cholesky;
@@ -485,6 +485,13 @@ fn gathered<R: Real>(set: &[u32], value: impl Fn(usize) -> f64) -> Vec<R> {
     set.iter().map(|&j| R::of(value(j as usize))).collect()
 }
 
+/// The family of lists of rules.
+struct Rules<'a>(std::marker::PhantomData<&'a ()>);
+
+impl<'a> Family for Rules<'a> {
+    type Of<R: Real> = &'a [Rule<R>];
+}
+
 /// Members, starts and rules of the blocks of a model, and the rule of every position.
 type ModelBlocks<'b, R> = (
     Cow<'b, [u32]>,
@@ -496,10 +503,9 @@ type ModelBlocks<'b, R> = (
 /// Those of a model on all coordinates.
 fn blocks_in_full<'b, R: Real>(regularizer: &'b Regularizer<'_>) -> ModelBlocks<'b, R> {
     let blocks = regularizer.blocks;
-    let own: &dyn std::any::Any = &regularizer.rules;
-    let rules = match own.downcast_ref::<Vec<Rule<R>>>() {
-        Some(same) => Cow::Borrowed(same.as_slice()),
-        None => regularizer.rules.iter().map(|rule| rule.to()).collect(),
+    let rules = match R::from_f64::<Rules<'_>>(&regularizer.rules) {
+        Ok(same) => Cow::Borrowed(same),
+        Err(rules) => rules.iter().map(|rule| rule.to()).collect(),
     };
     let borrowed = |values: &'b Vec<u32>| Cow::Borrowed(values.as_slice());
     (

@@ -4,7 +4,7 @@ use libtest_mimic::{Failed, Trial};
 use proxdiff::Control;
 use proxdiff::exec::Device;
 use proxdiff::exec::gpu::GpuOptions;
-use proxdiff::hypergrad::{Outcome, Settings, evaluate};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
 use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
 
 use crate::common::{Case, GoldenPoint, all_cases, relative_error};
@@ -49,15 +49,12 @@ impl Check {
         }
         let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();
         let control = Control::new();
-        evaluate(
-            &case.problem,
-            &points,
-            &settings,
-            self.precision,
-            None,
-            &control,
-        )
-        .unwrap()
+        Evaluator::new(&case.problem)
+            .settings(&settings)
+            .precision(self.precision)
+            .control(&control)
+            .run(&points)
+            .unwrap()
     }
 
     fn run(&self) -> Result<(), Failed> {

@@ -1,8 +1,7 @@
 //! Iterative differentiation and the Neumann series, step by step against recursions written out.
 
-use proxdiff::Control;
-use proxdiff::hypergrad::{Outcome, Settings, WarmStart, evaluate};
-use proxdiff::kinds::{Method, Precision, Solver, Wrt};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings, WarmStart};
+use proxdiff::kinds::{Method, Solver, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::{Point, Problem};
@@ -312,15 +311,11 @@ fn truncation_at_rest_is_the_neumann_series() {
                 w: rest.solution.clone(),
                 v: Vec::new(),
             }];
-            let series = evaluate(
-                &problem,
-                &[point],
-                &exactly(terms, Method::AidFp),
-                Precision::F64,
-                Some(&warm),
-                &Control::new(),
-            )
-            .unwrap();
+            let series = Evaluator::new(&problem)
+                .settings(&exactly(terms, Method::AidFp))
+                .warm_starts(warm.to_vec())
+                .run(&[point])
+                .unwrap();
             let error = relative(&truncated, &gradient(&series[0]), 1e-3);
             assert!(error < 1e-10, "{recipe:?}: {terms} terms {error:.1e}");
         }

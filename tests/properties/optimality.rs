@@ -1,8 +1,7 @@
 //! Solutions checked by hand: the optimality conditions in plain loops, whatever the solver.
 
-use proxdiff::Control;
-use proxdiff::hypergrad::{Outcome, Settings, evaluate};
-use proxdiff::kinds::{Precision, Solver, Status};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
+use proxdiff::kinds::{Solver, Status};
 use proxdiff::loss::Loss;
 use proxdiff::penalty::Penalty;
 use proxdiff::{Point, Problem};
@@ -131,15 +130,10 @@ fn solutions(problem: &Problem, points: &[Point], solver: Solver) -> Vec<Outcome
         method: None,
         ..Settings::default()
     };
-    evaluate(
-        problem,
-        points,
-        &settings,
-        Precision::F64,
-        None,
-        &Control::new(),
-    )
-    .unwrap()
+    Evaluator::new(problem)
+        .settings(&settings)
+        .run(points)
+        .unwrap()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub mod backwards;
 mod implicit;
+pub mod recordings;
 pub mod sampled;
 pub mod unrolled;
 pub mod workspace;

@@ -11,20 +11,21 @@
 //! which is biased.
 
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exec::{Executor, Recording, Scope, Twinned};
 use crate::iterate::Progress;
 use crate::iterate::stochastic::{LinearState, Streams, record_linear_step, run_steps};
 use crate::kernel::sampled::ADVANCE;
-use crate::kinds::{Method, Status, Wrt};
+use crate::kinds::{Method, Status};
 use crate::map::minibatch::Draws;
 use crate::map::operator::{per_problem, shared};
 use crate::map::sampled_rows::SampledRows;
 use crate::map::{FixedPointMap, ProxGrad};
+use crate::problem::Point;
 
 use super::workspace::Stage;
 use crate::engine::accumulator::RawSums;
-use crate::engine::settings::{MinibatchSteps, Settings};
+use crate::engine::settings::Settings;
 
 /// Roundings of ∂₁E up to which a stochastic adjoint without a tolerance counts as exact.
 const SAMPLED_ROUNDINGS: f64 = 1e3;
@@ -58,8 +59,7 @@ impl<R: Twinned> Stage<'_, R> {
     /// with `seeds`, each those of its own seed. v is left in place.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for decreasing steps without a contraction, and for SID with respect
-    /// to weights or perturbations.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) for decreasing steps without a contraction.
     pub fn solve_sampled(
         &mut self,
         settings: &Settings,
@@ -68,17 +68,6 @@ impl<R: Twinned> Stage<'_, R> {
         control: &Control,
     ) -> Result<(Vec<Progress>, Vec<Vec<RawSums>>)> {
         let frozen = settings.method != Some(Method::Sid);
-        if !frozen
-            && settings
-                .wrt
-                .iter()
-                .any(|wrt| matches!(wrt, Wrt::SampleWeights | Wrt::Perturbation))
-        {
-            return Err(Error::unsupported(
-                "SID with respect to sample weights or perturbations",
-                "use NSID, which is not biased",
-            ));
-        }
         let chosen = &settings.stochastic;
         let (n, problems) = (self.problem.train.rows(), self.points.len());
         let batch = chosen.batch.min(n);
@@ -154,26 +143,11 @@ impl<R: Twinned> Stage<'_, R> {
 
     /// Room and step schedules; β = m·2/(1 − q²), κ = shift·2/(1 − q²) with q of each point.
     fn linear_state(&mut self, settings: &Settings) -> Result<LinearState> {
-        let mut schedule = Vec::with_capacity(self.points.len());
-        for point in self.points {
-            schedule.push(match settings.stochastic.schedule {
-                MinibatchSteps::Constant { eta } => (eta, -1.0),
-                MinibatchSteps::Decreasing { multiplier, shift } => {
-                    let q = self.spectrum.step(point.l2).contraction;
-                    if q >= 1.0 {
-                        return Err(Error::unsupported(
-                            format!(
-                                "decreasing steps at l2 = {}: the map is not a contraction",
-                                point.l2
-                            ),
-                            "choose a constant step (--eta), or l2 > 0 with --no-intercept",
-                        ));
-                    }
-                    let unit = 2.0 / (1.0 - q * q);
-                    (multiplier * unit, shift * unit)
-                }
-            });
-        }
+        let factors = |point: &Point| {
+            let q = self.spectrum.step(point.l2).contraction;
+            settings.stochastic.schedule.factors(point.l2, q)
+        };
+        let schedule: Vec<(f64, f64)> = self.points.iter().map(factors).collect::<Result<_>>()?;
         let (beta, kappa): (Vec<f64>, Vec<f64>) = schedule.into_iter().unzip();
         let p = self.map.coordinates;
         Ok(LinearState {

@@ -20,7 +20,7 @@ use crate::iterate::{Progress, Stop, StopRule, drive};
 use crate::kernel::sampled::ADVANCE;
 use crate::kernel::step::{DISTANCE, SELECT};
 use crate::kernel::trace::PIECES_PER_WORD;
-use crate::kinds::{Status, Wrt};
+use crate::kinds::{Precision, Status, Wrt};
 use crate::loss::Loss;
 use crate::map::FixedPointMap;
 use crate::map::hyper_sums::Tangents;
@@ -64,7 +64,7 @@ pub fn gram_serves<R: Real>(problem: &Problem, settings: &Settings) -> bool {
         && matches!(problem.train.design.matrix, Matrix::Dense(_))
         && problem.train.rows() > problem.coordinates() / 2
         && problem.coordinates() <= 4096
-        && (R::NAME == "f64" || coarse)
+        && (R::PRECISION == Precision::F64 || coarse)
         && !rows_needed
 }
 

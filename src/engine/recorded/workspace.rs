@@ -17,9 +17,12 @@ use crate::map::sampled_rows::SampledRows;
 use crate::map::spectrum::Spectrum;
 use crate::map::{FixedPointMap, ProxGrad};
 use crate::problem::{Point, Problem};
-use crate::real::{Real, convert};
+use crate::real::{Real, convert, widen};
 
+use crate::engine::accumulator::RawSums;
+use crate::engine::request::Request;
 use crate::engine::settings::Settings;
+use crate::engine::solved::{Adjoints, Differentiated, Solved};
 
 /// Points of one problem on an executor.
 pub struct Stage<'a, R> {
@@ -45,6 +48,8 @@ pub struct Stage<'a, R> {
     pub next: Buf,
     /// 1, shared.
     pub one: Buf,
+    /// E of every point, once linearised.
+    pub criteria: Vec<f64>,
 }
 
 impl<'a, R: Twinned> Stage<'a, R> {
@@ -86,6 +91,7 @@ impl<'a, R: Twinned> Stage<'a, R> {
             v,
             next,
             one,
+            criteria: Vec::new(),
         })
     }
 
@@ -128,11 +134,11 @@ impl<'a, R: Twinned> Stage<'a, R> {
             .collect())
     }
 
-    /// Linearises Φ at w and evaluates E there; returns E of every point.
+    /// Linearises Φ at w and evaluates E there.
     ///
     /// # Errors
     /// When the executor fails.
-    pub fn linearize(&mut self) -> Result<Vec<f64>> {
+    pub fn linearize(&mut self) -> Result<()> {
         let value = self.executor.allocate(Scope::PerProblem, 1);
         let mut recording = Recording::new();
         self.map.linearize(&mut recording, self.w);
@@ -149,17 +155,60 @@ impl<'a, R: Twinned> Stage<'a, R> {
         } else {
             1.0
         };
-        Ok(self
-            .executor
-            .download(value)?
-            .into_iter()
-            .map(|value| sign * Real::to_f64(value))
-            .collect())
+        let values = self.executor.download(value)?.into_iter();
+        self.criteria = values.map(|value| sign * Real::to_f64(value)).collect();
+        Ok(())
     }
 
     /// The quadratic form's value does not carry the sign that other criteria have in their scale.
     fn criterion_is_quadratic(&self) -> bool {
         self.problem.criterion.loss == Loss::Quadratic
+    }
+
+    /// Allocates the sums that derivatives are added to.
+    pub fn allocate_sums(&mut self, settings: &Settings) {
+        self.map.allocate_sums(&mut self.executor, &settings.wrt);
+    }
+
+    /// The adjoints that v holds, p entries each.
+    ///
+    /// # Errors
+    /// When the executor fails.
+    pub fn adjoints(&self) -> Result<Vec<Vec<f64>>> {
+        let v = widen(&self.executor.download(self.v)?);
+        let rows = v.chunks_exact(self.map.coordinates);
+        Ok(rows.map(<[f64]>::to_vec).collect())
+    }
+
+    /// Residuals and hypergradients of the adjoints that v holds.
+    ///
+    /// # Errors
+    /// When the executor fails.
+    pub fn differentiated<S>(
+        &mut self,
+        request: &Request<'_>,
+        solved: &[Solved<S>],
+        progress: Vec<Progress>,
+        singular: Vec<bool>,
+    ) -> Result<Vec<Differentiated>> {
+        self.allocate_sums(request.settings);
+        let mut recording = Recording::new();
+        self.map.vjp_hyper(&mut recording, self.w, self.v, self.one);
+        self.executor.run(&recording, 1)?;
+        let sums = RawSums::download(&self.executor, &self.map.sums, solved.len())?;
+        let adjoints = Adjoints {
+            progress,
+            singular,
+            residuals: self.linear_residuals()?,
+            v: self.adjoints()?,
+        };
+        let problem = request.problem;
+        let hypergradients = sums
+            .into_iter()
+            .zip(request.points)
+            .zip(solved)
+            .map(|((sums, point), solved)| sums.finish(problem, point.target, &solved.w));
+        Ok(adjoints.differentiated(hypergradients))
     }
 
     /// Solves by a recorded iteration from what w holds, and leaves the solution there.

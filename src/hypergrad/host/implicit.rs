@@ -5,8 +5,8 @@ use rayon::prelude::*;
 
 use super::{Differentiated, HostCriterion, HostMethod, HostProblem, HostSettings, HostStage};
 use crate::control::Control;
-use crate::engine::evaluate::WarmStart;
 use crate::engine::recorded::workspace::norms;
+use crate::engine::solved::WarmStart;
 use crate::error::Result;
 use crate::exec::{Buf, Executor, Recording, Scope};
 use crate::iterate::krylov::{self, KrylovMethod, LinearOperator};

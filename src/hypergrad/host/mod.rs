@@ -74,8 +74,9 @@ use crate::kinds::{LinearStructure, Status};
 use crate::map::FixedPointMap;
 use crate::map::host::{HostMap, HostedMap};
 
-use crate::engine::evaluate::WarmStart;
+use crate::engine::in_threads;
 use crate::engine::recorded::workspace::norms;
+use crate::engine::solved::WarmStart;
 
 pub use settings::{HostMethod, HostSettings};
 
@@ -200,14 +201,7 @@ impl<M: HostMap + ?Sized + 'static, C: HostCriterion> HostProblem<M, C> {
             return Ok(Vec::new());
         }
         let work = || self.evaluate(hyperparameters, settings, warm, control);
-        if settings.threads == 0 {
-            return work();
-        }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(settings.threads)
-            .build()
-            .map_err(|error| Error::value("threads", error.to_string(), "ask for fewer threads"))?;
-        pool.install(work)
+        in_threads(settings.threads, work)
     }
 
     fn check(
