@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::exec::Twinned;
 
 use super::outcome::{EngineName, Outcome};
-use super::recorded::workspace::Stage;
+use super::recorded::batch::Batch;
 use super::request::{Reason, Request};
 use super::solved::{Differentiated, Solved};
 
@@ -46,7 +46,7 @@ pub(super) trait Engine<R: Twinned>: Sync {
     fn adjoint(
         &self,
         _request: &Request<'_>,
-        _linearized: &mut Stage<'_, R>,
+        _linearized: &mut Batch<'_, R>,
         _solved: &[Solved<R>],
     ) -> Result<Vec<Differentiated>> {
         Err(not_its_task(self.name()))

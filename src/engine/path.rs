@@ -11,7 +11,7 @@ use crate::real::{convert, widen};
 
 use super::interface::Engine;
 use super::outcome::EngineName;
-use super::recorded::workspace::Stage;
+use super::recorded::batch::Batch;
 use super::request::{Reason, Request, Task, holds};
 use super::solved::{Differentiated, Solved};
 
@@ -66,7 +66,7 @@ impl<R: Twinned> Engine<R> for Path {
     fn adjoint(
         &self,
         request: &Request<'_>,
-        linearized: &mut Stage<'_, R>,
+        linearized: &mut Batch<'_, R>,
         solved: &[Solved<R>],
     ) -> Result<Vec<Differentiated>> {
         let method = match request.settings.method {
@@ -107,7 +107,7 @@ pub(super) fn limits(request: &Request<'_>) -> PathSettings {
 /// Which points have a singular restricted Hessian, found by factoring it where it can be.
 pub(super) fn singular_points<R: Twinned>(
     request: &Request<'_>,
-    linearized: &Stage<'_, R>,
+    linearized: &Batch<'_, R>,
     solved: &[Solved<R>],
 ) -> Result<Vec<bool>> {
     if !may_be_singular(request.problem, request.points) {
@@ -131,15 +131,14 @@ fn may_be_singular(problem: &Problem, points: &[Point]) -> bool {
 /// The restricted systems of all points.
 fn restricted<R: Twinned>(
     request: &Request<'_>,
-    linearized: &Stage<'_, R>,
+    linearized: &Batch<'_, R>,
     solved: &[Solved<R>],
     method: RestrictedMethod,
     limits: &PathSettings,
 ) -> Result<Vec<RestrictedSolution<R>>> {
     let w: Vec<Vec<R>> = solved.iter().map(|solved| convert(&solved.w)).collect();
-    let gradients = linearized
-        .executor
-        .download(linearized.criterion_gradient)?;
+    let workspace = &linearized.workspace;
+    let gradients = workspace.executor.download(workspace.criterion_gradient)?;
     let gradients: Vec<Vec<R>> = gradients
         .chunks_exact(request.problem.coordinates())
         .map(<[R]>::to_vec)

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::exec::Device;
+use crate::iterate::StopRule;
 use crate::kinds::{Method, Precision, Preconditioner, Solver, Wrt};
 use crate::loss::Loss;
 use crate::penalty::Penalty;
@@ -195,6 +196,14 @@ impl Settings {
             );
         }
         Ok(())
+    }
+
+    /// The stop rule of iterations.
+    pub fn rule(&self) -> StopRule {
+        StopRule {
+            tolerance: self.tolerance,
+            max_steps: self.max_steps,
+        }
     }
 
     /// Whether a derivative with respect to `wrt` is wanted.

@@ -8,7 +8,7 @@ use super::assembly::diagnose;
 use super::interface::Engine;
 use super::list::choose;
 use super::outcome::{Engines, Outcome};
-use super::recorded::workspace::Stage;
+use super::recorded::batch::Batch;
 use super::request::{Request, Task};
 use super::solved::{Differentiated, Solved};
 
@@ -102,16 +102,16 @@ fn differentiate<R: Twinned>(
     chosen: &Chosen<R>,
     solved: &[Solved<R>],
 ) -> Result<Vec<Outcome>> {
-    let mut stage = linearized::<R>(request, &request.settings.device, solved)?;
+    let mut batch = linearized::<R>(request, &request.settings.device, solved)?;
     let mut differentiated = match chosen.differentiator {
-        Some(engine) => engine.adjoint(request, &mut stage, solved)?,
+        Some(engine) => engine.adjoint(request, &mut batch, solved)?,
         None => solved
             .iter()
             .map(|_| Differentiated::without_adjoint())
             .collect(),
     };
     if R::PRECISION == Precision::F64 {
-        return diagnose(&mut stage, request, chosen.names(), solved, &differentiated);
+        return diagnose(&mut batch, request, chosen.names(), solved, &differentiated);
     }
     // The diagnostics of f32 results are computed in f64.
     let mut exact = linearized::<f64>(request, &Device::Cpu, solved)?;
@@ -122,8 +122,8 @@ fn differentiate<R: Twinned>(
             .flat_map(|d| if d.v.is_empty() { &zero } else { &d.v })
             .copied()
             .collect();
-        exact.executor.upload(exact.v, &v);
-        let residuals = exact.linear_residuals()?;
+        exact.workspace.executor.upload(exact.workspace.v, &v);
+        let residuals = exact.workspace.linear_residuals()?;
         for (d, residual) in differentiated.iter_mut().zip(residuals) {
             d.linear_residual = d.linear_residual.map(|_| residual);
         }
@@ -136,14 +136,13 @@ fn linearized<'a, R: Twinned>(
     request: &Request<'a>,
     device: &Device,
     solved: &[Solved<impl Twinned>],
-) -> Result<Stage<'a, R>> {
-    let spectrum = request.prepared.spectrum(request.problem);
-    let mut stage = Stage::new(request.problem, request.points, spectrum, false, device)?;
+) -> Result<Batch<'a, R>> {
+    let mut batch = Batch::new(request, false, device)?;
     let w: Vec<f64> = solved
         .iter()
         .flat_map(|solved| solved.w.iter().copied())
         .collect();
-    stage.set_solution(&w);
-    stage.linearize()?;
-    Ok(stage)
+    batch.workspace.set_solution(&w);
+    batch.workspace.linearize()?;
+    Ok(batch)
 }

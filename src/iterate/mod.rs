@@ -30,6 +30,26 @@ pub struct StopRule {
     pub max_steps: usize,
 }
 
+impl StopRule {
+    /// Exactly so many steps.
+    #[must_use]
+    pub fn exactly(max_steps: usize) -> Self {
+        Self {
+            tolerance: Some(0.0),
+            max_steps,
+        }
+    }
+
+    /// The rule for steps that `limits` count exactly, where there are limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Option<&[usize]>) -> Self {
+        match limits {
+            Some(_) => Self::exactly(self.max_steps),
+            None => self,
+        }
+    }
+}
+
 /// Residuals below this many ε of the scale are at the level of rounding: no progress there counts
 /// as convergence, and no progress above it as stalling.
 const ROUNDING_LEVEL: f64 = 1e4;

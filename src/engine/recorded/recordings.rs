@@ -8,12 +8,14 @@ use crate::engine::request::{Reason, Request, Task, holds};
 use crate::engine::solved::{Adjoints, Differentiated, Solved};
 use crate::error::Result;
 use crate::exec::{Executor, Twinned};
+use crate::iterate::Progress;
 use crate::kinds::{Method, Solver};
-use crate::real::{convert, widen};
+use crate::real::convert;
 
+use super::batch::Batch;
+use super::itd::{gram_serves, unroll};
 use super::sampled::judge_sampled;
-use super::unrolled::{self, Unrolled, gram_serves};
-use super::workspace::Stage;
+use super::unrolled::Unrolled;
 
 /// Recordings of kernels, on the CPU or a graphics device.
 pub struct Recorded;
@@ -35,31 +37,22 @@ impl<R: Twinned> Engine<R> for Recorded {
     }
 
     fn solve(&self, request: &Request<'_>) -> Result<Vec<Solved<R>>> {
-        let spectrum = request.prepared.spectrum(request.problem);
-        let (problem, points) = (request.problem, request.points);
-        let (settings, control) = (request.settings, request.control);
-        let unrolled = match settings.method {
-            Some(Method::ItdForward) => {
-                unrolled::forward::<R>(problem, points, spectrum, settings, control)?
-            }
-            Some(Method::ItdReverse) => {
-                unrolled::reverse::<R>(problem, points, spectrum, settings, control)?
-            }
-            _ => return self.iterate(request),
-        };
-        let solved = |outcome: Unrolled| Solved {
-            w: outcome.w,
-            progress: outcome.progress,
+        if !request.is_unrolled() {
+            return iterate(request);
+        }
+        let solved = |unrolled: Unrolled<RawSums>| Solved {
+            w: unrolled.w,
+            progress: unrolled.progress,
             factor: None,
-            sums: outcome.sums,
+            sums: unrolled.sums,
         };
-        Ok(unrolled.into_iter().map(solved).collect())
+        Ok(unroll::<R>(request)?.into_iter().map(solved).collect())
     }
 
     fn adjoint(
         &self,
         request: &Request<'_>,
-        linearized: &mut Stage<'_, R>,
+        linearized: &mut Batch<'_, R>,
         solved: &[Solved<R>],
     ) -> Result<Vec<Differentiated>> {
         let (settings, control) = (request.settings, request.control);
@@ -74,14 +67,14 @@ impl<R: Twinned> Engine<R> for Recorded {
                 let (progress, mut sums) =
                     linearized.solve_sampled(settings, None, &[steps], control)?;
                 // ū is not u: the residual is measured at the true linearisation.
-                linearized.linearize()?;
+                linearized.workspace.linearize()?;
                 let singular = singular_points(request, linearized, solved)?;
-                let residuals = linearized.linear_residuals()?;
+                let residuals = linearized.workspace.linear_residuals()?;
                 let adjoints = Adjoints {
                     progress: judge_sampled::<R>(&progress, &residuals, settings),
                     singular,
                     residuals,
-                    v: linearized.adjoints()?,
+                    v: linearized.workspace.vectors(linearized.workspace.v)?,
                 };
                 let sums: Vec<RawSums> = sums.pop().unwrap_or_default();
                 let finish = |(at, sums): (usize, RawSums)| {
@@ -96,11 +89,15 @@ impl<R: Twinned> Engine<R> for Recorded {
                         .iter()
                         .flat_map(|start| if start.v.is_empty() { &zero } else { &start.v });
                     let v: Vec<f64> = starts.copied().collect();
-                    linearized.executor.upload(linearized.v, &convert::<R>(&v));
+                    let workspace = &mut linearized.workspace;
+                    workspace.executor.upload(workspace.v, &convert::<R>(&v));
                 }
                 let progress = match method {
-                    Some(Method::AidFp) => linearized.solve_neumann(settings, control)?,
-                    _ => linearized.solve_cg(settings, control)?,
+                    Some(Method::AidFp) => {
+                        let rule = settings.rule();
+                        linearized.workspace.solve_neumann(rule, None, control)?
+                    }
+                    _ => linearized.solve_cg(settings, None, control)?,
                 };
                 let singular = singular_points(request, linearized, solved)?;
                 linearized.differentiated(request, solved, progress, singular)
@@ -109,32 +106,27 @@ impl<R: Twinned> Engine<R> for Recorded {
     }
 }
 
-impl Recorded {
-    /// Solutions by the iteration that the settings name.
-    fn iterate<R: Twinned>(&self, request: &Request<'_>) -> Result<Vec<Solved<R>>> {
-        let (problem, settings) = (request.problem, request.settings);
-        let spectrum = request.prepared.spectrum(problem);
-        let gram = gram_serves::<R>(problem, settings) && settings.solver != Solver::Stochastic;
-        let mut stage = Stage::<R>::new(problem, request.points, spectrum, gram, &settings.device)?;
-        if let Some(warm) = request.warm {
-            let start: Vec<f64> = warm
-                .iter()
-                .flat_map(|start| start.w.iter().copied())
-                .collect();
-            stage.set_solution(&start);
-        }
-        let progress = stage.solve(settings, request.control)?;
-        let w = widen(&stage.executor.download(stage.w)?);
-        Ok(w.chunks_exact(problem.coordinates())
-            .zip(progress)
-            .map(|(w, progress)| Solved {
-                w: w.to_vec(),
-                progress,
-                factor: None,
-                sums: None,
-            })
-            .collect())
+/// Solutions by the iteration that the settings name.
+fn iterate<R: Twinned>(request: &Request<'_>) -> Result<Vec<Solved<R>>> {
+    let settings = request.settings;
+    let gram = gram_serves::<R>(request.problem, settings) && settings.solver != Solver::Stochastic;
+    let mut batch = Batch::<R>::new(request, gram, &settings.device)?;
+    if let Some(warm) = request.warm {
+        let start: Vec<f64> = warm
+            .iter()
+            .flat_map(|start| start.w.iter().copied())
+            .collect();
+        batch.workspace.set_solution(&start);
     }
+    let progress = batch.solve(settings, request.control)?;
+    let solutions = batch.workspace.vectors(batch.workspace.w)?;
+    let solved = |(w, progress): (Vec<f64>, Progress)| Solved {
+        w,
+        progress,
+        factor: None,
+        sums: None,
+    };
+    Ok(solutions.into_iter().zip(progress).map(solved).collect())
 }
 
 /// The hypergradients that ITD brought along.

@@ -23,7 +23,7 @@ use crate::map::sampled_rows::SampledRows;
 use crate::map::{FixedPointMap, ProxGrad};
 use crate::problem::Point;
 
-use super::workspace::Stage;
+use super::batch::Batch;
 use crate::engine::accumulator::RawSums;
 use crate::engine::settings::Settings;
 
@@ -53,7 +53,7 @@ pub fn judge_sampled<R: Twinned>(
     progress.iter().zip(residuals).map(judge).collect()
 }
 
-impl<R: Twinned> Stage<'_, R> {
+impl<R: Twinned> Batch<'_, R> {
     /// NSID or SID at the solution that w holds (linearised), with derivatives after each of the
     /// ascending numbers of steps in `checkpoints`. Every problem sees the same minibatches, or,
     /// with `seeds`, each those of its own seed. v is left in place.
@@ -79,8 +79,8 @@ impl<R: Twinned> Stage<'_, R> {
         };
         let (mut step_streams, mut freeze_streams) = (streams(0), streams(1));
         let sample = SampledRows::new(
-            &mut self.executor,
-            &self.map,
+            &mut self.workspace.executor,
+            &self.workspace.map,
             (batch, RING),
             step_streams.scope(),
         );
@@ -97,19 +97,19 @@ impl<R: Twinned> Stage<'_, R> {
         };
         let averaged = self.averaged_map(&counts, (batch * freezing) as f64, problems);
         let mut prepare = Recording::new();
-        averaged.linearize(&mut prepare, self.w);
-        self.map.refresh(&mut prepare, self.w);
-        prepare.fill(self.v, R::zero());
-        self.executor.run(&prepare, 1)?;
+        averaged.linearize(&mut prepare, self.workspace.w);
+        self.workspace.map.refresh(&mut prepare, self.workspace.w);
+        prepare.fill(self.workspace.v, R::zero());
+        self.workspace.executor.run(&prepare, 1)?;
 
         let mut step = Recording::new();
-        record_linear_step(&mut step, &self.map, &sample, &state, frozen);
+        record_linear_step(&mut step, &self.workspace.map, &sample, &state, frozen);
         let mut results = Vec::with_capacity(checkpoints.len());
         let mut taken = 0;
         for &checkpoint in checkpoints {
             let rows = (&sample, &mut step_streams);
             taken += run_steps(
-                &mut self.executor,
+                &mut self.workspace.executor,
                 &step,
                 rows,
                 (taken, checkpoint - taken),
@@ -121,9 +121,9 @@ impl<R: Twinned> Stage<'_, R> {
                 self.sampled_derivative(batch, freezing, &mut freeze_streams.clone(), control)?
             });
         }
-        let v = self.executor.download(self.v)?;
+        let v = self.workspace.executor.download(self.workspace.v)?;
         let progress = v
-            .chunks_exact(self.map.coordinates)
+            .chunks_exact(self.workspace.map.coordinates)
             .map(|v| {
                 let status = if v.iter().any(|v| !num_traits::Float::is_finite(*v)) {
                     Status::NonFinite
@@ -149,16 +149,16 @@ impl<R: Twinned> Stage<'_, R> {
         };
         let schedule: Vec<(f64, f64)> = self.points.iter().map(factors).collect::<Result<_>>()?;
         let (beta, kappa): (Vec<f64>, Vec<f64>) = schedule.into_iter().unzip();
-        let p = self.map.coordinates;
+        let p = self.workspace.map.coordinates;
         Ok(LinearState {
-            w: self.w,
-            criterion: self.criterion_gradient,
-            v: self.v,
-            dv: self.executor.allocate(Scope::PerProblem, p),
-            next: self.next,
-            beta: per_problem(&mut self.executor, 1, &beta),
-            kappa: per_problem(&mut self.executor, 1, &kappa),
-            eta: self.executor.allocate(Scope::PerProblem, 1),
+            w: self.workspace.w,
+            criterion: self.workspace.criterion_gradient,
+            v: self.workspace.v,
+            dv: self.workspace.executor.allocate(Scope::PerProblem, p),
+            next: self.workspace.next,
+            beta: per_problem(&mut self.workspace.executor, 1, &beta),
+            kappa: per_problem(&mut self.workspace.executor, 1, &kappa),
+            eta: self.workspace.executor.allocate(Scope::PerProblem, 1),
         })
     }
 
@@ -174,27 +174,33 @@ impl<R: Twinned> Stage<'_, R> {
             .collect();
         let mut upload = |values: &[f64]| {
             if values.len() == n || problems == 1 {
-                shared(&mut self.executor, values)
+                shared(&mut self.workspace.executor, values)
             } else {
-                per_problem(&mut self.executor, n, values)
+                per_problem(&mut self.workspace.executor, n, values)
             }
         };
         let (scale, unweighted) = (upload(&scale), upload(&unweighted));
-        self.map.with_row_scale(scale, unweighted)
+        self.workspace.map.with_row_scale(scale, unweighted)
     }
 
     /// NSID's derivative at the present v, D being frozen at ū.
     fn averaged_derivative(&mut self, averaged: &ProxGrad) -> Result<Vec<RawSums>> {
         let mut recording = Recording::new();
-        self.map
+        self.workspace
+            .map
             .sums
             .iter()
             .for_each(|sum| recording.fill(sum, R::zero()));
-        averaged.refresh(&mut recording, self.w);
-        averaged.vjp_hyper(&mut recording, self.w, self.v, self.one);
-        self.map.refresh(&mut recording, self.w);
-        self.executor.run(&recording, 1)?;
-        RawSums::download(&self.executor, &self.map.sums, self.points.len())
+        averaged.refresh(&mut recording, self.workspace.w);
+        averaged.vjp_hyper(
+            &mut recording,
+            self.workspace.w,
+            self.workspace.v,
+            self.workspace.one,
+        );
+        self.workspace.map.refresh(&mut recording, self.workspace.w);
+        self.workspace.executor.run(&recording, 1)?;
+        self.sums()
     }
 
     /// SID's derivative at the present v: the average of every minibatch's own ∂₂Φ̂ᵀv.
@@ -206,30 +212,37 @@ impl<R: Twinned> Stage<'_, R> {
         control: &Control,
     ) -> Result<Vec<RawSums>> {
         let sample = SampledRows::new(
-            &mut self.executor,
-            &self.map,
+            &mut self.workspace.executor,
+            &self.workspace.map,
             (batch, RING),
             streams.scope(),
         );
-        let factor = shared(&mut self.executor, &[(freezing as f64).recip()]);
+        let factor = shared(&mut self.workspace.executor, &[(freezing as f64).recip()]);
         let mut clear = Recording::new();
-        self.map
+        self.workspace
+            .map
             .sums
             .iter()
             .for_each(|sum| clear.fill(sum, R::zero()));
-        self.executor.run(&clear, 1)?;
+        self.workspace.executor.run(&clear, 1)?;
         let mut recording = Recording::new();
-        self.map
-            .sampled_inner_step(&mut recording, &sample, self.w, self.map.u);
-        self.map.vjp_hyper(&mut recording, self.w, self.v, factor);
+        self.workspace.map.sampled_inner_step(
+            &mut recording,
+            &sample,
+            self.workspace.w,
+            self.workspace.map.u,
+        );
+        self.workspace
+            .map
+            .vjp_hyper(&mut recording, self.workspace.w, self.workspace.v, factor);
         recording.dispatch(&ADVANCE, &[], &[sample.minibatch.counter.into()], &[]);
         run_steps(
-            &mut self.executor,
+            &mut self.workspace.executor,
             &recording,
             (&sample, streams),
             (0, freezing),
             control,
         )?;
-        RawSums::download(&self.executor, &self.map.sums, self.points.len())
+        self.sums()
     }
 }

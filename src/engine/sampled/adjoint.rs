@@ -1,10 +1,12 @@
 //! The engine itself: NSID and SID of all points of a batch over shared minibatches.
 
+use rayon::prelude::*;
+
 use crate::engine::interface::Engine;
 use crate::engine::outcome::EngineName;
 use crate::engine::path::singular_points;
+use crate::engine::recorded::batch::Batch;
 use crate::engine::recorded::sampled::judge_sampled;
-use crate::engine::recorded::workspace::Stage;
 use crate::engine::request::{Reason, Request, Task, holds};
 use crate::engine::solved::{Adjoints, Differentiated, Solved};
 use crate::error::{Error, Result};
@@ -16,6 +18,10 @@ use crate::penalty::Penalty;
 use crate::real::convert;
 
 use super::{At, Estimate, Sampling, estimate};
+
+/// Points whose products are formed together: always so many, filled up where there are fewer, because
+/// the order of a product's sums depends on its width, and a point must not on its neighbours.
+const TOGETHER: usize = 8;
 
 /// Minibatches of dense rows on the CPU.
 pub struct Sampled;
@@ -45,10 +51,10 @@ impl<R: Twinned> Engine<R> for Sampled {
     fn adjoint(
         &self,
         request: &Request<'_>,
-        linearized: &mut Stage<'_, R>,
+        linearized: &mut Batch<'_, R>,
         solved: &[Solved<R>],
     ) -> Result<Vec<Differentiated>> {
-        let (problem, settings) = (request.problem, request.settings);
+        let settings = request.settings;
         let chosen = &settings.stochastic;
         let mut solutions = Vec::with_capacity(solved.len());
         for (&point, solved) in request.points.iter().zip(solved) {
@@ -57,32 +63,15 @@ impl<R: Twinned> Engine<R> for Sampled {
             let w = &solved.w[..];
             solutions.push(At { point, w, step });
         }
-        let requests: Vec<super::Request> = (0..solved.len())
-            .map(|at| super::Request {
-                at,
-                seed: chosen.seed,
-                steps: chosen.steps,
-                freeze: chosen.freeze.unwrap_or(chosen.steps + 1),
-                schedule: chosen.schedule,
-            })
-            .collect();
-        let sampling = Sampling {
-            batch: chosen.batch,
-            independent: chosen.independent,
-            frozen: settings.method != Some(Method::Sid),
-            wrt: settings.wrt.clone(),
-        };
-        let uncounted = request.control.of_a_part();
-        let keep = |_: usize, estimate: Estimate| estimate;
-        let found = estimate::<R, _>(problem, &solutions, &requests, &sampling, &uncounted, keep);
-        let found = match found {
-            // Interrupted before there was any estimate.
-            Err(Error::Interrupted { .. }) => vec![Estimate::none(problem); solved.len()],
-            found => found?,
-        };
+        let found: Vec<Vec<Estimate>> = solutions
+            .par_chunks(TOGETHER)
+            .map(|chunk| estimates::<R>(request, chunk))
+            .collect::<Result<_>>()?;
+        let found: Vec<Estimate> = found.into_iter().flatten().collect();
         let v: Vec<R> = found.iter().flat_map(|f| convert::<R>(&f.v)).collect();
-        linearized.executor.upload(linearized.v, &v);
-        let residuals = linearized.linear_residuals()?;
+        let workspace = &mut linearized.workspace;
+        workspace.executor.upload(workspace.v, &v);
+        let residuals = workspace.linear_residuals()?;
         let progress: Vec<Progress> = found.iter().map(|f| progress(f, chosen.steps)).collect();
         let adjoints = Adjoints {
             progress: judge_sampled::<R>(&progress, &residuals, settings),
@@ -91,6 +80,38 @@ impl<R: Twinned> Engine<R> for Sampled {
             v: found.iter().map(|found| found.v.clone()).collect(),
         };
         Ok(adjoints.differentiated(found.into_iter().map(|found| found.hypergradient)))
+    }
+}
+
+/// The estimates at up to [`TOGETHER`] solutions.
+fn estimates<R: Twinned>(request: &Request<'_>, chunk: &[At<'_>]) -> Result<Vec<Estimate>> {
+    let (problem, settings) = (request.problem, request.settings);
+    let chosen = &settings.stochastic;
+    let padded: Vec<At<'_>> = chunk.iter().cycle().take(TOGETHER).copied().collect();
+    let of_solution = |at: usize| super::Request {
+        at,
+        seed: chosen.seed,
+        steps: chosen.steps,
+        freeze: chosen.freeze.unwrap_or(chosen.steps + 1),
+        schedule: chosen.schedule,
+    };
+    let requests: Vec<super::Request> = (0..TOGETHER).map(of_solution).collect();
+    let sampling = Sampling {
+        batch: chosen.batch,
+        independent: chosen.independent,
+        frozen: settings.method != Some(Method::Sid),
+        wrt: settings.wrt.clone(),
+    };
+    let uncounted = request.control.of_a_part();
+    let keep = |_: usize, estimate: Estimate| estimate;
+    match estimate::<R, _>(problem, &padded, &requests, &sampling, &uncounted, keep) {
+        // Interrupted before there was any estimate.
+        Err(Error::Interrupted { .. }) => Ok(vec![Estimate::none(problem); chunk.len()]),
+        Err(error) => Err(error),
+        Ok(mut found) => {
+            found.truncate(chunk.len());
+            Ok(found)
+        }
     }
 }
 
