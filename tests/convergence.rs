@@ -229,7 +229,7 @@ fn what_the_gap_contradicts_is_never_converged() {
                 };
                 // Above the floor for a fit without noise the rule is of the printed gap.
                 let is_large = gap > 1e-6 && found.objective > 1e-3;
-                let name = problem.loss.name();
+                let name = problem.loss().name();
                 assert!(
                     !(is_large && found.status == Status::Converged),
                     "{name}, seed {seed}, {precision:?}, {solver:?}: converged with gap {gap:e}"

@@ -19,7 +19,7 @@ fn outcomes(case: &Case, method: Method, solver: Solver, precision: Precision) -
         .points
         .iter()
         .all(|golden| golden.aidfp_iterations < 80.0);
-    if !case.problem.perturbed_rows.is_empty() && (method != Method::ItdForward || few_steps) {
+    if !case.problem.perturbed_rows().is_empty() && (method != Method::ItdForward || few_steps) {
         settings.wrt.push(Wrt::Perturbation);
     }
     let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();

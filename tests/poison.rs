@@ -12,7 +12,7 @@ use proxdiff::hypergrad::{Evaluator, Settings as Solve};
 use proxdiff::kinds::{Method, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::map::spectrum::Spectrum;
-use proxdiff::problem::{Perturbation, Rows};
+use proxdiff::problem::{Perturbation, Rows, Sign};
 use proxdiff::{Control, Point, Problem, Specification};
 
 fn slopes(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
@@ -111,7 +111,7 @@ fn slopes_are_finite_differences() {
         let rows = vec![3, 17, 40];
         let problem = |values: &[f64]| {
             let mut specification = subject.specification.clone();
-            specification.criterion_sign = -1.0;
+            specification.sign = Sign::Maximize;
             specification.perturbation = Some(Perturbation {
                 rows: rows.clone(),
                 values: Dense::new(3, d, values.to_vec()).unwrap(),

@@ -124,12 +124,12 @@ fn solve(device: &Device, form: &Form, points: &[Point]) -> Checked<Solved> {
     let (problem, spectrum, control) = (&form.problem, &form.spectrum, Control::new());
     let mut executor = device.executor::<f32>(points.len())?;
     let mut map = ProxGrad::new(&mut executor, problem, points, spectrum, false)?;
-    let sample = &problem.criterion;
+    let sample = problem.criterion();
     let criterion = LossRows::upload(
         &mut executor,
         &sample.sample,
         sample.loss,
-        (problem.classes, sample.sign),
+        (problem.classes(), sample.sign.factor()),
         points,
     );
     let p = map.coordinates;

@@ -196,7 +196,7 @@ impl RawSums {
                 let z = predictors(&sample.design, w, problem.classes);
                 let rows = z.chunks_exact(problem.classes).zip(&sample.targets[target]);
                 for (g, (z, &y)) in g.iter_mut().zip(rows) {
-                    *g += sign * loss.row_value(z, y) / n;
+                    *g += sign.factor() * loss.row_value(z, y) / n;
                 }
             }
             let mean = g.iter().zip(s).map(|(g, s)| g * s).sum::<f64>() / n;

@@ -318,7 +318,7 @@ impl Study {
         empty.penalty = s.penalty.clone();
         empty.classes = s.classes;
         empty.criterion = s.criterion;
-        empty.criterion_sign = s.criterion_sign;
+        empty.sign = s.sign;
         empty.scaling = s.scaling;
         empty.prior = s.prior.clone();
         empty

@@ -44,7 +44,7 @@ impl Check {
             device: Device::Gpu(device::open(GpuOptions::default())),
             ..Settings::default()
         };
-        if !case.problem.perturbed_rows.is_empty() && self.method != Method::ItdForward {
+        if !case.problem.perturbed_rows().is_empty() && self.method != Method::ItdForward {
             settings.wrt.push(Wrt::Perturbation);
         }
         let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();

@@ -23,13 +23,13 @@ impl<'a> Plain<'a> {
             problem,
             point,
             gamma: Spectrum::of(problem).step(point.l2).gamma,
-            x: dense(&problem.train.design.matrix),
+            x: dense(&problem.train().design.matrix),
         }
     }
 
     /// u = T(w).
     fn inner(&self, w: &[f64]) -> Vec<f64> {
-        let y = &self.problem.train.targets[0];
+        let y = &self.problem.train().targets[0];
         let r: Vec<f64> = self
             .x
             .iter()
@@ -45,14 +45,14 @@ impl<'a> Plain<'a> {
     }
 
     fn slope(&self, z: f64, y: f64) -> f64 {
-        match self.problem.loss {
+        match self.problem.loss() {
             Loss::Logistic => -y / (1.0 + (y * z).exp()),
             _ => z - y,
         }
     }
 
     fn bend(&self, z: f64) -> f64 {
-        match self.problem.loss {
+        match self.problem.loss() {
             Loss::Logistic => 1.0 / ((1.0 + z.exp()) * (1.0 + (-z).exp())),
             _ => 1.0,
         }
@@ -125,7 +125,7 @@ impl<'a> Plain<'a> {
 
     /// ∂₁E at w.
     fn criterion(&self, w: &[f64]) -> Vec<f64> {
-        let sample = &self.problem.criterion.sample;
+        let sample = &self.problem.criterion().sample;
         let x = dense(&sample.design.matrix);
         let n = x.len() as f64;
         let mut g = vec![0.0; w.len()];

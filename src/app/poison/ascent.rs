@@ -252,7 +252,7 @@ fn criterion_gradient(problem: &Problem, w: &[f64], target: usize) -> Vec<f64> {
     let mut z = predictors(&sample.design, w, c);
     let y = &sample.targets[target];
     for (i, z) in z.chunks_exact_mut(c).enumerate() {
-        let scale = sign * sample.weights[i] / y.len() as f64;
+        let scale = sign.factor() * sample.weights[i] / y.len() as f64;
         if *loss == Loss::Multinomial {
             softmax::softmax_in_place(z);
             z[y[i] as usize] -= 1.0;
@@ -272,5 +272,5 @@ fn criterion_value(criterion: &Criterion, w: &[f64], c: usize, target: usize) ->
     let y = &sample.targets[target];
     let z = predictors(&sample.design, w, c);
     let value = |(i, z): (usize, &[f64])| sample.weights[i] * loss.row_value(z, y[i]);
-    sign * z.chunks_exact(c).enumerate().map(value).sum::<f64>() / y.len() as f64
+    sign.factor() * z.chunks_exact(c).enumerate().map(value).sum::<f64>() / y.len() as f64
 }

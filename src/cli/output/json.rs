@@ -183,7 +183,7 @@ fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
         huber_delta: huber_delta(problem.loss).or(huber_delta(problem.criterion.loss)),
         penalty: problem.penalty.name(),
         criterion: problem.criterion.loss.name(),
-        criterion_sign: problem.criterion.sign,
+        criterion_sign: problem.criterion.sign.factor(),
         intercept: scaling.intercept,
         standardize: scaling.standardize,
         rows: problem.train.rows(),

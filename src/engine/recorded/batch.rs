@@ -51,15 +51,16 @@ pub fn workspace<R: Twinned>(
     let mut executor = device.executor::<R>(points.len())?;
     let map = ProxGrad::new(&mut executor, problem, points, spectrum, gram)?;
     let criterion = &problem.criterion;
+    let sign = criterion.sign.factor();
     let is_quadratic = criterion.loss == Loss::Quadratic;
     let rows = LossRows::upload(
         &mut executor,
         &criterion.sample,
         criterion.loss,
-        (problem.classes, criterion.sign),
+        (problem.classes, sign),
         points,
     );
-    let factor = if is_quadratic { criterion.sign } else { 1.0 };
+    let factor = if is_quadratic { sign } else { 1.0 };
     let criterion = DataCriterion { rows, factor };
     Ok(Workspace::new(executor, map, criterion))
 }

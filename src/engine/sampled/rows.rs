@@ -95,7 +95,7 @@ impl<'p> Rows<'p> {
                         let y = &criterion.sample.targets
                             [target.min(criterion.sample.targets.len() - 1)];
                         let (mut r, _) = of_predictors(criterion.loss, z, y, self.c);
-                        let scale = criterion.sign / x.rows as f64;
+                        let scale = criterion.sign.factor() / x.rows as f64;
                         scale_rows(&mut r, self.c, |i| scale * criterion.sample.weights[i]);
                         adjoint(x, &r, self.c)
                     }
