@@ -26,41 +26,26 @@
 //! # Example
 //!
 //! ```
-//! use proxdiff::data::{Dense, Matrix};
-//! use proxdiff::hypergrad::{Settings, Evaluator};
-//! use proxdiff::kinds::{Precision, Status};
-//! use proxdiff::loss::Loss;
-//! use proxdiff::problem::Rows;
-//! use proxdiff::{Evaluator, Point, Problem, Specification};
+//! use proxdiff::prelude::*;
 //!
 //! # fn main() -> proxdiff::Result<()> {
 //! // Six rows to learn from, two held out for the criterion.
-//! let x = vec![0.0, 1.0, 1.0, 0.0, 2.0, 1.0, 3.0, 3.0, 4.0, 2.0, 5.0, 5.0];
-//! let train = Matrix::Dense(Dense::new(6, 2, x)?);
-//! let y = vec![0.1, 0.9, 2.1, 2.9, 4.2, 4.9];
-//! let specification = Specification {
-//!     validation: Some(Rows {
-//!         matrix: Matrix::Dense(Dense::new(2, 2, vec![1.5, 1.0, 3.5, 2.0])?),
-//!         targets: vec![vec![1.4, 3.6]],
-//!         weights: None,
-//!     }),
-//!     ..Specification::new(Loss::Squared, train, vec![y])
-//! };
-//! let problem = Problem::new(specification)?;
+//! let x = [[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 3.0], [4.0, 2.0], [5.0, 5.0]];
+//! let y = [0.1, 0.9, 2.1, 2.9, 4.2, 4.9];
+//! let problem = Problem::elastic_net(&x, &y)
+//!     .validation(&[[1.5, 1.0], [3.5, 2.0]], &[1.4, 3.6])
+//!     .build()?;
 //!
-//! // The elastic net at two strengths: solutions, held-out errors and their derivatives.
-//! let at = |l1| Point { l1, l2: 0.01, target: 0 };
-//! let outcomes = Evaluator::new(&problem).run(&[at(0.5), at(0.05)])?;
+//! // Two strengths: solutions, held-out errors and their derivatives.
+//! let points = [Point::new(0.5, 0.01), Point::new(0.05, 0.01)];
+//! let outcomes = Evaluator::new(&problem).run(&points)?;
 //! for outcome in &outcomes {
 //!     assert_eq!(outcome.status, Status::Converged);
-//!     let hypergradient = outcome.hypergradient.as_ref().expect("the Hessian is regular");
-//!     println!(
-//!         "l1 = {}: E = {:.4}, dE/dl1 = {:.4?}",
-//!         outcome.point.l1, outcome.criterion, hypergradient.l1
-//!     );
+//!     let slope = outcome.gradient()?.l1.as_ref().map(|l1| l1[0]);
+//!     println!("l1 = {}: E = {:.4}, dE/dl1 = {slope:?}", outcome.point.l1, outcome.criterion);
 //! }
 //! # assert!(outcomes[0].criterion > outcomes[1].criterion);
-//! # let slope = |at: usize| outcomes[at].hypergradient.as_ref().unwrap().l1.as_ref().unwrap()[0];
+//! # let slope = |at: usize| outcomes[at].gradient().unwrap().l1.as_ref().unwrap()[0];
 //! # assert!(slope(0) > 0.0 && slope(0) > slope(1));
 //! # Ok(())
 //! # }
@@ -105,6 +90,7 @@ pub mod loss;
 pub mod map;
 pub mod path;
 pub mod penalty;
+pub mod prelude;
 pub mod problem;
 pub mod real;
 pub mod report;

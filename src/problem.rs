@@ -16,6 +16,7 @@ use crate::loss::Loss;
 use crate::penalty::Penalty;
 use crate::real::sum_of;
 
+mod builder;
 mod check;
 mod origin;
 
@@ -25,6 +26,7 @@ use check::{
 };
 use origin::subtract_origins;
 
+pub use builder::ProblemBuilder;
 pub use origin::TargetOrigin;
 
 /// A point of hyperparameters: one problem of the batch.
@@ -36,6 +38,21 @@ pub struct Point {
     pub l2: f64,
     /// Which of the problem's targets.
     pub target: usize,
+}
+
+impl Point {
+    /// A point of the first target.
+    #[must_use]
+    pub fn new(l1: f64, l2: f64) -> Self {
+        let target = 0;
+        Self { l1, l2, target }
+    }
+
+    /// The same strengths for another target, from 0.
+    #[must_use]
+    pub fn of_target(self, target: usize) -> Self {
+        Self { target, ..self }
+    }
 }
 
 /// The sign of a criterion.

@@ -1,7 +1,17 @@
 //! What becomes of a point: its solution, hypergradient, diagnostics and warnings.
 
+use crate::error::{Error, Result};
 use crate::kinds::Status;
 use crate::problem::Point;
+
+/// Where a solver may start: an earlier outcome's solution and adjoint.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WarmStart {
+    /// Scaled coefficients, p entries.
+    pub w: Vec<f64>,
+    /// The adjoint v, p entries, or empty.
+    pub v: Vec<f64>,
+}
 
 /// The engines that computed an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +108,42 @@ pub struct Outcome {
     pub solution: Vec<f64>,
     /// The adjoint v: p entries; empty without one. The warm start of a later call.
     pub adjoint: Vec<f64>,
+}
+
+impl Outcome {
+    /// The hypergradient.
+    ///
+    /// # Errors
+    /// [`Error::Value`] where there is none: nothing was to be differentiated, the Hessian on the
+    /// support is singular, or the run was interrupted.
+    pub fn gradient(&self) -> Result<&Hypergradient> {
+        self.hypergradient.as_ref().ok_or_else(|| {
+            let singular = WarningKind::SingularHessian;
+            let warning = self.warnings.iter().find(|w| w.kind == singular);
+            let why = match (warning, self.engines.adjoint) {
+                (Some(warning), _) => warning.message.clone(),
+                (None, None) => "nothing was to be differentiated; name a method".to_owned(),
+                (None, Some(_)) => format!(
+                    "the status is {}; allow more steps or time, or change the point",
+                    self.status.name()
+                ),
+            };
+            Error::Value {
+                name: "hypergradient".to_owned(),
+                what: "there is none".to_owned(),
+                remedy: why,
+            }
+        })
+    }
+
+    /// Where a later run may start: this solution and adjoint.
+    #[must_use]
+    pub fn warm_start(&self) -> WarmStart {
+        WarmStart {
+            w: self.solution.clone(),
+            v: self.adjoint.clone(),
+        }
+    }
 }
 
 /// dE/dλ, with respect to λ itself and not its logarithm. What was not asked for is `None`.

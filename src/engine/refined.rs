@@ -9,10 +9,11 @@ use crate::kinds::Precision;
 
 use super::interface::Engine;
 use super::outcome::EngineName;
+use super::outcome::WarmStart;
 use super::path::Path;
 use super::recorded::recordings::Recorded;
 use super::request::{Reason, Request, Task, holds};
-use super::solved::{Solved, WarmStart};
+use super::solved::Solved;
 
 /// f32 on a graphics device, then f64 on the CPU.
 pub(super) struct Refined;

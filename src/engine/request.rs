@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 use crate::kinds::{Method, Solver};
 use crate::problem::{Point, Problem};
 
+use super::outcome::WarmStart;
 use super::prepared::Prepared;
 use super::settings::Settings;
-use super::solved::WarmStart;
 
 /// Points to be solved, and differentiated where the settings name a method.
 #[derive(Debug, Clone, Copy)]

@@ -7,15 +7,6 @@ use crate::path::RestrictedFactor;
 use super::accumulator::RawSums;
 use super::outcome::Hypergradient;
 
-/// Where a solver may start: an earlier outcome's solution and adjoint.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct WarmStart {
-    /// Scaled coefficients, p entries.
-    pub w: Vec<f64>,
-    /// The adjoint v, p entries, or empty.
-    pub v: Vec<f64>,
-}
-
 /// A solved point before it is differentiated.
 pub struct Solved<R> {
     /// Scaled coefficients, p entries.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::control::Control;
 use crate::engine::outcome::Outcome;
+use crate::engine::outcome::WarmStart;
 use crate::engine::prepared::Prepared;
 use crate::engine::settings::Settings;
-use crate::engine::solved::WarmStart;
 use crate::engine::{self, Request};
 use crate::error::Result;
 use crate::exec::Device;

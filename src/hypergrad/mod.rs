@@ -5,11 +5,11 @@ mod evaluator;
 pub mod host;
 
 pub use crate::engine::assembly::constant_columns;
+pub use crate::engine::outcome::WarmStart;
 pub use crate::engine::outcome::{
     EngineName, Engines, Hypergradient, Outcome, Warning, WarningKind,
 };
 pub use crate::engine::sampled as minibatch;
 pub use crate::engine::settings::{MinibatchSteps, Settings, StochasticSettings};
-pub use crate::engine::solved::WarmStart;
 pub use curve::{CurvePoint, curve, iterates, sampled_curve};
 pub use evaluator::Evaluator;

@@ -7,10 +7,10 @@ use rayon::prelude::*;
 
 use super::{HostCriterion, HostMethod, HostSettings};
 use crate::control::Control;
+use crate::engine::outcome::WarmStart;
 use crate::engine::recorded::unrolled::{Unrollable, Unrolled, Unrolling, adjoint_floor};
 use crate::engine::recorded::unrolled::{forward, reverse};
 use crate::engine::recorded::workspace::{Criterion, Workspace, norms};
-use crate::engine::solved::WarmStart;
 use crate::error::Result;
 use crate::exec::{Buf, CpuExecutor, Executor, Recording, Scope};
 use crate::iterate::Progress;

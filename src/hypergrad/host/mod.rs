@@ -64,8 +64,9 @@ use std::sync::Arc;
 
 use crate::control::Control;
 use crate::engine::in_threads;
+use crate::engine::outcome::WarmStart;
 use crate::engine::recorded::unrolled::Unrollable;
-use crate::engine::solved::{NOTHING, WarmStart};
+use crate::engine::solved::NOTHING;
 use crate::error::{Error, Result};
 use crate::exec::Executor;
 use crate::kinds::{LinearStructure, Status};
