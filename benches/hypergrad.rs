@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use proxdiff::data::{Dense, Matrix, Scaling};
-use proxdiff::hypergrad::{Settings, curve, evaluate};
-use proxdiff::kinds::{Method, Precision, Status};
+use proxdiff::hypergrad::{Evaluator, Settings, curve};
+use proxdiff::kinds::{Method, Status};
 use proxdiff::loss::Loss;
 use proxdiff::problem::Rows;
 use proxdiff::{Control, Point, Problem, Specification};
@@ -82,16 +82,7 @@ fn grid(c: &mut Criterion) {
             threads: 2,
             ..Settings::default()
         };
-        let run = || {
-            evaluate(
-                &problem,
-                &points,
-                &settings,
-                Precision::F64,
-                None,
-                &Control::new(),
-            )
-        };
+        let run = || Evaluator::new(&problem).settings(&settings).run(&points);
         let outcomes = run().expect("the grid is valid");
         assert!(
             outcomes

@@ -9,8 +9,7 @@ use std::path::PathBuf;
 use proxdiff::data::readers::read_dataset;
 use proxdiff::data::split::hold_out;
 use proxdiff::data::{Dataset, Matrix, ReadOptions, embedded, numbers};
-use proxdiff::hypergrad::{Settings, evaluate};
-use proxdiff::kinds::Precision;
+use proxdiff::hypergrad::{Evaluator, Settings};
 use proxdiff::loss::Loss;
 use proxdiff::problem::Rows;
 use proxdiff::{Control, Point, Problem, Specification};
@@ -55,7 +54,10 @@ fn main() -> Result<(), AnyError> {
         .collect();
     let settings = Settings::default();
     let control = Control::new();
-    let outcomes = evaluate(&problem, &points, &settings, Precision::F64, None, &control)?;
+    let outcomes = Evaluator::new(&problem)
+        .settings(&settings)
+        .control(&control)
+        .run(&points)?;
 
     println!("{} rows, {} features\n", data.rows(), problem.penalized());
     println!("      l1      l2   features  held-out error     dE/d l1     dE/d l2   status");

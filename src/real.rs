@@ -2,9 +2,40 @@
 
 use std::iter::Sum;
 
+use crate::kinds::Precision;
+
+mod sealed {
+    /// Marks the two types that implement [`Real`](super::Real).
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// A type for every precision, such as `&[R]`: what [`Real::in_f64`] and [`Real::from_f64`] may see
+/// as the same where R is `f64`.
+pub trait Family {
+    /// The type for R.
+    type Of<R: Real>;
+}
+
+/// The family of shared slices.
+pub struct Slices<'a>(std::marker::PhantomData<&'a ()>);
+
+impl<'a> Family for Slices<'a> {
+    type Of<R: Real> = &'a [R];
+}
+
+/// The family of mutable slices.
+pub struct SlicesMut<'a>(std::marker::PhantomData<&'a mut ()>);
+
+impl<'a> Family for SlicesMut<'a> {
+    type Of<R: Real> = &'a mut [R];
+}
+
 /// A real number type: `f32`, the arithmetic of the GPU, or `f64`, the truth.
 pub trait Real:
-    num_traits::Float
+    sealed::Sealed
+    + num_traits::Float
     + num_traits::NumAssign
     + Sum
     + faer::traits::RealField
@@ -13,14 +44,20 @@ pub trait Real:
     + std::fmt::Display
     + 'static
 {
-    /// The type's name as users write it: `f32` or `f64`.
-    const NAME: &'static str;
+    /// The type as users name it.
+    const PRECISION: Precision;
 
     /// The nearest value to an `f64`.
     fn of(value: f64) -> Self;
 
     /// The value as `f64`, exactly.
     fn to_f64(self) -> f64;
+
+    /// The same object, where R is `f64`; else it comes back as it is.
+    fn in_f64<F: Family>(of_own: F::Of<Self>) -> Result<F::Of<f64>, F::Of<Self>>;
+
+    /// The same object, where R is `f64`; else it comes back as it is.
+    fn from_f64<F: Family>(of_f64: F::Of<f64>) -> Result<F::Of<Self>, F::Of<f64>>;
 
     /// `self · factor + term`: fused where `FUSED`, which callers set on machines that have the
     /// instruction (elsewhere a fused product is a slow library call).
@@ -35,7 +72,15 @@ pub trait Real:
 }
 
 impl Real for f32 {
-    const NAME: &'static str = "f32";
+    const PRECISION: Precision = Precision::F32;
+
+    fn in_f64<F: Family>(of_own: F::Of<Self>) -> Result<F::Of<f64>, F::Of<Self>> {
+        Err(of_own)
+    }
+
+    fn from_f64<F: Family>(of_f64: F::Of<f64>) -> Result<F::Of<Self>, F::Of<f64>> {
+        Err(of_f64)
+    }
 
     #[inline(always)]
     fn of(value: f64) -> Self {
@@ -49,7 +94,15 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
-    const NAME: &'static str = "f64";
+    const PRECISION: Precision = Precision::F64;
+
+    fn in_f64<F: Family>(of_own: F::Of<Self>) -> Result<F::Of<f64>, F::Of<Self>> {
+        Ok(of_own)
+    }
+
+    fn from_f64<F: Family>(of_f64: F::Of<f64>) -> Result<F::Of<Self>, F::Of<f64>> {
+        Ok(of_f64)
+    }
 
     #[inline(always)]
     fn of(value: f64) -> Self {

@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use proxdiff::data::{Dense, Matrix, Scaling};
-use proxdiff::hypergrad::{Outcome, Settings, WarningKind, evaluate};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings, WarningKind};
 use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::{Control, Point, Problem, Specification};
@@ -109,7 +109,11 @@ fn at(l1: f64, l2: f64) -> Point {
 
 fn outcome_in(problem: &Problem, point: Point, settings: &Settings, p: Precision) -> Outcome {
     let control = Control::new().with_time_budget(Duration::from_secs(60));
-    let found = evaluate(problem, &[point], settings, p, None, &control);
+    let found = Evaluator::new(problem)
+        .settings(settings)
+        .precision(p)
+        .control(&control)
+        .run(&[point]);
     found.unwrap().remove(0)
 }
 
@@ -225,7 +229,7 @@ fn what_the_gap_contradicts_is_never_converged() {
                 };
                 // Above the floor for a fit without noise the rule is of the printed gap.
                 let is_large = gap > 1e-6 && found.objective > 1e-3;
-                let name = problem.loss.name();
+                let name = problem.loss().name();
                 assert!(
                     !(is_large && found.status == Status::Converged),
                     "{name}, seed {seed}, {precision:?}, {solver:?}: converged with gap {gap:e}"
@@ -274,7 +278,11 @@ fn a_single_point_of_nearly_dependent_columns_is_reached_as_on_a_path() {
         .collect();
     let settings = Settings::default();
     let control = Control::new();
-    let along = evaluate(&problem, &path, &settings, Precision::F64, None, &control).unwrap();
+    let along = Evaluator::new(&problem)
+        .settings(&settings)
+        .control(&control)
+        .run(&path)
+        .unwrap();
     for k in [60, 80, 100, 119] {
         assert_eq!(along[k].status, Status::Converged, "point {k} of the path");
         let alone = outcome(&problem, path[k]);

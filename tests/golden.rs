@@ -3,8 +3,7 @@
 mod common;
 
 use common::{Case, all_cases, relative_error};
-use proxdiff::Control;
-use proxdiff::hypergrad::{Outcome, Settings, evaluate};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
 use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
 
 /// Evaluates a case by a method.
@@ -20,19 +19,15 @@ fn outcomes(case: &Case, method: Method, solver: Solver, precision: Precision) -
         .points
         .iter()
         .all(|golden| golden.aidfp_iterations < 80.0);
-    if !case.problem.perturbed_rows.is_empty() && (method != Method::ItdForward || few_steps) {
+    if !case.problem.perturbed_rows().is_empty() && (method != Method::ItdForward || few_steps) {
         settings.wrt.push(Wrt::Perturbation);
     }
     let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();
-    evaluate(
-        &case.problem,
-        &points,
-        &settings,
-        precision,
-        None,
-        &Control::new(),
-    )
-    .unwrap()
+    Evaluator::new(&case.problem)
+        .settings(&settings)
+        .precision(precision)
+        .run(&points)
+        .unwrap()
 }
 
 /// The largest of the hypergradient's relative errors: (l1, l2) together, and the perturbation.

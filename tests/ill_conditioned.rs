@@ -4,8 +4,8 @@
 mod common;
 
 use proxdiff::data::{Dense, Matrix, Scaling};
-use proxdiff::hypergrad::{Outcome, Settings, evaluate};
-use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
+use proxdiff::kinds::{Method, Solver, Status, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::penalty::Penalty;
 use proxdiff::{Control, Point, Problem, Specification};
@@ -26,16 +26,11 @@ fn plain(loss: Loss, matrix: Dense, y: Vec<f64>) -> Specification {
 }
 
 fn outcome(problem: &Problem, point: Point, settings: &Settings) -> Outcome {
-    evaluate(
-        problem,
-        &[point],
-        settings,
-        Precision::F64,
-        None,
-        &Control::new(),
-    )
-    .unwrap()
-    .remove(0)
+    Evaluator::new(problem)
+        .settings(settings)
+        .run(&[point])
+        .unwrap()
+        .remove(0)
 }
 
 #[test]
@@ -156,14 +151,7 @@ fn an_indefinite_form_is_refused() {
         target: 0,
     };
     let control = Control::new();
-    let refused = evaluate(
-        &problem,
-        &[point],
-        &Settings::default(),
-        Precision::F64,
-        None,
-        &control,
-    );
+    let refused = Evaluator::new(&problem).control(&control).run(&[point]);
     assert!(
         refused
             .unwrap_err()

@@ -5,9 +5,9 @@ mod common;
 
 use proxdiff::hypergrad::minibatch::{At, Request, Sampling, minibatch};
 use proxdiff::hypergrad::{
-    Hypergradient, MinibatchSteps, Settings, StochasticSettings, evaluate, sampled_curve,
+    Evaluator, Hypergradient, MinibatchSteps, Settings, StochasticSettings, sampled_curve,
 };
-use proxdiff::kinds::{Method, Precision, Wrt};
+use proxdiff::kinds::{Method, Wrt};
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::real::Real;
 use proxdiff::{Control, Point, Problem};
@@ -18,7 +18,10 @@ fn solve(problem: &Problem, point: Point) -> Vec<f64> {
         ..Settings::default()
     };
     let control = Control::new();
-    let outcomes = evaluate(problem, &[point], &settings, Precision::F64, None, &control);
+    let outcomes = Evaluator::new(problem)
+        .settings(&settings)
+        .control(&control)
+        .run(&[point]);
     outcomes.unwrap().remove(0).solution
 }
 

@@ -5,8 +5,8 @@
 
 mod common;
 
-use proxdiff::hypergrad::{Hypergradient, Settings, curve, evaluate};
-use proxdiff::kinds::{Method, Precision, Preconditioner, Solver};
+use proxdiff::hypergrad::{Evaluator, Hypergradient, Settings, curve};
+use proxdiff::kinds::{Method, Preconditioner, Solver};
 use proxdiff::{Control, Point};
 
 fn vector(hypergradient: &Hypergradient) -> Vec<f64> {
@@ -148,15 +148,10 @@ fn the_curve_is_what_single_runs_give() {
                 max_steps: t,
                 ..Settings::default()
             };
-            let single = evaluate(
-                &case.problem,
-                &[point],
-                &settings,
-                Precision::F64,
-                None,
-                &Control::new(),
-            )
-            .unwrap();
+            let single = Evaluator::new(&case.problem)
+                .settings(&settings)
+                .run(&[point])
+                .unwrap();
             assert_eq!(single[0].steps, t);
             let settings = Settings {
                 method: Some(along),
@@ -191,15 +186,11 @@ fn restricted_conjugate_gradient_does_not_stall() {
                 ..Settings::default()
             };
             let run = |settings: &Settings, warm: Option<&[proxdiff::hypergrad::WarmStart]>| {
-                evaluate(
-                    &case.problem,
-                    &[golden.point],
-                    settings,
-                    Precision::F64,
-                    warm,
-                    &Control::new(),
-                )
-                .unwrap()
+                Evaluator::new(&case.problem)
+                    .settings(settings)
+                    .warm_starts(warm.map(<[_]>::to_vec))
+                    .run(&[golden.point])
+                    .unwrap()
             };
             let solved = run(&solve, None);
             let warm = [proxdiff::hypergrad::WarmStart {

@@ -4,9 +4,9 @@ mod common;
 
 use proxdiff::data::{Dense, Matrix, Scaling};
 use proxdiff::hypergrad::{
-    Hypergradient, MinibatchSteps, Settings, StochasticSettings, evaluate, sampled_curve,
+    Evaluator, Hypergradient, MinibatchSteps, Settings, StochasticSettings, sampled_curve,
 };
-use proxdiff::kinds::{Method, Precision};
+use proxdiff::kinds::Method;
 use proxdiff::loss::Loss;
 use proxdiff::problem::Rows;
 use proxdiff::{Control, Point, Problem, Specification};
@@ -109,15 +109,10 @@ fn exact(problem: &Problem) -> Vec<f64> {
         method: Some(Method::Direct),
         ..Settings::default()
     };
-    let outcome = evaluate(
-        problem,
-        &[POINT],
-        &settings,
-        Precision::F64,
-        None,
-        &Control::new(),
-    )
-    .unwrap();
+    let outcome = Evaluator::new(problem)
+        .settings(&settings)
+        .run(&[POINT])
+        .unwrap();
     vector(outcome[0].hypergradient.as_ref().unwrap())
 }
 
@@ -254,15 +249,10 @@ fn the_full_batch_is_aid_fp() {
     settings.stochastic.steps = 3000;
     settings.stochastic.freeze = Some(1);
     settings.stochastic.schedule = MinibatchSteps::Constant { eta: 1.0 };
-    let found = evaluate(
-        &case.problem,
-        &points,
-        &settings,
-        Precision::F64,
-        None,
-        &Control::new(),
-    )
-    .unwrap();
+    let found = Evaluator::new(&case.problem)
+        .settings(&settings)
+        .run(&points)
+        .unwrap();
     for (outcome, golden) in found.iter().zip(&case.points) {
         let error = common::relative_error(
             &vector(outcome.hypergradient.as_ref().unwrap()),

@@ -65,12 +65,12 @@ impl<R: Twinned> Steps<R> {
         let spectrum = Spectrum::of(problem);
         let mut executor = device.executor::<R>(points.len())?;
         let map = ProxGrad::new(&mut executor, problem, points, &spectrum, false)?;
-        let held_out = &problem.criterion;
+        let held_out = problem.criterion();
         let criterion = LossRows::upload(
             &mut executor,
             &held_out.sample,
             held_out.loss,
-            (problem.classes, held_out.sign),
+            (problem.classes(), held_out.sign.factor()),
             points,
         );
         let p = map.coordinates;
@@ -96,7 +96,7 @@ impl<R: Twinned> Steps<R> {
             kappa: per_problem(&mut executor, 1, &steps(-1.0)),
             eta,
         };
-        let n = problem.train.rows();
+        let n = problem.train().rows();
         let streams = Streams::new(vec![Draws::new(11, 0, n, BATCH.min(n), false)]);
         let sample = SampledRows::new(&mut executor, &map, (BATCH.min(n), RING), streams.scope());
         let mut step = Recording::new();

@@ -9,7 +9,7 @@ use std::time::Instant;
 use proxdiff::data::{Dense, Matrix};
 use proxdiff::exec::gpu::{AdapterSummary, Gpu, Regime};
 use proxdiff::exec::{Device, Executor, Recording, Scope};
-use proxdiff::hypergrad::{Outcome, Settings, evaluate};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
 use proxdiff::iterate::cg::RestrictedCg;
 use proxdiff::iterate::fista::Fista;
 use proxdiff::iterate::{Stop, StopRule, drive};
@@ -124,12 +124,12 @@ fn solve(device: &Device, form: &Form, points: &[Point]) -> Checked<Solved> {
     let (problem, spectrum, control) = (&form.problem, &form.spectrum, Control::new());
     let mut executor = device.executor::<f32>(points.len())?;
     let mut map = ProxGrad::new(&mut executor, problem, points, spectrum, false)?;
-    let sample = &problem.criterion;
+    let sample = problem.criterion();
     let criterion = LossRows::upload(
         &mut executor,
         &sample.sample,
         sample.loss,
-        (problem.classes, sample.sign),
+        (problem.classes(), sample.sign.factor()),
         points,
     );
     let p = map.coordinates;
@@ -215,14 +215,10 @@ fn errors(form: &Form, points: &[Point], solved: &Solved, sample: usize) -> Chec
     let few: Vec<Point> = chosen.iter().map(|&at| points[at]).collect();
     let settings = Settings::default();
     let control = Control::new();
-    let outcomes = evaluate(
-        &form.problem,
-        &few,
-        &settings,
-        Precision::F64,
-        None,
-        &control,
-    )?;
+    let outcomes = Evaluator::new(&form.problem)
+        .settings(&settings)
+        .control(&control)
+        .run(&few)?;
     let (mut solution, mut hypergradient, mut compared) = (0.0_f64, 0.0_f64, 0);
     for (&at, outcome) in chosen.iter().zip(&outcomes) {
         let distance = |(found, expected): (f64, f64)| (found - expected).powi(2);
@@ -436,7 +432,11 @@ pub fn million(summary: &AdapterSummary, size: Size, report: &mut Report) -> Che
     let (precision, control) = (Precision::F32, Control::new());
     gpu.start_clock();
     let start = Instant::now();
-    let outcomes = evaluate(&form.problem, &points, &settings, precision, None, &control)?;
+    let outcomes = Evaluator::new(&form.problem)
+        .settings(&settings)
+        .precision(precision)
+        .control(&control)
+        .run(&points)?;
     let seconds = start.elapsed().as_secs_f64();
     let work = gpu.stop_clock()?;
     let complete = |outcome: &&Outcome| outcome.hypergradient.is_some();

@@ -12,7 +12,7 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::exec::{Buf, Executor, LANES, PendingWords, Recording, Scope, Twinned, WordBuf};
 use crate::kernel::stop::{STOP, status_of};
-use crate::kinds::Status;
+use crate::kinds::{Precision, Status};
 use crate::map::operator::shared;
 
 /// A step that can be recorded, ending in a residual and the [`Stop`] rule.
@@ -28,6 +28,26 @@ pub struct StopRule {
     pub tolerance: Option<f64>,
     /// The most steps.
     pub max_steps: usize,
+}
+
+impl StopRule {
+    /// Exactly so many steps.
+    #[must_use]
+    pub fn exactly(max_steps: usize) -> Self {
+        Self {
+            tolerance: Some(0.0),
+            max_steps,
+        }
+    }
+
+    /// The rule for steps that `limits` count exactly, where there are limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Option<&[usize]>) -> Self {
+        match limits {
+            Some(_) => Self::exactly(self.max_steps),
+            None => self,
+        }
+    }
 }
 
 /// Residuals below this many ε of the scale are at the level of rounding: no progress there counts
@@ -88,10 +108,9 @@ impl Stop {
         } else {
             rule.tolerance.unwrap_or(0.25 * epsilon)
         };
-        let level = if R::NAME == "f32" {
-            ROUNDING_LEVEL_SINGLE
-        } else {
-            ROUNDING_LEVEL
+        let level = match R::PRECISION {
+            Precision::F32 => ROUNDING_LEVEL_SINGLE,
+            Precision::F64 => ROUNDING_LEVEL,
         };
         let rounding = level * epsilon;
         let mut words = || executor.allocate_words(Scope::PerProblem, 1);

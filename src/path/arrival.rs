@@ -202,8 +202,9 @@ impl CriterionColumns {
             smooth.residuals(&z, target, &mut residuals);
             smooth.gradient(&residuals, &mut gradient);
         }
-        gradient.iter_mut().for_each(|g| *g *= criterion.sign);
+        let sign = criterion.sign.factor();
+        gradient.iter_mut().for_each(|g| *g *= sign);
         let value = smooth.value(w, &z, target);
-        (criterion.sign * value, gradient)
+        (sign * value, gradient)
     }
 }

@@ -12,7 +12,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::real::Real;
 
-use super::vector::{WIDTH, dot_four, exceeds, vectorized};
+use super::vector::{WIDTH, dot_four, exceeds, in_f64, in_f64_mut, vectorized};
 
 /// Sizes up to which registers serve a factorisation better than the blocks of a large one: by a
 /// third to a half.
@@ -27,17 +27,15 @@ pub(super) fn stride(m: usize) -> usize {
 /// because triangular solves wait for every division.
 ///
 /// Returns false when the matrix is singular to working precision (or holds a NaN).
-#[allow(clippy::ptr_arg)] // only a sized type can be asked what it is
-pub(super) fn factor<R: Real>(matrix: &mut Vec<R>, m: usize) -> bool {
+pub(super) fn factor<R: Real>(matrix: &mut [R], m: usize) -> bool {
     let stride = stride(m);
     let rounding = R::of(m as f64) * <R as num_traits::Float>::epsilon();
     // What a pivot must exceed.
     let least = |j: usize| num_traits::Float::max(rounding * matrix[j * stride + j], R::zero());
     let least: Vec<R> = (0..m).map(least).collect();
-    let (any, any_least): (&mut dyn std::any::Any, &dyn std::any::Any) = (matrix, &least);
     if m <= LARGEST_LEFT_LOOKING
-        && let Some(matrix) = any.downcast_mut::<Vec<f64>>()
-        && let Some(least) = any_least.downcast_ref::<Vec<f64>>()
+        && let Some(least) = in_f64(&least)
+        && let Some(matrix) = in_f64_mut(matrix)
     {
         return pulp::Arch::new().dispatch(LeftLooking {
             matrix,

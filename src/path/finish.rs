@@ -15,6 +15,7 @@
 //! three times: the first step is Newton's, which squares the error, the others finish with the
 //! same factor.
 
+use crate::kinds::Precision;
 use crate::real::Real;
 
 use super::cholesky;
@@ -213,7 +214,10 @@ impl<R: Real> Walk<'_, '_, R> {
 /// w rounded to half of the digits of R, by Dekker's splitting.
 fn half_digits<R: Real>(w: f64) -> f64 {
     // 2^27 + 1 leaves 26 of 53 digits, 2^40 + 1 leaves 13.
-    let digits = if R::NAME == "f32" { 40 } else { 27 };
+    let digits = match R::PRECISION {
+        Precision::F32 => 40,
+        Precision::F64 => 27,
+    };
     let splitter = (1u64 << digits) as f64 + 1.0;
     let scaled = splitter * w;
     scaled - (scaled - w)

@@ -7,7 +7,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::real::Real;
 
-use super::vector::{dot, in_f64, positions, vectorized};
+use super::vector::{dot, in_f64, in_f64_mut, positions, vectorized};
 
 /// Xᵀv for a column-major matrix whose columns are zero from a height on, in registers: what
 /// [`inner`] does column by column costs as much again for the sums' last steps.
@@ -166,16 +166,11 @@ pub(super) fn add_columns_of(matrix: &[f64], columns: &[u32], x: &[f64], y: &mut
 
 /// The products of the `wanted` columns of a column-major matrix with all m of them, into the rows
 /// and columns of an m × m matrix that are theirs.
-#[allow(clippy::ptr_arg)] // only a sized type can be asked what it is
-pub(super) fn cross_products<R: Real>(
-    values: &Vec<R>,
-    rows: usize,
-    wanted: &[usize],
-    out: &mut Vec<R>,
-) {
+pub(super) fn cross_products<R: Real>(values: &[R], rows: usize, wanted: &[usize], out: &mut [R]) {
     let m = values.len() / rows.max(1);
-    let any: &mut dyn std::any::Any = out;
-    if let (Some(values), Some(out)) = (in_f64(values), any.downcast_mut::<Vec<f64>>()) {
+    if let Some(values) = in_f64(values)
+        && let Some(out) = in_f64_mut(out)
+    {
         pulp::Arch::new().dispatch(CrossProducts {
             values,
             rows,

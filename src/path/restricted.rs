@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::kinds::{Preconditioner, Status};
+use crate::kinds::{Precision, Preconditioner, Status};
 use crate::problem::{Point, Problem};
 use crate::real::Real;
 
@@ -358,7 +358,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     fn product(&self, matrix: Option<&[R]>, x: &[f64], y: &mut [f64], image: &mut Vec<f64>) {
         let m = x.len();
         match (matrix, self.smooth.hessian_in_full()) {
-            (Some(matrix), _) if R::NAME == "f64" => vectorized(
+            (Some(matrix), _) if R::PRECISION == Precision::F64 => vectorized(
                 #[inline(always)]
                 || {
                     for (i, y) in y.iter_mut().enumerate() {

@@ -3,7 +3,7 @@
 //! Sums run over a fixed number of lanes, so that results depend on the lengths alone and never
 //! on the number of threads.
 
-use crate::real::Real;
+use crate::real::{Real, Slices, SlicesMut};
 
 /// Entries that one wide register holds.
 pub(super) const WIDTH: usize = 8;
@@ -170,10 +170,13 @@ pub(super) fn symmetric_product<R: Real>(matrix: &[R], x: &[R], y: &mut [R]) {
 }
 
 /// Numbers that are `f64` already.
-#[allow(clippy::ptr_arg)] // only a sized type can be asked what it is
-pub(super) fn in_f64<R: Real>(values: &Vec<R>) -> Option<&[f64]> {
-    let values: &dyn std::any::Any = values;
-    values.downcast_ref::<Vec<f64>>().map(Vec::as_slice)
+pub(super) fn in_f64<R: Real>(values: &[R]) -> Option<&[f64]> {
+    R::in_f64::<Slices<'_>>(values).ok()
+}
+
+/// Numbers that are `f64` already, to write to.
+pub(super) fn in_f64_mut<R: Real>(values: &mut [R]) -> Option<&mut [f64]> {
+    R::in_f64::<SlicesMut<'_>>(values).ok()
 }
 
 /// a > b, and false where either is NaN: what iterations go on by.

@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use crate::control::Control;
 use crate::kinds::Status;
 use crate::model::loss::Loss;
-use crate::real::{Real, sum_of};
+use crate::real::{Family, Real, sum_of};
 
 use super::PathSettings;
 use super::cholesky;
@@ -492,6 +492,13 @@ fn gathered<R: Real>(set: &[u32], value: impl Fn(usize) -> f64) -> Vec<R> {
     set.iter().map(|&j| R::of(value(j as usize))).collect()
 }
 
+/// The family of lists of penalties.
+struct Penalties<'a>(std::marker::PhantomData<&'a ()>);
+
+impl<'a> Family for Penalties<'a> {
+    type Of<R: Real> = &'a [BlockPenalty<R>];
+}
+
 /// Members, starts and penalties of the blocks of a model, and the block of every position.
 type ModelBlocks<'b, R> = (
     Cow<'b, [u32]>,
@@ -503,10 +510,9 @@ type ModelBlocks<'b, R> = (
 /// Those of a model on all coordinates.
 fn blocks_in_full<'b, R: Real>(regularizer: &'b Regularizer<'_>) -> ModelBlocks<'b, R> {
     let blocks = regularizer.blocks;
-    let own: &dyn std::any::Any = &regularizer.penalties;
-    let penalties = match own.downcast_ref::<Vec<BlockPenalty<R>>>() {
-        Some(same) => Cow::Borrowed(same.as_slice()),
-        None => regularizer.penalties.iter().map(BlockPenalty::to).collect(),
+    let penalties = match R::from_f64::<Penalties<'_>>(&regularizer.penalties) {
+        Ok(same) => Cow::Borrowed(same),
+        Err(penalties) => penalties.iter().map(BlockPenalty::to).collect(),
     };
     let borrowed = |values: &'b Vec<u32>| Cow::Borrowed(values.as_slice());
     (

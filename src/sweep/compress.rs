@@ -510,7 +510,7 @@ fn problem(study: &Study, origin: &[f64], (training, held_out): (&Part, &Part)) 
         train,
         criterion: Criterion {
             loss: s.criterion.unwrap_or(s.loss),
-            sign: s.criterion_sign,
+            sign: s.sign,
             sample: criterion,
             on_training_rows: false,
         },

@@ -132,7 +132,7 @@ fn settings(study: &Study) -> String {
         format!("loss = {}", loss_name(s.loss)),
         format!("penalty = {penalty}"),
         format!("criterion = {}", loss_name(s.criterion.unwrap_or(s.loss))),
-        format!("criterion-sign = {}", s.criterion_sign),
+        format!("criterion-sign = {}", s.sign.factor()),
         format!("intercept = {}", s.scaling.intercept),
         format!("standardize = {}", s.scaling.standardize),
         format!("precision = {}", study.precision.name()),

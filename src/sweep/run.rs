@@ -19,7 +19,7 @@ use super::study::{FoldProblem, Study};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::exec::Device;
-use crate::hypergrad::evaluate_prepared;
+use crate::hypergrad::Evaluator;
 use crate::problem::Point;
 use crate::store::{Cell, Claim, Number, Plan, Store, Unit};
 
@@ -538,19 +538,18 @@ impl<'a> Run<'a> {
         let settings = crate::hypergrad::Settings {
             threads: 0,
             device: device.clone(),
+            precision: self.studies[study].precision,
             ..self.studies[study].settings.clone()
         };
         // Stopping waits for running batches: what is stored is whole.
         let control = Control::new();
         let mut results = self.pool.install(|| -> Result<Vec<Cell>> {
-            let outcomes = evaluate_prepared(
-                &problem.problem,
-                &problem.prepared,
-                (&points, Some(&paths)),
-                &settings,
-                self.studies[study].precision,
-                (None, &control),
-            )?;
+            let outcomes = Evaluator::new(&problem.problem)
+                .sharing(&problem.prepared)
+                .settings(&settings)
+                .control(&control)
+                .paths(paths.clone())
+                .run(&points)?;
             let measured = (problem, held_out);
             Ok(cells(
                 &self.studies[study],

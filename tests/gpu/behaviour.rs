@@ -7,7 +7,7 @@ use libtest_mimic::{Failed, Trial};
 use proxdiff::data::Matrix;
 use proxdiff::exec::gpu::{Gpu, GpuOptions, Regime};
 use proxdiff::exec::{Device, Executor, GpuExecutor, Recording, Scope};
-use proxdiff::hypergrad::{Outcome, Settings, StochasticSettings, WarmStart, evaluate};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings, StochasticSettings, WarmStart};
 use proxdiff::kernel::step::COMBINE;
 use proxdiff::kinds::{Method, Precision, Solver, Status};
 use proxdiff::loss::Loss;
@@ -31,7 +31,11 @@ fn run(
     settings: &Settings,
     precision: Precision,
 ) -> Vec<Outcome> {
-    evaluate(problem, points, settings, precision, None, &Control::new()).unwrap()
+    Evaluator::new(problem)
+        .settings(settings)
+        .precision(precision)
+        .run(points)
+        .unwrap()
 }
 
 /// The relative errors of solution, criterion and every part of the hypergradient. That of λ₂ is a
@@ -369,14 +373,12 @@ fn nan_stays_alone() -> Result<(), Failed> {
     warm[3].w[1] = f64::NAN;
     let settings = settings_on(on(GpuOptions::default()));
     let control = Control::new();
-    let outcomes = evaluate(
-        &problem,
-        &points,
-        &settings,
-        Precision::F32,
-        Some(&warm),
-        &control,
-    );
+    let outcomes = Evaluator::new(&problem)
+        .settings(&settings)
+        .precision(Precision::F32)
+        .warm_starts(warm.clone())
+        .control(&control)
+        .run(&points);
     for (at, outcome) in outcomes.unwrap().iter().enumerate() {
         assert_eq!(
             outcome.status == Status::NonFinite,
@@ -426,14 +428,7 @@ fn refused() -> Result<(), Failed> {
             solver,
             ..settings_on(on(GpuOptions::default()))
         };
-        let found = evaluate(
-            &problem,
-            &points,
-            &settings,
-            Precision::F64,
-            None,
-            &Control::new(),
-        );
+        let found = Evaluator::new(&problem).settings(&settings).run(&points);
         assert!(
             matches!(found, Err(Error::Unsupported { .. })),
             "{method:?}"

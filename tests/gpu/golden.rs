@@ -4,7 +4,7 @@ use libtest_mimic::{Failed, Trial};
 use proxdiff::Control;
 use proxdiff::exec::Device;
 use proxdiff::exec::gpu::GpuOptions;
-use proxdiff::hypergrad::{Outcome, Settings, evaluate};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
 use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
 
 use crate::common::{Case, GoldenPoint, all_cases, relative_error};
@@ -44,20 +44,17 @@ impl Check {
             device: Device::Gpu(device::open(GpuOptions::default())),
             ..Settings::default()
         };
-        if !case.problem.perturbed_rows.is_empty() && self.method != Method::ItdForward {
+        if !case.problem.perturbed_rows().is_empty() && self.method != Method::ItdForward {
             settings.wrt.push(Wrt::Perturbation);
         }
         let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();
         let control = Control::new();
-        evaluate(
-            &case.problem,
-            &points,
-            &settings,
-            self.precision,
-            None,
-            &control,
-        )
-        .unwrap()
+        Evaluator::new(&case.problem)
+            .settings(&settings)
+            .precision(self.precision)
+            .control(&control)
+            .run(&points)
+            .unwrap()
     }
 
     fn run(&self) -> Result<(), Failed> {

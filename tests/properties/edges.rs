@@ -6,6 +6,7 @@ use proxdiff::kinds::{Method, Solver, Status, Wrt};
 use proxdiff::loss::{Loss, RowLoss};
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::penalty::Penalty;
+use proxdiff::problem::Sign;
 use proxdiff::{Point, Problem};
 
 use super::methods::{outcomes, parts, settings};
@@ -96,18 +97,18 @@ fn the_margin_of_the_losss_own_kinks() {
                 perturbed: false,
                 ..Recipe::new(loss, Kind::Box, 502).full()
             };
-            let mut problem = recipe.problem();
-            problem.penalty = Penalty::Box {
+            let everywhere = Penalty::Box {
                 lower: f64::NEG_INFINITY,
                 upper: f64::INFINITY,
             };
+            let problem = recipe.problem().with_penalty(everywhere).unwrap();
             let point = recipe.points(1)[0];
             let found = &outcomes(
                 &problem,
                 &[point],
                 &settings(&recipe, Method::AidFp, Solver::Ista),
             )[0];
-            let design = &problem.train.design;
+            let design = &problem.train().design;
             let gamma = Spectrum::of(&problem).step(point.l2).gamma;
             let mut squares = vec![0.0; design.rows()];
             for j in 0..design.columns() {
@@ -123,7 +124,7 @@ fn the_margin_of_the_losss_own_kinks() {
             let margin = design
                 .apply(&found.solution)
                 .iter()
-                .zip(&problem.train.targets[point.target])
+                .zip(&problem.train().targets[point.target])
                 .zip(&squares)
                 .map(|((&z, &y), square)| row.kink_distance(z, y) / square.sqrt())
                 .fold(f64::INFINITY, f64::min)
@@ -191,22 +192,15 @@ fn nothing_to_differentiate() {
 /// A factor other than 1 and −1 would scale criterion and hypergradient unseen.
 #[test]
 fn a_sign_is_one_or_minus_one() {
-    let specification = |sign: f64| {
-        let mut specification = Recipe::new(Loss::Squared, Kind::ElasticNet, 3).specification();
-        specification.criterion_sign = sign;
-        specification
-    };
     for sign in [0.0, 7.0, -0.5, f64::NAN, f64::INFINITY] {
-        let whole = Problem::new(specification(sign)).err();
-        for error in [whole, specification(sign).check().err()] {
-            let is_value = matches!(
-                &error,
-                Some(proxdiff::Error::Value { name, .. }) if name == "criterion sign"
-            );
-            assert!(is_value, "{sign}: {error:?}");
-        }
+        let refused = Sign::try_from(sign);
+        let is_value = matches!(
+            &refused,
+            Err(proxdiff::Error::Value { name, .. }) if name == "criterion sign"
+        );
+        assert!(is_value, "{sign}: {refused:?}");
     }
     for sign in [1.0, -1.0] {
-        assert!(Problem::new(specification(sign)).is_ok());
+        assert_eq!(Sign::try_from(sign).unwrap().factor(), sign);
     }
 }

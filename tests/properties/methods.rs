@@ -1,6 +1,6 @@
 //! Every method against every other, for every hyperparameter.
 
-use proxdiff::hypergrad::{MinibatchSteps, Outcome, Settings, StochasticSettings, evaluate};
+use proxdiff::hypergrad::{Evaluator, MinibatchSteps, Outcome, Settings, StochasticSettings};
 use proxdiff::kinds::{Method, Precision, Preconditioner, Solver, Status, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::{Control, Point, Problem, Specification};
@@ -19,7 +19,11 @@ pub fn settings(recipe: &Recipe, method: Method, solver: Solver) -> Settings {
 
 pub fn outcomes(problem: &Problem, points: &[Point], settings: &Settings) -> Vec<Outcome> {
     let control = Control::new();
-    let found = evaluate(problem, points, settings, Precision::F64, None, &control).unwrap();
+    let found = Evaluator::new(problem)
+        .settings(settings)
+        .control(&control)
+        .run(points)
+        .unwrap();
     // A progress bar ends where it should, whatever solves and differentiates.
     assert_eq!(control.finished(), points.len(), "{settings:?}");
     found
@@ -210,15 +214,11 @@ fn single_precision_agrees() {
             (Method::ItdReverse, Solver::Auto),
         ] {
             let settings = settings(&recipe, method, solver);
-            let found = evaluate(
-                &problem,
-                &points,
-                &settings,
-                Precision::F32,
-                None,
-                &Control::new(),
-            )
-            .unwrap();
+            let found = Evaluator::new(&problem)
+                .settings(&settings)
+                .precision(Precision::F32)
+                .run(&points)
+                .unwrap();
             for (at, (found, expected)) in found.iter().zip(&reference).enumerate() {
                 let context = format!("{recipe:?} #{at}: {method:?} of {solver:?} in f32");
                 compare(found, expected, 1e-3, &context);

@@ -1,9 +1,8 @@
 //! The same bits for any packing into batches and any number of threads.
 
-use proxdiff::Control;
 use proxdiff::data::{Dense, Matrix};
 use proxdiff::hypergrad::{
-    MinibatchSteps, Outcome, Settings, StochasticSettings, WarmStart, evaluate,
+    Evaluator, MinibatchSteps, Outcome, Settings, StochasticSettings, WarmStart,
 };
 use proxdiff::kinds::{Method, Precision, Solver, Status};
 use proxdiff::loss::Loss;
@@ -24,7 +23,10 @@ fn run(
     settings: &Settings,
     precision: Precision,
 ) -> Vec<String> {
-    evaluate(problem, points, settings, precision, None, &Control::new())
+    Evaluator::new(problem)
+        .settings(settings)
+        .precision(precision)
+        .run(points)
         .unwrap()
         .iter()
         .map(text)
@@ -239,15 +241,11 @@ fn a_nan_start_marks_its_own_problem_alone() {
             20
         ];
         let solve = |warm: &[WarmStart]| {
-            evaluate(
-                &problem,
-                &points,
-                &settings,
-                Precision::F64,
-                Some(warm),
-                &Control::new(),
-            )
-            .unwrap()
+            Evaluator::new(&problem)
+                .settings(&settings)
+                .warm_starts(warm.to_vec())
+                .run(&points)
+                .unwrap()
         };
         let clean = solve(&warm);
         warm[11].w[p - 1] = f64::NAN;

@@ -251,7 +251,7 @@ fn criterion_gradient(problem: &Problem, w: &[f64], target: usize) -> Vec<f64> {
     let c = problem.classes;
     let mut z = predictors(&sample.design, w, c);
     let y = &sample.targets[target];
-    let scale = sign / y.len() as f64;
+    let scale = sign.factor() / y.len() as f64;
     residuals_in_place(*loss, &mut z, y, |i| scale * sample.weights[i]);
     sample.design_adjoint(&z, c)
 }
@@ -265,5 +265,6 @@ fn criterion_value(criterion: &Criterion, w: &[f64], c: usize, target: usize) ->
     let z = predictors(&sample.design, w, c);
     let n = y.len() as f64;
     // infallible: an attack is on a loss with rows.
-    sign * criterion::value(*loss, &z, y, |i| sample.weights[i] / n).unwrap_or(f64::NAN)
+    let value = criterion::value(*loss, &z, y, |i| sample.weights[i] / n);
+    sign.factor() * value.unwrap_or(f64::NAN)
 }

@@ -10,7 +10,7 @@ use crate::hypergrad::minibatch::predictors;
 use crate::model::criterion;
 use crate::model::loss::Loss;
 use crate::path::{self, PathSettings};
-use crate::problem::{Problem, Rows};
+use crate::problem::{Problem, Rows, Sign};
 
 /// How a model does on some rows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -74,7 +74,7 @@ impl<'a> Judge<'a> {
     ) -> Result<(Measured, Vec<f64>)> {
         let mut specification = self.subject.specification.clone();
         specification.perturbation = None;
-        specification.criterion_sign = 1.0;
+        specification.sign = Sign::Minimize;
         if let Some((rows, values)) = perturbation {
             specification.train.matrix = Matrix::Dense(perturbed(x, rows, values));
         }

@@ -278,7 +278,7 @@ impl<'a> Study<'a> {
             weight_factors: None,
             validation: validation.map(|data| self.rows(data)).transpose()?,
             criterion: self.arguments.criterion.map(|name| name.loss(delta)),
-            criterion_sign: self.arguments.criterion_sign,
+            sign: self.arguments.criterion_sign.try_into()?,
             scaling: self.scaling(),
             prior: match &self.arguments.prior {
                 Some(file) => Some(self.numbers(file, coordinates)?),

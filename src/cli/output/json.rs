@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::Report;
-use crate::hypergrad::{Hypergradient, Outcome};
+use crate::hypergrad::{EngineName, Hypergradient, Outcome};
 use crate::kinds::{Method, Solver, Wrt};
 use crate::model::loss::Loss;
 
@@ -80,6 +80,8 @@ struct PointRecord<'a> {
     contraction: Option<Option<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     adjoint_error_estimate: Option<Option<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<EngineRecord>,
     steps: usize,
     linear_steps: usize,
     status: &'a str,
@@ -89,6 +91,12 @@ struct PointRecord<'a> {
     /// Present, if only as null, beside the coefficients.
     #[serde(skip_serializing_if = "Option::is_none")]
     intercept: Option<Option<ScalarOrVector>>,
+}
+
+#[derive(Serialize)]
+struct EngineRecord {
+    solve: &'static str,
+    adjoint: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -175,7 +183,7 @@ fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
         huber_delta: huber_delta(problem.loss).or(huber_delta(problem.criterion.loss)),
         penalty: problem.penalty.name(),
         criterion: problem.criterion.loss.name(),
-        criterion_sign: problem.criterion.sign,
+        criterion_sign: problem.criterion.sign.factor(),
         intercept: scaling.intercept,
         standardize: scaling.standardize,
         rows: problem.train.rows(),
@@ -222,6 +230,10 @@ fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
         certified: outcome.certified,
         contraction: on_request.then_some(outcome.contraction),
         adjoint_error_estimate: on_request.then_some(outcome.adjoint_error_estimate),
+        engine: on_request.then_some(EngineRecord {
+            solve: outcome.engines.solve.name(),
+            adjoint: outcome.engines.adjoint.map(EngineName::name),
+        }),
         steps: outcome.steps,
         linear_steps: outcome.linear_steps,
         status: outcome.status.name(),

@@ -97,7 +97,7 @@ pub(super) fn criterion(problem: &Problem, target: usize, w: &[f64]) -> (f64, Ve
         target,
         w,
     );
-    let sign = criterion.sign;
+    let sign = criterion.sign.factor();
     (sign * value, gradient.iter().map(|g| sign * g).collect())
 }
 

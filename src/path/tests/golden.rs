@@ -102,7 +102,8 @@ fn load(case: &str) -> Case {
         targets: vec![read("yval.npy").values],
         weights: None,
     });
-    s.criterion_sign = json["criterion_sign"].as_f64().unwrap_or(1.0);
+    let sign = json["criterion_sign"].as_f64().unwrap_or(1.0);
+    s.sign = sign.try_into().unwrap();
     if let Some(size) = json["group_size"].as_u64() {
         s.penalty = Penalty::Group {
             groups: Groups::consecutive(d, size as usize).unwrap(),

@@ -16,26 +16,27 @@
 
 use rayon::prelude::*;
 
-use super::outcome::Hypergradient;
-use super::settings::MinibatchSteps;
-use super::sums::RawSums;
 use crate::control::Control;
 use crate::data::{Design, Matrix};
+use crate::engine::accumulator::RawSums;
+use crate::engine::outcome::Hypergradient;
+use crate::engine::settings::MinibatchSteps;
 use crate::error::{Error, Result};
 use crate::kinds::Wrt;
 use crate::map::minibatch::Draws;
 use crate::map::spectrum::Step;
 use crate::model::linearization::OuterDerivative;
 use crate::problem::{Point, Problem};
-use crate::real::Real;
+use crate::real::{Real, widen};
 
+pub mod adjoint;
 mod derivative;
-mod march;
 mod rows;
+mod sampler;
 
 use derivative::Derivative;
-use march::{Column, March};
 use rows::{Linearization, Rows};
+use sampler::{Column, March};
 
 /// A solution to differentiate at.
 #[derive(Debug, Clone, Copy)]
@@ -91,15 +92,37 @@ impl Sampling {
 /// Columns that march together: wide products, and a working set that stays in the cache.
 const COLUMNS: usize = 256;
 
+/// A stochastic hypergradient.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate {
+    /// The estimate.
+    pub hypergradient: Hypergradient,
+    /// The adjoint v, p entries.
+    pub v: Vec<f64>,
+    /// Steps taken: fewer than were asked for after an interruption.
+    pub steps: usize,
+}
+
+impl Estimate {
+    /// The estimate before the first step.
+    fn none(problem: &Problem) -> Self {
+        Self {
+            hypergradient: Hypergradient::default(),
+            v: vec![0.0; problem.coordinates()],
+            steps: 0,
+        }
+    }
+}
+
 /// Computes every request and hands each result to `finish`, which keeps of it what it wants.
 ///
 /// Results are in the order of `requests`. Runs in the caller's thread pool; the same bits come
 /// out for any number of threads.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for sparse data, quadratic forms and group penalties (use
-/// [`evaluate`](super::evaluate)); [`Error::Interrupted`] when `control` stops; [`Error::Value`]
-/// and [`Error::Shape`] for solutions and requests that do not fit.
+/// [`Error::Unsupported`] for sparse data, quadratic forms and group penalties (use an
+/// `Evaluator`); [`Error::Interrupted`] when `control` stops; [`Error::Value`] and
+/// [`Error::Shape`] for solutions and requests that do not fit.
 pub fn minibatch<R: Real, T: Send>(
     problem: &Problem,
     solutions: &[At<'_>],
@@ -107,6 +130,26 @@ pub fn minibatch<R: Real, T: Send>(
     sampling: &Sampling,
     control: &Control,
     finish: impl Fn(usize, Hypergradient) -> T + Sync,
+) -> Result<Vec<T>> {
+    let whole = |at: usize, estimate: Estimate| {
+        let is_whole = estimate.steps == requests[at].steps;
+        is_whole.then(|| finish(at, estimate.hypergradient))
+    };
+    let found = estimate::<R, _>(problem, solutions, requests, sampling, control, whole)?;
+    found
+        .into_iter()
+        .collect::<Option<_>>()
+        .ok_or_else(interrupted)
+}
+
+/// The same, where an interruption leaves estimates of fewer steps.
+fn estimate<R: Real, T: Send>(
+    problem: &Problem,
+    solutions: &[At<'_>],
+    requests: &[Request],
+    sampling: &Sampling,
+    control: &Control,
+    finish: impl Fn(usize, Estimate) -> T + Sync,
 ) -> Result<Vec<T>> {
     let rows = Rows::new(problem)?;
     if problem.penalty.groups().is_some() {
@@ -258,7 +301,7 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
     fn run<T: Send>(
         &self,
         wanted: Vec<usize>,
-        finish: &(impl Fn(usize, Hypergradient) -> T + Sync),
+        finish: &(impl Fn(usize, Estimate) -> T + Sync),
     ) -> Result<Vec<(usize, T)>> {
         let frozen = if self.sampling.frozen {
             self.freeze(&wanted)?
@@ -276,8 +319,8 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
                     columns,
                     self.sampling.frozen,
                 );
-                let snapshots = march.run(self.draws(0), self.control)?;
-                self.finish(columns, &frozen, &snapshots, finish)
+                let (snapshots, taken) = march.run(self.draws(0), self.control);
+                self.finish(columns, &frozen, &snapshots, taken, finish)
             })
             .collect::<Result<_>>()?;
         Ok(finished.into_iter().flatten().collect())
@@ -372,10 +415,21 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
         columns: &[Column],
         frozen: &[Frozen<'_, '_>],
         snapshots: &[Vec<Vec<R>>],
-        finish: &(impl Fn(usize, Hypergradient) -> T + Sync),
+        taken: usize,
+        finish: &(impl Fn(usize, Estimate) -> T + Sync),
     ) -> Result<Vec<(usize, T)>> {
         let problem = self.rows.problem;
         let mut finished = Vec::new();
+        let hand_out = |at: &Linearization<R>, request: usize, sums: RawSums, v: &[R]| {
+            let estimate = Estimate {
+                hypergradient: sums.finish(problem, at.point.target, &at.w),
+                v: widen(v),
+                steps: taken.min(self.requests[request].steps),
+            };
+            let result = finish(request, estimate);
+            self.control.report_finished(1);
+            (request, result)
+        };
         for (column, snapshots) in columns.iter().zip(snapshots) {
             let at = &self.linearizations[column.at];
             let derivative = Derivative {
@@ -389,9 +443,7 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
                     if let Some(frozen) = stop.2.map(|at| &frozen[at]) {
                         derivative.averaged(v, frozen, &mut sums);
                     }
-                    let result = finish(stop.1, sums.finish(problem, at.point.target, &at.w));
-                    self.control.report_finished(1);
-                    (stop.1, result)
+                    hand_out(at, stop.1, sums, v)
                 });
                 finished.extend(results.collect::<Vec<_>>());
             } else {
@@ -402,10 +454,8 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
                     .collect();
                 let freezes: Vec<usize> = stops.iter().map(|stop| stop.1).collect();
                 let sums = derivative.sampled(snapshots, &freezes, self.draws(1), self.control)?;
-                for ((request, _), sums) in stops.into_iter().zip(sums) {
-                    let found = sums.finish(problem, at.point.target, &at.w);
-                    finished.push((request, finish(request, found)));
-                    self.control.report_finished(1);
+                for (((request, _), sums), v) in stops.into_iter().zip(sums).zip(snapshots) {
+                    finished.push(hand_out(at, request, sums, v));
                 }
             }
         }

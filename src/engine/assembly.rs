@@ -5,7 +5,6 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::exec::{Executor, Recording, Scope, Twinned};
 use crate::iterate::Progress;
-use crate::kernel::step::DISTANCE;
 use crate::kinds::{Method, Status, Wrt};
 use crate::map::FixedPointMap;
 use crate::map::spectrum::Step;
@@ -13,59 +12,54 @@ use crate::problem::Problem;
 use crate::real::{convert, widen};
 
 use super::diagnose::{DualityGap, Evidence};
-use super::evaluate::{Differentiated, Solved};
 use super::kinks::{Kinks, Sizes};
-use super::outcome::{Hypergradient, Outcome, Warning, WarningKind};
+use super::outcome::{Engines, Hypergradient, Outcome, Warning, WarningKind};
+use super::recorded::batch::Batch;
+use super::recorded::workspace::Workspace;
+use super::request::Request;
 use super::separation::is_separated;
 use super::settings::Settings;
-use super::stage::{Stage, norms};
+use super::solved::{Differentiated, Solved};
 
-/// The outcomes, from a stage in f64 that is linearised at w.
+/// The outcomes of a request, from a stage in f64 that is linearised at the solutions.
 pub(super) fn diagnose<R: Twinned, S: Twinned>(
-    stage: &mut Stage<'_, S>,
+    batch: &mut Batch<'_, S>,
+    request: &Request<'_>,
+    engines: Engines,
     solved: &[Solved<R>],
     differentiated: &[Differentiated],
-    criteria: &[f64],
-    (sizes, settings): (&Sizes, &Settings),
 ) -> Result<Vec<Outcome>> {
-    let p = stage.map.coordinates;
-    let value = stage.executor.allocate(Scope::PerProblem, 1);
-    let residual = stage.executor.allocate(Scope::PerProblem, 1);
-    let mut recording = Recording::new();
-    stage.map.rows.value(&mut recording, stage.w, value);
-    stage.map.value(&mut recording, stage.next);
-    let inputs = [stage.next.into(), stage.w.into(), stage.map.gamma.into()];
-    recording.dispatch(&DISTANCE, &inputs, &[residual.into()], &[p]);
-    stage.executor.run(&recording, 1)?;
+    let settings = request.settings;
+    let sizes = request.prepared.sizes(request.problem);
+    let losses = batch.losses()?;
+    let workspace = &mut batch.workspace;
+    let residuals = workspace.residuals()?;
     let contractions = if settings.contraction {
-        Some(contractions(stage)?)
+        Some(contractions(batch)?)
     } else {
         None
     };
-    let losses = widen(&stage.executor.download(value)?);
-    let residuals = widen(&stage.executor.download(residual)?);
-    let z = widen(&stage.executor.download(stage.map.rows.z)?);
-    let gradients = widen(&stage.executor.download(stage.map.gradient)?);
-    let u = widen(&stage.executor.download(stage.map.u)?);
-    let criterion_norms = widen(&norms(
-        &stage.executor.download(stage.criterion_gradient)?,
-        p,
-    ));
-    let predictors = stage.map.rows.z.rows();
+    let (problem, points, spectrum) = (batch.problem, batch.points, batch.spectrum);
+    let workspace = &batch.workspace;
+    let (map, criteria) = (&workspace.map, &workspace.criteria);
+    let z = workspace.vectors(map.rows.z)?;
+    let gradients = workspace.vectors(map.gradient)?;
+    let u = workspace.vectors(map.u)?;
+    let criterion_norms = widen(&workspace.criterion_norms()?);
     // The derivative was formed in the solver's arithmetic.
     let epsilon = <R as num_traits::Float>::epsilon().to_f64();
     let outcomes = (0..solved.len()).into_par_iter().map(|at| {
-        let point = stage.points[at];
-        let step = stage.spectrum.step(point.l2);
-        let regularizer = stage.problem.regularizer(point);
+        let point = points[at];
+        let step = spectrum.step(point.l2);
+        let regularizer = problem.regularizer(point);
         let evidence = Evidence {
-            problem: stage.problem,
+            problem,
             regularizer: &regularizer,
             point,
             w: &solved[at].w,
-            z: &z[at * predictors..(at + 1) * predictors],
-            gradient: &gradients[at * p..(at + 1) * p],
-            u: &u[at * p..(at + 1) * p],
+            z: &z[at],
+            gradient: &gradients[at],
+            u: &u[at],
             gamma: step.gamma,
             loss: losses[at],
         };
@@ -73,6 +67,7 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
             evidence,
             sizes,
             epsilon,
+            engines,
             step,
             criterion: criteria[at],
             residual: residuals[at],
@@ -103,6 +98,7 @@ pub(super) struct Measured<'a> {
     pub(super) sizes: &'a Sizes,
     /// The rounding of the arithmetic that solved and differentiated.
     pub(super) epsilon: f64,
+    pub(super) engines: Engines,
     pub(super) step: Step,
     /// E(w).
     pub(super) criterion: f64,
@@ -205,6 +201,7 @@ pub(super) fn outcome(
     ));
     Outcome {
         point: evidence.point,
+        engines: measured.engines,
         status,
         steps: progress.steps,
         linear_steps: d.progress.steps,
@@ -343,11 +340,13 @@ pub fn constant_columns(columns: &[usize], name: impl Fn(usize) -> String) -> St
 /// The contraction on the support, q_S = ‖D^½(I − γA)D^½‖, by power iterations with ∂₁Φ, which has
 /// the same eigenvalues. The common shift of multinomial intercepts is no direction of the problem
 /// and is left out.
-fn contractions<S: Twinned>(stage: &mut Stage<'_, S>) -> Result<Vec<f64>> {
-    let p = stage.map.coordinates;
-    let a = stage.executor.allocate(Scope::PerProblem, p);
-    let b = stage.executor.allocate(Scope::PerProblem, p);
-    let shared = match (stage.problem.classes, stage.problem.penalized()) {
+fn contractions<S: Twinned>(batch: &mut Batch<'_, S>) -> Result<Vec<f64>> {
+    let (problem, problems) = (batch.problem, batch.points.len());
+    let Workspace { executor, map, .. } = &mut batch.workspace;
+    let p = map.coordinates;
+    let a = executor.allocate(Scope::PerProblem, p);
+    let b = executor.allocate(Scope::PerProblem, p);
+    let shared = match (problem.classes, problem.penalized()) {
         (c, penalized) if c > 1 && penalized < p => penalized..p,
         _ => p..p,
     };
@@ -360,16 +359,14 @@ fn contractions<S: Twinned>(stage: &mut Stage<'_, S>) -> Result<Vec<f64>> {
         .map(|j| 1.0 + (j as f64 * 0.754_877_666).fract())
         .collect();
     drop_shift(&mut start);
-    let all: Vec<f64> = (0..stage.points.len())
-        .flat_map(|_| start.iter().copied())
-        .collect();
-    stage.executor.upload(a, &convert::<S>(&all));
+    let all: Vec<f64> = (0..problems).flat_map(|_| start.iter().copied()).collect();
+    executor.upload(a, &convert::<S>(&all));
     let mut recording = Recording::new();
-    stage.map.jvp_w(&mut recording, a, b);
-    let mut estimates = vec![0.0f64; stage.points.len()];
+    map.jvp_w(&mut recording, a, b);
+    let mut estimates = vec![0.0f64; problems];
     for _ in 0..3000 {
-        stage.executor.run(&recording, 1)?;
-        let mut image = widen(&stage.executor.download(b)?);
+        executor.run(&recording, 1)?;
+        let mut image = widen(&executor.download(b)?);
         let mut settled = true;
         for (estimate, image) in estimates.iter_mut().zip(image.chunks_exact_mut(p)) {
             drop_shift(image);
@@ -383,7 +380,7 @@ fn contractions<S: Twinned>(stage: &mut Stage<'_, S>) -> Result<Vec<f64>> {
         if settled {
             break;
         }
-        stage.executor.upload(a, &convert::<S>(&image));
+        executor.upload(a, &convert::<S>(&image));
     }
     Ok(estimates)
 }

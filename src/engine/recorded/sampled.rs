@@ -11,20 +11,21 @@
 //! which is biased.
 
 use crate::control::Control;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exec::{Executor, Recording, Scope, Twinned};
 use crate::iterate::Progress;
 use crate::iterate::stochastic::{LinearState, Streams, record_linear_step, run_steps};
 use crate::kernel::sampled::ADVANCE;
-use crate::kinds::{Method, Status, Wrt};
+use crate::kinds::{Method, Status};
 use crate::map::minibatch::Draws;
 use crate::map::operator::{per_problem, shared};
 use crate::map::sampled_rows::SampledRows;
 use crate::map::{FixedPointMap, ProxGrad};
+use crate::problem::Point;
 
-use super::settings::{MinibatchSteps, Settings};
-use super::stage::Stage;
-use super::sums::RawSums;
+use super::batch::Batch;
+use crate::engine::accumulator::RawSums;
+use crate::engine::settings::Settings;
 
 /// Roundings of ∂₁E up to which a stochastic adjoint without a tolerance counts as exact.
 const SAMPLED_ROUNDINGS: f64 = 1e3;
@@ -34,7 +35,7 @@ const RING: usize = 128;
 
 /// A stochastic adjoint has no stop rule but its steps: it has converged where its residual with all
 /// rows is within the tolerance, without one within rounding.
-pub(super) fn judge_sampled<R: Twinned>(
+pub fn judge_sampled<R: Twinned>(
     progress: &[Progress],
     residuals: &[f64],
     settings: &Settings,
@@ -52,14 +53,13 @@ pub(super) fn judge_sampled<R: Twinned>(
     progress.iter().zip(residuals).map(judge).collect()
 }
 
-impl<R: Twinned> Stage<'_, R> {
+impl<R: Twinned> Batch<'_, R> {
     /// NSID or SID at the solution that w holds (linearised), with derivatives after each of the
     /// ascending numbers of steps in `checkpoints`. Every problem sees the same minibatches, or,
     /// with `seeds`, each those of its own seed. v is left in place.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for decreasing steps without a contraction, and for SID with respect
-    /// to weights or perturbations.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) for decreasing steps without a contraction.
     pub fn solve_sampled(
         &mut self,
         settings: &Settings,
@@ -68,17 +68,6 @@ impl<R: Twinned> Stage<'_, R> {
         control: &Control,
     ) -> Result<(Vec<Progress>, Vec<Vec<RawSums>>)> {
         let frozen = settings.method != Some(Method::Sid);
-        if !frozen
-            && settings
-                .wrt
-                .iter()
-                .any(|wrt| matches!(wrt, Wrt::SampleWeights | Wrt::Perturbation))
-        {
-            return Err(Error::unsupported(
-                "SID with respect to sample weights or perturbations",
-                "use NSID, which is not biased",
-            ));
-        }
         let chosen = &settings.stochastic;
         let (n, problems) = (self.problem.train.rows(), self.points.len());
         let batch = chosen.batch.min(n);
@@ -90,8 +79,8 @@ impl<R: Twinned> Stage<'_, R> {
         };
         let (mut step_streams, mut freeze_streams) = (streams(0), streams(1));
         let sample = SampledRows::new(
-            &mut self.executor,
-            &self.map,
+            &mut self.workspace.executor,
+            &self.workspace.map,
             (batch, RING),
             step_streams.scope(),
         );
@@ -108,19 +97,19 @@ impl<R: Twinned> Stage<'_, R> {
         };
         let averaged = self.averaged_map(&counts, (batch * freezing) as f64, problems);
         let mut prepare = Recording::new();
-        averaged.linearize(&mut prepare, self.w);
-        self.map.refresh(&mut prepare, self.w);
-        prepare.fill(self.v, R::zero());
-        self.executor.run(&prepare, 1)?;
+        averaged.linearize(&mut prepare, self.workspace.w);
+        self.workspace.map.refresh(&mut prepare, self.workspace.w);
+        prepare.fill(self.workspace.v, R::zero());
+        self.workspace.executor.run(&prepare, 1)?;
 
         let mut step = Recording::new();
-        record_linear_step(&mut step, &self.map, &sample, &state, frozen);
+        record_linear_step(&mut step, &self.workspace.map, &sample, &state, frozen);
         let mut results = Vec::with_capacity(checkpoints.len());
         let mut taken = 0;
         for &checkpoint in checkpoints {
             let rows = (&sample, &mut step_streams);
             taken += run_steps(
-                &mut self.executor,
+                &mut self.workspace.executor,
                 &step,
                 rows,
                 (taken, checkpoint - taken),
@@ -132,9 +121,9 @@ impl<R: Twinned> Stage<'_, R> {
                 self.sampled_derivative(batch, freezing, &mut freeze_streams.clone(), control)?
             });
         }
-        let v = self.executor.download(self.v)?;
+        let v = self.workspace.executor.download(self.workspace.v)?;
         let progress = v
-            .chunks_exact(self.map.coordinates)
+            .chunks_exact(self.workspace.map.coordinates)
             .map(|v| {
                 let status = if v.iter().any(|v| !num_traits::Float::is_finite(*v)) {
                     Status::NonFinite
@@ -154,37 +143,22 @@ impl<R: Twinned> Stage<'_, R> {
 
     /// Room and step schedules; β = m·2/(1 − q²), κ = shift·2/(1 − q²) with q of each point.
     fn linear_state(&mut self, settings: &Settings) -> Result<LinearState> {
-        let mut schedule = Vec::with_capacity(self.points.len());
-        for point in self.points {
-            schedule.push(match settings.stochastic.schedule {
-                MinibatchSteps::Constant { eta } => (eta, -1.0),
-                MinibatchSteps::Decreasing { multiplier, shift } => {
-                    let q = self.spectrum.step(point.l2).contraction;
-                    if q >= 1.0 {
-                        return Err(Error::unsupported(
-                            format!(
-                                "decreasing steps at l2 = {}: the map is not a contraction",
-                                point.l2
-                            ),
-                            "choose a constant step (--eta), or l2 > 0 with --no-intercept",
-                        ));
-                    }
-                    let unit = 2.0 / (1.0 - q * q);
-                    (multiplier * unit, shift * unit)
-                }
-            });
-        }
+        let factors = |point: &Point| {
+            let q = self.spectrum.step(point.l2).contraction;
+            settings.stochastic.schedule.factors(point.l2, q)
+        };
+        let schedule: Vec<(f64, f64)> = self.points.iter().map(factors).collect::<Result<_>>()?;
         let (beta, kappa): (Vec<f64>, Vec<f64>) = schedule.into_iter().unzip();
-        let p = self.map.coordinates;
+        let p = self.workspace.map.coordinates;
         Ok(LinearState {
-            w: self.w,
-            criterion: self.criterion_gradient,
-            v: self.v,
-            dv: self.executor.allocate(Scope::PerProblem, p),
-            next: self.next,
-            beta: per_problem(&mut self.executor, 1, &beta),
-            kappa: per_problem(&mut self.executor, 1, &kappa),
-            eta: self.executor.allocate(Scope::PerProblem, 1),
+            w: self.workspace.w,
+            criterion: self.workspace.criterion_gradient,
+            v: self.workspace.v,
+            dv: self.workspace.executor.allocate(Scope::PerProblem, p),
+            next: self.workspace.next,
+            beta: per_problem(&mut self.workspace.executor, 1, &beta),
+            kappa: per_problem(&mut self.workspace.executor, 1, &kappa),
+            eta: self.workspace.executor.allocate(Scope::PerProblem, 1),
         })
     }
 
@@ -200,27 +174,33 @@ impl<R: Twinned> Stage<'_, R> {
             .collect();
         let mut upload = |values: &[f64]| {
             if values.len() == n || problems == 1 {
-                shared(&mut self.executor, values)
+                shared(&mut self.workspace.executor, values)
             } else {
-                per_problem(&mut self.executor, n, values)
+                per_problem(&mut self.workspace.executor, n, values)
             }
         };
         let (scale, unweighted) = (upload(&scale), upload(&unweighted));
-        self.map.with_row_scale(scale, unweighted)
+        self.workspace.map.with_row_scale(scale, unweighted)
     }
 
     /// NSID's derivative at the present v, D being frozen at ū.
     fn averaged_derivative(&mut self, averaged: &ProxGrad) -> Result<Vec<RawSums>> {
         let mut recording = Recording::new();
-        self.map
+        self.workspace
+            .map
             .sums
             .iter()
             .for_each(|sum| recording.fill(sum, R::zero()));
-        averaged.refresh(&mut recording, self.w);
-        averaged.vjp_hyper(&mut recording, self.w, self.v, self.one);
-        self.map.refresh(&mut recording, self.w);
-        self.executor.run(&recording, 1)?;
-        RawSums::download(&self.executor, &self.map.sums, self.points.len())
+        averaged.refresh(&mut recording, self.workspace.w);
+        averaged.vjp_hyper(
+            &mut recording,
+            self.workspace.w,
+            self.workspace.v,
+            self.workspace.one,
+        );
+        self.workspace.map.refresh(&mut recording, self.workspace.w);
+        self.workspace.executor.run(&recording, 1)?;
+        self.sums()
     }
 
     /// SID's derivative at the present v: the average of every minibatch's own ∂₂Φ̂ᵀv.
@@ -232,30 +212,37 @@ impl<R: Twinned> Stage<'_, R> {
         control: &Control,
     ) -> Result<Vec<RawSums>> {
         let sample = SampledRows::new(
-            &mut self.executor,
-            &self.map,
+            &mut self.workspace.executor,
+            &self.workspace.map,
             (batch, RING),
             streams.scope(),
         );
-        let factor = shared(&mut self.executor, &[(freezing as f64).recip()]);
+        let factor = shared(&mut self.workspace.executor, &[(freezing as f64).recip()]);
         let mut clear = Recording::new();
-        self.map
+        self.workspace
+            .map
             .sums
             .iter()
             .for_each(|sum| clear.fill(sum, R::zero()));
-        self.executor.run(&clear, 1)?;
+        self.workspace.executor.run(&clear, 1)?;
         let mut recording = Recording::new();
-        self.map
-            .sampled_inner_step(&mut recording, &sample, self.w, self.map.u);
-        self.map.vjp_hyper(&mut recording, self.w, self.v, factor);
+        self.workspace.map.sampled_inner_step(
+            &mut recording,
+            &sample,
+            self.workspace.w,
+            self.workspace.map.u,
+        );
+        self.workspace
+            .map
+            .vjp_hyper(&mut recording, self.workspace.w, self.workspace.v, factor);
         recording.dispatch(&ADVANCE, &[], &[sample.minibatch.counter.into()], &[]);
         run_steps(
-            &mut self.executor,
+            &mut self.workspace.executor,
             &recording,
             (&sample, streams),
             (0, freezing),
             control,
         )?;
-        RawSums::download(&self.executor, &self.map.sums, self.points.len())
+        self.sums()
     }
 }

@@ -3,11 +3,9 @@
 use faer::Accum;
 use rayon::prelude::*;
 
-use super::interrupted;
 use super::rows::{BLOCK, Linearization, Rows, multiply, multiply_transposed};
 use crate::control::Control;
-use crate::error::Result;
-use crate::hypergrad::settings::MinibatchSteps;
+use crate::engine::settings::MinibatchSteps;
 use crate::map::minibatch::Draws;
 use crate::model::linearization::OuterDerivative;
 use crate::real::Real;
@@ -90,8 +88,9 @@ impl<'a, 'p, R: Real> March<'a, 'p, R> {
         }
     }
 
-    /// v of every column after each of its steps.
-    pub(super) fn run(mut self, mut draws: Draws, control: &Control) -> Result<Vec<Vec<Vec<R>>>> {
+    /// v of every column at each of its stops, and the steps taken: where the control stops before a
+    /// column's stop, v is there as it is.
+    pub(super) fn run(mut self, mut draws: Draws, control: &Control) -> (Vec<Vec<Vec<R>>>, usize) {
         let mut snapshots: Vec<Vec<Vec<R>>> = vec![Vec::new(); self.columns.len()];
         let last = self.columns.first().map_or(0, Column::last);
         let (batch, m) = (draws.batch(), self.columns.len() * self.rows.c);
@@ -120,7 +119,12 @@ impl<'a, 'p, R: Real> March<'a, 'p, R> {
                 break;
             }
             if control.should_stop() {
-                return Err(interrupted());
+                for column in 0..active {
+                    while snapshots[column].len() < self.columns[column].stops.len() {
+                        snapshots[column].push(self.column(column));
+                    }
+                }
+                return (snapshots, step);
             }
             let rows = draws.rows(step);
             if !self.frozen {
@@ -128,7 +132,7 @@ impl<'a, 'p, R: Real> March<'a, 'p, R> {
             }
             self.step(step, rows, active, each, &mut parts);
         }
-        Ok(snapshots)
+        (snapshots, last)
     }
 
     /// One column's v as p coordinates.

@@ -97,7 +97,7 @@ impl<'p> Rows<'p> {
                 let criterion = match &criterion.sample.design.matrix {
                     Matrix::Dense(x) => {
                         let mut r = predictors(x, &w, self.c);
-                        let scale = criterion.sign / x.rows as f64;
+                        let scale = criterion.sign.factor() / x.rows as f64;
                         let weights = &criterion.sample.weights;
                         let y = &criterion.sample.targets[target];
                         residuals_in_place(criterion.loss, &mut r, y, |i| {

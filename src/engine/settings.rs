@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::exec::Device;
-use crate::kinds::{Method, Preconditioner, Solver, Wrt};
+use crate::iterate::StopRule;
+use crate::kinds::{Method, Precision, Preconditioner, Solver, Wrt};
 use crate::model::loss::Loss;
 use crate::problem::Problem;
 
@@ -33,6 +34,8 @@ pub struct Settings {
     /// Where recordings run (default: the CPU). A graphics device computes in f32; f64 results are
     /// refined from its solutions on the CPU.
     pub device: Device,
+    /// The precision of the results (default: f64).
+    pub precision: Precision,
 }
 
 impl Default for Settings {
@@ -49,6 +52,7 @@ impl Default for Settings {
             stochastic: StochasticSettings::default(),
             threads: 0,
             device: Device::Cpu,
+            precision: Precision::F64,
         }
     }
 }
@@ -102,6 +106,26 @@ pub enum MinibatchSteps {
         /// At least the multiplier, so that η ≤ 1.
         shift: f64,
     },
+}
+
+impl MinibatchSteps {
+    /// β and κ of steps β/(κ + i) at a contraction q; η and −1 of constant ones.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for decreasing steps where the map does not contract.
+    pub(super) fn factors(self, l2: f64, q: f64) -> Result<(f64, f64)> {
+        match self {
+            Self::Constant { eta } => Ok((eta, -1.0)),
+            Self::Decreasing { multiplier, shift } if q < 1.0 => {
+                let unit = 2.0 / (1.0 - q * q);
+                Ok((multiplier * unit, shift * unit))
+            }
+            Self::Decreasing { .. } => Err(Error::unsupported(
+                format!("decreasing steps at l2 = {l2}: the map is not a contraction"),
+                "choose a constant step (--eta), or l2 > 0 with --no-intercept",
+            )),
+        }
+    }
 }
 
 impl Settings {
@@ -173,6 +197,14 @@ impl Settings {
         Ok(())
     }
 
+    /// The stop rule of iterations.
+    pub fn rule(&self) -> StopRule {
+        StopRule {
+            tolerance: self.tolerance,
+            max_steps: self.max_steps,
+        }
+    }
+
     /// Whether a derivative with respect to `wrt` is wanted.
     pub(super) fn differentiates(&self, wrt: Wrt) -> bool {
         self.method.is_some() && self.wrt.contains(&wrt)
@@ -194,6 +226,13 @@ impl Settings {
             return Err(Error::unsupported(
                 "the derivative in a perturbation that is not there",
                 "name the perturbed rows and their perturbation (zeros are allowed)",
+            ));
+        }
+        let of_rows = [Wrt::SampleWeights, Wrt::Perturbation];
+        if self.method == Some(Method::Sid) && of_rows.iter().any(|wrt| self.wrt.contains(wrt)) {
+            return Err(Error::unsupported(
+                "SID with respect to sample weights or perturbations",
+                "use NSID, which is not biased",
             ));
         }
         if problem.loss == Loss::Quadratic {

@@ -7,11 +7,7 @@ use crate::kernel::step::SELECT;
 use crate::kernel::trace::{
     MASKED_COPY, PIECE_STORE, PIECE_VJP, RETREAT, RING_LOAD, RING_STORE, WINDOW,
 };
-use crate::map::hyper_sums::HyperSums;
 use crate::map::{FixedPointMap, ProxGrad};
-use crate::model::penalty::Penalty;
-
-use super::stage::Stage;
 
 /// Steps of a segment of reverse ITD: the room for a trajectory on the device.
 pub const SEGMENT: usize = 128;
@@ -36,7 +32,8 @@ pub fn record_pieces<R: Twinned>(
 
 /// The walk back: which steps count for which problem.
 pub struct Backwards {
-    counter: WordBuf,
+    /// The number of the step.
+    pub counter: WordBuf,
     first: WordBuf,
     last: WordBuf,
     inside: WordBuf,
@@ -109,25 +106,18 @@ impl Backwards {
         );
     }
 
-    /// Records a step back of α in the stage's v, from the pieces in `ring`.
+    /// Records a step back of α, from the pieces in `ring`.
     pub fn record_pieces<R: Twinned>(
         &self,
         recording: &mut Recording<R>,
-        stage: &Stage<'_, R>,
+        map: &ProxGrad,
+        alpha: Buf,
         ring: WordBuf,
-        penalty: &Penalty,
     ) {
-        let map = &stage.map;
         let [p, penalized, tag] = map.penalty_size();
-        let HyperSums {
-            strengths, bounds, ..
-        } = map.sums;
-        let out = if penalty.bounds().is_some() {
-            bounds
-        } else {
-            strengths
-        };
-        self.begin(recording, stage.v, p);
+        // A box has no strengths, and its bounds are summed; other penalties have no bounds.
+        let out = map.sums.bounds.or(map.sums.strengths);
+        self.begin(recording, alpha, p);
         if let Some(out) = out {
             recording.dispatch(
                 &PIECE_VJP,
@@ -143,7 +133,7 @@ impl Backwards {
         }
         map.hessian_product(recording, self.y, self.hessian);
         map.hessian_step(recording, self.y, self.hessian, map.zero(), self.previous);
-        self.end(recording, stage.v, p);
+        self.end(recording, alpha, p);
     }
 
     /// Records a step back of α, from the iterates in `ring`.
@@ -175,6 +165,17 @@ impl Backwards {
     }
 }
 
+/// The buffers of an iterate and its step.
+#[derive(Debug, Clone, Copy)]
+pub struct Iterate {
+    /// w.
+    pub w: Buf,
+    /// Scratch for Φ(w).
+    pub next: Buf,
+    /// The number of the step.
+    pub counter: WordBuf,
+}
+
 /// The buffers between which the walk over iterates goes.
 #[derive(Debug, Clone, Copy)]
 pub struct Adjoint {
@@ -188,14 +189,14 @@ pub struct Adjoint {
     pub one: Buf,
 }
 
-/// Records how a segment of iterates is computed anew: `ring` ← w, w ← Φ(w), with `next` as room.
+/// Records how a segment of iterates is computed again: `ring` ← w, w ← Φ(w), with `next` as scratch.
 pub fn record_replay<R: Twinned>(
     recording: &mut Recording<R>,
     map: &impl FixedPointMap<R>,
-    (w, next): (Buf, Buf),
-    counter: WordBuf,
+    iterate: &Iterate,
     ring: Buf,
 ) {
+    let &Iterate { w, next, counter } = iterate;
     recording.dispatch(
         &RING_STORE,
         &[w.into(), counter.into()],

@@ -5,84 +5,86 @@
 
 use crate::control::Control;
 use crate::error::Result;
+use crate::exec::Twinned;
 use crate::iterate::Progress;
-use crate::kinds::{Method, Solver, Status, Wrt};
+use crate::kinds::{Method, Precision, Wrt};
 use crate::map::spectrum::Step;
 use crate::model::linearization::{OuterDerivative, inner_derivative, inner_map};
 use crate::model::loss::Loss;
-use crate::path::{self, Arrival, CriterionColumns, PathSettings, RestrictedMethod};
-use crate::problem::{Point, Problem};
+use crate::path::{self, Arrival, CriterionColumns, RestrictedMethod};
+use crate::problem::Problem;
 use crate::real::sum_of;
 
+use super::accumulator::RawSums;
+use super::assembly::{Measured, outcome};
 use super::diagnose::Evidence;
-use super::evaluate::{Differentiated, WarmStart};
+use super::interface::Engine;
 use super::kinks::Sizes;
-use super::outcome::Outcome;
-use super::prepared::Prepared;
-use super::report::{Measured, outcome};
+use super::outcome::{EngineName, Engines, Outcome};
+use super::path::{limits, starts};
+use super::request::{Reason, Request, Task, holds};
 use super::settings::Settings;
-use super::sums::RawSums;
+use super::solved::Differentiated;
 
 /// Entries of a design up to which its products are fast for one point at a time: half a megabyte.
 const LARGEST_DESIGN: usize = 1 << 16;
 
-/// Whether outcomes can be computed along the path.
-pub(super) fn serves(problem: &Problem, settings: &Settings) -> bool {
-    let entries = |rows: usize| rows * problem.coordinates();
-    let is_implicit = matches!(settings.method, None | Some(Method::AidCg | Method::Direct));
-    problem.loss == Loss::Squared
-        && problem.penalty.groups().is_none()
-        && problem.penalty.has_strength()
-        && is_implicit
-        && matches!(settings.solver, Solver::Auto | Solver::Path)
-        && !settings.contraction
-        && settings
-            .wrt
-            .iter()
-            .all(|wrt| matches!(wrt, Wrt::L1 | Wrt::L2 | Wrt::Prior))
-        && entries(problem.train.rows()) <= LARGEST_DESIGN
-        && entries(problem.criterion.sample.rows()) <= LARGEST_DESIGN
-}
+/// The path with everything that is asked of a point computed where it arrives.
+pub(super) struct Fused;
 
-/// Evaluates points along paths, in the order of the points.
-///
-/// # Errors
-/// Those of [`path::visit_along`].
-pub(super) fn evaluate(
-    problem: &Problem,
-    prepared: &Prepared,
-    along: (&[Point], Option<&[Vec<usize>]>),
-    settings: &Settings,
-    warm: Option<&[WarmStart]>,
-    control: &Control,
-) -> Result<Vec<Outcome>> {
-    let starts: Option<Vec<Vec<f64>>> =
-        warm.map(|warm| warm.iter().map(|start| start.w.clone()).collect());
-    let limits = PathSettings {
-        tolerance: settings.tolerance,
-        max_steps: settings.max_steps,
-    };
-    let spectrum = prepared.spectrum(problem);
-    let criterion = prepared.criterion(problem);
-    let sizes = prepared.sizes(problem);
-    path::visit_along(
-        problem,
-        prepared.path(problem),
-        along,
-        starts.as_deref(),
-        (&limits, control),
-        |arrival| {
-            At {
-                problem,
-                arrival,
-                step: spectrum.step(arrival.point.l2),
-                sizes,
-                settings,
-                control,
-            }
-            .outcome(criterion)
-        },
-    )
+impl<R: Twinned> Engine<R> for Fused {
+    fn name(&self) -> EngineName {
+        EngineName::FusedPath
+    }
+
+    fn serves(&self, request: &Request<'_>) -> std::result::Result<(), Reason> {
+        let (problem, settings) = (request.problem, request.settings);
+        let entries = |rows: usize| rows * problem.coordinates();
+        let has_formulas = problem.penalty.groups().is_none() && problem.penalty.has_strength();
+        let is_implicit = matches!(settings.method, None | Some(Method::AidCg | Method::Direct));
+        let of_coordinates = |wrt: &Wrt| matches!(wrt, Wrt::L1 | Wrt::L2 | Wrt::Prior);
+        let is_small = entries(problem.train.rows()) <= LARGEST_DESIGN
+            && entries(problem.criterion.sample.rows()) <= LARGEST_DESIGN;
+        holds(request.task == Task::Whole, Reason::Task)?;
+        holds(
+            settings.device.is_cpu() && request.coarse.is_none(),
+            Reason::Device,
+        )?;
+        holds(R::PRECISION == Precision::F64, Reason::Precision)?;
+        holds(problem.loss == Loss::Squared, Reason::Loss)?;
+        holds(has_formulas, Reason::Penalty)?;
+        holds(is_implicit, Reason::Method)?;
+        holds(request.is_on_a_path(), Reason::Solver)?;
+        holds(!settings.contraction, Reason::Contraction)?;
+        holds(settings.wrt.iter().all(of_coordinates), Reason::Derivatives)?;
+        holds(is_small, Reason::Size)
+    }
+
+    fn evaluate(&self, request: &Request<'_>) -> Result<Vec<Outcome>> {
+        let (problem, prepared) = (request.problem, request.prepared);
+        let starts = starts(request);
+        let spectrum = prepared.spectrum(problem);
+        let criterion = prepared.criterion(problem);
+        let sizes = prepared.sizes(problem);
+        path::visit_along(
+            problem,
+            prepared.path(problem),
+            (request.points, request.paths),
+            starts.as_deref(),
+            (&limits(request), request.control),
+            |arrival| {
+                At {
+                    problem,
+                    arrival,
+                    step: spectrum.step(arrival.point.l2),
+                    sizes,
+                    settings: request.settings,
+                    control: request.control,
+                }
+                .outcome(criterion)
+            },
+        )
+    }
 }
 
 /// One point that the path has arrived at.
@@ -125,6 +127,10 @@ impl At<'_> {
             evidence,
             sizes: self.sizes,
             epsilon: f64::EPSILON,
+            engines: Engines {
+                solve: EngineName::FusedPath,
+                adjoint: self.settings.method.map(|_| EngineName::FusedPath),
+            },
             step: self.step,
             criterion: value,
             residual: square.sqrt() / gamma,
@@ -137,16 +143,7 @@ impl At<'_> {
         outer: &OuterDerivative<'_, '_>,
         criterion_gradient: &[f64],
     ) -> Differentiated {
-        let mut differentiated = Differentiated {
-            hypergradient: None,
-            progress: Progress {
-                status: Status::Converged,
-                steps: 0,
-            },
-            linear_residual: None,
-            singular: false,
-            v: Vec::new(),
-        };
+        let mut differentiated = Differentiated::without_adjoint();
         let method = match self.settings.method {
             None => return differentiated,
             Some(Method::Direct) => RestrictedMethod::Direct,

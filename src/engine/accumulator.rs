@@ -8,8 +8,8 @@ use crate::model::linearization::OuterParts;
 use crate::problem::{Criterion, Problem};
 use crate::real::widen;
 
-use super::minibatch::predictors;
 use super::outcome::Hypergradient;
+use super::sampled::predictors;
 
 /// ∂₂Φᵀv of one point as the kernels leave it: per strength, in units of the scaled columns and of
 /// the normalised weights.
@@ -206,7 +206,7 @@ impl RawSums {
                 let z = predictors(&sample.design, w, problem.classes);
                 let rows = z.chunks_exact(problem.classes).zip(&sample.targets[target]);
                 for (g, (z, &y)) in g.iter_mut().zip(rows) {
-                    *g += sign * loss.row_value(z, y).unwrap_or(0.0) / n;
+                    *g += sign.factor() * loss.row_value(z, y).unwrap_or(0.0) / n;
                 }
             }
             let mean = g.iter().zip(s).map(|(g, s)| g * s).sum::<f64>() / n;

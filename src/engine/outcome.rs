@@ -1,13 +1,74 @@
 //! What becomes of a point: its solution, hypergradient, diagnostics and warnings.
 
+use crate::error::{Error, Result};
 use crate::kinds::Status;
 use crate::problem::Point;
+
+/// Where a solver may start: an earlier outcome's solution and adjoint.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WarmStart {
+    /// Scaled coefficients, p entries.
+    pub w: Vec<f64>,
+    /// The adjoint v, p entries, or empty.
+    pub v: Vec<f64>,
+}
+
+/// The engines that computed an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Engines {
+    /// The one that solved.
+    pub solve: EngineName,
+    /// The one that differentiated; `None` where nothing was differentiated.
+    pub adjoint: Option<EngineName>,
+}
+
+impl std::fmt::Display for Engines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.solve.name())?;
+        match self.adjoint {
+            Some(adjoint) if adjoint != self.solve => write!(f, " + {}", adjoint.name()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The name of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EngineName {
+    /// Solved and differentiated point by point where the path arrives.
+    FusedPath,
+    /// Solved in f32 on a graphics device, refined in f64 on the CPU.
+    Refined,
+    /// Coordinate descent along paths; adjoints on the support.
+    Path,
+    /// Minibatches of rows on the CPU.
+    Sampled,
+    /// Recordings of kernels for a whole batch, on the CPU or a graphics device.
+    Recorded,
+}
+
+impl EngineName {
+    /// The name that tables and JSON show.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FusedPath => "fused-path",
+            Self::Refined => "refined",
+            Self::Path => "path",
+            Self::Sampled => "sampled",
+            Self::Recorded => "recorded",
+        }
+    }
+}
 
 /// The outcome of one point of the batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// The hyperparameters.
     pub point: Point,
+    /// The engines that solved and differentiated.
+    pub engines: Engines,
     /// What became of solver and linear solver: the worse of the two. Without a tolerance, what the
     /// duality gap contradicts is [`Status::Stalled`], never converged.
     pub status: Status,
@@ -47,6 +108,42 @@ pub struct Outcome {
     pub solution: Vec<f64>,
     /// The adjoint v: p entries; empty without one. The warm start of a later call.
     pub adjoint: Vec<f64>,
+}
+
+impl Outcome {
+    /// The hypergradient.
+    ///
+    /// # Errors
+    /// [`Error::Value`] where there is none: nothing was to be differentiated, the Hessian on the
+    /// support is singular, or the run was interrupted.
+    pub fn gradient(&self) -> Result<&Hypergradient> {
+        self.hypergradient.as_ref().ok_or_else(|| {
+            let singular = WarningKind::SingularHessian;
+            let warning = self.warnings.iter().find(|w| w.kind == singular);
+            let why = match (warning, self.engines.adjoint) {
+                (Some(warning), _) => warning.message.clone(),
+                (None, None) => "nothing was to be differentiated; name a method".to_owned(),
+                (None, Some(_)) => format!(
+                    "the status is {}; allow more steps or time, or change the point",
+                    self.status.name()
+                ),
+            };
+            Error::Value {
+                name: "hypergradient".to_owned(),
+                what: "there is none".to_owned(),
+                remedy: why,
+            }
+        })
+    }
+
+    /// Where a later run may start: this solution and adjoint.
+    #[must_use]
+    pub fn warm_start(&self) -> WarmStart {
+        WarmStart {
+            w: self.solution.clone(),
+            v: self.adjoint.clone(),
+        }
+    }
 }
 
 /// dE/dλ, with respect to λ itself and not its logarithm. What was not asked for is `None`.

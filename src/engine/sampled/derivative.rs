@@ -7,12 +7,12 @@
 //! s_i   −f r_i·(x_i Z)          P_i  −f s_i ( Z r_i + W (h q)_i ) ,  q = x̃_i Z
 //! ```
 
-use super::march::own_outer;
 use super::rows::{BLOCK, Linearization, Rows, multiply};
+use super::sampler::own_outer;
 use super::{Frozen, interrupted};
 use crate::control::Control;
+use crate::engine::accumulator::RawSums;
 use crate::error::Result;
-use crate::hypergrad::sums::RawSums;
 use crate::kinds::Wrt;
 use crate::map::minibatch::Draws;
 use crate::real::{Real, convert};

@@ -9,27 +9,15 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use crate::control::Control;
 use crate::error::{DeviceFault, Error, Result};
-use crate::exec::{Device, Gpu, Twinned};
+use crate::exec::{Device, Gpu};
 use crate::kinds::{Method, Precision, Solver, Wrt};
-use crate::problem::{Point, Problem};
+use crate::problem::Problem;
 
-use super::evaluate::{WarmStart, evaluate_in};
 use super::outcome::Outcome;
-use super::prepared::Prepared;
+use super::request::Request;
 use super::settings::Settings;
-
-/// What every chunk shares.
-struct Work<'a> {
-    problem: &'a Problem,
-    prepared: Prepared,
-    points: &'a [Point],
-    settings: &'a Settings,
-    precision: Precision,
-    warm: Option<&'a [WarmStart]>,
-    control: &'a Control,
-}
+use super::staged;
 
 /// A tolerance that f32 reaches surely; refinement does the rest.
 const BEFORE_REFINEMENT: f64 = 1e-5;
@@ -39,24 +27,9 @@ const BEFORE_REFINEMENT: f64 = 1e-5;
 /// # Errors
 /// [`Error::Unsupported`] for what a graphics device cannot do; other failures of devices are met by
 /// splitting, by opening the device anew, or by going on on the CPU with a warning.
-pub fn evaluate(
-    problem: &Problem,
-    points: &[Point],
-    settings: &Settings,
-    precision: Precision,
-    warm: Option<&[WarmStart]>,
-    control: &Control,
-) -> Result<Vec<Outcome>> {
-    check(settings, precision)?;
-    let work = Work {
-        problem,
-        prepared: Prepared::new(),
-        points,
-        settings,
-        precision,
-        warm,
-        control,
-    };
+pub(super) fn evaluate(request: &Request<'_>) -> Result<Vec<Outcome>> {
+    let (problem, points, settings) = (request.problem, request.points, request.settings);
+    check(settings)?;
     let devices: Vec<Device> = match &settings.device {
         Device::Several(devices) => devices.clone(),
         device => vec![device.clone()],
@@ -85,7 +58,7 @@ pub fn evaluate(
                 .pop_front();
             let Some(range) = next else { break };
             let start = range.start;
-            let outcomes = work.chunk(&mut device, range);
+            let outcomes = chunk(request, &mut device, range);
             let failed = outcomes.is_err();
             let mut finished = finished.lock().unwrap_or_else(PoisonError::into_inner);
             finished.push((start, outcomes));
@@ -121,7 +94,8 @@ pub fn evaluate(
 }
 
 /// What a graphics device cannot do at all.
-fn check(settings: &Settings, precision: Precision) -> Result<()> {
+fn check(settings: &Settings) -> Result<()> {
+    let precision = settings.precision;
     if settings.solver == Solver::Path {
         return Err(Error::unsupported(
             "coordinate descent on a graphics device",
@@ -157,103 +131,76 @@ fn capacity(gpu: &Gpu, problem: &Problem, settings: &Settings) -> usize {
     (gpu.buffer_limit() / (4 * rows as u64 + 1)).max(1) as usize
 }
 
-impl Work<'_> {
-    /// The outcomes of some of the points, whatever happens to the device.
-    fn chunk(&self, device: &mut Device, range: Range<usize>) -> Result<Vec<Outcome>> {
-        let mut reopened = false;
-        loop {
-            let error = match self.attempt(device, range.clone()) {
-                Ok(outcomes) => return Ok(outcomes),
-                Err(error) => error,
+/// The outcomes of some of the points, whatever happens to the device.
+fn chunk(request: &Request<'_>, device: &mut Device, range: Range<usize>) -> Result<Vec<Outcome>> {
+    let mut reopened = false;
+    loop {
+        let error = match attempt(&request.part(range.clone()), device) {
+            Ok(outcomes) => return Ok(outcomes),
+            Err(error) => error,
+        };
+        match (error.device_fault(), &device) {
+            (Some(DeviceFault::OutOfMemory), Device::Gpu(_)) if range.len() > 1 => {
+                log::info!("{error}; {} points are split", range.len());
+                let middle = range.start + range.len() / 2;
+                let mut outcomes = chunk(request, device, range.start..middle)?;
+                outcomes.extend(chunk(request, device, middle..range.end)?);
+                return Ok(outcomes);
+            }
+            (Some(DeviceFault::Lost), Device::Gpu(gpu)) if !reopened => {
+                log::warn!("{error}; opening it once more");
+                reopened = true;
+                match gpu.reopen() {
+                    Ok(gpu) => *device = Device::Gpu(gpu),
+                    Err(error) => go_on_on_the_cpu(device, &error),
+                }
+            }
+            (Some(DeviceFault::Lost | DeviceFault::OutOfMemory), Device::Gpu(_)) => {
+                go_on_on_the_cpu(device, &error);
+            }
+            _ => return Err(error),
+        }
+    }
+}
+
+/// The outcomes of a request on one of its devices.
+fn attempt(request: &Request<'_>, device: &Device) -> Result<Vec<Outcome>> {
+    let settings = request.settings;
+    let on = |device: Device| Settings {
+        device,
+        ..settings.clone()
+    };
+    match (device, settings.precision) {
+        (Device::Gpu(_), Precision::F32) => staged::evaluate::<f32>(&Request {
+            settings: &first_order(on(device.clone())),
+            ..*request
+        }),
+        (Device::Gpu(_), Precision::F64) => {
+            let tolerance = settings.tolerance;
+            let coarse = Settings {
+                tolerance: Some(tolerance.map_or(BEFORE_REFINEMENT, |t| t.max(BEFORE_REFINEMENT))),
+                method: None,
+                ..first_order(on(device.clone()))
             };
-            match (error.device_fault(), &device) {
-                (Some(DeviceFault::OutOfMemory), Device::Gpu(_)) if range.len() > 1 => {
-                    log::info!("{error}; {} points are split", range.len());
-                    let middle = range.start + range.len() / 2;
-                    let mut outcomes = self.chunk(device, range.start..middle)?;
-                    outcomes.extend(self.chunk(device, middle..range.end)?);
-                    return Ok(outcomes);
-                }
-                (Some(DeviceFault::Lost), Device::Gpu(gpu)) if !reopened => {
-                    log::warn!("{error}; opening it once more");
-                    reopened = true;
-                    match gpu.reopen() {
-                        Ok(gpu) => *device = Device::Gpu(gpu),
-                        Err(error) => go_on_on_the_cpu(device, &error),
-                    }
-                }
-                (Some(DeviceFault::Lost | DeviceFault::OutOfMemory), Device::Gpu(_)) => {
-                    go_on_on_the_cpu(device, &error);
-                }
-                _ => return Err(error),
-            }
+            let refining = Settings {
+                solver: Solver::Auto,
+                method: settings.method.map(|_| Method::Direct),
+                ..on(Device::Cpu)
+            };
+            staged::evaluate::<f64>(&Request {
+                settings: &refining,
+                coarse: Some(&coarse),
+                ..*request
+            })
         }
-    }
-
-    /// The same, once.
-    fn attempt(&self, device: &Device, range: Range<usize>) -> Result<Vec<Outcome>> {
-        let points = &self.points[range.clone()];
-        let warm = self.warm.map(|warm| &warm[range]);
-        let on = |device: Device| Settings {
-            device,
-            ..self.settings.clone()
-        };
-        match (device, self.precision) {
-            (Device::Gpu(_), Precision::F32) => {
-                let settings = first_order(on(device.clone()));
-                self.evaluate::<f32>(points, &settings, warm)
-            }
-            (Device::Gpu(_), Precision::F64) => self.refined(device, points, warm),
-            (_, Precision::F32) => {
-                let settings = on(Device::Cpu);
-                self.evaluate::<f32>(points, &settings, warm)
-            }
-            (_, Precision::F64) => {
-                let settings = on(Device::Cpu);
-                self.evaluate::<f64>(points, &settings, warm)
-            }
-        }
-    }
-
-    /// Solves in f32 on the device and refines in f64 on the CPU.
-    fn refined(
-        &self,
-        device: &Device,
-        points: &[Point],
-        warm: Option<&[WarmStart]>,
-    ) -> Result<Vec<Outcome>> {
-        let coarse = self
-            .settings
-            .tolerance
-            .map_or(BEFORE_REFINEMENT, |t| t.max(BEFORE_REFINEMENT));
-        let settings = first_order(Settings {
-            device: device.clone(),
-            tolerance: Some(coarse),
-            ..self.settings.clone()
-        });
-        let starts: Vec<WarmStart> =
-            super::evaluate::solve_only(self.problem, points, &settings, warm, self.control)?
-                .into_iter()
-                .map(|w| WarmStart { w, v: Vec::new() })
-                .collect();
-        let method = self.settings.method.map(|_| Method::Direct);
-        let settings = Settings {
-            device: Device::Cpu,
-            solver: Solver::Auto,
-            method,
-            ..self.settings.clone()
-        };
-        self.evaluate::<f64>(points, &settings, Some(&starts))
-    }
-
-    fn evaluate<R: Twinned>(
-        &self,
-        points: &[Point],
-        settings: &Settings,
-        warm: Option<&[WarmStart]>,
-    ) -> Result<Vec<Outcome>> {
-        let (along, rest) = ((points, None), (warm, self.control));
-        evaluate_in::<R>(self.problem, &self.prepared, along, settings, rest)
+        (_, Precision::F32) => staged::evaluate::<f32>(&Request {
+            settings: &on(Device::Cpu),
+            ..*request
+        }),
+        (_, Precision::F64) => staged::evaluate::<f64>(&Request {
+            settings: &on(Device::Cpu),
+            ..*request
+        }),
     }
 }
 

@@ -20,12 +20,6 @@ pub struct Prepared {
 }
 
 impl Prepared {
-    /// Nothing yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     pub(super) fn spectrum(&self, problem: &Problem) -> &Spectrum {
         self.spectrum.get_or_init(|| Spectrum::of(problem))
     }
