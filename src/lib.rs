@@ -86,6 +86,7 @@ pub mod iterate;
 pub mod kernel;
 pub mod kinds;
 pub mod l1_max;
+pub mod linalg;
 pub mod map;
 pub mod model;
 pub mod path;

@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 16] = [
     &["data"],
     &["kernel"],
     &["exec"],
-    &["model"],
+    &["model", "linalg"],
     &["control", "real"],
     &["kinds"],
     &["error"],

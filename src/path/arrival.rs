@@ -7,13 +7,13 @@ use crate::kinds::Status;
 use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
-use super::linear::Limits;
-use super::products::add_columns;
 use super::restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, System};
 use super::smooth::{Parts, Smooth};
-use super::vector::positions;
 use super::walk::{End, Walk};
 use super::{LARGEST_RETAINED_SUPPORT, PathSolution};
+use crate::linalg::products::add_columns;
+use crate::linalg::refine::Limits;
+use crate::linalg::vector::positions;
 use crate::model::regularizer::Regularizer;
 
 /// A solved point, while the path stands there.

@@ -2,9 +2,9 @@
 
 use crate::real::Real;
 
-use super::cholesky;
 use super::quadratic::Quadratic;
-use super::vector::{axpy, inner, vectorized};
+use crate::linalg::cholesky;
+use crate::linalg::vector::{axpy, inner, vectorized};
 use crate::model::penalty::{BlockPenalty, Face};
 
 /// The Cholesky factor of the restricted system on a face.

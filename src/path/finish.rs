@@ -18,11 +18,11 @@
 use crate::kinds::Precision;
 use crate::real::Real;
 
-use super::cholesky;
 use super::face::{FaceFactor, Triangle};
-use super::products::add_columns;
 use super::quadratic::LARGEST_CHOLESKY;
 use super::walk::{Walk, quadratic_model};
+use crate::linalg::cholesky;
+use crate::linalg::products::add_columns;
 use crate::model::penalty::{BlockPenalty, Face};
 use crate::model::regularizer::Regularizer;
 

@@ -22,12 +22,9 @@ use crate::problem::{Point, Problem};
 use crate::real::Real;
 
 mod arrival;
-mod cholesky;
 mod columns;
 mod face;
 mod finish;
-mod linear;
-mod products;
 mod quadratic;
 mod reach;
 mod restricted;
@@ -35,7 +32,6 @@ mod rows;
 mod screen;
 mod smooth;
 mod step;
-mod vector;
 mod walk;
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use crate::real::Real;
 
 use super::face::{FaceFactor, Newton};
-use super::vector::{axpy, exceeds, positions, vectorized};
+use crate::linalg::vector::{axpy, exceeds, positions, vectorized};
 use crate::model::penalty::{BlockPenalty, Face, Shrink};
 
 /// Free coordinates up to which Newton steps are by Cholesky inside coordinate descent.

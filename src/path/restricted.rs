@@ -21,15 +21,16 @@ use crate::problem::{Point, Problem};
 use crate::real::Real;
 
 use super::Prepared;
-use super::cholesky;
 use super::face::{FaceFactor, Triangle};
-use super::linear::{Cycle, Limits, conjugate_gradient, refine};
-use super::products::{add_columns, add_columns_of};
 use super::quadratic::LARGEST_CHOLESKY;
 use super::rows::FaceHessian;
 use super::smooth::{Curvature, Smooth};
-use super::vector::{inner, positions, vectorized};
 use super::walk::quadratic_model;
+use crate::linalg::cg::ConjugateGradient;
+use crate::linalg::cholesky;
+use crate::linalg::products::{add_columns, add_columns_of};
+use crate::linalg::refine::{Formed, Limits, Pass, by_products, refine};
+use crate::linalg::vector::{inner, positions, vectorized};
 use crate::model::linearization::{OuterDerivative, inner_map};
 use crate::model::regularizer::{Regularizer, group_norm};
 
@@ -325,9 +326,9 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         let product = |x: &[f64], y: &mut [f64]| self.product(matrix, x, y, image);
         let refined = match (method, matrix) {
             (RestrictedMethod::Cg { preconditioner }, Some(matrix)) if !by_factor => {
-                let mut work = Cycle::new(matrix, m);
-                refine(rhs, size, epsilon, limits, product, |r, x, budget| {
-                    work.run(r, preconditioner, limits, budget, x)
+                let mut work = Formed::new(matrix, m, preconditioner);
+                refine(rhs, size, epsilon, limits, product, |pass| {
+                    work.run(limits, pass)
                 })
             }
             _ => {
@@ -335,16 +336,23 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
                 // step length is 1 but for rounding, which refinement corrects.
                 let counts = usize::from(method != RestrictedMethod::Direct);
                 let mut step: Vec<R> = vec![R::zero(); m];
-                refine(rhs, size, epsilon, limits, product, |r, x, _| {
-                    for (step, &r) in step.iter_mut().zip(r) {
-                        *step = R::of(r);
-                    }
-                    cholesky::solve(factor, &mut step);
-                    for (x, &step) in x.iter_mut().zip(&step) {
-                        *x = step.to_f64();
-                    }
-                    counts
-                })
+                refine(
+                    rhs,
+                    size,
+                    epsilon,
+                    limits,
+                    product,
+                    |Pass { rhs, x, .. }| {
+                        for (step, &r) in step.iter_mut().zip(rhs) {
+                            *step = R::of(r);
+                        }
+                        cholesky::solve(factor, &mut step);
+                        for (x, &step) in x.iter_mut().zip(&step) {
+                            *x = step.to_f64();
+                        }
+                        counts
+                    },
+                )
             }
         };
         if !refined.is_last {
@@ -444,8 +452,10 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         };
         let size: f64 = self.set.iter().map(|&j| full[j as usize]).sum();
         let product = |x: &[f64], y: &mut [f64]| self.product_by_rows(x, y);
-        let refined = refine(rhs, size, f64::EPSILON, limits, product, |r, x, budget| {
-            conjugate_gradient(r, &diagonal, product, limits, f64::EPSILON, budget, x)
+        let inverse: Vec<f64> = diagonal.iter().map(|d| d.recip()).collect();
+        let mut work = ConjugateGradient::new(rhs.len());
+        let refined = refine(rhs, size, f64::EPSILON, limits, product, |pass| {
+            by_products(&mut work, &inverse, product, limits, pass)
         });
         self.outcome(&refined.x, refined.steps, refined.status, false)
     }

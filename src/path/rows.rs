@@ -11,7 +11,8 @@ use crate::model::loss::Loss;
 use crate::real::Real;
 
 use super::smooth::{Curvature, Smooth};
-use super::vector::exceeds;
+use crate::linalg::cg::{ConjugateGradient, Stop};
+use crate::linalg::vector::{exceeds, norm};
 use crate::model::penalty::Shrink;
 use crate::model::regularizer::{Regularizer, group_norm};
 
@@ -256,36 +257,18 @@ pub(super) fn newton_step<R: Real>(
     rho: &[f64],
     x: &mut [f64],
 ) -> usize {
-    let diagonal = operator.diagonal();
-    let p = rho.len();
-    x.fill(0.0);
-    let mut r: Vec<f64> = rho.iter().map(|r| -r).collect();
-    let mut direction: Vec<f64> = r.iter().zip(&diagonal).map(|(r, d)| r / d).collect();
-    let mut product = vec![0.0; p];
-    let inner = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
-    let goal = inner(rho, rho) * LINEAR_TOLERANCE * LINEAR_TOLERANCE;
-    let mut rz = inner(&r, &direction);
-    for step in 0..LINEAR_STEPS {
-        operator.apply(&direction, &mut product);
-        let curvature = inner(&direction, &product);
-        if !exceeds(curvature, 0.0) {
-            return step + 1;
-        }
-        let alpha = rz / curvature;
-        for j in 0..p {
-            x[j] += alpha * direction[j];
-            r[j] -= alpha * product[j];
-        }
-        if inner(&r, &r) <= goal {
-            return step + 1;
-        }
-        let z: Vec<f64> = r.iter().zip(&diagonal).map(|(r, d)| r / d).collect();
-        let next = inner(&r, &z);
-        let beta = next / rz;
-        rz = next;
-        for j in 0..p {
-            direction[j] = z[j] + beta * direction[j];
-        }
-    }
-    LINEAR_STEPS
+    let inverse: Vec<f64> = operator.diagonal().iter().map(|d| d.recip()).collect();
+    let rhs: Vec<f64> = rho.iter().map(|r| -r).collect();
+    let stop = Stop {
+        goal: LINEAR_TOLERANCE * norm(rho),
+        budget: LINEAR_STEPS,
+        indefinite: false,
+    };
+    let mut work = ConjugateGradient::new(rho.len());
+    let steps = work.run(&rhs, Some(&inverse), stop, |x, image| {
+        operator.apply(x, image);
+        true
+    });
+    x.copy_from_slice(work.solution());
+    steps
 }

@@ -12,8 +12,8 @@ use crate::problem::{Problem, Sample};
 use crate::real::{Real, sum_of};
 
 use super::columns::Columns;
-use super::products::cross_products;
-use super::vector::{compensated_sum, in_f64};
+use crate::linalg::products::cross_products;
+use crate::linalg::vector::{compensated_sum, in_f64};
 
 /// Features up to which the Gram matrix of a quadratic loss is formed once, in full.
 const FULL_GRAM_COORDINATES: usize = 384;

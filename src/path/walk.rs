@@ -21,12 +21,12 @@ use crate::model::loss::Loss;
 use crate::real::{Family, Real, sum_of};
 
 use super::PathSettings;
-use super::cholesky;
 use super::face::FaceFactor;
 use super::quadratic::Quadratic;
 use super::smooth::{KeptHessian, Smooth};
 use super::step::Step;
-use super::vector::norm;
+use crate::linalg::cholesky;
+use crate::linalg::vector::norm;
 use crate::model::penalty::BlockPenalty;
 use crate::model::regularizer::{Blocks, Regularizer, group_norm};
 

@@ -12,8 +12,9 @@
 //! ends at the tolerance, or where a pass no longer helps: at the level of rounding that is
 //! convergence, above it the method stalls.
 
-use super::{Progress, StopRule};
-use crate::control::Control;
+use super::cg::{ConjugateGradient, Stop};
+use super::vector::{axpy, dot, norm};
+use crate::control::{Control, Progress, StopRule};
 use crate::error::{Error, Result};
 use crate::kinds::{LinearStructure, Status};
 
@@ -150,7 +151,15 @@ pub fn solve(
                 bicgstab(&mut products, &residual, goal, &mut correction, &mut room);
             }
             KrylovMethod::ConjugateGradient => {
-                conjugate_gradient(&mut products, &residual, goal, &mut correction, &mut room);
+                let budget = longest_pass(p);
+                let stop = Stop {
+                    goal,
+                    budget,
+                    indefinite: false,
+                };
+                let mut work = ConjugateGradient::new(p);
+                work.run(&residual, None, stop, |x, out| products.take(x, out));
+                correction.copy_from_slice(work.solution());
             }
         }
         axpy(1.0, &correction, x);
@@ -229,7 +238,7 @@ impl Room {
         let (vectors, columns) = match method {
             KrylovMethod::Gmres { restart } => (restart.min(p) + 1, restart.min(p)),
             KrylovMethod::Bicgstab => (6, 0),
-            KrylovMethod::ConjugateGradient => (3, 0),
+            KrylovMethod::ConjugateGradient => (0, 0),
         };
         Self {
             vectors: vec![vec![0.0; p]; vectors],
@@ -352,57 +361,6 @@ fn bicgstab(products: &mut Products<'_>, b: &[f64], goal: f64, x: &mut [f64], ro
         }
     }
     x.copy_from_slice(best);
-}
-
-/// Conjugate gradient from x = 0.
-fn conjugate_gradient(
-    products: &mut Products<'_>,
-    b: &[f64],
-    goal: f64,
-    x: &mut [f64],
-    room: &mut Room,
-) {
-    let [r, direction, a_direction] = room.vectors.as_mut_slice() else {
-        return;
-    };
-    r.copy_from_slice(b);
-    direction.copy_from_slice(b);
-    let mut square = dot(r, r);
-    for _ in 0..longest_pass(b.len()) {
-        if !products.take(direction, a_direction) {
-            break;
-        }
-        let alpha = square / dot(direction, a_direction);
-        if !alpha.is_finite() {
-            break;
-        }
-        axpy(alpha, direction, x);
-        axpy(-alpha, a_direction, r);
-        let next = dot(r, r);
-        if next.sqrt() <= goal {
-            break;
-        }
-        let beta = next / square;
-        square = next;
-        for (p, &r) in direction.iter_mut().zip(&*r) {
-            *p = r + beta * *p;
-        }
-    }
-}
-
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn norm(a: &[f64]) -> f64 {
-    dot(a, a).sqrt()
-}
-
-/// y ← y + factor·x.
-fn axpy(factor: f64, x: &[f64], y: &mut [f64]) {
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y += factor * x;
-    }
 }
 
 /// y = factor·x.

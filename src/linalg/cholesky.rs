@@ -19,7 +19,7 @@ use super::vector::{WIDTH, dot_four, exceeds, in_f64, in_f64_mut, vectorized};
 const LARGEST_LEFT_LOOKING: usize = 384;
 
 /// Entries from one column of an m × m matrix to the next.
-pub(super) fn stride(m: usize) -> usize {
+pub(crate) fn stride(m: usize) -> usize {
     m.next_multiple_of(WIDTH)
 }
 
@@ -27,7 +27,7 @@ pub(super) fn stride(m: usize) -> usize {
 /// because triangular solves wait for every division.
 ///
 /// Returns false when the matrix is singular to working precision (or holds a NaN).
-pub(super) fn factor<R: Real>(matrix: &mut [R], m: usize) -> bool {
+pub(crate) fn factor<R: Real>(matrix: &mut [R], m: usize) -> bool {
     let stride = stride(m);
     let rounding = R::of(m as f64) * <R as num_traits::Float>::epsilon();
     // What a pivot must exceed.
@@ -190,7 +190,7 @@ fn finish<S: Simd, const COLUMNS: usize>(
 /// x ← (LLᵀ)⁻¹ x with the factor that [`factor`] left in the lower triangle.
 ///
 /// Four columns at a time, so that x is read and written once for four of them.
-pub(super) fn solve<R: Real>(factor: &[R], x: &mut [R]) {
+pub(crate) fn solve<R: Real>(factor: &[R], x: &mut [R]) {
     let (m, stride) = (x.len(), stride(x.len()));
     let whole = m / 4 * 4;
     vectorized(

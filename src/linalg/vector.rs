@@ -6,19 +6,19 @@
 use crate::real::{Real, Slices, SlicesMut};
 
 /// Entries that one wide register holds.
-pub(super) const WIDTH: usize = 8;
+pub(crate) const WIDTH: usize = 8;
 /// Independent partial sums of a reduction: enough registers to hide the latency of an addition.
 const LANES: usize = 4 * WIDTH;
 
 /// Runs `work` compiled for the widest vectors the machine has; what it calls must be inlined.
 #[inline(always)]
-pub(super) fn vectorized<T>(work: impl FnOnce() -> T) -> T {
+pub(crate) fn vectorized<T>(work: impl FnOnce() -> T) -> T {
     pulp::Arch::new().dispatch(work)
 }
 
 /// Σ a_i b_i, summed in `f64`; for inlining into vectorised code.
 #[inline(always)]
-pub(super) fn inner<A: Real, B: Real>(a: &[A], b: &[B]) -> f64 {
+pub(crate) fn inner<A: Real, B: Real>(a: &[A], b: &[B]) -> f64 {
     let mut sums = [0.0f64; LANES];
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     // Loops over indices: iterators are not always inlined where features differ.
@@ -41,7 +41,7 @@ pub(super) fn inner<A: Real, B: Real>(a: &[A], b: &[B]) -> f64 {
 
 /// [`dot`] of four vectors with one, of equal lengths; for inlining into vectorised code.
 #[inline(always)]
-pub(super) fn dot_four<R: Real>(four: [&[R]; 4], b: &[R]) -> [R; 4] {
+pub(crate) fn dot_four<R: Real>(four: [&[R]; 4], b: &[R]) -> [R; 4] {
     let mut sums = [[R::zero(); WIDTH]; 4];
     let (b, b_rest) = b.as_chunks::<WIDTH>();
     let (blocks, rest) = (b.len(), b_rest.len());
@@ -102,7 +102,7 @@ fn folded<R: Real>(sums: [R; LANES]) -> R {
 
 /// y ← y + α x; for inlining into vectorised code.
 #[inline(always)]
-pub(super) fn axpy<R: Real>(alpha: R, x: &[R], y: &mut [R]) {
+pub(crate) fn axpy<R: Real>(alpha: R, x: &[R], y: &mut [R]) {
     let length = x.len().min(y.len());
     let (x, y) = (&x[..length], &mut y[..length]);
     for i in 0..length {
@@ -112,7 +112,7 @@ pub(super) fn axpy<R: Real>(alpha: R, x: &[R], y: &mut [R]) {
 
 /// y ← y + α x with y in `f64`; for inlining into vectorised code.
 #[inline(always)]
-pub(super) fn axpy_wide<R: Real>(alpha: f64, x: &[R], y: &mut [f64]) {
+pub(crate) fn axpy_wide<R: Real>(alpha: f64, x: &[R], y: &mut [f64]) {
     let length = x.len().min(y.len());
     let (x, y) = (&x[..length], &mut y[..length]);
     for i in 0..length {
@@ -122,7 +122,7 @@ pub(super) fn axpy_wide<R: Real>(alpha: f64, x: &[R], y: &mut [f64]) {
 
 /// Σ a_i b_i in the vectors' own precision; for inlining into vectorised code.
 #[inline(always)]
-pub(super) fn dot<R: Real>(a: &[R], b: &[R]) -> R {
+pub(crate) fn dot<R: Real>(a: &[R], b: &[R]) -> R {
     let mut sums = [R::zero(); LANES];
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
     // Loops over indices: iterators are not always inlined where features differ.
@@ -147,7 +147,7 @@ pub(super) fn dot<R: Real>(a: &[R], b: &[R]) -> R {
 ///
 /// Four columns at a time, so that y is read and written once for four products.
 #[inline(always)]
-pub(super) fn symmetric_product<R: Real>(matrix: &[R], x: &[R], y: &mut [R]) {
+pub(crate) fn symmetric_product<R: Real>(matrix: &[R], x: &[R], y: &mut [R]) {
     let m = x.len();
     y.fill(R::zero());
     let y = &mut y[..m];
@@ -170,23 +170,23 @@ pub(super) fn symmetric_product<R: Real>(matrix: &[R], x: &[R], y: &mut [R]) {
 }
 
 /// Numbers that are `f64` already.
-pub(super) fn in_f64<R: Real>(values: &[R]) -> Option<&[f64]> {
+pub(crate) fn in_f64<R: Real>(values: &[R]) -> Option<&[f64]> {
     R::in_f64::<Slices<'_>>(values).ok()
 }
 
 /// Numbers that are `f64` already, to write to.
-pub(super) fn in_f64_mut<R: Real>(values: &mut [R]) -> Option<&mut [f64]> {
+pub(crate) fn in_f64_mut<R: Real>(values: &mut [R]) -> Option<&mut [f64]> {
     R::in_f64::<SlicesMut<'_>>(values).ok()
 }
 
 /// a > b, and false where either is NaN: what iterations go on by.
 #[inline(always)]
-pub(super) fn exceeds<R: Real>(a: R, b: R) -> bool {
+pub(crate) fn exceeds<R: Real>(a: R, b: R) -> bool {
     a > b
 }
 
 /// Σ v to a rounding or two, however many there are (Neumaier).
-pub(super) fn compensated_sum(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn compensated_sum(values: impl Iterator<Item = f64>) -> f64 {
     let (mut sum, mut lost) = (0.0f64, 0.0f64);
     for value in values {
         let next = sum + value;
@@ -204,7 +204,7 @@ pub(super) fn compensated_sum(values: impl Iterator<Item = f64>) -> f64 {
 ///
 /// Without a branch: where a support has no pattern, every other guess of one is wrong.
 #[inline(always)]
-pub(super) fn positions(count: usize, wanted: impl Fn(usize) -> bool, out: &mut Vec<u32>) {
+pub(crate) fn positions(count: usize, wanted: impl Fn(usize) -> bool, out: &mut Vec<u32>) {
     out.resize(count, 0);
     let mut found = 0;
     for at in 0..count {
@@ -215,7 +215,7 @@ pub(super) fn positions(count: usize, wanted: impl Fn(usize) -> bool, out: &mut 
 }
 
 /// ‖v‖₂ without overflow at the sizes that occur here.
-pub(super) fn norm(v: &[f64]) -> f64 {
+pub(crate) fn norm(v: &[f64]) -> f64 {
     v.iter().map(|v| v * v).sum::<f64>().sqrt()
 }
 

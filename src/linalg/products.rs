@@ -11,14 +11,14 @@ use super::vector::{dot, in_f64, in_f64_mut, positions, vectorized};
 
 /// Xᵀv for a column-major matrix whose columns are zero from a height on, in registers: what
 /// [`inner`] does column by column costs as much again for the sums' last steps.
-pub(super) struct TransposedProduct<'a, C> {
-    pub(super) values: &'a [f64],
-    pub(super) rows: usize,
-    pub(super) heights: &'a [usize],
-    pub(super) v: &'a [f64],
+pub(crate) struct TransposedProduct<'a, C> {
+    pub(crate) values: &'a [f64],
+    pub(crate) rows: usize,
+    pub(crate) heights: &'a [usize],
+    pub(crate) v: &'a [f64],
     /// The column of every entry of `out`.
-    pub(super) column: C,
-    pub(super) out: &'a mut [f64],
+    pub(crate) column: C,
+    pub(crate) out: &'a mut [f64],
 }
 
 impl<C: Fn(usize) -> usize> WithSimd for TransposedProduct<'_, C> {
@@ -75,16 +75,16 @@ impl<C: Fn(usize) -> usize> TransposedProduct<'_, C> {
 /// y ← y + Σ_k x_k a_k over some columns a of a column-major matrix, which are zero from a height on.
 ///
 /// Four columns at a time, so that y is read and written once for four of them.
-pub(super) struct WeightedColumns<'a, H> {
-    pub(super) values: &'a [f64],
-    pub(super) rows: usize,
+pub(crate) struct WeightedColumns<'a, H> {
+    pub(crate) values: &'a [f64],
+    pub(crate) rows: usize,
     /// Which columns.
-    pub(super) columns: &'a [u32],
+    pub(crate) columns: &'a [u32],
     /// One weight per column of these.
-    pub(super) weights: &'a [f64],
+    pub(crate) weights: &'a [f64],
     /// The height of a column of the matrix.
-    pub(super) height: H,
-    pub(super) out: &'a mut [f64],
+    pub(crate) height: H,
+    pub(crate) out: &'a mut [f64],
 }
 
 impl<H: Fn(usize) -> usize> WithSimd for WeightedColumns<'_, H> {
@@ -144,7 +144,7 @@ impl<H: Fn(usize) -> usize> WeightedColumns<'_, H> {
 /// y ← y + A x for a symmetric matrix stored in full; entries of x that are zero cost nothing.
 ///
 /// Like [`add_columns_of`].
-pub(super) fn add_columns(matrix: &[f64], x: &[f64], y: &mut [f64]) {
+pub(crate) fn add_columns(matrix: &[f64], x: &[f64], y: &mut [f64]) {
     let mut used = Vec::new();
     positions(x.len(), |j| x[j] != 0.0, &mut used);
     let packed: Vec<f64> = used.iter().map(|&j| x[j as usize]).collect();
@@ -152,7 +152,7 @@ pub(super) fn add_columns(matrix: &[f64], x: &[f64], y: &mut [f64]) {
 }
 
 /// y ← y + Σ_k x_k A_{·j_k} for some columns j of a symmetric matrix stored in full.
-pub(super) fn add_columns_of(matrix: &[f64], columns: &[u32], x: &[f64], y: &mut [f64]) {
+pub(crate) fn add_columns_of(matrix: &[f64], columns: &[u32], x: &[f64], y: &mut [f64]) {
     let rows = y.len();
     pulp::Arch::new().dispatch(WeightedColumns {
         values: matrix,
@@ -166,7 +166,7 @@ pub(super) fn add_columns_of(matrix: &[f64], columns: &[u32], x: &[f64], y: &mut
 
 /// The products of the `wanted` columns of a column-major matrix with all m of them, into the rows
 /// and columns of an m × m matrix that are theirs.
-pub(super) fn cross_products<R: Real>(values: &[R], rows: usize, wanted: &[usize], out: &mut [R]) {
+pub(crate) fn cross_products<R: Real>(values: &[R], rows: usize, wanted: &[usize], out: &mut [R]) {
     let m = values.len() / rows.max(1);
     if let Some(values) = in_f64(values)
         && let Some(out) = in_f64_mut(out)
