@@ -77,14 +77,13 @@ impl Form {
             .collect();
         let (q, b) = correlated(d, 0.5, &wanted);
         let (q_validation, b_validation) = correlated(d, 0.3, &wanted);
-        let problem = Problem::new(Specification {
-            validation: Some(Rows {
-                matrix: q_validation,
-                targets: vec![b_validation],
-                weights: None,
-            }),
-            ..Specification::new(Loss::Quadratic, q, vec![b.clone()])
-        })?;
+        let validation = Rows {
+            matrix: q_validation,
+            targets: vec![b_validation],
+            weights: None,
+        };
+        let specification = Specification::new(Loss::Quadratic, q, vec![b.clone()]);
+        let problem = Problem::new(specification.validation(validation))?;
         let spectrum = Spectrum::of(&problem);
         Ok(Self {
             spectrum,
@@ -423,12 +422,10 @@ pub fn million(summary: &AdapterSummary, size: Size, report: &mut Report) -> Che
     // Through the library's entrance, which also diagnoses every point in f64 on the CPU.
     let gpu = open(summary, Regime::Auto)?;
     let points = form.points(count.min(100_000));
-    let settings = Settings {
-        solver: Solver::Fista,
-        tolerance: Some(2e-6),
-        device: Device::Gpu(std::sync::Arc::clone(&gpu)),
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .solver(Solver::Fista)
+        .tolerance(2e-6)
+        .device(Device::Gpu(std::sync::Arc::clone(&gpu)));
     let (precision, control) = (Precision::F32, Control::new());
     gpu.start_clock();
     let start = Instant::now();
