@@ -10,7 +10,7 @@ use proxdiff::data::{Dense, Matrix};
 use proxdiff::exec::gpu::{AdapterSummary, Gpu, Regime};
 use proxdiff::exec::{Device, Executor, Recording, Scope};
 use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
-use proxdiff::iterate::cg::RestrictedCg;
+use proxdiff::iterate::cg::{AdjointSystem, RestrictedCg};
 use proxdiff::iterate::fista::Fista;
 use proxdiff::iterate::{Stop, StopRule, drive};
 use proxdiff::kernel::cg::SQUARE_ROOT;
@@ -128,7 +128,8 @@ fn solve(device: &Device, form: &Form, points: &[Point]) -> Checked<Solved> {
         &mut executor,
         &sample.sample,
         sample.loss,
-        (problem.classes(), sample.sign.factor()),
+        problem.classes(),
+        sample.sign.factor(),
         points,
     );
     let p = map.coordinates;
@@ -176,7 +177,10 @@ fn solve(device: &Device, form: &Form, points: &[Point]) -> Checked<Solved> {
     let inputs = [map.zero().into(), norm.into(), inverse_gamma.into()];
     recording.dispatch(&COMBINE, &inputs, &[linear_stop.scale.into()], &[1]);
     executor.run(&recording, 1)?;
-    let system = (gradient, inverse_gamma);
+    let system = AdjointSystem {
+        criterion: gradient,
+        inverse_gamma,
+    };
     let preconditioner = Preconditioner::Diagonal;
     let cg = RestrictedCg::new(&mut executor, &map, &linear_stop, system, preconditioner)?;
     let mut start = Recording::new();
