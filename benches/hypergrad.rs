@@ -77,11 +77,7 @@ fn grid(c: &mut Criterion) {
         .flat_map(|l1| l2s.iter().map(move |&l2| Point { l1, l2, target: 0 }))
         .collect();
     for (name, tolerance) in [("tolerance 1e-7", Some(1e-7)), ("to rounding", None)] {
-        let settings = Settings {
-            tolerance,
-            threads: 2,
-            ..Settings::default()
-        };
+        let settings = Settings::default().tolerance(tolerance).threads(2);
         let run = || Evaluator::new(&problem).settings(&settings).run(&points);
         let outcomes = run().expect("the grid is valid");
         assert!(
@@ -105,10 +101,7 @@ fn deterministic(c: &mut Criterion) {
     };
     let steps: Vec<usize> = (1..=200).map(|k| 5 * k / 2).collect();
     let run = |method: Method| {
-        let settings = Settings {
-            method: Some(method),
-            ..Settings::default()
-        };
+        let settings = Settings::default().method(method);
         curve(&problem, point, &steps, &settings, &Control::new()).expect("the curve is valid")
     };
     c.bench_function(

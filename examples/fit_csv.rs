@@ -36,11 +36,8 @@ fn main() -> Result<(), AnyError> {
 
     // 3. The problem: squared loss with the elastic net, intercept and standardisation by default.
     let train = rows(&training);
-    let specification = Specification {
-        validation: Some(rows(&validation)),
-        ..Specification::new(Loss::Squared, train.matrix, train.targets)
-    };
-    let problem = Problem::new(specification)?;
+    let specification = Specification::new(Loss::Squared, train.matrix, train.targets);
+    let problem = Problem::new(specification.validation(rows(&validation)))?;
 
     // 4. A batch of points (l1, λ₂), solved and differentiated together.
     let largest = problem.l1_max(0, 0.1);

@@ -101,8 +101,6 @@ fn diabetes_problem() -> Result<Problem> {
         weights: None,
     };
     let train = rows(&training);
-    Problem::new(Specification {
-        validation: Some(rows(&validation)),
-        ..Specification::new(Loss::Squared, train.matrix, train.targets)
-    })
+    let specification = Specification::new(Loss::Squared, train.matrix, train.targets);
+    Problem::new(specification.validation(rows(&validation)))
 }

@@ -12,6 +12,7 @@
 use crate::data::design::{self, Design, FeatureScale, Scaling};
 use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::error::{Error, Result};
+use crate::kinds::setters;
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
 use crate::model::regularizer::{Blocks, Regularizer};
@@ -119,6 +120,7 @@ pub struct Perturbation {
 
 /// Everything that states a [`Problem`]; start from [`Specification::new`] and set what differs.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Specification {
     /// The loss of the inner problem.
     pub loss: Loss,
@@ -170,6 +172,25 @@ impl Specification {
             prior: None,
             perturbation: None,
         }
+    }
+
+    setters! {
+        /// Chooses the penalty.
+        penalty: Penalty,
+        /// Chooses the number of classes of the multinomial loss.
+        classes: usize,
+        /// Chooses the rows of the criterion; `None` takes the training rows.
+        validation: impl Into<Option<Rows>>,
+        /// Chooses the loss of the criterion; `None` takes the training loss.
+        criterion: impl Into<Option<Loss>>,
+        /// Chooses the sign of the criterion.
+        sign: Sign,
+        /// Chooses intercept and standardisation.
+        scaling: Scaling,
+        /// Chooses the prior mean of the ridge term.
+        prior: impl Into<Option<Vec<f64>>>,
+        /// Chooses the perturbed training rows.
+        perturbation: impl Into<Option<Perturbation>>,
     }
 
     /// Checks what [`Problem::new`] checks before it prepares anything.

@@ -218,11 +218,7 @@ fn what_the_gap_contradicts_is_never_converged() {
                 (Precision::F32, Solver::Auto),
                 (Precision::F32, Solver::Fista),
             ] {
-                let settings = Settings {
-                    solver,
-                    max_steps: 20_000,
-                    ..Settings::default()
-                };
+                let settings = Settings::default().solver(solver).max_steps(20_000);
                 let found = outcome_in(&problem, point, &settings, precision);
                 let Some(gap) = found.duality_gap else {
                     continue;
@@ -314,11 +310,9 @@ fn slow() -> Problem {
 #[test]
 fn reverse_differentiation_in_f32_ends() {
     let problem = slow();
-    let settings = Settings {
-        method: Some(Method::ItdReverse),
-        wrt: vec![Wrt::L2],
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .method(Method::ItdReverse)
+        .wrt(vec![Wrt::L2]);
     for l2 in [0.00139, 0.0005, 0.003] {
         let found = outcome_in(&problem, at(0.0, l2), &settings, Precision::F32);
         // Within the time budget: an interrupted run has none.
@@ -335,14 +329,12 @@ fn a_tolerance_of_zero_takes_every_step_in_f32_too() {
         (None, Solver::Ista),
         (None, Solver::Fista),
     ] {
-        let settings = Settings {
-            method,
-            solver,
-            wrt: vec![Wrt::L2],
-            tolerance: Some(0.0),
-            max_steps: 30_000,
-            ..Settings::default()
-        };
+        let settings = Settings::default()
+            .method(method)
+            .solver(solver)
+            .wrt(vec![Wrt::L2])
+            .tolerance(0.0)
+            .max_steps(30_000);
         for precision in [Precision::F32, Precision::F64] {
             let found = outcome_in(&problem, at(0.0, 0.05), &settings, precision);
             assert_eq!(found.steps, 30_000, "{method:?}, {solver:?}, {precision:?}");
@@ -360,12 +352,10 @@ fn a_plateau_in_f32_is_not_converged() {
                 (Solver::Fista, None),
                 (Solver::Auto, Some(Method::ItdForward)),
             ] {
-                let settings = Settings {
-                    solver,
-                    method,
-                    wrt: vec![Wrt::L2],
-                    ..Settings::default()
-                };
+                let settings = Settings::default()
+                    .solver(solver)
+                    .method(method)
+                    .wrt(vec![Wrt::L2]);
                 let p = Precision::F32;
                 let found = outcome_in(&case.problem, golden.point, &settings, p);
                 if found.status != Status::Converged {
@@ -400,11 +390,9 @@ fn what_is_said_of_a_point_does_not_depend_on_the_order_of_its_hyperparameters()
         };
         let problem = Problem::new(specification).unwrap();
         let with = |wrt: [Wrt; 2]| {
-            let settings = Settings {
-                method: Some(Method::ItdForward),
-                wrt: wrt.to_vec(),
-                ..Settings::default()
-            };
+            let settings = Settings::default()
+                .method(Method::ItdForward)
+                .wrt(wrt.to_vec());
             outcome_in(&problem, at(0.01, 0.001), &settings, Precision::F32)
         };
         let (a, b) = (with([Wrt::L1, Wrt::L2]), with([Wrt::L2, Wrt::L1]));
@@ -427,11 +415,9 @@ fn a_solver_without_progress_has_converged_where_the_gap_is_at_its_rounding() {
     let mut specification = Specification::new(Loss::Squared, x, vec![y]);
     specification.scaling = PLAIN;
     let problem = Problem::new(specification).unwrap();
-    let settings = Settings {
-        solver: Solver::Fista,
-        method: Some(Method::Direct),
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .solver(Solver::Fista)
+        .method(Method::Direct);
     let found = outcome_in(&problem, at(0.001, 1.0), &settings, Precision::F64);
     assert!(found.duality_gap.unwrap() <= 1e-12);
     assert_eq!(found.status, Status::Converged);

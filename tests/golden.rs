@@ -8,11 +8,7 @@ use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
 
 /// Evaluates a case by a method.
 fn outcomes(case: &Case, method: Method, solver: Solver, precision: Precision) -> Vec<Outcome> {
-    let mut settings = Settings {
-        method: Some(method),
-        solver,
-        ..Settings::default()
-    };
+    let mut settings = Settings::default().method(method).solver(solver);
     // Forward ITD carries a problem per direction, 1 200 of them for the perturbation: that is checked
     // at the points that converge fast; reverse ITD checks it at every point.
     let few_steps = case

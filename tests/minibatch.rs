@@ -13,10 +13,7 @@ use proxdiff::real::Real;
 use proxdiff::{Control, Point, Problem};
 
 fn solve(problem: &Problem, point: Point) -> Vec<f64> {
-    let settings = Settings {
-        method: None,
-        ..Settings::default()
-    };
+    let settings = Settings::default().method(None);
     let control = Control::new();
     let outcomes = Evaluator::new(problem)
         .settings(&settings)
@@ -123,12 +120,10 @@ fn agrees_with_recordings(name: &str, method: Method, wrt: &[Wrt]) {
                 freeze: Some(freeze),
                 ..StochasticSettings::default()
             };
-            let settings = Settings {
-                method: Some(method),
-                wrt: wrt.to_vec(),
-                stochastic,
-                ..Settings::default()
-            };
+            let settings = Settings::default()
+                .method(method)
+                .wrt(wrt.to_vec())
+                .stochastic(stochastic);
             let control = Control::new();
             let recorded = sampled_curve(
                 &case.problem,

@@ -27,10 +27,7 @@ fn slopes(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
 }
 
 fn solve(problem: &Problem, point: Point) -> (Vec<f64>, f64) {
-    let settings = Solve {
-        method: None,
-        ..Solve::default()
-    };
+    let settings = Solve::default().method(None);
     let control = Control::new();
     let outcome = Evaluator::new(problem)
         .settings(&settings)

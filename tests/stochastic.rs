@@ -105,10 +105,7 @@ fn vector(hypergradient: &Hypergradient) -> Vec<f64> {
 }
 
 fn exact(problem: &Problem) -> Vec<f64> {
-    let settings = Settings {
-        method: Some(Method::Direct),
-        ..Settings::default()
-    };
+    let settings = Settings::default().method(Method::Direct);
     let outcome = Evaluator::new(problem)
         .settings(&settings)
         .run(&[POINT])
@@ -125,11 +122,7 @@ fn mean_squares(
     s: StochasticSettings,
 ) -> Vec<f64> {
     let exact = exact(problem);
-    let settings = Settings {
-        method: Some(method),
-        stochastic: s,
-        ..Settings::default()
-    };
+    let settings = Settings::default().method(method).stochastic(s);
     let seeds: Vec<u64> = (1..=seeds).collect();
     let results = sampled_curve(
         problem,
@@ -241,10 +234,7 @@ fn constant_steps_stall_at_a_level_that_falls_with_the_step() {
 fn the_full_batch_is_aid_fp() {
     let case = common::case("b_enet_400x60", 0);
     let points: Vec<Point> = case.points.iter().map(|golden| golden.point).collect();
-    let mut settings = Settings {
-        method: Some(Method::Nsid),
-        ..Settings::default()
-    };
+    let mut settings = Settings::default().method(Method::Nsid);
     settings.stochastic.batch = 400;
     settings.stochastic.steps = 3000;
     settings.stochastic.freeze = Some(1);

@@ -64,6 +64,7 @@ impl EngineName {
 
 /// The outcome of one point of the batch.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Outcome {
     /// The hyperparameters.
     pub point: Point,

@@ -3,12 +3,13 @@
 use crate::error::{Error, Result};
 use crate::exec::Device;
 use crate::iterate::StopRule;
-use crate::kinds::{Method, Precision, Preconditioner, Solver, Wrt};
+use crate::kinds::{Method, Precision, Preconditioner, Solver, Wrt, setters};
 use crate::model::loss::Loss;
 use crate::problem::Problem;
 
 /// How to solve and how to differentiate.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Settings {
     /// How the fixed point is computed (default: auto).
     pub solver: Solver,
@@ -129,6 +130,33 @@ impl MinibatchSteps {
 }
 
 impl Settings {
+    setters! {
+        /// Chooses how the fixed point is computed.
+        solver: Solver,
+        /// Chooses how it is differentiated; `None` only solves.
+        method: impl Into<Option<Method>>,
+        /// Chooses with respect to what.
+        wrt: impl Into<Vec<Wrt>>,
+        /// Chooses the tolerance; `None` goes to rounding.
+        tolerance: impl Into<Option<f64>>,
+        /// Chooses the most steps of the solver, and of the linear solver.
+        max_steps: usize,
+        /// Chooses through how many last steps reverse ITD goes.
+        truncate: impl Into<Option<usize>>,
+        /// Chooses the preconditioner of AID-CG.
+        preconditioner: Preconditioner,
+        /// Chooses whether the contraction on the support is estimated.
+        contraction: bool,
+        /// Chooses the minibatches of NSID, SID and the stochastic solver.
+        stochastic: StochasticSettings,
+        /// Chooses the number of worker threads; 0 takes all cores.
+        threads: usize,
+        /// Chooses where recordings run.
+        device: Device,
+        /// Chooses the precision of the results.
+        precision: Precision,
+    }
+
     /// Checks the settings against each other.
     ///
     /// # Errors

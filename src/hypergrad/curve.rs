@@ -267,41 +267,49 @@ pub fn sampled_curve(
         .settings(&exact)
         .control(&control.of_a_part())
         .run(&[point])?;
-    let spectrum = Spectrum::of(problem);
-    spectrum.check_convex()?;
-    let points = vec![point; seeds.len()];
+    let w = match solved.as_slice() {
+        [outcome] => &outcome.solution,
+        _ => return Ok(Vec::new()),
+    };
     let run = if settings.device.is_cpu() {
         sampled_in::<f64>
     } else {
         sampled_in::<f32>
     };
-    let w: Vec<f64> = solved
-        .iter()
-        .cycle()
-        .take(seeds.len())
-        .flat_map(|outcome| outcome.solution.iter().copied())
-        .collect();
-    run(
+    let spectrum = Spectrum::of(problem);
+    spectrum.check_convex()?;
+    let points = vec![point; seeds.len()];
+    let at = Solution {
         problem,
-        &points,
-        &spectrum,
-        &w,
-        (seeds, checkpoints),
-        settings,
-        control,
-    )
+        points: &points,
+        spectrum: &spectrum,
+        w,
+    };
+    run(&at, seeds, checkpoints, settings, control)
+}
+
+/// A solution at the same point for every seed.
+struct Solution<'a> {
+    problem: &'a Problem,
+    points: &'a [Point],
+    spectrum: &'a Spectrum,
+    w: &'a [f64],
 }
 
 /// [`sampled_curve`] at a solution, in the device's arithmetic.
 fn sampled_in<R: Twinned>(
-    problem: &Problem,
-    points: &[Point],
-    spectrum: &Spectrum,
-    w: &[f64],
-    (seeds, checkpoints): (&[u64], &[usize]),
+    at: &Solution<'_>,
+    seeds: &[u64],
+    checkpoints: &[usize],
     settings: &Settings,
     control: &Control,
 ) -> Result<Vec<Vec<Hypergradient>>> {
+    let &Solution {
+        problem,
+        points,
+        spectrum,
+        w,
+    } = at;
     let mut batch = Batch {
         problem,
         points,
@@ -309,14 +317,13 @@ fn sampled_in<R: Twinned>(
         workspace: workspace::<R>(problem, points, spectrum, false, &settings.device)?,
     };
     batch.allocate_sums(settings);
-    batch.workspace.set_solution(w);
+    batch.workspace.set_solution(&w.repeat(seeds.len()));
     batch.workspace.linearize()?;
     let (_, sums) = batch.solve_sampled(settings, Some(seeds), checkpoints, control)?;
     let finish = |sums: Vec<RawSums>| {
         let of_points = sums.into_iter().zip(points);
         of_points
-            .zip(w.chunks_exact(problem.coordinates()))
-            .map(|((sums, point), w)| sums.finish(problem, point.target, w))
+            .map(|(sums, point)| sums.finish(problem, point.target, w))
             .collect()
     };
     Ok(sums.into_iter().map(finish).collect())

@@ -29,12 +29,13 @@ pub struct LossRows {
 }
 
 impl LossRows {
-    /// Uploads the rows of a sample for these points' targets.
+    /// Uploads the rows of a sample for these points' targets, its loss times `sign`.
     pub fn upload<R: Twinned>(
         executor: &mut dyn Executor<R>,
         sample: &Sample,
         loss: Loss,
-        (classes, sign): (usize, f64),
+        classes: usize,
+        sign: f64,
         points: &[Point],
     ) -> Self {
         let n = sample.rows();
@@ -185,5 +186,5 @@ pub(super) fn gram_form<R: Twinned>(
         targets,
         weights: vec![1.0; p],
     };
-    LossRows::upload(executor, &form, Loss::Quadratic, (1, 1.0), points)
+    LossRows::upload(executor, &form, Loss::Quadratic, 1, 1.0, points)
 }

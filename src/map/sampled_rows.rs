@@ -28,11 +28,13 @@ pub struct SampledRows {
 }
 
 impl SampledRows {
-    /// Room for minibatches of `map`'s rows; row indices shared, or one stream per problem.
+    /// Minibatches of `batch` of `map`'s rows, `ring` of them at once; row indices shared, or one
+    /// stream per problem.
     pub fn new<R: Twinned>(
         executor: &mut dyn Executor<R>,
         map: &ProxGrad,
-        (batch, ring): (usize, usize),
+        batch: usize,
+        ring: usize,
         scope: Scope,
     ) -> Self {
         let (n, c) = (map.rows.operator.rows, map.rows.operator.classes);

@@ -107,15 +107,12 @@ fn agree(
 
 /// The CPU's outcomes in f32 and in f64, by the same recordings.
 fn on_the_cpu(problem: &Problem, points: &[Point], settings: &Settings) -> [Vec<Outcome>; 2] {
-    let settings = Settings {
-        device: Device::Cpu,
-        // What the device takes for `auto`; ITD is of the Picard iteration and of no other.
-        solver: match (settings.solver, settings.method) {
-            (Solver::Auto, Some(Method::AidCg)) => Solver::Fista,
-            (solver, _) => solver,
-        },
-        ..settings.clone()
+    // What the device takes for `auto`; ITD is of the Picard iteration and of no other.
+    let solver = match (settings.solver, settings.method) {
+        (Solver::Auto, Some(Method::AidCg)) => Solver::Fista,
+        (solver, _) => solver,
     };
+    let settings = settings.clone().device(Device::Cpu).solver(solver);
     [Precision::F32, Precision::F64].map(|precision| run(problem, points, &settings, precision))
 }
 
@@ -149,19 +146,13 @@ fn uneven() -> (Problem, Vec<Point>) {
 }
 
 fn settings_on(device: Device) -> Settings {
-    Settings {
-        device,
-        ..Settings::default()
-    }
+    Settings::default().device(device)
 }
 
 /// Every loss and penalty by a method, in f32 on the device.
 fn every_recipe(settings: fn(&Recipe) -> Settings, options: GpuOptions) -> Result<(), Failed> {
     for recipe in recipes() {
-        let settings = Settings {
-            device: on(options),
-            ..settings(&recipe)
-        };
+        let settings = settings(&recipe).device(on(options));
         if settings.method == Some(Method::Nsid) && recipe.loss == Loss::Quadratic {
             continue; // a quadratic form has no rows to draw
         }
@@ -177,52 +168,38 @@ fn every_recipe(settings: fn(&Recipe) -> Settings, options: GpuOptions) -> Resul
 }
 
 fn aid_cg(recipe: &Recipe) -> Settings {
-    Settings {
-        solver: Solver::Fista,
-        wrt: recipe.wrt(),
-        ..Settings::default()
-    }
+    Settings::default().solver(Solver::Fista).wrt(recipe.wrt())
 }
 
 fn itd(recipe: &Recipe) -> Settings {
-    Settings {
-        method: Some(Method::ItdForward),
-        tolerance: Some(0.0),
-        max_steps: 40,
-        wrt: recipe.wrt(),
-        ..Settings::default()
-    }
+    Settings::default()
+        .method(Method::ItdForward)
+        .tolerance(0.0)
+        .max_steps(40)
+        .wrt(recipe.wrt())
 }
 
 fn itd_reverse(recipe: &Recipe) -> Settings {
-    Settings {
-        method: Some(Method::ItdReverse),
-        ..itd(recipe)
-    }
+    itd(recipe).method(Method::ItdReverse)
 }
 
 /// A hundred steps of NSID with constant steps, on one stream.
 fn nsid(recipe: &Recipe) -> Settings {
-    Settings {
-        method: Some(Method::Nsid),
-        stochastic: StochasticSettings {
+    aid_cg(recipe)
+        .method(Method::Nsid)
+        .stochastic(StochasticSettings {
             batch: 4,
             seed: 5,
             steps: 100,
             freeze: Some(20),
             schedule: proxdiff::hypergrad::MinibatchSteps::Constant { eta: 0.3 },
             ..StochasticSettings::default()
-        },
-        ..aid_cg(recipe)
-    }
+        })
 }
 
 fn compaction() -> Result<(), Failed> {
     let (problem, points) = uneven();
-    let settings = Settings {
-        tolerance: Some(1e-5),
-        ..settings_on(on(GpuOptions::default()))
-    };
+    let settings = settings_on(on(GpuOptions::default())).tolerance(1e-5);
     let together = single(&problem, &points, &settings);
     let steps = |outcome: &Outcome| outcome.steps;
     let (least, most) = (
@@ -276,15 +253,9 @@ fn streaming() -> Result<(), Failed> {
         },
     ];
     for base in [aid_cg(&recipe), nsid(&recipe)] {
-        let limited = Settings {
-            max_steps: 300,
-            ..base
-        };
+        let limited = base.max_steps(300);
         for options in ways {
-            let settings = Settings {
-                device: on(options),
-                ..limited.clone()
-            };
+            let settings = limited.clone().device(on(options));
             check(
                 &problem,
                 &points[20..24],
@@ -423,11 +394,9 @@ fn refused() -> Result<(), Failed> {
         (Method::Nsid, Solver::Auto),
         (Method::AidCg, Solver::Path),
     ] {
-        let settings = Settings {
-            method: Some(method),
-            solver,
-            ..settings_on(on(GpuOptions::default()))
-        };
+        let settings = settings_on(on(GpuOptions::default()))
+            .method(method)
+            .solver(solver);
         let found = Evaluator::new(&problem).settings(&settings).run(&points);
         assert!(
             matches!(found, Err(Error::Unsupported { .. })),

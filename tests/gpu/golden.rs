@@ -38,12 +38,10 @@ struct Check {
 
 impl Check {
     fn outcomes(&self, case: &Case) -> Vec<Outcome> {
-        let mut settings = Settings {
-            method: Some(self.method),
-            solver: self.solver,
-            device: Device::Gpu(device::open(GpuOptions::default())),
-            ..Settings::default()
-        };
+        let mut settings = Settings::default()
+            .method(self.method)
+            .solver(self.solver)
+            .device(Device::Gpu(device::open(GpuOptions::default())));
         if !case.problem.perturbed_rows().is_empty() && self.method != Method::ItdForward {
             settings.wrt.push(Wrt::Perturbation);
         }

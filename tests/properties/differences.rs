@@ -11,10 +11,7 @@ use super::problems::{Random, Recipe};
 
 /// The criterion at a solution that meets the optimality conditions.
 fn criterion(problem: &Problem, point: Point) -> f64 {
-    let solve = Settings {
-        method: None,
-        ..Settings::default()
-    };
+    let solve = Settings::default().method(None);
     let outcome = &outcomes(problem, &[point], &solve)[0];
     assert!(violation(problem, point, &outcome.solution) < 1e-11);
     outcome.criterion

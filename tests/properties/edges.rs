@@ -1,7 +1,6 @@
 //! Corners where a scale is zero, a column is dropped, or a criterion does not fit.
 
 use proxdiff::data::{Dense, Matrix};
-use proxdiff::hypergrad::Settings;
 use proxdiff::kinds::{Method, Solver, Status, Wrt};
 use proxdiff::loss::{Loss, RowLoss};
 use proxdiff::map::spectrum::Spectrum;
@@ -179,10 +178,7 @@ fn nothing_to_differentiate() {
         target: 0,
     }];
     for (method, solver) in METHODS {
-        let settings = Settings {
-            wrt: Vec::<Wrt>::new(),
-            ..settings(&recipe, method, solver)
-        };
+        let settings = settings(&recipe, method, solver).wrt(Vec::<Wrt>::new());
         let found = &outcomes(&problem, &points, &settings)[0];
         assert_eq!(found.status, Status::Converged, "{method:?}");
         assert!(parts(found.hypergradient.as_ref().unwrap()).is_empty());

@@ -178,13 +178,11 @@ fn problems() -> Vec<(Recipe, Problem, Point)> {
 }
 
 fn exactly(steps: usize, method: Method) -> Settings {
-    Settings {
-        solver: Solver::Ista,
-        method: Some(method),
-        tolerance: Some(0.0),
-        max_steps: steps,
-        ..Settings::default()
-    }
+    Settings::default()
+        .solver(Solver::Ista)
+        .method(method)
+        .tolerance(0.0)
+        .max_steps(steps)
 }
 
 fn gradient(outcome: &Outcome) -> Vec<f64> {
@@ -266,10 +264,7 @@ fn truncation_keeps_the_last_steps() {
     for (recipe, problem, point) in problems() {
         let plain = Plain::new(&problem, point);
         let truncated = |steps: usize, keep: Option<usize>| {
-            let settings = Settings {
-                truncate: keep,
-                ..exactly(steps, Method::ItdReverse)
-            };
+            let settings = exactly(steps, Method::ItdReverse).truncate(keep);
             gradient(&outcomes(&problem, &[point], &settings)[0])
         };
         for steps in STEPS {
@@ -302,10 +297,7 @@ fn truncation_at_rest_is_the_neumann_series() {
     for (recipe, problem, point) in problems() {
         let rest = &outcomes(&problem, &[point], &exactly(4000, Method::AidFp))[0];
         for terms in [1, 2, 5, 20] {
-            let settings = Settings {
-                truncate: Some(terms),
-                ..exactly(4000, Method::ItdReverse)
-            };
+            let settings = exactly(4000, Method::ItdReverse).truncate(terms);
             let truncated = gradient(&outcomes(&problem, &[point], &settings)[0]);
             let warm = [WarmStart {
                 w: rest.solution.clone(),
@@ -344,11 +336,9 @@ fn pieces_are_checkpoints() {
         let points = recipe.points(18);
         for (steps, truncate) in [(1, None), (129, None), (300, None), (300, Some(150))] {
             let run = |wrt: Vec<Wrt>| {
-                let settings = Settings {
-                    wrt,
-                    truncate,
-                    ..exactly(steps, Method::ItdReverse)
-                };
+                let settings = exactly(steps, Method::ItdReverse)
+                    .wrt(wrt)
+                    .truncate(truncate);
                 outcomes(&problem, &points, &settings)
             };
             for (a, b) in run(vec![part]).iter().zip(&run(vec![part, Wrt::L2])) {

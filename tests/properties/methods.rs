@@ -9,12 +9,10 @@ use super::problems::{Kind, Recipe, relative};
 pub use super::problems::{parts, recipes};
 
 pub fn settings(recipe: &Recipe, method: Method, solver: Solver) -> Settings {
-    Settings {
-        solver,
-        method: Some(method),
-        wrt: recipe.wrt(),
-        ..Settings::default()
-    }
+    Settings::default()
+        .solver(solver)
+        .method(method)
+        .wrt(recipe.wrt())
 }
 
 pub fn outcomes(problem: &Problem, points: &[Point], settings: &Settings) -> Vec<Outcome> {
@@ -62,10 +60,8 @@ fn every_method_agrees() {
             &points,
             &settings(&recipe, Method::Direct, Solver::Auto),
         );
-        let unpreconditioned = Settings {
-            preconditioner: Preconditioner::None,
-            ..settings(&recipe, Method::AidCg, Solver::Fista)
-        };
+        let unpreconditioned =
+            settings(&recipe, Method::AidCg, Solver::Fista).preconditioner(Preconditioner::None);
         let all = [
             settings(&recipe, Method::AidCg, Solver::Auto),
             settings(&recipe, Method::AidCg, Solver::Fista),
@@ -176,16 +172,13 @@ fn nsid_of_the_full_batch_is_aid_fp() {
             &points,
             &settings(&recipe, Method::Direct, Solver::Auto),
         );
-        let full = Settings {
-            stochastic: StochasticSettings {
-                batch: recipe.rows,
-                steps: 3000,
-                freeze: Some(1),
-                schedule: MinibatchSteps::Constant { eta: 1.0 },
-                ..StochasticSettings::default()
-            },
-            ..settings(&recipe, Method::Nsid, Solver::Auto)
-        };
+        let full = settings(&recipe, Method::Nsid, Solver::Auto).stochastic(StochasticSettings {
+            batch: recipe.rows,
+            steps: 3000,
+            freeze: Some(1),
+            schedule: MinibatchSteps::Constant { eta: 1.0 },
+            ..StochasticSettings::default()
+        });
         for (at, (found, expected)) in outcomes(&problem, &points, &full)
             .iter()
             .zip(&reference)
@@ -249,15 +242,11 @@ fn along_the_path_and_by_recordings_the_same_is_said() {
             let problem = recipe.problem();
             let points = recipe.points(7);
             for method in [None, Some(Method::AidCg), Some(Method::Direct)] {
-                let along = Settings {
-                    method,
-                    wrt: vec![Wrt::L1, Wrt::L2, Wrt::Prior],
-                    ..Settings::default()
-                };
-                let recorded = Settings {
-                    contraction: true,
-                    ..along.clone()
-                };
+                let along =
+                    Settings::default()
+                        .method(method)
+                        .wrt(vec![Wrt::L1, Wrt::L2, Wrt::Prior]);
+                let recorded = along.clone().contraction(true);
                 let found = outcomes(&problem, &points, &along);
                 let expected = outcomes(&problem, &points, &recorded);
                 for (at, (a, b)) in found.iter().zip(&expected).enumerate() {

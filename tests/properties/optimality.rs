@@ -125,11 +125,7 @@ pub fn violation(problem: &Problem, point: Point, w: &[f64]) -> f64 {
 
 /// Solves without differentiating.
 fn solutions(problem: &Problem, points: &[Point], solver: Solver) -> Vec<Outcome> {
-    let settings = Settings {
-        solver,
-        method: None,
-        ..Settings::default()
-    };
+    let settings = Settings::default().solver(solver).method(None);
     Evaluator::new(problem)
         .settings(&settings)
         .run(points)

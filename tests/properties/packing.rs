@@ -46,15 +46,9 @@ fn check(recipe: &Recipe, settings: &Settings, precision: Precision) {
             ..point
         })
         .collect();
-    let one = Settings {
-        threads: 1,
-        ..settings.clone()
-    };
+    let one = settings.clone().threads(1);
     let whole = run(&problem, &points, &one, precision);
-    let many = Settings {
-        threads: 4,
-        ..settings.clone()
-    };
+    let many = settings.clone().threads(4);
     assert_eq!(
         run(&problem, &points, &many, precision),
         whole,
@@ -139,9 +133,9 @@ fn recordings() {
 #[test]
 fn iterative_differentiation() {
     let recipe = recipe(Loss::Squared, Kind::ElasticNet);
-    let few = |method| Settings {
-        wrt: vec![proxdiff::kinds::Wrt::L1, proxdiff::kinds::Wrt::L2],
-        ..settings(&recipe, method, Solver::Auto)
+    let few = |method| {
+        settings(&recipe, method, Solver::Auto)
+            .wrt(vec![proxdiff::kinds::Wrt::L1, proxdiff::kinds::Wrt::L2])
     };
     check(&recipe, &few(Method::ItdForward), Precision::F64);
     check(&recipe, &few(Method::ItdReverse), Precision::F64);
@@ -154,10 +148,7 @@ fn a_budget_that_some_spend() {
         features: 14,
         ..recipe(Loss::Logistic, Kind::ElasticNet)
     };
-    let short = Settings {
-        max_steps: 8,
-        ..settings(&recipe, Method::AidCg, Solver::Fista)
-    };
+    let short = settings(&recipe, Method::AidCg, Solver::Fista).max_steps(8);
     check(&recipe, &short, Precision::F64);
 }
 
@@ -191,10 +182,7 @@ fn derivatives_that_settle_late() {
             target,
         })
         .collect();
-    let settings = Settings {
-        method: Some(Method::ItdReverse),
-        ..Settings::default()
-    };
+    let settings = Settings::default().method(Method::ItdReverse);
     let whole = run(&problem, &points, &settings, Precision::F64);
     for at in 0..3 {
         let alone = run(&problem, &points[at..=at], &settings, Precision::F64);
@@ -211,17 +199,12 @@ fn minibatches() {
         schedule: MinibatchSteps::Constant { eta: 0.2 },
         ..StochasticSettings::default()
     };
-    let nsid = Settings {
-        stochastic: stochastic.clone(),
-        ..settings(&recipe, Method::Nsid, Solver::Auto)
-    };
+    let nsid = settings(&recipe, Method::Nsid, Solver::Auto).stochastic(stochastic.clone());
     check(&recipe, &nsid, Precision::F64);
-    let solver = Settings {
-        stochastic,
-        tolerance: Some(0.05),
-        max_steps: 2000,
-        ..settings(&recipe, Method::AidFp, Solver::Stochastic)
-    };
+    let solver = settings(&recipe, Method::AidFp, Solver::Stochastic)
+        .stochastic(stochastic)
+        .tolerance(0.05)
+        .max_steps(2000);
     check(&recipe, &solver, Precision::F64);
 }
 

@@ -9,7 +9,7 @@ use crate::engine::solved::{Adjoints, Differentiated, Solved};
 use crate::error::Result;
 use crate::exec::{Device, Executor, Recording, Scope, Twinned};
 use crate::iterate::fista::Fista;
-use crate::iterate::stochastic::{Streams, record_proximal_step, run_steps};
+use crate::iterate::stochastic::{Schedule, Streams, record_proximal_step, run_steps};
 use crate::iterate::{Progress, drive};
 use crate::kernel::step::DISTANCE;
 use crate::kinds::{Solver, Status};
@@ -57,7 +57,8 @@ pub fn workspace<R: Twinned>(
         &mut executor,
         &criterion.sample,
         criterion.loss,
-        (problem.classes, sign),
+        problem.classes,
+        sign,
         points,
     );
     let factor = if is_quadratic { sign } else { 1.0 };
@@ -244,9 +245,14 @@ impl<'a, R: Twinned> Batch<'a, R> {
             chosen.independent,
         )]);
         let block = epoch.clamp(1, 256);
-        let sample = SampledRows::new(executor, map, (batch, block), streams.scope());
+        let sample = SampledRows::new(executor, map, batch, block, streams.scope());
         let mut step = Recording::new();
-        record_proximal_step(&mut step, map, &sample, w, (beta, kappa, gamma));
+        let schedule = Schedule {
+            beta,
+            kappa,
+            step: gamma,
+        };
+        record_proximal_step(&mut step, map, &sample, w, &schedule);
 
         let residual = executor.allocate(Scope::PerProblem, 1);
         let mut check = Recording::new();
@@ -265,8 +271,9 @@ impl<'a, R: Twinned> Batch<'a, R> {
             let done = run_steps(
                 executor,
                 &step,
-                (&sample, &mut streams),
-                (taken, count),
+                &sample,
+                &mut streams,
+                taken..taken + count,
                 control,
             )?;
             taken += done;

@@ -5,7 +5,7 @@ use crate::control::Control;
 use crate::engine::settings::Settings;
 use crate::error::Result;
 use crate::exec::{Executor, Recording, Twinned};
-use crate::iterate::cg::RestrictedCg;
+use crate::iterate::cg::{AdjointSystem, RestrictedCg};
 use crate::iterate::{Progress, Stop, StopRule, drive};
 use crate::kinds::{Preconditioner, Status};
 use crate::map::operator::per_problem;
@@ -49,7 +49,10 @@ impl<R: Twinned> Batch<'_, R> {
             executor,
             map,
             &stop,
-            (criterion, inverse_gamma),
+            AdjointSystem {
+                criterion,
+                inverse_gamma,
+            },
             settings.preconditioner,
         )?;
         let mut start = Recording::new();
@@ -97,8 +100,10 @@ impl<R: Twinned> Batch<'_, R> {
     pub fn lift(&mut self, z: &[R]) -> Result<()> {
         let stop = Stop::new(&mut self.workspace.executor, StopRule::exactly(1));
         let none = Preconditioner::None;
-        let inverse_gamma = self.workspace.map.gamma;
-        let system = (self.workspace.criterion_gradient, inverse_gamma);
+        let system = AdjointSystem {
+            criterion: self.workspace.criterion_gradient,
+            inverse_gamma: self.workspace.map.gamma,
+        };
         let cg = RestrictedCg::new(
             &mut self.workspace.executor,
             &self.workspace.map,

@@ -14,7 +14,7 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::exec::{Executor, Recording, Scope, Twinned};
 use crate::iterate::Progress;
-use crate::iterate::stochastic::{LinearState, Streams, record_linear_step, run_steps};
+use crate::iterate::stochastic::{LinearState, Schedule, Streams, record_linear_step, run_steps};
 use crate::kernel::sampled::ADVANCE;
 use crate::kinds::{Method, Status};
 use crate::map::minibatch::Draws;
@@ -81,7 +81,8 @@ impl<R: Twinned> Batch<'_, R> {
         let sample = SampledRows::new(
             &mut self.workspace.executor,
             &self.workspace.map,
-            (batch, RING),
+            batch,
+            RING,
             step_streams.scope(),
         );
         let state = self.linear_state(settings)?;
@@ -107,12 +108,12 @@ impl<R: Twinned> Batch<'_, R> {
         let mut results = Vec::with_capacity(checkpoints.len());
         let mut taken = 0;
         for &checkpoint in checkpoints {
-            let rows = (&sample, &mut step_streams);
             taken += run_steps(
                 &mut self.workspace.executor,
                 &step,
-                rows,
-                (taken, checkpoint - taken),
+                &sample,
+                &mut step_streams,
+                taken..checkpoint,
                 control,
             )?;
             results.push(if frozen {
@@ -156,9 +157,11 @@ impl<R: Twinned> Batch<'_, R> {
             v: self.workspace.v,
             dv: self.workspace.executor.allocate(Scope::PerProblem, p),
             next: self.workspace.next,
-            beta: per_problem(&mut self.workspace.executor, 1, &beta),
-            kappa: per_problem(&mut self.workspace.executor, 1, &kappa),
-            eta: self.workspace.executor.allocate(Scope::PerProblem, 1),
+            schedule: Schedule {
+                beta: per_problem(&mut self.workspace.executor, 1, &beta),
+                kappa: per_problem(&mut self.workspace.executor, 1, &kappa),
+                step: self.workspace.executor.allocate(Scope::PerProblem, 1),
+            },
         })
     }
 
@@ -214,7 +217,8 @@ impl<R: Twinned> Batch<'_, R> {
         let sample = SampledRows::new(
             &mut self.workspace.executor,
             &self.workspace.map,
-            (batch, RING),
+            batch,
+            RING,
             streams.scope(),
         );
         let factor = shared(&mut self.workspace.executor, &[(freezing as f64).recip()]);
@@ -239,8 +243,9 @@ impl<R: Twinned> Batch<'_, R> {
         run_steps(
             &mut self.workspace.executor,
             &recording,
-            (&sample, streams),
-            (0, freezing),
+            &sample,
+            streams,
+            0..freezing,
             control,
         )?;
         self.sums()

@@ -108,10 +108,11 @@ pub struct HostOutcome {
     pub adjoint: Vec<f64>,
     /// The criterion E.
     pub criterion: f64,
-    /// dE/dλ: m entries.
+    /// dE/dλ: m entries; NaN where ITD was interrupted.
     pub hypergradient: Vec<f64>,
     /// What became of the iteration and of the linear solver: the worse of the two. Anything in
-    /// this outcome that is NaN or infinite makes it [`Status::NonFinite`].
+    /// this outcome that is NaN or infinite, but for an interrupted hypergradient, makes it
+    /// [`Status::NonFinite`].
     pub status: Status,
     /// Steps of the Picard iteration.
     pub steps: usize,
@@ -266,7 +267,8 @@ impl<M: HostMap + ?Sized + 'static, C: HostCriterion + 'static> HostProblem<M, C
             settings.method,
             HostMethod::ItdForward | HostMethod::ItdReverse
         );
-        let (progress, linear, through_w);
+        let (progress, linear);
+        let through_w: Vec<Option<Vec<f64>>>;
         let mut linear_residuals = None;
         if is_unrolled {
             let unrolled = family.unroll(settings, control)?;
@@ -275,9 +277,7 @@ impl<M: HostMap + ?Sized + 'static, C: HostCriterion + 'static> HostProblem<M, C
             workspace.linearize()?;
             progress = unrolled.iter().map(|u| u.progress).collect::<Vec<_>>();
             linear = vec![NOTHING; progress.len()];
-            let none = || vec![f64::NAN; self.map.hyperparameters()];
-            let sums = unrolled.into_iter().map(|u| u.sums.unwrap_or_else(none));
-            through_w = sums.collect();
+            through_w = unrolled.into_iter().map(|u| u.sums).collect();
         } else {
             let all: Vec<usize> = (0..hyperparameters.len()).collect();
             let scales = family.scales(&mut workspace, &all)?;
@@ -296,7 +296,7 @@ impl<M: HostMap + ?Sized + 'static, C: HostCriterion + 'static> HostProblem<M, C
             linear = family.solve_adjoint(&mut workspace, settings, control)?;
             linear_residuals = Some(workspace.linear_residuals()?);
             workspace.add_hyper_products()?;
-            through_w = family.sums(&workspace)?;
+            through_w = family.sums(&workspace)?.into_iter().map(Some).collect();
         }
         let residuals = workspace.residuals()?;
         let solutions = workspace.vectors(workspace.w)?;
@@ -305,13 +305,16 @@ impl<M: HostMap + ?Sized + 'static, C: HostCriterion + 'static> HostProblem<M, C
             let (lambda, w) = (&hyperparameters[at], &solutions[at]);
             let mut hypergradient = vec![0.0; lambda.len()];
             self.criterion.hyper_gradient(w, lambda, &mut hypergradient);
-            for (total, through_w) in hypergradient.iter_mut().zip(&through_w[at]) {
-                *total += through_w;
+            match &through_w[at] {
+                Some(parts) => hypergradient
+                    .iter_mut()
+                    .zip(parts)
+                    .for_each(|(h, p)| *h += p),
+                None => hypergradient.fill(f64::NAN),
             }
             let (criterion, residual) = (workspace.criteria[at], residuals[at]);
-            let finite = criterion.is_finite()
-                && residual.is_finite()
-                && hypergradient.iter().all(|entry| entry.is_finite());
+            let is_whole = through_w[at].is_none() || hypergradient.iter().all(|h| h.is_finite());
+            let finite = criterion.is_finite() && residual.is_finite() && is_whole;
             let status = progress[at].status.worse(linear[at].status);
             HostOutcome {
                 solution: w.clone(),

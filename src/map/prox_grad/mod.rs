@@ -99,7 +99,8 @@ impl ProxGrad {
                 executor,
                 &problem.train,
                 problem.loss,
-                (problem.classes, 1.0),
+                problem.classes,
+                1.0,
                 points,
             ),
         };
