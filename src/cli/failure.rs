@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::output::printable;
+use super::printable::printable;
 use crate::error::Error;
 
 /// Why a command ends without success.

@@ -1,6 +1,6 @@
-//! What becomes of a point: its solution, hypergradient, diagnostics and warnings.
+//! The outcome of a point: its solution, hypergradient, diagnostics and warnings.
 
-use crate::kinds::Status;
+use crate::kinds::{Status, tag};
 use crate::problem::Point;
 
 /// The outcome of one point of the batch.
@@ -8,7 +8,7 @@ use crate::problem::Point;
 pub struct Outcome {
     /// The hyperparameters.
     pub point: Point,
-    /// What became of solver and linear solver: the worse of the two. Without a tolerance, what the
+    /// The status of solver and linear solver: the worse of the two. Without a tolerance, what the
     /// duality gap contradicts is [`Status::Stalled`], never converged.
     pub status: Status,
     /// Steps of the solver.
@@ -41,12 +41,21 @@ pub struct Outcome {
     /// Estimate of ‖v − v*‖ from `linear_residual` and `contraction`, on request. It is a bound
     /// as far as `contraction` is not too small.
     pub adjoint_error_estimate: Option<f64>,
-    /// What the user should know; the status stays the solver's.
+    /// Remarks for the user; the status stays the solver's.
     pub warnings: Vec<Warning>,
     /// Scaled coefficients, intercepts last: p entries. The warm start of a later call.
     pub solution: Vec<f64>,
     /// The adjoint v: p entries; empty without one. The warm start of a later call.
     pub adjoint: Vec<f64>,
+}
+
+impl Outcome {
+    /// Whether the solution has converged, though its hypergradient may be an estimate that has not.
+    #[must_use]
+    pub fn is_solved(&self) -> bool {
+        let is_rough = |w: &Warning| w.kind == WarningKind::RoughHypergradient;
+        self.status == Status::Converged || self.warnings.iter().any(is_rough)
+    }
 }
 
 /// dE/dλ, with respect to λ itself and not its logarithm. What was not asked for is `None`.
@@ -97,38 +106,23 @@ pub struct Warning {
     pub message: String,
 }
 
-/// Kinds of warnings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WarningKind {
-    /// The restricted Hessian is singular: there is no hypergradient.
-    SingularHessian,
-    /// The support may belong to a neighbouring piece.
-    NotCertified,
-    /// A column without variance was given the coefficient zero.
-    ConstantColumn,
-    /// The solver can go no further, and the duality gap says that it is not at the minimum.
-    OpenGap,
-    /// The solver can go no further, and its arithmetic leaves the coefficients uncertain.
-    Imprecise,
-    /// The solution has converged, and its hypergradient is an estimate that has not.
-    RoughHypergradient,
-    /// The training target does not vary, so that nothing is learned.
-    ConstantTarget,
-}
-
-impl WarningKind {
-    /// The name that tables, JSON and stores show.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SingularHessian => "singular-hessian",
-            Self::NotCertified => "not-certified",
-            Self::ConstantColumn => "constant-column",
-            Self::OpenGap => "open-gap",
-            Self::Imprecise => "imprecise",
-            Self::RoughHypergradient => "rough-hypergradient",
-            Self::ConstantTarget => "constant-target",
-        }
+tag! {
+    /// Kinds of warnings.
+    #[non_exhaustive]
+    pub enum WarningKind {
+        /// The restricted Hessian is singular: there is no hypergradient.
+        SingularHessian = "singular-hessian";
+        /// The support may belong to a neighbouring piece.
+        NotCertified = "not-certified";
+        /// A column without variance was given the coefficient zero.
+        ConstantColumn = "constant-column";
+        /// The solver can go no further, and the duality gap says that it is not at the minimum.
+        OpenGap = "open-gap";
+        /// The solver can go no further, and its arithmetic leaves the coefficients uncertain.
+        Imprecise = "imprecise";
+        /// The solution has converged, and its hypergradient is an estimate that has not.
+        RoughHypergradient = "rough-hypergradient";
+        /// The training target does not vary, so that nothing is learned.
+        ConstantTarget = "constant-target";
     }
 }

@@ -12,33 +12,29 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use crate::error::{Error, Result};
 
-mod export;
 mod failure;
+mod invariants;
 mod merge;
-mod participants;
 mod place;
 mod read;
-mod record;
 mod repair;
 mod schema;
 mod session;
-mod soundness;
-mod summary;
 mod units;
 mod verify;
+mod workers;
 
-pub use export::{Format, Rows, export};
 pub use merge::merge;
-pub use participants::{Session, ShardTally};
-pub use read::Tally;
-pub(crate) use read::{NO_METHOD, ROUGH, SINGULAR};
-pub use record::{
-    Cell, Number, Numbers, Plan, PlanFold, PlanPoint, Study, Unit, pack_sparse, unpack_sparse,
-};
 pub use repair::repair;
-pub use summary::{PointSummary, summarize};
-pub use units::Claim;
 pub use verify::{Verification, verify};
+pub use workers::Session;
+
+pub use crate::sweep::cells::{CellStore, Claim, ShardTally, Tally};
+pub use crate::sweep::record::{
+    Cell, Number, Numbers, Plan, PlanFold, PlanPoint, Shard, Study, Unit, pack_sparse,
+    unpack_sparse,
+};
+pub use crate::sweep::summary::{PointSummary, summarize};
 
 use failure::explain;
 use place::FileId;
@@ -117,11 +113,8 @@ impl Store {
         }
     }
 
-    /// A store that lives and dies with this process.
-    ///
-    /// # Errors
-    /// [`Error::Store`] when memory runs out.
-    pub fn in_memory(plan: &Plan) -> Result<Self> {
+    /// A store that ends with this process.
+    fn in_memory(plan: &Plan) -> Result<Self> {
         let path = Path::new(":memory:");
         let connection = Connection::open_in_memory().map_err(|e| explain(path, &e))?;
         Self::with_plan(connection, path, plan, Journal::Shared)
@@ -241,7 +234,7 @@ impl Store {
             .map_err(|e| self.failure(&e))
     }
 
-    /// The file; `:memory:` for a store that is not kept.
+    /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

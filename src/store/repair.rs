@@ -10,10 +10,10 @@
 use std::path::Path;
 
 use super::failure::damaged;
-use super::record::digest;
 use super::verify::{DONE, UNKNOWN};
 use super::{Plan, Result, Store, schema, verify};
 use crate::error::Error;
+use crate::sweep::record::digest;
 
 /// What can be done where nothing can be mended.
 const REMEDY: &str = "restore it from a copy, or start a new one with --store FILE";

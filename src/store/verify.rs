@@ -4,11 +4,11 @@
 use rusqlite::OptionalExtension;
 
 use super::failure::is_damage;
+use super::invariants::{self, Inspection};
 use super::read::{cell_of, select_cells};
-use super::record::{Cell, Plan, PlanPoint, Unit, digest};
-use super::soundness::{self, Inspection};
 use super::{Result, Store};
 use crate::error::Error;
+use crate::sweep::record::{Cell, Plan, PlanPoint, Unit, digest};
 
 /// What a check found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub fn verify(store: &Store) -> Result<Verification> {
         mendable,
     } = store.inspect()?;
     if !faults.is_empty() {
-        found.remedy = soundness::REMEDY;
+        found.remedy = invariants::REMEDY;
     } else if !mendable.is_empty() {
         found.remedy = MAKE_ANEW;
     }

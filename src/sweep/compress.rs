@@ -88,11 +88,13 @@ impl Compression {
         };
         let columns = 1 + matrix.columns + s.train.targets.len();
         let is_squared = |loss: Loss| loss == Loss::Squared;
-        // A part without weight has no factor worth the name.
+        // Zero-weight parts have no factor.
         let is_positive = |w: &Vec<f64>| w.iter().all(|w| w.is_finite() && *w > 0.0);
         let applies = is_squared(s.loss)
             && is_squared(s.criterion.unwrap_or(s.loss))
             && s.perturbation.is_none()
+            && !study.differentiates_rows()
+            && !study.draws_minibatches()
             && s.train.weights.as_ref().is_none_or(is_positive)
             && study.folds.iter().all(|fold| {
                 fold.held_out.as_ref().is_some_and(|held_out| {

@@ -1,7 +1,7 @@
 //! Metrics of predictions beside the criterion: what users compare with other software.
 
 use crate::loss::Loss;
-use crate::store::{Number, Numbers};
+use crate::sweep::record::{Number, Numbers};
 
 /// Adds the metrics of one cell to its numbers.
 ///

@@ -6,7 +6,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{counted, plain, printable, rough, short, significant, titled};
+use crate::cli::numbers::{counted, rough, short, significant};
+use crate::cli::output::{plain, titled};
+use crate::cli::printable::printable;
 use crate::error::Error;
 use crate::store::{self, Number, PlanPoint, PointSummary, summarize};
 use crate::sweep::select::choose;
@@ -107,14 +109,6 @@ type Key = (u64, u64, usize);
 fn key(point: &PlanPoint) -> Key {
     (point.l1.to_bits(), point.l2.to_bits(), point.target)
 }
-
-/// Every part of a hypergradient that is one number.
-const GRADIENT: [Number; 4] = [
-    Number::HypergradientL1,
-    Number::HypergradientL2,
-    Number::HypergradientBoxLo,
-    Number::HypergradientBoxHi,
-];
 
 fn differences(sides: &[Side<'_>; 2]) -> Differences {
     let finished: [HashMap<Key, &PointSummary>; 2] = [0, 1].map(|at| {
@@ -238,7 +232,8 @@ fn by_folds(own: &PointSummary, twin: &PointSummary) -> Apart {
 
 /// All parts of the hypergradient.
 fn gradients(own: &PointSummary, twin: &PointSummary) -> Apart {
-    let numbers = GRADIENT.map(|n| Apart::of(own.means.finite(n), twin.means.finite(n)));
+    let numbers =
+        Number::HYPERGRADIENT.map(|n| Apart::of(own.means.finite(n), twin.means.finite(n)));
     let (a, b) = (&own.hypergradient_l1_vector, &twin.hypergradient_l1_vector);
     let size = |values: &[f64]| values.iter().map(|v| v.abs()).fold(0.0, f64::max);
     let vector = match (a.is_empty(), b.is_empty()) {

@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_cannot_stand_beside_a_flag_gives_way_to_it() {
-        let whole = crate::cli::command();
+        let whole = crate::cli::arguments::command();
         let command = whole.find_subcommand("sweep").unwrap();
         for (below, above, left) in [
             (

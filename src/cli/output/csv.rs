@@ -1,7 +1,7 @@
 //! The report as CSV: one row per point. Vectors have a column per entry, named after the feature
 //! or group; what is absent or not finite is an empty field.
 
-use super::Report;
+use super::report::Report;
 use crate::hypergrad::{Hypergradient, Outcome};
 
 /// One column: its name and one field per point.
@@ -20,7 +20,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
         columns.push(("target".into(), names.map(str::to_string).collect()));
     }
     let mut add = |name: &str, value: &dyn Fn(&Outcome) -> String| {
-        columns.push((name.into(), outcomes.iter().map(value).collect()));
+        columns.push((name.into(), outcomes.iter().map(|o| value(o)).collect()));
     };
     add("l1", &|o| number(o.point.l1));
     add("l2", &|o| number(o.point.l2));
@@ -30,7 +30,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
         hypergradient_columns(report, &mut columns);
     }
     let mut add = |name: &str, value: &dyn Fn(&Outcome) -> String| {
-        columns.push((name.into(), outcomes.iter().map(value).collect()));
+        columns.push((name.into(), outcomes.iter().map(|o| value(o)).collect()));
     };
     add("support", &|o| o.support.to_string());
     add("residual", &|o| number(o.residual));
@@ -113,11 +113,11 @@ fn entry_names(report: &Report<'_>, part: &str) -> Vec<String> {
         "l1" => report.strength_names(0),
         "sample_weights" => match &report.prepared.training_rows {
             Some(rows) => row_names(rows),
-            None => row_names(&Vec::from_iter(0..report.prepared.problem.train.rows())),
+            None => row_names(&Vec::from_iter(0..report.prepared.rows)),
         },
         "perturbation" => {
             let features = report.study.feature_names();
-            let rows: Vec<String> = row_names(&report.prepared.problem.perturbed_rows);
+            let rows: Vec<String> = row_names(&report.prepared.problem.problem.perturbed_rows);
             rows.iter()
                 .flat_map(|row| features.iter().map(move |name| format!("{row}: {name}")))
                 .collect()

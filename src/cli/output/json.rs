@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::Report;
+use super::report::Report;
 use crate::hypergrad::{Hypergradient, Outcome};
 use crate::kinds::{Method, Solver, Wrt};
 use crate::loss::Loss;
@@ -21,12 +21,10 @@ struct ReportRecord<'a> {
     device: String,
     precision: &'a str,
     points: Vec<PointRecord<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    best: Option<&'a [usize]>,
 }
 
 #[derive(Serialize)]
-struct ProblemRecord<'a> {
+pub(super) struct ProblemRecord<'a> {
     source: &'a str,
     loss: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +59,7 @@ struct SettingsRecord<'a> {
 }
 
 #[derive(Serialize)]
-struct PointRecord<'a> {
+pub(super) struct PointRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
     l1: f64,
@@ -145,7 +143,6 @@ pub(super) fn render(report: &Report<'_>) -> String {
             .iter()
             .map(|outcome| point(report, outcome))
             .collect(),
-        best: report.best,
     };
     one_line(&record)
 }
@@ -158,8 +155,10 @@ pub fn one_line(record: &impl Serialize) -> String {
     text
 }
 
-fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
-    let (study, problem) = (report.study, &report.prepared.problem);
+/// The problem of a report.
+pub(super) fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
+    let (study, prepared) = (report.study, report.prepared);
+    let problem = &prepared.problem.problem;
     let scaling = study.scaling();
     let huber_delta = |loss| match loss {
         Loss::Huber { delta } => Some(delta),
@@ -178,8 +177,8 @@ fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
         criterion_sign: problem.criterion.sign,
         intercept: scaling.intercept,
         standardize: scaling.standardize,
-        rows: problem.train.rows(),
-        validation_rows: problem.criterion.sample.rows(),
+        rows: prepared.rows,
+        validation_rows: prepared.criterion_rows,
         features: problem.train.design.features(),
         feature_names: study.feature_names(),
         targets: study.target_names(),
@@ -188,7 +187,8 @@ fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
     }
 }
 
-fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
+/// A point of a report.
+pub(super) fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
     let (coefficients, intercept) = if report.coefficients {
         let (coefficients, intercepts) = report
             .prepared
@@ -239,7 +239,7 @@ fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
 }
 
 fn hypergradient<'a>(report: &Report<'_>, gradient: &'a Hypergradient) -> HypergradientRecord<'a> {
-    let problem = &report.prepared.problem;
+    let problem = &report.prepared.problem.problem;
     HypergradientRecord {
         l1: gradient.l1.as_ref().map(|l1| match l1.as_slice() {
             &[scalar] if !problem.penalty.has_strength_vector() => ScalarOrVector::Scalar(scalar),

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 
-use super::Report;
-use super::names::printable;
-use super::numbers::{rough, short, significant};
+use super::report::Report;
 use super::summary::missing_hypergradients;
+use crate::cli::numbers::{rough, short, significant};
+use crate::cli::printable::printable;
 use crate::hypergrad::{Hypergradient, Outcome, Warning, WarningKind};
-use crate::store::SINGULAR;
+use crate::sweep::record::SINGULAR;
 
 /// How many entries of a vector a table shows before it shows its norm instead.
 const LONGEST_VECTOR: usize = 4;
@@ -70,7 +70,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
     if report.coefficients {
         for &at in shown {
             text.push('\n');
-            text.push_str(&coefficients(report, &report.outcomes[at]));
+            text.push_str(&coefficients(report, report.outcomes[at]));
         }
     }
     text.push_str(&warnings(report, shown));
@@ -110,20 +110,18 @@ fn without_hypergradient(report: &Report<'_>) -> Vec<(String, usize)> {
 }
 
 fn title(report: &Report<'_>) -> String {
-    let problem = &report.prepared.problem;
+    let prepared = report.prepared;
+    let problem = &prepared.problem.problem;
     let mut title = format!(
         "{}: {} loss, {} penalty, {} × {}",
         report.study.source(),
         problem.loss.name(),
         problem.penalty.name(),
-        problem.train.rows(),
+        prepared.rows,
         problem.train.design.features()
     );
     if report.prepared.training_rows.is_some() {
-        title.push_str(&format!(
-            ", {} rows held out",
-            problem.criterion.sample.rows()
-        ));
+        title.push_str(&format!(", {} rows held out", prepared.criterion_rows));
     }
     if let Some(best) = report.best {
         title.push_str(&format!(
@@ -183,7 +181,7 @@ fn points(report: &Report<'_>, shown: &[usize]) -> Table {
     let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let mut table = plain(&header);
     for &at in shown {
-        table.add_row(columns.iter().map(|(_, cell)| cell(&report.outcomes[at])));
+        table.add_row(columns.iter().map(|(_, cell)| cell(report.outcomes[at])));
     }
     table
 }
@@ -264,7 +262,7 @@ fn place(report: &Report<'_>, outcome: &Outcome) -> String {
 fn warnings(report: &Report<'_>, shown: &[usize]) -> String {
     let mut kinds: Vec<(&Warning, &Outcome, usize)> = Vec::new();
     for &at in shown {
-        let outcome = &report.outcomes[at];
+        let outcome = report.outcomes[at];
         for warning in &outcome.warnings {
             match kinds.iter_mut().find(|(w, ..)| w.kind == warning.kind) {
                 Some((_, _, count)) => *count += 1,

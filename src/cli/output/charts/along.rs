@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::cli::output::numbers::short;
-use crate::store::{Number, PointSummary, Study};
+use crate::cli::numbers::short;
+use crate::sweep::record::{Number, Study};
 use crate::sweep::select::Choice;
+use crate::sweep::summary::PointSummary;
 
 /// The most points that a chart along l1 shows: more would lie on each other.
 const MOST_POINTS: usize = 2000;

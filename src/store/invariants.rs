@@ -12,9 +12,9 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use super::failure::is_damage;
 use super::read::Unread;
-use super::record::Plan;
 use super::{Result, Store, schema};
 use crate::error::Error;
+use crate::sweep::record::Plan;
 
 /// What can be done about a plan that is not what it was.
 pub(super) const REMEDY: &str = "restore the store from a copy, or repeat the sweep with another --store FILE; \

@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::cells::CellStore;
 use super::record::{Number, Numbers, Plan, PlanPoint};
 use super::summary::summarize;
-use super::{Result, Store};
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 mod parquet;
 
@@ -24,7 +24,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a file's extension says: csv, jsonl (ndjson, json), parquet.
+    /// The form that a file's extension names: csv, jsonl (ndjson, json), parquet.
     #[must_use]
     pub fn from_path(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
@@ -37,7 +37,7 @@ impl Format {
     }
 }
 
-/// What a row of an export is.
+/// The subject of a row of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
     /// A cell: a point on a fold.
@@ -71,14 +71,19 @@ enum Kind {
 ///
 /// # Errors
 /// [`Error::Store`] when the store cannot be read, [`Error::Io`] when the file cannot be written.
-pub fn export(store: &Store, rows: Rows, format: Format, out: &mut dyn Write) -> Result<usize> {
-    let plan = store.plan()?;
+pub fn export(
+    plan: &Plan,
+    store: &dyn CellStore,
+    rows: Rows,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<usize> {
     let columns = columns(rows);
     let mut out = BufWriter::new(out);
     let mut sink = Sink::new(format, &columns, &mut out)?;
     let mut count = 0;
     for study in 0..plan.studies.len() {
-        each_row(store, &plan, study, rows, &mut |fields| {
+        each_row(store, plan, study, rows, &mut |fields| {
             count += 1;
             sink.row(&fields)
         })?;
@@ -144,7 +149,7 @@ fn rest() -> impl Iterator<Item = Number> {
 }
 
 fn each_row(
-    store: &Store,
+    store: &dyn CellStore,
     plan: &Plan,
     number: usize,
     rows: Rows,
@@ -174,7 +179,7 @@ fn each_row(
         values => Field::Vector(values.to_vec()),
     };
     match rows {
-        Rows::Cells => store.for_each_cell(number, |cell| {
+        Rows::Cells => store.for_each_cell(number, &mut |cell| {
             let (point, fold) = (&study.points[cell.point], &study.folds[cell.fold]);
             let mut fields = vec![
                 Field::Real(point.l1),
