@@ -67,7 +67,7 @@
 //!     );
 //! }
 //! # assert!(outcomes[0].criterion > outcomes[1].criterion);
-//! # let slope = |at: usize| outcomes[at].hypergradient.as_ref().unwrap().l1.as_ref().unwrap()[0];
+//! # let slope = |at: usize| outcomes[at].hypergradient.as_ref().unwrap().l1.as_ref().unwrap().value().unwrap();
 //! # assert!(slope(0) > 0.0 && slope(0) > slope(1));
 //! # Ok(())
 //! # }

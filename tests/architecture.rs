@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 /// From top to bottom; modules of one layer may name each other only where it says so below.
 const LAYERS: [&[&str]; 14] = [
     &["cli"],
-    &["sweep", "app"],
-    &["store", "report"],
+    &["app", "store"],
+    &["report", "sweep"],
     &["hypergrad"],
     &["iterate", "path"],
     &["map"],

@@ -22,7 +22,7 @@ mod unrolled;
 
 pub use curve::{CurvePoint, curve, iterates, sampled_curve};
 pub use evaluate::{WarmStart, evaluate, evaluate_along, evaluate_prepared};
-pub use outcome::{Hypergradient, Outcome, Warning, WarningKind};
+pub use outcome::{Hypergradient, Outcome, Part, PartValues, Strengths, Warning, WarningKind};
 pub use prepared::Prepared;
 pub use report::constant_columns;
 pub use settings::{MinibatchSteps, Settings, StochasticSettings};

@@ -37,6 +37,7 @@ impl Store {
         let path = self.path.clone();
         let failure = |e: rusqlite::Error| explain(&path, &e);
         let (own, session) = (self.owner.clone(), self.session);
+        let shards = shard.count.max(1);
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -51,7 +52,7 @@ impl Store {
                 )
                 .map_err(failure)?;
             let mut rows = query
-                .query(params![shard.index, shard.count, first])
+                .query(params![shard.index % shards, shards, first])
                 .map_err(failure)?;
             while let Some(row) = rows.next().map_err(failure)? {
                 let holder: Option<i64> = row.get(4).map_err(failure)?;

@@ -9,6 +9,7 @@ use super::cells::CellStore;
 use super::record::{Number, Numbers, Plan, PlanPoint};
 use super::summary::summarize;
 use crate::error::{Error, Result};
+use crate::real::shortest;
 
 mod parquet;
 
@@ -311,14 +312,5 @@ impl Field {
             Self::Vector(values) => Value::from(values.clone()),
             Self::Absent => Value::Null,
         }
-    }
-}
-
-/// The shortest text that reads back to the same number.
-fn shortest(value: f64) -> String {
-    if value == 0.0 || (1e-5..1e16).contains(&value.abs()) {
-        value.to_string()
-    } else {
-        format!("{value:e}")
     }
 }

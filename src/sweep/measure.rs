@@ -10,7 +10,7 @@ use super::metrics::{Spread, measure};
 use super::panels::{Model, Panels, Residuals};
 use super::study::{FoldProblem, Study};
 use crate::data::matrix::{Dense, Matrix};
-use crate::hypergrad::{Outcome, WarningKind};
+use crate::hypergrad::{Hypergradient, Outcome, Part, WarningKind};
 use crate::loss::Loss;
 use crate::problem::Rows;
 use crate::sweep::record::{Cell, Number, Numbers, pack_sparse};
@@ -202,24 +202,16 @@ fn cell(study: &Study, problem: &FoldProblem, outcome: &Outcome, mut numbers: Nu
     numbers[Number::Steps] = outcome.steps as f64;
     numbers[Number::LinearSteps] = outcome.linear_steps as f64;
     let (mut l1_vector, mut prior) = (Vec::new(), Vec::new());
-    if let Some(gradient) = &outcome.hypergradient {
-        match gradient.l1.as_deref() {
-            Some(&[one]) => numbers[Number::HypergradientL1] = one,
-            Some(many) => l1_vector = many.to_vec(),
-            None => {}
+    for found in outcome.hypergradient.iter().flat_map(Hypergradient::parts) {
+        match (Number::of_part(found.part), found.values) {
+            (Some(number), &[value]) => numbers[number] = value,
+            (Some(_), values) => l1_vector = values.to_vec(),
+            (None, values) if found.part == Part::Prior => prior = values.to_vec(),
+            // A cell holds nothing of the rows.
+            (None, _) => {}
         }
-        numbers[Number::HypergradientL2] = gradient.l2.unwrap_or(f64::NAN);
-        if let Some((lower, upper)) = gradient.box_bounds {
-            numbers[Number::HypergradientBoxLo] = lower;
-            numbers[Number::HypergradientBoxHi] = upper;
-        }
-        prior = gradient.prior.clone().unwrap_or_default();
     }
-    let mut warnings: Vec<&str> = outcome
-        .warnings
-        .iter()
-        .map(|warning| warning.kind.name())
-        .collect();
+    let mut warnings: Vec<&str> = outcome.warning_names().collect();
     if problem.constant_columns > 0 {
         warnings.push(WarningKind::ConstantColumn.name());
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use crate::hypergrad::Outcome;
+use crate::hypergrad::{Outcome, Part};
 use crate::kinds::{Status, tag};
 
 /// The warning of a cell whose Hessian is singular.
@@ -295,6 +295,18 @@ impl Number {
         Self::F1,
         Self::Auc,
     ];
+
+    /// The number that is a part of the hypergradient, for a part that may be one number.
+    #[must_use]
+    pub fn of_part(part: Part) -> Option<Self> {
+        Some(match part {
+            Part::L1 => Self::HypergradientL1,
+            Part::L2 => Self::HypergradientL2,
+            Part::BoxLo => Self::HypergradientBoxLo,
+            Part::BoxHi => Self::HypergradientBoxHi,
+            Part::Prior | Part::SampleWeights | Part::Perturbation => return None,
+        })
+    }
 
     /// True for counts and truth values, which are whole.
     #[must_use]

@@ -43,12 +43,6 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, words: &[OsString]) -> R
         .first()
         .map_or(arguments, |study| &study.arguments);
     let runtime = Runtime::new(&common.runtime, common.solver.time_budget)?;
-    Interruption {
-        first: None,
-        last: "interrupted while the sweep was planned: nothing has changed; repeat the command"
-            .into(),
-    }
-    .answer();
     let planned = runtime.pool().install(|| planned(&described))?;
     let single = planned.single(common);
     if arguments.coefficients && single.is_none() {

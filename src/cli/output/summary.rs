@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::json::{self as records, one_line};
 use super::report::Report;
-use super::table::{plain, titled};
+use super::table::{norm_of, plain, titled};
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::cli::printable::printable;
-use crate::hypergrad::Outcome;
+use crate::hypergrad::{Outcome, Part};
 use crate::kinds::{Precision, Status};
 use crate::sweep::cells::{CellStore, ShardTally, Tally};
 use crate::sweep::record::{Number, Plan, PlanPoint, SINGULAR, Shard, Study};
@@ -490,27 +490,16 @@ fn finished(
 }
 
 fn hypergradient(summary: &PointSummary) -> String {
-    let part = |name: &str, n: Number| {
-        let value = summary.means.finite(n)?;
-        Some(format!("{name} {}", significant(value)))
+    let vector = &summary.hypergradient_l1_vector;
+    let number = |part| summary.numbers().finite(Number::of_part(part)?);
+    let text = |part| match part {
+        Part::L1 if !vector.is_empty() => Some(norm_of(vector)),
+        part => number(part).map(significant),
     };
-    let mut parts: Vec<String> = [
-        part("l1", Number::HypergradientL1),
-        part("l2", Number::HypergradientL2),
-        part("lo", Number::HypergradientBoxLo),
-        part("hi", Number::HypergradientBoxHi),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if !summary.hypergradient_l1_vector.is_empty() {
-        let vector = &summary.hypergradient_l1_vector;
-        let norm = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
-        parts.insert(
-            0,
-            format!("l1 norm {} of {}", significant(norm), vector.len()),
-        );
-    }
+    let parts: Vec<String> = Part::ALL
+        .into_iter()
+        .filter_map(|part| Some(format!("{} {}", part.label(), text(part)?)))
+        .collect();
     if parts.is_empty() {
         "–".into()
     } else {
@@ -559,10 +548,9 @@ fn point_record(study: &Study, summary: &PointSummary) -> Map<String, Value> {
     let point = &study.points[summary.point];
     let numbers = summary.numbers();
     let mut gradient = Map::new();
-    for number in Number::HYPERGRADIENT {
-        if let Some(value) = numbers.finite(number) {
-            let name = number.name().trim_start_matches("hypergradient_");
-            gradient.insert(name.into(), json!(value));
+    for part in Part::ALL {
+        if let Some(value) = Number::of_part(part).and_then(|number| numbers.finite(number)) {
+            gradient.insert(part.name().into(), json!(value));
         }
     }
     if !summary.hypergradient_l1_vector.is_empty() {

@@ -192,32 +192,25 @@ fn yes_no(value: bool) -> &'static str {
 
 /// The parts of a hypergradient by name; long vectors by their norm and length.
 fn hypergradient(gradient: &Hypergradient) -> String {
-    let vector = |values: &Vec<f64>| {
-        if values.len() == 1 {
-            significant(values[0])
-        } else if values.len() <= LONGEST_VECTOR {
+    let text = |values: &[f64]| match values {
+        &[value] => significant(value),
+        values if values.len() <= LONGEST_VECTOR => {
             let entries: Vec<String> = values.iter().map(|&v| significant(v)).collect();
             format!("[{}]", entries.join(", "))
-        } else {
-            let norm = values.iter().map(|v| v * v).sum::<f64>().sqrt();
-            format!("norm {} of {}", significant(norm), values.len())
         }
+        values => norm_of(values),
     };
-    let scalar = |value: f64| significant(value);
-    let parts = [
-        ("l1", gradient.l1.as_ref().map(vector)),
-        ("l2", gradient.l2.map(scalar)),
-        ("prior", gradient.prior.as_ref().map(vector)),
-        ("weights", gradient.sample_weights.as_ref().map(vector)),
-        ("perturbation", gradient.perturbation.as_ref().map(vector)),
-        ("lo", gradient.box_bounds.map(|(lower, _)| scalar(lower))),
-        ("hi", gradient.box_bounds.map(|(_, upper)| scalar(upper))),
-    ];
-    parts
-        .into_iter()
-        .filter_map(|(name, value)| Some(format!("{name} {}", value?)))
-        .collect::<Vec<_>>()
-        .join("  ")
+    let parts = gradient.parts();
+    let parts: Vec<String> = parts
+        .map(|p| format!("{} {}", p.part.label(), text(p.values)))
+        .collect();
+    parts.join("  ")
+}
+
+/// A long vector in a table.
+pub(super) fn norm_of(values: &[f64]) -> String {
+    let norm = values.iter().map(|v| v * v).sum::<f64>().sqrt();
+    format!("norm {} of {}", significant(norm), values.len())
 }
 
 fn coefficients(report: &Report<'_>, outcome: &Outcome) -> String {
