@@ -18,6 +18,7 @@ use crate::real::sum_of;
 
 mod check;
 mod origin;
+mod rows;
 
 use check::{
     check_factors, check_labels, check_prior, check_rows, check_sign, check_specification,
@@ -26,6 +27,7 @@ use check::{
 use origin::subtract_origins;
 
 pub use origin::TargetOrigin;
+pub use rows::Rows;
 
 /// A point of hyperparameters: one problem of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -36,17 +38,6 @@ pub struct Point {
     pub l2: f64,
     /// Which of the problem's targets.
     pub target: usize,
-}
-
-/// Rows of data as the user has them.
-#[derive(Debug, Clone)]
-pub struct Rows {
-    /// n × d, in the data's units. For the quadratic form: Q.
-    pub matrix: Matrix,
-    /// Per target n values: numbers; −1 and 1; or class indices. For the quadratic form: b.
-    pub targets: Vec<Vec<f64>>,
-    /// One weight per row, not negative; normalised to mean 1 on entry. `None`: all 1.
-    pub weights: Option<Vec<f64>>,
 }
 
 /// Additive perturbation of some training rows, in the data's units.

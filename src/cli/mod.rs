@@ -65,7 +65,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// How the log is written: a level and one line that cannot steer a terminal; a warning that has been
+/// The format of the log: a level and one line that cannot steer a terminal; a warning that has been
 /// said, as when a file is read twice, is not repeated.
 fn said_once()
 -> impl Fn(&mut env_logger::fmt::Formatter, &log::Record<'_>) -> std::io::Result<()> + Send + Sync {

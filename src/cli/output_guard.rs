@@ -31,7 +31,7 @@ struct Output {
     flag: String,
     path: PathBuf,
     kind: Kind,
-    /// Where the folder is, for a folder.
+    /// The resolved path, for a folder.
     folder: PathBuf,
     /// The files and folders that it is or holds.
     places: Vec<Place>,

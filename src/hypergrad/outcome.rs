@@ -200,7 +200,7 @@ impl Hypergradient {
 /// Something that a user should know about a point.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
-    /// Which kind.
+    /// Its kind.
     pub kind: WarningKind,
     /// One sentence with the remedy.
     pub message: String,

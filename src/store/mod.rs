@@ -40,12 +40,12 @@ use failure::explain;
 use place::FileId;
 use session::Owner;
 
-/// How long a store waits for another process's transaction.
+/// The longest wait for another process's transaction.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long before a busy store is opened anew.
+/// The pause before a busy store is opened again.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How a store keeps what a crash would tear.
+/// The journal that keeps a crash from tearing a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Journal {
     /// In a WAL beside the file, which several processes share.
@@ -68,7 +68,7 @@ pub struct Store {
     beats: HashMap<i64, (i64, Instant)>,
 }
 
-/// What a plan is compared by when a store is opened again.
+/// The parts by which a plan is compared when a store is opened again.
 struct Identity {
     name: String,
     source: String,
@@ -259,7 +259,7 @@ impl Store {
             .map_err(|e| self.failure(&e))
     }
 
-    /// Which program's database it is, and its format's version.
+    /// The program whose database it is, and the version of its format.
     fn application(&self) -> rusqlite::Result<(i32, i32)> {
         let pragma = |name| {
             self.connection

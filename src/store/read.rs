@@ -2,13 +2,17 @@
 
 use rusqlite::{ErrorCode, OptionalExtension, Row};
 
-use super::{Result, Store, invariants};
+use super::{Result, Store};
 use crate::error::Error;
 use crate::kinds::Status;
 use crate::sweep::cells::Tally;
 use crate::sweep::record::{
     Cell, NO_METHOD, Number, Plan, PlanFold, PlanPoint, ROUGH, SINGULAR, Study, unpack,
 };
+
+/// The remedy for a plan that is not what it was.
+pub(super) const REMEDY: &str = "restore the store from a copy, or repeat the sweep with another --store FILE; \
+     a plan cannot be repaired";
 
 impl Store {
     /// The plan of the store.
@@ -17,7 +21,7 @@ impl Store {
     /// [`crate::Error::Store`] when the store cannot be read, or its plan is damaged.
     pub fn plan(&self) -> Result<Plan> {
         self.read_plan().map_err(|unread| match unread {
-            Unread::Damage(what) => Error::store(&self.path, what, invariants::REMEDY),
+            Unread::Damage(what) => Error::store(&self.path, what, REMEDY),
             Unread::Failure(error) => self.failure(&error),
         })
     }
@@ -180,7 +184,7 @@ impl Store {
         Ok(())
     }
 
-    /// How far the store is.
+    /// The state of the store.
     ///
     /// # Errors
     /// [`crate::Error::Store`] when the store cannot be read.
@@ -247,7 +251,7 @@ impl Store {
     }
 }
 
-/// Why a plan cannot be read.
+/// A reason why a plan cannot be read.
 #[derive(Debug)]
 pub(super) enum Unread {
     /// Somebody has altered it; one sentence.

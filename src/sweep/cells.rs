@@ -187,7 +187,7 @@ impl MemoryCells {
     }
 }
 
-/// How often each text occurs, most frequent first.
+/// The count of each text, most frequent first.
 fn counted<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<(String, usize)> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for text in texts {

@@ -25,6 +25,7 @@ use rayon::prelude::*;
 use super::study::{FoldProblem, Study};
 use crate::data::design::{Design, FeatureScale};
 use crate::data::matrix::{Dense, Matrix};
+use crate::error::Result;
 use crate::loss::Loss;
 use crate::problem::{Criterion, Problem, Sample, TargetOrigin};
 
@@ -56,7 +57,7 @@ pub struct Compression {
     held_out: Vec<[Option<Part>; 2]>,
     /// By repetition: the rows that no fold of it holds out.
     rest: Vec<Option<Part>>,
-    /// What is subtracted from features and targets before factors are formed: d + targets.
+    /// The origin that is subtracted from features and targets before factors are formed: d + targets.
     origin: Vec<f64>,
 }
 
@@ -68,7 +69,7 @@ const LARGEST_INVERSE: f64 = 32.0;
 const PIECE: usize = 1024;
 const GATHERED: usize = 256;
 
-/// Which weights the rows of a part have.
+/// The weights that the rows of a part have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Weights {
     /// As training rows: with their class's.
@@ -167,6 +168,21 @@ impl Compression {
         // infallible: `of` makes a part for every fold
         let held_out = own.as_ref().or(as_training.as_ref()).expect("a part");
         problem(study, &self.origin, (&training, held_out))
+    }
+}
+
+/// The problem of a fold: on factors where the study has some, else on its own rows.
+///
+/// # Errors
+/// Those of [`Problem::new`].
+pub fn fold_problem(
+    study: &Study,
+    compression: Option<&Compression>,
+    fold: usize,
+) -> Result<FoldProblem> {
+    match compression {
+        Some(compression) => Ok(compression.problem(study, fold)),
+        None => study.fold_problem(fold),
     }
 }
 

@@ -236,7 +236,7 @@ fn each_row(
     }
 }
 
-/// Where rows go.
+/// The destination of rows.
 enum Sink<'a, W: Write> {
     Csv(Box<csv::Writer<&'a mut W>>),
     JsonLines(&'a mut W, Vec<&'static str>),

@@ -16,7 +16,7 @@ pub struct BestSoFar {
     pub point: usize,
     /// The mean criterion over the folds that are done.
     pub mean: f64,
-    /// How many these are.
+    /// The number of these folds.
     pub folds: usize,
 }
 

@@ -49,7 +49,7 @@ fn regression(z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64, numbers: &mut
     Spread::of(y, weight).measure((squares, sizes), numbers);
 }
 
-/// What the residuals of a regression are compared with.
+/// The variation that the residuals of a regression are compared with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spread {
     /// Σ s.

@@ -10,9 +10,9 @@ use super::leaderboard::Monitor;
 use super::record::{Cell, Shard, Unit};
 use crate::error::Result;
 
-/// How long it waits before it says for whom.
+/// The wait for other processes after which it is said for whom.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How often the heartbeat is written.
+/// The interval of the heartbeat.
 const BEAT: Duration = Duration::from_secs(15);
 /// Units that a worker has solved.
 pub(super) struct Finished {

@@ -31,9 +31,9 @@ pub struct Plan {
 /// One problem, one method, one data set: points times folds.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Study {
-    /// What to call it.
+    /// Its name.
     pub name: String,
-    /// Where the data are from.
+    /// The source of the data.
     pub source: String,
     /// Everything that decides the results besides data, points and folds: `name = value` lines.
     pub settings: String,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::cells::{CellStore, Claim};
-use super::compress::Compression;
+use super::compress::{Compression, fold_problem};
 use super::leaderboard::lock;
 pub use super::leaderboard::{BestSoFar, Monitor};
 use super::measure::{HeldOut, Measured};
@@ -26,7 +26,7 @@ use crate::exec::Device;
 use crate::hypergrad::evaluate_prepared;
 use crate::problem::Point;
 
-/// How long a batch should take.
+/// The time that a batch should take.
 const BATCH_SECONDS: f64 = 0.5;
 /// Bytes of all running batches together.
 const MEMORY: usize = 1 << 30;
@@ -35,7 +35,7 @@ const BATCH_POINTS: usize = 1024;
 /// Bytes of the factored supports that a batch holds on to between solution and adjoint: fresh pages
 /// cost more than what larger batches share.
 const FACTORS: usize = 64 << 20;
-/// How long a worker waits for other processes' units before it looks again.
+/// The pause of a worker that waits for other processes' units.
 const WAIT: Duration = Duration::from_millis(200);
 
 /// The parts of a sweep that is run.
@@ -56,9 +56,9 @@ pub struct Run<'a> {
     pub shard: Shard,
     /// The devices that compute: the CPU by as many workers as there are threads, any other by one.
     pub devices: &'a [Device],
-    /// What is kept beside the numbers of cells.
+    /// The extent of what is kept beside the numbers of cells.
     pub keep: Keep,
-    /// Where progress is reported.
+    /// The display of progress.
     pub monitor: &'a Monitor,
 }
 
@@ -206,7 +206,7 @@ impl<'a> Run<'a> {
         self.devices.iter().flat_map(of_device).collect()
     }
 
-    /// Where a worker looks for units first: workers begin on folds of their own.
+    /// The unit from which a worker looks first: workers begin on folds of their own.
     fn first_unit(&self, number: usize, workers: usize) -> usize {
         self.plan.unit_count() * number / workers
     }
@@ -365,7 +365,7 @@ impl<'a> Run<'a> {
         Ok(by_unit)
     }
 
-    /// What the units of a fold share, made once for all workers that hold it at the same time.
+    /// The parts that the units of a fold share, made once for all workers that hold it at the same time.
     fn fold(&self, key: FoldKey, folds: &Folds<'a>) -> Result<Arc<Fold<'a>>> {
         let (study, fold) = key;
         let place = Arc::clone(lock(&folds.places).entry(key).or_default());
@@ -382,7 +382,7 @@ impl<'a> Run<'a> {
             // while it holds the lock.
             let problem = match &self.problems[study] {
                 Some(problem) => Arc::clone(problem),
-                None => Arc::new(own.fold_problem(fold, compression)?),
+                None => Arc::new(fold_problem(own, compression, fold)?),
             };
             Ok(Fold {
                 problem,

@@ -1,9 +1,9 @@
-//! Which point to take: the minimum of the mean criterion, and the one-standard-error choice.
+//! The choice among points: the minimum of the mean criterion, and the one-standard-error choice.
 
 use super::record::{Number, Study};
 use super::summary::PointSummary;
 
-/// How far a mean support may be above the smallest and still count as equal to it.
+/// The distance of a mean support from the smallest at which it still counts as equal.
 const EQUAL_SUPPORT: f64 = 0.5;
 
 /// The choice among the points of one target; places are into the summaries.

@@ -110,7 +110,7 @@ impl Axis {
         values
     }
 
-    /// How many values it has.
+    /// The number of its values.
     fn count(&self) -> usize {
         let of_entry = |entry: &Entry| match entry {
             Entry::Value(_) => 1,
@@ -281,12 +281,12 @@ impl Axes {
     }
 }
 
-/// A space of hyperparameters and how it is searched.
+/// A space of hyperparameters and the way in which it is searched.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Space {
     /// The axes.
     pub axes: Axes,
-    /// How points are chosen.
+    /// The way in which points are chosen.
     pub search: Search,
     /// Seed of random points and of the shift of Sobol points.
     pub seed: u64,

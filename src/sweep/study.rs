@@ -4,7 +4,6 @@ use std::hash::Hasher;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::compress::Compression;
 use super::folds::Fold;
 use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};
@@ -54,7 +53,7 @@ pub struct FoldProblem {
     pub problem: Problem,
     /// The parts that all evaluations of it share.
     pub prepared: Prepared,
-    /// Where the problem has no intercept of its own although the study has one: the means of the
+    /// For a problem without an intercept of its own although the study has one: the means of the
     /// targets, from which intercepts follow.
     means: Option<Vec<f64>>,
     /// Columns that do not vary, where the problem does not say so itself.
@@ -281,18 +280,11 @@ impl Study {
         Problem::new(specification)
     }
 
-    /// The problem of a fold, on its own rows or on a factor of them.
+    /// The problem of a fold on its own rows.
     ///
     /// # Errors
     /// Those of [`Problem::new`].
-    pub fn fold_problem(
-        &self,
-        fold: usize,
-        compression: Option<&Compression>,
-    ) -> Result<FoldProblem> {
-        if let Some(compression) = compression {
-            return Ok(compression.problem(self, fold));
-        }
+    pub fn fold_problem(&self, fold: usize) -> Result<FoldProblem> {
         let training = self.folds[fold].training_rows(self.rows());
         let source = &self.specification.train;
         let rows = |chosen: &[usize], weights: Option<Vec<f64>>| Rows {

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{counted, rough, short, significant};
-use crate::cli::output::{plain, titled};
+use crate::cli::output::{checked, plain, titled};
 use crate::cli::printable::printable;
 use crate::error::Error;
 use crate::store::{self, Number, PlanPoint, PointSummary, summarize};
 use crate::sweep::select::choose;
 
-/// How many points a line of text names.
+/// Points that a line of text names.
 const NAMED: usize = 5;
 
 /// A study in one of the stores.
@@ -23,15 +23,15 @@ struct Side<'a> {
     summaries: Vec<PointSummary>,
 }
 
-/// What one store has and the other lacks, with the strengths of the points.
+/// Points that one store has and the other lacks.
 struct Lack {
     what: &'static str,
-    /// Which store has it; `None` where neither does.
+    /// The store that has it; `None` where neither does.
     has: Option<usize>,
     points: Vec<PlanPoint>,
 }
 
-/// How far the points are apart that both stores have.
+/// Differences of the points that both stores have.
 #[derive(Default)]
 struct Differences {
     shared: usize,
@@ -43,7 +43,7 @@ struct Differences {
 
 /// The text or, with `as_json`, the JSON of a comparison of studies of equal name.
 pub fn compare(first: &Path, second: &Path, as_json: bool) -> Result<String, Failure> {
-    let stores = [super::runs::checked(first)?, super::runs::checked(second)?];
+    let stores = [checked(first)?, checked(second)?];
     let plans = [stores[0].plan()?, stores[1].plan()?];
     let pairs = pairs(&plans);
     if pairs.is_empty() {
@@ -170,7 +170,7 @@ fn differences(sides: &[Side<'_>; 2]) -> Differences {
     found
 }
 
-/// How far a number of one store is from that of the other.
+/// The distance of a number of one store from that of the other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Apart {
     /// Relative to the larger one.

@@ -83,7 +83,7 @@ fn save(
     model.save(&arguments.out)
 }
 
-/// What a fit that did not converge ended as, and what helps.
+/// The message for a fit that did not converge: its status, and what helps.
 fn not_converged(study: &Study<'_>, outcome: &Outcome) -> String {
     let names = study.target_names();
     let name = names.get(outcome.point.target).copied().unwrap_or_default();

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::kinds::{Method, Precision};
 use crate::report::{Theme, png};
 
-/// What the directory of --out receives.
+/// The files that the directory of --out receives.
 const JSON: &str = "poison.json";
 const SVG: &str = "poison.svg";
 const PNG: &str = "poison.png";
@@ -150,7 +150,7 @@ fn single(flag: &str, list: &[f64]) -> Result<f64, Failure> {
     }
 }
 
-/// Where rows of the user's table lie among the training rows.
+/// Positions of rows of the user's table among the training rows.
 fn positions(rows: &[usize], training: &[usize]) -> Result<Vec<usize>, Failure> {
     let position = |&row: &usize| {
         training
@@ -208,7 +208,7 @@ fn settings(arguments: &Arguments) -> Result<poison::Settings, Failure> {
     })
 }
 
-/// What is written and printed.
+/// The results that are written and printed.
 struct Output<'a> {
     arguments: &'a Arguments,
     settings: &'a poison::Settings,

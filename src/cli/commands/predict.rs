@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::loss::sigmoid;
 use crate::loss::softmax::softmax_in_place;
 
-/// How many rows a table shows.
+/// Rows that a table shows.
 const TABLE_ROWS: usize = 20;
 
 /// The predictions of one target.

@@ -7,7 +7,9 @@ use super::compare::compare;
 use crate::cli::arguments::runs::{Arguments, Command, ExportFormat, ListFormat};
 use crate::cli::failure::Failure;
 use crate::cli::numbers::counted;
-use crate::cli::output::{Summary, plain, report_so_far, shard_record, titled, write, write_text};
+use crate::cli::output::{
+    Summary, checked, plain, report_so_far, shard_record, titled, write, write_text,
+};
 use crate::cli::printable::printable;
 use crate::cli::whole::Whole;
 use crate::error::Error;
@@ -79,13 +81,6 @@ fn stores_in(place: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     found.sort();
     Ok(found)
-}
-
-/// A store whose results are those that were stored.
-pub(super) fn checked(path: &Path) -> Result<Store, Failure> {
-    let store = Store::read(path)?;
-    store.check_results()?;
-    Ok(store)
 }
 
 fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {

@@ -237,7 +237,7 @@ impl Sweep<'_> {
         reported
     }
 
-    /// What a sweep that was interrupted has kept, and how it goes on.
+    /// Advice on how a sweep that was interrupted goes on.
     fn how_to_go_on(&self) -> String {
         match &self.arguments.store.store {
             Some(path) => format!(

@@ -17,7 +17,7 @@ use crate::data::readers;
 use crate::error::{Error, Result};
 use crate::l1_max::AtZero;
 use crate::loss::Loss;
-use crate::sweep::compress::Compression;
+use crate::sweep::compress::{Compression, fold_problem};
 use crate::sweep::folds::{Dealing, Fold, given_folds, k_folds};
 use crate::sweep::plan::{plan, plan_study};
 use crate::sweep::record::Plan;
@@ -128,7 +128,7 @@ impl<'a> Planned<'a> {
         let is_relative = space.needs_l1_max();
         let problem = match folds {
             1 if is_relative || is_single => {
-                Some(Arc::new(study.fold_problem(0, compression.as_ref())?))
+                Some(Arc::new(fold_problem(&study, compression.as_ref(), 0)?))
             }
             _ => None,
         };

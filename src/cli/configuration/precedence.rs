@@ -1,4 +1,4 @@
-//! Which settings give way to others: what is given closer to the user wins.
+//! Precedence of settings: the one that is given closer to the user wins.
 //!
 //! The keys at the top of a configuration file give way to those of a [[study]] table, and both to
 //! the command line. A setting gives way to the same setting, to one that it cannot stand beside,

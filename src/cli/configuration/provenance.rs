@@ -46,7 +46,7 @@ impl Provenance {
         provenance
     }
 
-    /// Where a setting stands; the whole part where no setting, or an unknown one, is named.
+    /// The place of a setting; the whole part where no setting, or an unknown one, is named.
     pub fn of(&self, setting: Option<&str>) -> Place {
         Place {
             source: self.place.clone(),

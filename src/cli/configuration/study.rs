@@ -120,7 +120,7 @@ impl<'a> Study<'a> {
         targets.iter().map(|target| target.name.as_str()).collect()
     }
 
-    /// Where the data are from.
+    /// The source of the data.
     pub fn source(&self) -> &str {
         &self.tables.all.source
     }

@@ -1,4 +1,4 @@
-//! What a command prints: a report of outcomes as a table, JSON or CSV, to a file or to standard
+//! The output of a command: a report of outcomes as a table, JSON or CSV, to a file or to standard
 //! output.
 
 mod charts;
@@ -17,7 +17,7 @@ pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
 pub use npy::{put_npy, write_npy};
 pub use report::{Report, by_criterion};
-pub use stored::report_so_far;
+pub use stored::{checked, report_so_far};
 pub use summary::{Summary, shard_record};
 pub use table::{plain, titled};
 pub use write::{write, write_or_show, write_text};

@@ -1,4 +1,4 @@
-//! The report of what a store holds.
+//! Stores that are looked into.
 
 use std::path::Path;
 
@@ -14,4 +14,11 @@ pub fn report_so_far(store: &Path, flag: &str, folder: &Path) -> Result<(), Fail
     let plan = store.plan()?;
     let summary = Summary::new(&plan, &store, "", Precision::F64)?;
     write_report(&summary, &store, flag, folder)
+}
+
+/// A store whose results are those that were stored.
+pub fn checked(path: &Path) -> Result<Store, Failure> {
+    let store = Store::read(path)?;
+    store.check_results()?;
+    Ok(store)
 }

@@ -4,14 +4,14 @@ use serde_json::{Map, Value, json};
 
 use super::json::{self as records, one_line};
 use super::report::Report;
-use super::table::{norm_of, plain, titled};
+use super::table::{missing_hypergradients, norm_of, plain, titled};
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::cli::printable::printable;
 use crate::hypergrad::{Outcome, Part};
 use crate::kinds::{Precision, Status};
 use crate::sweep::cells::{CellStore, ShardTally, Tally};
-use crate::sweep::record::{Number, Plan, PlanPoint, SINGULAR, Shard, Study};
+use crate::sweep::record::{Number, Plan, PlanPoint, Shard, Study};
 use crate::sweep::select::{Choice, choose};
 use crate::sweep::summary::{PointSummary, summarize, summarize_so_far};
 
@@ -280,7 +280,7 @@ impl<'a> Summary<'a> {
         text
     }
 
-    /// What is to be said of a target's cells that failed: they are in no mean, and what that does to the
+    /// A remark on a target's cells that failed: they are in no mean, and what that does to the
     /// choices. `None` where there are none.
     pub fn failed_cells(&self, number: usize, target: usize) -> Option<String> {
         let study = &self.plan.studies[number];
@@ -422,7 +422,7 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// What can be done about cells that failed in these ways.
+/// Remedies for cells that failed in these ways.
 fn remedies(statuses: impl Iterator<Item = Status>) -> String {
     let mut remedies: Vec<&str> = statuses
         .map(|status| match status {
@@ -444,30 +444,6 @@ pub fn subject(study: &Study, target: usize) -> String {
     } else {
         study.name.clone()
     }
-}
-
-/// One line on hypergradients that were asked for and are missing, with the reasons; `done` cells or
-/// points, as `what` says, are finished. `None` where none is missing.
-pub fn missing_hypergradients(
-    reasons: &[(String, usize)],
-    done: usize,
-    what: &str,
-) -> Option<String> {
-    let missing: usize = reasons.iter().map(|(_, count)| count).sum();
-    let reasons: Vec<String> = reasons
-        .iter()
-        .map(|(why, count)| match why.as_str() {
-            SINGULAR => format!("{count} with a singular Hessian"),
-            why => format!("{count} {why}"),
-        })
-        .collect();
-    (missing > 0).then(|| {
-        format!(
-            "no hypergradient at {missing} of {}: {}",
-            counted(done, what),
-            reasons.join(", ")
-        )
-    })
 }
 
 /// Per target the folds that the means are over, and the finished points: those that are done on
@@ -507,7 +483,7 @@ fn hypergradient(summary: &PointSummary) -> String {
     }
 }
 
-/// How far a shard is, for JSON.
+/// The state of a shard, for JSON.
 pub fn shard_record(tally: &ShardTally) -> Value {
     json!({
         "index": tally.shard.index,

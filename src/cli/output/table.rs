@@ -5,13 +5,12 @@ use std::borrow::Cow;
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 
 use super::report::Report;
-use super::summary::missing_hypergradients;
-use crate::cli::numbers::{rough, short, significant};
+use crate::cli::numbers::{counted, rough, short, significant};
 use crate::cli::printable::printable;
 use crate::hypergrad::{Hypergradient, Outcome, Warning, WarningKind};
 use crate::sweep::record::SINGULAR;
 
-/// How many entries of a vector a table shows before it shows its norm instead.
+/// The longest vector that a table shows in full; of a longer one it shows the norm.
 const LONGEST_VECTOR: usize = 4;
 
 /// A line under the header and none elsewhere.
@@ -84,6 +83,30 @@ pub(super) fn render(report: &Report<'_>) -> String {
         text.extend(missing.map(|line| format!("{line}\n")));
     }
     text
+}
+
+/// One line on hypergradients that were asked for and are missing, with the reasons; `done` cells or
+/// points, as `what` says, are finished. `None` where none is missing.
+pub fn missing_hypergradients(
+    reasons: &[(String, usize)],
+    done: usize,
+    what: &str,
+) -> Option<String> {
+    let missing: usize = reasons.iter().map(|(_, count)| count).sum();
+    let reasons: Vec<String> = reasons
+        .iter()
+        .map(|(why, count)| match why.as_str() {
+            SINGULAR => format!("{count} with a singular Hessian"),
+            why => format!("{count} {why}"),
+        })
+        .collect();
+    (missing > 0).then(|| {
+        format!(
+            "no hypergradient at {missing} of {}: {}",
+            counted(done, what),
+            reasons.join(", ")
+        )
+    })
 }
 
 /// Points without a hypergradient by the reason, as a store counts cells.

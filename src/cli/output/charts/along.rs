@@ -1,4 +1,4 @@
-//! What is drawn along l1: a path, or all points where a search has no paths.
+//! Charts along l1: of a path, or of all points where a search has no paths.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::sweep::summary::PointSummary;
 /// The most points that a chart along l1 shows: more would lie on each other.
 const MOST_POINTS: usize = 2000;
 
-/// What is drawn along l1.
+/// The points that are drawn along l1.
 pub(super) enum Along<'a> {
     /// A path: its points, by increasing l1, share what the text says.
     Path(Vec<&'a PointSummary>, String),

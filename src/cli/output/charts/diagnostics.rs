@@ -1,4 +1,4 @@
-//! What the solver and the derivatives say about themselves: counts, and how far they converged.
+//! Diagnostics of solver and derivatives: counts, and how far they converged.
 
 use std::collections::HashMap;
 
@@ -52,7 +52,7 @@ impl Subject<'_> {
         Ok(found)
     }
 
-    /// How many cells are to be looked at twice.
+    /// Counts of cells that need a second look.
     pub fn counts(&self, found: &Diagnostics) -> Chart {
         let bar = |label: &str, count: usize| Bar {
             label: label.into(),
@@ -78,7 +78,7 @@ impl Subject<'_> {
 }
 
 impl View<'_> {
-    /// How far the solutions along l1 converged.
+    /// Convergence of the solutions along l1.
     pub fn convergence(&self, found: &Diagnostics) -> Option<Chart> {
         let along = &self.along;
         let value = |summary: &PointSummary, at: usize| {

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use along::Along;
 
-use super::summary::{Summary, missing_hypergradients, subject};
+use super::summary::{Summary, subject};
+use super::table::missing_hypergradients;
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{rough, short, significant};
 use crate::cli::whole::write_whole;
@@ -203,7 +204,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// What is to be said before the numbers.
+    /// Remarks that come before the numbers.
     fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if let Some(partial) = self.subject.partial() {
