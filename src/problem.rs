@@ -21,6 +21,7 @@ use crate::real::sum_of;
 mod builder;
 mod check;
 mod origin;
+mod rows;
 
 use check::{
     check_factors, check_labels, check_prior, check_rows, check_specification, check_trained,
@@ -30,6 +31,7 @@ use origin::subtract_origins;
 
 pub use builder::ProblemBuilder;
 pub use origin::TargetOrigin;
+pub use rows::Rows;
 
 /// A point of hyperparameters: one problem of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -96,17 +98,6 @@ impl TryFrom<f64> for Sign {
             )),
         }
     }
-}
-
-/// Rows of data as the user has them.
-#[derive(Debug, Clone)]
-pub struct Rows {
-    /// n × d, in the data's units. For the quadratic form: Q.
-    pub matrix: Matrix,
-    /// Per target n values: numbers; −1 and 1; or class indices. For the quadratic form: b.
-    pub targets: Vec<Vec<f64>>,
-    /// One weight per row, not negative; normalised to mean 1 on entry. `None`: all 1.
-    pub weights: Option<Vec<f64>>,
 }
 
 /// Additive perturbation of some training rows, in the data's units.

@@ -71,6 +71,16 @@ pub trait Real:
     }
 }
 
+/// The shortest text that reads back to the same number.
+#[must_use]
+pub fn shortest(value: f64) -> String {
+    if value == 0.0 || (1e-5..1e16).contains(&value.abs()) {
+        value.to_string()
+    } else {
+        format!("{value:e}")
+    }
+}
+
 impl Real for f32 {
     const PRECISION: Precision = Precision::F32;
 

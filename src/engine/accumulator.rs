@@ -8,7 +8,7 @@ use crate::model::linearization::OuterParts;
 use crate::problem::{Criterion, Problem};
 use crate::real::widen;
 
-use super::outcome::Hypergradient;
+use super::outcome::{Hypergradient, Strengths};
 use super::sampled::predictors;
 
 /// ∂₂Φᵀv of one point as the kernels leave it: per strength, in units of the scaled columns and of
@@ -21,8 +21,6 @@ pub struct RawSums {
     weights: Option<Vec<f64>>,
     perturbation: Option<Vec<f64>>,
     bounds: Option<Vec<f64>>,
-    /// True when `strengths` holds the derivative in the common factor already.
-    common: bool,
 }
 
 /// One direction in the space of hyperparameters.
@@ -92,7 +90,6 @@ impl RawSums {
                 problem.perturbed_rows.len() * problem.train.design.features(),
             ),
             bounds: room(Wrt::BoxBounds, 2),
-            common: true,
         }
     }
 
@@ -170,7 +167,6 @@ impl RawSums {
                     weights: row(&parts[3]),
                     perturbation: row(&parts[4]),
                     bounds: row(&parts[5]),
-                    common: false,
                 }
             })
             .collect())
@@ -189,11 +185,11 @@ impl RawSums {
         let l1 = self.strengths.map(|strengths| {
             if !problem.penalty.has_strength() {
                 // l1 plays no part.
-                vec![0.0]
-            } else if vector || self.common {
-                strengths
+                Strengths::Common(0.0)
+            } else if vector {
+                Strengths::Each(strengths)
             } else {
-                vec![strengths.iter().sum()]
+                Strengths::Common(strengths.iter().sum())
             }
         });
         let weights = self.weights.map(|mut g| {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Rows;
+use super::rows::Rows;
 use crate::data::design::Scaling;
 use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};

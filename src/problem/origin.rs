@@ -4,7 +4,7 @@
 //! a mean that is much larger than what the target varies by costs no digits, and a target that does
 //! not vary leaves exact zeros.
 
-use super::Rows;
+use super::rows::Rows;
 use crate::data::design::Scaling;
 use crate::model::loss::Loss;
 

@@ -12,7 +12,7 @@ use crate::kinds::{Method, Precision, Solver};
 use crate::problem::{Point, Problem};
 
 /// The device of a command.
-pub struct Place {
+pub struct DeviceChoice {
     /// `None`: by the size of the work.
     asked: Option<Device>,
     chosen: OnceLock<Device>,
@@ -25,7 +25,7 @@ const LARGE_WORK: f64 = 1e13;
 /// Steps of a first-order solve, for that estimate.
 const USUAL_STEPS: f64 = 200.0;
 
-impl Place {
+impl DeviceChoice {
     /// Finds and opens what was asked for.
     pub fn new(arguments: &RuntimeArguments) -> Result<Self, Failure> {
         if arguments.refine && arguments.precision == Some(Precision::F32) {

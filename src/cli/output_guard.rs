@@ -1,5 +1,5 @@
-//! What a command writes, looked at before it computes anything: no output takes the place of what
-//! the same command reads or of another output, and every output can be written.
+//! The outputs of a command, looked at before it computes anything: no output takes the place of an input
+//! of the same command or of another output, and every output can be written.
 
 use std::any::TypeId;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use super::model::Model;
 use super::output::is_of_report;
 use super::whole::{check_file, check_folder, resolved};
 
-/// What SQLite puts beside a store.
+/// The endings of files that SQLite puts beside a store.
 const BESIDE_STORES: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// What a flag has written.
+/// The kinds of outputs.
 #[derive(Clone, Copy)]
 enum Kind {
     /// A file.
@@ -31,7 +31,7 @@ struct Output {
     flag: String,
     path: PathBuf,
     kind: Kind,
-    /// Where the folder is, for a folder.
+    /// The resolved path, for a folder.
     folder: PathBuf,
     /// The files and folders that it is or holds.
     places: Vec<Place>,
@@ -66,10 +66,10 @@ pub fn check(command: &Command, matches: &ArgMatches) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_sweep(parts: &[ArgMatches]) -> Result<(), Failure> {
-    let whole = super::command();
+pub fn check_sweep<'a>(parts: impl Iterator<Item = &'a ArgMatches>) -> Result<(), Failure> {
+    let whole = crate::cli::arguments::command();
     match whole.find_subcommand("sweep") {
-        Some(sweep) => check_parts(sweep, "sweep", &parts.iter().collect::<Vec<_>>()),
+        Some(sweep) => check_parts(sweep, "sweep", &parts.collect::<Vec<_>>()),
         None => Ok(()),
     }
 }
@@ -224,7 +224,7 @@ fn identity(_: std::fs::Metadata) -> Option<(u64, u64)> {
     None
 }
 
-/// What a flag of a command has written; `None` for one that is read, or no path.
+/// The kind of the output of a flag; `None` for one that is read, or no path.
 fn kind(command: &str, id: &str) -> Option<Kind> {
     Some(match (command, id) {
         ("fit", "out") => Kind::Folder(Model::has_file),

@@ -21,13 +21,13 @@ const BYTE_ARRAY: i32 = 6;
 struct Column {
     name: &'static str,
     kind: Kind,
-    /// Which rows have a value.
+    /// Whether a row has a value, row by row.
     present: Vec<bool>,
     /// Plain values of those.
     values: Vec<u8>,
 }
 
-/// Where a column chunk lies.
+/// The place of a column chunk.
 struct Chunk {
     offset: u64,
     size: u64,

@@ -1,9 +1,10 @@
-//! Who has worked on a store, and on which part of the plan.
+//! The processes that have worked on a store, and their parts of the plan.
 
 use rusqlite::Row;
 
-use super::record::Plan;
 use super::{Result, Store};
+use crate::sweep::cells::ShardTally;
+use crate::sweep::record::{Plan, Shard};
 
 /// A process that has worked on a store.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,32 +21,8 @@ pub struct Session {
     pub ended: Option<String>,
     /// The units it has done.
     pub units: usize,
-    /// The part of the plan that it was to do, as (i, n): units equal to i modulo n; `None` for all
-    /// of it.
-    pub shard: Option<(usize, usize)>,
-}
-
-/// How far a shard of a plan is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ShardTally {
-    /// Which one, as (i, n).
-    pub shard: (usize, usize),
-    /// Its units.
-    pub units: usize,
-    /// Its units that are done.
-    pub units_done: usize,
-    /// Its cells.
-    pub cells: usize,
-    /// Its cells that are done.
-    pub cells_done: usize,
-}
-
-impl ShardTally {
-    /// Whether all of the shard is done.
-    #[must_use]
-    pub fn is_complete(&self) -> bool {
-        self.units_done == self.units
-    }
+    /// The part of the plan that it was to do; `None` for all of it.
+    pub shard: Option<Shard>,
 }
 
 impl Store {
@@ -53,10 +30,10 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Store`] when the store cannot be written.
-    pub fn note_shard(&mut self, (at, of): (usize, usize)) -> Result<()> {
+    pub fn note_shard(&mut self, shard: Shard) -> Result<()> {
         let text = "UPDATE sessions SET shard = ?2 WHERE session = ?1";
         self.connection
-            .execute(text, (self.session, format!("{at}/{of}")))
+            .execute(text, (self.session, shard.to_string()))
             .map(|_| ())
             .map_err(|e| self.failure(&e))
     }
@@ -65,7 +42,7 @@ impl Store {
     ///
     /// # Errors
     /// [`crate::Error::Store`] when the store cannot be read.
-    pub fn shards(&self) -> Result<Vec<(usize, usize)>> {
+    pub fn shards(&self) -> Result<Vec<Shard>> {
         let mut shards = Vec::new();
         for session in self.sessions()? {
             match session.shard {
@@ -77,11 +54,11 @@ impl Store {
         Ok(shards)
     }
 
-    /// How far a shard of the store's plan is.
+    /// The state of a shard of the store's plan.
     ///
     /// # Errors
     /// [`crate::Error::Store`] when the store cannot be read.
-    pub fn shard_tally(&self, plan: &Plan, shard: (usize, usize)) -> Result<ShardTally> {
+    pub fn shard_tally(&self, plan: &Plan, shard: Shard) -> Result<ShardTally> {
         let failure = |e: rusqlite::Error| self.failure(&e);
         let mut query = self
             .connection
@@ -91,27 +68,7 @@ impl Store {
             .query_map([], |row| row.get(0))
             .and_then(Iterator::collect)
             .map_err(failure)?;
-        let mut tally = ShardTally {
-            shard,
-            units: 0,
-            units_done: 0,
-            cells: 0,
-            cells_done: 0,
-        };
-        let of = shard.1.max(1);
-        for (unit, done) in plan.units().zip(done) {
-            if unit.number % of != shard.0 % of {
-                continue;
-            }
-            let cells = plan.studies[unit.study].paths[unit.path].len();
-            tally.units += 1;
-            tally.cells += cells;
-            if done {
-                tally.units_done += 1;
-                tally.cells_done += cells;
-            }
-        }
-        Ok(tally)
+        Ok(ShardTally::of(plan, shard, done.into_iter()))
     }
 
     /// The processes that have worked on the store, in the order in which they came.
@@ -123,7 +80,7 @@ impl Store {
         let mut query = self
             .connection
             .prepare(
-                // A process that is no number has been written by hand.
+                // A process number that is not an integer: the row was edited by hand.
                 "SELECT host, CAST(process AS INTEGER), version, started, ended, shard,
                  (SELECT COUNT(*) FROM units u WHERE u.session = s.session AND u.done = 1)
                  FROM sessions s ORDER BY session",
@@ -136,7 +93,10 @@ impl Store {
                 version: row.get(2)?,
                 started: row.get(3)?,
                 ended: row.get(4)?,
-                shard: row.get::<_, Option<String>>(5)?.as_deref().and_then(parts),
+                shard: row
+                    .get::<_, Option<String>>(5)?
+                    .as_deref()
+                    .and_then(shard_of),
                 units: row.get(6)?,
             })
         };
@@ -147,8 +107,11 @@ impl Store {
     }
 }
 
-/// `(1, 4)` of `1/4`.
-fn parts(text: &str) -> Option<(usize, usize)> {
-    let (at, of) = text.split_once('/')?;
-    Some((at.parse().ok()?, of.parse().ok()?))
+/// The shard that is written as `1/4`.
+fn shard_of(text: &str) -> Option<Shard> {
+    let (index, count) = text.split_once('/')?;
+    Some(Shard {
+        index: index.parse().ok()?,
+        count: count.parse().ok()?,
+    })
 }

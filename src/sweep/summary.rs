@@ -13,8 +13,9 @@
 
 use std::collections::HashMap;
 
+use super::cells::CellStore;
 use super::record::{Cell, Number, Numbers, Study};
-use super::{Result, Store};
+use crate::error::Result;
 use crate::kinds::Status;
 
 /// A point over all of its folds.
@@ -36,6 +37,20 @@ pub struct PointSummary {
     pub hypergradient_l1_vector: Vec<f64>,
     /// The criterion of every fold, in their order; NaN for one that failed.
     pub criteria: Vec<f64>,
+    /// The kinds of warnings of all its cells, each once.
+    pub warnings: Vec<String>,
+    /// The cell itself, where the study has a single fold.
+    pub single: Option<Box<Cell>>,
+}
+
+impl PointSummary {
+    /// The numbers to show: those of the only cell, even where it failed, else the means.
+    #[must_use]
+    pub fn numbers(&self) -> &Numbers {
+        self.single
+            .as_ref()
+            .map_or(&self.means, |cell| &cell.numbers)
+    }
 }
 
 /// Summaries of the points of a study, number `study` of the plan and `described` there, that have a
@@ -43,7 +58,11 @@ pub struct PointSummary {
 ///
 /// # Errors
 /// [`crate::Error::Store`] when the store cannot be read.
-pub fn summarize(store: &Store, study: usize, described: &Study) -> Result<Vec<PointSummary>> {
+pub fn summarize(
+    store: &dyn CellStore,
+    study: usize,
+    described: &Study,
+) -> Result<Vec<PointSummary>> {
     let folds = described.folds.len();
     let mut summaries = Vec::new();
     let mut cells: Vec<Cell> = Vec::with_capacity(folds);
@@ -53,7 +72,7 @@ pub fn summarize(store: &Store, study: usize, described: &Study) -> Result<Vec<P
         }
         cells.clear();
     };
-    store.for_each_cell(study, |cell| {
+    store.for_each_cell(study, &mut |cell| {
         if cells.first().is_some_and(|first| first.point != cell.point) {
             close(&mut cells);
         }
@@ -64,55 +83,53 @@ pub fn summarize(store: &Store, study: usize, described: &Study) -> Result<Vec<P
     Ok(summaries)
 }
 
-impl Store {
-    /// Of an unfinished study: for every target the folds that its means are over (places in
-    /// `described.folds`, ascending), and the summaries of the points that are done on these.
-    ///
-    /// The folds are those on which most cells of points that have all of them are done. Means over
-    /// different folds are not to be compared, so no other point has a summary.
-    ///
-    /// # Errors
-    /// [`crate::Error::Store`] when the store cannot be read.
-    pub fn summarize_so_far(
-        &self,
-        study: usize,
-        described: &Study,
-    ) -> Result<(Vec<Vec<usize>>, Vec<PointSummary>)> {
-        let mut done: Vec<Vec<usize>> = vec![Vec::new(); described.points.len()];
-        self.for_each_criterion(study, |point, fold, _| {
-            if let Some(folds) = done.get_mut(point) {
-                folds.push(fold);
-            }
-        })?;
-        let mut chosen = vec![Vec::new(); described.targets.len()];
-        for (target, folds) in chosen.iter_mut().enumerate() {
-            let of_target = |at: &usize| described.points[*at].target == target;
-            *folds = shared_folds((0..done.len()).filter(of_target).map(|at| done[at].clone()));
+/// Of an unfinished study: for every target the folds that its means are over (places in
+/// `described.folds`, ascending), and the summaries of the points that are done on these.
+///
+/// The folds are those on which most cells of points that have all of them are done. Means over
+/// different folds are not to be compared, so no other point has a summary.
+///
+/// # Errors
+/// [`crate::Error::Store`] when the store cannot be read.
+pub fn summarize_so_far(
+    store: &dyn CellStore,
+    study: usize,
+    described: &Study,
+) -> Result<(Vec<Vec<usize>>, Vec<PointSummary>)> {
+    let mut done: Vec<Vec<usize>> = vec![Vec::new(); described.points.len()];
+    store.for_each_criterion(study, &mut |point, fold, _| {
+        if let Some(folds) = done.get_mut(point) {
+            folds.push(fold);
         }
-        let folds_of = |point: usize| &chosen[described.points[point].target];
-        let mut summaries = Vec::new();
-        let mut cells: Vec<Cell> = Vec::new();
-        let mut close = |cells: &mut Vec<Cell>| {
-            if let Some(first) = cells.first()
-                && cells.len() == folds_of(first.point).len()
-            {
-                summaries.push(summary(cells, described));
-            }
-            cells.clear();
-        };
-        self.for_each_cell(study, |cell| {
-            if cells.first().is_some_and(|first| first.point != cell.point) {
-                close(&mut cells);
-            }
-            // A point may have got one fold more since the first reading.
-            if folds_of(cell.point).contains(&cell.fold) {
-                cells.push(cell);
-            }
-            Ok(())
-        })?;
-        close(&mut cells);
-        Ok((chosen, summaries))
+    })?;
+    let mut chosen = vec![Vec::new(); described.targets.len()];
+    for (target, folds) in chosen.iter_mut().enumerate() {
+        let of_target = |at: &usize| described.points[*at].target == target;
+        *folds = shared_folds((0..done.len()).filter(of_target).map(|at| done[at].clone()));
     }
+    let folds_of = |point: usize| &chosen[described.points[point].target];
+    let mut summaries = Vec::new();
+    let mut cells: Vec<Cell> = Vec::new();
+    let mut close = |cells: &mut Vec<Cell>| {
+        if let Some(first) = cells.first()
+            && cells.len() == folds_of(first.point).len()
+        {
+            summaries.push(summary(cells, described));
+        }
+        cells.clear();
+    };
+    store.for_each_cell(study, &mut |cell| {
+        if cells.first().is_some_and(|first| first.point != cell.point) {
+            close(&mut cells);
+        }
+        // A point may have got one fold more since the first reading.
+        if folds_of(cell.point).contains(&cell.fold) {
+            cells.push(cell);
+        }
+        Ok(())
+    })?;
+    close(&mut cells);
+    Ok((chosen, summaries))
 }
 
 /// Of the sets of folds the one on which most cells are done, points that have still more folds counted
@@ -164,6 +181,10 @@ fn summary(cells: &[Cell], described: &Study) -> PointSummary {
             cell.numbers[Number::Criterion]
         }
     };
+    let kinds: std::collections::BTreeSet<&str> = cells
+        .iter()
+        .flat_map(|cell| cell.warnings.split_whitespace())
+        .collect();
     PointSummary {
         point: cells[0].point,
         folds: good.len(),
@@ -175,6 +196,11 @@ fn summary(cells: &[Cell], described: &Study) -> PointSummary {
             .fold(cells[0].status, |worst, cell| worst.worse(cell.status)),
         hypergradient_l1_vector: vector,
         criteria: cells.iter().map(criterion).collect(),
+        warnings: kinds.into_iter().map(str::to_string).collect(),
+        single: match cells {
+            [only] if described.folds.len() == 1 => Some(Box::new(only.clone())),
+            _ => None,
+        },
     }
 }
 
@@ -234,7 +260,7 @@ mod tests {
 
     /// A study whose folds have these repetitions.
     fn study(repeats: &[usize]) -> Study {
-        let fold = |(number, &repeat): (usize, &usize)| crate::store::PlanFold {
+        let fold = |(number, &repeat): (usize, &usize)| crate::sweep::record::PlanFold {
             number: number as i64,
             repeat,
             training_rows: 4,

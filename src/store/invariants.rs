@@ -1,4 +1,4 @@
-//! Whether the tables and the plan of a store are those that were made.
+//! Invariants of a store: its tables and its plan are those that were made.
 //!
 //! A plan never changes once it is stored. Its parts have digests in the table `meta`, so that a point
 //! or a fold that was altered in the file is noticed as surely as a result.
@@ -11,14 +11,10 @@ use rusqlite::types::ValueRef;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::failure::is_damage;
-use super::read::Unread;
-use super::record::Plan;
+use super::read::{REMEDY, Unread};
 use super::{Result, Store, schema};
 use crate::error::Error;
-
-/// What can be done about a plan that is not what it was.
-pub(super) const REMEDY: &str = "restore the store from a copy, or repeat the sweep with another --store FILE; \
-     a plan cannot be repaired";
+use crate::sweep::record::Plan;
 
 /// An index of a table that has rows of its own, and what it holds of which of them.
 struct Index {
@@ -50,21 +46,21 @@ const INDICES: [Index; 3] = [
     },
 ];
 
-/// What a look at tables and plan came to.
+/// The result of a look at tables and plan.
 #[derive(Debug, Default)]
 pub(super) struct Inspection {
     /// The plan, where it can be read.
     pub plan: Option<Plan>,
-    /// What is wrong, one sentence each.
+    /// Faults, one sentence each.
     pub faults: Vec<String>,
-    /// What is wrong with what holds no data, a view or an index, and how it is made anew.
+    /// Faults of views and indices, which hold no data, with the statements that make them again.
     pub mendable: Vec<Mendable>,
 }
 
 /// A view or an index that is not what it was.
 #[derive(Debug)]
 pub(super) struct Mendable {
-    /// What is wrong, in a sentence.
+    /// The fault in a sentence.
     pub fault: String,
     /// The statements that make it anew.
     pub statements: String,

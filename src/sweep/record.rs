@@ -1,15 +1,23 @@
-//! What a store holds, as plain data: studies with their points and folds, units, cells.
+//! The records of a sweep as plain data: studies with their points and folds, units, cells.
 //!
 //! A *cell* is one point on one fold. A *unit* is a path of points on one fold: it is solved as a
 //! whole and stored as a whole. Units are numbered study by study, fold by fold, path by path.
 
 use std::hash::Hasher;
 use std::ops::{Index, IndexMut};
+use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::ROUGH;
-use crate::kinds::Status;
+use crate::hypergrad::{Outcome, Part};
+use crate::kinds::{Status, tag};
+
+/// The warning of a cell whose Hessian is singular.
+pub(crate) const SINGULAR: &str = "singular-hessian";
+/// The warning of a cell whose solution has converged, and its hypergradient has not.
+pub(crate) const ROUGH: &str = "rough-hypergradient";
+/// The line of a study's settings that asks for no hypergradient.
+pub(crate) const NO_METHOD: &str = "method = none";
 
 /// Everything that a sweep is going to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,9 +31,9 @@ pub struct Plan {
 /// One problem, one method, one data set: points times folds.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Study {
-    /// What to call it.
+    /// Its name.
     pub name: String,
-    /// Where the data are from.
+    /// The source of the data.
     pub source: String,
     /// Everything that decides the results besides data, points and folds: `name = value` lines.
     pub settings: String,
@@ -69,6 +77,33 @@ pub struct PlanFold {
     pub held_out_rows: usize,
 }
 
+/// A part of a plan: the units whose number is `index` modulo `count`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Its number; only its value modulo `count` matters.
+    pub index: usize,
+    /// The number of shards, at least one.
+    pub count: usize,
+}
+
+impl Shard {
+    /// The whole plan.
+    pub const WHOLE: Self = Self { index: 0, count: 1 };
+
+    /// Whether a unit is the shard's.
+    #[must_use]
+    pub fn holds(self, unit: Unit) -> bool {
+        let count = self.count.max(1);
+        unit.number % count == self.index % count
+    }
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
+}
+
 /// A unit of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Unit {
@@ -96,7 +131,7 @@ impl Plan {
     }
 
     /// A hash of every part of the plan, by the part's name: together they cover all of it.
-    pub(super) fn digests(&self) -> [(&'static str, String); 5] {
+    pub(crate) fn digests(&self) -> [(&'static str, String); 5] {
         let mut parts = ["configuration", "studies", "targets", "points", "folds"]
             .map(|part| (part, Xxh3Default::new()));
         let [configuration, studies, targets, points, folds] = &mut parts;
@@ -193,77 +228,61 @@ fn write_text(hash: &mut Xxh3Default, text: &str) {
     hash.write(text.as_bytes());
 }
 
-/// The numbers of a cell, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Number {
-    /// The criterion on the fold's held-out rows.
-    Criterion,
-    /// Its derivative in l1, where that is one number.
-    HypergradientL1,
-    /// Its derivative in λ₂.
-    HypergradientL2,
-    /// Its derivative in the lower bound.
-    HypergradientBoxLo,
-    /// Its derivative in the upper bound.
-    HypergradientBoxHi,
-    /// Penalised coefficients that are not zero.
-    Support,
-    /// The training objective.
-    Objective,
-    /// ‖Φ(w) − w‖/γ.
-    Residual,
-    /// The relative duality gap.
-    DualityGap,
-    /// The relative residual of the adjoint system.
-    LinearResidual,
-    /// The distance to the nearest kink.
-    KinkMargin,
-    /// 1 where the support is certified, else 0.
-    Certified,
-    /// Steps of the solver.
-    Steps,
-    /// Steps of the linear solver.
-    LinearSteps,
-    /// Mean squared error.
-    Mse,
-    /// Mean absolute error.
-    Mae,
-    /// Coefficient of determination.
-    R2,
-    /// Share of correct labels.
-    Accuracy,
-    /// Mean over classes of the share of correct labels.
-    BalancedAccuracy,
-    /// F1 of the second class; its mean over classes where there are more than two.
-    F1,
-    /// Area under the ROC curve; its mean over classes against the rest where there are more.
-    Auc,
+tag! {
+    /// The numbers of a cell, by name.
+    pub enum Number {
+        /// The criterion on the fold's held-out rows.
+        Criterion = "criterion";
+        /// Its derivative in l1, where that is one number.
+        HypergradientL1 = "hypergradient_l1";
+        /// Its derivative in λ₂.
+        HypergradientL2 = "hypergradient_l2";
+        /// Its derivative in the lower bound.
+        HypergradientBoxLo = "hypergradient_box_lo";
+        /// Its derivative in the upper bound.
+        HypergradientBoxHi = "hypergradient_box_hi";
+        /// Penalised coefficients that are not zero.
+        Support = "support";
+        /// The training objective.
+        Objective = "objective";
+        /// ‖Φ(w) − w‖/γ.
+        Residual = "residual";
+        /// The relative duality gap.
+        DualityGap = "duality_gap";
+        /// The relative residual of the adjoint system.
+        LinearResidual = "linear_residual";
+        /// The distance to the nearest kink.
+        KinkMargin = "kink_margin";
+        /// 1 where the support is certified, else 0.
+        Certified = "certified";
+        /// Steps of the solver.
+        Steps = "steps";
+        /// Steps of the linear solver.
+        LinearSteps = "linear_steps";
+        /// Mean squared error.
+        Mse = "mse";
+        /// Mean absolute error.
+        Mae = "mae";
+        /// Coefficient of determination.
+        R2 = "r2";
+        /// Share of correct labels.
+        Accuracy = "accuracy";
+        /// Mean over classes of the share of correct labels.
+        BalancedAccuracy = "balanced_accuracy";
+        /// F1 of the second class; its mean over classes where there are more than two.
+        F1 = "f1";
+        /// Area under the ROC curve; its mean over classes against the rest where there are more.
+        Auc = "auc";
+    }
 }
 
 impl Number {
-    /// All numbers, in the order of a row.
-    pub const ALL: [Self; 21] = [
-        Self::Criterion,
+    /// The parts of the hypergradient.
+    pub const HYPERGRADIENT: [Self; 4] = [
         Self::HypergradientL1,
         Self::HypergradientL2,
         Self::HypergradientBoxLo,
         Self::HypergradientBoxHi,
-        Self::Support,
-        Self::Objective,
-        Self::Residual,
-        Self::DualityGap,
-        Self::LinearResidual,
-        Self::KinkMargin,
-        Self::Certified,
-        Self::Steps,
-        Self::LinearSteps,
-        Self::Mse,
-        Self::Mae,
-        Self::R2,
-        Self::Accuracy,
-        Self::BalancedAccuracy,
-        Self::F1,
-        Self::Auc,
     ];
 
     /// The metrics beside the criterion.
@@ -277,32 +296,16 @@ impl Number {
         Self::Auc,
     ];
 
-    /// The column's name.
+    /// The number that is a part of the hypergradient, for a part that may be one number.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Criterion => "criterion",
-            Self::HypergradientL1 => "hypergradient_l1",
-            Self::HypergradientL2 => "hypergradient_l2",
-            Self::HypergradientBoxLo => "hypergradient_box_lo",
-            Self::HypergradientBoxHi => "hypergradient_box_hi",
-            Self::Support => "support",
-            Self::Objective => "objective",
-            Self::Residual => "residual",
-            Self::DualityGap => "duality_gap",
-            Self::LinearResidual => "linear_residual",
-            Self::KinkMargin => "kink_margin",
-            Self::Certified => "certified",
-            Self::Steps => "steps",
-            Self::LinearSteps => "linear_steps",
-            Self::Mse => "mse",
-            Self::Mae => "mae",
-            Self::R2 => "r2",
-            Self::Accuracy => "accuracy",
-            Self::BalancedAccuracy => "balanced_accuracy",
-            Self::F1 => "f1",
-            Self::Auc => "auc",
-        }
+    pub fn of_part(part: Part) -> Option<Self> {
+        Some(match part {
+            Part::L1 => Self::HypergradientL1,
+            Part::L2 => Self::HypergradientL2,
+            Part::BoxLo => Self::HypergradientBoxLo,
+            Part::BoxHi => Self::HypergradientBoxHi,
+            Part::Prior | Part::SampleWeights | Part::Perturbation => return None,
+        })
     }
 
     /// True for counts and truth values, which are whole.
@@ -355,7 +358,7 @@ pub struct Cell {
     pub point: usize,
     /// The fold within its study.
     pub fold: usize,
-    /// What became of solver and linear solver.
+    /// The status of solver and linear solver.
     pub status: Status,
     /// Criterion, derivatives, diagnostics, metrics.
     pub numbers: Numbers,
@@ -367,20 +370,28 @@ pub struct Cell {
     pub hypergradient_prior: Vec<f64>,
     /// The solution, where it was asked for: see [`pack_sparse`].
     pub solution: Vec<u8>,
+    /// The whole outcome, where a sweep of a single fold ends with its process; a store does not keep
+    /// it.
+    pub outcome: Option<Arc<Outcome>>,
 }
 
 impl Cell {
+    /// Whether it has a warning of a kind.
+    #[must_use]
+    pub fn warns_of(&self, kind: &str) -> bool {
+        self.warnings.split(' ').any(|warning| warning == kind)
+    }
+
     /// Whether the cell says nothing about its point: its solver did not converge, or its criterion is not
     /// finite. A converged solution with a rough hypergradient says what its criterion is.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        let is_solved =
-            self.status == Status::Converged || self.warnings.split(' ').any(|w| w == ROUGH);
+        let is_solved = self.status == Status::Converged || self.warns_of(ROUGH);
         !is_solved || !self.numbers[Number::Criterion].is_finite()
     }
 
     /// Adds everything of this cell to a hash.
-    pub(super) fn hash(&self, hash: &mut Xxh3Default) {
+    pub(crate) fn hash(&self, hash: &mut Xxh3Default) {
         hash.write_u64(self.point as u64);
         hash.write_u64(self.fold as u64);
         hash.write(self.status.name().as_bytes());
@@ -398,33 +409,19 @@ impl Cell {
 }
 
 /// A hash of all cells of a unit, in the order of their points.
-pub(super) fn digest(cells: &[Cell]) -> String {
+pub(crate) fn digest(cells: &[Cell]) -> String {
     let mut hash = Xxh3Default::new();
     cells.iter().for_each(|cell| cell.hash(&mut hash));
     format!("{:016x}", hash.digest())
 }
 
-/// The status of a name that [`Status::name`] gives.
-pub(super) fn status_of(name: &str) -> Option<Status> {
-    [
-        Status::Running,
-        Status::Converged,
-        Status::BudgetSpent,
-        Status::Stalled,
-        Status::Diverged,
-        Status::NonFinite,
-    ]
-    .into_iter()
-    .find(|status| status.name() == name)
-}
-
 /// Numbers as little-endian bytes.
-pub(super) fn pack(values: &[f64]) -> Vec<u8> {
+pub(crate) fn pack(values: &[f64]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
 /// The inverse of [`pack`]; bytes that do not make a number are left out.
-pub(super) fn unpack(bytes: &[u8]) -> Vec<f64> {
+pub(crate) fn unpack(bytes: &[u8]) -> Vec<f64> {
     let chunks = bytes.chunks_exact(8);
     // infallible: chunks of eight
     chunks
@@ -466,13 +463,6 @@ pub fn unpack_sparse(bytes: &[u8]) -> Option<Vec<f64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_in_the_order_of_their_list() {
-        for (at, number) in Number::ALL.into_iter().enumerate() {
-            assert_eq!(number as usize, at, "{}", number.name());
-        }
-    }
 
     #[test]
     fn solutions_survive_packing() {

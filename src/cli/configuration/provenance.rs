@@ -1,4 +1,4 @@
-//! Where the settings of a configuration file stand, for messages.
+//! The lines on which the settings of a configuration file stand, for messages.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,43 +10,43 @@ use crate::error::{Error, Place};
 
 /// A part of a configuration file: its top level, or one of its studies.
 #[derive(Debug, Clone, Default)]
-pub struct Origin {
+pub struct Provenance {
     /// The file, and the study where there are several.
     place: String,
     /// The lines on which the settings of this part stand, by name.
     lines: BTreeMap<String, u64>,
 }
 
-impl Origin {
+impl Provenance {
     /// The top level of a file.
     pub fn of_file(path: &Path, text: &str) -> Self {
-        let mut origin = Self {
+        let mut provenance = Self {
             place: path.display().to_string(),
             lines: BTreeMap::new(),
         };
         if let Ok(table) = DeTable::parse(text) {
-            origin.collect(text, table.get_ref());
+            provenance.collect(text, table.get_ref());
         }
-        origin
+        provenance
     }
 
     /// A study of the file, by its number from 0: what it has in common with the others stands at
     /// the top.
     pub fn of_study(&self, text: &str, number: usize) -> Self {
-        let mut origin = self.clone();
+        let mut provenance = self.clone();
         let name = DeTable::parse(text).ok().and_then(|table| {
             let studies = table.get_ref().get("study")?.get_ref().as_array()?;
             let study = studies.get(number)?.get_ref().as_table()?;
-            origin.collect(text, study);
+            provenance.collect(text, study);
             let name = study.get("name")?.get_ref().as_str()?;
             Some(name.to_string())
         });
         let name = name.unwrap_or_else(|| (number + 1).to_string());
-        origin.place = format!("{}, study {name}", self.place);
-        origin
+        provenance.place = format!("{}, study {name}", self.place);
+        provenance
     }
 
-    /// Where a setting stands; the whole part where no setting, or an unknown one, is named.
+    /// The place of a setting; the whole part where no setting, or an unknown one, is named.
     pub fn of(&self, setting: Option<&str>) -> Place {
         Place {
             source: self.place.clone(),
@@ -91,8 +91,8 @@ mod tests {
     fn settings_are_found_on_their_lines() {
         let text =
             "cv = 5\n[space]\nl1_ratio = 0.5\n\n[[study]]\nname = \"a\"\n[[study]]\ncv = 3\n";
-        let file = Origin::of_file(Path::new("f.toml"), text);
-        let show = |origin: &Origin, name| origin.of(Some(name)).to_string();
+        let file = Provenance::of_file(Path::new("f.toml"), text);
+        let show = |provenance: &Provenance, name| provenance.of(Some(name)).to_string();
         assert_eq!(show(&file, "cv"), "f.toml, line 1");
         assert_eq!(show(&file, "l1-ratio"), "f.toml, line 3");
         assert_eq!(show(&file, "loss"), "f.toml");

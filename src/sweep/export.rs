@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::cells::CellStore;
 use super::record::{Number, Numbers, Plan, PlanPoint};
 use super::summary::summarize;
-use super::{Result, Store};
-use crate::error::Error;
+use crate::error::{Error, Result};
+use crate::real::shortest;
 
 mod parquet;
 
@@ -24,7 +25,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// What a file's extension says: csv, jsonl (ndjson, json), parquet.
+    /// The form that a file's extension names: csv, jsonl (ndjson, json), parquet.
     #[must_use]
     pub fn from_path(path: &Path) -> Option<Self> {
         let extension = path.extension()?.to_str()?.to_ascii_lowercase();
@@ -37,7 +38,7 @@ impl Format {
     }
 }
 
-/// What a row of an export is.
+/// The subject of a row of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
     /// A cell: a point on a fold.
@@ -71,14 +72,19 @@ enum Kind {
 ///
 /// # Errors
 /// [`Error::Store`] when the store cannot be read, [`Error::Io`] when the file cannot be written.
-pub fn export(store: &Store, rows: Rows, format: Format, out: &mut dyn Write) -> Result<usize> {
-    let plan = store.plan()?;
+pub fn export(
+    plan: &Plan,
+    store: &dyn CellStore,
+    rows: Rows,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<usize> {
     let columns = columns(rows);
     let mut out = BufWriter::new(out);
     let mut sink = Sink::new(format, &columns, &mut out)?;
     let mut count = 0;
     for study in 0..plan.studies.len() {
-        each_row(store, &plan, study, rows, &mut |fields| {
+        each_row(store, plan, study, rows, &mut |fields| {
             count += 1;
             sink.row(&fields)
         })?;
@@ -144,7 +150,7 @@ fn rest() -> impl Iterator<Item = Number> {
 }
 
 fn each_row(
-    store: &Store,
+    store: &dyn CellStore,
     plan: &Plan,
     number: usize,
     rows: Rows,
@@ -174,7 +180,7 @@ fn each_row(
         values => Field::Vector(values.to_vec()),
     };
     match rows {
-        Rows::Cells => store.for_each_cell(number, |cell| {
+        Rows::Cells => store.for_each_cell(number, &mut |cell| {
             let (point, fold) = (&study.points[cell.point], &study.folds[cell.fold]);
             let mut fields = vec![
                 Field::Real(point.l1),
@@ -230,7 +236,7 @@ fn each_row(
     }
 }
 
-/// Where rows go.
+/// The destination of rows.
 enum Sink<'a, W: Write> {
     Csv(Box<csv::Writer<&'a mut W>>),
     JsonLines(&'a mut W, Vec<&'static str>),
@@ -306,14 +312,5 @@ impl Field {
             Self::Vector(values) => Value::from(values.clone()),
             Self::Absent => Value::Null,
         }
-    }
-}
-
-/// The shortest text that reads back to the same number.
-fn shortest(value: f64) -> String {
-    if value == 0.0 || (1e-5..1e16).contains(&value.abs()) {
-        value.to_string()
-    } else {
-        format!("{value:e}")
     }
 }
