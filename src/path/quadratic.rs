@@ -51,7 +51,7 @@ pub(super) struct Quadratic<'h, R: Real> {
     pub(super) gauge: std::ops::Range<usize>,
 }
 
-/// What minimisation came to.
+/// The result of a minimisation.
 pub(super) struct Minimum<R> {
     pub(super) epochs: usize,
     /// The system on the last face is singular to working precision.

@@ -15,7 +15,7 @@ const LARGEST_FORMED: usize = 1200;
 /// Epochs on one model of a loss that is not quadratic.
 const MODEL_EPOCHS: usize = 200;
 
-/// What one step did.
+/// The effect of one step.
 pub(super) struct Step<R> {
     pub(super) steps: usize,
     /// Largest change of a predictor.

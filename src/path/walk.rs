@@ -89,7 +89,7 @@ pub(super) struct Walk<'s, 'p, R> {
     pub(super) may_screen: bool,
 }
 
-/// What a point came to.
+/// The end of the solve of a point.
 pub(super) struct End<R> {
     pub(super) status: Status,
     pub(super) steps: usize,
@@ -221,7 +221,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     pub(super) fn largest_excess(&self, regularizer: &Regularizer<'_>, roundings: &[f64]) -> f64 {
         let mut largest = 0.0;
         let mut visit = |b: usize, square: f64| {
-            // What is exact is at its rounding, also where that is zero.
+            // An exact value is at its rounding, also where that is zero.
             if square != 0.0 {
                 let excess = square / (roundings[b] * roundings[b]);
                 // A NaN stays.
