@@ -7,6 +7,7 @@
 
 mod arena;
 mod clock;
+mod counters;
 mod design;
 mod device;
 mod job;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use self::arena::Arena;
-pub use self::clock::Work;
+pub use self::counters::Work;
 use self::design::DesignPages;
 pub use self::device::{AdapterSummary, Gpu, GpuOptions, Regime, list_adapters};
 pub use self::job::Job;
