@@ -72,7 +72,11 @@ fn main() -> Result<(), AnyError> {
             outcome.point.l2,
             outcome.support,
             outcome.criterion,
-            gradient.l1.as_ref().map_or(f64::NAN, |l1| l1[0]),
+            gradient
+                .l1
+                .as_ref()
+                .and_then(|l1| l1.value())
+                .unwrap_or(f64::NAN),
             gradient.l2.unwrap_or(f64::NAN),
             outcome.status.name(),
         );

@@ -82,7 +82,7 @@ fn main() -> Result<()> {
 /// d log f/dθ of an outcome; zero where there is no hypergradient.
 fn log_slope(outcome: &Outcome) -> [f64; 2] {
     let gradient = outcome.hypergradient.clone().unwrap_or_default();
-    let l1 = gradient.l1.map_or(0.0, |l1| l1[0]);
+    let l1 = gradient.l1.and_then(|l1| l1.value()).unwrap_or(0.0);
     let l2 = gradient.l2.unwrap_or(0.0);
     [
         outcome.point.l1 * l1 / outcome.criterion,

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::kinds::Status;
+
 /// Locks what is usable also after a holder has panicked: caches, queues, notes.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -71,4 +73,42 @@ impl Control {
     pub fn finished(&self) -> usize {
         self.finished.load(Ordering::Relaxed)
     }
+}
+
+/// When to stop.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StopRule {
+    /// Relative to the scale; `None` goes to rounding, 0 takes exactly `max_steps` steps.
+    pub tolerance: Option<f64>,
+    /// The most steps.
+    pub max_steps: usize,
+}
+
+impl StopRule {
+    /// Exactly so many steps.
+    #[must_use]
+    pub fn exactly(max_steps: usize) -> Self {
+        Self {
+            tolerance: Some(0.0),
+            max_steps,
+        }
+    }
+
+    /// The rule for steps that `limits` count exactly, where there are limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Option<&[usize]>) -> Self {
+        match limits {
+            Some(_) => Self::exactly(self.max_steps),
+            None => self,
+        }
+    }
+}
+
+/// What became of one problem of an iteration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// How it ended.
+    pub status: Status,
+    /// After how many steps.
+    pub steps: usize,
 }

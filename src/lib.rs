@@ -41,11 +41,11 @@
 //! let outcomes = Evaluator::new(&problem).run(&points)?;
 //! for outcome in &outcomes {
 //!     assert_eq!(outcome.status, Status::Converged);
-//!     let slope = outcome.gradient()?.l1.as_ref().map(|l1| l1[0]);
+//!     let slope = outcome.gradient()?.l1.as_ref().and_then(|l1| l1.value());
 //!     println!("l1 = {}: E = {:.4}, dE/dl1 = {slope:?}", outcome.point.l1, outcome.criterion);
 //! }
 //! # assert!(outcomes[0].criterion > outcomes[1].criterion);
-//! # let slope = |at: usize| outcomes[at].gradient().unwrap().l1.as_ref().unwrap()[0];
+//! # let slope = |at: usize| outcomes[at].gradient().unwrap().l1.as_ref().unwrap().value().unwrap();
 //! # assert!(slope(0) > 0.0 && slope(0) > slope(1));
 //! # Ok(())
 //! # }
@@ -86,10 +86,10 @@ pub mod iterate;
 pub mod kernel;
 pub mod kinds;
 pub mod l1_max;
-pub mod loss;
+pub mod linalg;
 pub mod map;
+pub mod model;
 pub mod path;
-pub mod penalty;
 pub mod prelude;
 pub mod problem;
 pub mod real;
@@ -100,6 +100,7 @@ pub mod sweep;
 pub use control::Control;
 pub use error::{Error, Result};
 pub use hypergrad::Evaluator;
+pub use model::{loss, penalty};
 pub use problem::{Point, Problem, Specification};
 
 /// The README's code runs as a test.

@@ -6,6 +6,6 @@ pub use crate::error::{Error, Result};
 pub use crate::exec::Device;
 pub use crate::hypergrad::{Evaluator, Hypergradient, Outcome, Settings, WarmStart};
 pub use crate::kinds::{Method, Precision, Solver, Status, Wrt};
-pub use crate::loss::Loss;
-pub use crate::penalty::{Groups, Penalty};
+pub use crate::model::loss::Loss;
+pub use crate::model::penalty::{Groups, Penalty};
 pub use crate::problem::{Point, Problem, ProblemBuilder, Sign, Specification};

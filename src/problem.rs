@@ -13,13 +13,15 @@ use crate::data::design::{self, Design, FeatureScale, Scaling};
 use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::error::{Error, Result};
 use crate::kinds::setters;
-use crate::loss::Loss;
-use crate::penalty::Penalty;
+use crate::model::loss::Loss;
+use crate::model::penalty::Penalty;
+use crate::model::regularizer::{Blocks, Regularizer};
 use crate::real::sum_of;
 
 mod builder;
 mod check;
 mod origin;
+mod rows;
 
 use check::{
     check_factors, check_labels, check_prior, check_rows, check_specification, check_trained,
@@ -29,6 +31,7 @@ use origin::subtract_origins;
 
 pub use builder::ProblemBuilder;
 pub use origin::TargetOrigin;
+pub use rows::Rows;
 
 /// A point of hyperparameters: one problem of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -95,17 +98,6 @@ impl TryFrom<f64> for Sign {
             )),
         }
     }
-}
-
-/// Rows of data as the user has them.
-#[derive(Debug, Clone)]
-pub struct Rows {
-    /// n × d, in the data's units. For the quadratic form: Q.
-    pub matrix: Matrix,
-    /// Per target n values: numbers; −1 and 1; or class indices. For the quadratic form: b.
-    pub targets: Vec<Vec<f64>>,
-    /// One weight per row, not negative; normalised to mean 1 on entry. `None`: all 1.
-    pub weights: Option<Vec<f64>>,
 }
 
 /// Additive perturbation of some training rows, in the data's units.
@@ -282,6 +274,8 @@ pub struct Problem {
     pub(crate) loss: Loss,
     /// The penalty.
     pub(crate) penalty: Penalty,
+    /// The groups of the penalty, or its coordinates one by one.
+    pub(crate) blocks: Blocks,
     /// Number of predictors per row: the classes of the multinomial loss, else 1.
     pub(crate) classes: usize,
     /// The training rows, perturbation included.
@@ -382,8 +376,10 @@ impl Problem {
             Some(p) => (perturb(&train.matrix, &p)?, p.rows),
         };
         let design = Design::scaled(&matrix, &features, scaling.intercept);
+        let (penalized, coordinates) = (d * classes, design.columns() * classes);
         Ok(Self {
             loss,
+            blocks: Blocks::new(&penalty, penalized, coordinates),
             penalty,
             classes,
             train: Sample {
@@ -506,14 +502,16 @@ impl Problem {
     /// The effective strength of every penalised coordinate (group: of every group) at `l1`.
     #[must_use]
     pub fn effective_strengths(&self, l1: f64) -> Vec<f64> {
-        match &self.penalty {
-            Penalty::Weighted { strengths } => strengths.iter().map(|s| l1 * s).collect(),
-            Penalty::Group { groups, strengths } => match strengths {
-                Some(strengths) => strengths.iter().map(|s| l1 * s).collect(),
-                None => vec![l1; groups.len()],
-            },
-            _ => vec![l1; self.penalized()],
-        }
+        let mut strengths = self.penalty.strengths(self.penalized());
+        strengths.iter_mut().for_each(|s| *s *= l1);
+        strengths
+    }
+
+    /// Penalty, ridge and prior at a point.
+    #[must_use]
+    pub fn regularizer(&self, point: Point) -> Regularizer<'_> {
+        let prior = self.prior.as_deref();
+        Regularizer::new(&self.penalty, &self.blocks, prior, point.l1, point.l2)
     }
 
     /// Checks hyperparameters against this problem.

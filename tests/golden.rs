@@ -31,7 +31,7 @@ fn hypergradient_error(outcome: &Outcome, golden: &common::GoldenPoint) -> f64 {
     let found = outcome.hypergradient.as_ref().expect("a hypergradient");
     let flat = |l1: &[f64], l2: f64| l1.iter().copied().chain([l2]).collect::<Vec<f64>>();
     let mut error = relative_error(
-        &flat(found.l1.as_ref().unwrap(), found.l2.unwrap()),
+        &flat(found.l1.as_ref().unwrap().as_slice(), found.l2.unwrap()),
         &flat(&golden.l1, golden.l2),
     );
     if let (Some(expected), Some(found)) = (&golden.perturbation, &found.perturbation) {
@@ -214,7 +214,11 @@ fn at_an_exact_kink_a_selection_is_returned() {
             };
             let golden = &case.points[at];
             assert!(
-                between(found.l1.as_ref().unwrap()[0], golden.l1[0], &left["l1"]),
+                between(
+                    found.l1.as_ref().unwrap().as_slice()[0],
+                    golden.l1[0],
+                    &left["l1"]
+                ),
                 "{method:?}"
             );
             assert!(

@@ -25,7 +25,7 @@ fn solve(problem: &Problem, point: Point) -> Vec<f64> {
 fn flat(hypergradient: &Hypergradient) -> Vec<f64> {
     let h = hypergradient.clone();
     [
-        h.l1.unwrap_or_default(),
+        h.l1.iter().flatten().copied().collect::<Vec<f64>>(),
         h.l2.into_iter().collect(),
         h.prior.unwrap_or_default(),
         h.sample_weights.unwrap_or_default(),

@@ -99,7 +99,7 @@ const POINT: Point = Point {
 
 fn vector(hypergradient: &Hypergradient) -> Vec<f64> {
     vec![
-        hypergradient.l1.as_ref().unwrap()[0],
+        hypergradient.l1.as_ref().unwrap().value().unwrap(),
         hypergradient.l2.unwrap(),
     ]
 }

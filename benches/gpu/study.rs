@@ -244,7 +244,11 @@ fn errors(form: &Form, points: &[Point], solved: &Solved, sample: usize) -> Chec
         let Some(exact) = &outcome.hypergradient else {
             return Err("a sampled point has no hypergradient in f64".into());
         };
-        let l1 = exact.l1.as_ref().map_or(f64::NAN, |l1| l1[0]);
+        let l1 = exact
+            .l1
+            .as_ref()
+            .and_then(|l1| l1.value())
+            .unwrap_or(f64::NAN);
         let exact = [l1, exact.l2.unwrap_or(f64::NAN)];
         let found = [f64::from(solved.l1[at]), f64::from(solved.l2[at])];
         let squares: f64 = found.into_iter().zip(exact).map(distance).sum();

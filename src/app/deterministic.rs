@@ -153,7 +153,9 @@ fn setting(problem: &Problem, point: Point, steps: &[usize], whole: &Control) ->
                     let form = GramForm::new(problem)?;
                     steps
                         .par_iter()
-                        .map(|&t| error(&form.hypergradient(point, &spectrum, &path[t], t)))
+                        .map(|&t| {
+                            error(&form.hypergradient(problem, point, &spectrum, &path[t], t))
+                        })
                         .collect()
                 }
                 _ => {

@@ -13,13 +13,13 @@ pub struct Dataset {
     pub targets: Vec<Target>,
     /// One weight per row, where the file has a column of them.
     pub weights: Option<Vec<f64>>,
-    /// Which names are the file's own.
+    /// The names that are the file's own.
     pub named: Named,
     /// The file or files that the data are from, for messages and reports.
     pub source: String,
 }
 
-/// Which names of a data set are a file's own, and not made up by its reader.
+/// The names of a data set that are a file's own, and not made up by its reader.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Named {
     /// Those of the features.

@@ -4,10 +4,11 @@ use crate::error::Result;
 use crate::exec::{Buf, Executor, Twinned};
 use crate::kinds::Wrt;
 use crate::map::hyper_sums::HyperSums;
+use crate::model::linearization::OuterParts;
 use crate::problem::{Criterion, Problem};
 use crate::real::widen;
 
-use super::outcome::Hypergradient;
+use super::outcome::{Hypergradient, Strengths};
 use super::sampled::predictors;
 
 /// ∂₂Φᵀv of one point as the kernels leave it: per strength, in units of the scaled columns and of
@@ -20,8 +21,6 @@ pub struct RawSums {
     weights: Option<Vec<f64>>,
     perturbation: Option<Vec<f64>>,
     bounds: Option<Vec<f64>>,
-    /// True when `strengths` holds the derivative in the common factor already.
-    common: bool,
 }
 
 /// One direction in the space of hyperparameters.
@@ -91,7 +90,6 @@ impl RawSums {
                 problem.perturbed_rows.len() * problem.train.design.features(),
             ),
             bounds: room(Wrt::BoxBounds, 2),
-            common: true,
         }
     }
 
@@ -104,6 +102,16 @@ impl RawSums {
             Wrt::SampleWeights => self.weights.as_mut(),
             Wrt::Perturbation => self.perturbation.as_mut(),
             Wrt::BoxBounds => self.bounds.as_mut(),
+        }
+    }
+
+    /// The parts of the outer map and the ridge.
+    pub fn outer_parts(&mut self) -> OuterParts<'_> {
+        OuterParts {
+            strengths: self.strengths.as_deref_mut(),
+            ridge: self.ridge.as_deref_mut(),
+            prior: self.prior.as_deref_mut(),
+            bounds: self.bounds.as_deref_mut(),
         }
     }
 
@@ -159,7 +167,6 @@ impl RawSums {
                     weights: row(&parts[3]),
                     perturbation: row(&parts[4]),
                     bounds: row(&parts[5]),
-                    common: false,
                 }
             })
             .collect())
@@ -175,15 +182,14 @@ impl RawSums {
     #[must_use]
     pub fn finish(self, problem: &Problem, target: usize, w: &[f64]) -> Hypergradient {
         let vector = problem.penalty.has_strength_vector();
-        let is_box = matches!(problem.penalty, crate::penalty::Penalty::Box { .. });
         let l1 = self.strengths.map(|strengths| {
-            if is_box {
+            if !problem.penalty.has_strength() {
                 // l1 plays no part.
-                vec![0.0]
-            } else if vector || self.common {
-                strengths
+                Strengths::Common(0.0)
+            } else if vector {
+                Strengths::Each(strengths)
             } else {
-                vec![strengths.iter().sum()]
+                Strengths::Common(strengths.iter().sum())
             }
         });
         let weights = self.weights.map(|mut g| {
@@ -196,7 +202,7 @@ impl RawSums {
                 let z = predictors(&sample.design, w, problem.classes);
                 let rows = z.chunks_exact(problem.classes).zip(&sample.targets[target]);
                 for (g, (z, &y)) in g.iter_mut().zip(rows) {
-                    *g += sign.factor() * loss.row_value(z, y) / n;
+                    *g += sign.factor() * loss.row_value(z, y).unwrap_or(0.0) / n;
                 }
             }
             let mean = g.iter().zip(s).map(|(g, s)| g * s).sum::<f64>() / n;

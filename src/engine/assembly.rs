@@ -51,8 +51,10 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
     let outcomes = (0..solved.len()).into_par_iter().map(|at| {
         let point = points[at];
         let step = spectrum.step(point.l2);
+        let regularizer = problem.regularizer(point);
         let evidence = Evidence {
             problem,
+            regularizer: &regularizer,
             point,
             w: &solved[at].w,
             z: &z[at],

@@ -1,10 +1,12 @@
 //! Honest diagnostics of one point, in f64: objective, duality gap, support.
 
 use super::kinks::Sizes;
-use crate::loss::{Loss, softmax};
-use crate::penalty::{self, Penalty};
+use crate::model::criterion;
+use crate::model::loss::Loss;
+use crate::model::penalty::Shrink;
+use crate::model::regularizer::Regularizer;
 use crate::problem::{Point, Problem};
-use crate::real::{largest_of, smallest_of, sum_of};
+use crate::real::sum_of;
 
 /// What one point's diagnostics are computed from.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +15,8 @@ pub struct Evidence<'a> {
     pub problem: &'a Problem,
     /// The point.
     pub point: Point,
+    /// Penalty, ridge and prior there.
+    pub regularizer: &'a Regularizer<'a>,
     /// Scaled coefficients, p.
     pub w: &'a [f64],
     /// Linear predictors, n·c (quadratic form: Qw).
@@ -54,40 +58,16 @@ impl DualityGap {
 }
 
 impl Evidence<'_> {
-    pub(super) fn prior(&self, j: usize) -> f64 {
-        self.problem.prior.as_ref().map_or(0.0, |prior| prior[j])
-    }
-
     /// Loss, ridge and penalty.
     #[must_use]
     pub fn objective(&self) -> f64 {
-        let penalized = self.problem.penalized();
-        let ridge = sum_of(penalized, |j| (self.w[j] - self.prior(j)).powi(2));
-        self.loss + 0.5 * self.point.l2 * ridge + self.penalty()
-    }
-
-    fn penalty(&self) -> f64 {
-        let strengths = self.problem.effective_strengths(self.point.l1);
-        let penalized = self.problem.penalized();
-        match &self.problem.penalty {
-            Penalty::Group { groups, .. } => (0..groups.len())
-                .map(|g| strengths[g] * norm(groups.members(g), self.w))
-                .sum(),
-            Penalty::Box { .. } => 0.0,
-            _ => sum_of(penalized, |j| strengths[j] * self.w[j].abs()),
-        }
+        self.loss + self.regularizer.value(self.w)
     }
 
     /// Penalised coordinates that are not zero; for the box those strictly inside.
     #[must_use]
     pub fn support(&self) -> usize {
-        let w = &self.w[..self.problem.penalized()];
-        match self.problem.penalty {
-            Penalty::Box { lower, upper } => {
-                w.iter().filter(|w| lower < **w && **w < upper).count()
-            }
-            _ => w.iter().filter(|w| **w != 0.0).count(),
-        }
+        self.regularizer.support(self.w)
     }
 
     /// The duality gap, where a dual feasible point is at hand and the gap is finite.
@@ -113,14 +93,14 @@ impl Evidence<'_> {
             } else {
                 self.gradient.to_vec()
             };
-            let shrink = self.feasible_factor(&correlation);
+            let shrink = self.regularizer.feasible_factor(&correlation);
             if shrink < 1.0 {
                 t.iter_mut().for_each(|t| *t *= shrink);
                 correlation.iter_mut().for_each(|a| *a *= shrink);
             }
             (self.conjugate(&t)?, correlation)
         };
-        let gap = objective + conjugate + self.penalty_conjugate(&correlation)?;
+        let gap = objective + conjugate + self.regularizer.conjugate(&correlation);
         DualityGap::new(gap, objective, self.objective_at_zero())
     }
 
@@ -139,64 +119,40 @@ impl Evidence<'_> {
 
     /// The largest move and the largest coefficient.
     fn largest_move(&self, sizes: &Sizes) -> (f64, f64) {
-        let (c, penalized) = (self.problem.classes, self.problem.penalized());
+        let c = self.problem.classes;
         let bound = self.problem.loss.curvature_bound();
         let size = |j: usize| sizes.columns[j / c];
         let curvature = |j: usize| {
-            let ridge = if j < penalized { self.point.l2 } else { 0.0 };
+            let ridge = self.regularizer.ridge(j);
             match self.problem.loss {
                 Loss::Quadratic => size(j) + ridge,
                 _ => bound * size(j) * size(j) + ridge,
             }
         };
-        let pull = |j: usize| {
-            let ridge = if j < penalized {
-                self.point.l2 * (self.w[j] - self.prior(j))
-            } else {
-                0.0
-            };
-            self.gradient[j] + ridge
-        };
+        let pull = |j: usize| self.gradient[j] + self.regularizer.ridge_gradient(j, self.w[j]);
         let (mut moved, mut largest) = (0.0f64, 0.0f64);
         let mut visit = |j: usize, after: f64| {
             moved = moved.max((after - self.w[j]).abs() * size(j));
             largest = largest.max(self.w[j].abs() * size(j));
         };
-        let strengths = self.problem.effective_strengths(self.point.l1);
-        let mut first = 0;
-        if let Penalty::Group { groups, .. } = &self.problem.penalty {
-            first = penalized;
-            for (g, &strength) in strengths.iter().enumerate() {
-                let members = groups.members(g);
-                let a: f64 = members.iter().map(|&j| curvature(j as usize)).sum();
-                let u = |j: u32| a * self.w[j as usize] - pull(j as usize);
-                let square: f64 = members.iter().map(|&j| u(j).powi(2)).sum();
-                let length = square.sqrt();
-                let share = if length > strength {
-                    (1.0 - strength / length) / a
-                } else {
-                    0.0
-                };
-                if a > 0.0 {
-                    members
-                        .iter()
-                        .for_each(|&j| visit(j as usize, share * u(j)));
+        let Regularizer {
+            blocks, penalties, ..
+        } = self.regularizer;
+        for (b, penalty) in penalties.iter().enumerate() {
+            let members = blocks.members(b).iter().map(|&j| j as usize);
+            if !penalty.is_group() {
+                for j in members.filter(|&j| curvature(j) > 0.0) {
+                    let term = &penalty.coordinate;
+                    visit(j, term.minimizer(curvature(j), self.w[j], pull(j)));
                 }
-            }
-        }
-        for j in first..self.w.len() {
-            let a = curvature(j);
-            if a == 0.0 {
                 continue;
             }
-            let u = a * self.w[j] - pull(j);
-            let after = match &self.problem.penalty {
-                _ if j >= penalized => u / a,
-                Penalty::Box { lower, upper } => penalty::clip(u / a, *lower, *upper),
-                Penalty::NonNegative => penalty::positive_threshold(u, strengths[j]) / a,
-                _ => penalty::soft_threshold(u, strengths[j]) / a,
-            };
-            visit(j, after);
+            let a: f64 = members.clone().map(curvature).sum();
+            let s = |j: usize| penalty.coordinate.prox(a * self.w[j] - pull(j), 1.0);
+            let group = Shrink::new(members.clone().map(|j| s(j).powi(2)).sum(), penalty.norm);
+            if a > 0.0 {
+                members.for_each(|j| visit(j, group.prox(s(j)) / a));
+            }
         }
         (moved, largest)
     }
@@ -207,41 +163,24 @@ impl Evidence<'_> {
         let sample = &self.problem.train;
         let y = &sample.targets[self.point.target];
         let n = sample.rows() as f64;
-        let loss: f64 = match self.problem.loss {
-            Loss::Quadratic => return 1.0,
-            Loss::Multinomial => (self.problem.classes as f64).ln(),
-            loss => {
-                let is_regression = matches!(loss, Loss::Squared | Loss::Huber { .. });
-                let intercept = if sample.design.intercept && is_regression {
-                    sum_of(y.len(), |i| sample.weights[i] * y[i]) / n
-                } else {
-                    0.0
-                };
-                let of_row = |i: usize| sample.weights[i] * loss.value(intercept, y[i]);
-                sum_of(y.len(), of_row) / n
-            }
+        let loss = self.problem.loss;
+        let intercept = if sample.design.intercept && loss.is_regression() {
+            sum_of(y.len(), |i| sample.weights[i] * y[i]) / n
+        } else {
+            0.0
         };
-        let prior = sum_of(self.problem.penalized(), |j| self.prior(j).powi(2));
-        loss + 0.5 * self.point.l2 * prior
+        let z = vec![intercept; self.z.len()];
+        let Some(loss) = criterion::value(loss, &z, y, |i| sample.weights[i] / n) else {
+            return 1.0;
+        };
+        loss + self.regularizer.ridge_at_zero()
     }
 
     /// t = r(z), row by row.
     fn dual_residuals(&self) -> Vec<f64> {
-        let (c, y) = (
-            self.problem.classes,
-            &self.problem.train.targets[self.point.target],
-        );
         let mut t = self.z.to_vec();
-        if self.problem.loss == Loss::Multinomial {
-            for (row, &class) in t.chunks_exact_mut(c).zip(y) {
-                softmax::softmax_in_place(row);
-                row[class as usize] -= 1.0;
-            }
-        } else {
-            t.iter_mut()
-                .zip(y)
-                .for_each(|(t, &y)| *t = self.problem.loss.residual(*t, y));
-        }
+        let y = &self.problem.train.targets[self.point.target];
+        criterion::residuals_in_place(self.problem.loss, &mut t, y, |_| 1.0);
         t
     }
 
@@ -338,101 +277,11 @@ impl Evidence<'_> {
         Some(())
     }
 
-    /// The factor ≤ 1 that brings X̂ᵀθ into the dual ball, which only λ₂ = 0 demands.
-    fn feasible_factor(&self, correlation: &[f64]) -> f64 {
-        if self.point.l2 > 0.0 {
-            return 1.0;
-        }
-        let strengths = self.problem.effective_strengths(self.point.l1);
-        let penalized = self.problem.penalized();
-        // An unpenalised coordinate demands a = 0, which no factor brings about.
-        let ratio = |a: f64, l1: f64| if a > l1 && l1 > 0.0 { l1 / a } else { 1.0 };
-        match &self.problem.penalty {
-            Penalty::Group { groups, .. } => (0..groups.len())
-                .map(|g| ratio(norm(groups.members(g), correlation), strengths[g]))
-                .fold(1.0, f64::min),
-            Penalty::Box { .. } => 1.0,
-            Penalty::NonNegative => {
-                smallest_of(penalized, |j| ratio(-correlation[j], strengths[j])).min(1.0)
-            }
-            _ => smallest_of(penalized, |j| ratio(correlation[j].abs(), strengths[j])).min(1.0),
-        }
-    }
-
     /// Σ (s_i/n) ℓ*(t_i).
     fn conjugate(&self, t: &[f64]) -> Option<f64> {
         let sample = &self.problem.train;
-        let (c, y) = (self.problem.classes, &sample.targets[self.point.target]);
-        let entropy = |p: f64| if p > 0.0 { p * p.ln() } else { 0.0 };
-        let total = match self.problem.loss {
-            Loss::Squared | Loss::Huber { .. } | Loss::SquaredHinge => sum_of(t.len(), |i| {
-                sample.weights[i] * (0.5 * t[i] * t[i] + t[i] * y[i])
-            }),
-            Loss::Logistic => sum_of(t.len(), |i| {
-                sample.weights[i] * (entropy(-t[i] * y[i]) + entropy(1.0 + t[i] * y[i]))
-            }),
-            Loss::Multinomial => sum_of(sample.rows(), |i| {
-                let row = t[i * c..(i + 1) * c].iter().enumerate();
-                let probability =
-                    |(k, t): (usize, &f64)| t + f64::from(u8::from(y[i] as usize == k));
-                sample.weights[i] * row.map(|at| entropy(probability(at))).sum::<f64>()
-            }),
-            Loss::Quadratic => return None,
-        };
+        let y = &sample.targets[self.point.target];
+        let total = self.problem.loss.conjugate(t, y, &sample.weights)?;
         Some(total / sample.rows() as f64)
     }
-
-    /// Σ_j [ sup_w (a_j w − ½λ₂w² − penalty(w)) − ½λ₂c_j² ], a = λ₂c − correlation.
-    fn penalty_conjugate(&self, correlation: &[f64]) -> Option<f64> {
-        let (l2, penalized) = (self.point.l2, self.problem.penalized());
-        let strengths = self.problem.effective_strengths(self.point.l1);
-        let a: Vec<f64> = (0..penalized)
-            .map(|j| l2 * self.prior(j) - correlation[j])
-            .collect();
-        // Rounding of a value that is exactly on the ball.
-        let slack = 1e-12 * largest_of(penalized, |j| a[j].abs()).max(f64::MIN_POSITIVE);
-        let beyond = |a: f64, l1: f64| {
-            let excess = (a - l1).max(0.0);
-            if l2 > 0.0 {
-                excess * excess / (2.0 * l2)
-            } else if excess <= slack {
-                0.0
-            } else {
-                f64::INFINITY
-            }
-        };
-        let total: f64 = match &self.problem.penalty {
-            Penalty::Group { groups, .. } => (0..groups.len())
-                .map(|g| beyond(norm(groups.members(g), &a), strengths[g]))
-                .sum(),
-            Penalty::Box { lower, upper } => a
-                .iter()
-                .map(|&a| {
-                    let best = if l2 > 0.0 {
-                        (a / l2).clamp(*lower, *upper)
-                    } else if a > 0.0 {
-                        *upper
-                    } else if a < 0.0 {
-                        *lower
-                    } else {
-                        0.0f64.clamp(*lower, *upper)
-                    };
-                    a * best - 0.5 * l2 * best * best
-                })
-                .sum(),
-            Penalty::NonNegative => sum_of(penalized, |j| beyond(a[j], strengths[j])),
-            _ => sum_of(penalized, |j| beyond(a[j].abs(), strengths[j])),
-        };
-        let prior = sum_of(penalized, |j| self.prior(j).powi(2));
-        total.is_finite().then_some(total - 0.5 * l2 * prior)
-    }
-}
-
-/// ‖x_g‖.
-pub(super) fn norm(members: &[u32], x: &[f64]) -> f64 {
-    members
-        .iter()
-        .map(|&j| x[j as usize].powi(2))
-        .sum::<f64>()
-        .sqrt()
 }

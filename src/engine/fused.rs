@@ -1,23 +1,17 @@
 //! Outcomes where the path arrives: for small problems of the squared loss, everything that is asked
 //! of a point is computed while its factor and its vectors are in the cache.
 //!
-//! The formulas are those of the recordings, with D the mask of the penalty at u = T(w), z = Dv from
-//! the restricted system, and A the Hessian with λ₂:
-//!
-//! ```text
-//! v = z on the range of D ,  ∂₁E + (I − γA)z elsewhere       ρ = v − (I − γA)z − ∂₁E
-//! l1: −γ sign(u_j) v_j on the support       λ₂: −γ (w − c)·z       c: γ λ₂ z
-//! ```
+//! The formulas are those of [`linearization`](crate::model::linearization).
 
 use crate::control::Control;
 use crate::error::Result;
 use crate::exec::Twinned;
 use crate::iterate::Progress;
 use crate::kinds::{Method, Precision, Wrt};
-use crate::loss::Loss;
 use crate::map::spectrum::Step;
+use crate::model::linearization::{OuterDerivative, inner_derivative, inner_map};
+use crate::model::loss::Loss;
 use crate::path::{self, Arrival, CriterionColumns, RestrictedMethod};
-use crate::penalty::{self, Penalty};
 use crate::problem::Problem;
 use crate::real::sum_of;
 
@@ -46,10 +40,7 @@ impl<R: Twinned> Engine<R> for Fused {
     fn serves(&self, request: &Request<'_>) -> std::result::Result<(), Reason> {
         let (problem, settings) = (request.problem, request.settings);
         let entries = |rows: usize| rows * problem.coordinates();
-        let has_formulas = matches!(
-            problem.penalty,
-            Penalty::ElasticNet | Penalty::Weighted { .. } | Penalty::NonNegative
-        );
+        let has_formulas = problem.penalty.groups().is_none() && problem.penalty.has_strength();
         let is_implicit = matches!(settings.method, None | Some(Method::AidCg | Method::Direct));
         let of_coordinates = |wrt: &Wrt| matches!(wrt, Wrt::L1 | Wrt::L2 | Wrt::Prior);
         let is_small = entries(problem.train.rows()) <= LARGEST_DESIGN
@@ -106,32 +97,26 @@ struct At<'a> {
     control: &'a Control,
 }
 
-/// Φ at the solution.
-struct Forward {
-    /// u = T(w).
-    u: Vec<f64>,
-    /// γ·l1 of every penalised coordinate.
-    thresholds: Vec<f64>,
-    /// D at u.
-    mask: Vec<bool>,
-    /// ‖Φ(w) − w‖/γ.
-    residual: f64,
-}
-
 impl At<'_> {
     fn outcome(&self, criterion: &CriterionColumns) -> Outcome {
         let (point, w) = (self.arrival.point, self.arrival.solution());
-        let forward = self.forward();
+        let (gamma, gradient) = (self.step.gamma, self.arrival.gradient());
+        let regularizer = self.arrival.regularizer();
+        let u = inner_map(regularizer, gamma, w, |j| gradient[j]);
+        let outer = OuterDerivative::at(regularizer, gamma, u);
+        let image = outer.image();
+        let square = sum_of(w.len(), |j| (image[j] - w[j]).powi(2));
         let (value, criterion_gradient) = criterion.evaluate(self.problem, w, point.target);
-        let differentiated = self.differentiate(&forward, &criterion_gradient);
+        let differentiated = self.differentiate(&outer, &criterion_gradient);
         let evidence = Evidence {
             problem: self.problem,
+            regularizer,
             point,
             w,
             z: self.arrival.predictors(),
-            gradient: self.arrival.gradient(),
-            u: &forward.u,
-            gamma: self.step.gamma,
+            gradient,
+            u: &outer.u,
+            gamma,
             loss: self.arrival.loss(),
         };
         let progress = Progress {
@@ -148,56 +133,16 @@ impl At<'_> {
             },
             step: self.step,
             criterion: value,
-            residual: forward.residual,
+            residual: square.sqrt() / gamma,
         };
         outcome(&measured, progress, &differentiated, self.settings)
     }
 
-    /// c, zero without a prior.
-    fn center(&self, j: usize) -> f64 {
-        self.problem.prior.as_ref().map_or(0.0, |prior| prior[j])
-    }
-
-    /// γ·l1 of every penalised coordinate.
-    fn thresholds(&self) -> Vec<f64> {
-        let unit = self.step.gamma * self.arrival.point.l1;
-        match &self.problem.penalty {
-            Penalty::Weighted { strengths } => strengths.iter().map(|s| unit * s).collect(),
-            _ => vec![unit; self.problem.penalized()],
-        }
-    }
-
-    fn forward(&self) -> Forward {
-        let (gamma, l2) = (self.step.gamma, self.arrival.point.l2);
-        let (w, gradient) = (self.arrival.solution(), self.arrival.gradient());
-        let thresholds = self.thresholds();
-        let mut u: Vec<f64> = w.iter().zip(gradient).map(|(w, g)| w - gamma * g).collect();
-        for (j, u) in u.iter_mut().enumerate().take(thresholds.len()) {
-            *u -= gamma * l2 * (w[j] - self.center(j));
-        }
-        let mut mask = vec![true; u.len()];
-        let is_non_negative = self.problem.penalty == Penalty::NonNegative;
-        // Φ(w), which is u where nothing is penalised.
-        let mut image = u.clone();
-        for (j, &t) in thresholds.iter().enumerate() {
-            image[j] = if is_non_negative {
-                mask[j] = u[j] > t;
-                penalty::positive_threshold(u[j], t)
-            } else {
-                mask[j] = penalty::soft_threshold_derivative(u[j], t);
-                penalty::soft_threshold(u[j], t)
-            };
-        }
-        let square = sum_of(w.len(), |j| (image[j] - w[j]).powi(2));
-        Forward {
-            u,
-            thresholds,
-            mask,
-            residual: square.sqrt() / gamma,
-        }
-    }
-
-    fn differentiate(&self, forward: &Forward, criterion_gradient: &[f64]) -> Differentiated {
+    fn differentiate(
+        &self,
+        outer: &OuterDerivative<'_, '_>,
+        criterion_gradient: &[f64],
+    ) -> Differentiated {
         let mut differentiated = Differentiated::without_adjoint();
         let method = match self.settings.method {
             None => return differentiated,
@@ -206,7 +151,7 @@ impl At<'_> {
         };
         let gamma = self.step.gamma;
         let limits = (self.settings.tolerance, self.settings.max_steps);
-        let right = (&forward.mask[..], criterion_gradient);
+        let right = (&outer.keeps[..], criterion_gradient);
         let (solved, image) = self
             .arrival
             .adjoint(right, gamma, method, limits, self.control);
@@ -218,63 +163,22 @@ impl At<'_> {
             status: solved.status,
             steps: solved.steps,
         };
-        let (z, mask) = (solved.z, &forward.mask);
-        let v: Vec<f64> = (0..z.len())
-            .map(|j| {
-                if mask[j] {
-                    z[j]
-                } else {
-                    criterion_gradient[j] + z[j] - gamma * image[j]
-                }
-            })
+        let z = solved.z;
+        let inner: Vec<f64> = (0..z.len())
+            .map(|j| inner_derivative(z[j], gamma, image[j], 0.0))
             .collect();
-        let rho = sum_of(z.len(), |j| {
-            let through = if mask[j] { v[j] } else { 0.0 };
-            (v[j] - (through - gamma * image[j]) - criterion_gradient[j]).powi(2)
-        })
-        .sqrt();
-        let scale = sum_of(z.len(), |j| criterion_gradient[j].powi(2)).sqrt();
-        differentiated.linear_residual = Some(if rho == 0.0 { 0.0 } else { rho / scale });
-        let sums = self.sums(forward, &v);
-        differentiated.hypergradient = Some(sums.finish(
-            self.problem,
-            self.arrival.point.target,
-            self.arrival.solution(),
+        let v = outer.lift(&z, criterion_gradient, &inner);
+        differentiated.linear_residual = Some(OuterDerivative::relative_residual(
+            &v,
+            criterion_gradient,
+            &inner,
         ));
+        let w = self.arrival.solution();
+        let mut sums = RawSums::zeros(self.problem, &self.settings.wrt);
+        outer.add_outer(w, &v, &z, 1.0, sums.outer_parts());
+        let target = self.arrival.point.target;
+        differentiated.hypergradient = Some(sums.finish(self.problem, target, w));
         differentiated.v = v;
         differentiated
-    }
-
-    /// ∂₂Φᵀv.
-    fn sums(&self, forward: &Forward, v: &[f64]) -> RawSums {
-        let penalized = self.problem.penalized();
-        let (gamma, point, w) = (self.step.gamma, self.arrival.point, self.arrival.solution());
-        let z = |j: usize| if forward.mask[j] { v[j] } else { 0.0 };
-        let mut sums = RawSums::zeros(self.problem, &self.settings.wrt);
-        if let Some(l1) = sums.part_mut(Wrt::L1) {
-            let slope = |j: usize| match self.problem.penalty {
-                Penalty::NonNegative => -1.0,
-                _ => {
-                    let t = forward.thresholds[j];
-                    penalty::soft_threshold_strength_derivative(forward.u[j], t)
-                }
-            };
-            let part = |j: usize| gamma * slope(j) * z(j);
-            match self.problem.penalty {
-                Penalty::Weighted { .. } => {
-                    l1.iter_mut().enumerate().for_each(|(j, l1)| *l1 = part(j));
-                }
-                _ => l1[0] = sum_of(penalized, part),
-            }
-        }
-        if let Some(l2) = sums.part_mut(Wrt::L2) {
-            l2[0] = -gamma * sum_of(penalized, |j| (w[j] - self.center(j)) * z(j));
-        }
-        if let Some(prior) = sums.part_mut(Wrt::Prior) {
-            for (j, prior) in prior.iter_mut().enumerate() {
-                *prior = gamma * point.l2 * z(j);
-            }
-        }
-        sums
     }
 }

@@ -9,12 +9,13 @@
 //!
 //! with r the residual, and both distances and r are known but for the rounding of the arithmetic.
 
-use crate::loss::Loss;
 use crate::map::spectrum::Step;
-use crate::penalty::Penalty;
+use crate::model::loss::Loss;
+use crate::model::loss::RowLoss;
+use crate::model::regularizer::group_norm;
 use crate::problem::Problem;
 
-use super::diagnose::{Evidence, norm};
+use super::diagnose::Evidence;
 
 /// Roundings of the terms of a sum that its result may be off by. Norms stand for the sums of
 /// magnitudes, which they exceed, so that few are enough.
@@ -105,43 +106,32 @@ impl Kinks {
             rounding: ROUNDINGS * f64::EPSILON * euclidean(&terms),
         };
         let unit = ROUNDINGS * epsilon;
-        let Evidence { w, u, gamma, .. } = *evidence;
-        let strengths = evidence.problem.effective_strengths(evidence.point.l1);
-        let penalized = evidence.problem.penalized();
-        match &evidence.problem.penalty {
-            Penalty::Group { groups, .. } => {
-                for (g, &strength) in strengths.iter().enumerate() {
-                    let members = groups.members(g);
-                    let rounding = unit * norm(members, &terms);
-                    if strength > 0.0 {
-                        let distance = (norm(members, u) - gamma * strength).abs();
-                        kinks.add_of_prox(distance / gamma, rounding);
-                    } else if in_strengths && members.iter().any(|&j| evidence.moves(j, sizes)) {
-                        kinks.add_of_solution(norm(members, w) / gamma, rounding);
-                    }
-                }
+        let Evidence {
+            w,
+            u,
+            gamma,
+            regularizer,
+            ..
+        } = *evidence;
+        for (b, penalty) in regularizer.penalties.iter().enumerate() {
+            let members = regularizer.blocks.members(b);
+            let is_penalized = (members[0] as usize) < regularizer.penalized();
+            for &j in members {
+                let j = j as usize;
+                let distance = penalty.coordinate.kink_distance(u[j], gamma);
+                kinks.add_of_prox(distance / gamma, unit * terms[j]);
             }
-            Penalty::Box { lower, upper } => {
-                for j in 0..penalized {
-                    let distance = (u[j] - lower).abs().min((u[j] - upper).abs());
-                    kinks.add_of_prox(distance / gamma, unit * terms[j]);
-                }
-            }
-            Penalty::NonNegative => {
-                for j in 0..penalized {
-                    let distance = (u[j] - gamma * strengths[j]).abs();
-                    kinks.add_of_prox(distance / gamma, unit * terms[j]);
-                }
-            }
-            Penalty::ElasticNet | Penalty::Weighted { .. } => {
-                for j in 0..penalized {
-                    if strengths[j] > 0.0 {
-                        let distance = (u[j].abs() - gamma * strengths[j]).abs();
-                        kinks.add_of_prox(distance / gamma, unit * terms[j]);
-                    } else if in_strengths && evidence.moves(j as u32, sizes) {
-                        kinks.add_of_solution(w[j].abs() / gamma, unit * terms[j]);
-                    }
-                }
+            let rounding = unit * group_norm(members, &terms);
+            if penalty.is_group() {
+                let group = penalty.shrink(members.iter().map(|&j| u[j as usize]), gamma);
+                let distance = (group.norm - gamma * penalty.norm).abs();
+                kinks.add_of_prox(distance / gamma, rounding);
+            } else if is_penalized
+                && in_strengths
+                && penalty.is_free()
+                && members.iter().any(|&j| evidence.moves(j, sizes))
+            {
+                kinks.add_of_solution(group_norm(members, w) / gamma, rounding);
             }
         }
         kinks.add_rows(evidence, sizes, unit);
@@ -170,11 +160,8 @@ impl Kinks {
 
     /// The kinks of Huber and hinge rows, in units of w.
     fn add_rows(&mut self, evidence: &Evidence<'_>, sizes: &Sizes, unit: f64) {
-        let loss = evidence.problem.loss;
-        let reach = match loss {
-            Loss::Huber { delta } => delta,
-            Loss::SquaredHinge => 1.0,
-            _ => return,
+        let Some((loss, reach)) = evidence.problem.loss.kinks() else {
+            return;
         };
         let sample = &evidence.problem.train;
         let y = &sample.targets[evidence.point.target];
@@ -206,7 +193,7 @@ impl Evidence<'_> {
 
     /// The size of the terms of u_j/γ, coordinate by coordinate.
     fn terms(&self, sizes: &Sizes) -> Vec<f64> {
-        let (c, penalized) = (self.problem.classes, self.problem.penalized());
+        let c = self.problem.classes;
         let target = self.point.target;
         let is_form = self.problem.loss == Loss::Quadratic;
         let within = if is_form {
@@ -222,12 +209,10 @@ impl Evidence<'_> {
             }
         };
         let term = |(j, w): (usize, &f64)| {
-            let ridge = if j < penalized {
-                self.point.l2 * (w.abs() + self.prior(j).abs())
-            } else {
-                0.0
-            };
-            w.abs() / self.gamma + ridge + sizes.columns[j / c] * within + linear(j)
+            w.abs() / self.gamma
+                + self.regularizer.ridge_size(j, *w)
+                + sizes.columns[j / c] * within
+                + linear(j)
         };
         self.w.iter().enumerate().map(term).collect()
     }

@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::exec::{Executor, Twinned};
 use crate::iterate::Progress;
 use crate::kinds::Method;
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::path::{self, PathSettings, RestrictedFactor, RestrictedMethod, RestrictedSolution};
 use crate::problem::{Point, Problem};
 use crate::real::{convert, widen};

@@ -6,8 +6,7 @@
 //! not far on their side; each is checked, so that what is found is one.
 
 use crate::data::Matrix;
-use crate::loss::Loss;
-use crate::penalty::Penalty;
+use crate::model::loss::Loss;
 
 use super::diagnose::Evidence;
 use super::kinks::Sizes;
@@ -22,11 +21,9 @@ const NOTHING: f64 = 1e-9;
 /// Whether a logistic or multinomial loss without any penalty surely falls without end.
 pub(super) fn is_separated(evidence: &Evidence<'_>, sizes: &Sizes) -> bool {
     let problem = evidence.problem;
-    let strengths = problem.effective_strengths(evidence.point.l1);
     let is_free = evidence.point.l2 == 0.0
         && matches!(problem.loss, Loss::Logistic | Loss::Multinomial)
-        && !matches!(problem.penalty, Penalty::Box { .. } | Penalty::NonNegative)
-        && strengths.iter().all(|&l1| l1 == 0.0);
+        && !evidence.regularizer.has_slope();
     let (n, c) = (problem.train.rows(), problem.classes);
     let p = evidence.w.len();
     if !is_free || n * (c.max(2) - 1) * p > LARGEST {

@@ -4,8 +4,7 @@ use crate::error::{Error, Result};
 use crate::exec::Device;
 use crate::iterate::StopRule;
 use crate::kinds::{Method, Precision, Preconditioner, Solver, Wrt, setters};
-use crate::loss::Loss;
-use crate::penalty::Penalty;
+use crate::model::loss::Loss;
 use crate::problem::Problem;
 
 /// How to solve and how to differentiate.
@@ -245,7 +244,7 @@ impl Settings {
     /// [`Error::Unsupported`] for bounds without a box, perturbations without perturbed rows, and
     /// sample weights or minibatches of a quadratic form.
     pub fn check_against(&self, problem: &Problem) -> Result<()> {
-        if self.differentiates(Wrt::BoxBounds) && !matches!(problem.penalty, Penalty::Box { .. }) {
+        if self.differentiates(Wrt::BoxBounds) && problem.penalty.bounds().is_none() {
             return Err(Error::unsupported(
                 "the derivative in box bounds without a box",
                 "use the box penalty",

@@ -7,7 +7,7 @@ pub mod host;
 pub use crate::engine::assembly::constant_columns;
 pub use crate::engine::outcome::WarmStart;
 pub use crate::engine::outcome::{
-    EngineName, Engines, Hypergradient, Outcome, Warning, WarningKind,
+    EngineName, Engines, Hypergradient, Outcome, Part, PartValues, Strengths, Warning, WarningKind,
 };
 pub use crate::engine::sampled as minibatch;
 pub use crate::engine::settings::{MinibatchSteps, Settings, StochasticSettings};

@@ -2,11 +2,12 @@
 
 pub mod cg;
 pub mod fista;
-pub mod krylov;
 pub mod neumann;
 pub mod picard;
 pub mod stochastic;
 pub mod tangent;
+
+pub use crate::control::{Progress, StopRule};
 
 use crate::control::Control;
 use crate::error::Result;
@@ -19,35 +20,6 @@ use crate::map::operator::shared;
 pub trait Iteration<R: Twinned> {
     /// Records one step for every problem.
     fn step(&self, recording: &mut Recording<R>);
-}
-
-/// When to stop.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StopRule {
-    /// Relative to the scale; `None` goes to rounding, 0 takes exactly `max_steps` steps.
-    pub tolerance: Option<f64>,
-    /// The most steps.
-    pub max_steps: usize,
-}
-
-impl StopRule {
-    /// Exactly so many steps.
-    #[must_use]
-    pub fn exactly(max_steps: usize) -> Self {
-        Self {
-            tolerance: Some(0.0),
-            max_steps,
-        }
-    }
-
-    /// The rule for steps that `limits` count exactly, where there are limits.
-    #[must_use]
-    pub fn with_limits(self, limits: Option<&[usize]>) -> Self {
-        match limits {
-            Some(_) => Self::exactly(self.max_steps),
-            None => self,
-        }
-    }
 }
 
 /// Residuals below this many ε of the scale are at the level of rounding: no progress there counts
@@ -86,15 +58,6 @@ pub struct Stop {
     max_steps: usize,
     exact: bool,
     rounding: f64,
-}
-
-/// What became of one problem of an iteration.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
-    /// How it ended.
-    pub status: Status,
-    /// After how many steps.
-    pub steps: usize,
 }
 
 impl Stop {

@@ -4,8 +4,8 @@ use super::operator::{Operator, per_problem, shared};
 use crate::data::{Dense, Design, Matrix};
 use crate::exec::{Buf, Executor, Recording, Scope, Source, Twinned};
 use crate::kernel::criterion;
-use crate::kernel::curvature::{LOSS_VALUE, RESIDUAL, loss_tag};
-use crate::loss::Loss;
+use crate::kernel::curvature::{LOSS_VALUE, RESIDUAL};
+use crate::model::loss::Loss;
 use crate::problem::{Point, Problem, Sample};
 use crate::real::Real;
 
@@ -76,7 +76,7 @@ impl LossRows {
         [
             self.operator.rows,
             self.operator.classes,
-            loss_tag(self.loss),
+            self.loss.tag() as usize,
         ]
     }
 

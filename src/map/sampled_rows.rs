@@ -3,9 +3,9 @@
 use super::operator::{Minibatch, shared};
 use super::prox_grad::ProxGrad;
 use crate::exec::{Buf, Executor, Recording, Scope, Twinned};
-use crate::kernel::curvature::{APPLY_CURVATURE, RESIDUAL, loss_tag};
+use crate::kernel::curvature::{APPLY_CURVATURE, RESIDUAL};
 use crate::kernel::sampled;
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::real::Real;
 
 /// Room for a minibatch's rows.
@@ -110,7 +110,7 @@ impl ProxGrad {
             &[
                 minibatch.batch,
                 self.rows.operator.classes,
-                loss_tag(self.rows.loss),
+                self.rows.loss.tag() as usize,
             ],
         );
         self.rows
@@ -171,7 +171,7 @@ impl ProxGrad {
             &[
                 minibatch.batch,
                 self.rows.operator.classes,
-                loss_tag(self.rows.loss),
+                self.rows.loss.tag() as usize,
             ],
         );
         self.rows

@@ -4,8 +4,8 @@ use super::{Perturbation, Problem, Rows, Sign, Specification};
 use crate::data::input::{ToMatrix, ToTargets};
 use crate::data::matrix::{Dense, Matrix};
 use crate::error::{Error, Result};
-use crate::loss::Loss;
-use crate::penalty::{Groups, Penalty};
+use crate::model::loss::Loss;
+use crate::model::penalty::{Groups, Penalty};
 
 /// A problem that is being stated: rows and loss are there, everything else has a default.
 ///

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::Rows;
+use super::rows::Rows;
 use crate::data::design::Scaling;
 use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 
 pub(super) fn check_specification(
     loss: Loss,

@@ -1,6 +1,6 @@
 //! An axis: its scale, its range and its ticks.
 
-/// How values are laid out along an axis.
+/// Layouts of values along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scale {
     /// Equal differences take equal lengths.
@@ -13,9 +13,9 @@ pub enum Scale {
 /// An axis of a plot.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Axis {
-    /// What it shows.
+    /// Its title.
     pub label: String,
-    /// How.
+    /// Its layout.
     pub scale: Scale,
     /// From and to; `None` takes the range of the data.
     pub range: Option<(f64, f64)>,

@@ -8,7 +8,7 @@ use super::sheet::{begin, escape};
 /// A bar.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Bar {
-    /// What it is of.
+    /// The name of what it counts.
     pub label: String,
     /// Its length; what is not finite, or negative, has none.
     pub value: f64,
@@ -19,7 +19,7 @@ pub struct Bar {
 /// Bars with a common scale.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Bars {
-    /// What they show; also their name for readers who do not see them.
+    /// The title; also their name for readers who do not see them.
     pub title: String,
     /// One line more.
     pub subtitle: String,
@@ -31,7 +31,7 @@ pub struct Bars {
 
 const LEFT: f64 = 14.0;
 const RIGHT: f64 = 626.0;
-/// Where the first name stands.
+/// The height of the first name.
 const TOP: f64 = 82.0;
 /// From one name to the next.
 const ROW: f64 = 54.0;

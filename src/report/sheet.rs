@@ -1,4 +1,4 @@
-//! What every drawing begins with: the sheet, its title and a line below.
+//! The beginning of every drawing: the sheet, its title and a line below.
 
 use super::paint::{GROUND, Paint};
 

@@ -9,11 +9,11 @@ use super::sheet::{WIDTH, begin, escape};
 /// A point of a surface.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tile {
-    /// Where.
+    /// The position along x.
     pub x: f64,
-    /// Where.
+    /// The position along y.
     pub y: f64,
-    /// What; a tile without a finite value is left empty.
+    /// The value; a tile without a finite one is left empty.
     pub value: f64,
     /// The direction of its arrow in the axes' own coordinates (logarithms on logarithmic axes);
     /// only the direction is drawn, and only as many arrows as there is room for.
@@ -23,24 +23,24 @@ pub struct Tile {
 /// A ring around a point, with a name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ring {
-    /// Where.
+    /// The position along x.
     pub x: f64,
-    /// Where.
+    /// The position along y.
     pub y: f64,
-    /// What is there.
+    /// Its name.
     pub label: String,
 }
 
 /// A surface.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Surface {
-    /// What it shows; also its name for readers who do not see it.
+    /// The title; also its name for readers who do not see it.
     pub title: String,
     /// One line more.
     pub subtitle: String,
-    /// What the arrows are; joins the subtitle where any is drawn.
+    /// The meaning of the arrows; it joins the subtitle where any is drawn.
     pub arrows: String,
-    /// What the colour shows.
+    /// The title of the colours.
     pub value: String,
     /// The horizontal axis.
     pub x: Axis,

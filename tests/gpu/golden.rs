@@ -16,7 +16,7 @@ pub fn hypergradient_error(outcome: &Outcome, golden: &GoldenPoint) -> f64 {
         return f64::INFINITY;
     };
     let flat = |l1: &[f64], l2: f64| l1.iter().copied().chain([l2]).collect::<Vec<f64>>();
-    let l1 = found.l1.as_deref().unwrap_or_default();
+    let l1 = found.l1.as_ref().map_or(&[][..], |l1| l1.as_slice());
     let mut error = relative_error(
         &flat(l1, found.l2.unwrap_or(f64::NAN)),
         &flat(&golden.l1, golden.l2),

@@ -2,7 +2,7 @@
 
 use proxdiff::data::{Dense, Matrix};
 use proxdiff::kinds::{Method, Solver, Status, Wrt};
-use proxdiff::loss::Loss;
+use proxdiff::loss::{Loss, RowLoss};
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::penalty::Penalty;
 use proxdiff::problem::Sign;
@@ -119,12 +119,13 @@ fn the_margin_of_the_losss_own_kinks() {
                     .zip(&mut squares)
                     .for_each(|(x, sum)| *sum += x * x);
             }
+            let (row, _) = loss.kinks().unwrap();
             let margin = design
                 .apply(&found.solution)
                 .iter()
                 .zip(&problem.train().targets[point.target])
                 .zip(&squares)
-                .map(|((&z, &y), square)| loss.kink_distance(z, y) / square.sqrt())
+                .map(|((&z, &y), square)| row.kink_distance(z, y) / square.sqrt())
                 .fold(f64::INFINITY, f64::min)
                 / gamma;
             let error = (found.kink_margin.unwrap() - margin).abs() / margin;

@@ -1,13 +1,14 @@
-//! What each column of a table is for: feature, target, weight, or nothing.
+//! The purpose of each column of a table: feature, target, weight, or nothing.
 
 use std::collections::{HashMap, HashSet};
 
-use super::{ReadOptions, bad};
+use super::options::ReadOptions;
+use super::part::bad;
 use crate::data::align::Expected;
 use crate::data::labels::{list, quote};
 use crate::error::Result;
 
-/// What a file is read for.
+/// The purpose for which a file is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose<'a> {
     /// One file with features and targets.

@@ -9,14 +9,16 @@ use std::io::Read;
 use std::path::Path;
 
 use super::array::{Array, EXACT};
-use super::{Format, bad, files, foreign};
+use super::options::Format;
+use super::part::bad;
+use super::{access, foreign};
 use crate::data::dataset::Labels;
 use crate::data::labels::quote;
 use crate::error::Result;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// What the entries are.
+/// The kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Bool,
@@ -38,7 +40,7 @@ struct Header {
     big_endian: bool,
     fortran_order: bool,
     shape: Vec<usize>,
-    /// Where the entries start.
+    /// The start of the entries.
     start: usize,
     /// Bytes of the whole file.
     length: usize,
@@ -103,8 +105,8 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
 /// [`crate::Error::Io`], and those of [`parse`].
 pub(super) fn read(path: &Path) -> Result<Array> {
     let source = path.display().to_string();
-    let unreadable = |e| files::unreadable(path, e);
-    files::check_memory(path)?;
+    let unreadable = |e| access::unreadable(path, e);
+    access::check_memory(path)?;
     let mut file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     let start = (LONGEST_HEADER + 12) as u64;
@@ -356,7 +358,7 @@ impl Fields {
     }
 }
 
-/// What is left of a header's text; spaces between tokens are skipped.
+/// The rest of a header's text; spaces between tokens are skipped.
 struct Cursor<'a>(&'a str);
 
 impl<'a> Cursor<'a> {

@@ -13,13 +13,13 @@ use crate::iterate::stochastic::{Schedule, Streams, record_proximal_step, run_st
 use crate::iterate::{Progress, drive};
 use crate::kernel::step::DISTANCE;
 use crate::kinds::{Solver, Status};
-use crate::loss::Loss;
 use crate::map::loss_rows::LossRows;
 use crate::map::minibatch::Draws;
 use crate::map::operator::per_problem;
 use crate::map::sampled_rows::SampledRows;
 use crate::map::spectrum::Spectrum;
 use crate::map::{FixedPointMap, ProxGrad};
+use crate::model::loss::Loss;
 use crate::problem::{Point, Problem};
 use crate::real::widen;
 

@@ -8,10 +8,10 @@ use crate::error::Result;
 use crate::exec::{Buf, Executor, Recording, Twinned, WordBuf};
 use crate::kernel::trace::PIECES_PER_WORD;
 use crate::kinds::{Method, Precision, Wrt};
-use crate::loss::Loss;
 use crate::map::ProxGrad;
 use crate::map::spectrum::Spectrum;
-use crate::penalty::Penalty;
+use crate::model::loss::Loss;
+use crate::model::penalty::Penalty;
 use crate::problem::{Point, Problem};
 use crate::real::Real;
 

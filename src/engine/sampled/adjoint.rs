@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::exec::{Executor, Twinned};
 use crate::iterate::Progress;
 use crate::kinds::{Method, Status};
-use crate::loss::Loss;
-use crate::penalty::Penalty;
+use crate::model::loss::Loss;
+use crate::model::penalty::Penalty;
 use crate::real::convert;
 
 use super::{At, Estimate, Sampling, estimate};

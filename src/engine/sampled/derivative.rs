@@ -1,35 +1,37 @@
 //! ∂₂Φ̂ᵀv: from the adjoint of a request to the derivatives in its hyperparameters.
 //!
-//! With z = Dv, a row's count in J minibatches and f = γ·count/(J·batch):
+//! Strengths, ridge, prior and bounds are those of [`linearization`](crate::model::linearization). With
+//! z = Dv, a row's count in J minibatches and f = γ·count/(J·batch), the rows add
 //!
 //! ```text
-//! l1_j  γ ∂S/∂τ(u_j) v_j        λ₂  −γ(w − c)·z        c  γλ₂z        hi, lo  Σ v_j at the bound
 //! s_i   −f r_i·(x_i Z)          P_i  −f s_i ( Z r_i + W (h q)_i ) ,  q = x̃_i Z
 //! ```
 
 use super::rows::{BLOCK, Linearization, Rows, multiply};
-use super::sampler::own_mask;
+use super::sampler::own_outer;
 use super::{Frozen, interrupted};
 use crate::control::Control;
 use crate::engine::accumulator::RawSums;
 use crate::error::Result;
 use crate::kinds::Wrt;
 use crate::map::minibatch::Draws;
-use crate::penalty::{self, Penalty};
 use crate::real::{Real, convert};
 
 /// The derivatives at one solution.
 pub(super) struct Derivative<'a, 'p, R> {
     pub(super) rows: &'a Rows<'p>,
-    pub(super) linearization: &'a Linearization<R>,
+    pub(super) linearization: &'a Linearization<'p, R>,
     pub(super) wrt: &'a [Wrt],
 }
 
 impl<R: Real> Derivative<'_, '_, R> {
     /// NSID: D and ū frozen, ∂₂T̂ averaged over the same J minibatches.
-    pub(super) fn averaged(&self, v: &[R], mask: &[bool], frozen: &Frozen, sums: &mut RawSums) {
-        let z = masked(v, mask);
-        self.add_outer(v, &z, &frozen.u, 1.0, sums);
+    pub(super) fn averaged(&self, v: &[R], frozen: &Frozen<'_, '_>, sums: &mut RawSums) {
+        let z = frozen.outer.apply(v);
+        let parts = sums.outer_parts();
+        frozen
+            .outer
+            .add_outer(&self.linearization.w, v, &z, 1.0, parts);
         let drawn: Vec<(u32, f64)> = frozen
             .counts
             .iter()
@@ -55,62 +57,20 @@ impl<R: Real> Derivative<'_, '_, R> {
                 return Err(interrupted());
             }
             let minibatch = draws.rows(step);
-            let (u, mask) = own_mask(self.rows, self.linearization, minibatch);
+            let outer = own_outer(self.rows, self.linearization, minibatch);
             for ((v, &freeze), sums) in v.iter().zip(freezes).zip(&mut sums) {
                 if step >= freeze {
                     continue;
                 }
                 let share = (freeze as f64).recip();
-                let z = masked(v, &mask);
-                self.add_outer(v, &z, &u, share, sums);
+                let z = outer.apply(v);
+                outer.add_outer(&self.linearization.w, v, &z, share, sums.outer_parts());
                 let each = share / minibatch.len() as f64;
                 let drawn: Vec<(u32, f64)> = minibatch.iter().map(|&i| (i, each)).collect();
                 self.add_rows(&z, &drawn, sums);
             }
         }
         Ok(sums)
-    }
-
-    /// What does not depend on rows: strengths, ridge, prior, bounds; times `share`.
-    fn add_outer(&self, v: &[R], z: &[R], u: &[f64], share: f64, sums: &mut RawSums) {
-        let (problem, at) = (self.rows.problem, self.linearization);
-        let (gamma, l2) = (share * at.step.gamma, at.point.l2);
-        let penalized = problem.penalized();
-        if let Some(out) = sums.part_mut(Wrt::L1) {
-            let thresholds = self.rows.thresholds(at);
-            let common = out.len() == 1;
-            for j in 0..penalized {
-                let slope = match &problem.penalty {
-                    Penalty::Box { .. } => 0.0,
-                    Penalty::NonNegative => -f64::from(u8::from(u[j] > thresholds[j])),
-                    _ => penalty::soft_threshold_strength_derivative(u[j], thresholds[j]),
-                };
-                out[if common { 0 } else { j }] += gamma * slope * v[j].to_f64();
-            }
-        }
-        if let Some(out) = sums.part_mut(Wrt::L2) {
-            out[0] -= gamma
-                * (0..penalized)
-                    .map(|j| (at.w[j] - self.rows.prior(j)) * z[j].to_f64())
-                    .sum::<f64>();
-        }
-        if let Some(out) = sums.part_mut(Wrt::Prior) {
-            for (out, z) in out.iter_mut().zip(z) {
-                *out += gamma * l2 * Real::to_f64(*z);
-            }
-        }
-        if let (Some(out), Penalty::Box { lower, upper }) =
-            (sums.part_mut(Wrt::BoxBounds), &problem.penalty)
-        {
-            for j in 0..penalized {
-                if u[j] <= *lower {
-                    out[0] += share * v[j].to_f64();
-                }
-                if u[j] >= *upper {
-                    out[1] += share * v[j].to_f64();
-                }
-            }
-        }
     }
 
     /// What rows contribute, each with its share of the average.
@@ -208,11 +168,4 @@ impl<R: Real> Derivative<'_, '_, R> {
             visit(rows, &mut q[..rows.len() * c]);
         }
     }
-}
-
-fn masked<R: Real>(v: &[R], mask: &[bool]) -> Vec<R> {
-    v.iter()
-        .zip(mask)
-        .map(|(&v, &on)| if on { v } else { R::zero() })
-        .collect()
 }

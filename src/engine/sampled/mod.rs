@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::kinds::Wrt;
 use crate::map::minibatch::Draws;
 use crate::map::spectrum::Step;
-use crate::penalty::Penalty;
+use crate::model::linearization::OuterDerivative;
 use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
@@ -152,7 +152,7 @@ fn estimate<R: Real, T: Send>(
     finish: impl Fn(usize, Estimate) -> T + Sync,
 ) -> Result<Vec<T>> {
     let rows = Rows::new(problem)?;
-    if matches!(problem.penalty, Penalty::Group { .. }) {
+    if problem.penalty.groups().is_some() {
         return Err(Error::unsupported(
             "fast minibatches of the group penalty",
             "use evaluate with the method nsid or sid",
@@ -279,14 +279,14 @@ fn check(
 /// The requests of one seed.
 struct Group<'a, 'p, R> {
     rows: &'a Rows<'p>,
-    linearizations: &'a [Linearization<R>],
+    linearizations: &'a [Linearization<'p, R>],
     requests: &'a [Request],
     sampling: &'a Sampling,
     control: &'a Control,
     seed: u64,
 }
 
-impl<R: Real> Group<'_, '_, R> {
+impl<'a, 'p, R: Real> Group<'a, 'p, R> {
     fn draws(&self, stream: u64) -> Draws {
         let batch = self.sampling.batch.min(self.rows.n);
         Draws::new(
@@ -327,7 +327,7 @@ impl<R: Real> Group<'_, '_, R> {
     }
 
     /// How often every row is drawn in J minibatches, and ū, for every distinct (solution, J).
-    fn freeze(&self, wanted: &[usize]) -> Result<Vec<Frozen>> {
+    fn freeze(&self, wanted: &[usize]) -> Result<Vec<Frozen<'a, 'p>>> {
         let mut pairs: Vec<(usize, usize)> = wanted
             .iter()
             .map(|&at| (self.requests[at].freeze, self.requests[at].at))
@@ -363,22 +363,20 @@ impl<R: Real> Group<'_, '_, R> {
                 let counts = &all[place].1;
                 let total = (batch * freeze) as f64;
                 let linearization = &self.linearizations[at];
-                let u = self.rows.averaged_inner_map(linearization, counts, total);
-                let mask = self.rows.prox_derivative(linearization, &u);
+                let gradient = self.rows.averaged_gradient(linearization, counts, total);
                 Frozen {
                     at,
                     freeze,
                     counts: counts.clone(),
                     total,
-                    u,
-                    mask,
+                    outer: Rows::outer(linearization, &gradient),
                 }
             })
             .collect())
     }
 
     /// Requests that march as one column, by what decides its course; the longest first.
-    fn columns(&self, wanted: &[usize], frozen: &[Frozen]) -> Vec<Column> {
+    fn columns(&self, wanted: &[usize], frozen: &[Frozen<'_, '_>]) -> Vec<Column> {
         let mut columns: Vec<Column> = Vec::new();
         for &request in wanted {
             let Request {
@@ -389,7 +387,7 @@ impl<R: Real> Group<'_, '_, R> {
                 ..
             } = self.requests[request];
             let found = frozen.iter().position(|f| f.at == at && f.freeze == freeze);
-            let mask = found.map(|found| &frozen[found].mask);
+            let mask = found.map(|found| &frozen[found].outer.keeps);
             let same = |column: &&mut Column| {
                 column.at == at && column.schedule == schedule && column.mask.as_ref() == mask
             };
@@ -415,7 +413,7 @@ impl<R: Real> Group<'_, '_, R> {
     fn finish<T: Send>(
         &self,
         columns: &[Column],
-        frozen: &[Frozen],
+        frozen: &[Frozen<'_, '_>],
         snapshots: &[Vec<Vec<R>>],
         taken: usize,
         finish: &(impl Fn(usize, Estimate) -> T + Sync),
@@ -439,11 +437,11 @@ impl<R: Real> Group<'_, '_, R> {
                 linearization: at,
                 wrt: &self.sampling.wrt,
             };
-            if let Some(mask) = &column.mask {
+            if column.mask.is_some() {
                 let results = column.stops.par_iter().zip(snapshots).map(|(stop, v)| {
                     let mut sums = RawSums::zeros(problem, &self.sampling.wrt);
                     if let Some(frozen) = stop.2.map(|at| &frozen[at]) {
-                        derivative.averaged(v, mask, frozen, &mut sums);
+                        derivative.averaged(v, frozen, &mut sums);
                     }
                     hand_out(at, stop.1, sums, v)
                 });
@@ -466,15 +464,14 @@ impl<R: Real> Group<'_, '_, R> {
 }
 
 /// The outer derivative frozen at the average of J minibatches.
-struct Frozen {
+struct Frozen<'r, 'p> {
     at: usize,
     freeze: usize,
     /// How often every row was drawn.
     counts: Vec<f64>,
     /// J · batch.
     total: f64,
-    u: Vec<f64>,
-    mask: Vec<bool>,
+    outer: OuterDerivative<'r, 'p>,
 }
 
 fn interrupted() -> Error {

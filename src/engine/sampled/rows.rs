@@ -10,9 +10,11 @@ use rayon::prelude::*;
 use super::At;
 use crate::data::{Dense, Matrix};
 use crate::error::{Error, Result};
-use crate::loss::{Loss, softmax};
 use crate::map::spectrum::Step;
-use crate::penalty::{self, Penalty};
+use crate::model::criterion::{curvatures_in_place, residuals_in_place};
+use crate::model::linearization::{OuterDerivative, inner_map};
+use crate::model::loss::{Loss, multinomial};
+use crate::model::regularizer::Regularizer;
 use crate::problem::{Point, Problem, Sample};
 use crate::real::{Real, convert};
 
@@ -32,9 +34,10 @@ pub(super) struct Rows<'p> {
 }
 
 /// A solution with the residuals and curvatures of every row there.
-pub(super) struct Linearization<R> {
+pub(super) struct Linearization<'p, R> {
     pub(super) point: Point,
     pub(super) step: Step,
+    pub(super) regularizer: Regularizer<'p>,
     pub(super) w: Vec<f64>,
     /// r without weights: n·c.
     pub(super) residuals: Vec<R>,
@@ -77,7 +80,7 @@ impl<'p> Rows<'p> {
     }
 
     /// Residuals, curvatures and ∂₁E at every solution: the only pass over all rows.
-    pub(super) fn linearize<R: Real>(&self, solutions: &[At<'_>]) -> Vec<Linearization<R>> {
+    pub(super) fn linearize<R: Real>(&self, solutions: &[At<'_>]) -> Vec<Linearization<'p, R>> {
         let problem = self.problem;
         solutions
             .iter()
@@ -85,18 +88,21 @@ impl<'p> Rows<'p> {
                 let w: Vec<R> = convert(at.w);
                 let target = at.point.target;
                 let z = predictors(self.x, &w, self.c);
-                let (residuals, curvatures) =
-                    of_predictors(problem.loss, z, &problem.train.targets[target], self.c);
+                let y = &problem.train.targets[target];
+                let (mut residuals, mut curvatures) = (z.clone(), z);
+                residuals_in_place(problem.loss, &mut residuals, y, |_| R::one());
+                curvatures_in_place(problem.loss, &mut curvatures, y);
                 let criterion = &problem.criterion;
                 // infallible: checked in `new`.
                 let criterion = match &criterion.sample.design.matrix {
                     Matrix::Dense(x) => {
-                        let z = predictors(x, &w, self.c);
-                        let y = &criterion.sample.targets
-                            [target.min(criterion.sample.targets.len() - 1)];
-                        let (mut r, _) = of_predictors(criterion.loss, z, y, self.c);
+                        let mut r = predictors(x, &w, self.c);
                         let scale = criterion.sign.factor() / x.rows as f64;
-                        scale_rows(&mut r, self.c, |i| scale * criterion.sample.weights[i]);
+                        let weights = &criterion.sample.weights;
+                        let y = &criterion.sample.targets[target];
+                        residuals_in_place(criterion.loss, &mut r, y, |i| {
+                            R::of(scale * weights[i])
+                        });
                         adjoint(x, &r, self.c)
                     }
                     Matrix::Sparse(_) => Vec::new(),
@@ -104,6 +110,7 @@ impl<'p> Rows<'p> {
                 Linearization {
                     point: at.point,
                     step: at.step,
+                    regularizer: problem.regularizer(at.point),
                     w: at.w.to_vec(),
                     residuals,
                     curvatures,
@@ -131,37 +138,36 @@ impl<'p> Rows<'p> {
     #[inline(always)]
     pub(super) fn apply_curvature<R: Real>(
         &self,
-        linearization: &Linearization<R>,
+        linearization: &Linearization<'p, R>,
         i: usize,
         q: &mut [R],
     ) {
         if self.problem.loss == Loss::Multinomial {
             let p = &linearization.curvatures[i * self.c..(i + 1) * self.c];
-            softmax::apply_curvature(p, q);
+            multinomial::apply_curvature(p, q);
         } else {
             q[0] *= linearization.curvatures[i];
         }
     }
 
-    /// ū = w − γ(Xᵀ(count∘s∘r)/total + λ₂(w − c)), from the rows that were drawn.
-    pub(super) fn averaged_inner_map<R: Real>(
+    /// Xᵀ(count∘s∘r)/total, from the rows that were drawn.
+    pub(super) fn averaged_gradient<R: Real>(
         &self,
-        linearization: &Linearization<R>,
+        linearization: &Linearization<'p, R>,
         counts: &[f64],
         total: f64,
-    ) -> Vec<f64> {
+    ) -> Vec<R> {
         let drawn: Vec<u32> = (0..self.n as u32)
             .filter(|&i| counts[i as usize] > 0.0)
             .collect();
         let weight = |i: usize| R::of(counts[i] * self.weight(i) / total);
-        let gradient = self.gradient(linearization, &drawn, weight);
-        self.inner_map(linearization, &gradient)
+        self.gradient(linearization, &drawn, weight)
     }
 
     /// Σ weight_i x_i r_iᵀ over some rows.
     pub(super) fn gradient<R: Real>(
         &self,
-        linearization: &Linearization<R>,
+        linearization: &Linearization<'p, R>,
         rows: &[u32],
         weight: impl Fn(usize) -> R,
     ) -> Vec<R> {
@@ -188,56 +194,19 @@ impl<'p> Rows<'p> {
         gradient
     }
 
-    /// u = w − γ(g + λ₂(w − c)).
-    pub(super) fn inner_map<R: Real>(
-        &self,
-        linearization: &Linearization<R>,
+    /// D at u = w − γ(g + λ₂(w − c)).
+    pub(super) fn outer<'r, R: Real>(
+        linearization: &'r Linearization<'p, R>,
         gradient: &[R],
-    ) -> Vec<f64> {
-        let (gamma, l2) = (linearization.step.gamma, linearization.point.l2);
-        let penalized = self.problem.penalized();
-        let w = &linearization.w;
-        (0..w.len())
-            .map(|j| {
-                let ridge = if j < penalized {
-                    l2 * (w[j] - self.prior(j))
-                } else {
-                    0.0
-                };
-                w[j] - gamma * (gradient[j].to_f64() + ridge)
-            })
-            .collect()
-    }
-
-    /// c_j of the ridge.
-    pub(super) fn prior(&self, j: usize) -> f64 {
-        self.problem.prior.as_ref().map_or(0.0, |prior| prior[j])
-    }
-
-    /// The diagonal of D at u.
-    pub(super) fn prox_derivative<R: Real>(
-        &self,
-        linearization: &Linearization<R>,
-        u: &[f64],
-    ) -> Vec<bool> {
-        let thresholds = self.thresholds(linearization);
-        let penalized = self.problem.penalized();
-        let derivative = |j: usize| match &self.problem.penalty {
-            _ if j >= penalized => true,
-            Penalty::NonNegative => u[j] > thresholds[j],
-            Penalty::Box { lower, upper } => *lower < u[j] && u[j] < *upper,
-            _ => penalty::soft_threshold_derivative(u[j], thresholds[j]),
-        };
-        (0..u.len()).map(derivative).collect()
-    }
-
-    /// γ·l1 of every penalised coordinate.
-    pub(super) fn thresholds<R: Real>(&self, linearization: &Linearization<R>) -> Vec<f64> {
-        let mut strengths = self.problem.effective_strengths(linearization.point.l1);
-        strengths
-            .iter_mut()
-            .for_each(|s| *s *= linearization.step.gamma);
-        strengths
+    ) -> OuterDerivative<'r, 'p> {
+        let Linearization {
+            regularizer,
+            step,
+            w,
+            ..
+        } = linearization;
+        let u = inner_map(regularizer, step.gamma, w, |j| gradient[j].to_f64());
+        OuterDerivative::at(regularizer, step.gamma, u)
     }
 }
 
@@ -278,38 +247,6 @@ fn adjoint<R: Real>(x: &Dense, r: &[R], c: usize) -> Vec<R> {
         total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
     }
     total
-}
-
-/// Residuals and curvatures (multinomial: probabilities) from predictors.
-fn of_predictors<R: Real>(loss: Loss, mut z: Vec<R>, y: &[f64], c: usize) -> (Vec<R>, Vec<R>) {
-    if loss == Loss::Multinomial {
-        z.par_chunks_mut(c).for_each(|z| {
-            softmax::softmax_in_place(z);
-        });
-        let mut r = z.clone();
-        for (r, &y) in r.chunks_exact_mut(c).zip(y) {
-            r[y as usize] -= R::one();
-        }
-        return (r, z);
-    }
-    let h = z
-        .iter()
-        .zip(y)
-        .map(|(&z, &y)| loss.curvature(z, R::of(y)))
-        .collect();
-    let r = z
-        .iter()
-        .zip(y)
-        .map(|(&z, &y)| loss.residual(z, R::of(y)))
-        .collect();
-    (r, h)
-}
-
-fn scale_rows<R: Real>(r: &mut [R], c: usize, scale: impl Fn(usize) -> f64) {
-    for (i, r) in r.chunks_exact_mut(c).enumerate() {
-        let scale = R::of(scale(i));
-        r.iter_mut().for_each(|r| *r *= scale);
-    }
 }
 
 /// Q (rows × m) = X·Y: X is (values, rows, d), Y is (values, columns m, stride).

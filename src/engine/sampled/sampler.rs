@@ -7,6 +7,7 @@ use super::rows::{BLOCK, Linearization, Rows, multiply, multiply_transposed};
 use crate::control::Control;
 use crate::engine::settings::MinibatchSteps;
 use crate::map::minibatch::Draws;
+use crate::model::linearization::OuterDerivative;
 use crate::real::Real;
 
 /// Requests with the same course.
@@ -36,7 +37,7 @@ const PARTS: usize = 16;
 /// Columns on the march: d × m arrays, m = columns·c, the longest columns first.
 pub(super) struct March<'a, 'p, R> {
     rows: &'a Rows<'p>,
-    linearizations: &'a [Linearization<R>],
+    linearizations: &'a [Linearization<'p, R>],
     columns: &'a [Column],
     frozen: bool,
     v: Vec<R>,
@@ -56,7 +57,7 @@ struct Part<R> {
 impl<'a, 'p, R: Real> March<'a, 'p, R> {
     pub(super) fn new(
         rows: &'a Rows<'p>,
-        linearizations: &'a [Linearization<R>],
+        linearizations: &'a [Linearization<'p, R>],
         columns: &'a [Column],
         frozen: bool,
     ) -> Self {
@@ -231,7 +232,7 @@ impl<'a, 'p, R: Real> March<'a, 'p, R> {
         for column in 0..active {
             let at = self.columns[column].at;
             if last.as_ref().is_none_or(|last| last.0 != at) {
-                let mask = own_mask(self.rows, &self.linearizations[at], rows).1;
+                let mask = own_outer(self.rows, &self.linearizations[at], rows).keeps;
                 last = Some((at, mask));
             }
             let Some((_, mask)) = &last else { continue };
@@ -247,17 +248,15 @@ impl<'a, 'p, R: Real> March<'a, 'p, R> {
     }
 }
 
-/// u of one minibatch and D there.
-pub(super) fn own_mask<R: Real>(
-    rows: &Rows<'_>,
-    linearization: &Linearization<R>,
+/// D at the u of one minibatch.
+pub(super) fn own_outer<'r, 'p, R: Real>(
+    rows: &Rows<'p>,
+    linearization: &'r Linearization<'p, R>,
     minibatch: &[u32],
-) -> (Vec<f64>, Vec<bool>) {
+) -> OuterDerivative<'r, 'p> {
     let batch = (minibatch.len() as f64).recip();
     let gradient = rows.gradient(linearization, minibatch, |i| R::of(rows.weight(i) * batch));
-    let u = rows.inner_map(linearization, &gradient);
-    let mask = rows.prox_derivative(linearization, &u);
-    (u, mask)
+    Rows::outer(linearization, &gradient)
 }
 
 /// η of a step: η, or β/(κ + i) with β = m·2/(1 − q²), κ = shift·2/(1 − q²).

@@ -15,6 +15,7 @@ mod plan;
 pub mod program;
 mod repack;
 mod run;
+mod tables;
 
 use std::collections::HashMap;
 use std::sync::Arc;

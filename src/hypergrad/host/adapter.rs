@@ -14,8 +14,8 @@ use crate::engine::recorded::workspace::{Criterion, Workspace, norms};
 use crate::error::Result;
 use crate::exec::{Buf, CpuExecutor, Executor, Recording, Scope};
 use crate::iterate::Progress;
-use crate::iterate::krylov::{self, KrylovMethod, LinearOperator};
 use crate::kinds::LinearStructure;
+use crate::linalg::krylov::{self, KrylovMethod, LinearOperator};
 use crate::map::FixedPointMap;
 use crate::map::host::{HostMap, HostedMap};
 

@@ -8,10 +8,10 @@ use crate::control::Control;
 use crate::data::design::Scaling;
 use crate::data::matrix::{Dense, Matrix};
 use crate::kinds::{Preconditioner, Status};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
+use crate::model::penalty::{Groups, Penalty};
 use crate::path::walk::Form;
 use crate::path::{RestrictedMethod, solve_restricted};
-use crate::penalty::{Groups, Penalty};
 use crate::problem::{Perturbation, Point, Problem, Rows, Specification};
 use crate::real::{Real, widen};
 
