@@ -11,6 +11,7 @@ mod counters;
 mod design;
 mod device;
 mod job;
+mod page;
 mod plan;
 pub mod program;
 mod repack;
@@ -27,7 +28,7 @@ pub use self::counters::Work;
 use self::design::DesignPages;
 pub use self::device::{AdapterSummary, Gpu, GpuOptions, Regime, list_adapters};
 pub use self::job::Job;
-use self::plan::{PageRef, RowsKey};
+use self::page::{PageRef, RowsKey};
 use super::{Buf, Executor, PendingWords, Recording, Scope, WordBuf, ready};
 use crate::error::{Error, Result};
 
