@@ -22,9 +22,9 @@ Examples:
       --store sweep.db
   proxdiff sweep --config sweep.toml --store part-3.db --shard 3/8
 
-With --cv, --folds, --store, --config, --shard, --alpha or --search the sweep is planned as cells, a point on \
-a fold each, and the output is a summary: the best point by its mean over folds, and the one with the \
-smallest support within one standard error of it. With --format csv it is one row a cell. \
+A sweep is planned as cells, a point on a fold each; without --cv and --folds there is one hold-out split. \
+With folds the table shows means, the best point by its mean, and the one with the smallest support within one \
+standard error of it. With --format csv there is one row a cell. \
 An interrupted sweep with a store goes on with the same command.
 
 Points are ranked by the criterion, the loss on held-out rows. At a minimum inside the grid the \
