@@ -210,7 +210,7 @@ impl Map {
             values.dedup();
             values.len()
         };
-        // Rows and columns of which most crossings are empty are none.
+        // Drop rows and columns that are mostly empty.
         let is_strewn = 3 * xs.len() < 2 * count(&xs) * count(&ys);
         let (x, y) = (
             surface.x.fit(xs.iter().copied()),
