@@ -47,7 +47,7 @@ macro_rules! tag {
         impl std::str::FromStr for $Tag {
             type Err = String;
 
-            fn from_str(text: &str) -> Result<Self, String> {
+            fn from_str(text: &str) -> std::result::Result<Self, String> {
                 let known = |tag: &Self| tag.name() == text || tag.flag() == text;
                 Self::ALL.into_iter().find(known).ok_or_else(|| {
                     let words = Self::ALL.map(Self::flag).join(", ");
@@ -57,13 +57,13 @@ macro_rules! tag {
         }
 
         impl serde::Serialize for $Tag {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.name())
             }
         }
 
         impl<'de> serde::Deserialize<'de> for $Tag {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
                 let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
                 text.parse().map_err(serde::de::Error::custom)
             }
@@ -85,6 +85,22 @@ macro_rules! tag {
 }
 
 pub(crate) use tag;
+
+/// Methods of a builder that set fields of the same name, with the types of their arguments.
+macro_rules! setters {
+    ($($(#[$doc:meta])* $field:ident: $type:ty,)*) => {
+        $(
+            $(#[$doc])*
+            #[must_use]
+            pub fn $field(mut self, $field: $type) -> Self {
+                self.$field = $field.into();
+                self
+            }
+        )*
+    };
+}
+
+pub(crate) use setters;
 
 tag! {
     /// A way to compute the fixed point.

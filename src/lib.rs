@@ -26,48 +26,26 @@
 //! # Example
 //!
 //! ```
-//! use proxdiff::data::{Dense, Matrix};
-//! use proxdiff::hypergrad::{Settings, evaluate};
-//! use proxdiff::kinds::{Precision, Status};
-//! use proxdiff::loss::Loss;
-//! use proxdiff::problem::Rows;
-//! use proxdiff::{Control, Point, Problem, Specification};
+//! use proxdiff::prelude::*;
 //!
 //! # fn main() -> proxdiff::Result<()> {
 //! // Six rows to learn from, two held out for the criterion.
-//! let x = vec![0.0, 1.0, 1.0, 0.0, 2.0, 1.0, 3.0, 3.0, 4.0, 2.0, 5.0, 5.0];
-//! let train = Matrix::Dense(Dense::new(6, 2, x)?);
-//! let y = vec![0.1, 0.9, 2.1, 2.9, 4.2, 4.9];
-//! let specification = Specification {
-//!     validation: Some(Rows {
-//!         matrix: Matrix::Dense(Dense::new(2, 2, vec![1.5, 1.0, 3.5, 2.0])?),
-//!         targets: vec![vec![1.4, 3.6]],
-//!         weights: None,
-//!     }),
-//!     ..Specification::new(Loss::Squared, train, vec![y])
-//! };
-//! let problem = Problem::new(specification)?;
+//! let x = [[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 3.0], [4.0, 2.0], [5.0, 5.0]];
+//! let y = [0.1, 0.9, 2.1, 2.9, 4.2, 4.9];
+//! let problem = Problem::elastic_net(&x, &y)
+//!     .validation(&[[1.5, 1.0], [3.5, 2.0]], &[1.4, 3.6])
+//!     .build()?;
 //!
-//! // The elastic net at two strengths: solutions, held-out errors and their derivatives.
-//! let at = |l1| Point { l1, l2: 0.01, target: 0 };
-//! let outcomes = evaluate(
-//!     &problem,
-//!     &[at(0.5), at(0.05)],
-//!     &Settings::default(),
-//!     Precision::F64,
-//!     None,
-//!     &Control::new(),
-//! )?;
+//! // Two strengths: solutions, held-out errors and their derivatives.
+//! let points = [Point::new(0.5, 0.01), Point::new(0.05, 0.01)];
+//! let outcomes = Evaluator::new(&problem).run(&points)?;
 //! for outcome in &outcomes {
 //!     assert_eq!(outcome.status, Status::Converged);
-//!     let hypergradient = outcome.hypergradient.as_ref().expect("the Hessian is regular");
-//!     println!(
-//!         "l1 = {}: E = {:.4}, dE/dl1 = {:.4?}",
-//!         outcome.point.l1, outcome.criterion, hypergradient.l1
-//!     );
+//!     let slope = outcome.gradient()?.l1.as_ref().and_then(|l1| l1.value());
+//!     println!("l1 = {}: E = {:.4}, dE/dl1 = {slope:?}", outcome.point.l1, outcome.criterion);
 //! }
 //! # assert!(outcomes[0].criterion > outcomes[1].criterion);
-//! # let slope = |at: usize| outcomes[at].hypergradient.as_ref().unwrap().l1.as_ref().unwrap().value().unwrap();
+//! # let slope = |at: usize| outcomes[at].gradient().unwrap().l1.as_ref().unwrap().value().unwrap();
 //! # assert!(slope(0) > 0.0 && slope(0) > slope(1));
 //! # Ok(())
 //! # }
@@ -80,7 +58,7 @@
 //! | [`data`] | data sets and their readers, the design operator, splits |
 //! | [`loss`], [`penalty`] | their values, derivatives and proximal maps |
 //! | [`problem`], [`mod@l1_max`] | what is to be solved, stated and checked |
-//! | [`hypergrad`] | **the main entrance**: [`hypergrad::evaluate`] solves and differentiates; [`hypergrad::host`] does so for a map of your own |
+//! | [`hypergrad`] | **the main entrance**: [`Evaluator`] solves and differentiates; [`hypergrad::host`] does so for a map of your own |
 //! | [`path`] | the fast solvers on the CPU: coordinate descent, prox-Newton, the polish |
 //! | [`iterate`] | Picard, FISTA, Neumann, conjugate gradient and other iterations, under one loop with one stop rule |
 //! | [`map`] | Φ = G∘T and its linearisation; [`map::HostMap`], the interface of a user's map |
@@ -100,6 +78,7 @@ pub mod app;
 pub mod cli;
 pub mod control;
 pub mod data;
+mod engine;
 pub mod error;
 pub mod exec;
 pub mod hypergrad;
@@ -107,10 +86,11 @@ pub mod iterate;
 pub mod kernel;
 pub mod kinds;
 pub mod l1_max;
-pub mod loss;
+pub mod linalg;
 pub mod map;
+pub mod model;
 pub mod path;
-pub mod penalty;
+pub mod prelude;
 pub mod problem;
 pub mod real;
 pub mod report;
@@ -119,6 +99,8 @@ pub mod sweep;
 
 pub use control::Control;
 pub use error::{Error, Result};
+pub use hypergrad::Evaluator;
+pub use model::{loss, penalty};
 pub use problem::{Point, Problem, Specification};
 
 /// The README's code runs as a test.

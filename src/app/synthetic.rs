@@ -14,7 +14,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::data::{Dense, Matrix, Scaling};
 use crate::error::{Error, Result};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::problem::{Problem, Rows, Specification};
 
 /// Number of features d.

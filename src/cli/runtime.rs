@@ -11,7 +11,7 @@ use super::progress::Progress;
 use crate::control::Control;
 use crate::error::Error;
 use crate::exec::Device;
-use crate::hypergrad::{self, Outcome, Settings};
+use crate::hypergrad::{Evaluator, Outcome, Settings};
 use crate::kinds::{Precision, Status};
 use crate::problem::{Point, Problem};
 
@@ -98,14 +98,11 @@ impl Runtime {
             ..settings.clone()
         };
         let evaluate = || {
-            hypergrad::evaluate(
-                problem,
-                points,
-                &settings,
-                self.precision,
-                None,
-                &self.control,
-            )
+            Evaluator::new(problem)
+                .settings(&settings)
+                .precision(self.precision)
+                .control(&self.control)
+                .run(points)
         };
         Ok(self.pool.install(evaluate)?)
     }

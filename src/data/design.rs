@@ -321,6 +321,12 @@ impl Design {
         self.columns() - usize::from(self.intercept)
     }
 
+    /// True where its rows are stored in full.
+    #[must_use]
+    pub fn is_dense(&self) -> bool {
+        matches!(self.matrix, Matrix::Dense(_))
+    }
+
     /// ‖x̂_i‖² of every row.
     #[must_use]
     pub fn row_squares(&self) -> Vec<f64> {

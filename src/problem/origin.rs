@@ -6,7 +6,7 @@
 
 use super::rows::Rows;
 use crate::data::design::Scaling;
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 
 /// A mean beyond this many standard deviations is subtracted: it would cost five digits and more.
 const FAR: f64 = 1e5;

@@ -26,7 +26,8 @@ use super::study::{FoldProblem, Study};
 use crate::data::design::{Design, FeatureScale};
 use crate::data::matrix::{Dense, Matrix};
 use crate::error::Result;
-use crate::loss::Loss;
+use crate::model::loss::Loss;
+use crate::model::regularizer::Blocks;
 use crate::problem::{Criterion, Problem, Sample, TargetOrigin};
 
 /// Training rows per column from which factors pay.
@@ -537,12 +538,13 @@ fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> F
     };
     let problem = Problem {
         loss: s.loss,
+        blocks: Blocks::new(&s.penalty, train.design.features(), train.design.columns()),
         penalty: s.penalty.clone(),
         classes: 1,
         train,
         criterion: Criterion {
             loss: s.criterion.unwrap_or(s.loss),
-            sign: s.criterion_sign,
+            sign: s.sign,
             sample: criterion,
             on_training_rows: false,
         },

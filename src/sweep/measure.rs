@@ -11,7 +11,7 @@ use super::panels::{Model, Panels, Residuals};
 use super::study::{FoldProblem, Study};
 use crate::data::matrix::{Dense, Matrix};
 use crate::hypergrad::{Hypergradient, Outcome, Part, WarningKind};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::problem::Rows;
 use crate::sweep::record::{Cell, Number, Numbers, pack_sparse};
 

@@ -1,6 +1,6 @@
 //! Metrics of predictions beside the criterion: what users compare with other software.
 
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::sweep::record::{Number, Numbers};
 
 /// Adds the metrics of one cell to its numbers.

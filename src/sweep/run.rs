@@ -23,7 +23,7 @@ use super::study::{FoldProblem, Study};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::exec::Device;
-use crate::hypergrad::evaluate_prepared;
+use crate::hypergrad::Evaluator;
 use crate::problem::Point;
 
 /// The time that a batch should take.
@@ -322,6 +322,7 @@ impl<'a> Run<'a> {
         let settings = crate::hypergrad::Settings {
             threads: 0,
             device: device.clone(),
+            precision: self.studies[study].precision,
             ..self.studies[study].settings.clone()
         };
         // Stopping waits for running batches, so that what is stored is whole; a batch of which nothing
@@ -331,14 +332,12 @@ impl<'a> Run<'a> {
             Keep::Outcomes | Keep::Solutions => self.stop.clone(),
         };
         let mut results = self.pool.install(|| -> Result<Vec<Cell>> {
-            let outcomes = evaluate_prepared(
-                &problem.problem,
-                &problem.prepared,
-                (&points, Some(&paths)),
-                &settings,
-                self.studies[study].precision,
-                (None, &control),
-            )?;
+            let outcomes = Evaluator::new(&problem.problem)
+                .sharing(&problem.prepared)
+                .settings(&settings)
+                .control(&control)
+                .paths(paths.clone())
+                .run(&points)?;
             let measured = Measured {
                 study: &self.studies[study],
                 problem,

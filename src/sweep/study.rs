@@ -7,9 +7,12 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::folds::Fold;
 use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};
-use crate::hypergrad::{Prepared, Settings};
+use std::sync::Arc;
+
+use crate::engine::prepared::Prepared;
+use crate::hypergrad::Settings;
 use crate::kinds::{Method, Precision, Solver, Wrt};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::problem::{Problem, Rows, Specification};
 use crate::real::sum_of;
 
@@ -52,7 +55,7 @@ pub struct FoldProblem {
     /// fold's rows.
     pub problem: Problem,
     /// The parts that all evaluations of it share.
-    pub prepared: Prepared,
+    pub(crate) prepared: Arc<Prepared>,
     /// For a problem without an intercept of its own although the study has one: the means of the
     /// targets, from which intercepts follow.
     means: Option<Vec<f64>>,
@@ -66,7 +69,7 @@ impl FoldProblem {
     pub fn plain(problem: Problem) -> Self {
         Self {
             problem,
-            prepared: Prepared::new(),
+            prepared: Arc::default(),
             means: None,
             constant_columns: 0,
         }
@@ -76,7 +79,7 @@ impl FoldProblem {
     pub(super) fn centred(problem: Problem, means: Option<Vec<f64>>, constant: usize) -> Self {
         Self {
             problem,
-            prepared: Prepared::new(),
+            prepared: Arc::default(),
             means,
             constant_columns: constant,
         }
@@ -336,7 +339,7 @@ impl Study {
         empty.penalty = s.penalty.clone();
         empty.classes = s.classes;
         empty.criterion = s.criterion;
-        empty.criterion_sign = s.criterion_sign;
+        empty.sign = s.sign;
         empty.scaling = s.scaling;
         empty.prior = s.prior.clone();
         empty

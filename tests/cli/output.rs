@@ -153,12 +153,16 @@ fn tables_name_features_and_classes() {
         "contraction",
         "certified",
         "error estimate",
+        "engine",
     ] {
         assert!(text.contains(name), "{name}: {text}");
     }
     let report = json(&["hypergrad", "--example", "--diagnostics"]);
     assert!(report["points"][0].get("contraction").is_some());
     assert!(report["points"][0].get("adjoint_error_estimate").is_some());
+    let engine = &report["points"][0]["engine"];
+    assert_eq!(engine["solve"], "path");
+    assert_eq!(engine["adjoint"], "path");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use libtest_mimic::{Failed, Trial};
 use proxdiff::Control;
 use proxdiff::exec::Device;
 use proxdiff::exec::gpu::GpuOptions;
-use proxdiff::hypergrad::{Outcome, Settings, evaluate};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
 use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
 
 use crate::common::{Case, GoldenPoint, all_cases, relative_error};
@@ -38,26 +38,21 @@ struct Check {
 
 impl Check {
     fn outcomes(&self, case: &Case) -> Vec<Outcome> {
-        let mut settings = Settings {
-            method: Some(self.method),
-            solver: self.solver,
-            device: Device::Gpu(device::open(GpuOptions::default())),
-            ..Settings::default()
-        };
-        if !case.problem.perturbed_rows.is_empty() && self.method != Method::ItdForward {
+        let mut settings = Settings::default()
+            .method(self.method)
+            .solver(self.solver)
+            .device(Device::Gpu(device::open(GpuOptions::default())));
+        if !case.problem.perturbed_rows().is_empty() && self.method != Method::ItdForward {
             settings.wrt.push(Wrt::Perturbation);
         }
         let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();
         let control = Control::new();
-        evaluate(
-            &case.problem,
-            &points,
-            &settings,
-            self.precision,
-            None,
-            &control,
-        )
-        .unwrap()
+        Evaluator::new(&case.problem)
+            .settings(&settings)
+            .precision(self.precision)
+            .control(&control)
+            .run(&points)
+            .unwrap()
     }
 
     fn run(&self) -> Result<(), Failed> {

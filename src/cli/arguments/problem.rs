@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::values::{self, Interval, Strengths};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 
 /// The losses by their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

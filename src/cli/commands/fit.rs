@@ -9,7 +9,7 @@ use crate::cli::output::{Report, by_criterion, write_text};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::{Outcome, Settings};
 use crate::kinds::Status;
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::problem::Point;
 
 /// Runs the command.

@@ -13,8 +13,8 @@ use crate::cli::printable::printable_lines;
 use crate::data::matrix::Matrix;
 use crate::data::readers;
 use crate::error::{Error, Result};
-use crate::loss::sigmoid;
-use crate::loss::softmax::softmax_in_place;
+use crate::model::loss::multinomial::softmax_in_place;
+use crate::model::loss::sigmoid;
 
 /// Rows that a table shows.
 const TABLE_ROWS: usize = 20;

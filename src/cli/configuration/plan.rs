@@ -16,7 +16,7 @@ use crate::data::dataset::Labels;
 use crate::data::readers;
 use crate::error::{Error, Result};
 use crate::l1_max::AtZero;
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::sweep::compress::{Compression, fold_problem};
 use crate::sweep::folds::{Dealing, Fold, given_folds, k_folds};
 use crate::sweep::plan::{plan, plan_study};

@@ -3,7 +3,7 @@
 use super::defaults::{SINGLE_RIDGE, SINGLE_SHARE};
 use crate::cli::arguments::ProblemArguments;
 use crate::cli::failure::Failure;
-use crate::penalty::Penalty;
+use crate::model::penalty::Penalty;
 use crate::problem::{Point, Problem};
 
 /// The most points whose results are kept in memory: more is a slip, and would not fit there.

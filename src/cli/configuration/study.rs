@@ -14,8 +14,8 @@ use crate::data::labels::{ClassWeights, Classes};
 use crate::data::matrix::{Dense, Matrix};
 use crate::data::{readers, split};
 use crate::error::{Error, Result};
-use crate::loss::Loss;
-use crate::penalty::{Groups, Penalty};
+use crate::model::loss::Loss;
+use crate::model::penalty::{Groups, Penalty};
 use crate::problem::{self, Perturbation, Problem, Specification};
 use crate::sweep::study::{ClassWeighting, FoldProblem};
 
@@ -295,7 +295,7 @@ impl<'a> Study<'a> {
             weight_factors: None,
             validation: validation.map(|data| self.rows(data)).transpose()?,
             criterion: self.arguments.criterion.map(|name| name.loss(delta)),
-            criterion_sign: self.arguments.criterion_sign,
+            sign: self.arguments.criterion_sign.try_into()?,
             scaling: self.scaling(),
             prior: match &self.arguments.prior {
                 Some(file) => Some(self.numbers(file, coordinates)?),

@@ -44,6 +44,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
         add("adjoint_error_estimate", &|o| {
             optional(o.adjoint_error_estimate)
         });
+        add("engine", &|o| o.engines.to_string());
     }
     add("steps", &|o| o.steps.to_string());
     add("linear_steps", &|o| o.linear_steps.to_string());

@@ -7,9 +7,9 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::report::Report;
-use crate::hypergrad::{Hypergradient, Outcome, Part, PartValues};
+use crate::hypergrad::{EngineName, Hypergradient, Outcome, Part, PartValues};
 use crate::kinds::{Method, Solver, Wrt};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 
 /// The version of the JSON that this program writes; it changes when a reader would have to.
 pub const SCHEMA: u32 = 1;
@@ -79,6 +79,8 @@ pub(super) struct PointRecord<'a> {
     contraction: Option<Option<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     adjoint_error_estimate: Option<Option<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<EngineRecord>,
     steps: usize,
     linear_steps: usize,
     status: &'a str,
@@ -88,6 +90,12 @@ pub(super) struct PointRecord<'a> {
     /// Present, if only as null, beside the coefficients.
     #[serde(skip_serializing_if = "Option::is_none")]
     intercept: Option<Option<ScalarOrVector>>,
+}
+
+#[derive(Serialize)]
+struct EngineRecord {
+    solve: &'static str,
+    adjoint: Option<&'static str>,
 }
 
 /// A hypergradient by the names of its parts; what was not asked for is absent.
@@ -186,7 +194,7 @@ pub(super) fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
         huber_delta: huber_delta(problem.loss).or(huber_delta(problem.criterion.loss)),
         penalty: problem.penalty.name(),
         criterion: problem.criterion.loss.name(),
-        criterion_sign: problem.criterion.sign,
+        criterion_sign: problem.criterion.sign.factor(),
         intercept: scaling.intercept,
         standardize: scaling.standardize,
         rows: prepared.rows,
@@ -237,6 +245,10 @@ pub(super) fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRe
         certified: outcome.certified,
         contraction: on_request.then_some(outcome.contraction),
         adjoint_error_estimate: on_request.then_some(outcome.adjoint_error_estimate),
+        engine: on_request.then_some(EngineRecord {
+            solve: outcome.engines.solve.name(),
+            adjoint: outcome.engines.adjoint.map(EngineName::name),
+        }),
         steps: outcome.steps,
         linear_steps: outcome.linear_steps,
         status: outcome.status.name(),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::report::Report;
 use crate::hypergrad::{Warning, WarningKind, constant_columns};
-use crate::penalty::Penalty;
+use crate::model::penalty::Penalty;
 
 /// Coefficient names in C order: the feature, with `: class` where there are several predictors.
 pub fn coefficient_names(features: &[String], classes: Option<&[String]>) -> Vec<String> {

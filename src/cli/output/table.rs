@@ -197,6 +197,7 @@ fn points(report: &Report<'_>, shown: &[usize]) -> Table {
         let cell = move |o: &Outcome| rough_or_dash(o.adjoint_error_estimate);
         columns.push(("error estimate", Box::new(cell)));
         columns.push(("linear steps", Box::new(|o| o.linear_steps.to_string())));
+        columns.push(("engine", Box::new(|o| o.engines.to_string())));
     }
     columns.push(("steps", Box::new(|o| o.steps.to_string())));
     columns.push(("status", Box::new(|o| o.status.name().to_string())));
