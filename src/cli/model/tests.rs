@@ -56,7 +56,7 @@ fn write_in_fortran_order(path: &Path, shape: &[u64], values: &[f64]) {
     let mut bytes = Vec::new();
     let options = npyz::WriteOptions::new().default_dtype().shape(shape);
     let mut array = options
-        .order(Order::Fortran)
+        .order(npyz::Order::Fortran)
         .writer(&mut bytes)
         .begin_nd()
         .unwrap();

@@ -505,7 +505,7 @@ fn exact(bytes: &[u8], header: &Header, values: &Labels) -> Option<Vec<String>> 
 /// Values whose first index runs fastest, as values whose last one does.
 fn in_c_order<T: Clone>(values: &[T], shape: &[usize]) -> Vec<T> {
     if let &[rows, columns] = shape {
-        let row = |i| (0..columns).map(move |j| values[j * rows + i].clone());
+        let row = |i: usize| (0..columns).map(move |j| values[j * rows + i].clone());
         return (0..rows).flat_map(row).collect();
     }
     let mut strides = Vec::with_capacity(shape.len());
@@ -561,7 +561,7 @@ pub fn write_npy<'a>(
     out.write_all(MAGIC)?;
     out.write_all(&[1, 0])?;
     out.write_all(&(length as u16).to_le_bytes())?;
-    write!(out, "{dictionary:<width$}\n", width = length - 1)?;
+    writeln!(out, "{dictionary:<width$}", width = length - 1)?;
     let mut part = Vec::with_capacity(8 * PART);
     let mut values = values.into_iter().peekable();
     while values.peek().is_some() {
