@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::FixedPointMap;
+use super::fixed_point::FixedPointMap;
 use super::operator::{per_problem, shared};
 use crate::exec::{Buf, Executor, Recording, Scope};
 use crate::kernel::step::{ACCUMULATE, COMBINE};

@@ -7,7 +7,7 @@
 
 mod hyper;
 
-use super::FixedPointMap;
+use super::fixed_point::FixedPointMap;
 use super::hyper_sums::{HyperSums, Tangents};
 use super::loss_rows::{LossRows, gram_form};
 use super::operator::{per_problem, shared, shared_words};
