@@ -21,10 +21,8 @@ use crate::model::loss::Loss;
 use crate::real::{Family, Real, sum_of};
 
 use super::PathSettings;
-use super::face::FaceFactor;
-use super::quadratic::Quadratic;
+use super::quadratic::{FaceFactor, Quadratic};
 use super::smooth::{KeptHessian, Smooth};
-use super::step::Step;
 use crate::linalg::cholesky;
 use crate::linalg::vector::norm;
 use crate::model::penalty::BlockPenalty;
@@ -87,6 +85,16 @@ pub(super) struct Walk<'s, 'p, R> {
     pub(super) alive: Option<Vec<u32>>,
     /// Whether to discard any.
     pub(super) may_screen: bool,
+}
+
+/// The effect of one step.
+pub(super) struct Step<R> {
+    pub(super) steps: usize,
+    /// Largest change of a predictor.
+    pub(super) moved: f64,
+    /// The system on the face is singular.
+    pub(super) singular: bool,
+    pub(super) factor: Option<FaceFactor<R>>,
 }
 
 /// The end of the solve of a point.
