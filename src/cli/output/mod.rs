@@ -15,7 +15,7 @@ mod write;
 pub use charts::{is_of_report, write_report};
 pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
-pub use npy::{put_npy, write_npy};
+pub use npy::write_npy;
 pub use report::{Report, by_criterion};
 pub use stored::{checked, report_so_far};
 pub use summary::{Summary, shard_record};
