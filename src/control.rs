@@ -68,7 +68,7 @@ impl Control {
         self.finished.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// How many problems have been reported as finished.
+    /// The number of problems that have been reported as finished.
     #[must_use]
     pub fn finished(&self) -> usize {
         self.finished.load(Ordering::Relaxed)
@@ -104,10 +104,10 @@ impl StopRule {
     }
 }
 
-/// What became of one problem of an iteration.
+/// The end of one problem of an iteration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
-    /// How it ended.
+    /// The status.
     pub status: Status,
     /// After how many steps.
     pub steps: usize,

@@ -17,9 +17,9 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's message.
+        /// The words of the system.
         source: std::io::Error,
-        /// The remedy.
+        /// The remedy for the user.
         remedy: &'static str,
     },
     /// A data file does not say what its format promises.
@@ -29,7 +29,7 @@ pub enum Error {
         place: Place,
         /// The fault there.
         what: String,
-        /// The remedy.
+        /// The remedy for the user.
         remedy: String,
     },
     /// Two things that must have matching shapes do not.
@@ -41,7 +41,7 @@ pub enum Error {
         expected: String,
         /// The shape that it has.
         found: String,
-        /// The remedy.
+        /// The remedy for the user.
         remedy: String,
     },
     /// A value outside its domain: a negative strength, labels that do not fit the loss.
@@ -51,7 +51,7 @@ pub enum Error {
         name: String,
         /// The fault.
         what: String,
-        /// The remedy.
+        /// The remedy for the user.
         remedy: String,
     },
     /// A store of results that cannot be made, read or written, or that belongs to another plan.
@@ -61,7 +61,7 @@ pub enum Error {
         path: PathBuf,
         /// The fault.
         what: String,
-        /// The remedy.
+        /// The remedy for the user.
         remedy: String,
     },
     /// A combination of choices that is not defined, such as ITD of coordinate descent.
@@ -69,7 +69,7 @@ pub enum Error {
     Unsupported {
         /// The combination that was asked for.
         what: String,
-        /// The remedy: another choice.
+        /// The combination to ask for instead.
         remedy: String,
     },
     /// A computation without a result of its own for a part, which [`Control`](crate::Control)
@@ -84,16 +84,16 @@ pub enum Error {
     /// A graphics device that is missing or has failed.
     #[error("{what}; {remedy}")]
     Device {
-        /// The kind of failure, which decides what may be tried again.
+        /// The kind of failure: it decides what may be tried again.
         fault: DeviceFault,
         /// The event.
         what: String,
-        /// The remedy.
+        /// The remedy for the user.
         remedy: String,
     },
 }
 
-/// How a device failed.
+/// A kind of failure of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceFault {
     /// There is no such device.
@@ -157,7 +157,7 @@ impl Error {
         }
     }
 
-    /// How the device failed, where it did.
+    /// The kind of failure of the device, where one failed.
     #[must_use]
     pub fn device_fault(&self) -> Option<DeviceFault> {
         match self {

@@ -90,7 +90,7 @@ pub(super) fn evaluate(request: &Request<'_>) -> Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-/// What a graphics device cannot do at all.
+/// Refuses combinations that no graphics device serves.
 fn check(settings: &Settings) -> Result<()> {
     let precision = settings.precision;
     if settings.solver == Solver::Path {

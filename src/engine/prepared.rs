@@ -1,4 +1,4 @@
-//! What evaluations of one problem share, made when first needed.
+//! Preparations that evaluations of one problem share, made when first needed.
 
 use std::sync::OnceLock;
 

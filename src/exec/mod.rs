@@ -31,7 +31,7 @@ pub const LANES: usize = 16;
 /// One row of a tile: an entry of every problem in it.
 pub type Row<R> = [R; LANES];
 
-/// Who owns the entries of a buffer.
+/// The owner of the entries of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// One copy for the whole batch; kernels only read it.
@@ -78,7 +78,7 @@ impl WordBuf {
     }
 }
 
-/// What a kernel reads.
+/// An input of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// Real numbers.
@@ -220,7 +220,7 @@ pub enum Target<R> {
     Words(Vec<u32>),
 }
 
-/// What a twin is called with: views of its inputs, its outputs, and parameters.
+/// The arguments of a twin: views of its inputs, its outputs, and parameters.
 #[derive(Debug)]
 pub struct Arguments<'a, R> {
     /// In the order of [`Kernel::inputs`].
@@ -274,11 +274,11 @@ pub type HostFunction<R> = Arc<dyn Fn(&[&[R]], &mut [&mut [R]]) + Send + Sync>;
 pub enum Command<R> {
     /// Run a kernel.
     Dispatch {
-        /// Which.
+        /// The kernel.
         kernel: &'static Kernel,
-        /// What it reads.
+        /// Its inputs.
         inputs: Vec<Source>,
-        /// What it writes; an output that is also read is updated in place.
+        /// Its outputs; an output that is also read is updated in place.
         outputs: Vec<Source>,
         /// Its parameters.
         parameters: Vec<u32>,
@@ -292,7 +292,7 @@ pub enum Command<R> {
     },
     /// Set every entry.
     Fill {
-        /// What.
+        /// The function.
         buf: Buf,
         /// To which value.
         value: R,
@@ -301,9 +301,9 @@ pub enum Command<R> {
     Host {
         /// The function.
         function: HostFunction<R>,
-        /// What it reads, shared or per problem.
+        /// Its inputs, shared or per problem.
         inputs: Vec<Buf>,
-        /// What it writes, per problem.
+        /// Its outputs, per problem.
         outputs: Vec<Buf>,
     },
 }
@@ -397,7 +397,7 @@ impl<R: Real> Recording<R> {
         });
     }
 
-    /// How often each kernel is dispatched, by name.
+    /// The number of dispatches of each kernel, by name.
     #[must_use]
     pub fn counts(&self) -> std::collections::BTreeMap<&'static str, usize> {
         let mut counts = std::collections::BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Where a computation runs.
+//! Devices: places where a computation can run.
 
 use std::sync::Arc;
 

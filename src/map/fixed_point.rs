@@ -10,7 +10,7 @@ pub trait FixedPointMap<R: Twinned> {
     /// Coordinates p per problem.
     fn coordinates(&self) -> usize;
 
-    /// γ per problem: what differences of iterates are divided by to become residuals.
+    /// γ per problem: the number that differences of iterates are divided by to become residuals.
     fn gamma(&self) -> Buf;
 
     /// Records `out = Φ(w)`.

@@ -11,7 +11,7 @@ use crate::real::Real;
 /// Room for a minibatch's rows.
 #[derive(Debug, Clone, Copy)]
 pub struct SampledRows {
-    /// Which rows.
+    /// The rows.
     pub minibatch: Minibatch,
     /// batch·c numbers: h∘(X̂v) or residuals.
     pub q: Buf,

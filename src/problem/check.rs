@@ -1,4 +1,4 @@
-//! The conditions on a specification: shapes, finiteness, labels, weights.
+//! Checks of a specification: shapes, finiteness, labels, weights.
 
 use std::collections::BTreeSet;
 

@@ -113,7 +113,7 @@ fn estimates<R: Twinned>(request: &Request<'_>, chunk: &[At<'_>]) -> Result<Vec<
     }
 }
 
-/// How an estimate ended.
+/// The end of an estimate.
 fn progress(estimate: &Estimate, steps: usize) -> Progress {
     let status = if estimate.v.iter().any(|v| !v.is_finite()) {
         Status::NonFinite

@@ -17,7 +17,7 @@
 use rayon::prelude::*;
 
 use crate::control::Control;
-use crate::engine::accumulator::RawSums;
+use crate::engine::accumulator::Accumulator;
 use crate::engine::outcome::Hypergradient;
 use crate::engine::settings::MinibatchSteps;
 use crate::error::{Error, Result};
@@ -37,9 +37,9 @@ use request::{Frozen, interrupted};
 use rows::{Linearization, Rows};
 
 pub use request::{At, Estimate, Request, Sampling};
-use sampler::{Column, March};
+use sampler::{Column, Sampler};
 
-/// Columns that march together: wide products, and a working set that stays in the cache.
+/// Columns that are sampled together: wide products, and a working set that stays in the cache.
 const COLUMNS: usize = 256;
 
 /// Computes every request and hands each result to `finish`, which keeps of it what it wants.
@@ -141,7 +141,7 @@ pub fn row_derivatives(
         linearization,
         wrt,
     };
-    let mut sums = RawSums::zeros(problem, wrt);
+    let mut sums = Accumulator::zeros(problem, wrt);
     let share = (rows.n as f64).recip();
     let all: Vec<(u32, f64)> = (0..rows.n as u32).map(|i| (i, share)).collect();
     derivative.add_rows(z, &all, &mut sums);
@@ -223,20 +223,20 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
         let finished: Vec<Vec<(usize, T)>> = columns
             .par_chunks(together)
             .map(|columns| {
-                let march = March::new(
+                let sampler = Sampler::new(
                     self.rows,
                     self.linearizations,
                     columns,
                     self.sampling.frozen,
                 );
-                let (snapshots, taken) = march.run(self.draws(0), self.control);
+                let (snapshots, taken) = sampler.run(self.draws(0), self.control);
                 self.finish(columns, &frozen, &snapshots, taken, finish)
             })
             .collect::<Result<_>>()?;
         Ok(finished.into_iter().flatten().collect())
     }
 
-    /// How often every row is drawn in J minibatches, and ū, for every distinct (solution, J).
+    /// The counts of every row in J minibatches, and D at ū, for every distinct (solution, J).
     fn freeze(&self, wanted: &[usize]) -> Result<Vec<Frozen<'a, 'p>>> {
         let mut pairs: Vec<(usize, usize)> = wanted
             .iter()
@@ -285,7 +285,7 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
             .collect())
     }
 
-    /// Requests that march as one column, by what decides its course; the longest first.
+    /// Requests that share one column, because nothing that decides its course differs; the longest first.
     fn columns(&self, wanted: &[usize], frozen: &[Frozen<'_, '_>]) -> Vec<Column> {
         let mut columns: Vec<Column> = Vec::new();
         for &request in wanted {
@@ -330,7 +330,7 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
     ) -> Result<Vec<(usize, T)>> {
         let problem = self.rows.problem;
         let mut finished = Vec::new();
-        let hand_out = |at: &Linearization<R>, request: usize, sums: RawSums, v: &[R]| {
+        let hand_out = |at: &Linearization<R>, request: usize, sums: Accumulator, v: &[R]| {
             let estimate = Estimate {
                 hypergradient: sums.finish(problem, at.point.target, &at.w),
                 v: widen(v),
@@ -349,7 +349,7 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
             };
             if column.mask.is_some() {
                 let results = column.stops.par_iter().zip(snapshots).map(|(stop, v)| {
-                    let mut sums = RawSums::zeros(problem, &self.sampling.wrt);
+                    let mut sums = Accumulator::zeros(problem, &self.sampling.wrt);
                     if let Some(frozen) = stop.2.map(|at| &frozen[at]) {
                         derivative.averaged(v, frozen, &mut sums);
                     }

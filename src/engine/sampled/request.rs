@@ -23,7 +23,7 @@ pub struct At<'a> {
 /// A stochastic hypergradient that is wanted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Request {
-    /// Which solution.
+    /// The solution, by its position.
     pub at: usize,
     /// The seed of the minibatches.
     pub seed: u64,
@@ -35,7 +35,7 @@ pub struct Request {
     pub schedule: MinibatchSteps,
 }
 
-/// How minibatches are drawn, and what is computed from them.
+/// The drawing of minibatches, and the derivatives that are computed from them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sampling {
     /// Rows in a minibatch.
@@ -85,7 +85,7 @@ impl Estimate {
 pub(super) struct Frozen<'r, 'p> {
     pub(super) at: usize,
     pub(super) freeze: usize,
-    /// How often every row was drawn.
+    /// The number of times that every row was drawn.
     pub(super) counts: Vec<f64>,
     /// J · batch.
     pub(super) total: f64,

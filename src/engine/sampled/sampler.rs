@@ -35,8 +35,8 @@ const PART: usize = 150;
 /// Parts at most: each has a sum of its own.
 const PARTS: usize = 16;
 
-/// Columns on the march: d × m arrays, m = columns·c, the longest columns first.
-pub(super) struct March<'a, 'p, R> {
+/// Columns of the sampler: d × m arrays, m = columns·c, the longest columns first.
+pub(super) struct Sampler<'a, 'p, R> {
     rows: &'a Rows<'p>,
     linearizations: &'a [Linearization<'p, R>],
     columns: &'a [Column],
@@ -55,7 +55,7 @@ struct Part<R> {
     g: Vec<R>,
 }
 
-impl<'a, 'p, R: Real> March<'a, 'p, R> {
+impl<'a, 'p, R: Real> Sampler<'a, 'p, R> {
     pub(super) fn new(
         rows: &'a Rows<'p>,
         linearizations: &'a [Linearization<'p, R>],

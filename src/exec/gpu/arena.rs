@@ -17,7 +17,7 @@ pub struct Arena {
     buffer: wgpu::Buffer,
 }
 
-/// What arenas and pages may be used for.
+/// The uses of arenas and pages.
 pub const USAGES: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE
     .union(wgpu::BufferUsages::COPY_SRC)
     .union(wgpu::BufferUsages::COPY_DST);

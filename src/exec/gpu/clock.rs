@@ -23,7 +23,7 @@ impl Gpu {
         *lock(&self.clock.times) = self.has_timestamps().then(Times::default);
     }
 
-    /// What the device did since the clock was started; waits until it has done it.
+    /// The work of the device since the clock was started; waits until it is done.
     ///
     /// # Errors
     /// When the device fails.

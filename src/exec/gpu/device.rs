@@ -8,7 +8,7 @@ use super::program::{Storage, Sums};
 use crate::control::lock;
 use crate::error::{DeviceFault, Error, Result};
 
-/// What can be said of an adapter without opening it.
+/// The description of an adapter, without opening it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdapterSummary {
     /// Its place in the list, which `--device` takes.
@@ -29,10 +29,10 @@ pub struct AdapterSummary {
     pub features: Vec<&'static str>,
 }
 
-/// How an executor on a device is to be built; the default lets it choose.
+/// Options of an executor on a device; the default lets it choose.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GpuOptions {
-    /// How the dense design is stored.
+    /// The storage of the dense design.
     pub half_design: bool,
     /// Matrix or resident regime.
     pub regime: Regime,
@@ -74,9 +74,9 @@ pub enum Regime {
 /// An opened device.
 #[derive(Debug)]
 pub struct Gpu {
-    /// What it is.
+    /// Its description.
     pub summary: AdapterSummary,
-    /// How executors on it are built.
+    /// The options of executors on it.
     pub options: GpuOptions,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
@@ -91,7 +91,7 @@ pub struct Gpu {
     fault: Arc<Mutex<Option<(DeviceFault, String)>>>,
 }
 
-/// What kernels can make use of.
+/// The features that kernels can make use of.
 const WANTED: [(wgpu::Features, &str); 3] = [
     (wgpu::Features::SHADER_F16, "f16"),
     (wgpu::Features::SUBGROUP, "subgroups"),
@@ -115,7 +115,7 @@ fn adapters() -> Vec<wgpu::Adapter> {
     adapters
 }
 
-/// What cooperative products need of a device.
+/// The demands of cooperative products on a device.
 const COOPERATIVE: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
     .union(wgpu::Features::SHADER_F16)
     .union(wgpu::Features::SUBGROUP);
@@ -307,7 +307,7 @@ impl Gpu {
     /// The failure that was seen since the last call, as an error.
     ///
     /// # Errors
-    /// What went wrong; out-of-memory is forgotten once told, a lost device stays lost.
+    /// The fault; out-of-memory is forgotten once told, a lost device stays lost.
     pub fn check(&self) -> Result<()> {
         let mut fault = lock(&self.fault);
         let Some((kind, what)) = fault.clone() else {

@@ -35,7 +35,7 @@ use crate::error::{Error, Result};
 /// The module under which drivers and their loader log.
 pub const DRIVER_LOG: &str = "wgpu_hal";
 
-/// Where a shared buffer of real numbers lies.
+/// The place of a shared buffer of real numbers.
 #[derive(Debug, Clone, Copy)]
 enum SharedPlace {
     /// In the shared arena, from this word on.
@@ -72,7 +72,7 @@ pub struct GpuExecutor {
     shared_word_starts: Vec<usize>,
     shared_word_words: usize,
     designs: Vec<DesignPages>,
-    /// What was last uploaded to buffers of words, as it lies on the device: rows of minibatches are
+    /// The last uploads to buffers of words, as they lie on the device: rows of minibatches are
     /// looked up here when the design is streamed.
     uploaded_words: HashMap<RowsKey, Vec<u32>>,
     /// Rows of room for the parts of split products: where, and how many.
@@ -92,7 +92,7 @@ struct Guard {
     written: bool,
 }
 
-/// What guard rows hold: a NaN with this payload.
+/// The content of guard rows: a NaN with this payload.
 const GUARD: u32 = 0x7fc0_beef;
 
 impl GpuExecutor {
@@ -200,7 +200,7 @@ impl GpuExecutor {
         self.guards = guards;
     }
 
-    /// Whether every guard row still holds what was written there.
+    /// True where every guard row still holds what was written there.
     ///
     /// # Errors
     /// When the device fails.

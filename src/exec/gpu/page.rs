@@ -18,14 +18,14 @@ pub enum PageRef {
         design: usize,
         /// The first row.
         start: usize,
-        /// How many.
+        /// Their number.
         rows: usize,
     },
     /// The rows of the ring's minibatches, brought from the host for this block of steps.
     Ring(usize),
 }
 
-/// Which buffer of words holds the rows of minibatches.
+/// The buffer of words that holds the rows of minibatches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RowsKey {
     /// One row of indices per problem.

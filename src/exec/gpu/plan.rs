@@ -19,7 +19,7 @@ use crate::exec::{Command, Kernel, Recording, Scope, Source};
 /// One dispatch.
 #[derive(Debug)]
 pub struct Step {
-    /// What runs.
+    /// The program.
     pub program: Arc<wgpu::ComputePipeline>,
     /// Workgroups.
     pub grid: [u32; 3],
@@ -27,7 +27,7 @@ pub struct Step {
     pub job_offset: u32,
     /// The page it reads.
     pub page: PageRef,
-    /// Whether it is a whole recording.
+    /// True where it is a whole recording.
     pub resident: bool,
 }
 
@@ -222,7 +222,7 @@ impl GpuExecutor {
         })
     }
 
-    /// Where a binding lies, and whether it is shared.
+    /// The place of a binding, and true where it is shared.
     fn offset(&self, source: Source, design: &mut Option<usize>) -> (u32, bool) {
         match source {
             Source::Real(buf) => match buf.scope {
@@ -293,7 +293,7 @@ impl GpuExecutor {
         })
     }
 
-    /// How many replays one dispatch may hold, where the resident regime is chosen and possible.
+    /// The replays that one dispatch may hold, where the resident regime is chosen and possible.
     fn resident_replays(&self, calls: &[Call], times: usize) -> Option<usize> {
         let mut designs = calls.iter().filter_map(|call| call.design);
         let design = designs.next();
