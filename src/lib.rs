@@ -89,14 +89,15 @@
 //! | [`sweep`] | large sweeps: spaces, folds, plans, the scheduler, the choice of a point |
 //! | [`store`] | the results of a sweep in one file, resumed, shared, exported |
 //! | [`kinds`], [`real`], [`error`] | tags, precisions, errors |
-//! | [`app`] | the published experiments, poisoning as a measurement of robustness |
+//! | [`poison`] | the robustness of a model against perturbed training rows, measured |
+//! | [`paper`] | the published experiments |
 //! | [`report`] | plots, images and pages |
 //! | [`cli`] | the program `proxdiff` |
 //!
 //! The programs in `examples/` fit a CSV (`fit_csv`), tune by gradient descent
 //! (`hyperparameter_descent`) and train a network that is a fixed point (`equilibrium_network`).
 
-pub mod app;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod control;
 pub mod data;
@@ -109,19 +110,30 @@ pub mod kinds;
 pub mod l1_max;
 pub mod loss;
 pub mod map;
+#[cfg(feature = "paper")]
+pub mod paper;
 pub mod path;
 pub mod penalty;
+pub mod poison;
 pub mod problem;
 pub mod real;
+#[cfg(feature = "report")]
 pub mod report;
+#[cfg(feature = "store")]
 pub mod store;
+#[cfg(feature = "store")]
 pub mod sweep;
 
 pub use control::Control;
 pub use error::{Error, Result};
 pub use problem::{Point, Problem, Specification};
 
-/// The README's code runs as a test.
+/// The README's code runs as a test, and so does that of docs/library.md.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[cfg(feature = "paper")]
+    #[doc = include_str!("../docs/library.md")]
+    struct Library;
+}

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// From top to bottom; modules of one layer may name each other only where it says so below.
 const LAYERS: [&[&str]; 14] = [
     &["cli"],
-    &["sweep", "app"],
+    &["sweep", "paper", "poison"],
     &["store", "report"],
     &["hypergrad"],
     &["iterate", "path"],

@@ -26,7 +26,9 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::exec::gpu;
-use commands::{completions, devices, fit, hypergrad, poison, predict, reproduce, runs, sweep};
+#[cfg(feature = "paper")]
+use commands::reproduce;
+use commands::{completions, devices, fit, hypergrad, poison, predict, runs, sweep};
 use failure::Failure;
 
 /// Solutions and hypergradients of sparse linear models.
@@ -72,6 +74,7 @@ enum Command {
     #[command(after_help = poison::EXAMPLES)]
     Poison(Box<poison::Arguments>),
     /// Run a published experiment: numbers, figures, a page.
+    #[cfg(feature = "paper")]
     #[command(after_help = reproduce::EXAMPLES)]
     Reproduce(Box<reproduce::Arguments>),
     /// Show what this build can compute on.
@@ -108,6 +111,7 @@ pub fn run() -> ExitCode {
         Command::Sweep(arguments) => sweep::run(arguments),
         Command::Runs(arguments) => runs::run(arguments),
         Command::Poison(arguments) => poison::run(arguments),
+        #[cfg(feature = "paper")]
         Command::Reproduce(arguments) => reproduce::run(arguments),
         Command::Devices(arguments) => devices::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),

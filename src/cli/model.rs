@@ -6,17 +6,16 @@
 //! the coefficients there ties the two files together.
 
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use npyz::Order;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::failure::Failure;
-use super::output::put_npy;
 use super::whole::{Whole, unfinished, wait_for_lock, write_whole};
 use crate::data::align::is_generic;
+use crate::data::npy::{self, Array};
 use crate::data::{Expected, Named};
 use crate::error::{Error, Place, Result};
 
@@ -142,7 +141,7 @@ impl Model {
         text.push('\n');
         let begin = || -> io::Result<Whole> {
             let mut file = Whole::create(&coefficients)?;
-            put_npy(&mut file, &self.shape(), self.coefficients.iter().flatten())?;
+            npy::write(&mut file, &self.shape(), self.coefficients.iter().flatten())?;
             file.sync()?;
             Ok(file)
         };
@@ -168,14 +167,14 @@ impl Model {
     }
 
     /// The extents of the array of coefficients.
-    fn shape(&self) -> Vec<u64> {
-        let (d, c) = (self.feature_names.len() as u64, self.predictors() as u64);
+    fn shape(&self) -> Vec<usize> {
+        let (d, c) = (self.feature_names.len(), self.predictors());
         let mut shape = vec![d];
         if c > 1 {
             shape.push(c);
         }
         if self.targets.len() > 1 {
-            shape.insert(0, self.targets.len() as u64);
+            shape.insert(0, self.targets.len());
         }
         shape
     }
@@ -320,64 +319,16 @@ fn check_schema(text: &str, path: &Path) -> Result<()> {
     }
 }
 
-/// An array of a file: its extents, and its values in C order.
-struct Array {
-    shape: Vec<u64>,
-    values: Vec<f64>,
-}
-
 fn read_coefficients(path: &Path) -> Result<Array> {
-    let io = |source| Error::Io {
-        path: path.to_path_buf(),
-        source,
-        remedy: "restore the file beside model.json, or fit again",
-    };
-    let file = File::open(path).map_err(io)?;
-    let available = file.metadata().map_err(io)?.len();
-    let array = npyz::NpyFile::new(BufReader::new(file))
-        .map_err(|error| damaged(path, error.to_string()))?;
-    // A damaged header must not make the reader allocate more than the file can hold.
-    let mut extents = array.shape().iter();
-    let count = extents.try_fold(1u64, |count, &extent| count.checked_mul(extent));
-    if count
-        .and_then(|count| count.checked_mul(8))
-        .is_none_or(|bytes| bytes > available)
-    {
-        return Err(damaged(
+    npy::read(path).map_err(|error| match error {
+        Error::Io { path, source, .. } => Error::Io {
             path,
-            "the file is shorter than its header says".into(),
-        ));
-    }
-    let (shape, order) = (array.shape().to_vec(), array.order());
-    let mut values: Vec<f64> = array
-        .into_vec()
-        .map_err(|error| damaged(path, error.to_string()))?;
-    if order == Order::Fortran {
-        values = in_c_order(&shape, &values);
-    }
-    match values.iter().find(|value| !value.is_finite()) {
-        None => Ok(Array { shape, values }),
-        Some(value) => Err(damaged(path, format!("it holds {value}"))),
-    }
-}
-
-/// Values whose first index runs fastest, as values whose last one does.
-fn in_c_order(shape: &[u64], values: &[f64]) -> Vec<f64> {
-    let mut strides = Vec::with_capacity(shape.len());
-    let mut stride = 1;
-    for &extent in shape {
-        strides.push(stride);
-        stride *= extent as usize;
-    }
-    let place = |mut at: usize| {
-        let mut place = 0;
-        for (&extent, stride) in shape.iter().zip(&strides).rev() {
-            place += at % extent as usize * stride;
-            at /= extent as usize;
-        }
-        place
-    };
-    (0..values.len()).map(|at| values[place(at)]).collect()
+            source,
+            remedy: "restore the file beside model.json, or fit again",
+        },
+        Error::Data { what, .. } => damaged(path, what),
+        other => other,
+    })
 }
 
 fn damaged(path: &Path, what: String) -> Error {

@@ -6,6 +6,8 @@ pub mod design;
 pub mod embedded;
 pub mod labels;
 pub mod matrix;
+pub mod npy;
+pub(crate) mod random;
 pub mod readers;
 pub mod split;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CpuExecutor, Executor, Gpu, GpuExecutor, Twinned};
+use super::{CpuExecutor, Executor, Gpu, Twinned};
 use crate::error::{Error, Result};
 use crate::real::Real;
 
@@ -63,11 +63,6 @@ impl Device {
                 .executor::<R>(problems),
         }
     }
-}
-
-/// f32 on a graphics device.
-pub(super) fn gpu_f32(gpu: &Arc<Gpu>, problems: usize) -> Result<Box<dyn Executor<f32>>> {
-    Ok(Box::new(GpuExecutor::new(gpu, problems)?))
 }
 
 /// Why there is no executor of this precision on a graphics device.

@@ -7,6 +7,7 @@ pub mod fit;
 pub mod hypergrad;
 pub mod poison;
 pub mod predict;
+#[cfg(feature = "paper")]
 pub mod reproduce;
 pub mod runs;
 pub mod sweep;

@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::app::figures;
-use crate::app::poison::{self, Choice, Measured, Measurement, Norm, Subject};
 use crate::cli::arguments::{
     DataArguments, PenaltyName, ProblemArguments, RuntimeArguments, Strengths,
     values::{self, Interval},
@@ -19,6 +17,7 @@ use crate::cli::whole::write_whole;
 use crate::data::{Matrix, readers};
 use crate::error::Error;
 use crate::kinds::{Method, Precision};
+use crate::poison::{self, Choice, Measured, Measurement, Norm, Subject, figures};
 use crate::report::{Theme, png};
 
 /// The examples of `--help`.
@@ -383,19 +382,15 @@ impl Output<'_> {
         };
         let rows = &self.measurement.rows;
         let poisoned = poison::perturbed(x, rows, &last.perturbation.values);
-        let (n, d) = (x.rows as u64, x.columns as u64);
+        let (n, d) = (x.rows, x.columns);
         let numbers: Vec<f64> = rows.iter().map(|&row| row as f64).collect();
-        let array = |file: &str, shape: &[u64], values: &[f64]| {
+        let array = |file: &str, shape: &[usize], values: &[f64]| {
             write_npy(&directory.join(file), shape, values)
         };
         array(FEATURES, &[n, d], &poisoned.values)?;
         array(TARGETS, &[n], &self.subject.specification.train.targets[0])?;
-        array(ROWS, &[rows.len() as u64], &numbers)?;
-        array(
-            PERTURBATION,
-            &[rows.len() as u64, d],
-            &last.perturbation.values,
-        )
+        array(ROWS, &[rows.len()], &numbers)?;
+        array(PERTURBATION, &[rows.len(), d], &last.perturbation.values)
     }
 
     fn json(&self) -> serde_json::Value {

@@ -4,8 +4,6 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
-use crate::app::digits::Digits;
-use crate::app::{Record, Setting, deterministic, figures, poisoning, stochastic};
 use crate::cli::arguments::{RuntimeArguments, values};
 use crate::cli::failure::Failure;
 use crate::cli::output::{short, write_text};
@@ -14,6 +12,8 @@ use crate::cli::whole::write_whole;
 use crate::error::Error;
 use crate::hypergrad::Settings;
 use crate::kinds::Precision;
+use crate::paper::digits::Digits;
+use crate::paper::{Record, Setting, deterministic, figures, poisoning, stochastic};
 use crate::report::{Theme, png};
 
 /// The examples of `--help`.

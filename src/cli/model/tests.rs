@@ -56,7 +56,7 @@ fn write_in_fortran_order(path: &Path, shape: &[u64], values: &[f64]) {
     let mut bytes = Vec::new();
     let options = npyz::WriteOptions::new().default_dtype().shape(shape);
     let mut array = options
-        .order(Order::Fortran)
+        .order(npyz::Order::Fortran)
         .writer(&mut bytes)
         .begin_nd()
         .unwrap();
@@ -89,7 +89,7 @@ fn the_order_of_an_array_is_read_and_its_shape_is_checked() {
         assert_eq!(found, model.coefficients);
         for shape in [&[2, 2, 3][..], &[3, 4], &[12], &[2, 6]] {
             let mut bytes = Vec::new();
-            put_npy(&mut bytes, shape, model.coefficients.iter().flatten()).unwrap();
+            npy::write(&mut bytes, shape, model.coefficients.iter().flatten()).unwrap();
             std::fs::write(&path, bytes).unwrap();
             let message = Model::load(directory.path()).unwrap_err().to_string();
             assert!(message.contains("its shape is"), "{message}");

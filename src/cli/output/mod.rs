@@ -25,7 +25,7 @@ pub use charts::{is_of_report, write_report};
 pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
 pub use names::{printable, printable_lines};
-pub use npy::{put_npy, write_npy};
+pub use npy::write_npy;
 pub use numbers::{counted, rough, short, significant};
 pub use summary::{Summary, shard_record};
 pub use table::{plain, titled};

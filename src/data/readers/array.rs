@@ -13,7 +13,7 @@ pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// An array in C order.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Array {
+pub(in crate::data) struct Array {
     pub shape: Vec<usize>,
     /// As many as the product of the shape.
     pub values: Labels,
@@ -88,7 +88,7 @@ impl Array {
     /// # Errors
     /// [`crate::Error::Data`] when features are text, there are more than two dimensions and not
     /// `flatten`, or the columns do not serve the purpose.
-    pub fn into_part(
+    pub(super) fn into_part(
         self,
         source: &str,
         purpose: Purpose<'_>,

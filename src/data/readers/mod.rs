@@ -21,7 +21,7 @@ mod files;
 mod foreign;
 mod idx;
 mod libsvm;
-mod npy;
+pub(super) mod npy;
 mod npz;
 mod sparse;
 

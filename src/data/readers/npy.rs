@@ -14,7 +14,8 @@ use crate::data::dataset::Labels;
 use crate::data::labels::quote;
 use crate::error::Result;
 
-const MAGIC: &[u8] = b"\x93NUMPY";
+/// The first bytes of every file.
+pub(in crate::data) const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// What the entries are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,12 +82,13 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
     let entries = &bytes[header.start..];
     let mut values = decode(entries, &header, source)?;
     let mut exact = exact(entries, &header, &values);
-    if let (true, &[rows, columns]) = (header.fortran_order, header.shape.as_slice()) {
+    if header.fortran_order && header.shape.len() > 1 {
+        let shape = &header.shape;
         values = match values {
-            Labels::Numbers(values) => Labels::Numbers(in_c_order(&values, rows, columns)),
-            Labels::Text(values) => Labels::Text(in_c_order(&values, rows, columns)),
+            Labels::Numbers(values) => Labels::Numbers(in_c_order(shape, &values)),
+            Labels::Text(values) => Labels::Text(in_c_order(shape, &values)),
         };
-        exact = exact.map(|texts| in_c_order(&texts, rows, columns));
+        exact = exact.map(|texts| in_c_order(shape, &texts));
     }
     let array = Array {
         shape: header.shape,
@@ -101,7 +103,7 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
 ///
 /// # Errors
 /// [`crate::Error::Io`], and those of [`parse`].
-pub(super) fn read(path: &Path) -> Result<Array> {
+pub(in crate::data) fn read(path: &Path) -> Result<Array> {
     let source = path.display().to_string();
     let unreadable = |e| files::unreadable(path, e);
     files::check_memory(path)?;
@@ -500,11 +502,27 @@ fn exact(bytes: &[u8], header: &Header, values: &Labels) -> Option<Vec<String>> 
     bytes.as_chunks::<8>().0.iter().map(whole).collect()
 }
 
-/// A rows × columns array in Fortran order, in C order.
-fn in_c_order<T: Clone>(values: &[T], rows: usize, columns: usize) -> Vec<T> {
-    (0..rows)
-        .flat_map(|i| (0..columns).map(move |j| values[j * rows + i].clone()))
-        .collect()
+/// Values of which the first index runs fastest, in the order in which the last one does.
+fn in_c_order<T: Clone>(shape: &[usize], values: &[T]) -> Vec<T> {
+    let mut ordered = Vec::with_capacity(values.len());
+    let mut index = vec![0; shape.len()];
+    let mut at = 0;
+    while ordered.len() < values.len() {
+        ordered.push(values[at].clone());
+        // The next index; its place in the file moves by the stride of what changes.
+        let mut stride = values.len();
+        for (index, &extent) in index.iter_mut().zip(shape).rev() {
+            stride /= extent;
+            *index += 1;
+            at += stride;
+            if *index < extent {
+                break;
+            }
+            at -= stride * extent;
+            *index = 0;
+        }
+    }
+    ordered
 }
 
 #[cfg(test)]

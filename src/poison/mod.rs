@@ -12,8 +12,8 @@
 
 use rayon::prelude::*;
 
-use super::synthetic::Random;
 use crate::control::Control;
+use crate::data::random::Random;
 use crate::data::{Dense, Matrix};
 use crate::error::{Error, Result};
 use crate::kinds::Method;
@@ -21,6 +21,8 @@ use crate::problem::{Perturbation, Point, Problem, Rows, Specification};
 
 mod ascent;
 mod ball;
+#[cfg(feature = "report")]
+pub mod figures;
 mod measure;
 
 pub use ascent::adjoint;

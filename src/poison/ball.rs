@@ -1,7 +1,7 @@
 //! The set of perturbations that a budget allows.
 
-use crate::app::synthetic::Random;
 use crate::data::Dense;
+use crate::data::random::Random;
 
 /// The norm in which a row's perturbation is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
