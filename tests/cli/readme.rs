@@ -92,10 +92,11 @@ fn commands_of_the_documents_run_as_written() {
     let documents = documents();
     let mut clone = tempfile::tempdir().unwrap();
     let mut of = None;
-    for (document, block) in documents
-        .iter()
-        .flat_map(|document| blocks(document).into_iter().map(move |block| (document, block)))
-    {
+    for (document, block) in documents.iter().flat_map(|document| {
+        blocks(document)
+            .into_iter()
+            .map(move |block| (document, block))
+    }) {
         // Every document can be followed alone.
         if of != Some(document) {
             clone = tempfile::tempdir().unwrap();
@@ -130,7 +131,11 @@ fn commands_of_the_documents_run_as_written() {
                 .output()
                 .unwrap();
             let errors = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{}: {script}\n{errors}", document.display());
+            assert!(
+                output.status.success(),
+                "{}: {script}\n{errors}",
+                document.display()
+            );
         }
     }
     assert!(commands >= 30, "{commands} commands found");

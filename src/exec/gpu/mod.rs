@@ -100,7 +100,7 @@ impl Gpu {
     /// An executor on this device for a batch of `problems`.
     ///
     /// # Errors
-    /// As [`GpuExecutor::new`].
+    /// When the device is lost or has no memory for the least buffers.
     pub fn executor(self: &Arc<Self>, problems: usize) -> Result<Box<dyn Executor<f32>>> {
         Ok(Box::new(GpuExecutor::new(self, problems)?))
     }
