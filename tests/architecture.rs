@@ -161,3 +161,16 @@ fn names_are_read() {
     let found: Vec<String> = named(&code(text)).into_iter().collect();
     assert_eq!(found, ["cli", "map", "path"]);
 }
+
+/// Without features the documentation shows few modules: the others are inner ones.
+#[test]
+fn the_core_shows_at_most_eight_modules() {
+    let root = files().into_iter().find(|(file, _)| file == "lib.rs");
+    let (_, text) = root.unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let shown: Vec<&str> = (1..lines.len())
+        .filter(|&at| !lines[at - 1].starts_with("#["))
+        .filter_map(|at| lines[at].strip_prefix("pub mod "))
+        .collect();
+    assert!((1..=8).contains(&shown.len()), "{shown:?}");
+}

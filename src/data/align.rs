@@ -32,7 +32,7 @@ pub struct Expected {
     pub features: Vec<String>,
     /// The targets, in theirs; empty where the other file needs none.
     pub targets: Vec<String>,
-    /// Which of these names a file has given.
+    /// The origin of these names: a file, or the reader.
     pub named: Named,
 }
 
@@ -114,7 +114,7 @@ impl Dataset {
     }
 }
 
-/// Where each wanted name is, or the first that is not there.
+/// The position of each wanted name, or the first name that is missing.
 fn positions<'a>(
     names: &[String],
     wanted: &'a [String],

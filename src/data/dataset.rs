@@ -13,13 +13,14 @@ pub struct Dataset {
     pub targets: Vec<Target>,
     /// One weight per row, where the file has a column of them.
     pub weights: Option<Vec<f64>>,
-    /// Which names are the file's own.
+    /// The origin of the names: the file, or the reader.
     pub named: Named,
     /// The file or files that the data are from, for messages and reports.
     pub source: String,
 }
 
-/// Which names of a data set are a file's own, and not made up by its reader.
+/// The origin of a data set's names: true where a file gives them, false where the reader made them
+/// up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Named {
     /// Those of the features.

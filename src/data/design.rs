@@ -13,7 +13,7 @@
 
 use super::matrix::{Dense, Matrix, Sparse};
 
-/// How a raw matrix becomes a design.
+/// The scaling that makes a raw matrix a design.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scaling {
     /// Append a column of ones, unpenalised, and centre the others.
@@ -25,9 +25,9 @@ pub struct Scaling {
 /// Centre and scale of every feature: constants of a problem, taken from its training rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureScale {
-    /// What is subtracted from each column; all zero without an intercept.
+    /// The centre, subtracted from each column; all zero without an intercept.
     pub center: Vec<f64>,
-    /// What each column is then divided by.
+    /// The scale that each column is then divided by.
     pub scale: Vec<f64>,
     /// Columns that do not vary. Where columns are centred these are dropped from every design (a
     /// zero column), so that their coefficient is zero; without an intercept they are ordinary.
@@ -91,7 +91,7 @@ pub fn measure(matrix: &Matrix, weights: &[f64], scaling: Scaling) -> FeatureSca
     features
 }
 
-/// What is measured of one column.
+/// Measurements of one column.
 #[derive(Debug, Clone, Copy)]
 struct Column {
     /// The stored entries, and their extremes, in rows whose weight is not zero.

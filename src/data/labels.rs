@@ -14,7 +14,7 @@ pub struct Classes {
     pub names: Vec<String>,
 }
 
-/// How classes are weighted.
+/// Weights of classes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClassWeights {
     /// n/(c·n_k) for each of the n_k rows of class k: every class has the same total.

@@ -38,7 +38,7 @@ pub fn read(path: &Path) -> Result<Array> {
     }
 }
 
-/// Bytes of which the length of magic number, version and header is a multiple, as the format asks.
+/// Magic number, version and header together fill a multiple of this many bytes.
 const ALIGNMENT: usize = 64;
 
 /// Writes f64 values in C order, with their header.

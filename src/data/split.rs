@@ -73,7 +73,7 @@ pub fn hold_out_of_classes(
     Ok((training, validation))
 }
 
-/// How many rows a fraction holds out.
+/// The number of rows that a fraction holds out.
 fn count(rows: usize, fraction: f64) -> Result<usize> {
     if !(fraction > 0.0 && fraction < 1.0) {
         return Err(Error::value(

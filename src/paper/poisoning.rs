@@ -23,7 +23,7 @@ use crate::path::{self, PathSettings};
 use crate::problem::{Perturbation, Point, Problem, Rows, Specification};
 use crate::real::Real;
 
-/// What is run.
+/// Options of the experiment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Seed of split, perturbed rows and perturbation; the draws of run r have the seed `seed + r`.

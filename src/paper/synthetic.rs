@@ -20,7 +20,7 @@ pub const FEATURES: usize = 100;
 /// Number of informative features.
 pub const INFORMATIVE: usize = 30;
 
-/// What is drawn.
+/// A synthetic design, by its parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Synthetic {
     /// All samples, of which 20 % train and 48 % validate.

@@ -40,7 +40,7 @@ pub struct Ball {
     pub norm: Norm,
     /// The budget.
     pub radius: f64,
-    /// What x + P may be.
+    /// The values that x + P may take.
     pub range: Option<(f64, f64)>,
 }
 

@@ -1,6 +1,6 @@
 //! An axis: its scale, its range and its ticks.
 
-/// How values are laid out along an axis.
+/// The scale of an axis: how values become lengths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scale {
     /// Equal differences take equal lengths.
@@ -13,11 +13,11 @@ pub enum Scale {
 /// An axis of a plot.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Axis {
-    /// What it shows.
+    /// Its name.
     pub label: String,
-    /// How.
+    /// Its scale.
     pub scale: Scale,
-    /// From and to; `None` takes the range of the data.
+    /// Its two ends; `None` takes the range of the data.
     pub range: Option<(f64, f64)>,
 }
 

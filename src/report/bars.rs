@@ -8,9 +8,9 @@ use super::sheet::{begin, escape};
 /// A bar.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Bar {
-    /// What it is of.
+    /// Its name.
     pub label: String,
-    /// Its length; what is not finite, or negative, has none.
+    /// Its length; a value that is negative or not finite has none.
     pub value: f64,
     /// Its value in words.
     pub text: String,
@@ -19,23 +19,23 @@ pub struct Bar {
 /// Bars with a common scale.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Bars {
-    /// What they show; also their name for readers who do not see them.
+    /// The title; also the name for readers who do not see the picture.
     pub title: String,
     /// One line more.
     pub subtitle: String,
     /// The value of a bar over the whole width.
     pub full: f64,
-    /// From top to bottom.
+    /// The bars, from top to bottom.
     pub bars: Vec<Bar>,
 }
 
 const LEFT: f64 = 14.0;
 const RIGHT: f64 = 626.0;
-/// Where the first name stands.
+/// The height of the first name.
 const TOP: f64 = 82.0;
-/// From one name to the next.
+/// The distance from one name to the next.
 const ROW: f64 = 54.0;
-/// From a name to the middle of its bar.
+/// The distance from a name to the middle of its bar.
 const BELOW: f64 = 18.0;
 const THICKNESS: f64 = 16.0;
 

@@ -16,14 +16,14 @@ pub enum Section {
     Figure {
         /// SVG text, trusted: it stands in the page as it is.
         svg: String,
-        /// What it shows.
+        /// The text below it.
         caption: String,
     },
     /// A PNG image.
     Image {
         /// Its bytes.
         png: Vec<u8>,
-        /// What it shows.
+        /// The text below it.
         caption: String,
     },
     /// A table.

@@ -3,7 +3,7 @@
 /// The radius of a ring.
 pub(super) const RING: f64 = 8.0;
 
-/// What names should stay within.
+/// The frame that names should stay within.
 pub(super) struct Bounds {
     pub(super) left: f64,
     pub(super) right: f64,
@@ -58,7 +58,7 @@ impl Label {
             ];
             let outside: f64 = outside.iter().map(|past| past.max(0.0)).sum();
             let foreign = rings.iter().filter(|&&ring| ring != own);
-            // A name that is as near to another ring could be that one's.
+            // Ambiguous: nearly as close to the ring of another name.
             let wanted = label.distance(own) + RING + 6.0;
             let near: f64 = foreign
                 .map(|&ring| (wanted - label.distance(ring)).max(0.0))

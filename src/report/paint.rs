@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-/// Which colours a plot is drawn in.
+/// The colours that a plot is drawn in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Theme {
     /// Light, or dark where the viewer prefers that: for pages and SVG files.

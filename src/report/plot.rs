@@ -21,10 +21,10 @@ pub struct Band {
 pub struct Series {
     /// Its name in the legend.
     pub label: String,
-    /// Where.
+    /// The horizontal coordinates.
     pub x: Vec<f64>,
-    /// What; what the axis cannot show interrupts the curve. A value between two gaps is drawn as
-    /// a marker, its part of the band as a bar.
+    /// The vertical coordinates. A value that the axis cannot show interrupts the curve; a value
+    /// between two such gaps is drawn as a marker, its part of the band as a bar.
     pub y: Vec<f64>,
     /// The band around it.
     pub band: Option<Band>,
@@ -39,16 +39,16 @@ pub struct Series {
 /// A vertical line with a name.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mark {
-    /// Where.
+    /// Its place on the horizontal axis.
     pub x: f64,
-    /// What is there.
+    /// Its name.
     pub label: String,
 }
 
 /// A plot.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plot {
-    /// What it shows; also its name for readers who do not see it.
+    /// The title; also the name for readers who do not see the picture.
     pub title: String,
     /// One line more.
     pub subtitle: String,

@@ -1,4 +1,4 @@
-//! What every drawing begins with: the sheet, its title and a line below.
+//! The sheet that every drawing begins with: its size, its title and a line below.
 
 use super::paint::{GROUND, Paint};
 

@@ -9,11 +9,11 @@ use super::sheet::{WIDTH, begin, escape};
 /// A point of a surface.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tile {
-    /// Where.
+    /// Its place on the horizontal axis.
     pub x: f64,
-    /// Where.
+    /// Its place on the vertical axis.
     pub y: f64,
-    /// What; a tile without a finite value is left empty.
+    /// Its value; a tile without a finite value is left empty.
     pub value: f64,
     /// The direction of its arrow in the axes' own coordinates (logarithms on logarithmic axes);
     /// only the direction is drawn, and only as many arrows as there is room for.
@@ -23,24 +23,24 @@ pub struct Tile {
 /// A ring around a point, with a name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ring {
-    /// Where.
+    /// Its place on the horizontal axis.
     pub x: f64,
-    /// Where.
+    /// Its place on the vertical axis.
     pub y: f64,
-    /// What is there.
+    /// Its name.
     pub label: String,
 }
 
 /// A surface.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Surface {
-    /// What it shows; also its name for readers who do not see it.
+    /// The title; also the name for readers who do not see the picture.
     pub title: String,
     /// One line more.
     pub subtitle: String,
-    /// What the arrows are; joins the subtitle where any is drawn.
+    /// The meaning of the arrows, in words; joins the subtitle where any is drawn.
     pub arrows: String,
-    /// What the colour shows.
+    /// The meaning of the colour.
     pub value: String,
     /// The horizontal axis.
     pub x: Axis,
@@ -210,7 +210,7 @@ impl Map {
             values.dedup();
             values.len()
         };
-        // Rows and columns of which most crossings are empty are none.
+        // Rows and columns that are mostly empty are left out.
         let is_strewn = 3 * xs.len() < 2 * count(&xs) * count(&ys);
         let (x, y) = (
             surface.x.fit(xs.iter().copied()),

@@ -1,4 +1,4 @@
-//! What each column of a table is for: feature, target, weight, or nothing.
+//! The role of each column of a table: feature, target, weight, or none.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use crate::data::align::Expected;
 use crate::data::labels::{list, quote};
 use crate::error::Result;
 
-/// What a file is read for.
+/// The purpose that a file is read for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose<'a> {
     /// One file with features and targets.

@@ -170,13 +170,13 @@ impl Record<'_> {
         layout::line_of(self.text, self.begin())
     }
 
-    /// Where the record begins, after blank lines.
+    /// The offset of the record, after blank lines.
     fn begin(&self) -> usize {
         let blank = |&&byte: &&u8| matches!(byte, b'\r' | b'\n');
         self.start + self.text[self.start..].iter().take_while(blank).count()
     }
 
-    /// Which of the fields are in quotes.
+    /// One flag a field: true where it is in quotes.
     fn quoted(&self) -> Vec<bool> {
         let mut quoted = Vec::with_capacity(self.len());
         let (mut at_start, mut inside) = (true, false);

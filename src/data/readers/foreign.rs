@@ -1,10 +1,10 @@
-//! What is no data file of a known format, recognised by its first bytes, so that the message can say
-//! what it is.
+//! Files of formats that are not read, recognised by their first bytes, so that the message can name
+//! the format.
 
 use super::{Format, bad, idx};
 use crate::error::{Error, Result};
 
-/// How many first bytes tell what a file is.
+/// The number of first bytes that tell what a file is.
 pub(super) const ENOUGH: u64 = 4096;
 
 const EXPORT: &str = "export the table as CSV, or save it with numpy.save";

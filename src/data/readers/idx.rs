@@ -100,7 +100,7 @@ enum Kind {
 struct Header {
     kind: Kind,
     shape: Vec<usize>,
-    /// Where the entries start.
+    /// The offset of the first entry.
     start: usize,
     /// Bytes of the whole file.
     length: usize,

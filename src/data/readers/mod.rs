@@ -111,7 +111,7 @@ impl Format {
     }
 }
 
-/// How a file is read, where it does not say so itself.
+/// Options of a reader, for what a file does not say itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadOptions {
     /// The format; `None` takes [`Format::from_path`]. Of a pair of files it holds for both.
@@ -137,7 +137,7 @@ pub struct ReadOptions {
     pub keep_index: bool,
 }
 
-/// What one file contributes.
+/// The contribution of one file to a data set.
 #[derive(Debug, Clone, Default)]
 struct Part {
     matrix: Option<Matrix>,

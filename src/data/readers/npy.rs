@@ -17,7 +17,7 @@ use crate::error::Result;
 /// The first bytes of every file.
 pub(in crate::data) const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// What the entries are.
+/// The type of the entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Bool,
@@ -39,7 +39,7 @@ struct Header {
     big_endian: bool,
     fortran_order: bool,
     shape: Vec<usize>,
-    /// Where the entries start.
+    /// The offset of the first entry.
     start: usize,
     /// Bytes of the whole file.
     length: usize,
@@ -358,7 +358,7 @@ impl Fields {
     }
 }
 
-/// What is left of a header's text; spaces between tokens are skipped.
+/// The rest of a header's text; spaces between tokens are skipped.
 struct Cursor<'a>(&'a str);
 
 impl<'a> Cursor<'a> {
@@ -502,7 +502,7 @@ fn exact(bytes: &[u8], header: &Header, values: &Labels) -> Option<Vec<String>> 
     bytes.as_chunks::<8>().0.iter().map(whole).collect()
 }
 
-/// Values of which the first index runs fastest, in the order in which the last one does.
+/// Values in Fortran order (the first index runs fastest), in C order.
 fn in_c_order<T: Clone>(shape: &[usize], values: &[T]) -> Vec<T> {
     let mut ordered = Vec::with_capacity(values.len());
     let mut index = vec![0; shape.len()];

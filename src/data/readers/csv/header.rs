@@ -7,13 +7,13 @@ use super::{Columns, Kind, Record};
 use crate::data::align::Expected;
 use crate::data::readers::columns::Purpose;
 
-/// How many of the rows below the first are looked at, of `columns` columns each.
+/// The number of rows below the first that are looked at, of `columns` columns each.
 pub(super) fn sample(columns: usize) -> usize {
     const FIELDS: usize = 200_000;
     (FIELDS / columns.max(1)).clamp(2, 100)
 }
 
-/// How likely a first row must be as data not to be taken as a header.
+/// The probability as data from which on a first row is not taken as a header.
 const LIKELY: f64 = 0.02;
 /// Below this a first row of numbers is a header without a word, and one that counts from zero.
 const CERTAIN: f64 = 1e-3;
@@ -169,9 +169,9 @@ fn label_recurs(rows: &Rows<'_>, kinds: &[Kind]) -> bool {
     })
 }
 
-/// What is to be thought of a first row of numbers.
+/// The evidence for and against a first row of numbers as a header.
 struct Judgement {
-    /// How likely it is among the rows below.
+    /// Its probability as one of the rows below.
     chance: f64,
     /// It counts from zero.
     counts: bool,
@@ -183,7 +183,7 @@ struct Judgement {
 /// Fewest numbers in order that look like names.
 const SEVERAL: usize = 4;
 
-/// How likely the first row's numbers are among the rows below.
+/// The probability of the first row's numbers as one of the rows below.
 fn judge(rows: &Rows<'_>, kinds: &[Kind]) -> Judgement {
     let columns: Vec<usize> = (0..kinds.len())
         .filter(|&j| kinds[j] == Kind::Number)
@@ -274,7 +274,7 @@ fn judge(rows: &Rows<'_>, kinds: &[Kind]) -> Judgement {
     }
 }
 
-/// How a number is written.
+/// The notation of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Whole,
@@ -294,7 +294,7 @@ impl Form {
     }
 }
 
-/// True for numbers each of which is above the one before, or each below.
+/// True for numbers that all rise, or all fall.
 fn is_monotone(values: &[f64]) -> bool {
     values.is_sorted_by(|a, b| a < b) || values.is_sorted_by(|a, b| a > b)
 }

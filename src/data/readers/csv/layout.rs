@@ -1,4 +1,4 @@
-//! What is wrong with a text as a whole: a quote without an end, a title above the table, columns
+//! Faults of a text as a whole: a quote without an end, a title above the table, columns
 //! that something else separates.
 
 use ::csv::{ByteRecord, ReaderBuilder, Trim};
@@ -89,7 +89,7 @@ fn has_row(field: &[u8], separator: u8, columns: usize) -> bool {
     })
 }
 
-/// What stands in the way of a table with these first rows; `None` where nothing does.
+/// The first fault that keeps these first rows from being a table, if any.
 pub(super) fn obstacle(
     text: &[u8],
     separator: u8,
