@@ -4,8 +4,8 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use proxdiff::data::{Dense, Matrix, Scaling};
-use proxdiff::hypergrad::{Settings, curve, evaluate};
-use proxdiff::kinds::{Method, Precision, Status};
+use proxdiff::hypergrad::{Evaluator, Settings, curve};
+use proxdiff::kinds::{Method, Status};
 use proxdiff::loss::Loss;
 use proxdiff::problem::Rows;
 use proxdiff::{Control, Point, Problem, Specification};
@@ -77,21 +77,8 @@ fn grid(c: &mut Criterion) {
         .flat_map(|l1| l2s.iter().map(move |&l2| Point { l1, l2, target: 0 }))
         .collect();
     for (name, tolerance) in [("tolerance 1e-7", Some(1e-7)), ("to rounding", None)] {
-        let settings = Settings {
-            tolerance,
-            threads: 2,
-            ..Settings::default()
-        };
-        let run = || {
-            evaluate(
-                &problem,
-                &points,
-                &settings,
-                Precision::F64,
-                None,
-                &Control::new(),
-            )
-        };
+        let settings = Settings::default().tolerance(tolerance).threads(2);
+        let run = || Evaluator::new(&problem).settings(&settings).run(&points);
         let outcomes = run().expect("the grid is valid");
         assert!(
             outcomes
@@ -114,10 +101,7 @@ fn deterministic(c: &mut Criterion) {
     };
     let steps: Vec<usize> = (1..=200).map(|k| 5 * k / 2).collect();
     let run = |method: Method| {
-        let settings = Settings {
-            method: Some(method),
-            ..Settings::default()
-        };
+        let settings = Settings::default().method(method);
         curve(&problem, point, &steps, &settings, &Control::new()).expect("the curve is valid")
     };
     c.bench_function(

@@ -56,14 +56,7 @@ fn regression(n: usize, d: usize, informative: usize, correlation: f64) -> Probl
 
 /// The smallest l1 with a zero solution.
 fn largest_strength(problem: &Problem) -> f64 {
-    let sample = &problem.train;
-    let n = sample.rows() as f64;
-    let r: Vec<f64> = sample.targets[0]
-        .iter()
-        .map(|&y| problem.loss.residual(0.0, y) / n)
-        .collect();
-    let gradient = sample.design.apply_transposed(&r);
-    gradient.iter().fold(0.0, |a, g| a.max(g.abs()))
+    problem.l1_max(0, 0.0)
 }
 
 fn geometric(from: f64, to: f64, count: usize) -> Vec<f64> {

@@ -9,13 +9,15 @@ use proxdiff::exec::Device;
 use proxdiff::hypergrad::Settings;
 use proxdiff::kinds::Precision;
 use proxdiff::loss::Loss;
-use proxdiff::store::{Number, Plan, Store, summarize};
+use proxdiff::sweep::cells::MemoryCells;
 use proxdiff::sweep::compress::Compression;
 use proxdiff::sweep::folds::{Dealing, k_folds};
 use proxdiff::sweep::plan::{plan, plan_study};
-use proxdiff::sweep::run::{Monitor, Run};
+use proxdiff::sweep::record::{Number, Plan, Shard};
+use proxdiff::sweep::run::{Keep, Monitor, Run};
 use proxdiff::sweep::space::{Axes, Search, Space};
 use proxdiff::sweep::study::Study;
+use proxdiff::sweep::summary::summarize;
 use proxdiff::{Control, Specification};
 
 fn study(rows: usize, columns: usize) -> Study {
@@ -67,19 +69,21 @@ fn sweep(study: &Study, space: &Space, pool: &rayon::ThreadPool) -> (Plan, f64) 
         vec![plan_study(study, space, &|_, l2| whole.l1_max(0, l2)).expect("a plan")],
         String::new(),
     );
-    let mut store = Store::in_memory(&plan).expect("a store");
+    let mut cells = MemoryCells::new(&plan);
     let run = Run {
         plan: &plan,
         studies: std::slice::from_ref(study),
         compressions: &[compression],
         pool,
         stop: &Control::new(),
-        shard: (0, 1),
+        problems: &[None],
+        shard: Shard::WHOLE,
         devices: &[Device::Cpu],
+        keep: Keep::Cells,
         monitor: &Monitor::new(&plan),
     };
-    run.execute(&mut store).expect("a sweep");
-    let summaries = summarize(&store, 0, &plan.studies[0]).expect("summaries");
+    run.execute(&mut cells).expect("a sweep");
+    let summaries = summarize(&cells, 0, &plan.studies[0]).expect("summaries");
     assert_eq!(summaries.len(), count);
     assert!(summaries.iter().all(|s| s.means[Number::DualityGap] < 1e-6));
     let best = summaries

@@ -9,8 +9,7 @@ use std::path::PathBuf;
 use proxdiff::data::readers::read_dataset;
 use proxdiff::data::split::hold_out;
 use proxdiff::data::{Dataset, Matrix, ReadOptions, embedded, numbers};
-use proxdiff::hypergrad::{Settings, evaluate};
-use proxdiff::kinds::Precision;
+use proxdiff::hypergrad::{Evaluator, Settings};
 use proxdiff::loss::Loss;
 use proxdiff::problem::Rows;
 use proxdiff::{Control, Point, Problem, Specification};
@@ -37,11 +36,8 @@ fn main() -> Result<(), AnyError> {
 
     // 3. The problem: squared loss with the elastic net, intercept and standardisation by default.
     let train = rows(&training);
-    let specification = Specification {
-        validation: Some(rows(&validation)),
-        ..Specification::new(Loss::Squared, train.matrix, train.targets)
-    };
-    let problem = Problem::new(specification)?;
+    let specification = Specification::new(Loss::Squared, train.matrix, train.targets);
+    let problem = Problem::new(specification.validation(rows(&validation)))?;
 
     // 4. A batch of points (l1, λ₂), solved and differentiated together.
     let largest = problem.l1_max(0, 0.1);
@@ -55,7 +51,10 @@ fn main() -> Result<(), AnyError> {
         .collect();
     let settings = Settings::default();
     let control = Control::new();
-    let outcomes = evaluate(&problem, &points, &settings, Precision::F64, None, &control)?;
+    let outcomes = Evaluator::new(&problem)
+        .settings(&settings)
+        .control(&control)
+        .run(&points)?;
 
     println!("{} rows, {} features\n", data.rows(), problem.penalized());
     println!("      l1      l2   features  held-out error     dE/d l1     dE/d l2   status");
@@ -73,7 +72,11 @@ fn main() -> Result<(), AnyError> {
             outcome.point.l2,
             outcome.support,
             outcome.criterion,
-            gradient.l1.as_ref().map_or(f64::NAN, |l1| l1[0]),
+            gradient
+                .l1
+                .as_ref()
+                .and_then(|l1| l1.value())
+                .unwrap_or(f64::NAN),
             gradient.l2.unwrap_or(f64::NAN),
             outcome.status.name(),
         );

@@ -7,8 +7,7 @@
 
 use proxdiff::data::split::hold_out;
 use proxdiff::data::{embedded, numbers};
-use proxdiff::hypergrad::{Outcome, Settings, WarmStart, evaluate};
-use proxdiff::kinds::Precision;
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings, WarmStart};
 use proxdiff::loss::Loss;
 use proxdiff::problem::Rows;
 use proxdiff::{Control, Point, Problem, Result, Specification};
@@ -24,14 +23,11 @@ fn main() -> Result<()> {
         };
         let warm = warm.map(|start| vec![start]);
         let settings = Settings::default();
-        let outcomes = evaluate(
-            &problem,
-            &[point],
-            &settings,
-            Precision::F64,
-            warm.as_deref(),
-            &control,
-        )?;
+        let outcomes = Evaluator::new(&problem)
+            .settings(&settings)
+            .warm_starts(warm)
+            .control(&control)
+            .run(&[point])?;
         Ok(outcomes.into_iter().next())
     };
 
@@ -86,7 +82,7 @@ fn main() -> Result<()> {
 /// d log f/dθ of an outcome; zero where there is no hypergradient.
 fn log_slope(outcome: &Outcome) -> [f64; 2] {
     let gradient = outcome.hypergradient.clone().unwrap_or_default();
-    let l1 = gradient.l1.map_or(0.0, |l1| l1[0]);
+    let l1 = gradient.l1.and_then(|l1| l1.value()).unwrap_or(0.0);
     let l2 = gradient.l2.unwrap_or(0.0);
     [
         outcome.point.l1 * l1 / outcome.criterion,
@@ -105,8 +101,6 @@ fn diabetes_problem() -> Result<Problem> {
         weights: None,
     };
     let train = rows(&training);
-    Problem::new(Specification {
-        validation: Some(rows(&validation)),
-        ..Specification::new(Loss::Squared, train.matrix, train.targets)
-    })
+    let specification = Specification::new(Loss::Squared, train.matrix, train.targets);
+    Problem::new(specification.validation(rows(&validation)))
 }

@@ -1,9 +1,5 @@
 // out ← out + factor·A, one factor for all.
 fn accumulate(team: Team) {
-    const a = 0u;
-    const factor = 1u;
-    const out = 2u;
-    let coordinates = parameter(0u);
     let slot = team.slot;
     if (team.lane >= coordinates) {
         return;

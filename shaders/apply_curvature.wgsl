@@ -1,12 +1,6 @@
 // uses: loss
 // Q ← scale∘h∘Q with H of curvature.
 fn apply_curvature(team: Team) {
-    const h = 0u;
-    const scale = 1u;
-    const q = 2u;
-    let rows = parameter(0u);
-    let classes = parameter(1u);
-    let loss = parameter(2u);
     let slot = team.slot;
     for (var i = team.lane; i < rows; i += team.lanes) {
         if (loss != LOSS_MULTINOMIAL) {

@@ -1,12 +1,5 @@
 // G ← σ⁻¹∘(G − m·(1ᵀR)).
 fn center_adjoint(team: Team) {
-    const center = 0u;
-    const inverse_scale = 1u;
-    const r = 2u;
-    const g = 3u;
-    let rows = parameter(0u);
-    let columns = parameter(1u);
-    let classes = parameter(2u);
     let slot = team.slot;
     for (var k = 0u; k < classes; k++) {
         var sum = 0.0;

@@ -1,9 +1,6 @@
 // The last c entries of X lose their mean: the common shift of multinomial intercepts, which
 // changes nothing, is fixed at zero.
 fn center_classes(team: Team) {
-    const x = 0u;
-    let coordinates = parameter(0u);
-    let classes = parameter(1u);
     let slot = team.slot;
     let first = coordinates - classes;
     var sum = 0.0;

@@ -1,10 +1,5 @@
 // α = ρ/σ and −α where active and σ > 0, else 0.
 fn cg_alpha(team: Team) {
-    const rho = 0u;
-    const sigma = 1u;
-    const active_ = 2u;
-    const alpha = 3u;
-    const minus_alpha = 4u;
     let slot = team.slot;
     if (team.lane != 0u) {
         return;

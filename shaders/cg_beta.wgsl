@@ -1,8 +1,5 @@
 // β = ρ'/ρ (0 where ρ = 0), then ρ ← ρ'.
 fn cg_beta(team: Team) {
-    const rho_new = 0u;
-    const beta = 1u;
-    const rho = 2u;
     let slot = team.slot;
     if (team.lane != 0u) {
         return;

@@ -1,10 +1,5 @@
 // out = A + a·B with one factor per problem.
 fn combine(team: Team) {
-    const a = 0u;
-    const b = 1u;
-    const factor = 2u;
-    const out = 3u;
-    let coordinates = parameter(0u);
     let slot = team.slot;
     if (team.lane >= coordinates) {
         return;

@@ -1,14 +1,6 @@
 // uses: loss
 // H (rows·c) = scale∘h(Z, y); multinomial: softmax(Z).
 fn curvature(team: Team) {
-    const z = 0u;
-    const y = 1u;
-    const scale = 2u;
-    const delta = 3u;
-    const h = 4u;
-    let rows = parameter(0u);
-    let classes = parameter(1u);
-    let loss = parameter(2u);
     let slot = team.slot;
     let width = common_real(delta, 0u);
     if (loss != LOSS_MULTINOMIAL) {

@@ -1,11 +1,6 @@
 // G (columns·c) = Xᵀ · R (rows·c).
 // Past the first page of the design the sum goes on from what is there.
 fn dense_adjoint(team: Team) {
-    const design = 0u;
-    const r = 1u;
-    const g = 2u;
-    let columns = parameter(1u);
-    let classes = parameter(2u);
     let slot = team.slot;
     let page_start = jobs[current].page_start;
     let page_rows = jobs[current].page_rows;

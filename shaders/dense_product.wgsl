@@ -1,10 +1,5 @@
 // Z (rows·c) = X (rows × columns, row-major) · W (columns·c), on the rows of the page.
 fn dense_product(team: Team) {
-    const design = 0u;
-    const w = 1u;
-    const z = 2u;
-    let columns = parameter(1u);
-    let classes = parameter(2u);
     let slot = team.slot;
     let entries = jobs[current].page_rows * classes;
     let first = jobs[current].page_start * classes;

@@ -1,10 +1,5 @@
 // value (1) = ‖A − B‖/γ, the scaled residual.
 fn distance_kernel(team: Team) {
-    const a = 0u;
-    const b = 1u;
-    const gamma = 2u;
-    const value = 3u;
-    let coordinates = parameter(0u);
     let slot = team.slot;
     var squares = 0.0;
     for (var j = team.lane; j < coordinates; j += team.lanes) {

@@ -1,9 +1,5 @@
 // out = X/diagonal.
 fn divide(team: Team) {
-    const x = 0u;
-    const diagonal = 1u;
-    const out = 2u;
-    let coordinates = parameter(0u);
     let slot = team.slot;
     for (var j = team.lane; j < coordinates; j += team.lanes) {
         var value = own(x, j, slot);

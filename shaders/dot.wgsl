@@ -1,9 +1,5 @@
 // value (1) = A·B.
 fn dot_kernel(team: Team) {
-    const a = 0u;
-    const b = 1u;
-    const value = 2u;
-    let coordinates = parameter(0u);
     let slot = team.slot;
     var sum = 0.0;
     for (var j = team.lane; j < coordinates; j += team.lanes) {

@@ -1,16 +1,6 @@
 // diagonal (columns·c) = Σ_i h_i x̂_ij² + λ₂, multinomial with h = scale·p(1 − p); dense.
 // Page after page of the design: the first starts from zero, the last adds λ₂.
 fn hessian_diagonal(team: Team) {
-    const design = 0u;
-    const h = 1u;
-    const scale = 2u;
-    const l2 = 3u;
-    const diagonal = 4u;
-    let rows = parameter(0u);
-    let columns = parameter(1u);
-    let classes = parameter(2u);
-    let penalized = parameter(3u);
-    let multinomial = parameter(4u);
     let slot = team.slot;
     let page_start = jobs[current].page_start;
     let page_rows = jobs[current].page_rows;

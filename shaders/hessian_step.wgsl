@@ -1,13 +1,5 @@
 // out = Y − γ(G + λ₂Y) + term: ∂₁Tᵀ applied to Y, G being the loss's Hessian times Y.
 fn hessian_step(team: Team) {
-    const y = 0u;
-    const g = 1u;
-    const term = 2u;
-    const l2 = 3u;
-    const gamma = 4u;
-    const out = 5u;
-    let coordinates = parameter(0u);
-    let penalized = parameter(1u);
     let slot = team.slot;
     if (team.lane >= coordinates) {
         return;

@@ -1,14 +1,6 @@
 // uses: loss
 // value (1) = Σ scale·ℓ(Z, y).
 fn loss_value(team: Team) {
-    const z = 0u;
-    const y = 1u;
-    const scale = 2u;
-    const delta = 3u;
-    const value = 4u;
-    let rows = parameter(0u);
-    let classes = parameter(1u);
-    let loss = parameter(2u);
     let slot = team.slot;
     let width = common_real(delta, 0u);
     var sum = 0.0;
@@ -24,7 +16,7 @@ fn loss_value(team: Team) {
             let label = u32(real(y, i, slot));
             cost = largest + natural_logarithm(total) - own(z, first + label, slot);
         } else {
-            cost = row_loss(loss, own(z, i, slot), real(y, i, slot), width);
+            cost = row_value(loss, own(z, i, slot), real(y, i, slot), width);
         }
         sum += real(scale, i, slot) * cost;
     }

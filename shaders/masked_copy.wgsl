@@ -1,9 +1,5 @@
 // X ← active ? X : 0 in out.
 fn masked_copy(team: Team) {
-    const x = 0u;
-    const active_ = 1u;
-    const out = 2u;
-    let coordinates = parameter(0u);
     let slot = team.slot;
     if (team.lane >= coordinates) {
         return;

@@ -2,12 +2,6 @@
 // 1)/t')(W − W_old), t' = (1 + √(1 + 4t²))/2, and t' = 1 after a restart; then W_old ← W. Only
 // where active.
 fn momentum(team: Team) {
-    const w = 0u;
-    const active_ = 1u;
-    const y = 2u;
-    const old = 3u;
-    const t = 4u;
-    let coordinates = parameter(0u);
     let slot = team.slot;
     var ascent = 0.0;
     for (var j = team.lane; j < coordinates; j += team.lanes) {

@@ -1,16 +1,5 @@
 // out (perturbed rows × features) ← out − factor·γ Σ_k (z_jk r_ik + w_jk (hq)_ik).
 fn perturbation_vjp(team: Team) {
-    const perturbed = 0u;
-    const r = 1u;
-    const hq = 2u;
-    const z = 3u;
-    const w = 4u;
-    const gamma = 5u;
-    const factor = 6u;
-    const out = 7u;
-    let count = parameter(0u);
-    let features = parameter(1u);
-    let classes = parameter(2u);
     let slot = team.slot;
     let entries = count * features;
     if (team.lane >= entries) {

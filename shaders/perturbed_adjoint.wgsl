@@ -1,12 +1,5 @@
 // G ← G + Ṗᵀ·R[perturbed].
 fn perturbed_adjoint(team: Team) {
-    const perturbed = 0u;
-    const tangent = 1u;
-    const r = 2u;
-    const g = 3u;
-    let count = parameter(0u);
-    let features = parameter(1u);
-    let classes = parameter(2u);
     let slot = team.slot;
     let entries = features * classes;
     for (var entry = team.lane; entry < entries; entry += team.lanes) {

@@ -1,13 +1,6 @@
 // Z[perturbed] ← Z[perturbed] + Ṗ·W.
 // No row is perturbed twice.
 fn perturbed_product(team: Team) {
-    const perturbed = 0u;
-    const tangent = 1u;
-    const w = 2u;
-    const z = 3u;
-    let count = parameter(0u);
-    let features = parameter(1u);
-    let classes = parameter(2u);
     let slot = team.slot;
     let entries = count * classes;
     for (var entry = team.lane; entry < entries; entry += team.lanes) {

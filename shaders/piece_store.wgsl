@@ -3,16 +3,6 @@
 // D = 1 without a sign; for the box 0 free, 1 at the upper, 2 at the lower bound.
 // A lane packs the coordinates that share a word.
 fn piece_store(team: Team) {
-    const u = 0u;
-    const strengths = 1u;
-    const l1 = 2u;
-    const gamma = 3u;
-    const bounds = 4u;
-    const counter = 5u;
-    const ring = 6u;
-    let penalized = parameter(0u);
-    let slots = parameter(1u);
-    let penalty = parameter(2u);
     let slot = team.slot;
     let per_word = 16u;
     let blocks = (penalized + per_word - 1u) / per_word;
@@ -25,24 +15,15 @@ fn piece_store(team: Team) {
         let end = min(first + per_word, penalized);
         var packed = 0u;
         for (var j = first; j < end; j++) {
-            let value = real(u, j, slot);
-            var piece = 0u;
-            if (penalty == PENALTY_BOX) {
-                if (value >= common_real(bounds, 1u)) {
+            var piece = own_side(j, penalty, slot);
+            if (row_of(penalty) != ROW_INTERVAL) {
+                let slope = own_slope(j, penalty, slot);
+                if (slope < 0.0) {
                     piece = 1u;
-                } else if (value <= common_real(bounds, 0u)) {
+                } else if (slope > 0.0) {
                     piece = 2u;
-                }
-            } else {
-                let threshold = penalty_threshold(j, slot);
-                if (value > threshold) {
-                    piece = 1u;
-                } else if (penalty == PENALTY_SOFT) {
-                    if (value < -threshold) {
-                        piece = 2u;
-                    } else if (abs(value) > threshold || threshold == 0.0) {
-                        piece = 3u;
-                    }
+                } else if (own_keeps(j, penalty, slot)) {
+                    piece = 3u;
                 }
             }
             packed |= piece << (2u * (j - first));

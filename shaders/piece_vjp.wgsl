@@ -2,20 +2,10 @@
 // From ring[counter mod slots]: Y = D·α on the pieces, and out ← out + (∂G/∂strength)ᵀα (box: out
 // holds the lower and the upper bound).
 fn piece_vjp(team: Team) {
-    const ring = 0u;
-    const alpha = 1u;
-    const gamma = 2u;
-    const counter = 3u;
-    const y = 4u;
-    const out = 5u;
-    let coordinates = parameter(0u);
-    let penalized = parameter(1u);
-    let slots = parameter(2u);
-    let penalty = parameter(3u);
     let slot = team.slot;
     let per_word = 16u;
     let blocks = (penalized + per_word - 1u) / per_word;
-    let is_box = penalty == PENALTY_BOX;
+    let is_box = row_of(penalty) == ROW_INTERVAL;
     var lower = 0.0;
     var upper = 0.0;
     for (var j = team.lane; j < coordinates; j += team.lanes) {

@@ -1,11 +1,5 @@
 // out (penalized) ← out + factor·γλ₂Z.
 fn prior_vjp(team: Team) {
-    const z = 0u;
-    const l2 = 1u;
-    const gamma = 2u;
-    const factor = 3u;
-    const out = 4u;
-    let penalized = parameter(0u);
     let slot = team.slot;
     if (team.lane >= penalized) {
         return;

@@ -1,31 +1,18 @@
 // uses: penalty
 // out = D·V.
 fn prox_derivative(team: Team) {
-    const u = 0u;
-    const strengths = 1u;
-    const l1 = 2u;
-    const gamma = 3u;
-    const bounds = 4u;
-    const order = 5u;
-    const starts = 6u;
-    const v = 7u;
-    const out = 8u;
-    let coordinates = parameter(0u);
-    let penalized = parameter(1u);
-    let penalty = parameter(2u);
     let slot = team.slot;
-    if (penalty == PENALTY_GROUP) {
-        // D = (1 − t)I + tûûᵀ on a group that moves.
+    if (is_grouped(penalty)) {
         let groups = penalty_groups();
         for (var g = team.lane; g < groups; g += team.lanes) {
-            let group = penalty_group(g, slot);
-            let along = penalty_along(g, v, group, slot);
+            let group = penalty_group(g, penalty, slot);
+            let along = penalty_along(g, v, penalty, group, slot);
             let end = common_word(starts, g + 1u);
             for (var at = common_word(starts, g); at < end; at++) {
                 let j = common_word(order, at);
                 var value = 0.0;
-                if (group.moves) {
-                    let direction = penalty_direction(group, real(u, j, slot));
+                if (group.moves && own_keeps(j, penalty, slot)) {
+                    let direction = penalty_direction(group, j, penalty, slot);
                     value = (1.0 - group.shrink) * real(v, j, slot) + group.shrink * direction * along;
                 }
                 put(out, j, slot, value);

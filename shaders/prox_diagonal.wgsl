@@ -1,29 +1,18 @@
 // uses: penalty
 // diagonal ← diagonal + diag((D⁺ − I)/γ) on range(D), and 1 off it.
 fn prox_diagonal(team: Team) {
-    const u = 0u;
-    const strengths = 1u;
-    const l1 = 2u;
-    const gamma = 3u;
-    const bounds = 4u;
-    const order = 5u;
-    const starts = 6u;
-    const diagonal = 7u;
-    let coordinates = parameter(0u);
-    let penalized = parameter(1u);
-    let penalty = parameter(2u);
     let slot = team.slot;
-    if (penalty == PENALTY_GROUP) {
+    if (is_grouped(penalty)) {
         let groups = penalty_groups();
         for (var g = team.lane; g < groups; g += team.lanes) {
-            let group = penalty_group(g, slot);
+            let group = penalty_group(g, penalty, slot);
             let bend = group.shrink / (1.0 - group.shrink) / real(gamma, 0u, slot);
             let end = common_word(starts, g + 1u);
             for (var at = common_word(starts, g); at < end; at++) {
                 let j = common_word(order, at);
                 var value = 1.0;
-                if (group.moves) {
-                    let direction = penalty_direction(group, real(u, j, slot));
+                if (group.moves && own_keeps(j, penalty, slot)) {
+                    let direction = penalty_direction(group, j, penalty, slot);
                     value = own(diagonal, j, slot) + bend * (1.0 - direction * direction);
                 }
                 put(diagonal, j, slot, value);

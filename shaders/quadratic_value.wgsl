@@ -1,10 +1,5 @@
 // value (1) = ½W·Z − b·W with Z = QW.
 fn quadratic_value(team: Team) {
-    const w = 0u;
-    const z = 1u;
-    const b = 2u;
-    const value = 3u;
-    let coordinates = parameter(0u);
     let slot = team.slot;
     var sum = 0.0;
     for (var j = team.lane; j < coordinates; j += team.lanes) {

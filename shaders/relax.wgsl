@@ -1,9 +1,5 @@
 // X ← (1 − η)X + η·Y with one η per problem.
 fn relax(team: Team) {
-    const y = 0u;
-    const eta = 1u;
-    const x = 2u;
-    let coordinates = parameter(0u);
     let slot = team.slot;
     if (team.lane >= coordinates) {
         return;

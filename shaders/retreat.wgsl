@@ -1,6 +1,5 @@
 // counter ← counter − 1.
 fn retreat(team: Team) {
-    const counter = 0u;
     let slot = team.slot;
     if (team.lane == 0u) {
         put_word(counter, 0u, slot, own_word(counter, 0u, slot) - 1u);

@@ -1,13 +1,5 @@
 // out ← out − γ(λ̇₂(W − c) − λ₂ċ) over the penalised coordinates.
 fn ridge_tangent(team: Team) {
-    const w = 0u;
-    const prior = 1u;
-    const l2 = 2u;
-    const l2_tangent = 3u;
-    const prior_tangent = 4u;
-    const gamma = 5u;
-    const out = 6u;
-    let penalized = parameter(0u);
     let slot = team.slot;
     if (team.lane >= penalized) {
         return;

@@ -1,12 +1,5 @@
 // out (1) ← out − factor·γ(W − c)·Z over the penalised coordinates.
 fn ridge_vjp(team: Team) {
-    const w = 0u;
-    const z = 1u;
-    const prior = 2u;
-    const gamma = 3u;
-    const factor = 4u;
-    const out = 5u;
-    let penalized = parameter(0u);
     let slot = team.slot;
     var sum = 0.0;
     for (var j = team.lane; j < penalized; j += team.lanes) {

@@ -1,10 +1,5 @@
 // X ← ring[counter mod slots].
 fn ring_load(team: Team) {
-    const ring = 0u;
-    const counter = 1u;
-    const x = 2u;
-    let coordinates = parameter(0u);
-    let slots = parameter(1u);
     let slot = team.slot;
     if (team.lane >= coordinates) {
         return;

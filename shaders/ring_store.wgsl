@@ -1,10 +1,5 @@
 // ring[counter mod slots] ← X.
 fn ring_store(team: Team) {
-    const x = 0u;
-    const counter = 1u;
-    const ring = 2u;
-    let coordinates = parameter(0u);
-    let slots = parameter(1u);
     let slot = team.slot;
     if (team.lane >= coordinates) {
         return;

@@ -1,14 +1,5 @@
 // Z (batch·c) = X[rows]·W, dense.
 fn sampled_product(team: Team) {
-    const design = 0u;
-    const rows = 1u;
-    const counter = 2u;
-    const w = 3u;
-    const z = 4u;
-    let batch = parameter(0u);
-    let ring = parameter(1u);
-    let columns = parameter(2u);
-    let classes = parameter(3u);
     let slot = team.slot;
     let page_start = jobs[current].page_start;
     let streamed = jobs[current].streamed;

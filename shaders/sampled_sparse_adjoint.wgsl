@@ -1,17 +1,6 @@
 // G (columns·c) = X[rows]ᵀ·R, X sparse by rows.
 // Rows share columns: every lane walks through all of them and minds the columns that are its own.
 fn sampled_sparse_adjoint(team: Team) {
-    const starts = 0u;
-    const indices = 1u;
-    const values = 2u;
-    const rows = 3u;
-    const counter = 4u;
-    const r = 5u;
-    const g = 6u;
-    let batch = parameter(0u);
-    let ring = parameter(1u);
-    let columns = parameter(2u);
-    let classes = parameter(3u);
     let slot = team.slot;
     if (team.lane >= min(columns, team.lanes)) {
         return;

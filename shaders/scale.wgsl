@@ -1,8 +1,5 @@
 // X ← factor·X, one factor for all.
 fn scale(team: Team) {
-    const factor = 0u;
-    const x = 1u;
-    let coordinates = parameter(0u);
     let slot = team.slot;
     if (team.lane >= coordinates) {
         return;

@@ -1,12 +1,5 @@
 // W' = W∘σ⁻¹ and the offset m·W' (c).
 fn scale_and_offset(team: Team) {
-    const center = 0u;
-    const inverse_scale = 1u;
-    const w = 2u;
-    const scaled = 3u;
-    const offset = 4u;
-    let columns = parameter(0u);
-    let classes = parameter(1u);
     let slot = team.slot;
     for (var k = 0u; k < classes; k++) {
         var sum = 0.0;

@@ -1,9 +1,5 @@
 // η = β/(κ + i) at step i; a constant step has β = η and a negative κ.
 fn schedule(team: Team) {
-    const beta = 0u;
-    const kappa = 1u;
-    const counter = 2u;
-    const eta = 3u;
     let slot = team.slot;
     if (team.lane != 0u) {
         return;

@@ -2,20 +2,6 @@
 // Σ h(x − m)² = Σ h(x² − 2mx) + m²Σh over stored entries. Rows share columns: every lane walks
 // through all of them and minds the columns that are its own.
 fn sparse_hessian_diagonal(team: Team) {
-    const starts = 0u;
-    const indices = 1u;
-    const values = 2u;
-    const center = 3u;
-    const inverse_scale = 4u;
-    const h = 5u;
-    const scale = 6u;
-    const l2 = 7u;
-    const diagonal = 8u;
-    let rows = parameter(0u);
-    let columns = parameter(1u);
-    let classes = parameter(2u);
-    let penalized = parameter(3u);
-    let multinomial = parameter(4u);
     let slot = team.slot;
     if (team.lane >= min(columns, team.lanes)) {
         return;

@@ -1,12 +1,5 @@
 // Z (rows·c) = X·W with X by rows. The adjoint is the same kernel on X by columns.
 fn sparse_product(team: Team) {
-    const starts = 0u;
-    const indices = 1u;
-    const values = 2u;
-    const w = 3u;
-    const z = 4u;
-    let rows = parameter(0u);
-    let classes = parameter(1u);
     let slot = team.slot;
     let entries = rows * classes;
     for (var entry = team.lane; entry < entries; entry += team.lanes) {

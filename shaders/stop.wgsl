@@ -1,16 +1,5 @@
 // Updates `active`, `status` and `steps` from this step's residual; the rule is that of the twin.
 fn stop(team: Team) {
-    const residual = 0u;
-    const scale = 1u;
-    const rule = 2u;
-    const limit = 3u;
-    const active_ = 4u;
-    const status = 5u;
-    const steps = 6u;
-    const idle = 7u;
-    const history = 8u;
-    let window = parameter(0u);
-    let patience = parameter(1u);
     let slot = team.slot;
     if (team.lane != 0u || own_word(active_, 0u, slot) == 0u) {
         return;

@@ -1,33 +1,22 @@
 // uses: penalty
-// out (one per strength) ← out + factor·(∂G/∂strength)ᵀ V.
+// out (one per strength) ← out + factor·(∂G/∂strength)ᵀ V; for grouped penalties those of the groups.
 fn strength_vjp(team: Team) {
-    const u = 0u;
-    const strengths = 1u;
-    const l1 = 2u;
-    const gamma = 3u;
-    const bounds = 4u;
-    const order = 5u;
-    const starts = 6u;
-    const v = 7u;
-    const factor = 8u;
-    const out = 9u;
-    let penalized = parameter(1u);
-    let penalty = parameter(2u);
     let slot = team.slot;
-    if (penalty == PENALTY_GROUP) {
+    if (is_grouped(penalty)) {
         let groups = penalty_groups();
         for (var g = team.lane; g < groups; g += team.lanes) {
-            let group = penalty_group(g, slot);
+            let group = penalty_group(g, penalty, slot);
             if (group.moves) {
-                let along = penalty_along(g, v, group, slot);
+                let along = penalty_along(g, v, penalty, group, slot);
                 let share = real(factor, 0u, slot) * real(gamma, 0u, slot);
-                put(out, g, slot, own(out, g, slot) - share * along);
+                let entry = own_strengths(penalty) + g;
+                put(out, entry, slot, own(out, entry, slot) - share * along);
             }
         }
         return;
     }
     for (var j = team.lane; j < penalized; j += team.lanes) {
-        let share = real(factor, 0u, slot) * strength_derivative(j, penalty, slot);
+        let share = real(factor, 0u, slot) * own_slope(j, penalty, slot);
         put(out, j, slot, own(out, j, slot) + share * real(v, j, slot));
     }
 }

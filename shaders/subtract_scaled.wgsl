@@ -1,9 +1,5 @@
 // out ← out − γG.
 fn subtract_scaled(team: Team) {
-    const g = 0u;
-    const gamma = 1u;
-    const out = 2u;
-    let coordinates = parameter(0u);
     let slot = team.slot;
     if (team.lane >= coordinates) {
         return;

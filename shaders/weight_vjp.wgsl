@@ -1,12 +1,5 @@
 // out (rows) ← out − factor·γ Σ_k r_ik q_ik, r the residual over n.
 fn weight_vjp(team: Team) {
-    const r = 0u;
-    const q = 1u;
-    const gamma = 2u;
-    const factor = 3u;
-    const out = 4u;
-    let rows = parameter(0u);
-    let classes = parameter(1u);
     let slot = team.slot;
     if (team.lane >= rows) {
         return;

@@ -1,9 +1,5 @@
 // active ← 1 where first ≤ counter < last, else 0.
 fn window(team: Team) {
-    const first = 0u;
-    const last = 1u;
-    const counter = 2u;
-    const active_ = 3u;
     let slot = team.slot;
     if (team.lane != 0u) {
         return;

@@ -1,10 +1,5 @@
 // value = max(a/scale_a, b/scale_b), 0/0 being 0.
 fn worse_ratio(team: Team) {
-    const a = 0u;
-    const scale_a = 1u;
-    const b = 2u;
-    const scale_b = 3u;
-    const value = 4u;
     let slot = team.slot;
     if (team.lane != 0u) {
         return;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::kinds::Status;
+
 /// Shared by the caller and every loop that works for it. Cloning shares the same control.
 #[derive(Debug, Clone, Default)]
 pub struct Control {
@@ -66,4 +68,42 @@ impl Control {
     pub fn finished(&self) -> usize {
         self.finished.load(Ordering::Relaxed)
     }
+}
+
+/// When to stop.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StopRule {
+    /// Relative to the scale; `None` goes to rounding, 0 takes exactly `max_steps` steps.
+    pub tolerance: Option<f64>,
+    /// The most steps.
+    pub max_steps: usize,
+}
+
+impl StopRule {
+    /// Exactly so many steps.
+    #[must_use]
+    pub fn exactly(max_steps: usize) -> Self {
+        Self {
+            tolerance: Some(0.0),
+            max_steps,
+        }
+    }
+
+    /// The rule for steps that `limits` count exactly, where there are limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Option<&[usize]>) -> Self {
+        match limits {
+            Some(_) => Self::exactly(self.max_steps),
+            None => self,
+        }
+    }
+}
+
+/// What became of one problem of an iteration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// How it ended.
+    pub status: Status,
+    /// After how many steps.
+    pub steps: usize,
 }

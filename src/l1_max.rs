@@ -1,18 +1,13 @@
 //! l1_max: the smallest l1 at which all penalised coefficients are zero.
 //!
 //! At w = 0 with the best intercept b, the optimality condition of the penalised coordinates is
-//! that g = ∇loss(0, b) − λ₂c lies in l1 times the subdifferential of the penalty at zero:
-//!
-//! ```text
-//! elastic net |g_j| ≤ l1 ,  weighted |g_j| ≤ l1·s_j ,  group ‖g_g‖ ≤ l1·s_g ,  non-negative −g_j ≤ l1
-//! ```
-//!
+//! that g = ∇loss(0, b) − λ₂c lies in l1 times the subdifferential of the penalty at zero,
 //! and l1_max is the smallest l1 that satisfies it. Coordinates or groups without a strength stay
 //! free at every l1 and are left out.
 
-use crate::loss::Loss;
-use crate::penalty::Penalty;
-use crate::problem::Problem;
+use crate::model::criterion::residuals_in_place;
+use crate::model::loss::{Loss, RowLoss};
+use crate::problem::{Point, Problem};
 
 /// The problem of one target at zero coefficients and the best intercept.
 #[derive(Debug, Clone)]
@@ -77,9 +72,9 @@ impl Problem {
                 } else {
                     0.0
                 };
-                y.iter()
-                    .map(|&y| self.loss.residual(intercept, y))
-                    .collect()
+                let mut z = vec![intercept; y.len()];
+                residuals_in_place(self.loss, &mut z, y, |_| 1.0);
+                z
             };
             let weighted: Vec<f64> = residual.iter().zip(weights).map(|(r, s)| r * s).collect();
             let product = sample.design.apply_transposed(&weighted);
@@ -104,26 +99,12 @@ impl AtZero<'_> {
                 *g -= l2 * c;
             }
         }
-        let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
-        let per_strength = |size: f64, strength: f64| {
-            if strength > 0.0 { size / strength } else { 0.0 }
-        };
-        match &self.problem.penalty {
-            Penalty::ElasticNet => largest(&mut gradient.iter().map(|g| g.abs())),
-            Penalty::NonNegative => largest(&mut gradient.iter().map(|g| -g)),
-            Penalty::Weighted { strengths } => largest(
-                &mut gradient
-                    .iter()
-                    .zip(strengths)
-                    .map(|(g, &s)| per_strength(g.abs(), s)),
-            ),
-            Penalty::Group { groups, strengths } => largest(&mut (0..groups.len()).map(|g| {
-                let square = |&j: &u32| gradient[j as usize].powi(2);
-                let norm = groups.members(g).iter().map(square).sum::<f64>().sqrt();
-                per_strength(norm, strengths.as_ref().map_or(1.0, |s| s[g]))
-            })),
-            Penalty::Box { .. } => 0.0,
-        }
+        let regularizer = self.problem.regularizer(Point {
+            l1: 1.0,
+            l2,
+            target: 0,
+        });
+        regularizer.vanishing_factor(|j| -gradient[j])
     }
 }
 
@@ -139,22 +120,18 @@ fn best_intercept(loss: Loss, y: &[f64], weights: &[f64]) -> f64 {
     if !loss.is_classification() && low >= high {
         return low;
     }
+    let Some(row) = loss.scalar() else {
+        return 0.0;
+    };
     if loss == Loss::Squared {
         let sum: f64 = y.iter().zip(weights).map(|(y, s)| y * s).sum();
         return sum / y.len() as f64;
     }
     let slope = |b: f64| -> f64 {
-        y.iter()
-            .zip(weights)
-            .map(|(&y, s)| s * loss.residual(b, y))
-            .sum()
+        let residual = |(&y, s): (&f64, &f64)| s * row.residual(b, y);
+        y.iter().zip(weights).map(residual).sum()
     };
-    let (mut low, mut high) = match loss {
-        // log-odds past 40 are beyond the rounding of the probability.
-        Loss::Logistic => (-40.0, 40.0),
-        Loss::SquaredHinge => (-1.0, 1.0),
-        _ => (low, high),
-    };
+    let (mut low, mut high) = loss.intercept_bracket(low, high);
     // Each step halves the interval: 200 leave no digit of any finite start.
     for _ in 0..200 {
         let middle = 0.5 * (low + high);
@@ -171,7 +148,7 @@ fn best_intercept(loss: Loss, y: &[f64], weights: &[f64]) -> f64 {
 mod tests {
     use super::*;
     use crate::data::matrix::{Dense, Matrix};
-    use crate::penalty::Groups;
+    use crate::model::penalty::{Groups, Penalty};
     use crate::problem::Specification;
 
     fn specification(loss: Loss, y: Vec<f64>) -> Specification {

@@ -26,48 +26,26 @@
 //! # Example
 //!
 //! ```
-//! use proxdiff::data::{Dense, Matrix};
-//! use proxdiff::hypergrad::{Settings, evaluate};
-//! use proxdiff::kinds::{Precision, Status};
-//! use proxdiff::loss::Loss;
-//! use proxdiff::problem::Rows;
-//! use proxdiff::{Control, Point, Problem, Specification};
+//! use proxdiff::prelude::*;
 //!
 //! # fn main() -> proxdiff::Result<()> {
 //! // Six rows to learn from, two held out for the criterion.
-//! let x = vec![0.0, 1.0, 1.0, 0.0, 2.0, 1.0, 3.0, 3.0, 4.0, 2.0, 5.0, 5.0];
-//! let train = Matrix::Dense(Dense::new(6, 2, x)?);
-//! let y = vec![0.1, 0.9, 2.1, 2.9, 4.2, 4.9];
-//! let specification = Specification {
-//!     validation: Some(Rows {
-//!         matrix: Matrix::Dense(Dense::new(2, 2, vec![1.5, 1.0, 3.5, 2.0])?),
-//!         targets: vec![vec![1.4, 3.6]],
-//!         weights: None,
-//!     }),
-//!     ..Specification::new(Loss::Squared, train, vec![y])
-//! };
-//! let problem = Problem::new(specification)?;
+//! let x = [[0.0, 1.0], [1.0, 0.0], [2.0, 1.0], [3.0, 3.0], [4.0, 2.0], [5.0, 5.0]];
+//! let y = [0.1, 0.9, 2.1, 2.9, 4.2, 4.9];
+//! let problem = Problem::elastic_net(&x, &y)
+//!     .validation(&[[1.5, 1.0], [3.5, 2.0]], &[1.4, 3.6])
+//!     .build()?;
 //!
-//! // The elastic net at two strengths: solutions, held-out errors and their derivatives.
-//! let at = |l1| Point { l1, l2: 0.01, target: 0 };
-//! let outcomes = evaluate(
-//!     &problem,
-//!     &[at(0.5), at(0.05)],
-//!     &Settings::default(),
-//!     Precision::F64,
-//!     None,
-//!     &Control::new(),
-//! )?;
+//! // Two strengths: solutions, held-out errors and their derivatives.
+//! let points = [Point::new(0.5, 0.01), Point::new(0.05, 0.01)];
+//! let outcomes = Evaluator::new(&problem).run(&points)?;
 //! for outcome in &outcomes {
 //!     assert_eq!(outcome.status, Status::Converged);
-//!     let hypergradient = outcome.hypergradient.as_ref().expect("the Hessian is regular");
-//!     println!(
-//!         "l1 = {}: E = {:.4}, dE/dl1 = {:.4?}",
-//!         outcome.point.l1, outcome.criterion, hypergradient.l1
-//!     );
+//!     let slope = outcome.gradient()?.l1.as_ref().and_then(|l1| l1.value());
+//!     println!("l1 = {}: E = {:.4}, dE/dl1 = {slope:?}", outcome.point.l1, outcome.criterion);
 //! }
 //! # assert!(outcomes[0].criterion > outcomes[1].criterion);
-//! # let slope = |at: usize| outcomes[at].hypergradient.as_ref().unwrap().l1.as_ref().unwrap()[0];
+//! # let slope = |at: usize| outcomes[at].gradient().unwrap().l1.as_ref().unwrap().value().unwrap();
 //! # assert!(slope(0) > 0.0 && slope(0) > slope(1));
 //! # Ok(())
 //! # }
@@ -78,17 +56,18 @@
 //! | module | contents |
 //! | --- | --- |
 //! | [`data`] | data sets and their readers, the design operator, splits |
-//! | [`loss`], [`penalty`] | their values, derivatives and proximal maps |
+//! | [`model`] | losses and penalties: their values, derivatives and proximal maps |
 //! | [`problem`] | a problem, stated and checked; points |
-//! | [`hypergrad`] | **the main entrance**: [`hypergrad::evaluate`] solves and differentiates; [`hypergrad::host`] does so for a map of your own ([`HostMap`]) |
+//! | [`hypergrad`] | **the main entrance**: [`Evaluator`] solves and differentiates; [`hypergrad::host`] does so for a map of your own ([`HostMap`]) |
 //! | [`kinds`] | names of solvers, methods, precisions, statuses |
+//! | [`sweep`] | large sweeps: spaces, folds, plans, the scheduler, the choice of a point |
 //! | [`poison`] | the robustness of a model against perturbed training rows, measured |
+//! | [`prelude`] | the names that most programs need |
 //!
-//! With their features there are also `sweep` and `store` (large sweeps: spaces, folds, plans, the
-//! choice of a point; results in one file), `report` (charts, images, pages) and `paper` (the
-//! published experiments). The inner modules (recordings and kernels, iterations, the path on the
-//! CPU) are public under the feature `unstable`; ARCHITECTURE.md describes them. docs/library.md
-//! lists the features.
+//! With their features there are also `store` (the results of a sweep in one file), `report` (charts,
+//! images, pages) and `paper` (the published experiments). The inner modules (recordings and kernels,
+//! engines, iterations, the path on the CPU) are public under the feature `unstable`; ARCHITECTURE.md
+//! describes them. docs/library.md lists the features.
 //!
 //! The programs in `examples/` fit a CSV (`fit_csv`), tune by gradient descent
 //! (`hyperparameter_descent`) and train a network that is a fixed point (`equilibrium_network`).
@@ -99,17 +78,16 @@ pub mod cli;
 pub mod data;
 pub mod hypergrad;
 pub mod kinds;
-pub mod loss;
+pub mod model;
 #[cfg(feature = "paper")]
 pub mod paper;
-pub mod penalty;
 pub mod poison;
+pub mod prelude;
 pub mod problem;
 #[cfg(feature = "report")]
 pub mod report;
 #[cfg(feature = "store")]
 pub mod store;
-#[cfg(feature = "store")]
 pub mod sweep;
 
 /// The inner modules: tests and benches see them through the feature `unstable`.
@@ -118,11 +96,13 @@ pub mod sweep;
 #[cfg_attr(not(feature = "unstable"), allow(dead_code, unused_imports))]
 mod inner {
     pub mod control;
+    pub(crate) mod engine;
     pub mod error;
     pub mod exec;
     pub mod iterate;
     pub mod kernel;
     pub mod l1_max;
+    pub mod linalg;
     pub mod map;
     pub mod path;
     pub mod real;
@@ -136,7 +116,9 @@ pub use control::Control;
 pub use error::{DeviceFault, Error, Place, Result};
 pub use exec::Device;
 pub use exec::gpu::{AdapterSummary, Gpu, GpuOptions, Regime, list_adapters};
+pub use hypergrad::Evaluator;
 pub use map::HostMap;
+pub use model::{loss, penalty};
 pub use problem::{Point, Problem, Specification};
 
 /// The README's code runs as a test, and so does that of docs/library.md.

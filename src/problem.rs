@@ -12,20 +12,26 @@
 use crate::data::design::{self, Design, FeatureScale, Scaling};
 use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::error::{Error, Result};
-use crate::loss::Loss;
-use crate::penalty::Penalty;
+use crate::kinds::setters;
+use crate::model::loss::Loss;
+use crate::model::penalty::Penalty;
+use crate::model::regularizer::{Blocks, Regularizer};
 use crate::real::sum_of;
 
+mod builder;
 mod check;
 mod origin;
+mod rows;
 
 use check::{
-    check_factors, check_labels, check_prior, check_rows, check_sign, check_specification,
-    check_trained,
+    check_factors, check_labels, check_prior, check_rows, check_specification, check_trained,
+    check_weights,
 };
 use origin::subtract_origins;
 
+pub use builder::ProblemBuilder;
 pub use origin::TargetOrigin;
+pub use rows::Rows;
 
 /// A point of hyperparameters: one problem of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -38,15 +44,60 @@ pub struct Point {
     pub target: usize,
 }
 
-/// Rows of data as the user has them.
-#[derive(Debug, Clone)]
-pub struct Rows {
-    /// n × d, in the data's units. For the quadratic form: Q.
-    pub matrix: Matrix,
-    /// Per target n values: numbers; −1 and 1; or class indices. For the quadratic form: b.
-    pub targets: Vec<Vec<f64>>,
-    /// One weight per row, not negative; normalised to mean 1 on entry. `None`: all 1.
-    pub weights: Option<Vec<f64>>,
+impl Point {
+    /// A point of the first target.
+    #[must_use]
+    pub fn new(l1: f64, l2: f64) -> Self {
+        let target = 0;
+        Self { l1, l2, target }
+    }
+
+    /// The same strengths for another target, from 0.
+    #[must_use]
+    pub fn of_target(self, target: usize) -> Self {
+        Self { target, ..self }
+    }
+}
+
+/// The sign of a criterion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Sign {
+    /// The criterion is the loss on its rows: small is good.
+    #[default]
+    Minimize,
+    /// The criterion is minus the loss, as an adversary has it.
+    Maximize,
+}
+
+impl Sign {
+    /// 1 or −1: the factor of the loss.
+    #[must_use]
+    pub fn factor(self) -> f64 {
+        match self {
+            Self::Minimize => 1.0,
+            Self::Maximize => -1.0,
+        }
+    }
+}
+
+impl TryFrom<f64> for Sign {
+    type Error = Error;
+
+    /// The sign with this factor.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for other numbers than 1 and −1: they would scale the criterion unseen.
+    fn try_from(factor: f64) -> Result<Self> {
+        match factor {
+            1.0 => Ok(Self::Minimize),
+            -1.0 => Ok(Self::Maximize),
+            _ => Err(Error::value(
+                "criterion sign",
+                format!("{factor}"),
+                "give 1, or -1 for an adversary",
+            )),
+        }
+    }
 }
 
 /// Additive perturbation of some training rows, in the data's units.
@@ -60,6 +111,7 @@ pub struct Perturbation {
 
 /// Everything that states a [`Problem`]; start from [`Specification::new`] and set what differs.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Specification {
     /// The loss of the inner problem.
     pub loss: Loss,
@@ -76,8 +128,8 @@ pub struct Specification {
     pub validation: Option<Rows>,
     /// The loss of the criterion; `None` takes the training loss.
     pub criterion: Option<Loss>,
-    /// 1, or −1 for an adversary, whose criterion is minus the loss.
-    pub criterion_sign: f64,
+    /// Whether the criterion is the loss or minus the loss.
+    pub sign: Sign,
     /// Intercept and standardisation.
     pub scaling: Scaling,
     /// The prior mean c of the ridge term: d·c entries; `None` is zero.
@@ -103,7 +155,7 @@ impl Specification {
             weight_factors: None,
             validation: None,
             criterion: None,
-            criterion_sign: 1.0,
+            sign: Sign::Minimize,
             scaling: Scaling {
                 intercept: !quadratic,
                 standardize: !quadratic,
@@ -113,6 +165,25 @@ impl Specification {
         }
     }
 
+    setters! {
+        /// Chooses the penalty.
+        penalty: Penalty,
+        /// Chooses the number of classes of the multinomial loss.
+        classes: usize,
+        /// Chooses the rows of the criterion; `None` takes the training rows.
+        validation: impl Into<Option<Rows>>,
+        /// Chooses the loss of the criterion; `None` takes the training loss.
+        criterion: impl Into<Option<Loss>>,
+        /// Chooses the sign of the criterion.
+        sign: Sign,
+        /// Chooses intercept and standardisation.
+        scaling: Scaling,
+        /// Chooses the prior mean of the ridge term.
+        prior: impl Into<Option<Vec<f64>>>,
+        /// Chooses the perturbed training rows.
+        perturbation: impl Into<Option<Perturbation>>,
+    }
+
     /// Checks what [`Problem::new`] checks before it prepares anything.
     ///
     /// # Errors
@@ -120,7 +191,6 @@ impl Specification {
     pub fn check(&self) -> Result<()> {
         let (train, validation) = (&self.train, self.validation.as_ref());
         let criterion = self.criterion.unwrap_or(self.loss);
-        check_sign(self.criterion_sign)?;
         check_specification(
             self.loss,
             criterion,
@@ -188,8 +258,8 @@ impl Sample {
 pub struct Criterion {
     /// Its loss.
     pub loss: Loss,
-    /// 1, or −1 for an adversary.
-    pub sign: f64,
+    /// Whether it is the loss or minus the loss.
+    pub sign: Sign,
     /// Its rows; the centre and scale are the training rows'.
     pub sample: Sample,
     /// True when its rows are the training rows without their perturbation, weighted alike: then it
@@ -201,27 +271,29 @@ pub struct Criterion {
 #[derive(Debug, Clone)]
 pub struct Problem {
     /// The inner loss.
-    pub loss: Loss,
+    pub(crate) loss: Loss,
     /// The penalty.
-    pub penalty: Penalty,
+    pub(crate) penalty: Penalty,
+    /// The groups of the penalty, or its coordinates one by one.
+    pub(crate) blocks: Blocks,
     /// Number of predictors per row: the classes of the multinomial loss, else 1.
-    pub classes: usize,
+    pub(crate) classes: usize,
     /// The training rows, perturbation included.
-    pub train: Sample,
+    pub(crate) train: Sample,
     /// The criterion.
-    pub criterion: Criterion,
+    pub(crate) criterion: Criterion,
     /// The prior mean c, one entry per penalised coordinate.
-    pub prior: Option<Vec<f64>>,
+    pub(crate) prior: Option<Vec<f64>>,
     /// The perturbed rows, from 0; empty without a perturbation.
-    pub perturbed_rows: Vec<usize>,
+    pub(crate) perturbed_rows: Vec<usize>,
     /// Centre and scale of the features.
-    pub features: FeatureScale,
+    pub(crate) features: FeatureScale,
     /// What was subtracted from every target.
-    pub target_origins: Vec<TargetOrigin>,
+    pub(crate) target_origins: Vec<TargetOrigin>,
     /// Mean of the user's sample weights times their factors: one normalised weight in their units.
-    pub weight_unit: f64,
+    pub(crate) weight_unit: f64,
     /// The factors of the user's sample weights; `None`: all 1.
-    pub weight_factors: Option<Vec<f64>>,
+    pub(crate) weight_factors: Option<Vec<f64>>,
 }
 
 impl Problem {
@@ -239,13 +311,12 @@ impl Problem {
             weight_factors,
             validation,
             criterion,
-            criterion_sign,
+            sign,
             scaling,
             prior,
             perturbation,
         } = specification;
         let criterion_loss = criterion.unwrap_or(loss);
-        check_sign(criterion_sign)?;
         let scaling = check_specification(
             loss,
             criterion_loss,
@@ -305,8 +376,10 @@ impl Problem {
             Some(p) => (perturb(&train.matrix, &p)?, p.rows),
         };
         let design = Design::scaled(&matrix, &features, scaling.intercept);
+        let (penalized, coordinates) = (d * classes, design.columns() * classes);
         Ok(Self {
             loss,
+            blocks: Blocks::new(&penalty, penalized, coordinates),
             penalty,
             classes,
             train: Sample {
@@ -316,7 +389,7 @@ impl Problem {
             },
             criterion: Criterion {
                 loss: criterion_loss,
-                sign: criterion_sign,
+                sign,
                 sample: criterion_sample,
                 on_training_rows,
             },
@@ -327,6 +400,91 @@ impl Problem {
             weight_unit,
             weight_factors,
         })
+    }
+
+    /// The inner loss.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    /// The penalty.
+    #[must_use]
+    pub fn penalty(&self) -> &Penalty {
+        &self.penalty
+    }
+
+    /// Number of predictors per row: the classes of the multinomial loss, else 1.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// The training rows, perturbation included.
+    #[must_use]
+    pub fn train(&self) -> &Sample {
+        &self.train
+    }
+
+    /// The criterion.
+    #[must_use]
+    pub fn criterion(&self) -> &Criterion {
+        &self.criterion
+    }
+
+    /// The prior mean c, one entry per penalised coordinate.
+    #[must_use]
+    pub fn prior(&self) -> Option<&[f64]> {
+        self.prior.as_deref()
+    }
+
+    /// The perturbed rows, from 0; empty without a perturbation.
+    #[must_use]
+    pub fn perturbed_rows(&self) -> &[usize] {
+        &self.perturbed_rows
+    }
+
+    /// Centre and scale of the features.
+    #[must_use]
+    pub fn features(&self) -> &FeatureScale {
+        &self.features
+    }
+
+    /// One normalised weight of a training row in units of the user's.
+    #[must_use]
+    pub fn weight_unit(&self) -> f64 {
+        self.weight_unit
+    }
+
+    /// The problem with another penalty on the same rows.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::Value`] when it does not fit the coordinates.
+    pub fn with_penalty(self, penalty: Penalty) -> Result<Self> {
+        penalty.validate(self.penalized())?;
+        Ok(Self { penalty, ..self })
+    }
+
+    /// The problem with another prior mean, one entry per penalised coordinate.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::Value`] for another length and for what is not finite.
+    pub fn with_prior(self, prior: Vec<f64>) -> Result<Self> {
+        check_prior(&prior, self.penalized())?;
+        let prior = Some(prior);
+        Ok(Self { prior, ..self })
+    }
+
+    /// The problem with other weights of the training rows in place of the normalised ones, used as
+    /// they are; centre and scale of the features stay.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::Value`] for another length, negative weights and what is not
+    /// finite.
+    pub fn with_weights(mut self, weights: Vec<f64>) -> Result<Self> {
+        check_weights(&weights, self.train.rows(), "training sample weights")?;
+        self.train.weights = weights;
+        Ok(self)
     }
 
     /// Number of coordinates p = (d + intercept)·c.
@@ -344,14 +502,16 @@ impl Problem {
     /// The effective strength of every penalised coordinate (group: of every group) at `l1`.
     #[must_use]
     pub fn effective_strengths(&self, l1: f64) -> Vec<f64> {
-        match &self.penalty {
-            Penalty::Weighted { strengths } => strengths.iter().map(|s| l1 * s).collect(),
-            Penalty::Group { groups, strengths } => match strengths {
-                Some(strengths) => strengths.iter().map(|s| l1 * s).collect(),
-                None => vec![l1; groups.len()],
-            },
-            _ => vec![l1; self.penalized()],
-        }
+        let mut strengths = self.penalty.strengths(self.penalized());
+        strengths.iter_mut().for_each(|s| *s *= l1);
+        strengths
+    }
+
+    /// Penalty, ridge and prior at a point.
+    #[must_use]
+    pub fn regularizer(&self, point: Point) -> Regularizer<'_> {
+        let prior = self.prior.as_deref();
+        Regularizer::new(&self.penalty, &self.blocks, prior, point.l1, point.l2)
     }
 
     /// Checks hyperparameters against this problem.

@@ -2,9 +2,40 @@
 
 use std::iter::Sum;
 
+use crate::kinds::Precision;
+
+mod sealed {
+    /// Marks the two types that implement [`Real`](super::Real).
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// A type for every precision, such as `&[R]`: what [`Real::in_f64`] and [`Real::from_f64`] may see
+/// as the same where R is `f64`.
+pub trait Family {
+    /// The type for R.
+    type Of<R: Real>;
+}
+
+/// The family of shared slices.
+pub struct Slices<'a>(std::marker::PhantomData<&'a ()>);
+
+impl<'a> Family for Slices<'a> {
+    type Of<R: Real> = &'a [R];
+}
+
+/// The family of mutable slices.
+pub struct SlicesMut<'a>(std::marker::PhantomData<&'a mut ()>);
+
+impl<'a> Family for SlicesMut<'a> {
+    type Of<R: Real> = &'a mut [R];
+}
+
 /// A real number type: `f32`, the arithmetic of the GPU, or `f64`, the truth.
 pub trait Real:
-    num_traits::Float
+    sealed::Sealed
+    + num_traits::Float
     + num_traits::NumAssign
     + Sum
     + faer::traits::RealField
@@ -13,14 +44,20 @@ pub trait Real:
     + std::fmt::Display
     + 'static
 {
-    /// The type's name as users write it: `f32` or `f64`.
-    const NAME: &'static str;
+    /// The type as users name it.
+    const PRECISION: Precision;
 
     /// The nearest value to an `f64`.
     fn of(value: f64) -> Self;
 
     /// The value as `f64`, exactly.
     fn to_f64(self) -> f64;
+
+    /// The same object, where R is `f64`; else it comes back as it is.
+    fn in_f64<F: Family>(of_own: F::Of<Self>) -> Result<F::Of<f64>, F::Of<Self>>;
+
+    /// The same object, where R is `f64`; else it comes back as it is.
+    fn from_f64<F: Family>(of_f64: F::Of<f64>) -> Result<F::Of<Self>, F::Of<f64>>;
 
     /// `self · factor + term`: fused where `FUSED`, which callers set on machines that have the
     /// instruction (elsewhere a fused product is a slow library call).
@@ -34,8 +71,26 @@ pub trait Real:
     }
 }
 
+/// The shortest text that reads back to the same number.
+#[must_use]
+pub fn shortest(value: f64) -> String {
+    if value == 0.0 || (1e-5..1e16).contains(&value.abs()) {
+        value.to_string()
+    } else {
+        format!("{value:e}")
+    }
+}
+
 impl Real for f32 {
-    const NAME: &'static str = "f32";
+    const PRECISION: Precision = Precision::F32;
+
+    fn in_f64<F: Family>(of_own: F::Of<Self>) -> Result<F::Of<f64>, F::Of<Self>> {
+        Err(of_own)
+    }
+
+    fn from_f64<F: Family>(of_f64: F::Of<f64>) -> Result<F::Of<Self>, F::Of<f64>> {
+        Err(of_f64)
+    }
 
     #[inline(always)]
     fn of(value: f64) -> Self {
@@ -49,7 +104,15 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
-    const NAME: &'static str = "f64";
+    const PRECISION: Precision = Precision::F64;
+
+    fn in_f64<F: Family>(of_own: F::Of<Self>) -> Result<F::Of<f64>, F::Of<Self>> {
+        Ok(of_own)
+    }
+
+    fn from_f64<F: Family>(of_f64: F::Of<f64>) -> Result<F::Of<Self>, F::Of<f64>> {
+        Ok(of_f64)
+    }
 
     #[inline(always)]
     fn of(value: f64) -> Self {
@@ -83,13 +146,6 @@ pub(crate) fn sum_of(count: usize, term: impl Fn(usize) -> f64) -> f64 {
 pub(crate) fn largest_of(count: usize, term: impl Fn(usize) -> f64) -> f64 {
     let larger = |largest, term| if term > largest { term } else { largest };
     in_lanes(count, 0.0, term, larger)
-}
-
-/// The smallest term(i) for i < `count`, infinite where there is none; a NaN is passed over.
-#[inline(always)]
-pub(crate) fn smallest_of(count: usize, term: impl Fn(usize) -> f64) -> f64 {
-    let smaller = |smallest, term| if term < smallest { term } else { smallest };
-    in_lanes(count, f64::INFINITY, term, smaller)
 }
 
 /// A fold in eight lanes side by side: none waits for the last one's term. The bits depend on the terms
@@ -130,8 +186,6 @@ mod tests {
                 largest_of(count, term),
                 plain.iter().copied().fold(0.0, f64::max)
             );
-            let smallest = plain.iter().copied().fold(f64::INFINITY, f64::min);
-            assert_eq!(smallest_of(count, term), smallest);
         }
     }
 
@@ -140,6 +194,5 @@ mod tests {
         let term = |i: usize| if i == 13 { f64::NAN } else { i as f64 };
         assert!(sum_of(20, term).is_nan());
         assert_eq!(largest_of(20, term), 19.0);
-        assert_eq!(smallest_of(20, term), 0.0);
     }
 }

@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use proxdiff::data::{Dense, Matrix, Scaling};
-use proxdiff::hypergrad::{Outcome, Settings, WarningKind, evaluate};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings, WarningKind};
 use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::{Control, Point, Problem, Specification};
@@ -109,7 +109,11 @@ fn at(l1: f64, l2: f64) -> Point {
 
 fn outcome_in(problem: &Problem, point: Point, settings: &Settings, p: Precision) -> Outcome {
     let control = Control::new().with_time_budget(Duration::from_secs(60));
-    let found = evaluate(problem, &[point], settings, p, None, &control);
+    let found = Evaluator::new(problem)
+        .settings(settings)
+        .precision(p)
+        .control(&control)
+        .run(&[point]);
     found.unwrap().remove(0)
 }
 
@@ -214,18 +218,14 @@ fn what_the_gap_contradicts_is_never_converged() {
                 (Precision::F32, Solver::Auto),
                 (Precision::F32, Solver::Fista),
             ] {
-                let settings = Settings {
-                    solver,
-                    max_steps: 20_000,
-                    ..Settings::default()
-                };
+                let settings = Settings::default().solver(solver).max_steps(20_000);
                 let found = outcome_in(&problem, point, &settings, precision);
                 let Some(gap) = found.duality_gap else {
                     continue;
                 };
                 // Above the floor for a fit without noise the rule is of the printed gap.
                 let is_large = gap > 1e-6 && found.objective > 1e-3;
-                let name = problem.loss.name();
+                let name = problem.loss().name();
                 assert!(
                     !(is_large && found.status == Status::Converged),
                     "{name}, seed {seed}, {precision:?}, {solver:?}: converged with gap {gap:e}"
@@ -274,7 +274,11 @@ fn a_single_point_of_nearly_dependent_columns_is_reached_as_on_a_path() {
         .collect();
     let settings = Settings::default();
     let control = Control::new();
-    let along = evaluate(&problem, &path, &settings, Precision::F64, None, &control).unwrap();
+    let along = Evaluator::new(&problem)
+        .settings(&settings)
+        .control(&control)
+        .run(&path)
+        .unwrap();
     for k in [60, 80, 100, 119] {
         assert_eq!(along[k].status, Status::Converged, "point {k} of the path");
         let alone = outcome(&problem, path[k]);
@@ -306,11 +310,9 @@ fn slow() -> Problem {
 #[test]
 fn reverse_differentiation_in_f32_ends() {
     let problem = slow();
-    let settings = Settings {
-        method: Some(Method::ItdReverse),
-        wrt: vec![Wrt::L2],
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .method(Method::ItdReverse)
+        .wrt(vec![Wrt::L2]);
     for l2 in [0.00139, 0.0005, 0.003] {
         let found = outcome_in(&problem, at(0.0, l2), &settings, Precision::F32);
         // Within the time budget: an interrupted run has none.
@@ -327,14 +329,12 @@ fn a_tolerance_of_zero_takes_every_step_in_f32_too() {
         (None, Solver::Ista),
         (None, Solver::Fista),
     ] {
-        let settings = Settings {
-            method,
-            solver,
-            wrt: vec![Wrt::L2],
-            tolerance: Some(0.0),
-            max_steps: 30_000,
-            ..Settings::default()
-        };
+        let settings = Settings::default()
+            .method(method)
+            .solver(solver)
+            .wrt(vec![Wrt::L2])
+            .tolerance(0.0)
+            .max_steps(30_000);
         for precision in [Precision::F32, Precision::F64] {
             let found = outcome_in(&problem, at(0.0, 0.05), &settings, precision);
             assert_eq!(found.steps, 30_000, "{method:?}, {solver:?}, {precision:?}");
@@ -352,12 +352,10 @@ fn a_plateau_in_f32_is_not_converged() {
                 (Solver::Fista, None),
                 (Solver::Auto, Some(Method::ItdForward)),
             ] {
-                let settings = Settings {
-                    solver,
-                    method,
-                    wrt: vec![Wrt::L2],
-                    ..Settings::default()
-                };
+                let settings = Settings::default()
+                    .solver(solver)
+                    .method(method)
+                    .wrt(vec![Wrt::L2]);
                 let p = Precision::F32;
                 let found = outcome_in(&case.problem, golden.point, &settings, p);
                 if found.status != Status::Converged {
@@ -392,11 +390,9 @@ fn what_is_said_of_a_point_does_not_depend_on_the_order_of_its_hyperparameters()
         };
         let problem = Problem::new(specification).unwrap();
         let with = |wrt: [Wrt; 2]| {
-            let settings = Settings {
-                method: Some(Method::ItdForward),
-                wrt: wrt.to_vec(),
-                ..Settings::default()
-            };
+            let settings = Settings::default()
+                .method(Method::ItdForward)
+                .wrt(wrt.to_vec());
             outcome_in(&problem, at(0.01, 0.001), &settings, Precision::F32)
         };
         let (a, b) = (with([Wrt::L1, Wrt::L2]), with([Wrt::L2, Wrt::L1]));
@@ -419,11 +415,9 @@ fn a_solver_without_progress_has_converged_where_the_gap_is_at_its_rounding() {
     let mut specification = Specification::new(Loss::Squared, x, vec![y]);
     specification.scaling = PLAIN;
     let problem = Problem::new(specification).unwrap();
-    let settings = Settings {
-        solver: Solver::Fista,
-        method: Some(Method::Direct),
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .solver(Solver::Fista)
+        .method(Method::Direct);
     let found = outcome_in(&problem, at(0.001, 1.0), &settings, Precision::F64);
     assert!(found.duality_gap.unwrap() <= 1e-12);
     assert_eq!(found.status, Status::Converged);

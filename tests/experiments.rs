@@ -197,7 +197,7 @@ fn poisoning_separates_nsid_from_sid() {
     };
     let problem = poisoning::problem(&digits, &options).unwrap();
     assert_eq!(
-        (problem.train.rows(), problem.perturbed_rows.len()),
+        (problem.train().rows(), problem.perturbed_rows().len()),
         (300, 90)
     );
     let run = |precision| poisoning::run(&digits, &options, precision, &Control::new()).unwrap();

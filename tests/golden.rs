@@ -3,36 +3,27 @@
 mod common;
 
 use common::{Case, all_cases, relative_error};
-use proxdiff::Control;
-use proxdiff::hypergrad::{Outcome, Settings, evaluate};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
 use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
 
 /// Evaluates a case by a method.
 fn outcomes(case: &Case, method: Method, solver: Solver, precision: Precision) -> Vec<Outcome> {
-    let mut settings = Settings {
-        method: Some(method),
-        solver,
-        ..Settings::default()
-    };
+    let mut settings = Settings::default().method(method).solver(solver);
     // Forward ITD carries a problem per direction, 1 200 of them for the perturbation: that is checked
     // at the points that converge fast; reverse ITD checks it at every point.
     let few_steps = case
         .points
         .iter()
         .all(|golden| golden.aidfp_iterations < 80.0);
-    if !case.problem.perturbed_rows.is_empty() && (method != Method::ItdForward || few_steps) {
+    if !case.problem.perturbed_rows().is_empty() && (method != Method::ItdForward || few_steps) {
         settings.wrt.push(Wrt::Perturbation);
     }
     let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();
-    evaluate(
-        &case.problem,
-        &points,
-        &settings,
-        precision,
-        None,
-        &Control::new(),
-    )
-    .unwrap()
+    Evaluator::new(&case.problem)
+        .settings(&settings)
+        .precision(precision)
+        .run(&points)
+        .unwrap()
 }
 
 /// The largest of the hypergradient's relative errors: (l1, l2) together, and the perturbation.
@@ -40,7 +31,7 @@ fn hypergradient_error(outcome: &Outcome, golden: &common::GoldenPoint) -> f64 {
     let found = outcome.hypergradient.as_ref().expect("a hypergradient");
     let flat = |l1: &[f64], l2: f64| l1.iter().copied().chain([l2]).collect::<Vec<f64>>();
     let mut error = relative_error(
-        &flat(found.l1.as_ref().unwrap(), found.l2.unwrap()),
+        &flat(found.l1.as_ref().unwrap().as_slice(), found.l2.unwrap()),
         &flat(&golden.l1, golden.l2),
     );
     if let (Some(expected), Some(found)) = (&golden.perturbation, &found.perturbation) {
@@ -223,7 +214,11 @@ fn at_an_exact_kink_a_selection_is_returned() {
             };
             let golden = &case.points[at];
             assert!(
-                between(found.l1.as_ref().unwrap()[0], golden.l1[0], &left["l1"]),
+                between(
+                    found.l1.as_ref().unwrap().as_slice()[0],
+                    golden.l1[0],
+                    &left["l1"]
+                ),
                 "{method:?}"
             );
             assert!(

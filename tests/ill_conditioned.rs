@@ -4,8 +4,8 @@
 mod common;
 
 use proxdiff::data::{Dense, Matrix, Scaling};
-use proxdiff::hypergrad::{Outcome, Settings, evaluate};
-use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
+use proxdiff::kinds::{Method, Solver, Status, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::penalty::Penalty;
 use proxdiff::{Control, Point, Problem, Specification};
@@ -26,16 +26,11 @@ fn plain(loss: Loss, matrix: Dense, y: Vec<f64>) -> Specification {
 }
 
 fn outcome(problem: &Problem, point: Point, settings: &Settings) -> Outcome {
-    evaluate(
-        problem,
-        &[point],
-        settings,
-        Precision::F64,
-        None,
-        &Control::new(),
-    )
-    .unwrap()
-    .remove(0)
+    Evaluator::new(problem)
+        .settings(settings)
+        .run(&[point])
+        .unwrap()
+        .remove(0)
 }
 
 #[test]
@@ -58,11 +53,7 @@ fn nearly_equal_columns_without_ridge_are_solved() {
                 target: 0,
             };
             let path = outcome(&problem, point, &Settings::default());
-            let first_order = Settings {
-                solver: Solver::Fista,
-                method: None,
-                ..Settings::default()
-            };
+            let first_order = Settings::default().solver(Solver::Fista).method(None);
             let fista = outcome(&problem, point, &first_order);
             assert_eq!(
                 path.status,
@@ -96,10 +87,7 @@ fn columns_of_very_different_scales_are_not_singular() {
         row[2] *= 1e-8;
     }
     let problem = Problem::new(plain(Loss::Squared, Dense::new(n, d, values).unwrap(), y)).unwrap();
-    let settings = Settings {
-        method: Some(Method::Direct),
-        ..Settings::default()
-    };
+    let settings = Settings::default().method(Method::Direct);
     let found = outcome(&problem, Point::default(), &settings);
     assert_eq!(found.status, Status::Converged);
     assert!(found.hypergradient.is_some(), "{:?}", found.warnings);
@@ -127,12 +115,10 @@ fn a_coordinate_without_curvature_goes_to_its_bound() {
     let problem = Problem::new(specification).unwrap();
     let point = Point::default();
     let solved = |solver| {
-        let settings = Settings {
-            solver,
-            method: None,
-            wrt: vec![Wrt::BoxBounds],
-            ..Settings::default()
-        };
+        let settings = Settings::default()
+            .solver(solver)
+            .method(None)
+            .wrt(vec![Wrt::BoxBounds]);
         outcome(&problem, point, &settings)
     };
     let (path, ista) = (solved(Solver::Path), solved(Solver::Ista));
@@ -156,14 +142,7 @@ fn an_indefinite_form_is_refused() {
         target: 0,
     };
     let control = Control::new();
-    let refused = evaluate(
-        &problem,
-        &[point],
-        &Settings::default(),
-        Precision::F64,
-        None,
-        &control,
-    );
+    let refused = Evaluator::new(&problem).control(&control).run(&[point]);
     assert!(
         refused
             .unwrap_err()
@@ -198,11 +177,7 @@ fn a_singular_point_has_no_hypergradient_by_any_method() {
     ];
     for method in methods {
         // From zero by Picard steps both copies enter the support.
-        let settings = Settings {
-            method: Some(method),
-            solver: Solver::Ista,
-            ..Settings::default()
-        };
+        let settings = Settings::default().method(method).solver(Solver::Ista);
         let found = outcome(&problem, point, &settings);
         assert_eq!(found.support, 3, "{method:?}");
         assert!(

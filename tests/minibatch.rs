@@ -5,27 +5,27 @@ mod common;
 
 use proxdiff::hypergrad::minibatch::{At, Request, Sampling, minibatch};
 use proxdiff::hypergrad::{
-    Hypergradient, MinibatchSteps, Settings, StochasticSettings, evaluate, sampled_curve,
+    Evaluator, Hypergradient, MinibatchSteps, Settings, StochasticSettings, sampled_curve,
 };
-use proxdiff::kinds::{Method, Precision, Wrt};
+use proxdiff::kinds::{Method, Wrt};
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::real::Real;
 use proxdiff::{Control, Point, Problem};
 
 fn solve(problem: &Problem, point: Point) -> Vec<f64> {
-    let settings = Settings {
-        method: None,
-        ..Settings::default()
-    };
+    let settings = Settings::default().method(None);
     let control = Control::new();
-    let outcomes = evaluate(problem, &[point], &settings, Precision::F64, None, &control);
+    let outcomes = Evaluator::new(problem)
+        .settings(&settings)
+        .control(&control)
+        .run(&[point]);
     outcomes.unwrap().remove(0).solution
 }
 
 fn flat(hypergradient: &Hypergradient) -> Vec<f64> {
     let h = hypergradient.clone();
     [
-        h.l1.unwrap_or_default(),
+        h.l1.iter().flatten().copied().collect::<Vec<f64>>(),
         h.l2.into_iter().collect(),
         h.prior.unwrap_or_default(),
         h.sample_weights.unwrap_or_default(),
@@ -120,12 +120,10 @@ fn agrees_with_recordings(name: &str, method: Method, wrt: &[Wrt]) {
                 freeze: Some(freeze),
                 ..StochasticSettings::default()
             };
-            let settings = Settings {
-                method: Some(method),
-                wrt: wrt.to_vec(),
-                stochastic,
-                ..Settings::default()
-            };
+            let settings = Settings::default()
+                .method(method)
+                .wrt(wrt.to_vec())
+                .stochastic(stochastic);
             let control = Control::new();
             let recorded = sampled_curve(
                 &case.problem,

@@ -4,13 +4,13 @@ mod common;
 
 use proxdiff::data::{Dense, Matrix, embedded, numbers};
 use proxdiff::hypergrad::minibatch::{At, row_derivatives};
-use proxdiff::hypergrad::{Settings as Solve, evaluate};
-use proxdiff::kinds::{Method, Precision, Wrt};
+use proxdiff::hypergrad::{Evaluator, Settings as Solve};
+use proxdiff::kinds::{Method, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::paper::digits::Digits;
 use proxdiff::poison::{Choice, Measured, Norm, Settings, Subject, adjoint, measure, perturbed};
-use proxdiff::problem::{Perturbation, Rows};
+use proxdiff::problem::{Perturbation, Rows, Sign};
 use proxdiff::{Control, Point, Problem, Specification};
 
 fn slopes(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
@@ -25,12 +25,12 @@ fn slopes(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
 }
 
 fn solve(problem: &Problem, point: Point) -> (Vec<f64>, f64) {
-    let settings = Solve {
-        method: None,
-        ..Solve::default()
-    };
+    let settings = Solve::default().method(None);
     let control = Control::new();
-    let outcome = evaluate(problem, &[point], &settings, Precision::F64, None, &control)
+    let outcome = Evaluator::new(problem)
+        .settings(&settings)
+        .control(&control)
+        .run(&[point])
         .unwrap()
         .remove(0);
     (outcome.solution, outcome.criterion)
@@ -106,7 +106,7 @@ fn slopes_are_finite_differences() {
         let rows = vec![3, 17, 40];
         let problem = |values: &[f64]| {
             let mut specification = subject.specification.clone();
-            specification.criterion_sign = -1.0;
+            specification.sign = Sign::Maximize;
             specification.perturbation = Some(Perturbation {
                 rows: rows.clone(),
                 values: Dense::new(3, d, values.to_vec()).unwrap(),

@@ -5,13 +5,13 @@
 
 mod common;
 
-use proxdiff::hypergrad::{Hypergradient, Settings, curve, evaluate};
-use proxdiff::kinds::{Method, Precision, Preconditioner, Solver};
+use proxdiff::hypergrad::{Evaluator, Hypergradient, Settings, curve};
+use proxdiff::kinds::{Method, Preconditioner, Solver};
 use proxdiff::{Control, Point};
 
 fn vector(hypergradient: &Hypergradient) -> Vec<f64> {
     vec![
-        hypergradient.l1.as_ref().unwrap()[0],
+        hypergradient.l1.as_ref().unwrap().value().unwrap(),
         hypergradient.l2.unwrap(),
     ]
 }
@@ -33,10 +33,7 @@ fn errors(method: Method, last: usize) -> (Vec<f64>, usize) {
         .expect("the published point");
     let exact = [golden.l1[0], golden.l2];
     let steps: Vec<usize> = (0..=last).collect();
-    let settings = Settings {
-        method: Some(method),
-        ..Settings::default()
-    };
+    let settings = Settings::default().method(method);
     let points = curve(
         &case.problem,
         golden.point,
@@ -141,27 +138,17 @@ fn the_curve_is_what_single_runs_give() {
         (Method::ItdReverse, Method::ItdForward),
     ] {
         for t in [1, 37, 190] {
-            let settings = Settings {
-                method: Some(method),
-                solver: Solver::Ista,
-                tolerance: Some(0.0),
-                max_steps: t,
-                ..Settings::default()
-            };
-            let single = evaluate(
-                &case.problem,
-                &[point],
-                &settings,
-                Precision::F64,
-                None,
-                &Control::new(),
-            )
-            .unwrap();
+            let settings = Settings::default()
+                .method(method)
+                .solver(Solver::Ista)
+                .tolerance(0.0)
+                .max_steps(t);
+            let single = Evaluator::new(&case.problem)
+                .settings(&settings)
+                .run(&[point])
+                .unwrap();
             assert_eq!(single[0].steps, t);
-            let settings = Settings {
-                method: Some(along),
-                ..Settings::default()
-            };
+            let settings = Settings::default().method(along);
             let points = curve(&case.problem, point, &[t], &settings, &Control::new()).unwrap();
             let error = common::relative_error(
                 &vector(single[0].hypergradient.as_ref().unwrap()),
@@ -186,38 +173,29 @@ fn restricted_conjugate_gradient_does_not_stall() {
     for solver in [Solver::Path, Solver::Fista] {
         for (products, bound) in [(10, 1e-3), (20, 1.2e-5), (40, 1e-11)] {
             // The solution first, to rounding; then so many products from it.
-            let solve = Settings {
-                method: None,
-                ..Settings::default()
-            };
+            let solve = Settings::default().method(None);
             let run = |settings: &Settings, warm: Option<&[proxdiff::hypergrad::WarmStart]>| {
-                evaluate(
-                    &case.problem,
-                    &[golden.point],
-                    settings,
-                    Precision::F64,
-                    warm,
-                    &Control::new(),
-                )
-                .unwrap()
+                Evaluator::new(&case.problem)
+                    .settings(settings)
+                    .warm_starts(warm.map(<[_]>::to_vec))
+                    .run(&[golden.point])
+                    .unwrap()
             };
             let solved = run(&solve, None);
             let warm = [proxdiff::hypergrad::WarmStart {
                 w: solved[0].solution.clone(),
                 v: Vec::new(),
             }];
-            let settings = Settings {
-                method: Some(Method::AidCg),
-                solver,
-                preconditioner: Preconditioner::None,
-                max_steps: products,
-                tolerance: if solver == Solver::Fista {
+            let settings = Settings::default()
+                .method(Method::AidCg)
+                .solver(solver)
+                .preconditioner(Preconditioner::None)
+                .max_steps(products)
+                .tolerance(if solver == Solver::Fista {
                     Some(0.0)
                 } else {
                     None
-                },
-                ..Settings::default()
-            };
+                });
             let outcome = &run(&settings, Some(&warm))[0];
             assert!(
                 outcome.linear_steps <= products,
@@ -236,10 +214,7 @@ fn a_curve_that_is_stopped_is_interrupted_and_not_unsupported() {
     let case = common::case("a_enet_published", 0);
     let control = Control::new();
     control.cancel();
-    let settings = Settings {
-        method: Some(Method::AidFp),
-        ..Settings::default()
-    };
+    let settings = Settings::default().method(Method::AidFp);
     let stopped = curve(
         &case.problem,
         case.points[0].point,

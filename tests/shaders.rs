@@ -6,6 +6,8 @@ use std::path::Path;
 use naga::front::wgsl;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
 use proxdiff::exec::gpu::program::{self, Shader, Storage, Sums, Variant};
+use proxdiff::model::loss::Loss;
+use proxdiff::model::penalty::Row;
 
 /// What `kernel! { … NAME = twin(inputs) -> (outputs) [parameters] }` says.
 struct Declaration {
@@ -82,9 +84,16 @@ fn function(name: &str) -> String {
 /// The kernel as programs are made of it.
 fn shader(kernel: &Declaration) -> Shader {
     let text = read(&format!("shaders/{}.wgsl", kernel.name));
+    let leaked = |names: &[String]| -> &'static [&'static str] {
+        let names: Vec<&str> = names.iter().map(|name| &*name.clone().leak()).collect();
+        names.leak()
+    };
     Shader {
         name: kernel.name.clone().leak(),
         text: text.leak(),
+        inputs: leaked(&kernel.bindings),
+        outputs: &[],
+        parameters: leaked(&kernel.parameters),
     }
 }
 
@@ -150,41 +159,75 @@ fn a_broken_shader_is_found() {
     let broken = Shader {
         name: "broken",
         text: "fn broken(team: Team) { reals[0] = words[0]; }",
+        inputs: &[],
+        outputs: &[],
+        parameters: &[],
     };
     let variant = variants()[0];
     assert_valid("broken", &program::module(&[broken], false, variant));
 }
 
+/// What a kernel binds is declared once, in Rust: its file declares none of it.
 #[test]
-fn bindings_and_parameters_are_those_declared() {
+fn kernels_declare_neither_bindings_nor_parameters() {
     for kernel in declarations() {
         let shader = read(&format!("shaders/{}.wgsl", kernel.name));
         let head = format!("fn {}(team: Team) {{\n", function(&kernel.name));
-        let body = shader
-            .split_once(&head)
-            .unwrap_or_else(|| panic!("no `{}` in {}", head.trim(), kernel.name))
-            .1;
-        let expected: Vec<String> = kernel
-            .bindings
-            .iter()
-            .enumerate()
-            .map(|(at, name)| format!("    const {} = {at}u;", safe(name)))
-            .collect();
-        let found: Vec<&str> = body.lines().take(expected.len()).collect();
-        assert_eq!(found, expected, "{}", kernel.name);
-        // Parameters that are not used may be missing.
-        let mut last = None;
-        for line in body.lines().filter(|line| line.contains("= parameter(")) {
-            let name = between(line, "let ", " ");
-            let at: usize = between(line, "parameter(", "u)").parse().unwrap();
-            assert_eq!(
-                kernel.parameters.get(at).map(|name| safe(name)).as_deref(),
-                Some(name),
-                "{}: {line}",
-                kernel.name
-            );
-            assert!(last < Some(at), "{}: {line}", kernel.name);
-            last = Some(at);
+        assert!(
+            shader.contains(&head),
+            "no `{}` in {}",
+            head.trim(),
+            kernel.name
+        );
+        for line in shader.lines().map(str::trim) {
+            let own = line.starts_with("const ") || line.contains("= parameter(");
+            assert!(!own, "{}: {line}", kernel.name);
+        }
+        let text = program::module(&[self::shader(&kernel)], false, variants()[0]);
+        for (at, name) in kernel.bindings.iter().enumerate() {
+            let line = format!("\n    const {} = {at}u;\n", safe(name));
+            assert!(text.contains(&line), "{}: {line}", kernel.name);
+        }
+        for (at, name) in kernel.parameters.iter().enumerate() {
+            let line = format!("\n    let {} = parameter({at}u);\n", safe(name));
+            assert!(text.contains(&line), "{}: {line}", kernel.name);
+        }
+    }
+}
+
+/// The constants of the tables are those of the enums, and no shader names a row by a number.
+#[test]
+fn tags_are_those_of_the_enums() {
+    let kernels = declarations();
+    let kernel = |name: &str| shader(kernels.iter().find(|k| k.name == name).unwrap());
+    let variant = variants()[0];
+    let penalties = program::module(&[kernel("prox")], false, variant);
+    for &row in Row::ALL {
+        let name = row.name().to_uppercase();
+        let line = format!("const ROW_{name}: u32 = {}u;", row as u32);
+        assert!(penalties.contains(&line), "{line}");
+        assert_eq!(Row::of_tag(row as u32), row);
+    }
+    let losses = program::module(&[kernel("residual")], false, variant);
+    for loss in Loss::ALL {
+        let name = loss.name().replace('-', "_").to_uppercase();
+        let line = format!("const LOSS_{name}: u32 = {}u;", loss.tag());
+        assert!(losses.contains(&line), "{line}");
+        assert_eq!(Loss::of_tag(loss.tag(), 1.0), loss);
+    }
+    for kernel in &kernels {
+        let text = read(&format!("shaders/{}.wgsl", kernel.name));
+        for tag in [
+            "penalty == ",
+            "penalty != ",
+            "loss == ",
+            "loss != ",
+            "row == ",
+        ] {
+            for after in text.split(tag).skip(1) {
+                let is_name = after.starts_with(|c: char| c.is_ascii_uppercase());
+                assert!(is_name, "{}: {tag}{}", kernel.name, &after[..4]);
+            }
         }
     }
 }

@@ -4,9 +4,9 @@ mod common;
 
 use proxdiff::data::{Dense, Matrix, Scaling};
 use proxdiff::hypergrad::{
-    Hypergradient, MinibatchSteps, Settings, StochasticSettings, evaluate, sampled_curve,
+    Evaluator, Hypergradient, MinibatchSteps, Settings, StochasticSettings, sampled_curve,
 };
-use proxdiff::kinds::{Method, Precision};
+use proxdiff::kinds::Method;
 use proxdiff::loss::Loss;
 use proxdiff::problem::Rows;
 use proxdiff::{Control, Point, Problem, Specification};
@@ -99,25 +99,17 @@ const POINT: Point = Point {
 
 fn vector(hypergradient: &Hypergradient) -> Vec<f64> {
     vec![
-        hypergradient.l1.as_ref().unwrap()[0],
+        hypergradient.l1.as_ref().unwrap().value().unwrap(),
         hypergradient.l2.unwrap(),
     ]
 }
 
 fn exact(problem: &Problem) -> Vec<f64> {
-    let settings = Settings {
-        method: Some(Method::Direct),
-        ..Settings::default()
-    };
-    let outcome = evaluate(
-        problem,
-        &[POINT],
-        &settings,
-        Precision::F64,
-        None,
-        &Control::new(),
-    )
-    .unwrap();
+    let settings = Settings::default().method(Method::Direct);
+    let outcome = Evaluator::new(problem)
+        .settings(&settings)
+        .run(&[POINT])
+        .unwrap();
     vector(outcome[0].hypergradient.as_ref().unwrap())
 }
 
@@ -130,11 +122,7 @@ fn mean_squares(
     s: StochasticSettings,
 ) -> Vec<f64> {
     let exact = exact(problem);
-    let settings = Settings {
-        method: Some(method),
-        stochastic: s,
-        ..Settings::default()
-    };
+    let settings = Settings::default().method(method).stochastic(s);
     let seeds: Vec<u64> = (1..=seeds).collect();
     let results = sampled_curve(
         problem,
@@ -246,23 +234,15 @@ fn constant_steps_stall_at_a_level_that_falls_with_the_step() {
 fn the_full_batch_is_aid_fp() {
     let case = common::case("b_enet_400x60", 0);
     let points: Vec<Point> = case.points.iter().map(|golden| golden.point).collect();
-    let mut settings = Settings {
-        method: Some(Method::Nsid),
-        ..Settings::default()
-    };
+    let mut settings = Settings::default().method(Method::Nsid);
     settings.stochastic.batch = 400;
     settings.stochastic.steps = 3000;
     settings.stochastic.freeze = Some(1);
     settings.stochastic.schedule = MinibatchSteps::Constant { eta: 1.0 };
-    let found = evaluate(
-        &case.problem,
-        &points,
-        &settings,
-        Precision::F64,
-        None,
-        &Control::new(),
-    )
-    .unwrap();
+    let found = Evaluator::new(&case.problem)
+        .settings(&settings)
+        .run(&points)
+        .unwrap();
     for (outcome, golden) in found.iter().zip(&case.points) {
         let error = common::relative_error(
             &vector(outcome.hypergradient.as_ref().unwrap()),

@@ -6,7 +6,9 @@ use std::time::Instant;
 use proxdiff::data::{Dense, Matrix, Scaling};
 use proxdiff::exec::gpu::Gpu;
 use proxdiff::exec::{Buf, Device, Executor, Recording, Scope, Twinned};
-use proxdiff::iterate::stochastic::{LinearState, Streams, record_linear_step, run_steps};
+use proxdiff::iterate::stochastic::{
+    LinearState, Schedule, Streams, record_linear_step, run_steps,
+};
 use proxdiff::loss::Loss;
 use proxdiff::map::loss_rows::LossRows;
 use proxdiff::map::minibatch::Draws;
@@ -65,12 +67,13 @@ impl<R: Twinned> Steps<R> {
         let spectrum = Spectrum::of(problem);
         let mut executor = device.executor::<R>(points.len())?;
         let map = ProxGrad::new(&mut executor, problem, points, &spectrum, false)?;
-        let held_out = &problem.criterion;
+        let held_out = problem.criterion();
         let criterion = LossRows::upload(
             &mut executor,
             &held_out.sample,
             held_out.loss,
-            (problem.classes, held_out.sign),
+            problem.classes(),
+            held_out.sign.factor(),
             points,
         );
         let p = map.coordinates;
@@ -92,13 +95,15 @@ impl<R: Twinned> Steps<R> {
             v,
             dv,
             next,
-            beta: per_problem(&mut executor, 1, &steps(0.1)),
-            kappa: per_problem(&mut executor, 1, &steps(-1.0)),
-            eta,
+            schedule: Schedule {
+                beta: per_problem(&mut executor, 1, &steps(0.1)),
+                kappa: per_problem(&mut executor, 1, &steps(-1.0)),
+                step: eta,
+            },
         };
-        let n = problem.train.rows();
+        let n = problem.train().rows();
         let streams = Streams::new(vec![Draws::new(11, 0, n, BATCH.min(n), false)]);
-        let sample = SampledRows::new(&mut executor, &map, (BATCH.min(n), RING), streams.scope());
+        let sample = SampledRows::new(&mut executor, &map, BATCH.min(n), RING, streams.scope());
         let mut step = Recording::new();
         record_linear_step(&mut step, &map, &sample, &state, true);
         Ok(Self {
@@ -113,13 +118,13 @@ impl<R: Twinned> Steps<R> {
 
     /// Takes `count` steps and returns v.
     fn advance(&mut self, count: usize) -> Checked<Vec<f64>> {
-        let rows = (&self.sample, &mut self.streams);
         let control = Control::new();
         self.taken += run_steps(
             &mut self.executor,
             &self.step,
-            rows,
-            (self.taken, count),
+            &self.sample,
+            &mut self.streams,
+            self.taken..self.taken + count,
             &control,
         )?;
         Ok(widen(&self.executor.download(self.v)?))

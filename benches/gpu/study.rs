@@ -9,8 +9,8 @@ use std::time::Instant;
 use proxdiff::data::{Dense, Matrix};
 use proxdiff::exec::gpu::{AdapterSummary, Gpu, Regime};
 use proxdiff::exec::{Device, Executor, Recording, Scope};
-use proxdiff::hypergrad::{Outcome, Settings, evaluate};
-use proxdiff::iterate::cg::RestrictedCg;
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
+use proxdiff::iterate::cg::{AdjointSystem, RestrictedCg};
 use proxdiff::iterate::fista::Fista;
 use proxdiff::iterate::{Stop, StopRule, drive};
 use proxdiff::kernel::cg::SQUARE_ROOT;
@@ -77,14 +77,13 @@ impl Form {
             .collect();
         let (q, b) = correlated(d, 0.5, &wanted);
         let (q_validation, b_validation) = correlated(d, 0.3, &wanted);
-        let problem = Problem::new(Specification {
-            validation: Some(Rows {
-                matrix: q_validation,
-                targets: vec![b_validation],
-                weights: None,
-            }),
-            ..Specification::new(Loss::Quadratic, q, vec![b.clone()])
-        })?;
+        let validation = Rows {
+            matrix: q_validation,
+            targets: vec![b_validation],
+            weights: None,
+        };
+        let specification = Specification::new(Loss::Quadratic, q, vec![b.clone()]);
+        let problem = Problem::new(specification.validation(validation))?;
         let spectrum = Spectrum::of(&problem);
         Ok(Self {
             spectrum,
@@ -124,12 +123,13 @@ fn solve(device: &Device, form: &Form, points: &[Point]) -> Checked<Solved> {
     let (problem, spectrum, control) = (&form.problem, &form.spectrum, Control::new());
     let mut executor = device.executor::<f32>(points.len())?;
     let mut map = ProxGrad::new(&mut executor, problem, points, spectrum, false)?;
-    let sample = &problem.criterion;
+    let sample = problem.criterion();
     let criterion = LossRows::upload(
         &mut executor,
         &sample.sample,
         sample.loss,
-        (problem.classes, sample.sign),
+        problem.classes(),
+        sample.sign.factor(),
         points,
     );
     let p = map.coordinates;
@@ -177,7 +177,10 @@ fn solve(device: &Device, form: &Form, points: &[Point]) -> Checked<Solved> {
     let inputs = [map.zero().into(), norm.into(), inverse_gamma.into()];
     recording.dispatch(&COMBINE, &inputs, &[linear_stop.scale.into()], &[1]);
     executor.run(&recording, 1)?;
-    let system = (gradient, inverse_gamma);
+    let system = AdjointSystem {
+        criterion: gradient,
+        inverse_gamma,
+    };
     let preconditioner = Preconditioner::Diagonal;
     let cg = RestrictedCg::new(&mut executor, &map, &linear_stop, system, preconditioner)?;
     let mut start = Recording::new();
@@ -215,14 +218,10 @@ fn errors(form: &Form, points: &[Point], solved: &Solved, sample: usize) -> Chec
     let few: Vec<Point> = chosen.iter().map(|&at| points[at]).collect();
     let settings = Settings::default();
     let control = Control::new();
-    let outcomes = evaluate(
-        &form.problem,
-        &few,
-        &settings,
-        Precision::F64,
-        None,
-        &control,
-    )?;
+    let outcomes = Evaluator::new(&form.problem)
+        .settings(&settings)
+        .control(&control)
+        .run(&few)?;
     let (mut solution, mut hypergradient, mut compared) = (0.0_f64, 0.0_f64, 0);
     for (&at, outcome) in chosen.iter().zip(&outcomes) {
         let distance = |(found, expected): (f64, f64)| (found - expected).powi(2);
@@ -245,7 +244,11 @@ fn errors(form: &Form, points: &[Point], solved: &Solved, sample: usize) -> Chec
         let Some(exact) = &outcome.hypergradient else {
             return Err("a sampled point has no hypergradient in f64".into());
         };
-        let l1 = exact.l1.as_ref().map_or(f64::NAN, |l1| l1[0]);
+        let l1 = exact
+            .l1
+            .as_ref()
+            .and_then(|l1| l1.value())
+            .unwrap_or(f64::NAN);
         let exact = [l1, exact.l2.unwrap_or(f64::NAN)];
         let found = [f64::from(solved.l1[at]), f64::from(solved.l2[at])];
         let squares: f64 = found.into_iter().zip(exact).map(distance).sum();
@@ -427,16 +430,18 @@ pub fn million(summary: &AdapterSummary, size: Size, report: &mut Report) -> Che
     // Through the library's entrance, which also diagnoses every point in f64 on the CPU.
     let gpu = open(summary, Regime::Auto)?;
     let points = form.points(count.min(100_000));
-    let settings = Settings {
-        solver: Solver::Fista,
-        tolerance: Some(2e-6),
-        device: Device::Gpu(std::sync::Arc::clone(&gpu)),
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .solver(Solver::Fista)
+        .tolerance(2e-6)
+        .device(Device::Gpu(std::sync::Arc::clone(&gpu)));
     let (precision, control) = (Precision::F32, Control::new());
     gpu.start_clock();
     let start = Instant::now();
-    let outcomes = evaluate(&form.problem, &points, &settings, precision, None, &control)?;
+    let outcomes = Evaluator::new(&form.problem)
+        .settings(&settings)
+        .precision(precision)
+        .control(&control)
+        .run(&points)?;
     let seconds = start.elapsed().as_secs_f64();
     let work = gpu.stop_clock()?;
     let complete = |outcome: &&Outcome| outcome.hypergradient.is_some();

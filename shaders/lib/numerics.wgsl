@@ -6,6 +6,10 @@ fn infinity() -> f32 {
     return bitcast<f32>(infinity_bits);
 }
 
+fn not_a_number() -> f32 {
+    return bitcast<f32>(infinity_bits | 1u);
+}
+
 fn is_nan(value: f32) -> bool {
     return (bitcast<u32>(value) & 0x7fffffffu) > 0x7f800000u;
 }

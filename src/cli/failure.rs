@@ -1,12 +1,12 @@
-//! Why a command ends without success, and with which exit status.
+//! The reasons why a command ends without success, with their exit statuses.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::output::printable;
+use super::printable::printable;
 use crate::error::Error;
 
-/// Why a command ends without success.
+/// A reason why a command ends without success.
 #[derive(Debug)]
 pub enum Failure {
     /// Flags that do not fit together: exit status 2.
@@ -45,7 +45,7 @@ impl Failure {
         Self::Configured(place.to_string(), Box::new(self))
     }
 
-    /// What went wrong, in words; empty where the reader of the output went away.
+    /// The fault in words; empty where the reader of the output went away.
     pub fn message(&self) -> String {
         self.outcome()
             .map(|(message, _)| message)

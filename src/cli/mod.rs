@@ -6,11 +6,13 @@
 mod arguments;
 mod commands;
 mod configuration;
+mod device_choice;
 mod failure;
 mod model;
+mod numbers;
 mod output;
-mod overwriting;
-mod place;
+mod output_guard;
+mod printable;
 mod progress;
 mod runtime;
 mod usage;
@@ -22,68 +24,14 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
-use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
-
 use crate::exec::gpu;
+use arguments::{Command, command, parse};
 #[cfg(feature = "paper")]
 use commands::reproduce;
-use commands::{completions, devices, fit, hypergrad, poison, predict, runs, sweep};
+#[cfg(feature = "store")]
+use commands::runs;
+use commands::{completions, devices, fit, hypergrad, poison, predict, sweep};
 use failure::Failure;
-
-/// Solutions and hypergradients of sparse linear models.
-///
-/// proxdiff fits penalised linear models in batches, by fixed-point iteration, and differentiates a
-/// criterion on held-out rows with respect to the strengths of the penalties and other
-/// hyperparameters: through the nonsmooth fixed point, by several methods that check each other.
-#[derive(Debug, Parser)]
-#[command(name = "proxdiff", version, max_term_width = 100, after_help = EXAMPLES)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  proxdiff sweep                                           the embedded data, nothing needed
-  proxdiff hypergrad data.csv --target price --l1 0.1 --l2 0.01
-  proxdiff fit data.csv --target price --l1 0.1 --out model
-  proxdiff predict new.csv --model model
-
-Exit status: 0 done; 1 an error, an interruption, a fit that did not converge, or with --strict a point \
-that did not; 2 flags that cannot be understood. RUST_LOG=info shows what the program does.";
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Fit a model and save it.
-    #[command(after_help = fit::EXAMPLES)]
-    Fit(Box<fit::Arguments>),
-    /// Apply a saved model to new rows.
-    #[command(after_help = predict::EXAMPLES)]
-    Predict(predict::Arguments),
-    /// Solve at given strengths and differentiate the criterion.
-    #[command(after_help = hypergrad::EXAMPLES)]
-    Hypergrad(Box<hypergrad::Arguments>),
-    /// Evaluate a space of strengths on held-out rows or folds and show the best points.
-    #[command(after_help = sweep::EXAMPLES)]
-    Sweep(Box<sweep::Arguments>),
-    /// Look into the stores of sweeps: list, show, compare, export, report, verify, merge.
-    #[command(after_help = runs::EXAMPLES)]
-    Runs(runs::Arguments),
-    /// Measure how robust a model of one's own is against perturbed training rows.
-    #[command(after_help = poison::EXAMPLES)]
-    Poison(Box<poison::Arguments>),
-    /// Run a published experiment: numbers, figures, a page.
-    #[cfg(feature = "paper")]
-    #[command(after_help = reproduce::EXAMPLES)]
-    Reproduce(Box<reproduce::Arguments>),
-    /// Show what this build can compute on.
-    #[command(after_help = devices::EXAMPLES)]
-    Devices(devices::Arguments),
-    /// Print a completion script for a shell.
-    #[command(after_help = completions::EXAMPLES)]
-    Completions(completions::Arguments),
-}
 
 /// Parses the process's arguments, runs the command and returns the exit status.
 #[must_use]
@@ -93,9 +41,9 @@ pub fn run() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return explain(&error, &words),
     };
-    // Where a sweep is planned, its configuration may have a word in it.
-    let is_planned = matches!(&cli.command, Command::Sweep(sweep) if sweep.is_planned());
-    if !is_planned && let Err(failure) = overwriting::check(&command(), &matches) {
+    // The configuration of a sweep may name outputs too: it looks at all of them itself.
+    let is_sweep = matches!(&cli.command, Command::Sweep(_));
+    if !is_sweep && let Err(failure) = output_guard::check(&command(), &matches) {
         return failure.report();
     }
     let environment = env_logger::Env::default().default_filter_or("warn");
@@ -108,7 +56,8 @@ pub fn run() -> ExitCode {
         Command::Fit(arguments) => fit::run(arguments),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Hypergrad(arguments) => hypergrad::run(arguments),
-        Command::Sweep(arguments) => sweep::run(arguments),
+        Command::Sweep(arguments) => sweep::run(arguments, &matches, &words),
+        #[cfg(feature = "store")]
         Command::Runs(arguments) => runs::run(arguments),
         Command::Poison(arguments) => poison::run(arguments),
         #[cfg(feature = "paper")]
@@ -122,29 +71,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// All commands and their flags.
-///
-/// A switch of `sweep` takes `=false`, so that the command line can turn off what a configuration
-/// file turns on.
-fn command() -> clap::Command {
-    let with_values = |argument: Arg| {
-        if !matches!(argument.get_action(), ArgAction::SetTrue) {
-            return argument;
-        }
-        argument
-            .action(ArgAction::Set)
-            .num_args(0..=1)
-            .require_equals(true)
-            .value_name("true|false")
-            .default_value("false")
-            .default_missing_value("true")
-            .hide_default_value(true)
-            .hide_possible_values(true)
-    };
-    Cli::command().mut_subcommand("sweep", |sweep| sweep.mut_args(with_values))
-}
-
-/// How the log is written: a level and one line that cannot steer a terminal; a warning that has been
+/// The format of the log: a level and one line that cannot steer a terminal; a warning that has been
 /// said, as when a file is read twice, is not repeated.
 fn said_once()
 -> impl Fn(&mut env_logger::fmt::Formatter, &log::Record<'_>) -> std::io::Result<()> + Send + Sync {
@@ -155,27 +82,13 @@ fn said_once()
         if record.level() <= log::Level::Warn && !said.insert(text.clone()) {
             return Ok(());
         }
-        writeln!(out, "[{:<5}] {}", record.level(), output::printable(&text))
+        writeln!(
+            out,
+            "[{:<5}] {}",
+            record.level(),
+            printable::printable(&text)
+        )
     }
-}
-
-fn parse(words: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
-    let error = match command().try_get_matches_from(words) {
-        Ok(matches) => return Ok((Cli::from_arg_matches(&matches)?, matches)),
-        Err(error) => error,
-    };
-    // What a flag of a sweep needs may stand in the configuration file, with which the words are
-    // read again.
-    if error.kind() == ErrorKind::MissingRequiredArgument {
-        let lenient = command().ignore_errors(true).try_get_matches_from(words)?;
-        let cli = Cli::from_arg_matches(&lenient);
-        if let Ok(cli) = cli
-            && matches!(&cli.command, Command::Sweep(sweep) if sweep.config_file().is_some())
-        {
-            return Ok((cli, lenient));
-        }
-    }
-    Err(error)
 }
 
 /// Help and version as they are; usage errors in one line.

@@ -29,11 +29,11 @@ pub struct Model {
     pub schema: u64,
     /// The version of the program that wrote it.
     pub version: String,
-    /// Where the training data are from.
+    /// The source of the training data.
     pub source: String,
     /// The loss by name.
     pub loss: String,
-    /// Where the Huber loss turns linear.
+    /// The point at which the Huber loss turns linear.
     pub huber_delta: Option<f64>,
     /// The penalty by name.
     pub penalty: String,
@@ -53,7 +53,7 @@ pub struct Model {
     /// version 0.1.0 and before may lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coefficients_digest: Option<String>,
-    /// What was fitted, target by target.
+    /// The fits, target by target.
     pub targets: Vec<TargetModel>,
     /// Per target d·c coefficients in C order; kept in `coefficients.npy`.
     #[serde(skip)]
@@ -81,7 +81,7 @@ pub struct TargetModel {
     pub residual: Option<f64>,
     /// The relative duality gap, where there is one.
     pub duality_gap: Option<f64>,
-    /// What became of the fit.
+    /// The status of the fit.
     pub status: String,
 }
 

@@ -1,26 +1,105 @@
-//! Progress of a sweep on a terminal: cells, rate, time left, best so far.
+//! Progress on a terminal, by a thread beside those that compute.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::output::{printable, short};
-use crate::store::{Plan, Store, Tally};
+use super::numbers::short;
+use super::printable::printable;
+use crate::error::Result;
+use crate::sweep::cells::CellStore;
+use crate::sweep::record::Plan;
 use crate::sweep::run::Monitor;
 
-/// How often the line is redrawn, and how long a short sweep goes without one.
-const INTERVAL: Duration = Duration::from_millis(200);
+/// The interval at which a bar is redrawn; a computation that is shorter has none.
+const INTERVAL: Duration = Duration::from_millis(150);
 
-/// A line on standard error that follows a sweep; nothing when that is no terminal.
-pub struct Progress {
+/// A thread that repeats something at an interval until it is dropped; the first time after one.
+pub struct Follower {
     done: Arc<AtomicBool>,
-    follower: Option<std::thread::JoinHandle<()>>,
+    thread: Option<JoinHandle<()>>,
 }
 
-/// What the line is made of.
+impl Follower {
+    /// Starts the thread; without one to spare nothing is repeated.
+    pub fn start(interval: Duration, mut repeat: impl FnMut() + Send + 'static) -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let is_done = Arc::clone(&done);
+        let follow = move || {
+            std::thread::park_timeout(interval);
+            while !is_done.load(Ordering::Relaxed) {
+                repeat();
+                std::thread::park_timeout(interval);
+            }
+        };
+        let thread = std::thread::Builder::new().spawn(follow);
+        if let Err(error) = &thread {
+            log::warn!("there is no progress to be seen: {error}");
+        }
+        Self {
+            done,
+            thread: thread.ok(),
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // A thread that panicked has nothing to say about the computation.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A bar on standard error that goes when it is dropped; nothing when that is no terminal.
+pub struct Progress {
+    _follower: Option<Follower>,
+}
+
+impl Progress {
+    /// A bar of `total` steps in a template of indicatif's; `update` sets its position and message.
+    pub fn bar(
+        total: usize,
+        template: &'static str,
+        update: impl Fn(&ProgressBar) + Send + 'static,
+    ) -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self { _follower: None };
+        }
+        let mut drawn: Option<Drawn> = None;
+        let draw = move || {
+            let bar = drawn.get_or_insert_with(|| {
+                let bar = ProgressBar::new(total as u64);
+                if let Ok(style) = ProgressStyle::with_template(template) {
+                    bar.set_style(style);
+                }
+                Drawn(bar)
+            });
+            update(&bar.0);
+        };
+        Self {
+            _follower: Some(Follower::start(INTERVAL, draw)),
+        }
+    }
+}
+
+/// A bar that is cleared when the thread that draws it ends.
+struct Drawn(ProgressBar);
+
+impl Drop for Drawn {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// The parts of the line of a sweep: cells, rate, time left, best so far.
 struct Line {
     begin: Instant,
     before: usize,
@@ -33,7 +112,7 @@ struct Line {
 }
 
 impl Line {
-    fn new(plan: &Plan, before: &Tally, device: &str) -> Self {
+    fn new(plan: &Plan, before: usize, device: &str) -> Self {
         let study = &plan.studies[0];
         let mut best = "best".to_string();
         if plan.studies.len() > 1 {
@@ -44,8 +123,8 @@ impl Line {
         }
         Self {
             begin: Instant::now(),
-            before: before.cells_done,
-            total: before.cells,
+            before,
+            total: plan.cell_count(),
             device: device.to_string(),
             best,
             points: study.points.iter().map(|p| (p.l1, p.l2)).collect(),
@@ -77,64 +156,32 @@ impl Line {
                 short(l2)
             )
         });
-        // What a narrow terminal cuts off comes last.
+        // A narrow terminal cuts off the end.
         format!("{time}, {best}{rate:.0} cells/s on {}", self.device)
     }
 }
 
 impl Progress {
-    /// Starts the line; `before` is how far the store was.
+    /// The line of a sweep, of which some cells may be done already.
     pub fn start(
-        (plan, store): (&Plan, &Store),
+        plan: &Plan,
+        cells: &dyn CellStore,
         monitor: &Arc<Monitor>,
-        before: &Tally,
         device: &str,
-    ) -> Self {
-        let done = Arc::new(AtomicBool::new(false));
-        let follower = std::io::stderr().is_terminal().then(|| {
-            if before.cells_done > 0 {
-                let recall = |point, fold, criterion| monitor.recall(point, fold, criterion);
-                if let Err(error) = store.for_each_criterion(0, recall) {
-                    log::warn!("{error}");
-                }
-            }
-            let line = Line::new(plan, before, device);
-            let (monitor, done) = (Arc::clone(monitor), Arc::clone(&done));
-            let follow = move || follow(&line, &monitor, &done);
-            // Without a thread to spare there is no line.
-            std::thread::Builder::new().spawn(follow).ok()
-        });
-        Self {
-            done,
-            follower: follower.flatten(),
+    ) -> Result<Self> {
+        let before = cells.tally()?;
+        if before.cells_done > 0 && std::io::stderr().is_terminal() {
+            cells.for_each_criterion(0, &mut |point, fold, criterion| {
+                monitor.recall(point, fold, criterion);
+            })?;
         }
-    }
-}
-
-fn follow(line: &Line, monitor: &Monitor, done: &AtomicBool) {
-    std::thread::park_timeout(INTERVAL);
-    if done.load(Ordering::Relaxed) {
-        return;
-    }
-    let bar = ProgressBar::new(line.total as u64);
-    if let Ok(style) = ProgressStyle::with_template("{bar:12} {pos}/{len}, {wide_msg}") {
-        bar.set_style(style);
-    }
-    while !done.load(Ordering::Relaxed) {
-        bar.set_position((line.before + monitor.cells()) as u64);
-        bar.set_message(line.text(monitor));
-        std::thread::park_timeout(INTERVAL);
-    }
-    bar.finish_and_clear();
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.done.store(true, Ordering::Relaxed);
-        if let Some(follower) = self.follower.take() {
-            follower.thread().unpark();
-            // A line that panicked has nothing to say about the sweep.
-            let _ = follower.join();
-        }
+        let line = Line::new(plan, before.cells_done, device);
+        let monitor = Arc::clone(monitor);
+        let update = move |bar: &ProgressBar| {
+            bar.set_position((line.before + monitor.cells()) as u64);
+            bar.set_message(line.text(&monitor));
+        };
+        let template = "{bar:12} {pos}/{len}, {wide_msg}";
+        Ok(Self::bar(plan.cell_count(), template, update))
     }
 }

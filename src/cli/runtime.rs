@@ -1,37 +1,34 @@
-//! Where a command computes: threads, device, budget, interruption and progress.
+//! The machine of a command: threads, device, budget, interruption and progress.
 
 use std::io::{IsTerminal, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::arguments::RuntimeArguments;
+use super::device_choice::DeviceChoice;
 use super::failure::Failure;
-use super::place::Place;
+use super::progress::Progress;
 use crate::control::Control;
 use crate::error::Error;
 use crate::exec::Device;
-use crate::hypergrad::{self, Outcome, Settings};
+use crate::hypergrad::{Evaluator, Outcome, Settings};
 use crate::kinds::{Precision, Status};
 use crate::problem::{Point, Problem};
 
-/// A checked place of computation.
+/// Checked threads and device, with the control of what they compute.
 pub struct Runtime {
     pool: rayon::ThreadPool,
     control: Control,
     /// The precision of results.
     pub precision: Precision,
-    place: Place,
+    device_choice: DeviceChoice,
 }
 
 impl Runtime {
     /// Checks device and threads; Ctrl-C cancels what this runtime computes, and before it computes
     /// ends the process. The time budget starts now.
     pub fn new(arguments: &RuntimeArguments, time_budget: Option<f64>) -> Result<Self, Failure> {
-        let place = Place::new(arguments)?;
+        let device_choice = DeviceChoice::new(arguments)?;
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(arguments.threads)
             .build()
@@ -52,18 +49,18 @@ impl Runtime {
             pool,
             control,
             precision: arguments.result_precision(),
-            place,
+            device_choice,
         })
     }
 
     /// The device's name in outputs: where `auto` had to choose, what it chose last.
     pub fn device(&self) -> String {
-        self.place.name()
+        self.device_choice.name()
     }
 
     /// The devices that were asked for; the CPU where none was.
     pub fn devices(&self) -> Vec<Device> {
-        self.place.devices()
+        self.device_choice.devices()
     }
 
     /// The threads that compute.
@@ -94,23 +91,38 @@ impl Runtime {
         settings: &Settings,
     ) -> Result<Vec<Outcome>, Failure> {
         Interruption::of_a_computation().answer();
-        let _progress = Progress::start(&self.control, points.len());
+        let _progress = self.progress(points.len());
         let settings = Settings {
             threads: self.threads(),
-            device: self.place.device(problem, points, settings)?,
+            device: self.device_choice.device(problem, points, settings)?,
             ..settings.clone()
         };
         let evaluate = || {
-            hypergrad::evaluate(
-                problem,
-                points,
-                &settings,
-                self.precision,
-                None,
-                &self.control,
-            )
+            Evaluator::new(problem)
+                .settings(&settings)
+                .precision(self.precision)
+                .control(&self.control)
+                .run(points)
         };
         Ok(self.pool.install(evaluate)?)
+    }
+
+    /// A progress bar on a terminal of `total` parts that the control counts.
+    pub fn progress(&self, total: usize) -> Progress {
+        let (control, before) = (self.control.clone(), self.control.finished());
+        Progress::bar(total, "{bar:40} {pos}/{len}, {elapsed}", move |bar| {
+            bar.set_position((control.finished() - before) as u64);
+        })
+    }
+
+    /// The device for some points of a problem.
+    pub fn choose_device(
+        &self,
+        problem: &Problem,
+        points: &[Point],
+        settings: &Settings,
+    ) -> Result<Device, Failure> {
+        self.device_choice.device(problem, points, settings)
     }
 
     /// Any other work, in this runtime's threads, with a progress bar on a terminal. The control
@@ -121,14 +133,19 @@ impl Runtime {
         work: impl FnOnce(&Control) -> crate::Result<T> + Send,
     ) -> Result<T, Failure> {
         Interruption::of_a_computation().answer();
-        let _progress = Progress::start(&self.control, total);
+        let _progress = self.progress(total);
         Ok(self.pool.install(|| work(&self.control))?)
     }
 
-    /// What the exit status says about outcomes that have been printed.
+    /// The exit status that outcomes ask for that have been printed.
     pub fn conclude(&self, outcomes: &[Outcome], strict: bool) -> Result<(), Failure> {
         let converged = |outcome: &&Outcome| outcome.status == Status::Converged;
-        let (done, all) = (outcomes.iter().filter(converged).count(), outcomes.len());
+        let done = outcomes.iter().filter(converged).count();
+        self.conclude_points(done, outcomes.len(), strict)
+    }
+
+    /// The same for points of which `done` have converged.
+    pub fn conclude_points(&self, done: usize, all: usize, strict: bool) -> Result<(), Failure> {
         if self.is_interrupted() {
             return Err(Failure::Outcome(format!(
                 "interrupted: {done} of {all} points had converged"
@@ -145,7 +162,7 @@ impl Runtime {
     }
 }
 
-/// What an interruption is answered with.
+/// The answer to an interruption.
 #[derive(Debug, Clone)]
 pub struct Interruption {
     /// Said at the first one, which lets end what is running; `None` where nothing is worth waiting
@@ -170,7 +187,7 @@ impl Interruption {
     }
 
     /// Of a computation whose part is printed.
-    fn of_a_computation() -> Self {
+    pub fn of_a_computation() -> Self {
         Self {
             first: Some(
                 "interrupted: what is known will be printed; interrupt again to end at once".into(),
@@ -233,55 +250,4 @@ fn say(line: &str) {
     };
     // Standard error may be closed: then there is nobody to tell.
     let _ = writeln!(std::io::stderr().lock(), "{clear}{line}");
-}
-
-/// A progress bar on standard error that follows a control; nothing when that is no terminal.
-struct Progress {
-    done: Arc<AtomicBool>,
-    follower: Option<JoinHandle<()>>,
-}
-
-impl Progress {
-    /// How often the bar is redrawn, and how long a short computation goes without one.
-    const INTERVAL: Duration = Duration::from_millis(100);
-
-    fn start(control: &Control, total: usize) -> Self {
-        let done = Arc::new(AtomicBool::new(false));
-        let follower = std::io::stderr().is_terminal().then(|| {
-            let (control, done) = (control.clone(), Arc::clone(&done));
-            let before = control.finished();
-            let follow = move || {
-                std::thread::park_timeout(Self::INTERVAL);
-                if done.load(Ordering::Relaxed) {
-                    return;
-                }
-                let bar = ProgressBar::new(total as u64);
-                if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len}, {elapsed}") {
-                    bar.set_style(style);
-                }
-                while !done.load(Ordering::Relaxed) {
-                    bar.set_position((control.finished() - before) as u64);
-                    std::thread::park_timeout(Self::INTERVAL);
-                }
-                bar.finish_and_clear();
-            };
-            // Without a thread to spare there is no bar.
-            std::thread::Builder::new().spawn(follow).ok()
-        });
-        Self {
-            done,
-            follower: follower.flatten(),
-        }
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.done.store(true, Ordering::Relaxed);
-        if let Some(follower) = self.follower.take() {
-            follower.thread().unpark();
-            // A bar that panicked has nothing to say about the computation.
-            let _ = follower.join();
-        }
-    }
 }

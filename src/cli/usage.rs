@@ -61,7 +61,7 @@ pub fn flag(error: &clap::Error) -> Option<String> {
 
 /// `proxdiff sweep` of `proxdiff sweep --bogus`: where the help on these words is.
 fn command_of(words: &[OsString]) -> String {
-    let mut command = super::command();
+    let mut command = crate::cli::arguments::command();
     let mut name = command.get_name().to_string();
     for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
         let Some(inner) = command.find_subcommand(word) else {

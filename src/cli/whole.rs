@@ -17,7 +17,7 @@ const MOST_LINKS: usize = 40;
 /// Bytes of a name that are repeated in the name of its unfinished file: the whole has to fit into
 /// 255.
 const NAME_ROOM: usize = 200;
-/// How long a lock is waited for, and how long between attempts.
+/// The longest wait for a lock, and the pause between attempts.
 const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -175,7 +175,7 @@ pub fn wait_for_lock(mut attempt: impl FnMut() -> Result<(), TryLockError>) {
     }
 }
 
-/// Where a path leads: links followed, relative to the root, also where nothing is there yet.
+/// The end of a path: links followed, relative to the root, also where nothing is there yet.
 pub fn resolved(path: &Path) -> PathBuf {
     let mut path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     for _ in 0..MOST_LINKS {

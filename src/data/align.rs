@@ -32,7 +32,7 @@ pub struct Expected {
     pub features: Vec<String>,
     /// The targets, in theirs; empty where the other file needs none.
     pub targets: Vec<String>,
-    /// The origin of these names: a file, or the reader.
+    /// The names among these that a file has given.
     pub named: Named,
 }
 
@@ -114,7 +114,7 @@ impl Dataset {
     }
 }
 
-/// The position of each wanted name, or the first name that is missing.
+/// The position of each wanted name, or the first that is not there.
 fn positions<'a>(
     names: &[String],
     wanted: &'a [String],

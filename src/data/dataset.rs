@@ -13,14 +13,13 @@ pub struct Dataset {
     pub targets: Vec<Target>,
     /// One weight per row, where the file has a column of them.
     pub weights: Option<Vec<f64>>,
-    /// The origin of the names: the file, or the reader.
+    /// The names that are the file's own.
     pub named: Named,
     /// The file or files that the data are from, for messages and reports.
     pub source: String,
 }
 
-/// The origin of a data set's names: true where a file gives them, false where the reader made them
-/// up.
+/// The names of a data set that are a file's own, and not made up by its reader.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Named {
     /// Those of the features.

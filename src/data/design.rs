@@ -13,7 +13,7 @@
 
 use super::matrix::{Dense, Matrix, Sparse};
 
-/// The scaling that makes a raw matrix a design.
+/// The way from a raw matrix to a design.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scaling {
     /// Append a column of ones, unpenalised, and centre the others.
@@ -25,7 +25,7 @@ pub struct Scaling {
 /// Centre and scale of every feature: constants of a problem, taken from its training rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeatureScale {
-    /// The centre, subtracted from each column; all zero without an intercept.
+    /// The centre that is subtracted from each column; all zero without an intercept.
     pub center: Vec<f64>,
     /// The scale that each column is then divided by.
     pub scale: Vec<f64>,
@@ -91,7 +91,7 @@ pub fn measure(matrix: &Matrix, weights: &[f64], scaling: Scaling) -> FeatureSca
     features
 }
 
-/// Measurements of one column.
+/// The measures of one column.
 #[derive(Debug, Clone, Copy)]
 struct Column {
     /// The stored entries, and their extremes, in rows whose weight is not zero.
@@ -319,6 +319,12 @@ impl Design {
     #[must_use]
     pub fn features(&self) -> usize {
         self.columns() - usize::from(self.intercept)
+    }
+
+    /// True where its rows are stored in full.
+    #[must_use]
+    pub fn is_dense(&self) -> bool {
+        matches!(self.matrix, Matrix::Dense(_))
     }
 
     /// ‖x̂_i‖² of every row.

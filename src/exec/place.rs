@@ -68,7 +68,7 @@ impl Device {
 /// Why there is no executor of this precision on a graphics device.
 pub(super) fn no_gpu<R: Real>() -> Error {
     Error::unsupported(
-        format!("arithmetic in {} on a graphics device", R::NAME),
+        format!("arithmetic in {} on a graphics device", R::PRECISION.name()),
         "use f32, whose results can be refined to f64, or --device cpu",
     )
 }

@@ -4,22 +4,24 @@
 //! and AID-CG falls with the step t, and that of NSID and SID with the number of samples.
 
 use crate::control::Control;
+use crate::engine::accumulator::{RawSums, directions};
+use crate::engine::outcome::Hypergradient;
+use crate::engine::recorded::batch::{Batch, workspace};
+use crate::engine::recorded::itd::{gram_serves, set_tangents};
+use crate::engine::recorded::workspace::DataWorkspace;
+use crate::engine::settings::Settings;
 use crate::error::{Error, Result};
 use crate::exec::{Buf, Device, Executor, Recording, Scope, Twinned};
+use crate::iterate::picard::Picard;
+use crate::iterate::tangent::TangentPicard;
+use crate::iterate::{Iteration, StopRule};
 use crate::kernel::sampled::ADVANCE;
-use crate::kernel::step::ACCUMULATE;
 use crate::kernel::trace::RING_STORE;
-use crate::kinds::{Method, Solver};
-use crate::map::FixedPointMap;
+use crate::kinds::{Method, Precision, Solver};
 use crate::map::spectrum::Spectrum;
 use crate::problem::{Point, Problem};
 
-use super::evaluate::evaluate;
-use super::outcome::Hypergradient;
-use super::settings::Settings;
-use super::stage::Stage;
-use super::sums::{RawSums, directions};
-use super::unrolled::{gram_serves, upload_tangents};
+use super::evaluator::Evaluator;
 
 /// Steps whose iterates are read back at once.
 const SLOTS: usize = 128;
@@ -42,7 +44,7 @@ pub struct CurvePoint {
 ///
 /// # Errors
 /// [`Error::Unsupported`] for methods that have no such curve, [`Error::Interrupted`] when `control`
-/// stops; else as [`evaluate`].
+/// stops; else as [`Evaluator::run`].
 pub fn curve(
     problem: &Problem,
     point: Point,
@@ -75,22 +77,21 @@ pub fn curve(
 
     // The trajectory of w, and for ITD of a tangent per direction.
     let lanes = vec![point; count];
-    let mut stage = Stage::<f64>::new(problem, &lanes, &spectrum, gram, &Device::Cpu)?;
-    let p = stage.map.coordinates;
-    let tangents = forward.then(|| {
-        stage
-            .map
-            .allocate_tangents(&mut stage.executor, &settings.wrt)
-    });
-    if let Some(tangents) = &tangents {
-        let lanes: Vec<_> = directions.iter().map(|&direction| (0, direction)).collect();
-        upload_tangents(&mut stage, tangents, &lanes);
+    let mut space = workspace::<f64>(problem, &lanes, &spectrum, gram, &Device::Cpu)?;
+    let p = space.coordinates();
+    if forward {
+        set_tangents(&mut space, &settings.wrt, &directions);
     }
-    let trajectory = trajectory(&mut stage, forward, last, control)?;
+    let trajectory = trajectory(&mut space, forward, last, control)?;
 
     // Every step of the curve as a problem of one batch, at its own w_t.
-    let batch = vec![point; steps.len()];
-    let mut stage = Stage::<f64>::new(problem, &batch, &spectrum, gram, &Device::Cpu)?;
+    let points = vec![point; steps.len()];
+    let mut batch = Batch {
+        problem,
+        points: &points,
+        spectrum: &spectrum,
+        workspace: workspace::<f64>(problem, &points, &spectrum, gram, &Device::Cpu)?,
+    };
     let row = |step: usize, lane: usize, tangent: bool| {
         let width = if forward { 2 * p } else { p };
         let at = (step * count + lane) * width + if tangent { p } else { 0 };
@@ -100,13 +101,15 @@ pub fn curve(
         .iter()
         .flat_map(|&step| row(step, 0, false).iter().copied())
         .collect();
-    stage.set_solution(&w);
-    stage.linearize()?;
+    batch.workspace.set_solution(&w);
+    batch.workspace.linearize()?;
     let sums: Vec<RawSums> = if forward {
-        let gradients = stage.executor.download(stage.criterion_gradient)?;
+        let gradients = batch
+            .workspace
+            .vectors(batch.workspace.criterion_gradient)?;
         steps
             .iter()
-            .zip(gradients.chunks_exact(p))
+            .zip(gradients)
             .map(|(&step, gradient)| {
                 let mut sums = RawSums::zeros(problem, &settings.wrt);
                 for (lane, &direction) in directions.iter().enumerate() {
@@ -120,10 +123,11 @@ pub fn curve(
             })
             .collect()
     } else {
-        stage.map.allocate_sums(&mut stage.executor, &settings.wrt);
+        batch.allocate_sums(settings);
+        let (rule, limits) = (settings.rule(), Some(steps));
         match settings.method {
-            Some(Method::AidFp) => stage.solve_neumann_limited(settings, Some(steps), control)?,
-            Some(Method::AidCg) => stage.solve_cg_limited(settings, Some(steps), control)?,
+            Some(Method::AidFp) => batch.workspace.solve_neumann(rule, limits, control)?,
+            Some(Method::AidCg) => batch.solve_cg(settings, limits, control)?,
             _ => {
                 return Err(Error::unsupported(
                     "a curve of this method",
@@ -131,12 +135,8 @@ pub fn curve(
                 ));
             }
         };
-        let mut recording = Recording::new();
-        stage
-            .map
-            .vjp_hyper(&mut recording, stage.w, stage.v, stage.one);
-        stage.executor.run(&recording, 1)?;
-        RawSums::download(&stage.executor, &stage.map.sums, steps.len())?
+        batch.workspace.add_hyper_products()?;
+        batch.sums()?
     };
     Ok(sums
         .into_iter()
@@ -163,75 +163,60 @@ pub fn iterates(
     problem.check_points(&[point])?;
     let spectrum = Spectrum::of(problem);
     spectrum.check_convex()?;
-    let points = [point];
     let nothing = Settings {
         wrt: Vec::new(),
         ..Settings::default()
     };
     let gram = gram_serves::<f64>(problem, &nothing);
-    let mut stage = Stage::<f64>::new(problem, &points, &spectrum, gram, &Device::Cpu)?;
-    let p = stage.map.coordinates;
-    let trajectory = trajectory(&mut stage, false, last, control)?;
-    Ok(trajectory.chunks_exact(p).map(<[f64]>::to_vec).collect())
+    let mut space = workspace::<f64>(problem, &[point], &spectrum, gram, &Device::Cpu)?;
+    let trajectory = trajectory(&mut space, false, last, control)?;
+    let iterates = trajectory.chunks_exact(space.coordinates());
+    Ok(iterates.map(<[f64]>::to_vec).collect())
 }
 
 /// w_0 … w_last (and ẇ beside each), step-major, problem-major within a step.
 fn trajectory(
-    stage: &mut Stage<'_, f64>,
-    tangent: bool,
+    space: &mut DataWorkspace<f64>,
+    with_tangent: bool,
     last: usize,
     control: &Control,
 ) -> Result<Vec<f64>> {
-    let p = stage.map.coordinates;
-    let lanes = stage.points.len();
-    let mut room = |rows: usize| stage.executor.allocate(Scope::PerProblem, rows);
-    let (w_ring, t_ring): (Buf, Option<Buf>) = (room(p * SLOTS), tangent.then(|| room(p * SLOTS)));
-    let (v, source) = (room(p), room(p));
-    let counter = stage.executor.allocate_words(Scope::PerProblem, 1);
+    let p = space.coordinates();
+    let lanes = space.executor.problems();
+    let ones = vec![1.0; lanes];
+    let stop = space.stop(StopRule::exactly(last + 1), &ones);
+    let (executor, map) = (&mut space.executor, &space.map);
+    let counter = executor.allocate_words(Scope::PerProblem, 1);
+    let scale = executor.allocate(Scope::PerProblem, 1);
+    executor.upload(scale, &ones);
+    let ring = |executor: &mut dyn Executor<f64>, step: &mut Recording<f64>, of: Buf| {
+        let ring = executor.allocate(Scope::PerProblem, p * SLOTS);
+        let inputs = [of.into(), counter.into()];
+        step.dispatch(&RING_STORE, &inputs, &[ring.into()], &[p, SLOTS]);
+        ring
+    };
     let mut step = Recording::new();
-    let size = [p, SLOTS];
-    step.dispatch(
-        &RING_STORE,
-        &[stage.w.into(), counter.into()],
-        &[w_ring.into()],
-        &size,
-    );
-    if let Some(t_ring) = t_ring {
-        step.dispatch(
-            &RING_STORE,
-            &[v.into(), counter.into()],
-            &[t_ring.into()],
-            &size,
-        );
-        stage.map.linearize(&mut step, stage.w);
-        stage.map.jvp_w(&mut step, v, source);
-        stage.map.jvp_hyper(&mut step, stage.w, source);
-        step.fill(v, 0.0);
-        step.dispatch(
-            &ACCUMULATE,
-            &[source.into(), stage.one.into()],
-            &[v.into()],
-            &[p],
-        );
-        stage.map.value(&mut step, stage.next);
+    let w_ring = ring(executor, &mut step, space.w);
+    let mut t_ring = None;
+    if with_tangent {
+        let iteration = TangentPicard::new(executor, map, &stop, space.w, scale);
+        t_ring = Some(ring(executor, &mut step, iteration.tangent));
+        iteration.step(&mut step);
     } else {
-        stage.map.apply(&mut step, stage.w, stage.next);
+        Picard::new(executor, map, &stop, space.w).step(&mut step);
     }
-    step.copy(stage.next, stage.w);
     step.dispatch(&ADVANCE, &[], &[counter.into()], &[]);
 
-    let mut out = Vec::with_capacity((last + 1) * lanes * p * if tangent { 2 } else { 1 });
+    let mut out = Vec::with_capacity((last + 1) * lanes * p * if with_tangent { 2 } else { 1 });
     let mut first = 0;
     while first <= last {
         let block = (last + 1 - first).min(SLOTS);
         if control.should_stop() {
             return Err(Error::Interrupted { what: "a curve" });
         }
-        stage.executor.run(&step, block)?;
-        let w = stage.executor.download(w_ring)?;
-        let t = t_ring
-            .map(|ring| stage.executor.download(ring))
-            .transpose()?;
+        executor.run(&step, block)?;
+        let w = executor.download(w_ring)?;
+        let t = t_ring.map(|ring| executor.download(ring)).transpose()?;
         for slot in 0..block {
             for lane in 0..lanes {
                 let at = (lane * SLOTS + slot) * p;
@@ -253,7 +238,7 @@ fn trajectory(
 /// than the last checkpoint).
 ///
 /// # Errors
-/// As [`evaluate`].
+/// As [`Evaluator::run`].
 pub fn sampled_curve(
     problem: &Problem,
     point: Point,
@@ -275,61 +260,70 @@ pub fn sampled_curve(
         solver: Solver::Auto,
         tolerance: None,
         device: Device::Cpu,
+        precision: Precision::F64,
         ..settings.clone()
     };
-    let solved = evaluate(
-        problem,
-        &[point],
-        &exact,
-        crate::kinds::Precision::F64,
-        None,
-        &control.of_a_part(),
-    )?;
-    let spectrum = Spectrum::of(problem);
-    spectrum.check_convex()?;
-    let points = vec![point; seeds.len()];
+    let solved = Evaluator::new(problem)
+        .settings(&exact)
+        .control(&control.of_a_part())
+        .run(&[point])?;
+    let w = match solved.as_slice() {
+        [outcome] => &outcome.solution,
+        _ => return Ok(Vec::new()),
+    };
     let run = if settings.device.is_cpu() {
         sampled_in::<f64>
     } else {
         sampled_in::<f32>
     };
-    let w: Vec<f64> = solved
-        .iter()
-        .cycle()
-        .take(seeds.len())
-        .flat_map(|outcome| outcome.solution.iter().copied())
-        .collect();
-    run(
+    let spectrum = Spectrum::of(problem);
+    spectrum.check_convex()?;
+    let points = vec![point; seeds.len()];
+    let at = Solution {
         problem,
-        &points,
-        &spectrum,
-        &w,
-        (seeds, checkpoints),
-        settings,
-        control,
-    )
+        points: &points,
+        spectrum: &spectrum,
+        w,
+    };
+    run(&at, seeds, checkpoints, settings, control)
+}
+
+/// A solution at the same point for every seed.
+struct Solution<'a> {
+    problem: &'a Problem,
+    points: &'a [Point],
+    spectrum: &'a Spectrum,
+    w: &'a [f64],
 }
 
 /// [`sampled_curve`] at a solution, in the device's arithmetic.
 fn sampled_in<R: Twinned>(
-    problem: &Problem,
-    points: &[Point],
-    spectrum: &Spectrum,
-    w: &[f64],
-    (seeds, checkpoints): (&[u64], &[usize]),
+    at: &Solution<'_>,
+    seeds: &[u64],
+    checkpoints: &[usize],
     settings: &Settings,
     control: &Control,
 ) -> Result<Vec<Vec<Hypergradient>>> {
-    let mut stage = Stage::<R>::new(problem, points, spectrum, false, &settings.device)?;
-    stage.map.allocate_sums(&mut stage.executor, &settings.wrt);
-    stage.set_solution(w);
-    stage.linearize()?;
-    let (_, sums) = stage.solve_sampled(settings, Some(seeds), checkpoints, control)?;
+    let &Solution {
+        problem,
+        points,
+        spectrum,
+        w,
+    } = at;
+    let mut batch = Batch {
+        problem,
+        points,
+        spectrum,
+        workspace: workspace::<R>(problem, points, spectrum, false, &settings.device)?,
+    };
+    batch.allocate_sums(settings);
+    batch.workspace.set_solution(&w.repeat(seeds.len()));
+    batch.workspace.linearize()?;
+    let (_, sums) = batch.solve_sampled(settings, Some(seeds), checkpoints, control)?;
     let finish = |sums: Vec<RawSums>| {
         let of_points = sums.into_iter().zip(points);
         of_points
-            .zip(w.chunks_exact(problem.coordinates()))
-            .map(|((sums, point), w)| sums.finish(problem, point.target, w))
+            .map(|(sums, point)| sums.finish(problem, point.target, w))
             .collect()
     };
     Ok(sums.into_iter().map(finish).collect())

@@ -45,8 +45,17 @@ pub struct RestrictedCg<'a> {
     minus_one: Buf,
 }
 
+/// The buffers of the adjoint system.
+#[derive(Debug, Clone, Copy)]
+pub struct AdjointSystem {
+    /// ∂₁E.
+    pub criterion: Buf,
+    /// 1/γ, one per problem.
+    pub inverse_gamma: Buf,
+}
+
 impl<'a> RestrictedCg<'a> {
-    /// Room for the iteration with right-hand side `criterion` = ∂₁E; z starts at what `z` holds.
+    /// Room for the iteration with right-hand side ∂₁E; z starts at what `z` holds.
     ///
     /// # Errors
     /// When the executor fails.
@@ -54,9 +63,13 @@ impl<'a> RestrictedCg<'a> {
         executor: &mut dyn Executor<R>,
         map: &'a ProxGrad,
         stop: &'a Stop,
-        (criterion, inverse_gamma): (Buf, Buf),
+        system: AdjointSystem,
         preconditioner: Preconditioner,
     ) -> crate::error::Result<Self> {
+        let AdjointSystem {
+            criterion,
+            inverse_gamma,
+        } = system;
         let p = map.coordinates;
         let diagonal = match preconditioner {
             Preconditioner::None => None,

@@ -2,32 +2,24 @@
 
 pub mod cg;
 pub mod fista;
-pub mod krylov;
 pub mod neumann;
 pub mod picard;
 pub mod stochastic;
 pub mod tangent;
 
+pub use crate::control::{Progress, StopRule};
+
 use crate::control::Control;
 use crate::error::Result;
 use crate::exec::{Buf, Executor, LANES, PendingWords, Recording, Scope, Twinned, WordBuf};
 use crate::kernel::stop::{STOP, status_of};
-use crate::kinds::Status;
+use crate::kinds::{Precision, Status};
 use crate::map::operator::shared;
 
 /// A step that can be recorded, ending in a residual and the [`Stop`] rule.
 pub trait Iteration<R: Twinned> {
     /// Records one step for every problem.
     fn step(&self, recording: &mut Recording<R>);
-}
-
-/// When to stop.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct StopRule {
-    /// Relative to the scale; `None` goes to rounding, 0 takes exactly `max_steps` steps.
-    pub tolerance: Option<f64>,
-    /// The most steps.
-    pub max_steps: usize,
 }
 
 /// Residuals below this many ε of the scale are at the level of rounding: no progress there counts
@@ -68,15 +60,6 @@ pub struct Stop {
     rounding: f64,
 }
 
-/// What became of one problem of an iteration.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Progress {
-    /// How it ended.
-    pub status: Status,
-    /// After how many steps.
-    pub steps: usize,
-}
-
 impl Stop {
     /// A rule for every problem of the executor, with `scale` to be filled by the caller.
     pub fn new<R: Twinned>(executor: &mut dyn Executor<R>, rule: StopRule) -> Self {
@@ -88,10 +71,9 @@ impl Stop {
         } else {
             rule.tolerance.unwrap_or(0.25 * epsilon)
         };
-        let level = if R::NAME == "f32" {
-            ROUNDING_LEVEL_SINGLE
-        } else {
-            ROUNDING_LEVEL
+        let level = match R::PRECISION {
+            Precision::F32 => ROUNDING_LEVEL_SINGLE,
+            Precision::F64 => ROUNDING_LEVEL,
         };
         let rounding = level * epsilon;
         let mut words = || executor.allocate_words(Scope::PerProblem, 1);

@@ -3,6 +3,8 @@
 //! Rows are drawn on the host, a block of steps at a time, into a ring that the recording walks;
 //! a step touches nothing of the size of the data set.
 
+use std::ops::Range;
+
 use crate::control::Control;
 use crate::error::Result;
 use crate::exec::{Buf, Executor, Recording, Twinned};
@@ -66,26 +68,38 @@ impl Streams {
     }
 }
 
-/// Runs `steps` further steps of a recording whose rows come from `streams`; returns how many were
-/// taken before the control said stop.
+/// Runs a range of steps of a recording whose rows come from `streams`; returns how many were taken
+/// before the control said stop.
 ///
 /// # Errors
 /// When the executor fails.
 pub fn run_steps<R: Twinned>(
     executor: &mut dyn Executor<R>,
     recording: &Recording<R>,
-    (sample, streams): (&SampledRows, &mut Streams),
-    (first, steps): (usize, usize),
+    sample: &SampledRows,
+    streams: &mut Streams,
+    steps: Range<usize>,
     control: &Control,
 ) -> Result<usize> {
-    let mut done = 0;
-    while done < steps && !control.should_stop() {
-        let block = (steps - done).min(sample.minibatch.ring);
-        streams.upload(executor, sample, first + done, block);
+    let mut next = steps.start;
+    while next < steps.end && !control.should_stop() {
+        let block = (steps.end - next).min(sample.minibatch.ring);
+        streams.upload(executor, sample, next, block);
         executor.run(recording, block)?;
-        done += block;
+        next += block;
     }
-    Ok(done)
+    Ok(next - steps.start)
+}
+
+/// The buffers of a step schedule β/(κ + i), one number per problem each.
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule {
+    /// β.
+    pub beta: Buf,
+    /// κ; negative for the constant step β.
+    pub kappa: Buf,
+    /// The step of the moment.
+    pub step: Buf,
 }
 
 /// The buffers of a stochastic linear iteration.
@@ -101,12 +115,8 @@ pub struct LinearState {
     pub dv: Buf,
     /// Room for the estimate of ∂₁Φᵀv + ∂₁E.
     pub next: Buf,
-    /// β and κ of the step schedule, and room for η.
-    pub beta: Buf,
-    /// κ; negative for a constant step.
-    pub kappa: Buf,
-    /// η of the step.
-    pub eta: Buf,
+    /// The schedule of η.
+    pub schedule: Schedule,
 }
 
 /// Records one step of NSID, v ← (1 − η)v + η(∂₁T̂ᵀDv + ∂₁E) with D frozen at ū = `map.u`, or of
@@ -124,10 +134,10 @@ pub fn record_linear_step<R: Twinned>(
     }
     map.prox_derivative(recording, state.v, state.dv);
     map.sampled_adjoint_step(recording, sample, state.dv, state.criterion, state.next);
-    record_schedule(recording, sample, state.beta, state.kappa, state.eta);
+    record_schedule(recording, sample, &state.schedule);
     recording.dispatch(
         &RELAX,
-        &[state.next.into(), state.eta.into()],
+        &[state.next.into(), state.schedule.step.into()],
         &[state.v.into()],
         &[p],
     );
@@ -138,12 +148,11 @@ pub fn record_linear_step<R: Twinned>(
 fn record_schedule<R: Twinned>(
     recording: &mut Recording<R>,
     sample: &SampledRows,
-    beta: Buf,
-    kappa: Buf,
-    eta: Buf,
+    schedule: &Schedule,
 ) {
+    let Schedule { beta, kappa, step } = *schedule;
     let inputs = [beta.into(), kappa.into(), sample.minibatch.counter.into()];
-    recording.dispatch(&SCHEDULE, &inputs, &[eta.into()], &[]);
+    recording.dispatch(&SCHEDULE, &inputs, &[step.into()], &[]);
 }
 
 /// Records one step of the stochastic proximal gradient, w ← prox_{γ_t}(w − γ_t(ĝ + λ₂(w − c))).
@@ -152,9 +161,10 @@ pub fn record_proximal_step<R: Twinned>(
     map: &ProxGrad,
     sample: &SampledRows,
     w: Buf,
-    (beta, kappa, gamma): (Buf, Buf, Buf),
+    schedule: &Schedule,
 ) {
-    record_schedule(recording, sample, beta, kappa, gamma);
+    let gamma = schedule.step;
+    record_schedule(recording, sample, schedule);
     map.sampled_gradient(recording, sample, w, map.gradient);
     map.gradient_step(recording, w, map.gradient, gamma, map.u);
     map.prox(recording, map.u, gamma, w);

@@ -5,7 +5,7 @@
 
 use super::kernel;
 use crate::exec::{Arguments, LANES, View, row, row_mut};
-use crate::loss::{Loss, softmax};
+use crate::model::loss::{Loss, RowLoss, ScalarLoss, multinomial};
 use crate::real::Real;
 
 kernel! {
@@ -28,31 +28,10 @@ kernel! {
     LOSS_VALUE = loss_value(z, y, scale, delta) -> (value) [rows, classes, loss]
 }
 
-/// The number by which kernels know a loss.
-#[must_use]
-pub fn loss_tag(loss: Loss) -> usize {
-    match loss {
-        Loss::Squared => 0,
-        Loss::Logistic => 1,
-        Loss::Multinomial => 2,
-        Loss::Huber { .. } => 3,
-        Loss::SquaredHinge => 4,
-        Loss::Quadratic => 5,
-    }
-}
-
-/// The loss of a tag; Huber's δ comes from a buffer.
-pub(super) fn loss_of<R: Real>(tag: usize, delta: View<'_, R>) -> Loss {
-    match tag {
-        0 => Loss::Squared,
-        1 => Loss::Logistic,
-        2 => Loss::Multinomial,
-        3 => Loss::Huber {
-            delta: delta.real().first().map_or(1.0, |&d| Real::to_f64(d)),
-        },
-        4 => Loss::SquaredHinge,
-        _ => Loss::Quadratic,
-    }
+/// The row of the loss that a kernel is called with; `None` for the multinomial loss.
+fn row_of<R: Real>(tag: usize, delta: View<'_, R>) -> Option<ScalarLoss> {
+    let delta = delta.real().first().map_or(1.0, |&d| Real::to_f64(d));
+    Loss::of_tag(tag as u32, delta).residual_row()
 }
 
 /// Calls `apply(i, lane, z)` with the c predictors of every row and lane, and stores z back.
@@ -85,17 +64,16 @@ fn residual<R: Real>(arguments: &mut Arguments<'_, R>) {
         arguments.input(1),
         arguments.input(2),
     );
-    let loss = loss_of(arguments.parameter(2), arguments.input(3));
+    let loss = row_of(arguments.parameter(2), arguments.input(3));
     let out = arguments.output(0);
-    if loss == Loss::Multinomial {
+    let Some(loss) = loss else {
         for_each_row(z, out, n, c, |i, lane, z| {
-            softmax::softmax_in_place(z);
-            z[y.row(i)[lane].to_f64() as usize] -= R::one();
+            multinomial::residual_in_place(z, y.row(i)[lane].to_f64() as usize);
             let scale = scale.row(i)[lane];
             z.iter_mut().for_each(|z| *z *= scale);
         });
         return;
-    }
+    };
     for i in 0..n {
         let (z, y, scale) = (row(z, i), y.row(i), scale.row(i));
         let out = row_mut(out, i);
@@ -113,14 +91,14 @@ fn curvature<R: Real>(arguments: &mut Arguments<'_, R>) {
         arguments.input(1),
         arguments.input(2),
     );
-    let loss = loss_of(arguments.parameter(2), arguments.input(3));
+    let loss = row_of(arguments.parameter(2), arguments.input(3));
     let out = arguments.output(0);
-    if loss == Loss::Multinomial {
+    let Some(loss) = loss else {
         for_each_row(z, out, n, c, |_, _, z| {
-            softmax::softmax_in_place(z);
+            multinomial::softmax_in_place(z);
         });
         return;
-    }
+    };
     for i in 0..n {
         let (z, y, scale) = (row(z, i), y.row(i), scale.row(i));
         let out = row_mut(out, i);
@@ -133,11 +111,11 @@ fn curvature<R: Real>(arguments: &mut Arguments<'_, R>) {
 /// Twin of [`APPLY_CURVATURE`].
 fn apply_curvature<R: Real>(arguments: &mut Arguments<'_, R>) {
     let (n, c) = (arguments.parameter(0), arguments.parameter(1));
-    let multinomial = arguments.parameter(2) == loss_tag(Loss::Multinomial);
+    let is_multinomial = arguments.parameter(2) as u32 == Loss::Multinomial.tag();
     let (h, scale) = (arguments.input(0).real(), arguments.input(1));
     let q = arguments.output(0);
     for i in 0..n {
-        if !multinomial {
+        if !is_multinomial {
             let h = row(h, i);
             let q = row_mut(q, i);
             for lane in 0..LANES {
@@ -172,19 +150,19 @@ fn loss_value<R: Real>(arguments: &mut Arguments<'_, R>) {
         arguments.input(1),
         arguments.input(2),
     );
-    let loss = loss_of(arguments.parameter(2), arguments.input(3));
+    let loss = row_of(arguments.parameter(2), arguments.input(3));
     let mut total = [R::zero(); LANES];
     let mut buffer = vec![R::zero(); c];
     for i in 0..n {
         let (y, scale) = (y.row(i), scale.row(i));
         for lane in 0..LANES {
-            let value = if loss == Loss::Multinomial {
+            let value = if let Some(loss) = loss {
+                loss.value(z[i * LANES + lane], y[lane])
+            } else {
                 for k in 0..c {
                     buffer[k] = z[(i * c + k) * LANES + lane];
                 }
-                softmax::cross_entropy(&buffer, y[lane].to_f64() as usize)
-            } else {
-                loss.value(z[i * LANES + lane], y[lane])
+                multinomial::cross_entropy(&buffer, y[lane].to_f64() as usize)
             };
             total[lane] += scale[lane] * value;
         }

@@ -10,6 +10,7 @@
 
 use super::kernel;
 use crate::exec::{Arguments, LANES, row, row_mut};
+use crate::model::linearization::{prior_derivative, ridge_share};
 use crate::real::Real;
 
 kernel! {
@@ -70,12 +71,12 @@ fn ridge_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
     for j in 0..penalized {
         let (w, z, prior) = (row(w, j), row(z, j), prior.row(j));
         for lane in 0..LANES {
-            sum[lane] += (w[lane] - prior[lane]) * z[lane];
+            sum[lane] += ridge_share(w[lane], prior[lane], z[lane]);
         }
     }
     let out = row_mut(arguments.output(0), 0);
     for lane in 0..LANES {
-        out[lane] -= factor[lane] * gamma[lane] * sum[lane];
+        out[lane] += factor[lane] * gamma[lane] * sum[lane];
     }
 }
 
@@ -89,7 +90,7 @@ fn prior_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
         let z = row(z, j);
         let out = row_mut(out, j);
         for lane in 0..LANES {
-            out[lane] += factor[lane] * gamma[lane] * l2[lane] * z[lane];
+            out[lane] += factor[lane] * prior_derivative(gamma[lane], l2[lane], z[lane]);
         }
     }
 }

@@ -3,13 +3,14 @@
 //! All kernels of this family bind the same description of the penalty: `strengths` (one per
 //! penalised coordinate or group, shared), `l1` and `gamma` per problem, `bounds` of the box
 //! (lower, upper), and the groups as `order` and `starts`. The threshold of entry j is
-//! γ·(l1·strength_j).
+//! γ·(l1·strength_j). The parameter `penalty` is [`Penalty::tag`](crate::model::penalty::Penalty::tag).
+//!
+//! With groups, s is the prox of what every coordinate pays by itself, ŝ = s/‖s‖, and the strength
+//! that the coordinates share, where they pay, comes before the groups'.
 
 use super::kernel;
 use crate::exec::{Arguments, LANES, Row, View, row, row_mut};
-use crate::penalty::{
-    self, Penalty, soft_threshold_derivative, soft_threshold_strength_derivative,
-};
+use crate::model::penalty::{self, GROUPED, Shrink, Side, Term, with_row};
 use crate::real::Real;
 
 kernel! {
@@ -48,6 +49,11 @@ kernel! {
 }
 
 kernel! {
+    /// out (1) ← out + factor·(∂G/∂strength)ᵀ V for the strength that grouped coordinates share.
+    SHARED_STRENGTH_VJP = shared_strength_vjp(u, strengths, l1, gamma, bounds, order, starts, v, factor) -> (out) [coordinates, penalized, penalty]
+}
+
+kernel! {
     /// out ← out + (∂G/∂strength)·tangent + (∂G/∂bounds)·bound_tangent.
     PROX_TANGENT = prox_tangent(u, strengths, l1, gamma, bounds, order, starts, tangent, bound_tangent) -> (out) [coordinates, penalized, penalty]
 }
@@ -57,77 +63,107 @@ kernel! {
     BOUND_VJP = bound_vjp(u, strengths, l1, gamma, bounds, order, starts, v, factor) -> (out) [coordinates, penalized, penalty]
 }
 
-/// The number by which kernels know a penalty.
-#[must_use]
-pub fn penalty_tag(penalty: &Penalty) -> usize {
-    match penalty {
-        Penalty::ElasticNet | Penalty::Weighted { .. } => SOFT,
-        Penalty::Group { .. } => GROUP,
-        Penalty::NonNegative => NON_NEGATIVE,
-        Penalty::Box { .. } => BOX,
-    }
-}
-
-const SOFT: usize = 0;
-const GROUP: usize = 1;
-const NON_NEGATIVE: usize = 2;
-const BOX: usize = 3;
-
 /// The penalty as the kernels of this family bind it.
 struct Bound<'a, R> {
     u: View<'a, R>,
     strengths: View<'a, R>,
     l1: Row<R>,
     gamma: Row<R>,
-    bounds: &'a [R],
+    bounds: [R; 2],
     order: &'a [u32],
     starts: &'a [u32],
     coordinates: usize,
     penalized: usize,
-    tag: usize,
+    row: penalty::Row,
+    grouped: bool,
 }
 
 impl<'a, R: Real> Bound<'a, R> {
     fn new(arguments: &Arguments<'a, R>) -> Self {
+        let tag = arguments.parameter(2) as u32;
+        let bounds = arguments.input(4).real();
         Self {
             u: arguments.input(0),
             strengths: arguments.input(1),
             l1: arguments.input(2).row(0),
             gamma: arguments.input(3).row(0),
-            bounds: arguments.input(4).real(),
+            bounds: [bounds[0], bounds[1]],
             order: arguments.input(5).words(),
             starts: arguments.input(6).words(),
             coordinates: arguments.parameter(0),
             penalized: arguments.parameter(1),
-            tag: arguments.parameter(2),
+            row: penalty::Row::of_tag(tag & !GROUPED),
+            grouped: tag & GROUPED != 0,
         }
     }
 
-    /// γ·(l1·strength) of entry j.
-    #[inline(always)]
-    fn threshold(&self, j: usize) -> Row<R> {
-        let strength = self.strengths.row(j);
-        std::array::from_fn(|lane| self.gamma[lane] * (self.l1[lane] * strength[lane]))
+    /// The number of strengths that come before those of the groups.
+    fn own_strengths(&self) -> usize {
+        usize::from(self.row != penalty::Row::Free)
     }
 
-    /// D of a coordinate whose D is a mask (every penalty but groups; free coordinates too).
+    /// l1·strength of an entry.
+    #[inline(always)]
+    fn strength(&self, entry: usize) -> Row<R> {
+        let strength = self.strengths.row(entry);
+        std::array::from_fn(|lane| self.l1[lane] * strength[lane])
+    }
+
+    /// A function of what coordinate j pays by itself, of u_j and of γ, lane by lane.
+    #[inline(always)]
+    fn own<T>(&self, j: usize, function: impl Fn(&Term<R>, R, R) -> T) -> [T; LANES] {
+        let u = self.u.row(j);
+        let strength = if !self.grouped {
+            self.strength(j)
+        } else if self.own_strengths() == 0 {
+            [R::zero(); LANES]
+        } else {
+            self.strength(0)
+        };
+        std::array::from_fn(|lane| {
+            let term = Term {
+                row: self.row,
+                strength: strength[lane],
+                lower: self.bounds[0],
+                upper: self.bounds[1],
+            };
+            function(&term, u[lane], self.gamma[lane])
+        })
+    }
+
+    /// The prox of what a penalised coordinate pays by itself.
+    #[inline(always)]
+    fn own_prox(&self, j: usize) -> Row<R> {
+        with_row!(self.row, Table => self.own(j, |term, u, gamma| Table::prox(term, u, gamma)))
+    }
+
+    /// Its derivative.
+    #[inline(always)]
+    fn own_keeps(&self, j: usize) -> [bool; LANES] {
+        with_row!(self.row, Table => self.own(j, |term, u, gamma| Table::keeps(term, u, gamma)))
+    }
+
+    /// ∂prox/∂strength of it.
+    #[inline(always)]
+    fn own_slope(&self, j: usize) -> Row<R> {
+        with_row!(self.row, Table => {
+            self.own(j, |term, u, gamma| gamma * Table::strength_slope(term, u, gamma))
+        })
+    }
+
+    /// The bound that holds a penalised coordinate.
+    #[inline(always)]
+    fn own_side(&self, j: usize) -> [Side; LANES] {
+        with_row!(self.row, Table => self.own(j, |term, u, _| Table::side(term, u)))
+    }
+
+    /// D of a coordinate that is in no group.
     #[inline(always)]
     fn mask(&self, j: usize) -> [bool; LANES] {
         if j >= self.penalized {
             return [true; LANES];
         }
-        let u = self.u.row(j);
-        match self.tag {
-            SOFT => {
-                let threshold = self.threshold(j);
-                std::array::from_fn(|lane| soft_threshold_derivative(u[lane], threshold[lane]))
-            }
-            NON_NEGATIVE => {
-                let threshold = self.threshold(j);
-                std::array::from_fn(|lane| u[lane] > threshold[lane])
-            }
-            _ => std::array::from_fn(|lane| self.bounds[0] < u[lane] && u[lane] < self.bounds[1]),
-        }
+        self.own_keeps(j)
     }
 
     fn groups(&self) -> usize {
@@ -138,91 +174,70 @@ impl<'a, R: Real> Bound<'a, R> {
         &self.order[self.starts[g] as usize..self.starts[g + 1] as usize]
     }
 
-    /// Of group g, lane by lane.
-    fn group(&self, g: usize) -> [Group<R>; LANES] {
+    /// Group g, lane by lane.
+    fn group(&self, g: usize) -> [Shrink<R>; LANES] {
         let mut squares = [R::zero(); LANES];
         for &j in self.members(g) {
-            let u = self.u.row(j as usize);
+            let s = self.own_prox(j as usize);
             for lane in 0..LANES {
-                squares[lane] += u[lane] * u[lane];
+                squares[lane] += s[lane] * s[lane];
             }
         }
-        let threshold = self.threshold(g);
+        let strength = self.strength(self.own_strengths() + g);
+        std::array::from_fn(|lane| Shrink::new(squares[lane], self.gamma[lane] * strength[lane]))
+    }
+
+    /// ŝ_j, zero where D is.
+    #[inline(always)]
+    fn direction(&self, j: usize, group: &[Shrink<R>; LANES]) -> Row<R> {
+        let (s, keeps) = (self.own_prox(j), self.own_keeps(j));
         std::array::from_fn(|lane| {
-            let norm = num_traits::Float::sqrt(squares[lane]);
-            if threshold[lane] == R::zero() {
-                // An unpenalised group: G = id, with the right derivative −γû in the strength.
-                Group {
-                    active: true,
-                    shrink: R::zero(),
-                    norm,
-                }
+            if keeps[lane] {
+                group[lane].per_norm(s[lane])
             } else {
-                Group {
-                    active: norm > threshold[lane],
-                    shrink: threshold[lane] / norm,
-                    norm,
-                }
+                R::zero()
             }
         })
     }
 
-    /// û·V of group g.
-    fn along(&self, g: usize, v: View<'_, R>, group: &[Group<R>; LANES]) -> Row<R> {
+    /// Σ over group g of s_j·x_j where D is not zero, over ‖s‖.
+    fn along(&self, g: usize, group: &[Shrink<R>; LANES], x: impl Fn(usize) -> Row<R>) -> Row<R> {
         let mut sum = [R::zero(); LANES];
         for &j in self.members(g) {
-            let (u, v) = (self.u.row(j as usize), v.row(j as usize));
+            let j = j as usize;
+            let (s, keeps, x) = (self.own_prox(j), self.own_keeps(j), x(j));
             for lane in 0..LANES {
-                sum[lane] += u[lane] * v[lane];
+                if keeps[lane] {
+                    sum[lane] += s[lane] * x[lane];
+                }
             }
         }
         std::array::from_fn(|lane| group[lane].per_norm(sum[lane]))
     }
 
-    /// Applies, on active groups, `out_j = across·v_j + along·û_j(û·v)`, and `inactive` elsewhere;
-    /// both factors are functions of t = γl1_g/‖u_g‖.
-    fn map_groups(
+    /// Calls `store(j, image, keeps)` for every grouped coordinate, lane by lane, with
+    /// image_j = across·x_j + along·ŝ_j(ŝ·x), where (across, along) = `factors(group)`.
+    fn for_each_grouped(
         &self,
-        v: View<'_, R>,
-        out: &mut [R],
-        factors: impl Fn(R) -> (R, R),
-        combine: impl Fn(R, Option<R>, usize, usize) -> R,
+        x: impl Fn(usize) -> Row<R>,
+        factors: impl Fn(&Shrink<R>) -> (R, R),
+        mut store: impl FnMut(usize, Row<R>, [bool; LANES]),
     ) {
         for g in 0..self.groups() {
             let group = self.group(g);
-            let along = self.along(g, v, &group);
+            let along = self.along(g, &group, &x);
+            let factors: [(R, R); LANES] = std::array::from_fn(|lane| factors(&group[lane]));
             for &j in self.members(g) {
                 let j = j as usize;
-                let (u, v) = (self.u.row(j), v.row(j));
-                let out = row_mut(out, j);
-                for lane in 0..LANES {
-                    let value = group[lane].active.then(|| {
-                        let (across, extra) = factors(group[lane].shrink);
-                        across * v[lane] + extra * group[lane].per_norm(u[lane]) * along[lane]
-                    });
-                    out[lane] = combine(out[lane], value, j, lane);
-                }
+                let (own, direction) = (x(j), self.direction(j, &group));
+                let own_keeps = self.own_keeps(j);
+                let keeps = std::array::from_fn(|lane| group[lane].is_active && own_keeps[lane]);
+                let image = std::array::from_fn(|lane| {
+                    let (across, extra) = factors[lane];
+                    across * own[lane] + extra * direction[lane] * along[lane]
+                });
+                store(j, image, keeps);
             }
-        }
-    }
-}
-
-/// One group of one problem: t = γl1_g/‖u_g‖ and ‖u_g‖.
-#[derive(Debug, Clone, Copy)]
-struct Group<R> {
-    active: bool,
-    shrink: R,
-    norm: R,
-}
-
-impl<R: Real> Group<R> {
-    /// x/‖u_g‖, zero for a group that is zero.
-    #[inline(always)]
-    fn per_norm(&self, x: R) -> R {
-        if self.norm == R::zero() {
-            R::zero()
-        } else {
-            x / self.norm
         }
     }
 }
@@ -231,44 +246,17 @@ impl<R: Real> Group<R> {
 fn prox<R: Real>(arguments: &mut Arguments<'_, R>) {
     let bound = Bound::new(arguments);
     let w = arguments.output(0);
-    if bound.tag == GROUP {
+    if bound.grouped {
         for g in 0..bound.groups() {
             let group = bound.group(g);
             for &j in bound.members(g) {
-                let u = bound.u.row(j as usize);
-                // NaN: the group is not active, but u is no zero either.
-                *row_mut(w, j as usize) = std::array::from_fn(|lane| {
-                    if group[lane].active {
-                        (R::one() - group[lane].shrink) * u[lane]
-                    } else {
-                        u[lane] - penalty::clip(u[lane], -group[lane].norm, group[lane].norm)
-                    }
-                });
+                let s = bound.own_prox(j as usize);
+                *row_mut(w, j as usize) = std::array::from_fn(|lane| group[lane].prox(s[lane]));
             }
         }
     } else {
         for j in 0..bound.penalized {
-            let u = bound.u.row(j);
-            let w = row_mut(w, j);
-            match bound.tag {
-                SOFT => {
-                    let threshold = bound.threshold(j);
-                    for lane in 0..LANES {
-                        w[lane] = penalty::soft_threshold(u[lane], threshold[lane]);
-                    }
-                }
-                NON_NEGATIVE => {
-                    let threshold = bound.threshold(j);
-                    for lane in 0..LANES {
-                        w[lane] = penalty::positive_threshold(u[lane], threshold[lane]);
-                    }
-                }
-                _ => {
-                    for lane in 0..LANES {
-                        w[lane] = penalty::clip(u[lane], bound.bounds[0], bound.bounds[1]);
-                    }
-                }
-            }
+            *row_mut(w, j) = bound.own_prox(j);
         }
     }
     for j in bound.penalized..bound.coordinates {
@@ -276,17 +264,13 @@ fn prox<R: Real>(arguments: &mut Arguments<'_, R>) {
     }
 }
 
-/// Masks and free coordinates: `keep` where D = 1, `drop` where D = 0.
+/// Calls `apply(out, keeps, j, lane)` for every coordinate that is in no group.
 fn map_mask<R: Real>(
     bound: &Bound<'_, R>,
     out: &mut [R],
     apply: impl Fn(R, bool, usize, usize) -> R,
 ) {
-    let first = if bound.tag == GROUP {
-        bound.penalized
-    } else {
-        0
-    };
+    let first = if bound.grouped { bound.penalized } else { 0 };
     for j in first..bound.coordinates {
         let mask = bound.mask(j);
         let out = row_mut(out, j);
@@ -296,79 +280,103 @@ fn map_mask<R: Real>(
     }
 }
 
-/// Twin of [`PROX_DERIVATIVE`].
-fn prox_derivative<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let bound = Bound::new(arguments);
-    let v = arguments.input(7);
-    let out = arguments.output(0);
-    if bound.tag == GROUP {
-        bound.map_groups(
-            v,
-            out,
-            |t| (R::one() - t, t),
-            |_, value, _, _| value.unwrap_or(R::zero()),
+/// out = the image of V by an operator on groups, the mask elsewhere, `rest` off the range of D.
+fn map_range<R: Real>(
+    bound: &Bound<'_, R>,
+    v: View<'_, R>,
+    factors: impl Fn(&Shrink<R>) -> (R, R),
+    rest: impl Fn(usize, usize) -> R,
+    out: &mut [R],
+) {
+    if bound.grouped {
+        bound.for_each_grouped(
+            |j| v.row(j),
+            factors,
+            |j, image, keeps| {
+                *row_mut(out, j) = std::array::from_fn(|lane| {
+                    if keeps[lane] {
+                        image[lane]
+                    } else {
+                        rest(j, lane)
+                    }
+                });
+            },
         );
     }
-    map_mask(
-        &bound,
-        out,
-        |_, inside, j, lane| if inside { v.row(j)[lane] } else { R::zero() },
-    );
+    map_mask(bound, out, |_, inside, j, lane| {
+        if inside {
+            v.row(j)[lane]
+        } else {
+            rest(j, lane)
+        }
+    });
+}
+
+/// Twin of [`PROX_DERIVATIVE`].
+fn prox_derivative<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let (bound, v) = (Bound::new(arguments), arguments.input(7));
+    let out = arguments.output(0);
+    map_range(&bound, v, Shrink::derivative, |_, _| R::zero(), out);
 }
 
 /// Twin of [`RANGE_PROJECTION`].
 fn range_projection<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let bound = Bound::new(arguments);
-    let v = arguments.input(7);
+    let (bound, v) = (Bound::new(arguments), arguments.input(7));
     let out = arguments.output(0);
-    if bound.tag == GROUP {
-        bound.map_groups(
-            v,
-            out,
-            |_| (R::one(), R::zero()),
-            |_, value, _, _| value.unwrap_or(R::zero()),
-        );
-    }
-    map_mask(
-        &bound,
-        out,
-        |_, inside, j, lane| if inside { v.row(j)[lane] } else { R::zero() },
-    );
+    let identity = |_: &Shrink<R>| (R::one(), R::zero());
+    map_range(&bound, v, identity, |_, _| R::zero(), out);
+}
+
+/// Twin of [`LIFT`].
+fn lift<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let bound = Bound::new(arguments);
+    let (z, rest) = (arguments.input(7), arguments.input(8));
+    let v = arguments.output(0);
+    map_range(&bound, z, Shrink::inverse, |j, lane| rest.row(j)[lane], v);
 }
 
 /// Twin of [`PROX_CURVATURE`].
 fn prox_curvature<R: Real>(arguments: &mut Arguments<'_, R>) {
     let bound = Bound::new(arguments);
+    if !bound.grouped {
+        return;
+    }
     let z = arguments.input(7);
     let out = arguments.output(0);
-    if bound.tag == GROUP {
-        // D⁺ − I = t/(1 − t)·(I − ûûᵀ) on an active group.
-        let factors = |t: R| {
-            let curvature = t / (R::one() - t);
-            (curvature, -curvature)
-        };
-        bound.map_groups(z, out, factors, |out, value, _, lane| {
-            out + value.unwrap_or(R::zero()) / bound.gamma[lane]
-        });
-    }
+    // D⁺ − I = t/(1 − t)·(I − ŝŝᵀ) on an active group.
+    let factors = |group: &Shrink<R>| {
+        let curvature = group.curvature(R::one());
+        (curvature, -curvature)
+    };
+    bound.for_each_grouped(
+        |j| z.row(j),
+        factors,
+        |j, image, keeps| {
+            let out = row_mut(out, j);
+            for lane in 0..LANES {
+                if keeps[lane] {
+                    out[lane] += image[lane] / bound.gamma[lane];
+                }
+            }
+        },
+    );
 }
 
 /// Twin of [`PROX_DIAGONAL`].
 fn prox_diagonal<R: Real>(arguments: &mut Arguments<'_, R>) {
     let bound = Bound::new(arguments);
     let diagonal = arguments.output(0);
-    if bound.tag == GROUP {
+    if bound.grouped {
         for g in 0..bound.groups() {
             let group = bound.group(g);
             for &j in bound.members(g) {
-                let u = bound.u.row(j as usize);
-                let diagonal = row_mut(diagonal, j as usize);
+                let j = j as usize;
+                let (direction, keeps) = (bound.direction(j, &group), bound.own_keeps(j));
+                let diagonal = row_mut(diagonal, j);
                 for lane in 0..LANES {
-                    let direction = group[lane].per_norm(u[lane]);
-                    let curvature =
-                        group[lane].shrink / (R::one() - group[lane].shrink) / bound.gamma[lane];
-                    diagonal[lane] = if group[lane].active {
-                        diagonal[lane] + curvature * (R::one() - direction * direction)
+                    let across = R::one() - direction[lane] * direction[lane];
+                    diagonal[lane] = if group[lane].is_active && keeps[lane] {
+                        diagonal[lane] + group[lane].curvature(bound.gamma[lane]) * across
                     } else {
                         R::one()
                     };
@@ -383,50 +391,18 @@ fn prox_diagonal<R: Real>(arguments: &mut Arguments<'_, R>) {
     );
 }
 
-/// Twin of [`LIFT`].
-fn lift<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let bound = Bound::new(arguments);
-    let (z, rest) = (arguments.input(7), arguments.input(8));
-    let v = arguments.output(0);
-    if bound.tag == GROUP {
-        // D⁺ = (I − tûûᵀ)/(1 − t).
-        let factors = |t: R| ((R::one() - t).recip(), -t / (R::one() - t));
-        bound.map_groups(z, v, factors, |_, value, j, lane| {
-            value.unwrap_or_else(|| rest.row(j)[lane])
-        });
-    }
-    map_mask(&bound, v, |_, inside, j, lane| {
-        if inside {
-            z.row(j)[lane]
-        } else {
-            rest.row(j)[lane]
-        }
-    });
-}
-
-/// ∂G_j/∂strength of a coordinate: −γ sign(u) where the strength acts, else 0.
-#[inline(always)]
-fn strength_derivative<R: Real>(bound: &Bound<'_, R>, j: usize) -> Row<R> {
-    let (u, threshold) = (bound.u.row(j), bound.threshold(j));
-    std::array::from_fn(|lane| match bound.tag {
-        SOFT => bound.gamma[lane] * soft_threshold_strength_derivative(u[lane], threshold[lane]),
-        NON_NEGATIVE if u[lane] > threshold[lane] => -bound.gamma[lane],
-        _ => R::zero(),
-    })
-}
-
 /// Twin of [`STRENGTH_VJP`].
 fn strength_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
     let bound = Bound::new(arguments);
     let (v, factor) = (arguments.input(7), arguments.input(8).row(0));
     let out = arguments.output(0);
-    if bound.tag == GROUP {
+    if bound.grouped {
         for g in 0..bound.groups() {
             let group = bound.group(g);
-            let along = bound.along(g, v, &group);
-            let out = row_mut(out, g);
+            let along = bound.along(g, &group, |j| v.row(j));
+            let out = row_mut(out, bound.own_strengths() + g);
             for lane in 0..LANES {
-                if group[lane].active {
+                if group[lane].is_active {
                     out[lane] -= factor[lane] * bound.gamma[lane] * along[lane];
                 }
             }
@@ -434,11 +410,37 @@ fn strength_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
         return;
     }
     for j in 0..bound.penalized {
-        let (derivative, v) = (strength_derivative(&bound, j), v.row(j));
+        let (derivative, v) = (bound.own_slope(j), v.row(j));
         let out = row_mut(out, j);
         for lane in 0..LANES {
             out[lane] += factor[lane] * derivative[lane] * v[lane];
         }
+    }
+}
+
+/// Twin of [`SHARED_STRENGTH_VJP`].
+fn shared_strength_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let bound = Bound::new(arguments);
+    if !bound.grouped || bound.own_strengths() == 0 {
+        return;
+    }
+    let (v, factor) = (arguments.input(7), arguments.input(8).row(0));
+    let mut sum = [R::zero(); LANES];
+    bound.for_each_grouped(
+        |j| v.row(j),
+        Shrink::derivative,
+        |j, image, keeps| {
+            let slope = bound.own_slope(j);
+            for lane in 0..LANES {
+                if keeps[lane] {
+                    sum[lane] += slope[lane] * image[lane];
+                }
+            }
+        },
+    );
+    let out = row_mut(arguments.output(0), 0);
+    for lane in 0..LANES {
+        out[lane] += factor[lane] * sum[lane];
     }
 }
 
@@ -447,41 +449,49 @@ fn prox_tangent<R: Real>(arguments: &mut Arguments<'_, R>) {
     let bound = Bound::new(arguments);
     let (tangent, bound_tangent) = (arguments.input(7), arguments.input(8));
     let out = arguments.output(0);
-    if bound.tag == GROUP {
+    if bound.grouped {
+        let first = bound.own_strengths();
         for g in 0..bound.groups() {
             let group = bound.group(g);
-            let tangent = tangent.row(g);
+            let tangent = tangent.row(first + g);
             for &j in bound.members(g) {
-                let u = bound.u.row(j as usize);
+                let direction = bound.direction(j as usize, &group);
                 let out = row_mut(out, j as usize);
                 for lane in 0..LANES {
-                    if group[lane].active {
-                        out[lane] -=
-                            bound.gamma[lane] * group[lane].per_norm(u[lane]) * tangent[lane];
+                    if group[lane].is_active {
+                        out[lane] -= bound.gamma[lane] * direction[lane] * tangent[lane];
                     }
                 }
             }
+        }
+        if first > 0 {
+            let own_tangent = tangent.row(0);
+            let moved = |j: usize| {
+                let slope = bound.own_slope(j);
+                std::array::from_fn(|lane| slope[lane] * own_tangent[lane])
+            };
+            bound.for_each_grouped(moved, Shrink::derivative, |j, image, keeps| {
+                let out = row_mut(out, j);
+                for lane in 0..LANES {
+                    if keeps[lane] {
+                        out[lane] += image[lane];
+                    }
+                }
+            });
         }
         return;
     }
     let (lower, upper) = (bound_tangent.row(0), bound_tangent.row(1));
     for j in 0..bound.penalized {
-        let u = bound.u.row(j);
-        if bound.tag == BOX {
-            let out = row_mut(out, j);
-            for lane in 0..LANES {
-                if u[lane] >= bound.bounds[1] {
-                    out[lane] += upper[lane];
-                } else if u[lane] <= bound.bounds[0] {
-                    out[lane] += lower[lane];
-                }
-            }
-        } else {
-            let (derivative, tangent) = (strength_derivative(&bound, j), tangent.row(j));
-            let out = row_mut(out, j);
-            for lane in 0..LANES {
-                out[lane] += derivative[lane] * tangent[lane];
-            }
+        let (derivative, tangent) = (bound.own_slope(j), tangent.row(j));
+        let side = bound.own_side(j);
+        let out = row_mut(out, j);
+        for lane in 0..LANES {
+            out[lane] += match side[lane] {
+                Side::Inside => derivative[lane] * tangent[lane],
+                Side::Upper => upper[lane],
+                Side::Lower => lower[lane],
+            };
         }
     }
 }
@@ -491,17 +501,14 @@ fn bound_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
     let bound = Bound::new(arguments);
     let (v, factor) = (arguments.input(7), arguments.input(8).row(0));
     let out = arguments.output(0);
-    if bound.tag != BOX {
-        return;
-    }
     let (mut lower, mut upper) = (row(out, 0), row(out, 1));
     for j in 0..bound.penalized {
-        let (u, v) = (bound.u.row(j), v.row(j));
+        let (side, v) = (bound.own_side(j), v.row(j));
         for lane in 0..LANES {
-            if u[lane] >= bound.bounds[1] {
-                upper[lane] += factor[lane] * v[lane];
-            } else if u[lane] <= bound.bounds[0] {
-                lower[lane] += factor[lane] * v[lane];
+            match side[lane] {
+                Side::Inside => {}
+                Side::Upper => upper[lane] += factor[lane] * v[lane],
+                Side::Lower => lower[lane] += factor[lane] * v[lane],
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{kernel, vectorized};
 use crate::exec::{Arguments, LANES, row, row_mut};
+use crate::model::linearization::{inner_derivative, inner_step, ridge_gradient};
 use crate::real::Real;
 
 kernel! {
@@ -55,11 +56,11 @@ fn gradient_step<R: Real>(arguments: &mut Arguments<'_, R>) {
         let u = row_mut(u, j);
         for lane in 0..LANES {
             let ridge = if j < penalized {
-                l2[lane] * (w[lane] - prior[lane])
+                ridge_gradient(l2[lane], w[lane], prior[lane])
             } else {
                 R::zero()
             };
-            u[lane] = w[lane] - gamma[lane] * (g[lane] + ridge);
+            u[lane] = inner_step(w[lane], gamma[lane], g[lane], ridge);
         }
     }
 }
@@ -83,7 +84,7 @@ fn hessian_step<R: Real>(arguments: &mut Arguments<'_, R>) {
             } else {
                 R::zero()
             };
-            out[lane] = y[lane] - gamma[lane] * (g[lane] + ridge) + term[lane];
+            out[lane] = inner_derivative(y[lane], gamma[lane], g[lane], ridge) + term[lane];
         }
     }
 }

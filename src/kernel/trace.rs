@@ -3,7 +3,7 @@
 
 use super::kernel;
 use crate::exec::{Arguments, LANES, row, row_mut};
-use crate::penalty::soft_threshold_derivative;
+use crate::model::penalty::{Row, Side, Term};
 use crate::real::Real;
 
 kernel! {
@@ -105,39 +105,30 @@ fn masked_copy<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// The piece of one coordinate; see [`PIECE_STORE`].
 #[inline(always)]
-fn piece<R: Real>(u: R, threshold: R, bounds: &[R], penalty: usize) -> u32 {
-    match penalty {
-        0 => {
-            if u > threshold {
-                1
-            } else if u < -threshold {
-                2
-            } else if soft_threshold_derivative(u, threshold) {
-                3
-            } else {
-                0
-            }
-        }
-        2 => u32::from(u > threshold),
-        _ => {
-            if u >= bounds[1] {
-                1
-            } else if u <= bounds[0] {
-                2
-            } else {
-                0
-            }
-        }
+fn piece<R: Real>(term: &Term<R>, u: R, gamma: R) -> u32 {
+    if term.row == Row::Interval {
+        return match term.side(u) {
+            Side::Inside => 0,
+            Side::Upper => 1,
+            Side::Lower => 2,
+        };
+    }
+    let slope = term.strength_slope(u, gamma);
+    if slope < R::zero() {
+        1
+    } else if slope > R::zero() {
+        2
+    } else if term.keeps(u, gamma) {
+        3
+    } else {
+        0
     }
 }
 
 /// Twin of [`PIECE_STORE`].
 fn piece_store<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (p, slots, penalty) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-    );
+    let (p, slots) = (arguments.parameter(0), arguments.parameter(1));
+    let penalty = Row::of_tag(arguments.parameter(2) as u32);
     let (u, strengths) = (arguments.input(0).real(), arguments.input(1));
     let (l1, gamma) = (arguments.input(2).row(0), arguments.input(3).row(0));
     let bounds = arguments.input(4).real();
@@ -149,9 +140,13 @@ fn piece_store<R: Real>(arguments: &mut Arguments<'_, R>) {
         for j in word * PIECES_PER_WORD..((word + 1) * PIECES_PER_WORD).min(p) {
             let (u, strength) = (row(u, j), strengths.row(j));
             for lane in 0..LANES {
-                let threshold = gamma[lane] * (l1[lane] * strength[lane]);
-                packed[lane] |=
-                    piece(u[lane], threshold, bounds, penalty) << (2 * (j % PIECES_PER_WORD));
+                let term = Term {
+                    row: penalty,
+                    strength: l1[lane] * strength[lane],
+                    lower: bounds[0],
+                    upper: bounds[1],
+                };
+                packed[lane] |= piece(&term, u[lane], gamma[lane]) << (2 * (j % PIECES_PER_WORD));
             }
         }
         *row_mut(ring, at + word) = packed;
@@ -166,7 +161,7 @@ fn piece_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
     let gamma = arguments.input(2).row(0);
     let words = penalized.div_ceil(PIECES_PER_WORD);
     let at = slot(arguments.input(3).words(), slots) * words;
-    let is_box = penalty == 3;
+    let is_box = Row::of_tag(penalty as u32) == Row::Interval;
     let mut bounds = if is_box {
         let out = arguments.output(1);
         [row(out, 0), row(out, 1)]

@@ -4,8 +4,8 @@ use super::operator::{Operator, per_problem, shared};
 use crate::data::{Dense, Design, Matrix};
 use crate::exec::{Buf, Executor, Recording, Scope, Source, Twinned};
 use crate::kernel::criterion;
-use crate::kernel::curvature::{LOSS_VALUE, RESIDUAL, loss_tag};
-use crate::loss::Loss;
+use crate::kernel::curvature::{LOSS_VALUE, RESIDUAL};
+use crate::model::loss::Loss;
 use crate::problem::{Point, Problem, Sample};
 use crate::real::Real;
 
@@ -29,12 +29,13 @@ pub struct LossRows {
 }
 
 impl LossRows {
-    /// Uploads the rows of a sample for these points' targets.
+    /// Uploads the rows of a sample for these points' targets, its loss times `sign`.
     pub fn upload<R: Twinned>(
         executor: &mut dyn Executor<R>,
         sample: &Sample,
         loss: Loss,
-        (classes, sign): (usize, f64),
+        classes: usize,
+        sign: f64,
         points: &[Point],
     ) -> Self {
         let n = sample.rows();
@@ -75,7 +76,7 @@ impl LossRows {
         [
             self.operator.rows,
             self.operator.classes,
-            loss_tag(self.loss),
+            self.loss.tag() as usize,
         ]
     }
 
@@ -185,5 +186,5 @@ pub(super) fn gram_form<R: Twinned>(
         targets,
         weights: vec![1.0; p],
     };
-    LossRows::upload(executor, &form, Loss::Quadratic, (1, 1.0), points)
+    LossRows::upload(executor, &form, Loss::Quadratic, 1, 1.0, points)
 }

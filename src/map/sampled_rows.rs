@@ -3,9 +3,9 @@
 use super::ProxGrad;
 use super::operator::{Minibatch, shared};
 use crate::exec::{Buf, Executor, Recording, Scope, Twinned};
-use crate::kernel::curvature::{APPLY_CURVATURE, RESIDUAL, loss_tag};
+use crate::kernel::curvature::{APPLY_CURVATURE, RESIDUAL};
 use crate::kernel::sampled;
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::real::Real;
 
 /// Room for a minibatch's rows.
@@ -28,11 +28,13 @@ pub struct SampledRows {
 }
 
 impl SampledRows {
-    /// Room for minibatches of `map`'s rows; row indices shared, or one stream per problem.
+    /// Minibatches of `batch` of `map`'s rows, `ring` of them at once; row indices shared, or one
+    /// stream per problem.
     pub fn new<R: Twinned>(
         executor: &mut dyn Executor<R>,
         map: &ProxGrad,
-        (batch, ring): (usize, usize),
+        batch: usize,
+        ring: usize,
         scope: Scope,
     ) -> Self {
         let (n, c) = (map.rows.operator.rows, map.rows.operator.classes);
@@ -108,7 +110,7 @@ impl ProxGrad {
             &[
                 minibatch.batch,
                 self.rows.operator.classes,
-                loss_tag(self.rows.loss),
+                self.rows.loss.tag() as usize,
             ],
         );
         self.rows
@@ -169,7 +171,7 @@ impl ProxGrad {
             &[
                 minibatch.batch,
                 self.rows.operator.classes,
-                loss_tag(self.rows.loss),
+                self.rows.loss.tag() as usize,
             ],
         );
         self.rows

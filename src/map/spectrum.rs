@@ -66,7 +66,7 @@ impl Spectrum {
     #[must_use]
     pub fn of(problem: &Problem) -> Self {
         let loss = problem.loss;
-        if loss == crate::loss::Loss::Quadratic {
+        if loss == crate::model::loss::Loss::Quadratic {
             let (largest, smallest, source) = extremes_of_symmetric(&problem.train.design);
             return Self {
                 largest,

@@ -13,7 +13,7 @@ use super::synthetic::{Synthetic, problem_of};
 use crate::control::Control;
 use crate::data::embedded;
 use crate::error::{Error, Result};
-use crate::hypergrad::{Hypergradient, Settings, curve, evaluate, iterates};
+use crate::hypergrad::{Evaluator, Hypergradient, Settings, curve, iterates};
 use crate::kinds::{Method, Precision, Status};
 use crate::map::spectrum::Spectrum;
 use crate::problem::{Point, Problem};
@@ -117,7 +117,11 @@ fn setting(problem: &Problem, point: Point, steps: &[usize], whole: &Control) ->
         method: Some(Method::Direct),
         ..Settings::default()
     };
-    let outcome = evaluate(problem, &[point], &exact, Precision::F64, None, control)?.remove(0);
+    let outcome = Evaluator::new(problem)
+        .settings(&exact)
+        .control(control)
+        .run(&[point])?
+        .remove(0);
     if control.should_stop() {
         return Err(Error::Interrupted {
             what: "an experiment",
@@ -149,7 +153,9 @@ fn setting(problem: &Problem, point: Point, steps: &[usize], whole: &Control) ->
                     let form = GramForm::new(problem)?;
                     steps
                         .par_iter()
-                        .map(|&t| error(&form.hypergradient(point, &spectrum, &path[t], t)))
+                        .map(|&t| {
+                            error(&form.hypergradient(problem, point, &spectrum, &path[t], t))
+                        })
                         .collect()
                 }
                 _ => {

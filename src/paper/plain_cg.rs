@@ -5,8 +5,9 @@
 //! coordinates off the support.
 
 use crate::error::{Error, Result};
+use crate::linalg::cg::{ConjugateGradient, Stop};
 use crate::map::spectrum::Spectrum;
-use crate::penalty;
+use crate::model::linearization::{OuterDerivative, OuterParts, inner_map};
 use crate::problem::{Point, Problem};
 
 /// A squared loss with the elastic net in Gram form: ∇loss = Qw − b.
@@ -45,6 +46,7 @@ impl GramForm {
     /// The derivatives in (l1, λ₂) after `products` products at w.
     pub(super) fn hypergradient(
         &self,
+        problem: &Problem,
         point: Point,
         spectrum: &Spectrum,
         w: &[f64],
@@ -52,17 +54,14 @@ impl GramForm {
     ) -> [f64; 2] {
         let (d, gamma) = (self.d, spectrum.step(point.l2).gamma);
         let gradient = affine(&self.q, &self.b, w);
-        let u: Vec<f64> = (0..d)
-            .map(|j| w[j] - gamma * (gradient[j] + point.l2 * w[j]))
-            .collect();
-        let threshold = gamma * point.l1;
-        let support: Vec<usize> = (0..d)
-            .filter(|&j| penalty::soft_threshold_derivative(u[j], threshold))
-            .collect();
+        let regularizer = problem.regularizer(point);
+        let u = inner_map(&regularizer, gamma, w, |j| gradient[j]);
+        let outer = OuterDerivative::at(&regularizer, gamma, u);
+        let support: Vec<usize> = (0..d).filter(|&j| outer.keeps[j]).collect();
         let criterion = affine(&self.validation.0, &self.validation.1, w);
 
         // y ↦ y − (I − γA) D y
-        let operator = |v: &[f64], out: &mut [f64]| {
+        let operator = |v: &[f64], out: &mut [f64]| -> bool {
             out.copy_from_slice(v);
             for &j in &support {
                 let z = v[j];
@@ -72,46 +71,25 @@ impl GramForm {
                     *out += factor * q;
                 }
             }
+            true
         };
-        let v = conjugate_gradient(operator, &criterion, products);
-        let (mut l1, mut l2) = (0.0, 0.0);
-        for &j in &support {
-            l1 += gamma * penalty::soft_threshold_strength_derivative(u[j], threshold) * v[j];
-            l2 -= gamma * w[j] * v[j];
-        }
-        [l1, l2]
+        let stop = Stop {
+            goal: 0.0,
+            budget: products,
+            indefinite: true,
+        };
+        let mut work = ConjugateGradient::new(d);
+        work.run(&criterion, None, stop, operator);
+        let v = work.solution();
+        let (mut l1, mut l2) = ([0.0], [0.0]);
+        let parts = OuterParts {
+            strengths: Some(&mut l1),
+            ridge: Some(&mut l2),
+            ..OuterParts::default()
+        };
+        outer.add_outer(w, v, &outer.apply(v), 1.0, parts);
+        [l1[0], l2[0]]
     }
-}
-
-/// `products` steps of conjugate gradient from zero; fewer when a step is not defined.
-fn conjugate_gradient(
-    operator: impl Fn(&[f64], &mut [f64]),
-    rhs: &[f64],
-    products: usize,
-) -> Vec<f64> {
-    let inner = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
-    let mut x = vec![0.0; rhs.len()];
-    let (mut r, mut p) = (rhs.to_vec(), rhs.to_vec());
-    let mut ap = vec![0.0; rhs.len()];
-    let mut rr = inner(&r, &r);
-    for _ in 0..products {
-        operator(&p, &mut ap);
-        let alpha = rr / inner(&p, &ap);
-        if !alpha.is_finite() {
-            break;
-        }
-        for j in 0..x.len() {
-            x[j] += alpha * p[j];
-            r[j] -= alpha * ap[j];
-        }
-        let next = inner(&r, &r);
-        let beta = next / rr;
-        rr = next;
-        for j in 0..x.len() {
-            p[j] = r[j] + beta * p[j];
-        }
-    }
-    x
 }
 
 /// Q = XᵀSX/n and b = XᵀSy/n.
@@ -137,28 +115,4 @@ fn affine(q: &[f64], b: &[f64], w: &[f64]) -> Vec<f64> {
     (0..w.len())
         .map(|j| row(j).iter().zip(w).map(|(q, w)| q * w).sum::<f64>() - b[j])
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn on_a_symmetric_definite_operator_it_is_exact_after_as_many_products_as_unknowns() {
-        let a = [[4.0, 1.0, 0.0], [1.0, 3.0, -1.0], [0.0, -1.0, 5.0]];
-        let rhs = [1.0, -2.0, 0.5];
-        let operator = |v: &[f64], out: &mut [f64]| {
-            for i in 0..3 {
-                out[i] = (0..3).map(|j| a[i][j] * v[j]).sum();
-            }
-        };
-        let x = conjugate_gradient(operator, &rhs, 3);
-        let mut back = [0.0; 3];
-        operator(&x, &mut back);
-        assert!(back.iter().zip(&rhs).all(|(b, r)| (b - r).abs() < 1e-13));
-        assert_eq!(conjugate_gradient(operator, &rhs, 0), [0.0; 3]);
-        // More products than a solved system can use do no harm.
-        let more = conjugate_gradient(operator, &rhs, 50);
-        assert!(more.iter().zip(&x).all(|(a, b)| (a - b).abs() < 1e-12));
-    }
 }

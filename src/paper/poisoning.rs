@@ -17,10 +17,10 @@ use crate::error::{Error, Result};
 use crate::hypergrad::minibatch::{At, Request, Sampling, minibatch, row_derivatives};
 use crate::hypergrad::{Hypergradient, MinibatchSteps};
 use crate::kinds::{Precision, Status, Wrt};
-use crate::loss::Loss;
 use crate::map::spectrum::{Spectrum, Step};
+use crate::model::loss::Loss;
 use crate::path::{self, PathSettings};
-use crate::problem::{Perturbation, Point, Problem, Rows, Specification};
+use crate::problem::{Perturbation, Point, Problem, Rows, Sign, Specification};
 use crate::real::Real;
 
 /// Options of the experiment.
@@ -131,7 +131,7 @@ pub fn problem(digits: &Digits, options: &Options) -> Result<Problem> {
         targets: vec![validation.labels],
         weights: None,
     });
-    specification.criterion_sign = -1.0;
+    specification.sign = Sign::Maximize;
     specification.perturbation = Some(Perturbation {
         rows,
         values: Dense::new(count, d, values)?,

@@ -11,7 +11,7 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::hypergrad::minibatch::{At, Request, Sampling, minibatch};
 use crate::hypergrad::{
-    Hypergradient, MinibatchSteps, Settings, StochasticSettings, evaluate, sampled_curve,
+    Evaluator, Hypergradient, MinibatchSteps, Settings, StochasticSettings, sampled_curve,
 };
 use crate::kinds::{Method, Precision, Status, Wrt};
 use crate::map::spectrum::Spectrum;
@@ -162,7 +162,11 @@ fn setting<R: crate::real::Real>(
         method: Some(Method::Direct),
         ..Settings::default()
     };
-    let outcome = evaluate(problem, &[point], &exact, Precision::F64, None, &part)?.remove(0);
+    let outcome = Evaluator::new(problem)
+        .settings(&exact)
+        .control(&part)
+        .run(&[point])?
+        .remove(0);
     if control.should_stop() {
         return Err(Error::Interrupted {
             what: "an experiment",

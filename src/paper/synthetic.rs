@@ -12,7 +12,7 @@
 use crate::data::random::Random;
 use crate::data::{Dense, Matrix, Scaling};
 use crate::error::{Error, Result};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::problem::{Problem, Rows, Specification};
 
 /// Number of features d.

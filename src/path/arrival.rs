@@ -7,14 +7,14 @@ use crate::kinds::Status;
 use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
-use super::linear::Limits;
-use super::products::add_columns;
-use super::regularizer::Regularizer;
 use super::restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, System};
 use super::smooth::{Parts, Smooth};
-use super::vector::positions;
 use super::walk::{End, Walk};
 use super::{LARGEST_RETAINED_SUPPORT, PathSolution};
+use crate::linalg::products::add_columns;
+use crate::linalg::refine::Limits;
+use crate::linalg::vector::positions;
+use crate::model::regularizer::Regularizer;
 
 /// A solved point, while the path stands there.
 pub struct Arrival<'w, R> {
@@ -28,6 +28,12 @@ pub struct Arrival<'w, R> {
 }
 
 impl<R: Real> Arrival<'_, R> {
+    /// Penalty, ridge and prior of the point.
+    #[must_use]
+    pub fn regularizer(&self) -> &Regularizer<'_> {
+        self.regularizer
+    }
+
     /// What became of the solve.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -196,8 +202,9 @@ impl CriterionColumns {
             smooth.residuals(&z, target, &mut residuals);
             smooth.gradient(&residuals, &mut gradient);
         }
-        gradient.iter_mut().for_each(|g| *g *= criterion.sign);
+        let sign = criterion.sign.factor();
+        gradient.iter_mut().for_each(|g| *g *= sign);
         let value = smooth.value(w, &z, target);
-        (criterion.sign * value, gradient)
+        (sign * value, gradient)
     }
 }

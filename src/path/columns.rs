@@ -7,8 +7,8 @@ use crate::data::design::Design;
 use crate::data::matrix::Matrix;
 use crate::real::Real;
 
-use super::products::{TransposedProduct, WeightedColumns};
-use super::vector::{WIDTH, axpy_wide, in_f64, inner, positions, vectorized};
+use crate::linalg::products::{TransposedProduct, WeightedColumns};
+use crate::linalg::vector::{WIDTH, axpy_wide, in_f64, inner, positions, vectorized};
 
 /// Rows that are turned into columns together.
 const TILE: usize = 16;

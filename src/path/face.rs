@@ -2,10 +2,10 @@
 
 use crate::real::Real;
 
-use super::cholesky;
 use super::quadratic::Quadratic;
-use super::regularizer::{Face, Rule};
-use super::vector::{axpy, inner, vectorized};
+use crate::linalg::cholesky;
+use crate::linalg::vector::{axpy, inner, vectorized};
+use crate::model::penalty::{BlockPenalty, Face};
 
 /// The Cholesky factor of the restricted system on a face.
 #[derive(Debug, Clone)]
@@ -97,19 +97,22 @@ impl<R: Real> Quadratic<'_, R> {
             }
         }
         let mut place = Vec::new();
-        for (b, &rule) in self.rules.iter().enumerate() {
-            let Rule::Group(t) = rule else { continue };
-            let members = &self.members[self.block(b)];
-            if face[members[0] as usize] == 0 {
+        for (b, penalty) in self.penalties.iter().enumerate() {
+            if !penalty.is_group() {
                 continue;
             }
+            let free = self.members[self.block(b)].iter();
+            let free = free.filter(|&&j| face[j as usize] != 0);
             place.clear();
-            place.extend(members.iter().map(|j| set.binary_search(j).unwrap_or(0)));
+            place.extend(free.map(|&j| (set.binary_search(&j).unwrap_or(0), j)));
+            if place.is_empty() {
+                continue;
+            }
             let norm = self.norm(b);
-            let scale = t / norm;
-            for (&x, &i) in place.iter().zip(members) {
+            let scale = penalty.norm / norm;
+            for &(x, i) in &place {
                 let unit = self.w[i as usize] / norm;
-                for (&y, &j) in place.iter().zip(members).filter(|&(&y, _)| is_wanted(x, y)) {
+                for &(y, j) in place.iter().filter(|&&(y, _)| is_wanted(x, y)) {
                     a[x * stride + y] -= scale * unit * (self.w[j as usize] / norm);
                 }
                 a[x * stride + x] += scale;
@@ -121,18 +124,20 @@ impl<R: Real> Quadratic<'_, R> {
     /// Gradient of everything on the face.
     fn face_gradient(&self, face: &[Face], set: &[u32]) -> Vec<R> {
         let mut full = vec![R::zero(); self.m()];
-        for (b, &rule) in self.rules.iter().enumerate() {
+        for (b, penalty) in self.penalties.iter().enumerate() {
             let members = &self.members[self.block(b)];
-            if face[members[0] as usize] == 0 {
+            if members.iter().all(|&j| face[j as usize] == 0) {
                 continue;
             }
-            let scale = match rule {
-                Rule::Group(t) => t / self.norm(b),
-                _ => R::zero(),
+            let scale = if penalty.is_group() {
+                penalty.norm / self.norm(b)
+            } else {
+                R::zero()
             };
             for &j in members {
                 let j = j as usize;
-                full[j] = self.gradient(j) + rule.slope(face[j]) + scale * self.w[j];
+                full[j] =
+                    self.gradient(j) + penalty.coordinate.face_slope(face[j]) + scale * self.w[j];
             }
         }
         set.iter().map(|&j| full[j as usize]).collect()
@@ -141,19 +146,17 @@ impl<R: Real> Quadratic<'_, R> {
     /// The penalty and ridge of all positions in `set`'s blocks that are on the face.
     fn penalty(&self, face: &[Face]) -> R {
         let mut total = R::zero();
-        for (b, &rule) in self.rules.iter().enumerate() {
+        for (b, penalty) in self.penalties.iter().enumerate() {
             let members = &self.members[self.block(b)];
-            if face[members[0] as usize] == 0 {
+            if members.iter().all(|&j| face[j as usize] == 0) {
                 continue;
             }
-            if let Rule::Group(t) = rule {
-                total += t * self.norm(b);
+            if penalty.is_group() {
+                total += penalty.norm * self.norm(b);
             }
             for &j in members {
                 let j = j as usize;
-                if !matches!(rule, Rule::Group(_)) {
-                    total += rule.value(self.w[j]);
-                }
+                total += penalty.coordinate.value(self.w[j]);
                 let off = self.w[j] - self.center[j];
                 total += R::of(0.5) * self.ridge[j] * off * off;
             }
@@ -208,21 +211,17 @@ impl<R: Real> Quadratic<'_, R> {
         if let Some(k) = kept {
             cholesky::solve(&k.factor, &mut step);
         }
-        let has_groups = self.rules.iter().any(|r| matches!(r, Rule::Group(_)));
+        let has_groups = self.penalties.iter().any(BlockPenalty::is_group);
         let before = self.penalty(face);
         let old = self.w.clone();
         // The share of the step up to the first coordinate that leaves its face, and where.
         let mut first: Option<(R, u32, R)> = None;
         for (&i, &step) in set.iter().zip(&step) {
             let j = i as usize;
-            let rule = self.rules[self.rule_of[j] as usize];
+            let term = &self.penalties[self.block_of[j] as usize].coordinate;
             let target = self.w[j] - step;
-            if matches!(rule, Rule::Group(_)) {
-                self.w[j] = target;
-                continue;
-            }
-            let inside = rule.project(face[j], target);
-            if inside != target || rule.face(inside) != face[j] {
+            let inside = term.project(face[j], target);
+            if inside != target || term.face(inside) != face[j] {
                 let share = (self.w[j] - inside) / step;
                 if first.is_none_or(|(least, ..)| share < least) {
                     first = Some((share, i, inside));
@@ -240,11 +239,11 @@ impl<R: Real> Quadratic<'_, R> {
             if !(decrease <= R::zero() && decrease <= shortened) {
                 for (&i, &step) in set.iter().zip(&step) {
                     let j = i as usize;
-                    let rule = self.rules[self.rule_of[j] as usize];
+                    let term = &self.penalties[self.block_of[j] as usize].coordinate;
                     self.w[j] = if i == leaving {
                         bound
                     } else {
-                        rule.project(face[j], old[j] - share * step)
+                        term.project(face[j], old[j] - share * step)
                     };
                 }
                 let (decrease, size, image) = self.change_from(&old, face, set, before);

@@ -15,14 +15,16 @@
 //! three times: the first step is Newton's, which squares the error, the others finish with the
 //! same factor.
 
+use crate::kinds::Precision;
 use crate::real::Real;
 
-use super::cholesky;
 use super::face::{FaceFactor, Triangle};
-use super::products::add_columns;
 use super::quadratic::LARGEST_CHOLESKY;
-use super::regularizer::{Face, Regularizer, Rule};
 use super::walk::{Walk, quadratic_model};
+use crate::linalg::cholesky;
+use crate::linalg::products::add_columns;
+use crate::model::penalty::{BlockPenalty, Face};
+use crate::model::regularizer::Regularizer;
 
 /// Steps of iterative refinement at most; f64 needs one.
 const REFINEMENTS: usize = 4;
@@ -38,11 +40,7 @@ impl<R: Real> Walk<'_, '_, R> {
         regularizer: &Regularizer<'_>,
         factor: &FaceFactor<R>,
     ) -> bool {
-        if regularizer
-            .rules
-            .iter()
-            .any(|r| matches!(r, Rule::Group(_)))
-        {
+        if regularizer.penalties.iter().any(BlockPenalty::is_group) {
             return false;
         }
         let before = self.w.clone();
@@ -72,7 +70,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 let j = j as usize;
                 let value = self.gradient[j]
                     + regularizer.ridge_gradient(j, self.w[j])
-                    + regularizer.rules[j].slope(faces[j]);
+                    + regularizer.penalties[j].coordinate.face_slope(faces[j]);
                 size += value * value;
                 if refinement > 0 {
                     excess += (value / roundings[j]).powi(2);
@@ -127,7 +125,7 @@ impl<R: Real> Walk<'_, '_, R> {
         faces: &[Face],
     ) -> bool {
         let mut free = factor.set.iter().map(|&j| j as usize);
-        free.all(|j| regularizer.rules[j].face(self.w[j]) == faces[j])
+        free.all(|j| regularizer.penalties[j].coordinate.face(self.w[j]) == faces[j])
     }
 
     /// Predictors, residuals and gradient after w has moved by `delta`, for a quadratic loss.
@@ -146,10 +144,10 @@ impl<R: Real> Walk<'_, '_, R> {
     /// The face of every coordinate, blocks of one coordinate only.
     fn faces(&self, regularizer: &Regularizer<'_>) -> Vec<Face> {
         regularizer
-            .rules
+            .penalties
             .iter()
             .zip(&self.w)
-            .map(|(rule, &w)| rule.face(w))
+            .map(|(penalty, &w)| penalty.coordinate.face(w))
             .collect()
     }
 
@@ -194,8 +192,8 @@ impl<R: Real> Walk<'_, '_, R> {
                 self.evaluate();
             }
             let is_group = |j: u32| {
-                regularizer.rules.len() != self.w.len()
-                    || matches!(regularizer.rules[j as usize], Rule::Group(_))
+                regularizer.penalties.len() != self.w.len()
+                    || regularizer.penalties[j as usize].is_group()
             };
             let same = regularizer.face(&self.w) == face
                 && face
@@ -216,7 +214,10 @@ impl<R: Real> Walk<'_, '_, R> {
 /// w rounded to half of the digits of R, by Dekker's splitting.
 fn half_digits<R: Real>(w: f64) -> f64 {
     // 2^27 + 1 leaves 26 of 53 digits, 2^40 + 1 leaves 13.
-    let digits = if R::NAME == "f32" { 40 } else { 27 };
+    let digits = match R::PRECISION {
+        Precision::F32 => 40,
+        Precision::F64 => 27,
+    };
     let splitter = (1u64 << digits) as f64 + 1.0;
     let scaled = splitter * w;
     scaled - (scaled - w)

@@ -22,21 +22,16 @@ use crate::problem::{Point, Problem};
 use crate::real::Real;
 
 mod arrival;
-mod cholesky;
 mod columns;
 mod face;
 mod finish;
-mod linear;
-mod products;
 mod quadratic;
 mod reach;
-mod regularizer;
 mod restricted;
 mod rows;
 mod screen;
 mod smooth;
 mod step;
-mod vector;
 mod walk;
 
 #[cfg(test)]
@@ -46,7 +41,6 @@ pub use restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, sol
 
 pub use arrival::{Arrival, CriterionColumns};
 
-use regularizer::{Blocks, Regularizer};
 use smooth::{Parts, Smooth};
 use walk::{Form, Walk};
 
@@ -61,7 +55,6 @@ const LARGEST_RETAINED_SUPPORT: usize = 512;
 #[derive(Debug, Clone)]
 pub struct Prepared<R> {
     parts: Parts<R>,
-    blocks: Blocks,
 }
 
 impl<R: Real> Prepared<R> {
@@ -75,7 +68,6 @@ impl<R: Real> Prepared<R> {
         let allow_gram = form != Form::Residual;
         Self {
             parts: Parts::new(&problem.train, problem.loss, problem.classes, allow_gram),
-            blocks: Blocks::new(problem),
         }
     }
 
@@ -269,7 +261,7 @@ fn visit_in_form<R: Real, T: Send>(
 ) -> Result<Vec<T>> {
     problem.check_points(points)?;
     check_warm_starts(problem, points, warm)?;
-    let (smooth, blocks) = (Smooth::of(problem, &prepared.parts), &prepared.blocks);
+    let (smooth, blocks) = (Smooth::of(problem, &prepared.parts), &problem.blocks);
     let solve_unit = |unit: &Vec<usize>| -> Vec<(usize, T)> {
         let mut walk = Walk::new(&smooth, blocks, points[unit[0]].target, control, form);
         unit.iter()
@@ -281,10 +273,10 @@ fn visit_in_form<R: Real, T: Send>(
                         walk.restart(&vec![0.0; smooth.p]);
                     }
                 }
-                let regularizer = Regularizer::new(problem, blocks, points[at]);
+                let regularizer = problem.regularizer(points[at]);
                 let stronger = |factor: f64| {
                     let l1 = factor * points[at].l1;
-                    Regularizer::new(problem, blocks, Point { l1, ..points[at] })
+                    problem.regularizer(Point { l1, ..points[at] })
                 };
                 let end = walk.reach(&regularizer, stronger, warm.is_none(), settings);
                 let failed = matches!(end.status, Status::NonFinite | Status::Diverged);

@@ -15,8 +15,8 @@ use std::borrow::Cow;
 use crate::real::Real;
 
 use super::face::{FaceFactor, Newton};
-use super::regularizer::{Face, Rule};
-use super::vector::{axpy, exceeds, positions, vectorized};
+use crate::linalg::vector::{axpy, exceeds, positions, vectorized};
+use crate::model::penalty::{BlockPenalty, Face, Shrink};
 
 /// Free coordinates up to which Newton steps are by Cholesky inside coordinate descent.
 pub(super) const LARGEST_CHOLESKY: usize = 2000;
@@ -36,13 +36,13 @@ pub(super) struct Quadratic<'h, R: Real> {
     /// Positions, block after block, and where each block starts.
     pub(super) members: Cow<'h, [u32]>,
     pub(super) starts: Cow<'h, [u32]>,
-    pub(super) rules: Cow<'h, [Rule<R>]>,
+    pub(super) penalties: Cow<'h, [BlockPenalty<R>]>,
     /// Per block 1 over the rounding of its distance to optimality, which minimisation needs.
     pub(super) inverse_rounding: Vec<R>,
-    /// Every position is a block of its own, in their order, and none has a group's rule.
+    /// Every position is a block of its own, in their order, and none is a group.
     pub(super) separable: bool,
     /// The block of every position.
-    pub(super) rule_of: Cow<'h, [u32]>,
+    pub(super) block_of: Cow<'h, [u32]>,
     /// A bound on the norm of the Hessian and of all its restrictions, where one is known.
     pub(super) hessian_bound: Option<f64>,
     /// Memory for the next factor.
@@ -84,12 +84,12 @@ impl<R: Real> Quadratic<'_, R> {
     /// Bounds on the largest eigenvalue of the blocks that are groups: the largest row sum.
     fn group_bounds(&self) -> Vec<R> {
         let m = self.m();
-        let mut bounds = vec![R::zero(); self.rules.len()];
+        let mut bounds = vec![R::zero(); self.penalties.len()];
         if self.separable {
             return bounds;
         }
         for (b, bound) in bounds.iter_mut().enumerate() {
-            if !matches!(self.rules[b], Rule::Group(_)) {
+            if !self.penalties[b].is_group() {
                 continue;
             }
             let members = &self.members[self.block(b)];
@@ -113,10 +113,10 @@ impl<R: Real> Quadratic<'_, R> {
                 let mut largest = R::zero();
                 for &b in blocks {
                     let b = b as usize;
-                    let rule = self.rules[b];
-                    if let Rule::Group(t) = rule {
+                    let penalty = self.penalties[b];
+                    if penalty.is_group() {
                         let change =
-                            self.update_group(b, t, bounds[b], old) * self.inverse_rounding[b];
+                            self.update_group(b, bounds[b], old) * self.inverse_rounding[b];
                         largest = num_traits::Float::max(largest, change);
                         continue;
                     }
@@ -124,11 +124,7 @@ impl<R: Real> Quadratic<'_, R> {
                         let j = self.members[at] as usize;
                         let a = self.hessian[j * m + j] + self.ridge[j];
                         let (w, gradient) = (self.w[j], self.gradient(j));
-                        let new = if exceeds(a, R::zero()) {
-                            rule.update(a, w, gradient)
-                        } else {
-                            rule.update_flat(w, gradient)
-                        };
+                        let new = penalty.coordinate.minimizer(a, w, gradient);
                         let delta = new - w;
                         if delta != R::zero() {
                             self.shift(j, delta);
@@ -146,8 +142,8 @@ impl<R: Real> Quadratic<'_, R> {
 
     /// Block update by the majorant with curvature a = bound + λ₂.
     #[inline(always)]
-    fn update_group(&mut self, b: usize, threshold: R, bound: R, old: &mut Vec<R>) -> R {
-        let range = self.block(b);
+    fn update_group(&mut self, b: usize, bound: R, old: &mut Vec<R>) -> R {
+        let (range, penalty) = (self.block(b), self.penalties[b]);
         let a = bound + self.ridge[self.members[range.start] as usize];
         if !exceeds(a, R::zero()) {
             return R::zero();
@@ -156,15 +152,17 @@ impl<R: Real> Quadratic<'_, R> {
         let mut square = R::zero();
         for at in range.clone() {
             let j = self.members[at] as usize;
-            let u = a * self.w[j] - self.gradient(j);
-            square += u * u;
-            old.push(u);
+            let s = penalty
+                .coordinate
+                .prox(a * self.w[j] - self.gradient(j), R::one());
+            square += s * s;
+            old.push(s);
         }
-        let norm = num_traits::Float::sqrt(square);
-        let factor = if norm <= threshold {
+        let group = Shrink::new(square, penalty.norm);
+        let factor = if group.norm <= penalty.norm {
             R::zero()
         } else {
-            (R::one() - threshold / norm) / a
+            (R::one() - group.t) / a
         };
         let mut largest = R::zero();
         for (k, at) in range.enumerate() {
@@ -185,22 +183,18 @@ impl<R: Real> Quadratic<'_, R> {
         out.clear();
         out.resize(self.m(), 0);
         if self.separable {
-            let one = |(rule, w): (&Rule<R>, &R)| rule.face(*w);
+            let one = |(penalty, w): (&BlockPenalty<R>, &R)| penalty.coordinate.face(*w);
             out.clear();
-            out.extend(self.rules.iter().zip(&self.w).map(one));
+            out.extend(self.penalties.iter().zip(&self.w).map(one));
             return;
         }
-        for (b, &rule) in self.rules.iter().enumerate() {
+        for (b, penalty) in self.penalties.iter().enumerate() {
             let members = &self.members[self.starts[b] as usize..self.starts[b + 1] as usize];
-            if matches!(rule, Rule::Group(_)) {
-                let free = members.iter().any(|&j| self.w[j as usize] != R::zero());
-                members
-                    .iter()
-                    .for_each(|&j| out[j as usize] = if free { 2 } else { 0 });
-            } else {
-                for &j in members {
-                    out[j as usize] = rule.face(self.w[j as usize]);
-                }
+            if penalty.is_group() && members.iter().all(|&j| self.w[j as usize] == R::zero()) {
+                continue;
+            }
+            for &j in members {
+                out[j as usize] = penalty.coordinate.face(self.w[j as usize]);
             }
         }
     }
@@ -218,50 +212,49 @@ impl<R: Real> Quadratic<'_, R> {
     fn largest_distance(&self, face: &[Face], on_face: bool) -> R {
         let mut largest = R::zero();
         if self.separable {
-            for (j, rule) in self.rules.iter().enumerate() {
+            for (j, penalty) in self.penalties.iter().enumerate() {
                 if (face[j] != 0) == on_face {
-                    let distance = rule.distance(self.w[j], self.gradient(j));
+                    let distance = penalty.coordinate.distance(self.w[j], self.gradient(j));
                     let distance = num_traits::Float::abs(distance) * self.inverse_rounding[j];
                     largest = num_traits::Float::max(largest, distance);
                 }
             }
             return largest;
         }
-        for (b, &rule) in self.rules.iter().enumerate() {
+        for (b, penalty) in self.penalties.iter().enumerate() {
             let members = &self.members[self.block(b)];
-            if let Rule::Group(t) = rule {
-                if (face[members[0] as usize] != 0) != on_face {
-                    continue;
-                }
-                let norm = self.norm(b);
-                let square: R = members
-                    .iter()
-                    .map(|&j| {
-                        let j = j as usize;
-                        let pull = if norm > R::zero() {
-                            t * self.w[j] / norm
-                        } else {
-                            R::zero()
-                        };
-                        let g = self.gradient(j) + pull;
-                        g * g
-                    })
-                    .sum();
-                let mut distance = num_traits::Float::sqrt(square);
-                if norm == R::zero() {
-                    distance = num_traits::Float::max(distance - t, R::zero());
-                }
-                largest = num_traits::Float::max(largest, distance * self.inverse_rounding[b]);
-                continue;
-            }
+            let norm = if penalty.is_group() {
+                self.norm(b)
+            } else {
+                R::zero()
+            };
+            let mut square = R::zero();
             for &j in members {
                 let j = j as usize;
-                if (face[j] != 0) == on_face {
-                    let distance =
-                        num_traits::Float::abs(rule.distance(self.w[j], self.gradient(j)))
-                            * self.inverse_rounding[b];
+                if (face[j] != 0) != on_face {
+                    continue;
+                }
+                let pull = if norm > R::zero() {
+                    penalty.norm * self.w[j] / norm
+                } else {
+                    R::zero()
+                };
+                let distance = penalty
+                    .coordinate
+                    .distance(self.w[j], self.gradient(j) + pull);
+                if penalty.is_group() {
+                    square += distance * distance;
+                } else {
+                    let distance = num_traits::Float::abs(distance) * self.inverse_rounding[b];
                     largest = num_traits::Float::max(largest, distance);
                 }
+            }
+            if penalty.is_group() {
+                let mut distance = num_traits::Float::sqrt(square);
+                if norm == R::zero() {
+                    distance = num_traits::Float::max(distance - penalty.norm, R::zero());
+                }
+                largest = num_traits::Float::max(largest, distance * self.inverse_rounding[b]);
             }
         }
         largest
@@ -280,8 +273,8 @@ impl<R: Real> Quadratic<'_, R> {
         let bounds = self.group_bounds();
         // In units of rounding.
         let tolerance = R::one();
-        let all: Vec<u32> = (0..self.rules.len() as u32).collect();
-        let has_groups = !self.separable && self.rules.iter().any(|r| matches!(r, Rule::Group(_)));
+        let all: Vec<u32> = (0..self.penalties.len() as u32).collect();
+        let has_groups = !self.separable && self.penalties.iter().any(BlockPenalty::is_group);
         let (mut face, mut previous) = (Vec::new(), Vec::new());
         let (mut free, mut set): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
         let mut scratch = Vec::new();

@@ -4,8 +4,8 @@ use crate::kinds::Status;
 use crate::real::Real;
 
 use super::PathSettings;
-use super::regularizer::Regularizer;
 use super::walk::{End, Walk};
+use crate::model::regularizer::Regularizer;
 
 /// Steps without convergence after which a point is approached along a path in small steps.
 const PATIENCE: usize = 2000;

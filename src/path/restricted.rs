@@ -16,22 +16,23 @@ use rayon::prelude::*;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::kinds::{Preconditioner, Status};
-use crate::penalty;
+use crate::kinds::{Precision, Preconditioner, Status};
 use crate::problem::{Point, Problem};
 use crate::real::Real;
 
 use super::Prepared;
-use super::cholesky;
 use super::face::{FaceFactor, Triangle};
-use super::linear::{Cycle, Limits, conjugate_gradient, refine};
-use super::products::{add_columns, add_columns_of};
 use super::quadratic::LARGEST_CHOLESKY;
-use super::regularizer::{Regularizer, Rule, group_norm};
 use super::rows::FaceHessian;
 use super::smooth::{Curvature, Smooth};
-use super::vector::{inner, vectorized};
 use super::walk::quadratic_model;
+use crate::linalg::cg::ConjugateGradient;
+use crate::linalg::cholesky;
+use crate::linalg::products::{add_columns, add_columns_of};
+use crate::linalg::refine::{Formed, Limits, Pass, by_products, refine};
+use crate::linalg::vector::{inner, positions, vectorized};
+use crate::model::linearization::{OuterDerivative, inner_map};
+use crate::model::regularizer::{Regularizer, group_norm};
 
 /// The factored system on the support of a point of a quadratic loss.
 #[derive(Debug, Clone)]
@@ -131,7 +132,7 @@ pub fn solve_restricted<R: Real>(
         }
     }
     let prepared = Prepared::<R>::new(problem);
-    let (smooth, blocks) = (Smooth::of(problem, &prepared.parts), &prepared.blocks);
+    let smooth = Smooth::of(problem, &prepared.parts);
     let origins: Vec<Vec<f64>> = (0..problem.train.targets.len())
         .map(|target| {
             let wanted =
@@ -144,7 +145,7 @@ pub fn solve_restricted<R: Real>(
         })
         .collect();
     let solve_point = |at: usize| {
-        let regularizer = Regularizer::new(problem, blocks, points[at]);
+        let regularizer = problem.regularizer(points[at]);
         let w: Vec<f64> = w[at].iter().map(|&w| w.to_f64()).collect();
         let target = points[at].target;
         // In f32 the Gram matrix has lost the digits that decide which side of a kink u is on.
@@ -220,38 +221,20 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         curvature: Curvature,
         step: f64,
     ) -> Self {
-        let u: Vec<f64> = (0..smooth.p)
-            .map(|j| w[j] - step * (gradient[j] + regularizer.ridge_gradient(j, w[j])))
-            .collect();
-        let mut set = Vec::new();
-        for (b, rule) in regularizer.rules.iter().enumerate() {
-            let members = regularizer.blocks.members(b);
-            match *rule {
-                Rule::Group(t) => {
-                    let pull = group_norm(members, &u);
-                    if pull > step * t {
-                        set.extend_from_slice(members);
-                        if group_norm(members, &w) == 0.0 {
-                            // ‖w_g‖ = ‖u_g‖ − γ l1_g at a fixed point.
-                            let factor = 1.0 - step * t / pull;
-                            for &j in members {
-                                w[j as usize] = factor * u[j as usize];
-                            }
-                        }
-                    }
+        let u = inner_map(regularizer, step, &w, |j| gradient[j]);
+        let outer = OuterDerivative::at(regularizer, step, u);
+        // A group that is active at w = 0 gets the direction that it would have.
+        for (g, group) in outer.groups.iter().enumerate() {
+            let members = regularizer.blocks.members(g);
+            if group.is_active && group.t > 0.0 && group_norm(members, &w) == 0.0 {
+                let image = outer.image();
+                for &j in members {
+                    w[j as usize] = image[j as usize];
                 }
-                rule => set.extend(members.iter().filter(|&&j| {
-                    let u = u[j as usize];
-                    match rule {
-                        Rule::Threshold(t) => penalty::soft_threshold_derivative(u, step * t),
-                        Rule::NonNegative(t) => u > step * t,
-                        Rule::Box(lower, upper) => lower < u && u < upper,
-                        Rule::Free | Rule::Group(_) => true,
-                    }
-                })),
             }
         }
-        set.sort_unstable();
+        let mut set = Vec::new();
+        positions(smooth.p, |j| outer.keeps[j], &mut set);
         Self::on(smooth, regularizer, w, set, curvature)
     }
 
@@ -343,9 +326,9 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         let product = |x: &[f64], y: &mut [f64]| self.product(matrix, x, y, image);
         let refined = match (method, matrix) {
             (RestrictedMethod::Cg { preconditioner }, Some(matrix)) if !by_factor => {
-                let mut work = Cycle::new(matrix, m);
-                refine(rhs, size, epsilon, limits, product, |r, x, budget| {
-                    work.run(r, preconditioner, limits, budget, x)
+                let mut work = Formed::new(matrix, m, preconditioner);
+                refine(rhs, size, epsilon, limits, product, |pass| {
+                    work.run(limits, pass)
                 })
             }
             _ => {
@@ -353,16 +336,23 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
                 // step length is 1 but for rounding, which refinement corrects.
                 let counts = usize::from(method != RestrictedMethod::Direct);
                 let mut step: Vec<R> = vec![R::zero(); m];
-                refine(rhs, size, epsilon, limits, product, |r, x, _| {
-                    for (step, &r) in step.iter_mut().zip(r) {
-                        *step = R::of(r);
-                    }
-                    cholesky::solve(factor, &mut step);
-                    for (x, &step) in x.iter_mut().zip(&step) {
-                        *x = step.to_f64();
-                    }
-                    counts
-                })
+                refine(
+                    rhs,
+                    size,
+                    epsilon,
+                    limits,
+                    product,
+                    |Pass { rhs, x, .. }| {
+                        for (step, &r) in step.iter_mut().zip(rhs) {
+                            *step = R::of(r);
+                        }
+                        cholesky::solve(factor, &mut step);
+                        for (x, &step) in x.iter_mut().zip(&step) {
+                            *x = step.to_f64();
+                        }
+                        counts
+                    },
+                )
             }
         };
         if !refined.is_last {
@@ -376,7 +366,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     fn product(&self, matrix: Option<&[R]>, x: &[f64], y: &mut [f64], image: &mut Vec<f64>) {
         let m = x.len();
         match (matrix, self.smooth.hessian_in_full()) {
-            (Some(matrix), _) if R::NAME == "f64" => vectorized(
+            (Some(matrix), _) if R::PRECISION == Precision::F64 => vectorized(
                 #[inline(always)]
                 || {
                     for (i, y) in y.iter_mut().enumerate() {
@@ -462,8 +452,10 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         };
         let size: f64 = self.set.iter().map(|&j| full[j as usize]).sum();
         let product = |x: &[f64], y: &mut [f64]| self.product_by_rows(x, y);
-        let refined = refine(rhs, size, f64::EPSILON, limits, product, |r, x, budget| {
-            conjugate_gradient(r, &diagonal, product, limits, f64::EPSILON, budget, x)
+        let inverse: Vec<f64> = diagonal.iter().map(|d| d.recip()).collect();
+        let mut work = ConjugateGradient::new(rhs.len());
+        let refined = refine(rhs, size, f64::EPSILON, limits, product, |pass| {
+            by_products(&mut work, &inverse, product, limits, pass)
         });
         self.outcome(&refined.x, refined.steps, refined.status, false)
     }

@@ -7,12 +7,14 @@
 //! `δ m_j/σ_j`, and there always is an intercept where columns are centred. The face's Newton step
 //! is by conjugate gradient.
 
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::real::Real;
 
-use super::regularizer::{Regularizer, Rule, group_norm};
 use super::smooth::{Curvature, Smooth};
-use super::vector::exceeds;
+use crate::linalg::cg::{ConjugateGradient, Stop};
+use crate::linalg::vector::{exceeds, norm};
+use crate::model::penalty::Shrink;
+use crate::model::regularizer::{Regularizer, group_norm};
 
 /// Epochs of coordinate descent between Newton steps.
 const EPOCHS: usize = 8;
@@ -37,9 +39,9 @@ pub(super) fn descend<R: Real>(
         let mut moved = false;
         for &b in blocks {
             let b = b as usize;
-            let rule = regularizer.rules[b];
+            let penalty = &regularizer.penalties[b];
             let members = regularizer.blocks.members(b);
-            if let Rule::Group(t) = rule {
+            if penalty.is_group() {
                 // The trace bounds the block's largest eigenvalue.
                 let trace: f64 = members.iter().map(|&j| diagonal[j as usize]).sum();
                 let a = trace + regularizer.l2;
@@ -50,10 +52,14 @@ pub(super) fn descend<R: Real>(
                 old.extend(members.iter().map(|&j| {
                     let j = j as usize;
                     let g = partial(smooth, j, &v) + regularizer.ridge_gradient(j, w[j]);
-                    a * w[j] - g
+                    penalty.coordinate.prox(a * w[j] - g, 1.0)
                 }));
-                let norm = old.iter().map(|u| u * u).sum::<f64>().sqrt();
-                let factor = if norm <= t { 0.0 } else { (1.0 - t / norm) / a };
+                let group = Shrink::new(old.iter().map(|s| s * s).sum(), penalty.norm);
+                let factor = if group.norm <= penalty.norm {
+                    0.0
+                } else {
+                    (1.0 - group.t) / a
+                };
                 for (&j, u) in members.iter().zip(&old) {
                     moved |= shift(smooth, curvature, j as usize, factor * u, w, &mut v);
                 }
@@ -63,11 +69,7 @@ pub(super) fn descend<R: Real>(
                 let j = j as usize;
                 let a = diagonal[j] + regularizer.ridge(j);
                 let g = partial(smooth, j, &v) + regularizer.ridge_gradient(j, w[j]);
-                let new = if a > 0.0 {
-                    rule.update(a, w[j], g)
-                } else {
-                    rule.update_flat(w[j], g)
-                };
+                let new = penalty.coordinate.minimizer(a, w[j], g);
                 moved |= shift(smooth, curvature, j, new, w, &mut v);
             }
         }
@@ -161,15 +163,14 @@ impl<'a, 'p, R: Real> FaceHessian<'a, 'p, R> {
         w: &[f64],
     ) -> Self {
         let mut groups = Vec::new();
-        for (b, rule) in regularizer.rules.iter().enumerate() {
+        for (b, penalty) in regularizer.penalties.iter().enumerate() {
             let members = regularizer.blocks.members(b);
-            if let Rule::Group(t) = rule
-                && face.binary_search(&members[0]).is_ok()
-            {
+            let is_on_face = |j: &u32| face.binary_search(j).is_ok();
+            if penalty.is_group() && members.iter().any(is_on_face) {
                 let norm = group_norm(members, w);
                 if norm > 0.0 {
                     let unit = members.iter().map(|&j| w[j as usize] / norm).collect();
-                    groups.push((b as u32, t / norm, unit));
+                    groups.push((b as u32, penalty.norm / norm, unit));
                 }
             }
         }
@@ -256,36 +257,18 @@ pub(super) fn newton_step<R: Real>(
     rho: &[f64],
     x: &mut [f64],
 ) -> usize {
-    let diagonal = operator.diagonal();
-    let p = rho.len();
-    x.fill(0.0);
-    let mut r: Vec<f64> = rho.iter().map(|r| -r).collect();
-    let mut direction: Vec<f64> = r.iter().zip(&diagonal).map(|(r, d)| r / d).collect();
-    let mut product = vec![0.0; p];
-    let inner = |a: &[f64], b: &[f64]| -> f64 { a.iter().zip(b).map(|(a, b)| a * b).sum() };
-    let goal = inner(rho, rho) * LINEAR_TOLERANCE * LINEAR_TOLERANCE;
-    let mut rz = inner(&r, &direction);
-    for step in 0..LINEAR_STEPS {
-        operator.apply(&direction, &mut product);
-        let curvature = inner(&direction, &product);
-        if !exceeds(curvature, 0.0) {
-            return step + 1;
-        }
-        let alpha = rz / curvature;
-        for j in 0..p {
-            x[j] += alpha * direction[j];
-            r[j] -= alpha * product[j];
-        }
-        if inner(&r, &r) <= goal {
-            return step + 1;
-        }
-        let z: Vec<f64> = r.iter().zip(&diagonal).map(|(r, d)| r / d).collect();
-        let next = inner(&r, &z);
-        let beta = next / rz;
-        rz = next;
-        for j in 0..p {
-            direction[j] = z[j] + beta * direction[j];
-        }
-    }
-    LINEAR_STEPS
+    let inverse: Vec<f64> = operator.diagonal().iter().map(|d| d.recip()).collect();
+    let rhs: Vec<f64> = rho.iter().map(|r| -r).collect();
+    let stop = Stop {
+        goal: LINEAR_TOLERANCE * norm(rho),
+        budget: LINEAR_STEPS,
+        indefinite: false,
+    };
+    let mut work = ConjugateGradient::new(rho.len());
+    let steps = work.run(&rhs, Some(&inverse), stop, |x, image| {
+        operator.apply(x, image);
+        true
+    });
+    x.copy_from_slice(work.solution());
+    steps
 }

@@ -15,11 +15,12 @@
 //! It pays where a gradient costs much, with many more columns than rows: of the gradients that a
 //! point needs, one is of all columns.
 
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::real::Real;
 
-use super::regularizer::{Regularizer, Rule};
 use super::walk::Walk;
+use crate::model::penalty::{Row, Term};
+use crate::model::regularizer::Regularizer;
 
 /// A gradient of unpenalised coordinates, relative to that at w = 0, that counts as none.
 const STATIONARY: f64 = 1e-10;
@@ -33,7 +34,7 @@ impl<R: Real> Walk<'_, '_, R> {
             || self.smooth.parts.gram.is_some()
             || regularizer.has_prior()
             || !self.may_screen
-            || regularizer.rules.len() != self.smooth.p
+            || regularizer.penalties.len() != self.smooth.p
         {
             return;
         }
@@ -43,13 +44,14 @@ impl<R: Real> Walk<'_, '_, R> {
         let parts = self.smooth.parts;
         let survives = |&j: &u32| {
             let at = j as usize;
-            let Rule::Threshold(threshold) = regularizer.rules[at] else {
+            let Term { row, strength, .. } = regularizer.penalties[at].coordinate;
+            if row != Row::SoftThreshold {
                 return true;
-            };
+            }
             let g = self.gradient[at] + regularizer.ridge_gradient(at, self.w[at]);
             let size = (parts.square[at] + regularizer.l2).sqrt();
             // Written so that a NaN survives.
-            let is_zero = alpha * g.abs() + radius * size < threshold;
+            let is_zero = alpha * g.abs() + radius * size < strength;
             !is_zero || self.w[at] != 0.0 || self.kept.set.binary_search(&j).is_ok()
         };
         let alive: Vec<u32> = match &self.alive {
@@ -67,12 +69,13 @@ impl<R: Real> Walk<'_, '_, R> {
         let (mut penalty, mut square) = (0.0, 0.0);
         let mut visit = |j: usize| -> Option<()> {
             let g = self.gradient[j] + regularizer.ridge_gradient(j, self.w[j]);
-            match regularizer.rules[j] {
-                Rule::Threshold(threshold) => {
-                    alpha = alpha.min(threshold / g.abs());
-                    penalty += threshold * self.w[j].abs();
+            let term = &regularizer.penalties[j].coordinate;
+            match term.row {
+                Row::SoftThreshold => {
+                    alpha = alpha.min(term.strength / g.abs());
+                    penalty += term.value(self.w[j]);
                 }
-                Rule::Free if g.abs() <= STATIONARY * self.origin_norm => {}
+                Row::Free if g.abs() <= STATIONARY * self.origin_norm => {}
                 _ => return None,
             }
             square += regularizer.ridge(j) * self.w[j] * self.w[j];

@@ -7,14 +7,13 @@
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 
-use crate::loss::Loss;
-use crate::loss::softmax;
+use crate::model::loss::{Loss, RowLoss, ScalarLoss, multinomial};
 use crate::problem::{Problem, Sample};
 use crate::real::{Real, sum_of};
 
 use super::columns::Columns;
-use super::products::cross_products;
-use super::vector::{compensated_sum, in_f64};
+use crate::linalg::products::cross_products;
+use crate::linalg::vector::{compensated_sum, in_f64};
 
 /// Features up to which the Gram matrix of a quadratic loss is formed once, in full.
 const FULL_GRAM_COORDINATES: usize = 384;
@@ -78,7 +77,7 @@ impl Curvature {
         let n = smooth.rows();
         let (p, q) = (self.values[k * n + i], self.values[l * n + i]);
         let own = if k == l {
-            (1.0 - self.blend) * p + 0.5 * self.blend
+            (1.0 - self.blend) * p + multinomial::MAJORANT * self.blend
         } else {
             0.0
         };
@@ -207,29 +206,30 @@ impl<'p, R: Real> Smooth<'p, R> {
     /// ∂loss/∂z: s∘r/n by class; for the quadratic form Qw − b.
     pub(super) fn residuals(&self, z: &[f64], target: usize, out: &mut [f64]) {
         let (n, c, y) = (self.rows(), self.classes, self.target(target));
-        match self.loss {
-            Loss::Multinomial => {
+        let weight = &self.parts.weight;
+        match self.loss.residual_row() {
+            None => {
                 let mut row = vec![0.0; c];
                 for i in 0..n {
                     (0..c).for_each(|k| row[k] = z[k * n + i]);
-                    softmax::softmax_in_place(&mut row);
-                    row[y[i] as usize] -= 1.0;
-                    (0..c).for_each(|k| out[k * n + i] = row[k] * self.parts.weight[i]);
+                    multinomial::residual_in_place(&mut row, y[i] as usize);
+                    (0..c).for_each(|k| out[k * n + i] = row[k] * weight[i]);
                 }
             }
-            Loss::Quadratic => {
+            Some(row) if self.loss == Loss::Quadratic => {
                 for i in 0..n {
-                    out[i] = z[i] - y[i];
+                    out[i] = row.residual(z[i], y[i]);
                 }
             }
-            Loss::Squared => {
+            // A loop of its own, which is vectorised.
+            Some(ScalarLoss::Squared(row)) => {
                 for i in 0..n {
-                    out[i] = (z[i] - y[i]) * self.parts.weight[i];
+                    out[i] = row.residual(z[i], y[i]) * weight[i];
                 }
             }
-            loss => {
+            Some(row) => {
                 for i in 0..n {
-                    out[i] = loss.residual(z[i], y[i]) * self.parts.weight[i];
+                    out[i] = row.residual(z[i], y[i]) * weight[i];
                 }
             }
         }
@@ -260,53 +260,47 @@ impl<'p, R: Real> Smooth<'p, R> {
     /// The loss at predictors z (and w, which the quadratic form needs).
     pub(super) fn value(&self, w: &[f64], z: &[f64], target: usize) -> f64 {
         let (n, c, y) = (self.rows(), self.classes, self.target(target));
-        match self.loss {
-            Loss::Quadratic => (0..n).map(|i| w[i] * (0.5 * z[i] - y[i])).sum(),
-            Loss::Multinomial => {
+        let weight = &self.parts.weight;
+        match self.loss.scalar() {
+            None if self.loss == Loss::Quadratic => {
+                (0..n).map(|i| w[i] * (0.5 * z[i] - y[i])).sum()
+            }
+            None => {
                 let mut row = vec![0.0; c];
                 compensated_sum((0..n).map(|i| {
                     (0..c).for_each(|k| row[k] = z[k * n + i]);
                     let class = row[y[i] as usize];
-                    self.parts.weight[i] * (softmax::softmax_in_place(&mut row) - class)
+                    weight[i] * (multinomial::softmax_in_place(&mut row) - class)
                 }))
             }
-            Loss::Squared => {
-                let weight = &self.parts.weight;
-                sum_of(n, |i| weight[i] * self.loss.value(z[i], y[i]))
-            }
+            Some(ScalarLoss::Squared(row)) => sum_of(n, |i| weight[i] * row.value(z[i], y[i])),
             // A line search compares values to a few roundings; rows that are alike round alike, and
             // a plain sum of many of them is off by far more.
-            loss => compensated_sum((0..n).map(|i| self.parts.weight[i] * loss.value(z[i], y[i]))),
+            Some(row) => compensated_sum((0..n).map(|i| weight[i] * row.value(z[i], y[i]))),
         }
     }
 
-    /// The Hessian's row factors at z, blended by `blend` towards a majorant.
-    ///
-    /// The majorant's curvature bounds the loss from above everywhere: ¼ (logistic), ½
-    /// (multinomial, Böhning), 1 (squared hinge), min(1, δ/|e|) (Huber).
+    /// The Hessian's row factors at z, blended by `blend` towards those of a majorant.
     pub(super) fn curvature(&self, z: &[f64], target: usize, blend: f64) -> Curvature {
         let (n, c, y) = (self.rows(), self.classes, self.target(target));
-        let values = match self.loss {
-            Loss::Quadratic => Vec::new(),
-            Loss::Squared => self.parts.weight.clone(),
-            Loss::Multinomial => {
+        let values = match self.loss.scalar() {
+            None if self.loss == Loss::Quadratic => Vec::new(),
+            None => {
                 let mut values = vec![0.0; n * c];
                 let mut row = vec![0.0; c];
                 for i in 0..n {
                     (0..c).for_each(|k| row[k] = z[k * n + i]);
-                    softmax::softmax_in_place(&mut row);
+                    multinomial::softmax_in_place(&mut row);
                     (0..c).for_each(|k| values[k * n + i] = row[k]);
                 }
                 values
             }
-            loss => (0..n)
+            Some(ScalarLoss::Squared(_)) => self.parts.weight.clone(),
+            Some(row) => (0..n)
                 .map(|i| {
-                    let majorant = match loss {
-                        Loss::Huber { delta } => (delta / (z[i] - y[i]).abs()).min(1.0),
-                        _ => loss.curvature_bound(),
-                    };
-                    let h = loss.curvature(z[i], y[i]);
-                    self.parts.weight[i] * (h + blend * (majorant - h))
+                    let (z, y) = (z[i], y[i]);
+                    let h = row.curvature(z, y);
+                    self.parts.weight[i] * (h + blend * (row.majorant(z, y) - h))
                 })
                 .collect(),
         };
@@ -343,7 +337,8 @@ impl<'p, R: Real> Smooth<'p, R> {
                     for k in 0..c {
                         let at = k * n + i;
                         q[at] = self.parts.weight[i]
-                            * (keep * p[at] * (q[at] - mean) + 0.5 * blend * q[at]);
+                            * (keep * p[at] * (q[at] - mean)
+                                + multinomial::MAJORANT * blend * q[at]);
                     }
                 }
             }
@@ -487,7 +482,7 @@ impl<'p, R: Real> Smooth<'p, R> {
             }),
         );
         multiply(&scaled, n, m, -R::one(), h);
-        let own = per_class(&|p, s| (s * (keep * p + 0.5 * blend)).sqrt());
+        let own = per_class(&|p, s| (s * (keep * p + multinomial::MAJORANT * blend)).sqrt());
         for k in 0..c {
             let members: Vec<usize> = (0..m).filter(|&at| column(set[at]).1 == k).collect();
             let scaled = self.scaled_columns(

@@ -3,11 +3,11 @@
 use crate::real::Real;
 
 use super::face::FaceFactor;
-use super::regularizer::Regularizer;
 use super::rows::{self, FaceHessian};
 use super::smooth::Curvature;
 use super::walk::{Form, Walk, fix_gauge, quadratic_model};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
+use crate::model::regularizer::Regularizer;
 
 /// Working sets up to which the Hessian is formed: quadratic losses, which keep it, and others.
 const LARGEST_KEPT: usize = 2500;
@@ -187,7 +187,7 @@ impl<R: Real> Walk<'_, '_, R> {
             let coordinate = set[model.members[model.starts[b] as usize] as usize];
             self.blocks.of[coordinate as usize] as usize
         };
-        model.inverse_rounding = (0..model.rules.len())
+        model.inverse_rounding = (0..model.penalties.len())
             .map(|b| R::of(roundings[block_of(b)].recip()))
             .collect();
         let before = model.w.clone();
@@ -225,12 +225,10 @@ impl<R: Real> Walk<'_, '_, R> {
         let mut delta = vec![0.0; self.smooth.p];
         step.steps += rows::newton_step(&operator, &rho, &mut delta);
         let mut new = self.w.clone();
-        for (b, rule) in regularizer.rules.iter().enumerate() {
-            for &j in self.blocks.members(b) {
-                let j = j as usize;
-                if delta[j] != 0.0 {
-                    new[j] = rule.project(rule.face(self.w[j]), self.w[j] + delta[j]);
-                }
+        for (j, new) in new.iter_mut().enumerate() {
+            if delta[j] != 0.0 {
+                let term = &regularizer.of(j).coordinate;
+                *new = term.project(term.face(self.w[j]), self.w[j] + delta[j]);
             }
         }
         fix_gauge(self.smooth, &mut new);

@@ -17,17 +17,18 @@ use std::borrow::Cow;
 
 use crate::control::Control;
 use crate::kinds::Status;
-use crate::loss::Loss;
-use crate::real::{Real, sum_of};
+use crate::model::loss::Loss;
+use crate::real::{Family, Real, sum_of};
 
 use super::PathSettings;
-use super::cholesky;
 use super::face::FaceFactor;
 use super::quadratic::Quadratic;
-use super::regularizer::{Blocks, Regularizer, Rule};
 use super::smooth::{KeptHessian, Smooth};
 use super::step::Step;
-use super::vector::norm;
+use crate::linalg::cholesky;
+use crate::linalg::vector::norm;
+use crate::model::penalty::BlockPenalty;
+use crate::model::regularizer::{Blocks, Regularizer, group_norm};
 
 /// A residual of this many roundings of its terms counts as converged, when it falls no further: after
 /// a while, because the bound may be far above what rounding comes to; at once where it is of few,
@@ -162,8 +163,8 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         let square = |b: usize| regularizer.block_distance(b, &self.w, &self.gradient);
         let total: f64 = match &self.alive {
             None if self.blocks.separable => sum_of(self.w.len(), |j| {
-                let rule = regularizer.rules[j];
-                regularizer.coordinate_distance(rule, j, &self.w, &self.gradient)
+                let penalty = &regularizer.penalties[j];
+                regularizer.coordinate_distance(penalty, j, &self.w, &self.gradient)
             }),
             None => (0..self.blocks.len()).map(square).sum(),
             // Only blocks of one coordinate are ever discarded.
@@ -196,11 +197,8 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         let rows = residual_size + smooth.loss.curvature_bound() * predictor_size;
         let term =
             |j: usize| norm[j] * rows + self.origin[j].abs() + regularizer.ridge_size(j, w[j]);
-        let of_block = |(b, rule): (usize, &Rule<f64>)| -> f64 {
-            let slope = match *rule {
-                Rule::Threshold(t) | Rule::NonNegative(t) | Rule::Group(t) => t,
-                Rule::Free | Rule::Box(..) => 0.0,
-            };
+        let of_block = |(b, penalty): (usize, &BlockPenalty<f64>)| -> f64 {
+            let slope = penalty.slope();
             let size = match self.blocks.members(b) {
                 _ if self.blocks.separable => term(b),
                 [j] => term(*j as usize),
@@ -211,7 +209,12 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             };
             epsilon * (size + slope)
         };
-        regularizer.rules.iter().enumerate().map(of_block).collect()
+        regularizer
+            .penalties
+            .iter()
+            .enumerate()
+            .map(of_block)
+            .collect()
     }
 
     /// The largest distance of a block to optimality, in units of its rounding; NaN where one is.
@@ -230,10 +233,10 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         let of_block = |b: usize| regularizer.block_distance(b, &self.w, &self.gradient);
         match &self.alive {
             None if self.blocks.separable => {
-                for (j, &rule) in regularizer.rules.iter().enumerate() {
+                for (j, penalty) in regularizer.penalties.iter().enumerate() {
                     visit(
                         j,
-                        regularizer.coordinate_distance(rule, j, &self.w, &self.gradient),
+                        regularizer.coordinate_distance(penalty, j, &self.w, &self.gradient),
                     );
                 }
             }
@@ -400,21 +403,25 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     /// Gradient of everything on the face, zero off it.
     pub(super) fn face_residual(&self, regularizer: &Regularizer<'_>) -> Vec<f64> {
         let mut rho = vec![0.0; self.smooth.p];
-        for (b, rule) in regularizer.rules.iter().enumerate() {
+        for (b, penalty) in regularizer.penalties.iter().enumerate() {
             let members = self.blocks.members(b);
             if !regularizer.is_free(b, &self.w) {
                 continue;
             }
-            let pull = match rule {
-                Rule::Group(t) => t / super::regularizer::group_norm(members, &self.w),
-                _ => 0.0,
+            let pull = if penalty.is_group() {
+                penalty.norm / group_norm(members, &self.w)
+            } else {
+                0.0
             };
             for &j in members {
                 let j = j as usize;
-                rho[j] = self.gradient[j]
-                    + regularizer.ridge_gradient(j, self.w[j])
-                    + rule.slope(rule.face(self.w[j]))
-                    + pull * self.w[j];
+                let face = penalty.coordinate.face(self.w[j]);
+                if face != 0 {
+                    rho[j] = self.gradient[j]
+                        + regularizer.ridge_gradient(j, self.w[j])
+                        + penalty.coordinate.face_slope(face)
+                        + pull * self.w[j];
+                }
             }
         }
         rho
@@ -442,7 +449,7 @@ pub(super) fn quadratic_model<'h, R: Real>(
 ) -> Quadratic<'h, R> {
     let is_full = set.len() == smooth.p;
     let has_gram = smooth.parts.gram.is_some();
-    let (members, starts, rules, rule_of) = if is_full {
+    let (members, starts, penalties, block_of) = if is_full {
         blocks_in_full(regularizer)
     } else {
         blocks_within(regularizer, set)
@@ -468,10 +475,10 @@ pub(super) fn quadratic_model<'h, R: Real>(
         center: gathered(set, |j| regularizer.center(j)),
         members,
         starts,
-        rules,
+        penalties,
         inverse_rounding: Vec::new(),
         separable: regularizer.blocks.separable,
-        rule_of,
+        block_of,
         hessian_bound: is_full
             .then_some(smooth.parts.gram_norm)
             .filter(|_| has_gram),
@@ -485,27 +492,33 @@ fn gathered<R: Real>(set: &[u32], value: impl Fn(usize) -> f64) -> Vec<R> {
     set.iter().map(|&j| R::of(value(j as usize))).collect()
 }
 
-/// Members, starts and rules of the blocks of a model, and the rule of every position.
+/// The family of lists of penalties.
+struct Penalties<'a>(std::marker::PhantomData<&'a ()>);
+
+impl<'a> Family for Penalties<'a> {
+    type Of<R: Real> = &'a [BlockPenalty<R>];
+}
+
+/// Members, starts and penalties of the blocks of a model, and the block of every position.
 type ModelBlocks<'b, R> = (
     Cow<'b, [u32]>,
     Cow<'b, [u32]>,
-    Cow<'b, [Rule<R>]>,
+    Cow<'b, [BlockPenalty<R>]>,
     Cow<'b, [u32]>,
 );
 
 /// Those of a model on all coordinates.
 fn blocks_in_full<'b, R: Real>(regularizer: &'b Regularizer<'_>) -> ModelBlocks<'b, R> {
     let blocks = regularizer.blocks;
-    let own: &dyn std::any::Any = &regularizer.rules;
-    let rules = match own.downcast_ref::<Vec<Rule<R>>>() {
-        Some(same) => Cow::Borrowed(same.as_slice()),
-        None => regularizer.rules.iter().map(|rule| rule.to()).collect(),
+    let penalties = match R::from_f64::<Penalties<'_>>(&regularizer.penalties) {
+        Ok(same) => Cow::Borrowed(same),
+        Err(penalties) => penalties.iter().map(BlockPenalty::to).collect(),
     };
     let borrowed = |values: &'b Vec<u32>| Cow::Borrowed(values.as_slice());
     (
         borrowed(&blocks.order),
         borrowed(&blocks.starts),
-        rules,
+        penalties,
         borrowed(&blocks.of),
     )
 }
@@ -515,22 +528,27 @@ fn blocks_within<'b, R: Real>(regularizer: &'b Regularizer<'_>, set: &[u32]) -> 
     if regularizer.blocks.separable {
         let all: Vec<u32> = (0..set.len() as u32).collect();
         let starts = (0..=set.len() as u32).collect();
-        let rules = set.iter().map(|&j| regularizer.rules[j as usize].to());
-        return (all.clone().into(), starts, rules.collect(), all.into());
+        let penalties = set.iter().map(|&j| regularizer.penalties[j as usize].to());
+        return (all.clone().into(), starts, penalties.collect(), all.into());
     }
-    let (mut members, mut starts, mut rules) = (Vec::new(), vec![0], Vec::new());
-    let mut rule_of = vec![0; set.len()];
-    for (b, rule) in regularizer.rules.iter().enumerate() {
+    let (mut members, mut starts, mut penalties) = (Vec::new(), vec![0], Vec::new());
+    let mut block_of = vec![0; set.len()];
+    for (b, penalty) in regularizer.penalties.iter().enumerate() {
         let before = members.len();
         let of_block = regularizer.blocks.members(b).iter();
         members.extend(of_block.filter_map(|j| set.binary_search(j).ok().map(|at| at as u32)));
         if members.len() > before {
             members[before..]
                 .iter()
-                .for_each(|&at| rule_of[at as usize] = rules.len() as u32);
-            rules.push(rule.to::<R>());
+                .for_each(|&at| block_of[at as usize] = penalties.len() as u32);
+            penalties.push(penalty.to::<R>());
             starts.push(members.len() as u32);
         }
     }
-    (members.into(), starts.into(), rules.into(), rule_of.into())
+    (
+        members.into(),
+        starts.into(),
+        penalties.into(),
+        block_of.into(),
+    )
 }

@@ -8,8 +8,8 @@ use crate::error::{Error, Result};
 use crate::hypergrad::MinibatchSteps;
 use crate::hypergrad::minibatch::{At, Request, Sampling, minibatch, predictors, row_derivatives};
 use crate::kinds::{Method, Preconditioner, Status, Wrt};
-use crate::loss::{Loss, softmax};
 use crate::map::spectrum::{Spectrum, Step};
+use crate::model::criterion::{self, residuals_in_place};
 use crate::path::{self, PathSettings, RestrictedMethod};
 use crate::problem::{Criterion, Point, Problem};
 
@@ -251,16 +251,8 @@ fn criterion_gradient(problem: &Problem, w: &[f64], target: usize) -> Vec<f64> {
     let c = problem.classes;
     let mut z = predictors(&sample.design, w, c);
     let y = &sample.targets[target];
-    for (i, z) in z.chunks_exact_mut(c).enumerate() {
-        let scale = sign * sample.weights[i] / y.len() as f64;
-        if *loss == Loss::Multinomial {
-            softmax::softmax_in_place(z);
-            z[y[i] as usize] -= 1.0;
-        } else {
-            z[0] = loss.residual(z[0], y[i]);
-        }
-        z.iter_mut().for_each(|z| *z *= scale);
-    }
+    let scale = sign.factor() / y.len() as f64;
+    residuals_in_place(*loss, &mut z, y, |i| scale * sample.weights[i]);
     sample.design_adjoint(&z, c)
 }
 
@@ -271,6 +263,8 @@ fn criterion_value(criterion: &Criterion, w: &[f64], c: usize, target: usize) ->
     } = criterion;
     let y = &sample.targets[target];
     let z = predictors(&sample.design, w, c);
-    let value = |(i, z): (usize, &[f64])| sample.weights[i] * loss.row_value(z, y[i]);
-    sign * z.chunks_exact(c).enumerate().map(value).sum::<f64>() / y.len() as f64
+    let n = y.len() as f64;
+    // infallible: an attack is on a loss with rows.
+    let value = criterion::value(*loss, &z, y, |i| sample.weights[i] / n);
+    sign.factor() * value.unwrap_or(f64::NAN)
 }

@@ -7,9 +7,10 @@ use crate::control::Control;
 use crate::data::{Dense, Design, Matrix};
 use crate::error::{Error, Result};
 use crate::hypergrad::minibatch::predictors;
-use crate::loss::Loss;
+use crate::model::criterion;
+use crate::model::loss::Loss;
 use crate::path::{self, PathSettings};
-use crate::problem::{Problem, Rows};
+use crate::problem::{Problem, Rows, Sign};
 
 /// The score of a model on some rows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -73,7 +74,7 @@ impl<'a> Judge<'a> {
     ) -> Result<(Measured, Vec<f64>)> {
         let mut specification = self.subject.specification.clone();
         specification.perturbation = None;
-        specification.criterion_sign = 1.0;
+        specification.sign = Sign::Minimize;
         if let Some((rows, values)) = perturbation {
             specification.train.matrix = Matrix::Dense(perturbed(x, rows, values));
         }
@@ -121,7 +122,8 @@ impl<'a> Judge<'a> {
         let y: Vec<f64> = rows.targets[target].iter().map(|y| y - origin).collect();
         let n = y.len() as f64;
         let each = || z.chunks_exact(c).zip(&y);
-        let total: f64 = each().map(|(z, &y)| loss.row_value(z, y)).sum();
+        // infallible: an attack is on a loss with rows.
+        let mean = criterion::value(loss, &z, &y, |_| n.recip()).unwrap_or(f64::NAN);
         let right = |row: &(&[f64], &f64)| match loss {
             Loss::Multinomial => largest(row.0) == *row.1 as usize,
             _ => row.0[0] * row.1 > 0.0,
@@ -129,7 +131,7 @@ impl<'a> Judge<'a> {
         let squares = || each().map(|(z, &y)| (z[0] - y).powi(2)).sum::<f64>();
         let classifies = loss.is_classification();
         Ok(Score {
-            loss: total / n,
+            loss: mean,
             accuracy: classifies.then(|| each().filter(right).count() as f64 / n),
             rmse: (!classifies).then(|| (squares() / n).sqrt()),
         })

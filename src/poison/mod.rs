@@ -17,7 +17,7 @@ use crate::data::random::Random;
 use crate::data::{Dense, Matrix};
 use crate::error::{Error, Result};
 use crate::kinds::Method;
-use crate::problem::{Perturbation, Point, Problem, Rows, Specification};
+use crate::problem::{Perturbation, Point, Problem, Rows, Sign, Specification};
 
 mod ascent;
 mod ball;
@@ -382,7 +382,7 @@ fn ranked(rows: &[usize], slopes: &[f64], d: usize, norm: Norm) -> (Ranking, Ran
 fn adversary(subject: &Subject, rows: Vec<usize>, d: usize) -> Result<Problem> {
     let values = Dense::new(rows.len(), d, vec![0.0; rows.len() * d])?;
     let mut specification = subject.specification.clone();
-    specification.criterion_sign = -1.0;
+    specification.sign = Sign::Maximize;
     specification.perturbation = Some(Perturbation { rows, values });
     Problem::new(specification)
 }

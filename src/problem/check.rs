@@ -2,23 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::Rows;
+use super::rows::Rows;
 use crate::data::design::Scaling;
 use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};
-use crate::loss::Loss;
-
-/// The criterion is the loss or minus it: another factor would scale it unseen.
-pub(super) fn check_sign(sign: f64) -> Result<()> {
-    if sign.abs() == 1.0 {
-        return Ok(());
-    }
-    Err(Error::value(
-        "criterion sign",
-        format!("{sign}"),
-        "give 1, or -1 for an adversary",
-    ))
-}
+use crate::model::loss::Loss;
 
 pub(super) fn check_specification(
     loss: Loss,
@@ -217,7 +205,7 @@ pub(super) fn check_rows(rows: &Rows, loss: Loss, classes: usize, name: &str) ->
 }
 
 /// Checks one weight per row and returns their mean.
-fn check_weights(weights: &[f64], n: usize, name: &str) -> Result<f64> {
+pub(super) fn check_weights(weights: &[f64], n: usize, name: &str) -> Result<f64> {
     if weights.len() != n {
         return Err(Error::shape(
             name,

@@ -4,9 +4,9 @@
 //! a mean that is much larger than what the target varies by costs no digits, and a target that does
 //! not vary leaves exact zeros.
 
-use super::Rows;
+use super::rows::Rows;
 use crate::data::design::Scaling;
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 
 /// A mean beyond this many standard deviations is subtracted: it would cost five digits and more.
 const FAR: f64 = 1e5;

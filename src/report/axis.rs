@@ -1,6 +1,6 @@
 //! An axis: its scale, its range and its ticks.
 
-/// The scale of an axis: how values become lengths.
+/// Layouts of values along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scale {
     /// Equal differences take equal lengths.
@@ -13,11 +13,11 @@ pub enum Scale {
 /// An axis of a plot.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Axis {
-    /// Its name.
+    /// Its title.
     pub label: String,
-    /// Its scale.
+    /// Its layout.
     pub scale: Scale,
-    /// Its two ends; `None` takes the range of the data.
+    /// From and to; `None` takes the range of the data.
     pub range: Option<(f64, f64)>,
 }
 

@@ -8,9 +8,9 @@ use super::sheet::{begin, escape};
 /// A bar.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Bar {
-    /// Its name.
+    /// The name of what it counts.
     pub label: String,
-    /// Its length; a value that is negative or not finite has none.
+    /// Its length; what is not finite, or negative, has none.
     pub value: f64,
     /// Its value in words.
     pub text: String,
@@ -19,13 +19,13 @@ pub struct Bar {
 /// Bars with a common scale.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Bars {
-    /// The title; also the name for readers who do not see the picture.
+    /// The title; also their name for readers who do not see them.
     pub title: String,
     /// One line more.
     pub subtitle: String,
     /// The value of a bar over the whole width.
     pub full: f64,
-    /// The bars, from top to bottom.
+    /// From top to bottom.
     pub bars: Vec<Bar>,
 }
 
@@ -33,9 +33,9 @@ const LEFT: f64 = 14.0;
 const RIGHT: f64 = 626.0;
 /// The height of the first name.
 const TOP: f64 = 82.0;
-/// The distance from one name to the next.
+/// From one name to the next.
 const ROW: f64 = 54.0;
-/// The distance from a name to the middle of its bar.
+/// From a name to the middle of its bar.
 const BELOW: f64 = 18.0;
 const THICKNESS: f64 = 16.0;
 

@@ -16,14 +16,14 @@ pub enum Section {
     Figure {
         /// SVG text, trusted: it stands in the page as it is.
         svg: String,
-        /// The text below it.
+        /// The caption.
         caption: String,
     },
     /// A PNG image.
     Image {
         /// Its bytes.
         png: Vec<u8>,
-        /// The text below it.
+        /// The caption.
         caption: String,
     },
     /// A table.

@@ -58,7 +58,7 @@ impl Label {
             ];
             let outside: f64 = outside.iter().map(|past| past.max(0.0)).sum();
             let foreign = rings.iter().filter(|&&ring| ring != own);
-            // Ambiguous: nearly as close to the ring of another name.
+            // Ambiguous: equally close to another marker.
             let wanted = label.distance(own) + RING + 6.0;
             let near: f64 = foreign
                 .map(|&ring| (wanted - label.distance(ring)).max(0.0))

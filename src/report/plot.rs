@@ -21,10 +21,10 @@ pub struct Band {
 pub struct Series {
     /// Its name in the legend.
     pub label: String,
-    /// The horizontal coordinates.
+    /// The position along x.
     pub x: Vec<f64>,
-    /// The vertical coordinates. A value that the axis cannot show interrupts the curve; a value
-    /// between two such gaps is drawn as a marker, its part of the band as a bar.
+    /// The values; one that the axis cannot show interrupts the curve. A value between two gaps is drawn as
+    /// a marker, its part of the band as a bar.
     pub y: Vec<f64>,
     /// The band around it.
     pub band: Option<Band>,
@@ -39,7 +39,7 @@ pub struct Series {
 /// A vertical line with a name.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Mark {
-    /// Its place on the horizontal axis.
+    /// The position along x.
     pub x: f64,
     /// Its name.
     pub label: String,
@@ -48,7 +48,7 @@ pub struct Mark {
 /// A plot.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plot {
-    /// The title; also the name for readers who do not see the picture.
+    /// The title; also its name for readers who do not see it.
     pub title: String,
     /// One line more.
     pub subtitle: String,

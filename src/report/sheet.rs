@@ -1,4 +1,4 @@
-//! The sheet that every drawing begins with: its size, its title and a line below.
+//! The beginning of every drawing: the sheet, its title and a line below.
 
 use super::paint::{GROUND, Paint};
 

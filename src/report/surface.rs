@@ -9,11 +9,11 @@ use super::sheet::{WIDTH, begin, escape};
 /// A point of a surface.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tile {
-    /// Its place on the horizontal axis.
+    /// The position along x.
     pub x: f64,
-    /// Its place on the vertical axis.
+    /// The position along y.
     pub y: f64,
-    /// Its value; a tile without a finite value is left empty.
+    /// The value; a tile without a finite one is left empty.
     pub value: f64,
     /// The direction of its arrow in the axes' own coordinates (logarithms on logarithmic axes);
     /// only the direction is drawn, and only as many arrows as there is room for.
@@ -23,9 +23,9 @@ pub struct Tile {
 /// A ring around a point, with a name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ring {
-    /// Its place on the horizontal axis.
+    /// The position along x.
     pub x: f64,
-    /// Its place on the vertical axis.
+    /// The position along y.
     pub y: f64,
     /// Its name.
     pub label: String,
@@ -34,13 +34,13 @@ pub struct Ring {
 /// A surface.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Surface {
-    /// The title; also the name for readers who do not see the picture.
+    /// The title; also its name for readers who do not see it.
     pub title: String,
     /// One line more.
     pub subtitle: String,
-    /// The meaning of the arrows, in words; joins the subtitle where any is drawn.
+    /// The meaning of the arrows; it joins the subtitle where any is drawn.
     pub arrows: String,
-    /// The meaning of the colour.
+    /// The title of the colours.
     pub value: String,
     /// The horizontal axis.
     pub x: Axis,
@@ -210,7 +210,7 @@ impl Map {
             values.dedup();
             values.len()
         };
-        // Rows and columns that are mostly empty are left out.
+        // Rows and columns of which most crossings are empty are none.
         let is_strewn = 3 * xs.len() < 2 * count(&xs) * count(&ys);
         let (x, y) = (
             surface.x.fit(xs.iter().copied()),

@@ -1,4 +1,4 @@
-//! What SQLite's errors mean to a user.
+//! The meaning of SQLite's errors to a user.
 
 use std::path::Path;
 
@@ -6,10 +6,10 @@ use rusqlite::ErrorCode;
 
 use crate::error::Error;
 
-/// What is said of a store that stays locked.
+/// The fault of a store that stays locked.
 const BUSY: &str = "another process has kept it locked for a minute";
 
-/// What is said of a full disk.
+/// The fault of a full disk.
 const FULL: &str = "the disk is full; every unit that was finished before is kept";
 
 /// Whether the disk is full.

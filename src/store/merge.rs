@@ -141,9 +141,9 @@ fn agree<'a>(
 struct Unfinished(PathBuf);
 
 impl Unfinished {
-    /// What its name ends with, after the number of the process.
+    /// The end of its name, after the number of the process.
     const END: &'static str = ".unfinished";
-    /// What SQLite puts beside it.
+    /// The endings of files that SQLite puts beside it.
     const BESIDE: [&'static str; 3] = ["-wal", "-shm", "-journal"];
 
     fn beside(path: &Path) -> Self {
@@ -151,7 +151,7 @@ impl Unfinished {
         Self(path.with_file_name(format!("{}{process}{}", Self::start(path), Self::END)))
     }
 
-    /// What the name begins with, before the number of the process.
+    /// The beginning of the name, before the number of the process.
     fn start(path: &Path) -> String {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         format!(".{name}.")

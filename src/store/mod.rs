@@ -12,44 +12,40 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use crate::error::{Error, Result};
 
-mod export;
 mod failure;
+mod invariants;
 mod merge;
-mod participants;
 mod place;
 mod read;
-mod record;
 mod repair;
 mod schema;
 mod session;
-mod soundness;
-mod summary;
 mod units;
 mod verify;
+mod workers;
 
-pub use export::{Format, Rows, export};
 pub use merge::merge;
-pub use participants::{Session, ShardTally};
-pub use read::Tally;
-pub(crate) use read::{NO_METHOD, ROUGH, SINGULAR};
-pub use record::{
-    Cell, Number, Numbers, Plan, PlanFold, PlanPoint, Study, Unit, pack_sparse, unpack_sparse,
-};
 pub use repair::repair;
-pub use summary::{PointSummary, summarize};
-pub use units::Claim;
 pub use verify::{Verification, verify};
+pub use workers::Session;
+
+pub use crate::sweep::cells::{CellStore, Claim, ShardTally, Tally};
+pub use crate::sweep::record::{
+    Cell, Number, Numbers, Plan, PlanFold, PlanPoint, Shard, Study, Unit, pack_sparse,
+    unpack_sparse,
+};
+pub use crate::sweep::summary::{PointSummary, summarize};
 
 use failure::explain;
 use place::FileId;
 use session::Owner;
 
-/// How long a store waits for another process's transaction.
+/// The longest wait for another process's transaction.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How long before a busy store is opened anew.
+/// The pause before a busy store is opened again.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How a store keeps what a crash would tear.
+/// The journal that keeps a crash from tearing a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Journal {
     /// In a WAL beside the file, which several processes share.
@@ -72,7 +68,7 @@ pub struct Store {
     beats: HashMap<i64, (i64, Instant)>,
 }
 
-/// What a plan is compared by when a store is opened again.
+/// The parts by which a plan is compared when a store is opened again.
 struct Identity {
     name: String,
     source: String,
@@ -117,11 +113,8 @@ impl Store {
         }
     }
 
-    /// A store that lives and dies with this process.
-    ///
-    /// # Errors
-    /// [`Error::Store`] when memory runs out.
-    pub fn in_memory(plan: &Plan) -> Result<Self> {
+    /// A store that ends with this process.
+    fn in_memory(plan: &Plan) -> Result<Self> {
         let path = Path::new(":memory:");
         let connection = Connection::open_in_memory().map_err(|e| explain(path, &e))?;
         Self::with_plan(connection, path, plan, Journal::Shared)
@@ -241,7 +234,7 @@ impl Store {
             .map_err(|e| self.failure(&e))
     }
 
-    /// The file; `:memory:` for a store that is not kept.
+    /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -266,7 +259,7 @@ impl Store {
             .map_err(|e| self.failure(&e))
     }
 
-    /// Which program's database it is, and its format's version.
+    /// The program whose database it is, and the version of its format.
     fn application(&self) -> rusqlite::Result<(i32, i32)> {
         let pragma = |name| {
             self.connection

@@ -1,10 +1,9 @@
-//! Where a store lies: names that SQLite would take for something else, files beside it that are to be read
+//! The place of a store: names that SQLite would take for something else, files beside it that are to be read
 //! with it, whether it is still there, and file systems on which its locks do not hold.
 
 use std::path::{Path, PathBuf};
 
-use super::Result;
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// Refuses a name that is no plain name of a file: SQLite takes some for addresses of its own.
 pub(super) fn check_name(path: &Path) -> Result<()> {
@@ -61,7 +60,7 @@ pub(super) fn pending(path: &Path) -> Option<PathBuf> {
     })
 }
 
-/// Which file a name stands for, whatever the name: device and number.
+/// The identity of a file, whatever its name: device and number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct FileId {
     device: u64,

@@ -2,30 +2,17 @@
 
 use rusqlite::{ErrorCode, OptionalExtension, Row};
 
-use super::record::{Cell, Number, Plan, PlanFold, PlanPoint, Study, status_of, unpack};
-use super::{Result, Store, soundness};
+use super::{Result, Store};
 use crate::error::Error;
 use crate::kinds::Status;
+use crate::sweep::cells::Tally;
+use crate::sweep::record::{
+    Cell, NO_METHOD, Number, Plan, PlanFold, PlanPoint, ROUGH, SINGULAR, Study, unpack,
+};
 
-/// How far a store is.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Tally {
-    /// Units of the plan.
-    pub units: usize,
-    /// Units that are done.
-    pub units_done: usize,
-    /// Cells of the plan.
-    pub cells: usize,
-    /// Cells that are done.
-    pub cells_done: usize,
-    /// Finished cells by status, as (name, count), most frequent first.
-    pub statuses: Vec<(String, usize)>,
-    /// Seconds of work per device, as (name, units, seconds).
-    pub devices: Vec<(String, usize, f64)>,
-    /// Finished cells that have no hypergradient although one was asked for, as (why, count), most
-    /// frequent first: `singular-hessian`, the status of one that failed, or `not-finite`.
-    pub without_hypergradient: Vec<(String, usize)>,
-}
+/// The remedy for a plan that is not what it was.
+pub(super) const REMEDY: &str = "restore the store from a copy, or repeat the sweep with another --store FILE; \
+     a plan cannot be repaired";
 
 impl Store {
     /// The plan of the store.
@@ -34,7 +21,7 @@ impl Store {
     /// [`crate::Error::Store`] when the store cannot be read, or its plan is damaged.
     pub fn plan(&self) -> Result<Plan> {
         self.read_plan().map_err(|unread| match unread {
-            Unread::Damage(what) => Error::store(&self.path, what, soundness::REMEDY),
+            Unread::Damage(what) => Error::store(&self.path, what, REMEDY),
             Unread::Failure(error) => self.failure(&error),
         })
     }
@@ -197,7 +184,7 @@ impl Store {
         Ok(())
     }
 
-    /// How far the store is.
+    /// The state of the store.
     ///
     /// # Errors
     /// [`crate::Error::Store`] when the store cannot be read.
@@ -244,14 +231,8 @@ impl Store {
 
     fn without_hypergradient(&self) -> Result<Vec<(String, usize)>> {
         let failure = |e: rusqlite::Error| self.failure(&e);
-        let parts = [
-            Number::HypergradientL1.name(),
-            Number::HypergradientL2.name(),
-            Number::HypergradientBoxLo.name(),
-            Number::HypergradientBoxHi.name(),
-            "hypergradient_l1_vector",
-            "hypergradient_prior",
-        ];
+        let mut parts = Number::HYPERGRADIENT.map(Number::name).to_vec();
+        parts.extend(["hypergradient_l1_vector", "hypergradient_prior"]);
         let text = format!(
             "SELECT CASE WHEN instr(warnings, ?1) THEN ?1 WHEN status <> ?2 THEN status
                     ELSE 'not-finite' END AS why, COUNT(*) AS n
@@ -270,14 +251,7 @@ impl Store {
     }
 }
 
-/// The warning of a cell whose Hessian is singular.
-pub(crate) const SINGULAR: &str = "singular-hessian";
-/// The warning of a cell whose solution has converged, and its hypergradient has not.
-pub(crate) const ROUGH: &str = "rough-hypergradient";
-/// The line of a study's settings that asks for no hypergradient.
-pub(crate) const NO_METHOD: &str = "method = none";
-
-/// Why a plan cannot be read.
+/// A reason why a plan cannot be read.
 #[derive(Debug)]
 pub(super) enum Unread {
     /// Somebody has altered it; one sentence.
@@ -328,7 +302,7 @@ pub(super) fn cell_of(row: &Row<'_>) -> rusqlite::Result<Cell> {
     let mut cell = Cell {
         point: row.get(0)?,
         fold: row.get(1)?,
-        status: status_of(&row.get::<_, String>(2)?).unwrap_or_default(),
+        status: row.get::<_, String>(2)?.parse().unwrap_or_default(),
         ..Cell::default()
     };
     for (at, number) in Number::ALL.into_iter().enumerate() {

@@ -10,12 +10,12 @@
 use std::path::Path;
 
 use super::failure::damaged;
-use super::record::digest;
 use super::verify::{DONE, UNKNOWN};
 use super::{Plan, Result, Store, schema, verify};
 use crate::error::Error;
+use crate::sweep::record::digest;
 
-/// What can be done where nothing can be mended.
+/// The remedy where nothing can be mended.
 const REMEDY: &str = "restore it from a copy, or start a new one with --store FILE";
 
 /// Opens damaged units of a store again, so that the sweep's command repeats them, and makes views and

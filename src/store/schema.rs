@@ -17,7 +17,7 @@
 //! The definitions themselves are checked when a store is opened: whoever changes one here gives the
 //! tables a new version.
 
-use super::record::Number;
+use crate::sweep::record::Number;
 
 /// Marks a file as a store of this program: `prxd`.
 pub(super) const APPLICATION: i32 = 0x7072_7864;

@@ -1,4 +1,4 @@
-//! Who works on a store: host, process and when it started, and whether that process still lives.
+//! Processes that work on a store: host, number, start, and whether they still live.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,7 +18,7 @@ pub(super) struct Owner {
     pub started: String,
 }
 
-/// What is known of an owner.
+/// The state of an owner, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Liveness {
     Alive,

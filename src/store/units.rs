@@ -1,40 +1,30 @@
 //! Leases: which process works on which unit, and the transaction that ends a unit.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::Null;
 use rusqlite::{Connection, OptionalExtension, Statement, TransactionBehavior, params};
 
 use super::failure::explain;
-use super::record::{Cell, Number, Unit, digest, pack};
 use super::session::{Liveness, Owner};
 use super::{Result, Store};
+use crate::sweep::cells::{CellStore, Claim, ShardTally, Tally};
+use crate::sweep::record::{Cell, Number, Plan, Shard, Unit, digest, pack};
 
 /// A lease of another machine ends when its heartbeat has stood still for this long, by the clock
 /// of the observer that never jumps.
 const LEASE: Duration = Duration::from_secs(300);
 
-/// What [`Store::claim`] found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Claim {
-    /// Units that are this process's to do; all of one study and fold.
-    Units(Vec<Unit>),
-    /// All that is left is being done by other processes: these, by number and machine.
-    Elsewhere(String),
-    /// Nothing is left, or only what this process does already.
-    Nothing,
-}
-
 impl Store {
-    /// Leases up to `count` open units of one fold to this process: of those whose number is
-    /// `shard.0` modulo `shard.1`.
+    /// Leases up to `count` open units of one fold to this process, units of the shard alone.
     ///
     /// A unit of a process that is dead is open again at once; that of a process on another machine
     /// when its heartbeat stands still.
     ///
     /// # Errors
     /// [`crate::Error::Store`] when the store cannot be written.
-    pub fn claim(&mut self, count: usize, shard: (usize, usize)) -> Result<Claim> {
+    pub fn claim(&mut self, count: usize, shard: Shard) -> Result<Claim> {
         self.claim_from(count, shard, 0)
     }
 
@@ -43,15 +33,11 @@ impl Store {
     ///
     /// # Errors
     /// Those of [`Store::claim`].
-    pub fn claim_from(
-        &mut self,
-        count: usize,
-        shard: (usize, usize),
-        first: usize,
-    ) -> Result<Claim> {
+    pub fn claim_from(&mut self, count: usize, shard: Shard, first: usize) -> Result<Claim> {
         let path = self.path.clone();
         let failure = |e: rusqlite::Error| explain(&path, &e);
         let (own, session) = (self.owner.clone(), self.session);
+        let shards = shard.count.max(1);
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -66,7 +52,7 @@ impl Store {
                 )
                 .map_err(failure)?;
             let mut rows = query
-                .query(params![shard.0, shard.1, first])
+                .query(params![shard.index % shards, shards, first])
                 .map_err(failure)?;
             while let Some(row) = rows.next().map_err(failure)? {
                 let holder: Option<i64> = row.get(4).map_err(failure)?;
@@ -207,6 +193,56 @@ impl Store {
             )
             .map_err(failure)?;
         transaction.commit().map_err(failure)
+    }
+}
+
+impl CellStore for Store {
+    fn file(&self) -> Option<&Path> {
+        Some(self.path())
+    }
+
+    fn is_in_place(&self) -> bool {
+        self.is_in_place()
+    }
+
+    fn claim_from(&mut self, count: usize, shard: Shard, first: usize) -> Result<Claim> {
+        self.claim_from(count, shard, first)
+    }
+
+    fn finish(&mut self, units: Vec<(Unit, Vec<Cell>)>, seconds: f64, device: &str) -> Result<()> {
+        self.finish(&units, seconds, device)
+    }
+
+    fn beat(&mut self) -> Result<()> {
+        self.beat()
+    }
+
+    fn note_shard(&mut self, shard: Shard) -> Result<()> {
+        self.note_shard(shard)
+    }
+
+    fn release(&mut self) -> Result<()> {
+        self.release()
+    }
+
+    fn tally(&self) -> Result<Tally> {
+        self.tally()
+    }
+
+    fn shard_tally(&self, plan: &Plan, shard: Shard) -> Result<ShardTally> {
+        self.shard_tally(plan, shard)
+    }
+
+    fn for_each_cell(&self, study: usize, visit: &mut dyn FnMut(Cell) -> Result<()>) -> Result<()> {
+        self.for_each_cell(study, visit)
+    }
+
+    fn for_each_criterion(
+        &self,
+        study: usize,
+        visit: &mut dyn FnMut(usize, usize, f64),
+    ) -> Result<()> {
+        self.for_each_criterion(study, visit)
     }
 }
 

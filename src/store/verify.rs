@@ -4,30 +4,30 @@
 use rusqlite::OptionalExtension;
 
 use super::failure::is_damage;
-use super::read::{cell_of, select_cells};
-use super::record::{Cell, Plan, PlanPoint, Unit, digest};
-use super::soundness::{self, Inspection};
+use super::invariants::Inspection;
+use super::read::{self, cell_of, select_cells};
 use super::{Result, Store};
 use crate::error::Error;
+use crate::sweep::record::{Cell, Plan, PlanPoint, Unit, digest};
 
-/// What a check found.
+/// The result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verification {
     /// Finished units that were checked.
     pub units: usize,
     /// Cells that were checked.
     pub cells: usize,
-    /// What is wrong, one sentence each; empty for a sound store.
+    /// Faults, one sentence each; none for a sound store.
     pub faults: Vec<String>,
-    /// What can be done about it.
+    /// The remedy.
     pub remedy: &'static str,
 }
 
-/// What can be done about units that are not what they were.
+/// The remedy for units that are not what they were.
 const REOPEN: &str = "restore the store from a copy; or open what is damaged again with \
      `proxdiff runs verify --repair` and repeat the command that made it";
 
-/// What can be done about a view or an index, which hold no data.
+/// The remedy for a view or an index, which hold no data.
 pub(super) const MAKE_ANEW: &str = "make it anew with `proxdiff runs verify --repair`";
 
 /// The most faults that are listed.
@@ -50,7 +50,7 @@ pub fn verify(store: &Store) -> Result<Verification> {
         mendable,
     } = store.inspect()?;
     if !faults.is_empty() {
-        found.remedy = soundness::REMEDY;
+        found.remedy = read::REMEDY;
     } else if !mendable.is_empty() {
         found.remedy = MAKE_ANEW;
     }
@@ -89,7 +89,7 @@ pub fn verify(store: &Store) -> Result<Verification> {
 const OPEN: i64 = 0;
 /// The mark of one that is done.
 pub(super) const DONE: i64 = 1;
-/// What stands for the mark of one that is done by nobody knows whom.
+/// The mark of a unit that an unknown session has done.
 pub(super) const UNKNOWN: i64 = -2;
 
 /// A unit that is not what it was, if it is one, and a sentence about it.
@@ -114,7 +114,7 @@ impl Store {
         }
     }
 
-    /// What SQLite's own check of the file finds.
+    /// The findings of SQLite's own check of the file.
     pub(super) fn integrity_faults(&self) -> Result<Vec<String>> {
         let lines = || -> rusqlite::Result<Vec<String>> {
             let mut query = self.connection.prepare("PRAGMA integrity_check(20)")?;

@@ -25,7 +25,9 @@ use rayon::prelude::*;
 use super::study::{FoldProblem, Study};
 use crate::data::design::{Design, FeatureScale};
 use crate::data::matrix::{Dense, Matrix};
-use crate::loss::Loss;
+use crate::error::Result;
+use crate::model::loss::Loss;
+use crate::model::regularizer::Blocks;
 use crate::problem::{Criterion, Problem, Sample, TargetOrigin};
 
 /// Training rows per column from which factors pay.
@@ -56,7 +58,7 @@ pub struct Compression {
     held_out: Vec<[Option<Part>; 2]>,
     /// By repetition: the rows that no fold of it holds out.
     rest: Vec<Option<Part>>,
-    /// What is subtracted from features and targets before factors are formed: d + targets.
+    /// The origin that is subtracted from features and targets before factors are formed: d + targets.
     origin: Vec<f64>,
 }
 
@@ -68,7 +70,7 @@ const LARGEST_INVERSE: f64 = 32.0;
 const PIECE: usize = 1024;
 const GATHERED: usize = 256;
 
-/// Which weights the rows of a part have.
+/// The weights that the rows of a part have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Weights {
     /// As training rows: with their class's.
@@ -88,11 +90,13 @@ impl Compression {
         };
         let columns = 1 + matrix.columns + s.train.targets.len();
         let is_squared = |loss: Loss| loss == Loss::Squared;
-        // A part without weight has no factor worth the name.
+        // Zero-weight parts have no factor.
         let is_positive = |w: &Vec<f64>| w.iter().all(|w| w.is_finite() && *w > 0.0);
         let applies = is_squared(s.loss)
             && is_squared(s.criterion.unwrap_or(s.loss))
             && s.perturbation.is_none()
+            && !study.differentiates_rows()
+            && !study.draws_minibatches()
             && s.train.weights.as_ref().is_none_or(is_positive)
             && study.folds.iter().all(|fold| {
                 fold.held_out.as_ref().is_some_and(|held_out| {
@@ -165,6 +169,21 @@ impl Compression {
         // infallible: `of` makes a part for every fold
         let held_out = own.as_ref().or(as_training.as_ref()).expect("a part");
         problem(study, &self.origin, (&training, held_out))
+    }
+}
+
+/// The problem of a fold: on factors where the study has some, else on its own rows.
+///
+/// # Errors
+/// Those of [`Problem::new`].
+pub fn fold_problem(
+    study: &Study,
+    compression: Option<&Compression>,
+    fold: usize,
+) -> Result<FoldProblem> {
+    match compression {
+        Some(compression) => Ok(compression.problem(study, fold)),
+        None => study.fold_problem(fold),
     }
 }
 
@@ -503,12 +522,13 @@ fn problem(study: &Study, origin: &[f64], (training, held_out): (&Part, &Part)) 
     let target_origins = train.targets.iter().map(target_origin).collect();
     let problem = Problem {
         loss: s.loss,
+        blocks: Blocks::new(&s.penalty, train.design.features(), train.design.columns()),
         penalty: s.penalty.clone(),
         classes: 1,
         train,
         criterion: Criterion {
             loss: s.criterion.unwrap_or(s.loss),
-            sign: s.criterion_sign,
+            sign: s.sign,
             sample: criterion,
             on_training_rows: false,
         },

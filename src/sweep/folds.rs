@@ -1,4 +1,4 @@
-//! Folds: which rows are held out when. All of it is decided by the labels, the groups and the seed.
+//! Folds: the rows that are held out together. All of it is decided by the labels, the groups and the seed.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,7 +19,7 @@ const MOST_ROWS: usize = 1 << 28;
 pub struct Fold {
     /// The fold's number: from 0, or as the user's file has it.
     pub number: i64,
-    /// Which repetition it belongs to, from 0.
+    /// The repetition that it belongs to, from 0.
     pub repeat: usize,
     /// The held-out rows, ascending; `None` takes the validation files' rows, or the training rows
     /// where there are none.
@@ -49,7 +49,7 @@ impl Fold {
     }
 }
 
-/// How rows are dealt to folds.
+/// Ways to deal rows to folds.
 #[derive(Debug, Clone, Copy)]
 pub enum Dealing<'a> {
     /// At random.

@@ -1,4 +1,4 @@
-//! From outcomes to cells: metrics on the held-out rows, and what a store keeps.
+//! From outcomes to cells: metrics on the held-out rows, and the numbers that are kept.
 
 use std::borrow::Cow;
 
@@ -10,41 +10,46 @@ use super::metrics::{Spread, measure};
 use super::panels::{Model, Panels, Residuals};
 use super::study::{FoldProblem, Study};
 use crate::data::matrix::{Dense, Matrix};
-use crate::hypergrad::{Outcome, WarningKind};
-use crate::loss::Loss;
+use crate::hypergrad::{Hypergradient, Outcome, Part, WarningKind};
+use crate::model::loss::Loss;
 use crate::problem::Rows;
-use crate::store::{Cell, Number, Numbers, pack_sparse};
+use crate::sweep::record::{Cell, Number, Numbers, pack_sparse};
 
 /// Cells whose predictions are formed by one product, at most.
 const TOGETHER: usize = 128;
 
-/// The cells of one fold, in the order of the outcomes; `points` are their numbers in the plan.
-pub(super) fn cells(
-    study: &Study,
-    (problem, held_out): (&FoldProblem, &HeldOut<'_>),
-    fold: usize,
-    points: &[usize],
-    outcomes: &[Outcome],
-) -> Vec<Cell> {
-    // Parts of equal size.
-    let size = points
-        .len()
-        .div_ceil(points.len().div_ceil(TOGETHER).max(1))
-        .max(1);
-    let parts: Vec<Vec<Cell>> = points
-        .par_chunks(size)
-        .zip(outcomes.par_chunks(size))
-        .map(|(points, outcomes)| {
-            let metrics = held_out.metrics(study, problem, outcomes);
-            let cell = |((&point, outcome), numbers)| Cell {
-                point,
-                fold,
-                ..cell(study, problem, outcome, numbers)
-            };
-            points.iter().zip(outcomes).zip(metrics).map(cell).collect()
-        })
-        .collect();
-    parts.into_iter().flatten().collect()
+/// A fold and what its outcomes are measured on.
+pub(super) struct Measured<'a> {
+    pub(super) study: &'a Study,
+    pub(super) problem: &'a FoldProblem,
+    pub(super) held_out: &'a HeldOut<'a>,
+    /// The fold's number within the study.
+    pub(super) fold: usize,
+}
+
+impl Measured<'_> {
+    /// The cells of outcomes, in their order; `points` are their numbers in the plan.
+    pub(super) fn cells(&self, points: &[usize], outcomes: &[Outcome]) -> Vec<Cell> {
+        // Parts of equal size.
+        let size = points
+            .len()
+            .div_ceil(points.len().div_ceil(TOGETHER).max(1))
+            .max(1);
+        let parts: Vec<Vec<Cell>> = points
+            .par_chunks(size)
+            .zip(outcomes.par_chunks(size))
+            .map(|(points, outcomes)| {
+                let metrics = self.held_out.metrics(self.study, self.problem, outcomes);
+                let cell = |((&point, outcome), numbers)| Cell {
+                    point,
+                    fold: self.fold,
+                    ..cell(self.study, self.problem, outcome, numbers)
+                };
+                points.iter().zip(outcomes).zip(metrics).map(cell).collect()
+            })
+            .collect();
+        parts.into_iter().flatten().collect()
+    }
 }
 
 /// The rows that metrics are measured on.
@@ -184,7 +189,7 @@ impl<'a> HeldOut<'a> {
     }
 }
 
-/// What a store keeps of an outcome; `numbers` come with the metrics.
+/// The cell of an outcome; `numbers` come with the metrics.
 fn cell(study: &Study, problem: &FoldProblem, outcome: &Outcome, mut numbers: Numbers) -> Cell {
     numbers[Number::Criterion] = outcome.criterion;
     numbers[Number::Support] = outcome.support as f64;
@@ -197,24 +202,16 @@ fn cell(study: &Study, problem: &FoldProblem, outcome: &Outcome, mut numbers: Nu
     numbers[Number::Steps] = outcome.steps as f64;
     numbers[Number::LinearSteps] = outcome.linear_steps as f64;
     let (mut l1_vector, mut prior) = (Vec::new(), Vec::new());
-    if let Some(gradient) = &outcome.hypergradient {
-        match gradient.l1.as_deref() {
-            Some(&[one]) => numbers[Number::HypergradientL1] = one,
-            Some(many) => l1_vector = many.to_vec(),
-            None => {}
+    for found in outcome.hypergradient.iter().flat_map(Hypergradient::parts) {
+        match (Number::of_part(found.part), found.values) {
+            (Some(number), &[value]) => numbers[number] = value,
+            (Some(_), values) => l1_vector = values.to_vec(),
+            (None, values) if found.part == Part::Prior => prior = values.to_vec(),
+            // A cell holds nothing of the rows.
+            (None, _) => {}
         }
-        numbers[Number::HypergradientL2] = gradient.l2.unwrap_or(f64::NAN);
-        if let Some((lower, upper)) = gradient.box_bounds {
-            numbers[Number::HypergradientBoxLo] = lower;
-            numbers[Number::HypergradientBoxHi] = upper;
-        }
-        prior = gradient.prior.clone().unwrap_or_default();
     }
-    let mut warnings: Vec<&str> = outcome
-        .warnings
-        .iter()
-        .map(|warning| warning.kind.name())
-        .collect();
+    let mut warnings: Vec<&str> = outcome.warning_names().collect();
     if problem.constant_columns > 0 {
         warnings.push(WarningKind::ConstantColumn.name());
     }
@@ -235,13 +232,14 @@ fn cell(study: &Study, problem: &FoldProblem, outcome: &Outcome, mut numbers: Nu
         hypergradient_l1_vector: l1_vector,
         hypergradient_prior: prior,
         solution,
+        outcome: None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::SINGULAR;
+    use crate::sweep::record::SINGULAR;
 
     #[test]
     fn a_store_knows_a_singular_hessian_by_its_warning() {

@@ -1,7 +1,7 @@
 //! Metrics of predictions beside the criterion: what users compare with other software.
 
-use crate::loss::Loss;
-use crate::store::{Number, Numbers};
+use crate::model::loss::Loss;
+use crate::sweep::record::{Number, Numbers};
 
 /// Adds the metrics of one cell to its numbers.
 ///
@@ -49,7 +49,7 @@ fn regression(z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64, numbers: &mut
     Spread::of(y, weight).measure((squares, sizes), numbers);
 }
 
-/// What the residuals of a regression are compared with.
+/// The variation that the residuals of a regression are compared with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spread {
     /// Σ s.

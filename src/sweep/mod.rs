@@ -1,21 +1,28 @@
 //! Large sweeps: a space of hyperparameters times folds, planned, scheduled, stored and resumed.
 //!
 //! ```text
-//! Space × Study (data, problem, folds)  →  Plan  →  units  →  workers  →  Store  →  choice
+//! Space × Study (data, problem, folds)  →  Plan  →  units  →  workers  →  cells  →  choice
 //! ```
 //!
-//! [`plan::plan_study`] makes the plan; [`run::Run`] works on its units and writes them into a
-//! [`Store`](crate::store::Store); [`select::choose`] picks from what the store holds.
+//! [`plan::plan_study`] makes the plan; [`run::Run`] works on its units and gives their cells to a
+//! [`cells::CellStore`], which is memory or a file; [`select::choose`] picks from these.
 
+pub mod cells;
 pub mod compress;
+pub mod export;
 pub mod folds;
+mod leaderboard;
 mod measure;
 pub mod metrics;
 mod panels;
 pub mod plan;
+mod queue;
+// A store takes digests of records; nothing else does.
+#[cfg_attr(not(feature = "store"), allow(dead_code))]
+pub mod record;
 pub mod run;
 pub mod select;
 mod sobol;
 pub mod space;
-mod standings;
 pub mod study;
+pub mod summary;

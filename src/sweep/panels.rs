@@ -25,7 +25,7 @@ pub(super) struct Model<'a> {
     /// One coefficient per feature, in the data's units.
     pub(super) coefficients: &'a [f64],
     pub(super) intercept: f64,
-    /// Which target it predicts.
+    /// The target that it predicts.
     pub(super) target: usize,
 }
 

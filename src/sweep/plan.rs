@@ -6,9 +6,9 @@
 use super::space::{Search, Space, SpacePoint};
 use super::study::Study;
 use crate::error::Result;
-use crate::loss::Loss;
-use crate::penalty::Penalty;
-use crate::store::{NO_METHOD, Plan, PlanFold, PlanPoint, Study as StudyRecord};
+use crate::model::loss::Loss;
+use crate::model::penalty::Penalty;
+use crate::sweep::record::{NO_METHOD, Plan, PlanFold, PlanPoint, Study as StudyRecord};
 
 /// The longest path: what a killed process loses at most, per thread.
 const LONGEST_PATH: usize = 256;
@@ -132,7 +132,7 @@ fn settings(study: &Study) -> String {
         format!("loss = {}", loss_name(s.loss)),
         format!("penalty = {penalty}"),
         format!("criterion = {}", loss_name(s.criterion.unwrap_or(s.loss))),
-        format!("criterion-sign = {}", s.criterion_sign),
+        format!("criterion-sign = {}", s.sign.factor()),
         format!("intercept = {}", s.scaling.intercept),
         format!("standardize = {}", s.scaling.standardize),
         format!("precision = {}", study.precision.name()),
@@ -151,12 +151,7 @@ fn settings(study: &Study) -> String {
             lines.push(format!("preconditioner = {}", tag(&set.preconditioner)));
         }
     }
-    let uses_draws = set.solver == crate::kinds::Solver::Stochastic
-        || matches!(
-            set.method,
-            Some(crate::kinds::Method::Nsid | crate::kinds::Method::Sid)
-        );
-    if uses_draws {
+    if study.draws_minibatches() {
         lines.push(format!("minibatches = {:?}", set.stochastic));
     }
     let one_line = |line: &String| line.replace('\n', " ");

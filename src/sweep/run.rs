@@ -1,29 +1,32 @@
-//! The scheduler: workers that claim units, solve and measure them, and store them.
+//! The scheduler: workers that claim units, solve and measure them, and hand them on to be kept.
 //!
 //! A worker takes units of one fold, as many as are solved in about half a second, so that they
 //! share the fold's problem and what is prepared for it. What a unit comes to depends on the unit
 //! alone.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Weak, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak, mpsc};
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::compress::Compression;
-use super::measure::{HeldOut, cells};
-use super::standings::Standings;
+use super::cells::{CellStore, Claim};
+use super::compress::{Compression, fold_problem};
+use super::leaderboard::lock;
+pub use super::leaderboard::{BestSoFar, Monitor};
+use super::measure::{HeldOut, Measured};
+use super::queue::{Finished, Heartbeat, WorkQueue};
+use super::record::{Cell, Plan, Shard, Unit};
 use super::study::{FoldProblem, Study};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::exec::Device;
-use crate::hypergrad::evaluate_prepared;
+use crate::hypergrad::Evaluator;
 use crate::problem::Point;
-use crate::store::{Cell, Claim, Number, Plan, Store, Unit};
 
-/// How long a batch should take.
+/// The time that a batch should take.
 const BATCH_SECONDS: f64 = 0.5;
 /// Bytes of all running batches together.
 const MEMORY: usize = 1 << 30;
@@ -32,14 +35,10 @@ const BATCH_POINTS: usize = 1024;
 /// Bytes of the factored supports that a batch holds on to between solution and adjoint: fresh pages
 /// cost more than what larger batches share.
 const FACTORS: usize = 64 << 20;
-/// How often the heartbeat is written.
-const BEAT: Duration = Duration::from_secs(15);
-/// How long a worker waits for other processes' units before it looks again.
+/// The pause of a worker that waits for other processes' units.
 const WAIT: Duration = Duration::from_millis(200);
-/// How long it waits before it says for whom.
-const PATIENCE: Duration = Duration::from_secs(3);
 
-/// What a sweep is run with.
+/// The parts of a sweep that is run.
 pub struct Run<'a> {
     /// The plan.
     pub plan: &'a Plan,
@@ -51,93 +50,28 @@ pub struct Run<'a> {
     pub pool: &'a rayon::ThreadPool,
     /// Set to end the sweep after the running batches.
     pub stop: &'a Control,
-    /// Which units are this process's: `(i, n)` for those equal to i modulo n. The store keeps it, if
-    /// it is not the whole.
-    pub shard: (usize, usize),
-    /// What computes: the CPU by as many workers as there are threads, any other device by one.
+    /// Per study the problem of its only fold, where it has been made already.
+    pub problems: &'a [Option<Arc<FoldProblem>>],
+    /// The units that are this process's. The cells keep it, if it is not the whole.
+    pub shard: Shard,
+    /// The devices that compute: the CPU by as many workers as there are threads, any other by one.
     pub devices: &'a [Device],
-    /// Where progress is reported.
+    /// The extent of what is kept beside the numbers of cells.
+    pub keep: Keep,
+    /// The display of progress.
     pub monitor: &'a Monitor,
 }
 
-/// How far a running sweep is, for a display.
-#[derive(Debug)]
-pub struct Monitor {
-    cells: AtomicUsize,
-    best: Mutex<Standings>,
-    finished: AtomicBool,
-}
-
-/// The best point so far of the first target of the first study.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BestSoFar {
-    /// The point within its study.
-    pub point: usize,
-    /// The mean criterion over the folds that are done.
-    pub mean: f64,
-    /// How many these are.
-    pub folds: usize,
-}
-
-impl Monitor {
-    /// A monitor of a plan of which nothing is done.
-    #[must_use]
-    pub fn new(plan: &Plan) -> Self {
-        Self {
-            cells: AtomicUsize::new(0),
-            best: Mutex::new(Standings::new(plan)),
-            finished: AtomicBool::new(false),
-        }
-    }
-
-    /// Cells that this process has finished.
-    #[must_use]
-    pub fn cells(&self) -> usize {
-        self.cells.load(Ordering::Relaxed)
-    }
-
-    /// True once [`Run::execute`] has returned.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        self.finished.load(Ordering::Relaxed)
-    }
-
-    /// The best point so far of those that are finished on all folds; as long as there is none, of
-    /// those that are finished on the same folds, as many as there are. None of them has a cell that failed.
-    #[must_use]
-    pub fn best(&self) -> Option<BestSoFar> {
-        lock(&self.best).best()
-    }
-
-    /// Takes account of a cell that was finished before this process came; NaN for one that failed.
-    pub fn recall(&self, point: usize, fold: usize, criterion: f64) {
-        lock(&self.best).add(point, fold, criterion);
-    }
-
-    fn count(&self, study: usize, cells: &[Cell]) {
-        self.cells.fetch_add(cells.len(), Ordering::Relaxed);
-        if study > 0 {
-            return;
-        }
-        let mut best = lock(&self.best);
-        for cell in cells {
-            let criterion = cell.numbers[Number::Criterion];
-            let failed = cell.has_failed();
-            best.add(
-                cell.point,
-                cell.fold,
-                if failed { f64::NAN } else { criterion },
-            );
-        }
-    }
-}
-
-/// A lock that a panicked worker has left behind is as good as any: what it guards is whole between
-/// two statements.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
+/// The extent of what a sweep keeps of its outcomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// The numbers of cells.
+    Cells,
+    /// Also the outcomes, without their solutions. The plan has a single fold and nobody shares it: it is
+    /// one batch, which the engine divides among the threads, and which a stop ends at once.
+    Outcomes,
+    /// The same with the solutions.
+    Solutions,
 }
 
 /// Starts a thread of a scope, or says why the system does not.
@@ -160,159 +94,9 @@ fn no_thread(workers: usize, error: &std::io::Error) -> Error {
     )
 }
 
-/// Units that a worker has solved.
-struct Finished {
-    results: Vec<(Unit, Vec<Cell>)>,
-    seconds: f64,
-    device: String,
-}
-
-/// What workers ask of the store's keeper.
-enum Request {
-    /// Units to do: at most so many, from this number on if there are any.
-    Claim {
-        count: usize,
-        from: usize,
-        answer: mpsc::Sender<Result<Claim>>,
-    },
-    /// Units that are done.
-    Finish(Finished),
-}
-
-/// Where a worker asks.
-struct Desk {
-    requests: mpsc::Sender<Request>,
-    from: usize,
-}
-
-impl Desk {
-    /// Asks for units; the answer is waited for when it is needed.
-    fn claim(&self, count: usize) -> mpsc::Receiver<Result<Claim>> {
-        let (answer, receiver) = mpsc::channel();
-        self.send(Request::Claim {
-            count,
-            from: self.from,
-            answer,
-        });
-        receiver
-    }
-
-    fn finish(&self, finished: Finished) {
-        self.send(Request::Finish(finished));
-    }
-
-    /// A keeper that has stopped has failed, which the worker sees by the missing answer.
-    fn send(&self, request: Request) {
-        let _ = self.requests.send(request);
-    }
-}
-
-/// The only one to use the store while a sweep runs: nobody computes less while it waits for the
-/// disk.
-struct Keeper<'a> {
-    store: &'a mut Store,
-    shard: (usize, usize),
-    monitor: &'a Monitor,
-    failed: &'a AtomicBool,
-    /// For whom it waits, since when, and whether that has been said.
-    waiting: Option<Waiting>,
-}
-
-/// Processes whose units are waited for.
-struct Waiting {
-    holders: String,
-    since: Instant,
-    is_said: bool,
-}
-
-impl Keeper<'_> {
-    /// Takes account of an answer to a worker: when all that is left has been elsewhere for a while, says
-    /// where, once.
-    fn note_waiting(&mut self, claim: &Result<Claim>) {
-        let Ok(Claim::Elsewhere(holders)) = claim else {
-            if !matches!(claim, Ok(Claim::Nothing)) {
-                self.waiting = None;
-            }
-            return;
-        };
-        let waiting = self.waiting.get_or_insert_with(|| Waiting {
-            holders: holders.clone(),
-            since: Instant::now(),
-            is_said: false,
-        });
-        if waiting.holders != *holders {
-            waiting.holders.clone_from(holders);
-            waiting.is_said = false;
-        }
-        if !waiting.is_said && waiting.since.elapsed() >= PATIENCE {
-            waiting.is_said = true;
-            log::warn!(
-                "waiting for the units of {holders}; when that ends, or is ended, its units are done here"
-            );
-        }
-    }
-
-    /// Serves until all workers have gone.
-    fn serve(mut self, inbox: &mpsc::Receiver<Request>) -> Result<()> {
-        let mut last = Instant::now();
-        let mut was_lost = false;
-        loop {
-            let request = match inbox.recv_timeout(BEAT.saturating_sub(last.elapsed())) {
-                Ok(request) => Some(request),
-                Err(mpsc::RecvTimeoutError::Timeout) => None,
-                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
-            };
-            let mut finished = Vec::new();
-            // Who waits for units is answered before anything is written to the disk.
-            for request in request.into_iter().chain(inbox.try_iter()) {
-                match request {
-                    Request::Claim {
-                        count,
-                        from,
-                        answer,
-                    } => {
-                        let claim = self.store.claim_from(count, self.shard, from);
-                        self.note_waiting(&claim);
-                        // A worker that has stopped wants no answer.
-                        let _ = answer.send(claim);
-                    }
-                    Request::Finish(units) => finished.push(units),
-                }
-            }
-            for done in &finished {
-                let Finished {
-                    results,
-                    seconds,
-                    device,
-                } = done;
-                if let Err(error) = self.store.finish(results, *seconds, device) {
-                    self.failed.store(true, Ordering::Relaxed);
-                    return Err(error);
-                }
-                for (unit, cells) in results {
-                    self.monitor.count(unit.study, cells);
-                }
-            }
-            if last.elapsed() >= BEAT {
-                last = Instant::now();
-                if let Err(error) = self.store.beat() {
-                    log::warn!("{error}");
-                }
-                if !self.store.is_in_place() && !was_lost {
-                    was_lost = true;
-                    log::warn!(
-                        "{}: the store was deleted or replaced; what is finished from now on is kept nowhere",
-                        self.store.path().display()
-                    );
-                }
-            }
-        }
-    }
-}
-
-/// What the units of a fold share.
+/// The parts that the units of a fold share.
 struct Fold<'a> {
-    problem: FoldProblem,
+    problem: Arc<FoldProblem>,
     held_out: HeldOut<'a>,
 }
 
@@ -334,7 +118,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// The first error of a worker or of the store, or [`Error::Value`] where the system starts no more
     /// threads; what was finished is stored.
-    pub fn execute(&self, store: &mut Store) -> Result<()> {
+    pub fn execute(&self, store: &mut dyn CellStore) -> Result<()> {
         self.execute_from(Folds::default(), store)
     }
 
@@ -342,8 +126,8 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// Those of [`execute`](Self::execute).
-    pub fn execute_from(&self, folds: Folds<'a>, store: &mut Store) -> Result<()> {
-        if self.shard.1 > 1 {
+    pub fn execute_from(&self, folds: Folds<'a>, store: &mut dyn CellStore) -> Result<()> {
+        if self.shard != Shard::WHOLE {
             store.note_shard(self.shard)?;
         }
         let workers = self.workers();
@@ -352,29 +136,23 @@ impl<'a> Run<'a> {
         let mut outcome = Ok(());
         std::thread::scope(|scope| {
             let mut handles = Vec::with_capacity(workers.len() + 1);
-            let keeper = Keeper {
-                store: &mut *store,
-                shard: (self.shard.0 % self.shard.1.max(1), self.shard.1.max(1)),
-                monitor: self.monitor,
-                failed: &failed,
-                waiting: None,
-            };
-            let keeper = start(scope, move || keeper.serve(&inbox));
+            let heartbeat = Heartbeat::new(&mut *store, self.shard, self.monitor, &failed);
+            let heartbeat = start(scope, move || heartbeat.serve(&inbox));
             let started = workers.iter().enumerate().map(|(number, &device)| {
-                let desk = Desk {
+                let queue = WorkQueue {
                     requests: requests.clone(),
                     from: self.first_unit(number, workers.len()),
                 };
                 let (folds, failed) = (&folds, &failed);
                 start(scope, move || {
-                    let result = self.work(device, &desk, folds, failed);
+                    let result = self.work(device, &queue, folds, failed);
                     if result.is_err() {
                         failed.store(true, Ordering::Relaxed);
                     }
                     result
                 })
             });
-            for started in std::iter::once(keeper).chain(started) {
+            for started in std::iter::once(heartbeat).chain(started) {
                 match started {
                     Ok(handle) => handles.push(handle),
                     Err(error) => {
@@ -394,7 +172,7 @@ impl<'a> Run<'a> {
                 }
             }
         });
-        self.monitor.finished.store(true, Ordering::Relaxed);
+        self.monitor.finish();
         let released = store.release();
         outcome.and(released)
     }
@@ -421,13 +199,14 @@ impl<'a> Run<'a> {
     fn workers(&self) -> Vec<&'a Device> {
         let threads = self.pool.current_num_threads();
         let of_device = |device: &'a Device| {
-            let count = if device.is_cpu() { threads } else { 1 };
+            let is_shared = device.is_cpu() && self.keep == Keep::Cells;
+            let count = if is_shared { threads } else { 1 };
             std::iter::repeat_n(device, count.min(self.plan.unit_count()))
         };
         self.devices.iter().flat_map(of_device).collect()
     }
 
-    /// Where a worker looks for units first: workers begin on folds of their own.
+    /// The unit from which a worker looks first: workers begin on folds of their own.
     fn first_unit(&self, number: usize, workers: usize) -> usize {
         self.plan.unit_count() * number / workers
     }
@@ -435,20 +214,23 @@ impl<'a> Run<'a> {
     fn work(
         &self,
         device: &Device,
-        desk: &Desk,
+        queue: &WorkQueue,
         folds: &Folds<'a>,
         failed: &AtomicBool,
     ) -> Result<()> {
         let name = device.name();
-        let mut count = 1;
-        let mut next = desk.claim(count);
+        let mut count = match self.keep {
+            Keep::Cells => 1,
+            Keep::Outcomes | Keep::Solutions => usize::MAX,
+        };
+        let mut next = queue.claim(count);
         // A worker keeps its fold until it goes on to another.
         let mut own: Option<(FoldKey, Arc<Fold<'a>>)> = None;
         loop {
             if self.stop.should_stop() || failed.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            // No answer: the keeper has failed, and reports it.
+            // No answer: the heartbeat has failed, and reports it.
             let Ok(claim) = next.recv() else {
                 return Ok(());
             };
@@ -457,12 +239,12 @@ impl<'a> Run<'a> {
                 Claim::Nothing => return Ok(()),
                 Claim::Elsewhere(_) => {
                     std::thread::sleep(WAIT);
-                    next = desk.claim(count);
+                    next = queue.claim(count);
                     continue;
                 }
             };
             // The next units are leased while these are solved.
-            next = desk.claim(count);
+            next = queue.claim(count);
             let begin = Instant::now();
             let key = (units[0].study, units[0].fold);
             let fold = match own.take() {
@@ -475,8 +257,10 @@ impl<'a> Run<'a> {
             let results = self.solve(device, &units, &fold)?;
             own = Some((key, fold));
             let seconds = begin.elapsed().as_secs_f64();
-            count = self.next_count(&units, seconds);
-            desk.finish(Finished {
+            if self.keep == Keep::Cells {
+                count = self.next_count(&units, seconds);
+            }
+            queue.finish(Finished {
                 results,
                 seconds,
                 device: name.clone(),
@@ -518,7 +302,7 @@ impl<'a> Run<'a> {
     ) -> Result<Vec<(Unit, Vec<Cell>)>> {
         let (study, fold) = (units[0].study, units[0].fold);
         let record = &self.plan.studies[study];
-        let (problem, held_out) = (&shared.problem, &shared.held_out);
+        let (problem, held_out) = (&*shared.problem, &shared.held_out);
         let mut points: Vec<Point> = Vec::new();
         let mut numbers: Vec<usize> = Vec::new();
         let mut paths: Vec<Vec<usize>> = Vec::new();
@@ -538,27 +322,39 @@ impl<'a> Run<'a> {
         let settings = crate::hypergrad::Settings {
             threads: 0,
             device: device.clone(),
+            precision: self.studies[study].precision,
             ..self.studies[study].settings.clone()
         };
-        // Stopping waits for running batches: what is stored is whole.
-        let control = Control::new();
+        // Stopping waits for running batches, so that what is stored is whole; a batch of which nothing
+        // is stored ends with what is known.
+        let control = match self.keep {
+            Keep::Cells => Control::new(),
+            Keep::Outcomes | Keep::Solutions => self.stop.clone(),
+        };
         let mut results = self.pool.install(|| -> Result<Vec<Cell>> {
-            let outcomes = evaluate_prepared(
-                &problem.problem,
-                &problem.prepared,
-                (&points, Some(&paths)),
-                &settings,
-                self.studies[study].precision,
-                (None, &control),
-            )?;
-            let measured = (problem, held_out);
-            Ok(cells(
-                &self.studies[study],
-                measured,
+            let outcomes = Evaluator::new(&problem.problem)
+                .sharing(&problem.prepared)
+                .settings(&settings)
+                .control(&control)
+                .paths(paths.clone())
+                .run(&points)?;
+            let measured = Measured {
+                study: &self.studies[study],
+                problem,
+                held_out,
                 fold,
-                &numbers,
-                &outcomes,
-            ))
+            };
+            let mut cells = measured.cells(&numbers, &outcomes);
+            if self.keep != Keep::Cells {
+                for (cell, mut outcome) in cells.iter_mut().zip(outcomes) {
+                    outcome.adjoint = Vec::new();
+                    if self.keep == Keep::Outcomes {
+                        outcome.solution = Vec::new();
+                    }
+                    cell.outcome = Some(Arc::new(outcome));
+                }
+            }
+            Ok(cells)
         })?;
         let mut by_unit = Vec::with_capacity(units.len());
         for (unit, path) in units.iter().zip(&paths) {
@@ -568,7 +364,7 @@ impl<'a> Run<'a> {
         Ok(by_unit)
     }
 
-    /// What the units of a fold share, made once for all workers that hold it at the same time.
+    /// The parts that the units of a fold share, made once for all workers that hold it at the same time.
     fn fold(&self, key: FoldKey, folds: &Folds<'a>) -> Result<Arc<Fold<'a>>> {
         let (study, fold) = key;
         let place = Arc::clone(lock(&folds.places).entry(key).or_default());
@@ -581,10 +377,14 @@ impl<'a> Run<'a> {
         let own = &self.studies[study];
         let make = || -> Result<Fold<'a>> {
             let compression = self.compressions[study].as_ref();
-            // One after the other: a thread that waits for another to do its half takes up a batch of
-            // another worker meanwhile, and this worker waits for that.
+            // Sequential, not `join`: work stealing would let this thread run another worker's batch
+            // while it holds the lock.
+            let problem = match &self.problems[study] {
+                Some(problem) => Arc::clone(problem),
+                None => Arc::new(fold_problem(own, compression, fold)?),
+            };
             Ok(Fold {
-                problem: own.fold_problem(fold, compression)?,
+                problem,
                 held_out: HeldOut::of(own, fold),
             })
         };

@@ -1,8 +1,9 @@
-//! Which point to take: the minimum of the mean criterion, and the one-standard-error choice.
+//! The choice among points: the minimum of the mean criterion, and the one-standard-error choice.
 
-use crate::store::{Number, PointSummary, Study};
+use super::record::{Number, Study};
+use super::summary::PointSummary;
 
-/// How far a mean support may be above the smallest and still count as equal to it.
+/// The distance of a mean support from the smallest at which it still counts as equal.
 const EQUAL_SUPPORT: f64 = 0.5;
 
 /// The choice among the points of one target; places are into the summaries.
@@ -88,7 +89,7 @@ fn has_no_sparsity(target: usize, study: &Study) -> bool {
 mod tests {
     use super::*;
     use crate::kinds::Status;
-    use crate::store::{Numbers, PlanPoint};
+    use crate::sweep::record::{Numbers, PlanPoint};
 
     fn summary(point: usize, mean: f64, error: f64, support: f64) -> PointSummary {
         let mut means = Numbers::default();
@@ -103,6 +104,8 @@ mod tests {
             status: Status::Converged,
             hypergradient_l1_vector: Vec::new(),
             criteria: Vec::new(),
+            warnings: Vec::new(),
+            single: None,
         }
     }
 

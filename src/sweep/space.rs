@@ -36,7 +36,7 @@ enum Entry {
     },
 }
 
-/// How the values of a range are spaced.
+/// The spacing of the values of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Spacing {
     /// Equally.
@@ -110,7 +110,7 @@ impl Axis {
         values
     }
 
-    /// How many values it has.
+    /// The number of its values.
     fn count(&self) -> usize {
         let of_entry = |entry: &Entry| match entry {
             Entry::Value(_) => 1,
@@ -234,7 +234,7 @@ fn strength(text: &str) -> std::result::Result<f64, String> {
     }
 }
 
-/// How points are chosen from a space.
+/// The ways to choose points from a space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Search {
     /// All pairs, the second axis fastest.
@@ -271,12 +271,22 @@ pub enum Axes {
     },
 }
 
-/// A space of hyperparameters and how it is searched.
+impl Axes {
+    /// The slow axis and the fast one.
+    fn pair(&self) -> (&Axis, &Axis) {
+        match self {
+            Self::Strengths { l1, l2 } => (l1, l2),
+            Self::Ratio { alpha, l1_ratio } => (alpha, l1_ratio),
+        }
+    }
+}
+
+/// A space of hyperparameters and the way in which it is searched.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Space {
     /// The axes.
     pub axes: Axes,
-    /// How points are chosen.
+    /// The way in which points are chosen.
     pub search: Search,
     /// Seed of random points and of the shift of Sobol points.
     pub seed: u64,
@@ -319,12 +329,30 @@ impl Space {
         }
     }
 
-    fn grid(&self, l1_max: &dyn Fn(f64) -> f64) -> Result<Vec<SpacePoint>> {
-        let (slow, fast) = match &self.axes {
-            Axes::Strengths { l1, l2 } => (l1, l2),
-            Axes::Ratio { alpha, l1_ratio } => (alpha, l1_ratio),
+    /// The number of points.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for none, or too many.
+    pub fn count(&self) -> Result<usize> {
+        let (slow, fast) = self.axes.pair();
+        let count = match self.search {
+            Search::Grid => slow.count().saturating_mul(fast.count()),
+            Search::Random { samples } | Search::Sobol { samples } => samples,
         };
-        check_count(slow.count().saturating_mul(fast.count()))?;
+        check_count(count)?;
+        Ok(count)
+    }
+
+    /// True when the points depend on l1_max of the data.
+    #[must_use]
+    pub fn needs_l1_max(&self) -> bool {
+        let (slow, fast) = self.axes.pair();
+        slow.needs_l1_max() || fast.needs_l1_max()
+    }
+
+    fn grid(&self, l1_max: &dyn Fn(f64) -> f64) -> Result<Vec<SpacePoint>> {
+        self.count()?;
+        let (slow, fast) = self.axes.pair();
         // A fraction depends on λ₂ or ρ: its values are taken for each.
         let fast_values = fast.values(l1_max(0.0));
         let slow_values: Vec<Vec<f64>> = fast_values
@@ -347,11 +375,8 @@ impl Space {
         l1_max: &dyn Fn(f64) -> f64,
         mut next: impl FnMut() -> [f64; 2],
     ) -> Result<Vec<SpacePoint>> {
-        check_count(samples)?;
-        let (slow, fast) = match &self.axes {
-            Axes::Strengths { l1, l2 } => (l1, l2),
-            Axes::Ratio { alpha, l1_ratio } => (alpha, l1_ratio),
-        };
+        self.count()?;
+        let (slow, fast) = self.axes.pair();
         (0..samples)
             .map(|_| {
                 let [a, b] = next();

@@ -4,17 +4,19 @@ use std::hash::Hasher;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::compress::Compression;
 use super::folds::Fold;
 use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};
-use crate::hypergrad::{Prepared, Settings};
-use crate::kinds::{Precision, Wrt};
-use crate::loss::Loss;
+use std::sync::Arc;
+
+use crate::engine::prepared::Prepared;
+use crate::hypergrad::Settings;
+use crate::kinds::{Method, Precision, Solver, Wrt};
+use crate::model::loss::Loss;
 use crate::problem::{Problem, Rows, Specification};
 use crate::real::sum_of;
 
-/// How classes are weighted in the training part of every fold.
+/// The weights of classes in the training part of every fold.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClassWeighting {
     /// n/(c·n_k), from the rows of the training part alone.
@@ -26,9 +28,9 @@ pub enum ClassWeighting {
 /// One problem on one data set with the folds of its criterion.
 #[derive(Debug, Clone)]
 pub struct Study {
-    /// What to call it.
+    /// Its name.
     pub name: String,
-    /// Where the data are from.
+    /// The source of the data.
     pub source: String,
     /// The problem on all rows; `validation` holds the rows of validation files, if any.
     pub specification: Specification,
@@ -36,7 +38,7 @@ pub struct Study {
     pub class_weights: Option<ClassWeighting>,
     /// The folds, at least one.
     pub folds: Vec<Fold>,
-    /// How to solve and differentiate; `threads` is not used.
+    /// Solver and derivative; `threads` is not used.
     pub settings: Settings,
     /// The arithmetic.
     pub precision: Precision,
@@ -49,12 +51,12 @@ pub struct Study {
 /// The problem of one fold.
 #[derive(Debug)]
 pub struct FoldProblem {
-    /// What is solved: it has the same solutions, objective and criterion as the problem on the
+    /// The problem that is solved: it has the same solutions, objective and criterion as that on the
     /// fold's rows.
     pub problem: Problem,
-    /// What all evaluations of it share.
-    pub prepared: Prepared,
-    /// Where the problem has no intercept of its own although the study has one: the means of the
+    /// The parts that all evaluations of it share.
+    pub(crate) prepared: Arc<Prepared>,
+    /// For a problem without an intercept of its own although the study has one: the means of the
     /// targets, from which intercepts follow.
     means: Option<Vec<f64>>,
     /// Columns that do not vary, where the problem does not say so itself.
@@ -63,10 +65,11 @@ pub struct FoldProblem {
 
 impl FoldProblem {
     /// A problem that is solved as it is.
-    fn plain(problem: Problem) -> Self {
+    #[must_use]
+    pub fn plain(problem: Problem) -> Self {
         Self {
             problem,
-            prepared: Prepared::new(),
+            prepared: Arc::default(),
             means: None,
             constant_columns: 0,
         }
@@ -76,7 +79,7 @@ impl FoldProblem {
     pub(super) fn centred(problem: Problem, means: Option<Vec<f64>>, constant: usize) -> Self {
         Self {
             problem,
-            prepared: Prepared::new(),
+            prepared: Arc::default(),
             means,
             constant_columns: constant,
         }
@@ -96,30 +99,15 @@ impl FoldProblem {
 }
 
 impl Study {
-    /// Checks what a sweep cannot do, and that every fold can be learned from.
+    /// Checks that every fold can be learned from.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for perturbed rows, derivatives in rows, and a quadratic form with
-    /// folds; [`Error::Value`] for a fold whose training part lacks a class.
+    /// [`Error::Unsupported`] for a quadratic form with folds; [`Error::Value`] for a fold whose training
+    /// part lacks a class.
     pub fn check(&self) -> Result<()> {
         self.settings.validate()?;
         self.specification.check()?;
         let splits = self.folds.iter().any(|fold| fold.held_out.is_some());
-        if self.specification.perturbation.is_some() {
-            return Err(Error::unsupported(
-                "perturbed rows in a sweep over folds or with a store",
-                "use `proxdiff hypergrad`, which has one training set",
-            ));
-        }
-        let by_row = [Wrt::SampleWeights, Wrt::Perturbation];
-        if self.settings.method.is_some()
-            && self.settings.wrt.iter().any(|wrt| by_row.contains(wrt))
-        {
-            return Err(Error::unsupported(
-                "derivatives with respect to rows in a sweep over folds or with a store",
-                "use `proxdiff hypergrad`, which has one training set",
-            ));
-        }
         if splits && self.specification.loss == Loss::Quadratic {
             return Err(Error::unsupported(
                 "folds of a quadratic form",
@@ -128,6 +116,40 @@ impl Study {
         }
         self.check_weights()?;
         self.check_classes()
+    }
+
+    /// Refuses what cells cannot hold: they have the numbers of a fold, and none of its rows.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for perturbed rows and derivatives in rows.
+    pub fn check_cells(&self) -> Result<()> {
+        if self.specification.perturbation.is_some() {
+            return Err(Error::unsupported(
+                "perturbed rows in a sweep over folds or with a store",
+                "use `proxdiff hypergrad`, which has one training set",
+            ));
+        }
+        if self.differentiates_rows() {
+            return Err(Error::unsupported(
+                "derivatives with respect to rows in a sweep over folds or with a store",
+                "use `proxdiff hypergrad`, which has one training set",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether there is a derivative with respect to something that every row has.
+    pub(super) fn differentiates_rows(&self) -> bool {
+        let by_row = [Wrt::SampleWeights, Wrt::Perturbation];
+        let settings = &self.settings;
+        settings.method.is_some() && settings.wrt.iter().any(|wrt| by_row.contains(wrt))
+    }
+
+    /// Whether solver or derivative see the rows through minibatches.
+    pub(super) fn draws_minibatches(&self) -> bool {
+        let settings = &self.settings;
+        settings.solver == Solver::Stochastic
+            || matches!(settings.method, Some(Method::Nsid | Method::Sid))
     }
 
     /// Refuses a fold that no row with a weight trains, or none measures.
@@ -261,18 +283,11 @@ impl Study {
         Problem::new(specification)
     }
 
-    /// The problem of a fold, on its own rows or on a factor of them.
+    /// The problem of a fold on its own rows.
     ///
     /// # Errors
     /// Those of [`Problem::new`].
-    pub fn fold_problem(
-        &self,
-        fold: usize,
-        compression: Option<&Compression>,
-    ) -> Result<FoldProblem> {
-        if let Some(compression) = compression {
-            return Ok(compression.problem(self, fold));
-        }
+    pub fn fold_problem(&self, fold: usize) -> Result<FoldProblem> {
         let training = self.folds[fold].training_rows(self.rows());
         let source = &self.specification.train;
         let rows = |chosen: &[usize], weights: Option<Vec<f64>>| Rows {
@@ -292,8 +307,17 @@ impl Study {
                 Some(rows(held_out, weights))
             }
         };
+        let own = source.weights.as_ref();
         let specification = Specification {
-            train: rows(&training, self.training_weights(&training)),
+            train: rows(
+                &training,
+                own.map(|w| training.iter().map(|&i| w[i]).collect()),
+            ),
+            weight_factors: self.class_factors(&training),
+            perturbation: match self.folds[fold].held_out {
+                None => self.specification.perturbation.clone(),
+                Some(_) => None,
+            },
             validation,
             ..self.without_rows()
         };
@@ -315,7 +339,7 @@ impl Study {
         empty.penalty = s.penalty.clone();
         empty.classes = s.classes;
         empty.criterion = s.criterion;
-        empty.criterion_sign = s.criterion_sign;
+        empty.sign = s.sign;
         empty.scaling = s.scaling;
         empty.prior = s.prior.clone();
         empty
@@ -324,12 +348,8 @@ impl Study {
     /// The weights of training rows: their own times those of their classes.
     pub(super) fn training_weights(&self, training: &[usize]) -> Option<Vec<f64>> {
         let own = self.specification.train.weights.as_ref();
-        let Some(class_weights) = &self.class_weights else {
+        let Some(factors) = self.class_factors(training) else {
             return own.map(|w| training.iter().map(|&i| w[i]).collect());
-        };
-        let factors: Vec<f64> = match class_weights {
-            ClassWeighting::Given(factors) => training.iter().map(|&i| factors[i]).collect(),
-            ClassWeighting::Balanced => self.balanced(training),
         };
         Some(
             training
@@ -338,6 +358,14 @@ impl Study {
                 .map(|(&i, factor)| factor * own.map_or(1.0, |w| w[i]))
                 .collect(),
         )
+    }
+
+    /// The weights of the classes of training rows.
+    fn class_factors(&self, training: &[usize]) -> Option<Vec<f64>> {
+        Some(match self.class_weights.as_ref()? {
+            ClassWeighting::Given(factors) => training.iter().map(|&i| factors[i]).collect(),
+            ClassWeighting::Balanced => self.balanced(training),
+        })
     }
 
     fn balanced(&self, training: &[usize]) -> Vec<f64> {

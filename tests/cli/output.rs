@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Folder, as_text, fails, json, numbers, ok, program, run};
+use crate::support::{Folder, as_text, assert_close, fails, json, numbers, ok, program, run};
 
 /// Far from converged: columns at their raw scale, and a tolerance that rounding never meets.
 const SLOW: [&str; 8] = [
@@ -36,20 +36,97 @@ fn sweep_without_data_shows_the_best_points_of_the_embedded_data() {
     let report = json(&["sweep", "--best", "4"]);
     let points = report["points"].as_array().unwrap();
     assert_eq!(points.len(), 48);
-    let best: Vec<usize> = numbers(&report["best"])
+    let criterion = |point: &Value| point["criterion"].as_f64().unwrap();
+    let smallest = points.iter().map(criterion).fold(f64::INFINITY, f64::min);
+    assert_eq!(criterion(&report["best"]), smallest);
+}
+
+/// A hold-out split and folds print one form: what has no meaning on a split is null there.
+#[test]
+fn sweeps_have_one_json_form() {
+    let folder = Folder::new();
+    let grid = ["sweep", "--l1", "1,2,5", "--l2", "0.1,1"];
+    let store = as_text(&folder.path("s.db"));
+    let keys =
+        |value: &Value| -> Vec<String> { value.as_object().unwrap().keys().cloned().collect() };
+    let split = json(&grid);
+    let folds = json(&[&grid[..], &["--cv", "3", "--store", &store]].concat());
+    let kept = json(&["runs", "show", &store]);
+    for (report, cells) in [(&split, 6), (&folds, 18), (&kept, 18)] {
+        assert_eq!(report["schema"], 2);
+        assert_eq!(report["statuses"]["converged"], cells);
+        assert_eq!(report["cells"], cells);
+        let points = report["points"].as_array().unwrap();
+        assert_eq!(points.len(), 6);
+        let best = &report["best"];
+        assert_eq!(best, &points[best["point"].as_u64().unwrap() as usize]);
+        for (at, point) in points.iter().enumerate() {
+            assert_eq!(point["point"], at);
+            assert_eq!(keys(point), keys(best));
+            assert!(criterion_of(point) >= criterion_of(best));
+            for name in ["objective", "criterion", "support", "residual", "steps"] {
+                assert!(point[name].is_number(), "{name}: {point}");
+            }
+            assert!(point["hypergradient"]["l1"].is_f64(), "{point}");
+            assert!(point["metrics"]["mse"].is_f64(), "{point}");
+        }
+    }
+    assert_eq!(keys(&split["best"]), keys(&folds["best"]));
+    let missing = ["best", "one_standard_error", "points"];
+    assert!(missing.iter().all(|name| split.get(name).is_some()));
+    assert_eq!(split["one_standard_error"], Value::Null);
+    assert_eq!(split["best"]["standard_error"], Value::Null);
+    assert_eq!(split["best"]["folds"], 1);
+    assert!(folds["best"]["standard_error"].is_f64());
+    assert_eq!(keys(&folds["one_standard_error"]), keys(&folds["best"]));
+    // The mean is over the folds.
+    let criteria = numbers(&folds["best"]["criteria"]);
+    let mean = criteria.iter().sum::<f64>() / 3.0;
+    assert!((criterion_of(&folds["best"]) / mean - 1.0).abs() < 1e-14);
+    for name in ["best", "one_standard_error", "points", "statuses"] {
+        assert_eq!(kept[name], folds[name], "{name}");
+    }
+    // A split has the points of hypergrad.
+    let at = ["hypergrad", "--example", "--l1", "1,2,5", "--l2", "0.1,1"];
+    for (point, other) in split["points"]
+        .as_array()
+        .unwrap()
         .iter()
-        .map(|&at| at as usize)
-        .collect();
-    assert_eq!(best.len(), 4);
-    let criterion = |at: usize| points[at]["criterion"].as_f64().unwrap();
-    let smallest = (0..points.len())
-        .map(criterion)
-        .fold(f64::INFINITY, f64::min);
-    assert_eq!(criterion(best[0]), smallest);
-    assert!(
-        best.windows(2)
-            .all(|pair| criterion(pair[0]) <= criterion(pair[1]))
+        .zip(json(&at)["points"].as_array().unwrap())
+    {
+        assert_eq!((&point["l1"], &point["l2"]), (&other["l1"], &other["l2"]));
+        for name in ["objective", "criterion"] {
+            assert_close(&numbers(&point[name]), &numbers(&other[name]), 1e-12);
+        }
+        assert_eq!(point["support"], other["support"]);
+    }
+}
+
+fn criterion_of(point: &Value) -> f64 {
+    point["criterion"].as_f64().unwrap()
+}
+
+/// What only a split can show: coefficients, and derivatives in rows.
+#[test]
+fn a_split_shows_coefficients_and_derivatives_in_rows() {
+    let point = ["--l1", "1", "--l2", "0.1", "--wrt", "l1,sample-weights"];
+    let with =
+        |command: &[&'static str]| json(&[command, &point[..], &["--coefficients"]].concat());
+    let sweep = with(&["sweep"]);
+    let own = &with(&["hypergrad", "--example"])["points"][0];
+    let found = &sweep["points"][0];
+    for name in ["coefficients", "intercept"] {
+        assert_close(&numbers(&found[name]), &numbers(&own[name]), 1e-12);
+    }
+    let of = |point: &Value| numbers(&point["hypergradient"]["sample_weights"]);
+    assert_eq!(of(found).len(), 331);
+    assert_close(&of(found), &of(own), 1e-9);
+    assert_eq!(
+        sweep["problem"]["feature_names"].as_array().unwrap().len(),
+        10
     );
+    let table = ok(&["sweep", "--l1", "1", "--l2", "0.1", "--coefficients"]);
+    assert!(table.contains("Coefficients at l1 1, l2 0.1"), "{table}");
 }
 
 #[test]
@@ -76,12 +153,16 @@ fn tables_name_features_and_classes() {
         "contraction",
         "certified",
         "error estimate",
+        "engine",
     ] {
         assert!(text.contains(name), "{name}: {text}");
     }
     let report = json(&["hypergrad", "--example", "--diagnostics"]);
     assert!(report["points"][0].get("contraction").is_some());
     assert!(report["points"][0].get("adjoint_error_estimate").is_some());
+    let engine = &report["points"][0]["engine"];
+    assert_eq!(engine["solve"], "path");
+    assert_eq!(engine["adjoint"], "path");
 }
 
 #[test]

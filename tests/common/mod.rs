@@ -105,7 +105,8 @@ pub fn case(name: &str, index: usize) -> Case {
         targets: vec![npy(&dir.join("yval.npy")).1],
         weights: None,
     });
-    specification.criterion_sign = json["criterion_sign"].as_f64().unwrap_or(1.0);
+    let sign = json["criterion_sign"].as_f64().unwrap_or(1.0);
+    specification.sign = sign.try_into().unwrap();
     if let Some(rows) = json["poisoned_rows"].as_array() {
         specification.perturbation = Some(Perturbation {
             rows: rows.iter().map(|r| r.as_u64().unwrap() as usize).collect(),
@@ -165,7 +166,7 @@ pub fn all_cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for name in case_names() {
         let first = case(&name, 0);
-        if first.points[0].strengths.is_none() && first.problem.perturbed_rows.is_empty() {
+        if first.points[0].strengths.is_none() && first.problem.perturbed_rows().is_empty() {
             cases.push(first);
             continue;
         }

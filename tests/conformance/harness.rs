@@ -260,7 +260,7 @@ pub fn check<R: Twinned, E: Executor<R>>(
                 if let Some(what) = difference(found, &expected, epsilon) {
                     return Err(format!(
                         "{name} in {}, {:?}, output {index}: {what}",
-                        R::NAME,
+                        R::PRECISION.name(),
                         draw.shape
                     ));
                 }

@@ -3,17 +3,20 @@
 
 use proxdiff::kernel::prox::{
     BOUND_VJP, LIFT, PROX, PROX_CURVATURE, PROX_DERIVATIVE, PROX_DIAGONAL, PROX_TANGENT,
-    RANGE_PROJECTION, STRENGTH_VJP,
+    RANGE_PROJECTION, SHARED_STRENGTH_VJP, STRENGTH_VJP,
 };
 use proxdiff::kernel::trace::{PIECE_STORE, PIECE_VJP};
+use proxdiff::model::penalty::{GROUPED, Row};
 
 use crate::compare::Sum;
 use crate::harness::{Call, Draw, Entry, Given, table, word_table};
 
-const SOFT: usize = 0;
-const GROUP: usize = 1;
-const NON_NEGATIVE: usize = 2;
-const BOX: usize = 3;
+const SOFT: usize = Row::SoftThreshold as usize;
+const NON_NEGATIVE: usize = Row::NonNegative as usize;
+const BOX: usize = Row::Interval as usize;
+const GROUP: usize = Row::Free as usize | GROUPED as usize;
+/// Groups whose coordinates also pay by themselves.
+const SPARSE_GROUP: usize = SOFT | GROUPED as usize;
 const SLOTS: usize = 3;
 
 /// A penalty with its u: D, D⁺ and the derivatives in strengths and bounds as dense matrices.
@@ -55,35 +58,63 @@ impl Dense {
         }
     }
 
+    fn is_grouped(&self) -> bool {
+        self.tag == GROUP || self.tag == SPARSE_GROUP
+    }
+
+    /// Strengths before those of the groups.
+    fn first(&self) -> usize {
+        usize::from(self.tag == SPARSE_GROUP)
+    }
+
+    /// γ·l1·strength of group g.
+    fn threshold(&self, g: usize) -> f64 {
+        self.thresholds[self.first() + g]
+    }
+
+    /// What is left of a grouped coordinate after what it pays by itself.
+    fn s(&self, j: usize) -> f64 {
+        if self.tag == SPARSE_GROUP {
+            self.u[j].signum() * (self.u[j].abs() - self.thresholds[0]).max(0.0)
+        } else {
+            self.u[j]
+        }
+    }
+
+    /// Whether a grouped coordinate passes what it pays by itself.
+    fn passes(&self, j: usize) -> bool {
+        self.tag == GROUP || self.thresholds[0] == 0.0 || self.u[j].abs() > self.thresholds[0]
+    }
+
     fn norm(&self, g: usize) -> f64 {
         self.groups[g]
             .iter()
-            .map(|&j| self.u[j].powi(2))
+            .map(|&j| self.s(j).powi(2))
             .sum::<f64>()
             .sqrt()
     }
 
-    /// û of group g.
+    /// ŝ of group g.
     fn direction(&self, g: usize) -> Vec<f64> {
         let norm = self.norm(g);
         self.groups[g]
             .iter()
-            .map(|&j| if norm == 0.0 { 0.0 } else { self.u[j] / norm })
+            .map(|&j| if norm == 0.0 { 0.0 } else { self.s(j) / norm })
             .collect()
     }
 
     fn active(&self, g: usize) -> bool {
-        self.thresholds[g] == 0.0 || self.norm(g) > self.thresholds[g]
+        self.threshold(g) == 0.0 || self.norm(g) > self.threshold(g)
     }
 
     /// How much the differences of a group lose.
     fn condition(&self) -> f64 {
-        if self.tag != GROUP {
+        if !self.is_grouped() {
             return 1.0;
         }
         (0..self.groups.len())
             .filter(|&g| self.active(g) && self.norm(g) > 0.0)
-            .map(|g| (self.norm(g) / (self.norm(g) - self.thresholds[g])).powi(2))
+            .map(|g| (self.norm(g) / (self.norm(g) - self.threshold(g))).powi(2))
             .fold(1.0, f64::max)
     }
 
@@ -97,26 +128,29 @@ impl Dense {
             }
     }
 
-    /// A p × p matrix: `mask` on the diagonal where D is one, `group(t)·I + more(t)·ûûᵀ` on active groups.
+    /// A p × p matrix: `mask` on the diagonal where D is one, `group(t)·I + more(t)·ŝŝᵀ` on active groups.
     fn matrix(&self, group: impl Fn(f64) -> (f64, f64)) -> Vec<Vec<f64>> {
         let mut m = vec![vec![0.0; self.p]; self.p];
         for j in 0..self.p {
-            if (self.tag != GROUP || j >= self.penalized) && self.inside(j) {
+            if (!self.is_grouped() || j >= self.penalized) && self.inside(j) {
                 m[j][j] = 1.0;
             }
         }
-        if self.tag != GROUP {
+        if !self.is_grouped() {
             return m;
         }
         for g in (0..self.groups.len()).filter(|&g| self.active(g)) {
-            let t = if self.thresholds[g] == 0.0 {
+            let t = if self.threshold(g) == 0.0 {
                 0.0
             } else {
-                self.thresholds[g] / self.norm(g)
+                self.threshold(g) / self.norm(g)
             };
             let (across, along) = group(t);
             let direction = self.direction(g);
             for (a, &j) in self.groups[g].iter().enumerate() {
+                if !self.passes(j) {
+                    continue;
+                }
                 m[j][j] += across;
                 for (b, &l) in self.groups[g].iter().enumerate() {
                     m[j][l] += along * direction[a] * direction[b];
@@ -134,7 +168,7 @@ impl Dense {
         self.matrix(|_| (1.0, 0.0))
     }
 
-    /// D⁺ = D⁻¹ on active groups: the eigenvalues 1 − t across and 1 along û, inverted.
+    /// D⁺ = D⁻¹ on active groups: the eigenvalues 1 − t across and 1 along ŝ, inverted.
     fn inverse(&self) -> Vec<Vec<f64>> {
         self.matrix(|t| (1.0 / (1.0 - t), 1.0 - 1.0 / (1.0 - t)))
     }
@@ -143,10 +177,20 @@ impl Dense {
     fn strengths(&self) -> Vec<Vec<f64>> {
         let mut m = vec![vec![0.0; self.thresholds.len()]; self.p];
         match self.tag {
-            GROUP => {
+            GROUP | SPARSE_GROUP => {
                 for g in (0..self.groups.len()).filter(|&g| self.active(g)) {
                     for (&j, direction) in self.groups[g].iter().zip(self.direction(g)) {
-                        m[j][g] = -self.gamma * direction;
+                        m[j][self.first() + g] = -self.gamma * direction;
+                    }
+                }
+                if self.tag == SPARSE_GROUP {
+                    // D of the norms after the slopes of the coordinates.
+                    let norms = self.derivative();
+                    for j in 0..self.penalized {
+                        m[j][0] = (0..self.penalized)
+                            .filter(|&l| self.u[l] != 0.0)
+                            .map(|l| -self.gamma * norms[j][l] * self.u[l].signum())
+                            .sum();
                     }
                 }
             }
@@ -184,13 +228,13 @@ fn times(m: &[Vec<f64>], v: &[f64], j: usize) -> Sum {
 /// The bindings of the family for a penalty in turn, and its sizes.
 fn penalty(draw: &mut Draw, groups_too: bool) -> (Vec<Given>, [usize; 3], usize) {
     let tags: &[usize] = if groups_too {
-        &[SOFT, GROUP, NON_NEGATIVE, BOX]
+        &[SOFT, GROUP, NON_NEGATIVE, BOX, SPARSE_GROUP]
     } else {
         &[SOFT, NON_NEGATIVE, BOX]
     };
     let tag = tags[draw.turn % tags.len()];
     let q = draw.shape.d * draw.shape.c;
-    let p = if draw.turn % 5 < 3 {
+    let p = if draw.turn % 7 < 4 {
         q + draw.shape.c
     } else {
         q
@@ -205,7 +249,11 @@ fn penalty(draw: &mut Draw, groups_too: bool) -> (Vec<Given>, [usize; 3], usize)
         order.extend((0..q).rev().filter(|&j| labels[j] == g));
         starts.push(order.len());
     }
-    let entries = if tag == GROUP { count } else { q };
+    let entries = match tag {
+        GROUP => count,
+        SPARSE_GROUP => 1 + count,
+        _ => q,
+    };
     let u = draw.own_of(p, &mut |g| {
         if g.below(6) == 0 {
             0.0
@@ -219,7 +267,7 @@ fn penalty(draw: &mut Draw, groups_too: bool) -> (Vec<Given>, [usize; 3], usize)
     let l1 = draw.own_of(1, &mut |g| [0.0, 0.5, 1.0, 2.0][g.below(4)]);
     let gamma = draw.own_of(1, &mut |g| [0.25, 0.5][g.below(2)]);
     let bounds = [[-0.5, 0.75], [0.0, 1.0], [f64::NEG_INFINITY, 0.5]][draw.below(3)];
-    let (order, starts) = if tag == GROUP {
+    let (order, starts) = if tag == GROUP || tag == SPARSE_GROUP {
         (order, starts)
     } else {
         (vec![0], vec![0])
@@ -283,8 +331,9 @@ pub fn entries() -> Vec<Entry> {
                                 let g = (0..dense.groups.len())
                                     .find(|&g| dense.groups[g].contains(&j))
                                     .unwrap();
-                                if dense.active(g) && u != 0.0 {
-                                    u - dense.thresholds[g] * u / dense.norm(g)
+                                let s = dense.s(j);
+                                if dense.active(g) && s != 0.0 {
+                                    s - dense.threshold(g) * s / dense.norm(g)
                                 } else {
                                     0.0
                                 }
@@ -381,11 +430,33 @@ pub fn entries() -> Vec<Entry> {
                 }
             },
             reference: |i, p, out| {
-                let m = Dense::new(i, p).strengths();
-                for (j, row) in m.iter().enumerate() {
+                // The strength that grouped coordinates share has a kernel of its own.
+                let dense = Dense::new(i, p);
+                for (j, row) in dense.strengths().iter().enumerate() {
                     row.iter()
                         .enumerate()
+                        .skip(dense.first())
                         .for_each(|(at, m)| out[0][at].add(i[8][0] * m * i[7][j]));
+                }
+            },
+        },
+        Entry {
+            kernel: &SHARED_STRENGTH_VJP,
+            draw: |g| {
+                let (mut inputs, size, entries) = penalty(g, true);
+                inputs.extend([g.own(size[0]), g.either(1)]);
+                Call {
+                    inputs,
+                    outputs: vec![g.own(entries)],
+                    parameters: size.to_vec(),
+                }
+            },
+            reference: |i, p, out| {
+                let dense = Dense::new(i, p);
+                if dense.first() == 1 {
+                    for (j, row) in dense.strengths().iter().enumerate() {
+                        out[0][0].add(i[8][0] * row[0] * i[7][j]);
+                    }
                 }
             },
         },

@@ -7,7 +7,7 @@ use libtest_mimic::{Failed, Trial};
 use proxdiff::data::Matrix;
 use proxdiff::exec::gpu::{Gpu, GpuOptions, Regime};
 use proxdiff::exec::{Device, Executor, GpuExecutor, Recording, Scope};
-use proxdiff::hypergrad::{Outcome, Settings, StochasticSettings, WarmStart, evaluate};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings, StochasticSettings, WarmStart};
 use proxdiff::kernel::step::COMBINE;
 use proxdiff::kinds::{Method, Precision, Solver, Status};
 use proxdiff::loss::Loss;
@@ -31,7 +31,11 @@ fn run(
     settings: &Settings,
     precision: Precision,
 ) -> Vec<Outcome> {
-    evaluate(problem, points, settings, precision, None, &Control::new()).unwrap()
+    Evaluator::new(problem)
+        .settings(settings)
+        .precision(precision)
+        .run(points)
+        .unwrap()
 }
 
 /// The relative errors of solution, criterion and every part of the hypergradient. That of λ₂ is a
@@ -103,15 +107,12 @@ fn agree(
 
 /// The CPU's outcomes in f32 and in f64, by the same recordings.
 fn on_the_cpu(problem: &Problem, points: &[Point], settings: &Settings) -> [Vec<Outcome>; 2] {
-    let settings = Settings {
-        device: Device::Cpu,
-        // What the device takes for `auto`; ITD is of the Picard iteration and of no other.
-        solver: match (settings.solver, settings.method) {
-            (Solver::Auto, Some(Method::AidCg)) => Solver::Fista,
-            (solver, _) => solver,
-        },
-        ..settings.clone()
+    // What the device takes for `auto`; ITD is of the Picard iteration and of no other.
+    let solver = match (settings.solver, settings.method) {
+        (Solver::Auto, Some(Method::AidCg)) => Solver::Fista,
+        (solver, _) => solver,
     };
+    let settings = settings.clone().device(Device::Cpu).solver(solver);
     [Precision::F32, Precision::F64].map(|precision| run(problem, points, &settings, precision))
 }
 
@@ -145,19 +146,13 @@ fn uneven() -> (Problem, Vec<Point>) {
 }
 
 fn settings_on(device: Device) -> Settings {
-    Settings {
-        device,
-        ..Settings::default()
-    }
+    Settings::default().device(device)
 }
 
 /// Every loss and penalty by a method, in f32 on the device.
 fn every_recipe(settings: fn(&Recipe) -> Settings, options: GpuOptions) -> Result<(), Failed> {
     for recipe in recipes() {
-        let settings = Settings {
-            device: on(options),
-            ..settings(&recipe)
-        };
+        let settings = settings(&recipe).device(on(options));
         if settings.method == Some(Method::Nsid) && recipe.loss == Loss::Quadratic {
             continue; // a quadratic form has no rows to draw
         }
@@ -173,52 +168,38 @@ fn every_recipe(settings: fn(&Recipe) -> Settings, options: GpuOptions) -> Resul
 }
 
 fn aid_cg(recipe: &Recipe) -> Settings {
-    Settings {
-        solver: Solver::Fista,
-        wrt: recipe.wrt(),
-        ..Settings::default()
-    }
+    Settings::default().solver(Solver::Fista).wrt(recipe.wrt())
 }
 
 fn itd(recipe: &Recipe) -> Settings {
-    Settings {
-        method: Some(Method::ItdForward),
-        tolerance: Some(0.0),
-        max_steps: 40,
-        wrt: recipe.wrt(),
-        ..Settings::default()
-    }
+    Settings::default()
+        .method(Method::ItdForward)
+        .tolerance(0.0)
+        .max_steps(40)
+        .wrt(recipe.wrt())
 }
 
 fn itd_reverse(recipe: &Recipe) -> Settings {
-    Settings {
-        method: Some(Method::ItdReverse),
-        ..itd(recipe)
-    }
+    itd(recipe).method(Method::ItdReverse)
 }
 
 /// A hundred steps of NSID with constant steps, on one stream.
 fn nsid(recipe: &Recipe) -> Settings {
-    Settings {
-        method: Some(Method::Nsid),
-        stochastic: StochasticSettings {
+    aid_cg(recipe)
+        .method(Method::Nsid)
+        .stochastic(StochasticSettings {
             batch: 4,
             seed: 5,
             steps: 100,
             freeze: Some(20),
             schedule: proxdiff::hypergrad::MinibatchSteps::Constant { eta: 0.3 },
             ..StochasticSettings::default()
-        },
-        ..aid_cg(recipe)
-    }
+        })
 }
 
 fn compaction() -> Result<(), Failed> {
     let (problem, points) = uneven();
-    let settings = Settings {
-        tolerance: Some(1e-5),
-        ..settings_on(on(GpuOptions::default()))
-    };
+    let settings = settings_on(on(GpuOptions::default())).tolerance(1e-5);
     let together = single(&problem, &points, &settings);
     let steps = |outcome: &Outcome| outcome.steps;
     let (least, most) = (
@@ -272,15 +253,9 @@ fn streaming() -> Result<(), Failed> {
         },
     ];
     for base in [aid_cg(&recipe), nsid(&recipe)] {
-        let limited = Settings {
-            max_steps: 300,
-            ..base
-        };
+        let limited = base.max_steps(300);
         for options in ways {
-            let settings = Settings {
-                device: on(options),
-                ..limited.clone()
-            };
+            let settings = limited.clone().device(on(options));
             check(
                 &problem,
                 &points[20..24],
@@ -369,14 +344,12 @@ fn nan_stays_alone() -> Result<(), Failed> {
     warm[3].w[1] = f64::NAN;
     let settings = settings_on(on(GpuOptions::default()));
     let control = Control::new();
-    let outcomes = evaluate(
-        &problem,
-        &points,
-        &settings,
-        Precision::F32,
-        Some(&warm),
-        &control,
-    );
+    let outcomes = Evaluator::new(&problem)
+        .settings(&settings)
+        .precision(Precision::F32)
+        .warm_starts(warm.clone())
+        .control(&control)
+        .run(&points);
     for (at, outcome) in outcomes.unwrap().iter().enumerate() {
         assert_eq!(
             outcome.status == Status::NonFinite,
@@ -421,19 +394,10 @@ fn refused() -> Result<(), Failed> {
         (Method::Nsid, Solver::Auto),
         (Method::AidCg, Solver::Path),
     ] {
-        let settings = Settings {
-            method: Some(method),
-            solver,
-            ..settings_on(on(GpuOptions::default()))
-        };
-        let found = evaluate(
-            &problem,
-            &points,
-            &settings,
-            Precision::F64,
-            None,
-            &Control::new(),
-        );
+        let settings = settings_on(on(GpuOptions::default()))
+            .method(method)
+            .solver(solver);
+        let found = Evaluator::new(&problem).settings(&settings).run(&points);
         assert!(
             matches!(found, Err(Error::Unsupported { .. })),
             "{method:?}"

@@ -4,7 +4,7 @@ use libtest_mimic::{Failed, Trial};
 use proxdiff::Control;
 use proxdiff::exec::Device;
 use proxdiff::exec::gpu::GpuOptions;
-use proxdiff::hypergrad::{Outcome, Settings, evaluate};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
 use proxdiff::kinds::{Method, Precision, Solver, Status, Wrt};
 
 use crate::common::{Case, GoldenPoint, all_cases, relative_error};
@@ -16,7 +16,7 @@ pub fn hypergradient_error(outcome: &Outcome, golden: &GoldenPoint) -> f64 {
         return f64::INFINITY;
     };
     let flat = |l1: &[f64], l2: f64| l1.iter().copied().chain([l2]).collect::<Vec<f64>>();
-    let l1 = found.l1.as_deref().unwrap_or_default();
+    let l1 = found.l1.as_ref().map_or(&[][..], |l1| l1.as_slice());
     let mut error = relative_error(
         &flat(l1, found.l2.unwrap_or(f64::NAN)),
         &flat(&golden.l1, golden.l2),
@@ -38,26 +38,21 @@ struct Check {
 
 impl Check {
     fn outcomes(&self, case: &Case) -> Vec<Outcome> {
-        let mut settings = Settings {
-            method: Some(self.method),
-            solver: self.solver,
-            device: Device::Gpu(device::open(GpuOptions::default())),
-            ..Settings::default()
-        };
-        if !case.problem.perturbed_rows.is_empty() && self.method != Method::ItdForward {
+        let mut settings = Settings::default()
+            .method(self.method)
+            .solver(self.solver)
+            .device(Device::Gpu(device::open(GpuOptions::default())));
+        if !case.problem.perturbed_rows().is_empty() && self.method != Method::ItdForward {
             settings.wrt.push(Wrt::Perturbation);
         }
         let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();
         let control = Control::new();
-        evaluate(
-            &case.problem,
-            &points,
-            &settings,
-            self.precision,
-            None,
-            &control,
-        )
-        .unwrap()
+        Evaluator::new(&case.problem)
+            .settings(&settings)
+            .precision(self.precision)
+            .control(&control)
+            .run(&points)
+            .unwrap()
     }
 
     fn run(&self) -> Result<(), Failed> {

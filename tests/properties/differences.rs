@@ -11,10 +11,7 @@ use super::problems::{Random, Recipe};
 
 /// The criterion at a solution that meets the optimality conditions.
 fn criterion(problem: &Problem, point: Point) -> f64 {
-    let solve = Settings {
-        method: None,
-        ..Settings::default()
-    };
+    let solve = Settings::default().method(None);
     let outcome = &outcomes(problem, &[point], &solve)[0];
     assert!(violation(problem, point, &outcome.solution) < 1e-11);
     outcome.criterion
@@ -37,28 +34,37 @@ fn moved(
             .for_each(|(x, d)| *x += by * d / unit);
     };
     match wrt {
-        Wrt::L1 => match &mut problem.penalty {
-            // The derivative is in the effective strengths l1·strength.
-            Penalty::Weighted { strengths }
-            | Penalty::Group {
-                strengths: Some(strengths),
-                ..
-            } => add(strengths, point.l1),
-            _ => point.l1 += by * direction[0],
-        },
+        Wrt::L1 => {
+            let mut penalty = problem.penalty().clone();
+            match &mut penalty {
+                // The derivative is in the effective strengths l1·strength.
+                Penalty::Weighted { strengths }
+                | Penalty::Group {
+                    strengths: Some(strengths),
+                    ..
+                } => add(strengths, point.l1),
+                _ => point.l1 += by * direction[0],
+            }
+            problem = problem.with_penalty(penalty).unwrap();
+        }
         Wrt::L2 => point.l2 += by * direction[0],
-        Wrt::Prior => add(problem.prior.as_mut().unwrap(), 1.0),
+        Wrt::Prior => {
+            let mut prior = problem.prior().unwrap().to_vec();
+            add(&mut prior, 1.0);
+            problem = problem.with_prior(prior).unwrap();
+        }
         Wrt::SampleWeights => {
             // The user's weights; the normalisation to mean 1 belongs to the derivative, means and scales do not.
             let mut weights: Vec<f64> = problem
-                .train
+                .train()
                 .weights
                 .iter()
-                .map(|s| s * problem.weight_unit)
+                .map(|s| s * problem.weight_unit())
                 .collect();
             add(&mut weights, 1.0);
             let mean = weights.iter().sum::<f64>() / weights.len() as f64;
-            problem.train.weights = weights.iter().map(|w| w / mean).collect();
+            let normalized = weights.iter().map(|w| w / mean).collect();
+            problem = problem.with_weights(normalized).unwrap();
         }
         Wrt::Perturbation => {
             let mut specification = recipe.specification();
@@ -69,9 +75,12 @@ fn moved(
             problem = Problem::new(specification).unwrap();
         }
         Wrt::BoxBounds => {
-            if let Penalty::Box { lower, upper } = &mut problem.penalty {
-                *lower += by * direction[0];
-                *upper += by * direction[1];
+            if let &Penalty::Box { lower, upper } = problem.penalty() {
+                let moved = Penalty::Box {
+                    lower: lower + by * direction[0],
+                    upper: upper + by * direction[1],
+                };
+                problem = problem.with_penalty(moved).unwrap();
             }
         }
     }
@@ -97,7 +106,7 @@ fn every_hypergradient_is_a_derivative() {
             let mut random = Random::new(recipe.seed + at as u64);
             for (&wrt, (name, gradient)) in recipe.wrt().iter().zip(&hypergradient) {
                 let mut direction = random.vector(gradient.len());
-                if wrt == Wrt::L1 && problem.penalty.has_strength_vector() {
+                if wrt == Wrt::L1 && problem.penalty().has_strength_vector() {
                     // A strength of zero has only a right derivative.
                     let strengths = problem.effective_strengths(1.0);
                     direction

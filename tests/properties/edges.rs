@@ -1,11 +1,11 @@
 //! Corners where a scale is zero, a column is dropped, or a criterion does not fit.
 
 use proxdiff::data::{Dense, Matrix};
-use proxdiff::hypergrad::Settings;
 use proxdiff::kinds::{Method, Solver, Status, Wrt};
-use proxdiff::loss::Loss;
+use proxdiff::loss::{Loss, RowLoss};
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::penalty::Penalty;
+use proxdiff::problem::Sign;
 use proxdiff::{Point, Problem};
 
 use super::methods::{outcomes, parts, settings};
@@ -96,18 +96,18 @@ fn the_margin_of_the_losss_own_kinks() {
                 perturbed: false,
                 ..Recipe::new(loss, Kind::Box, 502).full()
             };
-            let mut problem = recipe.problem();
-            problem.penalty = Penalty::Box {
+            let everywhere = Penalty::Box {
                 lower: f64::NEG_INFINITY,
                 upper: f64::INFINITY,
             };
+            let problem = recipe.problem().with_penalty(everywhere).unwrap();
             let point = recipe.points(1)[0];
             let found = &outcomes(
                 &problem,
                 &[point],
                 &settings(&recipe, Method::AidFp, Solver::Ista),
             )[0];
-            let design = &problem.train.design;
+            let design = &problem.train().design;
             let gamma = Spectrum::of(&problem).step(point.l2).gamma;
             let mut squares = vec![0.0; design.rows()];
             for j in 0..design.columns() {
@@ -119,12 +119,13 @@ fn the_margin_of_the_losss_own_kinks() {
                     .zip(&mut squares)
                     .for_each(|(x, sum)| *sum += x * x);
             }
+            let (row, _) = loss.kinks().unwrap();
             let margin = design
                 .apply(&found.solution)
                 .iter()
-                .zip(&problem.train.targets[point.target])
+                .zip(&problem.train().targets[point.target])
                 .zip(&squares)
-                .map(|((&z, &y), square)| loss.kink_distance(z, y) / square.sqrt())
+                .map(|((&z, &y), square)| row.kink_distance(z, y) / square.sqrt())
                 .fold(f64::INFINITY, f64::min)
                 / gamma;
             let error = (found.kink_margin.unwrap() - margin).abs() / margin;
@@ -177,10 +178,7 @@ fn nothing_to_differentiate() {
         target: 0,
     }];
     for (method, solver) in METHODS {
-        let settings = Settings {
-            wrt: Vec::<Wrt>::new(),
-            ..settings(&recipe, method, solver)
-        };
+        let settings = settings(&recipe, method, solver).wrt(Vec::<Wrt>::new());
         let found = &outcomes(&problem, &points, &settings)[0];
         assert_eq!(found.status, Status::Converged, "{method:?}");
         assert!(parts(found.hypergradient.as_ref().unwrap()).is_empty());
@@ -190,22 +188,15 @@ fn nothing_to_differentiate() {
 /// A factor other than 1 and −1 would scale criterion and hypergradient unseen.
 #[test]
 fn a_sign_is_one_or_minus_one() {
-    let specification = |sign: f64| {
-        let mut specification = Recipe::new(Loss::Squared, Kind::ElasticNet, 3).specification();
-        specification.criterion_sign = sign;
-        specification
-    };
     for sign in [0.0, 7.0, -0.5, f64::NAN, f64::INFINITY] {
-        let whole = Problem::new(specification(sign)).err();
-        for error in [whole, specification(sign).check().err()] {
-            let is_value = matches!(
-                &error,
-                Some(proxdiff::Error::Value { name, .. }) if name == "criterion sign"
-            );
-            assert!(is_value, "{sign}: {error:?}");
-        }
+        let refused = Sign::try_from(sign);
+        let is_value = matches!(
+            &refused,
+            Err(proxdiff::Error::Value { name, .. }) if name == "criterion sign"
+        );
+        assert!(is_value, "{sign}: {refused:?}");
     }
     for sign in [1.0, -1.0] {
-        assert!(Problem::new(specification(sign)).is_ok());
+        assert_eq!(Sign::try_from(sign).unwrap().factor(), sign);
     }
 }

@@ -1,8 +1,7 @@
 //! Iterative differentiation and the Neumann series, step by step against recursions written out.
 
-use proxdiff::Control;
-use proxdiff::hypergrad::{Outcome, Settings, WarmStart, evaluate};
-use proxdiff::kinds::{Method, Precision, Solver, Wrt};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings, WarmStart};
+use proxdiff::kinds::{Method, Solver, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::{Point, Problem};
@@ -24,13 +23,13 @@ impl<'a> Plain<'a> {
             problem,
             point,
             gamma: Spectrum::of(problem).step(point.l2).gamma,
-            x: dense(&problem.train.design.matrix),
+            x: dense(&problem.train().design.matrix),
         }
     }
 
     /// u = T(w).
     fn inner(&self, w: &[f64]) -> Vec<f64> {
-        let y = &self.problem.train.targets[0];
+        let y = &self.problem.train().targets[0];
         let r: Vec<f64> = self
             .x
             .iter()
@@ -46,14 +45,14 @@ impl<'a> Plain<'a> {
     }
 
     fn slope(&self, z: f64, y: f64) -> f64 {
-        match self.problem.loss {
+        match self.problem.loss() {
             Loss::Logistic => -y / (1.0 + (y * z).exp()),
             _ => z - y,
         }
     }
 
     fn bend(&self, z: f64) -> f64 {
-        match self.problem.loss {
+        match self.problem.loss() {
             Loss::Logistic => 1.0 / ((1.0 + z.exp()) * (1.0 + (-z).exp())),
             _ => 1.0,
         }
@@ -126,7 +125,7 @@ impl<'a> Plain<'a> {
 
     /// ∂₁E at w.
     fn criterion(&self, w: &[f64]) -> Vec<f64> {
-        let sample = &self.problem.criterion.sample;
+        let sample = &self.problem.criterion().sample;
         let x = dense(&sample.design.matrix);
         let n = x.len() as f64;
         let mut g = vec![0.0; w.len()];
@@ -179,13 +178,11 @@ fn problems() -> Vec<(Recipe, Problem, Point)> {
 }
 
 fn exactly(steps: usize, method: Method) -> Settings {
-    Settings {
-        solver: Solver::Ista,
-        method: Some(method),
-        tolerance: Some(0.0),
-        max_steps: steps,
-        ..Settings::default()
-    }
+    Settings::default()
+        .solver(Solver::Ista)
+        .method(method)
+        .tolerance(0.0)
+        .max_steps(steps)
 }
 
 fn gradient(outcome: &Outcome) -> Vec<f64> {
@@ -267,10 +264,7 @@ fn truncation_keeps_the_last_steps() {
     for (recipe, problem, point) in problems() {
         let plain = Plain::new(&problem, point);
         let truncated = |steps: usize, keep: Option<usize>| {
-            let settings = Settings {
-                truncate: keep,
-                ..exactly(steps, Method::ItdReverse)
-            };
+            let settings = exactly(steps, Method::ItdReverse).truncate(keep);
             gradient(&outcomes(&problem, &[point], &settings)[0])
         };
         for steps in STEPS {
@@ -303,24 +297,17 @@ fn truncation_at_rest_is_the_neumann_series() {
     for (recipe, problem, point) in problems() {
         let rest = &outcomes(&problem, &[point], &exactly(4000, Method::AidFp))[0];
         for terms in [1, 2, 5, 20] {
-            let settings = Settings {
-                truncate: Some(terms),
-                ..exactly(4000, Method::ItdReverse)
-            };
+            let settings = exactly(4000, Method::ItdReverse).truncate(terms);
             let truncated = gradient(&outcomes(&problem, &[point], &settings)[0]);
             let warm = [WarmStart {
                 w: rest.solution.clone(),
                 v: Vec::new(),
             }];
-            let series = evaluate(
-                &problem,
-                &[point],
-                &exactly(terms, Method::AidFp),
-                Precision::F64,
-                Some(&warm),
-                &Control::new(),
-            )
-            .unwrap();
+            let series = Evaluator::new(&problem)
+                .settings(&exactly(terms, Method::AidFp))
+                .warm_starts(warm.to_vec())
+                .run(&[point])
+                .unwrap();
             let error = relative(&truncated, &gradient(&series[0]), 1e-3);
             assert!(error < 1e-10, "{recipe:?}: {terms} terms {error:.1e}");
         }
@@ -349,11 +336,9 @@ fn pieces_are_checkpoints() {
         let points = recipe.points(18);
         for (steps, truncate) in [(1, None), (129, None), (300, None), (300, Some(150))] {
             let run = |wrt: Vec<Wrt>| {
-                let settings = Settings {
-                    wrt,
-                    truncate,
-                    ..exactly(steps, Method::ItdReverse)
-                };
+                let settings = exactly(steps, Method::ItdReverse)
+                    .wrt(wrt)
+                    .truncate(truncate);
                 outcomes(&problem, &points, &settings)
             };
             for (a, b) in run(vec![part]).iter().zip(&run(vec![part, Wrt::L2])) {

@@ -262,7 +262,7 @@ fn products_are_derivatives_of_apply() {
             let mut direction = random.vector(sum.rows());
             if wrt == Wrt::L1 {
                 direction.iter_mut().for_each(|d| *d = d.abs());
-                if !problem.penalty.has_strength_vector() {
+                if !problem.penalty().has_strength_vector() {
                     direction.fill(1.0);
                 }
             }
@@ -280,28 +280,31 @@ fn products_are_derivatives_of_apply() {
                 };
                 let mut problem = problem.clone();
                 match wrt {
-                    Wrt::L1 => match &mut problem.penalty {
-                        Penalty::Weighted { strengths }
-                        | Penalty::Group {
-                            strengths: Some(strengths),
-                            ..
-                        } => *strengths = moved(strengths, point.l1),
-                        _ => point.l1 += by,
-                    },
+                    Wrt::L1 => {
+                        let mut penalty = problem.penalty().clone();
+                        match &mut penalty {
+                            Penalty::Weighted { strengths }
+                            | Penalty::Group {
+                                strengths: Some(strengths),
+                                ..
+                            } => *strengths = moved(strengths, point.l1),
+                            _ => point.l1 += by,
+                        }
+                        problem = problem.with_penalty(penalty).unwrap();
+                    }
                     Wrt::L2 => point.l2 += by * direction[0],
                     Wrt::Prior => {
-                        let prior = problem
-                            .prior
-                            .clone()
-                            .unwrap_or_else(|| vec![0.0; direction.len()]);
-                        problem.prior = Some(moved(&prior, 1.0));
+                        let zero = vec![0.0; direction.len()];
+                        let prior = moved(problem.prior().unwrap_or(&zero), 1.0);
+                        problem = problem.with_prior(prior).unwrap();
                     }
                     Wrt::SampleWeights => {
-                        problem.train.weights = moved(&problem.train.weights, 1.0)
+                        let weights = moved(&problem.train().weights, 1.0);
+                        problem = problem.with_weights(weights).unwrap();
                     }
                     Wrt::Perturbation => {
                         let values = &mut changed.perturbation.as_mut().unwrap().values.values;
-                        let scale = &problem.features.scale;
+                        let scale = &problem.features().scale;
                         values
                             .iter_mut()
                             .zip(&direction)
@@ -310,9 +313,12 @@ fn products_are_derivatives_of_apply() {
                         problem = Problem::new(changed).unwrap();
                     }
                     Wrt::BoxBounds => {
-                        if let Penalty::Box { lower, upper } = &mut problem.penalty {
-                            *lower += by * direction[0];
-                            *upper += by * direction[1];
+                        if let &Penalty::Box { lower, upper } = problem.penalty() {
+                            let moved = Penalty::Box {
+                                lower: lower + by * direction[0],
+                                upper: upper + by * direction[1],
+                            };
+                            problem = problem.with_penalty(moved).unwrap();
                         }
                     }
                 }

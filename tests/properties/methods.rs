@@ -1,6 +1,6 @@
 //! Every method against every other, for every hyperparameter.
 
-use proxdiff::hypergrad::{MinibatchSteps, Outcome, Settings, StochasticSettings, evaluate};
+use proxdiff::hypergrad::{Evaluator, MinibatchSteps, Outcome, Settings, StochasticSettings};
 use proxdiff::kinds::{Method, Precision, Preconditioner, Solver, Status, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::{Control, Point, Problem, Specification};
@@ -9,17 +9,19 @@ use super::problems::{Kind, Recipe, relative};
 pub use super::problems::{parts, recipes};
 
 pub fn settings(recipe: &Recipe, method: Method, solver: Solver) -> Settings {
-    Settings {
-        solver,
-        method: Some(method),
-        wrt: recipe.wrt(),
-        ..Settings::default()
-    }
+    Settings::default()
+        .solver(solver)
+        .method(method)
+        .wrt(recipe.wrt())
 }
 
 pub fn outcomes(problem: &Problem, points: &[Point], settings: &Settings) -> Vec<Outcome> {
     let control = Control::new();
-    let found = evaluate(problem, points, settings, Precision::F64, None, &control).unwrap();
+    let found = Evaluator::new(problem)
+        .settings(settings)
+        .control(&control)
+        .run(points)
+        .unwrap();
     // A progress bar ends where it should, whatever solves and differentiates.
     assert_eq!(control.finished(), points.len(), "{settings:?}");
     found
@@ -58,10 +60,8 @@ fn every_method_agrees() {
             &points,
             &settings(&recipe, Method::Direct, Solver::Auto),
         );
-        let unpreconditioned = Settings {
-            preconditioner: Preconditioner::None,
-            ..settings(&recipe, Method::AidCg, Solver::Fista)
-        };
+        let unpreconditioned =
+            settings(&recipe, Method::AidCg, Solver::Fista).preconditioner(Preconditioner::None);
         let all = [
             settings(&recipe, Method::AidCg, Solver::Auto),
             settings(&recipe, Method::AidCg, Solver::Fista),
@@ -172,16 +172,13 @@ fn nsid_of_the_full_batch_is_aid_fp() {
             &points,
             &settings(&recipe, Method::Direct, Solver::Auto),
         );
-        let full = Settings {
-            stochastic: StochasticSettings {
-                batch: recipe.rows,
-                steps: 3000,
-                freeze: Some(1),
-                schedule: MinibatchSteps::Constant { eta: 1.0 },
-                ..StochasticSettings::default()
-            },
-            ..settings(&recipe, Method::Nsid, Solver::Auto)
-        };
+        let full = settings(&recipe, Method::Nsid, Solver::Auto).stochastic(StochasticSettings {
+            batch: recipe.rows,
+            steps: 3000,
+            freeze: Some(1),
+            schedule: MinibatchSteps::Constant { eta: 1.0 },
+            ..StochasticSettings::default()
+        });
         for (at, (found, expected)) in outcomes(&problem, &points, &full)
             .iter()
             .zip(&reference)
@@ -210,15 +207,11 @@ fn single_precision_agrees() {
             (Method::ItdReverse, Solver::Auto),
         ] {
             let settings = settings(&recipe, method, solver);
-            let found = evaluate(
-                &problem,
-                &points,
-                &settings,
-                Precision::F32,
-                None,
-                &Control::new(),
-            )
-            .unwrap();
+            let found = Evaluator::new(&problem)
+                .settings(&settings)
+                .precision(Precision::F32)
+                .run(&points)
+                .unwrap();
             for (at, (found, expected)) in found.iter().zip(&reference).enumerate() {
                 let context = format!("{recipe:?} #{at}: {method:?} of {solver:?} in f32");
                 compare(found, expected, 1e-3, &context);
@@ -249,15 +242,11 @@ fn along_the_path_and_by_recordings_the_same_is_said() {
             let problem = recipe.problem();
             let points = recipe.points(7);
             for method in [None, Some(Method::AidCg), Some(Method::Direct)] {
-                let along = Settings {
-                    method,
-                    wrt: vec![Wrt::L1, Wrt::L2, Wrt::Prior],
-                    ..Settings::default()
-                };
-                let recorded = Settings {
-                    contraction: true,
-                    ..along.clone()
-                };
+                let along =
+                    Settings::default()
+                        .method(method)
+                        .wrt(vec![Wrt::L1, Wrt::L2, Wrt::Prior]);
+                let recorded = along.clone().contraction(true);
                 let found = outcomes(&problem, &points, &along);
                 let expected = outcomes(&problem, &points, &recorded);
                 for (at, (a, b)) in found.iter().zip(&expected).enumerate() {

@@ -1,8 +1,7 @@
 //! Solutions checked by hand: the optimality conditions in plain loops, whatever the solver.
 
-use proxdiff::Control;
-use proxdiff::hypergrad::{Outcome, Settings, evaluate};
-use proxdiff::kinds::{Precision, Solver, Status};
+use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
+use proxdiff::kinds::{Solver, Status};
 use proxdiff::loss::Loss;
 use proxdiff::penalty::Penalty;
 use proxdiff::{Point, Problem};
@@ -12,7 +11,7 @@ use super::problems::relative;
 
 /// Row i of X̂ in plain numbers, from the columns of the design.
 fn rows_of(problem: &Problem) -> Vec<Vec<f64>> {
-    let design = &problem.train.design;
+    let design = &problem.train().design;
     let mut rows = vec![vec![0.0; design.columns()]; design.rows()];
     for j in 0..design.columns() {
         let mut unit = vec![0.0; design.columns()];
@@ -29,8 +28,8 @@ fn gradient(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
     let rows = rows_of(problem);
     let (n, c, y) = (
         rows.len(),
-        problem.classes,
-        &problem.train.targets[point.target],
+        problem.classes(),
+        &problem.train().targets[point.target],
     );
     let mut g = vec![0.0; w.len()];
     for i in 0..n {
@@ -43,14 +42,14 @@ fn gradient(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
                     .sum()
             })
             .collect();
-        let s = problem.train.weights[i] / n as f64;
-        if problem.loss == Loss::Quadratic {
+        let s = problem.train().weights[i] / n as f64;
+        if problem.loss() == Loss::Quadratic {
             g[i] = z[0] - y[i];
             continue;
         }
         let total: f64 = z.iter().map(|z| z.exp()).sum();
         for k in 0..c {
-            let r = match problem.loss {
+            let r = match problem.loss() {
                 Loss::Squared => z[0] - y[i],
                 Loss::Logistic => -y[i] / (1.0 + (y[i] * z[0]).exp()),
                 Loss::Huber { delta } => (z[0] - y[i]).clamp(-delta, delta),
@@ -64,7 +63,7 @@ fn gradient(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
         }
     }
     for j in 0..problem.penalized() {
-        g[j] += point.l2 * (w[j] - problem.prior.as_ref().map_or(0.0, |prior| prior[j]));
+        g[j] += point.l2 * (w[j] - problem.prior().as_ref().map_or(0.0, |prior| prior[j]));
     }
     g
 }
@@ -86,7 +85,7 @@ pub fn violation(problem: &Problem, point: Point, w: &[f64]) -> f64 {
     let mut worst = g[penalized..]
         .iter()
         .fold(0.0f64, |worst, g| larger(worst, g.abs()));
-    if let Penalty::Group { groups, .. } = &problem.penalty {
+    if let Penalty::Group { groups, .. } = problem.penalty() {
         for (at, l1) in strengths.iter().enumerate() {
             let members = groups.members(at);
             let norm = |x: &[f64]| {
@@ -108,7 +107,7 @@ pub fn violation(problem: &Problem, point: Point, w: &[f64]) -> f64 {
         return if worst.is_nan() { f64::INFINITY } else { worst };
     }
     for j in 0..penalized {
-        let off = match problem.penalty {
+        let off = match *problem.penalty() {
             Penalty::Box { lower, upper } if w[j] == lower && lower < upper => -g[j],
             Penalty::Box { upper, .. } if w[j] == upper => g[j],
             Penalty::Box { lower, upper } if lower < w[j] && w[j] < upper => g[j].abs(),
@@ -126,20 +125,11 @@ pub fn violation(problem: &Problem, point: Point, w: &[f64]) -> f64 {
 
 /// Solves without differentiating.
 fn solutions(problem: &Problem, points: &[Point], solver: Solver) -> Vec<Outcome> {
-    let settings = Settings {
-        solver,
-        method: None,
-        ..Settings::default()
-    };
-    evaluate(
-        problem,
-        points,
-        &settings,
-        Precision::F64,
-        None,
-        &Control::new(),
-    )
-    .unwrap()
+    let settings = Settings::default().solver(solver).method(None);
+    Evaluator::new(problem)
+        .settings(&settings)
+        .run(points)
+        .unwrap()
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! The same bits for any packing into batches and any number of threads.
 
-use proxdiff::Control;
 use proxdiff::data::{Dense, Matrix};
 use proxdiff::hypergrad::{
-    MinibatchSteps, Outcome, Settings, StochasticSettings, WarmStart, evaluate,
+    Evaluator, MinibatchSteps, Outcome, Settings, StochasticSettings, WarmStart,
 };
 use proxdiff::kinds::{Method, Precision, Solver, Status};
 use proxdiff::loss::Loss;
@@ -24,7 +23,10 @@ fn run(
     settings: &Settings,
     precision: Precision,
 ) -> Vec<String> {
-    evaluate(problem, points, settings, precision, None, &Control::new())
+    Evaluator::new(problem)
+        .settings(settings)
+        .precision(precision)
+        .run(points)
         .unwrap()
         .iter()
         .map(text)
@@ -44,15 +46,9 @@ fn check(recipe: &Recipe, settings: &Settings, precision: Precision) {
             ..point
         })
         .collect();
-    let one = Settings {
-        threads: 1,
-        ..settings.clone()
-    };
+    let one = settings.clone().threads(1);
     let whole = run(&problem, &points, &one, precision);
-    let many = Settings {
-        threads: 4,
-        ..settings.clone()
-    };
+    let many = settings.clone().threads(4);
     assert_eq!(
         run(&problem, &points, &many, precision),
         whole,
@@ -137,9 +133,9 @@ fn recordings() {
 #[test]
 fn iterative_differentiation() {
     let recipe = recipe(Loss::Squared, Kind::ElasticNet);
-    let few = |method| Settings {
-        wrt: vec![proxdiff::kinds::Wrt::L1, proxdiff::kinds::Wrt::L2],
-        ..settings(&recipe, method, Solver::Auto)
+    let few = |method| {
+        settings(&recipe, method, Solver::Auto)
+            .wrt(vec![proxdiff::kinds::Wrt::L1, proxdiff::kinds::Wrt::L2])
     };
     check(&recipe, &few(Method::ItdForward), Precision::F64);
     check(&recipe, &few(Method::ItdReverse), Precision::F64);
@@ -152,10 +148,7 @@ fn a_budget_that_some_spend() {
         features: 14,
         ..recipe(Loss::Logistic, Kind::ElasticNet)
     };
-    let short = Settings {
-        max_steps: 8,
-        ..settings(&recipe, Method::AidCg, Solver::Fista)
-    };
+    let short = settings(&recipe, Method::AidCg, Solver::Fista).max_steps(8);
     check(&recipe, &short, Precision::F64);
 }
 
@@ -189,10 +182,7 @@ fn derivatives_that_settle_late() {
             target,
         })
         .collect();
-    let settings = Settings {
-        method: Some(Method::ItdReverse),
-        ..Settings::default()
-    };
+    let settings = Settings::default().method(Method::ItdReverse);
     let whole = run(&problem, &points, &settings, Precision::F64);
     for at in 0..3 {
         let alone = run(&problem, &points[at..=at], &settings, Precision::F64);
@@ -209,17 +199,12 @@ fn minibatches() {
         schedule: MinibatchSteps::Constant { eta: 0.2 },
         ..StochasticSettings::default()
     };
-    let nsid = Settings {
-        stochastic: stochastic.clone(),
-        ..settings(&recipe, Method::Nsid, Solver::Auto)
-    };
+    let nsid = settings(&recipe, Method::Nsid, Solver::Auto).stochastic(stochastic.clone());
     check(&recipe, &nsid, Precision::F64);
-    let solver = Settings {
-        stochastic,
-        tolerance: Some(0.05),
-        max_steps: 2000,
-        ..settings(&recipe, Method::AidFp, Solver::Stochastic)
-    };
+    let solver = settings(&recipe, Method::AidFp, Solver::Stochastic)
+        .stochastic(stochastic)
+        .tolerance(0.05)
+        .max_steps(2000);
     check(&recipe, &solver, Precision::F64);
 }
 
@@ -239,15 +224,11 @@ fn a_nan_start_marks_its_own_problem_alone() {
             20
         ];
         let solve = |warm: &[WarmStart]| {
-            evaluate(
-                &problem,
-                &points,
-                &settings,
-                Precision::F64,
-                Some(warm),
-                &Control::new(),
-            )
-            .unwrap()
+            Evaluator::new(&problem)
+                .settings(&settings)
+                .warm_starts(warm.to_vec())
+                .run(&points)
+                .unwrap()
         };
         let clean = solve(&warm);
         warm[11].w[p - 1] = f64::NAN;

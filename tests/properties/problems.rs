@@ -422,7 +422,7 @@ pub fn parts(h: &Hypergradient) -> Vec<(&'static str, Vec<f64>)> {
         box_bounds,
     } = h.clone();
     [
-        ("l1", l1),
+        ("l1", l1.map(|l1| l1.as_slice().to_vec())),
         ("l2", l2.map(|x| vec![x])),
         ("prior", prior),
         ("sample weights", sample_weights),

@@ -171,7 +171,7 @@ fn cells_that_failed_are_in_no_mean_and_no_choice() {
 
 #[test]
 fn points_that_did_not_converge_are_ranked_behind_those_that_did() {
-    let found = json(&[
+    let words = [
         "sweep",
         "--l1",
         "frac:1e-3:1:12",
@@ -181,18 +181,33 @@ fn points_that_did_not_converge_are_ranked_behind_those_that_did() {
         "4",
         "--best",
         "12",
-    ]);
-    let best = found["best"].as_array().unwrap();
-    let failed: Vec<bool> = best
-        .iter()
-        .map(|at| &found["points"][at.as_u64().unwrap() as usize]["status"])
+    ];
+    let text = ok(&words);
+    let failed: Vec<bool> = text
+        .lines()
+        .skip(3)
+        .filter_map(|line| line.split_whitespace().last())
+        .filter(|word| ["converged", "budget-spent", "stalled"].contains(word))
         .map(|status| status != "converged")
         .collect();
+    assert_eq!(failed.len(), 12, "{text}");
     assert!(
         failed.contains(&true) && failed.contains(&false),
         "{failed:?}"
     );
     assert!(failed.is_sorted(), "{failed:?}");
+    // What failed is shown as it is, and is not the best.
+    let found = json(&words);
+    let points = found["points"].as_array().unwrap();
+    let is_failed = |point: &&Value| point["status"] != "converged";
+    let count = points.iter().filter(is_failed).count();
+    assert_eq!(count, failed.iter().filter(|failed| **failed).count());
+    for point in points.iter().filter(is_failed) {
+        assert!(point["criterion"].is_f64() && point["failed_folds"] == 1);
+    }
+    assert_eq!(found["best"]["status"], "converged");
+    let spent = points.len() - count;
+    assert_eq!(found["statuses"]["converged"], spent);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use proxdiff::data::{Dense, Matrix};
 use proxdiff::hypergrad::Settings;
 use proxdiff::kinds::{Precision, Status};
 use proxdiff::loss::Loss;
-use proxdiff::store::{Cell, Claim, Number, Plan, Store, summarize};
+use proxdiff::store::{Cell, Claim, Number, Plan, Shard, Store, summarize};
 use proxdiff::sweep::folds::{Dealing, k_folds};
 use proxdiff::sweep::plan::{plan, plan_study};
 use proxdiff::sweep::space::{Axes, Search, Space};
@@ -51,7 +51,7 @@ fn a_hundred_thousand_cells_are_planned_within_a_second() {
     let plan = large_plan();
     assert_eq!((plan.cell_count(), plan.unit_count()), (100_000, 1000));
     let mut store = Store::open(&folder.path("s.db"), &plan).unwrap();
-    let Claim::Units(units) = store.claim(1, (0, 1)).unwrap() else {
+    let Claim::Units(units) = store.claim(1, Shard::WHOLE).unwrap() else {
         panic!("nothing to do");
     };
     assert_eq!(units.len(), 1);
@@ -69,7 +69,7 @@ fn a_hundred_thousand_cells_are_stored_and_read_back() {
     let mut store = Store::open(&folder.path("s.db"), &plan).unwrap();
     let begin = Instant::now();
     loop {
-        let units = match store.claim(16, (0, 1)).unwrap() {
+        let units = match store.claim(16, Shard::WHOLE).unwrap() {
             Claim::Units(units) => units,
             Claim::Elsewhere(_) => panic!("nobody else is here"),
             Claim::Nothing => break,

@@ -1,11 +1,21 @@
 //! The flags, one struct per concern, and the parsers of their values.
 
+pub mod completions;
 mod data;
+pub mod devices;
+pub mod fit;
+pub mod hypergrad;
 mod method;
 mod output;
+pub mod poison;
+pub mod predict;
 mod problem;
-mod sweep;
-mod tags;
+#[cfg(feature = "paper")]
+pub mod reproduce;
+mod root;
+#[cfg(feature = "store")]
+pub mod runs;
+pub mod sweep;
 pub mod values;
 
 pub use data::{DataArguments, TableFileArguments};
@@ -14,5 +24,6 @@ pub use method::{
 };
 pub use output::{Format, OutputArguments};
 pub use problem::{LossName, PenaltyName, ProblemArguments};
-pub use sweep::{FoldArguments, SearchName, SpaceArguments, StoreArguments};
+pub use root::{Command, command, parse};
+pub use sweep::{FoldArguments, SearchName};
 pub use values::Strengths;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::values::{self, Interval, Strengths};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 
 /// The losses by their names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,6 +25,12 @@ pub enum LossName {
 }
 
 impl LossName {
+    /// The word of the flag.
+    pub fn name(self) -> String {
+        let value = self.to_possible_value();
+        value.map_or_else(String::new, |value| value.get_name().to_string())
+    }
+
     /// The library's loss.
     pub fn loss(self, delta: f64) -> Loss {
         match self {

@@ -1,12 +1,68 @@
-//! What belongs to sweeps alone: spaces, folds, stores.
+//! The flags of `proxdiff sweep`: spaces, folds, stores.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
 use super::values::{self, Strengths};
+use super::{
+    DataArguments, HypergradientArguments, OutputArguments, ProblemArguments, RuntimeArguments,
+    SolverArguments,
+};
+use crate::sweep::record::Shard;
 
-/// How points are chosen.
+/// The examples of `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  proxdiff sweep                         the embedded data on the default grid
+  proxdiff sweep data.csv --l1 log:1e-3:1:20 --l2 0,0.01,0.1 --best 5
+  proxdiff sweep digits.svm --loss multinomial --val-fraction 0.2 --seed 7
+  proxdiff sweep data.csv --format csv --out grid.csv
+  proxdiff sweep data.csv --cv 5 --alpha frac:1e-3:1:100 --l1-ratio 0.1,0.9 \\
+      --store sweep.db
+  proxdiff sweep --config sweep.toml --store part-3.db --shard 3/8
+
+With --cv, --folds, --store, --config, --shard, --alpha or --search the sweep is planned as cells, a point on \
+a fold each, and the output is a summary: the best point by its mean over folds, and the one with the \
+smallest support within one standard error of it. With --format csv it is one row a cell. \
+An interrupted sweep with a store goes on with the same command.
+
+Points are ranked by the criterion, the loss on held-out rows. At a minimum inside the grid the \
+hypergradient is near zero; its sign says where to look for better strengths.";
+
+/// The flags of `sweep`.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub data: DataArguments,
+    #[command(flatten)]
+    pub problem: ProblemArguments,
+    #[command(flatten)]
+    pub space: SpaceArguments,
+    #[command(flatten)]
+    pub folds: FoldArguments,
+    #[command(flatten)]
+    pub hypergradient: HypergradientArguments,
+    #[command(flatten)]
+    pub solver: SolverArguments,
+    #[command(flatten)]
+    pub runtime: RuntimeArguments,
+    #[command(flatten)]
+    pub store: StoreArguments,
+    #[command(flatten)]
+    pub output: OutputArguments,
+
+    /// How many of the best points a table shows, for every target; JSON and CSV hold all points.
+    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Output",
+          value_parser = values::whole, allow_hyphen_values = true)]
+    pub best: usize,
+
+    /// Show the coefficients: in a table of the best points, in JSON and CSV of all.
+    #[arg(long, help_heading = "Output")]
+    pub coefficients: bool,
+}
+
+/// The ways to choose points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SearchName {
     /// All pairs.
@@ -92,7 +148,7 @@ pub struct StoreArguments {
     /// Do only this part of the plan, i/N, for job arrays; join the stores by `runs merge`. Arrays
     /// may count from 0 to N − 1 or from 1 to N: N/N is the same part as 0/N.
     #[arg(long, value_name = "i/N", value_parser = values::shard)]
-    pub shard: Option<(usize, usize)>,
+    pub shard: Option<Shard>,
 
     /// Also keep the coefficients of every cell.
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use crate::sweep::record::Shard;
 pub use crate::sweep::space::Axis as Strengths;
 
 /// A number that is finite and greater than zero.
@@ -66,10 +67,14 @@ pub fn seed(text: &str) -> Result<u64, String> {
 
 /// A part of a plan such as `0/4`. Job arrays count from 0 or from 1: both are taken, since only i
 /// modulo N matters.
-pub fn shard(text: &str) -> Result<(usize, usize), String> {
-    let parts = text.split_once('/').and_then(|(at, of)| {
-        let (at, of): (usize, usize) = (at.trim().parse().ok()?, of.trim().parse().ok()?);
-        (of > 0 && at <= of && of <= MOST_SHARDS).then_some((at, of))
+pub fn shard(text: &str) -> Result<Shard, String> {
+    let parts = text.split_once('/').and_then(|(index, count)| {
+        let shard = Shard {
+            index: index.trim().parse().ok()?,
+            count: count.trim().parse().ok()?,
+        };
+        let is_known = shard.count > 0 && shard.count <= MOST_SHARDS;
+        (is_known && shard.index <= shard.count).then_some(shard)
     });
     parts.ok_or_else(|| {
         format!(
@@ -140,8 +145,8 @@ mod tests {
         assert!(fraction("0").is_ok() && fraction("1").is_err() && fraction("nan").is_err());
         assert!(sign("-1").is_ok() && sign("0").is_err());
         assert!(threads("0").is_ok() && threads("1025").is_err() && threads("-1").is_err());
-        assert_eq!(shard("1/4"), Ok((1, 4)));
-        assert_eq!(shard("4/4"), Ok((4, 4)), "counted from 1");
+        assert_eq!(shard("1/4"), Ok(Shard { index: 1, count: 4 }));
+        assert_eq!(shard("4/4"), Ok(Shard { index: 4, count: 4 }), "from 1");
         assert!(shard("5/4").is_err() && shard("0/0").is_err() && shard("1").is_err());
         assert!(shard("1/1000000").is_ok() && shard("1/18446744073709551615").is_err());
         assert!(whole("0").is_ok() && whole("-1").is_err() && whole("a").is_err());

@@ -6,12 +6,14 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
-use crate::cli::output::{counted, plain, printable, rough, short, significant, titled};
+use crate::cli::numbers::{counted, rough, short, significant};
+use crate::cli::output::{checked, plain, titled};
+use crate::cli::printable::printable;
 use crate::error::Error;
 use crate::store::{self, Number, PlanPoint, PointSummary, summarize};
 use crate::sweep::select::choose;
 
-/// How many points a line of text names.
+/// Points that a line of text names.
 const NAMED: usize = 5;
 
 /// A study in one of the stores.
@@ -21,15 +23,15 @@ struct Side<'a> {
     summaries: Vec<PointSummary>,
 }
 
-/// What one store has and the other lacks, with the strengths of the points.
+/// Points that one store has and the other lacks.
 struct Lack {
     what: &'static str,
-    /// Which store has it; `None` where neither does.
+    /// The store that has it; `None` where neither does.
     has: Option<usize>,
     points: Vec<PlanPoint>,
 }
 
-/// How far the points are apart that both stores have.
+/// Differences of the points that both stores have.
 #[derive(Default)]
 struct Differences {
     shared: usize,
@@ -41,7 +43,7 @@ struct Differences {
 
 /// The text or, with `as_json`, the JSON of a comparison of studies of equal name.
 pub fn compare(first: &Path, second: &Path, as_json: bool) -> Result<String, Failure> {
-    let stores = [super::runs::checked(first)?, super::runs::checked(second)?];
+    let stores = [checked(first)?, checked(second)?];
     let plans = [stores[0].plan()?, stores[1].plan()?];
     let pairs = pairs(&plans);
     if pairs.is_empty() {
@@ -108,14 +110,6 @@ fn key(point: &PlanPoint) -> Key {
     (point.l1.to_bits(), point.l2.to_bits(), point.target)
 }
 
-/// Every part of a hypergradient that is one number.
-const GRADIENT: [Number; 4] = [
-    Number::HypergradientL1,
-    Number::HypergradientL2,
-    Number::HypergradientBoxLo,
-    Number::HypergradientBoxHi,
-];
-
 fn differences(sides: &[Side<'_>; 2]) -> Differences {
     let finished: [HashMap<Key, &PointSummary>; 2] = [0, 1].map(|at| {
         let side: &Side<'_> = &sides[at];
@@ -176,7 +170,7 @@ fn differences(sides: &[Side<'_>; 2]) -> Differences {
     found
 }
 
-/// How far a number of one store is from that of the other.
+/// The distance of a number of one store from that of the other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Apart {
     /// Relative to the larger one.
@@ -238,7 +232,8 @@ fn by_folds(own: &PointSummary, twin: &PointSummary) -> Apart {
 
 /// All parts of the hypergradient.
 fn gradients(own: &PointSummary, twin: &PointSummary) -> Apart {
-    let numbers = GRADIENT.map(|n| Apart::of(own.means.finite(n), twin.means.finite(n)));
+    let numbers =
+        Number::HYPERGRADIENT.map(|n| Apart::of(own.means.finite(n), twin.means.finite(n)));
     let (a, b) = (&own.hypergradient_l1_vector, &twin.hypergradient_l1_vector);
     let size = |values: &[f64]| values.iter().map(|v| v.abs()).fold(0.0, f64::max);
     let vector = match (a.is_empty(), b.is_empty()) {

@@ -1,33 +1,14 @@
 //! `proxdiff devices`: what this machine can compute on.
 
-use clap::Args;
 use serde::Serialize;
 
-use crate::cli::arguments::{Format, OutputArguments};
+use crate::cli::arguments::Format;
+use crate::cli::arguments::devices::Arguments;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, SCHEMA, one_line, plain, titled};
+use crate::cli::printable::printable_lines;
 use crate::exec::gpu::{AdapterSummary, Gpu, GpuOptions, REMEDY, list_adapters};
 use crate::kernel::measure::measure;
-
-/// The examples of `--help`.
-pub const EXAMPLES: &str = "\
-Examples:
-  proxdiff devices
-  proxdiff devices --format json
-
---device takes the index or a part of the name of a GPU, gpu (the best), all, cpu or auto. \
-The product is a dense one in GFLOP/s, the bandwidth that of an elementwise kernel in GB/s; both \
-are measured now.";
-
-/// The flags of `devices`.
-#[derive(Debug, Clone, Args)]
-pub struct Arguments {
-    /// Only list: measure nothing.
-    #[arg(long)]
-    no_measure: bool,
-    #[command(flatten)]
-    output: OutputArguments,
-}
 
 #[derive(Serialize)]
 struct Record<'a> {
@@ -120,10 +101,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             text
         }
     };
-    output::write(
-        &output::printable_lines(&text),
-        arguments.output.out.as_deref(),
-    )
+    output::write(&printable_lines(&text), arguments.output.out.as_deref())
 }
 
 /// The size of the measured product: a software rasteriser takes its time.

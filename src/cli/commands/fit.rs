@@ -1,72 +1,16 @@
 //! `proxdiff fit`: solves the inner problem and saves the model.
 
-use std::path::PathBuf;
-
-use clap::Args;
-
-use crate::cli::arguments::{
-    DataArguments, Format, OutputArguments, ProblemArguments, RuntimeArguments, SolverArguments,
-};
-use crate::cli::configuration::{Defaults, Prepared, Rows, Study, points, settings};
+use crate::cli::arguments::fit::Arguments;
+use crate::cli::arguments::{Format, OutputArguments};
+use crate::cli::configuration::{Prepared, Rows, Study, points, settings};
 use crate::cli::failure::Failure;
 use crate::cli::model::{Model, TargetModel};
 use crate::cli::output::{Report, by_criterion, write_text};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::{Outcome, Settings};
 use crate::kinds::Status;
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 use crate::problem::Point;
-
-/// The examples of `--help`.
-pub const EXAMPLES: &str = "\
-Examples:
-  proxdiff fit data.csv --target price --l1 0.1 --l2 0.01 --out model
-  proxdiff fit spam.csv --loss logistic --l1 log:1e-3:1:20 --class-weights balanced
-  proxdiff fit --example --coefficients
-
-A model is a directory with model.json and coefficients.npy; predict reads it. With lists of \
-strengths the pair with the smallest criterion on the held-out rows (or validation files) is chosen, \
-and the model is then fitted to all training rows. A fit that did not converge is not saved, unless with \
---force.";
-
-/// The flags of `fit`.
-#[derive(Debug, Clone, Args)]
-pub struct Arguments {
-    #[command(flatten)]
-    data: DataArguments,
-    #[command(flatten)]
-    problem: ProblemArguments,
-    #[command(flatten)]
-    solver: SolverArguments,
-    #[command(flatten)]
-    runtime: RuntimeArguments,
-
-    /// Directory that the model is saved to; it is made if need be.
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "model",
-        help_heading = "Output"
-    )]
-    out: PathBuf,
-
-    /// Save the model also where a fit did not converge; the model tells its status.
-    #[arg(long, help_heading = "Output")]
-    force: bool,
-
-    /// Form of the report on standard output.
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        default_value = "table",
-        help_heading = "Output"
-    )]
-    format: Format,
-
-    /// Show the coefficients too.
-    #[arg(long, help_heading = "Output")]
-    coefficients: bool,
-}
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -74,12 +18,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let study = Study::read(&arguments.data, &arguments.problem, false)?;
     let prepared = study.prepare(Rows::All)?;
-    let mut points = points(&arguments.problem, &prepared.problem, Defaults::Single)?;
-    let targets = prepared.problem.train.targets.len();
+    let problem = &prepared.problem.problem;
+    let mut points = points(&arguments.problem, problem)?;
+    let targets = problem.train.targets.len();
     if points.len() > targets {
         points = choose(&study, &runtime, &points, &settings)?;
     }
-    let outcomes = runtime.evaluate(&prepared.problem, &points, &settings)?;
+    let outcomes = runtime.evaluate(problem, &points, &settings)?;
     // The model first: whoever reads the report may go away early.
     let saved = save(&study, &prepared, &outcomes, &runtime, arguments);
 
@@ -92,7 +37,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         prepared: &prepared,
         settings: &settings,
         runtime: &runtime,
-        outcomes: &outcomes,
+        outcomes: &Vec::from_iter(&outcomes),
         best: None,
         coefficients: arguments.coefficients,
         diagnostics: false,
@@ -138,7 +83,7 @@ fn save(
     model.save(&arguments.out)
 }
 
-/// What a fit that did not converge ended as, and what helps.
+/// The message for a fit that did not converge: its status, and what helps.
 fn not_converged(study: &Study<'_>, outcome: &Outcome) -> String {
     let names = study.target_names();
     let name = names.get(outcome.point.target).copied().unwrap_or_default();
@@ -161,9 +106,10 @@ fn choose(
     settings: &Settings,
 ) -> Result<Vec<Point>, Failure> {
     let prepared = study.prepare(Rows::HeldOut)?;
-    let outcomes = runtime.evaluate(&prepared.problem, points, settings)?;
-    let ranked = by_criterion(&outcomes);
-    let targets = prepared.problem.train.targets.len();
+    let problem = &prepared.problem.problem;
+    let outcomes = runtime.evaluate(problem, points, settings)?;
+    let ranked = by_criterion(&Vec::from_iter(&outcomes));
+    let targets = problem.train.targets.len();
     let best = |target| {
         ranked
             .iter()
@@ -177,7 +123,7 @@ fn choose(
 
 fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]) -> Model {
     let names = study.target_names();
-    let scaling = study.scaling();
+    let (scaling, problem) = (study.scaling(), &prepared.problem.problem);
     let finite = |value: f64| value.is_finite().then_some(value);
     let (mut coefficients, mut targets) = (Vec::new(), Vec::new());
     for outcome in outcomes {
@@ -202,15 +148,15 @@ fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]) -> Model 
         schema: Model::SCHEMA,
         version: env!("CARGO_PKG_VERSION").into(),
         source: study.source().into(),
-        loss: prepared.problem.loss.name().into(),
-        penalty: prepared.problem.penalty.name().into(),
-        huber_delta: match prepared.problem.loss {
+        loss: problem.loss.name().into(),
+        penalty: problem.penalty.name().into(),
+        huber_delta: match problem.loss {
             Loss::Huber { delta } => Some(delta),
             _ => None,
         },
         intercept: scaling.intercept,
         standardize: scaling.standardize,
-        rows: prepared.problem.train.rows(),
+        rows: prepared.rows,
         feature_names: study.feature_names().to_vec(),
         features_are_named: Some(study.tables().all.named.features),
         // That of the file, which does not exist yet.

@@ -1,17 +1,15 @@
 //! `proxdiff poison`: how robust a model is against perturbed training rows.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use crate::cli::arguments::{
-    DataArguments, PenaltyName, ProblemArguments, RuntimeArguments, Strengths,
-    values::{self, Interval},
-};
+use crate::cli::arguments::PenaltyName;
+use crate::cli::arguments::poison::{Arguments, MethodName, NormName};
 use crate::cli::configuration::{Study, read_test, side_options};
 use crate::cli::failure::Failure;
-use crate::cli::output::{plain, short, titled, write_npy, write_text};
+use crate::cli::numbers::short;
+use crate::cli::output::{plain, titled, write_npy, write_text};
 use crate::cli::runtime::Runtime;
 use crate::cli::whole::write_whole;
 use crate::data::{Matrix, readers};
@@ -20,136 +18,7 @@ use crate::kinds::{Method, Precision};
 use crate::poison::{self, Choice, Measured, Measurement, Norm, Subject, figures};
 use crate::report::{Theme, png};
 
-/// The examples of `--help`.
-pub const EXAMPLES: &str = "\
-Examples:
-  proxdiff poison --example --budget 0.5,1,2 --share 0.1
-  proxdiff poison data.csv --loss logistic --budget 0.1 --norm l2 --rows influence
-  proxdiff poison --x train-images-idx3-ubyte --y train-labels-idx1-ubyte --loss multinomial \\
-    --l1 2.5 --l2 1600 --no-standardize --budget 16 --range 0:255 --share 0.3 --image-width 28
-
-What is it for: measuring how robust a model of your own is. A share of its training rows is moved \
-within a budget, at random and along the hypergradient, so as to raise the loss on held-out \
-rows; the model is trained anew on the result, and its error there and on test rows is reported. Do \
-not use it on data or models of others without their consent.
-
-The directory of --out receives poison.json, a figure of the error against the budget, poison.html, and \
-for the largest budget the perturbed training data: X.npy, y.npy, rows.npy, perturbation.npy.";
-
-/// Norms by their names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum NormName {
-    /// Every value of a row moves by at most the budget.
-    Linf,
-    /// A row moves by at most the budget, in Euclidean length.
-    L2,
-}
-
-/// Methods that serve here, by their names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum MethodName {
-    /// Implicit, conjugate gradient or Cholesky on the support.
-    AidCg,
-    /// Implicit, stochastic: minibatches.
-    Nsid,
-}
-
-/// The flags of `poison`.
-#[derive(Debug, Clone, Args)]
-pub struct Arguments {
-    #[command(flatten)]
-    data: DataArguments,
-    #[command(flatten)]
-    problem: ProblemArguments,
-    #[command(flatten)]
-    attack: Attack,
-    #[command(flatten)]
-    runtime: RuntimeArguments,
-
-    /// Directory that receives numbers, figures and perturbed data; it is made if need be.
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "poison",
-        help_heading = "Output"
-    )]
-    out: PathBuf,
-
-    /// Draw rows as pictures of this many pixels per row of the picture.
-    #[arg(long, value_name = "PIXELS", value_parser = values::count, allow_hyphen_values = true,
-          help_heading = "Output")]
-    image_width: Option<usize>,
-}
-
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Attack")]
-struct Attack {
-    /// How far a row may move, in the data's units: a list, or log:LO:HI:N.
-    #[arg(
-        long,
-        value_name = "LIST",
-        default_value = "0.1",
-        allow_hyphen_values = true
-    )]
-    budget: Strengths,
-
-    /// Norm of the budget.
-    #[arg(long, value_name = "NORM", default_value = "linf")]
-    norm: NormName,
-
-    /// Values that rows may take, as in 0:255 [default: any].
-    #[arg(long, value_name = "LO:HI", allow_hyphen_values = true)]
-    range: Option<Interval>,
-
-    /// Which training rows move: random, influence (those whose move changes the loss fastest), or a
-    /// file with their numbers, from 0.
-    #[arg(long, value_name = "random|influence|FILE", default_value = "random")]
-    rows: String,
-
-    /// Share of the training rows that move.
-    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = values::positive,
-          allow_hyphen_values = true)]
-    share: f64,
-
-    /// Steps of the ascent.
-    #[arg(long, value_name = "K", default_value_t = 10, value_parser = values::count,
-          allow_hyphen_values = true)]
-    steps: usize,
-
-    /// Attacks from different starts, and random perturbations of the whole budget to compare with;
-    /// the worst of each counts.
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = values::count,
-          allow_hyphen_values = true)]
-    restarts: usize,
-
-    /// Method of the hypergradient.
-    #[arg(long, value_name = "METHOD", default_value = "aid-cg")]
-    method: MethodName,
-
-    /// Steps of nsid for each hypergradient.
-    #[arg(long, value_name = "K", default_value_t = 2000, value_parser = values::count,
-          allow_hyphen_values = true)]
-    stochastic_steps: usize,
-
-    /// Rows of a minibatch of nsid.
-    #[arg(long, value_name = "ROWS", default_value_t = 100, value_parser = values::count,
-          allow_hyphen_values = true)]
-    minibatch: usize,
-
-    /// File with the features of test rows; without --y-test it holds the targets too.
-    #[arg(long, value_name = "FILE", conflicts_with = "test_fraction")]
-    x_test: Option<PathBuf>,
-
-    /// File with the targets of the test rows.
-    #[arg(long, value_name = "FILE", requires = "x_test")]
-    y_test: Option<PathBuf>,
-
-    /// Share of all rows set aside for testing [default: 0.2 without --x-test].
-    #[arg(long, value_name = "SHARE", value_parser = values::fraction, allow_hyphen_values = true)]
-    test_fraction: Option<f64>,
-}
-
-/// What the directory of --out receives.
+/// The files that the directory of --out receives.
 const JSON: &str = "poison.json";
 const SVG: &str = "poison.svg";
 const PNG: &str = "poison.png";
@@ -280,7 +149,7 @@ fn single(flag: &str, list: &[f64]) -> Result<f64, Failure> {
     }
 }
 
-/// Where rows of the user's table lie among the training rows.
+/// Positions of rows of the user's table among the training rows.
 fn positions(rows: &[usize], training: &[usize]) -> Result<Vec<usize>, Failure> {
     let position = |&row: &usize| {
         training
@@ -338,7 +207,7 @@ fn settings(arguments: &Arguments) -> Result<poison::Settings, Failure> {
     })
 }
 
-/// What is written and printed.
+/// The results that are written and printed.
 struct Output<'a> {
     arguments: &'a Arguments,
     settings: &'a poison::Settings,

@@ -1,70 +1,23 @@
 //! `proxdiff predict`: a saved model applied to new rows.
 
-use std::path::PathBuf;
-
-use clap::Args;
-use clap::builder::Resettable;
 use serde::Serialize;
 
-use crate::cli::arguments::{Format, OutputArguments, TableFileArguments};
+use crate::cli::arguments::Format;
+use crate::cli::arguments::predict::Arguments;
 use crate::cli::configuration::read_options;
 use crate::cli::failure::Failure;
 use crate::cli::model::{Model, TargetModel};
-use crate::cli::output::{self, SCHEMA, one_line, plain, short, titled};
+use crate::cli::numbers::short;
+use crate::cli::output::{self, SCHEMA, one_line, plain, titled};
+use crate::cli::printable::printable_lines;
 use crate::data::matrix::Matrix;
 use crate::data::readers;
 use crate::error::{Error, Result};
-use crate::loss::sigmoid;
-use crate::loss::softmax::softmax_in_place;
+use crate::model::loss::multinomial::softmax_in_place;
+use crate::model::loss::sigmoid;
 
-/// The examples of `--help`.
-pub const EXAMPLES: &str = "\
-Examples:
-  proxdiff predict new.csv --model model
-  proxdiff predict --x X.npy --format csv --out predictions.csv
-  proxdiff predict new.csv --proba --format json
-
-Columns of a file with a header are matched to the model's features by name, and other columns are \
-ignored; without a header they must be the model's features in their order.";
-
-/// How many rows a table shows.
+/// Rows that a table shows.
 const TABLE_ROWS: usize = 20;
-
-/// The flags of `predict`.
-#[derive(Debug, Clone, Args)]
-pub struct Arguments {
-    /// File with the features of the rows to predict.
-    #[arg(
-        value_name = "DATA",
-        conflicts_with = "x",
-        required_unless_present = "x",
-        help_heading = Resettable::Reset
-    )]
-    data: Option<PathBuf>,
-
-    /// The same as DATA, by name as in the other commands.
-    #[arg(long, value_name = "FILE", help_heading = "Data")]
-    x: Option<PathBuf>,
-
-    #[command(flatten)]
-    file: TableFileArguments,
-
-    /// Directory of the model that fit has saved.
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "model",
-        help_heading = "Model"
-    )]
-    model: PathBuf,
-
-    /// Show the probability of every class (logistic and multinomial models).
-    #[arg(long, help_heading = "Output")]
-    proba: bool,
-
-    #[command(flatten)]
-    output: OutputArguments,
-}
 
 /// The predictions of one target.
 #[derive(Serialize)]
@@ -141,7 +94,7 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
             targets: &targets,
         }),
         Format::Csv => csv(&targets, rows),
-        Format::Table => output::printable_lines(&table(&targets, rows)).into_owned(),
+        Format::Table => printable_lines(&table(&targets, rows)).into_owned(),
     };
     output::write_or_show(&text, arguments.output.out.as_deref(), || {
         table(&targets, rows)

@@ -1,12 +1,13 @@
 //! `proxdiff reproduce`: the published experiments, with figures and numbers.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use clap::{Args, Subcommand};
-
-use crate::cli::arguments::{RuntimeArguments, values};
+use crate::cli::arguments::reproduce::{
+    Arguments, Deterministic, Experiment, Poisoning, Stochastic,
+};
 use crate::cli::failure::Failure;
-use crate::cli::output::{short, write_text};
+use crate::cli::numbers::short;
+use crate::cli::output::write_text;
 use crate::cli::runtime::Runtime;
 use crate::cli::whole::write_whole;
 use crate::error::Error;
@@ -15,128 +16,6 @@ use crate::kinds::Precision;
 use crate::paper::digits::Digits;
 use crate::paper::{Record, Setting, deterministic, figures, poisoning, stochastic};
 use crate::report::{Theme, png};
-
-/// The examples of `--help`.
-pub const EXAMPLES: &str = "\
-Examples:
-  proxdiff reproduce deterministic --out results
-  proxdiff reproduce deterministic --seed 7 --out results   a new design, drawn alike
-  proxdiff reproduce stochastic --runs 10 --out results
-  proxdiff reproduce poisoning --images train-images-idx3-ubyte --labels train-labels-idx1-ubyte \\
-    --precision f32 --out results
-
-The poisoning experiment reads MNIST (examples/mnist.sh obtains it); without files it draws small \
-digits of its own.
-
-The directory receives NAME.json with the numbers, a figure per setting as SVG and PNG, and NAME.html \
-with everything on one page. The experiments are those of R. Grazzi, M. Pontil and S. Salzo, \
-Nonsmooth Implicit Differentiation, ICML 2024.";
-
-/// The flags of `reproduce`.
-#[derive(Debug, Clone, Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    experiment: Experiment,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-enum Experiment {
-    /// How fast the errors of ITD and AID fall with the step t.
-    Deterministic(Deterministic),
-    /// How the errors of NSID and SID fall with the samples used.
-    Stochastic(Stochastic),
-    /// The same methods for a perturbation of thousands of training pictures.
-    Poisoning(Poisoning),
-}
-
-/// Where results go.
-#[derive(Debug, Clone, Args)]
-struct Place {
-    /// Directory that receives numbers and figures; it is made if need be.
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    out: PathBuf,
-}
-
-#[derive(Debug, Clone, Args)]
-struct Deterministic {
-    #[command(flatten)]
-    place: Place,
-
-    /// Draw a new design with this seed [default: the published design].
-    #[arg(long, value_name = "N", value_parser = values::seed, allow_hyphen_values = true)]
-    seed: Option<u64>,
-
-    #[command(flatten)]
-    runtime: RuntimeArguments,
-}
-
-#[derive(Debug, Clone, Args)]
-struct Stochastic {
-    #[command(flatten)]
-    place: Place,
-
-    /// Seed of the design; run r draws with the seed N + r.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::seed,
-          allow_hyphen_values = true)]
-    seed: u64,
-
-    /// Runs with draws of their own; curves are their medians.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = values::count,
-          allow_hyphen_values = true)]
-    runs: usize,
-
-    /// Steps k of the longest run.
-    #[arg(long, value_name = "K", default_value_t = 8000, value_parser = values::count,
-          allow_hyphen_values = true)]
-    steps: usize,
-
-    /// Samples of the design, of which 20 % train.
-    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = values::count,
-          allow_hyphen_values = true)]
-    samples: usize,
-
-    /// Draw every minibatch independently instead of without replacement within an epoch.
-    #[arg(long)]
-    independent: bool,
-
-    #[command(flatten)]
-    runtime: RuntimeArguments,
-}
-
-#[derive(Debug, Clone, Args)]
-struct Poisoning {
-    #[command(flatten)]
-    place: Place,
-
-    /// IDX file of pictures, half of which train [default: 1200 drawn digits of 12 × 12 pixels].
-    #[arg(long, value_name = "FILE", requires = "labels")]
-    images: Option<PathBuf>,
-
-    /// IDX file of their labels.
-    #[arg(long, value_name = "FILE", requires = "images")]
-    labels: Option<PathBuf>,
-
-    /// Seed of split, perturbed rows and perturbation; run r draws with the seed N + r.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = values::seed,
-          allow_hyphen_values = true)]
-    seed: u64,
-
-    /// Runs with draws of their own; curves are their medians.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = values::count,
-          allow_hyphen_values = true)]
-    runs: usize,
-
-    /// Steps k of the longest run [default: 20000 with files, 2000 without].
-    #[arg(long, value_name = "K", value_parser = values::count, allow_hyphen_values = true)]
-    steps: Option<usize>,
-
-    /// Rows of a minibatch [default: 300 with files, 60 without].
-    #[arg(long, value_name = "ROWS", value_parser = values::count, allow_hyphen_values = true)]
-    minibatch: Option<usize>,
-
-    #[command(flatten)]
-    runtime: RuntimeArguments,
-}
 
 /// Whether an experiment may write a file of this name into the directory of --out.
 pub fn has_file(name: &str) -> bool {

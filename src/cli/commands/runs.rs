@@ -3,146 +3,19 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
-
 use super::compare::compare;
-use super::sweep::report_so_far;
-use crate::cli::arguments::values;
+use crate::cli::arguments::runs::{Arguments, Command, ExportFormat, ListFormat};
 use crate::cli::failure::Failure;
+use crate::cli::numbers::counted;
 use crate::cli::output::{
-    Summary, counted, plain, printable, shard_record, titled, write, write_text,
+    Summary, checked, plain, report_so_far, shard_record, titled, write, write_text,
 };
+use crate::cli::printable::printable;
 use crate::cli::whole::Whole;
 use crate::error::Error;
 use crate::kinds::Precision;
-use crate::store::{self, Format, Rows, ShardTally, Store, Tally, repair, verify};
-
-/// The examples of `--help`.
-pub const EXAMPLES: &str = "\
-Examples:
-  proxdiff runs list                               the stores in this folder
-  proxdiff runs show sweep.db
-  proxdiff runs export sweep.db --out cells.csv    one row a cell; .jsonl, .parquet
-  proxdiff runs export sweep.db --mean --out points.csv
-  proxdiff runs compare before.db after.db
-  proxdiff runs report sweep.db --out report       report/report.html and charts
-  proxdiff runs verify sweep.db                    --repair: damaged units again
-  proxdiff runs merge part-*.db --out sweep.db
-
-A store is an SQLite file; its view `cells` has one row a cell:
-  python3 -c \"import sqlite3, pandas; print(pandas.read_sql('SELECT * FROM cells', sqlite3.connect('sweep.db')))\"";
-
-/// The flags of `runs`.
-#[derive(Debug, Clone, Args)]
-pub struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-enum Command {
-    /// One line per store.
-    List {
-        /// Stores, or folders with stores [default: this folder].
-        #[arg(value_name = "STORE|FOLDER")]
-        places: Vec<PathBuf>,
-        /// Form of the output.
-        #[arg(long, value_name = "FORMAT", default_value = "table")]
-        format: ListFormat,
-    },
-    /// Plan, progress, choices and sessions of a store.
-    Show {
-        /// The store.
-        #[arg(value_name = "STORE")]
-        store: PathBuf,
-        /// Print the effective configuration, as TOML, and nothing else.
-        #[arg(long)]
-        configuration: bool,
-        /// How many of the best points a table shows.
-        #[arg(long, value_name = "N", default_value_t = 10, value_parser = values::whole,
-              allow_hyphen_values = true)]
-        best: usize,
-        /// Form of the output.
-        #[arg(long, value_name = "FORMAT", default_value = "table")]
-        format: ListFormat,
-    },
-    /// The points that two stores share, and how far their results are apart.
-    Compare {
-        /// The first store.
-        #[arg(value_name = "STORE")]
-        first: PathBuf,
-        /// The second store.
-        #[arg(value_name = "STORE")]
-        second: PathBuf,
-        /// Form of the output.
-        #[arg(long, value_name = "FORMAT", default_value = "table")]
-        format: ListFormat,
-    },
-    /// Write results as CSV, JSON Lines or Parquet, one row a cell in the order of the plan.
-    Export {
-        /// The store.
-        #[arg(value_name = "STORE")]
-        store: PathBuf,
-        /// The file; its extension decides the form: csv, jsonl, parquet [default: CSV to standard
-        /// output].
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-        /// The form, in place of the extension's.
-        #[arg(long, value_name = "FORMAT")]
-        format: Option<ExportFormat>,
-        /// One row a point: means over its folds, with the standard error.
-        #[arg(long)]
-        mean: bool,
-    },
-    /// Write report.html and its charts (SVG and PNG); also of a sweep that runs.
-    Report {
-        /// The store.
-        #[arg(value_name = "STORE")]
-        store: PathBuf,
-        /// The folder.
-        #[arg(long, value_name = "FOLDER")]
-        out: PathBuf,
-    },
-    /// Check the file, the plan, the counts and every result against its digest.
-    Verify {
-        /// The stores.
-        #[arg(value_name = "STORE", required = true)]
-        stores: Vec<PathBuf>,
-        /// Open damaged units again, so that the command of the sweep repeats them.
-        #[arg(long)]
-        repair: bool,
-    },
-    /// Join the stores of the shards of one plan.
-    Merge {
-        /// The stores to be joined.
-        #[arg(value_name = "STORE", required = true)]
-        stores: Vec<PathBuf>,
-        /// The store to be made, or to be added to [default: the first or last name that is no file
-        /// yet].
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
-}
-
-/// Forms of listings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ListFormat {
-    /// Aligned columns for people.
-    Table,
-    /// JSON for programs.
-    Json,
-}
-
-/// Forms of exports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ExportFormat {
-    /// Comma-separated values.
-    Csv,
-    /// One JSON object a line.
-    Jsonl,
-    /// Parquet.
-    Parquet,
-}
+use crate::store::{self, ShardTally, Store, Tally, repair, verify};
+use crate::sweep::export::{Format, Rows, export as export_cells};
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -208,13 +81,6 @@ fn stores_in(place: &Path) -> Result<Vec<PathBuf>, Failure> {
     }
     found.sort();
     Ok(found)
-}
-
-/// A store whose results are those that were stored.
-pub(super) fn checked(path: &Path) -> Result<Store, Failure> {
-    let store = Store::read(path)?;
-    store.check_results()?;
-    Ok(store)
 }
 
 fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
@@ -295,10 +161,8 @@ fn state(tally: &Tally, shards: &[ShardTally]) -> String {
     if whole || shards.is_empty() {
         return word(whole).into();
     }
-    let of_shard = |tally: &ShardTally| {
-        let (at, of) = tally.shard;
-        format!("shard {at}/{of} {}", word(tally.is_complete()))
-    };
+    let of_shard =
+        |tally: &ShardTally| format!("shard {} {}", tally.shard, word(tally.is_complete()));
     shards.iter().map(of_shard).collect::<Vec<_>>().join(", ")
 }
 
@@ -311,9 +175,9 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
     store.check_results()?;
     let devices: Vec<String> = store.tally()?.devices.into_iter().map(|d| d.0).collect();
     let device = devices.join(", ");
-    let summary = Summary::new(&plan, &store, (&device, precision(&plan)), None)?;
+    let summary = Summary::new(&plan, &store, &device, precision(&plan))?;
     if format == ListFormat::Json {
-        return write(&summary.json(), None);
+        return write(&summary.json(None), None);
     }
     let mut text = summary.table(best);
     let mut table = plain(&[
@@ -329,16 +193,15 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
             session.units.to_string(),
             session
                 .shard
-                .map_or_else(|| "–".into(), |(at, of)| format!("{at}/{of}")),
+                .map_or_else(|| "–".into(), |shard| shard.to_string()),
         ]);
     }
     text.push('\n');
     text.push_str(&titled("Sessions", table, &[0, 3, 4]));
     for shard in store.shards()? {
         let tally = store.shard_tally(&plan, shard)?;
-        let (at, of) = shard;
         let (done, all) = (tally.cells_done, tally.cells);
-        text.push_str(&format!("shard {at}/{of}: {done} of {all} cells\n"));
+        text.push_str(&format!("shard {shard}: {done} of {all} cells\n"));
     }
     write_text(&text, None)
 }
@@ -389,10 +252,11 @@ fn export(
     };
     let rows = if mean { Rows::Points } else { Rows::Cells };
     let store = checked(path)?;
+    let plan = store.plan()?;
     match out {
         None => {
             let mut text = Vec::new();
-            store::export(&store, rows, format, &mut text)?;
+            export_cells(&plan, &store, rows, format, &mut text)?;
             std::io::stdout()
                 .lock()
                 .write_all(&text)
@@ -401,7 +265,7 @@ fn export(
         Some(out) => {
             let unwritable = |source| Failure::unwritable("--out", out, &source);
             let mut file = Whole::create(out).map_err(unwritable)?;
-            store::export(&store, rows, format, &mut file).map_err(|error| match error {
+            export_cells(&plan, &store, rows, format, &mut file).map_err(|error| match error {
                 Error::Io { source, .. } => unwritable(source),
                 other => other.into(),
             })?;

@@ -1,137 +1,76 @@
 //! `proxdiff sweep`: a space of strengths on a hold-out split or on folds, the best points shown.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use clap::Args;
+use clap::ArgMatches;
 
-use crate::cli::arguments::values;
-use crate::cli::arguments::{
-    DataArguments, FoldArguments, Format, HypergradientArguments, OutputArguments,
-    ProblemArguments, RuntimeArguments, SearchName, SolverArguments, SpaceArguments,
-    StoreArguments,
-};
-use crate::cli::configuration::{
-    Defaults, Planned, Rows, Study, planned, points, settings, studies,
-};
+use crate::cli::arguments::sweep::Arguments;
+use crate::cli::arguments::{Format, SearchName};
+use crate::cli::configuration::{Described, Planned, Prepared, Study, planned};
 use crate::cli::failure::Failure;
 use crate::cli::output::{
-    Report, Summary, by_criterion, printable_lines, write_or_show, write_report,
+    Report, Summary, by_criterion, open_store, report_so_far, write_or_show, write_report,
 };
-use crate::cli::overwriting;
-use crate::cli::progress::Progress;
+use crate::cli::output_guard;
+use crate::cli::printable::printable_lines;
+use crate::cli::progress::{Follower, Progress};
 use crate::cli::runtime::{Interruption, Runtime};
 use crate::cli::whole::write_whole;
 use crate::error::Error;
-use crate::kinds::Precision;
-use crate::store::{self, Store};
-use crate::sweep::run::{Folds, Monitor, Run};
+use crate::hypergrad::Outcome;
+use crate::problem::Point;
+use crate::sweep::cells::{CellStore, MemoryCells};
+use crate::sweep::export::{self, export};
+use crate::sweep::record::Shard;
+use crate::sweep::run::{Folds, Keep, Monitor, Run};
 
-/// The examples of `--help`.
-pub const EXAMPLES: &str = "\
-Examples:
-  proxdiff sweep                         the embedded data on the default grid
-  proxdiff sweep data.csv --l1 log:1e-3:1:20 --l2 0,0.01,0.1 --best 5
-  proxdiff sweep digits.svm --loss multinomial --val-fraction 0.2 --seed 7
-  proxdiff sweep data.csv --format csv --out grid.csv
-  proxdiff sweep data.csv --cv 5 --alpha frac:1e-3:1:100 --l1-ratio 0.1,0.9 \\
-      --store sweep.db
-  proxdiff sweep --config sweep.toml --store part-3.db --shard 3/8
+/// The interval at which the report of a running sweep is written.
+const REPORT: Duration = Duration::from_secs(20);
 
-With --cv, --folds, --store, --config, --shard, --alpha or --search the sweep is planned as cells, a point on \
-a fold each, and the output is a summary: the best point by its mean over folds, and the one with the \
-smallest support within one standard error of it. With --format csv it is one row a cell. \
-An interrupted sweep with a store goes on with the same command.
-
-Points are ranked by the criterion, the loss on held-out rows. At a minimum inside the grid the \
-hypergradient is near zero; its sign says where to look for better strengths.";
-
-/// The flags of `sweep`.
-#[derive(Debug, Clone, Args)]
-pub struct Arguments {
-    #[command(flatten)]
-    pub data: DataArguments,
-    #[command(flatten)]
-    pub problem: ProblemArguments,
-    #[command(flatten)]
-    pub space: SpaceArguments,
-    #[command(flatten)]
-    pub folds: FoldArguments,
-    #[command(flatten)]
-    pub hypergradient: HypergradientArguments,
-    #[command(flatten)]
-    pub solver: SolverArguments,
-    #[command(flatten)]
-    pub runtime: RuntimeArguments,
-    #[command(flatten)]
-    pub store: StoreArguments,
-    #[command(flatten)]
-    pub output: OutputArguments,
-
-    /// How many of the best points a table shows, for every target; JSON and CSV hold all points.
-    #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Output",
-          value_parser = values::whole, allow_hyphen_values = true)]
-    best: usize,
-
-    /// Show the coefficients: in a table of the best points, in JSON and CSV of all.
-    #[arg(long, help_heading = "Output")]
-    coefficients: bool,
-}
-
-impl Arguments {
-    /// The configuration file.
-    pub fn config_file(&self) -> Option<&Path> {
-        self.store.config.as_deref()
-    }
-
-    /// True when any flag asks for more than one grid on one hold-out split.
-    pub fn is_planned(&self) -> bool {
-        let (folds, store, space) = (&self.folds, &self.store, &self.space);
-        folds.cv.is_some()
-            || folds.stratified
-            || folds.repeats.is_some()
-            || folds.group_column.is_some()
-            || folds.folds.is_some()
-            || store.config.is_some()
-            || store.write_config.is_some()
-            || store.store.is_some()
-            || store.shard.is_some()
-            || store.keep_solutions
-            || store.report.is_some()
-            || store.name.is_some()
-            || space.alpha.is_some()
-            || space.l1_ratio.is_some()
-            || space.samples.is_some()
-            || space.search != SearchName::Grid
-    }
-}
-
-/// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if arguments.is_planned() {
-        check_output(arguments)?;
-        run_plan(arguments)
-    } else {
-        run_grid(arguments)
-    }
-}
-
-/// Refuses what a planned sweep would ignore.
-fn check_output(arguments: &Arguments) -> Result<(), Failure> {
-    let refuse = |what: &str, problem: &str, remedy: &str| {
-        let error = crate::Error::value(what, problem, remedy);
-        Err(Failure::from(error))
-    };
-    if arguments.coefficients {
-        return refuse(
+/// Runs the command that `words` make, whose flags and matches these are.
+pub fn run(arguments: &Arguments, matches: &ArgMatches, words: &[OsString]) -> Result<(), Failure> {
+    let begin = Instant::now();
+    check_output(arguments)?;
+    let described = Described::of(arguments, matches, words)?;
+    output_guard::check_sweep(described.studies.iter().map(|study| &study.matches))?;
+    // Settings of the whole run may stand in the file too.
+    let common = described
+        .studies
+        .first()
+        .map_or(arguments, |study| &study.arguments);
+    let runtime = Runtime::new(&common.runtime, common.solver.time_budget)?;
+    let planned = runtime.pool().install(|| planned(&described))?;
+    let single = planned.single(common);
+    if arguments.coefficients && single.is_none() {
+        return Err(Failure::from(Error::value(
             "--coefficients",
             "a sweep over folds or with a store prints a summary",
             "add --store FILE --keep-solutions, which keeps them for every cell",
-        );
+        )));
     }
+    if let Some(path) = &arguments.store.write_config {
+        write_whole(path, planned.plan.configuration.as_bytes())
+            .map_err(|source| Failure::unwritable("--write-config", path, &source))?;
+    }
+    let sweep = Sweep {
+        arguments: common,
+        runtime: &runtime,
+        planned: &planned,
+        single: single.as_ref(),
+        begin,
+    };
+    sweep.run()
+}
+
+/// Refuses outputs that would not be what they are called.
+fn check_output(arguments: &Arguments) -> Result<(), Failure> {
+    let refuse = |what: &str, problem: &str, remedy: &str| {
+        let error = Error::value(what, problem, remedy);
+        Err(Failure::from(error))
+    };
     let store = &arguments.store;
     if store.keep_solutions && store.store.is_none() && store.report.is_none() {
         return refuse(
@@ -140,11 +79,8 @@ fn check_output(arguments: &Arguments) -> Result<(), Failure> {
             "add --store FILE or --report FOLDER",
         );
     }
-    let extension = arguments
-        .output
-        .out
-        .as_ref()
-        .and_then(|out| out.extension());
+    let out = arguments.output.out.as_ref();
+    let extension = out.and_then(|out| out.extension());
     let is_table = |extension: &std::ffi::OsStr| extension == "parquet" || extension == "jsonl";
     if arguments.output.format.is_none() && extension.is_some_and(is_table) {
         return refuse(
@@ -156,264 +92,262 @@ fn check_output(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A plan of cells, in a store or in memory.
-fn run_plan(arguments: &Arguments) -> Result<(), Failure> {
-    let begin = std::time::Instant::now();
-    let described = studies(arguments)?;
-    overwriting::check_sweep(&described.matches)?;
-    // What concerns the whole run may stand in the file too.
-    let common = described.studies.first().unwrap_or(arguments);
-    let runtime = Runtime::new(&common.runtime, common.solver.time_budget)?;
-    Interruption {
-        first: None,
-        last: "interrupted while the sweep was planned: nothing has changed; repeat the command"
-            .into(),
-    }
-    .answer();
-    let planned = runtime.pool().install(|| planned(&described))?;
-    let Planned {
-        plan,
-        studies,
-        compressions,
-    } = &planned;
-    if let Some(path) = &arguments.store.write_config {
-        write_whole(path, plan.configuration.as_bytes())
-            .map_err(|source| Failure::unwritable("--write-config", path, &source))?;
-    }
-    Interruption {
-        first: Some(
-            "interrupted: the running batches are finished first; interrupt again to end at once"
-                .into(),
-        ),
-        last: format!("ended at once; {}", how_to_go_on(common)),
-    }
-    .answer();
-    let monitor = Arc::new(Monitor::new(plan));
-    let devices = runtime.devices();
-    let run = Run {
-        plan,
-        studies,
-        compressions,
-        pool: runtime.pool(),
-        stop: runtime.control(),
-        shard: common.store.shard.unwrap_or((0, 1)),
-        devices: &devices,
-        monitor: &monitor,
-    };
-    let (folds, mut store) = begin_with(&run, common.store.store.as_deref())?;
-    let before = store.tally()?;
-    let ran = {
-        let _progress = Progress::start((plan, &store), &monitor, &before, &runtime.device());
-        let _reporter = Reporter::start(common);
-        run.execute_from(folds, &mut store)
-    };
-    let device = runtime.device();
-    let summary = |seconds: Option<f64>| {
-        Summary::new(plan, &store, (&device, runtime.precision), seconds)?
-            .of_shard(&store, common.store.shard)
-    };
-    if !store.is_in_place() {
-        // What it holds is kept nowhere else: print what can be printed, whatever came of the rest.
-        let seconds = Some(begin.elapsed().as_secs_f64());
-        let printed = summary(seconds).and_then(|s| present(common, &s.without_place(), &store));
-        if let Err(failure) = ran.map_err(Failure::from).and(printed) {
-            log::warn!("{}", failure.message());
-        }
-        return Err(Error::store(
-            store.path(),
-            "the store was deleted or replaced while the sweep ran: its results are only what is printed",
-            "repeat the command with another --store FILE",
-        )
-        .into());
-    }
-    ran?;
-    let summary = summary(Some(begin.elapsed().as_secs_f64()))?;
-    present(common, &summary, &store)?;
-    conclude(common, &runtime, &summary)
+/// A sweep that is about to run.
+struct Sweep<'a> {
+    arguments: &'a Arguments,
+    runtime: &'a Runtime,
+    planned: &'a Planned<'a>,
+    /// The names and the problem of the only fold, where its outcomes are kept whole.
+    single: Option<&'a (&'a Study<'a>, Prepared)>,
+    begin: Instant,
 }
 
-/// Writes the report and the summary where and how the flags say.
-fn present(arguments: &Arguments, summary: &Summary<'_>, store: &Store) -> Result<(), Failure> {
-    // What cannot be written must not keep the rest from being said.
-    let reported = match &arguments.store.report {
-        Some(folder) => write_report(summary, store, "--report", folder),
-        None => Ok(()),
-    };
-    let table = || summary.table(arguments.best);
-    let text = match arguments.output.format() {
-        Format::Json => summary.json(),
-        Format::Table => printable_lines(&table()).into_owned(),
-        Format::Csv => {
-            let mut text = Vec::new();
-            store::export(store, store::Rows::Cells, store::Format::Csv, &mut text)?;
-            String::from_utf8_lossy(&text).into_owned()
-        }
-    };
-    write_or_show(&text, arguments.output.out.as_deref(), table)?;
-    reported
-}
-
-/// The store, and the folds that the workers of a new one begin with: one waits for the disk, the
-/// others for the processor.
-fn begin_with<'a>(run: &Run<'a>, path: Option<&Path>) -> Result<(Folds<'a>, Store), Failure> {
-    let is_whole = run.shard == (0, 1);
-    let is_new = is_whole && path.is_none_or(|path| !path.exists());
-    let mut folds = None;
-    let store = run.pool.in_place_scope(|scope| {
-        if is_new {
-            scope.spawn(|_| folds = Some(run.first_folds()));
-        }
-        match path {
-            Some(path) => Store::open(path, run.plan),
-            None => Store::in_memory(run.plan),
-        }
-    })?;
-    Ok((folds.transpose()?.unwrap_or_default(), store))
-}
-
-/// Writes the report of a sweep with a store anew from time to time, while it runs.
-struct Reporter {
-    done: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Reporter {
-    /// How often the report is written.
-    const INTERVAL: Duration = Duration::from_secs(20);
-
-    fn start(arguments: &Arguments) -> Self {
-        let done = Arc::new(AtomicBool::new(false));
-        let places = (&arguments.store.store, &arguments.store.report);
-        let thread = if let (Some(store), Some(folder)) = places {
-            let (store, folder, done) = (store.clone(), folder.clone(), Arc::clone(&done));
-            let report = move || {
-                std::thread::park_timeout(Self::INTERVAL);
-                while !done.load(Ordering::Relaxed) {
-                    if let Err(failure) = report_so_far(&store, "--report", &folder) {
-                        let why = failure.message();
-                        log::warn!("the report of the running sweep is not written: {why}");
-                    }
-                    std::thread::park_timeout(Self::INTERVAL);
-                }
-            };
-            let started = std::thread::Builder::new().spawn(report);
-            if let Err(error) = &started {
-                log::warn!("the report is written at the end alone: {error}");
+impl Sweep<'_> {
+    fn run(&self) -> Result<(), Failure> {
+        let (arguments, plan, runtime) = (self.arguments, &self.planned.plan, self.runtime);
+        let (keep, devices) = match self.single {
+            None => (Keep::Cells, runtime.devices()),
+            Some((_, prepared)) => {
+                let keep = if arguments.coefficients {
+                    Keep::Solutions
+                } else {
+                    Keep::Outcomes
+                };
+                let points = self.points();
+                let settings = &self.planned.studies[0].settings;
+                let problem = &prepared.problem.problem;
+                (
+                    keep,
+                    vec![runtime.choose_device(problem, &points, settings)?],
+                )
             }
-            started.ok()
-        } else {
-            None
         };
-        Self { done, thread }
+        if self.single.is_none() {
+            Interruption {
+                first: Some(
+                    "interrupted: the running batches are finished first; interrupt again to end at once"
+                        .into(),
+                ),
+                last: format!("ended at once; {}", self.how_to_go_on()),
+            }
+            .answer();
+        } else {
+            Interruption::of_a_computation().answer();
+        }
+        let monitor = Arc::new(Monitor::new(plan));
+        let run = Run {
+            plan,
+            studies: &self.planned.studies,
+            compressions: &self.planned.compressions,
+            problems: &self.planned.problems,
+            pool: runtime.pool(),
+            stop: runtime.control(),
+            shard: arguments.store.shard.unwrap_or(Shard::WHOLE),
+            devices: &devices,
+            keep,
+            monitor: &monitor,
+        };
+        let (folds, mut cells) = begin_with(&run, arguments.store.store.as_deref())?;
+        let ran = {
+            let _progress = if self.single.is_some() {
+                runtime.progress(plan.cell_count())
+            } else {
+                Progress::start(plan, &*cells, &monitor, &runtime.device())?
+            };
+            let _reporter = reporter(arguments);
+            run.execute_from(folds, &mut *cells)
+        };
+        let device = runtime.device();
+        let summary = || -> Result<Summary<'_>, Failure> {
+            Summary::new(plan, &*cells, &device, runtime.precision)?
+                .after(self.begin.elapsed().as_secs_f64())
+                .of_shard(&*cells, arguments.store.shard)
+        };
+        if !cells.is_in_place() {
+            // The results are nowhere else: print what can be printed, whatever came of the rest.
+            let printed = summary().and_then(|s| self.present(&s.without_place(), &*cells));
+            if let Err(failure) = ran.map_err(Failure::from).and(printed) {
+                log::warn!("{}", failure.message());
+            }
+            return Err(Error::store(
+                cells.file().unwrap_or(Path::new("")),
+                "the store was deleted or replaced while the sweep ran: its results are only what is printed",
+                "repeat the command with another --store FILE",
+            )
+            .into());
+        }
+        ran?;
+        let summary = summary()?;
+        self.present(&summary, &*cells)?;
+        self.conclude(&summary)
     }
-}
 
-impl Drop for Reporter {
-    fn drop(&mut self) {
-        self.done.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // A report that failed has nothing to say about the sweep.
-            let _ = thread.join();
+    /// The points of the only study.
+    fn points(&self) -> Vec<Point> {
+        let points = self.planned.plan.studies[0].points.iter();
+        points
+            .map(|point| Point {
+                l1: point.l1,
+                l2: point.l2,
+                target: point.target,
+            })
+            .collect()
+    }
+
+    /// Writes the report and the summary where and how the flags say.
+    fn present(&self, summary: &Summary<'_>, cells: &dyn CellStore) -> Result<(), Failure> {
+        let arguments = self.arguments;
+        // A report that cannot be written must not keep the rest from being said.
+        let reported = match &arguments.store.report {
+            Some(folder) => write_report(summary, cells, "--report", folder),
+            None => Ok(()),
+        };
+        let outcomes: Vec<&Outcome> = match self.single {
+            None => Vec::new(),
+            Some(_) => summary.outcomes(),
+        };
+        let best = best_of_targets(&outcomes, arguments.best);
+        let report = self.single.map(|(study, prepared)| Report {
+            study,
+            prepared,
+            settings: &self.planned.studies[0].settings,
+            runtime: self.runtime,
+            outcomes: &outcomes,
+            best: Some(&best),
+            coefficients: arguments.coefficients,
+            diagnostics: arguments.hypergradient.diagnostics,
+        });
+        let table = || match &report {
+            Some(report) => report.table(),
+            None => summary.table(arguments.best),
+        };
+        let text = match (arguments.output.format(), &report) {
+            (Format::Json, _) => summary.json(report.as_ref()),
+            (Format::Table, _) => printable_lines(&table()).into_owned(),
+            (Format::Csv, Some(report)) if is_plain(arguments) => report.csv(),
+            (Format::Csv, _) => {
+                let mut text = Vec::new();
+                let (rows, format) = (export::Rows::Cells, export::Format::Csv);
+                export(&self.planned.plan, cells, rows, format, &mut text)?;
+                String::from_utf8_lossy(&text).into_owned()
+            }
+        };
+        write_or_show(&text, arguments.output.out.as_deref(), table)?;
+        reported
+    }
+
+    /// Advice on how a sweep that was interrupted goes on.
+    fn how_to_go_on(&self) -> String {
+        match &self.arguments.store.store {
+            Some(path) => format!(
+                "the same command goes on from there with --store {}",
+                path.display()
+            ),
+            None => "with --store FILE a sweep goes on where it stopped".into(),
         }
     }
-}
 
-/// The report of what a store holds now.
-pub fn report_so_far(store: &Path, flag: &str, folder: &Path) -> Result<(), Failure> {
-    let store = Store::read(store)?;
-    let plan = store.plan()?;
-    let summary = Summary::new(&plan, &store, ("", Precision::F64), None)?;
-    write_report(&summary, &store, flag, folder)
-}
-
-/// What a sweep that was interrupted has kept, and how it goes on.
-fn how_to_go_on(arguments: &Arguments) -> String {
-    match &arguments.store.store {
-        Some(path) => format!(
-            "the same command goes on from there with --store {}",
-            path.display()
-        ),
-        None => "with --store FILE a sweep goes on where it stopped".into(),
+    /// The exit status that a summary asks for that has been printed.
+    fn conclude(&self, summary: &Summary<'_>) -> Result<(), Failure> {
+        let (runtime, tally) = (self.runtime, &summary.tally);
+        let (own, all) = summary.own_cells();
+        let done = tally.cells_done;
+        let is_converged = |(name, _): &&(String, usize)| name == "converged";
+        let converged: usize = tally
+            .statuses
+            .iter()
+            .filter(is_converged)
+            .map(|s| s.1)
+            .sum();
+        if self.single.is_some() && own == all {
+            return runtime.conclude_points(converged, all, self.arguments.solver.strict);
+        }
+        if own < all && runtime.control().should_stop() {
+            let whose = if self.arguments.store.shard.is_some() {
+                " of the shard"
+            } else {
+                ""
+            };
+            let why = if runtime.is_interrupted() {
+                "interrupted"
+            } else {
+                "--time-budget is spent"
+            };
+            return Err(Failure::Outcome(format!(
+                "{why}: {own} of {all} cells{whose} are finished; {}",
+                self.how_to_go_on()
+            )));
+        }
+        if self.arguments.solver.strict && converged < done {
+            return Err(Failure::Outcome(format!(
+                "{} of {done} cells did not converge; raise --max-steps (nsid, sid: --stochastic-steps), give a --tol that they reach, or drop --strict",
+                done - converged
+            )));
+        }
+        Ok(())
     }
 }
 
-/// What the exit status says about a summary that has been printed.
-fn conclude(
-    arguments: &Arguments,
-    runtime: &Runtime,
-    summary: &Summary<'_>,
-) -> Result<(), Failure> {
-    let tally = &summary.tally;
-    let (own, all) = summary.own_cells();
-    if own < all && runtime.control().should_stop() {
-        let whose = if arguments.store.shard.is_some() {
-            " of the shard"
-        } else {
-            ""
-        };
-        let why = if runtime.is_interrupted() {
-            "interrupted"
-        } else {
-            "--time-budget is spent"
-        };
-        return Err(Failure::Outcome(format!(
-            "{why}: {own} of {all} cells{whose} are finished; {}",
-            how_to_go_on(arguments)
-        )));
-    }
-    let done = tally.cells_done;
-    let converged = tally
-        .statuses
+/// The numbers of the best points of every target, best first.
+fn best_of_targets(outcomes: &[&Outcome], count: usize) -> Vec<usize> {
+    let ranked = by_criterion(outcomes);
+    let targets = outcomes
         .iter()
-        .filter(|(name, _)| name == "converged")
-        .map(|(_, count)| count)
-        .sum::<usize>();
-    if arguments.solver.strict && converged < done {
-        return Err(Failure::Outcome(format!(
-            "{} of {done} cells did not converge; raise --max-steps (nsid, sid: --stochastic-steps), give a --tol that they reach, or drop --strict",
-            done - converged
-        )));
-    }
-    Ok(())
+        .map(|o| o.point.target + 1)
+        .max()
+        .unwrap_or(0);
+    let of_target = |target| {
+        let ranked = ranked.iter().copied();
+        ranked
+            .filter(move |&at| outcomes[at].point.target == target)
+            .take(count)
+    };
+    (0..targets).flat_map(of_target).collect()
 }
 
-/// One grid on one hold-out split.
-fn run_grid(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = settings(
-        &arguments.problem,
-        &arguments.data,
-        &arguments.solver,
-        Some(&arguments.hypergradient),
-    )?;
-    let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
-    let study = Study::read(&arguments.data, &arguments.problem, true)?;
-    let prepared = study.prepare(Rows::HeldOut)?;
-    let points = points(&arguments.problem, &prepared.problem, Defaults::Grid)?;
-    let outcomes = runtime.evaluate(&prepared.problem, &points, &settings)?;
+/// Whether CSV has the columns of `hypergrad`: for a grid of strengths on a hold-out split that nothing
+/// else describes or keeps. Those of an export are for all others.
+fn is_plain(arguments: &Arguments) -> bool {
+    let (folds, store, space) = (&arguments.folds, &arguments.store, &arguments.space);
+    let is_kept = store.report.is_some() || store.name.is_some() || store.keep_solutions;
+    let is_described = store.config.is_some() || store.write_config.is_some();
+    let is_ratio = space.alpha.is_some() || space.l1_ratio.is_some();
+    let has_folds = folds.cv.is_some() || folds.folds.is_some();
+    !is_kept && !is_described && !is_ratio && !has_folds && space.search == SearchName::Grid
+}
 
-    let ranked = by_criterion(&outcomes);
-    let best: Vec<usize> = (0..prepared.problem.train.targets.len())
-        .flat_map(|target| {
-            let outcomes = &outcomes;
-            let of_target = move |&at: &usize| outcomes[at].point.target == target;
-            ranked
-                .iter()
-                .copied()
-                .filter(of_target)
-                .take(arguments.best)
-        })
-        .collect();
-    Report {
-        study: &study,
-        prepared: &prepared,
-        settings: &settings,
-        runtime: &runtime,
-        outcomes: &outcomes,
-        best: Some(&best),
-        coefficients: arguments.coefficients,
-        diagnostics: arguments.hypergradient.diagnostics,
-    }
-    .write(&arguments.output)?;
-    runtime.conclude(&outcomes, arguments.solver.strict)
+/// The place of the cells, and the folds that the workers of a new one begin with: one waits for the
+/// disk, the others for the processor.
+fn begin_with<'a>(
+    run: &Run<'a>,
+    path: Option<&Path>,
+) -> Result<(Folds<'a>, Box<dyn CellStore>), Failure> {
+    let is_new = run.shard == Shard::WHOLE && path.is_none_or(|path| !path.exists());
+    let mut folds = None;
+    let cells = run
+        .pool
+        .in_place_scope(|scope| -> Result<Box<dyn CellStore>, Error> {
+            if is_new {
+                scope.spawn(|_| folds = Some(run.first_folds()));
+            }
+            Ok(match path {
+                Some(path) => open_store(path, run.plan)?,
+                None => Box::new(MemoryCells::new(run.plan)),
+            })
+        })?;
+    Ok((folds.transpose()?.unwrap_or_default(), cells))
+}
+
+/// Writes the report of a sweep with a store again from time to time, while it runs.
+fn reporter(arguments: &Arguments) -> Option<Follower> {
+    let (store, folder) = (
+        arguments.store.store.clone()?,
+        arguments.store.report.clone()?,
+    );
+    Some(Follower::start(REPORT, move || {
+        if let Err(failure) = report_so_far(&store, "--report", &folder) {
+            let why = failure.message();
+            log::warn!("the report of the running sweep is not written: {why}");
+        }
+    }))
 }

@@ -4,7 +4,7 @@ use crate::data::dataset::{Dataset, Target};
 use crate::data::labels::{self, ClassWeights, Classes};
 use crate::error::{Error, Result};
 
-/// How the targets of a problem are encoded.
+/// Encodings of the targets of a problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// Numbers as they are.

@@ -18,7 +18,7 @@ pub struct Tables {
     pub validation: Option<Dataset>,
 }
 
-/// How the readers are to read a file without targets.
+/// Options of the readers for a file without targets.
 pub fn read_options(file: &TableFileArguments) -> ReadOptions {
     ReadOptions {
         format: file.data_format,
@@ -28,7 +28,7 @@ pub fn read_options(file: &TableFileArguments) -> ReadOptions {
     }
 }
 
-/// How the readers are to read a file beside the data: strengths, groups, rows. Its format is its own.
+/// Options of the readers for a file beside the data: strengths, groups, rows. Its format is its own.
 pub fn side_options(file: &TableFileArguments) -> ReadOptions {
     ReadOptions {
         header: file.header.as_option(),
@@ -170,7 +170,7 @@ pub fn read_labels(arguments: &DataArguments, name: &str, all: &Dataset) -> Resu
                 "name a column of your data, or a file with one value per row",
             ));
         };
-        // Of a pair the file of the features has no targets to leave out.
+        // With --x and --y, the file of the features has no target columns.
         let others = if arguments.y.is_none() {
             all.targets.as_slice()
         } else {
@@ -178,7 +178,7 @@ pub fn read_labels(arguments: &DataArguments, name: &str, all: &Dataset) -> Resu
         };
         let options = ReadOptions {
             targets: vec![name.to_string()],
-            // It is read in the place of a target, and called what it is.
+            // It is read like a target column, and named as the group column in messages.
             group_column: Some(name.to_string()),
             ignore: others.iter().map(|target| target.name.clone()).collect(),
             ..read_options(&arguments.file)

@@ -24,11 +24,11 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, FromArgMatches};
 use toml::{Table, Value};
 
-use super::described::Described;
-use super::origin::{Origin, line_of};
-use super::plan::defaults;
+use super::defaults::left_to_defaults;
 use super::precedence::{Settings, argument, is_switch, name_of, remaining};
-use crate::cli::commands::sweep::Arguments;
+use super::provenance::{Provenance, line_of};
+use crate::cli::arguments::command;
+use crate::cli::arguments::sweep::Arguments;
 use crate::cli::failure::Failure;
 use crate::cli::usage;
 use crate::error::{Error, Place};
@@ -76,57 +76,91 @@ const OF_THE_RUN: [&str; 13] = [
     "strict",
 ];
 
-/// The studies that the command line and its configuration file describe.
-pub fn studies(arguments: &Arguments) -> Result<Described, Failure> {
-    let given: Vec<OsString> = std::env::args_os().collect();
-    let whole = crate::cli::command();
-    // infallible: the command is there by its own name
-    let sweep = whole.find_subcommand("sweep").expect("sweep");
-    let on_command_line = given_settings(sweep, &lenient_matches(&given)?);
-    let parts = match arguments.config_file() {
-        None => vec![(Settings::new(), Origin::default())],
-        Some(path) => parts(path, sweep)?,
-    };
-    let parts: Vec<(Settings, Origin)> = parts
-        .into_iter()
-        .map(|(settings, origin)| (remaining(sweep, &settings, &on_command_line), origin))
-        .collect();
-    check_run(&parts)?;
-    let mut described = Described {
-        studies: Vec::with_capacity(parts.len()),
-        places: Vec::with_capacity(parts.len()),
-        matches: Vec::with_capacity(parts.len()),
-        configuration: String::new(),
-    };
-    let mut effective = Vec::with_capacity(parts.len());
-    for (mut settings, origin) in parts {
-        let place = origin.of(None).source;
-        let parse = |settings: &Settings| {
-            let words = words(sweep, &given, settings);
-            arguments_of(&words).map_err(|error| refused(&error, &words, &origin))
+/// A study as the flags ask for it, whether they stand on the command line or in a file.
+pub struct Request {
+    /// The flags.
+    pub arguments: Arguments,
+    /// The same as they were parsed.
+    pub matches: ArgMatches,
+    /// Its place in the file; empty where there is none.
+    pub place: String,
+}
+
+/// The studies of a sweep, as the command line and its configuration file describe them.
+pub struct Described {
+    /// The studies, at least one.
+    pub studies: Vec<Request>,
+    /// The effective configuration, as TOML.
+    pub configuration: String,
+}
+
+impl Described {
+    /// The studies of a command line: its flags, its matches and its words.
+    ///
+    /// Without a configuration file they are what was parsed already; else the words are parsed once more
+    /// for each study, those of the file among them.
+    pub fn of(
+        arguments: &Arguments,
+        matches: &ArgMatches,
+        given: &[OsString],
+    ) -> Result<Self, Failure> {
+        let whole = command();
+        // infallible: the command is there by its own name
+        let sweep = whole.find_subcommand("sweep").expect("sweep");
+        let matches = sweep_of(matches)?;
+        let studies = match &arguments.store.config {
+            None => vec![Request {
+                arguments: arguments.clone(),
+                matches: matches.clone(),
+                place: String::new(),
+            }],
+            Some(path) => {
+                let on_command_line = given_settings(sweep, matches);
+                let left = |(settings, provenance): (Settings, Provenance)| {
+                    (remaining(sweep, &settings, &on_command_line), provenance)
+                };
+                let parts: Vec<_> = parts(path, sweep)?.into_iter().map(left).collect();
+                check_run(&parts)?;
+                let request = |(settings, provenance): &(Settings, Provenance)| {
+                    request(&words(sweep, given, settings), provenance)
+                };
+                parts.iter().map(request).collect::<Result<_, _>>()?
+            }
         };
-        let found = parse(&settings)?.0;
         // What is left to defaults is said as well: the effective configuration is complete.
-        for (name, value) in defaults(&found) {
-            settings.insert(name.to_string(), value);
-        }
-        let (found, matches) = parse(&settings)?;
-        effective.push(effective_table(sweep, &matches));
-        described.studies.push(found);
-        described.matches.push(matches);
-        described.places.push(place);
+        let configuration = as_toml(studies.iter().map(|s| effective_table(sweep, s)).collect());
+        Ok(Self {
+            studies,
+            configuration,
+        })
     }
-    described.configuration = as_toml(effective);
-    Ok(described)
+}
+
+/// The study that words ask for, those of a part of the file among them.
+fn request(words: &[OsString], provenance: &Provenance) -> Result<Request, Failure> {
+    let parse = || -> Result<(Arguments, ArgMatches), clap::Error> {
+        let mut matches = command().try_get_matches_from(words)?;
+        // The words are those of `sweep`, or they would not be read here.
+        if let Some((_, inner)) = matches.remove_subcommand() {
+            matches = inner;
+        }
+        Ok((Arguments::from_arg_matches(&matches)?, matches))
+    };
+    let (arguments, matches) = parse().map_err(|error| refused(&error, words, provenance))?;
+    Ok(Request {
+        arguments,
+        matches,
+        place: provenance.of(None).source,
+    })
 }
 
 /// Refuses studies that differ in what a run has one of: only the first would count.
-fn check_run(parts: &[(Settings, Origin)]) -> Result<(), Failure> {
+fn check_run(parts: &[(Settings, Provenance)]) -> Result<(), Failure> {
     let Some(((first, place), others)) = parts.split_first() else {
         return Ok(());
     };
     for name in OF_THE_RUN {
-        for (settings, origin) in others {
+        for (settings, provenance) in others {
             let (own, other) = (settings.get(name), first.get(name));
             if own == other {
                 continue;
@@ -141,21 +175,21 @@ fn check_run(parts: &[(Settings, Origin)]) -> Result<(), Failure> {
             );
             let remedy =
                 format!("a sweep has one {name}: give it once, above the [[study]] tables");
-            return Err(origin.error(own.map(|_| name), what, &remedy));
+            return Err(provenance.error(own.map(|_| name), what, &remedy));
         }
     }
     Ok(())
 }
 
-/// What the parser of flags says about settings, with their place in the file.
-fn refused(error: &clap::Error, words: &[OsString], origin: &Origin) -> Failure {
+/// The parser's complaint about settings, with their place in the file.
+fn refused(error: &clap::Error, words: &[OsString], provenance: &Provenance) -> Failure {
     let flag = usage::flag(error);
     let failure = Failure::usage(usage::line(error, words));
-    failure.in_configuration(&origin.of(flag.as_deref()).to_string())
+    failure.in_configuration(&provenance.of(flag.as_deref()).to_string())
 }
 
 /// The studies of a file: its top-level keys, overridden by each [[study]] table.
-fn parts(path: &Path, sweep: &clap::Command) -> Result<Vec<(Settings, Origin)>, Failure> {
+fn parts(path: &Path, sweep: &clap::Command) -> Result<Vec<(Settings, Provenance)>, Failure> {
     let text = std::fs::read_to_string(path).map_err(|source| {
         Failure::from(Error::Io {
             path: path.to_path_buf(),
@@ -175,7 +209,7 @@ fn parts(path: &Path, sweep: &clap::Command) -> Result<Vec<(Settings, Origin)>, 
             remedy: "write TOML: name = value, texts in quotes".into(),
         })
     })?;
-    let file = Origin::of_file(path, &text);
+    let file = Provenance::of_file(path, &text);
     let Some(studies) = common.remove("study") else {
         let settings = settings_of(&file, sweep, flat(&file, common)?)?;
         return Ok(vec![(settings, file)]);
@@ -201,32 +235,32 @@ fn parts(path: &Path, sweep: &clap::Command) -> Result<Vec<(Settings, Origin)>, 
             let Value::Table(own) = study else {
                 return Err(not_tables());
             };
-            let origin = file.of_study(&text, number);
-            let own = settings_of(&origin, sweep, flat(&origin, own)?)?;
+            let provenance = file.of_study(&text, number);
+            let own = settings_of(&provenance, sweep, flat(&provenance, own)?)?;
             let mut all = remaining(sweep, &common, &own);
             all.extend(own);
-            Ok((all, origin))
+            Ok((all, provenance))
         })
         .collect()
 }
 
 /// The settings of a table and of its groups in one; underscores are as good as dashes. A table of
 /// another name, or a setting that is given twice, would be read as something that nobody meant.
-fn flat(origin: &Origin, table: Table) -> Result<Table, Failure> {
+fn flat(provenance: &Provenance, table: Table) -> Result<Table, Failure> {
     let mut all = Table::new();
     let mut add = |name: String, value: Value| {
         let name = name.replace('_', "-");
         if all.insert(name.clone(), value).is_none() {
             return Ok(());
         }
-        Err(origin.error(
+        Err(provenance.error(
             Some(&name),
             format!("{name} is given twice"),
             "keep one of them; a table in brackets only groups settings",
         ))
     };
     let no_table = |name: &str| {
-        origin.error(
+        provenance.error(
             Some(name),
             format!("there is no table \"{name}\""),
             &format!(
@@ -253,12 +287,16 @@ fn flat(origin: &Origin, table: Table) -> Result<Table, Failure> {
 }
 
 /// The settings of a table as texts; refuses names and kinds of values that no flag has.
-fn settings_of(origin: &Origin, sweep: &clap::Command, table: Table) -> Result<Settings, Failure> {
+fn settings_of(
+    provenance: &Provenance,
+    sweep: &clap::Command,
+    table: Table,
+) -> Result<Settings, Failure> {
     let mut settings = Settings::new();
     for (name, value) in table {
         let known = argument(sweep, &name).filter(|_| name != "config" && name != "write-config");
         let Some(argument) = known else {
-            return Err(origin.error(
+            return Err(provenance.error(
                 Some(&name),
                 format!("there is no setting \"{name}\""),
                 "use the long names of the flags of `proxdiff sweep`, without dashes",
@@ -275,7 +313,11 @@ fn settings_of(origin: &Origin, sweep: &clap::Command, table: Table) -> Result<S
             } else {
                 "write a text in quotes, a number, or a list of such"
             };
-            return Err(origin.error(Some(&name), format!("setting {name} is {value}"), remedy));
+            return Err(provenance.error(
+                Some(&name),
+                format!("setting {name} is {value}"),
+                remedy,
+            ));
         };
         settings.insert(name, text);
     }
@@ -302,26 +344,7 @@ fn sweep_of(matches: &ArgMatches) -> Result<&ArgMatches, Failure> {
     }
 }
 
-/// The command line alone, where a flag may need another that stands in the file.
-fn lenient_matches(words: &[OsString]) -> Result<ArgMatches, Failure> {
-    let matches = crate::cli::command()
-        .ignore_errors(true)
-        .try_get_matches_from(words)
-        .map_err(|error| Failure::usage(usage::line(&error, words)))?;
-    sweep_of(&matches).cloned()
-}
-
-fn arguments_of(words: &[OsString]) -> Result<(Arguments, ArgMatches), clap::Error> {
-    let mut matches = crate::cli::command().try_get_matches_from(words)?;
-    // The words are those of `sweep`, or they would not be read here.
-    if let Some((_, sweep)) = matches.remove_subcommand() {
-        matches = sweep;
-    }
-    let arguments = Arguments::from_arg_matches(&matches)?;
-    Ok((arguments, matches))
-}
-
-/// What the command line itself gives.
+/// The settings that the command line itself gives.
 fn given_settings(sweep: &clap::Command, matches: &ArgMatches) -> Settings {
     let mut settings = Settings::new();
     for argument in sweep.get_arguments() {
@@ -348,7 +371,7 @@ fn words(sweep: &clap::Command, given: &[OsString], settings: &Settings) -> Vec<
     let mut flags: Vec<OsString> = Vec::new();
     for (name, value) in settings {
         match argument(sweep, name) {
-            // A switch that is off is one that is not there.
+            // `false` means that the flag is absent.
             Some(argument) if is_switch(argument) => {
                 if value == "true" {
                     flags.push(format!("--{name}").into());
@@ -380,14 +403,18 @@ fn words(sweep: &clap::Command, given: &[OsString], settings: &Settings) -> Vec<
 }
 
 /// Every flag with its value, defaults included.
-fn effective_table(sweep: &clap::Command, matches: &ArgMatches) -> Table {
+fn effective_table(sweep: &clap::Command, study: &Request) -> Table {
     let mut table = Table::new();
+    let matches = &study.matches;
+    let defaults = left_to_defaults(&study.arguments);
     for argument in sweep.get_arguments() {
         let (id, name) = (argument.get_id().as_str(), name_of(argument));
-        if NOT_CONFIGURED.contains(&name) || matches.value_source(id).is_none() {
+        if NOT_CONFIGURED.contains(&name) {
             continue;
         }
-        let Some(text) = raw_text(matches, id) else {
+        let default = defaults.iter().find(|(flag, _)| *flag == name);
+        let given = matches.value_source(id).and_then(|_| raw_text(matches, id));
+        let Some(text) = default.map(|(_, text)| text.clone()).or(given) else {
             continue;
         };
         let value = if is_switch(argument) {

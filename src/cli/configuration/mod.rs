@@ -2,18 +2,18 @@
 
 mod classes;
 mod data;
-mod described;
+mod defaults;
 mod file;
-mod origin;
 mod plan;
 mod points;
 mod precedence;
+mod provenance;
 mod settings;
 mod study;
 
 pub use data::{read_options, read_test, side_options};
-pub use file::studies;
+pub use file::Described;
 pub use plan::{Planned, planned};
-pub use points::{Defaults, points};
+pub use points::points;
 pub use settings::settings;
 pub use study::{Prepared, Rows, Study};

@@ -1,104 +1,172 @@
 //! From the flags of `sweep` to studies and their plan.
 
-use clap::ValueEnum;
+use std::sync::Arc;
 
 use super::data::read_labels;
-use super::described::Described;
-use super::points::GRID_RIDGES;
+use super::defaults::{REPEATS, SAMPLES, axes};
+use super::file::Described;
+use super::points::check_count;
 use super::settings::settings;
-use super::study::Study;
-use crate::cli::arguments::{FoldArguments, LossName, PenaltyName, SearchName, Strengths};
-use crate::cli::commands::sweep::Arguments;
+use super::study::{Prepared, Study};
+use crate::cli::arguments::sweep::Arguments;
+use crate::cli::arguments::{FoldArguments, PenaltyName, SearchName};
 use crate::cli::failure::Failure;
-use crate::cli::output::printable;
+use crate::cli::printable::printable;
 use crate::data::dataset::Labels;
 use crate::data::readers;
 use crate::error::{Error, Result};
 use crate::l1_max::AtZero;
-use crate::loss::Loss;
-use crate::problem::Problem;
-use crate::store::{Plan, Study as StudyRecord};
-use crate::sweep::compress::Compression;
+use crate::model::loss::Loss;
+use crate::sweep::compress::{Compression, fold_problem};
 use crate::sweep::folds::{Dealing, Fold, given_folds, k_folds};
 use crate::sweep::plan::{plan, plan_study};
+use crate::sweep::record::Plan;
 use crate::sweep::space::{Axes, Search, Space};
-use crate::sweep::study::Study as SweepStudy;
+use crate::sweep::study::{FoldProblem, Study as SweepStudy};
 
-/// The share of rows held out when no flag says otherwise.
-const HELD_OUT: f64 = 0.25;
-/// Points of a random or Sobol search when no flag says otherwise.
-const SAMPLES: usize = 64;
 /// The most cells of a study: their results would fill 200 GB.
 const MOST_CELLS: usize = 1_000_000_000;
-/// The l1 or alpha of a grid when no flag says otherwise.
-const GRID: &str = "frac:1:1e-3:12";
-/// The share of l1 in alpha when no flag says otherwise.
-const RATIO: f64 = 0.5;
-
-/// A plan with what it is run with.
-pub struct Planned {
+/// A plan and the data that it is run on.
+pub struct Planned<'a> {
     /// The plan.
     pub plan: Plan,
     /// Its studies.
     pub studies: Vec<SweepStudy>,
     /// Per study the factors of its folds, where they pay.
     pub compressions: Vec<Option<Compression>>,
+    /// Per study the problem of its only fold, where it has been made.
+    pub problems: Vec<Option<Arc<FoldProblem>>>,
+    /// Per study the names and classes of its data.
+    names: Vec<Study<'a>>,
+}
+
+/// The place of the cells, as far as it decides what a plan may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cells {
+    /// In a store, or the outcomes are not kept whole.
+    Numbers,
+    /// In memory, with their outcomes.
+    Outcomes,
 }
 
 /// The plan of the studies that flags and configuration file describe.
-pub fn planned(described: &Described) -> std::result::Result<Planned, Failure> {
-    let count = described.studies.len();
-    let mut records = Vec::with_capacity(count);
+pub fn planned(described: &Described) -> std::result::Result<Planned<'_>, Failure> {
     let mut planned = Planned {
         plan: plan(Vec::new(), described.configuration.clone()),
-        studies: Vec::with_capacity(count),
-        compressions: Vec::with_capacity(count),
+        studies: Vec::new(),
+        compressions: Vec::new(),
+        problems: Vec::new(),
+        names: Vec::new(),
     };
-    for (arguments, place) in described.studies.iter().zip(&described.places) {
-        let record = add_study(&mut planned, arguments)
+    let is_only = described.studies.len() == 1;
+    for request in &described.studies {
+        let place = &request.place;
+        planned
+            .add(&request.arguments, is_only)
             .map_err(|failure| failure.in_configuration(place))?;
-        records.push(record);
     }
-    planned.plan.studies = records;
     Ok(planned)
 }
 
-/// Adds one study with its factors; returns its part of the plan.
-fn add_study(
-    planned: &mut Planned,
-    arguments: &Arguments,
-) -> std::result::Result<StudyRecord, Failure> {
-    let mut study = study(arguments)?;
-    let others = &planned.studies;
-    if others.iter().any(|other| other.name == study.name) {
-        study.name = format!("{} ({})", study.name, others.len() + 1);
+impl<'a> Planned<'a> {
+    /// The problem and the names of the only study, where its outcomes can be kept whole: it has a
+    /// single fold, nobody shares it, and nothing but the output keeps it.
+    pub fn single(&self, arguments: &Arguments) -> Option<(&Study<'a>, Prepared)> {
+        let ([record], [study], [Some(problem)], [names]) = (
+            self.plan.studies.as_slice(),
+            self.studies.as_slice(),
+            self.problems.as_slice(),
+            self.names.as_slice(),
+        ) else {
+            return None;
+        };
+        if keeps(arguments, &study.folds) == Cells::Numbers {
+            return None;
+        }
+        let [fold] = record.folds.as_slice() else {
+            return None;
+        };
+        let is_split = study.folds[0].held_out.is_some();
+        let prepared = Prepared {
+            problem: Arc::clone(problem),
+            rows: fold.training_rows,
+            criterion_rows: fold.held_out_rows,
+            training_rows: is_split.then(|| study.folds[0].training_rows(study.rows())),
+        };
+        Some((names, prepared))
     }
-    study.check()?;
-    warn_of_constant_targets(&study);
-    let space = space(arguments)?;
-    let targets = study.specification.train.targets.len();
-    // The number of points does not depend on l1_max.
-    let count = space.points(&|_| 1.0)?.len() * targets;
-    let folds = study.folds.len();
-    if count > MOST_CELLS / folds.max(1) {
-        return Err(Error::value(
-            "sweep",
-            format!("{count} points on {folds} folds are too many"),
-            format!("plan at most {MOST_CELLS} cells, points times folds: fewer points, or fewer --repeats"),
-        )
-        .into());
+
+    /// Adds one study with its factors to the plan; `is_only` where there is no other.
+    fn add(&mut self, arguments: &'a Arguments, is_only: bool) -> std::result::Result<(), Failure> {
+        let (mut study, names) = study(arguments)?;
+        if self.studies.iter().any(|other| other.name == study.name) {
+            study.name = format!("{} ({})", study.name, self.studies.len() + 1);
+        }
+        study.check()?;
+        let is_single = is_only && keeps(arguments, &study.folds) == Cells::Outcomes;
+        if !is_single {
+            study.check_cells()?;
+        }
+        warn_of_constant_targets(&study);
+        let space = space(arguments)?;
+        let targets = study.specification.train.targets.len();
+        // The number of points does not depend on l1_max.
+        let count = space.count()?.saturating_mul(targets);
+        if arguments.store.store.is_none() {
+            check_count(count as u128)?;
+        }
+        let folds = study.folds.len();
+        if count > MOST_CELLS / folds.max(1) {
+            return Err(Error::value(
+                "sweep",
+                format!("{count} points on {folds} folds are too many"),
+                format!("plan at most {MOST_CELLS} cells, points times folds: fewer points, or fewer --repeats"),
+            )
+            .into());
+        }
+        let compression = Compression::of(&study, count);
+        let is_relative = space.needs_l1_max();
+        let problem = match folds {
+            1 if is_relative || is_single => {
+                Some(Arc::new(fold_problem(&study, compression.as_ref(), 0)?))
+            }
+            _ => None,
+        };
+        // Of the only fold the rows that it learns from, else all rows: a point is the same in every fold.
+        let whole = match &compression {
+            _ if !is_relative || problem.is_some() => None,
+            Some(compression) => Some(compression.whole(&study)),
+            None => Some(study.whole()?),
+        };
+        let unit = problem
+            .as_ref()
+            .map(|fold| &fold.problem)
+            .or(whole.as_ref());
+        let at_zero: Vec<AtZero<'_>> = unit
+            .filter(|_| is_relative)
+            .into_iter()
+            .flat_map(|problem| (0..targets).map(|target| problem.at_zero(target)))
+            .collect();
+        let l1_max = |target: usize, l2: f64| at_zero.get(target).map_or(0.0, |at| at.l1_max(l2));
+        let record = plan_study(&study, &space, &l1_max)?;
+        drop(at_zero);
+        self.plan.studies.push(record);
+        self.studies.push(study);
+        self.compressions.push(compression);
+        self.problems.push(problem);
+        self.names.push(names);
+        Ok(())
     }
-    let compression = Compression::of(&study, count);
-    let whole = relative_to(&study, &space, compression.as_ref())?;
-    let at_zero: Vec<AtZero<'_>> = whole
-        .iter()
-        .flat_map(|problem| (0..targets).map(|target| problem.at_zero(target)))
-        .collect();
-    let l1_max = |target: usize, l2: f64| at_zero.get(target).map_or(0.0, |at| at.l1_max(l2));
-    let record = plan_study(&study, &space, &l1_max)?;
-    planned.studies.push(study);
-    planned.compressions.push(compression);
-    Ok(record)
+}
+
+/// The form in which the cells of the only study of a plan are kept.
+fn keeps(arguments: &Arguments, folds: &[Fold]) -> Cells {
+    let store = &arguments.store;
+    if folds.len() == 1 && store.store.is_none() && store.shard.is_none() {
+        Cells::Outcomes
+    } else {
+        Cells::Numbers
+    }
 }
 
 /// Says which targets do not vary, so that a sweep of nothing is noticed.
@@ -115,109 +183,7 @@ fn warn_of_constant_targets(study: &SweepStudy) {
     }
 }
 
-/// The problem on the whole training data, where the space is relative to its l1_max.
-fn relative_to(
-    study: &SweepStudy,
-    space: &Space,
-    compression: Option<&Compression>,
-) -> Result<Option<Problem>> {
-    let (Axes::Strengths { l1: slow, l2: fast }
-    | Axes::Ratio {
-        alpha: slow,
-        l1_ratio: fast,
-    }) = &space.axes;
-    if !slow.needs_l1_max() && !fast.needs_l1_max() {
-        return Ok(None);
-    }
-    match compression {
-        Some(compression) => Ok(Some(compression.whole(study))),
-        None => study.whole().map(Some),
-    }
-}
-
-/// The settings that `arguments` leave to defaults, by their flags: with them given, the plan is the
-/// same. Left out is what has no value by default, such as a tolerance.
-pub fn defaults(arguments: &Arguments) -> Vec<(&'static str, String)> {
-    let Arguments {
-        data,
-        problem,
-        space,
-        folds,
-        hypergradient,
-        ..
-    } = arguments;
-    let mut values = Vec::new();
-    let mut unless = |given: bool, name: &'static str, value: String| {
-        if !given {
-            values.push((name, value));
-        }
-    };
-    if data.target.is_empty() {
-        let named = data.data.is_some() || data.x.is_some() || data.x_val.is_some();
-        unless(named || data.example, "example", "true".into());
-    }
-    let is_box = problem.penalty == PenaltyName::Box;
-    let list = |values: &[f64]| {
-        let texts: Vec<String> = values.iter().map(f64::to_string).collect();
-        texts.join(",")
-    };
-    if space.alpha.is_some() || space.l1_ratio.is_some() {
-        unless(space.alpha.is_some(), "alpha", GRID.into());
-        unless(space.l1_ratio.is_some(), "l1-ratio", list(&[RATIO]));
-    } else {
-        let strengths = if is_box { "0" } else { GRID };
-        unless(problem.l1.is_some(), "l1", strengths.into());
-        unless(problem.l2.is_some(), "l2", list(&GRID_RIDGES));
-    }
-    let is_grid = space.search == SearchName::Grid;
-    unless(
-        space.samples.is_some() || is_grid,
-        "samples",
-        SAMPLES.to_string(),
-    );
-    let splits = folds.cv.is_none()
-        && folds.folds.is_none()
-        && data.x_val.is_none()
-        && problem.loss != LossName::Quadratic;
-    unless(
-        !splits || data.val_fraction.is_some(),
-        "val-fraction",
-        HELD_OUT.to_string(),
-    );
-    unless(
-        folds.cv.is_none() || folds.repeats.is_some(),
-        "repeats",
-        "1".into(),
-    );
-    let precision = arguments.runtime.result_precision();
-    unless(
-        arguments.runtime.precision.is_some(),
-        "precision",
-        precision.name().into(),
-    );
-    let name_of = |value: LossName| {
-        let value = value.to_possible_value();
-        value.map_or_else(String::new, |value| value.get_name().to_string())
-    };
-    unless(
-        problem.criterion.is_some(),
-        "criterion",
-        name_of(problem.loss),
-    );
-    if hypergradient.wrt.is_empty() {
-        let with_perturbation = problem.perturbation.is_some();
-        let wrt = if is_box { "l2,box" } else { "l1,l2" };
-        let more = if with_perturbation {
-            ",perturbation"
-        } else {
-            ""
-        };
-        values.push(("wrt", format!("{wrt}{more}")));
-    }
-    values
-}
-
-fn study(arguments: &Arguments) -> std::result::Result<SweepStudy, Failure> {
+fn study(arguments: &Arguments) -> std::result::Result<(SweepStudy, Study<'_>), Failure> {
     let settings = settings(
         &arguments.problem,
         &arguments.data,
@@ -233,7 +199,7 @@ fn study(arguments: &Arguments) -> std::result::Result<SweepStudy, Failure> {
     let group = arguments.folds.group_column.as_deref();
     // A file of groups is no column.
     let ignore = group.filter(|name| !std::path::Path::new(name).is_file());
-    let read = Study::read_without(&arguments.data, &arguments.problem, true, ignore)?;
+    let mut read = Study::read_without(&arguments.data, &arguments.problem, true, ignore)?;
     let folds = folds(arguments, &read)?;
     let source = read.source().to_string();
     let targets = read
@@ -241,8 +207,8 @@ fn study(arguments: &Arguments) -> std::result::Result<SweepStudy, Failure> {
         .into_iter()
         .map(str::to_string)
         .collect();
-    let (specification, class_weights) = read.into_unsplit()?;
-    Ok(SweepStudy {
+    let (specification, class_weights) = read.take_unsplit()?;
+    let study = SweepStudy {
         name: arguments
             .store
             .name
@@ -256,7 +222,8 @@ fn study(arguments: &Arguments) -> std::result::Result<SweepStudy, Failure> {
         precision: arguments.runtime.result_precision(),
         targets,
         keep_solutions: arguments.store.keep_solutions,
-    })
+    };
+    Ok((study, read))
 }
 
 fn folds(arguments: &Arguments, study: &Study<'_>) -> Result<Vec<Fold>> {
@@ -300,17 +267,13 @@ fn folds(arguments: &Arguments, study: &Study<'_>) -> Result<Vec<Fold>> {
             (None, true) => Dealing::Stratified(&tables.all.targets[0].values),
             (None, false) => Dealing::Plain,
         };
-        return k_folds(rows, cv, repeats.unwrap_or(1), dealing, seed);
+        return k_folds(rows, cv, repeats.unwrap_or(REPEATS), dealing, seed);
     }
-    let fraction = arguments.data.val_fraction.unwrap_or(HELD_OUT);
-    let splits = tables.validation.is_none()
-        && arguments.problem.loss != LossName::Quadratic
-        && fraction > 0.0;
-    if !splits {
+    if !study.splits() {
         return Ok(vec![Fold::of_all_rows()]);
     }
     let every: Vec<usize> = (0..rows).collect();
-    let (_, held_out) = study.hold_out(&every, fraction, seed)?;
+    let (_, held_out) = study.hold_out(&every)?;
     Ok(vec![Fold {
         held_out: Some(held_out),
         ..Fold::of_all_rows()
@@ -319,34 +282,12 @@ fn folds(arguments: &Arguments, study: &Study<'_>) -> Result<Vec<Fold>> {
 
 fn space(arguments: &Arguments) -> std::result::Result<Space, Failure> {
     let own = &arguments.space;
-    // infallible: a constant of this file
-    let grid = || GRID.parse::<Strengths>().expect("an axis");
-    let axes = if own.alpha.is_some() || own.l1_ratio.is_some() {
-        if arguments.problem.penalty == PenaltyName::Box {
-            return Err(Failure::usage(
-                "--alpha and --l1-ratio are not defined for --penalty box, which has no l1; use --l2",
-            ));
-        }
-        Axes::Ratio {
-            alpha: own.alpha.clone().unwrap_or_else(grid),
-            l1_ratio: own
-                .l1_ratio
-                .clone()
-                .unwrap_or_else(|| Strengths::of_values(&[RATIO])),
-        }
-    } else {
-        let none = || Strengths::of_values(&[0.0]);
-        let is_box = arguments.problem.penalty == PenaltyName::Box;
-        let default = if is_box { none } else { grid };
-        Axes::Strengths {
-            l1: arguments.problem.l1.clone().unwrap_or_else(default),
-            l2: arguments
-                .problem
-                .l2
-                .clone()
-                .unwrap_or_else(|| Strengths::of_values(&GRID_RIDGES)),
-        }
-    };
+    let axes = axes(arguments);
+    if matches!(axes, Axes::Ratio { .. }) && arguments.problem.penalty == PenaltyName::Box {
+        return Err(Failure::usage(
+            "--alpha and --l1-ratio are not defined for --penalty box, which has no l1; use --l2",
+        ));
+    }
     let samples = own.samples.unwrap_or(SAMPLES);
     let search = match own.search {
         SearchName::Grid if own.samples.is_some() => {

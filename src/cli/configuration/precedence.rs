@@ -1,4 +1,4 @@
-//! Which settings give way to others: what is given closer to the user wins.
+//! Precedence of settings: the one that is given closer to the user wins.
 //!
 //! The keys at the top of a configuration file give way to those of a [[study]] table, and both to
 //! the command line. A setting gives way to the same setting, to one that it cannot stand beside,
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn what_cannot_stand_beside_a_flag_gives_way_to_it() {
-        let whole = crate::cli::command();
+        let whole = crate::cli::arguments::command();
         let command = whole.find_subcommand("sweep").unwrap();
         for (below, above, left) in [
             (

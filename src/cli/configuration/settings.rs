@@ -57,15 +57,7 @@ fn with_respect_to(wanted: &[Wrt], problem: &ProblemArguments) -> Result<Vec<Wrt
     let has_box = problem.penalty == PenaltyName::Box;
     let has_perturbation = problem.perturbation.is_some();
     if wanted.is_empty() {
-        let mut wrt = if has_box {
-            vec![Wrt::L2, Wrt::BoxBounds]
-        } else {
-            vec![Wrt::L1, Wrt::L2]
-        };
-        if has_perturbation {
-            wrt.push(Wrt::Perturbation);
-        }
-        return Ok(wrt);
+        return Ok(differentiated(problem));
     }
     let mut wrt: Vec<Wrt> = Vec::new();
     for &one in wanted {
@@ -85,4 +77,17 @@ fn with_respect_to(wanted: &[Wrt], problem: &ProblemArguments) -> Result<Vec<Wrt
         return Err(Failure::usage(message));
     }
     Ok(wrt)
+}
+
+/// The hyperparameters to differentiate with respect to when no flag says otherwise.
+pub fn differentiated(problem: &ProblemArguments) -> Vec<Wrt> {
+    let mut wrt = if problem.penalty == PenaltyName::Box {
+        vec![Wrt::L2, Wrt::BoxBounds]
+    } else {
+        vec![Wrt::L1, Wrt::L2]
+    };
+    if problem.perturbation.is_some() {
+        wrt.push(Wrt::Perturbation);
+    }
+    wrt
 }

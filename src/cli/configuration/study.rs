@@ -1,9 +1,11 @@
 //! A study: data with their names and classes, from which problems are prepared.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::classes::{self, Encoding};
 use super::data::{self, Tables};
+use super::defaults::HELD_OUT;
 use crate::cli::arguments::{DataArguments, LossName, PenaltyName, ProblemArguments};
 use crate::cli::failure::Failure;
 use crate::data::Scaling;
@@ -12,12 +14,12 @@ use crate::data::labels::{ClassWeights, Classes};
 use crate::data::matrix::{Dense, Matrix};
 use crate::data::{readers, split};
 use crate::error::{Error, Result};
-use crate::loss::Loss;
-use crate::penalty::{Groups, Penalty};
+use crate::model::loss::Loss;
+use crate::model::penalty::{Groups, Penalty};
 use crate::problem::{self, Perturbation, Problem, Specification};
-use crate::sweep::study::ClassWeighting;
+use crate::sweep::study::{ClassWeighting, FoldProblem};
 
-/// Which rows a problem learns from.
+/// The rows that a problem learns from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rows {
     /// All; the criterion is on the validation files, or on the same rows without any.
@@ -25,9 +27,6 @@ pub enum Rows {
     /// All but those held out, unless validation files name the criterion's rows.
     HeldOut,
 }
-
-/// The share of rows held out when no flag says otherwise.
-const HELD_OUT: f64 = 0.25;
 
 /// Data with their names and classes.
 pub struct Study<'a> {
@@ -44,9 +43,24 @@ pub struct Study<'a> {
 /// A problem and the rows that it was made from.
 pub struct Prepared {
     /// The checked problem.
-    pub problem: Problem,
+    pub problem: Arc<FoldProblem>,
+    /// Rows to learn from.
+    pub rows: usize,
+    /// Rows of the criterion.
+    pub criterion_rows: usize,
     /// The training rows, from 0, where some were held out.
     pub training_rows: Option<Vec<usize>>,
+}
+
+impl Prepared {
+    fn of(problem: Problem, training_rows: Option<Vec<usize>>) -> Self {
+        Self {
+            rows: problem.train.rows(),
+            criterion_rows: problem.criterion.sample.rows(),
+            problem: Arc::new(FoldProblem::plain(problem)),
+            training_rows,
+        }
+    }
 }
 
 impl<'a> Study<'a> {
@@ -106,7 +120,7 @@ impl<'a> Study<'a> {
         targets.iter().map(|target| target.name.as_str()).collect()
     }
 
-    /// Where the data are from.
+    /// The source of the data.
     pub fn source(&self) -> &str {
         &self.tables.all.source
     }
@@ -123,45 +137,49 @@ impl<'a> Study<'a> {
     /// The problem on the rows asked for.
     pub fn prepare(&self, rows: Rows) -> Result<Prepared> {
         let all = &self.tables.all;
-        let fraction = self.data.val_fraction.unwrap_or(HELD_OUT);
-        let splits = rows == Rows::HeldOut
-            && self.tables.validation.is_none()
-            && self.arguments.loss != LossName::Quadratic
-            && fraction > 0.0;
-        if !splits {
+        if rows == Rows::All || !self.splits() {
             let validation = self.tables.validation.as_ref();
-            return Ok(Prepared {
-                problem: self.problem(all, validation)?,
-                training_rows: None,
-            });
+            return Ok(Prepared::of(self.problem(all, validation)?, None));
         }
+        let every: Vec<usize> = (0..all.rows()).collect();
+        let (training_rows, held_out) = self.hold_out(&every)?;
+        let problem = self.problem(
+            &all.select_rows(&training_rows),
+            Some(&all.select_rows(&held_out)),
+        )?;
+        Ok(Prepared::of(problem, Some(training_rows)))
+    }
+
+    /// The share of rows that are held out.
+    fn share(&self) -> f64 {
+        self.data.val_fraction.unwrap_or(HELD_OUT)
+    }
+
+    /// Whether rows are held out at random where the criterion is on held-out rows.
+    pub fn splits(&self) -> bool {
+        self.tables.validation.is_none()
+            && self.arguments.loss != LossName::Quadratic
+            && self.share() > 0.0
+    }
+
+    /// Some rows split at random into (training, held out), as the flags say.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for perturbed rows.
+    pub fn hold_out(&self, rows: &[usize]) -> Result<(Vec<usize>, Vec<usize>)> {
         if self.arguments.perturbation.is_some() {
             return Err(Error::unsupported(
                 "perturbed rows together with a random hold-out split",
                 "give validation files with --x-val and --y-val, or --val-fraction 0",
             ));
         }
-        let every: Vec<usize> = (0..all.rows()).collect();
-        let (training_rows, held_out) = self.hold_out(&every, fraction, self.data.seed)?;
-        let problem = self.problem(
-            &all.select_rows(&training_rows),
-            Some(&all.select_rows(&held_out)),
-        )?;
-        Ok(Prepared {
-            problem,
-            training_rows: Some(training_rows),
-        })
+        self.split(rows, self.share(), self.data.seed)
     }
 
     /// Some rows split at random into (training, held out), by the classes of the first target where
     /// it has some; rows without a weight are a class of their own, so that no class is left with
     /// them alone.
-    pub fn hold_out(
-        &self,
-        rows: &[usize],
-        fraction: f64,
-        seed: u64,
-    ) -> Result<(Vec<usize>, Vec<usize>)> {
+    fn split(&self, rows: &[usize], fraction: f64, seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
         let all = &self.tables.all;
         let (training, held_out) = match self.classes.first() {
             Some(Some(classes)) => {
@@ -189,14 +207,13 @@ impl<'a> Study<'a> {
         if test.is_none() && test_fraction > 0.0 {
             // The seeds of the two splits differ, or they would choose alike.
             let seed = self.data.seed.wrapping_add(1);
-            let (rest, held) = self.hold_out(&kept, test_fraction, seed)?;
+            let (rest, held) = self.split(&kept, test_fraction, seed)?;
             kept = rest;
             drawn = Some(all.select_rows(&held));
         }
         let mut validation = self.tables.validation.clone();
         if validation.is_none() {
-            let fraction = self.data.val_fraction.unwrap_or(HELD_OUT);
-            let (training, held) = self.hold_out(&kept, fraction, self.data.seed)?;
+            let (training, held) = self.split(&kept, self.share(), self.data.seed)?;
             validation = Some(all.select_rows(&held));
             kept = training;
         }
@@ -236,8 +253,8 @@ impl<'a> Study<'a> {
     }
 
     /// The problem on all rows with the rows' own weights, and the weights of classes beside them.
-    /// The matrix is moved, not copied.
-    pub fn into_unsplit(mut self) -> Result<(Specification, Option<ClassWeighting>)> {
+    /// The matrix is moved, not copied: what is left has the names alone.
+    pub fn take_unsplit(&mut self) -> Result<(Specification, Option<ClassWeighting>)> {
         let placeholder = Matrix::Dense(Dense {
             rows: 0,
             columns: self.tables.all.matrix.columns(),
@@ -278,7 +295,7 @@ impl<'a> Study<'a> {
             weight_factors: None,
             validation: validation.map(|data| self.rows(data)).transpose()?,
             criterion: self.arguments.criterion.map(|name| name.loss(delta)),
-            criterion_sign: self.arguments.criterion_sign,
+            sign: self.arguments.criterion_sign.try_into()?,
             scaling: self.scaling(),
             prior: match &self.arguments.prior {
                 Some(file) => Some(self.numbers(file, coordinates)?),

@@ -1,4 +1,4 @@
-//! What is saved is loaded; what is not a model, or not one model, is refused.
+//! A saved model is loaded; a file that is no model, or not one model, is refused.
 
 use super::*;
 

@@ -1,8 +1,9 @@
 //! The report as CSV: one row per point. Vectors have a column per entry, named after the feature
 //! or group; what is absent or not finite is an empty field.
 
-use super::Report;
-use crate::hypergrad::{Hypergradient, Outcome};
+use super::report::Report;
+use crate::hypergrad::{Outcome, Part, PartValues};
+use crate::real::shortest;
 
 /// One column: its name and one field per point.
 type Column = (String, Vec<String>);
@@ -20,7 +21,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
         columns.push(("target".into(), names.map(str::to_string).collect()));
     }
     let mut add = |name: &str, value: &dyn Fn(&Outcome) -> String| {
-        columns.push((name.into(), outcomes.iter().map(value).collect()));
+        columns.push((name.into(), outcomes.iter().map(|o| value(o)).collect()));
     };
     add("l1", &|o| number(o.point.l1));
     add("l2", &|o| number(o.point.l2));
@@ -30,7 +31,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
         hypergradient_columns(report, &mut columns);
     }
     let mut add = |name: &str, value: &dyn Fn(&Outcome) -> String| {
-        columns.push((name.into(), outcomes.iter().map(value).collect()));
+        columns.push((name.into(), outcomes.iter().map(|o| value(o)).collect()));
     };
     add("support", &|o| o.support.to_string());
     add("residual", &|o| number(o.residual));
@@ -43,13 +44,13 @@ pub(super) fn render(report: &Report<'_>) -> String {
         add("adjoint_error_estimate", &|o| {
             optional(o.adjoint_error_estimate)
         });
+        add("engine", &|o| o.engines.to_string());
     }
     add("steps", &|o| o.steps.to_string());
     add("linear_steps", &|o| o.linear_steps.to_string());
     add("status", &|o| o.status.name().to_string());
     add("warnings", &|o| {
-        let kinds = o.warnings.iter().map(|w| w.kind.name());
-        kinds.collect::<Vec<_>>().join(" ")
+        o.warning_names().collect::<Vec<_>>().join(" ")
     });
     if report.coefficients {
         coefficient_columns(report, &mut columns);
@@ -76,12 +77,10 @@ pub fn write<F: AsRef<[u8]>>(
 
 /// The shortest text that reads back to the same number; nothing for what is not finite.
 pub fn number(value: f64) -> String {
-    if !value.is_finite() {
-        String::new()
-    } else if value == 0.0 || (1e-5..1e16).contains(&value.abs()) {
-        value.to_string()
+    if value.is_finite() {
+        shortest(value)
     } else {
-        format!("{value:e}")
+        String::new()
     }
 }
 
@@ -89,35 +88,19 @@ fn optional(value: Option<f64>) -> String {
     value.map(number).unwrap_or_default()
 }
 
-/// The parts of a hypergradient by name; what was not asked for is absent.
-type Parts = [(&'static str, Option<Vec<f64>>); 7];
-
-fn parts(gradient: &Hypergradient) -> Parts {
-    let bounds = gradient.box_bounds;
-    [
-        ("l1", gradient.l1.clone()),
-        ("l2", gradient.l2.map(|value| vec![value])),
-        ("prior", gradient.prior.clone()),
-        ("sample_weights", gradient.sample_weights.clone()),
-        ("perturbation", gradient.perturbation.clone()),
-        ("box_lo", bounds.map(|(lower, _)| vec![lower])),
-        ("box_hi", bounds.map(|(_, upper)| vec![upper])),
-    ]
-}
-
 /// The names of the entries of a part that is a vector. Several targets have the same features;
 /// where their classes differ, the first one's name the entries.
-fn entry_names(report: &Report<'_>, part: &str) -> Vec<String> {
+fn entry_names(report: &Report<'_>, part: Part) -> Vec<String> {
     let row_names = |rows: &[usize]| rows.iter().map(|row| format!("row {row}")).collect();
     match part {
-        "l1" => report.strength_names(0),
-        "sample_weights" => match &report.prepared.training_rows {
+        Part::L1 => report.strength_names(0),
+        Part::SampleWeights => match &report.prepared.training_rows {
             Some(rows) => row_names(rows),
-            None => row_names(&Vec::from_iter(0..report.prepared.problem.train.rows())),
+            None => row_names(&Vec::from_iter(0..report.prepared.rows)),
         },
-        "perturbation" => {
+        Part::Perturbation => {
             let features = report.study.feature_names();
-            let rows: Vec<String> = row_names(&report.prepared.problem.perturbed_rows);
+            let rows: Vec<String> = row_names(&report.prepared.problem.problem.perturbed_rows);
             rows.iter()
                 .flat_map(|row| features.iter().map(move |name| format!("{row}: {name}")))
                 .collect()
@@ -127,27 +110,25 @@ fn entry_names(report: &Report<'_>, part: &str) -> Vec<String> {
 }
 
 fn hypergradient_columns(report: &Report<'_>, columns: &mut Vec<Column>) {
-    let of_points: Vec<_> = report
-        .outcomes
-        .iter()
-        .map(|outcome| outcome.hypergradient.as_ref().map(parts))
-        .collect();
-    let Some(first) = of_points.iter().flatten().next() else {
+    let gradients = || report.outcomes.iter().map(|o| o.hypergradient.as_ref());
+    let Some(first) = gradients().flatten().next() else {
         return;
     };
-    for (at, (part, entries)) in first.iter().enumerate() {
-        let Some(entries) = entries else { continue };
-        let names = match entries.len() {
+    for PartValues { part, values, .. } in first.parts() {
+        let names = match values.len() {
             1 => Vec::new(),
             _ => entry_names(report, part),
         };
-        for entry in 0..entries.len() {
+        // Of every point the values of this part.
+        let of_points: Vec<Option<&[f64]>> = gradients()
+            .map(|gradient| Some(gradient?.parts().find(|p| p.part == part)?.values))
+            .collect();
+        for entry in 0..values.len() {
             let title = match names.get(entry) {
-                Some(name) => format!("hypergradient_{part}[{name}]"),
-                None => format!("hypergradient_{part}"),
+                Some(name) => format!("hypergradient_{}[{name}]", part.name()),
+                None => format!("hypergradient_{}", part.name()),
             };
-            let field = |parts: &Option<Parts>| {
-                let values = parts.as_ref().and_then(|parts| parts[at].1.as_ref());
+            let field = |values: &Option<&[f64]>| {
                 optional(values.and_then(|values| values.get(entry).copied()))
             };
             columns.push((title, of_points.iter().map(field).collect()));

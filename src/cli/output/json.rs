@@ -3,12 +3,13 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 
-use super::Report;
-use crate::hypergrad::{Hypergradient, Outcome};
+use super::report::Report;
+use crate::hypergrad::{EngineName, Hypergradient, Outcome, Part, PartValues};
 use crate::kinds::{Method, Solver, Wrt};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
 
 /// The version of the JSON that this program writes; it changes when a reader would have to.
 pub const SCHEMA: u32 = 1;
@@ -21,12 +22,10 @@ struct ReportRecord<'a> {
     device: String,
     precision: &'a str,
     points: Vec<PointRecord<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    best: Option<&'a [usize]>,
 }
 
 #[derive(Serialize)]
-struct ProblemRecord<'a> {
+pub(super) struct ProblemRecord<'a> {
     source: &'a str,
     loss: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,7 +60,7 @@ struct SettingsRecord<'a> {
 }
 
 #[derive(Serialize)]
-struct PointRecord<'a> {
+pub(super) struct PointRecord<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
     l1: f64,
@@ -80,6 +79,8 @@ struct PointRecord<'a> {
     contraction: Option<Option<f64>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     adjoint_error_estimate: Option<Option<f64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<EngineRecord>,
     steps: usize,
     linear_steps: usize,
     status: &'a str,
@@ -92,21 +93,38 @@ struct PointRecord<'a> {
 }
 
 #[derive(Serialize)]
+struct EngineRecord {
+    solve: &'static str,
+    adjoint: Option<&'static str>,
+}
+
+/// A hypergradient by the names of its parts; what was not asked for is absent.
 struct HypergradientRecord<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    l1: Option<ScalarOrVector>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    l2: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    prior: Option<&'a [f64]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sample_weights: Option<&'a [f64]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    perturbation: Option<Vec<&'a [f64]>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    box_lo: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    box_hi: Option<f64>,
+    gradient: &'a Hypergradient,
+    /// Columns of a perturbed row.
+    features: usize,
+}
+
+impl Serialize for HypergradientRecord<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for PartValues {
+            part,
+            values,
+            is_scalar,
+        } in self.gradient.parts()
+        {
+            match values {
+                &[value] if is_scalar => map.serialize_entry(part.name(), &value)?,
+                values if part == Part::Perturbation => {
+                    let rows: Vec<&[f64]> = values.chunks(self.features.max(1)).collect();
+                    map.serialize_entry(part.name(), &rows)?;
+                }
+                values => map.serialize_entry(part.name(), values)?,
+            }
+        }
+        map.end()
+    }
 }
 
 #[derive(Serialize)]
@@ -145,7 +163,6 @@ pub(super) fn render(report: &Report<'_>) -> String {
             .iter()
             .map(|outcome| point(report, outcome))
             .collect(),
-        best: report.best,
     };
     one_line(&record)
 }
@@ -158,8 +175,10 @@ pub fn one_line(record: &impl Serialize) -> String {
     text
 }
 
-fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
-    let (study, problem) = (report.study, &report.prepared.problem);
+/// The problem of a report.
+pub(super) fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
+    let (study, prepared) = (report.study, report.prepared);
+    let problem = &prepared.problem.problem;
     let scaling = study.scaling();
     let huber_delta = |loss| match loss {
         Loss::Huber { delta } => Some(delta),
@@ -175,11 +194,11 @@ fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
         huber_delta: huber_delta(problem.loss).or(huber_delta(problem.criterion.loss)),
         penalty: problem.penalty.name(),
         criterion: problem.criterion.loss.name(),
-        criterion_sign: problem.criterion.sign,
+        criterion_sign: problem.criterion.sign.factor(),
         intercept: scaling.intercept,
         standardize: scaling.standardize,
-        rows: problem.train.rows(),
-        validation_rows: problem.criterion.sample.rows(),
+        rows: prepared.rows,
+        validation_rows: prepared.criterion_rows,
         features: problem.train.design.features(),
         feature_names: study.feature_names(),
         targets: study.target_names(),
@@ -188,7 +207,8 @@ fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
     }
 }
 
-fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
+/// A point of a report.
+pub(super) fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
     let (coefficients, intercept) = if report.coefficients {
         let (coefficients, intercepts) = report
             .prepared
@@ -213,7 +233,10 @@ fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
         hypergradient: outcome
             .hypergradient
             .as_ref()
-            .map(|gradient| hypergradient(report, gradient)),
+            .map(|gradient| HypergradientRecord {
+                gradient,
+                features: report.prepared.problem.problem.train.design.features(),
+            }),
         support: outcome.support,
         residual: outcome.residual,
         duality_gap: outcome.duality_gap,
@@ -222,6 +245,10 @@ fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
         certified: outcome.certified,
         contraction: on_request.then_some(outcome.contraction),
         adjoint_error_estimate: on_request.then_some(outcome.adjoint_error_estimate),
+        engine: on_request.then_some(EngineRecord {
+            solve: outcome.engines.solve.name(),
+            adjoint: outcome.engines.adjoint.map(EngineName::name),
+        }),
         steps: outcome.steps,
         linear_steps: outcome.linear_steps,
         status: outcome.status.name(),
@@ -238,39 +265,22 @@ fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
     }
 }
 
-fn hypergradient<'a>(report: &Report<'_>, gradient: &'a Hypergradient) -> HypergradientRecord<'a> {
-    let problem = &report.prepared.problem;
-    HypergradientRecord {
-        l1: gradient.l1.as_ref().map(|l1| match l1.as_slice() {
-            &[scalar] if !problem.penalty.has_strength_vector() => ScalarOrVector::Scalar(scalar),
-            vector => ScalarOrVector::Vector(vector.to_vec()),
-        }),
-        l2: gradient.l2,
-        prior: gradient.prior.as_deref(),
-        sample_weights: gradient.sample_weights.as_deref(),
-        perturbation: gradient
-            .perturbation
-            .as_ref()
-            .map(|values| values.chunks(problem.train.design.features()).collect()),
-        box_lo: gradient.box_bounds.map(|(lower, _)| lower),
-        box_hi: gradient.box_bounds.map(|(_, upper)| upper),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hypergrad::Strengths;
 
     #[test]
     fn what_is_not_finite_is_null_and_what_was_not_asked_for_is_absent() {
-        let record = HypergradientRecord {
-            l1: Some(ScalarOrVector::Vector(vec![f64::NAN, 0.1, f64::INFINITY])),
+        let gradient = Hypergradient {
+            l1: Some(Strengths::Each(vec![f64::NAN, 0.1, f64::INFINITY])),
             l2: Some(f64::NEG_INFINITY),
-            prior: None,
-            sample_weights: None,
-            perturbation: Some(vec![&[1.0, -2e-300]]),
-            box_lo: None,
-            box_hi: None,
+            perturbation: Some(vec![1.0, -2e-300]),
+            ..Hypergradient::default()
+        };
+        let record = HypergradientRecord {
+            gradient: &gradient,
+            features: 2,
         };
         let text = r#"{"l1":[null,0.1,null],"l2":null,"perturbation":[[1.0,-2e-300]]}"#;
         assert_eq!(one_line(&record), format!("{text}\n"));

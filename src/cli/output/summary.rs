@@ -1,22 +1,27 @@
-//! The summary of a planned sweep: the choices, counts by status, time.
+//! The summary of a sweep: the choices, counts by status, time.
 
 use serde_json::{Map, Value, json};
 
-use super::json::SCHEMA;
-use super::names::printable;
-use super::numbers::{counted, rough, short, significant};
-use super::table::{plain, titled};
+use super::json::{self as records, one_line};
+use super::report::Report;
+use super::table::{missing_hypergradients, norm_of, plain, titled};
 use crate::cli::failure::Failure;
+use crate::cli::numbers::{counted, rough, short, significant};
+use crate::cli::printable::printable;
+use crate::hypergrad::{Outcome, Part};
 use crate::kinds::{Precision, Status};
-use crate::store::{
-    Number, Plan, PlanPoint, PointSummary, SINGULAR, ShardTally, Store, Study, Tally, summarize,
-};
+use crate::sweep::cells::{CellStore, ShardTally, Tally};
+use crate::sweep::record::{Number, Plan, PlanPoint, Shard, Study};
 use crate::sweep::select::{Choice, choose};
+use crate::sweep::summary::{PointSummary, summarize, summarize_so_far};
 
-/// What a sweep came to.
+/// The version of the JSON of sweeps.
+const SCHEMA: u32 = 2;
+
+/// The results of a sweep, or of what is done of it.
 pub struct Summary<'a> {
     plan: &'a Plan,
-    /// How far the store is.
+    /// The state of the plan.
     pub tally: Tally,
     /// Per study the summaries of its finished points.
     summaries: Vec<Vec<PointSummary>>,
@@ -33,12 +38,12 @@ pub struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
-    /// Reads what a store holds.
+    /// The summary of finished cells; `device` and `precision` are those of the results.
     pub fn new(
         plan: &'a Plan,
-        store: &Store,
-        (device, precision): (&'a str, Precision),
-        seconds: Option<f64>,
+        store: &dyn CellStore,
+        device: &'a str,
+        precision: Precision,
     ) -> Result<Self, Failure> {
         let mut summaries = Vec::with_capacity(plan.studies.len());
         let mut folds = Vec::with_capacity(plan.studies.len());
@@ -53,32 +58,37 @@ impl<'a> Summary<'a> {
             .zip(&summaries)
             .map(|(study, summaries)| choose(study, summaries))
             .collect();
-        let path = store.path();
         Ok(Self {
             plan,
             tally: store.tally()?,
             summaries,
             folds,
             choices,
-            place: (path.as_os_str() != ":memory:").then(|| path.display().to_string()),
+            place: store.file().map(|path| path.display().to_string()),
             device,
             precision,
             shard: None,
-            seconds,
+            seconds: None,
         })
     }
 
     /// The summary of a sweep that was to do only a part of the plan.
     pub fn of_shard(
         mut self,
-        store: &Store,
-        shard: Option<(usize, usize)>,
+        store: &dyn CellStore,
+        shard: Option<Shard>,
     ) -> Result<Self, Failure> {
         self.shard = match shard {
             Some(shard) => Some(store.shard_tally(self.plan, shard)?),
             None => None,
         };
         Ok(self)
+    }
+
+    /// The summary of a sweep that has just run, for this time.
+    pub fn after(mut self, seconds: f64) -> Self {
+        self.seconds = Some(seconds);
+        self
     }
 
     /// The summary of results that are kept nowhere.
@@ -111,73 +121,100 @@ impl<'a> Summary<'a> {
         &self.folds[study][target]
     }
 
+    /// The outcomes of the only study, where they were kept, in the order of its points.
+    pub fn outcomes(&self) -> Vec<&Outcome> {
+        let cells = self.summaries[0].iter().filter_map(|s| s.single.as_ref());
+        cells.filter_map(|cell| cell.outcome.as_deref()).collect()
+    }
+
     /// The choices of a study, one per target that has a finished point.
     pub fn choices(&self, study: usize) -> &[Choice] {
         &self.choices[study]
     }
 
-    /// One JSON object on one line.
-    pub fn json(&self) -> String {
-        let studies: Vec<Value> = self.plan.studies.iter().map(study_record).collect();
+    /// One JSON object on one line; with the outcomes of a report for a sweep that has kept them.
+    pub fn json(&self, report: Option<&Report<'_>>) -> String {
+        let record = |number: usize, at: usize| {
+            let summary = &self.summaries[number][at];
+            let mut record = point_record(&self.plan.studies[number], summary);
+            let outcome = summary
+                .single
+                .as_ref()
+                .and_then(|cell| cell.outcome.as_ref());
+            if let (Some(report), Some(outcome)) = (report, outcome)
+                && let Ok(Value::Object(more)) =
+                    serde_json::to_value(records::point(report, outcome))
+            {
+                record.extend(more);
+            }
+            record
+        };
         let mut choices = Vec::new();
         for (number, (study, of_study)) in self.plan.studies.iter().zip(&self.choices).enumerate() {
-            for choice in of_study {
-                let record = |at: usize| point_record(study, &self.summaries[number][at]);
-                choices.push(json!({
+            choices.extend(of_study.iter().map(|choice| {
+                json!({
                     "study": study.name,
                     "target": study.targets[choice.target],
-                    "best": record(choice.best),
-                    "one_standard_error": choice.one_standard_error.map(record),
-                }));
+                    "best": record(number, choice.best),
+                    "one_standard_error": choice.one_standard_error.map(|at| record(number, at)),
+                })
+            }));
+        }
+        let mut head = self.head(&choices);
+        if let Some(report) = report {
+            head["problem"] = json!(records::problem(report));
+        }
+        // Points one by one: there may be a million, and a record takes more memory than its text.
+        let mut text = one_line(&head);
+        text.truncate(text.trim_end().len() - 1);
+        text.push_str(",\"points\":[");
+        for (number, summaries) in self.summaries.iter().enumerate() {
+            for at in 0..summaries.len() {
+                if !text.ends_with('[') {
+                    text.push(',');
+                }
+                text.push_str(one_line(&record(number, at)).trim_end());
             }
         }
+        text.push_str("]}\n");
+        text
+    }
+
+    /// The JSON without its points.
+    fn head(&self, choices: &[Value]) -> Value {
         // With one study and one target the choice is the sweep's.
-        let only = |name: &str| match choices.as_slice() {
+        let only = |name: &str| match choices {
             [one] => one[name].clone(),
             _ => Value::Null,
         };
-        let statuses: Map<String, Value> = self
-            .tally
-            .statuses
-            .iter()
-            .map(|(name, count)| (name.clone(), json!(count)))
-            .collect();
-        let missing: Map<String, Value> = self
-            .tally
-            .without_hypergradient
-            .iter()
-            .map(|(why, count)| (why.clone(), json!(count)))
-            .collect();
-        let devices: Vec<Value> = self
-            .tally
-            .devices
-            .iter()
-            .map(|(name, units, seconds)| json!({"device": name, "units": units, "seconds": seconds}))
-            .collect();
-        let configuration = self.plan.configuration.parse::<toml::Table>().ok();
-        let record = json!({
+        let tally = &self.tally;
+        let counts = |counts: &[(String, usize)]| -> Map<String, Value> {
+            let counts = counts.iter();
+            counts.map(|(name, n)| (name.clone(), json!(n))).collect()
+        };
+        let device = |(name, units, seconds): &(String, usize, f64)| json!({"device": name, "units": units, "seconds": seconds});
+        json!({
             "schema": SCHEMA,
-            "studies": studies,
+            "studies": self.plan.studies.iter().map(study_record).collect::<Vec<Value>>(),
             "device": self.device,
             "precision": self.precision.name(),
             "best": only("best"),
             "one_standard_error": only("one_standard_error"),
             "choices": choices,
-            "statuses": statuses,
-            "hypergradients_missing": missing,
-            "cells": self.tally.cells,
-            "cells_done": self.tally.cells_done,
+            "statuses": counts(&tally.statuses),
+            "hypergradients_missing": counts(&tally.without_hypergradient),
+            "cells": tally.cells,
+            "cells_done": tally.cells_done,
             "shard": self.shard.map(|shard| shard_record(&shard)),
-            "units": self.tally.units,
-            "units_done": self.tally.units_done,
-            "complete": self.tally.cells == self.tally.cells_done,
-            "devices": devices,
+            "units": tally.units,
+            "units_done": tally.units_done,
+            "complete": tally.cells == tally.cells_done,
+            "devices": tally.devices.iter().map(device).collect::<Vec<Value>>(),
             "store": self.place,
-            "configuration": configuration,
+            "configuration": self.plan.configuration.parse::<toml::Table>().ok(),
             "seconds": self.seconds,
             "work_seconds": self.work_seconds(),
-        });
-        format!("{record}\n")
+        })
     }
 
     /// Text for people: the `best` best points of every target, and the choices.
@@ -215,8 +252,8 @@ impl<'a> Summary<'a> {
             .collect();
         if let Some(tally) = &self.shard {
             text.push_str(&format!(
-                "shard {}/{}: {} of {} cells\n",
-                tally.shard.0, tally.shard.1, tally.cells_done, tally.cells
+                "shard {}: {} of {} cells\n",
+                tally.shard, tally.cells_done, tally.cells
             ));
         }
         let missing =
@@ -243,7 +280,7 @@ impl<'a> Summary<'a> {
         text
     }
 
-    /// What is to be said of a target's cells that failed: they are in no mean, and what that does to the
+    /// A remark on a target's cells that failed: they are in no mean, and what that does to the
     /// choices. `None` where there are none.
     pub fn failed_cells(&self, number: usize, target: usize) -> Option<String> {
         let study = &self.plan.studies[number];
@@ -385,7 +422,7 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// What can be done about cells that failed in these ways.
+/// Remedies for cells that failed in these ways.
 fn remedies(statuses: impl Iterator<Item = Status>) -> String {
     let mut remedies: Vec<&str> = statuses
         .map(|status| match status {
@@ -409,34 +446,10 @@ pub fn subject(study: &Study, target: usize) -> String {
     }
 }
 
-/// One line on hypergradients that were asked for and are missing, with the reasons; `done` cells or
-/// points, as `what` says, are finished. `None` where none is missing.
-pub fn missing_hypergradients(
-    reasons: &[(String, usize)],
-    done: usize,
-    what: &str,
-) -> Option<String> {
-    let missing: usize = reasons.iter().map(|(_, count)| count).sum();
-    let reasons: Vec<String> = reasons
-        .iter()
-        .map(|(why, count)| match why.as_str() {
-            SINGULAR => format!("{count} with a singular Hessian"),
-            why => format!("{count} {why}"),
-        })
-        .collect();
-    (missing > 0).then(|| {
-        format!(
-            "no hypergradient at {missing} of {}: {}",
-            counted(done, what),
-            reasons.join(", ")
-        )
-    })
-}
-
 /// Per target the folds that the means are over, and the finished points: those that are done on
 /// all folds, or while a target has none, those that are done on the same ones.
 fn finished(
-    store: &Store,
+    store: &dyn CellStore,
     number: usize,
     study: &Study,
 ) -> Result<(Vec<Vec<usize>>, Vec<PointSummary>), Failure> {
@@ -449,31 +462,20 @@ fn finished(
         let all: Vec<usize> = (0..study.folds.len()).collect();
         return Ok((vec![all; study.targets.len()], complete));
     }
-    Ok(store.summarize_so_far(number, study)?)
+    Ok(summarize_so_far(store, number, study)?)
 }
 
 fn hypergradient(summary: &PointSummary) -> String {
-    let part = |name: &str, n: Number| {
-        let value = summary.means.finite(n)?;
-        Some(format!("{name} {}", significant(value)))
+    let vector = &summary.hypergradient_l1_vector;
+    let number = |part| summary.numbers().finite(Number::of_part(part)?);
+    let text = |part| match part {
+        Part::L1 if !vector.is_empty() => Some(norm_of(vector)),
+        part => number(part).map(significant),
     };
-    let mut parts: Vec<String> = [
-        part("l1", Number::HypergradientL1),
-        part("l2", Number::HypergradientL2),
-        part("lo", Number::HypergradientBoxLo),
-        part("hi", Number::HypergradientBoxHi),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if !summary.hypergradient_l1_vector.is_empty() {
-        let vector = &summary.hypergradient_l1_vector;
-        let norm = vector.iter().map(|v| v * v).sum::<f64>().sqrt();
-        parts.insert(
-            0,
-            format!("l1 norm {} of {}", significant(norm), vector.len()),
-        );
-    }
+    let parts: Vec<String> = Part::ALL
+        .into_iter()
+        .filter_map(|part| Some(format!("{} {}", part.label(), text(part)?)))
+        .collect();
     if parts.is_empty() {
         "–".into()
     } else {
@@ -481,11 +483,11 @@ fn hypergradient(summary: &PointSummary) -> String {
     }
 }
 
-/// How far a shard is, for JSON.
+/// The state of a shard, for JSON.
 pub fn shard_record(tally: &ShardTally) -> Value {
     json!({
-        "index": tally.shard.0,
-        "count": tally.shard.1,
+        "index": tally.shard.index,
+        "count": tally.shard.count,
         "cells": tally.cells,
         "cells_done": tally.cells_done,
         "units": tally.units,
@@ -518,18 +520,13 @@ fn study_record(study: &Study) -> Value {
     })
 }
 
-fn point_record(study: &Study, summary: &PointSummary) -> Value {
+fn point_record(study: &Study, summary: &PointSummary) -> Map<String, Value> {
     let point = &study.points[summary.point];
-    let means = &summary.means;
+    let numbers = summary.numbers();
     let mut gradient = Map::new();
-    for (name, number) in [
-        ("l1", Number::HypergradientL1),
-        ("l2", Number::HypergradientL2),
-        ("box_lo", Number::HypergradientBoxLo),
-        ("box_hi", Number::HypergradientBoxHi),
-    ] {
-        if let Some(value) = means.finite(number) {
-            gradient.insert(name.into(), json!(value));
+    for part in Part::ALL {
+        if let Some(value) = Number::of_part(part).and_then(|number| numbers.finite(number)) {
+            gradient.insert(part.name().into(), json!(value));
         }
     }
     if !summary.hypergradient_l1_vector.is_empty() {
@@ -537,23 +534,46 @@ fn point_record(study: &Study, summary: &PointSummary) -> Value {
     }
     let metrics: Map<String, Value> = Number::METRICS
         .into_iter()
-        .filter_map(|n| Some((n.name().to_string(), json!(means.finite(n)?))))
+        .filter_map(|n| Some((n.name().to_string(), json!(numbers.finite(n)?))))
         .collect();
-    json!({
-        "point": summary.point,
-        "target": study.targets[point.target],
-        "l1": point.l1,
-        "l2": point.l2,
-        "alpha": point.ratio.map(|ratio| ratio.0),
-        "l1_ratio": point.ratio.map(|ratio| ratio.1),
-        "criterion": means.finite(Number::Criterion),
-        "standard_error": Some(summary.standard_error).filter(|e| e.is_finite()),
-        "hypergradient": if gradient.is_empty() { Value::Null } else { Value::Object(gradient) },
-        "support": means.finite(Number::Support),
-        "status": summary.status.name(),
-        "metrics": metrics,
-        "folds": summary.folds,
-        "failed_folds": summary.failed,
-        "criteria": summary.criteria,
-    })
+    let warnings = summary.warnings.iter().map(|kind| json!({"kind": kind}));
+    let certified = numbers.finite(Number::Certified).map(|share| share == 1.0);
+    let fields = [
+        ("point", json!(summary.point)),
+        ("target", json!(study.targets[point.target])),
+        ("l1", json!(point.l1)),
+        ("l2", json!(point.l2)),
+        ("alpha", json!(point.ratio.map(|ratio| ratio.0))),
+        ("l1_ratio", json!(point.ratio.map(|ratio| ratio.1))),
+        ("standard_error", json!(summary.standard_error)),
+        (
+            "hypergradient",
+            if gradient.is_empty() {
+                Value::Null
+            } else {
+                Value::Object(gradient)
+            },
+        ),
+        ("certified", json!(certified)),
+        ("status", json!(summary.status.name())),
+        ("warnings", warnings.collect()),
+        ("metrics", Value::Object(metrics)),
+        ("folds", json!(summary.folds)),
+        ("failed_folds", json!(summary.failed)),
+        ("criteria", json!(summary.criteria)),
+    ];
+    let means = [
+        Number::Criterion,
+        Number::Objective,
+        Number::Support,
+        Number::Residual,
+        Number::DualityGap,
+        Number::LinearResidual,
+        Number::KinkMargin,
+        Number::Steps,
+        Number::LinearSteps,
+    ]
+    .map(|number| (number.name(), json!(numbers.finite(number))));
+    let all = fields.into_iter().chain(means);
+    all.map(|(name, value)| (name.to_string(), value)).collect()
 }

@@ -4,14 +4,13 @@ use std::borrow::Cow;
 
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 
-use super::Report;
-use super::names::printable;
-use super::numbers::{rough, short, significant};
-use super::summary::missing_hypergradients;
+use super::report::Report;
+use crate::cli::numbers::{counted, rough, short, significant};
+use crate::cli::printable::printable;
 use crate::hypergrad::{Hypergradient, Outcome, Warning, WarningKind};
-use crate::store::SINGULAR;
+use crate::sweep::record::SINGULAR;
 
-/// How many entries of a vector a table shows before it shows its norm instead.
+/// The longest vector that a table shows in full; of a longer one it shows the norm.
 const LONGEST_VECTOR: usize = 4;
 
 /// A line under the header and none elsewhere.
@@ -70,7 +69,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
     if report.coefficients {
         for &at in shown {
             text.push('\n');
-            text.push_str(&coefficients(report, &report.outcomes[at]));
+            text.push_str(&coefficients(report, report.outcomes[at]));
         }
     }
     text.push_str(&warnings(report, shown));
@@ -84,6 +83,30 @@ pub(super) fn render(report: &Report<'_>) -> String {
         text.extend(missing.map(|line| format!("{line}\n")));
     }
     text
+}
+
+/// One line on hypergradients that were asked for and are missing, with the reasons; `done` cells or
+/// points, as `what` says, are finished. `None` where none is missing.
+pub fn missing_hypergradients(
+    reasons: &[(String, usize)],
+    done: usize,
+    what: &str,
+) -> Option<String> {
+    let missing: usize = reasons.iter().map(|(_, count)| count).sum();
+    let reasons: Vec<String> = reasons
+        .iter()
+        .map(|(why, count)| match why.as_str() {
+            SINGULAR => format!("{count} with a singular Hessian"),
+            why => format!("{count} {why}"),
+        })
+        .collect();
+    (missing > 0).then(|| {
+        format!(
+            "no hypergradient at {missing} of {}: {}",
+            counted(done, what),
+            reasons.join(", ")
+        )
+    })
 }
 
 /// Points without a hypergradient by the reason, as a store counts cells.
@@ -110,20 +133,18 @@ fn without_hypergradient(report: &Report<'_>) -> Vec<(String, usize)> {
 }
 
 fn title(report: &Report<'_>) -> String {
-    let problem = &report.prepared.problem;
+    let prepared = report.prepared;
+    let problem = &prepared.problem.problem;
     let mut title = format!(
         "{}: {} loss, {} penalty, {} × {}",
         report.study.source(),
         problem.loss.name(),
         problem.penalty.name(),
-        problem.train.rows(),
+        prepared.rows,
         problem.train.design.features()
     );
     if report.prepared.training_rows.is_some() {
-        title.push_str(&format!(
-            ", {} rows held out",
-            problem.criterion.sample.rows()
-        ));
+        title.push_str(&format!(", {} rows held out", prepared.criterion_rows));
     }
     if let Some(best) = report.best {
         title.push_str(&format!(
@@ -176,6 +197,7 @@ fn points(report: &Report<'_>, shown: &[usize]) -> Table {
         let cell = move |o: &Outcome| rough_or_dash(o.adjoint_error_estimate);
         columns.push(("error estimate", Box::new(cell)));
         columns.push(("linear steps", Box::new(|o| o.linear_steps.to_string())));
+        columns.push(("engine", Box::new(|o| o.engines.to_string())));
     }
     columns.push(("steps", Box::new(|o| o.steps.to_string())));
     columns.push(("status", Box::new(|o| o.status.name().to_string())));
@@ -183,7 +205,7 @@ fn points(report: &Report<'_>, shown: &[usize]) -> Table {
     let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let mut table = plain(&header);
     for &at in shown {
-        table.add_row(columns.iter().map(|(_, cell)| cell(&report.outcomes[at])));
+        table.add_row(columns.iter().map(|(_, cell)| cell(report.outcomes[at])));
     }
     table
 }
@@ -194,32 +216,25 @@ fn yes_no(value: bool) -> &'static str {
 
 /// The parts of a hypergradient by name; long vectors by their norm and length.
 fn hypergradient(gradient: &Hypergradient) -> String {
-    let vector = |values: &Vec<f64>| {
-        if values.len() == 1 {
-            significant(values[0])
-        } else if values.len() <= LONGEST_VECTOR {
+    let text = |values: &[f64]| match values {
+        &[value] => significant(value),
+        values if values.len() <= LONGEST_VECTOR => {
             let entries: Vec<String> = values.iter().map(|&v| significant(v)).collect();
             format!("[{}]", entries.join(", "))
-        } else {
-            let norm = values.iter().map(|v| v * v).sum::<f64>().sqrt();
-            format!("norm {} of {}", significant(norm), values.len())
         }
+        values => norm_of(values),
     };
-    let scalar = |value: f64| significant(value);
-    let parts = [
-        ("l1", gradient.l1.as_ref().map(vector)),
-        ("l2", gradient.l2.map(scalar)),
-        ("prior", gradient.prior.as_ref().map(vector)),
-        ("weights", gradient.sample_weights.as_ref().map(vector)),
-        ("perturbation", gradient.perturbation.as_ref().map(vector)),
-        ("lo", gradient.box_bounds.map(|(lower, _)| scalar(lower))),
-        ("hi", gradient.box_bounds.map(|(_, upper)| scalar(upper))),
-    ];
-    parts
-        .into_iter()
-        .filter_map(|(name, value)| Some(format!("{name} {}", value?)))
-        .collect::<Vec<_>>()
-        .join("  ")
+    let parts = gradient.parts();
+    let parts: Vec<String> = parts
+        .map(|p| format!("{} {}", p.part.label(), text(p.values)))
+        .collect();
+    parts.join("  ")
+}
+
+/// A long vector in a table.
+pub(super) fn norm_of(values: &[f64]) -> String {
+    let norm = values.iter().map(|v| v * v).sum::<f64>().sqrt();
+    format!("norm {} of {}", significant(norm), values.len())
 }
 
 fn coefficients(report: &Report<'_>, outcome: &Outcome) -> String {
@@ -264,7 +279,7 @@ fn place(report: &Report<'_>, outcome: &Outcome) -> String {
 fn warnings(report: &Report<'_>, shown: &[usize]) -> String {
     let mut kinds: Vec<(&Warning, &Outcome, usize)> = Vec::new();
     for &at in shown {
-        let outcome = &report.outcomes[at];
+        let outcome = report.outcomes[at];
         for warning in &outcome.warnings {
             match kinds.iter_mut().find(|(w, ..)| w.kind == warning.kind) {
                 Some((_, _, count)) => *count += 1,

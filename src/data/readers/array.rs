@@ -1,7 +1,8 @@
 //! Arrays without names, as npy, npz and IDX hold them, and what their columns are for.
 
 use super::columns::{Columns, Purpose, Role, generic_target_names};
-use super::{Part, ReadOptions, bad};
+use super::options::ReadOptions;
+use super::part::{Part, bad};
 use crate::data::align::generic_names;
 use crate::data::dataset::{Labels, Named, Target};
 use crate::data::labels::numbers;

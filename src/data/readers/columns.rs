@@ -1,13 +1,14 @@
-//! The role of each column of a table: feature, target, weight, or none.
+//! The purpose of each column of a table: feature, target, weight, or nothing.
 
 use std::collections::{HashMap, HashSet};
 
-use super::{ReadOptions, bad};
+use super::options::ReadOptions;
+use super::part::bad;
 use crate::data::align::Expected;
 use crate::data::labels::{list, quote};
 use crate::error::Result;
 
-/// The purpose that a file is read for.
+/// The purpose for which a file is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose<'a> {
     /// One file with features and targets.

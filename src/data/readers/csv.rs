@@ -7,7 +7,8 @@
 use ::csv::{ByteRecord, ReaderBuilder, Trim};
 
 use super::columns::{Columns, Purpose, Role, generic_target_names};
-use super::{Part, ReadOptions, bad};
+use super::options::ReadOptions;
+use super::part::{Part, bad};
 use crate::data::align::generic_names;
 use crate::data::dataset::{Named, Target};
 use crate::data::labels::{labels_of, quote};
@@ -170,13 +171,13 @@ impl Record<'_> {
         layout::line_of(self.text, self.begin())
     }
 
-    /// The offset of the record, after blank lines.
+    /// The line on which the record begins, after blank lines.
     fn begin(&self) -> usize {
         let blank = |&&byte: &&u8| matches!(byte, b'\r' | b'\n');
         self.start + self.text[self.start..].iter().take_while(blank).count()
     }
 
-    /// One flag a field: true where it is in quotes.
+    /// Whether a field is in quotes, field by field.
     fn quoted(&self) -> Vec<bool> {
         let mut quoted = Vec::with_capacity(self.len());
         let (mut at_start, mut inside) = (true, false);

@@ -4,16 +4,18 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use super::access::{check_memory, unreadable};
 use super::columns::Purpose;
+use super::options::{Format, ReadOptions};
+use super::part::{Part, bad};
 use super::{
-    Format, Part, ReadOptions, bad, dataset_of, foreign, matrix_of, npy, pair_of, parse,
-    parse_features, vector_of,
+    PairPart, dataset_of, foreign, idx, matrix_of, npy, pair_of, parse, parse_features, vector_of,
 };
 use crate::data::align::Expected;
 use crate::data::dataset::{Dataset, Labels, Target};
 use crate::data::labels::{parsed, quote};
 use crate::data::matrix::Matrix;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The first bytes of a file, enough to tell what it is.
 pub(super) fn first_bytes(path: &Path) -> Result<Vec<u8>> {
@@ -25,49 +27,48 @@ pub(super) fn first_bytes(path: &Path) -> Result<Vec<u8>> {
     Ok(start)
 }
 
-pub(super) fn unreadable(path: &Path, source: std::io::Error) -> Error {
-    let remedy = match source.kind() {
-        std::io::ErrorKind::NotFound => "check the path",
-        std::io::ErrorKind::PermissionDenied => "check the permissions of the file",
-        std::io::ErrorKind::IsADirectory => "give a file, not a directory",
-        std::io::ErrorKind::OutOfMemory => "give fewer rows or columns, or use a larger machine",
-        _ => "check that the file can be read",
-    };
-    Error::Io {
-        path: path.to_path_buf(),
-        source,
-        remedy,
+impl Format {
+    /// The format that a file's extension says, or else, for IDX, its first bytes.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the file must be looked into and cannot be read; [`Error::Data`] when
+    /// neither the extension nor the first bytes are known.
+    pub fn from_path(path: &Path) -> Result<Self> {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+        if let Ok(format) = extension.parse() {
+            return Ok(format);
+        }
+        let start = first_bytes(path)?;
+        let compressed = start.starts_with(&idx::GZIP);
+        let mut inner = Vec::new();
+        // A stream that is broken at its start stays unknown, and is reported as that.
+        let _ = flate2::read::MultiGzDecoder::new(start.as_slice())
+            .take(4)
+            .read_to_end(&mut inner);
+        if idx::is_magic(&start) || (compressed && idx::is_magic(&inner)) {
+            return Ok(Self::Idx);
+        }
+        let source = path.display().to_string();
+        if compressed {
+            return Err(bad(
+                &source,
+                None,
+                None,
+                "the file is compressed by gzip",
+                "decompress the file first: only IDX files are read compressed",
+            ));
+        }
+        if let Some(error) = foreign::recognised(&start, &source) {
+            return Err(error);
+        }
+        Err(bad(
+            &source,
+            None,
+            None,
+            "neither the extension nor the first bytes tell the format",
+            "name its format (--data-format csv, npy, npz, libsvm or idx)",
+        ))
     }
-}
-
-/// Refuses a file that is larger than the memory of the machine, before any of it is read.
-pub(super) fn check_memory(path: &Path) -> Result<()> {
-    // What cannot be asked for its size is read as far as it goes.
-    let size = std::fs::metadata(path).map_or(0, |about| about.len());
-    match memory() {
-        Some(memory) if size > memory => Err(unreadable(
-            path,
-            std::io::Error::new(
-                std::io::ErrorKind::OutOfMemory,
-                format!(
-                    "the file has {} MiB, and the machine {} MiB of memory",
-                    size >> 20,
-                    memory >> 20
-                ),
-            ),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Bytes of the machine's memory, where the system says so.
-fn memory() -> Option<u64> {
-    let about = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let total = about
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
-    let kibibytes: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes.saturating_mul(1024))
 }
 
 /// A file's bytes, its format, and its name for messages.
@@ -95,7 +96,17 @@ pub fn read_pair(x: &Path, y: &Path, options: &ReadOptions) -> Result<Dataset> {
     let of_x = |options: &ReadOptions| read_part(x, Purpose::Features, options);
     let of_y = |options: &ReadOptions| read_part(y, Purpose::Targets, options);
     let (x_source, y_source) = (x.display().to_string(), y.display().to_string());
-    pair_of((of_x, &x_source), (of_y, &y_source), options)
+    pair_of(
+        PairPart {
+            name: &x_source,
+            read: of_x,
+        },
+        PairPart {
+            name: &y_source,
+            read: of_y,
+        },
+        options,
+    )
 }
 
 /// Reads a file for a purpose; an array straight into its place.

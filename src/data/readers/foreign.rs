@@ -1,10 +1,12 @@
-//! Files of formats that are not read, recognised by their first bytes, so that the message can name
-//! the format.
+//! Files of foreign formats, recognised by their first bytes, so that the message can say
+//! what a file is.
 
-use super::{Format, bad, idx};
+use super::idx;
+use super::options::Format;
+use super::part::bad;
 use crate::error::{Error, Result};
 
-/// The number of first bytes that tell what a file is.
+/// First bytes that tell what a file is.
 pub(super) const ENOUGH: u64 = 4096;
 
 const EXPORT: &str = "export the table as CSV, or save it with numpy.save";

@@ -7,7 +7,7 @@ use std::io::Read;
 use flate2::read::MultiGzDecoder;
 
 use super::array::Array;
-use super::bad;
+use super::part::bad;
 use crate::data::dataset::Labels;
 use crate::error::{Error, Result};
 
@@ -100,7 +100,7 @@ enum Kind {
 struct Header {
     kind: Kind,
     shape: Vec<usize>,
-    /// The offset of the first entry.
+    /// The start of the entries.
     start: usize,
     /// Bytes of the whole file.
     length: usize,

@@ -2,8 +2,8 @@
 //!
 //! Indices count from 1 and ascend within a line. `qid:…` is ignored, and so are blank lines.
 
+use super::part::{Part, bad};
 use super::sparse::check_width;
-use super::{Part, bad};
 use crate::data::dataset::{Named, Target};
 use crate::data::labels::{labels_of, quote};
 use crate::data::matrix::{Matrix, Sparse};

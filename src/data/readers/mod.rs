@@ -4,16 +4,13 @@
 //! form that takes paths (`read_…`). No reader panics on any input, trusts a size in a header
 //! before it is compared with the bytes that are there, or lets a NaN or an infinity pass.
 
-use std::io::Read;
-use std::path::Path;
-use std::str::FromStr;
-
 use super::align::Expected;
-use super::dataset::{Dataset, Labels, Named, Target};
-use super::labels::{numbers, quote};
+use super::dataset::{Dataset, Labels, Named};
+use super::labels::numbers;
 use super::matrix::Matrix;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 
+mod access;
 mod array;
 mod columns;
 mod csv;
@@ -23,209 +20,18 @@ mod idx;
 mod libsvm;
 pub(super) mod npy;
 mod npz;
+mod options;
+mod part;
 mod sparse;
 
 use array::Array;
 use columns::Purpose;
-use files::first_bytes;
+use part::{Part, bad};
+
 pub use files::{
     read_dataset, read_features, read_labels, read_matrix, read_pair, read_row_numbers, read_vector,
 };
-
-/// The formats of data files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// Text in columns separated by commas, semicolons or tabs, with or without a header.
-    Csv,
-    /// One NumPy array.
-    Npy,
-    /// An archive of NumPy arrays, or a sparse matrix of SciPy.
-    Npz,
-    /// Sparse text, `label index:value …`, indices from 1.
-    Libsvm,
-    /// The format of MNIST, also compressed by gzip.
-    Idx,
-}
-
-impl FromStr for Format {
-    type Err = Error;
-
-    /// `csv` (or `tsv`, `txt`), `npy`, `npz`, `libsvm` (or `svm`, `svmlight`), `idx`.
-    fn from_str(text: &str) -> Result<Self> {
-        match text.to_ascii_lowercase().as_str() {
-            "csv" | "tsv" | "txt" => Ok(Self::Csv),
-            "npy" => Ok(Self::Npy),
-            "npz" => Ok(Self::Npz),
-            "libsvm" | "svm" | "svmlight" => Ok(Self::Libsvm),
-            "idx" => Ok(Self::Idx),
-            _ => Err(Error::value(
-                "data format",
-                format!("\"{text}\" is not known"),
-                "give one of csv, npy, npz, libsvm, idx",
-            )),
-        }
-    }
-}
-
-impl Format {
-    /// The format that a file's extension says, or else, for IDX, its first bytes.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when the file must be looked into and cannot be read; [`Error::Data`] when
-    /// neither the extension nor the first bytes are known.
-    pub fn from_path(path: &Path) -> Result<Self> {
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
-        if let Ok(format) = extension.parse() {
-            return Ok(format);
-        }
-        let start = first_bytes(path)?;
-        let compressed = start.starts_with(&idx::GZIP);
-        let mut inner = Vec::new();
-        // A stream that is broken at its start stays unknown, and is reported as that.
-        let _ = flate2::read::MultiGzDecoder::new(start.as_slice())
-            .take(4)
-            .read_to_end(&mut inner);
-        if idx::is_magic(&start) || (compressed && idx::is_magic(&inner)) {
-            return Ok(Self::Idx);
-        }
-        let source = path.display().to_string();
-        if compressed {
-            return Err(bad(
-                &source,
-                None,
-                None,
-                "the file is compressed by gzip",
-                "decompress the file first: only IDX files are read compressed",
-            ));
-        }
-        if let Some(error) = foreign::recognised(&start, &source) {
-            return Err(error);
-        }
-        Err(bad(
-            &source,
-            None,
-            None,
-            "neither the extension nor the first bytes tell the format",
-            "name its format (--data-format csv, npy, npz, libsvm or idx)",
-        ))
-    }
-}
-
-/// Options of a reader, for what a file does not say itself.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ReadOptions {
-    /// The format; `None` takes [`Format::from_path`]. Of a pair of files it holds for both.
-    pub format: Option<Format>,
-    /// The targets: names or indices from 0 of columns, a name winning over an index; names of
-    /// arrays in npz. Empty takes the last column of one file, all columns of the `y` of a pair,
-    /// and the array `y` of npz.
-    pub targets: Vec<String>,
-    /// Whether the first row of a CSV file is a header; `None` looks: it is one when it holds text
-    /// where the second row has a number, or nothing but text.
-    pub header: Option<bool>,
-    /// The column (npz: the array) that holds the sample weights, by name or index.
-    pub weights_column: Option<String>,
-    /// The column that says which rows belong together, by name or index: neither feature nor target,
-    /// unless it is named as one.
-    pub group_column: Option<String>,
-    /// Columns that are neither features nor targets, by name or index.
-    pub ignore: Vec<String>,
-    /// The columns of the training data, for a file that is to match them.
-    pub expected: Option<Expected>,
-    /// Take a first column without a name that holds row numbers for a feature; else it is left out,
-    /// with a warning.
-    pub keep_index: bool,
-}
-
-/// The contribution of one file to a data set.
-#[derive(Debug, Clone, Default)]
-struct Part {
-    matrix: Option<Matrix>,
-    feature_names: Vec<String>,
-    targets: Vec<Target>,
-    weights: Option<Vec<f64>>,
-    named: Named,
-}
-
-impl Part {
-    fn into_dataset(self, source: &str) -> Result<Dataset> {
-        let matrix = self.matrix.ok_or_else(|| {
-            bad(
-                source,
-                None,
-                None,
-                "the file has no features",
-                "give a file with feature columns",
-            )
-        })?;
-        let dataset = Dataset {
-            matrix,
-            feature_names: self.feature_names,
-            targets: self.targets,
-            weights: self.weights,
-            named: self.named,
-            source: source.to_string(),
-        };
-        check_rows(&dataset)?;
-        Ok(dataset)
-    }
-}
-
-/// Checks that targets and weights have as many rows as the features.
-fn check_rows(dataset: &Dataset) -> Result<()> {
-    let rows = dataset.rows();
-    let lengths = dataset
-        .targets
-        .iter()
-        .map(|target| {
-            (
-                format!("target {}", quote(&target.name)),
-                target.values.len(),
-            )
-        })
-        .chain(
-            dataset
-                .weights
-                .iter()
-                .map(|weights| ("sample weights".to_string(), weights.len())),
-        );
-    for (name, length) in lengths {
-        if length != rows {
-            let remedy = if length.abs_diff(rows) == 1 {
-                "give features and targets of the same rows; say by --header whether the first row \
-                 of a CSV file is a header"
-            } else {
-                "give features and targets of the same rows, in the same order"
-            };
-            return Err(Error::shape(
-                format!("{}: {name}", dataset.source),
-                format!("{rows} values, one per row of the features"),
-                length.to_string(),
-                remedy,
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// A data error at a place.
-fn bad(
-    source: &str,
-    line: Option<u64>,
-    column: Option<String>,
-    what: impl Into<String>,
-    remedy: impl Into<String>,
-) -> Error {
-    Error::Data {
-        place: Place {
-            source: source.to_string(),
-            line,
-            column,
-        },
-        what: what.into(),
-        remedy: remedy.into(),
-    }
-}
+pub use options::{Format, ReadOptions};
 
 /// Reads a file for a purpose.
 fn parse(
@@ -295,27 +101,67 @@ fn dataset_of(part: Part, source: &str, options: &ReadOptions) -> Result<Dataset
     Ok(dataset)
 }
 
-/// The features in one file and the targets in another, both in memory as (bytes, format, name).
+/// A file in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct InMemory<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Its format.
+    pub format: Format,
+    /// Its name in messages.
+    pub name: &'a str,
+}
+
+impl<'a, B: AsRef<[u8]> + ?Sized> From<(&'a B, Format, &'a str)> for InMemory<'a> {
+    fn from((bytes, format, name): (&'a B, Format, &'a str)) -> Self {
+        Self {
+            bytes: bytes.as_ref(),
+            format,
+            name,
+        }
+    }
+}
+
+/// The features in one file and the targets in another, both in memory.
 ///
 /// # Errors
 /// As [`parse_dataset`].
-pub fn parse_pair(
-    x: (&[u8], Format, &str),
-    y: (&[u8], Format, &str),
+pub fn parse_pair<'a>(
+    x: impl Into<InMemory<'a>>,
+    y: impl Into<InMemory<'a>>,
     options: &ReadOptions,
 ) -> Result<Dataset> {
-    let of_x = |options: &ReadOptions| parse(x.0, x.1, x.2, Purpose::Features, options);
-    let of_y = |options: &ReadOptions| parse(y.0, y.1, y.2, Purpose::Targets, options);
-    pair_of((of_x, x.2), (of_y, y.2), options)
+    let (x, y) = (x.into(), y.into());
+    let part = |file: InMemory<'_>, purpose, options: &ReadOptions| {
+        parse(file.bytes, file.format, file.name, purpose, options)
+    };
+    pair_of(
+        PairPart {
+            name: x.name,
+            read: |options: &ReadOptions| part(x, Purpose::Features, options),
+        },
+        PairPart {
+            name: y.name,
+            read: |options: &ReadOptions| part(y, Purpose::Targets, options),
+        },
+        options,
+    )
 }
 
-/// Features and targets together, each from its reader, with its name.
+/// A file of a pair: its name, and what reads it.
+struct PairPart<'a, R> {
+    name: &'a str,
+    read: R,
+}
+
+/// Features and targets together.
 fn pair_of(
-    (of_x, x): (impl FnOnce(&ReadOptions) -> Result<Part>, &str),
-    (of_y, y): (impl Fn(&ReadOptions) -> Result<Part>, &str),
+    x: PairPart<'_, impl FnOnce(&ReadOptions) -> Result<Part>>,
+    y: PairPart<'_, impl Fn(&ReadOptions) -> Result<Part>>,
     options: &ReadOptions,
 ) -> Result<Dataset> {
-    let features = of_x(options)?;
+    let (of_y, x_name, y_name) = (y.read, x.name, y.name);
+    let features = (x.read)(options)?;
     let rows = features.matrix.as_ref().map_or(0, Matrix::rows);
     // Weights beside the features win; an index would otherwise name a column of both files.
     let mut options_of_y = options.clone();
@@ -340,7 +186,7 @@ fn pair_of(
                 .all(|target| target.values.len() == rows)
         {
             log::warn!(
-                "{y}: the file has one row more than {x}, and its first one counts the columns: it is \
+                "{y_name}: the file has one row more than {x_name}, and its first one counts the columns: it is \
                  taken as a header; --header no says that it is data"
             );
             targets = named;
@@ -355,7 +201,7 @@ fn pair_of(
         },
         ..features
     };
-    dataset_of(part, &format!("{x}, {y}"), options)
+    dataset_of(part, &format!("{x_name}, {y_name}"), options)
 }
 
 fn no_weights(source: &str, name: &str) -> Error {

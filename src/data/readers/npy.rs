@@ -9,7 +9,9 @@ use std::io::Read;
 use std::path::Path;
 
 use super::array::{Array, EXACT};
-use super::{Format, bad, files, foreign};
+use super::options::Format;
+use super::part::bad;
+use super::{access, foreign};
 use crate::data::dataset::Labels;
 use crate::data::labels::quote;
 use crate::error::Result;
@@ -17,7 +19,7 @@ use crate::error::Result;
 /// The first bytes of every file.
 pub(in crate::data) const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// The type of the entries.
+/// The kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Bool,
@@ -39,7 +41,7 @@ struct Header {
     big_endian: bool,
     fortran_order: bool,
     shape: Vec<usize>,
-    /// The offset of the first entry.
+    /// The start of the entries.
     start: usize,
     /// Bytes of the whole file.
     length: usize,
@@ -105,8 +107,8 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
 /// [`crate::Error::Io`], and those of [`parse`].
 pub(in crate::data) fn read(path: &Path) -> Result<Array> {
     let source = path.display().to_string();
-    let unreadable = |e| files::unreadable(path, e);
-    files::check_memory(path)?;
+    let unreadable = |e| access::unreadable(path, e);
+    access::check_memory(path)?;
     let mut file = File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
     let start = (LONGEST_HEADER + 12) as u64;

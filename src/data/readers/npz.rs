@@ -7,8 +7,10 @@ use zip::ZipArchive;
 
 use super::array::{Array, text_features};
 use super::columns::{Purpose, generic_target_names};
+use super::npy;
+use super::options::ReadOptions;
+use super::part::{Part, bad};
 use super::sparse::Compressed;
-use super::{Part, ReadOptions, bad, npy};
 use crate::data::align::generic_names;
 use crate::data::dataset::{Labels, Named, Target};
 use crate::data::labels::list;

@@ -1,7 +1,7 @@
 //! Checks and conversions of sparse matrices as files hold them.
 
 use super::array::Array;
-use super::bad;
+use super::part::bad;
 use crate::data::dataset::Labels;
 use crate::data::matrix::Sparse;
 use crate::error::Result;

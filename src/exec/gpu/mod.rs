@@ -14,6 +14,7 @@ mod plan;
 pub mod program;
 mod repack;
 mod run;
+mod tables;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -5,15 +5,52 @@
 //! workgroup that keeps its problems. The tiled product is a program of its own.
 
 use super::job::MAX_COMMANDS;
+use super::tables;
 use crate::exec::Kernel;
 
-/// A WGSL function of its team: the name of its file, and the text.
+/// A WGSL function of its team: the name of its file, the text, and the names that it binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shader {
     /// The name.
     pub name: &'static str,
-    /// The text.
+    /// The text, without declarations of what it binds.
     pub text: &'static str,
+    /// What it reads, in binding order.
+    pub inputs: &'static [&'static str],
+    /// What it writes, in binding order after the inputs.
+    pub outputs: &'static [&'static str],
+    /// Its integer parameters.
+    pub parameters: &'static [&'static str],
+}
+
+impl Shader {
+    const fn own(name: &'static str, text: &'static str) -> Self {
+        Self {
+            name,
+            text,
+            inputs: &[],
+            outputs: &[],
+            parameters: &[],
+        }
+    }
+
+    /// The text with the names of bindings and parameters at the head of its function.
+    fn declared(&self) -> String {
+        // Words that WGSL keeps for itself end in an underscore.
+        let safe = |name: &str| match name {
+            "active" | "from" => format!("{name}_"),
+            name => name.to_owned(),
+        };
+        let head = format!("fn {}(team: Team) {{\n", function_name(self));
+        let mut declared = head.clone();
+        for (at, name) in self.inputs.iter().chain(self.outputs).enumerate() {
+            declared.push_str(&format!("    const {} = {at}u;\n", safe(name)));
+        }
+        for (at, name) in self.parameters.iter().enumerate() {
+            declared.push_str(&format!("    let {} = parameter({at}u);\n", safe(name)));
+        }
+        self.text.replacen(&head, &declared, 1)
+    }
 }
 
 impl From<&Kernel> for Shader {
@@ -21,27 +58,24 @@ impl From<&Kernel> for Shader {
         Self {
             name: kernel.name,
             text: kernel.shader,
+            inputs: kernel.inputs,
+            outputs: kernel.outputs,
+            parameters: kernel.parameters,
         }
     }
 }
 
 /// `to ← from`, for [`Command::Copy`](crate::exec::Command::Copy).
-pub const COPY_ROWS: Shader = Shader {
-    name: "copy_rows",
-    text: include_str!("../../../shaders/copy_rows.wgsl"),
-};
+pub const COPY_ROWS: Shader =
+    Shader::own("copy_rows", include_str!("../../../shaders/copy_rows.wgsl"));
 
 /// `to ← value`, for [`Command::Fill`](crate::exec::Command::Fill).
-pub const FILL_ROWS: Shader = Shader {
-    name: "fill_rows",
-    text: include_str!("../../../shaders/fill_rows.wgsl"),
-};
+pub const FILL_ROWS: Shader =
+    Shader::own("fill_rows", include_str!("../../../shaders/fill_rows.wgsl"));
 
 /// The end of a split product.
-pub const SUM_PARTS: Shader = Shader {
-    name: "sum_parts",
-    text: include_str!("../../../shaders/sum_parts.wgsl"),
-};
+pub const SUM_PARTS: Shader =
+    Shader::own("sum_parts", include_str!("../../../shaders/sum_parts.wgsl"));
 
 /// How entries of the dense design are stored on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -101,11 +135,23 @@ const TILED: &str = include_str!("../../../shaders/tiled_product.wgsl");
 const COOPERATIVE: &str = include_str!("../../../shaders/cooperative_product.wgsl");
 const REPACK: &str = include_str!("../../../shaders/repack.wgsl");
 
-/// Pieces that a kernel's file names in its first line, `// uses: a, b`.
-const PIECES: [(&str, &str); 2] = [
-    ("loss", include_str!("../../../shaders/lib/loss.wgsl")),
-    ("penalty", include_str!("../../../shaders/lib/penalty.wgsl")),
+/// Tables that a kernel's file names in its first line, `// uses: a, b`.
+const TABLES: [Table; 2] = [
+    Table {
+        name: "loss",
+        text: tables::loss,
+    },
+    Table {
+        name: "penalty",
+        text: tables::penalty,
+    },
 ];
+
+/// A table that kernels may use, and what makes its text.
+struct Table {
+    name: &'static str,
+    text: fn() -> String,
+}
 
 /// The name of a kernel's WGSL function: that of the kernel, with `_kernel` after it where WGSL has
 /// a function of that name.
@@ -158,16 +204,16 @@ fn prelude(variant: Variant, commands: usize) -> String {
 #[must_use]
 pub fn module(kernels: &[Shader], resident: bool, variant: Variant) -> String {
     let mut text = prelude(variant, if resident { MAX_COMMANDS } else { 1 });
-    for (name, piece) in PIECES {
+    for table in TABLES {
         if kernels
             .iter()
-            .any(|k| uses(k.text).any(|used| used == name))
+            .any(|k| uses(k.text).any(|used| used == table.name))
         {
-            text.push_str(piece);
+            text.push_str(&(table.text)());
         }
     }
     for kernel in kernels {
-        text.push_str(kernel.text);
+        text.push_str(&kernel.declared());
     }
     text.push_str("fn call_kernel(which: u32, team: Team) {\n    switch which {\n");
     for (at, kernel) in kernels.iter().enumerate() {

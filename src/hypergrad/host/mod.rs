@@ -55,27 +55,24 @@
 //! # }
 //! ```
 
-mod implicit;
+mod adapter;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod unrolled;
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::control::Control;
+use crate::engine::in_threads;
+use crate::engine::outcome::WarmStart;
+use crate::engine::recorded::unrolled::Unrollable;
+use crate::engine::solved::NOTHING;
 use crate::error::{Error, Result};
-use crate::exec::{Buf, CpuExecutor, Executor, Recording, Scope};
-use crate::iterate::{Progress, Stop, StopRule};
-use crate::kernel::step::DISTANCE;
+use crate::exec::Executor;
 use crate::kinds::{LinearStructure, Status};
-use crate::map::FixedPointMap;
-use crate::map::host::{HostMap, HostedMap};
+use crate::map::host::HostMap;
 
-use super::evaluate::WarmStart;
-use super::stage::norms;
+use adapter::Family;
 
 pub use settings::{HostMethod, HostSettings};
 
@@ -99,7 +96,7 @@ pub trait HostCriterion: Send + Sync {
 #[derive(Debug)]
 pub struct HostProblem<M: ?Sized, C> {
     map: Arc<M>,
-    criterion: C,
+    criterion: Arc<C>,
 }
 
 /// What becomes of one λ of the batch.
@@ -111,10 +108,11 @@ pub struct HostOutcome {
     pub adjoint: Vec<f64>,
     /// The criterion E.
     pub criterion: f64,
-    /// dE/dλ: m entries.
+    /// dE/dλ: m entries; NaN where ITD was interrupted.
     pub hypergradient: Vec<f64>,
     /// What became of the iteration and of the linear solver: the worse of the two. Anything in
-    /// this outcome that is NaN or infinite makes it [`Status::NonFinite`].
+    /// this outcome that is NaN or infinite, but for an interrupted hypergradient, makes it
+    /// [`Status::NonFinite`].
     pub status: Status,
     /// Steps of the Picard iteration.
     pub steps: usize,
@@ -137,7 +135,7 @@ impl HostOutcome {
     }
 }
 
-impl<M: HostMap + 'static, C: HostCriterion> HostProblem<M, C> {
+impl<M: HostMap + 'static, C: HostCriterion + 'static> HostProblem<M, C> {
     /// A map with a criterion.
     ///
     /// # Errors
@@ -147,7 +145,7 @@ impl<M: HostMap + 'static, C: HostCriterion> HostProblem<M, C> {
     }
 }
 
-impl<M: HostMap + ?Sized + 'static, C: HostCriterion> HostProblem<M, C> {
+impl<M: HostMap + ?Sized + 'static, C: HostCriterion + 'static> HostProblem<M, C> {
     /// The same for a map that others hold too, or whose type is not known (`Arc<dyn HostMap>`).
     ///
     /// # Errors
@@ -161,7 +159,10 @@ impl<M: HostMap + ?Sized + 'static, C: HostCriterion> HostProblem<M, C> {
                 return Err(Error::value(name, "0", "a map has at least one"));
             }
         }
-        Ok(Self { map, criterion })
+        Ok(Self {
+            map,
+            criterion: Arc::new(criterion),
+        })
     }
 
     /// The map.
@@ -200,14 +201,7 @@ impl<M: HostMap + ?Sized + 'static, C: HostCriterion> HostProblem<M, C> {
             return Ok(Vec::new());
         }
         let work = || self.evaluate(hyperparameters, settings, warm, control);
-        if settings.threads == 0 {
-            return work();
-        }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(settings.threads)
-            .build()
-            .map_err(|error| Error::value("threads", error.to_string(), "ask for fewer threads"))?;
-        pool.install(work)
+        in_threads(settings.threads, work)
     }
 
     fn check(
@@ -262,157 +256,83 @@ impl<M: HostMap + ?Sized + 'static, C: HostCriterion> HostProblem<M, C> {
         warm: Option<&[WarmStart]>,
         control: &Control,
     ) -> Result<Vec<HostOutcome>> {
-        let solved = match settings.method {
-            HostMethod::ItdForward => self.forward(hyperparameters, settings, warm, control)?,
-            HostMethod::ItdReverse => self.reverse(hyperparameters, settings, warm, control)?,
-            _ => self.implicit(hyperparameters, settings, warm, control)?,
+        let family = Family {
+            map: &self.map,
+            criterion: &self.criterion,
+            hyperparameters,
+            warm,
         };
-        let finish = |(lambda, solved): (&Vec<f64>, Differentiated)| {
-            let criterion = self.criterion.value(&solved.w, lambda);
-            let mut hypergradient = vec![0.0; lambda.len()];
-            self.criterion
-                .hyper_gradient(&solved.w, lambda, &mut hypergradient);
-            for (total, through_w) in hypergradient.iter_mut().zip(&solved.through_w) {
-                *total += through_w;
+        let mut workspace = family.all()?;
+        let is_unrolled = matches!(
+            settings.method,
+            HostMethod::ItdForward | HostMethod::ItdReverse
+        );
+        let (progress, linear);
+        let through_w: Vec<Option<Vec<f64>>>;
+        let mut linear_residuals = None;
+        if is_unrolled {
+            let unrolled = family.unroll(settings, control)?;
+            let w: Vec<f64> = unrolled.iter().flat_map(|u| u.w.iter().copied()).collect();
+            workspace.set_solution(&w);
+            workspace.linearize()?;
+            progress = unrolled.iter().map(|u| u.progress).collect::<Vec<_>>();
+            linear = vec![NOTHING; progress.len()];
+            through_w = unrolled.into_iter().map(|u| u.sums).collect();
+        } else {
+            let all: Vec<usize> = (0..hyperparameters.len()).collect();
+            let scales = family.scales(&mut workspace, &all)?;
+            let stop = workspace.stop(settings.rule(), &scales);
+            progress = workspace.solve_picard(&stop, control)?;
+            workspace.linearize()?;
+            if let Some(warm) = warm {
+                let zero = vec![0.0; workspace.coordinates()];
+                // An adjoint may be missing from a warm start.
+                let starts = warm
+                    .iter()
+                    .flat_map(|start| if start.v.is_empty() { &zero } else { &start.v });
+                let v: Vec<f64> = starts.copied().collect();
+                workspace.executor.upload(workspace.v, &v);
             }
-            let finite = criterion.is_finite()
-                && solved.residual.is_finite()
-                && hypergradient.iter().all(|entry| entry.is_finite());
-            let status = solved.progress.status.worse(solved.linear.status);
+            linear = family.solve_adjoint(&mut workspace, settings, control)?;
+            linear_residuals = Some(workspace.linear_residuals()?);
+            workspace.add_hyper_products()?;
+            through_w = family.sums(&workspace)?.into_iter().map(Some).collect();
+        }
+        let residuals = workspace.residuals()?;
+        let solutions = workspace.vectors(workspace.w)?;
+        let adjoints = workspace.vectors(workspace.v)?;
+        let finish = |at: usize| {
+            let (lambda, w) = (&hyperparameters[at], &solutions[at]);
+            let mut hypergradient = vec![0.0; lambda.len()];
+            self.criterion.hyper_gradient(w, lambda, &mut hypergradient);
+            match &through_w[at] {
+                Some(parts) => hypergradient
+                    .iter_mut()
+                    .zip(parts)
+                    .for_each(|(h, p)| *h += p),
+                None => hypergradient.fill(f64::NAN),
+            }
+            let (criterion, residual) = (workspace.criteria[at], residuals[at]);
+            let is_whole = through_w[at].is_none() || hypergradient.iter().all(|h| h.is_finite());
+            let finite = criterion.is_finite() && residual.is_finite() && is_whole;
+            let status = progress[at].status.worse(linear[at].status);
             HostOutcome {
-                solution: solved.w,
-                adjoint: solved.v,
+                solution: w.clone(),
+                adjoint: if is_unrolled {
+                    Vec::new()
+                } else {
+                    adjoints[at].clone()
+                },
                 criterion,
                 hypergradient,
                 status: if finite { status } else { Status::NonFinite },
-                steps: solved.progress.steps,
-                linear_steps: solved.linear.steps,
-                residual: solved.residual,
-                linear_residual: solved.linear_residual,
+                steps: progress[at].steps,
+                linear_steps: linear[at].steps,
+                residual,
+                linear_residual: linear_residuals.as_ref().map(|residuals| residuals[at]),
             }
         };
         control.report_finished(hyperparameters.len());
-        Ok(hyperparameters.par_iter().zip(solved).map(finish).collect())
-    }
-
-    /// ∂₁E of every problem, problem-major.
-    fn criterion_gradients(&self, hyperparameters: &[Vec<f64>], w: &[f64]) -> Vec<f64> {
-        let p = self.map.coordinates();
-        let mut gradients = vec![0.0; w.len()];
-        gradients
-            .par_chunks_exact_mut(p)
-            .zip(w.par_chunks_exact(p))
-            .zip(hyperparameters)
-            .for_each(|((out, w), lambda)| self.criterion.gradient(w, lambda, out));
-        gradients
-    }
-}
-
-/// A fixed point with ∂₂Φᵀv (or what ITD has for it).
-struct Differentiated {
-    w: Vec<f64>,
-    v: Vec<f64>,
-    through_w: Vec<f64>,
-    progress: Progress,
-    linear: Progress,
-    residual: f64,
-    linear_residual: Option<f64>,
-}
-
-/// No linear system was solved.
-const NOT_SOLVED: Progress = Progress {
-    status: Status::Converged,
-    steps: 0,
-};
-
-/// The map on an executor, at the hyperparameters of some problems.
-struct HostStage<M: ?Sized> {
-    executor: CpuExecutor<f64>,
-    map: HostedMap<M>,
-    w: Buf,
-    next: Buf,
-}
-
-impl<M: HostMap + ?Sized + 'static> HostStage<M> {
-    /// Uploads one λ per problem, and where w starts.
-    fn new<'a>(
-        map: &Arc<M>,
-        hyperparameters: impl Iterator<Item = &'a Vec<f64>>,
-        warm: Option<Vec<&WarmStart>>,
-    ) -> Self {
-        let lambdas: Vec<&Vec<f64>> = hyperparameters.collect();
-        let mut executor = CpuExecutor::new(lambdas.len());
-        let flat: Vec<f64> = lambdas.into_iter().flatten().copied().collect();
-        let hosted = HostedMap::new(&mut executor, Arc::clone(map), &flat);
-        let p = map.coordinates();
-        let mut room = || executor.allocate(Scope::PerProblem, p);
-        let (w, next) = (room(), room());
-        if let Some(warm) = warm {
-            let start: Vec<f64> = warm
-                .iter()
-                .flat_map(|start| start.w.iter().copied())
-                .collect();
-            executor.upload(w, &start);
-        }
-        Self {
-            executor,
-            map: hosted,
-            w,
-            next,
-        }
-    }
-
-    fn coordinates(&self) -> usize {
-        self.w.rows()
-    }
-
-    /// A stop rule; tolerances are relative to `scale`, one number per problem.
-    fn stop(&mut self, rule: StopRule, scale: &[f64]) -> Stop {
-        let stop = Stop::new(&mut self.executor, rule);
-        stop.reset(&mut self.executor);
-        self.executor.upload(stop.scale, scale);
-        stop
-    }
-
-    /// What a change of w is relative to: ‖Φ(0)‖, which is between (1 − q)‖w*‖ and (1 + q)‖w*‖.
-    /// Where 0 is outside the map's domain, or is the fixed point, ‖Φ(w₀)‖ or else ‖w₀‖.
-    fn scales(&mut self) -> Result<Vec<f64>> {
-        let p = self.coordinates();
-        let start = self.executor.download(self.w)?;
-        let zero = self.executor.allocate(Scope::PerProblem, p);
-        let mut image = |from: Buf| -> Result<Vec<f64>> {
-            let mut recording = Recording::new();
-            self.map.apply(&mut recording, from, self.next);
-            self.executor.run(&recording, 1)?;
-            Ok(norms(&self.executor.download(self.next)?, p))
-        };
-        let (at_zero, at_start) = (image(zero)?, image(self.w)?);
-        let usable = |&scale: &f64| scale.is_finite() && scale > 0.0;
-        Ok(norms(&start, p)
-            .into_iter()
-            .zip(at_zero.into_iter().zip(at_start))
-            .map(|(start, (at_zero, at_start))| {
-                [at_zero, at_start, start]
-                    .into_iter()
-                    .find(usable)
-                    .unwrap_or(1.0)
-            })
-            .collect())
-    }
-
-    /// ‖Φ(w) − w‖ of every problem.
-    fn residuals(&mut self) -> Result<Vec<f64>> {
-        let residual = self.executor.allocate(Scope::PerProblem, 1);
-        let mut recording = Recording::new();
-        self.map.apply(&mut recording, self.w, self.next);
-        let inputs = [self.next.into(), self.w.into(), self.map.one.into()];
-        recording.dispatch(
-            &DISTANCE,
-            &inputs,
-            &[residual.into()],
-            &[self.coordinates()],
-        );
-        self.executor.run(&recording, 1)?;
-        self.executor.download(residual)
+        Ok((0..hyperparameters.len()).map(finish).collect())
     }
 }

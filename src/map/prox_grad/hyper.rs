@@ -164,6 +164,15 @@ impl ProxGrad {
                 &self.penalty_size(),
             );
         }
+        if let (Some(out), true) = (sums.strengths, self.has_shared_strength) {
+            let inputs = self.prox_inputs([v, factor]);
+            recording.dispatch(
+                &prox::SHARED_STRENGTH_VJP,
+                &inputs,
+                &[out.into()],
+                &self.penalty_size(),
+            );
+        }
         if let Some(out) = sums.bounds {
             let inputs = self.prox_inputs([v, factor]);
             recording.dispatch(

@@ -16,8 +16,8 @@ use crate::data::Matrix;
 use crate::exec::{Buf, Executor, Recording, Scope, Source, Twinned, WordBuf};
 use crate::kernel::curvature::{APPLY_CURVATURE, CURVATURE};
 use crate::kernel::{prox, step};
-use crate::loss::Loss;
-use crate::penalty::Penalty;
+use crate::model::loss::Loss;
+use crate::model::penalty::Row;
 use crate::problem::{Point, Problem};
 use crate::real::Real;
 
@@ -33,6 +33,8 @@ pub struct ProxGrad {
     /// Number of strengths: one per penalised coordinate or per group.
     pub strength_count: usize,
     penalty: usize,
+    /// Grouped coordinates share a strength of their own.
+    has_shared_strength: bool,
     strengths: Buf,
     /// l1 per problem.
     pub l1: Buf,
@@ -97,17 +99,19 @@ impl ProxGrad {
                 executor,
                 &problem.train,
                 problem.loss,
-                (problem.classes, 1.0),
+                problem.classes,
+                1.0,
                 points,
             ),
         };
         let n = rows.operator.rows;
-        let (strengths, order, starts) = penalty_tables(problem);
-        let bounds = if let Penalty::Box { lower, upper } = problem.penalty {
-            [lower, upper]
-        } else {
-            [0.0, 0.0]
+        let strengths = problem.penalty.strengths(penalized);
+        // Without groups a table of none.
+        let (order, starts) = match problem.penalty.groups() {
+            Some(groups) => groups.tables(),
+            None => (&[0][..], &[0][..]),
         };
+        let bounds = problem.penalty.bounds().unwrap_or([0.0; 2]);
         let prior = problem
             .prior
             .clone()
@@ -126,7 +130,9 @@ impl ProxGrad {
             coordinates: p,
             penalized,
             strength_count: strengths.len(),
-            penalty: prox::penalty_tag(&problem.penalty),
+            penalty: problem.penalty.tag() as usize,
+            has_shared_strength: problem.penalty.groups().is_some()
+                && problem.penalty.row() != Row::Free,
             strengths: shared(executor, &strengths),
             l1: per_problem(executor, 1, &of_points(&|point| point.l1)),
             l2: per_problem(executor, 1, &of_points(&|point| point.l2)),
@@ -137,8 +143,8 @@ impl ProxGrad {
             ),
             prior: shared(executor, &padded),
             bounds: shared(executor, &bounds),
-            order: shared_words(executor, &order),
-            starts: shared_words(executor, &starts),
+            order: shared_words(executor, order),
+            starts: shared_words(executor, starts),
             perturbed: shared_words(executor, &perturbed),
             perturbed_count: perturbed.len(),
             features: problem.train.design.features(),
@@ -386,20 +392,5 @@ impl<R: Twinned> FixedPointMap<R> for ProxGrad {
 
     fn vjp_hyper(&self, recording: &mut Recording<R>, w: Buf, v: Buf, factor: Buf) {
         self.record_vjp_hyper(recording, w, v, factor);
-    }
-}
-
-/// The strengths and the tables of the groups; without groups a table of none.
-fn penalty_tables(problem: &Problem) -> (Vec<f64>, Vec<u32>, Vec<u32>) {
-    match &problem.penalty {
-        Penalty::Group { groups, .. } => {
-            let (order, starts) = groups.tables();
-            (
-                problem.effective_strengths(1.0),
-                order.to_vec(),
-                starts.to_vec(),
-            )
-        }
-        _ => (problem.effective_strengths(1.0), vec![0], vec![0]),
     }
 }

@@ -6,13 +6,13 @@ use rand_chacha::ChaCha8Rng;
 use crate::control::Control;
 use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::kinds::Status;
-use crate::loss::{Loss, softmax};
+use crate::model::loss::Loss;
+use crate::model::penalty::{self, Groups, Penalty};
 use crate::path::walk::Form;
 use crate::path::{
     PathSettings, PathSolution, RestrictedMethod, RestrictedSolution, paths_by_ridge,
     solve_in_form, solve_restricted,
 };
-use crate::penalty::{self, Groups, Penalty};
 use crate::problem::{Point, Problem, Sample, Specification};
 use crate::real::{Real, widen};
 
@@ -69,18 +69,12 @@ pub(super) fn loss_on(
     let mut r = vec![0.0; n * c];
     for i in 0..n {
         let s = sample.weights[i] / n as f64;
-        if loss == Loss::Multinomial {
-            let row = &z[i * c..(i + 1) * c];
-            value += s * softmax::cross_entropy(row, y[i] as usize);
-            let mut probabilities = row.to_vec();
-            softmax::softmax_in_place(&mut probabilities);
-            probabilities[y[i] as usize] -= 1.0;
-            for k in 0..c {
-                r[i * c + k] = s * probabilities[k];
-            }
-        } else {
-            value += s * loss.value(z[i], y[i]);
-            r[i] = s * loss.residual(z[i], y[i]);
+        let row = &z[i * c..(i + 1) * c];
+        value += s * loss.row_value(row, y[i]).unwrap();
+        let mut residual = row.to_vec();
+        loss.residual_in_place(&mut residual, y[i]);
+        for k in 0..c {
+            r[i * c + k] = s * residual[k];
         }
     }
     let mut gradient = vec![0.0; p];
@@ -103,7 +97,7 @@ pub(super) fn criterion(problem: &Problem, target: usize, w: &[f64]) -> (f64, Ve
         target,
         w,
     );
-    let sign = criterion.sign;
+    let sign = criterion.sign.factor();
     (sign * value, gradient.iter().map(|g| sign * g).collect())
 }
 
@@ -213,7 +207,11 @@ pub(super) fn hypergradient(
             .collect(),
         _ => (0..problem.penalized())
             .map(|j| {
-                step * penalty::soft_threshold_strength_derivative(u[j], step * strengths[j]) * z[j]
+                if u[j].abs() > step * strengths[j] {
+                    -step * u[j].signum() * z[j]
+                } else {
+                    0.0
+                }
             })
             .collect(),
     };

@@ -3,10 +3,10 @@
 use crate::control::Control;
 use crate::data::matrix::{Dense, Matrix};
 use crate::kinds::{Preconditioner, Status};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
+use crate::model::penalty::Penalty;
 use crate::path::walk::Form;
 use crate::path::{PathSettings, RestrictedMethod, solve};
-use crate::penalty::Penalty;
 use crate::problem::{Point, Problem, Specification};
 
 use super::cases::{

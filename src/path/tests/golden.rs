@@ -8,10 +8,10 @@ use crate::control::Control;
 use crate::data::design::Scaling;
 use crate::data::matrix::{Dense, Matrix};
 use crate::kinds::{Preconditioner, Status};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
+use crate::model::penalty::{Groups, Penalty};
 use crate::path::walk::Form;
 use crate::path::{RestrictedMethod, solve_restricted};
-use crate::penalty::{Groups, Penalty};
 use crate::problem::{Perturbation, Point, Problem, Rows, Specification};
 use crate::real::{Real, widen};
 
@@ -102,7 +102,8 @@ fn load(case: &str) -> Case {
         targets: vec![read("yval.npy").values],
         weights: None,
     });
-    s.criterion_sign = json["criterion_sign"].as_f64().unwrap_or(1.0);
+    let sign = json["criterion_sign"].as_f64().unwrap_or(1.0);
+    s.sign = sign.try_into().unwrap();
     if let Some(size) = json["group_size"].as_u64() {
         s.penalty = Penalty::Group {
             groups: Groups::consecutive(d, size as usize).unwrap(),

@@ -2,10 +2,10 @@
 //! against finite differences, independence of threads and of the batch.
 
 use crate::kinds::{Preconditioner, Status};
-use crate::loss::Loss;
+use crate::model::loss::Loss;
+use crate::model::penalty::Penalty;
 use crate::path::walk::Form;
 use crate::path::{RestrictedMethod, solve};
-use crate::penalty::Penalty;
 use crate::problem::{Point, Problem};
 
 use super::cases::{

@@ -2,11 +2,10 @@
 
 use crate::control::Control;
 use crate::kinds::Status;
-use crate::loss::Loss;
-use crate::path::regularizer::Regularizer;
+use crate::model::loss::Loss;
+use crate::model::penalty::Penalty;
 use crate::path::walk::{Form, Walk};
 use crate::path::{Prepared, Smooth};
-use crate::penalty::Penalty;
 use crate::problem::{Point, Problem};
 
 use super::cases::{Recipe, TO_ROUNDING, relative_error, scaled_residual, solve_all, step_of};
@@ -46,11 +45,11 @@ fn what_is_discarded_is_zero() {
             let prepared = Prepared::<f64>::new(&problem);
             let smooth = Smooth::of(&problem, &prepared.parts);
             let control = Control::new();
-            let blocks = &prepared.blocks;
+            let blocks = &problem.blocks;
             let mut walk = Walk::new(&smooth, blocks, 0, &control, Form::Auto);
             let (mut discarded, mut all) = (0, 0);
             for point in points(&problem, l2) {
-                let regularizer = Regularizer::new(&problem, blocks, point);
+                let regularizer = problem.regularizer(point);
                 // What the last solution, where the path stands, says of this point.
                 walk.screen(&regularizer);
                 let Some(alive) = walk.alive.take() else {

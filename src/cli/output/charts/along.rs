@@ -1,15 +1,16 @@
-//! What is drawn along l1: a path, or all points where a search has no paths.
+//! Charts along l1: of a path, or of all points where a search has no paths.
 
 use std::collections::HashSet;
 
-use crate::cli::output::numbers::short;
-use crate::store::{Number, PointSummary, Study};
+use crate::cli::numbers::short;
+use crate::sweep::record::{Number, Study};
 use crate::sweep::select::Choice;
+use crate::sweep::summary::PointSummary;
 
 /// The most points that a chart along l1 shows: more would lie on each other.
 const MOST_POINTS: usize = 2000;
 
-/// What is drawn along l1.
+/// The points that are drawn along l1.
 pub(super) enum Along<'a> {
     /// A path: its points, by increasing l1, share what the text says.
     Path(Vec<&'a PointSummary>, String),

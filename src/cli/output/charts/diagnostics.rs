@@ -1,13 +1,14 @@
-//! What the solver and the derivatives say about themselves: counts, and how far they converged.
+//! Diagnostics of solver and derivatives: counts, and how far they converged.
 
 use std::collections::HashMap;
 
 use super::{Chart, Subject, View};
 use crate::cli::failure::Failure;
-use crate::cli::output::numbers::{rough, short};
+use crate::cli::numbers::{rough, short};
 use crate::kinds::Status;
 use crate::report::{Axis, Bar, Bars, Plot, Section, Series, Theme};
-use crate::store::{Number, PointSummary, SINGULAR};
+use crate::sweep::record::{Number, SINGULAR};
+use crate::sweep::summary::PointSummary;
 
 /// The measures of convergence, and what to call them.
 const MEASURES: [(Number, &str); 3] = [
@@ -32,14 +33,14 @@ impl Subject<'_> {
     /// Reads the diagnostics of this target's cells.
     pub fn diagnostics(&self) -> Result<Diagnostics, Failure> {
         let mut found = Diagnostics::default();
-        self.store.for_each_cell(self.number, |cell| {
+        self.store.for_each_cell(self.number, &mut |cell| {
             if self.study.points[cell.point].target != self.target {
                 return Ok(());
             }
             found.cells += 1;
             found.not_converged += usize::from(cell.status != Status::Converged);
             found.uncertified += usize::from(cell.numbers[Number::Certified] == 0.0);
-            found.singular += usize::from(cell.warnings.contains(SINGULAR));
+            found.singular += usize::from(cell.warns_of(SINGULAR));
             found.steps += cell.numbers.finite(Number::Steps).unwrap_or(0.0);
             let largest = found.largest.entry(cell.point).or_insert([f64::NAN; 3]);
             for (largest, (number, _)) in largest.iter_mut().zip(MEASURES) {
@@ -51,7 +52,7 @@ impl Subject<'_> {
         Ok(found)
     }
 
-    /// How many cells are to be looked at twice.
+    /// Counts of cells that need a second look.
     pub fn counts(&self, found: &Diagnostics) -> Chart {
         let bar = |label: &str, count: usize| Bar {
             label: label.into(),
@@ -77,7 +78,7 @@ impl Subject<'_> {
 }
 
 impl View<'_> {
-    /// How far the solutions along l1 converged.
+    /// Convergence of the solutions along l1.
     pub fn convergence(&self, found: &Diagnostics) -> Option<Chart> {
         let along = &self.along;
         let value = |summary: &PointSummary, at: usize| {

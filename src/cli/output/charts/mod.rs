@@ -7,15 +7,18 @@ use std::path::Path;
 
 use along::Along;
 
-use super::numbers::{rough, short, significant};
-use super::summary::{Summary, missing_hypergradients, subject};
+use super::summary::{Summary, subject};
+use super::table::missing_hypergradients;
 use crate::cli::failure::Failure;
+use crate::cli::numbers::{rough, short, significant};
 use crate::cli::whole::write_whole;
 use crate::report::{
     Axis, Band, Mark, Page, Plot, Ring, Section, Series, Surface, Theme, Tile, png,
 };
-use crate::store::{Number, PointSummary, Store, Study, unpack_sparse};
+use crate::sweep::cells::CellStore;
+use crate::sweep::record::{Number, Study, unpack_sparse};
 use crate::sweep::select::Choice;
+use crate::sweep::summary::PointSummary;
 
 /// Pixels per unit of an SVG in the PNG files.
 const PNG_SCALE: f32 = 2.0;
@@ -50,7 +53,7 @@ pub fn is_of_report(name: &str) -> bool {
 /// Writes report.html and every chart as SVG and PNG into the folder that a flag names.
 pub fn write_report(
     summary: &Summary<'_>,
-    store: &Store,
+    store: &dyn CellStore,
     flag: &str,
     folder: &Path,
 ) -> Result<(), Failure> {
@@ -170,7 +173,7 @@ struct Subject<'a> {
     number: usize,
     study: &'a Study,
     target: usize,
-    store: &'a Store,
+    store: &'a dyn CellStore,
     /// The folds that means are over.
     folds: &'a [usize],
 }
@@ -201,7 +204,7 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    /// What is to be said before the numbers.
+    /// Remarks that come before the numbers.
     fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if let Some(partial) = self.subject.partial() {
@@ -519,7 +522,7 @@ impl View<'_> {
         }
         self.subject
             .store
-            .for_each_cell(self.subject.number, |cell| {
+            .for_each_cell(self.subject.number, &mut |cell| {
                 if self.subject.folds.contains(&cell.fold)
                     && let Some((sum, count)) = sums.get_mut(&cell.point)
                     && let Some(solution) = unpack_sparse(&cell.solution)

@@ -7,13 +7,13 @@ use super::{Columns, Kind, Record};
 use crate::data::align::Expected;
 use crate::data::readers::columns::Purpose;
 
-/// The number of rows below the first that are looked at, of `columns` columns each.
+/// Rows below the first that are looked at, of `columns` columns each.
 pub(super) fn sample(columns: usize) -> usize {
     const FIELDS: usize = 200_000;
     (FIELDS / columns.max(1)).clamp(2, 100)
 }
 
-/// The probability as data from which on a first row is not taken as a header.
+/// The likelihood as data below which a first row is taken as a header.
 const LIKELY: f64 = 0.02;
 /// Below this a first row of numbers is a header without a word, and one that counts from zero.
 const CERTAIN: f64 = 1e-3;
@@ -169,9 +169,9 @@ fn label_recurs(rows: &Rows<'_>, kinds: &[Kind]) -> bool {
     })
 }
 
-/// The evidence for and against a first row of numbers as a header.
+/// The judgement of a first row of numbers.
 struct Judgement {
-    /// Its probability as one of the rows below.
+    /// Its likelihood among the rows below.
     chance: f64,
     /// It counts from zero.
     counts: bool,
@@ -183,7 +183,7 @@ struct Judgement {
 /// Fewest numbers in order that look like names.
 const SEVERAL: usize = 4;
 
-/// The probability of the first row's numbers as one of the rows below.
+/// The likelihood of the first row's numbers among the rows below.
 fn judge(rows: &Rows<'_>, kinds: &[Kind]) -> Judgement {
     let columns: Vec<usize> = (0..kinds.len())
         .filter(|&j| kinds[j] == Kind::Number)
@@ -294,7 +294,7 @@ impl Form {
     }
 }
 
-/// True for numbers that all rise, or all fall.
+/// True for numbers each of which is above the one before, or each below.
 fn is_monotone(values: &[f64]) -> bool {
     values.is_sorted_by(|a, b| a < b) || values.is_sorted_by(|a, b| a > b)
 }

@@ -89,7 +89,7 @@ fn has_row(field: &[u8], separator: u8, columns: usize) -> bool {
     })
 }
 
-/// The first fault that keeps these first rows from being a table, if any.
+/// The obstacle to a table with these first rows; `None` without one.
 pub(super) fn obstacle(
     text: &[u8],
     separator: u8,

@@ -1,0 +1,54 @@
+//! The flags of `proxdiff predict`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::Resettable;
+
+use super::{OutputArguments, TableFileArguments};
+
+/// The examples of `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  proxdiff predict new.csv --model model
+  proxdiff predict --x X.npy --format csv --out predictions.csv
+  proxdiff predict new.csv --proba --format json
+
+Columns of a file with a header are matched to the model's features by name, and other columns are \
+ignored; without a header they must be the model's features in their order.";
+
+/// The flags of `predict`.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    /// File with the features of the rows to predict.
+    #[arg(
+        value_name = "DATA",
+        conflicts_with = "x",
+        required_unless_present = "x",
+        help_heading = Resettable::Reset
+    )]
+    pub data: Option<PathBuf>,
+
+    /// The same as DATA, by name as in the other commands.
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    pub x: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub file: TableFileArguments,
+
+    /// Directory of the model that fit has saved.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "model",
+        help_heading = "Model"
+    )]
+    pub model: PathBuf,
+
+    /// Show the probability of every class (logistic and multinomial models).
+    #[arg(long, help_heading = "Output")]
+    pub proba: bool,
+
+    #[command(flatten)]
+    pub output: OutputArguments,
+}

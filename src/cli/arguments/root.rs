@@ -1,0 +1,110 @@
+//! The command line as a whole: the commands, and how words become one.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+#[cfg(feature = "paper")]
+use super::reproduce;
+#[cfg(feature = "store")]
+use super::runs;
+use super::{completions, devices, fit, hypergrad, poison, predict, sweep};
+
+/// Solutions and hypergradients of sparse linear models.
+///
+/// proxdiff fits penalised linear models in batches, by fixed-point iteration, and differentiates a
+/// criterion on held-out rows with respect to the strengths of the penalties and other
+/// hyperparameters: through the nonsmooth fixed point, by several methods that check each other.
+#[derive(Debug, Parser)]
+#[command(name = "proxdiff", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  proxdiff sweep                                           the embedded data, nothing needed
+  proxdiff hypergrad data.csv --target price --l1 0.1 --l2 0.01
+  proxdiff fit data.csv --target price --l1 0.1 --out model
+  proxdiff predict new.csv --model model
+
+Exit status: 0 done; 1 an error, an interruption, a fit that did not converge, or with --strict a point \
+that did not; 2 flags that cannot be understood. RUST_LOG=info shows what the program does.";
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Fit a model and save it.
+    #[command(after_help = fit::EXAMPLES)]
+    Fit(Box<fit::Arguments>),
+    /// Apply a saved model to new rows.
+    #[command(after_help = predict::EXAMPLES)]
+    Predict(predict::Arguments),
+    /// Solve at given strengths and differentiate the criterion.
+    #[command(after_help = hypergrad::EXAMPLES)]
+    Hypergrad(Box<hypergrad::Arguments>),
+    /// Evaluate a space of strengths on held-out rows or folds and show the best points.
+    #[command(after_help = sweep::EXAMPLES)]
+    Sweep(Box<sweep::Arguments>),
+    /// Look into the stores of sweeps: list, show, compare, export, report, verify, merge.
+    #[cfg(feature = "store")]
+    #[command(after_help = runs::EXAMPLES)]
+    Runs(runs::Arguments),
+    /// Measure how robust a model of one's own is against perturbed training rows.
+    #[command(after_help = poison::EXAMPLES)]
+    Poison(Box<poison::Arguments>),
+    /// Run a published experiment: numbers, figures, a page.
+    #[cfg(feature = "paper")]
+    #[command(after_help = reproduce::EXAMPLES)]
+    Reproduce(Box<reproduce::Arguments>),
+    /// Show what this build can compute on.
+    #[command(after_help = devices::EXAMPLES)]
+    Devices(devices::Arguments),
+    /// Print a completion script for a shell.
+    #[command(after_help = completions::EXAMPLES)]
+    Completions(completions::Arguments),
+}
+
+/// All commands and their flags.
+///
+/// A switch of `sweep` takes `=false`, so that the command line can turn off what a configuration
+/// file turns on.
+pub fn command() -> clap::Command {
+    let with_values = |argument: Arg| {
+        if !matches!(argument.get_action(), ArgAction::SetTrue) {
+            return argument;
+        }
+        argument
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .value_name("true|false")
+            .default_value("false")
+            .default_missing_value("true")
+            .hide_default_value(true)
+            .hide_possible_values(true)
+    };
+    Cli::command().mut_subcommand("sweep", |sweep| sweep.mut_args(with_values))
+}
+
+/// Parses a command line, the name of the program first.
+///
+/// What a flag of a sweep needs may stand in its configuration file: then nothing is missed here, and the
+/// words are read with those of the file.
+pub fn parse(words: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
+    let error = match command().try_get_matches_from(words) {
+        Ok(matches) => return Ok((Cli::from_arg_matches(&matches)?, matches)),
+        Err(error) => error,
+    };
+    if error.kind() == ErrorKind::MissingRequiredArgument {
+        let lenient = command().ignore_errors(true).try_get_matches_from(words)?;
+        let cli = Cli::from_arg_matches(&lenient);
+        if let Ok(cli) = cli
+            && matches!(&cli.command, Command::Sweep(sweep) if sweep.store.config.is_some())
+        {
+            return Ok((cli, lenient));
+        }
+    }
+    Err(error)
+}

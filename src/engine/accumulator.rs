@@ -1,0 +1,231 @@
+//! From the kernels' sums to the hypergradient that a user sees.
+
+use crate::error::Result;
+use crate::exec::{Buf, Executor, Twinned};
+use crate::kinds::Wrt;
+use crate::map::hyper_sums::HyperSums;
+use crate::model::linearization::OuterParts;
+use crate::problem::{Criterion, Problem};
+use crate::real::widen;
+
+use super::outcome::{Hypergradient, Strengths};
+use super::sampled::predictors;
+
+/// ∂₂Φᵀv of one point as the kernels leave it: per strength, in units of the scaled columns and of
+/// the normalised weights.
+#[derive(Debug, Clone, Default)]
+pub struct RawSums {
+    strengths: Option<Vec<f64>>,
+    ridge: Option<Vec<f64>>,
+    prior: Option<Vec<f64>>,
+    weights: Option<Vec<f64>>,
+    perturbation: Option<Vec<f64>>,
+    bounds: Option<Vec<f64>>,
+}
+
+/// One direction in the space of hyperparameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// All strengths at once.
+    Strength,
+    /// One strength.
+    StrengthOf(usize),
+    /// λ₂.
+    Ridge,
+    /// One entry of the prior mean.
+    Prior(usize),
+    /// The weight of one training row.
+    Weight(usize),
+    /// One entry of the perturbation.
+    Perturbation(usize),
+    /// The lower (0) or the upper (1) bound.
+    Bound(usize),
+}
+
+/// The directions that span what `wrt` asks for.
+pub fn directions(problem: &Problem, wrt: &[Wrt]) -> Vec<Direction> {
+    let perturbed = problem.perturbed_rows.len() * problem.train.design.features();
+    let mut all: Vec<Direction> = wrt
+        .iter()
+        .flat_map(|wrt| -> Vec<Direction> {
+            match wrt {
+                Wrt::L1 if problem.penalty.has_strength_vector() => {
+                    (0..problem.effective_strengths(1.0).len())
+                        .map(Direction::StrengthOf)
+                        .collect()
+                }
+                Wrt::L1 => vec![Direction::Strength],
+                Wrt::L2 => vec![Direction::Ridge],
+                Wrt::Prior => (0..problem.penalized()).map(Direction::Prior).collect(),
+                Wrt::SampleWeights => (0..problem.train.rows()).map(Direction::Weight).collect(),
+                Wrt::Perturbation => (0..perturbed).map(Direction::Perturbation).collect(),
+                Wrt::BoxBounds => vec![Direction::Bound(0), Direction::Bound(1)],
+            }
+        })
+        .collect();
+    // Without any direction the iteration itself is still wanted.
+    if all.is_empty() {
+        all.push(Direction::Ridge);
+    }
+    all
+}
+
+impl RawSums {
+    /// Zeros for what `wrt` asks for; `strengths` will hold directions of [`directions`].
+    pub fn zeros(problem: &Problem, wrt: &[Wrt]) -> Self {
+        let room = |which: Wrt, size: usize| wrt.contains(&which).then(|| vec![0.0; size]);
+        let vector = problem.penalty.has_strength_vector();
+        let strengths = if vector {
+            problem.effective_strengths(1.0).len()
+        } else {
+            1
+        };
+        Self {
+            strengths: room(Wrt::L1, strengths),
+            ridge: room(Wrt::L2, 1),
+            prior: room(Wrt::Prior, problem.penalized()),
+            weights: room(Wrt::SampleWeights, problem.train.rows()),
+            perturbation: room(
+                Wrt::Perturbation,
+                problem.perturbed_rows.len() * problem.train.design.features(),
+            ),
+            bounds: room(Wrt::BoxBounds, 2),
+        }
+    }
+
+    /// The part of one kind of hyperparameter, where it was asked for.
+    pub fn part_mut(&mut self, wrt: Wrt) -> Option<&mut Vec<f64>> {
+        match wrt {
+            Wrt::L1 => self.strengths.as_mut(),
+            Wrt::L2 => self.ridge.as_mut(),
+            Wrt::Prior => self.prior.as_mut(),
+            Wrt::SampleWeights => self.weights.as_mut(),
+            Wrt::Perturbation => self.perturbation.as_mut(),
+            Wrt::BoxBounds => self.bounds.as_mut(),
+        }
+    }
+
+    /// The parts of the outer map and the ridge.
+    pub fn outer_parts(&mut self) -> OuterParts<'_> {
+        OuterParts {
+            strengths: self.strengths.as_deref_mut(),
+            ridge: self.ridge.as_deref_mut(),
+            prior: self.prior.as_deref_mut(),
+            bounds: self.bounds.as_deref_mut(),
+        }
+    }
+
+    /// Sets the derivative along one direction.
+    pub fn set(&mut self, direction: Direction, value: f64) {
+        let (part, at) = match direction {
+            Direction::Strength => (&mut self.strengths, 0),
+            Direction::StrengthOf(at) => (&mut self.strengths, at),
+            Direction::Ridge => (&mut self.ridge, 0),
+            Direction::Prior(at) => (&mut self.prior, at),
+            Direction::Weight(at) => (&mut self.weights, at),
+            Direction::Perturbation(at) => (&mut self.perturbation, at),
+            Direction::Bound(at) => (&mut self.bounds, at),
+        };
+        if let Some(part) = part {
+            part[at] = value;
+        }
+    }
+
+    /// The sums of every problem on the executor.
+    ///
+    /// # Errors
+    /// When the executor fails.
+    pub fn download<R: Twinned>(
+        executor: &dyn Executor<R>,
+        sums: &HyperSums,
+        problems: usize,
+    ) -> Result<Vec<Self>> {
+        let part = |buf: Option<Buf>| -> Result<Option<Vec<f64>>> {
+            buf.map(|buf| executor.download(buf).map(|values| widen(&values)))
+                .transpose()
+        };
+        let parts = [
+            part(sums.strengths)?,
+            part(sums.ridge)?,
+            part(sums.prior)?,
+            part(sums.weights)?,
+            part(sums.perturbation)?,
+            part(sums.bounds)?,
+        ];
+        Ok((0..problems)
+            .map(|problem| {
+                let row = |part: &Option<Vec<f64>>| {
+                    part.as_ref().map(|values| {
+                        let rows = values.len() / problems;
+                        values[problem * rows..(problem + 1) * rows].to_vec()
+                    })
+                };
+                Self {
+                    strengths: row(&parts[0]),
+                    ridge: row(&parts[1]),
+                    prior: row(&parts[2]),
+                    weights: row(&parts[3]),
+                    perturbation: row(&parts[4]),
+                    bounds: row(&parts[5]),
+                }
+            })
+            .collect())
+    }
+
+    /// The hypergradient in the user's units, ∂₂E included: `target` and w, p scaled coefficients,
+    /// say where E is taken.
+    ///
+    /// Weights: with s_i = f_i u_i/m, m the mean of f_k u_k, f the factors,
+    /// d/du_i = (f_i/m)(g_i − (1/n)Σ_k g_k s_k), g the derivative in s; a criterion on the training
+    /// rows adds ℓ_i/n to it. Perturbation: a column of scale σ passes 1/σ of it, a dropped column
+    /// nothing.
+    #[must_use]
+    pub fn finish(self, problem: &Problem, target: usize, w: &[f64]) -> Hypergradient {
+        let vector = problem.penalty.has_strength_vector();
+        let l1 = self.strengths.map(|strengths| {
+            if !problem.penalty.has_strength() {
+                // l1 plays no part.
+                Strengths::Common(0.0)
+            } else if vector {
+                Strengths::Each(strengths)
+            } else {
+                Strengths::Common(strengths.iter().sum())
+            }
+        });
+        let weights = self.weights.map(|mut g| {
+            let s = &problem.train.weights;
+            let n = s.len() as f64;
+            if problem.criterion.on_training_rows {
+                let Criterion {
+                    loss, sign, sample, ..
+                } = &problem.criterion;
+                let z = predictors(&sample.design, w, problem.classes);
+                let rows = z.chunks_exact(problem.classes).zip(&sample.targets[target]);
+                for (g, (z, &y)) in g.iter_mut().zip(rows) {
+                    *g += sign.factor() * loss.row_value(z, y).unwrap_or(0.0) / n;
+                }
+            }
+            let mean = g.iter().zip(s).map(|(g, s)| g * s).sum::<f64>() / n;
+            let factor = |i: usize| problem.weight_factors.as_ref().map_or(1.0, |f| f[i]);
+            g.iter_mut()
+                .enumerate()
+                .for_each(|(i, g)| *g = factor(i) * (*g - mean) / problem.weight_unit);
+            g
+        });
+        let perturbation = self.perturbation.map(|mut g| {
+            let inverse = problem.features.multipliers(problem.train.design.intercept);
+            g.iter_mut()
+                .enumerate()
+                .for_each(|(at, g)| *g *= inverse[at % inverse.len()]);
+            g
+        });
+        Hypergradient {
+            l1,
+            l2: self.ridge.map(|ridge| ridge[0]),
+            prior: self.prior,
+            sample_weights: weights,
+            perturbation,
+            box_bounds: self.bounds.map(|bounds| (bounds[0], bounds[1])),
+        }
+    }
+}

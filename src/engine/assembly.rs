@@ -1,0 +1,386 @@
+//! The outcomes of a batch: diagnostics, warnings and contraction of every point.
+
+use rayon::prelude::*;
+
+use crate::error::Result;
+use crate::exec::{Executor, Recording, Scope, Twinned};
+use crate::iterate::Progress;
+use crate::kinds::{Method, Status, Wrt};
+use crate::map::FixedPointMap;
+use crate::map::spectrum::Step;
+use crate::problem::Problem;
+use crate::real::{convert, widen};
+
+use super::diagnose::{DualityGap, Evidence};
+use super::kinks::{Kinks, Sizes};
+use super::outcome::{Engines, Hypergradient, Outcome, Warning, WarningKind};
+use super::recorded::batch::Batch;
+use super::recorded::workspace::Workspace;
+use super::request::Request;
+use super::separation::is_separated;
+use super::settings::Settings;
+use super::solved::{Differentiated, Solved};
+
+/// The outcomes of a request, from a stage in f64 that is linearised at the solutions.
+pub(super) fn diagnose<R: Twinned, S: Twinned>(
+    batch: &mut Batch<'_, S>,
+    request: &Request<'_>,
+    engines: Engines,
+    solved: &[Solved<R>],
+    differentiated: &[Differentiated],
+) -> Result<Vec<Outcome>> {
+    let settings = request.settings;
+    let sizes = request.prepared.sizes(request.problem);
+    let losses = batch.losses()?;
+    let workspace = &mut batch.workspace;
+    let residuals = workspace.residuals()?;
+    let contractions = if settings.contraction {
+        Some(contractions(batch)?)
+    } else {
+        None
+    };
+    let (problem, points, spectrum) = (batch.problem, batch.points, batch.spectrum);
+    let workspace = &batch.workspace;
+    let (map, criteria) = (&workspace.map, &workspace.criteria);
+    let z = workspace.vectors(map.rows.z)?;
+    let gradients = workspace.vectors(map.gradient)?;
+    let u = workspace.vectors(map.u)?;
+    let criterion_norms = widen(&workspace.criterion_norms()?);
+    // The derivative was formed in the solver's arithmetic.
+    let epsilon = <R as num_traits::Float>::epsilon().to_f64();
+    let outcomes = (0..solved.len()).into_par_iter().map(|at| {
+        let point = points[at];
+        let step = spectrum.step(point.l2);
+        let regularizer = problem.regularizer(point);
+        let evidence = Evidence {
+            problem,
+            regularizer: &regularizer,
+            point,
+            w: &solved[at].w,
+            z: &z[at],
+            gradient: &gradients[at],
+            u: &u[at],
+            gamma: step.gamma,
+            loss: losses[at],
+        };
+        let measured = Measured {
+            evidence,
+            sizes,
+            epsilon,
+            engines,
+            step,
+            criterion: criteria[at],
+            residual: residuals[at],
+        };
+        let d = &differentiated[at];
+        let mut outcome = outcome(&measured, solved[at].progress, d, settings);
+        if outcome.status == Status::Converged && is_separated(&measured.evidence, sizes) {
+            outcome.status = Status::Diverged;
+            outcome.hypergradient = None;
+            outcome.certified = false;
+        }
+        outcome.contraction = contractions.as_ref().map(|contractions| contractions[at]);
+        outcome.adjoint_error_estimate = outcome
+            .contraction
+            .zip(d.linear_residual)
+            .map(|(q, residual)| residual * criterion_norms[at] * (2.0 - q) / (1.0 - q).max(0.0));
+        outcome
+    });
+    Ok(outcomes.collect())
+}
+
+/// A relative duality gap that is one of rounding.
+const CLOSED: f64 = 1e-12;
+
+/// What an outcome is made from.
+pub(super) struct Measured<'a> {
+    pub(super) evidence: Evidence<'a>,
+    pub(super) sizes: &'a Sizes,
+    /// The rounding of the arithmetic that solved and differentiated.
+    pub(super) epsilon: f64,
+    pub(super) engines: Engines,
+    pub(super) step: Step,
+    /// E(w).
+    pub(super) criterion: f64,
+    /// ‖Φ(w) − w‖/γ.
+    pub(super) residual: f64,
+}
+
+impl Measured<'_> {
+    /// What contradicts convergence to rounding.
+    fn contradiction(&self, gap: Option<DualityGap>) -> Option<Warning> {
+        let is_single = self.epsilon > f64::EPSILON;
+        let remedy = if is_single {
+            "use --precision f64"
+        } else {
+            remedy_of_rounding(self.evidence.problem)
+        };
+        if let Some(gap) = gap.filter(|gap| gap.is_open) {
+            return Some(Warning {
+                kind: WarningKind::OpenGap,
+                message: format!(
+                    "rounding allows no further step although the duality gap is {:.1e} of the objective; {remedy}",
+                    gap.relative
+                ),
+            });
+        }
+        let limit = if is_single { 1e-3 } else { 1e-6 };
+        let known = self.evidence.move_above(limit, self.sizes)?;
+        Some(Warning {
+            kind: WarningKind::Imprecise,
+            message: format!(
+                "rounding allows no further step although a coefficient would move by {known:.1e} of the largest; {remedy}"
+            ),
+        })
+    }
+}
+
+/// The outcome of a point.
+pub(super) fn outcome(
+    measured: &Measured<'_>,
+    progress: Progress,
+    differentiated: &Differentiated,
+    settings: &Settings,
+) -> Outcome {
+    let Measured {
+        evidence,
+        step,
+        criterion,
+        residual,
+        ..
+    } = measured;
+    let (criterion, residual) = (*criterion, *residual);
+    let in_strengths = settings.differentiates(Wrt::L1);
+    let kinks = Kinks::of(evidence, measured.sizes, measured.epsilon, in_strengths);
+    let d = differentiated;
+    let objective = evidence.objective();
+    let is_finite = [objective, criterion, residual]
+        .iter()
+        .chain(evidence.w)
+        .all(|number| number.is_finite())
+        && d.hypergradient
+            .as_ref()
+            .is_none_or(Hypergradient::is_finite);
+    let mut solver = progress.status;
+    if !is_finite && solver != Status::Diverged {
+        solver = Status::NonFinite;
+    }
+    let gap = evidence.duality_gap();
+    let mut all = Vec::new();
+    // A stop rule that saw no progress may have seen the minimum.
+    let is_unrolled = matches!(
+        settings.method,
+        Some(Method::ItdForward | Method::ItdReverse)
+    );
+    let is_closed = gap.is_some_and(|gap| gap.relative <= CLOSED);
+    if solver == Status::Stalled && is_closed && !is_unrolled {
+        solver = Status::Converged;
+    }
+    if solver == Status::Converged && settings.tolerance.is_none() {
+        all.extend(measured.contradiction(gap));
+        if !all.is_empty() {
+            solver = Status::Stalled;
+        }
+    }
+    let status = solver.worse(d.progress.status);
+    if solver == Status::Converged && status != solver && d.hypergradient.is_some() {
+        all.push(rough_hypergradient(settings, d.linear_residual));
+    }
+    let (margin, certified) = (kinks.margin, is_finite && kinks.certify(step, residual));
+    let findings = Findings {
+        singular: d.singular,
+        certified,
+        margin,
+        contraction: step.contraction,
+    };
+    all.extend(warnings(
+        evidence.problem,
+        evidence.point.target,
+        &findings,
+        settings,
+    ));
+    Outcome {
+        point: evidence.point,
+        engines: measured.engines,
+        status,
+        steps: progress.steps,
+        linear_steps: d.progress.steps,
+        objective,
+        criterion,
+        hypergradient: d.hypergradient.clone(),
+        support: evidence.support(),
+        residual,
+        duality_gap: gap.map(|gap| gap.relative),
+        linear_residual: d.linear_residual,
+        kink_margin: margin.is_finite().then_some(margin),
+        certified,
+        contraction: None,
+        adjoint_error_estimate: None,
+        warnings: all,
+        solution: evidence.w.to_vec(),
+        adjoint: d.v.clone(),
+    }
+}
+
+/// What is found of a point that a user may have to act on.
+struct Findings {
+    /// The Hessian restricted to the support is singular.
+    singular: bool,
+    certified: bool,
+    /// The distance to the nearest kink, infinite where there is none.
+    margin: f64,
+    /// The contraction q of the whole map, 1 where there is none.
+    contraction: f64,
+}
+
+/// What the user should know about a point.
+fn warnings(
+    problem: &Problem,
+    target: usize,
+    findings: &Findings,
+    settings: &Settings,
+) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if findings.singular {
+        warnings.push(Warning {
+            kind: WarningKind::SingularHessian,
+            message: "the Hessian restricted to the support is singular, so that there is no hypergradient; \
+                      choose l2 > 0, or drop duplicate columns"
+                .into(),
+        });
+    }
+    if !findings.certified && settings.method.is_some() {
+        let message = if findings.contraction >= 1.0 {
+            let remedy = if problem.train.design.intercept && !problem.loss.is_quadratic() {
+                "the intercept has no ridge; --no-intercept with l2 > 0 makes it one"
+            } else {
+                "l2 > 0 makes it one"
+            };
+            format!(
+                "the support cannot be certified, because the map is not a global contraction: {remedy}"
+            )
+        } else {
+            format!(
+                "the support is not certified (distance to the nearest kink {:.1e}): the hypergradient may \
+                 belong to a neighbouring piece; tighten the tolerance, or move off the kink",
+                findings.margin
+            )
+        };
+        warnings.push(Warning {
+            kind: WarningKind::NotCertified,
+            message,
+        });
+    }
+    if problem.target_origins[target].is_all {
+        warnings.push(Warning {
+            kind: WarningKind::ConstantTarget,
+            message: "the target does not vary over the training rows, so that nothing is learned from them; \
+                      choose another target, or other rows"
+                .into(),
+        });
+    }
+    if problem.train.design.intercept {
+        let columns = &problem.features.constant;
+        if !columns.is_empty() {
+            warnings.push(Warning {
+                kind: WarningKind::ConstantColumn,
+                message: constant_columns(columns, |column| (column + 1).to_string()),
+            });
+        }
+    }
+    warnings
+}
+
+/// What is said of a hypergradient whose adjoint has not converged where the solution has.
+fn rough_hypergradient(settings: &Settings, linear_residual: Option<f64>) -> Warning {
+    let remedy = match settings.method {
+        Some(Method::Nsid | Method::Sid) => "give --tol, or more --stochastic-steps",
+        _ => "give --tol, or more --max-steps",
+    };
+    let left = linear_residual.map_or(String::new(), |residual| {
+        format!(" (its linear residual is {residual:.1e})")
+    });
+    Warning {
+        kind: WarningKind::RoughHypergradient,
+        message: format!("the hypergradient is an estimate{left}; {remedy}"),
+    }
+}
+
+/// What makes a problem tractable whose terms are so unequal that rounding hides the minimum.
+fn remedy_of_rounding(problem: &Problem) -> &'static str {
+    if !problem.train.design.intercept {
+        "fit an intercept, which centres the columns, or centre and scale them first"
+    } else {
+        "choose a larger l2, standardise the columns where they are not, or give a tolerance (--tol)"
+    }
+}
+
+/// What is said of the features that do not vary: how many, and the first of them as `name` calls
+/// them.
+pub fn constant_columns(columns: &[usize], name: impl Fn(usize) -> String) -> String {
+    const SHOWN: usize = 5;
+    let names: Vec<String> = columns
+        .iter()
+        .take(SHOWN)
+        .map(|&column| name(column))
+        .collect();
+    let names = names.join(", ");
+    match columns.len() {
+        1 => format!(
+            "feature {names} does not vary: its coefficient is zero; drop it, or fit without an intercept"
+        ),
+        count => format!(
+            "{count} features do not vary ({names}{}): their coefficients are zero; drop them, or fit \
+             without an intercept",
+            if count > SHOWN { ", …" } else { "" }
+        ),
+    }
+}
+
+/// The contraction on the support, q_S = ‖D^½(I − γA)D^½‖, by power iterations with ∂₁Φ, which has
+/// the same eigenvalues. The common shift of multinomial intercepts is no direction of the problem
+/// and is left out.
+fn contractions<S: Twinned>(batch: &mut Batch<'_, S>) -> Result<Vec<f64>> {
+    let (problem, problems) = (batch.problem, batch.points.len());
+    let Workspace { executor, map, .. } = &mut batch.workspace;
+    let p = map.coordinates;
+    let a = executor.allocate(Scope::PerProblem, p);
+    let b = executor.allocate(Scope::PerProblem, p);
+    let shared = match (problem.classes, problem.penalized()) {
+        (c, penalized) if c > 1 && penalized < p => penalized..p,
+        _ => p..p,
+    };
+    let drop_shift = |x: &mut [f64]| {
+        let intercepts = &mut x[shared.clone()];
+        let mean = intercepts.iter().sum::<f64>() / intercepts.len().max(1) as f64;
+        intercepts.iter_mut().for_each(|b| *b -= mean);
+    };
+    let mut start: Vec<f64> = (0..p)
+        .map(|j| 1.0 + (j as f64 * 0.754_877_666).fract())
+        .collect();
+    drop_shift(&mut start);
+    let all: Vec<f64> = (0..problems).flat_map(|_| start.iter().copied()).collect();
+    executor.upload(a, &convert::<S>(&all));
+    let mut recording = Recording::new();
+    map.jvp_w(&mut recording, a, b);
+    let mut estimates = vec![0.0f64; problems];
+    for _ in 0..3000 {
+        executor.run(&recording, 1)?;
+        let mut image = widen(&executor.download(b)?);
+        let mut settled = true;
+        for (estimate, image) in estimates.iter_mut().zip(image.chunks_exact_mut(p)) {
+            drop_shift(image);
+            let norm = image.iter().map(|x| x * x).sum::<f64>().sqrt();
+            settled &= (norm - *estimate).abs() <= 1e-9 * norm;
+            *estimate = norm;
+            if norm > 0.0 {
+                image.iter_mut().for_each(|x| *x /= norm);
+            }
+        }
+        if settled {
+            break;
+        }
+        executor.upload(a, &convert::<S>(&image));
+    }
+    Ok(estimates)
+}

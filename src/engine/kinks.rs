@@ -1,0 +1,228 @@
+//! How far a point is from where the derivative jumps, and how much of that distance rounding hides.
+//!
+//! A fixed point w* lies within γ·residual/(1 − q) of w, and u = T(w) within q times that of w*. The
+//! piece of the derivative is that of w* where
+//!
+//! ```text
+//! kinks of the prox:  |u − kink|/γ > r q/(1 − q)      kinks of rows, and of l1 at 0:  |w − kink|/γ > r/(1 − q)
+//! ```
+//!
+//! with r the residual, and both distances and r are known but for the rounding of the arithmetic.
+
+use crate::map::spectrum::Step;
+use crate::model::loss::Loss;
+use crate::model::loss::RowLoss;
+use crate::model::regularizer::group_norm;
+use crate::problem::Problem;
+
+use super::diagnose::Evidence;
+
+/// Roundings of the terms of a sum that its result may be off by. Norms stand for the sums of
+/// magnitudes, which they exceed, so that few are enough.
+const ROUNDINGS: f64 = 8.0;
+
+/// Sizes of columns, rows and targets of the training rows: what rounding is measured by.
+#[derive(Debug, Clone)]
+pub(super) struct Sizes {
+    /// √(Σ s x̂²/n) of every column as it is multiplied, uncentred where it is sparse; of the
+    /// quadratic form ‖Q_j‖.
+    pub(super) columns: Vec<f64>,
+    /// ‖x̂_i‖ of every row.
+    rows: Vec<f64>,
+    /// √(Σ s y²/n) of every target.
+    targets: Vec<f64>,
+}
+
+impl Sizes {
+    pub(super) fn of(problem: &Problem) -> Self {
+        let sample = &problem.train;
+        let is_form = problem.loss == Loss::Quadratic;
+        let n = sample.rows() as f64;
+        let share = |i: usize| {
+            if is_form { 1.0 } else { sample.weights[i] / n }
+        };
+        let mut columns = vec![0.0; sample.design.columns()];
+        let matrix = &sample.design.matrix;
+        matrix.for_each_entry(|i, j, x| columns[j] += share(i) * x * x);
+        columns.iter_mut().for_each(|size| *size = size.sqrt());
+        if let Some(rank_one) = &sample.design.rank_one {
+            for (j, size) in columns.iter_mut().enumerate() {
+                *size = (*size + rank_one.center[j].abs()) * rank_one.inverse_scale[j];
+            }
+        }
+        let of_target = |y: &Vec<f64>| {
+            let squares = y.iter().enumerate().map(|(i, y)| share(i) * y * y);
+            if problem.loss == Loss::Multinomial {
+                1.0
+            } else {
+                squares.sum::<f64>().sqrt()
+            }
+        };
+        Self {
+            columns,
+            rows: sample
+                .design
+                .row_squares()
+                .into_iter()
+                .map(f64::sqrt)
+                .collect(),
+            targets: sample.targets.iter().map(of_target).collect(),
+        }
+    }
+
+    /// That of a column.
+    pub(super) fn column(&self, j: usize) -> f64 {
+        self.columns[j]
+    }
+}
+
+/// Distances to the nearest kinks, over γ.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Kinks {
+    /// To the nearest of all; infinite where there is none.
+    pub(super) margin: f64,
+    /// Of u to those of the prox, less the rounding of u.
+    prox: f64,
+    /// Of w to those of rows and of l1 at zero, less the rounding of rows and of w.
+    solution: f64,
+    /// Rounding of the residual.
+    rounding: f64,
+}
+
+impl Kinks {
+    /// The distances at a point. `sizes` are the problem's; `epsilon` is the rounding of the
+    /// arithmetic that the derivative was formed in; `in_strengths` says that it is one in l1.
+    pub(super) fn of(
+        evidence: &Evidence<'_>,
+        sizes: &Sizes,
+        epsilon: f64,
+        in_strengths: bool,
+    ) -> Self {
+        let terms = evidence.terms(sizes);
+        let mut kinks = Self {
+            margin: f64::INFINITY,
+            prox: f64::INFINITY,
+            solution: f64::INFINITY,
+            rounding: ROUNDINGS * f64::EPSILON * euclidean(&terms),
+        };
+        let unit = ROUNDINGS * epsilon;
+        let Evidence {
+            w,
+            u,
+            gamma,
+            regularizer,
+            ..
+        } = *evidence;
+        for (b, penalty) in regularizer.penalties.iter().enumerate() {
+            let members = regularizer.blocks.members(b);
+            let is_penalized = (members[0] as usize) < regularizer.penalized();
+            for &j in members {
+                let j = j as usize;
+                let distance = penalty.coordinate.kink_distance(u[j], gamma);
+                kinks.add_of_prox(distance / gamma, unit * terms[j]);
+            }
+            let rounding = unit * group_norm(members, &terms);
+            if penalty.is_group() {
+                let group = penalty.shrink(members.iter().map(|&j| u[j as usize]), gamma);
+                let distance = (group.norm - gamma * penalty.norm).abs();
+                kinks.add_of_prox(distance / gamma, rounding);
+            } else if is_penalized
+                && in_strengths
+                && penalty.is_free()
+                && members.iter().any(|&j| evidence.moves(j, sizes))
+            {
+                kinks.add_of_solution(group_norm(members, w) / gamma, rounding);
+            }
+        }
+        kinks.add_rows(evidence, sizes, unit);
+        kinks
+    }
+
+    /// Whether the derivative is surely that of the solution's own piece.
+    pub(super) fn certify(&self, step: &Step, residual: f64) -> bool {
+        let moved = (residual + self.rounding) / (1.0 - step.contraction);
+        residual.is_finite()
+            && (self.margin.is_infinite()
+                || (step.contraction < 1.0
+                    && self.prox > moved * step.contraction
+                    && self.solution > moved))
+    }
+
+    fn add_of_prox(&mut self, distance: f64, rounding: f64) {
+        self.margin = self.margin.min(distance);
+        self.prox = self.prox.min(distance - rounding);
+    }
+
+    fn add_of_solution(&mut self, distance: f64, rounding: f64) {
+        self.margin = self.margin.min(distance);
+        self.solution = self.solution.min(distance - rounding);
+    }
+
+    /// The kinks of Huber and hinge rows, in units of w.
+    fn add_rows(&mut self, evidence: &Evidence<'_>, sizes: &Sizes, unit: f64) {
+        let Some((loss, reach)) = evidence.problem.loss.kinks() else {
+            return;
+        };
+        let sample = &evidence.problem.train;
+        let y = &sample.targets[evidence.point.target];
+        let length = euclidean(evidence.w);
+        // What a sparse design subtracts from every row is not in the rows' sizes.
+        let offset = match sample.design.rank_one {
+            Some(_) => evidence.products(sizes),
+            None => 0.0,
+        };
+        for (i, &size) in sizes.rows.iter().enumerate() {
+            if size == 0.0 || sample.weights[i] == 0.0 {
+                continue;
+            }
+            let distance = loss.kink_distance(evidence.z[i], y[i]);
+            let terms = y[i].abs() + reach + size * length + offset;
+            let scale = size * evidence.gamma;
+            self.add_of_solution(distance / scale, unit * terms / scale);
+        }
+    }
+}
+
+impl Evidence<'_> {
+    /// Σ_k ‖x̂_k‖ |w_k|: the size of the terms of the linear predictors.
+    fn products(&self, sizes: &Sizes) -> f64 {
+        let c = self.problem.classes;
+        let terms = self.w.iter().enumerate();
+        terms.map(|(j, w)| sizes.columns[j / c] * w.abs()).sum()
+    }
+
+    /// The size of the terms of u_j/γ, coordinate by coordinate.
+    fn terms(&self, sizes: &Sizes) -> Vec<f64> {
+        let c = self.problem.classes;
+        let target = self.point.target;
+        let is_form = self.problem.loss == Loss::Quadratic;
+        let within = if is_form {
+            euclidean(self.w)
+        } else {
+            self.products(sizes) + sizes.targets[target]
+        };
+        let linear = |j: usize| {
+            if is_form {
+                self.problem.train.targets[target][j].abs()
+            } else {
+                0.0
+            }
+        };
+        let term = |(j, w): (usize, &f64)| {
+            w.abs() / self.gamma
+                + self.regularizer.ridge_size(j, *w)
+                + sizes.columns[j / c] * within
+                + linear(j)
+        };
+        self.w.iter().enumerate().map(term).collect()
+    }
+
+    /// False for a coordinate whose column is zero: it stays where it is, whatever l1.
+    fn moves(&self, j: u32, sizes: &Sizes) -> bool {
+        sizes.columns[j as usize / self.problem.classes] > 0.0
+    }
+}
+
+fn euclidean(x: &[f64]) -> f64 {
+    x.iter().map(|x| x * x).sum::<f64>().sqrt()
+}

@@ -1,0 +1,367 @@
+//! The outcome of a point: its solution, hypergradient, diagnostics and warnings.
+
+use crate::error::{Error, Result};
+use crate::kinds::{Status, tag};
+use crate::problem::Point;
+
+/// Where a solver may start: an earlier outcome's solution and adjoint.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct WarmStart {
+    /// Scaled coefficients, p entries.
+    pub w: Vec<f64>,
+    /// The adjoint v, p entries, or empty.
+    pub v: Vec<f64>,
+}
+
+/// The engines that computed an outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Engines {
+    /// The one that solved.
+    pub solve: EngineName,
+    /// The one that differentiated; `None` where nothing was differentiated.
+    pub adjoint: Option<EngineName>,
+}
+
+impl std::fmt::Display for Engines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.solve.name())?;
+        match self.adjoint {
+            Some(adjoint) if adjoint != self.solve => write!(f, " + {}", adjoint.name()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The name of an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EngineName {
+    /// Solved and differentiated point by point where the path arrives.
+    FusedPath,
+    /// Solved in f32 on a graphics device, refined in f64 on the CPU.
+    Refined,
+    /// Coordinate descent along paths; adjoints on the support.
+    Path,
+    /// Minibatches of rows on the CPU.
+    Sampled,
+    /// Recordings of kernels for a whole batch, on the CPU or a graphics device.
+    Recorded,
+}
+
+impl EngineName {
+    /// The name that tables and JSON show.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FusedPath => "fused-path",
+            Self::Refined => "refined",
+            Self::Path => "path",
+            Self::Sampled => "sampled",
+            Self::Recorded => "recorded",
+        }
+    }
+}
+
+/// The outcome of one point of the batch.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The hyperparameters.
+    pub point: Point,
+    /// The engines that solved and differentiated.
+    pub engines: Engines,
+    /// The status of solver and linear solver: the worse of the two. Without a tolerance, what the
+    /// duality gap contradicts is [`Status::Stalled`], never converged.
+    pub status: Status,
+    /// Steps of the solver.
+    pub steps: usize,
+    /// Steps of the linear solver; 0 for ITD and direct solves.
+    pub linear_steps: usize,
+    /// Training loss with ridge and penalty at the solution.
+    pub objective: f64,
+    /// The criterion E.
+    pub criterion: f64,
+    /// dE/dλ; `None` when it was not asked for, or does not exist (see `warnings`).
+    pub hypergradient: Option<Hypergradient>,
+    /// Number of penalised coordinates that are not zero; box: strictly between the bounds.
+    pub support: usize,
+    /// ‖Φ(w) − w‖₂/γ.
+    pub residual: f64,
+    /// Relative duality gap, where the loss and penalty have one here.
+    pub duality_gap: Option<f64>,
+    /// ‖(I − ∂₁Φᵀ)v − ∂₁E‖/‖∂₁E‖, recomputed; `None` without an adjoint.
+    pub linear_residual: Option<f64>,
+    /// Distance of u = T(w), or of w, to the nearest kink, over γ; `None` where there is none.
+    pub kink_margin: Option<f64>,
+    /// True when the derivative is surely that of the solution's piece: the kinks of the prox are
+    /// farther than residual·q/(1 − q), those of rows and of l1 at zero farther than
+    /// residual/(1 − q), and all farther than rounding.
+    pub certified: bool,
+    /// The contraction on the support q_S, on request: by power iterations, which approach it from
+    /// below.
+    pub contraction: Option<f64>,
+    /// Estimate of ‖v − v*‖ from `linear_residual` and `contraction`, on request. It is a bound
+    /// as far as `contraction` is not too small.
+    pub adjoint_error_estimate: Option<f64>,
+    /// Remarks for the user; the status stays the solver's.
+    pub warnings: Vec<Warning>,
+    /// Scaled coefficients, intercepts last: p entries. The warm start of a later call.
+    pub solution: Vec<f64>,
+    /// The adjoint v: p entries; empty without one. The warm start of a later call.
+    pub adjoint: Vec<f64>,
+}
+
+impl Outcome {
+    /// Whether the solution has converged, though its hypergradient may be an estimate that has not.
+    #[must_use]
+    pub fn is_solved(&self) -> bool {
+        let is_rough = |w: &Warning| w.kind == WarningKind::RoughHypergradient;
+        self.status == Status::Converged || self.warnings.iter().any(is_rough)
+    }
+
+    /// The names of the kinds of its warnings.
+    pub fn warning_names(&self) -> impl Iterator<Item = &'static str> {
+        self.warnings.iter().map(|warning| warning.kind.name())
+    }
+
+    /// The hypergradient.
+    ///
+    /// # Errors
+    /// [`Error::Value`] where there is none: nothing was to be differentiated, the Hessian on the
+    /// support is singular, or the run was interrupted.
+    pub fn gradient(&self) -> Result<&Hypergradient> {
+        self.hypergradient.as_ref().ok_or_else(|| {
+            let singular = WarningKind::SingularHessian;
+            let warning = self.warnings.iter().find(|w| w.kind == singular);
+            let why = match (warning, self.engines.adjoint) {
+                (Some(warning), _) => warning.message.clone(),
+                (None, None) => "nothing was to be differentiated; name a method".to_owned(),
+                (None, Some(_)) => format!(
+                    "the status is {}; allow more steps or time, or change the point",
+                    self.status.name()
+                ),
+            };
+            Error::Value {
+                name: "hypergradient".to_owned(),
+                what: "there is none".to_owned(),
+                remedy: why,
+            }
+        })
+    }
+
+    /// Where a later run may start: this solution and adjoint.
+    #[must_use]
+    pub fn warm_start(&self) -> WarmStart {
+        WarmStart {
+            w: self.solution.clone(),
+            v: self.adjoint.clone(),
+        }
+    }
+}
+
+/// dE/dλ, with respect to λ itself and not its logarithm. What was not asked for is `None`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Hypergradient {
+    /// With respect to l1; where the penalty has a vector of strengths, to the effective ones,
+    /// l1·strength.
+    pub l1: Option<Strengths>,
+    /// With respect to λ₂.
+    pub l2: Option<f64>,
+    /// With respect to the prior mean: one entry per penalised coordinate.
+    pub prior: Option<Vec<f64>>,
+    /// With respect to the user's sample weights: one entry per training row.
+    pub sample_weights: Option<Vec<f64>>,
+    /// With respect to the perturbation: perturbed rows × d, row-major, in the data's units.
+    pub perturbation: Option<Vec<f64>>,
+    /// With respect to the lower and the upper bound.
+    pub box_bounds: Option<(f64, f64)>,
+}
+
+/// One number for a common strength, or one for each coordinate or group.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Strengths {
+    /// Of the strength that all have in common.
+    Common(f64),
+    /// Of each, in their order.
+    Each(Vec<f64>),
+}
+
+impl Strengths {
+    /// The number, where there is only one.
+    #[must_use]
+    pub fn value(&self) -> Option<f64> {
+        match self.as_slice() {
+            &[value] => Some(value),
+            _ => None,
+        }
+    }
+
+    /// All numbers.
+    #[must_use]
+    pub fn as_slice(&self) -> &[f64] {
+        match self {
+            Self::Common(value) => std::slice::from_ref(value),
+            Self::Each(values) => values,
+        }
+    }
+
+    /// All numbers in their order.
+    pub fn iter(&self) -> std::slice::Iter<'_, f64> {
+        self.as_slice().iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Strengths {
+    type Item = &'a f64;
+    type IntoIter = std::slice::Iter<'a, f64>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+tag! {
+    /// The parts of a hypergradient: their names in JSON, CSV and stores, and the words of tables.
+    pub enum Part {
+        /// With respect to l1.
+        L1 = "l1";
+        /// With respect to λ₂.
+        L2 = "l2";
+        /// With respect to the prior mean.
+        Prior = "prior";
+        /// With respect to the sample weights.
+        SampleWeights = "sample_weights" ("weights");
+        /// With respect to the perturbation.
+        Perturbation = "perturbation";
+        /// With respect to the lower bound.
+        BoxLo = "box_lo" ("lo");
+        /// With respect to the upper bound.
+        BoxHi = "box_hi" ("hi");
+    }
+}
+
+impl Part {
+    /// The word in tables, which are narrow.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        self.flag()
+    }
+}
+
+/// A part of a hypergradient with its values.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PartValues<'a> {
+    /// The part.
+    pub part: Part,
+    /// Its values.
+    pub values: &'a [f64],
+    /// Whether it is one number by its nature, and no vector of length one.
+    pub is_scalar: bool,
+}
+
+impl Hypergradient {
+    /// The parts that were asked for, in the order of [`Part::ALL`]: what every output shows.
+    pub fn parts(&self) -> impl Iterator<Item = PartValues<'_>> {
+        let bounds = self.box_bounds.as_ref();
+        Part::ALL.into_iter().filter_map(move |part| {
+            let (values, is_scalar) = match part {
+                Part::L1 => {
+                    let l1 = self.l1.as_ref()?;
+                    (l1.as_slice(), matches!(l1, Strengths::Common(_)))
+                }
+                Part::L2 => (std::slice::from_ref(self.l2.as_ref()?), true),
+                Part::Prior => (self.prior.as_deref()?, false),
+                Part::SampleWeights => (self.sample_weights.as_deref()?, false),
+                Part::Perturbation => (self.perturbation.as_deref()?, false),
+                Part::BoxLo => (std::slice::from_ref(&bounds?.0), true),
+                Part::BoxHi => (std::slice::from_ref(&bounds?.1), true),
+            };
+            Some(PartValues {
+                part,
+                values,
+                is_scalar,
+            })
+        })
+    }
+
+    /// True when no entry is NaN or infinite.
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        self.parts()
+            .flat_map(|part| part.values)
+            .all(|entry| entry.is_finite())
+    }
+}
+
+/// Something that a user should know about a point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Its kind.
+    pub kind: WarningKind,
+    /// One sentence with the remedy.
+    pub message: String,
+}
+
+tag! {
+    /// Kinds of warnings.
+    #[non_exhaustive]
+    pub enum WarningKind {
+        /// The restricted Hessian is singular: there is no hypergradient.
+        SingularHessian = "singular-hessian";
+        /// The support may belong to a neighbouring piece.
+        NotCertified = "not-certified";
+        /// A column without variance was given the coefficient zero.
+        ConstantColumn = "constant-column";
+        /// The solver can go no further, and the duality gap says that it is not at the minimum.
+        OpenGap = "open-gap";
+        /// The solver can go no further, and its arithmetic leaves the coefficients uncertain.
+        Imprecise = "imprecise";
+        /// The solution has converged, and its hypergradient is an estimate that has not.
+        RoughHypergradient = "rough-hypergradient";
+        /// The training target does not vary, so that nothing is learned.
+        ConstantTarget = "constant-target";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_named_once_and_in_order() {
+        let gradient = Hypergradient {
+            l1: Some(Strengths::Each(vec![1.0])),
+            l2: Some(2.0),
+            sample_weights: Some(vec![3.0, 4.0]),
+            box_bounds: Some((5.0, 6.0)),
+            ..Hypergradient::default()
+        };
+        let parts: Vec<_> = gradient
+            .parts()
+            .map(|p| {
+                (
+                    p.part.name(),
+                    p.part.label(),
+                    p.values.to_vec(),
+                    p.is_scalar,
+                )
+            })
+            .collect();
+        let expected = [
+            ("l1", "l1", vec![1.0], false),
+            ("l2", "l2", vec![2.0], true),
+            ("sample_weights", "weights", vec![3.0, 4.0], false),
+            ("box_lo", "lo", vec![5.0], true),
+            ("box_hi", "hi", vec![6.0], true),
+        ];
+        assert_eq!(parts, expected);
+        assert!(gradient.is_finite());
+        let broken = Hypergradient {
+            box_bounds: Some((0.0, f64::NAN)),
+            ..gradient
+        };
+        assert!(!broken.is_finite());
+        assert_eq!(Strengths::Common(7.0).value(), Some(7.0));
+        assert_eq!(Strengths::Each(vec![1.0, 2.0]).value(), None);
+    }
+}

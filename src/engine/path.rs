@@ -1,0 +1,165 @@
+//! The engine of the path solver: solutions along warm-started paths, adjoints on their supports.
+
+use crate::error::Result;
+use crate::exec::{Executor, Twinned};
+use crate::iterate::Progress;
+use crate::kinds::Method;
+use crate::model::loss::Loss;
+use crate::path::{self, PathSettings, RestrictedFactor, RestrictedMethod, RestrictedSolution};
+use crate::problem::{Point, Problem};
+use crate::real::{convert, widen};
+
+use super::interface::Engine;
+use super::outcome::EngineName;
+use super::recorded::batch::Batch;
+use super::request::{Reason, Request, Task, holds};
+use super::solved::{Differentiated, Solved};
+
+/// Coordinate descent and prox-Newton along paths; Cholesky or conjugate gradient on the support.
+pub(super) struct Path;
+
+impl<R: Twinned> Engine<R> for Path {
+    fn name(&self) -> EngineName {
+        EngineName::Path
+    }
+
+    fn serves(&self, request: &Request<'_>) -> std::result::Result<(), Reason> {
+        match request.task {
+            Task::Whole => Err(Reason::Task),
+            Task::Solve => {
+                holds(request.settings.device.is_cpu(), Reason::Device)?;
+                holds(request.is_on_a_path(), Reason::Solver)
+            }
+            Task::Adjoint => match request.settings.method {
+                Some(Method::Direct) => Ok(()),
+                Some(Method::AidCg) => holds(request.is_on_a_path(), Reason::Solver),
+                _ => Err(Reason::Method),
+            },
+        }
+    }
+
+    fn solve(&self, request: &Request<'_>) -> Result<Vec<Solved<R>>> {
+        let starts = starts(request);
+        let limits = limits(request);
+        let (problem, points, control) = (request.problem, request.points, request.control);
+        let starts = starts.as_deref();
+        let solutions = match request.paths {
+            None => path::solve::<R>(problem, points, starts, &limits, control)?,
+            Some(paths) => path::solve_along(problem, points, paths, starts, &limits, control)?,
+        };
+        let solved = |solution: path::PathSolution<R>| Solved {
+            w: widen(&solution.w),
+            progress: Progress {
+                status: solution.status,
+                steps: solution.steps,
+            },
+            factor: solution.factor,
+            sums: None,
+        };
+        Ok(solutions.into_iter().map(solved).collect())
+    }
+
+    fn counts_points(&self) -> bool {
+        true
+    }
+
+    fn adjoint(
+        &self,
+        request: &Request<'_>,
+        linearized: &mut Batch<'_, R>,
+        solved: &[Solved<R>],
+    ) -> Result<Vec<Differentiated>> {
+        let method = match request.settings.method {
+            Some(Method::Direct) => RestrictedMethod::Direct,
+            _ => RestrictedMethod::cg(request.settings.preconditioner),
+        };
+        let limits = limits(request);
+        let solutions = restricted(request, linearized, solved, method, &limits)?;
+        let z: Vec<R> = solutions
+            .iter()
+            .flat_map(|solution| solution.z.iter().copied())
+            .collect();
+        linearized.lift(&z)?;
+        let progress = |s: &RestrictedSolution<R>| Progress {
+            status: s.status,
+            steps: s.steps,
+        };
+        let progress: Vec<Progress> = solutions.iter().map(progress).collect();
+        let singular: Vec<bool> = solutions.iter().map(|s| s.singular).collect();
+        linearized.differentiated(request, solved, progress, singular)
+    }
+}
+
+/// The coefficients that a request starts from.
+pub(super) fn starts(request: &Request<'_>) -> Option<Vec<Vec<f64>>> {
+    let warm = request.warm?;
+    Some(warm.iter().map(|start| start.w.clone()).collect())
+}
+
+/// The limits of the path solver.
+pub(super) fn limits(request: &Request<'_>) -> PathSettings {
+    PathSettings {
+        tolerance: request.settings.tolerance,
+        max_steps: request.settings.max_steps,
+    }
+}
+
+/// Which points have a singular restricted Hessian, found by factoring it where it can be.
+pub(super) fn singular_points<R: Twinned>(
+    request: &Request<'_>,
+    linearized: &Batch<'_, R>,
+    solved: &[Solved<R>],
+) -> Result<Vec<bool>> {
+    if !may_be_singular(request.problem, request.points) {
+        return Ok(vec![false; solved.len()]);
+    }
+    let once = PathSettings {
+        tolerance: None,
+        max_steps: 1,
+    };
+    let solutions = restricted(request, linearized, solved, RestrictedMethod::Direct, &once)?;
+    Ok(solutions.iter().map(|solution| solution.singular).collect())
+}
+
+/// Whether a restricted Hessian can be singular: without ridge, or where rows without curvature may
+/// leave the intercept without any.
+fn may_be_singular(problem: &Problem, points: &[Point]) -> bool {
+    let free_intercept = problem.train.design.intercept && problem.loss != Loss::Squared;
+    free_intercept || points.iter().any(|point| point.l2 == 0.0)
+}
+
+/// The restricted systems of all points.
+fn restricted<R: Twinned>(
+    request: &Request<'_>,
+    linearized: &Batch<'_, R>,
+    solved: &[Solved<R>],
+    method: RestrictedMethod,
+    limits: &PathSettings,
+) -> Result<Vec<RestrictedSolution<R>>> {
+    let w: Vec<Vec<R>> = solved.iter().map(|solved| convert(&solved.w)).collect();
+    let workspace = &linearized.workspace;
+    let gradients = workspace.executor.download(workspace.criterion_gradient)?;
+    let gradients: Vec<Vec<R>> = gradients
+        .chunks_exact(request.problem.coordinates())
+        .map(<[R]>::to_vec)
+        .collect();
+    let steps: Vec<f64> = request
+        .points
+        .iter()
+        .map(|point| linearized.spectrum.step(point.l2).gamma)
+        .collect();
+    let factors: Vec<Option<&RestrictedFactor<R>>> =
+        solved.iter().map(|solved| solved.factor.as_ref()).collect();
+    path::solve_restricted(
+        request.problem,
+        request.points,
+        &w,
+        &steps,
+        &gradients,
+        Some(&factors),
+        method,
+        limits.tolerance,
+        limits.max_steps,
+        request.control,
+    )
+}

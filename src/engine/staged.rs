@@ -1,0 +1,148 @@
+//! A request in stages: solved by one engine, linearised once, differentiated by another, diagnosed.
+
+use crate::error::{Error, Result};
+use crate::exec::{Device, Executor, LANES, Twinned};
+use crate::kinds::Precision;
+
+use super::assembly::diagnose;
+use super::interface::Engine;
+use super::list::choose;
+use super::outcome::{Engines, Outcome};
+use super::recorded::batch::Batch;
+use super::request::{Request, Task};
+use super::solved::{Differentiated, Solved};
+
+/// Points whose per-problem arrays fit this many bytes run together.
+const MEMORY: usize = 1 << 30;
+
+/// Evaluates a request on its one device, in the arithmetic R.
+pub(super) fn evaluate<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>> {
+    let problem = request.problem;
+    let spectrum = request.prepared.spectrum(problem);
+    spectrum.check_convex()?;
+    log::info!(
+        "{} points, {} × {} ({} coordinates), {}, {} loss, {} penalty; L = {:.4e}, mu = {:.4e} by {:?}; method {:?}, solver {:?}",
+        request.points.len(),
+        problem.train.rows(),
+        problem.train.design.columns(),
+        problem.coordinates(),
+        R::PRECISION.name(),
+        problem.loss.name(),
+        problem.penalty.name(),
+        spectrum.largest,
+        spectrum.smallest,
+        spectrum.source,
+        request.settings.method,
+        request.settings.solver,
+    );
+    match choose::<R>(&request.of(Task::Whole)) {
+        Some(engine) => engine.evaluate(request),
+        None => in_stages::<R>(request),
+    }
+}
+
+/// Evaluates a request by the engines that serve its parts.
+fn in_stages<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>> {
+    let chosen = Chosen::<R>::of(request)?;
+    let solved = chosen.solver.solve(request)?;
+    let problem = request.problem;
+    let numbers = 16 * problem.coordinates()
+        + (6 * problem.train.rows() + 4 * problem.criterion.sample.rows()) * problem.classes;
+    let together = (MEMORY / (8 * numbers * LANES)).max(1) * LANES;
+    let mut outcomes = Vec::with_capacity(request.points.len());
+    for (at, chunk) in solved.chunks(together).enumerate() {
+        let part = request.part(at * together..at * together + chunk.len());
+        let differentiated = differentiate(&part, &chosen, chunk)?;
+        outcomes.extend(differentiated);
+        if !chosen.solver.counts_points() {
+            request.control.report_finished(chunk.len());
+        }
+    }
+    Ok(outcomes)
+}
+
+/// The engines of a request.
+struct Chosen<R: Twinned> {
+    solver: &'static dyn Engine<R>,
+    /// `None` where nothing is differentiated.
+    differentiator: Option<&'static dyn Engine<R>>,
+}
+
+impl<R: Twinned> Chosen<R> {
+    fn of(request: &Request<'_>) -> Result<Self> {
+        let choose = |task: Task| {
+            choose::<R>(&request.of(task)).ok_or_else(|| {
+                Error::unsupported(
+                    format!("{task} as the settings say"),
+                    "choose another solver or method; RUST_LOG=debug says what each engine refuses",
+                )
+            })
+        };
+        let solver = choose(Task::Solve)?;
+        let differentiator = match request.settings.method {
+            Some(_) => Some(choose(Task::Adjoint)?),
+            None => None,
+        };
+        Ok(Self {
+            solver,
+            differentiator,
+        })
+    }
+
+    fn names(&self) -> Engines {
+        Engines {
+            solve: self.solver.name(),
+            adjoint: self.differentiator.map(Engine::name),
+        }
+    }
+}
+
+fn differentiate<R: Twinned>(
+    request: &Request<'_>,
+    chosen: &Chosen<R>,
+    solved: &[Solved<R>],
+) -> Result<Vec<Outcome>> {
+    let mut batch = linearized::<R>(request, &request.settings.device, solved)?;
+    let mut differentiated = match chosen.differentiator {
+        Some(engine) => engine.adjoint(request, &mut batch, solved)?,
+        None => solved
+            .iter()
+            .map(|_| Differentiated::without_adjoint())
+            .collect(),
+    };
+    if R::PRECISION == Precision::F64 {
+        return diagnose(&mut batch, request, chosen.names(), solved, &differentiated);
+    }
+    // The diagnostics of f32 results are computed in f64.
+    let mut exact = linearized::<f64>(request, &Device::Cpu, solved)?;
+    if differentiated.iter().any(|d| !d.v.is_empty()) {
+        let zero = vec![0.0; request.problem.coordinates()];
+        let v: Vec<f64> = differentiated
+            .iter()
+            .flat_map(|d| if d.v.is_empty() { &zero } else { &d.v })
+            .copied()
+            .collect();
+        exact.workspace.executor.upload(exact.workspace.v, &v);
+        let residuals = exact.workspace.linear_residuals()?;
+        for (d, residual) in differentiated.iter_mut().zip(residuals) {
+            d.linear_residual = d.linear_residual.map(|_| residual);
+        }
+    }
+    diagnose(&mut exact, request, chosen.names(), solved, &differentiated)
+}
+
+/// The points on a device, linearised at their solutions.
+fn linearized<'a, R: Twinned>(
+    request: &Request<'a>,
+    device: &Device,
+    solved: &[Solved<impl Twinned>],
+) -> Result<Batch<'a, R>> {
+    let mut batch = Batch::new(request, false, device)?;
+    let w: Vec<f64> = solved
+        .iter()
+        .flat_map(|solved| solved.w.iter().copied())
+        .collect();
+    batch.workspace.set_solution(&w);
+    batch.workspace.linearize()?;
+    Ok(batch)
+}

@@ -1,0 +1,223 @@
+//! Penalties: the outer map G (the prox of γ·penalty), its derivative D = ∂G and ∂₂G. math.md §3.
+//!
+//! A penalty is put together from two tables: what every coordinate pays by itself (a [`Row`], one
+//! file each), and the norm of a block of coordinates ([`group`]). Everything is taken at
+//! `u = T(w)`, with strict comparisons, so that the selection at a kink is the same in w and in λ.
+//! The ridge term ½λ₂‖w − c‖² sits in the inner map T, not here. Coordinates past the penalised
+//! ones (intercepts) are free: G = id there.
+//!
+//! A new penalty of known rows is one variant of [`Penalty`]; a new row is one file here and one in
+//! `shaders/penalty`.
+
+use crate::error::{Error, Result};
+use crate::real::Real;
+
+mod free;
+mod group;
+mod interval;
+mod non_negative;
+mod soft_threshold;
+mod term;
+
+pub use free::Free;
+pub use group::{Groups, Shrink};
+pub use interval::Interval;
+pub use non_negative::NonNegative;
+pub use soft_threshold::{SoftThreshold, soft_threshold};
+pub(crate) use term::with_row;
+pub use term::{BlockPenalty, CoordinatePenalty, FREE, Face, Row, Side, Term};
+
+/// The bit of a penalty's tag that says that norms of groups are penalised.
+pub const GROUPED: u32 = 16;
+
+/// u limited to [lower, upper]; a NaN survives.
+#[inline(always)]
+pub fn clip<R: Real>(u: R, lower: R, upper: R) -> R {
+    if u < lower {
+        lower
+    } else if u > upper {
+        upper
+    } else {
+        u
+    }
+}
+
+/// The penalty of the inner problem, in terms of a common factor l1 that every point brings.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Penalty {
+    /// l1·‖w‖₁.
+    ElasticNet,
+    /// Σ_j l1·strength_j·|w_j|; a zero strength leaves the coordinate unpenalised.
+    Weighted {
+        /// One per penalised coordinate.
+        strengths: Vec<f64>,
+    },
+    /// Σ_g l1·strength_g·‖w_g‖₂.
+    Group {
+        /// The partition of the penalised coordinates.
+        groups: Groups,
+        /// One per group; `None` is 1 for every group, and one common derivative.
+        strengths: Option<Vec<f64>>,
+    },
+    /// l1·Σ w_j with w ≥ 0.
+    NonNegative,
+    /// lower ≤ w ≤ upper; l1 plays no part.
+    Box {
+        /// The lower bound of every penalised coordinate, −∞ allowed.
+        lower: f64,
+        /// The upper bound of every penalised coordinate, ∞ allowed.
+        upper: f64,
+    },
+}
+
+impl Penalty {
+    /// The name that flags, tables and JSON use.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ElasticNet => "elastic-net",
+            Self::Weighted { .. } => "weighted",
+            Self::Group { .. } => "group",
+            Self::NonNegative => "nonneg",
+            Self::Box { .. } => "box",
+        }
+    }
+
+    /// True where the derivative with respect to l1 has one entry per coordinate or group.
+    #[must_use]
+    pub fn has_strength_vector(&self) -> bool {
+        matches!(
+            self,
+            Self::Weighted { .. }
+                | Self::Group {
+                    strengths: Some(_),
+                    ..
+                }
+        )
+    }
+
+    /// The row of the table that every penalised coordinate follows.
+    #[must_use]
+    pub fn row(&self) -> Row {
+        match self {
+            Self::ElasticNet | Self::Weighted { .. } => Row::SoftThreshold,
+            Self::Group { .. } => Row::Free,
+            Self::NonNegative => Row::NonNegative,
+            Self::Box { .. } => Row::Interval,
+        }
+    }
+
+    /// The partition into groups whose norms are penalised.
+    #[must_use]
+    pub fn groups(&self) -> Option<&Groups> {
+        match self {
+            Self::Group { groups, .. } => Some(groups),
+            _ => None,
+        }
+    }
+
+    /// The number by which kernels know the penalty: its row, and [`GROUPED`].
+    #[must_use]
+    pub fn tag(&self) -> u32 {
+        self.row() as u32 | self.groups().map_or(0, |_| GROUPED)
+    }
+
+    /// True where l1 plays a part.
+    #[must_use]
+    pub fn has_strength(&self) -> bool {
+        self.row() != Row::Interval
+    }
+
+    /// The bounds of every penalised coordinate, where there are some to differentiate in.
+    #[must_use]
+    pub fn bounds(&self) -> Option<[f64; 2]> {
+        match *self {
+            Self::Box { lower, upper } => Some([lower, upper]),
+            _ => None,
+        }
+    }
+
+    /// The strengths at l1 = 1: those of `penalized` coordinates, or of the groups.
+    #[must_use]
+    pub fn strengths(&self, penalized: usize) -> Vec<f64> {
+        match self {
+            Self::Weighted { strengths }
+            | Self::Group {
+                strengths: Some(strengths),
+                ..
+            } => strengths.clone(),
+            Self::Group { groups, .. } => vec![1.0; groups.len()],
+            _ => vec![1.0; penalized],
+        }
+    }
+
+    /// What each coordinate or group pays at l1, in the order of [`Self::strengths`].
+    #[must_use]
+    pub fn block_penalties(&self, penalized: usize, l1: f64) -> Vec<BlockPenalty<f64>> {
+        let row = self.row();
+        let of_strength = |strength: f64| {
+            let strength = l1 * strength;
+            match (self.groups(), self.bounds()) {
+                (Some(_), _) => BlockPenalty {
+                    coordinate: Term::free(),
+                    norm: strength,
+                },
+                (_, Some([lower, upper])) => Term::interval(lower, upper).into(),
+                // Free of any strength, and of all that goes with a kink.
+                _ if strength == 0.0 && row == Row::SoftThreshold => Term::free().into(),
+                _ => Term::with_strength(row, strength).into(),
+            }
+        };
+        let strengths = self.strengths(penalized).into_iter();
+        strengths.map(of_strength).collect()
+    }
+
+    /// Checks lengths and domains for `penalized` coordinates.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] or [`Error::Value`] when strengths, groups or bounds do not fit.
+    pub fn validate(&self, penalized: usize) -> Result<()> {
+        let check = |strengths: &[f64], expected: usize, unit: &str| {
+            if strengths.len() != expected {
+                return Err(Error::shape(
+                    "l1 strengths",
+                    format!("{expected}, one per {unit}"),
+                    strengths.len().to_string(),
+                    "give a vector of that length",
+                ));
+            }
+            match strengths.iter().position(|s| !(s.is_finite() && *s >= 0.0)) {
+                Some(at) => Err(Error::value(
+                    "l1 strengths",
+                    format!("entry {at} is {}", strengths[at]),
+                    "strengths must be finite and not negative",
+                )),
+                None => Ok(()),
+            }
+        };
+        match self {
+            Self::Weighted { strengths } => check(strengths, penalized, "coordinate"),
+            Self::Group { groups, strengths } => {
+                if groups.coordinates() != penalized {
+                    return Err(Error::shape(
+                        "groups",
+                        format!("a partition of {penalized} coordinates"),
+                        groups.coordinates().to_string(),
+                        "give one group number per coordinate",
+                    ));
+                }
+                strengths
+                    .as_ref()
+                    .map_or(Ok(()), |s| check(s, groups.len(), "group"))
+            }
+            Self::Box { lower, upper } if lower.is_nan() || upper.is_nan() || lower > upper => {
+                Err(Error::value(
+                    "box",
+                    format!("{lower}:{upper} is not an interval"),
+                    "give LO:HI with LO at most HI",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
