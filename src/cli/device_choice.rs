@@ -90,7 +90,7 @@ impl DeviceChoice {
         }
         let device = automatic(problem, points, settings, self.options);
         log::info!("--device auto takes {}", device.name());
-        // A command that evaluates twice tells where it computed first.
+        // Of a command that evaluates twice, outputs name the device of the first evaluation.
         let _ = self.chosen.set(device.clone());
         Ok(device)
     }

@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::failure::Failure;
 use super::whole::{Whole, unfinished, wait_for_lock, write_whole};
 use crate::data::align::is_generic;
-use crate::data::npy::{self, Array};
+use crate::data::readers::{read_npy, write_npy};
 use crate::data::{Expected, Named};
 use crate::error::{Error, Place, Result};
 
@@ -141,12 +141,12 @@ impl Model {
         text.push('\n');
         let begin = || -> io::Result<Whole> {
             let mut file = Whole::create(&coefficients)?;
-            npy::write(&mut file, &self.shape(), self.coefficients.iter().flatten())?;
+            write_npy(&mut file, &self.shape(), self.coefficients.iter().flatten())?;
             file.sync()?;
             Ok(file)
         };
         let numbers = begin().map_err(unwritable(coefficients.clone()))?;
-        // Whoever fits into the same directory, or reads there, waits. Where there are no locks, the
+        // Other processes that fit into this directory, or read there, wait. Where there are no locks, the
         // digest tells.
         let lock = File::open(directory);
         if let Ok(lock) = &lock {
@@ -319,16 +319,23 @@ fn check_schema(text: &str, path: &Path) -> Result<()> {
     }
 }
 
+/// An array of a file: its extents, and its values in C order.
+struct Array {
+    shape: Vec<usize>,
+    values: Vec<f64>,
+}
+
 fn read_coefficients(path: &Path) -> Result<Array> {
-    npy::read(path).map_err(|error| match error {
-        Error::Io { path, source, .. } => Error::Io {
+    match read_npy(path) {
+        Ok((shape, values)) => Ok(Array { shape, values }),
+        Err(Error::Io { path, source, .. }) => Err(Error::Io {
             path,
             source,
             remedy: "restore the file beside model.json, or fit again",
-        },
-        Error::Data { what, .. } => damaged(path, what),
-        other => other,
-    })
+        }),
+        Err(Error::Data { what, .. }) => Err(damaged(path, what)),
+        Err(other) => Err(other),
+    }
 }
 
 fn damaged(path: &Path, what: String) -> Error {

@@ -47,7 +47,7 @@ pub fn line(error: &clap::Error, words: &[OsString]) -> String {
             quoted(error, ContextKind::InvalidValue)
         ),
         ErrorKind::InvalidUtf8 => "a word is not valid UTF-8; write it in UTF-8".into(),
-        // What is left has a line of its own, without details that other lines would hold.
+        // For every other error, clap's first line says all there is.
         _ => format!("{}; {help} explains the flags", first_line(error)),
     }
 }

@@ -7,7 +7,6 @@ pub mod embedded;
 pub mod input;
 pub mod labels;
 pub mod matrix;
-pub mod npy;
 pub(crate) mod random;
 pub mod readers;
 pub mod split;

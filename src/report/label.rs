@@ -26,10 +26,11 @@ impl Label {
     /// A name beside its ring: clear of the other names, nearest to its own ring, and within the
     /// frame, in this order of weight. The first side of those that are equally good.
     pub(super) fn beside(
-        own: (f64, f64),
+        own: [f64; 2],
         text: &str,
-        rings: &[(f64, f64)],
-        (others, frame): (&[Self], &Bounds),
+        rings: &[[f64; 2]],
+        others: &[Self],
+        frame: &Bounds,
     ) -> Self {
         let half = 0.5 * 0.64 * 14.0 * text.chars().count() as f64;
         let (aside, above) = (RING + 6.0 + half, RING + 5.0 + Self::HEIGHT);
@@ -45,8 +46,8 @@ impl Label {
             (-slant.0, slant.1),
         ];
         let label = |(x, y): (f64, f64)| Self {
-            x: own.0 + x,
-            y: own.1 + y,
+            x: own[0] + x,
+            y: own[1] + y,
             half,
         };
         let faults = |label: &Self| {
@@ -74,7 +75,7 @@ impl Label {
     }
 
     /// From the box to a place.
-    fn distance(&self, (x, y): (f64, f64)) -> f64 {
+    fn distance(&self, [x, y]: [f64; 2]) -> f64 {
         let aside = ((x - self.x).abs() - self.half).max(0.0);
         let above = ((y - self.y).abs() - Self::HEIGHT).max(0.0);
         aside.hypot(above)
@@ -106,9 +107,9 @@ mod tests {
             (-20.0, -18.0),
         ] {
             for (left, top) in [(300.0, 200.0), (100.0, 90.0), (400.0, 365.0)] {
-                let rings = [(left, top), (left + x, top + y)];
-                let first = Label::beside(rings[0], "best", &rings, (&[], &frame));
-                let second = Label::beside(rings[1], "one std. error", &rings, (&[first], &frame));
+                let rings = [[left, top], [left + x, top + y]];
+                let first = Label::beside(rings[0], "best", &rings, &[], &frame);
+                let second = Label::beside(rings[1], "one std. error", &rings, &[first], &frame);
                 assert!(first.distance(rings[0]) < first.distance(rings[1]));
                 assert!(second.distance(rings[1]) < second.distance(rings[0]));
                 assert!(!first.meets(&second), "{x} {y}");

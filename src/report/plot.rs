@@ -168,7 +168,7 @@ impl Plot {
         let mut out = String::new();
         for tick in map.y.ticks(7) {
             let y = map.at_y(tick.value);
-            out += &line((LEFT, y), (RIGHT, y), 1.0, &paint.grid(), "");
+            out += &line([LEFT, y], [RIGHT, y], 1.0, &paint.grid(), "");
             if let Some(label) = &tick.label {
                 let body = tick_label(label);
                 out += &text(LEFT - 8.0, y + 5.0, 14.0, "end", &paint.soft(), &body);
@@ -176,14 +176,14 @@ impl Plot {
         }
         for tick in map.x.ticks(6) {
             let x = map.at_x(tick.value);
-            out += &line((x, top), (x, bottom), 1.0, &paint.grid(), "");
+            out += &line([x, top], [x, bottom], 1.0, &paint.grid(), "");
             if let Some(label) = &tick.label {
                 let body = tick_label(label);
                 out += &text(x, bottom + 21.0, 14.0, "middle", &paint.soft(), &body);
             }
         }
-        out += &line((LEFT, bottom), (RIGHT, bottom), 1.2, &paint.axis(), "");
-        out += &line((LEFT, top), (LEFT, bottom), 1.2, &paint.axis(), "");
+        out += &line([LEFT, bottom], [RIGHT, bottom], 1.2, &paint.axis(), "");
+        out += &line([LEFT, top], [LEFT, bottom], 1.2, &paint.axis(), "");
         let label = escape(&self.x.label);
         out += &text(
             (LEFT + RIGHT) / 2.0,
@@ -205,8 +205,8 @@ impl Plot {
                 continue;
             }
             out += &line(
-                (x, top),
-                (x, bottom),
+                [x, top],
+                [x, bottom],
                 1.5,
                 &paint.axis(),
                 " stroke-dasharray=\"3 4\"",
@@ -281,7 +281,7 @@ impl Plot {
                     let x = map.at_x(series.x[i]);
                     let (low, high) = (map.at_y(band.low[i]), map.at_y(band.high[i]));
                     let pale = " stroke-opacity=\"0.4\"";
-                    out += &line((x, low), (x, high), 1.5, &stroke, pale);
+                    out += &line([x, low], [x, high], 1.5, &stroke, pale);
                 }
                 continue;
             }
@@ -344,10 +344,10 @@ impl Map {
     }
 }
 
-fn line(from: (f64, f64), to: (f64, f64), width: f64, stroke: &str, more: &str) -> String {
+fn line(from: [f64; 2], to: [f64; 2], width: f64, stroke: &str, more: &str) -> String {
     format!(
         "<line x1=\"{:.1}\" y1=\"{:.1}\" x2=\"{:.1}\" y2=\"{:.1}\" stroke-width=\"{width}\" {stroke}{more}/>",
-        from.0, from.1, to.0, to.1
+        from[0], from[1], to[0], to[1]
     )
 }
 

@@ -156,7 +156,7 @@ fn binned(placed: Vec<(Tile, (f64, f64))>) -> Vec<(Tile, (f64, f64))> {
     let columns = ((RIGHT - LEFT) / size).ceil() as usize;
     let rows = ((BOTTOM - TOP) / size).ceil() as usize;
     let mut bins: Vec<Option<Tile>> = vec![None; columns * rows];
-    // Places lie within the frame; a negative number is a zero here.
+    // Places lie within the frame; a negative number becomes a zero here.
     let number = |at: f64, count: usize| ((at / size) as usize).min(count - 1);
     for (tile, (x, y)) in placed {
         let bin = &mut bins[number(y - TOP, rows) * columns + number(x - LEFT, columns)];
@@ -210,7 +210,7 @@ impl Map {
             values.dedup();
             values.len()
         };
-        // Rows and columns of which most crossings are empty are none.
+        // Drop rows and columns that are mostly empty.
         let is_strewn = 3 * xs.len() < 2 * count(&xs) * count(&ys);
         let (x, y) = (
             surface.x.fit(xs.iter().copied()),
@@ -315,11 +315,11 @@ impl Surface {
             out += &if map.is_strewn {
                 // From the tile's rim over the ground.
                 let start = 1.0 + HALF_STREWN / length;
-                arrow((x + start * u, y + start * v), (u, v), &paint.axis())
+                arrow([x + start * u, y + start * v], [u, v], &paint.axis())
             } else {
                 // Pale on dark tiles and dark on pale ones.
                 let ink = if share < 0.6 { "#ffffff" } else { "#000000" };
-                arrow((x, y), (u, v), &format!("stroke=\"{ink}\""))
+                arrow([x, y], [u, v], &format!("stroke=\"{ink}\""))
             };
         }
         out
@@ -371,16 +371,17 @@ impl Surface {
     }
 
     fn rings(&self, map: &Map, paint: &Paint) -> String {
-        let places: Vec<(f64, f64)> = self.rings.iter().map(|r| map.at(r.x, r.y)).collect();
+        let place = |ring: &Ring| <[f64; 2]>::from(map.at(ring.x, ring.y));
+        let places: Vec<[f64; 2]> = self.rings.iter().map(place).collect();
         let mut labels: Vec<Label> = Vec::new();
         let (mut rings, mut names) = (String::new(), String::new());
-        for (ring, &(x, y)) in self.rings.iter().zip(&places) {
+        for (ring, &[x, y]) in self.rings.iter().zip(&places) {
             rings += &format!(
                 "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{RING}\" fill=\"none\" stroke-width=\"6\" stroke=\"#ffffff\"/>\
                  <circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"{RING}\" fill=\"none\" stroke-width=\"3\" {}/>",
                 paint.stroke(1),
             );
-            let label = Label::beside((x, y), &ring.label, &places, (&labels, &FRAME));
+            let label = Label::beside([x, y], &ring.label, &places, &labels, &FRAME);
             names += &format!(
                 "<text x=\"{:.1}\" y=\"{:.1}\" font-size=\"14\" font-weight=\"bold\" text-anchor=\"middle\" \
                  fill=\"#ffffff\" stroke=\"#000000\" stroke-width=\"3\" paint-order=\"stroke\">{}</text>",
@@ -447,7 +448,7 @@ fn short(value: f64) -> String {
 }
 
 /// An arrow around a place, from −(u, v) to (u, v).
-fn arrow((x, y): (f64, f64), (u, v): (f64, f64), stroke: &str) -> String {
+fn arrow([x, y]: [f64; 2], [u, v]: [f64; 2], stroke: &str) -> String {
     let (tip_x, tip_y) = (x + u, y + v);
     let head = 0.45;
     let side = |sign: f64| {

@@ -62,7 +62,7 @@ pub(super) struct Inspection {
 pub(super) struct Mendable {
     /// The fault in a sentence.
     pub fault: String,
-    /// The statements that make it anew.
+    /// The statements that make it again.
     pub statements: String,
 }
 
@@ -297,7 +297,7 @@ impl Store {
             let place = || -> rusqlite::Result<[usize; 4]> {
                 Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
             };
-            // What is no number is no place either.
+            // Not an integer, hence not a valid index.
             if place().ok() != Some([unit.number, unit.study, unit.fold, unit.path]) {
                 let what = format!("unit {} is not that of the plan", unit.number);
                 return Ok(vec![what]);

@@ -1,4 +1,4 @@
-//! Mending a store: what can be made anew is made anew, what is damaged is opened again, and nothing that is
+//! Mending a store: views and indices are made again, damaged units are opened again, and nothing that is
 //! good is removed.
 //!
 //! ```text
@@ -19,7 +19,7 @@ use crate::sweep::record::digest;
 const REMEDY: &str = "restore it from a copy, or start a new one with --store FILE";
 
 /// Opens damaged units of a store again, so that the sweep's command repeats them, and makes views and
-/// indices anew that are not what they were. Returns how many units. The store is sound then.
+/// indices again that are not what they were. Returns how many units. The store is sound then.
 ///
 /// # Errors
 /// [`crate::Error::Store`] when the store cannot be written, its tables contradict each other, or its
@@ -48,7 +48,7 @@ pub fn repair(path: &Path) -> Result<usize> {
     }
     let opened = mended?;
     if rebuilds {
-        // The pages of the old indices belong to nobody now.
+        // The pages of the old indices are free now.
         store.connection.execute_batch("VACUUM").map_err(failure)?;
     }
     drop(store);
@@ -140,7 +140,7 @@ impl Store {
         Ok(())
     }
 
-    /// Makes every index anew from its table, and the table of results, whose index has no statement of its
+    /// Makes every index again from its table, and the table of results, whose index has no statement of its
     /// own. The old ones are forgotten rather than dropped: to drop one is to walk through its pages.
     fn rebuild(&self) -> rusqlite::Result<()> {
         let connection = &self.connection;

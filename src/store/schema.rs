@@ -32,7 +32,7 @@ pub(super) fn digest_key(part: &str) -> String {
 /// Creates everything.
 ///
 /// Results are rows in the order in which they arrive, with an index beside them: in the order of the
-/// key a unit's cells would lie far apart, and to store a unit would be to write most pages anew.
+/// key a unit's cells would lie far apart, and storing a unit would write most pages again.
 pub(super) fn create() -> String {
     let selected: Vec<String> = Number::ALL
         .iter()

@@ -117,8 +117,8 @@ impl Compression {
             .map(|fold| {
                 let rows = fold.held_out.as_deref().unwrap_or_default();
                 let own =
-                    two_weights.then(|| part(study, (matrix, &origin), rows, Weights::Criterion));
-                let training = part(study, (matrix, &origin), rows, Weights::Training);
+                    two_weights.then(|| part(study, matrix, &origin, rows, Weights::Criterion));
+                let training = part(study, matrix, &origin, rows, Weights::Training);
                 [Some(training), own]
             })
             .collect();
@@ -132,7 +132,7 @@ impl Compression {
                     }
                 }
                 let rows: Vec<usize> = (0..matrix.rows).filter(|&i| !is_held_out[i]).collect();
-                (!rows.is_empty()).then(|| part(study, (matrix, &origin), &rows, Weights::Training))
+                (!rows.is_empty()).then(|| part(study, matrix, &origin, &rows, Weights::Training))
             })
             .collect();
         Some(Self {
@@ -149,7 +149,7 @@ impl Compression {
         let first = folds.filter(|(fold, _)| fold.repeat == 0);
         let parts = first.filter_map(|(_, [training, _])| training.as_ref());
         let all = stack(parts.chain(&self.rest[0]));
-        problem(study, &self.origin, (&all, &all)).problem
+        problem(study, &self.origin, &all, &all).problem
     }
 
     /// The problem of a fold.
@@ -168,7 +168,7 @@ impl Compression {
         let [as_training, own] = &self.held_out[fold];
         // infallible: `of` makes a part for every fold
         let held_out = own.as_ref().or(as_training.as_ref()).expect("a part");
-        problem(study, &self.origin, (&training, held_out))
+        problem(study, &self.origin, &training, held_out)
     }
 }
 
@@ -210,12 +210,7 @@ fn origin(matrix: &Dense, targets: &[Vec<f64>]) -> Vec<f64> {
 }
 
 /// The factor of some rows.
-fn part(
-    study: &Study,
-    (matrix, origin): (&Dense, &[f64]),
-    rows: &[usize],
-    weights: Weights,
-) -> Part {
+fn part(study: &Study, matrix: &Dense, origin: &[f64], rows: &[usize], weights: Weights) -> Part {
     let train = &study.specification.train;
     let weights = match weights {
         Weights::Training => study.training_weights(rows),
@@ -433,54 +428,60 @@ fn stack<'a>(parts: impl Iterator<Item = &'a Part>) -> Part {
     }
 }
 
-/// The problem on a training factor with the criterion on another.
-///
-/// The first row of a triangular factor carries the column of ones; a part with fewer rows than
-/// columns carries it in all of them.
-fn problem(study: &Study, origin: &[f64], (training, held_out): (&Part, &Part)) -> FoldProblem {
-    let s = &study.specification;
-    let d = training.low.len();
-    let (intercept, standardize) = (s.scaling.intercept, s.scaling.standardize);
-    let r = &training.factor;
-    let at = |i: usize, j: usize| r.values[i * r.columns + j];
-    // The training factor is triangular: there are more rows than columns.
-    let total = at(0, 0).powi(2);
-    let mean = |j: usize| at(0, j) / at(0, 0);
-    let constant: Vec<usize> = (0..d)
-        .filter(|&j| training.low[j] >= training.high[j])
-        .collect();
-    // The centre of every column from its origin; without an intercept it is zero of the data.
-    let from_origin: Vec<f64> = (0..d + s.train.targets.len())
-        .map(|j| if intercept { mean(1 + j) } else { -origin[j] })
-        .collect();
-    let mut center = vec![0.0; d];
-    let mut scale = vec![1.0; d];
-    for j in 0..d {
-        let is_constant = training.low[j] >= training.high[j];
-        if intercept {
-            center[j] = if is_constant && training.low[j].is_finite() {
-                training.low[j]
-            } else {
-                origin[j] + from_origin[j]
-            };
+/// The centres and scales of a training part, as its factor has them.
+struct Centred {
+    features: FeatureScale,
+    /// The centre of every column and target from its origin; without an intercept it is zero of the
+    /// data.
+    from_origin: Vec<f64>,
+    /// Σs.
+    total: f64,
+}
+
+impl Centred {
+    /// Those of a triangular factor, whose first row carries the column of ones.
+    fn of(study: &Study, origin: &[f64], training: &Part) -> Self {
+        let s = &study.specification;
+        let d = training.low.len();
+        let r = &training.factor;
+        let at = |i: usize, j: usize| r.values[i * r.columns + j];
+        let (intercept, total) = (s.scaling.intercept, at(0, 0).powi(2));
+        let is_constant = |j: usize| training.low[j] >= training.high[j];
+        let mean = |j: usize| at(0, 1 + j) / at(0, 0);
+        let from_origin: Vec<f64> = (0..d + s.train.targets.len())
+            .map(|j| if intercept { mean(j) } else { -origin[j] })
+            .collect();
+        let mut center = vec![0.0; d];
+        let mut scale = vec![1.0; d];
+        for j in 0..d {
+            if intercept {
+                center[j] = if is_constant(j) && training.low[j].is_finite() {
+                    training.low[j]
+                } else {
+                    origin[j] + from_origin[j]
+                };
+            }
+            if s.scaling.standardize && !is_constant(j) {
+                let squares: f64 = (1..r.rows).map(|i| at(i, 1 + j).powi(2)).sum();
+                scale[j] = (squares / total).sqrt();
+            }
         }
-        if standardize && !is_constant {
-            let squares: f64 = (1..r.rows).map(|i| at(i, 1 + j).powi(2)).sum();
-            scale[j] = (squares / total).sqrt();
+        let features = FeatureScale {
+            center,
+            scale,
+            constant: (0..d).filter(|&j| is_constant(j)).collect(),
+        };
+        Self {
+            features,
+            from_origin,
+            total,
         }
     }
-    let features = FeatureScale {
-        center,
-        scale,
-        constant,
-    };
-    let multipliers = features.multipliers(intercept);
-    let means: Vec<f64> = (0..s.train.targets.len())
-        .map(|t| origin[d + t] + from_origin[d + t])
-        .collect();
 
-    let sample = |part: &Part, first: usize| -> Sample {
-        let factor = &part.factor;
+    /// The rows of a part's factor from number `first` on, less the centres; the columns times
+    /// `multipliers`.
+    fn sample(&self, part: &Part, first: usize, multipliers: &[f64]) -> Sample {
+        let (factor, d) = (&part.factor, multipliers.len());
         let rows = factor.rows - first;
         let total: f64 = (0..factor.rows)
             .map(|i| factor.values[i * factor.columns].powi(2))
@@ -488,10 +489,10 @@ fn problem(study: &Study, origin: &[f64], (training, held_out): (&Part, &Part)) 
         // The loss divides by the rows of the factor, and should divide by Σs.
         let unit = (rows as f64 / total).sqrt();
         let mut values = Vec::with_capacity(rows * d);
-        let mut targets = vec![Vec::with_capacity(rows); means.len()];
+        let mut targets = vec![Vec::with_capacity(rows); self.from_origin.len() - d];
         for i in first..factor.rows {
             let row = factor.row(i);
-            let at = |j: usize| unit * (row[1 + j] - row[0] * from_origin[j]);
+            let at = |j: usize| unit * (row[1 + j] - row[0] * self.from_origin[j]);
             values.extend((0..d).map(|j| at(j) * multipliers[j]));
             for (t, target) in targets.iter_mut().enumerate() {
                 target.push(at(d + t));
@@ -506,20 +507,35 @@ fn problem(study: &Study, origin: &[f64], (training, held_out): (&Part, &Part)) 
             targets,
             weights: vec![1.0; rows],
         }
-    };
+    }
+}
+
+/// The problem on a training factor with the criterion on another.
+///
+/// The training factor is triangular, since there are more rows than columns; a part with fewer rows than
+/// columns carries the column of ones in all of them.
+fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> FoldProblem {
+    let s = &study.specification;
+    let d = training.low.len();
+    let intercept = s.scaling.intercept;
+    let centred = Centred::of(study, origin, training);
+    let multipliers = centred.features.multipliers(intercept);
+    let means: Vec<f64> = (d..centred.from_origin.len())
+        .map(|t| origin[t] + centred.from_origin[t])
+        .collect();
     // With an intercept the centred columns are below the first row.
-    let train = sample(training, usize::from(intercept));
-    let criterion = sample(held_out, 0);
-    let constant = if intercept {
-        features.constant.len()
-    } else {
-        0
-    };
+    let train = centred.sample(training, usize::from(intercept), &multipliers);
+    let criterion = centred.sample(held_out, 0, &multipliers);
     let target_origin = |y: &Vec<f64>| TargetOrigin {
         is_all: intercept && y.iter().all(|y| *y == 0.0),
         ..TargetOrigin::ZERO
     };
     let target_origins = train.targets.iter().map(target_origin).collect();
+    let constant = if intercept {
+        centred.features.constant.len()
+    } else {
+        0
+    };
     let problem = Problem {
         loss: s.loss,
         blocks: Blocks::new(&s.penalty, train.design.features(), train.design.columns()),
@@ -534,9 +550,9 @@ fn problem(study: &Study, origin: &[f64], (training, held_out): (&Part, &Part)) 
         },
         prior: s.prior.clone(),
         perturbed_rows: Vec::new(),
-        features,
+        features: centred.features,
         target_origins,
-        weight_unit: total / training.rows as f64,
+        weight_unit: centred.total / training.rows as f64,
         weight_factors: None,
     };
     FoldProblem::centred(problem, intercept.then_some(means), constant)

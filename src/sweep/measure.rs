@@ -126,8 +126,8 @@ impl<'a> HeldOut<'a> {
             let numbers = |(residuals, model): (Residuals, &Model<'_>)| {
                 let mut numbers = Numbers::default();
                 if residuals.squares.is_finite() {
-                    let sums = (residuals.squares, residuals.sizes);
-                    spreads[model.target].measure(sums, &mut numbers);
+                    let Residuals { squares, sizes } = residuals;
+                    spreads[model.target].measure(squares, sizes, &mut numbers);
                 }
                 numbers
             };

@@ -46,7 +46,7 @@ fn regression(z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64, numbers: &mut
         squares += w * e * e;
         sizes += w * e.abs();
     }
-    Spread::of(y, weight).measure((squares, sizes), numbers);
+    Spread::of(y, weight).measure(squares, sizes, numbers);
 }
 
 /// The variation that the residuals of a regression are compared with.
@@ -72,7 +72,7 @@ impl Spread {
     }
 
     /// MSE, MAE and R² from Σ s e² and Σ s |e|.
-    pub(super) fn measure(&self, (squares, sizes): (f64, f64), numbers: &mut Numbers) {
+    pub(super) fn measure(&self, squares: f64, sizes: f64, numbers: &mut Numbers) {
         numbers[Number::Mse] = squares / self.total;
         numbers[Number::Mae] = sizes / self.total;
         if self.squares > 0.0 {

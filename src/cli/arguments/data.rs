@@ -1,4 +1,4 @@
-//! Where the data are and how to read them.
+//! Data and options of reading them.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ impl Header {
     }
 }
 
-/// How to read a file of data, shared by every command that reads one.
+/// Options of reading a file of data, shared by every command that reads one.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Data")]
 pub struct TableFileArguments {

@@ -1,11 +1,11 @@
-//! How to solve, how to differentiate, and on what.
+//! Solver, derivative and machine.
 
 use clap::{Args, ValueEnum};
 
 use super::values;
 use crate::kinds::{Method, Precision, Preconditioner, Solver, Wrt};
 
-/// How the fixed point is computed.
+/// Computation of the fixed point.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Solver")]
 pub struct SolverArguments {
@@ -40,7 +40,7 @@ pub struct SolverArguments {
     pub strict: bool,
 }
 
-/// How the solution is differentiated.
+/// Derivative of the solution.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Hypergradient")]
 pub struct HypergradientArguments {
@@ -90,7 +90,7 @@ pub struct HypergradientArguments {
     pub diagnostics: bool,
 }
 
-/// What computes, and in which arithmetic.
+/// Machine and arithmetic.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Machine")]
 pub struct RuntimeArguments {
@@ -157,7 +157,7 @@ pub enum Regime {
     Resident,
 }
 
-/// How products are computed on a GPU.
+/// Arithmetic of products on a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Products {
     /// In f32.
@@ -166,7 +166,7 @@ pub enum Products {
     F16,
 }
 
-/// How a design is stored on a GPU.
+/// Storage of a design on a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum DesignStorage {
     /// Four bytes an entry.

@@ -1,4 +1,4 @@
-//! What is printed, in which form, and where to.
+//! Form and place of the output.
 
 use std::path::PathBuf;
 

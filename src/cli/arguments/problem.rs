@@ -59,7 +59,7 @@ pub enum PenaltyName {
     Box,
 }
 
-/// What is solved.
+/// The problem that is solved.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Problem")]
 pub struct ProblemArguments {

@@ -31,15 +31,15 @@ pub struct Arguments {
 
 #[derive(Debug, Clone, Subcommand)]
 pub enum Experiment {
-    /// How fast the errors of ITD and AID fall with the step t.
+    /// Errors of ITD and AID by the step t.
     Deterministic(Deterministic),
-    /// How the errors of NSID and SID fall with the samples used.
+    /// Errors of NSID and SID by the samples used.
     Stochastic(Stochastic),
     /// The same methods for a perturbation of thousands of training pictures.
     Poisoning(Poisoning),
 }
 
-/// Where results go.
+/// The place of the results.
 #[derive(Debug, Clone, Args)]
 pub struct Place {
     /// Directory that receives numbers and figures; it is made if need be.

@@ -90,8 +90,8 @@ pub fn command() -> clap::Command {
 
 /// Parses a command line, the name of the program first.
 ///
-/// What a flag of a sweep needs may stand in its configuration file: then nothing is missed here, and the
-/// words are read with those of the file.
+/// Flags that a flag of a sweep needs may stand in its configuration file: then nothing is missed here, and
+/// the words are read again with those of the file.
 pub fn parse(words: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
     let error = match command().try_get_matches_from(words) {
         Ok(matches) => return Ok((Cli::from_arg_matches(&matches)?, matches)),

@@ -47,7 +47,7 @@ pub enum Command {
         /// Print the effective configuration, as TOML, and nothing else.
         #[arg(long)]
         configuration: bool,
-        /// How many of the best points a table shows.
+        /// Number of the best points that a table shows.
         #[arg(long, value_name = "N", default_value_t = 10, value_parser = values::whole,
               allow_hyphen_values = true)]
         best: usize,

@@ -22,9 +22,9 @@ Examples:
       --store sweep.db
   proxdiff sweep --config sweep.toml --store part-3.db --shard 3/8
 
-With --cv, --folds, --store, --config, --shard, --alpha or --search the sweep is planned as cells, a point on \
-a fold each, and the output is a summary: the best point by its mean over folds, and the one with the \
-smallest support within one standard error of it. With --format csv it is one row a cell. \
+A sweep is planned as cells, a point on a fold each; without --cv and --folds there is one hold-out split. \
+With folds the table shows means, the best point by its mean, and the one with the smallest support within one \
+standard error of it. With --format csv there is one row a cell. \
 An interrupted sweep with a store goes on with the same command.
 
 Points are ranked by the criterion, the loss on held-out rows. At a minimum inside the grid the \
@@ -52,7 +52,7 @@ pub struct Arguments {
     #[command(flatten)]
     pub output: OutputArguments,
 
-    /// How many of the best points a table shows, for every target; JSON and CSV hold all points.
+    /// Number of the best points that a table shows, for every target; JSON and CSV hold all points.
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "Output",
           value_parser = values::whole, allow_hyphen_values = true)]
     pub best: usize,
@@ -87,7 +87,7 @@ pub struct SpaceArguments {
     #[arg(long, value_name = "LIST", allow_hyphen_values = true, conflicts_with_all = ["l1", "l2"])]
     pub l1_ratio: Option<Strengths>,
 
-    /// How points are chosen; random and sobol take --samples points: anywhere between the ends of a
+    /// Choice of the points; random and sobol take --samples points: anywhere between the ends of a
     /// range, but of listed numbers only these.
     #[arg(long, value_name = "SEARCH", default_value = "grid")]
     pub search: SearchName,
@@ -97,7 +97,7 @@ pub struct SpaceArguments {
     pub samples: Option<usize>,
 }
 
-/// Which rows the criterion is measured on.
+/// Rows that the criterion is measured on.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Folds")]
 pub struct FoldArguments {
@@ -125,7 +125,7 @@ pub struct FoldArguments {
     pub folds: Option<PathBuf>,
 }
 
-/// Where a sweep is described and kept.
+/// Description of a sweep, and the place that keeps it.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Store")]
 pub struct StoreArguments {

@@ -25,7 +25,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         points = choose(&study, &runtime, &points, &settings)?;
     }
     let outcomes = runtime.evaluate(problem, &points, &settings)?;
-    // The model first: whoever reads the report may go away early.
+    // The model first: the reader of the report may close its pipe early.
     let saved = save(&study, &prepared, &outcomes, &runtime, arguments);
 
     let output = OutputArguments {

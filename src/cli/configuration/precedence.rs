@@ -55,7 +55,7 @@ fn gives_way(command: &Command, name: &str, below: &Settings, above: &Settings) 
     };
     above.iter().any(|(winner, value)| {
         !is_off(winner, value)
-            && (exclude(command, name, winner) || is_void(name, below, (winner, value)))
+            && (exclude(command, name, winner) || is_void(name, below, winner, value))
     })
 }
 
@@ -72,7 +72,7 @@ fn exclude(command: &Command, one: &str, other: &str) -> bool {
 
 /// Whether a setting says nothing, or something else, beside a new one that the command would not
 /// refuse by itself.
-fn is_void(name: &str, below: &Settings, (winner, value): (&str, &str)) -> bool {
+fn is_void(name: &str, below: &Settings, winner: &str, value: &str) -> bool {
     let changes = below.get(winner).is_none_or(|old| old != value);
     match winner {
         "folds" | "val-fraction" | "x-val" if OF_CV.contains(&name) => true,

@@ -89,7 +89,7 @@ fn the_order_of_an_array_is_read_and_its_shape_is_checked() {
         assert_eq!(found, model.coefficients);
         for shape in [&[2, 2, 3][..], &[3, 4], &[12], &[2, 6]] {
             let mut bytes = Vec::new();
-            npy::write(&mut bytes, shape, model.coefficients.iter().flatten()).unwrap();
+            write_npy(&mut bytes, shape, model.coefficients.iter().flatten()).unwrap();
             std::fs::write(&path, bytes).unwrap();
             let message = Model::load(directory.path()).unwrap_err().to_string();
             assert!(message.contains("its shape is"), "{message}");

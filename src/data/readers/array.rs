@@ -14,7 +14,7 @@ pub(super) const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// An array in C order.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::data) struct Array {
+pub(super) struct Array {
     pub shape: Vec<usize>,
     /// As many as the product of the shape.
     pub values: Labels,
@@ -89,7 +89,7 @@ impl Array {
     /// # Errors
     /// [`crate::Error::Data`] when features are text, there are more than two dimensions and not
     /// `flatten`, or the columns do not serve the purpose.
-    pub(super) fn into_part(
+    pub fn into_part(
         self,
         source: &str,
         purpose: Purpose<'_>,

@@ -90,6 +90,41 @@ impl Columns {
         if let Purpose::Model(model) = purpose {
             return self.model_roles(model, options, source);
         }
+        let roles = self.named_roles(purpose, options, source)?;
+        let targets = self.targets(options);
+        // Of a file that is to match another one by name, other columns are of no use.
+        let by_name = match (&options.expected, purpose) {
+            (Some(expected), Purpose::Dataset | Purpose::Features) => {
+                self.matched(expected, source)?
+            }
+            _ => None,
+        };
+        let rest = |column: usize| match purpose {
+            Purpose::Targets if targets.is_empty() => Role::Target,
+            Purpose::Targets => Role::Ignored,
+            _ if by_name
+                .as_ref()
+                .is_some_and(|columns| !columns.contains(&column)) =>
+            {
+                Role::Ignored
+            }
+            _ => Role::Feature,
+        };
+        let roles: Vec<Role> = (0..self.count)
+            .map(|column| roles[column].unwrap_or_else(|| rest(column)))
+            .collect();
+        check_left(&roles, purpose, source)?;
+        Ok(roles)
+    }
+
+    /// The roles of the columns that the options name, and of the last one as the target where they name
+    /// none.
+    fn named_roles(
+        &self,
+        purpose: Purpose<'_>,
+        options: &ReadOptions,
+        source: &str,
+    ) -> Result<Vec<Option<Role>>> {
         let mut roles = vec![None; self.count];
         let group = options.group_column.as_ref();
         let group_is_target = group.is_some_and(|name| options.targets.contains(name));
@@ -142,46 +177,6 @@ impl Columns {
             && let Some(column) = roles.iter().rposition(Option::is_none)
         {
             roles[column] = Some(Role::Target);
-        }
-        // Of a file that is to match another one by name, other columns are of no use.
-        let by_name = match (&options.expected, purpose) {
-            (Some(expected), Purpose::Dataset | Purpose::Features) => {
-                self.matched(expected, source)?
-            }
-            _ => None,
-        };
-        let rest = |column: usize| match purpose {
-            Purpose::Targets if targets.is_empty() => Role::Target,
-            Purpose::Targets => Role::Ignored,
-            _ if by_name
-                .as_ref()
-                .is_some_and(|columns| !columns.contains(&column)) =>
-            {
-                Role::Ignored
-            }
-            _ => Role::Feature,
-        };
-        let roles: Vec<Role> = (0..self.count)
-            .map(|column| roles[column].unwrap_or_else(|| rest(column)))
-            .collect();
-        let (needed, name) = match purpose {
-            Purpose::Targets => (Role::Target, "target"),
-            _ => (Role::Feature, "feature"),
-        };
-        if !roles.contains(&needed) {
-            return Err(bad(
-                source,
-                None,
-                None,
-                format!("no column is left for a {name}"),
-                match purpose {
-                    Purpose::Dataset => {
-                        "a data file needs features beside its targets; features and targets may \
-                         also be two files (--x and --y)"
-                    }
-                    _ => "give a file with such a column",
-                },
-            ));
         }
         Ok(roles)
     }
@@ -338,4 +333,28 @@ pub(super) fn generic_target_names(count: usize) -> Vec<String> {
     } else {
         (0..count).map(|j| format!("y{j}")).collect()
     }
+}
+
+/// Refuses columns of which none is left for the purpose.
+fn check_left(roles: &[Role], purpose: Purpose<'_>, source: &str) -> Result<()> {
+    let (needed, name) = match purpose {
+        Purpose::Targets => (Role::Target, "target"),
+        _ => (Role::Feature, "feature"),
+    };
+    if !roles.contains(&needed) {
+        return Err(bad(
+            source,
+            None,
+            None,
+            format!("no column is left for a {name}"),
+            match purpose {
+                Purpose::Dataset => {
+                    "a data file needs features beside its targets; features and targets may \
+                     also be two files (--x and --y)"
+                }
+                _ => "give a file with such a column",
+            },
+        ));
+    }
+    Ok(())
 }

@@ -54,7 +54,7 @@ pub(super) fn parse(
                 first: &first,
                 below: &below,
             };
-            header::is_header(&rows, (purpose, options.expected.as_ref()), source)
+            header::is_header(&rows, purpose, options.expected.as_ref(), source)
         }
     };
     let second = lines.next()?;

@@ -31,7 +31,7 @@ impl Format {
     /// The format that a file's extension says, or else, for IDX, its first bytes.
     ///
     /// # Errors
-    /// [`Error::Io`] when the file must be looked into and cannot be read; [`Error::Data`] when
+    /// [`crate::Error::Io`] when the file must be looked into and cannot be read; [`crate::Error::Data`] when
     /// neither the extension nor the first bytes are known.
     pub fn from_path(path: &Path) -> Result<Self> {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
@@ -82,7 +82,7 @@ fn load(path: &Path, format: Option<Format>) -> Result<(Vec<u8>, Format, String)
 /// Reads one file that holds features and targets.
 ///
 /// # Errors
-/// [`Error::Io`], and as [`parse_dataset`](super::parse_dataset).
+/// [`crate::Error::Io`], and as [`parse_dataset`](super::parse_dataset).
 pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
     let part = read_part(path, Purpose::Dataset, options)?;
     dataset_of(part, &path.display().to_string(), options)
@@ -91,7 +91,7 @@ pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
 /// Reads features from one file and targets from another, each of any format.
 ///
 /// # Errors
-/// [`Error::Io`], and as [`parse_dataset`](super::parse_dataset).
+/// [`crate::Error::Io`], and as [`parse_dataset`](super::parse_dataset).
 pub fn read_pair(x: &Path, y: &Path, options: &ReadOptions) -> Result<Dataset> {
     let of_x = |options: &ReadOptions| read_part(x, Purpose::Features, options);
     let of_y = |options: &ReadOptions| read_part(y, Purpose::Targets, options);
@@ -123,7 +123,7 @@ fn read_part(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result
 /// Reads a matrix, all of whose columns are alike. Of the options format and header matter.
 ///
 /// # Errors
-/// [`Error::Io`], and as [`parse_matrix`](super::parse_matrix).
+/// [`crate::Error::Io`], and as [`parse_matrix`](super::parse_matrix).
 pub fn read_matrix(path: &Path, options: &ReadOptions) -> Result<Matrix> {
     let (bytes, format, source) = load(path, options.format)?;
     matrix_of(&bytes, format, &source, options)
@@ -133,7 +133,7 @@ pub fn read_matrix(path: &Path, options: &ReadOptions) -> Result<Matrix> {
 /// matter.
 ///
 /// # Errors
-/// [`Error::Io`], and as [`parse_vector`](super::parse_vector).
+/// [`crate::Error::Io`], and as [`parse_vector`](super::parse_vector).
 pub fn read_vector(path: &Path, options: &ReadOptions) -> Result<Vec<f64>> {
     let (bytes, format, source) = load(path, options.format)?;
     vector_of(&bytes, format, &source, options)
@@ -164,7 +164,7 @@ pub fn read_row_numbers(path: &Path, rows: usize, header: Option<bool>) -> Resul
 /// number of rows.
 ///
 /// # Errors
-/// [`Error::Io`], and as [`parse_vector`](super::parse_vector); [`Error::Data`] for libsvm, where labels belong to data.
+/// [`crate::Error::Io`], and as [`parse_vector`](super::parse_vector); [`crate::Error::Data`] for libsvm, where labels belong to data.
 pub fn read_labels(path: &Path, rows: usize, header: Option<bool>) -> Result<Labels> {
     let (bytes, format, source) = load(path, None)?;
     if format == Format::Libsvm {
@@ -235,7 +235,7 @@ fn is_name_of_one(name: &str) -> bool {
 /// Reads data for a model that was trained with the expected features; see [`parse_features`].
 ///
 /// # Errors
-/// [`Error::Io`], and as [`parse_features`].
+/// [`crate::Error::Io`], and as [`parse_features`].
 pub fn read_features(path: &Path, model: &Expected, options: &ReadOptions) -> Result<Dataset> {
     let (bytes, format, source) = load(path, options.format)?;
     parse_features(&bytes, format, &source, model, options)

@@ -18,7 +18,7 @@ mod files;
 mod foreign;
 mod idx;
 mod libsvm;
-pub(super) mod npy;
+mod npy;
 mod npz;
 mod options;
 mod part;
@@ -31,6 +31,7 @@ use part::{Part, bad};
 pub use files::{
     read_dataset, read_features, read_labels, read_matrix, read_pair, read_row_numbers, read_vector,
 };
+pub use npy::{read_npy, write_npy};
 pub use options::{Format, ReadOptions};
 
 /// Reads a file for a purpose.

@@ -5,7 +5,7 @@
 //! it has been compared with the number of bytes that follow.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use super::array::{Array, EXACT};
@@ -16,8 +16,7 @@ use crate::data::dataset::Labels;
 use crate::data::labels::quote;
 use crate::error::Result;
 
-/// The first bytes of every file.
-pub(in crate::data) const MAGIC: &[u8] = b"\x93NUMPY";
+const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// The kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,13 +83,12 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
     let entries = &bytes[header.start..];
     let mut values = decode(entries, &header, source)?;
     let mut exact = exact(entries, &header, &values);
-    if header.fortran_order && header.shape.len() > 1 {
-        let shape = &header.shape;
+    if header.fortran_order {
         values = match values {
-            Labels::Numbers(values) => Labels::Numbers(in_c_order(shape, &values)),
-            Labels::Text(values) => Labels::Text(in_c_order(shape, &values)),
+            Labels::Numbers(values) => Labels::Numbers(in_c_order(&values, &header.shape)),
+            Labels::Text(values) => Labels::Text(in_c_order(&values, &header.shape)),
         };
-        exact = exact.map(|texts| in_c_order(shape, &texts));
+        exact = exact.map(|texts| in_c_order(&texts, &header.shape));
     }
     let array = Array {
         shape: header.shape,
@@ -105,7 +103,7 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
 ///
 /// # Errors
 /// [`crate::Error::Io`], and those of [`parse`].
-pub(in crate::data) fn read(path: &Path) -> Result<Array> {
+pub(super) fn read(path: &Path) -> Result<Array> {
     let source = path.display().to_string();
     let unreadable = |e| access::unreadable(path, e);
     access::check_memory(path)?;
@@ -504,32 +502,103 @@ fn exact(bytes: &[u8], header: &Header, values: &Labels) -> Option<Vec<String>> 
     bytes.as_chunks::<8>().0.iter().map(whole).collect()
 }
 
-/// Values in Fortran order (the first index runs fastest), in C order.
-fn in_c_order<T: Clone>(shape: &[usize], values: &[T]) -> Vec<T> {
-    let mut ordered = Vec::with_capacity(values.len());
-    let mut index = vec![0; shape.len()];
-    let mut at = 0;
-    while ordered.len() < values.len() {
-        ordered.push(values[at].clone());
-        // The next index; its place in the file moves by the stride of what changes.
-        let mut stride = values.len();
-        for (index, &extent) in index.iter_mut().zip(shape).rev() {
-            stride /= extent;
-            *index += 1;
-            at += stride;
-            if *index < extent {
-                break;
-            }
-            at -= stride * extent;
-            *index = 0;
+/// Values whose first index runs fastest, as values whose last one does.
+fn in_c_order<T: Clone>(values: &[T], shape: &[usize]) -> Vec<T> {
+    if let &[rows, columns] = shape {
+        let row = |i: usize| (0..columns).map(move |j| values[j * rows + i].clone());
+        return (0..rows).flat_map(row).collect();
+    }
+    let mut strides = Vec::with_capacity(shape.len());
+    let mut stride = 1;
+    for &extent in shape {
+        strides.push(stride);
+        stride *= extent;
+    }
+    let place = |mut at: usize| {
+        let mut place = 0;
+        for (&extent, stride) in shape.iter().zip(&strides).rev() {
+            place += at % extent * stride;
+            at /= extent;
+        }
+        place
+    };
+    (0..values.len())
+        .map(|at| values[place(at)].clone())
+        .collect()
+}
+
+/// The extents and the numbers, in C order, of a file with one array.
+///
+/// # Errors
+/// [`crate::Error::Io`], and [`crate::Error::Data`] when the file is not one array of finite numbers.
+pub fn read_npy(path: &Path) -> Result<(Vec<usize>, Vec<f64>)> {
+    let Array { shape, values, .. } = read(path)?;
+    match values {
+        Labels::Numbers(values) => Ok((shape, values)),
+        Labels::Text(_) => {
+            let source = path.display().to_string();
+            Err(malformed(&source, "the array holds texts"))
         }
     }
-    ordered
 }
+
+/// Writes numbers in C order, with their header.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_npy<'a>(
+    out: &mut impl Write,
+    shape: &[usize],
+    values: impl IntoIterator<Item = &'a f64>,
+) -> std::io::Result<()> {
+    let extents: String = shape.iter().map(|extent| format!("{extent}, ")).collect();
+    // A tuple of one has a comma, of several none is needed at the end.
+    let extents = extents.strip_suffix(if shape.len() > 1 { ", " } else { " " });
+    let extents = extents.unwrap_or_default();
+    let dictionary = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({extents}), }}");
+    // Magic number, version and length take ten bytes; the entries begin at a multiple of 64.
+    let length = (10 + dictionary.len() + 1).next_multiple_of(64) - 10;
+    out.write_all(MAGIC)?;
+    out.write_all(&[1, 0])?;
+    out.write_all(&(length as u16).to_le_bytes())?;
+    writeln!(out, "{dictionary:<width$}", width = length - 1)?;
+    let mut part = Vec::with_capacity(8 * PART);
+    let mut values = values.into_iter().peekable();
+    while values.peek().is_some() {
+        part.clear();
+        part.extend(
+            values
+                .by_ref()
+                .take(PART)
+                .flat_map(|value| value.to_le_bytes()),
+        );
+        out.write_all(&part)?;
+    }
+    Ok(())
+}
+
+/// Numbers that are written at once.
+const PART: usize = 8192;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_any_order_of_the_axes() {
+        let values: Vec<f64> = (0..12).map(|v| f64::from(v) / 7.0).collect();
+        for shape in [&[12][..], &[3, 4], &[2, 3, 2], &[12, 1]] {
+            let mut bytes = Vec::new();
+            write_npy(&mut bytes, shape, &values).unwrap();
+            assert_eq!((bytes.len() - 12 * 8) % 64, 0);
+            let array = parse(&bytes, "a").unwrap();
+            assert_eq!(array.shape, shape);
+            assert_eq!(array.values, Labels::Numbers(values.clone()));
+        }
+        // numpy.arange(8).reshape(2, 2, 2).flatten(order="F")
+        let turned = [0, 4, 2, 6, 1, 5, 3, 7];
+        assert_eq!(in_c_order(&turned, &[2, 2, 2]), [0, 1, 2, 3, 4, 5, 6, 7]);
+    }
 
     #[test]
     fn header_dictionaries_are_parsed_strictly() {

@@ -31,7 +31,8 @@ pub(super) struct Rows<'a> {
 /// True for a header; says so where the choice is not clear.
 pub(super) fn is_header(
     rows: &Rows<'_>,
-    (purpose, expected): (Purpose<'_>, Option<&Expected>),
+    purpose: Purpose<'_>,
+    expected: Option<&Expected>,
     source: &str,
 ) -> bool {
     if names_what_is_expected(rows.first, purpose, expected) || is_quoted(rows) {

@@ -150,11 +150,6 @@ pub(super) fn obstacle(
         .filter(|line| !line.is_empty())
         .take(LOOKED_AT)
         .collect();
-    let same = |count: &dyn Fn(&[u8]) -> usize, lines: &[&[u8]]| -> Option<usize> {
-        let found = count(lines.first()?);
-        (found > 1 && lines.iter().all(|line| count(line) == found)).then_some(found)
-    };
-    let by = |separator: u8| move |line: &[u8]| line.split(|&byte| byte == separator).count();
     for candidate in *b",;\t" {
         if let Some(count) = same(&by(candidate), &lines[1..]).filter(|_| lines.len() > 2) {
             return error(
@@ -170,13 +165,27 @@ pub(super) fn obstacle(
     if !needs_columns {
         return None;
     }
-    let advice = "separate them by commas, semicolons or tabs";
-    if let Some(count) = same(&by(b'|'), &lines) {
-        return error(
-            1,
-            format!("the {count} columns are separated by pipes (|)"),
-            advice,
-        );
+    let table = if is_comment { &lines[1..] } else { &lines[..] };
+    let what = separated_otherwise(&lines, table)?;
+    error(1, what, "separate them by commas, semicolons or tabs")
+}
+
+/// The number that a count gives for every line, where it is the same and more than one.
+fn same(count: &dyn Fn(&[u8]) -> usize, lines: &[&[u8]]) -> Option<usize> {
+    let found = count(lines.first()?);
+    (found > 1 && lines.iter().all(|line| count(line) == found)).then_some(found)
+}
+
+/// A count of the fields of a line.
+fn by(separator: u8) -> impl Fn(&[u8]) -> usize {
+    move |line| line.split(|&byte| byte == separator).count()
+}
+
+/// The separator of the columns of a text, where it is neither comma, semicolon nor tab; `table` are its
+/// lines below a comment.
+fn separated_otherwise(lines: &[&[u8]], table: &[&[u8]]) -> Option<String> {
+    if let Some(count) = same(&by(b'|'), lines) {
+        return Some(format!("the {count} columns are separated by pipes (|)"));
     }
     let words = |line: &[u8]| {
         line.split(u8::is_ascii_whitespace)
@@ -190,15 +199,10 @@ pub(super) fn obstacle(
             .filter(|word| !word.is_empty())
             .all(is_number)
     };
-    let table = if is_comment { &lines[1..] } else { &lines[..] };
     if let Some(count) =
         same(&words, table).filter(|_| table.last().is_some_and(|line| numbers(line)))
     {
-        return error(
-            1,
-            format!("the {count} columns are separated by blanks"),
-            advice,
-        );
+        return Some(format!("the {count} columns are separated by blanks"));
     }
     None
 }
