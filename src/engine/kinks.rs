@@ -61,17 +61,21 @@ impl Kinks {
         for (b, penalty) in regularizer.penalties.iter().enumerate() {
             let members = regularizer.blocks.members(b);
             let is_penalized = (members[0] as usize) < regularizer.penalized();
-            for &j in members {
-                let j = j as usize;
-                let distance = penalty.coordinate.kink_distance(u[j], gamma);
-                kinks.add_of_prox(distance / gamma, unit * terms[j]);
-            }
             let rounding = unit * group_norm(members, &terms);
+            let mut moves = true;
             if penalty.is_group() {
                 let group = penalty.shrink(members.iter().map(|&j| u[j as usize]), gamma);
                 let distance = (group.norm - gamma * penalty.norm).abs();
                 kinks.add_of_prox(distance / gamma, rounding);
-            } else if is_penalized
+                moves = group.is_active;
+            }
+            // Within a group at rest no coordinate's kink is felt.
+            for &j in members.iter().filter(|_| moves) {
+                let j = j as usize;
+                let distance = penalty.coordinate.kink_distance(u[j], gamma);
+                kinks.add_of_prox(distance / gamma, unit * terms[j]);
+            }
+            if is_penalized
                 && in_strengths
                 && penalty.is_free()
                 && members.iter().any(|&j| evidence.moves(j, sizes))
