@@ -5,10 +5,10 @@
 //!
 //! | routine | instead of | benchmark |
 //! | --- | --- | --- |
-//! | [`cholesky`] up to 384 unknowns | faer's blocked factorisation | `path/lasso path`, `path/adjoint` |
-//! | [`products`] | faer's matrix products with one column | `path/lasso path` |
-//! | [`vector`] | iterators' sums | `path/residual form` |
-//! | [`cg`], [`krylov`] | faer has no GMRES, and its conjugate gradient no stop between products | `hypergrad` |
+//! | `cholesky` up to 384 unknowns | faer's blocked factorisation | `path/lasso path`, `path/adjoint` |
+//! | `products` | faer's matrix products with one column | `path/lasso path` |
+//! | `vector` | iterators' sums | `path/residual form` |
+//! | `cg`, `krylov` | faer has no GMRES, and its conjugate gradient no stop between products | `hypergrad` |
 
 pub(crate) mod cg;
 pub(crate) mod cholesky;
