@@ -166,6 +166,24 @@ fn tables_name_features_and_classes() {
 }
 
 #[test]
+fn the_log_says_why_engines_were_not_chosen() {
+    let output = program()
+        .env("RUST_LOG", "debug")
+        .args(["hypergrad", "--example", "--l1", "5", "--method", "aid-fp"])
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    for line in [
+        "not by the engine fused-path: the settings name another method",
+        "solving: by the engine path",
+        "differentiating: not by the engine sampled: the settings name another method",
+        "differentiating: by the engine recorded",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+}
+
+#[test]
 fn csv_has_one_row_per_point_and_one_column_per_entry() {
     let folder = Folder::new();
     let strengths = folder.npy("s.npy", &[10], &[1.0; 10]);

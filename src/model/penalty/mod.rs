@@ -1,7 +1,7 @@
 //! Penalties: the outer map G (the prox of γ·penalty), its derivative D = ∂G and ∂₂G. math.md §3.
 //!
 //! A penalty is put together from two tables: what every coordinate pays by itself (a [`Row`], one
-//! file each), and the norm of a block of coordinates (`group.rs`). Everything is taken at
+//! file each), and the norm of a block of coordinates (`group`). Everything is taken at
 //! `u = T(w)`, with strict comparisons, so that the selection at a kink is the same in w and in λ.
 //! The ridge term ½λ₂‖w − c‖² sits in the inner map T, not here. Coordinates past the penalised
 //! ones (intercepts) are free: G = id there.
