@@ -1,12 +1,17 @@
-//! How a caller holds the reins of a long computation: cancellation, a time budget, progress.
+//! Control of a long computation: cancellation, a time budget, progress.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::kinds::Status;
 
-/// Shared by the caller and every loop that works for it. Cloning shares the same control.
+/// Locks what is usable also after a holder has panicked: caches, queues, notes.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A control, shared by the caller and every loop that works for it. Cloning shares it.
 #[derive(Debug, Clone, Default)]
 pub struct Control {
     cancelled: Arc<AtomicBool>,
@@ -48,8 +53,8 @@ impl Control {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// The reins of a part of a problem: cancelled with the whole and by the same budget, while what it
-    /// counts as finished is not counted as problems of the whole.
+    /// The control of a part of a computation: cancelled with the whole and by the same budget, while
+    /// what it counts as finished is not counted for the whole.
     #[must_use]
     pub fn of_a_part(&self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! What is to be solved: data, loss, penalty, criterion and the hyperparameter points.
+//! Problems: data, loss, penalty, criterion and the hyperparameter points.
 //!
 //! ```text
 //! w(λ) = argmin_w  loss(w; X̂, y, s) + ½ λ₂ ‖w − c‖² + penalty(w; l1)       E(w) = sign · loss(w; X̂_val, y_val)
@@ -105,7 +105,7 @@ impl TryFrom<f64> for Sign {
 pub struct Perturbation {
     /// The perturbed rows, from 0, each at most once.
     pub rows: Vec<usize>,
-    /// What is added to them: rows × d.
+    /// The values that are added to them: rows × d.
     pub values: Dense,
 }
 
@@ -288,7 +288,7 @@ pub struct Problem {
     pub(crate) perturbed_rows: Vec<usize>,
     /// Centre and scale of the features.
     pub(crate) features: FeatureScale,
-    /// What was subtracted from every target.
+    /// The value that was subtracted from every target.
     pub(crate) target_origins: Vec<TargetOrigin>,
     /// Mean of the user's sample weights times their factors: one normalised weight in their units.
     pub(crate) weight_unit: f64,

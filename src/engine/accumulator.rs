@@ -9,7 +9,7 @@ use crate::problem::{Criterion, Problem};
 use crate::real::widen;
 
 use super::outcome::{Hypergradient, Strengths};
-use super::sampled::predictors;
+use super::products::predictors;
 
 /// ∂₂Φᵀv of one point as the kernels leave it: per strength, in units of the scaled columns and of
 /// the normalised weights.

@@ -19,11 +19,11 @@ use super::accumulator::RawSums;
 use super::assembly::{Measured, outcome};
 use super::diagnose::Evidence;
 use super::interface::Engine;
-use super::kinks::Sizes;
 use super::outcome::{EngineName, Engines, Outcome};
 use super::path::{limits, starts};
 use super::request::{Reason, Request, Task, holds};
 use super::settings::Settings;
+use super::sizes::Sizes;
 use super::solved::Differentiated;
 
 /// Entries of a design up to which its products are fast for one point at a time: half a megabyte.

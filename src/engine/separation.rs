@@ -9,7 +9,7 @@ use crate::data::Matrix;
 use crate::model::loss::Loss;
 
 use super::diagnose::Evidence;
-use super::kinks::Sizes;
+use super::sizes::Sizes;
 
 /// Margins from which a row may count as far on its side.
 const FAR: [f64; 7] = [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0];

@@ -122,31 +122,17 @@ pub struct Kernel {
 pub trait Twinned: Real {
     /// The twin of a kernel in this precision.
     fn twin(kernel: &Kernel) -> fn(&mut Arguments<'_, Self>);
-
-    /// An executor of this precision on a graphics device.
-    ///
-    /// # Errors
-    /// Where the device has no such arithmetic, or fails.
-    fn on_gpu(gpu: &Arc<Gpu>, problems: usize) -> Result<Box<dyn Executor<Self>>>;
 }
 
 impl Twinned for f32 {
     fn twin(kernel: &Kernel) -> fn(&mut Arguments<'_, Self>) {
         kernel.twin_f32
     }
-
-    fn on_gpu(gpu: &Arc<Gpu>, problems: usize) -> Result<Box<dyn Executor<Self>>> {
-        place::gpu_f32(gpu, problems)
-    }
 }
 
 impl Twinned for f64 {
     fn twin(kernel: &Kernel) -> fn(&mut Arguments<'_, Self>) {
         kernel.twin_f64
-    }
-
-    fn on_gpu(_: &Arc<Gpu>, _: usize) -> Result<Box<dyn Executor<Self>>> {
-        Err(place::no_gpu::<f64>())
     }
 }
 

@@ -51,7 +51,7 @@ pub struct Stop {
     history: Buf,
     /// This step's residual, written by the iteration.
     pub residual: Buf,
-    /// What the residual is relative to.
+    /// The scale that the residual is relative to.
     pub scale: Buf,
     rule: Buf,
     limit: WordBuf,

@@ -1,7 +1,7 @@
 //! The map seen through minibatches: T̂ in place of T.
 
-use super::ProxGrad;
 use super::operator::{Minibatch, shared};
+use super::prox_grad::ProxGrad;
 use crate::exec::{Buf, Executor, Recording, Scope, Twinned};
 use crate::kernel::curvature::{APPLY_CURVATURE, RESIDUAL};
 use crate::kernel::sampled;

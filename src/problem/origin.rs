@@ -14,7 +14,7 @@ const FAR: f64 = 1e5;
 /// The origin of a target.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TargetOrigin {
-    /// What was subtracted from the target's values; 0 where nothing was.
+    /// The number subtracted from the target's values; 0 where none was.
     pub value: f64,
     /// True when the target does not vary over the training rows and an intercept takes it whole.
     pub is_all: bool,

@@ -11,7 +11,6 @@ use crate::kinds::{Method, Precision, Wrt};
 use crate::map::ProxGrad;
 use crate::map::spectrum::Spectrum;
 use crate::model::loss::Loss;
-use crate::model::penalty::Penalty;
 use crate::problem::{Point, Problem};
 use crate::real::Real;
 
@@ -138,12 +137,12 @@ impl<R: Twinned> Unrollable<R> for Points<'_> {
     /// Two bits per coordinate and step suffice where the loss is quadratic and only strengths or
     /// bounds are differentiated.
     fn piece_words(&self, map: &ProxGrad) -> Option<usize> {
-        let is_box = matches!(self.problem.penalty, Penalty::Box { .. });
+        let penalty = &self.problem.penalty;
         let suffice = self.problem.loss.is_quadratic()
-            && !matches!(self.problem.penalty, Penalty::Group { .. })
+            && penalty.groups().is_none()
             && self.settings.wrt.iter().all(|wrt| match wrt {
-                Wrt::L1 => !is_box,
-                Wrt::BoxBounds => is_box,
+                Wrt::L1 => penalty.has_strength(),
+                Wrt::BoxBounds => penalty.bounds().is_some(),
                 _ => false,
             });
         suffice.then(|| map.penalized.div_ceil(PIECES_PER_WORD))

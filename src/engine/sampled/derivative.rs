@@ -7,11 +7,12 @@
 //! s_i   −f r_i·(x_i Z)          P_i  −f s_i ( Z r_i + W (h q)_i ) ,  q = x̃_i Z
 //! ```
 
-use super::rows::{BLOCK, Linearization, Rows, multiply};
+use super::request::{Frozen, interrupted};
+use super::rows::{Linearization, Rows};
 use super::sampler::own_outer;
-use super::{Frozen, interrupted};
 use crate::control::Control;
 use crate::engine::accumulator::RawSums;
+use crate::engine::products::{BLOCK, by_rows, multiply};
 use crate::error::Result;
 use crate::kinds::Wrt;
 use crate::map::minibatch::Draws;
@@ -133,7 +134,11 @@ impl<R: Real> Derivative<'_, '_, R> {
                 self.rows.apply_curvature(self.linearization, i as usize, q);
                 left.extend(q.iter().map(|&q| factor * q));
             }
-            multiply((&left, rows.len(), 2 * c), (&both, d, d), &mut product);
+            multiply(
+                by_rows(&left[..rows.len() * 2 * c], 2 * c),
+                by_rows(&both, d),
+                &mut product,
+            );
             for (&(i, _), row) in rows.iter().zip(product.chunks_exact(d)) {
                 let at = place[i as usize];
                 let out = &mut out[at * features..(at + 1) * features];
@@ -164,7 +169,7 @@ impl<R: Real> Derivative<'_, '_, R> {
             indices.clear();
             indices.extend(rows.iter().map(|row| row.0));
             self.rows.gather(&indices, &mut block);
-            multiply((&block, rows.len(), d), (z, c, c), &mut q);
+            multiply(by_rows(&block[..rows.len() * d], d), by_rows(z, c), &mut q);
             visit(rows, &mut q[..rows.len() * c]);
         }
     }

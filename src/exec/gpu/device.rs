@@ -1,10 +1,11 @@
 //! Adapters and the opened device: what it can do, its compiled programs, and its failures.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::clock::Clock;
+use super::counters::Clock;
 use super::program::{Storage, Sums};
+use crate::control::lock;
 use crate::error::{DeviceFault, Error, Result};
 
 /// What can be said of an adapter without opening it.
@@ -482,11 +483,6 @@ impl Gpu {
             }
         }
     }
-}
-
-/// A lock whose holder panicked still guards usable data: caches and a note.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The bindings of `shaders/lib/layout.wgsl`.

@@ -7,9 +7,11 @@
 
 mod arena;
 mod clock;
+mod counters;
 mod design;
 mod device;
 mod job;
+mod page;
 mod plan;
 pub mod program;
 mod repack;
@@ -22,11 +24,11 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use self::arena::Arena;
-pub use self::clock::Work;
+pub use self::counters::Work;
 use self::design::DesignPages;
 pub use self::device::{AdapterSummary, Gpu, GpuOptions, Regime, list_adapters};
 pub use self::job::Job;
-use self::plan::{PageRef, RowsKey};
+use self::page::{PageRef, RowsKey};
 use super::{Buf, Executor, PendingWords, Recording, Scope, WordBuf, ready};
 use crate::error::{Error, Result};
 

@@ -10,44 +10,11 @@ use std::sync::Arc;
 
 use super::device::Regime;
 use super::job::{JOB_BYTES, Job, MAX_COMMANDS, NONE};
+use super::page::{PageRef, RowsKey};
 use super::program::{self, COPY_ROWS, FILL_ROWS, Shader, Variant};
 use super::{GpuExecutor, SharedPlace};
 use crate::error::{DeviceFault, Error, Result};
 use crate::exec::{Command, Kernel, Recording, Scope, Source};
-
-/// The page of a design that a dispatch reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PageRef {
-    /// It reads none.
-    None,
-    /// A page that stays on the device.
-    Resident {
-        /// The design.
-        design: usize,
-        /// The page.
-        page: usize,
-    },
-    /// These rows of a design, brought from the host for this dispatch.
-    Rows {
-        /// The design.
-        design: usize,
-        /// The first row.
-        start: usize,
-        /// How many.
-        rows: usize,
-    },
-    /// The rows of the ring's minibatches, brought from the host for this block of steps.
-    Ring(usize),
-}
-
-/// Which buffer of words holds the rows of minibatches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RowsKey {
-    /// One row of indices per problem.
-    pub own: bool,
-    /// The buffer's index in its scope.
-    pub index: usize,
-}
 
 /// One dispatch.
 #[derive(Debug)]
