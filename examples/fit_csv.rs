@@ -9,10 +9,7 @@ use std::path::PathBuf;
 use proxdiff::data::readers::read_dataset;
 use proxdiff::data::split::hold_out;
 use proxdiff::data::{Dataset, Matrix, ReadOptions, embedded, numbers};
-use proxdiff::hypergrad::{Evaluator, Settings};
-use proxdiff::loss::Loss;
-use proxdiff::problem::Rows;
-use proxdiff::{Control, Point, Problem, Specification};
+use proxdiff::{Evaluator, Point, Problem};
 
 type AnyError = Box<dyn std::error::Error>;
 
@@ -28,33 +25,21 @@ fn main() -> Result<(), AnyError> {
 
     // 2. A quarter of the rows is held out: the model never sees them, the criterion only them.
     let (training, validation) = hold_out(data.rows(), 0.25, 0)?;
-    let rows = |chosen: &[usize]| Rows {
-        matrix: data.matrix.select_rows(chosen),
-        targets: vec![chosen.iter().map(|&row| target[row]).collect()],
-        weights: None,
-    };
+    let x = |rows: &[usize]| data.matrix.select_rows(rows);
+    let y = |rows: &[usize]| -> Vec<f64> { rows.iter().map(|&row| target[row]).collect() };
 
     // 3. The problem: squared loss with the elastic net, intercept and standardisation by default.
-    let train = rows(&training);
-    let specification = Specification::new(Loss::Squared, train.matrix, train.targets);
-    let problem = Problem::new(specification.validation(rows(&validation)))?;
+    let problem = Problem::elastic_net(&x(&training), &y(&training))
+        .validation(&x(&validation), &y(&validation))
+        .build()?;
 
     // 4. A batch of points (l1, λ₂), solved and differentiated together.
     let largest = problem.l1_max(0, 0.1);
     let points: Vec<Point> = [0.5, 0.2, 0.1, 0.05, 0.02]
         .iter()
-        .map(|fraction| Point {
-            l1: fraction * largest,
-            l2: 0.1,
-            target: 0,
-        })
+        .map(|fraction| Point::new(fraction * largest, 0.1))
         .collect();
-    let settings = Settings::default();
-    let control = Control::new();
-    let outcomes = Evaluator::new(&problem)
-        .settings(&settings)
-        .control(&control)
-        .run(&points)?;
+    let outcomes = Evaluator::new(&problem).run(&points)?;
 
     println!("{} rows, {} features\n", data.rows(), problem.penalized());
     println!("      l1      l2   features  held-out error     dE/d l1     dE/d l2   status");

@@ -7,27 +7,16 @@
 
 use proxdiff::data::split::hold_out;
 use proxdiff::data::{embedded, numbers};
-use proxdiff::hypergrad::{Evaluator, Outcome, Settings, WarmStart};
-use proxdiff::loss::Loss;
-use proxdiff::problem::Rows;
-use proxdiff::{Control, Point, Problem, Result, Specification};
+use proxdiff::prelude::*;
 
 fn main() -> Result<()> {
     let problem = diabetes_problem()?;
-    let control = Control::new();
+    // What it prepares for the problem is shared by all its clones.
+    let evaluator = Evaluator::new(&problem);
     let at = |theta: [f64; 2], warm: Option<WarmStart>| -> Result<Option<Outcome>> {
-        let point = Point {
-            l1: theta[0].exp(),
-            l2: theta[1].exp(),
-            target: 0,
-        };
+        let point = Point::new(theta[0].exp(), theta[1].exp());
         let warm = warm.map(|start| vec![start]);
-        let settings = Settings::default();
-        let outcomes = Evaluator::new(&problem)
-            .settings(&settings)
-            .warm_starts(warm)
-            .control(&control)
-            .run(&[point])?;
+        let outcomes = evaluator.clone().warm_starts(warm).run(&[point])?;
         Ok(outcomes.into_iter().next())
     };
 
@@ -54,11 +43,7 @@ fn main() -> Result<()> {
         // A step downhill, halved until the error falls.
         loop {
             let next = [theta[0] - step * slope[0], theta[1] - step * slope[1]];
-            let warm = WarmStart {
-                w: here.solution.clone(),
-                v: here.adjoint.clone(),
-            };
-            let Some(there) = at(next, Some(warm))? else {
+            let Some(there) = at(next, Some(here.warm_start()))? else {
                 return Ok(());
             };
             if there.criterion < here.criterion {
@@ -95,12 +80,9 @@ fn diabetes_problem() -> Result<Problem> {
     let data = embedded::diabetes()?;
     let target = numbers(&data.targets[0])?;
     let (training, validation) = hold_out(data.rows(), 0.5, 2)?;
-    let rows = |chosen: &[usize]| Rows {
-        matrix: data.matrix.select_rows(chosen),
-        targets: vec![chosen.iter().map(|&row| target[row]).collect()],
-        weights: None,
-    };
-    let train = rows(&training);
-    let specification = Specification::new(Loss::Squared, train.matrix, train.targets);
-    Problem::new(specification.validation(rows(&validation)))
+    let x = |rows: &[usize]| data.matrix.select_rows(rows);
+    let y = |rows: &[usize]| -> Vec<f64> { rows.iter().map(|&row| target[row]).collect() };
+    Problem::elastic_net(&x(&training), &y(&training))
+        .validation(&x(&validation), &y(&validation))
+        .build()
 }

@@ -1,12 +1,17 @@
-//! How a caller holds the reins of a long computation: cancellation, a time budget, progress.
+//! Control of a long computation: cancellation, a time budget, progress.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::kinds::Status;
 
-/// Shared by the caller and every loop that works for it. Cloning shares the same control.
+/// Locks what is usable also after a holder has panicked: caches, queues, notes.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A control, shared by the caller and every loop that works for it. Cloning shares it.
 #[derive(Debug, Clone, Default)]
 pub struct Control {
     cancelled: Arc<AtomicBool>,
@@ -48,8 +53,8 @@ impl Control {
         self.cancelled.load(Ordering::Relaxed)
     }
 
-    /// The reins of a part of a problem: cancelled with the whole and by the same budget, while what it
-    /// counts as finished is not counted as problems of the whole.
+    /// The control of a part of a computation: cancelled with the whole and by the same budget, while
+    /// what it counts as finished is not counted for the whole.
     #[must_use]
     pub fn of_a_part(&self) -> Self {
         Self {
@@ -63,7 +68,7 @@ impl Control {
         self.finished.fetch_add(count, Ordering::Relaxed);
     }
 
-    /// How many problems have been reported as finished.
+    /// The number of problems that have been reported as finished.
     #[must_use]
     pub fn finished(&self) -> usize {
         self.finished.load(Ordering::Relaxed)
@@ -99,10 +104,10 @@ impl StopRule {
     }
 }
 
-/// What became of one problem of an iteration.
+/// The end of one problem of an iteration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
-    /// How it ended.
+    /// The status.
     pub status: Status,
     /// After how many steps.
     pub steps: usize,

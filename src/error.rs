@@ -17,9 +17,9 @@ pub enum Error {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The words of the system.
         source: std::io::Error,
-        /// What the user can do.
+        /// The remedy for the user.
         remedy: &'static str,
     },
     /// A data file does not say what its format promises.
@@ -27,9 +27,9 @@ pub enum Error {
     Data {
         /// File, and line and column where there are such.
         place: Place,
-        /// What is wrong there.
+        /// The fault there.
         what: String,
-        /// What the user can do.
+        /// The remedy for the user.
         remedy: String,
     },
     /// Two things that must have matching shapes do not.
@@ -41,7 +41,7 @@ pub enum Error {
         expected: String,
         /// The shape that it has.
         found: String,
-        /// What the user can do.
+        /// The remedy for the user.
         remedy: String,
     },
     /// A value outside its domain: a negative strength, labels that do not fit the loss.
@@ -49,9 +49,9 @@ pub enum Error {
     Value {
         /// The setting, hyperparameter or object.
         name: String,
-        /// What is wrong with it.
+        /// The fault.
         what: String,
-        /// What the user can do.
+        /// The remedy for the user.
         remedy: String,
     },
     /// A store of results that cannot be made, read or written, or that belongs to another plan.
@@ -59,17 +59,17 @@ pub enum Error {
     Store {
         /// The store's file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         what: String,
-        /// What the user can do.
+        /// The remedy for the user.
         remedy: String,
     },
     /// A combination of choices that is not defined, such as ITD of coordinate descent.
     #[error("not supported: {what}; {remedy}")]
     Unsupported {
-        /// What was asked for.
+        /// The combination that was asked for.
         what: String,
-        /// What to ask for instead.
+        /// The combination to ask for instead.
         remedy: String,
     },
     /// A computation without a result of its own for a part, which [`Control`](crate::Control)
@@ -78,22 +78,22 @@ pub enum Error {
         "interrupted: {what} was not finished; repeat it, with more time where that is limited"
     )]
     Interrupted {
-        /// What was computed.
+        /// The computation.
         what: &'static str,
     },
     /// A graphics device that is missing or has failed.
     #[error("{what}; {remedy}")]
     Device {
-        /// What kind of failure: it decides what may be tried again.
+        /// The kind of failure: it decides what may be tried again.
         fault: DeviceFault,
-        /// What happened.
+        /// The event.
         what: String,
-        /// What the user can do.
+        /// The remedy for the user.
         remedy: String,
     },
 }
 
-/// How a device failed.
+/// A kind of failure of a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceFault {
     /// There is no such device.
@@ -157,7 +157,7 @@ impl Error {
         }
     }
 
-    /// How the device failed, where it did.
+    /// The kind of failure of the device, where one failed.
     #[must_use]
     pub fn device_fault(&self) -> Option<DeviceFault> {
         match self {

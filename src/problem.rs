@@ -1,4 +1,4 @@
-//! What is to be solved: data, loss, penalty, criterion and the hyperparameter points.
+//! The problem: data, loss, penalty, criterion and the hyperparameter points.
 //!
 //! ```text
 //! w(λ) = argmin_w  loss(w; X̂, y, s) + ½ λ₂ ‖w − c‖² + penalty(w; l1)       E(w) = sign · loss(w; X̂_val, y_val)
@@ -40,7 +40,7 @@ pub struct Point {
     pub l1: f64,
     /// The ridge strength λ₂, not negative.
     pub l2: f64,
-    /// Which of the problem's targets.
+    /// The target, by its position.
     pub target: usize,
 }
 
@@ -105,7 +105,7 @@ impl TryFrom<f64> for Sign {
 pub struct Perturbation {
     /// The perturbed rows, from 0, each at most once.
     pub rows: Vec<usize>,
-    /// What is added to them: rows × d.
+    /// The values added to them: rows × d.
     pub values: Dense,
 }
 
@@ -128,7 +128,7 @@ pub struct Specification {
     pub validation: Option<Rows>,
     /// The loss of the criterion; `None` takes the training loss.
     pub criterion: Option<Loss>,
-    /// Whether the criterion is the loss or minus the loss.
+    /// The sign of the criterion.
     pub sign: Sign,
     /// Intercept and standardisation.
     pub scaling: Scaling,
@@ -258,7 +258,7 @@ impl Sample {
 pub struct Criterion {
     /// Its loss.
     pub loss: Loss,
-    /// Whether it is the loss or minus the loss.
+    /// Its sign.
     pub sign: Sign,
     /// Its rows; the centre and scale are the training rows'.
     pub sample: Sample,
@@ -288,7 +288,7 @@ pub struct Problem {
     pub(crate) perturbed_rows: Vec<usize>,
     /// Centre and scale of the features.
     pub(crate) features: FeatureScale,
-    /// What was subtracted from every target.
+    /// The number subtracted from every target.
     pub(crate) target_origins: Vec<TargetOrigin>,
     /// Mean of the user's sample weights times their factors: one normalised weight in their units.
     pub(crate) weight_unit: f64,

@@ -11,8 +11,8 @@ mod sealed {
     impl Sealed for f64 {}
 }
 
-/// A type for every precision, such as `&[R]`: what [`Real::in_f64`] and [`Real::from_f64`] may see
-/// as the same where R is `f64`.
+/// A type for every precision, such as `&[R]`: what [`Real::in_f64`], [`Real::from_f32`] and
+/// [`Real::from_f64`] see as the same where the precisions are the same.
 pub trait Family {
     /// The type for R.
     type Of<R: Real>;
@@ -56,6 +56,9 @@ pub trait Real:
     /// The same object, where R is `f64`; else it comes back as it is.
     fn in_f64<F: Family>(of_own: F::Of<Self>) -> Result<F::Of<f64>, F::Of<Self>>;
 
+    /// The same object, where R is `f32`; else it comes back as it is.
+    fn from_f32<F: Family>(of_f32: F::Of<f32>) -> Result<F::Of<Self>, F::Of<f32>>;
+
     /// The same object, where R is `f64`; else it comes back as it is.
     fn from_f64<F: Family>(of_f64: F::Of<f64>) -> Result<F::Of<Self>, F::Of<f64>>;
 
@@ -88,6 +91,10 @@ impl Real for f32 {
         Err(of_own)
     }
 
+    fn from_f32<F: Family>(of_f32: F::Of<f32>) -> Result<F::Of<Self>, F::Of<f32>> {
+        Ok(of_f32)
+    }
+
     fn from_f64<F: Family>(of_f64: F::Of<f64>) -> Result<F::Of<Self>, F::Of<f64>> {
         Err(of_f64)
     }
@@ -108,6 +115,10 @@ impl Real for f64 {
 
     fn in_f64<F: Family>(of_own: F::Of<Self>) -> Result<F::Of<f64>, F::Of<Self>> {
         Ok(of_own)
+    }
+
+    fn from_f32<F: Family>(of_f32: F::Of<f32>) -> Result<F::Of<Self>, F::Of<f32>> {
+        Err(of_f32)
     }
 
     fn from_f64<F: Family>(of_f64: F::Of<f64>) -> Result<F::Of<Self>, F::Of<f64>> {

@@ -9,12 +9,12 @@ use crate::problem::{Criterion, Problem};
 use crate::real::widen;
 
 use super::outcome::{Hypergradient, Strengths};
-use super::sampled::predictors;
+use super::products::predictors;
 
 /// ∂₂Φᵀv of one point as the kernels leave it: per strength, in units of the scaled columns and of
 /// the normalised weights.
 #[derive(Debug, Clone, Default)]
-pub struct RawSums {
+pub struct Accumulator {
     strengths: Option<Vec<f64>>,
     ridge: Option<Vec<f64>>,
     prior: Option<Vec<f64>>,
@@ -70,7 +70,7 @@ pub fn directions(problem: &Problem, wrt: &[Wrt]) -> Vec<Direction> {
     all
 }
 
-impl RawSums {
+impl Accumulator {
     /// Zeros for what `wrt` asks for; `strengths` will hold directions of [`directions`].
     pub fn zeros(problem: &Problem, wrt: &[Wrt]) -> Self {
         let room = |which: Wrt, size: usize| wrt.contains(&which).then(|| vec![0.0; size]);

@@ -12,13 +12,14 @@ use crate::problem::Problem;
 use crate::real::{convert, widen};
 
 use super::diagnose::{DualityGap, Evidence};
-use super::kinks::{Kinks, Sizes};
+use super::kinks::Kinks;
 use super::outcome::{Engines, Hypergradient, Outcome, Warning, WarningKind};
 use super::recorded::batch::Batch;
 use super::recorded::workspace::Workspace;
 use super::request::Request;
 use super::separation::is_separated;
 use super::settings::Settings;
+use super::sizes::Sizes;
 use super::solved::{Differentiated, Solved};
 
 /// The outcomes of a request, from a stage in f64 that is linearised at the solutions.

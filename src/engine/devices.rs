@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use crate::control::lock;
 use crate::error::{DeviceFault, Error, Result};
 use crate::exec::{Device, Gpu};
 use crate::kinds::{Method, Precision, Solver, Wrt};
@@ -52,16 +53,12 @@ pub(super) fn evaluate(request: &Request<'_>) -> Result<Vec<Outcome>> {
     let finished: Mutex<Vec<(usize, Result<Vec<Outcome>>)>> = Mutex::default();
     let serve = |mut device: Device| {
         loop {
-            let next = queue
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop_front();
+            let next = lock(&queue).pop_front();
             let Some(range) = next else { break };
             let start = range.start;
             let outcomes = chunk(request, &mut device, range);
             let failed = outcomes.is_err();
-            let mut finished = finished.lock().unwrap_or_else(PoisonError::into_inner);
-            finished.push((start, outcomes));
+            lock(&finished).push((start, outcomes));
             if failed {
                 break;
             }
@@ -93,7 +90,7 @@ pub(super) fn evaluate(request: &Request<'_>) -> Result<Vec<Outcome>> {
     Ok(outcomes)
 }
 
-/// What a graphics device cannot do at all.
+/// Refuses combinations that no graphics device serves.
 fn check(settings: &Settings) -> Result<()> {
     let precision = settings.precision;
     if settings.solver == Solver::Path {

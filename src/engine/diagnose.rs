@@ -1,6 +1,6 @@
 //! Honest diagnostics of one point, in f64: objective, duality gap, support.
 
-use super::kinks::Sizes;
+use super::sizes::Sizes;
 use crate::model::criterion;
 use crate::model::loss::Loss;
 use crate::model::penalty::Shrink;

@@ -15,15 +15,15 @@ use crate::path::{self, Arrival, CriterionColumns, RestrictedMethod};
 use crate::problem::Problem;
 use crate::real::sum_of;
 
-use super::accumulator::RawSums;
+use super::accumulator::Accumulator;
 use super::assembly::{Measured, outcome};
 use super::diagnose::Evidence;
 use super::interface::Engine;
-use super::kinks::Sizes;
 use super::outcome::{EngineName, Engines, Outcome};
 use super::path::{limits, starts};
 use super::request::{Reason, Request, Task, holds};
 use super::settings::Settings;
+use super::sizes::Sizes;
 use super::solved::Differentiated;
 
 /// Entries of a design up to which its products are fast for one point at a time: half a megabyte.
@@ -174,7 +174,7 @@ impl At<'_> {
             &inner,
         ));
         let w = self.arrival.solution();
-        let mut sums = RawSums::zeros(self.problem, &self.settings.wrt);
+        let mut sums = Accumulator::zeros(self.problem, &self.settings.wrt);
         outer.add_outer(w, &v, &z, 1.0, sums.outer_parts());
         let target = self.arrival.point.target;
         differentiated.hypergradient = Some(sums.finish(self.problem, target, w));

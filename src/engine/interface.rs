@@ -15,7 +15,7 @@ pub(super) trait Engine<R: Twinned>: Sync {
     /// The engine's name.
     fn name(&self) -> EngineName;
 
-    /// Whether the engine does the request's task, or why it does not.
+    /// `Ok` where the engine does the request's task, else the reason why not.
     fn serves(&self, request: &Request<'_>) -> std::result::Result<(), Reason>;
 
     /// Outcomes of all points: `Task::Whole`.

@@ -13,68 +13,13 @@ use crate::map::spectrum::Step;
 use crate::model::loss::Loss;
 use crate::model::loss::RowLoss;
 use crate::model::regularizer::group_norm;
-use crate::problem::Problem;
 
 use super::diagnose::Evidence;
+use super::sizes::Sizes;
 
 /// Roundings of the terms of a sum that its result may be off by. Norms stand for the sums of
 /// magnitudes, which they exceed, so that few are enough.
 const ROUNDINGS: f64 = 8.0;
-
-/// Sizes of columns, rows and targets of the training rows: what rounding is measured by.
-#[derive(Debug, Clone)]
-pub(super) struct Sizes {
-    /// √(Σ s x̂²/n) of every column as it is multiplied, uncentred where it is sparse; of the
-    /// quadratic form ‖Q_j‖.
-    pub(super) columns: Vec<f64>,
-    /// ‖x̂_i‖ of every row.
-    rows: Vec<f64>,
-    /// √(Σ s y²/n) of every target.
-    targets: Vec<f64>,
-}
-
-impl Sizes {
-    pub(super) fn of(problem: &Problem) -> Self {
-        let sample = &problem.train;
-        let is_form = problem.loss == Loss::Quadratic;
-        let n = sample.rows() as f64;
-        let share = |i: usize| {
-            if is_form { 1.0 } else { sample.weights[i] / n }
-        };
-        let mut columns = vec![0.0; sample.design.columns()];
-        let matrix = &sample.design.matrix;
-        matrix.for_each_entry(|i, j, x| columns[j] += share(i) * x * x);
-        columns.iter_mut().for_each(|size| *size = size.sqrt());
-        if let Some(rank_one) = &sample.design.rank_one {
-            for (j, size) in columns.iter_mut().enumerate() {
-                *size = (*size + rank_one.center[j].abs()) * rank_one.inverse_scale[j];
-            }
-        }
-        let of_target = |y: &Vec<f64>| {
-            let squares = y.iter().enumerate().map(|(i, y)| share(i) * y * y);
-            if problem.loss == Loss::Multinomial {
-                1.0
-            } else {
-                squares.sum::<f64>().sqrt()
-            }
-        };
-        Self {
-            columns,
-            rows: sample
-                .design
-                .row_squares()
-                .into_iter()
-                .map(f64::sqrt)
-                .collect(),
-            targets: sample.targets.iter().map(of_target).collect(),
-        }
-    }
-
-    /// That of a column.
-    pub(super) fn column(&self, j: usize) -> f64 {
-        self.columns[j]
-    }
-}
 
 /// Distances to the nearest kinks, over γ.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -116,17 +61,21 @@ impl Kinks {
         for (b, penalty) in regularizer.penalties.iter().enumerate() {
             let members = regularizer.blocks.members(b);
             let is_penalized = (members[0] as usize) < regularizer.penalized();
-            for &j in members {
-                let j = j as usize;
-                let distance = penalty.coordinate.kink_distance(u[j], gamma);
-                kinks.add_of_prox(distance / gamma, unit * terms[j]);
-            }
             let rounding = unit * group_norm(members, &terms);
+            let mut moves = true;
             if penalty.is_group() {
                 let group = penalty.shrink(members.iter().map(|&j| u[j as usize]), gamma);
                 let distance = (group.norm - gamma * penalty.norm).abs();
                 kinks.add_of_prox(distance / gamma, rounding);
-            } else if is_penalized
+                moves = group.is_active;
+            }
+            // Within a group at rest no coordinate's kink is felt.
+            for &j in members.iter().filter(|_| moves) {
+                let j = j as usize;
+                let distance = penalty.coordinate.kink_distance(u[j], gamma);
+                kinks.add_of_prox(distance / gamma, unit * terms[j]);
+            }
+            if is_penalized
                 && in_strengths
                 && penalty.is_free()
                 && members.iter().any(|&j| evidence.moves(j, sizes))

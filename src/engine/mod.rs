@@ -20,12 +20,14 @@ mod list;
 pub mod outcome;
 mod path;
 pub mod prepared;
+pub mod products;
 pub mod recorded;
 mod refined;
 mod request;
 pub mod sampled;
 mod separation;
 pub mod settings;
+mod sizes;
 pub mod solved;
 mod staged;
 

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::kinds::{Status, tag};
 use crate::problem::Point;
 
-/// Where a solver may start: an earlier outcome's solution and adjoint.
+/// A start for a solver: an earlier outcome's solution and adjoint.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct WarmStart {
     /// Scaled coefficients, p entries.
@@ -149,7 +149,7 @@ impl Outcome {
         })
     }
 
-    /// Where a later run may start: this solution and adjoint.
+    /// The start of a later run: this solution and adjoint.
     #[must_use]
     pub fn warm_start(&self) -> WarmStart {
         WarmStart {

@@ -104,7 +104,7 @@ pub(super) fn limits(request: &Request<'_>) -> PathSettings {
     }
 }
 
-/// Which points have a singular restricted Hessian, found by factoring it where it can be.
+/// The points with a singular restricted Hessian, found by factoring where it can be singular.
 pub(super) fn singular_points<R: Twinned>(
     request: &Request<'_>,
     linearized: &Batch<'_, R>,
@@ -121,7 +121,7 @@ pub(super) fn singular_points<R: Twinned>(
     Ok(solutions.iter().map(|solution| solution.singular).collect())
 }
 
-/// Whether a restricted Hessian can be singular: without ridge, or where rows without curvature may
+/// True where a restricted Hessian can be singular: without ridge, or where rows without curvature may
 /// leave the intercept without any.
 fn may_be_singular(problem: &Problem, points: &[Point]) -> bool {
     let free_intercept = problem.train.design.intercept && problem.loss != Loss::Squared;

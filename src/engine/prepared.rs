@@ -1,4 +1,4 @@
-//! What evaluations of one problem share, made when first needed.
+//! Preparations that evaluations of one problem share, made when first needed.
 
 use std::sync::OnceLock;
 
@@ -6,7 +6,7 @@ use crate::map::spectrum::Spectrum;
 use crate::path::{self, CriterionColumns};
 use crate::problem::Problem;
 
-use super::kinks::Sizes;
+use super::sizes::Sizes;
 
 /// The spectrum of a problem's Hessian, its rows as the path solver wants them, and their sizes.
 ///

@@ -16,16 +16,16 @@ use super::settings::Settings;
 pub struct Request<'a> {
     /// The problem.
     pub problem: &'a Problem,
-    /// What was prepared for this same problem.
+    /// Preparations for this same problem.
     pub prepared: &'a Prepared,
     /// The points.
     pub points: &'a [Point],
     /// Lists of points of one target, each started from the last, for the path solver; `None` takes
     /// those of equal λ₂ in decreasing l1. Every point is on one list.
     pub paths: Option<&'a [Vec<usize>]>,
-    /// How to solve and differentiate, and on which device.
+    /// Solver, method, device and precision.
     pub settings: &'a Settings,
-    /// Where every point starts; `None` leaves it to the solver.
+    /// The start of every point; `None` leaves it to the solver.
     pub warm: Option<&'a [WarmStart]>,
     /// Cancellation, time budget and progress.
     pub control: &'a Control,

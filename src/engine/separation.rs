@@ -9,16 +9,16 @@ use crate::data::Matrix;
 use crate::model::loss::Loss;
 
 use super::diagnose::Evidence;
-use super::kinks::Sizes;
+use super::sizes::Sizes;
 
 /// Margins from which a row may count as far on its side.
 const FAR: [f64; 7] = [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0];
 /// Numbers of a margin's rows up to which directions are looked for.
 const LARGEST: usize = 1 << 21;
-/// What counts as nothing beside the largest: roundings of an orthogonalisation.
+/// The relative size of roundings of an orthogonalisation.
 const NOTHING: f64 = 1e-9;
 
-/// Whether a logistic or multinomial loss without any penalty surely falls without end.
+/// True where a logistic or multinomial loss without any penalty surely falls without end.
 pub(super) fn is_separated(evidence: &Evidence<'_>, sizes: &Sizes) -> bool {
     let problem = evidence.problem;
     let is_free = evidence.point.l2 == 0.0

@@ -1,4 +1,4 @@
-//! What a user may choose about solving and differentiating; one struct, validated once.
+//! Settings of solving and differentiating: one struct, validated once.
 
 use crate::error::{Error, Result};
 use crate::exec::Device;
@@ -7,15 +7,15 @@ use crate::kinds::{Method, Precision, Preconditioner, Solver, Wrt, setters};
 use crate::model::loss::Loss;
 use crate::problem::Problem;
 
-/// How to solve and how to differentiate.
+/// Settings of solving and differentiating.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// How the fixed point is computed (default: auto).
+    /// The solver of the fixed point (default: auto).
     pub solver: Solver,
-    /// How it is differentiated; `None` only solves (default: AID-CG).
+    /// The method of differentiation; `None` only solves (default: AID-CG).
     pub method: Option<Method>,
-    /// With respect to what (default: l1 and λ₂; the box's bounds with the box penalty).
+    /// The hyperparameters to differentiate in (default: l1 and λ₂).
     pub wrt: Vec<Wrt>,
     /// Stop when the scaled residual ‖Φ(w) − w‖/γ is below this times ‖∇loss(0)‖, and the linear
     /// residual below this times ‖∂₁E‖. `None` (default) goes to the rounding of the precision.
@@ -32,7 +32,7 @@ pub struct Settings {
     pub stochastic: StochasticSettings,
     /// Worker threads; 0 takes all cores (default: 0). Results do not depend on it.
     pub threads: usize,
-    /// Where recordings run (default: the CPU). A graphics device computes in f32; f64 results are
+    /// The device of recordings (default: the CPU). A graphics device computes in f32; f64 results are
     /// refined from its solutions on the CPU.
     pub device: Device,
     /// The precision of the results (default: f64).
@@ -58,7 +58,7 @@ impl Default for Settings {
     }
 }
 
-/// How minibatches are drawn and how steps decrease.
+/// The drawing of minibatches, and the steps.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StochasticSettings {
     /// Rows in a minibatch, at most n (default: 100).
@@ -233,7 +233,7 @@ impl Settings {
         }
     }
 
-    /// Whether a derivative with respect to `wrt` is wanted.
+    /// True where a derivative with respect to `wrt` is wanted.
     pub(super) fn differentiates(&self, wrt: Wrt) -> bool {
         self.method.is_some() && self.wrt.contains(&wrt)
     }

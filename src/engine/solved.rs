@@ -4,26 +4,26 @@ use crate::iterate::Progress;
 use crate::kinds::Status;
 use crate::path::RestrictedFactor;
 
-use super::accumulator::RawSums;
+use super::accumulator::Accumulator;
 use super::outcome::Hypergradient;
 
 /// A solved point before it is differentiated.
 pub struct Solved<R> {
     /// Scaled coefficients, p entries.
     pub w: Vec<f64>,
-    /// How the solver ended.
+    /// The end of the solver.
     pub progress: Progress,
     /// The factored system on the support, where the solver ended with one.
     pub factor: Option<RestrictedFactor<R>>,
     /// dE/dλ of a solver that differentiates itself (ITD).
-    pub sums: Option<RawSums>,
+    pub sums: Option<Accumulator>,
 }
 
 /// An adjoint of one point and what it gives.
 pub struct Differentiated {
     /// dE/dλ; `None` where it does not exist or was not begun.
     pub hypergradient: Option<Hypergradient>,
-    /// How the linear solver ended.
+    /// The end of the linear solver.
     pub progress: Progress,
     /// ‖(I − ∂₁Φᵀ)v − ∂₁E‖/‖∂₁E‖; `None` without an adjoint.
     pub linear_residual: Option<f64>,
@@ -55,9 +55,9 @@ impl Differentiated {
 
 /// The adjoints of all points.
 pub struct Adjoints {
-    /// How the linear solver ended.
+    /// The end of the linear solver.
     pub progress: Vec<Progress>,
-    /// Where the Hessian restricted to the support is singular.
+    /// True where the Hessian restricted to the support is singular.
     pub singular: Vec<bool>,
     /// The measured relative residuals.
     pub residuals: Vec<f64>,

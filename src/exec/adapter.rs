@@ -1,6 +1,6 @@
 //! Graphics devices as an outsider sees them: what can be said of one, and how it is to be used.
 
-/// What can be said of an adapter without opening it.
+/// The description of an adapter, without opening it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdapterSummary {
     /// Its place in the list, which `--device` takes.
@@ -21,10 +21,10 @@ pub struct AdapterSummary {
     pub features: Vec<&'static str>,
 }
 
-/// How an executor on a device is to be built; the default lets it choose.
+/// Options of an executor on a device; the default lets it choose.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GpuOptions {
-    /// How the dense design is stored.
+    /// The storage of the dense design.
     pub half_design: bool,
     /// Matrix or resident regime.
     pub regime: Regime,

@@ -38,7 +38,7 @@ pub const LANES: usize = 16;
 /// One row of a tile: an entry of every problem in it.
 pub type Row<R> = [R; LANES];
 
-/// Who owns the entries of a buffer.
+/// The owner of the entries of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// One copy for the whole batch; kernels only read it.
@@ -85,7 +85,7 @@ impl WordBuf {
     }
 }
 
-/// What a kernel reads.
+/// An input of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// Real numbers.
@@ -129,31 +129,17 @@ pub struct Kernel {
 pub trait Twinned: Real {
     /// The twin of a kernel in this precision.
     fn twin(kernel: &Kernel) -> fn(&mut Arguments<'_, Self>);
-
-    /// An executor of this precision on a graphics device.
-    ///
-    /// # Errors
-    /// Where the device has no such arithmetic, or fails.
-    fn on_gpu(gpu: &Arc<Gpu>, problems: usize) -> Result<Box<dyn Executor<Self>>>;
 }
 
 impl Twinned for f32 {
     fn twin(kernel: &Kernel) -> fn(&mut Arguments<'_, Self>) {
         kernel.twin_f32
     }
-
-    fn on_gpu(gpu: &Arc<Gpu>, problems: usize) -> Result<Box<dyn Executor<Self>>> {
-        gpu.executor(problems)
-    }
 }
 
 impl Twinned for f64 {
     fn twin(kernel: &Kernel) -> fn(&mut Arguments<'_, Self>) {
         kernel.twin_f64
-    }
-
-    fn on_gpu(_: &Arc<Gpu>, _: usize) -> Result<Box<dyn Executor<Self>>> {
-        Err(place::no_gpu::<f64>())
     }
 }
 
@@ -241,7 +227,7 @@ pub enum Target<R> {
     Words(Vec<u32>),
 }
 
-/// What a twin is called with: views of its inputs, its outputs, and parameters.
+/// The arguments of a twin: views of its inputs, its outputs, and parameters.
 #[derive(Debug)]
 pub struct Arguments<'a, R> {
     /// In the order of [`Kernel::inputs`].
@@ -295,11 +281,11 @@ pub type HostFunction<R> = Arc<dyn Fn(&[&[R]], &mut [&mut [R]]) + Send + Sync>;
 pub enum Command<R> {
     /// Run a kernel.
     Dispatch {
-        /// Which.
+        /// The kernel.
         kernel: &'static Kernel,
-        /// What it reads.
+        /// Its inputs.
         inputs: Vec<Source>,
-        /// What it writes; an output that is also read is updated in place.
+        /// Its outputs; an output that is also read is updated in place.
         outputs: Vec<Source>,
         /// Its parameters.
         parameters: Vec<u32>,
@@ -313,7 +299,7 @@ pub enum Command<R> {
     },
     /// Set every entry.
     Fill {
-        /// What.
+        /// The function.
         buf: Buf,
         /// To which value.
         value: R,
@@ -322,9 +308,9 @@ pub enum Command<R> {
     Host {
         /// The function.
         function: HostFunction<R>,
-        /// What it reads, shared or per problem.
+        /// Its inputs, shared or per problem.
         inputs: Vec<Buf>,
-        /// What it writes, per problem.
+        /// Its outputs, per problem.
         outputs: Vec<Buf>,
     },
 }
@@ -418,7 +404,7 @@ impl<R: Real> Recording<R> {
         });
     }
 
-    /// How often each kernel is dispatched, by name.
+    /// The number of dispatches of each kernel, by name.
     #[must_use]
     pub fn counts(&self) -> std::collections::BTreeMap<&'static str, usize> {
         let mut counts = std::collections::BTreeMap::new();

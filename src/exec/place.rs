@@ -1,10 +1,11 @@
-//! Where a computation runs.
+//! Devices: places where a computation can run.
 
 use std::sync::Arc;
 
 use super::{CpuExecutor, Executor, Gpu, Twinned};
 use crate::error::{Error, Result};
-use crate::real::Real;
+use crate::kinds::Precision;
+use crate::real::{Family, Real};
 
 /// The CPU, a graphics device, or several devices that share the work.
 #[derive(Debug, Clone, Default)]
@@ -56,7 +57,7 @@ impl Device {
     pub fn executor<R: Twinned>(&self, problems: usize) -> Result<Box<dyn Executor<R>>> {
         match self {
             Self::Cpu => Ok(Box::new(CpuExecutor::new(problems))),
-            Self::Gpu(gpu) => R::on_gpu(gpu, problems),
+            Self::Gpu(gpu) => on_gpu(gpu, problems),
             Self::Several(devices) => devices
                 .first()
                 .unwrap_or(&Self::Cpu)
@@ -65,10 +66,23 @@ impl Device {
     }
 }
 
-/// Why there is no executor of this precision on a graphics device.
-pub(super) fn no_gpu<R: Real>() -> Error {
-    Error::unsupported(
-        format!("arithmetic in {} on a graphics device", R::PRECISION.name()),
-        "use f32, whose results can be refined to f64, or --device cpu",
-    )
+/// The family of executors.
+struct Executors;
+
+impl Family for Executors {
+    type Of<R: Real> = Box<dyn Executor<R>>;
+}
+
+/// An executor on a graphics device, which computes in f32.
+fn on_gpu<R: Real>(gpu: &Arc<Gpu>, problems: usize) -> Result<Box<dyn Executor<R>>> {
+    let refused = || {
+        Error::unsupported(
+            format!("arithmetic in {} on a graphics device", R::PRECISION.name()),
+            "use f32, whose results can be refined to f64, or --device cpu",
+        )
+    };
+    if R::PRECISION != Precision::F32 {
+        return Err(refused());
+    }
+    R::from_f32::<Executors>(gpu.executor(problems)?).map_err(|_| refused())
 }

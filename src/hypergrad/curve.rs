@@ -1,10 +1,10 @@
-//! Hypergradients along the way: after each of many numbers of steps, or for each of many seeds.
+//! Curves of hypergradients: after each of many numbers of steps, or for each of many seeds.
 //!
 //! These are the experiments of Grazzi, Pontil and Salzo (ICML 2024): how the error of ITD, AID-FP
 //! and AID-CG falls with the step t, and that of NSID and SID with the number of samples.
 
 use crate::control::Control;
-use crate::engine::accumulator::{RawSums, directions};
+use crate::engine::accumulator::{Accumulator, directions};
 use crate::engine::outcome::Hypergradient;
 use crate::engine::recorded::batch::{Batch, workspace};
 use crate::engine::recorded::itd::{gram_serves, set_tangents};
@@ -103,7 +103,7 @@ pub fn curve(
         .collect();
     batch.workspace.set_solution(&w);
     batch.workspace.linearize()?;
-    let sums: Vec<RawSums> = if forward {
+    let sums: Vec<Accumulator> = if forward {
         let gradients = batch
             .workspace
             .vectors(batch.workspace.criterion_gradient)?;
@@ -111,7 +111,7 @@ pub fn curve(
             .iter()
             .zip(gradients)
             .map(|(&step, gradient)| {
-                let mut sums = RawSums::zeros(problem, &settings.wrt);
+                let mut sums = Accumulator::zeros(problem, &settings.wrt);
                 for (lane, &direction) in directions.iter().enumerate() {
                     let tangent = row(step, lane, true);
                     sums.set(
@@ -320,7 +320,7 @@ fn sampled_in<R: Twinned>(
     batch.workspace.set_solution(&w.repeat(seeds.len()));
     batch.workspace.linearize()?;
     let (_, sums) = batch.solve_sampled(settings, Some(seeds), checkpoints, control)?;
-    let finish = |sums: Vec<RawSums>| {
+    let finish = |sums: Vec<Accumulator>| {
         let of_points = sums.into_iter().zip(points);
         of_points
             .map(|(sums, point)| sums.finish(problem, point.target, w))

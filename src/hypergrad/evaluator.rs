@@ -15,7 +15,7 @@ use crate::problem::{Point, Problem};
 
 /// An evaluator of one problem: it solves points and, where a method is named, differentiates them.
 ///
-/// What is prepared for the problem (its spectrum, its rows by columns) is made once and shared by
+/// Preparations for the problem (its spectrum, its rows by columns) are made once and shared by
 /// all runs and clones.
 ///
 /// | choice | default | meaning |

@@ -51,7 +51,7 @@ impl<'a> Fista<'a> {
         })
     }
 
-    /// Where the result is.
+    /// The buffer of the result.
     #[must_use]
     pub fn result(&self) -> Buf {
         self.old

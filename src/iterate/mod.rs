@@ -51,7 +51,7 @@ pub struct Stop {
     history: Buf,
     /// This step's residual, written by the iteration.
     pub residual: Buf,
-    /// What the residual is relative to.
+    /// The number that the residual is relative to.
     pub scale: Buf,
     rule: Buf,
     limit: WordBuf,
@@ -94,7 +94,7 @@ impl Stop {
         }
     }
 
-    /// Starts anew, all problems active.
+    /// Starts again, all problems active.
     pub fn reset<R: Twinned>(&self, executor: &mut dyn Executor<R>) {
         let zeros = vec![0; executor.problems()];
         let limit = u32::try_from(self.max_steps).unwrap_or(u32::MAX);
@@ -194,8 +194,8 @@ pub fn drive<R: Twinned>(
     let all = executor.problems();
     let mut focus: Vec<usize> = (0..all).collect();
     // A device is given the next block before the flags of the last are waited for, so that it never
-    // waits for the host. Problems that have ended rest in a block too many; a run of a single block
-    // is spared it.
+    // waits for the host: it runs one block too many, in which all problems rest. The first block is
+    // waited for.
     let mut earlier: Option<PendingWords> = None;
     let mut ahead = false;
     while !control.should_stop() {
@@ -221,7 +221,7 @@ pub fn drive<R: Twinned>(
         if focus.len() > LANES && 2 * running.len() <= focus.len() {
             executor.focus(&running);
             focus = running;
-            // They belong to the batch as it was.
+            // Stale: these flags were taken before the batch was narrowed.
             earlier = None;
         }
     }

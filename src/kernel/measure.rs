@@ -1,4 +1,4 @@
-//! What a device reaches: a product and a copy, measured.
+//! The speed of a device: a product and a copy, measured.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -30,7 +30,7 @@ pub(crate) fn stride(m: usize) -> usize {
 pub(crate) fn factor<R: Real>(matrix: &mut [R], m: usize) -> bool {
     let stride = stride(m);
     let rounding = R::of(m as f64) * <R as num_traits::Float>::epsilon();
-    // What a pivot must exceed.
+    // A pivot must exceed this.
     let least = |j: usize| num_traits::Float::max(rounding * matrix[j * stride + j], R::zero());
     let least: Vec<R> = (0..m).map(least).collect();
     if m <= LARGEST_LEFT_LOOKING
@@ -71,7 +71,7 @@ pub(crate) fn factor<R: Real>(matrix: &mut [R], m: usize) -> bool {
 struct LeftLooking<'a> {
     matrix: &'a mut [f64],
     stride: usize,
-    /// What the pivot of a column must exceed.
+    /// The number that the pivot of each column must exceed.
     least: &'a [f64],
 }
 

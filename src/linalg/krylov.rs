@@ -23,7 +23,7 @@ pub trait LinearOperator {
     /// Rows and columns.
     fn size(&self) -> usize;
 
-    /// What is known of it.
+    /// The structure that is declared of it.
     fn structure(&self) -> LinearStructure;
 
     /// `out = A x`.

@@ -194,7 +194,7 @@ pub(crate) fn cross_products<R: Real>(values: &[R], rows: usize, wanted: &[usize
     );
 }
 
-/// What [`cross_products`] does in `f64`.
+/// [`cross_products`] in `f64`.
 ///
 /// Every product is a sum of its own, whatever it is computed beside.
 struct CrossProducts<'a> {

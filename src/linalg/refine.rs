@@ -26,7 +26,7 @@ pub(crate) struct Pass<'a> {
     pub(crate) budget: usize,
 }
 
-/// What cycles of solving on the recomputed residual came to.
+/// The result of cycles of solving on the recomputed residual.
 pub(crate) struct Refined {
     pub(crate) x: Vec<f64>,
     pub(crate) steps: usize,

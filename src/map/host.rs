@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::FixedPointMap;
+use super::fixed_point::FixedPointMap;
 use super::operator::{per_problem, shared};
 use crate::exec::{Buf, Executor, Recording, Scope};
 use crate::kernel::step::{ACCUMULATE, COMBINE};
@@ -51,7 +51,7 @@ pub trait HostMap: Send + Sync {
         dhyper_out: &mut [f64],
     );
 
-    /// What is known of the operator I − ∂₁Φᵀ of the adjoint system.
+    /// The structure of the operator I − ∂₁Φᵀ of the adjoint system, as far as it is known.
     ///
     /// It is symmetric positive definite where Φ is a step of gradient descent on a smooth,
     /// strongly convex objective (∂₁Φ = I − γ∇²). Conjugate gradient is refused without it.
@@ -68,7 +68,7 @@ pub struct HostedMap<M: ?Sized> {
     pub hyperparameters: Buf,
     /// λ̇, per problem: the direction of [`FixedPointMap::jvp_hyper`].
     pub tangents: Buf,
-    /// Where [`FixedPointMap::vjp_hyper`] adds: m entries per problem.
+    /// The sums of [`FixedPointMap::vjp_hyper`]: m entries per problem.
     pub sums: Buf,
     /// p zeros, shared.
     pub zero: Buf,

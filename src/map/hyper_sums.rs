@@ -1,4 +1,4 @@
-//! Where derivatives in the hyperparameters are summed, and the directions of tangents.
+//! Buffers of derivatives in the hyperparameters, and of the directions of tangents.
 
 use crate::exec::Buf;
 

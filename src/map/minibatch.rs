@@ -1,4 +1,4 @@
-//! Which rows a stochastic step sees: drawn on the host, so that every device sees the same.
+//! Rows of stochastic steps: drawn on the host, so that every device sees the same.
 //!
 //! A draw is a function of (seed, stream, step) alone. Without replacement an epoch is a random
 //! permutation, cut into minibatches of the same size; the rows left over at its end are dropped,

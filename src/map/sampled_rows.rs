@@ -1,7 +1,7 @@
 //! The map seen through minibatches: T̂ in place of T.
 
-use super::ProxGrad;
 use super::operator::{Minibatch, shared};
+use super::prox_grad::ProxGrad;
 use crate::exec::{Buf, Executor, Recording, Scope, Twinned};
 use crate::kernel::curvature::{APPLY_CURVATURE, RESIDUAL};
 use crate::kernel::sampled;
@@ -11,7 +11,7 @@ use crate::real::Real;
 /// Room for a minibatch's rows.
 #[derive(Debug, Clone, Copy)]
 pub struct SampledRows {
-    /// Which rows.
+    /// The rows.
     pub minibatch: Minibatch,
     /// batch·c numbers: h∘(X̂v) or residuals.
     pub q: Buf,

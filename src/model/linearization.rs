@@ -253,7 +253,7 @@ impl<'r, 'p> OuterDerivative<'r, 'p> {
         let regularizer = self.regularizer;
         let common = out.len() == 1;
         // The strength that grouped coordinates share comes before those of the groups.
-        let first = regularizer.own_strengths();
+        let first = regularizer.shared_strengths;
         for (g, group) in self.groups.iter().enumerate() {
             if group.is_active {
                 out[if common { 0 } else { first + g }] -= gamma * self.along(g, v);

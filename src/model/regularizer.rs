@@ -91,6 +91,8 @@ pub struct Regularizer<'p> {
     pub penalties: Vec<BlockPenalty<f64>>,
     /// The row that penalised coordinates follow, whatever their strengths.
     pub row: Row,
+    /// The number of strengths that grouped coordinates share, which come before those of the groups.
+    pub shared_strengths: usize,
     /// λ₂.
     pub l2: f64,
     prior: Option<&'p [f64]>,
@@ -112,6 +114,7 @@ impl<'p> Regularizer<'p> {
             blocks,
             penalties,
             row: penalty.row(),
+            shared_strengths: penalty.shared_strengths(),
             l2,
             prior,
         }
@@ -121,12 +124,6 @@ impl<'p> Regularizer<'p> {
     #[must_use]
     pub fn penalized(&self) -> usize {
         self.blocks.penalized
-    }
-
-    /// The number of strengths that grouped coordinates share, which come before those of the groups.
-    #[must_use]
-    pub fn own_strengths(&self) -> usize {
-        usize::from(!self.blocks.separable && self.row != Row::Free)
     }
 
     /// The penalty of the block that a coordinate belongs to.

@@ -1,4 +1,4 @@
-//! What is known where a path arrives at a point: the solution with its predictors and gradient, the
+//! The knowledge at hand where a path arrives at a point: the solution with its predictors and gradient, the
 //! factored system on its support. The adjoint is solved there and then, so that no factor has to
 //! be kept.
 
@@ -34,7 +34,7 @@ impl<R: Real> Arrival<'_, R> {
         self.regularizer
     }
 
-    /// What became of the solve.
+    /// The status of the solve.
     #[must_use]
     pub fn status(&self) -> Status {
         self.end.status

@@ -2,21 +2,10 @@
 
 use crate::real::Real;
 
-use super::quadratic::Quadratic;
+use super::quadratic::{FaceFactor, Newton, Quadratic, Triangle};
 use crate::linalg::cholesky;
 use crate::linalg::vector::{axpy, inner, vectorized};
 use crate::model::penalty::{BlockPenalty, Face};
-
-/// The Cholesky factor of the restricted system on a face.
-#[derive(Debug, Clone)]
-pub(super) struct FaceFactor<R> {
-    /// The free positions, ascending.
-    pub(super) set: Vec<u32>,
-    /// As [`cholesky::factor`] leaves it.
-    pub(super) factor: Vec<R>,
-    /// A bound on the norm of the system: its Frobenius norm, or that of all coordinates' system.
-    pub(super) size: f64,
-}
 
 /// The Frobenius norm of a symmetric matrix by its lower triangle.
 fn lower_norm<R: Real>(lower: &[R], m: usize) -> f64 {
@@ -34,28 +23,6 @@ fn lower_norm<R: Real>(lower: &[R], m: usize) -> f64 {
         },
     );
     square.sqrt()
-}
-
-/// Which entries of a symmetric matrix are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Triangle {
-    /// Those on and below the diagonal; anything may stand above.
-    Lower,
-    /// All.
-    Both,
-}
-
-/// How a Newton step on the face ended.
-pub(super) enum Newton {
-    /// At the minimum on the face.
-    Exact,
-    /// Left the face; projected, with a decrease.
-    Projected,
-    /// Left the face; taken up to the first coordinate that leaves, which is dropped from it.
-    Shortened,
-    /// Left the face, without a decrease.
-    Rejected,
-    Singular,
 }
 
 impl<R: Real> Quadratic<'_, R> {

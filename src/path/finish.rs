@@ -18,8 +18,8 @@
 use crate::kinds::Precision;
 use crate::real::Real;
 
-use super::face::{FaceFactor, Triangle};
 use super::quadratic::LARGEST_CHOLESKY;
+use super::quadratic::{FaceFactor, Triangle};
 use super::walk::{Walk, quadratic_model};
 use crate::linalg::cholesky;
 use crate::linalg::products::add_columns;

@@ -50,7 +50,7 @@ const LARGEST_RETAINED: usize = 256 << 20;
 /// Coordinates of a support up to which its factor is handed back.
 const LARGEST_RETAINED_SUPPORT: usize = 512;
 
-/// What all solves of one problem share: the design by columns, and the Hessian of a quadratic loss
+/// The parts that all solves of one problem share: the design by columns, and the Hessian of a quadratic loss
 /// where it is small. Made once and handed to every call with the same problem.
 #[derive(Debug, Clone)]
 pub struct Prepared<R> {

@@ -14,7 +14,6 @@ use std::borrow::Cow;
 
 use crate::real::Real;
 
-use super::face::{FaceFactor, Newton};
 use crate::linalg::vector::{axpy, exceeds, positions, vectorized};
 use crate::model::penalty::{BlockPenalty, Face, Shrink};
 
@@ -51,13 +50,47 @@ pub(super) struct Quadratic<'h, R: Real> {
     pub(super) gauge: std::ops::Range<usize>,
 }
 
-/// What minimisation came to.
+/// The result of a minimisation.
 pub(super) struct Minimum<R> {
     pub(super) epochs: usize,
     /// The system on the last face is singular to working precision.
     pub(super) singular: bool,
     /// The factor on the face of the result.
     pub(super) factor: Option<FaceFactor<R>>,
+}
+
+/// The Cholesky factor of the restricted system on a face.
+#[derive(Debug, Clone)]
+pub(super) struct FaceFactor<R> {
+    /// The free positions, ascending.
+    pub(super) set: Vec<u32>,
+    /// As [`cholesky::factor`] leaves it.
+    pub(super) factor: Vec<R>,
+    /// A bound on the norm of the system: its Frobenius norm, or that of all coordinates' system.
+    pub(super) size: f64,
+}
+
+/// The entries of a symmetric matrix that are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Triangle {
+    /// Those on and below the diagonal; anything may stand above.
+    Lower,
+    /// All.
+    Both,
+}
+
+/// The end of a Newton step on a face.
+pub(super) enum Newton {
+    /// At the minimum on the face.
+    Exact,
+    /// Left the face; projected, with a decrease.
+    Projected,
+    /// Left the face; taken up to the first coordinate that leaves, which is dropped from it.
+    Shortened,
+    /// Left the face, without a decrease.
+    Rejected,
+    /// The system is singular.
+    Singular,
 }
 
 impl<R: Real> Quadratic<'_, R> {

@@ -21,8 +21,8 @@ use crate::problem::{Point, Problem};
 use crate::real::Real;
 
 use super::Prepared;
-use super::face::{FaceFactor, Triangle};
 use super::quadratic::LARGEST_CHOLESKY;
+use super::quadratic::{FaceFactor, Triangle};
 use super::rows::FaceHessian;
 use super::smooth::{Curvature, Smooth};
 use super::walk::quadratic_model;

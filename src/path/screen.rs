@@ -24,7 +24,7 @@ use crate::model::regularizer::Regularizer;
 
 /// A gradient of unpenalised coordinates, relative to that at w = 0, that counts as none.
 const STATIONARY: f64 = 1e-10;
-/// What rounding may take from the gap, relative to its terms.
+/// The share of the gap's terms that rounding may take from it.
 const ROUNDING: f64 = 1e-13;
 
 impl<R: Real> Walk<'_, '_, R> {

@@ -18,7 +18,7 @@ use crate::linalg::vector::{compensated_sum, in_f64};
 /// Features up to which the Gram matrix of a quadratic loss is formed once, in full.
 const FULL_GRAM_COORDINATES: usize = 384;
 
-/// What is computed once for the rows of a loss.
+/// The quantities that are computed once for the rows of a loss.
 #[derive(Debug, Clone)]
 pub(super) struct Parts<R> {
     pub(super) columns: Columns<R>,

@@ -2,10 +2,9 @@
 
 use crate::real::Real;
 
-use super::face::FaceFactor;
 use super::rows::{self, FaceHessian};
 use super::smooth::Curvature;
-use super::walk::{Form, Walk, fix_gauge, quadratic_model};
+use super::walk::{Form, Step, Walk, fix_gauge, quadratic_model};
 use crate::model::loss::Loss;
 use crate::model::regularizer::Regularizer;
 
@@ -14,16 +13,6 @@ const LARGEST_KEPT: usize = 2500;
 const LARGEST_FORMED: usize = 1200;
 /// Epochs on one model of a loss that is not quadratic.
 const MODEL_EPOCHS: usize = 200;
-
-/// What one step did.
-pub(super) struct Step<R> {
-    pub(super) steps: usize,
-    /// Largest change of a predictor.
-    pub(super) moved: f64,
-    /// The system on the face is singular.
-    pub(super) singular: bool,
-    pub(super) factor: Option<FaceFactor<R>>,
-}
 
 impl<R: Real> Walk<'_, '_, R> {
     /// Minimises the model at w on a working set and moves; a `hasty` step ends with the factor on

@@ -21,10 +21,8 @@ use crate::model::loss::Loss;
 use crate::real::{Family, Real, sum_of};
 
 use super::PathSettings;
-use super::face::FaceFactor;
-use super::quadratic::Quadratic;
+use super::quadratic::{FaceFactor, Quadratic};
 use super::smooth::{KeptHessian, Smooth};
-use super::step::Step;
 use crate::linalg::cholesky;
 use crate::linalg::vector::norm;
 use crate::model::penalty::BlockPenalty;
@@ -89,7 +87,17 @@ pub(super) struct Walk<'s, 'p, R> {
     pub(super) may_screen: bool,
 }
 
-/// What a point came to.
+/// The effect of one step.
+pub(super) struct Step<R> {
+    pub(super) steps: usize,
+    /// Largest change of a predictor.
+    pub(super) moved: f64,
+    /// The system on the face is singular.
+    pub(super) singular: bool,
+    pub(super) factor: Option<FaceFactor<R>>,
+}
+
+/// The end of the solve of a point.
 pub(super) struct End<R> {
     pub(super) status: Status,
     pub(super) steps: usize,
@@ -221,7 +229,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     pub(super) fn largest_excess(&self, regularizer: &Regularizer<'_>, roundings: &[f64]) -> f64 {
         let mut largest = 0.0;
         let mut visit = |b: usize, square: f64| {
-            // What is exact is at its rounding, also where that is zero.
+            // An exact value is at its rounding, also where that is zero.
             if square != 0.0 {
                 let excess = square / (roundings[b] * roundings[b]);
                 // A NaN stays.

@@ -18,7 +18,7 @@ use crate::model::penalty::{Groups, Penalty};
 /// | [`sample_weights`](Self::sample_weights) | all 1 |
 /// | [`prior`](Self::prior) | zero |
 ///
-/// What does not fit is an error of [`build`](Self::build).
+/// A part that does not fit is an error of [`build`](Self::build).
 #[derive(Debug)]
 #[must_use]
 pub struct ProblemBuilder {

@@ -1,4 +1,4 @@
-//! What a specification must satisfy: shapes, finiteness, labels, weights.
+//! Checks of a specification: shapes, finiteness, labels, weights.
 
 use std::collections::BTreeSet;
 

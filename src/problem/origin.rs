@@ -1,4 +1,4 @@
-//! Where targets are measured from.
+//! Origins that targets are measured from.
 //!
 //! An intercept takes whatever is subtracted from all targets of a loss of z − y. Taken off before,
 //! a mean that is much larger than what the target varies by costs no digits, and a target that does
@@ -14,7 +14,7 @@ const FAR: f64 = 1e5;
 /// The origin of a target.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TargetOrigin {
-    /// What was subtracted from the target's values; 0 where nothing was.
+    /// The number subtracted from the target's values; 0 where nothing was.
     pub value: f64,
     /// True when the target does not vary over the training rows and an intercept takes it whole.
     pub is_all: bool,

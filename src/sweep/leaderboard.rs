@@ -4,10 +4,11 @@
 //! those over the same folds are compared.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
 
 use super::record::{Cell, Number, Plan};
+use crate::control::lock;
 
 /// The best point so far of the first target of the first study.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,14 +85,6 @@ impl Monitor {
             );
         }
     }
-}
-
-/// A lock that a panicked worker has left behind is as good as any: what it guards is whole between
-/// two statements.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// The points of the first target of the first study, each with the folds that are done.

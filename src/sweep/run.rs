@@ -14,13 +14,12 @@ use rayon::prelude::*;
 
 use super::cells::{CellStore, Claim};
 use super::compress::{Compression, fold_problem};
-use super::leaderboard::lock;
 pub use super::leaderboard::{BestSoFar, Monitor};
 use super::measure::{HeldOut, Measured};
 use super::queue::{Finished, Heartbeat, WorkQueue};
 use super::record::{Cell, Plan, Shard, Unit};
 use super::study::{FoldProblem, Study};
-use crate::control::Control;
+use crate::control::{Control, lock};
 use crate::error::{Error, Result};
 use crate::exec::Device;
 use crate::hypergrad::Evaluator;

@@ -3,6 +3,7 @@
 
 mod differences;
 mod edges;
+mod engines;
 mod itd;
 mod map;
 mod methods;

@@ -3,7 +3,6 @@
 use super::defaults::{SINGLE_RIDGE, SINGLE_SHARE};
 use crate::cli::arguments::ProblemArguments;
 use crate::cli::failure::Failure;
-use crate::model::penalty::Penalty;
 use crate::problem::{Point, Problem};
 
 /// The most points whose results are kept in memory: more is a slip, and would not fit there.
@@ -39,7 +38,7 @@ pub fn points(arguments: &ProblemArguments, problem: &Problem) -> Result<Vec<Poi
             .iter()
             .map(|&l2| match &arguments.l1 {
                 Some(axis) => axis.values(l1_max(l2)),
-                None if matches!(problem.penalty, Penalty::Box { .. }) => vec![0.0],
+                None if !problem.penalty.has_strength() => vec![0.0],
                 None if arguments.l1_file.is_some() => vec![1.0],
                 None => vec![SINGLE_SHARE * l1_max(l2)],
             })

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use super::report::Report;
 use crate::hypergrad::{Warning, WarningKind, constant_columns};
-use crate::model::penalty::Penalty;
 
 /// Coefficient names in C order: the feature, with `: class` where there are several predictors.
 pub fn coefficient_names(features: &[String], classes: Option<&[String]>) -> Vec<String> {
@@ -67,11 +66,12 @@ impl Report<'_> {
 
     /// The names of the entries of a vector of strengths.
     pub(super) fn strength_names(&self, target: usize) -> Vec<String> {
-        match &self.prepared.problem.problem.penalty {
-            Penalty::Group { groups, .. } => {
-                (0..groups.len()).map(|g| format!("group {g}")).collect()
-            }
-            _ => self.coefficient_names(target),
-        }
+        let penalty = &self.prepared.problem.problem.penalty;
+        let Some(groups) = penalty.groups() else {
+            return self.coefficient_names(target);
+        };
+        let shared = (0..penalty.shared_strengths()).map(|_| "coefficients".into());
+        let of_groups = (0..groups.len()).map(|g| format!("group {g}"));
+        shared.chain(of_groups).collect()
     }
 }

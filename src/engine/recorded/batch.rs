@@ -2,7 +2,7 @@
 //! problem.
 
 use crate::control::Control;
-use crate::engine::accumulator::RawSums;
+use crate::engine::accumulator::Accumulator;
 use crate::engine::request::Request;
 use crate::engine::settings::Settings;
 use crate::engine::solved::{Adjoints, Differentiated, Solved};
@@ -125,9 +125,9 @@ impl<'a, R: Twinned> Batch<'a, R> {
     ///
     /// # Errors
     /// When the executor fails.
-    pub fn sums(&self) -> Result<Vec<RawSums>> {
+    pub fn sums(&self) -> Result<Vec<Accumulator>> {
         let workspace = &self.workspace;
-        RawSums::download(&workspace.executor, &workspace.map.sums, self.points.len())
+        Accumulator::download(&workspace.executor, &workspace.map.sums, self.points.len())
     }
 
     /// Residuals and hypergradients of the adjoints that v holds.

@@ -1,7 +1,7 @@
 //! ITD of the points of a problem of data.
 
 use crate::data::Matrix;
-use crate::engine::accumulator::{Direction, RawSums, directions};
+use crate::engine::accumulator::{Accumulator, Direction, directions};
 use crate::engine::request::Request;
 use crate::engine::settings::Settings;
 use crate::error::Result;
@@ -11,7 +11,6 @@ use crate::kinds::{Method, Precision, Wrt};
 use crate::map::ProxGrad;
 use crate::map::spectrum::Spectrum;
 use crate::model::loss::Loss;
-use crate::model::penalty::Penalty;
 use crate::problem::{Point, Problem};
 use crate::real::Real;
 
@@ -47,7 +46,7 @@ pub fn gram_serves<R: Real>(problem: &Problem, settings: &Settings) -> bool {
 ///
 /// # Errors
 /// When the executor fails.
-pub(super) fn unroll<R: Twinned>(request: &Request<'_>) -> Result<Vec<Unrolled<RawSums>>> {
+pub(super) fn unroll<R: Twinned>(request: &Request<'_>) -> Result<Vec<Unrolled<Accumulator>>> {
     let settings = request.settings;
     let family = Points::new(request);
     // A tolerance or a number of steps says how far the derivative is to go.
@@ -96,7 +95,7 @@ impl<'a> Points<'a> {
 impl<R: Twinned> Unrollable<R> for Points<'_> {
     type Map = ProxGrad;
     type Criterion = DataCriterion;
-    type Sums = RawSums;
+    type Sums = Accumulator;
 
     fn directions(&self) -> usize {
         self.directions.len()
@@ -117,8 +116,8 @@ impl<R: Twinned> Unrollable<R> for Points<'_> {
         set_tangents(workspace, &self.settings.wrt, &directions);
     }
 
-    fn of_directions(&self, derivatives: &[f64]) -> RawSums {
-        let mut sums = RawSums::zeros(self.problem, &self.settings.wrt);
+    fn of_directions(&self, derivatives: &[f64]) -> Accumulator {
+        let mut sums = Accumulator::zeros(self.problem, &self.settings.wrt);
         for (&direction, &derivative) in self.directions.iter().zip(derivatives) {
             sums.set(direction, derivative);
         }
@@ -130,20 +129,20 @@ impl<R: Twinned> Unrollable<R> for Points<'_> {
         workspace.map.allocate_sums(&mut workspace.executor, wrt);
     }
 
-    fn sums(&self, workspace: &DataWorkspace<R>) -> Result<Vec<RawSums>> {
+    fn sums(&self, workspace: &DataWorkspace<R>) -> Result<Vec<Accumulator>> {
         let problems = workspace.executor.problems();
-        RawSums::download(&workspace.executor, &workspace.map.sums, problems)
+        Accumulator::download(&workspace.executor, &workspace.map.sums, problems)
     }
 
     /// Two bits per coordinate and step suffice where the loss is quadratic and only strengths or
     /// bounds are differentiated.
     fn piece_words(&self, map: &ProxGrad) -> Option<usize> {
-        let is_box = matches!(self.problem.penalty, Penalty::Box { .. });
+        let penalty = &self.problem.penalty;
         let suffice = self.problem.loss.is_quadratic()
-            && !matches!(self.problem.penalty, Penalty::Group { .. })
+            && penalty.groups().is_none()
             && self.settings.wrt.iter().all(|wrt| match wrt {
-                Wrt::L1 => !is_box,
-                Wrt::BoxBounds => is_box,
+                Wrt::L1 => penalty.has_strength(),
+                Wrt::BoxBounds => penalty.bounds().is_some(),
                 _ => false,
             });
         suffice.then(|| map.penalized.div_ceil(PIECES_PER_WORD))

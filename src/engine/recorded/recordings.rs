@@ -1,6 +1,6 @@
 //! The engine itself: solvers and methods as recordings for a whole batch.
 
-use crate::engine::accumulator::RawSums;
+use crate::engine::accumulator::Accumulator;
 use crate::engine::interface::Engine;
 use crate::engine::outcome::EngineName;
 use crate::engine::path::singular_points;
@@ -40,7 +40,7 @@ impl<R: Twinned> Engine<R> for Recorded {
         if !request.is_unrolled() {
             return iterate(request);
         }
-        let solved = |unrolled: Unrolled<RawSums>| Solved {
+        let solved = |unrolled: Unrolled<Accumulator>| Solved {
             w: unrolled.w,
             progress: unrolled.progress,
             factor: None,
@@ -76,8 +76,8 @@ impl<R: Twinned> Engine<R> for Recorded {
                     residuals,
                     v: linearized.workspace.vectors(linearized.workspace.v)?,
                 };
-                let sums: Vec<RawSums> = sums.pop().unwrap_or_default();
-                let finish = |(at, sums): (usize, RawSums)| {
+                let sums: Vec<Accumulator> = sums.pop().unwrap_or_default();
+                let finish = |(at, sums): (usize, Accumulator)| {
                     sums.finish(request.problem, request.points[at].target, &solved[at].w)
                 };
                 Ok(adjoints.differentiated(sums.into_iter().enumerate().map(finish)))

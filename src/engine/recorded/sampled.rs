@@ -24,7 +24,7 @@ use crate::map::{FixedPointMap, ProxGrad};
 use crate::problem::Point;
 
 use super::batch::Batch;
-use crate::engine::accumulator::RawSums;
+use crate::engine::accumulator::Accumulator;
 use crate::engine::settings::Settings;
 
 /// Roundings of ∂₁E up to which a stochastic adjoint without a tolerance counts as exact.
@@ -66,7 +66,7 @@ impl<R: Twinned> Batch<'_, R> {
         seeds: Option<&[u64]>,
         checkpoints: &[usize],
         control: &Control,
-    ) -> Result<(Vec<Progress>, Vec<Vec<RawSums>>)> {
+    ) -> Result<(Vec<Progress>, Vec<Vec<Accumulator>>)> {
         let frozen = settings.method != Some(Method::Sid);
         let chosen = &settings.stochastic;
         let (n, problems) = (self.problem.train.rows(), self.points.len());
@@ -93,7 +93,7 @@ impl<R: Twinned> Batch<'_, R> {
                 status: Status::BudgetSpent,
                 steps: 0,
             };
-            let nothing = vec![RawSums::zeros(self.problem, &settings.wrt); problems];
+            let nothing = vec![Accumulator::zeros(self.problem, &settings.wrt); problems];
             return Ok((vec![spent; problems], vec![nothing; checkpoints.len()]));
         };
         let averaged = self.averaged_map(&counts, (batch * freezing) as f64, problems);
@@ -187,7 +187,7 @@ impl<R: Twinned> Batch<'_, R> {
     }
 
     /// NSID's derivative at the present v, D being frozen at ū.
-    fn averaged_derivative(&mut self, averaged: &ProxGrad) -> Result<Vec<RawSums>> {
+    fn averaged_derivative(&mut self, averaged: &ProxGrad) -> Result<Vec<Accumulator>> {
         let mut recording = Recording::new();
         self.workspace
             .map
@@ -213,7 +213,7 @@ impl<R: Twinned> Batch<'_, R> {
         freezing: usize,
         streams: &mut Streams,
         control: &Control,
-    ) -> Result<Vec<RawSums>> {
+    ) -> Result<Vec<Accumulator>> {
         let sample = SampledRows::new(
             &mut self.workspace.executor,
             &self.workspace.map,

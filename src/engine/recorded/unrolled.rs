@@ -44,7 +44,7 @@ pub trait Unrollable<R: Twinned> {
     /// When the executor fails.
     fn workspace(&self, members: &[usize]) -> Result<WorkspaceOf<R, Self>>;
 
-    /// What changes of w are relative to, for every member of a workspace.
+    /// The scale that changes of w are relative to, for every member of a workspace.
     ///
     /// # Errors
     /// When the executor fails.
@@ -101,7 +101,7 @@ pub type WorkspaceOf<R, U> =
 pub struct Unrolled<S> {
     /// w_T, p coordinates.
     pub w: Vec<f64>,
-    /// How the iteration (and its derivative) ended.
+    /// The end of the iteration and of its derivative.
     pub progress: Progress,
     /// dE/dλ; `None` when the run was interrupted before it was complete.
     pub sums: Option<S>,
@@ -114,7 +114,7 @@ pub struct Unrolling<'a> {
     pub rule: StopRule,
     /// Reverse through the last steps only; `None`: through all.
     pub truncate: Option<usize>,
-    /// What may be left of α at the first step, relative to ∂₁E: where more is left, reverse ITD takes
+    /// The rest of α that may be left at the first step, relative to ∂₁E: beyond it reverse ITD takes
     /// more steps. `None` takes those that w takes.
     pub floor: Option<f64>,
     /// Pairs of a member and a direction that run forward at once.
@@ -125,7 +125,7 @@ pub struct Unrolling<'a> {
     pub control: &'a Control,
 }
 
-/// What is left of α at the first step, relative to ∂₁E, below which further steps change nothing
+/// The rest of α at the first step, relative to ∂₁E, below which further steps change nothing
 /// that the arithmetic could show.
 pub fn adjoint_floor<R: Real>() -> f64 {
     10.0 * Real::to_f64(<R as num_traits::Float>::epsilon()).sqrt() * 1e-3
@@ -138,7 +138,7 @@ struct Pair {
     direction: usize,
 }
 
-/// What is known of a member while its pairs run.
+/// The state of a member while its pairs run.
 #[derive(Clone)]
 struct Forward {
     w: Vec<f64>,
@@ -243,7 +243,7 @@ fn forward_chunk<R: Twinned, U: Unrollable<R>>(
     Ok((workspace, progress, derivatives))
 }
 
-/// How many steps every pair is behind the one of its member that took most.
+/// The steps that every pair is behind the one of its member that took most.
 ///
 /// The pairs of a member run the same iteration, each until its own derivative is at rest. They end
 /// at one w, so that what is said of w holds for every derivative.
@@ -266,7 +266,7 @@ fn steps_left(pairs: &[Pair], progress: &[Progress]) -> Vec<usize> {
 /// A run of reverse ITD of one member.
 struct Reverse<S> {
     unrolled: Unrolled<S>,
-    /// What is left of α at the first step, relative to ∂₁E.
+    /// The rest of α at the first step, relative to ∂₁E.
     left: f64,
 }
 

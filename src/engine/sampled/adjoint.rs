@@ -14,7 +14,6 @@ use crate::exec::{Executor, Twinned};
 use crate::iterate::Progress;
 use crate::kinds::{Method, Status};
 use crate::model::loss::Loss;
-use crate::model::penalty::Penalty;
 use crate::real::convert;
 
 use super::{At, Estimate, Sampling, estimate};
@@ -40,8 +39,7 @@ impl<R: Twinned> Engine<R> for Sampled {
         holds(is_stochastic, Reason::Method)?;
         holds(request.settings.device.is_cpu(), Reason::Device)?;
         holds(!losses.contains(&Loss::Quadratic), Reason::Loss)?;
-        let is_group = matches!(problem.penalty, Penalty::Group { .. });
-        holds(!is_group, Reason::Penalty)?;
+        holds(problem.penalty.groups().is_none(), Reason::Penalty)?;
         holds(
             designs.iter().all(|design| design.is_dense()),
             Reason::Sparse,
@@ -115,7 +113,7 @@ fn estimates<R: Twinned>(request: &Request<'_>, chunk: &[At<'_>]) -> Result<Vec<
     }
 }
 
-/// How an estimate ended.
+/// The end of an estimate.
 fn progress(estimate: &Estimate, steps: usize) -> Progress {
     let status = if estimate.v.iter().any(|v| !v.is_finite()) {
         Status::NonFinite

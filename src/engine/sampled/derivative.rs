@@ -7,11 +7,12 @@
 //! s_i   −f r_i·(x_i Z)          P_i  −f s_i ( Z r_i + W (h q)_i ) ,  q = x̃_i Z
 //! ```
 
-use super::rows::{BLOCK, Linearization, Rows, multiply};
+use super::request::{Frozen, interrupted};
+use super::rows::{Linearization, Rows};
 use super::sampler::own_outer;
-use super::{Frozen, interrupted};
 use crate::control::Control;
-use crate::engine::accumulator::RawSums;
+use crate::engine::accumulator::Accumulator;
+use crate::engine::products::{BLOCK, by_rows, multiply};
 use crate::error::Result;
 use crate::kinds::Wrt;
 use crate::map::minibatch::Draws;
@@ -26,7 +27,7 @@ pub(super) struct Derivative<'a, 'p, R> {
 
 impl<R: Real> Derivative<'_, '_, R> {
     /// NSID: D and ū frozen, ∂₂T̂ averaged over the same J minibatches.
-    pub(super) fn averaged(&self, v: &[R], frozen: &Frozen<'_, '_>, sums: &mut RawSums) {
+    pub(super) fn averaged(&self, v: &[R], frozen: &Frozen<'_, '_>, sums: &mut Accumulator) {
         let z = frozen.outer.apply(v);
         let parts = sums.outer_parts();
         frozen
@@ -49,8 +50,8 @@ impl<R: Real> Derivative<'_, '_, R> {
         freezes: &[usize],
         mut draws: Draws,
         control: &Control,
-    ) -> Result<Vec<RawSums>> {
-        let mut sums = vec![RawSums::zeros(self.rows.problem, self.wrt); v.len()];
+    ) -> Result<Vec<Accumulator>> {
+        let mut sums = vec![Accumulator::zeros(self.rows.problem, self.wrt); v.len()];
         let last = freezes.iter().copied().max().unwrap_or(0);
         for step in 0..last {
             if control.should_stop() {
@@ -74,7 +75,7 @@ impl<R: Real> Derivative<'_, '_, R> {
     }
 
     /// What rows contribute, each with its share of the average.
-    pub(super) fn add_rows(&self, z: &[R], drawn: &[(u32, f64)], sums: &mut RawSums) {
+    pub(super) fn add_rows(&self, z: &[R], drawn: &[(u32, f64)], sums: &mut Accumulator) {
         if self.wrt.contains(&Wrt::SampleWeights) {
             self.add_weights(z, drawn, sums);
         }
@@ -83,7 +84,7 @@ impl<R: Real> Derivative<'_, '_, R> {
         }
     }
 
-    fn add_weights(&self, z: &[R], drawn: &[(u32, f64)], sums: &mut RawSums) {
+    fn add_weights(&self, z: &[R], drawn: &[(u32, f64)], sums: &mut Accumulator) {
         let Some(out) = sums.part_mut(Wrt::SampleWeights) else {
             return;
         };
@@ -97,7 +98,7 @@ impl<R: Real> Derivative<'_, '_, R> {
         });
     }
 
-    fn add_perturbation(&self, z: &[R], drawn: &[(u32, f64)], sums: &mut RawSums) {
+    fn add_perturbation(&self, z: &[R], drawn: &[(u32, f64)], sums: &mut Accumulator) {
         let problem = self.rows.problem;
         let Some(out) = sums.part_mut(Wrt::Perturbation) else {
             return;
@@ -133,7 +134,11 @@ impl<R: Real> Derivative<'_, '_, R> {
                 self.rows.apply_curvature(self.linearization, i as usize, q);
                 left.extend(q.iter().map(|&q| factor * q));
             }
-            multiply((&left, rows.len(), 2 * c), (&both, d, d), &mut product);
+            multiply(
+                by_rows(&left[..rows.len() * 2 * c], 2 * c),
+                by_rows(&both, d),
+                &mut product,
+            );
             for (&(i, _), row) in rows.iter().zip(product.chunks_exact(d)) {
                 let at = place[i as usize];
                 let out = &mut out[at * features..(at + 1) * features];
@@ -164,7 +169,7 @@ impl<R: Real> Derivative<'_, '_, R> {
             indices.clear();
             indices.extend(rows.iter().map(|row| row.0));
             self.rows.gather(&indices, &mut block);
-            multiply((&block, rows.len(), d), (z, c, c), &mut q);
+            multiply(by_rows(&block[..rows.len() * d], d), by_rows(z, c), &mut q);
             visit(rows, &mut q[..rows.len() * c]);
         }
     }

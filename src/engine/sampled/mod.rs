@@ -17,102 +17,30 @@
 use rayon::prelude::*;
 
 use crate::control::Control;
-use crate::data::{Design, Matrix};
-use crate::engine::accumulator::RawSums;
+use crate::engine::accumulator::Accumulator;
 use crate::engine::outcome::Hypergradient;
 use crate::engine::settings::MinibatchSteps;
 use crate::error::{Error, Result};
 use crate::kinds::Wrt;
 use crate::map::minibatch::Draws;
-use crate::map::spectrum::Step;
-use crate::model::linearization::OuterDerivative;
 use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
 pub mod adjoint;
 mod derivative;
+mod request;
 mod rows;
 mod sampler;
 
 use derivative::Derivative;
+use request::{Frozen, interrupted};
 use rows::{Linearization, Rows};
-use sampler::{Column, March};
 
-/// A solution to differentiate at.
-#[derive(Debug, Clone, Copy)]
-pub struct At<'a> {
-    /// Its strengths.
-    pub point: Point,
-    /// p scaled coordinates.
-    pub w: &'a [f64],
-    /// γ and q of the map: `Spectrum::step`, or a choice
-    /// of the caller's.
-    pub step: Step,
-}
+pub use request::{At, Estimate, Request, Sampling};
+use sampler::{Column, Sampler};
 
-/// A stochastic hypergradient that is wanted.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Request {
-    /// Which solution.
-    pub at: usize,
-    /// The seed of the minibatches.
-    pub seed: u64,
-    /// Steps k.
-    pub steps: usize,
-    /// Minibatches J of the frozen outer derivative and of ∂₂T̂.
-    pub freeze: usize,
-    /// The steps η_i; unlike the settings' they may exceed 1.
-    pub schedule: MinibatchSteps,
-}
-
-/// How minibatches are drawn, and what is computed from them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Sampling {
-    /// Rows in a minibatch.
-    pub batch: usize,
-    /// Draw every minibatch independently instead of without replacement within an epoch.
-    pub independent: bool,
-    /// Freeze D at ū: NSID. Otherwise SID.
-    pub frozen: bool,
-    /// With respect to what.
-    pub wrt: Vec<Wrt>,
-}
-
-impl Sampling {
-    fn of_rows(batch: usize) -> Self {
-        Self {
-            batch,
-            independent: false,
-            frozen: true,
-            wrt: Vec::new(),
-        }
-    }
-}
-
-/// Columns that march together: wide products, and a working set that stays in the cache.
+/// Columns that are sampled together: wide products, and a working set that stays in the cache.
 const COLUMNS: usize = 256;
-
-/// A stochastic hypergradient.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Estimate {
-    /// The estimate.
-    pub hypergradient: Hypergradient,
-    /// The adjoint v, p entries.
-    pub v: Vec<f64>,
-    /// Steps taken: fewer than were asked for after an interruption.
-    pub steps: usize,
-}
-
-impl Estimate {
-    /// The estimate before the first step.
-    fn none(problem: &Problem) -> Self {
-        Self {
-            hypergradient: Hypergradient::default(),
-            v: vec![0.0; problem.coordinates()],
-            steps: 0,
-        }
-    }
-}
 
 /// Computes every request and hands each result to `finish`, which keeps of it what it wants.
 ///
@@ -213,29 +141,11 @@ pub fn row_derivatives(
         linearization,
         wrt,
     };
-    let mut sums = RawSums::zeros(problem, wrt);
+    let mut sums = Accumulator::zeros(problem, wrt);
     let share = (rows.n as f64).recip();
     let all: Vec<(u32, f64)> = (0..rows.n as u32).map(|i| (i, share)).collect();
     derivative.add_rows(z, &all, &mut sums);
     Ok(sums.finish(problem, at.point.target, at.w))
-}
-
-/// X̂·W of any design, n·c, in f64: products of blocks of rows, in parallel.
-#[must_use]
-pub fn predictors(design: &Design, w: &[f64], classes: usize) -> Vec<f64> {
-    match &design.matrix {
-        Matrix::Dense(x) => rows::predictors(x, w, classes),
-        Matrix::Sparse(_) => {
-            let mut z = vec![0.0; design.rows() * classes];
-            for k in 0..classes {
-                let column: Vec<f64> = w.iter().skip(k).step_by(classes).copied().collect();
-                for (i, value) in design.apply(&column).into_iter().enumerate() {
-                    z[i * classes + k] = value;
-                }
-            }
-            z
-        }
-    }
 }
 
 fn check(
@@ -313,20 +223,20 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
         let finished: Vec<Vec<(usize, T)>> = columns
             .par_chunks(together)
             .map(|columns| {
-                let march = March::new(
+                let sampler = Sampler::new(
                     self.rows,
                     self.linearizations,
                     columns,
                     self.sampling.frozen,
                 );
-                let (snapshots, taken) = march.run(self.draws(0), self.control);
+                let (snapshots, taken) = sampler.run(self.draws(0), self.control);
                 self.finish(columns, &frozen, &snapshots, taken, finish)
             })
             .collect::<Result<_>>()?;
         Ok(finished.into_iter().flatten().collect())
     }
 
-    /// How often every row is drawn in J minibatches, and ū, for every distinct (solution, J).
+    /// The counts of every row in J minibatches, and D at ū, for every distinct (solution, J).
     fn freeze(&self, wanted: &[usize]) -> Result<Vec<Frozen<'a, 'p>>> {
         let mut pairs: Vec<(usize, usize)> = wanted
             .iter()
@@ -375,7 +285,7 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
             .collect())
     }
 
-    /// Requests that march as one column, by what decides its course; the longest first.
+    /// Requests that share one column, because nothing that decides its course differs; the longest first.
     fn columns(&self, wanted: &[usize], frozen: &[Frozen<'_, '_>]) -> Vec<Column> {
         let mut columns: Vec<Column> = Vec::new();
         for &request in wanted {
@@ -420,7 +330,7 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
     ) -> Result<Vec<(usize, T)>> {
         let problem = self.rows.problem;
         let mut finished = Vec::new();
-        let hand_out = |at: &Linearization<R>, request: usize, sums: RawSums, v: &[R]| {
+        let hand_out = |at: &Linearization<R>, request: usize, sums: Accumulator, v: &[R]| {
             let estimate = Estimate {
                 hypergradient: sums.finish(problem, at.point.target, &at.w),
                 v: widen(v),
@@ -439,7 +349,7 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
             };
             if column.mask.is_some() {
                 let results = column.stops.par_iter().zip(snapshots).map(|(stop, v)| {
-                    let mut sums = RawSums::zeros(problem, &self.sampling.wrt);
+                    let mut sums = Accumulator::zeros(problem, &self.sampling.wrt);
                     if let Some(frozen) = stop.2.map(|at| &frozen[at]) {
                         derivative.averaged(v, frozen, &mut sums);
                     }
@@ -460,22 +370,5 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
             }
         }
         Ok(finished)
-    }
-}
-
-/// The outer derivative frozen at the average of J minibatches.
-struct Frozen<'r, 'p> {
-    at: usize,
-    freeze: usize,
-    /// How often every row was drawn.
-    counts: Vec<f64>,
-    /// J · batch.
-    total: f64,
-    outer: OuterDerivative<'r, 'p>,
-}
-
-fn interrupted() -> Error {
-    Error::Interrupted {
-        what: "a stochastic hypergradient",
     }
 }

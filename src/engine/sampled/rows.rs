@@ -3,12 +3,12 @@
 //! Arrays of m columns per design column are d × m, row-major; a multinomial vector of p = d·c
 //! coordinates in C order is such an array with m = c.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::Accum;
 use rayon::prelude::*;
 
-use super::At;
+use super::request::At;
 use crate::data::{Dense, Matrix};
+use crate::engine::products::{BLOCK, by_rows, multiply_into, of_dense};
 use crate::error::{Error, Result};
 use crate::map::spectrum::Step;
 use crate::model::criterion::{curvatures_in_place, residuals_in_place};
@@ -17,9 +17,6 @@ use crate::model::loss::{Loss, multinomial};
 use crate::model::regularizer::Regularizer;
 use crate::problem::{Point, Problem, Sample};
 use crate::real::{Real, convert};
-
-/// Rows that are gathered at once.
-pub(super) const BLOCK: usize = 256;
 
 /// The dense training rows of a problem.
 pub(super) struct Rows<'p> {
@@ -87,7 +84,7 @@ impl<'p> Rows<'p> {
             .map(|at| {
                 let w: Vec<R> = convert(at.w);
                 let target = at.point.target;
-                let z = predictors(self.x, &w, self.c);
+                let z = of_dense(self.x, &w, self.c);
                 let y = &problem.train.targets[target];
                 let (mut residuals, mut curvatures) = (z.clone(), z);
                 residuals_in_place(problem.loss, &mut residuals, y, |_| R::one());
@@ -96,7 +93,7 @@ impl<'p> Rows<'p> {
                 // infallible: checked in `new`.
                 let criterion = match &criterion.sample.design.matrix {
                     Matrix::Dense(x) => {
-                        let mut r = predictors(x, &w, self.c);
+                        let mut r = of_dense(x, &w, self.c);
                         let scale = criterion.sign.factor() / x.rows as f64;
                         let weights = &criterion.sample.weights;
                         let y = &criterion.sample.targets[target];
@@ -184,12 +181,8 @@ impl<'p> Rows<'p> {
                 let of_row = &linearization.residuals[i * c..(i + 1) * c];
                 r.extend(of_row.iter().map(|&r| r * weight));
             }
-            multiply_transposed(
-                (&block, rows.len(), d),
-                (&r, c, c),
-                &mut gradient,
-                Accum::Add,
-            );
+            let block = by_rows(&block[..rows.len() * d], d).transpose();
+            multiply_into(block, by_rows(&r, c), &mut gradient, Accum::Add);
         }
         gradient
     }
@@ -210,20 +203,6 @@ impl<'p> Rows<'p> {
     }
 }
 
-/// X·W, n·c, blocks of rows in parallel.
-pub(super) fn predictors<R: Real>(x: &Dense, w: &[R], c: usize) -> Vec<R> {
-    let d = x.columns;
-    let mut z = vec![R::zero(); x.rows * c];
-    z.par_chunks_mut(BLOCK * c)
-        .zip(x.values.par_chunks(BLOCK * d))
-        .for_each(|(z, x)| {
-            let rows = z.len() / c;
-            let x: Vec<R> = convert(x);
-            multiply((&x, rows, d), (w, c, c), z);
-        });
-    z
-}
-
 /// Xᵀ·R, d·c: a fixed number of partial sums, added in their order.
 fn adjoint<R: Real>(x: &Dense, r: &[R], c: usize) -> Vec<R> {
     const PARTS: usize = 16;
@@ -237,7 +216,12 @@ fn adjoint<R: Real>(x: &Dense, r: &[R], c: usize) -> Vec<R> {
             let mut sum = vec![R::zero(); d * c];
             for (x, r) in x.chunks(BLOCK * d).zip(r.chunks(BLOCK * c)) {
                 let x: Vec<R> = convert(x);
-                multiply_transposed((&x, r.len() / c, d), (r, c, c), &mut sum, Accum::Add);
+                multiply_into(
+                    by_rows(&x, d).transpose(),
+                    by_rows(r, c),
+                    &mut sum,
+                    Accum::Add,
+                );
             }
             sum
         })
@@ -247,37 +231,4 @@ fn adjoint<R: Real>(x: &Dense, r: &[R], c: usize) -> Vec<R> {
         total.iter_mut().zip(part).for_each(|(t, p)| *t += p);
     }
     total
-}
-
-/// Q (rows × m) = X·Y: X is (values, rows, d), Y is (values, columns m, stride).
-pub(super) fn multiply<R: Real>(
-    (x, rows, d): (&[R], usize, usize),
-    (y, m, stride): (&[R], usize, usize),
-    q: &mut [R],
-) {
-    matmul(
-        MatMut::from_row_major_slice_mut(&mut q[..rows * m], rows, m),
-        Accum::Replace,
-        MatRef::from_row_major_slice(&x[..rows * d], rows, d),
-        MatRef::from_row_major_slice_with_stride(y, d, m, stride),
-        R::one(),
-        Par::Seq,
-    );
-}
-
-/// G (d × m) = Xᵀ·Q, or added to it: X is (values, rows, d), Q is (values, columns m, stride).
-pub(super) fn multiply_transposed<R: Real>(
-    (x, rows, d): (&[R], usize, usize),
-    (q, m, stride): (&[R], usize, usize),
-    g: &mut [R],
-    accum: Accum,
-) {
-    matmul(
-        MatMut::from_row_major_slice_mut(&mut g[..d * m], d, m),
-        accum,
-        MatRef::from_row_major_slice(&x[..rows * d], rows, d).transpose(),
-        MatRef::from_row_major_slice_with_stride(q, rows, m, stride),
-        R::one(),
-        Par::Seq,
-    );
 }

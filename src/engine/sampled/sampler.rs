@@ -1,10 +1,11 @@
 //! The iteration: columns v that share their minibatches, step by step.
 
-use faer::Accum;
+use faer::{Accum, MatRef};
 use rayon::prelude::*;
 
-use super::rows::{BLOCK, Linearization, Rows, multiply, multiply_transposed};
+use super::rows::{Linearization, Rows};
 use crate::control::Control;
+use crate::engine::products::{BLOCK, by_rows, multiply, multiply_into};
 use crate::engine::settings::MinibatchSteps;
 use crate::map::minibatch::Draws;
 use crate::model::linearization::OuterDerivative;
@@ -34,8 +35,8 @@ const PART: usize = 150;
 /// Parts at most: each has a sum of its own.
 const PARTS: usize = 16;
 
-/// Columns on the march: d × m arrays, m = columns·c, the longest columns first.
-pub(super) struct March<'a, 'p, R> {
+/// Columns of the sampler: d × m arrays, m = columns·c, the longest columns first.
+pub(super) struct Sampler<'a, 'p, R> {
     rows: &'a Rows<'p>,
     linearizations: &'a [Linearization<'p, R>],
     columns: &'a [Column],
@@ -54,7 +55,7 @@ struct Part<R> {
     g: Vec<R>,
 }
 
-impl<'a, 'p, R: Real> March<'a, 'p, R> {
+impl<'a, 'p, R: Real> Sampler<'a, 'p, R> {
     pub(super) fn new(
         rows: &'a Rows<'p>,
         linearizations: &'a [Linearization<'p, R>],
@@ -160,7 +161,9 @@ impl<'a, 'p, R: Real> March<'a, 'p, R> {
         let work = |part: &mut Part<R>, rows: &[u32]| {
             for (at, rows) in rows.chunks(BLOCK).enumerate() {
                 self.rows.gather(rows, &mut part.block);
-                multiply((&part.block, rows.len(), d), (y, m, stride), &mut part.q);
+                let block = by_rows(&part.block[..rows.len() * d], d);
+                let y = MatRef::from_row_major_slice_with_stride(y, d, m, stride);
+                multiply(block, y, &mut part.q);
                 for (&i, q) in rows.iter().zip(part.q.chunks_exact_mut(m)) {
                     let i = i as usize;
                     let scale = R::of(self.rows.weight(i)) * batch;
@@ -171,8 +174,8 @@ impl<'a, 'p, R: Real> March<'a, 'p, R> {
                     }
                 }
                 let accum = if at == 0 { Accum::Replace } else { Accum::Add };
-                let q = (&part.q[..], m, m);
-                multiply_transposed((&part.block, rows.len(), d), q, &mut part.g, accum);
+                let q = by_rows(&part.q[..rows.len() * m], m);
+                multiply_into(block.transpose(), q, &mut part.g, accum);
             }
         };
         if parts.len() == 1 {

@@ -1,8 +1,11 @@
 //! Arenas: one buffer for all arrays of a kind, rows × stride words, that grows.
 
+use std::ops::Range;
+
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
-use super::device::{Gpu, lock};
+use super::device::Gpu;
+use crate::control::lock;
 use crate::error::{DeviceFault, Result};
 
 /// Words that all buffers of a kind share: row r of slot s is word r·stride + s.
@@ -14,7 +17,7 @@ pub struct Arena {
     buffer: wgpu::Buffer,
 }
 
-/// What arenas and pages may be used for.
+/// The uses of arenas and pages.
 pub const USAGES: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE
     .union(wgpu::BufferUsages::COPY_SRC)
     .union(wgpu::BufferUsages::COPY_DST);
@@ -153,7 +156,7 @@ impl Arena {
         let offset = 4 * first as u64 * self.stride as u64;
         let bytes = 4 * (rows * self.stride) as u64;
         let encoder = gpu.device.create_command_encoder(&Default::default());
-        Readback::request(gpu, encoder, (&self.buffer, offset), bytes)
+        Readback::request(gpu, encoder, &self.buffer, offset..offset + bytes)
     }
 
     /// True when these rows have been on the device; others are still zero.
@@ -175,16 +178,17 @@ impl Readback {
     pub fn request(
         gpu: &Gpu,
         mut encoder: wgpu::CommandEncoder,
-        (buffer, offset): (&wgpu::Buffer, u64),
-        bytes: u64,
+        buffer: &wgpu::Buffer,
+        range: Range<u64>,
     ) -> Self {
+        let bytes = range.end - range.start;
         let staging = gpu.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("readback"),
             size: bytes,
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
+        encoder.copy_buffer_to_buffer(buffer, range.start, &staging, 0, bytes);
         let submission = gpu.queue.submit([encoder.finish()]);
         let (sender, receiver) = oneshot_channel();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {

@@ -1,97 +1,14 @@
-//! What a device did: dispatches counted, and the time that it computed, by timestamps at both ends of
-//! every compute pass. The timestamps are gathered without waiting and read when the clock stops.
+//! The clock of a device: dispatches counted, and the time that it computed, by timestamps at both ends
+//! of every compute pass. The timestamps are gathered without waiting and read when the clock stops.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::arena::Readback;
-use super::device::{Gpu, lock};
+use super::counters::{Stamps, Times, Work};
+use super::device::Gpu;
+use crate::control::lock;
 use crate::error::Result;
-
-/// What a device did between [`Gpu::start_clock`] and [`Gpu::stop_clock`].
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Work {
-    /// The time in compute passes; copies between host and device are not in it. `None` where the
-    /// device has no timestamps.
-    pub busy: Option<Duration>,
-    /// Dispatches.
-    pub dispatches: u64,
-    /// Those that replayed a whole recording: the resident regime.
-    pub resident: u64,
-    /// Submissions with a compute pass.
-    pub submissions: u64,
-}
-
-/// The counters of a device, and its timestamps while the clock runs.
-#[derive(Debug, Default)]
-pub struct Clock {
-    dispatches: AtomicU64,
-    resident: AtomicU64,
-    submissions: AtomicU64,
-    times: Mutex<Option<Times>>,
-}
-
-/// Timestamps of passes, two for each.
-#[derive(Debug, Default)]
-struct Times {
-    open: Option<wgpu::QuerySet>,
-    used: u32,
-    full: Vec<Readback>,
-}
-
-/// Timestamps of a set.
-const QUERIES: u32 = 1024;
-
-/// The timestamps of one pass.
-struct Slot {
-    set: wgpu::QuerySet,
-    at: u32,
-}
-
-impl Clock {
-    /// The next pass's timestamps, while the clock runs.
-    fn slot(&self, device: &wgpu::Device) -> Option<Slot> {
-        let mut times = lock(&self.times);
-        let times = times.as_mut()?;
-        let set = times.open.get_or_insert_with(|| {
-            device.create_query_set(&wgpu::QuerySetDescriptor {
-                label: Some("passes"),
-                ty: wgpu::QueryType::Timestamp,
-                count: QUERIES,
-            })
-        });
-        let slot = Slot {
-            set: set.clone(),
-            at: times.used,
-        };
-        times.used += 2;
-        Some(slot)
-    }
-
-    /// Sends the timestamps of the open set on their way, once it is full or `now`.
-    fn collect(&self, gpu: &Gpu, now: bool) {
-        let mut times = lock(&self.times);
-        let Some(times) = times.as_mut() else { return };
-        if times.used == 0 || (times.used < QUERIES && !now) {
-            return;
-        }
-        let Some(set) = times.open.take() else { return };
-        let bytes = u64::from(times.used) * 8;
-        let resolved = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("timestamps"),
-            size: bytes,
-            usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
-            mapped_at_creation: false,
-        });
-        let mut encoder = gpu.device.create_command_encoder(&Default::default());
-        encoder.resolve_query_set(&set, 0..times.used, &resolved, 0);
-        times
-            .full
-            .push(Readback::request(gpu, encoder, (&resolved, 0), bytes));
-        times.used = 0;
-    }
-}
 
 impl Gpu {
     /// Starts to count and to time what the device does, from nothing.
@@ -106,17 +23,19 @@ impl Gpu {
         *lock(&self.clock.times) = self.has_timestamps().then(Times::default);
     }
 
-    /// What the device did since the clock was started; waits until it has done it.
+    /// The work of the device since the clock was started; waits until it is done.
     ///
     /// # Errors
     /// When the device fails.
     pub fn stop_clock(&self) -> Result<Work> {
-        self.clock.collect(self, true);
+        self.clock.collect(&self.device, &self.queue, true);
         let times = lock(&self.clock.times).take();
         let mut busy = None;
         if let Some(times) = times {
             let mut ticks = 0;
-            for readback in times.full {
+            for Stamps { buffer, bytes } in times.full {
+                let encoder = self.device.create_command_encoder(&Default::default());
+                let readback = Readback::request(self, encoder, &buffer, 0..bytes);
                 let stamps: Vec<u64> = readback.wait(self)?;
                 // A driver may stamp passes with a clock that was reset in between.
                 let passes = stamps.chunks_exact(2);
@@ -161,7 +80,7 @@ impl Gpu {
         self.queue.submit([encoder.finish()]);
         self.clock.submissions.fetch_add(1, Ordering::Relaxed);
         if slot.is_some() {
-            self.clock.collect(self, false);
+            self.clock.collect(&self.device, &self.queue, false);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::error::{DeviceFault, Result};
 pub struct Page {
     /// The first row.
     pub start: usize,
-    /// How many.
+    /// Their number.
     pub rows: usize,
     /// Their entries, where they stay on the device.
     pub buffer: Option<wgpu::Buffer>,

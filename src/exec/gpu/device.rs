@@ -1,19 +1,20 @@
 //! Adapters and the opened device: what it can do, its compiled programs, and its failures.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::clock::Clock;
+use super::counters::Clock;
 use super::program::{Storage, Sums};
 use super::{AdapterSummary, GpuOptions};
+use crate::control::lock;
 use crate::error::{DeviceFault, Error, Result};
 
 /// An opened device.
 #[derive(Debug)]
 pub struct Gpu {
-    /// What it is.
+    /// Its description.
     pub summary: AdapterSummary,
-    /// How executors on it are built.
+    /// The options of executors on it.
     pub options: GpuOptions,
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
@@ -28,7 +29,7 @@ pub struct Gpu {
     fault: Arc<Mutex<Option<(DeviceFault, String)>>>,
 }
 
-/// What kernels can make use of.
+/// The features that kernels can make use of.
 const WANTED: [(wgpu::Features, &str); 3] = [
     (wgpu::Features::SHADER_F16, "f16"),
     (wgpu::Features::SUBGROUP, "subgroups"),
@@ -52,7 +53,7 @@ fn adapters() -> Vec<wgpu::Adapter> {
     adapters
 }
 
-/// What cooperative products need of a device.
+/// The demands of cooperative products on a device.
 const COOPERATIVE: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
     .union(wgpu::Features::SHADER_F16)
     .union(wgpu::Features::SUBGROUP);
@@ -244,7 +245,7 @@ impl Gpu {
     /// The failure that was seen since the last call, as an error.
     ///
     /// # Errors
-    /// What went wrong; out-of-memory is forgotten once told, a lost device stays lost.
+    /// The fault; out-of-memory is forgotten once told, a lost device stays lost.
     pub fn check(&self) -> Result<()> {
         let mut fault = lock(&self.fault);
         let Some((kind, what)) = fault.clone() else {
@@ -420,11 +421,6 @@ impl Gpu {
             }
         }
     }
-}
-
-/// A lock whose holder panicked still guards usable data: caches and a note.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The bindings of `shaders/lib/layout.wgsl`.

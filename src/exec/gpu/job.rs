@@ -1,4 +1,4 @@
-//! What a kernel is called with, as `shaders/lib/layout.wgsl` reads it.
+//! The arguments of a kernel, as `shaders/lib/layout.wgsl` reads it.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -36,9 +36,9 @@ pub struct Job {
     pub times: u32,
     /// Commands of a resident program.
     pub commands: u32,
-    /// Where the parts of a split product lie.
+    /// The place of the parts of a split product.
     pub parts_offset: u32,
-    /// How many there are.
+    /// Their number.
     pub parts: u32,
     /// Entries of the last shared table of words among the bindings.
     pub last_table: u32,

@@ -7,9 +7,11 @@
 
 mod arena;
 mod clock;
+mod counters;
 mod design;
 mod device;
 mod job;
+mod page;
 mod plan;
 pub mod program;
 mod repack;
@@ -22,11 +24,11 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use self::arena::Arena;
-pub use self::clock::Work;
+pub use self::counters::Work;
 use self::design::DesignPages;
 pub use self::device::{Gpu, list_adapters};
 pub use self::job::Job;
-use self::plan::{PageRef, RowsKey};
+use self::page::{PageRef, RowsKey};
 pub use super::adapter::{AdapterSummary, GpuOptions, Regime};
 use super::{Buf, Executor, PendingWords, Recording, Scope, WordBuf, ready};
 use crate::error::{Error, Result};
@@ -37,7 +39,7 @@ pub const DRIVER_LOG: &str = "wgpu_hal";
 /// The remedy where no device is found.
 pub const REMEDY: &str = "install a driver for Vulkan, Metal or DX12, or use --device cpu";
 
-/// Where a shared buffer of real numbers lies.
+/// The place of a shared buffer of real numbers.
 #[derive(Debug, Clone, Copy)]
 enum SharedPlace {
     /// In the shared arena, from this word on.
@@ -74,7 +76,7 @@ pub struct GpuExecutor {
     shared_word_starts: Vec<usize>,
     shared_word_words: usize,
     designs: Vec<DesignPages>,
-    /// What was last uploaded to buffers of words, as it lies on the device: rows of minibatches are
+    /// The last uploads to buffers of words, as they lie on the device: rows of minibatches are
     /// looked up here when the design is streamed.
     uploaded_words: HashMap<RowsKey, Vec<u32>>,
     /// Rows of room for the parts of split products: where, and how many.
@@ -94,7 +96,7 @@ struct Guard {
     written: bool,
 }
 
-/// What guard rows hold: a NaN with this payload.
+/// The content of guard rows: a NaN with this payload.
 const GUARD: u32 = 0x7fc0_beef;
 
 impl Gpu {
@@ -212,7 +214,7 @@ impl GpuExecutor {
         self.guards = guards;
     }
 
-    /// Whether every guard row still holds what was written there.
+    /// True where every guard row still holds what was written there.
     ///
     /// # Errors
     /// When the device fails.

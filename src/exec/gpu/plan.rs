@@ -9,49 +9,16 @@ mod product;
 use std::sync::Arc;
 
 use super::job::{JOB_BYTES, Job, MAX_COMMANDS, NONE};
+use super::page::{PageRef, RowsKey};
 use super::program::{self, COPY_ROWS, FILL_ROWS, Shader, Variant};
 use super::{GpuExecutor, Regime, SharedPlace};
 use crate::error::{DeviceFault, Error, Result};
 use crate::exec::{Command, Kernel, Recording, Scope, Source};
 
-/// The page of a design that a dispatch reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum PageRef {
-    /// It reads none.
-    None,
-    /// A page that stays on the device.
-    Resident {
-        /// The design.
-        design: usize,
-        /// The page.
-        page: usize,
-    },
-    /// These rows of a design, brought from the host for this dispatch.
-    Rows {
-        /// The design.
-        design: usize,
-        /// The first row.
-        start: usize,
-        /// How many.
-        rows: usize,
-    },
-    /// The rows of the ring's minibatches, brought from the host for this block of steps.
-    Ring(usize),
-}
-
-/// Which buffer of words holds the rows of minibatches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RowsKey {
-    /// One row of indices per problem.
-    pub own: bool,
-    /// The buffer's index in its scope.
-    pub index: usize,
-}
-
 /// One dispatch.
 #[derive(Debug)]
 pub struct Step {
-    /// What runs.
+    /// The program.
     pub program: Arc<wgpu::ComputePipeline>,
     /// Workgroups.
     pub grid: [u32; 3],
@@ -59,7 +26,7 @@ pub struct Step {
     pub job_offset: u32,
     /// The page it reads.
     pub page: PageRef,
-    /// Whether it is a whole recording.
+    /// True where it is a whole recording.
     pub resident: bool,
 }
 
@@ -254,7 +221,7 @@ impl GpuExecutor {
         })
     }
 
-    /// Where a binding lies, and whether it is shared.
+    /// The place of a binding, and true where it is shared.
     fn offset(&self, source: Source, design: &mut Option<usize>) -> (u32, bool) {
         match source {
             Source::Real(buf) => match buf.scope {
@@ -325,7 +292,7 @@ impl GpuExecutor {
         })
     }
 
-    /// How many replays one dispatch may hold, where the resident regime is chosen and possible.
+    /// The replays that one dispatch may hold, where the resident regime is chosen and possible.
     fn resident_replays(&self, calls: &[Call], times: usize) -> Option<usize> {
         let mut designs = calls.iter().filter_map(|call| call.design);
         let design = designs.next();

@@ -15,9 +15,9 @@ pub struct Shader {
     pub name: &'static str,
     /// The text, without declarations of what it binds.
     pub text: &'static str,
-    /// What it reads, in binding order.
+    /// Its inputs, in binding order.
     pub inputs: &'static [&'static str],
-    /// What it writes, in binding order after the inputs.
+    /// Its outputs, in binding order after the inputs.
     pub outputs: &'static [&'static str],
     /// Its integer parameters.
     pub parameters: &'static [&'static str],
@@ -77,7 +77,7 @@ pub const FILL_ROWS: Shader =
 pub const SUM_PARTS: Shader =
     Shader::own("sum_parts", include_str!("../../../shaders/sum_parts.wgsl"));
 
-/// How entries of the dense design are stored on the device.
+/// The storage of entries of the dense design on the device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Storage {
     /// Four bytes an entry.
@@ -108,7 +108,7 @@ impl Storage {
     }
 }
 
-/// How the members of a team add up.
+/// The way in which the members of a team add up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Sums {
     /// Through workgroup memory alone.
@@ -117,12 +117,12 @@ pub enum Sums {
     Subgroup,
 }
 
-/// What distinguishes one module from another.
+/// The features that distinguish one module from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Variant {
-    /// How the design is stored.
+    /// The storage of the design.
     pub storage: Storage,
-    /// How teams add up.
+    /// The sums of teams.
     pub sums: Sums,
 }
 
@@ -180,7 +180,7 @@ fn uses(shader: &str) -> impl Iterator<Item = &str> {
         .flat_map(|names| names.split(", "))
 }
 
-/// What comes before every entry point: features, bindings, helpers.
+/// The text before every entry point: features, bindings, helpers.
 fn prelude(variant: Variant, commands: usize) -> String {
     let mut text = String::new();
     if variant.storage == Storage::NativeF16 {

@@ -6,7 +6,7 @@ use super::arena::Arena;
 use super::{Batch, GpuExecutor};
 use crate::error::Result;
 
-/// What `shaders/repack.wgsl` is told.
+/// The arguments of `shaders/repack.wgsl`.
 #[repr(C)]
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 struct Repack {

@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::plan::{PageRef, Plan, Step};
+use super::page::PageRef;
+use super::plan::{Plan, Step};
 use super::{GpuExecutor, job};
 use crate::error::Result;
 

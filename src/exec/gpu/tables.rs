@@ -18,7 +18,7 @@ struct Function {
     name: &'static str,
     arguments: &'static str,
     result: &'static str,
-    /// What an unknown tag gives.
+    /// The value of an unknown tag.
     otherwise: &'static str,
 }
 

@@ -99,7 +99,7 @@ pub struct HostProblem<M: ?Sized, C> {
     criterion: Arc<C>,
 }
 
-/// What becomes of one λ of the batch.
+/// The outcome of one λ of the batch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostOutcome {
     /// w(λ): p entries. The warm start of a later call.
@@ -110,7 +110,7 @@ pub struct HostOutcome {
     pub criterion: f64,
     /// dE/dλ: m entries; NaN where ITD was interrupted.
     pub hypergradient: Vec<f64>,
-    /// What became of the iteration and of the linear solver: the worse of the two. Anything in
+    /// The end of the iteration and of the linear solver: the worse of the two. Anything in
     /// this outcome that is NaN or infinite, but for an interrupted hypergradient, makes it
     /// [`Status::NonFinite`].
     pub status: Status,

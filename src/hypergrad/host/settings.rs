@@ -1,9 +1,9 @@
-//! What a user may choose about a map of their own.
+//! Settings for a user's own map.
 
 use crate::error::{Error, Result};
 use crate::iterate::StopRule;
 
-/// How the fixed point of a user's map is differentiated.
+/// A method of differentiating the fixed point of a user's map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum HostMethod {
     /// Iterative differentiation forward: a tangent beside w for each of the m hyperparameters.
@@ -48,10 +48,10 @@ impl HostMethod {
     }
 }
 
-/// How to solve and how to differentiate.
+/// Settings of solving and differentiating.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostSettings {
-    /// How the fixed point is differentiated (default: AID with GMRES).
+    /// The method of differentiation (default: AID with GMRES).
     pub method: HostMethod,
     /// Stop when ‖Φ(w) − w‖ is below this times ‖Φ(0)‖, and the linear residual below this times
     /// ‖∂₁E‖. `None` (default) goes to rounding; 0 takes exactly `max_steps` steps of w, ẇ and the

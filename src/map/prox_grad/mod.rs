@@ -7,7 +7,7 @@
 
 mod hyper;
 
-use super::FixedPointMap;
+use super::fixed_point::FixedPointMap;
 use super::hyper_sums::{HyperSums, Tangents};
 use super::loss_rows::{LossRows, gram_form};
 use super::operator::{per_problem, shared, shared_words};
@@ -17,7 +17,6 @@ use crate::exec::{Buf, Executor, Recording, Scope, Source, Twinned, WordBuf};
 use crate::kernel::curvature::{APPLY_CURVATURE, CURVATURE};
 use crate::kernel::{prox, step};
 use crate::model::loss::Loss;
-use crate::model::penalty::Row;
 use crate::problem::{Point, Problem};
 use crate::real::Real;
 
@@ -131,8 +130,7 @@ impl ProxGrad {
             penalized,
             strength_count: strengths.len(),
             penalty: problem.penalty.tag() as usize,
-            has_shared_strength: problem.penalty.groups().is_some()
-                && problem.penalty.row() != Row::Free,
+            has_shared_strength: problem.penalty.shared_strengths() > 0,
             strengths: shared(executor, &strengths),
             l1: per_problem(executor, 1, &of_points(&|point| point.l1)),
             l2: per_problem(executor, 1, &of_points(&|point| point.l2)),

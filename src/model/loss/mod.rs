@@ -15,12 +15,14 @@ mod huber;
 mod logistic;
 pub mod multinomial;
 mod row;
+mod scalar;
 mod squared;
 mod squared_hinge;
 
 pub use huber::Huber;
 pub use logistic::{Logistic, sigmoid, softplus};
-pub use row::{RowLoss, ScalarLoss};
+pub use row::RowLoss;
+pub use scalar::ScalarLoss;
 pub use squared::Squared;
 pub use squared_hinge::SquaredHinge;
 

@@ -1,9 +1,5 @@
 //! The table of losses with one linear predictor per row.
 
-use super::huber::Huber;
-use super::logistic::Logistic;
-use super::squared::Squared;
-use super::squared_hinge::SquaredHinge;
 use crate::real::Real;
 
 /// A row of the table: a loss ℓ(z, y) as functions of one linear predictor z and its target y.
@@ -28,84 +24,4 @@ pub trait RowLoss: Copy {
 
     /// ℓ*(t, y) = sup over z of tz − ℓ(z, y), for t in its domain.
     fn conjugate<R: Real>(self, t: R, y: R) -> R;
-}
-
-/// A loss with one predictor per row: a row of the table with its numbers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum ScalarLoss {
-    /// The row [`Squared`].
-    Squared(Squared),
-    /// The row [`Logistic`].
-    Logistic(Logistic),
-    /// The row [`Huber`].
-    Huber(Huber),
-    /// The row [`SquaredHinge`].
-    SquaredHinge(SquaredHinge),
-}
-
-macro_rules! each_row {
-    ($loss:expr, $row:ident => $body:expr) => {
-        match $loss {
-            ScalarLoss::Squared($row) => $body,
-            ScalarLoss::Logistic($row) => $body,
-            ScalarLoss::Huber($row) => $body,
-            ScalarLoss::SquaredHinge($row) => $body,
-        }
-    };
-}
-
-impl ScalarLoss {
-    /// The name of the row in shaders.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Squared(_) => "squared",
-            Self::Logistic(_) => "logistic",
-            Self::Huber(_) => "huber",
-            Self::SquaredHinge(_) => "squared_hinge",
-        }
-    }
-
-    /// The functions of the row in WGSL, each with the name of the row in front.
-    #[must_use]
-    pub fn shader(self) -> &'static str {
-        match self {
-            Self::Squared(_) => include_str!("../../../shaders/loss/squared.wgsl"),
-            Self::Logistic(_) => include_str!("../../../shaders/loss/logistic.wgsl"),
-            Self::Huber(_) => include_str!("../../../shaders/loss/huber.wgsl"),
-            Self::SquaredHinge(_) => include_str!("../../../shaders/loss/squared_hinge.wgsl"),
-        }
-    }
-}
-
-impl RowLoss for ScalarLoss {
-    #[inline(always)]
-    fn value<R: Real>(self, z: R, y: R) -> R {
-        each_row!(self, row => row.value(z, y))
-    }
-
-    #[inline(always)]
-    fn residual<R: Real>(self, z: R, y: R) -> R {
-        each_row!(self, row => row.residual(z, y))
-    }
-
-    #[inline(always)]
-    fn curvature<R: Real>(self, z: R, y: R) -> R {
-        each_row!(self, row => row.curvature(z, y))
-    }
-
-    #[inline(always)]
-    fn majorant<R: Real>(self, z: R, y: R) -> R {
-        each_row!(self, row => row.majorant(z, y))
-    }
-
-    #[inline(always)]
-    fn kink_distance<R: Real>(self, z: R, y: R) -> R {
-        each_row!(self, row => row.kink_distance(z, y))
-    }
-
-    #[inline(always)]
-    fn conjugate<R: Real>(self, t: R, y: R) -> R {
-        each_row!(self, row => row.conjugate(t, y))
-    }
 }

@@ -128,6 +128,13 @@ impl Penalty {
         self.row() != Row::Interval
     }
 
+    /// The number of strengths that grouped coordinates share for what each pays by itself; they
+    /// come before those of the groups.
+    #[must_use]
+    pub fn shared_strengths(&self) -> usize {
+        usize::from(self.groups().is_some() && self.row() != Row::Free)
+    }
+
     /// The bounds of every penalised coordinate, where there are some to differentiate in.
     #[must_use]
     pub fn bounds(&self) -> Option<[f64; 2]> {
@@ -151,25 +158,29 @@ impl Penalty {
         }
     }
 
-    /// What each coordinate or group pays at l1, in the order of [`Self::strengths`].
+    /// The penalty of every coordinate or group at l1, in their order.
     #[must_use]
     pub fn block_penalties(&self, penalized: usize, l1: f64) -> Vec<BlockPenalty<f64>> {
         let row = self.row();
-        let of_strength = |strength: f64| {
-            let strength = l1 * strength;
-            match (self.groups(), self.bounds()) {
-                (Some(_), _) => BlockPenalty {
-                    coordinate: Term::free(),
-                    norm: strength,
-                },
-                (_, Some([lower, upper])) => Term::interval(lower, upper).into(),
-                // Free of any strength, and of all that goes with a kink.
-                _ if strength == 0.0 && row == Row::SoftThreshold => Term::free().into(),
-                _ => Term::with_strength(row, strength).into(),
-            }
+        // Free of any strength, and of all that goes with a kink.
+        let of_coordinate = |strength: f64| match self.bounds() {
+            Some([lower, upper]) => Term::interval(lower, upper),
+            None if strength == 0.0 && row == Row::SoftThreshold => Term::free(),
+            None => Term::with_strength(row, strength),
         };
-        let strengths = self.strengths(penalized).into_iter();
-        strengths.map(of_strength).collect()
+        let strengths = self.strengths(penalized);
+        let (shared, each) = strengths.split_at(self.shared_strengths());
+        if self.groups().is_none() {
+            return each.iter().map(|s| of_coordinate(l1 * s).into()).collect();
+        }
+        let coordinate = shared
+            .first()
+            .map_or_else(Term::free, |s| of_coordinate(l1 * s));
+        let of_group = |s: &f64| BlockPenalty {
+            coordinate,
+            norm: l1 * s,
+        };
+        each.iter().map(of_group).collect()
     }
 
     /// Checks lengths and domains for `penalized` coordinates.

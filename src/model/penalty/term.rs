@@ -317,7 +317,7 @@ impl<R: Real> Term<R> {
 /// The penalty of a block of coordinates: what each pays by itself, plus norm·‖w_g‖₂.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BlockPenalty<R> {
-    /// What each coordinate pays by itself.
+    /// The penalty of each coordinate by itself.
     pub coordinate: Term<R>,
     /// The strength of the norm of the block; 0 without one.
     pub norm: R,

@@ -1,4 +1,4 @@
-//! What the tests share: the hypergradient's contraction, criterion gradients, random problems.
+//! Shared by the tests: the hypergradient's contraction, criterion gradients, random problems.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

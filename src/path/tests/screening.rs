@@ -50,7 +50,7 @@ fn what_is_discarded_is_zero() {
             let (mut discarded, mut all) = (0, 0);
             for point in points(&problem, l2) {
                 let regularizer = problem.regularizer(point);
-                // What the last solution, where the path stands, says of this point.
+                // The last solution, where the path stands, decides what is discarded at this point.
                 walk.screen(&regularizer);
                 let Some(alive) = walk.alive.take() else {
                     // Before the first point the intercept is not at its optimum.

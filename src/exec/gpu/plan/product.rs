@@ -1,9 +1,10 @@
 //! Products of the dense design as tiled matrix products: tiles, and splits of the inner dimension.
 
-use super::{Call, PageRef, Plan, Step};
+use super::{Call, Plan, Step};
 use crate::error::{DeviceFault, Result};
 use crate::exec::gpu::GpuExecutor;
 use crate::exec::gpu::job::Job;
+use crate::exec::gpu::page::PageRef;
 use crate::exec::gpu::program::{self, SUM_PARTS};
 
 /// A tile of the product: rows, columns and depth.

@@ -1,0 +1,59 @@
+//! Products of blocks of rows with several vectors at once.
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use rayon::prelude::*;
+
+use crate::data::{Dense, Design, Matrix};
+use crate::real::{Real, convert};
+
+/// Rows that are gathered at once.
+pub const BLOCK: usize = 256;
+
+/// X̂·W of any design, n·c, in f64: products of blocks of rows, in parallel.
+#[must_use]
+pub fn predictors(design: &Design, w: &[f64], classes: usize) -> Vec<f64> {
+    match &design.matrix {
+        Matrix::Dense(x) => of_dense(x, w, classes),
+        Matrix::Sparse(_) => {
+            let mut z = vec![0.0; design.rows() * classes];
+            for k in 0..classes {
+                let column: Vec<f64> = w.iter().skip(k).step_by(classes).copied().collect();
+                for (i, value) in design.apply(&column).into_iter().enumerate() {
+                    z[i * classes + k] = value;
+                }
+            }
+            z
+        }
+    }
+}
+
+/// X·W, n·c, blocks of rows in parallel.
+pub fn of_dense<R: Real>(x: &Dense, w: &[R], c: usize) -> Vec<R> {
+    let d = x.columns;
+    let mut z = vec![R::zero(); x.rows * c];
+    z.par_chunks_mut(BLOCK * c)
+        .zip(x.values.par_chunks(BLOCK * d))
+        .for_each(|(z, x)| {
+            let x: Vec<R> = convert(x);
+            multiply(by_rows(&x, d), by_rows(w, c), z);
+        });
+    z
+}
+
+/// A row-major slice of rows of `columns` values as a matrix.
+pub fn by_rows<R: Real>(values: &[R], columns: usize) -> MatRef<'_, R> {
+    MatRef::from_row_major_slice(values, values.len() / columns, columns)
+}
+
+/// `out` = A·B, row-major.
+pub fn multiply<R: Real>(a: MatRef<'_, R>, b: MatRef<'_, R>, out: &mut [R]) {
+    multiply_into(a, b, out, Accum::Replace);
+}
+
+/// `out` = A·B, or added to it, row-major.
+pub fn multiply_into<R: Real>(a: MatRef<'_, R>, b: MatRef<'_, R>, out: &mut [R], accum: Accum) {
+    let (m, n) = (a.nrows(), b.ncols());
+    let out = MatMut::from_row_major_slice_mut(&mut out[..m * n], m, n);
+    matmul(out, accum, a, b, R::one(), Par::Seq);
+}
