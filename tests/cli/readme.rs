@@ -141,6 +141,47 @@ fn commands_of_the_documents_run_as_written() {
     assert!(commands >= 30, "{commands} commands found");
 }
 
+/// True for words that say the same: the last digits, and residuals at rounding, are the machine's.
+fn agree(shown: &str, found: &str) -> bool {
+    let numbers = (shown.parse::<f64>(), found.parse::<f64>());
+    shown == found
+        || matches!(numbers, (Ok(a), Ok(b)) if (a - b).abs() <= (1e-3 * a.abs()).max(1e-9))
+}
+
+#[test]
+fn the_readme_shows_what_its_commands_print() {
+    let clone = tempfile::tempdir().unwrap();
+    clone_of(clone.path());
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let transcripts = text.split("```text\n").skip(1);
+    let mut lines = 0;
+    for transcript in transcripts.map(|rest| rest.split("```").next().unwrap()) {
+        for shown in transcript.split("$ proxdiff ").skip(1) {
+            let (command, shown) = shown.split_once('\n').unwrap();
+            let arguments: Vec<&str> = command.split(' ').collect();
+            let output = program()
+                .args(arguments)
+                .current_dir(clone.path())
+                .output()
+                .unwrap();
+            let found = String::from_utf8(output.stdout).unwrap();
+            let words = |text: &str| -> Vec<String> {
+                text.split_whitespace().map(str::to_string).collect()
+            };
+            for line in shown.lines() {
+                let shown = words(line);
+                let is_found = found.lines().any(|line| {
+                    let found = words(line);
+                    found.len() == shown.len() && shown.iter().zip(&found).all(|(a, b)| agree(a, b))
+                });
+                assert!(is_found, "{line}\nis not printed by {command}:\n{found}");
+                lines += 1;
+            }
+        }
+    }
+    assert!(lines > 10, "{lines} lines compared");
+}
+
 /// The figure's script, in a clone with a program that answers at once.
 #[test]
 fn the_figure_never_takes_the_place_of_a_tracked_file() {
