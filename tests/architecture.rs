@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From top to bottom; modules of one layer may name each other only where it says so below.
-const LAYERS: [&[&str]; 16] = [
+const LAYERS: [&[&str]; 17] = [
     &["cli"],
-    &["paper", "poison", "store"],
+    &["paper"],
+    &["poison", "store"],
     &["report", "sweep"],
     &["hypergrad"],
     &["engine"],
@@ -302,7 +303,7 @@ fn dependencies_point_downwards() {
 }
 
 /// Rooms whose files still name each other in circles.
-const CIRCULAR: [&str; 1] = ["app"];
+const CIRCULAR: [&str; 0] = [];
 
 #[test]
 fn no_file_depends_on_itself() {
@@ -351,7 +352,11 @@ fn no_file_depends_on_itself() {
 fn wgpu_is_named_by_the_gpu_executor_alone() {
     let wrong: Vec<String> = files()
         .into_iter()
-        .filter(|(file, text)| !file.starts_with("exec/gpu") && code(text).contains("wgpu"))
+        .filter(|(file, text)| {
+            // The stand-in of a build without devices names what logs there.
+            !(file.starts_with("exec/gpu") || file == "exec/no_gpu.rs")
+                && code(text).contains("wgpu")
+        })
         .map(|(file, _)| file)
         .collect();
     assert!(wrong.is_empty(), "{wrong:?}");

@@ -1,7 +1,7 @@
 //! Projected hypergradient ascent.
 
 use super::ball::Ball;
-use super::{Settings, Subject, adversary};
+use super::subject::{Settings, Subject, adversary};
 use crate::control::Control;
 use crate::data::{Dense, Matrix};
 use crate::engine::products::predictors;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Subject, perturbed};
+use super::subject::{Subject, perturbed};
 use crate::control::Control;
 use crate::data::{Dense, Design, Matrix};
 use crate::engine::products::predictors;

@@ -1,0 +1,137 @@
+//! The subject of an attack: a model, the rows that may move, and the settings.
+
+use super::ball::Norm;
+use crate::data::Dense;
+use crate::error::{Error, Result};
+use crate::kinds::Method;
+use crate::problem::{Perturbation, Point, Problem, Rows, Sign, Specification};
+
+/// A choice of the training rows that are perturbed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// Drawn at random.
+    Random,
+    /// Those whose perturbation changes the validation loss fastest, at the clean model.
+    Influence,
+    /// These, from 0.
+    Named(Vec<usize>),
+}
+
+/// Settings of the attack.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Budgets: how far a row may move, in the data's units. Each gives one measurement.
+    pub budgets: Vec<f64>,
+    /// In which norm, per row.
+    pub norm: Norm,
+    /// Values that rows may take (default: any).
+    pub range: Option<(f64, f64)>,
+    /// The rows.
+    pub choice: Choice,
+    /// The share of the training rows that is moved; not used where rows are named.
+    pub share: f64,
+    /// Steps of the ascent.
+    pub steps: usize,
+    /// Attacks from different starts; the worst of them counts. Also the number of random
+    /// perturbations that spend the whole budget, of which the worst counts too.
+    pub restarts: usize,
+    /// Seed of everything that is drawn.
+    pub seed: u64,
+    /// The method of the hypergradient: `AidCg`, `Direct`, or `Nsid` with the settings below.
+    pub method: Method,
+    /// Steps and rows of a minibatch of NSID.
+    pub stochastic: (usize, usize),
+    /// Tolerance of the models along the ascent, relative to ‖∇loss(0)‖.
+    pub tolerance: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            budgets: vec![0.1],
+            norm: Norm::LInf,
+            range: None,
+            choice: Choice::Random,
+            share: 0.1,
+            steps: 10,
+            restarts: 2,
+            seed: 0,
+            method: Method::AidCg,
+            stochastic: (2000, 100),
+            tolerance: 1e-6,
+        }
+    }
+}
+
+/// A model and the rows that it is judged by.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// The model, its training rows and its validation rows. Its perturbation and the sign of its
+    /// criterion are not used.
+    pub specification: Specification,
+    /// The strengths.
+    pub point: Point,
+    /// Rows that neither the model nor the attack sees.
+    pub test: Option<Rows>,
+}
+
+impl Settings {
+    pub(super) fn validate(&self) -> Result<()> {
+        let bad = |what: &str, remedy: &str| Err(Error::value("poisoning", what, remedy));
+        if self.budgets.is_empty() || !self.budgets.iter().all(|b| b.is_finite() && *b > 0.0) {
+            return bad(
+                "budgets must be there and positive",
+                "give finite numbers greater than zero",
+            );
+        }
+        if matches!(&self.choice, Choice::Named(rows) if rows.is_empty()) {
+            return bad("no row is named", "name at least one training row, from 0");
+        }
+        if self.restarts == 0 || self.steps == 0 {
+            return bad("no restarts or no steps", "give at least 1 of each");
+        }
+        if !(self.share > 0.0 && self.share <= 1.0) {
+            return bad(
+                "the share of perturbed rows is not between 0 and 1",
+                "give a number greater than 0 and at most 1",
+            );
+        }
+        if let Some((low, high)) = self.range
+            && (low >= high || low.is_nan() || high.is_nan())
+        {
+            return bad(
+                "the range of values is empty",
+                "give LO:HI with LO below HI",
+            );
+        }
+        if !matches!(self.method, Method::AidCg | Method::Direct | Method::Nsid) {
+            return Err(Error::unsupported(
+                "poisoning by this method",
+                "use aid-cg, direct or nsid",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The training data with a perturbation added.
+#[must_use]
+pub fn perturbed(x: &Dense, rows: &[usize], perturbation: &[f64]) -> Dense {
+    let mut out = x.clone();
+    let d = x.columns;
+    for (&i, p) in rows.iter().zip(perturbation.chunks_exact(d)) {
+        for (x, p) in out.values[i * d..(i + 1) * d].iter_mut().zip(p) {
+            *x += p;
+        }
+    }
+    out
+}
+
+/// A problem whose criterion is minus the validation loss, with room for a perturbation.
+pub(super) fn adversary(subject: &Subject, rows: Vec<usize>, d: usize) -> Result<Problem> {
+    let values = Dense::new(rows.len(), d, vec![0.0; rows.len() * d])?;
+    let mut specification = subject.specification.clone();
+    specification.sign = Sign::Maximize;
+    specification.perturbation = Some(Perturbation { rows, values });
+    Problem::new(specification)
+}
