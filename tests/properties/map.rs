@@ -324,8 +324,10 @@ fn products_are_derivatives_of_apply() {
                 bench.executor.upload(bench.map.gamma, &gamma);
                 bench.apply(&w)
             };
-            // The prox is piecewise affine in its strengths, and at zero only the right derivative exists.
-            let (from, to) = if wrt == Wrt::L1 { (0.0, H) } else { (-H, H) };
+            // At a strength of zero only the right derivative exists; the prox is piecewise affine there.
+            let strengths = problem.effective_strengths(point.l1);
+            let is_one_sided = wrt == Wrt::L1 && strengths.contains(&0.0);
+            let (from, to) = if is_one_sided { (0.0, H) } else { (-H, H) };
             let (before, after) = (image(from), image(to));
             let slope: Vec<f64> = after
                 .iter()
