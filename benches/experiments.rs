@@ -4,11 +4,11 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use proxdiff::app::digits::Digits;
-use proxdiff::app::{CurveMethod, deterministic, poisoning, stochastic};
 use proxdiff::hypergrad::MinibatchSteps;
 use proxdiff::hypergrad::minibatch::{At, Request, Sampling, minibatch};
 use proxdiff::kinds::{Precision, Wrt};
+use proxdiff::paper::digits::Digits;
+use proxdiff::paper::{CurveMethod, deterministic, poisoning, stochastic};
 use proxdiff::problem::Problem;
 use proxdiff::real::Real;
 use proxdiff::{Control, Point};

@@ -15,8 +15,7 @@ use proxdiff::hypergrad::WarmStart;
 use proxdiff::hypergrad::host::{
     HostCriterion, HostMethod, HostOutcome, HostProblem, HostSettings,
 };
-use proxdiff::map::HostMap;
-use proxdiff::{Control, Result};
+use proxdiff::{Control, HostMap, Result};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

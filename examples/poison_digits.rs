@@ -11,11 +11,11 @@
 
 use std::error::Error;
 
-use proxdiff::app::digits::Digits;
-use proxdiff::app::figures;
-use proxdiff::app::poison::{Settings, Subject, measure};
 use proxdiff::data::{Dense, Matrix, Scaling};
 use proxdiff::loss::Loss;
+use proxdiff::paper::digits::Digits;
+use proxdiff::poison::figures;
+use proxdiff::poison::{Settings, Subject, measure};
 use proxdiff::problem::Rows;
 use proxdiff::{Control, Point, Specification};
 
@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let measurement = measure(&subject, &settings, &Control::new())?;
 
-    let accuracy = |score: Option<proxdiff::app::poison::Score>| {
+    let accuracy = |score: Option<proxdiff::poison::Score>| {
         100.0 * score.and_then(|score| score.accuracy).unwrap_or(f64::NAN)
     };
     println!(

@@ -69,6 +69,7 @@ macro_rules! tag {
             }
         }
 
+        #[cfg(feature = "cli")]
         impl clap::ValueEnum for $Tag {
             fn value_variants<'a>() -> &'a [Self] {
                 &Self::ALL

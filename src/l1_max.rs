@@ -18,7 +18,7 @@ pub struct AtZero<'a> {
 }
 
 impl Problem {
-    /// The smallest l1 with w = 0 at this λ₂ for one target, as [`AtZero::l1_max`].
+    /// The smallest l1 with w = 0 at this λ₂ for one target, in units of which `frac:` counts.
     ///
     /// # Panics
     /// When `target` is not less than the number of targets.

@@ -53,57 +53,80 @@
 //!
 //! # Map of the modules
 //!
-//! | module | what is there |
+//! | module | contents |
 //! | --- | --- |
 //! | [`data`] | data sets and their readers, the design operator, splits |
-//! | [`loss`], [`penalty`] | their values, derivatives and proximal maps |
-//! | [`problem`], [`mod@l1_max`] | what is to be solved, stated and checked |
-//! | [`hypergrad`] | **the main entrance**: [`Evaluator`] solves and differentiates; [`hypergrad::host`] does so for a map of your own |
-//! | [`path`] | the fast solvers on the CPU: coordinate descent, prox-Newton, the polish |
-//! | [`iterate`] | Picard, FISTA, Neumann, conjugate gradient and other iterations, under one loop with one stop rule |
-//! | [`map`] | Φ = G∘T and its linearisation; [`map::HostMap`], the interface of a user's map |
-//! | [`exec`], [`kernel`] | recordings of kernels for a batch of problems, and what runs them |
-//! | [`control`] | cancellation, time budgets, progress |
+//! | [`model`] | losses and penalties: their values, derivatives and proximal maps |
+//! | [`problem`] | a problem, stated and checked; points |
+//! | [`hypergrad`] | **the main entrance**: [`Evaluator`] solves and differentiates; [`hypergrad::host`] does so for a map of your own ([`HostMap`]) |
+//! | [`kinds`] | names of solvers, methods, precisions, statuses |
 //! | [`sweep`] | large sweeps: spaces, folds, plans, the scheduler, the choice of a point |
-//! | [`store`] | the results of a sweep in one file, resumed, shared, exported |
-//! | [`kinds`], [`real`], [`error`] | tags, precisions, errors |
-//! | [`app`] | the published experiments, poisoning as a measurement of robustness |
-//! | [`report`] | plots, images and pages |
-//! | [`cli`] | the program `proxdiff` |
+//! | [`poison`] | the robustness of a model against perturbed training rows, measured |
+//! | [`prelude`] | the names that most programs need |
+//!
+//! With their features there are also `store` (the results of a sweep in one file), `report` (charts,
+//! images, pages) and `paper` (the published experiments). The inner modules (recordings and kernels,
+//! engines, iterations, the path on the CPU) are public under the feature `unstable`; ARCHITECTURE.md
+//! describes them. docs/library.md lists the features.
 //!
 //! The programs in `examples/` fit a CSV (`fit_csv`), tune by gradient descent
 //! (`hyperparameter_descent`) and train a network that is a fixed point (`equilibrium_network`).
 
-pub mod app;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
-pub mod control;
 pub mod data;
-mod engine;
-pub mod error;
-pub mod exec;
 pub mod hypergrad;
-pub mod iterate;
-pub mod kernel;
 pub mod kinds;
-pub mod l1_max;
-pub mod linalg;
-pub mod map;
 pub mod model;
-pub mod path;
+#[cfg(feature = "paper")]
+pub mod paper;
+pub mod poison;
 pub mod prelude;
 pub mod problem;
-pub mod real;
+#[cfg(feature = "report")]
 pub mod report;
+#[cfg(feature = "store")]
 pub mod store;
 pub mod sweep;
 
+/// The inner modules: tests and benches see them through the feature `unstable`.
+#[path = ""]
+// Some of it only tests and benches call.
+#[cfg_attr(not(feature = "unstable"), allow(dead_code, unused_imports))]
+mod inner {
+    pub mod control;
+    pub(crate) mod engine;
+    pub mod error;
+    pub mod exec;
+    pub mod iterate;
+    pub mod kernel;
+    pub mod l1_max;
+    pub mod linalg;
+    pub mod map;
+    pub mod path;
+    pub mod real;
+}
+#[cfg(not(feature = "unstable"))]
+use inner::*;
+#[cfg(feature = "unstable")]
+pub use inner::*;
+
 pub use control::Control;
-pub use error::{Error, Result};
+pub use error::{DeviceFault, Error, Place, Result};
+pub use exec::Device;
+pub use exec::gpu::{AdapterSummary, Gpu, GpuOptions, Regime, list_adapters};
 pub use hypergrad::Evaluator;
+pub use map::HostMap;
 pub use model::{loss, penalty};
 pub use problem::{Point, Problem, Specification};
 
-/// The README's code runs as a test.
+/// The README's code runs as a test, and so does that of docs/library.md.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[cfg(feature = "paper")]
+    #[doc = include_str!("../docs/library.md")]
+    struct Library;
+}

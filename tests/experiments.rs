@@ -1,9 +1,9 @@
 //! The published experiments through the library: their numbers, rates and biases.
 
 use proxdiff::Control;
-use proxdiff::app::digits::Digits;
-use proxdiff::app::{Curve, CurveMethod, Record, deterministic, poisoning, stochastic};
 use proxdiff::kinds::Precision;
+use proxdiff::paper::digits::Digits;
+use proxdiff::paper::{Curve, CurveMethod, Record, deterministic, poisoning, stochastic};
 
 fn curve(record: &Record, setting: usize, method: CurveMethod) -> &Curve {
     record.settings[setting].curve(method).unwrap()

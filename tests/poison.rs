@@ -2,16 +2,14 @@
 
 mod common;
 
-use proxdiff::app::digits::Digits;
-use proxdiff::app::poison::{
-    Choice, Measured, Norm, Settings, Subject, adjoint, measure, perturbed,
-};
 use proxdiff::data::{Dense, Matrix, embedded, numbers};
 use proxdiff::hypergrad::minibatch::{At, row_derivatives};
 use proxdiff::hypergrad::{Evaluator, Settings as Solve};
 use proxdiff::kinds::{Method, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::map::spectrum::Spectrum;
+use proxdiff::paper::digits::Digits;
+use proxdiff::poison::{Choice, Measured, Norm, Settings, Subject, adjoint, measure, perturbed};
 use proxdiff::problem::{Perturbation, Rows, Sign};
 use proxdiff::{Control, Point, Problem, Specification};
 
@@ -273,7 +271,7 @@ fn the_stochastic_attack_works_too() {
         control.finished(),
         settings.budgets.len() * settings.restarts
     );
-    let rise = |m: &proxdiff::app::poison::Measurement| {
+    let rise = |m: &proxdiff::poison::Measurement| {
         m.budgets[0].poisoned.validation.loss - m.clean.validation.loss
     };
     assert!(

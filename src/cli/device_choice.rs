@@ -138,7 +138,7 @@ fn find(name: &str, options: GpuOptions) -> Result<Vec<Device>, Failure> {
         return Err(Error::device(
             DeviceFault::Missing,
             format!("--device {name}: no GPU adapter was found"),
-            "install a driver for Vulkan, Metal or DX12, or use --device cpu",
+            gpu::REMEDY,
         )
         .into());
     }

@@ -26,7 +26,11 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::exec::gpu;
 use arguments::{Command, command, parse};
-use commands::{completions, devices, fit, hypergrad, poison, predict, reproduce, runs, sweep};
+#[cfg(feature = "paper")]
+use commands::reproduce;
+#[cfg(feature = "store")]
+use commands::runs;
+use commands::{completions, devices, fit, hypergrad, poison, predict, sweep};
 use failure::Failure;
 
 /// Parses the process's arguments, runs the command and returns the exit status.
@@ -53,8 +57,10 @@ pub fn run() -> ExitCode {
         Command::Predict(arguments) => predict::run(arguments),
         Command::Hypergrad(arguments) => hypergrad::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments, &matches, &words),
+        #[cfg(feature = "store")]
         Command::Runs(arguments) => runs::run(arguments),
         Command::Poison(arguments) => poison::run(arguments),
+        #[cfg(feature = "paper")]
         Command::Reproduce(arguments) => reproduce::run(arguments),
         Command::Devices(arguments) => devices::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Command};
 
-use super::commands::{poison, reproduce};
+use super::commands::poison;
+#[cfg(feature = "paper")]
+use super::commands::reproduce;
 use super::failure::Failure;
 use super::model::Model;
 use super::output::is_of_report;
@@ -234,6 +236,7 @@ fn kind(command: &str, id: &str) -> Option<Kind> {
         ("runs merge", _) => return None,
         ("sweep", "store") => Kind::Store,
         ("sweep", "write_config") => Kind::File,
+        #[cfg(feature = "paper")]
         (command, "out") if command.starts_with("reproduce") => Kind::Folder(reproduce::has_file),
         (_, "out") => Kind::File,
         _ => return None,

@@ -14,7 +14,7 @@ pub(super) fn generic_names(count: usize) -> Vec<String> {
 
 /// True for names such as a reader makes for columns without a name. Only for models that do not say
 /// where their names are from.
-pub(crate) fn is_generic(names: &[String]) -> bool {
+pub fn is_generic(names: &[String]) -> bool {
     // Arrays count from 0, LIBSVM's files from 1, images have pixels.
     [("x", 0), ("x", 1), ("pixel", 0)]
         .iter()

@@ -7,6 +7,7 @@ pub mod embedded;
 pub mod input;
 pub mod labels;
 pub mod matrix;
+pub(crate) mod random;
 pub mod readers;
 pub mod split;
 

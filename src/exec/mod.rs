@@ -17,12 +17,19 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::real::Real;
 
+mod adapter;
 pub mod cpu;
+#[cfg(feature = "gpu")]
+pub mod gpu;
+#[cfg(not(feature = "gpu"))]
+#[path = "no_gpu.rs"]
 pub mod gpu;
 mod place;
 
 pub use cpu::CpuExecutor;
-pub use gpu::{Gpu, GpuExecutor, GpuOptions};
+#[cfg(feature = "gpu")]
+pub use gpu::GpuExecutor;
+pub use gpu::{Gpu, GpuOptions};
 pub use place::Device;
 
 /// Problems in a tile.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CpuExecutor, Executor, Gpu, GpuExecutor, Twinned};
+use super::{CpuExecutor, Executor, Gpu, Twinned};
 use crate::error::{Error, Result};
 use crate::kinds::Precision;
 use crate::real::{Family, Real};
@@ -84,6 +84,5 @@ fn on_gpu<R: Real>(gpu: &Arc<Gpu>, problems: usize) -> Result<Box<dyn Executor<R
     if R::PRECISION != Precision::F32 {
         return Err(refused());
     }
-    let executor = GpuExecutor::new(gpu, problems)?;
-    R::from_f32::<Executors>(Box::new(executor)).map_err(|_| refused())
+    R::from_f32::<Executors>(gpu.executor(problems)?).map_err(|_| refused())
 }

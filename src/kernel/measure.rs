@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::product::DENSE_PRODUCT;
 use super::step::COMBINE;
 use crate::error::Result;
-use crate::exec::{Executor, Gpu, GpuExecutor, Recording, Scope};
+use crate::exec::{Buf, Executor, Gpu, Recording, Scope};
 
 /// Figures of one device.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -23,7 +23,9 @@ pub struct Measurement {
 /// # Errors
 /// When the device fails.
 pub fn measure(gpu: &Arc<Gpu>, size: usize) -> Result<Measurement> {
-    let mut executor = GpuExecutor::new(gpu, size)?;
+    let mut executor = gpu.executor(size)?;
+    // Small: its download waits for what runs, and costs nothing itself.
+    let last = executor.allocate(Scope::PerProblem, 1);
     let design = executor.allocate_design(size, size);
     executor.upload(design, &vec![1.0 / size as f32; size * size]);
     let (w, z) = (
@@ -38,7 +40,7 @@ pub fn measure(gpu: &Arc<Gpu>, size: usize) -> Result<Measurement> {
         &[z.into()],
         &[size, size, 1],
     );
-    let seconds = seconds_per_run(&mut executor, &product)?;
+    let seconds = seconds_per_run(executor.as_mut(), &product, last)?;
     let product_gflops = 2.0 * (size as f64).powi(3) / seconds * 1e-9;
 
     let rows = 16 * size;
@@ -53,7 +55,7 @@ pub fn measure(gpu: &Arc<Gpu>, size: usize) -> Result<Measurement> {
         &[out.into()],
         &[rows],
     );
-    let seconds = seconds_per_run(&mut executor, &combine)?;
+    let seconds = seconds_per_run(executor.as_mut(), &combine, last)?;
     let bandwidth_gbytes = 3.0 * 4.0 * (rows * size) as f64 / seconds * 1e-9;
     Ok(Measurement {
         product_gflops,
@@ -62,11 +64,15 @@ pub fn measure(gpu: &Arc<Gpu>, size: usize) -> Result<Measurement> {
 }
 
 /// The median of seven timed blocks of runs, after one that warms up.
-fn seconds_per_run(executor: &mut GpuExecutor, recording: &Recording<f32>) -> Result<f64> {
+fn seconds_per_run(
+    executor: &mut dyn Executor<f32>,
+    recording: &Recording<f32>,
+    last: Buf,
+) -> Result<f64> {
     let mut block = |times: usize| -> Result<f64> {
         let start = Instant::now();
         executor.run(recording, times)?;
-        executor.finish()?;
+        executor.download(last)?;
         Ok(start.elapsed().as_secs_f64())
     };
     block(1)?;

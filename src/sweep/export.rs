@@ -11,6 +11,7 @@ use super::summary::summarize;
 use crate::error::{Error, Result};
 use crate::real::shortest;
 
+#[cfg(feature = "parquet")]
 mod parquet;
 
 /// The form of an export.
@@ -240,6 +241,7 @@ fn each_row(
 enum Sink<'a, W: Write> {
     Csv(Box<csv::Writer<&'a mut W>>),
     JsonLines(&'a mut W, Vec<&'static str>),
+    #[cfg(feature = "parquet")]
     Parquet(parquet::Writer<'a, W>),
 }
 
@@ -253,7 +255,15 @@ impl<'a, W: Write> Sink<'a, W> {
                 Self::Csv(Box::new(writer))
             }
             Format::JsonLines => Self::JsonLines(out, names().collect()),
+            #[cfg(feature = "parquet")]
             Format::Parquet => Self::Parquet(parquet::Writer::new(out, columns)?),
+            #[cfg(not(feature = "parquet"))]
+            Format::Parquet => {
+                return Err(Error::unsupported(
+                    "Parquet in this build",
+                    "build proxdiff with the feature `parquet`, or export CSV or JSON Lines",
+                ));
+            }
         })
     }
 
@@ -270,6 +280,7 @@ impl<'a, W: Write> Sink<'a, W> {
                     .collect();
                 writeln!(out, "{}", Value::Object(record)).map_err(unwritable)
             }
+            #[cfg(feature = "parquet")]
             Self::Parquet(writer) => writer.row(fields),
         }
     }
@@ -278,6 +289,7 @@ impl<'a, W: Write> Sink<'a, W> {
         match self {
             Self::Csv(mut writer) => writer.flush().map_err(unwritable),
             Self::JsonLines(..) => Ok(()),
+            #[cfg(feature = "parquet")]
             Self::Parquet(writer) => writer.end(),
         }
     }

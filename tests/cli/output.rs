@@ -286,55 +286,52 @@ fn a_time_budget_ends_the_computation_with_what_is_known() {
         "--format",
         "json",
     ];
-    let report: Value = serde_json::from_str(&ok(&[&SLOW[..], &more].concat())).unwrap();
-    let point = &report["points"][0];
-    assert_eq!(point["status"], "budget-spent");
-    assert!(point["criterion"].is_f64() && point["steps"].as_u64().unwrap() > 0);
+    let sweep = [&["sweep"], &SLOW[2..]].concat();
+    for words in [&SLOW[..], &sweep] {
+        let report: Value = serde_json::from_str(&ok(&[words, &more].concat())).unwrap();
+        let point = &report["points"][0];
+        assert_eq!(point["status"], "budget-spent");
+        assert!(point["criterion"].is_f64() && point["steps"].as_u64().unwrap() > 0);
+    }
 }
 
 #[cfg(unix)]
 #[test]
 fn an_interruption_prints_what_is_known() {
-    let mut child = program()
-        .args(SLOW)
-        .args(["--max-steps", "1000000000", "--format", "json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_secs(2));
-    assert!(
-        child.try_wait().unwrap().is_none(),
-        "it ended before the interruption"
-    );
-    let killed = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
-    let (mut printed, mut errors) = (String::new(), String::new());
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut printed)
-        .unwrap();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut errors)
-        .unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1), "{errors}");
-    // Acknowledged at once, and what came of it at the end.
-    let lines: Vec<&str> = errors.lines().collect();
-    assert!(
-        matches!(lines[..], [first, last] if first.starts_with("interrupted: ")
-            && first.contains("again") && last.starts_with("error: interrupted")),
-        "{errors}"
-    );
-    let report: Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!(report["points"][0]["status"], "budget-spent");
+    let sweep = [&["sweep"], &SLOW[2..]].concat();
+    for words in [&SLOW[..], &sweep] {
+        let mut child = program()
+            .args(words)
+            .args(["--max-steps", "1000000000", "--format", "json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_secs(2));
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it ended before the interruption"
+        );
+        let killed = std::process::Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        let output = child.wait_with_output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        // Acknowledged at once, and what came of it at the end.
+        let lines: Vec<&str> = errors.lines().collect();
+        assert!(
+            matches!(lines[..], [first, last] if first.starts_with("interrupted: ")
+                && first.contains("again") && last.starts_with("error: interrupted")),
+            "{errors}"
+        );
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let point = &report["points"][0];
+        assert_eq!(point["status"], "budget-spent");
+        assert!(point["criterion"].is_f64(), "{point}");
+    }
 }
 
 #[test]

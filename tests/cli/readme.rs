@@ -1,4 +1,4 @@
-//! The README's commands run as they are written.
+//! The commands of README and docs run as they are written.
 #![cfg(unix)]
 
 use std::os::unix::fs::symlink;
@@ -11,9 +11,18 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The lines of the README's shell blocks, and of the commands in its transcripts.
-fn blocks() -> Vec<Vec<String>> {
-    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+/// The documents for users.
+fn documents() -> Vec<PathBuf> {
+    let docs = std::fs::read_dir(root().join("docs")).unwrap();
+    let mut documents: Vec<PathBuf> = docs.map(|entry| entry.unwrap().path()).collect();
+    documents.sort();
+    documents.insert(0, root().join("README.md"));
+    documents
+}
+
+/// The lines of a document's shell blocks, and of the commands in its transcripts.
+fn blocks(document: &Path) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(document).unwrap();
     let (mut blocks, mut block) = (Vec::new(), Vec::new());
     let mut kind: Option<&str> = None;
     for line in text.lines() {
@@ -72,9 +81,7 @@ fn has_gpu() -> bool {
 }
 
 #[test]
-fn commands_of_the_readme_run_as_written() {
-    let clone = tempfile::tempdir().unwrap();
-    clone_of(clone.path());
+fn commands_of_the_documents_run_as_written() {
     let binary = PathBuf::from(program().get_program());
     let path = std::env::join_paths(
         std::iter::once(binary.parent().unwrap().to_path_buf())
@@ -82,7 +89,20 @@ fn commands_of_the_readme_run_as_written() {
     )
     .unwrap();
     let mut commands = 0;
-    for block in blocks() {
+    let documents = documents();
+    let mut clone = tempfile::tempdir().unwrap();
+    let mut of = None;
+    for (document, block) in documents.iter().flat_map(|document| {
+        blocks(document)
+            .into_iter()
+            .map(move |block| (document, block))
+    }) {
+        // Every document can be followed alone.
+        if of != Some(document) {
+            clone = tempfile::tempdir().unwrap();
+            clone_of(clone.path());
+            of = Some(document);
+        }
         let script = block
             .iter()
             .map(|line| made_small(line))
@@ -111,10 +131,55 @@ fn commands_of_the_readme_run_as_written() {
                 .output()
                 .unwrap();
             let errors = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{script}\n{errors}");
+            assert!(
+                output.status.success(),
+                "{}: {script}\n{errors}",
+                document.display()
+            );
         }
     }
-    assert!(commands >= 15, "{commands} commands found");
+    assert!(commands >= 30, "{commands} commands found");
+}
+
+/// True for words that say the same: the last digits, and residuals at rounding, are the machine's.
+fn agree(shown: &str, found: &str) -> bool {
+    let numbers = (shown.parse::<f64>(), found.parse::<f64>());
+    shown == found
+        || matches!(numbers, (Ok(a), Ok(b)) if (a - b).abs() <= (1e-3 * a.abs()).max(1e-9))
+}
+
+#[test]
+fn the_readme_shows_what_its_commands_print() {
+    let clone = tempfile::tempdir().unwrap();
+    clone_of(clone.path());
+    let text = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let transcripts = text.split("```text\n").skip(1);
+    let mut lines = 0;
+    for transcript in transcripts.map(|rest| rest.split("```").next().unwrap()) {
+        for shown in transcript.split("$ proxdiff ").skip(1) {
+            let (command, shown) = shown.split_once('\n').unwrap();
+            let arguments: Vec<&str> = command.split(' ').collect();
+            let output = program()
+                .args(arguments)
+                .current_dir(clone.path())
+                .output()
+                .unwrap();
+            let found = String::from_utf8(output.stdout).unwrap();
+            let words = |text: &str| -> Vec<String> {
+                text.split_whitespace().map(str::to_string).collect()
+            };
+            for line in shown.lines() {
+                let shown = words(line);
+                let is_found = found.lines().any(|line| {
+                    let found = words(line);
+                    found.len() == shown.len() && shown.iter().zip(&found).all(|(a, b)| agree(a, b))
+                });
+                assert!(is_found, "{line}\nis not printed by {command}:\n{found}");
+                lines += 1;
+            }
+        }
+    }
+    assert!(lines > 10, "{lines} lines compared");
 }
 
 /// The figure's script, in a clone with a program that answers at once.

@@ -36,6 +36,7 @@ pub struct Entry {
 }
 
 impl Entry {
+    #[cfg(feature = "gpu")]
     /// A call of moderate size.
     pub fn example(&self) -> Call {
         let shape = Shape {

@@ -8,6 +8,7 @@ mod compare;
 mod completeness;
 mod harness;
 mod linear;
+#[cfg(feature = "gpu")]
 mod noop;
 mod penalties;
 mod rows;

@@ -324,7 +324,7 @@ fn every_column_of_an_export_is_documented() {
     let folder = Folder::new();
     let store = folder.path("s.db").display().to_string();
     ok(&with_store(&store, &[]));
-    let readme = std::fs::read_to_string("README.md").unwrap();
+    let readme = std::fs::read_to_string("docs/sweeps.md").unwrap();
     let section = readme.split("**Columns of an export**").nth(1).unwrap();
     let rows = section.lines().skip_while(|line| !line.starts_with('|'));
     let table = rows.take_while(|line| line.starts_with('|')).skip(2);

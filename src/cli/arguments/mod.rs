@@ -10,8 +10,10 @@ mod output;
 pub mod poison;
 pub mod predict;
 mod problem;
+#[cfg(feature = "paper")]
 pub mod reproduce;
 mod root;
+#[cfg(feature = "store")]
 pub mod runs;
 pub mod sweep;
 pub mod values;

@@ -5,7 +5,11 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use super::{completions, devices, fit, hypergrad, poison, predict, reproduce, runs, sweep};
+#[cfg(feature = "paper")]
+use super::reproduce;
+#[cfg(feature = "store")]
+use super::runs;
+use super::{completions, devices, fit, hypergrad, poison, predict, sweep};
 
 /// Solutions and hypergradients of sparse linear models.
 ///
@@ -44,12 +48,14 @@ pub enum Command {
     #[command(after_help = sweep::EXAMPLES)]
     Sweep(Box<sweep::Arguments>),
     /// Look into the stores of sweeps: list, show, compare, export, report, verify, merge.
+    #[cfg(feature = "store")]
     #[command(after_help = runs::EXAMPLES)]
     Runs(runs::Arguments),
     /// Measure how robust a model of one's own is against perturbed training rows.
     #[command(after_help = poison::EXAMPLES)]
     Poison(Box<poison::Arguments>),
     /// Run a published experiment: numbers, figures, a page.
+    #[cfg(feature = "paper")]
     #[command(after_help = reproduce::EXAMPLES)]
     Reproduce(Box<reproduce::Arguments>),
     /// Show what this build can compute on.

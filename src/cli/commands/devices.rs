@@ -7,7 +7,7 @@ use crate::cli::arguments::devices::Arguments;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, SCHEMA, one_line, plain, titled};
 use crate::cli::printable::printable_lines;
-use crate::exec::gpu::{AdapterSummary, Gpu, GpuOptions, list_adapters};
+use crate::exec::gpu::{AdapterSummary, Gpu, GpuOptions, REMEDY, list_adapters};
 use crate::kernel::measure::measure;
 
 #[derive(Serialize)]
@@ -91,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             });
             let mut text = titled("Devices", table, &[1, 2, 3, 5]);
             if adapters.is_empty() {
-                text += "No GPU adapter was found: install a driver for Vulkan, Metal or DX12.\n";
+                text += &format!("No GPU adapter was found: {REMEDY}.\n");
             }
             for device in &devices {
                 if let Some(failure) = &device.failure {

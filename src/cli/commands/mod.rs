@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+#[cfg(feature = "store")]
 mod compare;
 pub mod completions;
 pub mod devices;
@@ -7,6 +8,8 @@ pub mod fit;
 pub mod hypergrad;
 pub mod poison;
 pub mod predict;
+#[cfg(feature = "paper")]
 pub mod reproduce;
+#[cfg(feature = "store")]
 pub mod runs;
 pub mod sweep;

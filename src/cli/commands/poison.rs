@@ -4,8 +4,6 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::app::figures;
-use crate::app::poison::{self, Choice, Measured, Measurement, Norm, Subject};
 use crate::cli::arguments::PenaltyName;
 use crate::cli::arguments::poison::{Arguments, MethodName, NormName};
 use crate::cli::configuration::{Study, read_test, side_options};
@@ -17,6 +15,7 @@ use crate::cli::whole::write_whole;
 use crate::data::{Matrix, readers};
 use crate::error::Error;
 use crate::kinds::{Method, Precision};
+use crate::poison::{self, Choice, Measured, Measurement, Norm, Subject, figures};
 use crate::report::{Theme, png};
 
 /// The files that the directory of --out receives.

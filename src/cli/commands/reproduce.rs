@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use crate::app::digits::Digits;
-use crate::app::{Record, Setting, deterministic, figures, poisoning, stochastic};
 use crate::cli::arguments::reproduce::{
     Arguments, Deterministic, Experiment, Poisoning, Stochastic,
 };
@@ -15,6 +13,8 @@ use crate::cli::whole::write_whole;
 use crate::error::Error;
 use crate::hypergrad::Settings;
 use crate::kinds::Precision;
+use crate::paper::digits::Digits;
+use crate::paper::{Record, Setting, deterministic, figures, poisoning, stochastic};
 use crate::report::{Theme, png};
 
 /// Whether an experiment may write a file of this name into the directory of --out.

@@ -12,7 +12,7 @@ use crate::cli::arguments::{Format, SearchName};
 use crate::cli::configuration::{Described, Planned, Prepared, Study, planned};
 use crate::cli::failure::Failure;
 use crate::cli::output::{
-    Report, Summary, by_criterion, report_so_far, write_or_show, write_report,
+    Report, Summary, by_criterion, open_store, report_so_far, write_or_show, write_report,
 };
 use crate::cli::output_guard;
 use crate::cli::printable::printable_lines;
@@ -22,7 +22,6 @@ use crate::cli::whole::write_whole;
 use crate::error::Error;
 use crate::hypergrad::Outcome;
 use crate::problem::Point;
-use crate::store::Store;
 use crate::sweep::cells::{CellStore, MemoryCells};
 use crate::sweep::export::{self, export};
 use crate::sweep::record::Shard;
@@ -332,7 +331,7 @@ fn begin_with<'a>(
                 scope.spawn(|_| folds = Some(run.first_folds()));
             }
             Ok(match path {
-                Some(path) => Box::new(Store::open(path, run.plan)?),
+                Some(path) => open_store(path, run.plan)?,
                 None => Box::new(MemoryCells::new(run.plan)),
             })
         })?;

@@ -7,6 +7,10 @@ mod json;
 mod names;
 mod npy;
 mod report;
+#[cfg(feature = "store")]
+mod stored;
+#[cfg(not(feature = "store"))]
+#[path = "no_store.rs"]
 mod stored;
 mod summary;
 mod table;
@@ -17,7 +21,9 @@ pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
 pub use npy::write_npy;
 pub use report::{Report, by_criterion};
-pub use stored::{checked, report_so_far};
-pub use summary::{Summary, shard_record};
+pub use stored::{open_store, report_so_far};
+pub use summary::Summary;
 pub use table::{plain, titled};
 pub use write::{write, write_or_show, write_text};
+#[cfg(feature = "store")]
+pub use {stored::checked, summary::shard_record};

@@ -1,12 +1,20 @@
-//! Stores that are looked into.
+//! Stores of sweeps: opened, and looked into.
 
 use std::path::Path;
 
 use super::charts::write_report;
 use super::summary::Summary;
 use crate::cli::failure::Failure;
+use crate::error::Result as Checked;
 use crate::kinds::Precision;
 use crate::store::Store;
+use crate::sweep::cells::CellStore;
+use crate::sweep::record::Plan;
+
+/// The store of a plan: a new one, or that of an earlier run.
+pub fn open_store(path: &Path, plan: &Plan) -> Checked<Box<dyn CellStore>> {
+    Ok(Box::new(Store::open(path, plan)?))
+}
 
 /// Writes the report of what a store holds now.
 pub fn report_so_far(store: &Path, flag: &str, folder: &Path) -> Result<(), Failure> {

@@ -26,14 +26,18 @@ use rayon::prelude::*;
 use self::arena::Arena;
 pub use self::counters::Work;
 use self::design::DesignPages;
-pub use self::device::{AdapterSummary, Gpu, GpuOptions, Regime, list_adapters};
+pub use self::device::{Gpu, list_adapters};
 pub use self::job::Job;
 use self::page::{PageRef, RowsKey};
+pub use super::adapter::{AdapterSummary, GpuOptions, Regime};
 use super::{Buf, Executor, PendingWords, Recording, Scope, WordBuf, ready};
 use crate::error::{Error, Result};
 
 /// The module under which drivers and their loader log.
 pub const DRIVER_LOG: &str = "wgpu_hal";
+
+/// The remedy where no device is found.
+pub const REMEDY: &str = "install a driver for Vulkan, Metal or DX12, or use --device cpu";
 
 /// The place of a shared buffer of real numbers.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +98,16 @@ struct Guard {
 
 /// The content of guard rows: a NaN with this payload.
 const GUARD: u32 = 0x7fc0_beef;
+
+impl Gpu {
+    /// An executor on this device for a batch of `problems`.
+    ///
+    /// # Errors
+    /// When the device is lost or has no memory for the least buffers.
+    pub fn executor(self: &Arc<Self>, problems: usize) -> Result<Box<dyn Executor<f32>>> {
+        Ok(Box::new(GpuExecutor::new(self, problems)?))
+    }
+}
 
 impl GpuExecutor {
     /// An executor on a device for a batch of `problems`.

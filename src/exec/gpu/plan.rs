@@ -8,11 +8,10 @@ mod product;
 
 use std::sync::Arc;
 
-use super::device::Regime;
 use super::job::{JOB_BYTES, Job, MAX_COMMANDS, NONE};
 use super::page::{PageRef, RowsKey};
 use super::program::{self, COPY_ROWS, FILL_ROWS, Shader, Variant};
-use super::{GpuExecutor, SharedPlace};
+use super::{GpuExecutor, Regime, SharedPlace};
 use crate::error::{DeviceFault, Error, Result};
 use crate::exec::{Command, Kernel, Recording, Scope, Source};
 

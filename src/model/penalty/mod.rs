@@ -158,6 +158,21 @@ impl Penalty {
         }
     }
 
+    /// The same penalty with other strengths at l1 = 1, in the order of [`Self::strengths`]; one
+    /// without strengths of its own stays as it is.
+    #[must_use]
+    pub fn with_strengths(mut self, new: Vec<f64>) -> Self {
+        if let Self::Weighted { strengths }
+        | Self::Group {
+            strengths: Some(strengths),
+            ..
+        } = &mut self
+        {
+            *strengths = new;
+        }
+        self
+    }
+
     /// The penalty of every coordinate or group at l1, in their order.
     #[must_use]
     pub fn block_penalties(&self, penalized: usize, l1: f64) -> Vec<BlockPenalty<f64>> {

@@ -10,8 +10,8 @@ use std::time::Instant;
 use super::digits::Digits;
 use super::record::{Curve, CurveMethod, Record, Setting, normalized_error};
 use super::stochastic::{checkpoints, full_batches, is_frozen};
-use super::synthetic::Random;
 use crate::control::Control;
+use crate::data::random::Random;
 use crate::data::{Dense, Matrix, Scaling};
 use crate::error::{Error, Result};
 use crate::hypergrad::minibatch::{At, Request, Sampling, minibatch, row_derivatives};
@@ -23,7 +23,7 @@ use crate::path::{self, PathSettings};
 use crate::problem::{Perturbation, Point, Problem, Rows, Sign, Specification};
 use crate::real::Real;
 
-/// What is run.
+/// Options of the experiment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Seed of split, perturbed rows and perturbation; the draws of run r have the seed `seed + r`.
@@ -227,7 +227,7 @@ fn exact(
         w: &solution.w,
         step,
     };
-    let z = super::poison::adjoint(problem, at, control)?;
+    let z = crate::poison::adjoint(problem, at, control)?;
     let found = row_derivatives(problem, at, &z, &[Wrt::Perturbation])?;
     let truth = found.perturbation.unwrap_or_default();
     Ok((solution.w, truth))

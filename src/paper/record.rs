@@ -1,4 +1,4 @@
-//! What an experiment found, as numbers.
+//! The results of an experiment, as numbers.
 
 use serde::Serialize;
 
@@ -162,18 +162,18 @@ impl Setting {
     }
 }
 
-/// What an experiment found.
+/// The results of an experiment.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Record {
     /// Version of this form.
     pub schema: u32,
     /// `deterministic`, `stochastic` or `poisoning`.
     pub experiment: &'static str,
-    /// What the problem is, in words.
+    /// The problem, in words.
     pub design: String,
     /// The seed of the design and of all draws; `None` for the published design.
     pub seed: Option<u64>,
-    /// What x counts.
+    /// The unit of x: steps, or samples.
     pub x: &'static str,
     /// The arithmetic: `f32` or `f64`.
     pub precision: &'static str,

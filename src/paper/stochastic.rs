@@ -17,7 +17,7 @@ use crate::kinds::{Method, Precision, Status, Wrt};
 use crate::map::spectrum::Spectrum;
 use crate::problem::{Point, Problem};
 
-/// What is run.
+/// Options of the experiment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Seed of the design; the draws of run r have the seed `seed + r`.

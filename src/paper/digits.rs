@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::synthetic::Random;
+use crate::data::random::Random;
 use crate::data::readers;
 use crate::data::{Dense, Format, Matrix, ReadOptions};
 use crate::error::{Error, Result};

@@ -18,7 +18,7 @@ use crate::kinds::{Method, Precision, Status};
 use crate::map::spectrum::Spectrum;
 use crate::problem::{Point, Problem};
 
-/// What is run.
+/// Options of the experiment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// The seed of a new design; `None` takes the published one.

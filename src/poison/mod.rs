@@ -6,14 +6,14 @@
 //! ```
 //!
 //! E is the loss on validation rows; the ascent follows the hypergradient dE/dP, projected onto the
-//! budget. What is reported is measured by training anew on the perturbed data, beside the same
+//! budget. The reported numbers are those of a model trained again on the perturbed data, beside the same
 //! model under as many random perturbations that spend the whole budget, the worst of each. It is meant for measuring models of one's
 //! own.
 
 use rayon::prelude::*;
 
-use super::synthetic::Random;
 use crate::control::Control;
+use crate::data::random::Random;
 use crate::data::{Dense, Matrix};
 use crate::error::{Error, Result};
 use crate::kinds::Method;
@@ -21,6 +21,8 @@ use crate::problem::{Perturbation, Point, Problem, Rows, Sign, Specification};
 
 mod ascent;
 mod ball;
+#[cfg(feature = "report")]
+pub mod figures;
 mod measure;
 
 pub use ascent::adjoint;
@@ -30,7 +32,7 @@ pub use measure::{Measured, Score};
 use ascent::{Ascent, Victim};
 use measure::Judge;
 
-/// Which training rows are perturbed.
+/// A choice of the training rows that are perturbed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Choice {
     /// Drawn at random.
@@ -41,18 +43,18 @@ pub enum Choice {
     Named(Vec<usize>),
 }
 
-/// How the attack is carried out.
+/// Settings of the attack.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// How far a row may move, in the data's units: one measurement per budget.
+    /// Budgets: how far a row may move, in the data's units. Each gives one measurement.
     pub budgets: Vec<f64>,
     /// In which norm, per row.
     pub norm: Norm,
     /// Values that rows may take (default: any).
     pub range: Option<(f64, f64)>,
-    /// Which rows.
+    /// The rows.
     pub choice: Choice,
-    /// How many rows, as a share of the training rows; not used where rows are named.
+    /// The share of the training rows that is moved; not used where rows are named.
     pub share: f64,
     /// Steps of the ascent.
     pub steps: usize,
@@ -61,7 +63,7 @@ pub struct Settings {
     pub restarts: usize,
     /// Seed of everything that is drawn.
     pub seed: u64,
-    /// How the hypergradient is computed: `AidCg`, `Direct`, or `Nsid` with the settings below.
+    /// The method of the hypergradient: `AidCg`, `Direct`, or `Nsid` with the settings below.
     pub method: Method,
     /// Steps and rows of a minibatch of NSID.
     pub stochastic: (usize, usize),
@@ -99,7 +101,7 @@ pub struct Subject {
     pub test: Option<Rows>,
 }
 
-/// What was measured at one budget.
+/// A measurement at one budget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AtBudget {
     /// The budget.
@@ -118,7 +120,7 @@ pub struct AtBudget {
     pub traces: Vec<Vec<f64>>,
 }
 
-/// What was measured.
+/// A measurement of robustness.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measurement {
     /// The perturbed rows, from 0, ascending.

@@ -1,7 +1,6 @@
-//! Applications: the published experiments at full size, and data poisoning as a measurement of
-//! robustness.
+//! The published experiments at full size.
 //!
-//! The experiments are those of R. Grazzi, M. Pontil and S. Salzo, *Nonsmooth Implicit
+//! They are those of R. Grazzi, M. Pontil and S. Salzo, *Nonsmooth Implicit
 //! Differentiation: Deterministic and Stochastic Convergence Rates*, ICML 2024. Each gives a
 //! [`Record`] of curves, from which [`figures::page`] and [`figures::plot`] draw.
 
@@ -9,7 +8,6 @@ pub mod deterministic;
 pub mod digits;
 pub mod figures;
 mod plain_cg;
-pub mod poison;
 pub mod poisoning;
 pub mod record;
 pub mod stochastic;

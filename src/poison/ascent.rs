@@ -23,7 +23,7 @@ pub(super) struct Victim {
     step: Step,
     /// The perturbed rows of the design without perturbation.
     clean: Vec<f64>,
-    /// What multiplies a perturbation in the data's units.
+    /// The factors of a perturbation in the data's units.
     multipliers: Vec<f64>,
 }
 

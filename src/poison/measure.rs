@@ -1,4 +1,4 @@
-//! Training anew on perturbed data, and judging the model.
+//! Training on perturbed data, and the scores of the model.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::model::loss::Loss;
 use crate::path::{self, PathSettings};
 use crate::problem::{Problem, Rows, Sign};
 
-/// How a model does on some rows.
+/// The score of a model on some rows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Score {
     /// The mean loss.
@@ -31,7 +31,7 @@ impl Score {
     }
 }
 
-/// How a model does on validation and test rows.
+/// The scores of a model on validation and test rows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Measured {
     /// On the rows that the attack sees.

@@ -1,7 +1,7 @@
 //! The set of perturbations that a budget allows.
 
-use crate::app::synthetic::Random;
 use crate::data::Dense;
+use crate::data::random::Random;
 
 /// The norm in which a row's perturbation is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -40,7 +40,7 @@ pub struct Ball {
     pub norm: Norm,
     /// The budget.
     pub radius: f64,
-    /// What x + P may be.
+    /// The values that x + P may take.
     pub range: Option<(f64, f64)>,
 }
 
