@@ -22,7 +22,7 @@ use super::settings::Settings;
 use super::sizes::Sizes;
 use super::solved::{Differentiated, Solved};
 
-/// The outcomes of a request, from a stage in f64 that is linearised at the solutions.
+/// The outcomes of a request, from a batch in f64 that is linearised at the solutions.
 pub(super) fn diagnose<R: Twinned, S: Twinned>(
     batch: &mut Batch<'_, S>,
     request: &Request<'_>,
