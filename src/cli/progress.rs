@@ -38,7 +38,7 @@ impl Follower {
         };
         let thread = std::thread::Builder::new().spawn(follow);
         if let Err(error) = &thread {
-            log::warn!("there is no progress to be seen: {error}");
+            log::warn!("a thread for progress and reports cannot be started: {error}");
         }
         Self {
             done,

@@ -166,6 +166,24 @@ fn tables_name_features_and_classes() {
 }
 
 #[test]
+fn the_log_says_why_engines_were_not_chosen() {
+    let output = program()
+        .env("RUST_LOG", "debug")
+        .args(["hypergrad", "--example", "--l1", "5", "--method", "aid-fp"])
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    for line in [
+        "not by the engine fused-path: the settings name another method",
+        "solving: by the engine path",
+        "differentiating: not by the engine sampled: the settings name another method",
+        "differentiating: by the engine recorded",
+    ] {
+        assert!(log.contains(line), "{line}: {log}");
+    }
+}
+
+#[test]
 fn csv_has_one_row_per_point_and_one_column_per_entry() {
     let folder = Folder::new();
     let strengths = folder.npy("s.npy", &[10], &[1.0; 10]);
@@ -268,55 +286,52 @@ fn a_time_budget_ends_the_computation_with_what_is_known() {
         "--format",
         "json",
     ];
-    let report: Value = serde_json::from_str(&ok(&[&SLOW[..], &more].concat())).unwrap();
-    let point = &report["points"][0];
-    assert_eq!(point["status"], "budget-spent");
-    assert!(point["criterion"].is_f64() && point["steps"].as_u64().unwrap() > 0);
+    let sweep = [&["sweep"], &SLOW[2..]].concat();
+    for words in [&SLOW[..], &sweep] {
+        let report: Value = serde_json::from_str(&ok(&[words, &more].concat())).unwrap();
+        let point = &report["points"][0];
+        assert_eq!(point["status"], "budget-spent");
+        assert!(point["criterion"].is_f64() && point["steps"].as_u64().unwrap() > 0);
+    }
 }
 
 #[cfg(unix)]
 #[test]
 fn an_interruption_prints_what_is_known() {
-    let mut child = program()
-        .args(SLOW)
-        .args(["--max-steps", "1000000000", "--format", "json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_secs(2));
-    assert!(
-        child.try_wait().unwrap().is_none(),
-        "it ended before the interruption"
-    );
-    let killed = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    assert!(killed.success());
-    let (mut printed, mut errors) = (String::new(), String::new());
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut printed)
-        .unwrap();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut errors)
-        .unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(1), "{errors}");
-    // Acknowledged at once, and what came of it at the end.
-    let lines: Vec<&str> = errors.lines().collect();
-    assert!(
-        matches!(lines[..], [first, last] if first.starts_with("interrupted: ")
-            && first.contains("again") && last.starts_with("error: interrupted")),
-        "{errors}"
-    );
-    let report: Value = serde_json::from_str(&printed).unwrap();
-    assert_eq!(report["points"][0]["status"], "budget-spent");
+    let sweep = [&["sweep"], &SLOW[2..]].concat();
+    for words in [&SLOW[..], &sweep] {
+        let mut child = program()
+            .args(words)
+            .args(["--max-steps", "1000000000", "--format", "json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_secs(2));
+        assert!(
+            child.try_wait().unwrap().is_none(),
+            "it ended before the interruption"
+        );
+        let killed = std::process::Command::new("kill")
+            .args(["-INT", &child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        let output = child.wait_with_output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        // Acknowledged at once, and what came of it at the end.
+        let lines: Vec<&str> = errors.lines().collect();
+        assert!(
+            matches!(lines[..], [first, last] if first.starts_with("interrupted: ")
+                && first.contains("again") && last.starts_with("error: interrupted")),
+            "{errors}"
+        );
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let point = &report["points"][0];
+        assert_eq!(point["status"], "budget-spent");
+        assert!(point["criterion"].is_f64(), "{point}");
+    }
 }
 
 #[test]

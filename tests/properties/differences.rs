@@ -35,17 +35,17 @@ fn moved(
     };
     match wrt {
         Wrt::L1 => {
-            let mut penalty = problem.penalty().clone();
-            match &mut penalty {
+            let penalty = problem.penalty().clone();
+            if penalty.has_strength_vector() {
                 // The derivative is in the effective strengths l1·strength.
-                Penalty::Weighted { strengths }
-                | Penalty::Group {
-                    strengths: Some(strengths),
-                    ..
-                } => add(strengths, point.l1),
-                _ => point.l1 += by * direction[0],
+                let mut strengths = penalty.strengths(problem.penalized());
+                add(&mut strengths, point.l1);
+                problem = problem
+                    .with_penalty(penalty.with_strengths(strengths))
+                    .unwrap();
+            } else {
+                point.l1 += by * direction[0];
             }
-            problem = problem.with_penalty(penalty).unwrap();
         }
         Wrt::L2 => point.l2 += by * direction[0],
         Wrt::Prior => {

@@ -281,16 +281,14 @@ fn products_are_derivatives_of_apply() {
                 let mut problem = problem.clone();
                 match wrt {
                     Wrt::L1 => {
-                        let mut penalty = problem.penalty().clone();
-                        match &mut penalty {
-                            Penalty::Weighted { strengths }
-                            | Penalty::Group {
-                                strengths: Some(strengths),
-                                ..
-                            } => *strengths = moved(strengths, point.l1),
-                            _ => point.l1 += by,
+                        let penalty = problem.penalty().clone();
+                        if penalty.has_strength_vector() {
+                            let strengths = penalty.strengths(problem.penalized());
+                            let penalty = penalty.with_strengths(moved(&strengths, point.l1));
+                            problem = problem.with_penalty(penalty).unwrap();
+                        } else {
+                            point.l1 += by;
                         }
-                        problem = problem.with_penalty(penalty).unwrap();
                     }
                     Wrt::L2 => point.l2 += by * direction[0],
                     Wrt::Prior => {

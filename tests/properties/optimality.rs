@@ -85,22 +85,23 @@ pub fn violation(problem: &Problem, point: Point, w: &[f64]) -> f64 {
     let mut worst = g[penalized..]
         .iter()
         .fold(0.0f64, |worst, g| larger(worst, g.abs()));
-    if let Penalty::Group { groups, .. } = problem.penalty() {
+    if let Some(groups) = problem.penalty().groups() {
+        // Coordinates that pay by themselves share a strength, before those of the groups.
+        let (shared, strengths) = strengths.split_at(problem.penalty().shared_strengths());
+        let own = shared.first().copied().unwrap_or(0.0);
         for (at, l1) in strengths.iter().enumerate() {
-            let members = groups.members(at);
-            let norm = |x: &[f64]| {
-                members
-                    .iter()
-                    .map(|&j| x[j as usize].powi(2))
-                    .sum::<f64>()
-                    .sqrt()
+            let members = groups.members(at).iter().map(|&j| j as usize);
+            let norm = |of: &dyn Fn(usize) -> f64| {
+                members.clone().map(|j| of(j).powi(2)).sum::<f64>().sqrt()
             };
-            let size = norm(w);
+            let size = norm(&|j| w[j]);
             let off = if size == 0.0 {
-                norm(&g) - l1
+                norm(&|j| (g[j].abs() - own).max(0.0)) - l1
             } else {
-                let off: Vec<f64> = g.iter().zip(w).map(|(g, w)| g + l1 * w / size).collect();
-                norm(&off)
+                norm(&|j| match w[j] {
+                    0.0 => (g[j].abs() - own).max(0.0),
+                    w => g[j] + l1 * w / size + own * w.signum(),
+                })
             };
             worst = larger(worst, off);
         }

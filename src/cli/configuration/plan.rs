@@ -26,6 +26,7 @@ use crate::sweep::study::{FoldProblem, Study as SweepStudy};
 
 /// The most cells of a study: their results would fill 200 GB.
 const MOST_CELLS: usize = 1_000_000_000;
+
 /// A plan and the data that it is run on.
 pub struct Planned<'a> {
     /// The plan.
@@ -38,15 +39,6 @@ pub struct Planned<'a> {
     pub problems: Vec<Option<Arc<FoldProblem>>>,
     /// Per study the names and classes of its data.
     names: Vec<Study<'a>>,
-}
-
-/// The place of the cells, as far as it decides what a plan may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cells {
-    /// In a store, or the outcomes are not kept whole.
-    Numbers,
-    /// In memory, with their outcomes.
-    Outcomes,
 }
 
 /// The plan of the studies that flags and configuration file describe.
@@ -69,23 +61,16 @@ pub fn planned(described: &Described) -> std::result::Result<Planned<'_>, Failur
 }
 
 impl<'a> Planned<'a> {
-    /// The problem and the names of the only study, where its outcomes can be kept whole: it has a
-    /// single fold, nobody shares it, and nothing but the output keeps it.
+    /// The names and the problem of the only study, where its outcomes can be kept whole.
     pub fn single(&self, arguments: &Arguments) -> Option<(&Study<'a>, Prepared)> {
-        let ([record], [study], [Some(problem)], [names]) = (
-            self.plan.studies.as_slice(),
-            self.studies.as_slice(),
-            self.problems.as_slice(),
-            self.names.as_slice(),
-        ) else {
+        let ([study], [Some(problem)], [names]) = (&*self.studies, &*self.problems, &*self.names)
+        else {
             return None;
         };
-        if keeps(arguments, &study.folds) == Cells::Numbers {
+        if !keeps_outcomes(arguments, &study.folds) {
             return None;
         }
-        let [fold] = record.folds.as_slice() else {
-            return None;
-        };
+        let fold = &self.plan.studies[0].folds[0];
         let is_split = study.folds[0].held_out.is_some();
         let prepared = Prepared {
             problem: Arc::clone(problem),
@@ -103,7 +88,7 @@ impl<'a> Planned<'a> {
             study.name = format!("{} ({})", study.name, self.studies.len() + 1);
         }
         study.check()?;
-        let is_single = is_only && keeps(arguments, &study.folds) == Cells::Outcomes;
+        let is_single = is_only && keeps_outcomes(arguments, &study.folds);
         if !is_single {
             study.check_cells()?;
         }
@@ -159,17 +144,13 @@ impl<'a> Planned<'a> {
     }
 }
 
-/// The form in which the cells of the only study of a plan are kept.
-fn keeps(arguments: &Arguments, folds: &[Fold]) -> Cells {
-    let store = &arguments.store;
-    if folds.len() == 1 && store.store.is_none() && store.shard.is_none() {
-        Cells::Outcomes
-    } else {
-        Cells::Numbers
-    }
+/// Whether the outcomes of the only study of a plan can be kept whole: it has a single fold, nobody
+/// shares it, and nothing but the output keeps it.
+fn keeps_outcomes(arguments: &Arguments, folds: &[Fold]) -> bool {
+    folds.len() == 1 && arguments.store.store.is_none() && arguments.store.shard.is_none()
 }
 
-/// Says which targets do not vary, so that a sweep of nothing is noticed.
+/// Warns of targets that do not vary, so that a sweep of nothing is noticed.
 fn warn_of_constant_targets(study: &SweepStudy) {
     let specification = &study.specification;
     let is_regression = matches!(specification.loss, Loss::Squared | Loss::Huber { .. });

@@ -6,15 +6,15 @@ use crate::cli::failure::Failure;
 use crate::problem::{Point, Problem};
 
 /// The most points whose results are kept in memory: more is a slip, and would not fit there.
-const MOST_POINTS: usize = 1_000_000;
+const MOST_IN_MEMORY: usize = 1_000_000;
 
 /// Refuses more points than memory holds.
 pub fn check_count(points: u128) -> Result<(), Failure> {
-    if points <= MOST_POINTS as u128 {
+    if points <= MOST_IN_MEMORY as u128 {
         return Ok(());
     }
     Err(Failure::usage(format!(
-        "--l1 and --l2 make more than {MOST_POINTS} pairs; give shorter lists, or keep a sweep with --store FILE"
+        "--l1 and --l2 make more than {MOST_IN_MEMORY} pairs; give shorter lists, or keep a sweep with --store FILE"
     )))
 }
 

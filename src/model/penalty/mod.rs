@@ -1,7 +1,7 @@
 //! Penalties: the outer map G (the prox of γ·penalty), its derivative D = ∂G and ∂₂G. math.md §3.
 //!
 //! A penalty is put together from two tables: what every coordinate pays by itself (a [`Row`], one
-//! file each), and the norm of a block of coordinates (`group.rs`). Everything is taken at
+//! file each), and the norm of a block of coordinates (`group`). Everything is taken at
 //! `u = T(w)`, with strict comparisons, so that the selection at a kink is the same in w and in λ.
 //! The ridge term ½λ₂‖w − c‖² sits in the inner map T, not here. Coordinates past the penalised
 //! ones (intercepts) are free: G = id there.
@@ -156,6 +156,21 @@ impl Penalty {
             Self::Group { groups, .. } => vec![1.0; groups.len()],
             _ => vec![1.0; penalized],
         }
+    }
+
+    /// The same penalty with other strengths at l1 = 1, in the order of [`Self::strengths`]; one
+    /// without strengths of its own stays as it is.
+    #[must_use]
+    pub fn with_strengths(mut self, new: Vec<f64>) -> Self {
+        if let Self::Weighted { strengths }
+        | Self::Group {
+            strengths: Some(strengths),
+            ..
+        } = &mut self
+        {
+            *strengths = new;
+        }
+        self
     }
 
     /// The penalty of every coordinate or group at l1, in their order.
