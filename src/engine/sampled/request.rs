@@ -15,7 +15,7 @@ pub struct At<'a> {
     pub point: Point,
     /// p scaled coordinates.
     pub w: &'a [f64],
-    /// γ and q of the map: [`Spectrum::step`](crate::map::spectrum::Spectrum::step), or a choice
+    /// γ and q of the map: `Spectrum::step`, or a choice
     /// of the caller's.
     pub step: Step,
 }
