@@ -48,7 +48,7 @@ pub fn run() -> ExitCode {
     }
     let environment = env_logger::Env::default().default_filter_or("warn");
     env_logger::Builder::from_env(environment)
-        // What drivers and their loader say is not for the user; failures come as errors.
+        // Messages of drivers and their loader are not for the user; failures come as errors.
         .filter_module(gpu::DRIVER_LOG, log::LevelFilter::Off)
         .format(said_once())
         .init();

@@ -52,7 +52,7 @@ impl Whole {
             place,
         };
         if let Some(old) = old {
-            // What may not be written is not to be replaced either.
+            // A file that may not be written is not to be replaced either.
             OpenOptions::new().write(true).open(&whole.place)?;
             keep_owner(whole.file.get_ref(), &old);
             whole.file.get_ref().set_permissions(old.permissions())?;

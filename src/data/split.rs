@@ -158,7 +158,7 @@ mod tests {
                 }
                 let share = |n: usize| (n * total) as f64 / 51.0;
                 assert!((of(&validation, 1) as f64 - share(9)).abs() <= 1.0);
-                // What the smallest classes keep, the largest gives.
+                // The largest class gives the rows that the smallest keep.
                 assert!((of(&validation, 0) as f64 - share(40)).abs() <= 3.0);
             }
         }

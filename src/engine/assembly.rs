@@ -93,7 +93,7 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
 /// A relative duality gap that is one of rounding.
 const CLOSED: f64 = 1e-12;
 
-/// What an outcome is made from.
+/// The measurements that an outcome is made from.
 pub(super) struct Measured<'a> {
     pub(super) evidence: Evidence<'a>,
     pub(super) sizes: &'a Sizes,
@@ -108,7 +108,7 @@ pub(super) struct Measured<'a> {
 }
 
 impl Measured<'_> {
-    /// What contradicts convergence to rounding.
+    /// The evidence against convergence to rounding.
     fn contradiction(&self, gap: Option<DualityGap>) -> Option<Warning> {
         let is_single = self.epsilon > f64::EPSILON;
         let remedy = if is_single {
@@ -223,7 +223,7 @@ pub(super) fn outcome(
     }
 }
 
-/// What is found of a point that a user may have to act on.
+/// Findings about a point that a user may have to act on.
 struct Findings {
     /// The Hessian restricted to the support is singular.
     singular: bool,
@@ -234,7 +234,7 @@ struct Findings {
     contraction: f64,
 }
 
-/// What the user should know about a point.
+/// The warnings of a point.
 fn warnings(
     problem: &Problem,
     target: usize,
@@ -292,7 +292,7 @@ fn warnings(
     warnings
 }
 
-/// What is said of a hypergradient whose adjoint has not converged where the solution has.
+/// The warning of a hypergradient whose adjoint has not converged where the solution has.
 fn rough_hypergradient(settings: &Settings, linear_residual: Option<f64>) -> Warning {
     let remedy = match settings.method {
         Some(Method::Nsid | Method::Sid) => "give --tol, or more --stochastic-steps",
@@ -307,7 +307,7 @@ fn rough_hypergradient(settings: &Settings, linear_residual: Option<f64>) -> War
     }
 }
 
-/// What makes a problem tractable whose terms are so unequal that rounding hides the minimum.
+/// The remedy for a problem whose terms are so unequal that rounding hides the minimum.
 fn remedy_of_rounding(problem: &Problem) -> &'static str {
     if !problem.train.design.intercept {
         "fit an intercept, which centres the columns, or centre and scale them first"
@@ -316,7 +316,7 @@ fn remedy_of_rounding(problem: &Problem) -> &'static str {
     }
 }
 
-/// What is said of the features that do not vary: how many, and the first of them as `name` calls
+/// The message about features that do not vary: how many, and the first of them as `name` calls
 /// them.
 pub fn constant_columns(columns: &[usize], name: impl Fn(usize) -> String) -> String {
     const SHOWN: usize = 5;

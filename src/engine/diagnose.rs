@@ -8,7 +8,7 @@ use crate::model::regularizer::Regularizer;
 use crate::problem::{Point, Problem};
 use crate::real::sum_of;
 
-/// What one point's diagnostics are computed from.
+/// The data that one point's diagnostics are computed from.
 #[derive(Debug, Clone, Copy)]
 pub struct Evidence<'a> {
     /// The problem.

@@ -8,6 +8,7 @@ use crate::error::Result;
 use crate::exec::Twinned;
 use crate::iterate::Progress;
 use crate::kinds::{Method, Precision, Wrt};
+use crate::linalg::refine::Limits;
 use crate::map::spectrum::Step;
 use crate::model::linearization::{OuterDerivative, inner_derivative, inner_map};
 use crate::model::loss::Loss;
@@ -150,11 +151,14 @@ impl At<'_> {
             Some(_) => RestrictedMethod::cg(self.settings.preconditioner),
         };
         let gamma = self.step.gamma;
-        let limits = (self.settings.tolerance, self.settings.max_steps);
-        let right = (&outer.keeps[..], criterion_gradient);
-        let (solved, image) = self
-            .arrival
-            .adjoint(right, gamma, method, limits, self.control);
+        let limits = Limits {
+            tolerance: self.settings.tolerance,
+            max_steps: self.settings.max_steps,
+            control: self.control,
+        };
+        let (solved, image) =
+            self.arrival
+                .adjoint(&outer.keeps, criterion_gradient, gamma, method, &limits);
         differentiated.singular = solved.singular;
         if solved.singular {
             return differentiated;

@@ -115,7 +115,7 @@ impl Kinks {
         let sample = &evidence.problem.train;
         let y = &sample.targets[evidence.point.target];
         let length = euclidean(evidence.w);
-        // What a sparse design subtracts from every row is not in the rows' sizes.
+        // The offset that a sparse design subtracts from every row is not in the rows' sizes.
         let offset = match sample.design.rank_one {
             Some(_) => evidence.products(sizes),
             None => 0.0,

@@ -206,15 +206,15 @@ impl<R: Twinned> Executor<R> for CpuExecutor<R> {
         };
         for (slot, &problem) in focus.iter().enumerate() {
             let (from, to) = (&self.tiles[slot / LANES], &mut whole[problem / LANES]);
-            let lanes = (slot % LANES, problem % LANES);
+            let (source, target) = (slot % LANES, problem % LANES);
             from.reals
                 .iter()
                 .zip(&mut to.reals)
-                .for_each(|(from, to)| copy_lane(from, to, lanes));
+                .for_each(|(from, to)| copy_lane(from, source, to, target));
             from.words
                 .iter()
                 .zip(&mut to.words)
-                .for_each(|(from, to)| copy_lane(from, to, lanes));
+                .for_each(|(from, to)| copy_lane(from, source, to, target));
         }
         self.tiles = whole;
         self.problems = problems;
@@ -222,7 +222,7 @@ impl<R: Twinned> Executor<R> for CpuExecutor<R> {
 }
 
 /// Copies one problem's column of a tile to another tile.
-fn copy_lane<T: Copy>(from: &[T], to: &mut [T], (source, target): (usize, usize)) {
+fn copy_lane<T: Copy>(from: &[T], source: usize, to: &mut [T], target: usize) {
     for (from, to) in from.chunks_exact(LANES).zip(to.chunks_exact_mut(LANES)) {
         to[target] = from[source];
     }
@@ -299,7 +299,7 @@ fn execute<R: Twinned>(
             function,
             inputs,
             outputs,
-        } => run_host(function, (inputs, outputs), (shared, tile), lanes),
+        } => run_host(function, inputs, outputs, shared, tile, lanes),
         Command::Dispatch {
             kernel,
             inputs,
@@ -354,8 +354,10 @@ fn execute<R: Twinned>(
 /// Calls a user's function for every problem of a tile, with its rows gathered into slices.
 fn run_host<R: Twinned>(
     function: &super::HostFunction<R>,
-    (inputs, outputs): (&[Buf], &[Buf]),
-    (shared, tile): (&Memory<R>, &mut Memory<R>),
+    inputs: &[Buf],
+    outputs: &[Buf],
+    shared: &Memory<R>,
+    tile: &mut Memory<R>,
     lanes: usize,
 ) {
     let total = |bufs: &[Buf]| bufs.iter().map(|buf| buf.rows).sum();

@@ -90,7 +90,7 @@ fn adjoint_body<R: Real, const FUSED: bool, const BLOCK: usize>(
     d: usize,
     c: usize,
 ) {
-    gathered_adjoint::<R, FUSED, BLOCK>(x, |i| i, r, g, (n, d, c));
+    gathered_adjoint::<R, FUSED, BLOCK>(x, |i| i, r, g, n, d, c);
 }
 
 /// G = X[rows]ᵀ·R for `n` rows that `row_at` names.
@@ -100,7 +100,9 @@ pub(super) fn gathered_adjoint<R: Real, const FUSED: bool, const BLOCK: usize>(
     row_at: impl Fn(usize) -> usize,
     r: &[R],
     g: &mut [R],
-    (n, d, c): (usize, usize, usize),
+    n: usize,
+    d: usize,
+    c: usize,
 ) {
     g[..d * c * LANES].fill(R::zero());
     let mut panel = [[R::zero(); DEPTH]; BLOCK];

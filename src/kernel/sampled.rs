@@ -171,7 +171,7 @@ fn sampled_adjoint<R: Real>(arguments: &mut Arguments<'_, R>) {
     if rows.is_shared() {
         let rows = &rows.words()[start..start + b];
         vectorized!(|FUSED, BLOCK| {
-            gathered_adjoint::<R, FUSED, BLOCK>(x, |i| rows[i] as usize, r, g, (b, d, c));
+            gathered_adjoint::<R, FUSED, BLOCK>(x, |i| rows[i] as usize, r, g, b, d, c);
         });
     } else {
         let own = |i: usize, lane: usize| rows.word(start + i, lane) as usize;

@@ -12,11 +12,14 @@ const ROUNDINGS: f64 = 1e3;
 /// Cycles of conjugate gradient, or steps of refinement, each on the recomputed residual.
 const CYCLES: usize = 3;
 
-/// When a linear solve ends.
-pub(crate) struct Limits<'a> {
-    pub(crate) tolerance: Option<f64>,
-    pub(crate) max_steps: usize,
-    pub(crate) control: &'a Control,
+/// Limits of a linear solve.
+pub struct Limits<'a> {
+    /// The relative residual that is small enough; `None` goes to rounding.
+    pub tolerance: Option<f64>,
+    /// The most products.
+    pub max_steps: usize,
+    /// Cancellation.
+    pub control: &'a Control,
 }
 
 /// One solve of a refinement: x ≈ A⁻¹ rhs in at most `budget` products.

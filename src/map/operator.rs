@@ -57,6 +57,17 @@ pub struct Minibatch {
     pub ring: usize,
 }
 
+/// The curvature of rows: `h` and `scale` as in [`crate::kernel::curvature`].
+#[derive(Debug, Clone, Copy)]
+pub struct RowCurvature {
+    /// Scaled curvatures; multinomial: probabilities.
+    pub h: Buf,
+    /// s/n.
+    pub scale: Buf,
+    /// Whether rows are multinomial.
+    pub multinomial: bool,
+}
+
 impl Operator {
     /// Uploads a design.
     pub fn upload<R: Twinned>(
@@ -233,15 +244,21 @@ impl Operator {
         }
     }
 
-    /// Records the diagonal of X̂ᵀHX̂ + λ₂; `h` and `scale` as in [`crate::kernel::curvature`].
+    /// Records the diagonal of X̂ᵀHX̂ + λ₂, with λ₂ on the `penalized` first coordinates.
     pub fn hessian_diagonal<R: Twinned>(
         &self,
         executor: &mut dyn Executor<R>,
         recording: &mut Recording<R>,
-        (h, scale, l2): (Buf, Buf, Buf),
+        rows: RowCurvature,
+        l2: Buf,
         diagonal: Buf,
-        (penalized, multinomial): (usize, bool),
+        penalized: usize,
     ) {
+        let RowCurvature {
+            h,
+            scale,
+            multinomial,
+        } = rows;
         let size = [
             self.rows,
             self.columns,

@@ -201,12 +201,7 @@ fn setting<R: crate::real::Real>(
         let schedule = schedule(method, options.multiplier, options.shift);
         if let Some(settings) = &options.recorded {
             let errors = recorded(
-                problem,
-                options,
-                (method, schedule),
-                settings,
-                control,
-                &error,
+                problem, options, method, schedule, settings, control, &error,
             )?;
             curves.push(Curve::over_seeds(method, xs.clone(), &errors));
             continue;
@@ -254,7 +249,8 @@ fn setting<R: crate::real::Real>(
 fn recorded(
     problem: &Problem,
     options: &Options,
-    (method, schedule): (CurveMethod, MinibatchSteps),
+    method: CurveMethod,
+    schedule: MinibatchSteps,
     settings: &Settings,
     control: &Control,
     error: &(impl Fn(usize, Hypergradient) -> f64 + Sync),

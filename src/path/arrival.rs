@@ -2,7 +2,6 @@
 //! factored system on its support. The adjoint is solved there and then, so that no factor has to
 //! be kept.
 
-use crate::control::Control;
 use crate::kinds::Status;
 use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
@@ -78,11 +77,11 @@ impl<R: Real> Arrival<'_, R> {
     #[must_use]
     pub fn adjoint(
         &self,
-        (mask, criterion_gradient): (&[bool], &[f64]),
+        mask: &[bool],
+        criterion_gradient: &[f64],
         step: f64,
         method: RestrictedMethod,
-        (tolerance, max_steps): (Option<f64>, usize),
-        control: &Control,
+        limits: &Limits<'_>,
     ) -> (RestrictedSolution<R>, Vec<f64>) {
         let walk = self.walk;
         let curvature = walk.smooth.curvature(&walk.z, walk.target, 0.0);
@@ -100,14 +99,9 @@ impl<R: Real> Arrival<'_, R> {
             .iter()
             .map(|&j| criterion_gradient[j as usize] / step)
             .collect();
-        let limits = Limits {
-            tolerance,
-            max_steps,
-            control,
-        };
         let mut image = Vec::new();
         let factor = self.end.factor.as_ref();
-        let solved = system.solve(&rhs, factor, method, &limits, &mut image);
+        let solved = system.solve(&rhs, factor, method, limits, &mut image);
         if image.is_empty() {
             image = self.hessian_product(&solved.z);
         }

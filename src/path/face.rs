@@ -33,7 +33,8 @@ impl<R: Real> Quadratic<'_, R> {
         face: &[Face],
         set: &[u32],
         triangle: Triangle,
-        (stride, mut a): (usize, Vec<R>),
+        stride: usize,
+        mut a: Vec<R>,
     ) -> Vec<R> {
         let (m, s) = (self.m(), set.len());
         assert!(set.iter().all(|&j| (j as usize) < m));
@@ -140,7 +141,7 @@ impl<R: Real> Quadratic<'_, R> {
     ) -> Option<FaceFactor<R>> {
         let memory = last.map_or_else(|| std::mem::take(&mut self.spare), |last| last.factor);
         let stride = cholesky::stride(set.len());
-        let mut factor = self.face_matrix(face, set, Triangle::Lower, (stride, memory));
+        let mut factor = self.face_matrix(face, set, Triangle::Lower, stride, memory);
         let size = match self.hessian_bound {
             Some(bound) if self.separable => {
                 let ridge = set.iter().map(|&j| self.ridge[j as usize].to_f64());

@@ -179,8 +179,14 @@ impl<R: Real> Walk<'_, '_, R> {
             &self.gradient,
         );
         let all: Vec<u32> = (0..face.len() as u32).collect();
-        let memory = (cholesky::stride(face.len()), Vec::new());
-        let mut factor = model.face_matrix(&vec![2; face.len()], &all, Triangle::Lower, memory);
+        let stride = cholesky::stride(face.len());
+        let mut factor = model.face_matrix(
+            &vec![2; face.len()],
+            &all,
+            Triangle::Lower,
+            stride,
+            Vec::new(),
+        );
         if cholesky::factor(&mut factor, face.len()) {
             for _ in 0..3 {
                 let rho = self.face_residual(regularizer);

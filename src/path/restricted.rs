@@ -426,7 +426,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         );
         let all: Vec<u32> = (0..self.set.len() as u32).collect();
         let face = vec![2; self.set.len()];
-        model.face_matrix(&face, &all, Triangle::Both, (self.set.len(), Vec::new()))
+        model.face_matrix(&face, &all, Triangle::Both, self.set.len(), Vec::new())
     }
 
     /// Conjugate gradient without forming the system.

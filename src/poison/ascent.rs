@@ -111,7 +111,8 @@ impl Victim {
     fn sampled_slopes_at(
         &self,
         w: &[f64],
-        (steps, batch): (usize, usize),
+        steps: usize,
+        batch: usize,
         seed: u64,
         control: &Control,
     ) -> Result<Vec<f64>> {
@@ -191,7 +192,8 @@ impl Ascent<'_> {
             let slopes = match self.settings.method {
                 Method::Nsid => {
                     let seed = self.seed.wrapping_add(step as u64);
-                    victim.sampled_slopes_at(&w, self.settings.stochastic, seed, self.control)?
+                    let (steps, batch) = self.settings.stochastic;
+                    victim.sampled_slopes_at(&w, steps, batch, seed, self.control)?
                 }
                 _ => victim.slopes_at(&w, self.control)?,
             };

@@ -16,7 +16,6 @@ use crate::control::Control;
 use crate::data::random::Random;
 use crate::data::{Dense, Matrix};
 use crate::error::{Error, Result};
-use crate::problem::{Perturbation, Point, Problem, Rows, Sign, Specification};
 
 mod ascent;
 mod ball;
@@ -32,7 +31,6 @@ pub use subject::{Choice, Settings, Subject, perturbed};
 
 use ascent::{Ascent, Victim};
 use measure::Judge;
-use subject::adversary;
 
 /// A measurement at one budget.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +73,7 @@ pub struct Measurement {
 /// # Errors
 /// [`Error::Value`] for settings outside their domain, [`Error::Unsupported`] for sparse training
 /// data, a quadratic form or a missing validation part, [`Error::Interrupted`] when `whole` stops;
-/// those of [`Problem::new`].
+/// those of [`Problem::new`](crate::Problem::new).
 pub fn measure(subject: &Subject, settings: &Settings, whole: &Control) -> Result<Measurement> {
     settings.validate()?;
     // Attacks are counted, not what they consist of.

@@ -71,7 +71,7 @@ impl Store {
     pub(super) fn inspect(&self) -> Result<Inspection> {
         let (mut faults, mendable) = self.schema_faults()?;
         if !faults.is_empty() {
-            // What the tables hold means nothing then.
+            // The contents of the tables mean nothing then.
             return Ok(Inspection {
                 plan: None,
                 faults,

@@ -160,7 +160,7 @@ impl Unfinished {
     /// Removes what merges into the same store have left whose processes are gone.
     fn sweep_away(path: &Path) {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
-        // What cannot be listed or removed does no harm.
+        // A file that cannot be listed or removed does no harm.
         let Ok(entries) = std::fs::read_dir(folder.unwrap_or(Path::new("."))) else {
             return;
         };

@@ -54,7 +54,7 @@ pub fn verify(store: &Store) -> Result<Verification> {
     } else if !mendable.is_empty() {
         found.remedy = MAKE_ANEW;
     }
-    // What tables hold that are not those that were made means nothing.
+    // The contents of altered tables mean nothing.
     let indices = if faults.is_empty() {
         store.index_faults()?
     } else {

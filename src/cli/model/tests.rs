@@ -124,7 +124,7 @@ fn a_head_goes_with_its_own_coefficients_alone() {
     new.save(directory.path()).unwrap();
     assert!(!left.exists());
 
-    // What was saved before there were digests is read as it is.
+    // Models saved before there were digests are read as they are.
     let text = std::fs::read_to_string(&head).unwrap();
     let digest = text
         .lines()

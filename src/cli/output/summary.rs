@@ -337,7 +337,7 @@ impl<'a> Summary<'a> {
         let mut order: Vec<usize> = (0..summaries.len())
             .filter(|&at| study.points[summaries[at].point].target == choice.target)
             .collect();
-        // What is no candidate for a choice comes after all that are.
+        // Points that are no candidates for a choice come after those that are.
         order.sort_by(|a, b| {
             (!mean(a).is_finite())
                 .cmp(&!mean(b).is_finite())

@@ -22,7 +22,7 @@ pub(super) fn unreadable(path: &Path, source: std::io::Error) -> Error {
 
 /// Refuses a file that is larger than the memory of the machine, before any of it is read.
 pub(super) fn check_memory(path: &Path) -> Result<()> {
-    // What cannot be asked for its size is read as far as it goes.
+    // A pipe, which has no size, is read as far as it goes.
     let size = std::fs::metadata(path).map_or(0, |about| about.len());
     match memory() {
         Some(memory) if size > memory => Err(unreadable(

@@ -203,7 +203,7 @@ pub fn read_labels(path: &Path, rows: usize, header: Option<bool>) -> Result<Lab
             let is_name = !header || is_name_of_one(&target.name);
             (is_name && target.values.len() == rows).then_some(target.values)
         };
-        // What the flag says, else what fits the rows; a number is a name only where it must be.
+        // The flag decides, else the number of rows; a number is a name only where it must be.
         if header == Some(true)
             && let Ok(target) = read(header)
             && target.values.len() == rows

@@ -263,7 +263,7 @@ impl<'a, R: Twinned> Batch<'a, R> {
         let tolerance = settings.tolerance.unwrap_or(0.0);
         let mut taken = 0;
         let p = map.coordinates;
-        // What a problem had when it first met its tolerance: it must not depend on how long its
+        // The state of a problem when it first met its tolerance: it must not depend on how long its
         // neighbours still run.
         let mut met: Vec<Option<(Vec<R>, usize)>> = vec![None; self.points.len()];
         loop {

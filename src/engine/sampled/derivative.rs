@@ -74,7 +74,7 @@ impl<R: Real> Derivative<'_, '_, R> {
         Ok(sums)
     }
 
-    /// What rows contribute, each with its share of the average.
+    /// The contributions of rows, each with its share of the average.
     pub(super) fn add_rows(&self, z: &[R], drawn: &[(u32, f64)], sums: &mut Accumulator) {
         if self.wrt.contains(&Wrt::SampleWeights) {
             self.add_weights(z, drawn, sums);

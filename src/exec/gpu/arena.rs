@@ -61,7 +61,7 @@ pub fn create(gpu: &Gpu, bytes: u64) -> Result<wgpu::Buffer> {
         mapped_at_creation: false,
     });
     if let Some(error) = pollster::block_on(scope.pop()) {
-        // What was kept for later may be what is missing now.
+        // The memory that was kept for later may be missing now.
         lock(&gpu.pool).clear();
         return Err(gpu.fault_error(DeviceFault::OutOfMemory, &error.to_string()));
     }

@@ -46,7 +46,7 @@ impl GpuExecutor {
                         start,
                         rows,
                     } => {
-                        // What was recorded before must see the buffers as they were then.
+                        // Earlier recordings must see the buffers as they were then.
                         self.submit(&mut batch);
                         let rows = (start..start + rows).into_par_iter();
                         let page = self.designs[design].stream(&self.gpu, rows)?.clone();

@@ -10,7 +10,7 @@ mod hyper;
 use super::fixed_point::FixedPointMap;
 use super::hyper_sums::{HyperSums, Tangents};
 use super::loss_rows::{LossRows, gram_form};
-use super::operator::{per_problem, shared, shared_words};
+use super::operator::{RowCurvature, per_problem, shared, shared_words};
 use super::spectrum::Spectrum;
 use crate::data::Matrix;
 use crate::exec::{Buf, Executor, Recording, Scope, Source, Twinned, WordBuf};
@@ -325,14 +325,18 @@ impl ProxGrad {
             }
             return;
         }
-        let multinomial = rows.loss == Loss::Multinomial;
-        let inputs = (self.h, rows.scale, self.l2);
+        let curvature = RowCurvature {
+            h: self.h,
+            scale: rows.scale,
+            multinomial: rows.loss == Loss::Multinomial,
+        };
         rows.operator.hessian_diagonal(
             executor,
             recording,
-            inputs,
+            curvature,
+            self.l2,
             diagonal,
-            (self.penalized, multinomial),
+            self.penalized,
         );
     }
 

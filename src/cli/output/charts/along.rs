@@ -30,7 +30,7 @@ impl<'a> Along<'a> {
             .iter()
             .find(|path| path.contains(&(best as u32)));
         let path = path.map_or(&[][..], Vec::as_slice);
-        // What the points of a path share while l1 changes.
+        // The points of a path share this while l1 changes.
         let other = |point: usize| {
             let point = &study.points[point];
             point.ratio.map_or(point.l2, |(_, ratio)| ratio)
