@@ -138,7 +138,8 @@ fn commands_of_the_documents_run_as_written() {
             );
         }
     }
-    assert!(commands >= 30, "{commands} commands found");
+    // Three of them need a device.
+    assert!(commands >= 27, "{commands} commands found");
 }
 
 /// True for words that say the same: the last digits, and residuals at rounding, are the machine's.
