@@ -12,7 +12,7 @@ use crate::linalg::refine::Limits;
 use crate::map::spectrum::Step;
 use crate::model::linearization::{OuterDerivative, inner_derivative, inner_map};
 use crate::model::loss::Loss;
-use crate::path::{self, Arrival, CriterionColumns, RestrictedMethod};
+use crate::path::{self, Arrival, CriterionColumns, PathRequest, RestrictedMethod};
 use crate::problem::Problem;
 use crate::real::sum_of;
 
@@ -70,9 +70,13 @@ impl<R: Twinned> Engine<R> for Fused {
         path::visit_along(
             problem,
             prepared.path(problem),
-            (request.points, request.paths),
-            starts.as_deref(),
-            (&limits(request), request.control),
+            &PathRequest {
+                points: request.points,
+                paths: request.paths,
+                warm: starts.as_deref(),
+                settings: &limits(request),
+                control: request.control,
+            },
             |arrival| {
                 At {
                     problem,

@@ -12,6 +12,7 @@
 use crate::map::spectrum::Step;
 use crate::model::loss::Loss;
 use crate::model::loss::RowLoss;
+use crate::model::penalty::Row;
 use crate::model::regularizer::group_norm;
 
 use super::diagnose::Evidence;
@@ -75,11 +76,18 @@ impl Kinks {
                 let distance = penalty.coordinate.kink_distance(u[j], gamma);
                 kinks.add_of_prox(distance / gamma, unit * terms[j]);
             }
-            if is_penalized
-                && in_strengths
-                && penalty.is_free()
-                && members.iter().any(|&j| evidence.moves(j, sizes))
-            {
+            if !(is_penalized && in_strengths) {
+                continue;
+            }
+            // A strength that is zero has a kink at w = 0.
+            let movable = members.iter().filter(|&&j| evidence.moves(j, sizes));
+            if regularizer.row != Row::Free && penalty.coordinate.row == Row::Free && moves {
+                for &j in movable.clone() {
+                    let j = j as usize;
+                    kinks.add_of_solution(w[j].abs() / gamma, unit * terms[j]);
+                }
+            }
+            if !regularizer.blocks.separable && !penalty.is_group() && movable.count() > 0 {
                 kinks.add_of_solution(group_norm(members, w) / gamma, rounding);
             }
         }

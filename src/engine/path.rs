@@ -5,7 +5,9 @@ use crate::exec::{Executor, Twinned};
 use crate::iterate::Progress;
 use crate::kinds::Method;
 use crate::model::loss::Loss;
-use crate::path::{self, PathSettings, RestrictedFactor, RestrictedMethod, RestrictedSolution};
+use crate::path::{
+    self, PathRequest, PathSettings, RestrictedFactor, RestrictedMethod, RestrictedSolution,
+};
 use crate::problem::{Point, Problem};
 use crate::real::{convert, widen};
 
@@ -41,12 +43,16 @@ impl<R: Twinned> Engine<R> for Path {
     fn solve(&self, request: &Request<'_>) -> Result<Vec<Solved<R>>> {
         let starts = starts(request);
         let limits = limits(request);
-        let (problem, points, control) = (request.problem, request.points, request.control);
-        let starts = starts.as_deref();
-        let solutions = match request.paths {
-            None => path::solve::<R>(problem, points, starts, &limits, control)?,
-            Some(paths) => path::solve_along(problem, points, paths, starts, &limits, control)?,
-        };
+        let solutions = path::solve_request::<R>(
+            request.problem,
+            &PathRequest {
+                points: request.points,
+                paths: request.paths,
+                warm: starts.as_deref(),
+                settings: &limits,
+                control: request.control,
+            },
+        )?;
         let solved = |solution: path::PathSolution<R>| Solved {
             w: widen(&solution.w),
             progress: Progress {

@@ -10,7 +10,9 @@
 
 use super::kernel;
 use crate::exec::{Arguments, LANES, row, row_mut};
-use crate::model::linearization::{prior_derivative, ridge_share};
+use crate::model::linearization::{
+    perturbation_share, prior_derivative, ridge_share, weight_share,
+};
 use crate::real::Real;
 
 kernel! {
@@ -106,7 +108,7 @@ fn weight_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
         for k in 0..c {
             let (r, q) = (row(r, i * c + k), row(q, i * c + k));
             for lane in 0..LANES {
-                out[lane] -= factor[lane] * gamma[lane] * (r[lane] * q[lane]);
+                out[lane] += factor[lane] * gamma[lane] * weight_share(r[lane], q[lane]);
             }
         }
     }
@@ -131,8 +133,8 @@ fn perturbation_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
                 let (z, w) = (row(z, j * c + k), row(w, j * c + k));
                 let out = row_mut(out, at * d + j);
                 for lane in 0..LANES {
-                    out[lane] -=
-                        factor[lane] * gamma[lane] * (z[lane] * r[lane] + w[lane] * hq[lane]);
+                    let share = perturbation_share(z[lane], r[lane], w[lane], hq[lane]);
+                    out[lane] += factor[lane] * gamma[lane] * share;
                 }
             }
         }

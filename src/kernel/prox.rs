@@ -10,7 +10,7 @@
 
 use super::kernel;
 use crate::exec::{Arguments, LANES, Row, View, row, row_mut};
-use crate::model::penalty::{self, GROUPED, Shrink, Side, Term, with_row};
+use crate::model::penalty::{self, GROUPED, GroupOperator, Shrink, Side, Term, with_row};
 use crate::real::Real;
 
 kernel! {
@@ -216,25 +216,25 @@ impl<'a, R: Real> Bound<'a, R> {
     }
 
     /// Calls `store(j, image, keeps)` for every grouped coordinate, lane by lane, with
-    /// image_j = across·x_j + along·ŝ_j(ŝ·x), where (across, along) = `factors(group)`.
+    /// image the operator of the group applied to x.
     fn for_each_grouped(
         &self,
         x: impl Fn(usize) -> Row<R>,
-        factors: impl Fn(&Shrink<R>) -> (R, R),
+        operator: impl Fn(&Shrink<R>) -> GroupOperator<R>,
         mut store: impl FnMut(usize, Row<R>, [bool; LANES]),
     ) {
         for g in 0..self.groups() {
             let group = self.group(g);
             let along = self.along(g, &group, &x);
-            let factors: [(R, R); LANES] = std::array::from_fn(|lane| factors(&group[lane]));
+            let operators: [GroupOperator<R>; LANES] =
+                std::array::from_fn(|lane| operator(&group[lane]));
             for &j in self.members(g) {
                 let j = j as usize;
                 let (own, direction) = (x(j), self.direction(j, &group));
                 let own_keeps = self.own_keeps(j);
                 let keeps = std::array::from_fn(|lane| group[lane].is_active && own_keeps[lane]);
                 let image = std::array::from_fn(|lane| {
-                    let (across, extra) = factors[lane];
-                    across * own[lane] + extra * direction[lane] * along[lane]
+                    operators[lane].entry(own[lane], direction[lane], along[lane])
                 });
                 store(j, image, keeps);
             }
@@ -284,14 +284,14 @@ fn map_mask<R: Real>(
 fn map_range<R: Real>(
     bound: &Bound<'_, R>,
     v: View<'_, R>,
-    factors: impl Fn(&Shrink<R>) -> (R, R),
+    operator: impl Fn(&Shrink<R>) -> GroupOperator<R>,
     rest: impl Fn(usize, usize) -> R,
     out: &mut [R],
 ) {
     if bound.grouped {
         bound.for_each_grouped(
             |j| v.row(j),
-            factors,
+            operator,
             |j, image, keeps| {
                 *row_mut(out, j) = std::array::from_fn(|lane| {
                     if keeps[lane] {
@@ -323,7 +323,10 @@ fn prox_derivative<R: Real>(arguments: &mut Arguments<'_, R>) {
 fn range_projection<R: Real>(arguments: &mut Arguments<'_, R>) {
     let (bound, v) = (Bound::new(arguments), arguments.input(7));
     let out = arguments.output(0);
-    let identity = |_: &Shrink<R>| (R::one(), R::zero());
+    let identity = |_: &Shrink<R>| GroupOperator {
+        across: R::one(),
+        along: R::zero(),
+    };
     map_range(&bound, v, identity, |_, _| R::zero(), out);
 }
 
@@ -346,7 +349,10 @@ fn prox_curvature<R: Real>(arguments: &mut Arguments<'_, R>) {
     // D⁺ − I = t/(1 − t)·(I − ŝŝᵀ) on an active group.
     let factors = |group: &Shrink<R>| {
         let curvature = group.curvature(R::one());
-        (curvature, -curvature)
+        GroupOperator {
+            across: curvature,
+            along: -curvature,
+        }
     };
     bound.for_each_grouped(
         |j| z.row(j),

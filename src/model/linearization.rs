@@ -4,13 +4,14 @@
 //! u = T(w) = w − γ(∇loss + λ₂(w − c))      Φ(w) = G(u)      D = ∂G(u)      A = ∇²loss + λ₂
 //! z = Dv      v = D⁺z on the range of D,  ∂₁E + (I − γA)z off it      ρ = v − (I − γA)z − ∂₁E
 //! ∂₂Φᵀv:  l1_j  γ slope_j z_j      τ_g  −γ ŝ_g·v      bounds  Σ v_j where u_j is at the bound
-//!         λ₂  −γ(w − c)·z         c    γλ₂z          s_i   −(γ/n) r_i (x_i·z)
+//!         λ₂  −γ(w − c)·z         c    γλ₂z
+//! rows:   s_i  −(γ/n) r_i (x_i·z)        P_i  −γ(z r_i + w (h q)_i) ,  q = x_i·z
 //! ```
 //!
 //! `slope` is ∂prox/∂strength over γ of the penalty's row, ŝ the direction of a group. The scalar
 //! forms are inlined into the loops of kernels and solvers.
 
-use super::penalty::{Shrink, Side, with_row};
+use super::penalty::{GroupOperator, Shrink, Side, with_row};
 use super::regularizer::Regularizer;
 use crate::real::{Real, sum_of};
 
@@ -42,6 +43,18 @@ pub fn ridge_share<R: Real>(w: R, center: R, z: R) -> R {
 #[inline(always)]
 pub fn prior_derivative<R: Real>(gamma: R, l2: R, z: R) -> R {
     gamma * l2 * z
+}
+
+/// The share of one predictor of row i in ∂₂Φᵀv along s_i, over γ: r over n, q = x_i·z.
+#[inline(always)]
+pub fn weight_share<R: Real>(residual: R, q: R) -> R {
+    -(residual * q)
+}
+
+/// The share of one predictor of row i in ∂₂Φᵀv along P_ij, over γ: r and hq scaled by s/n.
+#[inline(always)]
+pub fn perturbation_share<R: Real>(z: R, residual: R, w: R, curved: R) -> R {
+    -(z * residual + w * curved)
 }
 
 /// u = T(w), from ∇loss at w.
@@ -181,14 +194,12 @@ impl<'r, 'p> OuterDerivative<'r, 'p> {
     }
 
     /// x ← across·x + along·ŝ(ŝ·x) on the range within an active group.
-    fn map_group<R: Real>(&self, g: usize, factors: (f64, f64), x: &mut [R]) {
-        let (across, extra) = factors;
+    fn map_group<R: Real>(&self, g: usize, operator: GroupOperator<f64>, x: &mut [R]) {
         let along = self.along(g, x);
         for &j in self.regularizer.blocks.members(g) {
             let j = j as usize;
             if self.keeps[j] {
-                let own = x[j].to_f64();
-                x[j] = R::of(across * own + extra * self.direction(g, j) * along);
+                x[j] = R::of(operator.entry(x[j].to_f64(), self.direction(g, j), along));
             }
         }
     }

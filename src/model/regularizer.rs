@@ -10,7 +10,7 @@
 //! w, w = prox(w + γs), and with Φ(w) = prox(w − γg) the prox, being nonexpansive, gives
 //! ‖Φ(w) − w‖ ≤ γ‖g + s‖.
 
-use super::penalty::{BlockPenalty, Penalty, Row};
+use super::penalty::{BlockPenalty, Penalty, Row, larger};
 use crate::real::{largest_of, sum_of};
 
 /// The blocks of a problem: its groups, or its coordinates; intercepts are blocks of their own.
@@ -154,8 +154,8 @@ impl<'p> Regularizer<'p> {
     /// least 1.
     #[must_use]
     pub fn largest_ratio(&self, w: &[f64], gradient: &[f64]) -> f64 {
-        self.vanishing_factor(|j| -(gradient[j] + self.ridge_gradient(j, w[j])))
-            .max(1.0)
+        let ratio = self.vanishing_factor(|j| -(gradient[j] + self.ridge_gradient(j, w[j])));
+        larger(1.0, ratio)
     }
 
     /// The factor on all strengths from which on w = 0 is optimal against a = −gradient; blocks
@@ -167,7 +167,7 @@ impl<'p> Regularizer<'p> {
             if penalty.slope() > 0.0 {
                 pull.clear();
                 pull.extend(self.blocks.members(b).iter().map(|&j| a(j as usize)));
-                largest = largest.max(penalty.vanishing_factor(&pull));
+                largest = larger(largest, penalty.vanishing_factor(&pull));
             }
         }
         largest

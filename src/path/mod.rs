@@ -70,12 +70,6 @@ impl<R: Real> Prepared<R> {
             parts: Parts::new(&problem.train, problem.loss, problem.classes, allow_gram),
         }
     }
-
-    /// True when the Hessian is formed: products with it cost p² operations, whatever the rows.
-    #[must_use]
-    pub fn has_hessian(&self) -> bool {
-        self.parts.gram.is_some()
-    }
 }
 
 /// When the path solver stops.
@@ -102,6 +96,23 @@ pub struct PathSolution<R> {
     pub factor: Option<RestrictedFactor<R>>,
 }
 
+/// Points to be solved, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct PathRequest<'a> {
+    /// The points.
+    pub points: &'a [Point],
+    /// Lists of points of one target, each started from the last, every point on one list. `None`:
+    /// those of equal λ₂ in decreasing l1.
+    pub paths: Option<&'a [Vec<usize>]>,
+    /// One start of p coordinates per point; without it a point starts from the last one on its
+    /// list.
+    pub warm: Option<&'a [Vec<f64>]>,
+    /// The stop rule.
+    pub settings: &'a PathSettings,
+    /// Cancellation and progress.
+    pub control: &'a Control,
+}
+
 /// Solves all points; solutions are in the order of `points`.
 ///
 /// `warm` has one start of p coordinates per point; without it a point starts from the solution of
@@ -117,74 +128,42 @@ pub fn solve<R: Real>(
     settings: &PathSettings,
     control: &Control,
 ) -> Result<Vec<PathSolution<R>>> {
-    let paths = paths_by_ridge(points);
-    solve_along(problem, points, &paths, warm, settings, control)
+    let request = PathRequest {
+        points,
+        paths: None,
+        warm,
+        settings,
+        control,
+    };
+    solve_request(problem, &request)
 }
 
-/// The same along given paths: lists of points of one target, each started from the last. Every
-/// point is on one path.
+/// Solves the points of a request, in their order.
 ///
 /// # Errors
 /// Those of [`solve`]; [`Error::Value`] for paths that leave a point out, name one twice, or mix
 /// targets.
-pub fn solve_along<R: Real>(
+pub fn solve_request<R: Real>(
     problem: &Problem,
-    points: &[Point],
-    paths: &[Vec<usize>],
-    warm: Option<&[Vec<f64>]>,
-    settings: &PathSettings,
-    control: &Control,
+    request: &PathRequest<'_>,
 ) -> Result<Vec<PathSolution<R>>> {
-    let prepared = Prepared::new(problem);
-    let limits = (settings, control);
-    solve_prepared(problem, &prepared, (points, paths), warm, limits)
-}
-
-/// The same for a prepared problem.
-///
-/// # Errors
-/// Those of [`solve_along`].
-pub fn solve_prepared<R: Real>(
-    problem: &Problem,
-    prepared: &Prepared<R>,
-    (points, paths): (&[Point], &[Vec<usize>]),
-    warm: Option<&[Vec<f64>]>,
-    (settings, control): (&PathSettings, &Control),
-) -> Result<Vec<PathSolution<R>>> {
-    check_paths(points, paths)?;
-    let largest_factor = LARGEST_RETAINED / (size_of::<R>() * points.len().max(1));
+    let largest_factor = LARGEST_RETAINED / (size_of::<R>() * request.points.len().max(1));
     let keep = |arrival: &mut Arrival<'_, R>| arrival.take_solution(largest_factor);
-    let along = (points, paths);
-    let limits = (settings, control);
-    visit_in_form(problem, prepared, along, warm, limits, Form::Auto, keep)
+    visit_along(problem, &Prepared::new(problem), request, keep)
 }
 
 /// Solves all points and hands each to `visit` where the path has just arrived, with everything
-/// that is known there; what `visit` makes of them is returned in the order of `points`.
+/// that is known there; what `visit` makes of them is returned in the order of the points.
 ///
 /// # Errors
-/// Those of [`solve_along`].
+/// Those of [`solve_request`].
 pub fn visit_along<R: Real, T: Send>(
     problem: &Problem,
     prepared: &Prepared<R>,
-    (points, paths): (&[Point], Option<&[Vec<usize>]>),
-    warm: Option<&[Vec<f64>]>,
-    limits: (&PathSettings, &Control),
+    request: &PathRequest<'_>,
     visit: impl Fn(&mut Arrival<'_, R>) -> T + Sync,
 ) -> Result<Vec<T>> {
-    let by_ridge;
-    let paths = match paths {
-        Some(paths) => {
-            check_paths(points, paths)?;
-            paths
-        }
-        None => {
-            by_ridge = paths_by_ridge(points);
-            &by_ridge
-        }
-    };
-    let along = (points, paths);
-    visit_in_form(problem, prepared, along, warm, limits, Form::Auto, visit)
+    visit_in_form(problem, prepared, request, Form::Auto, visit)
 }
 
 /// Points of the same target and λ₂ in decreasing l1.
@@ -229,36 +208,39 @@ fn check_paths(points: &[Point], paths: &[Vec<usize>]) -> Result<()> {
 #[cfg(test)]
 fn solve_in_form<R: Real>(
     problem: &Problem,
-    points: &[Point],
-    units: &[Vec<usize>],
-    warm: Option<&[Vec<f64>]>,
-    settings: &PathSettings,
-    control: &Control,
+    request: &PathRequest<'_>,
     form: Form,
 ) -> Result<Vec<PathSolution<R>>> {
     let prepared = Prepared::in_form(problem, form);
     let keep = |arrival: &mut Arrival<'_, R>| arrival.take_solution(usize::MAX);
-    let limits = (settings, control);
-    visit_in_form(
-        problem,
-        &prepared,
-        (points, units),
-        warm,
-        limits,
-        form,
-        keep,
-    )
+    visit_in_form(problem, &prepared, request, form, keep)
 }
 
 fn visit_in_form<R: Real, T: Send>(
     problem: &Problem,
     prepared: &Prepared<R>,
-    (points, units): (&[Point], &[Vec<usize>]),
-    warm: Option<&[Vec<f64>]>,
-    (settings, control): (&PathSettings, &Control),
+    request: &PathRequest<'_>,
     form: Form,
     visit: impl Fn(&mut Arrival<'_, R>) -> T + Sync,
 ) -> Result<Vec<T>> {
+    let PathRequest {
+        points,
+        warm,
+        settings,
+        control,
+        ..
+    } = *request;
+    let by_ridge;
+    let units = match request.paths {
+        Some(paths) => {
+            check_paths(points, paths)?;
+            paths
+        }
+        None => {
+            by_ridge = paths_by_ridge(points);
+            &by_ridge
+        }
+    };
     problem.check_points(points)?;
     check_warm_starts(problem, points, warm)?;
     let (smooth, blocks) = (Smooth::of(problem, &prepared.parts), &problem.blocks);

@@ -34,7 +34,7 @@ impl<R: Real> Walk<'_, '_, R> {
             || self.smooth.parts.gram.is_some()
             || regularizer.has_prior()
             || !self.may_screen
-            || regularizer.penalties.len() != self.smooth.p
+            || !regularizer.blocks.separable
         {
             return;
         }

@@ -14,6 +14,16 @@ const LARGEST_FORMED: usize = 1200;
 /// Epochs on one model of a loss that is not quadratic.
 const MODEL_EPOCHS: usize = 200;
 
+/// The effort of a minimisation on the formed Hessian.
+struct Effort<'a> {
+    /// The most epochs.
+    most: usize,
+    /// The rounding of every block's distance to optimality, which is small enough.
+    roundings: &'a [f64],
+    /// It ends with the factor on the face that coordinate descent has found.
+    hasty: bool,
+}
+
 impl<R: Real> Walk<'_, '_, R> {
     /// Minimises the model at w on a working set and moves; a `hasty` step ends with the factor on
     /// the face that coordinate descent has found.
@@ -68,8 +78,11 @@ impl<R: Real> Walk<'_, '_, R> {
                 regularizer,
                 &set,
                 &curvature,
-                most,
-                (roundings, hasty),
+                Effort {
+                    most,
+                    roundings,
+                    hasty,
+                },
                 &mut new,
                 &mut step,
             );
@@ -140,14 +153,12 @@ impl<R: Real> Walk<'_, '_, R> {
     }
 
     /// Coordinate descent and Newton on the formed Hessian.
-    #[allow(clippy::too_many_arguments)] // one call site; the parts of a step
     fn minimize_formed(
         &mut self,
         regularizer: &Regularizer<'_>,
         set: &[u32],
         curvature: &Curvature,
-        most: usize,
-        (roundings, hasty): (&[f64], bool),
+        effort: Effort<'_>,
         new: &mut [f64],
         step: &mut Step<R>,
     ) {
@@ -177,12 +188,12 @@ impl<R: Real> Walk<'_, '_, R> {
             self.blocks.of[coordinate as usize] as usize
         };
         model.inverse_rounding = (0..model.penalties.len())
-            .map(|b| R::of(roundings[block_of(b)].recip()))
+            .map(|b| R::of(effort.roundings[block_of(b)].recip()))
             .collect();
         let before = model.w.clone();
         let control = self.control;
         model.spare = std::mem::take(&mut self.spare);
-        let minimum = model.minimize(most, hasty, || control.should_stop());
+        let minimum = model.minimize(effort.most, effort.hasty, || control.should_stop());
         self.spare = std::mem::take(&mut model.spare);
         for ((&j, &after), &before) in set.iter().zip(&model.w).zip(&before) {
             // An unchanged coordinate keeps the digits that this precision has not.

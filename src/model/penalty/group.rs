@@ -25,6 +25,23 @@ pub struct Shrink<R> {
     pub norm: R,
 }
 
+/// The operator across·I + along·ŝŝᵀ on a group.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GroupOperator<R> {
+    /// The factor of the identity.
+    pub across: R,
+    /// The factor of the direction.
+    pub along: R,
+}
+
+impl<R: Real> GroupOperator<R> {
+    /// Entry j of the image of x, from x_j, ŝ_j and ŝ·x.
+    #[inline(always)]
+    pub fn entry(&self, x: R, direction: R, inner: R) -> R {
+        self.across * x + self.along * direction * inner
+    }
+}
+
 impl<R: Real> Shrink<R> {
     /// The group with ‖s‖² = `squares` at the threshold γτ.
     #[inline(always)]
@@ -55,7 +72,7 @@ impl<R: Real> Shrink<R> {
         }
     }
 
-    /// The prox of a coordinate with s_j: NaN in a group that holds one.
+    /// The prox of a coordinate with s_j; a NaN stays where it is.
     #[inline(always)]
     pub fn prox(&self, s: R) -> R {
         if self.is_active {
@@ -65,17 +82,23 @@ impl<R: Real> Shrink<R> {
         }
     }
 
-    /// (across, along) of D = across·I + along·ŝŝᵀ.
+    /// D on the range.
     #[inline(always)]
-    pub fn derivative(&self) -> (R, R) {
-        (R::one() - self.t, self.t)
+    pub fn derivative(&self) -> GroupOperator<R> {
+        GroupOperator {
+            across: R::one() - self.t,
+            along: self.t,
+        }
     }
 
-    /// (across, along) of D⁺.
+    /// D⁺ on the range.
     #[inline(always)]
-    pub fn inverse(&self) -> (R, R) {
+    pub fn inverse(&self) -> GroupOperator<R> {
         let left = R::one() - self.t;
-        (left.recip(), -self.t / left)
+        GroupOperator {
+            across: left.recip(),
+            along: -self.t / left,
+        }
     }
 
     /// c of the curvature c·(I − ŝŝᵀ) of the norm at the prox, (D⁺ − I)/γ.

@@ -98,7 +98,13 @@ impl CoordinatePenalty for Interval {
         } else {
             clip(zero, term.lower, term.upper)
         };
-        a * best - R::of(0.5) * l2 * best * best
+        if l2 > zero {
+            a * best - R::of(0.5) * l2 * best * best
+        } else if a == zero {
+            zero
+        } else {
+            a * best
+        }
     }
 
     #[inline(always)]

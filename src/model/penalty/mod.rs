@@ -20,12 +20,12 @@ mod soft_threshold;
 mod term;
 
 pub use free::Free;
-pub use group::{Groups, Shrink};
+pub use group::{GroupOperator, Groups, Shrink};
 pub use interval::Interval;
 pub use non_negative::NonNegative;
 pub use soft_threshold::{SoftThreshold, soft_threshold};
-pub(crate) use term::with_row;
 pub use term::{BlockPenalty, CoordinatePenalty, FREE, Face, Row, Side, Term};
+pub(crate) use term::{larger, with_row};
 
 /// The bit of a penalty's tag that says that norms of groups are penalised.
 pub const GROUPED: u32 = 16;

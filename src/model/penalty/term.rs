@@ -100,15 +100,26 @@ pub trait CoordinatePenalty {
     }
 }
 
+/// max(x, 0); a NaN survives.
+#[inline(always)]
+fn positive<R: Real>(x: R) -> R {
+    if x > R::zero() || x.is_nan() {
+        x
+    } else {
+        R::zero()
+    }
+}
+
+/// The larger of two numbers, or NaN where one is.
+pub(crate) fn larger(a: f64, b: f64) -> f64 {
+    if b > a || b.is_nan() { b } else { a }
+}
+
 /// The conjugate of a gauge times its strength plus ½λ₂‖·‖², where the dual gauge exceeds the strength
 /// by `excess`.
 #[inline(always)]
 fn conjugate_beyond<R: Real>(excess: R, l2: R, slack: R) -> R {
-    let excess = if excess > R::zero() || excess.is_nan() {
-        excess
-    } else {
-        R::zero()
-    };
+    let excess = positive(excess);
     if l2 > R::zero() {
         excess * excess / (R::of(2.0) * l2)
     } else if excess <= slack {
@@ -383,7 +394,7 @@ impl BlockPenalty<f64> {
     /// The dual gauge less the norm's strength: positive where w = 0 is not optimal against a = −gradient.
     #[must_use]
     pub fn excess(&self, a: impl Iterator<Item = f64>) -> f64 {
-        let beyond = |a: f64| (self.coordinate.pull(a) - self.coordinate.strength).max(0.0);
+        let beyond = |a: f64| positive(self.coordinate.pull(a) - self.coordinate.strength);
         let square: f64 = a.map(|a| beyond(a).powi(2)).sum();
         square.sqrt() - self.norm
     }
@@ -394,9 +405,8 @@ impl BlockPenalty<f64> {
     pub fn vanishing_factor(&self, a: &[f64]) -> f64 {
         let Term { strength, .. } = self.coordinate;
         let gauge = || {
-            a.iter()
-                .map(|&a| self.coordinate.pull(a))
-                .fold(0.0, f64::max)
+            let pulls = a.iter().map(|&a| self.coordinate.pull(a));
+            pulls.fold(0.0, larger)
         };
         if self.norm == 0.0 {
             return if strength > 0.0 {

@@ -10,8 +10,8 @@ use crate::model::loss::Loss;
 use crate::model::penalty::{self, Groups, Penalty};
 use crate::path::walk::Form;
 use crate::path::{
-    PathSettings, PathSolution, RestrictedMethod, RestrictedSolution, paths_by_ridge,
-    solve_in_form, solve_restricted,
+    PathRequest, PathSettings, PathSolution, RestrictedMethod, RestrictedSolution, solve_in_form,
+    solve_restricted,
 };
 use crate::problem::{Point, Problem, Sample, Specification};
 use crate::real::{Real, widen};
@@ -232,16 +232,14 @@ pub(super) fn solve_all<R: Real>(
     points: &[Point],
     form: Form,
 ) -> Vec<PathSolution<R>> {
-    solve_in_form(
-        problem,
+    let request = PathRequest {
         points,
-        &paths_by_ridge(points),
-        None,
-        &TO_ROUNDING,
-        &Control::new(),
-        form,
-    )
-    .unwrap()
+        paths: None,
+        warm: None,
+        settings: &TO_ROUNDING,
+        control: &Control::new(),
+    };
+    solve_in_form(problem, &request, form).unwrap()
 }
 
 /// Adjoints at given solutions.
