@@ -116,7 +116,7 @@ pub fn check_file(path: &Path) -> io::Result<()> {
     } else {
         resolved(path)
     };
-    // A name that ends so is not that of a file, if there is none yet.
+    // A path that ends in a slash names a folder.
     let names_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
     let exists = match std::fs::metadata(&place) {
         _ if names_folder => {
@@ -263,7 +263,7 @@ fn create_beside(place: &Path) -> io::Result<(File, PathBuf)> {
         };
         // Where there are no locks, what is left over is kept.
         let _ = file.try_lock();
-        // Another process may have taken it for one that is left over, before it was locked.
+        // Another process may have deleted it as stale before it was locked.
         if part.exists() {
             return Ok((file, part));
         }

@@ -117,7 +117,7 @@ pub fn labels_of(texts: Vec<String>) -> Labels {
 fn number_of(text: &str) -> Option<f64> {
     let value: f64 = text.parse().ok()?;
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    // What printf makes of %e is a number in the form of numbers.
+    // printf's %e writes a number in this form.
     if let Some((mantissa, exponent)) = digits.split_once(['e', 'E']) {
         let (whole, fraction) = mantissa.split_once('.')?;
         let signed = exponent.strip_prefix(['-', '+'])?;
@@ -134,7 +134,7 @@ fn number_of(text: &str) -> Option<f64> {
     (is_same && !is_padded).then_some(value)
 }
 
-/// The numbers that texts are, or the place of the first that is none.
+/// The numbers that texts are, or the index of the first text that is not a number.
 pub(super) fn parsed(texts: &[String]) -> std::result::Result<Vec<f64>, usize> {
     texts
         .iter()

@@ -18,8 +18,8 @@ use crate::model::regularizer::group_norm;
 use super::diagnose::Evidence;
 use super::sizes::Sizes;
 
-/// Roundings of the terms of a sum that its result may be off by. Norms stand for the sums of
-/// magnitudes, which they exceed, so that few are enough.
+/// The error bound of a sum, in units of the rounding of its terms. Norms stand for sums of magnitudes,
+/// which they exceed, so that few units are enough.
 const ROUNDINGS: f64 = 8.0;
 
 /// Distances to the nearest kinks, over γ.

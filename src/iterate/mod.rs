@@ -194,7 +194,7 @@ pub fn drive<R: Twinned>(
     let all = executor.problems();
     let mut focus: Vec<usize> = (0..all).collect();
     // A device is given the next block before the flags of the last are waited for, so that it never
-    // waits for the host: it runs one block too many, in which all problems rest. The first block is
+    // waits for the host: the host checks late, and one extra block runs for finished problems. The first block is
     // waited for.
     let mut earlier: Option<PendingWords> = None;
     let mut ahead = false;

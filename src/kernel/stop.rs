@@ -48,7 +48,7 @@ const DIVERGENCE: f64 = 1e8;
 /// A residual that has been below its end and then rises by so much: going on would only make it
 /// worse. Conjugate gradient past its end multiplies rounding.
 const RISE: f64 = 1e2;
-/// A residual of so many ends has risen from more than rounding: that is divergence.
+/// A residual this many times the rounding level has risen by more than rounding: it diverges.
 const CEILING: f64 = 1e3;
 
 fn is_past_its_end<R: Real>(residual: R, best: R, end: R) -> bool {

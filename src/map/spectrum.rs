@@ -192,7 +192,7 @@ fn extremes_of_gram(sample: &Sample, features_only: bool) -> (f64, f64, Spectrum
 /// XᵀSXv/n over the first columns, as many as v has entries; one pass over the rows.
 fn dense_gram_product(matrix: &Dense, weights: &[f64], v: &[f64]) -> Vec<f64> {
     let mut out = vec![0.0; v.len()];
-    // On one thread: who waits for the spectrum may be a task of the pool that would help here.
+    // On one thread: workers of the pool may block on this result, so that using the pool could deadlock.
     pulp::Arch::new().dispatch(GramProduct {
         matrix,
         weights,

@@ -10,7 +10,7 @@
 //! | [`linearization`] | **the** text of u = T(w), D, v off its range, ρ and ∂₂Φᵀv |
 //! | [`criterion`] | value and gradient of the loss on rows: E, ∂₁E |
 //!
-//! Solvers, kernels, differentiators and diagnostics call these; none has a formula of its own.
+//! Solvers, kernels, differentiators and diagnostics call these.
 
 pub mod criterion;
 pub mod linearization;

@@ -98,7 +98,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 break;
             }
             match self.smooth.hessian_in_full() {
-                // A correction so small is carried through the Hessian as well as formed anew.
+                // For a correction this small, the Hessian updates the gradient as accurately as the rows do.
                 Some(hessian) if refinement > 0 && largest < 1e-7 => self.carry(hessian, &delta),
                 _ => self.evaluate(),
             }

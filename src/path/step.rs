@@ -196,7 +196,7 @@ impl<R: Real> Walk<'_, '_, R> {
         let minimum = model.minimize(effort.most, effort.hasty, || control.should_stop());
         self.spare = std::mem::take(&mut model.spare);
         for ((&j, &after), &before) in set.iter().zip(&model.w).zip(&before) {
-            // An unchanged coordinate keeps the digits that this precision has not.
+            // Where the step is zero the f64 value stays, with more digits than this precision has.
             if after != before {
                 new[j as usize] = after.to_f64();
             }

@@ -24,7 +24,7 @@ impl Label {
     const HEIGHT: f64 = 9.0;
 
     /// A name beside its ring: clear of the other names, nearest to its own ring, and within the
-    /// frame, in this order of weight. The first side of those that are equally good.
+    /// frame, in this order of weight. Ties go to the first side.
     pub(super) fn beside(
         own: [f64; 2],
         text: &str,

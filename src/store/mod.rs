@@ -141,7 +141,7 @@ impl Store {
             .application()
             .is_err_and(|e| failure::cannot_use_wal(&e))
         {
-            // What the main file holds is all there is, unless some is still beside it.
+            // The main file is complete, unless some results are still beside it.
             if let Some(pending) = place::pending(path) {
                 return Err(Error::store(
                     path,

@@ -10,7 +10,7 @@ use super::leaderboard::Monitor;
 use super::record::{Cell, Shard, Unit};
 use crate::error::Result;
 
-/// The wait for other processes after which it is said for whom.
+/// The wait after which the log says for which process.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// The interval of the heartbeat.
 const BEAT: Duration = Duration::from_secs(15);
@@ -23,7 +23,7 @@ pub(super) struct Finished {
 
 /// The requests of workers.
 pub(super) enum Request {
-    /// Units to do: at most so many, from this number on if there are any.
+    /// Units to do: at most `count`, starting at `from` where there are any.
     Claim {
         count: usize,
         from: usize,

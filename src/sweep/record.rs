@@ -396,7 +396,7 @@ impl Cell {
         hash.write_u64(self.fold as u64);
         hash.write(self.status.name().as_bytes());
         for number in Number::ALL {
-            // What is not finite is stored as absent, and a zero without its sign.
+            // Numbers that are not finite are stored as absent, and a zero without its sign.
             let value = self.numbers.finite(number).map(|value| value + 0.0);
             let bits = value.map_or(u64::MAX, f64::to_bits);
             hash.write_u64(bits);

@@ -127,7 +127,7 @@ impl Described {
                 parts.iter().map(request).collect::<Result<_, _>>()?
             }
         };
-        // What is left to defaults is said as well: the effective configuration is complete.
+        // Defaults are written as well: the effective configuration is complete.
         let configuration = as_toml(studies.iter().map(|s| effective_table(sweep, s)).collect());
         Ok(Self {
             studies,

@@ -245,8 +245,8 @@ fn forward_chunk<R: Twinned, U: Unrollable<R>>(
 
 /// The steps that every pair is behind the one of its member that took most.
 ///
-/// The pairs of a member run the same iteration, each until its own derivative is at rest. They end
-/// at one w, so that what is said of w holds for every derivative.
+/// The pairs of a member run the same iteration, each until its own derivative is at rest. All stop
+/// at the same w, so that its status applies to each derivative.
 fn steps_left(pairs: &[Pair], progress: &[Progress]) -> Vec<usize> {
     let mut most: BTreeMap<usize, usize> = BTreeMap::new();
     for (pair, progress) in pairs.iter().zip(progress) {

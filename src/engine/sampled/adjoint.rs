@@ -18,8 +18,8 @@ use crate::real::convert;
 
 use super::{At, Estimate, Sampling, estimate};
 
-/// Points whose products are formed together: always so many, filled up where there are fewer, because
-/// the order of a product's sums depends on its width, and a point must not on its neighbours.
+/// Points whose products are formed together. Batches are padded to this size: the order of a product's
+/// sums depends on its width, and a point's bits must not depend on its neighbours.
 const TOGETHER: usize = 8;
 
 /// Minibatches of dense rows on the CPU.

@@ -18,7 +18,7 @@ const LIKELY: f64 = 0.02;
 /// Below this a first row of numbers is a header without a word, and one that counts from zero.
 const CERTAIN: f64 = 1e-3;
 const CERTAIN_COUNT: f64 = 0.01;
-/// Up to here the choice is said.
+/// Up to this chance of an error the choice is reported.
 const DOUBTFUL: f64 = 0.1;
 
 /// The first rows of a table.
