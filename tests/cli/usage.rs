@@ -176,7 +176,7 @@ fn flags_that_do_not_fit_together_are_status_2() {
         ),
         (
             &["hypergrad", "--example", "--l1-file", "s.npy"],
-            "weighted and group",
+            "weighted, group and sparse-group",
         ),
         (
             &["hypergrad", "--example", "--group-size", "2"],

@@ -55,15 +55,17 @@ pub enum Kind {
     Weighted,
     Group,
     GroupStrengths,
+    SparseGroup,
     NonNegative,
     Box,
 }
 
-pub const KINDS: [Kind; 6] = [
+pub const KINDS: [Kind; 7] = [
     Kind::ElasticNet,
     Kind::Weighted,
     Kind::Group,
     Kind::GroupStrengths,
+    Kind::SparseGroup,
     Kind::NonNegative,
     Kind::Box,
 ];
@@ -351,6 +353,12 @@ fn penalty(kind: Kind, penalized: usize, random: &mut Random) -> Penalty {
                 strengths: Some(strengths),
             }
         }
+        Kind::SparseGroup => {
+            let groups = Groups::from_labels(&labels);
+            let strengths = (0..=groups.len()).map(|_| 0.3 + 0.7 * random.unit());
+            let strengths = strengths.collect();
+            Penalty::sparse_group(groups, Some(strengths))
+        }
         Kind::NonNegative => Penalty::NonNegative,
         Kind::Box => Penalty::Box {
             lower: -0.15,
@@ -370,7 +378,7 @@ pub fn relative(a: &[f64], b: &[f64], floor: f64) -> f64 {
 
 /// Problems that between them have every loss, penalty and option.
 pub fn recipes() -> Vec<Recipe> {
-    use Kind::{Box, ElasticNet, Group, GroupStrengths, NonNegative, Weighted};
+    use Kind::{Box, ElasticNet, Group, GroupStrengths, NonNegative, SparseGroup, Weighted};
     let huber = Loss::Huber { delta: 0.7 };
     let plain = |loss, kind, seed| Recipe::new(loss, kind, seed);
     let full = |loss, kind, seed| Recipe::new(loss, kind, seed).full();
@@ -403,6 +411,9 @@ pub fn recipes() -> Vec<Recipe> {
         sparse(full(Loss::Quadratic, Box, 122)),
         full(Loss::Quadratic, ElasticNet, 123),
         full(Loss::Quadratic, GroupStrengths, 124),
+        full(Loss::Squared, SparseGroup, 126),
+        sparse(full(Loss::Logistic, SparseGroup, 127)),
+        full(Loss::Multinomial, SparseGroup, 128),
         Recipe {
             features: 14,
             rows: 9,

@@ -53,6 +53,8 @@ pub enum PenaltyName {
     Weighted,
     /// Group lasso: --group-size or --groups.
     Group,
+    /// Sparse group lasso: the absolute values and the norms of the groups, --group-size or --groups.
+    SparseGroup,
     /// l1 times the sum, no coefficient negative.
     Nonneg,
     /// Every coefficient within --box.
@@ -88,7 +90,8 @@ pub struct ProblemArguments {
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub l2: Option<Strengths>,
 
-    /// File with one strength per coefficient (weighted) or per group (group); --l1 multiplies it.
+    /// File with one strength per coefficient (weighted) or per group (group), or one for the
+    /// coefficients and one per group (sparse-group); --l1 multiplies it.
     #[arg(long, value_name = "FILE")]
     pub l1_file: Option<PathBuf>,
 

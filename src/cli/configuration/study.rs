@@ -330,6 +330,11 @@ impl<'a> Study<'a> {
                 let strengths = strengths(groups.len())?;
                 Penalty::Group { groups, strengths }
             }
+            PenaltyName::SparseGroup => {
+                let groups = self.groups(coordinates)?;
+                let strengths = strengths(1 + groups.len())?;
+                Penalty::sparse_group(groups, strengths)
+            }
             PenaltyName::Box => {
                 let bounds = self.arguments.bounds;
                 Penalty::Box {
@@ -384,6 +389,7 @@ impl<'a> Study<'a> {
 fn check_flags(arguments: &ProblemArguments) -> std::result::Result<(), Failure> {
     let penalty = arguments.penalty;
     let grouped = arguments.group_size.is_some() || arguments.groups.is_some();
+    let has_groups = matches!(penalty, PenaltyName::Group | PenaltyName::SparseGroup);
     let message = match penalty {
         PenaltyName::Weighted if arguments.l1_file.is_none() => {
             "--penalty weighted needs its strengths; give them with --l1-file"
@@ -391,16 +397,17 @@ fn check_flags(arguments: &ProblemArguments) -> std::result::Result<(), Failure>
         PenaltyName::Group if !grouped => {
             "--penalty group needs its groups; give --group-size or --groups"
         }
+        PenaltyName::SparseGroup if !grouped => {
+            "--penalty sparse-group needs its groups; give --group-size or --groups"
+        }
         PenaltyName::Box if arguments.bounds.is_none() => {
             "--penalty box needs its bounds; give them with --box LO:HI"
         }
-        _ if arguments.l1_file.is_some()
-            && !matches!(penalty, PenaltyName::Weighted | PenaltyName::Group) =>
-        {
-            "--l1-file is for the penalties weighted and group; name one with --penalty"
+        _ if arguments.l1_file.is_some() && !(has_groups || penalty == PenaltyName::Weighted) => {
+            "--l1-file is for the penalties weighted, group and sparse-group; name one with --penalty"
         }
-        _ if grouped && penalty != PenaltyName::Group => {
-            "--group-size and --groups are for --penalty group; add it"
+        _ if grouped && !has_groups => {
+            "--group-size and --groups are for --penalty group or sparse-group; add one"
         }
         _ if arguments.bounds.is_some() && penalty != PenaltyName::Box => {
             "--box is for --penalty box; add it"

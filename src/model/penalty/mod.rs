@@ -17,6 +17,7 @@ mod group;
 mod interval;
 mod non_negative;
 mod soft_threshold;
+mod sparse_group;
 mod term;
 
 pub use free::Free;
@@ -59,6 +60,13 @@ pub enum Penalty {
         /// One per group; `None` is 1 for every group, and one common derivative.
         strengths: Option<Vec<f64>>,
     },
+    /// Σ_j l1·s₀|w_j| + Σ_g l1·s_g·‖w_g‖₂.
+    SparseGroup {
+        /// The partition of the penalised coordinates.
+        groups: Groups,
+        /// That of the coordinates, s₀, and one per group.
+        strengths: Vec<f64>,
+    },
     /// l1·Σ w_j with w ≥ 0.
     NonNegative,
     /// lower ≤ w ≤ upper; l1 plays no part.
@@ -78,6 +86,7 @@ impl Penalty {
             Self::ElasticNet => "elastic-net",
             Self::Weighted { .. } => "weighted",
             Self::Group { .. } => "group",
+            Self::SparseGroup { .. } => "sparse-group",
             Self::NonNegative => "nonneg",
             Self::Box { .. } => "box",
         }
@@ -89,6 +98,7 @@ impl Penalty {
         matches!(
             self,
             Self::Weighted { .. }
+                | Self::SparseGroup { .. }
                 | Self::Group {
                     strengths: Some(_),
                     ..
@@ -100,7 +110,9 @@ impl Penalty {
     #[must_use]
     pub fn row(&self) -> Row {
         match self {
-            Self::ElasticNet | Self::Weighted { .. } => Row::SoftThreshold,
+            Self::ElasticNet | Self::Weighted { .. } | Self::SparseGroup { .. } => {
+                Row::SoftThreshold
+            }
             Self::Group { .. } => Row::Free,
             Self::NonNegative => Row::NonNegative,
             Self::Box { .. } => Row::Interval,
@@ -111,7 +123,7 @@ impl Penalty {
     #[must_use]
     pub fn groups(&self) -> Option<&Groups> {
         match self {
-            Self::Group { groups, .. } => Some(groups),
+            Self::Group { groups, .. } | Self::SparseGroup { groups, .. } => Some(groups),
             _ => None,
         }
     }
@@ -149,6 +161,7 @@ impl Penalty {
     pub fn strengths(&self, penalized: usize) -> Vec<f64> {
         match self {
             Self::Weighted { strengths }
+            | Self::SparseGroup { strengths, .. }
             | Self::Group {
                 strengths: Some(strengths),
                 ..
@@ -163,6 +176,7 @@ impl Penalty {
     #[must_use]
     pub fn with_strengths(mut self, new: Vec<f64>) -> Self {
         if let Self::Weighted { strengths }
+        | Self::SparseGroup { strengths, .. }
         | Self::Group {
             strengths: Some(strengths),
             ..
@@ -203,47 +217,47 @@ impl Penalty {
     /// # Errors
     /// [`Error::Shape`] or [`Error::Value`] when strengths, groups or bounds do not fit.
     pub fn validate(&self, penalized: usize) -> Result<()> {
-        let check = |strengths: &[f64], expected: usize, unit: &str| {
-            if strengths.len() != expected {
+        if let Some([lower, upper]) = self.bounds()
+            && (lower.is_nan() || upper.is_nan() || lower > upper)
+        {
+            return Err(Error::value(
+                "box",
+                format!("{lower}:{upper} is not an interval"),
+                "give LO:HI with LO at most HI",
+            ));
+        }
+        let (expected, unit) = match self.groups() {
+            None => (penalized, "one per coordinate"),
+            Some(groups) if groups.coordinates() != penalized => {
                 return Err(Error::shape(
-                    "l1 strengths",
-                    format!("{expected}, one per {unit}"),
-                    strengths.len().to_string(),
-                    "give a vector of that length",
+                    "groups",
+                    format!("a partition of {penalized} coordinates"),
+                    groups.coordinates().to_string(),
+                    "give one group number per coordinate",
                 ));
             }
-            match strengths.iter().position(|s| !(s.is_finite() && *s >= 0.0)) {
-                Some(at) => Err(Error::value(
-                    "l1 strengths",
-                    format!("entry {at} is {}", strengths[at]),
-                    "strengths must be finite and not negative",
-                )),
-                None => Ok(()),
-            }
+            Some(groups) if self.shared_strengths() == 0 => (groups.len(), "one per group"),
+            Some(groups) => (
+                self.shared_strengths() + groups.len(),
+                "one for the coordinates and one per group",
+            ),
         };
-        match self {
-            Self::Weighted { strengths } => check(strengths, penalized, "coordinate"),
-            Self::Group { groups, strengths } => {
-                if groups.coordinates() != penalized {
-                    return Err(Error::shape(
-                        "groups",
-                        format!("a partition of {penalized} coordinates"),
-                        groups.coordinates().to_string(),
-                        "give one group number per coordinate",
-                    ));
-                }
-                strengths
-                    .as_ref()
-                    .map_or(Ok(()), |s| check(s, groups.len(), "group"))
-            }
-            Self::Box { lower, upper } if lower.is_nan() || upper.is_nan() || lower > upper => {
-                Err(Error::value(
-                    "box",
-                    format!("{lower}:{upper} is not an interval"),
-                    "give LO:HI with LO at most HI",
-                ))
-            }
-            _ => Ok(()),
+        let strengths = self.strengths(penalized);
+        if strengths.len() != expected {
+            return Err(Error::shape(
+                "l1 strengths",
+                format!("{expected}, {unit}"),
+                strengths.len().to_string(),
+                "give a vector of that length",
+            ));
+        }
+        match strengths.iter().position(|s| !(s.is_finite() && *s >= 0.0)) {
+            Some(at) => Err(Error::value(
+                "l1 strengths",
+                format!("entry {at} is {}", strengths[at]),
+                "strengths must be finite and not negative",
+            )),
+            None => Ok(()),
         }
     }
 }
