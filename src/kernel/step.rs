@@ -2,7 +2,8 @@
 
 use super::{kernel, vectorized};
 use crate::exec::{Arguments, LANES, row, row_mut};
-use crate::model::linearization::{inner_derivative, inner_step, ridge_gradient};
+use crate::model::linearization::{inner_derivative, inner_step};
+use crate::model::regularizer::ridge_gradient;
 use crate::real::Real;
 
 kernel! {

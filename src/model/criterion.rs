@@ -9,14 +9,16 @@ use crate::real::{Real, sum_of};
 /// Σ weight_i ℓ(z_i, y_i) over rows; `None` for the quadratic form, which has none.
 #[must_use]
 pub fn value(loss: Loss, z: &[f64], y: &[f64], weight: impl Fn(usize) -> f64) -> Option<f64> {
-    let c = z.len() / y.len().max(1);
-    if loss == Loss::Quadratic {
-        return None;
+    match loss.scalar() {
+        Some(row) => Some(sum_of(y.len(), |i| weight(i) * row.value(z[i], y[i]))),
+        None if loss == Loss::Multinomial => {
+            let c = z.len() / y.len().max(1);
+            let of_row =
+                |i: usize| multinomial::cross_entropy(&z[i * c..(i + 1) * c], y[i] as usize);
+            Some(sum_of(y.len(), |i| weight(i) * of_row(i)))
+        }
+        None => None,
     }
-    let of_row = |i: usize| loss.row_value(&z[i * c..(i + 1) * c], y[i]);
-    Some(sum_of(y.len(), |i| {
-        weight(i) * of_row(i).unwrap_or(f64::NAN)
-    }))
 }
 
 /// z ← weight_i·r_i, row by row.

@@ -21,12 +21,6 @@ pub fn inner_step<R: Real>(w: R, gamma: R, gradient: R, ridge: R) -> R {
     w - gamma * (gradient + ridge)
 }
 
-/// λ₂(w − c).
-#[inline(always)]
-pub fn ridge_gradient<R: Real>(l2: R, w: R, center: R) -> R {
-    l2 * (w - center)
-}
-
 /// ((I − γA)z)_j, from (∇²loss z)_j and λ₂z_j.
 #[inline(always)]
 pub fn inner_derivative<R: Real>(z: R, gamma: R, hessian: R, ridge: R) -> R {

@@ -11,7 +11,7 @@
 //! ‖Φ(w) − w‖ ≤ γ‖g + s‖.
 
 use super::penalty::{BlockPenalty, Penalty, Row, larger};
-use crate::real::{largest_of, sum_of};
+use crate::real::{Real, largest_of, sum_of};
 
 /// The blocks of a problem: its groups, or its coordinates; intercepts are blocks of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +80,12 @@ impl Blocks {
     pub fn members(&self, block: usize) -> &[u32] {
         &self.order[self.starts[block] as usize..self.starts[block + 1] as usize]
     }
+}
+
+/// λ₂(w − c).
+#[inline(always)]
+pub fn ridge_gradient<R: Real>(l2: R, w: R, center: R) -> R {
+    l2 * (w - center)
 }
 
 /// Penalty, ridge and prior at one point.
@@ -200,12 +206,12 @@ impl<'p> Regularizer<'p> {
         }
     }
 
-    /// λ₂(w − c) of a coordinate.
+    /// λ₂(w − c) of a coordinate; 0 for one that is not penalized.
     #[inline(always)]
     #[must_use]
     pub fn ridge_gradient(&self, coordinate: usize, w: f64) -> f64 {
         if coordinate < self.penalized() && self.l2 > 0.0 {
-            self.l2 * (w - self.center(coordinate))
+            ridge_gradient(self.l2, w, self.center(coordinate))
         } else {
             0.0
         }
@@ -305,7 +311,7 @@ impl<'p> Regularizer<'p> {
             return squares.sum();
         }
         let norm = group_norm(members, w);
-        let pull = if norm > 0.0 { penalty.norm / norm } else { 0.0 };
+        let pull = penalty.norm_pull(norm);
         let square: f64 = members
             .iter()
             .map(|&j| {

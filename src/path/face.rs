@@ -77,7 +77,7 @@ impl<R: Real> Quadratic<'_, R> {
                 continue;
             }
             let norm = self.norm(b);
-            let scale = penalty.norm / norm;
+            let scale = penalty.norm_pull(norm);
             for &(x, i) in &place {
                 let unit = self.w[i as usize] / norm;
                 for &(y, j) in place.iter().filter(|&&(y, _)| is_wanted(x, y)) {
@@ -97,11 +97,7 @@ impl<R: Real> Quadratic<'_, R> {
             if members.iter().all(|&j| face[j as usize] == 0) {
                 continue;
             }
-            let scale = if penalty.is_group() {
-                penalty.norm / self.norm(b)
-            } else {
-                R::zero()
-            };
+            let scale = penalty.norm_pull(self.norm(b));
             for &j in members {
                 let j = j as usize;
                 full[j] =

@@ -191,12 +191,7 @@ impl<R: Real> Quadratic<'_, R> {
             square += s * s;
             old.push(s);
         }
-        let group = Shrink::new(square, penalty.norm);
-        let factor = if group.norm <= penalty.norm {
-            R::zero()
-        } else {
-            (R::one() - group.t) / a
-        };
+        let factor = Shrink::new(square, penalty.norm).factor() / a;
         let mut largest = R::zero();
         for (k, at) in range.enumerate() {
             let j = self.members[at] as usize;
@@ -261,20 +256,15 @@ impl<R: Real> Quadratic<'_, R> {
             } else {
                 R::zero()
             };
+            let pull = penalty.norm_pull(norm);
             let mut square = R::zero();
             for &j in members {
                 let j = j as usize;
                 if (face[j] != 0) != on_face {
                     continue;
                 }
-                let pull = if norm > R::zero() {
-                    penalty.norm * self.w[j] / norm
-                } else {
-                    R::zero()
-                };
-                let distance = penalty
-                    .coordinate
-                    .distance(self.w[j], self.gradient(j) + pull);
+                let gradient = self.gradient(j) + pull * self.w[j];
+                let distance = penalty.coordinate.distance(self.w[j], gradient);
                 if penalty.is_group() {
                     square += distance * distance;
                 } else {

@@ -54,12 +54,8 @@ pub(super) fn descend<R: Real>(
                     let g = partial(smooth, j, &v) + regularizer.ridge_gradient(j, w[j]);
                     penalty.coordinate.prox(a * w[j] - g, 1.0)
                 }));
-                let group = Shrink::new(old.iter().map(|s| s * s).sum(), penalty.norm);
-                let factor = if group.norm <= penalty.norm {
-                    0.0
-                } else {
-                    (1.0 - group.t) / a
-                };
+                let square = old.iter().map(|s| s * s).sum();
+                let factor = Shrink::new(square, penalty.norm).factor() / a;
                 for (&j, u) in members.iter().zip(&old) {
                     moved |= shift(smooth, curvature, j as usize, factor * u, w, &mut v);
                 }
@@ -170,7 +166,7 @@ impl<'a, 'p, R: Real> FaceHessian<'a, 'p, R> {
                 let norm = group_norm(members, w);
                 if norm > 0.0 {
                     let unit = members.iter().map(|&j| w[j as usize] / norm).collect();
-                    groups.push((b as u32, penalty.norm / norm, unit));
+                    groups.push((b as u32, penalty.norm_pull(norm), unit));
                 }
             }
         }

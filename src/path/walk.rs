@@ -416,11 +416,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             if !regularizer.is_free(b, &self.w) {
                 continue;
             }
-            let pull = if penalty.is_group() {
-                penalty.norm / group_norm(members, &self.w)
-            } else {
-                0.0
-            };
+            let pull = penalty.norm_pull(group_norm(members, &self.w));
             for &j in members {
                 let j = j as usize;
                 let face = penalty.coordinate.face(self.w[j]);

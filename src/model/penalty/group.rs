@@ -72,6 +72,16 @@ impl<R: Real> Shrink<R> {
         }
     }
 
+    /// (1 − t) of an active group, 0 of one at rest: the prox is this times s. A NaN survives.
+    #[inline(always)]
+    pub fn factor(&self) -> R {
+        if self.is_active || self.norm.is_nan() {
+            R::one() - self.t
+        } else {
+            R::zero()
+        }
+    }
+
     /// The prox of a coordinate with s_j; a NaN stays where it is.
     #[inline(always)]
     pub fn prox(&self, s: R) -> R {

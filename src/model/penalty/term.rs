@@ -372,6 +372,18 @@ impl<R: Real> BlockPenalty<R> {
         self.coordinate.row == Row::Free && !self.is_group()
     }
 
+    /// τ/‖w‖ of a group with ‖w‖ = `norm`: the gradient of its norm is this times w, its Hessian this
+    /// times I − ŵŵᵀ. 0 where there is no norm, and at w = 0; a NaN survives.
+    #[inline(always)]
+    #[must_use]
+    pub fn norm_pull(&self, norm: R) -> R {
+        if !self.is_group() || norm == R::zero() {
+            R::zero()
+        } else {
+            self.norm / norm
+        }
+    }
+
     /// The largest slope that a coordinate pays.
     #[must_use]
     pub fn slope(&self) -> R {
