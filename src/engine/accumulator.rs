@@ -202,7 +202,10 @@ impl Accumulator {
                 let z = predictors(&sample.design, w, problem.classes);
                 let rows = z.chunks_exact(problem.classes).zip(&sample.targets[target]);
                 for (g, (z, &y)) in g.iter_mut().zip(rows) {
-                    *g += sign.factor() * loss.row_value(z, y).unwrap_or(0.0) / n;
+                    // The quadratic form has no rows, and so no weights.
+                    *g += loss
+                        .row_value(z, y)
+                        .map_or(0.0, |value| sign.factor() * value / n);
                 }
             }
             let mean = g.iter().zip(s).map(|(g, s)| g * s).sum::<f64>() / n;

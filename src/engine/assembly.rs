@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::exec::{Executor, Recording, Scope, Twinned};
 use crate::iterate::Progress;
 use crate::kinds::{Method, Status, Wrt};
+use crate::linalg::vector::norm;
 use crate::map::FixedPointMap;
 use crate::map::spectrum::Step;
 use crate::problem::Problem;
@@ -371,11 +372,11 @@ fn contractions<S: Twinned>(batch: &mut Batch<'_, S>) -> Result<Vec<f64>> {
         let mut settled = true;
         for (estimate, image) in estimates.iter_mut().zip(image.chunks_exact_mut(p)) {
             drop_shift(image);
-            let norm = image.iter().map(|x| x * x).sum::<f64>().sqrt();
-            settled &= (norm - *estimate).abs() <= 1e-9 * norm;
-            *estimate = norm;
-            if norm > 0.0 {
-                image.iter_mut().for_each(|x| *x /= norm);
+            let length = norm(image);
+            settled &= (length - *estimate).abs() <= 1e-9 * length;
+            *estimate = length;
+            if length > 0.0 {
+                image.iter_mut().for_each(|x| *x /= length);
             }
         }
         if settled {

@@ -9,6 +9,7 @@
 //!
 //! with r the residual, and both distances and r are known but for the rounding of the arithmetic.
 
+use crate::linalg::vector::norm;
 use crate::map::spectrum::Step;
 use crate::model::loss::Loss;
 use crate::model::loss::RowLoss;
@@ -49,7 +50,7 @@ impl Kinks {
             margin: f64::INFINITY,
             prox: f64::INFINITY,
             solution: f64::INFINITY,
-            rounding: ROUNDINGS * f64::EPSILON * euclidean(&terms),
+            rounding: ROUNDINGS * f64::EPSILON * norm(&terms),
         };
         let unit = ROUNDINGS * epsilon;
         let Evidence {
@@ -122,7 +123,7 @@ impl Kinks {
         };
         let sample = &evidence.problem.train;
         let y = &sample.targets[evidence.point.target];
-        let length = euclidean(evidence.w);
+        let length = norm(evidence.w);
         // The offset that a sparse design subtracts from every row is not in the rows' sizes.
         let offset = match sample.design.rank_one {
             Some(_) => evidence.products(sizes),
@@ -154,7 +155,7 @@ impl Evidence<'_> {
         let target = self.point.target;
         let is_form = self.problem.loss == Loss::Quadratic;
         let within = if is_form {
-            euclidean(self.w)
+            norm(self.w)
         } else {
             self.products(sizes) + sizes.targets[target]
         };
@@ -178,8 +179,4 @@ impl Evidence<'_> {
     fn moves(&self, j: u32, sizes: &Sizes) -> bool {
         sizes.columns[j as usize / self.problem.classes] > 0.0
     }
-}
-
-fn euclidean(x: &[f64]) -> f64 {
-    x.iter().map(|x| x * x).sum::<f64>().sqrt()
 }

@@ -17,6 +17,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::data::{Dense, Design, Matrix};
 use crate::error::{Error, Result};
+use crate::linalg::vector::norm;
 use crate::problem::{Problem, Sample};
 
 /// How the spectrum was found.
@@ -296,7 +297,6 @@ fn extremes(matrix: &Mat<f64>) -> Option<(f64, f64)> {
 /// The recurrence of three terms alone: what it loses in orthogonality repeats eigenvalues that it has
 /// found, and does not move the largest.
 fn largest_by_lanczos(size: usize, product: impl Fn(&[f64]) -> Vec<f64>) -> f64 {
-    let norm = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
     let mut v: Vec<f64> = (0..size)
         .map(|j| 1.0 + (j as f64 * 0.754_877_666).fract())
         .collect();

@@ -15,6 +15,7 @@ use crate::data::embedded;
 use crate::error::{Error, Result};
 use crate::hypergrad::{Evaluator, Hypergradient, Settings, curve, iterates};
 use crate::kinds::{Method, Precision, Status};
+use crate::linalg::vector::norm;
 use crate::map::spectrum::Spectrum;
 use crate::problem::{Point, Problem};
 
@@ -183,7 +184,7 @@ fn setting(problem: &Problem, point: Point, steps: &[usize], whole: &Control) ->
         coordinates: problem.coordinates(),
         step: step.gamma,
         contraction: step.contraction,
-        hypergradient_norm: truth.iter().map(|g| g * g).sum::<f64>().sqrt(),
+        hypergradient_norm: norm(&truth),
         curves,
     })
 }

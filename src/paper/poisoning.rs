@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::hypergrad::minibatch::{At, Request, Sampling, minibatch, row_derivatives};
 use crate::hypergrad::{Hypergradient, MinibatchSteps};
 use crate::kinds::{Precision, Status, Wrt};
+use crate::linalg::vector::norm;
 use crate::map::spectrum::{Spectrum, Step};
 use crate::model::loss::Loss;
 use crate::path::{self, PathSettings};
@@ -291,7 +292,7 @@ fn setting<R: Real>(problem: &Problem, options: &Options, control: &Control) -> 
         coordinates: w.len(),
         step: step.gamma,
         contraction: step.contraction,
-        hypergradient_norm: truth.iter().map(|g| g * g).sum::<f64>().sqrt(),
+        hypergradient_norm: norm(&truth),
         curves,
     })
 }

@@ -14,6 +14,7 @@ use crate::hypergrad::{
     Evaluator, Hypergradient, MinibatchSteps, Settings, StochasticSettings, sampled_curve,
 };
 use crate::kinds::{Method, Precision, Status, Wrt};
+use crate::linalg::vector::norm;
 use crate::map::spectrum::Spectrum;
 use crate::problem::{Point, Problem};
 
@@ -240,7 +241,7 @@ fn setting<R: crate::real::Real>(
         coordinates: problem.coordinates(),
         step: at.step.gamma,
         contraction: at.step.contraction,
-        hypergradient_norm: truth.iter().map(|g| g * g).sum::<f64>().sqrt(),
+        hypergradient_norm: norm(&truth),
         curves,
     })
 }

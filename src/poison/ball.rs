@@ -2,6 +2,7 @@
 
 use crate::data::Dense;
 use crate::data::random::Random;
+use crate::linalg::vector::norm;
 
 /// The norm in which a row's perturbation is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,7 +29,7 @@ impl Norm {
     pub fn dual(self, slope: &[f64]) -> f64 {
         match self {
             Self::LInf => slope.iter().map(|s| s.abs()).sum(),
-            Self::L2 => slope.iter().map(|s| s * s).sum::<f64>().sqrt(),
+            Self::L2 => norm(slope),
         }
     }
 }
@@ -76,8 +77,8 @@ impl Ball {
                     let share = random.uniform().powf(1.0 / d as f64);
                     let length = self.radius * if on_boundary { 1.0 } else { share };
                     let row = &mut out[start..];
-                    let norm = row.iter().map(|p| p * p).sum::<f64>().sqrt();
-                    row.iter_mut().for_each(|p| *p *= length / norm);
+                    let drawn = norm(row);
+                    row.iter_mut().for_each(|p| *p *= length / drawn);
                 }
             }
             self.keep_in_range(base.row(i), &mut out[i * d..]);
@@ -97,9 +98,9 @@ impl Ball {
             }
             self.keep_in_range(base.row(i), p);
             if self.norm == Norm::L2 {
-                let norm = p.iter().map(|p| p * p).sum::<f64>().sqrt();
-                if norm > self.radius {
-                    p.iter_mut().for_each(|p| *p *= self.radius / norm);
+                let spent = norm(p);
+                if spent > self.radius {
+                    p.iter_mut().for_each(|p| *p *= self.radius / spent);
                 }
             }
         }
