@@ -310,8 +310,8 @@ fn no_extremes(columns: usize) -> Extremes {
 }
 
 /// The smallest and the largest value of every column with one row more.
-fn include((low, high): &mut Extremes, row: &[f64]) {
-    let columns = low.iter_mut().zip(high.iter_mut());
+fn include(extremes: &mut Extremes, row: &[f64]) {
+    let columns = extremes.0.iter_mut().zip(extremes.1.iter_mut());
     for ((low, high), &x) in columns.zip(row) {
         *low = if x < *low { x } else { *low };
         *high = if x > *high { x } else { *high };

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::record::{Cell, Number, Plan};
 use crate::control::lock;
@@ -26,7 +26,6 @@ pub struct BestSoFar {
 pub struct Monitor {
     cells: AtomicUsize,
     best: Mutex<Leaderboard>,
-    finished: AtomicBool,
 }
 
 impl Monitor {
@@ -36,7 +35,6 @@ impl Monitor {
         Self {
             cells: AtomicUsize::new(0),
             best: Mutex::new(Leaderboard::new(plan)),
-            finished: AtomicBool::new(false),
         }
     }
 
@@ -46,22 +44,11 @@ impl Monitor {
         self.cells.load(Ordering::Relaxed)
     }
 
-    /// True once [`Run::execute`](super::run::Run::execute) has returned.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        self.finished.load(Ordering::Relaxed)
-    }
-
     /// The best point so far of those that are finished on all folds; as long as there is none, of
     /// those that are finished on the same folds, as many as there are. None of them has a cell that failed.
     #[must_use]
     pub fn best(&self) -> Option<BestSoFar> {
         lock(&self.best).best()
-    }
-
-    /// Tells that the sweep has ended.
-    pub(super) fn finish(&self) {
-        self.finished.store(true, Ordering::Relaxed);
     }
 
     /// Takes account of a cell that was finished before this process came; NaN for one that failed.

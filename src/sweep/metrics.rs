@@ -1,6 +1,6 @@
 //! Metrics of predictions beside the criterion: what users compare with other software.
 
-use crate::model::loss::Loss;
+use crate::model::loss::{Loss, multinomial};
 use crate::sweep::record::{Number, Numbers};
 
 /// Adds the metrics of one cell to its numbers.
@@ -158,10 +158,7 @@ fn one_against_rest(
 ) -> f64 {
     let mut probabilities = z.to_vec();
     for row in probabilities.chunks_exact_mut(classes) {
-        let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        row.iter_mut().for_each(|z| *z = (*z - largest).exp());
-        let total: f64 = row.iter().sum();
-        row.iter_mut().for_each(|p| *p /= total);
+        multinomial::softmax_in_place(row);
     }
     let of_class = |k: usize| {
         let scores: Vec<f64> = probabilities

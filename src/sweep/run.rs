@@ -171,7 +171,6 @@ impl<'a> Run<'a> {
                 }
             }
         });
-        self.monitor.finish();
         let released = store.release();
         outcome.and(released)
     }
