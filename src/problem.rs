@@ -9,10 +9,8 @@
 //! the last c. Penalties, λ₂ and the prior act on the d·c penalised coordinates, in units of the
 //! scaled columns.
 
-use crate::data::design::{self, Design, FeatureScale, Scaling};
-use crate::data::matrix::{Dense, Matrix, Sparse};
+use crate::data::design::{self, Design, FeatureScale};
 use crate::error::{Error, Result};
-use crate::kinds::setters;
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
 use crate::model::regularizer::{Blocks, Regularizer};
@@ -21,17 +19,22 @@ use crate::real::sum_of;
 mod builder;
 mod check;
 mod origin;
+mod perturbation;
 mod rows;
+mod specification;
 
 use check::{
     check_factors, check_labels, check_prior, check_rows, check_specification, check_trained,
     check_weights,
 };
 use origin::subtract_origins;
+use perturbation::perturb;
 
 pub use builder::ProblemBuilder;
 pub use origin::TargetOrigin;
+pub use perturbation::Perturbation;
 pub use rows::Rows;
+pub use specification::{Sign, Specification};
 
 /// A point of hyperparameters: one problem of the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -56,163 +59,6 @@ impl Point {
     #[must_use]
     pub fn of_target(self, target: usize) -> Self {
         Self { target, ..self }
-    }
-}
-
-/// The sign of a criterion.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Sign {
-    /// The criterion is the loss on its rows: small is good.
-    #[default]
-    Minimize,
-    /// The criterion is minus the loss, as an adversary has it.
-    Maximize,
-}
-
-impl Sign {
-    /// 1 or −1: the factor of the loss.
-    #[must_use]
-    pub fn factor(self) -> f64 {
-        match self {
-            Self::Minimize => 1.0,
-            Self::Maximize => -1.0,
-        }
-    }
-}
-
-impl TryFrom<f64> for Sign {
-    type Error = Error;
-
-    /// The sign with this factor.
-    ///
-    /// # Errors
-    /// [`Error::Value`] for other numbers than 1 and −1: they would scale the criterion unseen.
-    fn try_from(factor: f64) -> Result<Self> {
-        match factor {
-            1.0 => Ok(Self::Minimize),
-            -1.0 => Ok(Self::Maximize),
-            _ => Err(Error::value(
-                "criterion sign",
-                format!("{factor}"),
-                "give 1, or -1 for an adversary",
-            )),
-        }
-    }
-}
-
-/// Additive perturbation of some training rows, in the data's units.
-#[derive(Debug, Clone)]
-pub struct Perturbation {
-    /// The perturbed rows, from 0, each at most once.
-    pub rows: Vec<usize>,
-    /// The values added to them: rows × d.
-    pub values: Dense,
-}
-
-/// Everything that states a [`Problem`]; start from [`Specification::new`] and set what differs.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Specification {
-    /// The loss of the inner problem.
-    pub loss: Loss,
-    /// The penalty of the inner problem.
-    pub penalty: Penalty,
-    /// Number of classes of the multinomial loss; 1 otherwise.
-    pub classes: usize,
-    /// The training rows.
-    pub train: Rows,
-    /// A factor of every training row's weight, such as its class's; derivatives in the sample
-    /// weights are in [`Rows::weights`] alone. `None`: all 1.
-    pub weight_factors: Option<Vec<f64>>,
-    /// The rows of the criterion; `None` takes the training rows.
-    pub validation: Option<Rows>,
-    /// The loss of the criterion; `None` takes the training loss.
-    pub criterion: Option<Loss>,
-    /// The sign of the criterion.
-    pub sign: Sign,
-    /// Intercept and standardisation.
-    pub scaling: Scaling,
-    /// The prior mean c of the ridge term: d·c entries; `None` is zero.
-    pub prior: Option<Vec<f64>>,
-    /// Perturbed training rows.
-    pub perturbation: Option<Perturbation>,
-}
-
-impl Specification {
-    /// Elastic net, intercept and standardisation on, criterion on the training rows.
-    #[must_use]
-    pub fn new(loss: Loss, matrix: Matrix, targets: Vec<Vec<f64>>) -> Self {
-        let quadratic = loss == Loss::Quadratic;
-        Self {
-            loss,
-            penalty: Penalty::ElasticNet,
-            classes: 1,
-            train: Rows {
-                matrix,
-                targets,
-                weights: None,
-            },
-            weight_factors: None,
-            validation: None,
-            criterion: None,
-            sign: Sign::Minimize,
-            scaling: Scaling {
-                intercept: !quadratic,
-                standardize: !quadratic,
-            },
-            prior: None,
-            perturbation: None,
-        }
-    }
-
-    setters! {
-        /// Chooses the penalty.
-        penalty: Penalty,
-        /// Chooses the number of classes of the multinomial loss.
-        classes: usize,
-        /// Chooses the rows of the criterion; `None` takes the training rows.
-        validation: impl Into<Option<Rows>>,
-        /// Chooses the loss of the criterion; `None` takes the training loss.
-        criterion: impl Into<Option<Loss>>,
-        /// Chooses the sign of the criterion.
-        sign: Sign,
-        /// Chooses intercept and standardisation.
-        scaling: Scaling,
-        /// Chooses the prior mean of the ridge term.
-        prior: impl Into<Option<Vec<f64>>>,
-        /// Chooses the perturbed training rows.
-        perturbation: impl Into<Option<Perturbation>>,
-    }
-
-    /// Checks what [`Problem::new`] checks before it prepares anything.
-    ///
-    /// # Errors
-    /// As [`Problem::new`].
-    pub fn check(&self) -> Result<()> {
-        let (train, validation) = (&self.train, self.validation.as_ref());
-        let criterion = self.criterion.unwrap_or(self.loss);
-        check_specification(
-            self.loss,
-            criterion,
-            self.classes,
-            self.scaling,
-            train,
-            validation,
-        )?;
-        check_rows(train, self.loss, self.classes, "training")?;
-        check_factors(train, self.weight_factors.as_deref())?;
-        let coordinates = train.matrix.columns() * self.classes;
-        self.penalty.validate(coordinates)?;
-        if let Some(prior) = &self.prior {
-            check_prior(prior, coordinates)?;
-        }
-        match validation {
-            Some(rows) => check_rows(rows, criterion, self.classes, "validation").map(|_| ()),
-            None => train
-                .targets
-                .iter()
-                .try_for_each(|target| check_labels(target, criterion, self.classes, "training")),
-        }
     }
 }
 
@@ -562,80 +408,4 @@ impl Problem {
             .collect();
         (coefficients, intercepts)
     }
-}
-
-/// The matrix with the perturbation added; a perturbed sparse row is stored in full.
-fn perturb(matrix: &Matrix, perturbation: &Perturbation) -> Result<Matrix> {
-    let Perturbation { rows, values } = perturbation;
-    let (n, d) = (matrix.rows(), matrix.columns());
-    if values.rows != rows.len() || values.columns != d {
-        return Err(Error::shape(
-            "perturbation",
-            format!("{} × {d}, one row per perturbed row", rows.len()),
-            format!("{} × {}", values.rows, values.columns),
-            "give one value per feature of every perturbed row",
-        ));
-    }
-    if let Some(value) = values.values.iter().find(|v| !v.is_finite()) {
-        return Err(Error::value(
-            "perturbation",
-            format!("holds {value}"),
-            "give finite numbers",
-        ));
-    }
-    let mut place = vec![usize::MAX; n];
-    for (at, &row) in rows.iter().enumerate() {
-        if row >= n {
-            return Err(Error::value(
-                "perturbed rows",
-                format!("row {row} of {n}"),
-                "count training rows from 0",
-            ));
-        }
-        if place[row] != usize::MAX {
-            return Err(Error::value(
-                "perturbed rows",
-                format!("row {row} is named twice"),
-                "name each row once",
-            ));
-        }
-        place[row] = at;
-    }
-    Ok(match matrix {
-        Matrix::Dense(m) => {
-            let mut m = m.clone();
-            for (at, &row) in rows.iter().enumerate() {
-                m.values[row * d..(row + 1) * d]
-                    .iter_mut()
-                    .zip(values.row(at))
-                    .for_each(|(x, p)| *x += p);
-            }
-            Matrix::Dense(m)
-        }
-        Matrix::Sparse(m) => {
-            let mut row_starts = vec![0];
-            let (mut column_indices, mut entries) = (Vec::new(), Vec::new());
-            for (i, &at) in place.iter().enumerate() {
-                if at == usize::MAX {
-                    m.row(i).for_each(|(j, x)| {
-                        column_indices.push(j as u32);
-                        entries.push(x);
-                    });
-                } else {
-                    let mut full = values.row(at).to_vec();
-                    m.row(i).for_each(|(j, x)| full[j] += x);
-                    column_indices.extend(0..d as u32);
-                    entries.extend(full);
-                }
-                row_starts.push(entries.len());
-            }
-            Matrix::Sparse(Sparse {
-                rows: n,
-                columns: d,
-                row_starts,
-                column_indices,
-                values: entries,
-            })
-        }
-    })
 }
