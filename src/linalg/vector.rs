@@ -10,10 +10,26 @@ pub(crate) const WIDTH: usize = 8;
 /// Independent partial sums of a reduction: enough registers to hide the latency of an addition.
 const LANES: usize = 4 * WIDTH;
 
-/// Runs `work` compiled for the widest vectors the machine has; what it calls must be inlined.
+/// A closure to run on the widest vectors.
+///
+/// Called as `FnMut` it is the closure itself that is called; as `FnOnce` a closure that may run more
+/// often is called through a function that the compiler makes and does not always inline, so that the
+/// body is compiled without the machine's instructions.
+struct Work<F>(F);
+
+impl<T, F: FnMut() -> T> pulp::WithSimd for Work<F> {
+    type Output = T;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(mut self, _: S) -> T {
+        (self.0)()
+    }
+}
+
+/// Runs `work` compiled for the widest vectors the machine has; it and what it calls must be inlined.
 #[inline(always)]
-pub(crate) fn vectorized<T>(work: impl FnOnce() -> T) -> T {
-    pulp::Arch::new().dispatch(work)
+pub(crate) fn vectorized<T>(work: impl FnMut() -> T) -> T {
+    pulp::Arch::new().dispatch(Work(work))
 }
 
 /// Σ a_i b_i, summed in `f64`; for inlining into vectorised code.
