@@ -41,6 +41,47 @@ fn sweep_without_data_shows_the_best_points_of_the_embedded_data() {
     assert_eq!(criterion(&report["best"]), smallest);
 }
 
+/// Without a method the numbers of the solutions are those with one, and derivatives are absent.
+#[test]
+fn no_method_only_solves() {
+    let point = ["hypergrad", "--example", "--l1", "1,5", "--l2", "0.1"];
+    let none = ["--method", "none"];
+    let [with, without] = [json(&point), json(&[&point[..], &none].concat())];
+    assert_eq!(with["settings"]["method"], "aid-cg");
+    assert_eq!(without["settings"]["method"], Value::Null);
+    for (with, without) in [0, 1].map(|k| (&with["points"][k], &without["points"][k])) {
+        assert_eq!(with["criterion"], without["criterion"]);
+        assert_eq!(with["objective"], without["objective"]);
+        assert!(with["hypergradient"].is_object());
+        assert_eq!(without["hypergradient"], Value::Null);
+        assert_eq!(without["linear_residual"], Value::Null);
+        assert_eq!(without["status"], "converged");
+    }
+
+    let grid = [
+        "sweep",
+        "--example",
+        "--cv",
+        "3",
+        "--l1",
+        "1,5",
+        "--l2",
+        "0.1",
+    ];
+    let [with, without] = [json(&grid), json(&[&grid[..], &none].concat())];
+    assert_eq!(with["best"]["criteria"], without["best"]["criteria"]);
+    assert!(with["best"]["hypergradient"].is_object());
+    assert_eq!(without["best"]["hypergradient"], Value::Null);
+
+    // A store of solutions is another plan than one of hypergradients.
+    let folder = Folder::new();
+    let store = as_text(&folder.path("s.db"));
+    let stored = [&grid[..], &["--store", &store]].concat();
+    ok(&[&stored[..], &none].concat());
+    let message = fails(&stored, 1);
+    assert!(message.contains("method = aid-cg"), "{message}");
+}
+
 /// A hold-out split and folds print one form: what has no meaning on a split is null there.
 #[test]
 fn sweeps_have_one_json_form() {

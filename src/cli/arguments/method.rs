@@ -1,5 +1,6 @@
 //! Solver, derivative and machine.
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::values;
@@ -40,13 +41,29 @@ pub struct SolverArguments {
     pub strict: bool,
 }
 
+/// A method of the hypergradient, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MethodChoice(pub Option<Method>);
+
+impl MethodChoice {
+    const NONE: &str = "none";
+
+    fn parser() -> impl TypedValueParser<Value = Self> {
+        let methods = Method::value_variants();
+        let named = methods.iter().filter_map(Method::to_possible_value);
+        let none =
+            PossibleValue::new(Self::NONE).help("no hypergradient: the points are only solved");
+        PossibleValuesParser::new(named.chain([none])).map(|name| Self(name.parse().ok()))
+    }
+}
+
 /// Derivative of the solution.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Hypergradient")]
 pub struct HypergradientArguments {
-    /// Method of the hypergradient.
-    #[arg(long, value_name = "METHOD", default_value = "aid-cg")]
-    pub method: Method,
+    /// Method of the hypergradient; none only solves.
+    #[arg(long, value_name = "METHOD", default_value = "aid-cg", value_parser = MethodChoice::parser())]
+    pub method: MethodChoice,
 
     /// Differentiate with respect to these, separated by commas [default: l1,l2, with
     /// --perturbation also perturbation; for the box penalty l2,box].

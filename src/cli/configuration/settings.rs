@@ -29,7 +29,7 @@ pub fn settings(
         ..defaults
     };
     if let Some(flags) = hypergradient {
-        settings.method = Some(flags.method);
+        settings.method = flags.method.0;
         settings.wrt = with_respect_to(&flags.wrt, problem)?;
         settings.truncate = flags.truncate;
         settings.preconditioner = flags.preconditioner;
