@@ -27,8 +27,9 @@ use super::settings::Settings;
 use super::sizes::Sizes;
 use super::solved::Differentiated;
 
-/// Entries of a design up to which its products are fast for one point at a time: half a megabyte.
-const LARGEST_DESIGN: usize = 1 << 16;
+/// Entries of a design up to which products of one point at a time, while its vectors are in the cache,
+/// are as fast as those of many points together: sixteen megabytes.
+const LARGEST_DESIGN: usize = 1 << 21;
 
 /// The path with everything that is asked of a point computed where it arrives.
 pub(super) struct Fused;

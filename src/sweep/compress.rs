@@ -1,4 +1,4 @@
-//! Folds of the squared loss by triangular factors, when there are many more rows than columns.
+//! Folds of the squared loss by triangular factors, when there are more rows than columns.
 //!
 //! With the rows of a fold's held-out part in `A_k = diag(√s) [1 X Y]` and `A_k = Q_k R_k`,
 //!
@@ -32,8 +32,6 @@ use crate::model::loss::Loss;
 use crate::model::regularizer::Blocks;
 use crate::problem::{Criterion, Problem, Sample, TargetOrigin};
 
-/// Training rows per column from which factors pay.
-const ROWS_PER_COLUMN: usize = 4;
 /// Points per column from which factors pay: below, few products with the rows are needed.
 const POINTS_PER_COLUMN: f64 = 0.1;
 
@@ -102,8 +100,7 @@ impl Compression {
             && s.train.weights.as_ref().is_none_or(is_positive)
             && study.folds.iter().all(|fold| {
                 fold.held_out.as_ref().is_some_and(|held_out| {
-                    !held_out.is_empty()
-                        && matrix.rows - held_out.len() >= ROWS_PER_COLUMN * columns
+                    !held_out.is_empty() && matrix.rows - held_out.len() >= columns
                 })
             })
             && points as f64 >= POINTS_PER_COLUMN * columns as f64;
