@@ -6,9 +6,11 @@
 //!
 //! Coordinate descent keeps `q = g + HΔ` up to date, at m operations per coordinate that moves and
 //! none per coordinate that stays. A few epochs find the face of the solution (support and signs,
-//! or bounds); there the problem is smooth, and a Newton step by Cholesky solves it. A Newton
-//! point outside its face is projected onto it where that decreases the objective most; else the
-//! step ends at the first coordinate that leaves, and goes on from there on the smaller face.
+//! or bounds); there the problem is smooth, and a Newton step by Cholesky solves it. Where the
+//! Newton point lies outside the face, the way there is followed to its first minimum: coordinates
+//! that reach the end of their face stay there, and the next step is on the smaller face. With a
+//! factor this is the exact change of the active set, as in homotopy and active-set methods; a
+//! singular system gets the smallest shift that lets it be factored.
 
 use std::borrow::Cow;
 
@@ -20,8 +22,10 @@ use crate::model::penalty::{BlockPenalty, Face, Shrink};
 /// Free coordinates up to which Newton steps are by Cholesky inside coordinate descent.
 pub(super) const LARGEST_CHOLESKY: usize = 2000;
 
-/// Newton steps in a row that each drop a coordinate from the face.
+/// Newton steps in a row that each drop coordinates from the face.
 const LARGEST_DROPS: usize = 32;
+/// Newton steps in a row on the face of a singular system.
+const LARGEST_APPROACHES: usize = 8;
 
 /// The state of a penalised quadratic over m coordinates.
 pub(super) struct Quadratic<'h, R: Real> {
@@ -68,6 +72,8 @@ pub(super) struct FaceFactor<R> {
     pub(super) factor: Vec<R>,
     /// A bound on the norm of the system: its Frobenius norm, or that of all coordinates' system.
     pub(super) size: f64,
+    /// The share of its diagonal that was added to the system; 0 for one that is regular.
+    pub(super) shift: f64,
 }
 
 /// The entries of a symmetric matrix that are wanted.
@@ -83,13 +89,13 @@ pub(super) enum Triangle {
 pub(super) enum Newton {
     /// At the minimum on the face.
     Exact,
-    /// Left the face; projected, with a decrease.
-    Projected,
-    /// Left the face; taken up to the first coordinate that leaves, which is dropped from it.
+    /// On the face, at a minimum along the step.
+    Approached,
+    /// At a minimum along the step, or where it left the face.
     Shortened,
-    /// Left the face, without a decrease.
+    /// No move: the objective does not fall.
     Rejected,
-    /// The system is singular.
+    /// The system is not finite.
     Singular,
 }
 
@@ -306,7 +312,6 @@ impl<R: Real> Quadratic<'_, R> {
             singular: false,
             factor: None,
         };
-        let mut singular_set: Option<Vec<u32>> = None;
         let mut patience = 2;
         while minimum.epochs < most && !(minimum.epochs > 0 && stop()) {
             let mut change = self.epoch(&all, &bounds, &mut scratch);
@@ -339,8 +344,7 @@ impl<R: Real> Quadratic<'_, R> {
                 minimum.singular = minimum.factor.is_none();
                 return minimum;
             }
-            let known_singular = singular_set.as_ref() == Some(&set);
-            if set.is_empty() || set.len() > LARGEST_CHOLESKY || known_singular {
+            if set.is_empty() || set.len() > LARGEST_CHOLESKY {
                 minimum.factor = None;
                 if change <= tolerance {
                     let off = self.largest_distance(&face, false);
@@ -353,12 +357,21 @@ impl<R: Real> Quadratic<'_, R> {
             }
             let mut exact = false;
             let (mut rounds, mut drops) = (if has_groups { 8 } else { 1 }, LARGEST_DROPS);
+            let mut approaches = LARGEST_APPROACHES;
             while rounds > 0 && !set.is_empty() {
                 rounds -= 1;
+                exact = false;
                 match self.newton(&face, &set, &mut minimum.factor, !has_groups) {
                     Newton::Exact => exact = true,
+                    Newton::Approached => {
+                        let is_near = self.largest_distance(&face, true) <= tolerance;
+                        exact = is_near;
+                        if !is_near && approaches > 0 {
+                            approaches -= 1;
+                            rounds += 1;
+                        }
+                    }
                     Newton::Shortened => {
-                        exact = false;
                         self.face(&mut face);
                         positions(self.m(), |j| face[j] != 0, &mut set);
                         if drops > 0 {
@@ -366,14 +379,9 @@ impl<R: Real> Quadratic<'_, R> {
                             rounds += 1;
                         }
                     }
-                    Newton::Projected | Newton::Rejected => {
-                        exact = false;
-                        break;
-                    }
+                    Newton::Rejected => break,
                     Newton::Singular => {
-                        exact = false;
                         minimum.singular = true;
-                        singular_set = Some(set.clone());
                         break;
                     }
                 }
@@ -381,11 +389,12 @@ impl<R: Real> Quadratic<'_, R> {
                     break;
                 }
             }
+            let shifted = |k: &FaceFactor<R>| k.shift > 0.0;
+            minimum.singular = minimum.factor.as_ref().is_none_or(shifted);
             if exact {
-                minimum.singular = false;
                 let off = self.largest_distance(&face, false);
                 let on = self.largest_distance(&face, true);
-                if off <= tolerance && (on <= tolerance || !has_groups) {
+                if off <= tolerance && (on <= tolerance || (!has_groups && !minimum.singular)) {
                     break;
                 }
             } else if minimum.singular && change <= tolerance {
@@ -398,7 +407,8 @@ impl<R: Real> Quadratic<'_, R> {
         // The factor belongs to the result only where the face is still the factor's.
         self.face(&mut face);
         if let Some(k) = &minimum.factor {
-            let same = k.set.iter().all(|&j| face[j as usize] != 0)
+            let same = k.shift == 0.0
+                && k.set.iter().all(|&j| face[j as usize] != 0)
                 && face.iter().filter(|&&f| f != 0).count() == k.set.len();
             if !same {
                 minimum.factor = None;

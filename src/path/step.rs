@@ -11,7 +11,7 @@ use crate::model::regularizer::Regularizer;
 /// Working sets up to which the Hessian is formed: quadratic losses, which keep it, and others.
 const LARGEST_KEPT: usize = 2500;
 const LARGEST_FORMED: usize = 1200;
-/// Epochs on one model of a loss that is not quadratic.
+/// Epochs on one model, after which the gradient is formed anew and the stop rule is asked.
 const MODEL_EPOCHS: usize = 200;
 
 /// The effort of a minimisation on the formed Hessian.
@@ -69,11 +69,7 @@ impl<R: Real> Walk<'_, '_, R> {
             factor: None,
         };
         if formed {
-            let most = if quadratic {
-                budget
-            } else {
-                budget.min(MODEL_EPOCHS)
-            };
+            let most = budget.min(MODEL_EPOCHS);
             self.minimize_formed(
                 regularizer,
                 &set,
