@@ -354,41 +354,24 @@ impl<R: Real> Quadratic<'_, R> {
     }
 
     /// Goes from w along −`step` on faces of groups as far as the objective falls: the whole way, up to the
-    /// first coordinate that leaves its face, or a part of that.
+    /// first coordinate or group that leaves its face, or a part of that.
     fn search(&mut self, face: &[Face], set: &[u32], rho: &[R], step: &[R]) -> Newton {
         let before = self.penalty(face);
         let old = self.w.clone();
         let slope: R = rho.iter().zip(step).map(|(&r, &s)| r * s).sum();
-        let mut first = R::infinity();
-        for (&j, &step) in set.iter().zip(step) {
-            let j = j as usize;
-            let term = &self.penalties[self.block_of[j] as usize].coordinate;
-            let target = old[j] - step;
-            let inside = term.project(face[j], target);
-            if inside != target || term.face(inside) != face[j] {
-                first = num_traits::Float::min(first, (old[j] - inside) / step);
-            }
-        }
+        let first = self.first_leaving(face, set, step);
         let mut share = R::one();
         for _ in 0..HALVINGS {
-            let mut leaves = false;
-            for (&j, &step) in set.iter().zip(step) {
-                let j = j as usize;
-                let term = &self.penalties[self.block_of[j] as usize].coordinate;
-                self.w[j] = term.project(face[j], old[j] - share * step);
-                leaves |= term.face(self.w[j]) != face[j];
-            }
+            let leaves = self.place(&old, face, set, step, share);
             let (decrease, size, change) = self.change_from(&old, face, set, before);
             let noise = size * <R as num_traits::Float>::epsilon() * R::of(16.0);
-            if decrease <= noise - R::of(1e-4) * share * slope
-                || decrease <= noise && share == R::one() && !leaves
-            {
+            if decrease <= noise - R::of(1e-4) * share * slope {
                 for (q, change) in self.q.iter_mut().zip(&change) {
                     *q += *change;
                 }
                 return match (share == R::one(), leaves) {
-                    (true, false) => Newton::Exact,
                     (_, true) => Newton::Shortened,
+                    (true, false) => Newton::Exact,
                     (false, false) => Newton::Approached,
                 };
             }
@@ -400,6 +383,56 @@ impl<R: Real> Quadratic<'_, R> {
         }
         self.w = old;
         Newton::Rejected
+    }
+
+    /// The share of the way along −`step` at which the first coordinate leaves its face, or the first
+    /// group has no part left along its direction.
+    fn first_leaving(&self, face: &[Face], set: &[u32], step: &[R]) -> R {
+        let mut first = R::infinity();
+        let mut along = vec![R::zero(); self.penalties.len()];
+        for (&j, &step) in set.iter().zip(step) {
+            let j = j as usize;
+            let b = self.block_of[j] as usize;
+            let term = &self.penalties[b].coordinate;
+            let target = self.w[j] - step;
+            let inside = term.project(face[j], target);
+            if inside != target || term.face(inside) != face[j] {
+                first = num_traits::Float::min(first, (self.w[j] - inside) / step);
+            }
+            along[b] += self.w[j] * step;
+        }
+        for (b, &along) in along.iter().enumerate() {
+            if self.penalties[b].is_group() && along > R::zero() {
+                let norm = self.norm(b);
+                first = num_traits::Float::min(first, norm * norm / along);
+            }
+        }
+        first
+    }
+
+    /// Sets w to `old` less a share of the step, on its faces; a group that has no part left along its
+    /// direction is zero. True where a coordinate leaves its face.
+    fn place(&mut self, old: &[R], face: &[Face], set: &[u32], step: &[R], share: R) -> bool {
+        let mut along = vec![R::zero(); self.penalties.len()];
+        for (&j, &step) in set.iter().zip(step) {
+            let j = j as usize;
+            let b = self.block_of[j] as usize;
+            let target = old[j] - share * step;
+            self.w[j] = self.penalties[b].coordinate.project(face[j], target);
+            along[b] += self.w[j] * old[j];
+        }
+        let mut leaves = false;
+        for &j in set {
+            let j = j as usize;
+            let b = self.block_of[j] as usize;
+            let penalty = &self.penalties[b];
+            if penalty.is_group() && along[b] <= R::zero() {
+                self.w[j] = R::zero();
+                leaves = true;
+            }
+            leaves |= penalty.coordinate.face(self.w[j]) != face[j];
+        }
+        leaves
     }
 
     /// H(w − old), which differ on `set`.

@@ -25,6 +25,7 @@ mod arrival;
 mod columns;
 mod face;
 mod finish;
+mod group;
 mod quadratic;
 mod reach;
 mod restricted;

@@ -17,7 +17,9 @@ use std::borrow::Cow;
 use crate::real::Real;
 
 use crate::linalg::vector::{axpy, exceeds, positions, vectorized};
-use crate::model::penalty::{BlockPenalty, Face, Shrink};
+use crate::model::penalty::{BlockPenalty, Face, Row, Shrink};
+
+use super::group::GroupSpectrum;
 
 /// Free coordinates up to which Newton steps are by Cholesky inside coordinate descent.
 pub(super) const LARGEST_CHOLESKY: usize = 2000;
@@ -85,6 +87,14 @@ pub(super) enum Triangle {
     Both,
 }
 
+/// How one group is minimised.
+enum GroupModel<R> {
+    /// By the spectrum of its block.
+    Exact(GroupSpectrum<R>),
+    /// By a majorant, whose curvature is this bound on the largest eigenvalue.
+    Bounded(R),
+}
+
 /// The end of a Newton step on a face.
 pub(super) enum Newton {
     /// At the minimum on the face.
@@ -120,31 +130,42 @@ impl<R: Real> Quadratic<'_, R> {
         axpy(delta, &self.hessian[j * m..(j + 1) * m], &mut self.q);
     }
 
-    /// Bounds on the largest eigenvalue of the blocks that are groups: the largest row sum.
-    fn group_bounds(&self) -> Vec<R> {
-        let m = self.m();
-        let mut bounds = vec![R::zero(); self.penalties.len()];
-        if self.separable {
-            return bounds;
+    /// How the blocks that are groups are minimised; empty without any.
+    fn group_models(&self) -> Vec<GroupModel<R>> {
+        if self.separable || !self.penalties.iter().any(BlockPenalty::is_group) {
+            return Vec::new();
         }
-        for (b, bound) in bounds.iter_mut().enumerate() {
-            if !self.penalties[b].is_group() {
-                continue;
-            }
-            let members = &self.members[self.block(b)];
-            for &i in members {
-                let sum: R = members
-                    .iter()
-                    .map(|&j| num_traits::Float::abs(self.hessian[i as usize * m + j as usize]))
-                    .sum();
-                *bound = num_traits::Float::max(*bound, sum);
-            }
+        (0..self.penalties.len())
+            .map(|b| self.group_model(b))
+            .collect()
+    }
+
+    fn group_model(&self, b: usize) -> GroupModel<R> {
+        let (m, penalty) = (self.m(), &self.penalties[b]);
+        let members = &self.members[self.block(b)];
+        if !penalty.is_group() {
+            return GroupModel::Bounded(R::zero());
         }
-        bounds
+        let entry =
+            |x: usize, y: usize| self.hessian[members[x] as usize * m + members[y] as usize];
+        if penalty.coordinate.row == Row::Free
+            && let Some(spectrum) = GroupSpectrum::new(members.len(), entry)
+        {
+            return GroupModel::Exact(spectrum);
+        }
+        let row = |x: usize| -> R {
+            let entries = (0..members.len()).map(|y| num_traits::Float::abs(entry(x, y)));
+            entries.sum()
+        };
+        GroupModel::Bounded(
+            (0..members.len())
+                .map(row)
+                .fold(R::zero(), num_traits::Float::max),
+        )
     }
 
     /// One pass over the given blocks; the largest change of a gradient in units of its rounding.
-    fn epoch(&mut self, blocks: &[u32], bounds: &[R], old: &mut Vec<R>) -> R {
+    fn epoch(&mut self, blocks: &[u32], groups: &mut [GroupModel<R>], old: &mut Vec<R>) -> R {
         vectorized(
             #[inline(always)]
             || {
@@ -155,7 +176,7 @@ impl<R: Real> Quadratic<'_, R> {
                     let penalty = self.penalties[b];
                     if penalty.is_group() {
                         let change =
-                            self.update_group(b, bounds[b], old) * self.inverse_rounding[b];
+                            self.update_group(b, &mut groups[b], old) * self.inverse_rounding[b];
                         largest = num_traits::Float::max(largest, change);
                         continue;
                     }
@@ -179,33 +200,48 @@ impl<R: Real> Quadratic<'_, R> {
         )
     }
 
-    /// Block update by the majorant with curvature a = bound + λ₂.
+    /// Block update: exact by the spectrum of the block, or by the majorant with curvature
+    /// a = bound + λ₂.
     #[inline(always)]
-    fn update_group(&mut self, b: usize, bound: R, old: &mut Vec<R>) -> R {
+    fn update_group(&mut self, b: usize, model: &mut GroupModel<R>, new: &mut Vec<R>) -> R {
         let (range, penalty) = (self.block(b), self.penalties[b]);
-        let a = bound + self.ridge[self.members[range.start] as usize];
-        if !exceeds(a, R::zero()) {
-            return R::zero();
-        }
-        old.clear();
-        let mut square = R::zero();
-        for at in range.clone() {
-            let j = self.members[at] as usize;
-            let s = penalty
-                .coordinate
-                .prox(a * self.w[j] - self.gradient(j), R::one());
-            square += s * s;
-            old.push(s);
-        }
-        let factor = Shrink::new(square, penalty.norm).factor() / a;
+        let ridge = self.ridge[self.members[range.start] as usize];
+        let a = match model {
+            GroupModel::Exact(spectrum) => {
+                let members = &self.members[range.clone()];
+                let w: Vec<R> = members.iter().map(|&j| self.w[j as usize]).collect();
+                let gradient = members.iter().map(|&j| self.gradient(j as usize));
+                let gradient: Vec<R> = gradient.collect();
+                spectrum.minimizer(ridge, penalty.norm, &w, &gradient, new);
+                spectrum.largest() + ridge
+            }
+            GroupModel::Bounded(bound) => {
+                let a = *bound + ridge;
+                if !exceeds(a, R::zero()) {
+                    return R::zero();
+                }
+                new.clear();
+                let mut square = R::zero();
+                for at in range.clone() {
+                    let j = self.members[at] as usize;
+                    let s = penalty
+                        .coordinate
+                        .prox(a * self.w[j] - self.gradient(j), R::one());
+                    square += s * s;
+                    new.push(s);
+                }
+                let factor = Shrink::new(square, penalty.norm).factor() / a;
+                new.iter_mut().for_each(|s| *s *= factor);
+                a
+            }
+        };
         let mut largest = R::zero();
         for (k, at) in range.enumerate() {
             let j = self.members[at] as usize;
-            let new = factor * old[k];
-            let delta = new - self.w[j];
+            let delta = new[k] - self.w[j];
             if delta != R::zero() {
                 self.shift(j, delta);
-                self.w[j] = new;
+                self.w[j] = new[k];
                 largest = num_traits::Float::max(largest, num_traits::Float::abs(delta) * a);
             }
         }
@@ -299,7 +335,7 @@ impl<R: Real> Quadratic<'_, R> {
         hasty: bool,
         mut stop: impl FnMut() -> bool,
     ) -> Minimum<R> {
-        let bounds = self.group_bounds();
+        let mut groups = self.group_models();
         // In units of rounding.
         let tolerance = R::one();
         let all: Vec<u32> = (0..self.penalties.len() as u32).collect();
@@ -314,7 +350,7 @@ impl<R: Real> Quadratic<'_, R> {
         };
         let mut patience = 2;
         while minimum.epochs < most && !(minimum.epochs > 0 && stop()) {
-            let mut change = self.epoch(&all, &bounds, &mut scratch);
+            let mut change = self.epoch(&all, &mut groups, &mut scratch);
             minimum.epochs += 1;
             self.face(&mut face);
             // Epochs over the free blocks alone until their face settles.
@@ -330,7 +366,7 @@ impl<R: Real> Quadratic<'_, R> {
                     positions(all.len(), is_wanted, &mut free);
                 }
                 std::mem::swap(&mut previous, &mut face);
-                change = self.epoch(&free, &bounds, &mut scratch);
+                change = self.epoch(&free, &mut groups, &mut scratch);
                 minimum.epochs += 1;
                 self.face(&mut face);
                 if face == previous && patience < 8 {

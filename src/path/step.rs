@@ -55,11 +55,6 @@ impl<R: Real> Walk<'_, '_, R> {
             Form::Gram => true,
             Form::Residual => false,
         };
-        let before = if quadratic {
-            0.0
-        } else {
-            self.distance(regularizer)
-        };
         let curvature = self.smooth.curvature(&self.z, self.target, self.blend);
         let mut new = self.w.clone();
         let mut step = Step {
@@ -97,7 +92,7 @@ impl<R: Real> Walk<'_, '_, R> {
         if !formed {
             self.newton_by_rows(regularizer, &mut step);
         }
-        self.adapt_blend(regularizer, alpha, before, step.singular);
+        self.adapt_blend(alpha);
         step
     }
 
@@ -297,18 +292,11 @@ impl<R: Real> Walk<'_, '_, R> {
     }
 
     /// More of the majorant after a step that failed, less after one that went well.
-    fn adapt_blend(
-        &mut self,
-        regularizer: &Regularizer<'_>,
-        alpha: f64,
-        before: f64,
-        singular: bool,
-    ) {
+    fn adapt_blend(&mut self, alpha: f64) {
         if self.smooth.loss.is_quadratic() {
             return;
         }
-        let slow = self.distance(regularizer) > 0.5 * before;
-        if alpha < 0.3 || (singular && slow) {
+        if alpha < 0.3 {
             self.blend = (4.0 * self.blend).clamp(0.05, 1.0);
         } else if alpha == 1.0 {
             self.blend = if self.blend < 1e-3 {
