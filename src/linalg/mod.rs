@@ -12,6 +12,7 @@
 
 pub(crate) mod cg;
 pub(crate) mod cholesky;
+pub(crate) mod dependent;
 pub mod krylov;
 pub(crate) mod products;
 pub(crate) mod refine;

@@ -45,6 +45,12 @@ impl<R: Real> Arrival<'_, R> {
         self.end.steps
     }
 
+    /// False where other coefficients reach the same minimum; those of the solution have the least norm.
+    #[must_use]
+    pub fn is_unique(&self) -> bool {
+        self.end.is_unique
+    }
+
     /// The solution: p scaled coefficients, intercepts last.
     #[must_use]
     pub fn solution(&self) -> &[f64] {
@@ -145,6 +151,7 @@ impl<R: Real> Arrival<'_, R> {
             status: self.end.status,
             steps: self.end.steps,
             factor: factor.map(|k| RestrictedFactor::new(k, l2)),
+            is_unique: self.end.is_unique,
         }
     }
 }

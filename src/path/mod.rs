@@ -26,6 +26,7 @@ mod columns;
 mod face;
 mod finish;
 mod group;
+mod least_norm;
 mod quadratic;
 mod reach;
 mod restricted;
@@ -95,6 +96,8 @@ pub struct PathSolution<R> {
     pub steps: usize,
     /// The factored system on the support, where the solve ended with one.
     pub factor: Option<RestrictedFactor<R>>,
+    /// False where other coefficients reach the same minimum; w are then those of least norm.
+    pub is_unique: bool,
 }
 
 /// Points to be solved, and how.

@@ -10,7 +10,8 @@
 //!
 //! R is taken at u with the strict comparisons of the penalties. Coordinates whose column is zero
 //! and whose λ₂ is zero appear nowhere: they are left out, and z is 0 there. The common shift of
-//! multinomial intercepts is fixed by 11ᵀ on their block, which keeps Σ_c z_c = 0.
+//! multinomial intercepts is fixed by 11ᵀ on their block, which keeps Σ_c z_c = 0. Where the system is
+//! singular and ∂₁E is in its range, z is the solution of least norm.
 
 use rayon::prelude::*;
 
@@ -28,11 +29,17 @@ use super::smooth::{Curvature, Smooth};
 use super::walk::quadratic_model;
 use crate::linalg::cg::ConjugateGradient;
 use crate::linalg::cholesky;
+use crate::linalg::dependent::Dependent;
 use crate::linalg::products::{add_columns, add_columns_of};
 use crate::linalg::refine::{Formed, Limits, Pass, by_products, refine};
-use crate::linalg::vector::{inner, positions, vectorized};
+use crate::linalg::vector::{inner, norm, positions, vectorized};
 use crate::model::linearization::{OuterDerivative, inner_map};
 use crate::model::regularizer::{Regularizer, group_norm};
+
+/// The part of a right-hand side outside the range of its system that is one of rounding: this many
+/// roundings per unknown, and never more than the second number of its norm.
+const OUTSIDE: f64 = 1e3;
+const LARGEST_OUTSIDE: f64 = 1e-3;
 
 /// The factored system on the support of a point of a quadratic loss.
 #[derive(Debug, Clone)]
@@ -62,7 +69,8 @@ pub struct RestrictedSolution<R> {
     pub steps: usize,
     /// Whether the linear residual, recomputed, met the tolerance.
     pub status: Status,
-    /// The restricted Hessian is singular to working precision: there is no adjoint, z is zero.
+    /// The restricted Hessian is singular to working precision and ∂₁E not in its range: there is no
+    /// adjoint, z is zero.
     pub singular: bool,
 }
 
@@ -316,7 +324,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
                     lower.resize(lower.len() + cholesky::stride(m) - m, R::zero());
                 }
                 if !cholesky::factor(&mut lower, m) {
-                    return self.outcome(&vec![0.0; m], 0, Status::Converged, true);
+                    return self.of_least_norm(&formed, rhs, size.sqrt(), limits);
                 }
                 own = lower;
                 (Some(&formed), &own, size.sqrt())
@@ -358,6 +366,45 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         if !refined.is_last {
             image.clear();
         }
+        self.outcome(&refined.x, refined.steps, refined.status, false)
+    }
+
+    /// The solution of least norm of a singular system, where its right-hand side is in the range.
+    ///
+    /// The criterion's derivative then exists: along the null space nothing changes but the
+    /// coefficients themselves, and the ridge's limit is theirs of least norm.
+    fn of_least_norm(
+        &self,
+        formed: &[R],
+        rhs: &[f64],
+        size: f64,
+        limits: &Limits<'_>,
+    ) -> RestrictedSolution<R> {
+        let m = rhs.len();
+        let epsilon = <R as num_traits::Float>::epsilon().to_f64();
+        let none = || self.outcome(&vec![0.0; m], 0, Status::Converged, true);
+        let Some(factor) = Dependent::new(formed, m, epsilon) else {
+            return none();
+        };
+        let mut inside = rhs.to_vec();
+        let outside = factor.remove_null(&mut inside);
+        let rounding = (OUTSIDE * epsilon * m as f64).min(LARGEST_OUTSIDE);
+        if outside > rounding * norm(rhs) {
+            return none();
+        }
+        let refined = refine(
+            &inside,
+            size,
+            epsilon,
+            limits,
+            |x, y| self.product_by_rows(x, y),
+            |Pass { rhs, x, .. }| {
+                let mut step = factor.solve(rhs);
+                factor.remove_null(&mut step);
+                x.copy_from_slice(&step);
+                0
+            },
+        );
         self.outcome(&refined.x, refined.steps, refined.status, false)
     }
 
@@ -414,7 +461,8 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         }
     }
 
-    fn form(&self) -> Vec<R> {
+    /// The system in full.
+    pub(super) fn form(&self) -> Vec<R> {
         let hessian = self.smooth.hessian(&self.set, &self.curvature);
         let model = quadratic_model(
             self.smooth,

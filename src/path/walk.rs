@@ -102,6 +102,10 @@ pub(super) struct End<R> {
     pub(super) status: Status,
     pub(super) steps: usize,
     pub(super) factor: Option<FaceFactor<R>>,
+    /// The system on the face is known to be regular.
+    pub(super) is_regular: bool,
+    /// False where other coefficients reach the same minimum.
+    pub(super) is_unique: bool,
 }
 
 impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
@@ -263,6 +267,17 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         regularizer: &Regularizer<'_>,
         settings: &PathSettings,
     ) -> End<R> {
+        let mut end = self.solve_in_full(regularizer, settings);
+        let is_at_rounding = settings.tolerance.is_none() && end.status == Status::Converged;
+        if is_at_rounding && self.take_least_norm(regularizer, end.is_regular) {
+            end.is_unique = false;
+            end.factor = None;
+        }
+        end
+    }
+
+    /// The same, whichever of the solutions it is where there are many.
+    fn solve_in_full(&mut self, regularizer: &Regularizer<'_>, settings: &PathSettings) -> End<R> {
         let end = self.solve_alive(regularizer, settings);
         if self.alive.is_none() {
             return end;
@@ -368,6 +383,8 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                         status: Status::Converged,
                         steps,
                         factor: Some(k),
+                        is_regular: true,
+                        is_unique: true,
                     };
                 }
                 self.spare = k.factor;
@@ -378,8 +395,9 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             self.w.copy_from_slice(&best.1);
             self.evaluate();
         }
+        let mut is_regular = false;
         if status == Status::Converged && settings.tolerance.is_none() {
-            self.finish_smooth(regularizer, ROUNDINGS);
+            is_regular = self.finish_smooth(regularizer, ROUNDINGS);
         }
         if status == Status::NonFinite {
             // The next point starts afresh; this one is returned as it is.
@@ -389,6 +407,8 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             status,
             steps,
             factor: None,
+            is_regular,
+            is_unique: true,
         }
     }
 
