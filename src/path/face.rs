@@ -2,7 +2,7 @@
 
 use crate::real::Real;
 
-use super::quadratic::{FaceFactor, Newton, Quadratic, Triangle};
+use super::quadratic::{FaceFactor, Newton, Quadratic, Reach, Triangle};
 use crate::linalg::cholesky;
 use crate::linalg::vector::{axpy, exceeds, inner, vectorized};
 use crate::model::penalty::{BlockPenalty, Face};
@@ -205,6 +205,7 @@ impl<R: Real> Quadratic<'_, R> {
         set: &[u32],
         kept: &mut Option<FaceFactor<R>>,
         reusable: bool,
+        reach: Reach,
     ) -> Newton {
         if !(reusable && kept.as_ref().is_some_and(|k| k.set == set)) {
             *kept = self.factored(face, set, kept.take());
@@ -239,14 +240,21 @@ impl<R: Real> Quadratic<'_, R> {
             }
             return Newton::Exact;
         }
-        self.follow(face, set, &rho, step)
+        self.follow(face, set, &rho, step, reach)
     }
 
     /// Goes from w along −`step` to the first minimum; a coordinate that reaches the end of its face
     /// stays there, and the others go on.
     ///
     /// On every piece of the way the objective is a quadratic. Nothing is a trial: it never rises.
-    fn follow(&mut self, face: &[Face], set: &[u32], rho: &[R], step: Vec<R>) -> Newton {
+    fn follow(
+        &mut self,
+        face: &[Face],
+        set: &[u32],
+        rho: &[R],
+        step: Vec<R>,
+        reach: Reach,
+    ) -> Newton {
         let m = self.m();
         let zero = R::zero();
         let mut direction = step;
@@ -301,11 +309,14 @@ impl<R: Real> Quadratic<'_, R> {
             if !exceeds(-slope, 0.0) {
                 break;
             }
-            let to_minimum = if curvature > 0.0 {
+            let mut to_minimum = if curvature > 0.0 {
                 R::of(-slope / curvature)
             } else {
                 R::infinity()
             };
+            if reach == Reach::Step {
+                to_minimum = num_traits::Float::min(to_minimum, R::one() - share);
+            }
             let to_next = next
                 .peek()
                 .map_or(R::infinity(), |&(reached, ..)| reached - share);

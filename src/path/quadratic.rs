@@ -95,6 +95,18 @@ enum GroupModel<R> {
     Bounded(R),
 }
 
+/// How far a Newton step on a face may go.
+///
+/// The step of a shifted system is exact but near its null space, where it is too short: a step
+/// settles the others, and a longer one in the same direction then moves along the null space alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// To the minimum along it, or to its end.
+    Step,
+    /// To the minimum along it.
+    Beyond,
+}
+
 /// The end of a Newton step on a face.
 pub(super) enum Newton {
     /// At the minimum on the face.
@@ -393,21 +405,26 @@ impl<R: Real> Quadratic<'_, R> {
             }
             let mut exact = false;
             let (mut rounds, mut drops) = (if has_groups { 8 } else { 1 }, LARGEST_DROPS);
-            let mut approaches = LARGEST_APPROACHES;
+            let (mut approaches, mut reach) = (LARGEST_APPROACHES, Reach::Step);
             while rounds > 0 && !set.is_empty() {
                 rounds -= 1;
                 exact = false;
-                match self.newton(&face, &set, &mut minimum.factor, !has_groups) {
+                match self.newton(&face, &set, &mut minimum.factor, !has_groups, reach) {
                     Newton::Exact => exact = true,
                     Newton::Approached => {
                         let is_near = self.largest_distance(&face, true) <= tolerance;
                         exact = is_near;
+                        reach = match reach {
+                            Reach::Step => Reach::Beyond,
+                            Reach::Beyond => Reach::Step,
+                        };
                         if !is_near && approaches > 0 {
                             approaches -= 1;
                             rounds += 1;
                         }
                     }
                     Newton::Shortened => {
+                        reach = Reach::Step;
                         self.face(&mut face);
                         positions(self.m(), |j| face[j] != 0, &mut set);
                         if drops > 0 {
