@@ -61,6 +61,7 @@ impl<R: Real> Walk<'_, '_, R> {
             steps: 0,
             moved: 0.0,
             singular: false,
+            is_newton: formed,
             factor: None,
         };
         if formed {

@@ -37,9 +37,14 @@ const FEW_ROUNDINGS: f64 = 4.0;
 const STUCK: usize = 20;
 /// A Newton step that still moves a predictor by this share of the largest is not yet at an end.
 const STILL_MOVING: f64 = 1e-4;
-/// Steps that move nothing, and a hundred times as many without a smaller distance, after which a
-/// point is given up.
+/// Steps that move nothing after which a point is given up.
 const STALLED: usize = 8;
+/// Steps in which the residual does not fall by a tenth after which a point is given up: Newton's, and
+/// those of coordinate descent by rows.
+const NEWTON_GIVES_UP: usize = 50;
+const ROWS_GIVE_UP: usize = 800;
+/// The share of the tolerance that a model of a step is minimised to.
+const MODEL_SHARE: f64 = 0.25;
 /// Coordinates up to which memory for a factor is asked for at once: a vector that grows along the path
 /// is copied to fresh pages again and again.
 const LARGEST_SPARE: usize = 512;
@@ -94,6 +99,8 @@ pub(super) struct Step<R> {
     pub(super) moved: f64,
     /// The system on the face is singular.
     pub(super) singular: bool,
+    /// The model was formed, and minimised by Newton's method on its faces.
+    pub(super) is_newton: bool,
     pub(super) factor: Option<FaceFactor<R>>,
 }
 
@@ -305,7 +312,9 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         let mut steps = 0;
         // The smallest excess over rounding so far, and where.
         let mut best = (f64::INFINITY, self.w.clone());
-        let (mut since_halved, mut since_better, mut unmoved) = (0, 0, 0);
+        let (mut since_halved, mut unmoved) = (0, 0);
+        // The excess when it last fell by a tenth, and the steps since.
+        let (mut mark, mut since_mark) = (f64::INFINITY, 0);
         let few_roundings = FEW_ROUNDINGS.max((self.smooth.rows() as f64).sqrt());
         let mut step: Option<Step<R>> = None;
         // The first attempt leaves the last step to the finish, which repeats it anyway.
@@ -327,9 +336,11 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             } else {
                 since_halved + 1
             };
-            since_better += 1;
+            since_mark += 1;
+            if excess < 0.9 * mark {
+                (mark, since_mark) = (excess, 0);
+            }
             if excess < best.0 {
-                since_better = 0;
                 best.0 = excess;
                 best.1.copy_from_slice(&self.w);
             }
@@ -361,11 +372,17 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             if steps >= settings.max_steps || (steps > 0 && self.control.should_stop()) {
                 break Status::BudgetSpent;
             }
-            if unmoved > STALLED || since_better > 100 * STALLED {
+            let gives_up = if step.as_ref().is_some_and(|s| s.is_newton) {
+                NEWTON_GIVES_UP
+            } else {
+                ROWS_GIVE_UP
+            };
+            if unmoved > STALLED || since_mark > gives_up {
                 break Status::Stalled;
             }
             let most = settings.max_steps - steps;
-            let next = self.step(regularizer, most, &roundings, hasty && finishes);
+            let goals = self.model_goals(roundings, settings);
+            let next = self.step(regularizer, most, &goals, hasty && finishes);
             steps += next.steps.max(1);
             unmoved = if next.moved == 0.0 { unmoved + 1 } else { 0 };
             let mut factor = next.factor;
@@ -410,6 +427,17 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             is_regular,
             is_unique: true,
         }
+    }
+
+    /// How near to optimality every block of a step's model has to come: to its rounding, or to a share
+    /// of the tolerance.
+    fn model_goals(&self, mut roundings: Vec<f64>, settings: &PathSettings) -> Vec<f64> {
+        if let Some(tolerance) = settings.tolerance {
+            let blocks = roundings.len().max(1) as f64;
+            let goal = MODEL_SHARE * tolerance * self.origin_norm / blocks.sqrt();
+            roundings.iter_mut().for_each(|r| *r = r.max(goal));
+        }
+        roundings
     }
 
     /// True when the minimum may be at infinity, so that a vanishing gradient proves nothing.
