@@ -89,6 +89,8 @@ pub(super) enum Triangle {
 
 /// How one group is minimised.
 enum GroupModel<R> {
+    /// Not yet needed.
+    Unknown,
     /// By the spectrum of its block.
     Exact(GroupSpectrum<R>),
     /// By a majorant, whose curvature is this bound on the largest eigenvalue.
@@ -147,17 +149,15 @@ impl<R: Real> Quadratic<'_, R> {
         if self.separable || !self.penalties.iter().any(BlockPenalty::is_group) {
             return Vec::new();
         }
-        (0..self.penalties.len())
-            .map(|b| self.group_model(b))
+        let unknown = || GroupModel::Unknown;
+        std::iter::repeat_with(unknown)
+            .take(self.penalties.len())
             .collect()
     }
 
     fn group_model(&self, b: usize) -> GroupModel<R> {
         let (m, penalty) = (self.m(), &self.penalties[b]);
         let members = &self.members[self.block(b)];
-        if !penalty.is_group() {
-            return GroupModel::Bounded(R::zero());
-        }
         let entry =
             |x: usize, y: usize| self.hessian[members[x] as usize * m + members[y] as usize];
         if penalty.coordinate.row == Row::Free
@@ -212,13 +212,35 @@ impl<R: Real> Quadratic<'_, R> {
         )
     }
 
+    /// True where a group is zero and its minimiser is, too.
+    fn stays_zero(&self, b: usize) -> bool {
+        let penalty = &self.penalties[b];
+        let mut square = R::zero();
+        for &j in &self.members[self.block(b)] {
+            let j = j as usize;
+            if self.w[j] != R::zero() {
+                return false;
+            }
+            let s = penalty.coordinate.prox(-self.gradient(j), R::one());
+            square += s * s;
+        }
+        num_traits::Float::sqrt(square) <= penalty.norm
+    }
+
     /// Block update: exact by the spectrum of the block, or by the majorant with curvature
     /// a = bound + λ₂.
     #[inline(always)]
     fn update_group(&mut self, b: usize, model: &mut GroupModel<R>, new: &mut Vec<R>) -> R {
         let (range, penalty) = (self.block(b), self.penalties[b]);
         let ridge = self.ridge[self.members[range.start] as usize];
+        if matches!(model, GroupModel::Unknown) {
+            if self.stays_zero(b) {
+                return R::zero();
+            }
+            *model = self.group_model(b);
+        }
         let a = match model {
+            GroupModel::Unknown => return R::zero(),
             GroupModel::Exact(spectrum) => {
                 let members = &self.members[range.clone()];
                 let w: Vec<R> = members.iter().map(|&j| self.w[j as usize]).collect();
