@@ -151,9 +151,10 @@ fn an_indefinite_form_is_refused() {
     );
 }
 
-/// Duplicate columns without ridge: no method may return a hypergradient.
+/// Duplicate columns without ridge: the criterion on the same rows is flat along their null space and has
+/// a hypergradient by every method, and one on rows that tell them apart by none.
 #[test]
-fn a_singular_point_has_no_hypergradient_by_any_method() {
+fn a_singular_point_has_a_hypergradient_where_the_criterion_is_flat() {
     let mut random = ChaCha12Rng::seed_from_u64(3);
     let (n, d) = (20, 3);
     let mut values: Vec<f64> = (0..n * d).map(|_| uniform(&mut random)).collect();
@@ -162,12 +163,23 @@ fn a_singular_point_has_no_hypergradient_by_any_method() {
         row[2] = row[0];
         y.push(row[0] + row[1]);
     }
-    let problem = Problem::new(plain(Loss::Squared, Dense::new(n, d, values).unwrap(), y)).unwrap();
-    let point = Point {
+    let mut specification = plain(Loss::Squared, Dense::new(n, d, values).unwrap(), y);
+    let flat = Problem::new(specification.clone()).unwrap();
+    let told_apart = (0..n * d).map(|_| uniform(&mut random)).collect();
+    specification.validation = Some(Rows {
+        x: Matrix::Dense(Dense::new(n, d, told_apart).unwrap()),
+        targets: specification.rows.targets.clone(),
+        weights: None,
+    });
+    let telling = Problem::new(specification).unwrap();
+    let point = |l2: f64| Point {
         l1: 0.01,
-        l2: 0.0,
+        l2,
         target: 0,
     };
+    // The limit of what a ridge makes unique.
+    let limit = outcome(&flat, point(1e-8), &Settings::default());
+    let expected = limit.gradient().unwrap();
     let methods = [
         Method::Direct,
         Method::AidCg,
@@ -178,11 +190,27 @@ fn a_singular_point_has_no_hypergradient_by_any_method() {
     for method in methods {
         // From zero by Picard steps both copies enter the support.
         let settings = Settings::default().method(method).solver(Solver::Ista);
-        let found = outcome(&problem, point, &settings);
+        let found = outcome(&telling, point(0.0), &settings);
         assert_eq!(found.support, 3, "{method:?}");
         assert!(
             found.hypergradient.is_none() && !found.warnings.is_empty(),
             "{method:?}"
         );
+        let found = outcome(&flat, point(0.0), &settings);
+        let found = found.gradient().unwrap();
+        let pairs = [
+            (
+                found.l1.as_ref().unwrap().value(),
+                expected.l1.as_ref().unwrap().value(),
+            ),
+            (found.l2, expected.l2),
+        ];
+        for (found, expected) in pairs {
+            let (found, expected) = (found.unwrap(), expected.unwrap());
+            assert!(
+                (found - expected).abs() < 1e-5 * expected.abs(),
+                "{method:?}: {found} {expected}"
+            );
+        }
     }
 }

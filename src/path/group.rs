@@ -137,7 +137,9 @@ mod tests {
 
     #[test]
     fn the_minimiser_is_stationary_or_zero() {
-        let h = [[2.0, 0.3, 0.1], [0.3, 1.0, 0.2], [0.1, 0.2, 1e-9]];
+        // XᵀX of columns of which two are nearly equal.
+        let columns = [[1.0, 0.5], [0.3, -0.8], [0.3, -0.8 + 1e-5]];
+        let h = columns.map(|a| columns.map(|b| dot(&a, &b)));
         let w = [0.4, -0.1, 2.0];
         let (ridge, norm) = (1e-3, 0.7);
         for scale in [0.1f64, 1.0, 5.0] {

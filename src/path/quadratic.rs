@@ -24,6 +24,8 @@ use super::group::GroupSpectrum;
 /// Free coordinates up to which Newton steps are by Cholesky inside coordinate descent.
 pub(super) const LARGEST_CHOLESKY: usize = 2000;
 
+/// Epochs over the free blocks alone at most before a Newton step on their face.
+const LARGEST_PATIENCE: usize = 8;
 /// Newton steps in a row that each drop coordinates from the face.
 const LARGEST_DROPS: usize = 32;
 /// Newton steps in a row on the face of a singular system.
@@ -407,7 +409,7 @@ impl<R: Real> Quadratic<'_, R> {
                     break;
                 }
             }
-            patience = (patience * 2).min(64);
+            patience = (patience * 2).min(LARGEST_PATIENCE);
             positions(self.m(), |j| face[j] != 0, &mut set);
             if hasty && face == previous && !set.is_empty() && set.len() <= LARGEST_CHOLESKY {
                 minimum.factor = self.factored(&face, &set, minimum.factor);
