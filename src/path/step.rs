@@ -12,7 +12,7 @@ use crate::model::regularizer::Regularizer;
 const LARGEST_KEPT: usize = 2500;
 const LARGEST_FORMED: usize = 1200;
 /// Epochs on one model, after which the gradient is formed anew and the stop rule is asked.
-const MODEL_EPOCHS: usize = 200;
+const MODEL_EPOCHS: usize = 100;
 
 /// The effort of a minimisation on the formed Hessian.
 struct Effort<'a> {
