@@ -8,6 +8,7 @@ use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
 use proxdiff::kinds::{Method, Solver, Status, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::penalty::Penalty;
+use proxdiff::problem::Rows;
 use proxdiff::{Control, Point, Problem, Specification};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -167,8 +168,8 @@ fn a_singular_point_has_a_hypergradient_where_the_criterion_is_flat() {
     let flat = Problem::new(specification.clone()).unwrap();
     let told_apart = (0..n * d).map(|_| uniform(&mut random)).collect();
     specification.validation = Some(Rows {
-        x: Matrix::Dense(Dense::new(n, d, told_apart).unwrap()),
-        targets: specification.rows.targets.clone(),
+        matrix: Matrix::Dense(Dense::new(n, d, told_apart).unwrap()),
+        targets: specification.train.targets.clone(),
         weights: None,
     });
     let telling = Problem::new(specification).unwrap();
