@@ -6,6 +6,7 @@ use crate::kinds::Status;
 use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
+use super::quadratic::Factored;
 use super::restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, System};
 use super::smooth::{Parts, Smooth};
 use super::walk::{End, Walk};
@@ -144,7 +145,9 @@ impl<R: Real> Arrival<'_, R> {
             support <= LARGEST_RETAINED_SUPPORT && support * support <= largest
         });
         if let Some(k) = &mut factor {
-            k.factor.shrink_to_fit();
+            if let Factored::Cholesky(lower) = &mut k.factor {
+                lower.shrink_to_fit();
+            }
         }
         PathSolution {
             w: w.iter().map(|&w| R::of(w)).collect(),

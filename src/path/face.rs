@@ -2,8 +2,9 @@
 
 use crate::real::Real;
 
-use super::quadratic::{FaceFactor, Newton, Quadratic, Reach, Triangle};
+use super::quadratic::{FaceFactor, Factored, Newton, Quadratic, Reach, Triangle};
 use crate::linalg::cholesky;
+use crate::linalg::dual::DualFactor;
 use crate::linalg::vector::{axpy, exceeds, inner, vectorized};
 use crate::model::penalty::{BlockPenalty, Face};
 
@@ -142,7 +143,15 @@ impl<R: Real> Quadratic<'_, R> {
         shift: f64,
         last: Option<FaceFactor<R>>,
     ) -> Option<FaceFactor<R>> {
-        let memory = last.map_or_else(|| std::mem::take(&mut self.spare), |last| last.factor);
+        if shift == 0.0
+            && let Some(factor) = self.factored_by_rows(set)
+        {
+            return Some(factor);
+        }
+        let memory = match last.map(|last| last.factor.into_memory()) {
+            Some(memory) => memory,
+            None => std::mem::take(&mut self.spare),
+        };
         let stride = cholesky::stride(set.len());
         let mut factor = self.face_matrix(face, set, Triangle::Lower, stride, memory);
         if shift > 0.0 {
@@ -164,9 +173,26 @@ impl<R: Real> Quadratic<'_, R> {
         }
         Some(FaceFactor {
             set: set.to_vec(),
-            factor,
+            factor: Factored::Cholesky(factor),
             size,
             shift,
+        })
+    }
+
+    /// The factored system through the rows, where that is cheaper.
+    fn factored_by_rows(&self, set: &[u32]) -> Option<FaceFactor<R>> {
+        let rows = self.rows.filter(|_| self.goes_through_rows(set.len()))?;
+        let ridges: Vec<R> = set.iter().map(|&j| self.ridge[j as usize]).collect();
+        let column = |at: usize| {
+            let first = set[at] as usize * rows.count;
+            &rows.values[first..first + rows.count]
+        };
+        let dual = DualFactor::new(column, rows.count, &ridges)?;
+        Some(FaceFactor {
+            set: set.to_vec(),
+            size: dual.size,
+            factor: Factored::Rows(dual),
+            shift: 0.0,
         })
     }
 
@@ -218,7 +244,7 @@ impl<R: Real> Quadratic<'_, R> {
         };
         let rho = self.face_gradient(face, set);
         let mut step = rho.clone();
-        cholesky::solve(&k.factor, &mut step);
+        k.factor.solve(&mut step);
         let is_exact = k.shift == 0.0;
         if !self.separable && self.penalties.iter().any(BlockPenalty::is_group) {
             return self.search(face, set, &rho, &step);

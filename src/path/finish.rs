@@ -18,9 +18,10 @@
 use crate::kinds::Precision;
 use crate::real::Real;
 
+use super::model::quadratic_model;
 use super::quadratic::LARGEST_CHOLESKY;
 use super::quadratic::{FaceFactor, Triangle};
-use super::walk::{Walk, quadratic_model};
+use super::walk::Walk;
 use crate::linalg::cholesky;
 use crate::linalg::products::add_columns;
 use crate::model::penalty::{BlockPenalty, Face};
@@ -83,7 +84,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 break;
             }
             last = size;
-            cholesky::solve(&factor.factor, &mut rho);
+            factor.factor.solve(&mut rho);
             delta.fill(0.0);
             let mut largest = 0.0f64;
             for (&j, &step) in factor.set.iter().zip(&rho) {

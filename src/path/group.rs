@@ -143,7 +143,8 @@ mod tests {
         let w = [0.4, -0.1, 2.0];
         let (ridge, norm) = (1e-3, 0.7);
         for scale in [0.1f64, 1.0, 5.0] {
-            let gradient = [scale, -2.0 * scale, 0.5 * scale];
+            // That of rows, so that it has no part where the block has none.
+            let gradient = columns.map(|a| scale * dot(&a, &[1.0, -2.0]));
             let mut spectrum = GroupSpectrum::new(3, |i, j| h[i][j]).unwrap();
             let mut v = Vec::new();
             spectrum.minimizer(ridge, norm, &w, &gradient, &mut v);

@@ -27,6 +27,7 @@ mod face;
 mod finish;
 mod group;
 mod least_norm;
+mod model;
 mod quadratic;
 mod reach;
 mod restricted;
@@ -275,7 +276,7 @@ fn visit_in_form<R: Real, T: Send>(
                 };
                 let made = visit(&mut arrival);
                 if let Some(factor) = arrival.end.factor {
-                    walk.spare = factor.factor;
+                    walk.spare = factor.factor.into_memory();
                 }
                 if failed {
                     walk.restart(&vec![0.0; smooth.p]);

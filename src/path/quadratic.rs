@@ -20,6 +20,8 @@ use crate::linalg::vector::{axpy, exceeds, positions, vectorized};
 use crate::model::penalty::{BlockPenalty, Face, Row, Shrink};
 
 use super::group::GroupSpectrum;
+use crate::linalg::cholesky;
+use crate::linalg::dual::{self, DualFactor};
 
 /// Free coordinates up to which Newton steps are by Cholesky inside coordinate descent.
 pub(super) const LARGEST_CHOLESKY: usize = 2000;
@@ -52,6 +54,8 @@ pub(super) struct Quadratic<'h, R: Real> {
     pub(super) block_of: Cow<'h, [u32]>,
     /// A bound on the norm of the Hessian and of all its restrictions, where one is known.
     pub(super) hessian_bound: Option<f64>,
+    /// The rows behind the Hessian, where they are at hand and all curvature is theirs.
+    pub(super) rows: Option<ModelRows<'h, R>>,
     /// Memory for the next factor.
     pub(super) spare: Vec<R>,
     /// Positions of multinomial intercepts, whose common shift is a gauge.
@@ -67,13 +71,46 @@ pub(super) struct Minimum<R> {
     pub(super) factor: Option<FaceFactor<R>>,
 }
 
-/// The Cholesky factor of the restricted system on a face.
+/// A factored system: what solves it.
+#[derive(Debug, Clone)]
+pub(super) enum Factored<R> {
+    /// Its Cholesky factor, as [`cholesky::factor`] leaves it.
+    Cholesky(Vec<R>),
+    /// Through the rows, of which there are fewer than unknowns.
+    Rows(DualFactor<R>),
+}
+
+impl<R: Real> Factored<R> {
+    /// x ← A⁻¹x.
+    pub(super) fn solve(&self, x: &mut [R]) {
+        match self {
+            Self::Cholesky(lower) => cholesky::solve(lower, x),
+            Self::Rows(dual) => dual.solve(x),
+        }
+    }
+
+    /// Its memory, for the next factor.
+    pub(super) fn into_memory(self) -> Vec<R> {
+        match self {
+            Self::Cholesky(lower) => lower,
+            Self::Rows(_) => Vec::new(),
+        }
+    }
+}
+
+/// The rows behind a quadratic's Hessian XᵀX: X by columns, one of every position.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ModelRows<'h, R> {
+    pub(super) values: &'h [R],
+    pub(super) count: usize,
+}
+
+/// The factored restricted system on a face.
 #[derive(Debug, Clone)]
 pub(super) struct FaceFactor<R> {
     /// The free positions, ascending.
     pub(super) set: Vec<u32>,
-    /// As [`cholesky::factor`] leaves it.
-    pub(super) factor: Vec<R>,
+    pub(super) factor: Factored<R>,
     /// A bound on the norm of the system: its Frobenius norm, or that of all coordinates' system.
     pub(super) size: f64,
     /// The share of its diagonal that was added to the system; 0 for one that is regular.
@@ -132,6 +169,14 @@ impl<R: Real> Quadratic<'_, R> {
 
     pub(super) fn block(&self, b: usize) -> std::ops::Range<usize> {
         self.starts[b] as usize..self.starts[b + 1] as usize
+    }
+
+    /// True where the system of this many free positions is solved through the rows.
+    pub(super) fn goes_through_rows(&self, free: usize) -> bool {
+        self.separable
+            && self
+                .rows
+                .is_some_and(|rows| dual::is_cheaper(rows.count, free))
     }
 
     #[inline(always)]
@@ -411,12 +456,13 @@ impl<R: Real> Quadratic<'_, R> {
             }
             patience = (patience * 2).min(LARGEST_PATIENCE);
             positions(self.m(), |j| face[j] != 0, &mut set);
-            if hasty && face == previous && !set.is_empty() && set.len() <= LARGEST_CHOLESKY {
+            let is_too_large = set.len() > LARGEST_CHOLESKY && !self.goes_through_rows(set.len());
+            if hasty && face == previous && !set.is_empty() && !is_too_large {
                 minimum.factor = self.factored(&face, &set, minimum.factor);
                 minimum.singular = minimum.factor.is_none();
                 return minimum;
             }
-            if set.is_empty() || set.len() > LARGEST_CHOLESKY {
+            if set.is_empty() || is_too_large {
                 minimum.factor = None;
                 if change <= tolerance {
                     let off = self.largest_distance(&face, false);

@@ -22,14 +22,15 @@ use crate::problem::{Point, Problem};
 use crate::real::Real;
 
 use super::Prepared;
+use super::model::quadratic_model;
 use super::quadratic::LARGEST_CHOLESKY;
-use super::quadratic::{FaceFactor, Triangle};
+use super::quadratic::{FaceFactor, Factored, Triangle};
 use super::rows::FaceHessian;
 use super::smooth::{Curvature, Smooth};
-use super::walk::quadratic_model;
 use crate::linalg::cg::ConjugateGradient;
 use crate::linalg::cholesky;
 use crate::linalg::dependent::Dependent;
+use crate::linalg::dual::{self, DualFactor};
 use crate::linalg::products::{add_columns, add_columns_of};
 use crate::linalg::refine::{Formed, Limits, Pass, by_products, refine};
 use crate::linalg::vector::{inner, norm, positions, vectorized};
@@ -302,17 +303,28 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         if m == 0 || rhs.iter().all(|&r| r == 0.0) {
             return self.outcome(&vec![0.0; m], 0, Status::Converged, false);
         }
-        if m > LARGEST_CHOLESKY && method != RestrictedMethod::Direct {
-            return self.by_rows(rhs, method, limits);
-        }
         let by_factor = method != RestrictedMethod::cg(Preconditioner::None)
             && method != RestrictedMethod::cg(Preconditioner::Diagonal);
         let known =
             factor.filter(|f| by_factor && self.smooth.loss.is_quadratic() && f.set == self.set);
+        let through_rows = match known {
+            None if by_factor => self.through_rows(),
+            _ => None,
+        };
+        let has_factor = known.is_some() || through_rows.is_some();
+        if m > LARGEST_CHOLESKY && method != RestrictedMethod::Direct && !has_factor {
+            return self.by_rows(rhs, method, limits);
+        }
         let (formed, own);
-        let (matrix, factor, size): (Option<&[R]>, &[R], f64) = match known {
-            Some(f) => (None, &f.factor, f.size),
-            None => {
+        let (matrix, factor, size): (Option<&[R]>, &Factored<R>, f64) = match (known, through_rows)
+        {
+            (Some(f), _) => (None, &f.factor, f.size),
+            (None, Some(dual)) => {
+                let size = dual.size;
+                own = Factored::Rows(dual);
+                (None, &own, size)
+            }
+            (None, None) => {
                 formed = self.form();
                 let size = vectorized(
                     #[inline(always)]
@@ -326,7 +338,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
                 if !cholesky::factor(&mut lower, m) {
                     return self.of_least_norm(&formed, rhs, size.sqrt(), limits);
                 }
-                own = lower;
+                own = Factored::Cholesky(lower);
                 (Some(&formed), &own, size.sqrt())
             }
         };
@@ -354,7 +366,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
                         for (step, &r) in step.iter_mut().zip(rhs) {
                             *step = R::of(r);
                         }
-                        cholesky::solve(factor, &mut step);
+                        factor.solve(&mut step);
                         for (x, &step) in x.iter_mut().zip(&step) {
                             *x = step.to_f64();
                         }
@@ -367,6 +379,19 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
             image.clear();
         }
         self.outcome(&refined.x, refined.steps, refined.status, false)
+    }
+
+    /// The factor through the rows, where that is cheaper.
+    fn through_rows(&self) -> Option<DualFactor<R>> {
+        let (smooth, rows) = (self.smooth, self.smooth.rows());
+        let has_rows = smooth.classes == 1 && self.regularizer.blocks.separable;
+        if !has_rows || self.regularizer.l2 == 0.0 || !dual::is_cheaper(rows, self.set.len()) {
+            return None;
+        }
+        let columns = smooth.columns_of_hessian(&self.set, &self.curvature)?;
+        let ridge = |&j: &u32| R::of(self.regularizer.ridge(j as usize));
+        let ridges: Vec<R> = self.set.iter().map(ridge).collect();
+        DualFactor::new(|at| &columns[at * rows..(at + 1) * rows], rows, &ridges)
     }
 
     /// The solution of least norm of a singular system, where its right-hand side is in the range.

@@ -2,9 +2,11 @@
 
 use crate::real::Real;
 
+use super::model::quadratic_model;
+use super::quadratic::ModelRows;
 use super::rows::{self, FaceHessian};
 use super::smooth::Curvature;
-use super::walk::{Form, Step, Walk, fix_gauge, quadratic_model};
+use super::walk::{Form, Step, Walk, fix_gauge};
 use crate::model::loss::Loss;
 use crate::model::regularizer::Regularizer;
 
@@ -182,6 +184,12 @@ impl<R: Real> Walk<'_, '_, R> {
         model.inverse_rounding = (0..model.penalties.len())
             .map(|b| R::of(effort.roundings[block_of(b)].recip()))
             .collect();
+        if self.smooth.parts.gram.is_none() && !self.kept.scaled.is_empty() {
+            model.rows = Some(ModelRows {
+                values: &self.kept.scaled,
+                count: self.smooth.rows(),
+            });
+        }
         let before = model.w.clone();
         let control = self.control;
         model.spare = std::mem::take(&mut self.spare);
