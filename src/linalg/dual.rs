@@ -10,7 +10,7 @@ use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 
 use super::cholesky;
-use super::vector::{axpy, inner, vectorized};
+use super::vector::{axpy, exceeds, inner, vectorized};
 use crate::real::Real;
 
 /// The share of K's diagonal below which λ is too small: the difference of b_P and X_Pᵀu would then
@@ -87,7 +87,8 @@ impl<R: Real> DualFactor<R> {
             square += inner(x, x) * inner(x, x);
         }
         let size = square.sqrt() + ridge.to_f64() * (penalized.len() as f64).sqrt();
-        if !(ridge > R::of(LEAST_RIDGE) * largest) || !cholesky::factor(&mut kernel, rows) {
+        let is_large = exceeds(ridge, R::of(LEAST_RIDGE) * largest);
+        if !is_large || !cholesky::factor(&mut kernel, rows) {
             return None;
         }
         let mut free_images = free_x.clone();

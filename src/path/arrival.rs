@@ -144,10 +144,10 @@ impl<R: Real> Arrival<'_, R> {
             let support = k.set.len();
             support <= LARGEST_RETAINED_SUPPORT && support * support <= largest
         });
-        if let Some(k) = &mut factor {
-            if let Factored::Cholesky(lower) = &mut k.factor {
-                lower.shrink_to_fit();
-            }
+        if let Some(k) = &mut factor
+            && let Factored::Cholesky(lower) = &mut k.factor
+        {
+            lower.shrink_to_fit();
         }
         PathSolution {
             w: w.iter().map(|&w| R::of(w)).collect(),

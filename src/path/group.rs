@@ -93,9 +93,10 @@ impl<R: Real> GroupSpectrum<R> {
         out.clear();
         out.resize(size, R::zero());
         let square: R = b.iter().map(|&b| b * b).sum();
-        if !(num_traits::Float::sqrt(square) > norm) {
-            if square.is_nan() {
-                out.fill(square);
+        let length = num_traits::Float::sqrt(square);
+        if length <= norm || length.is_nan() {
+            if length.is_nan() {
+                out.fill(length);
             }
             return;
         }
