@@ -13,6 +13,8 @@ use crate::model::regularizer::Regularizer;
 /// Working sets up to which the Hessian is formed: quadratic losses, which keep it, and others.
 const LARGEST_KEPT: usize = 2500;
 const LARGEST_FORMED: usize = 1200;
+/// Blocks that may join a working set at once, however few it has.
+const LEAST_ROOM: usize = 50;
 /// Epochs on one model, after which the gradient is formed anew and the stop rule is asked.
 const MODEL_EPOCHS: usize = 100;
 
@@ -46,13 +48,8 @@ impl<R: Real> Walk<'_, '_, R> {
             set
         };
         let quadratic = self.smooth.loss.is_quadratic();
-        let largest = if quadratic {
-            LARGEST_KEPT
-        } else {
-            LARGEST_FORMED
-        };
         let formed = match self.form {
-            Form::Auto => set.len() <= largest,
+            Form::Auto => set.len() <= self.largest_formed(),
             #[cfg(test)]
             Form::Gram => true,
             Form::Residual => false,
@@ -105,45 +102,75 @@ impl<R: Real> Walk<'_, '_, R> {
         if self.smooth.parts.gram.is_some() {
             return (0..count as u32).collect();
         }
-        let (mut blocks, mut wanting) = (Vec::new(), Vec::new());
         // Only blocks of one coordinate are ever discarded.
-        let alive: Option<Vec<usize>> = self.alive.as_ref().map(|alive| {
-            alive
-                .iter()
-                .map(|&j| self.blocks.of[j as usize] as usize)
-                .collect()
-        });
-        let candidates: &mut dyn Iterator<Item = usize> = match alive {
-            None => &mut (0..count),
-            Some(alive) => &mut alive.into_iter(),
+        let candidates: Vec<u32> = match &self.alive {
+            None => (0..count as u32).collect(),
+            Some(alive) => alive.iter().map(|&j| self.blocks.of[j as usize]).collect(),
         };
+        let (mut blocks, mut resting, mut wanting) = (Vec::new(), Vec::new(), Vec::new());
         for b in candidates {
-            let free = regularizer.is_free(b, &self.w)
-                || (self.smooth.loss.is_quadratic()
-                    && self
-                        .blocks
-                        .members(b)
-                        .iter()
-                        .any(|j| self.kept.set.binary_search(j).is_ok()));
-            if free {
-                blocks.push(b as u32);
+            if regularizer.is_free(b as usize, &self.w) {
+                blocks.push(b);
                 continue;
             }
-            let distance = regularizer.block_distance(b, &self.w, &self.gradient);
-            let excess = distance.sqrt() / roundings[b];
-            if excess > 0.25 {
-                wanting.push((excess, b as u32));
+            if self.is_kept(b) {
+                resting.push(b);
+                continue;
+            }
+            if let Some(excess) = self.excess_of(b, regularizer, roundings) {
+                wanting.push((excess, b));
             }
         }
-        let room = (2 * blocks.len()).max(50);
+        let mut room = (2 * (blocks.len() + resting.len())).max(LEAST_ROOM);
+        if self.smooth.parts.columns.dense().is_some() && self.blocks.separable {
+            if regularizer.l2 == 0.0 {
+                // Without ridge no more coordinates than rows are free at once.
+                let rows = self.smooth.rows() * self.smooth.classes;
+                room = room.min(rows.saturating_sub(blocks.len()).max(LEAST_ROOM));
+            }
+            // Coordinates that were free once make place for those that the Hessian has to be formed for.
+            let largest = self.largest_formed();
+            if blocks.len() + resting.len() + room.min(wanting.len()) > largest {
+                let of = |b: u32| self.excess_of(b, regularizer, roundings).map(|e| (e, b));
+                wanting.extend(resting.drain(..).filter_map(of));
+                room = room.min(largest.saturating_sub(blocks.len()).max(LEAST_ROOM));
+            }
+        }
         if wanting.len() > room {
             // By urgency, then by number: no order depends on the sort's ties.
             wanting.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             wanting.truncate(room);
         }
+        blocks.append(&mut resting);
         blocks.extend(wanting.iter().map(|&(_, b)| b));
         blocks.sort_unstable();
         blocks
+    }
+
+    /// The coordinates up to which the Hessian of a working set is formed.
+    fn largest_formed(&self) -> usize {
+        if self.smooth.loss.is_quadratic() {
+            LARGEST_KEPT
+        } else {
+            LARGEST_FORMED
+        }
+    }
+
+    /// True where the Hessian is kept for a block.
+    fn is_kept(&self, b: u32) -> bool {
+        let members = self.blocks.members(b as usize);
+        self.smooth.loss.is_quadratic()
+            && members
+                .iter()
+                .any(|j| self.kept.set.binary_search(j).is_ok())
+    }
+
+    /// How far a block at rest is from optimality, in roundings, where that is more than rounding.
+    fn excess_of(&self, b: u32, regularizer: &Regularizer<'_>, roundings: &[f64]) -> Option<f64> {
+        let b = b as usize;
+        let distance = regularizer.block_distance(b, &self.w, &self.gradient);
+        let excess = distance.sqrt() / roundings[b];
+        (excess > 0.25).then_some(excess)
     }
 
     /// Coordinate descent and Newton on the formed Hessian.
