@@ -112,6 +112,17 @@ pub(super) struct Measured<'a> {
 }
 
 impl Measured<'_> {
+    /// The hypergradient, where it exists: without penalty the least ‖w‖₁ among many solutions, which
+    /// a small l1 chooses, is not the least norm, which a small ridge does.
+    fn hypergradient(&self, differentiated: &Differentiated) -> Option<Hypergradient> {
+        let mut found = differentiated.hypergradient.clone()?;
+        if !self.is_unique && self.evidence.point.l1 == 0.0 {
+            found.l1 = None;
+        }
+        let has_parts = found.parts().next().is_some();
+        has_parts.then_some(found)
+    }
+
     /// The evidence against convergence to rounding.
     fn contradiction(&self, gap: Option<DualityGap>) -> Option<Warning> {
         let is_single = self.epsilon > f64::EPSILON;
@@ -213,7 +224,7 @@ pub(super) fn outcome(
         linear_steps: d.progress.steps,
         objective,
         criterion,
-        hypergradient: d.hypergradient.clone(),
+        hypergradient: measured.hypergradient(d),
         support: evidence.support(),
         residual,
         duality_gap: gap.map(|gap| gap.relative),
@@ -261,7 +272,7 @@ fn warnings(
         warnings.push(Warning {
             kind: WarningKind::NotUnique,
             message: "the coefficients are not unique, because columns depend on each other: those of least norm \
-                      are reported; choose l2 > 0, or drop dependent columns"
+                      are reported, and at l1 = 0 no derivative in l1; choose l2 > 0, or drop dependent columns"
                 .into(),
         });
     }

@@ -286,7 +286,7 @@ impl<R: Real> Walk<'_, '_, R> {
         }
         let mut change = vec![0.0; self.z.len()];
         self.smooth.predictors(&delta, &mut change);
-        *moved = change.iter().fold(0.0, |a, d| a.max(d.abs()));
+        *moved = self.largest_move(&change);
         let (w, z) = (self.w.clone(), self.z.clone());
         let penalty = regularizer.value(&w);
         let start = self.smooth.value(&w, &z, self.target) + penalty;
@@ -325,6 +325,19 @@ impl<R: Real> Walk<'_, '_, R> {
         self.z = z;
         self.evaluate_gradient();
         0.0
+    }
+
+    /// The largest change of a predictor, less the common shift of the classes, which changes nothing.
+    fn largest_move(&self, change: &[f64]) -> f64 {
+        let (n, c) = (self.smooth.rows(), self.smooth.classes);
+        if c == 1 {
+            return change.iter().fold(0.0, |a, d| a.max(d.abs()));
+        }
+        let of_row = |i: usize| {
+            let mean = (0..c).map(|k| change[k * n + i]).sum::<f64>() / c as f64;
+            (0..c).fold(0.0f64, |a, k| a.max((change[k * n + i] - mean).abs()))
+        };
+        (0..n).fold(0.0, |a, i| a.max(of_row(i)))
     }
 
     /// More of the majorant after a step that failed, less after one that went well.

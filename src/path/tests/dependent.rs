@@ -329,3 +329,37 @@ fn a_path_and_a_single_cold_point_end_alike() {
         assert!(relative_error(&cold.w, &on_path.w) < 1e-12);
     }
 }
+
+/// Without penalty softmax coefficients have a common shift per feature.
+#[test]
+fn the_shift_of_softmax_coefficients_is_no_failure() {
+    let mut rng = ChaCha8Rng::seed_from_u64(700);
+    let data = Data::new(&mut rng, 90, 3);
+    let order: Vec<usize> = (0..3).collect();
+    let n = data.z.len();
+    let mut problem = data.problem(Loss::Multinomial, Penalty::ElasticNet, &order);
+    // Classes that no plane separates.
+    problem.train.targets[0] = (0..n).map(|i| (i % 3) as f64).collect();
+    problem.criterion.sample.targets[0] = (0..n).map(|i| (i / 2 % 3) as f64).collect();
+    let s = solved(&problem, at(0.0), "softmax");
+    assert!(!s.is_unique);
+    for of_feature in s.w[..9].chunks_exact(3) {
+        assert!(of_feature.iter().sum::<f64>().abs() < 1e-13);
+    }
+    let step = step_of(&problem, at(0.0));
+    let s = [s];
+    let z = adjoints(&problem, &[at(0.0)], &s, RestrictedMethod::Direct, false);
+    assert!(!z[0].singular);
+    let (_, l2) = hypergradient(&problem, at(0.0), &s[0].w, &z[0].z, step);
+    let value = |l2: f64| {
+        let point = Point { l2, ..at(0.0) };
+        let s = solve_all::<f64>(&problem, &[point], Form::Auto);
+        criterion(&problem, 0, &s[0].w).0
+    };
+    let h = 1e-5;
+    let difference = (4.0 * value(h) - value(2.0 * h) - 3.0 * value(0.0)) / (2.0 * h);
+    assert!(
+        (l2 - difference).abs() < 1e-5 * l2.abs(),
+        "{l2} {difference}"
+    );
+}
