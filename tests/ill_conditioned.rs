@@ -8,6 +8,7 @@ use proxdiff::hypergrad::{Evaluator, Outcome, Settings};
 use proxdiff::kinds::{Method, Solver, Status, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::penalty::Penalty;
+use proxdiff::problem::Rows;
 use proxdiff::{Control, Point, Problem, Specification};
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -143,9 +144,10 @@ fn an_indefinite_form_is_refused() {
     );
 }
 
-/// Duplicate columns without ridge: no method may return a hypergradient.
+/// Duplicate columns without ridge: the criterion on the same rows is flat along their null space and has
+/// a hypergradient by every method, and one on rows that tell them apart by none.
 #[test]
-fn a_singular_point_has_no_hypergradient_by_any_method() {
+fn a_singular_point_has_a_hypergradient_where_the_criterion_is_flat() {
     let mut random = ChaCha12Rng::seed_from_u64(3);
     let (n, d) = (20, 3);
     let mut values: Vec<f64> = (0..n * d).map(|_| uniform(&mut random)).collect();
@@ -154,8 +156,19 @@ fn a_singular_point_has_no_hypergradient_by_any_method() {
         row[2] = row[0];
         y.push(row[0] + row[1]);
     }
-    let problem = Problem::new(plain(Loss::Squared, Dense::new(n, d, values).unwrap(), y)).unwrap();
-    let point = Point::new(0.01, 0.0);
+    let mut specification = plain(Loss::Squared, Dense::new(n, d, values).unwrap(), y);
+    let flat = Problem::new(specification.clone()).unwrap();
+    let told_apart = (0..n * d).map(|_| uniform(&mut random)).collect();
+    specification.validation = Some(Rows {
+        matrix: Matrix::Dense(Dense::new(n, d, told_apart).unwrap()),
+        targets: specification.train.targets.clone(),
+        weights: None,
+    });
+    let telling = Problem::new(specification).unwrap();
+    let point = |l2: f64| Point::new(0.01, l2);
+    // The limit of what a ridge makes unique.
+    let limit = outcome(&flat, point(1e-8), &Settings::default());
+    let expected = limit.gradient().unwrap();
     let methods = [
         Method::Direct,
         Method::AidCg,
@@ -166,11 +179,27 @@ fn a_singular_point_has_no_hypergradient_by_any_method() {
     for method in methods {
         // From zero by Picard steps both copies enter the support.
         let settings = Settings::default().method(method).solver(Solver::Ista);
-        let found = outcome(&problem, point.clone(), &settings);
+        let found = outcome(&telling, point(0.0), &settings);
         assert_eq!(found.support, 3, "{method:?}");
         assert!(
             found.hypergradient.is_none() && !found.warnings.is_empty(),
             "{method:?}"
         );
+        let found = outcome(&flat, point(0.0), &settings);
+        let found = found.gradient().unwrap();
+        let pairs = [
+            (
+                found.l1.as_ref().unwrap().value(),
+                expected.l1.as_ref().unwrap().value(),
+            ),
+            (found.l2, expected.l2),
+        ];
+        for (found, expected) in pairs {
+            let (found, expected) = (found.unwrap(), expected.unwrap());
+            assert!(
+                (found - expected).abs() < 1e-5 * expected.abs(),
+                "{method:?}: {found} {expected}"
+            );
+        }
     }
 }

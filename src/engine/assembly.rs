@@ -68,6 +68,7 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
         let measured = Measured {
             evidence,
             sizes,
+            is_unique: solved[at].is_unique,
             epsilon,
             engines,
             step,
@@ -98,6 +99,8 @@ const CLOSED: f64 = 1e-12;
 pub(super) struct Measured<'a> {
     pub(super) evidence: Evidence<'a>,
     pub(super) sizes: &'a Sizes,
+    /// False where other coefficients are known to reach the same minimum.
+    pub(super) is_unique: bool,
     /// The rounding of the arithmetic that solved and differentiated.
     pub(super) epsilon: f64,
     pub(super) engines: Engines,
@@ -109,6 +112,17 @@ pub(super) struct Measured<'a> {
 }
 
 impl Measured<'_> {
+    /// The hypergradient, where it exists: without penalty the least ‖w‖₁ among many solutions, which
+    /// a small l1 chooses, is not the least norm, which a small ridge does.
+    fn hypergradient(&self, differentiated: &Differentiated) -> Option<Hypergradient> {
+        let mut found = differentiated.hypergradient.clone()?;
+        if !self.is_unique && self.evidence.point.l1 == 0.0 {
+            found.l1 = None;
+        }
+        let has_parts = found.parts().next().is_some();
+        has_parts.then_some(found)
+    }
+
     /// The evidence against convergence to rounding.
     fn contradiction(&self, gap: Option<DualityGap>) -> Option<Warning> {
         let is_single = self.epsilon > f64::EPSILON;
@@ -191,6 +205,7 @@ pub(super) fn outcome(
     let (margin, certified) = (kinks.margin, is_finite && kinks.certify(step, residual));
     let findings = Findings {
         singular: d.singular,
+        is_unique: measured.is_unique,
         certified,
         margin,
         contraction: step.contraction,
@@ -209,7 +224,7 @@ pub(super) fn outcome(
         linear_steps: d.progress.steps,
         objective,
         criterion,
-        hypergradient: d.hypergradient.clone(),
+        hypergradient: measured.hypergradient(d),
         support: evidence.support(),
         residual,
         duality_gap: gap.map(|gap| gap.relative),
@@ -228,6 +243,8 @@ pub(super) fn outcome(
 struct Findings {
     /// The Hessian restricted to the support is singular.
     singular: bool,
+    /// False where other coefficients reach the same minimum.
+    is_unique: bool,
     certified: bool,
     /// The distance to the nearest kink, infinite where there is none.
     margin: f64,
@@ -246,8 +263,16 @@ fn warnings(
     if findings.singular {
         warnings.push(Warning {
             kind: WarningKind::SingularHessian,
-            message: "the Hessian restricted to the support is singular, so that there is no hypergradient; \
-                      choose l2 > 0, or drop duplicate columns"
+            message: "the Hessian restricted to the support is singular and the criterion not flat along its null \
+                      space, so that there is no hypergradient; choose l2 > 0, or drop duplicate columns"
+                .into(),
+        });
+    }
+    if !findings.is_unique {
+        warnings.push(Warning {
+            kind: WarningKind::NotUnique,
+            message: "the coefficients are not unique, because columns depend on each other: those of least norm \
+                      are reported, and at l1 = 0 no derivative in l1; choose l2 > 0, or drop dependent columns"
                 .into(),
         });
     }

@@ -129,6 +129,7 @@ impl At<'_> {
         let measured = Measured {
             evidence,
             sizes: self.sizes,
+            is_unique: self.arrival.is_unique(),
             epsilon: f64::EPSILON,
             engines: Engines {
                 solve: EngineName::FusedPath,

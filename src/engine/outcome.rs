@@ -263,8 +263,11 @@ tag! {
     /// Kinds of warnings.
     #[non_exhaustive]
     pub enum WarningKind {
-        /// The restricted Hessian is singular: there is no hypergradient.
+        /// The restricted Hessian is singular and the criterion's gradient not in its range: there is no
+        /// hypergradient.
         SingularHessian = "singular-hessian";
+        /// Other coefficients reach the same minimum: those of least norm are reported.
+        NotUnique = "not-unique";
         /// The support may belong to a neighbouring piece.
         NotCertified = "not-certified";
         /// A column without variance was given the coefficient zero.

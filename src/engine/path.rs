@@ -60,6 +60,7 @@ impl<R: Twinned> Engine<R> for Path {
                 steps: solution.steps,
             },
             factor: solution.factor,
+            is_unique: solution.is_unique,
             sums: None,
         };
         Ok(solutions.into_iter().map(solved).collect())

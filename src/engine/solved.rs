@@ -15,6 +15,9 @@ pub struct Solved<R> {
     pub progress: Progress,
     /// The factored system on the support, where the solver ended with one.
     pub factor: Option<RestrictedFactor<R>>,
+    /// False where the solver knows that other coefficients reach the same minimum; w are then those
+    /// of least norm.
+    pub is_unique: bool,
     /// dE/dλ of a solver that differentiates itself (ITD).
     pub sums: Option<Accumulator>,
 }

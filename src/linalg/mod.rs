@@ -12,6 +12,8 @@
 
 pub(crate) mod cg;
 pub(crate) mod cholesky;
+pub(crate) mod dependent;
+pub(crate) mod dual;
 pub mod krylov;
 pub(crate) mod products;
 pub(crate) mod refine;

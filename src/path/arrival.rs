@@ -6,6 +6,7 @@ use crate::kinds::Status;
 use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
+use super::quadratic::Factored;
 use super::restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, System};
 use super::smooth::{Parts, Smooth};
 use super::walk::{End, Walk};
@@ -43,6 +44,12 @@ impl<R: Real> Arrival<'_, R> {
     #[must_use]
     pub fn steps(&self) -> usize {
         self.end.steps
+    }
+
+    /// False where other coefficients reach the same minimum; those of the solution have the least norm.
+    #[must_use]
+    pub fn is_unique(&self) -> bool {
+        self.end.is_unique
     }
 
     /// The solution: p scaled coefficients, intercepts last.
@@ -137,14 +144,17 @@ impl<R: Real> Arrival<'_, R> {
             let support = k.set.len();
             support <= LARGEST_RETAINED_SUPPORT && support * support <= largest
         });
-        if let Some(k) = &mut factor {
-            k.factor.shrink_to_fit();
+        if let Some(k) = &mut factor
+            && let Factored::Cholesky(lower) = &mut k.factor
+        {
+            lower.shrink_to_fit();
         }
         PathSolution {
             w: w.iter().map(|&w| R::of(w)).collect(),
             status: self.end.status,
             steps: self.end.steps,
             factor: factor.map(|k| RestrictedFactor::new(k, l2)),
+            is_unique: self.end.is_unique,
         }
     }
 }

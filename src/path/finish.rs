@@ -18,9 +18,10 @@
 use crate::kinds::Precision;
 use crate::real::Real;
 
+use super::model::quadratic_model;
 use super::quadratic::LARGEST_CHOLESKY;
 use super::quadratic::{FaceFactor, Triangle};
-use super::walk::{Walk, quadratic_model};
+use super::walk::Walk;
 use crate::linalg::cholesky;
 use crate::linalg::products::add_columns;
 use crate::model::penalty::{BlockPenalty, Face};
@@ -83,7 +84,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 break;
             }
             last = size;
-            cholesky::solve(&factor.factor, &mut rho);
+            factor.factor.solve(&mut rho);
             delta.fill(0.0);
             let mut largest = 0.0f64;
             for (&j, &step) in factor.set.iter().zip(&rho) {
@@ -152,11 +153,15 @@ impl<R: Real> Walk<'_, '_, R> {
     }
 
     /// Newton on the face from the rounded w; keeps w when that is no solution within
-    /// `most_roundings` of its terms, or as good as w.
-    pub(super) fn finish_smooth(&mut self, regularizer: &Regularizer<'_>, most_roundings: f64) {
+    /// `most_roundings` of its terms, or as good as w. True where the system is regular.
+    pub(super) fn finish_smooth(
+        &mut self,
+        regularizer: &Regularizer<'_>,
+        most_roundings: f64,
+    ) -> bool {
         let face = regularizer.face(&self.w);
         if face.is_empty() || face.len() > LARGEST_CHOLESKY {
-            return;
+            return face.is_empty();
         }
         let before = self.w.clone();
         let roundings_before = self.roundings(regularizer);
@@ -187,7 +192,8 @@ impl<R: Real> Walk<'_, '_, R> {
             stride,
             Vec::new(),
         );
-        if cholesky::factor(&mut factor, face.len()) {
+        let is_regular = cholesky::factor(&mut factor, face.len());
+        if is_regular {
             for _ in 0..3 {
                 let rho = self.face_residual(regularizer);
                 let mut step: Vec<R> = face.iter().map(|&j| R::of(rho[j as usize])).collect();
@@ -209,11 +215,12 @@ impl<R: Real> Walk<'_, '_, R> {
             let reached = self.roundings(regularizer);
             let excess = self.largest_excess(regularizer, &reached);
             if same && excess <= most_roundings.max(2.0 * excess_before) {
-                return;
+                return true;
             }
         }
         self.w = before;
         self.evaluate();
+        is_regular
     }
 }
 

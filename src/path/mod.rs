@@ -25,6 +25,9 @@ mod arrival;
 mod columns;
 mod face;
 mod finish;
+mod group;
+mod least_norm;
+mod model;
 mod quadratic;
 mod reach;
 mod restricted;
@@ -94,6 +97,8 @@ pub struct PathSolution<R> {
     pub steps: usize,
     /// The factored system on the support, where the solve ended with one.
     pub factor: Option<RestrictedFactor<R>>,
+    /// False where other coefficients reach the same minimum; w are then those of least norm.
+    pub is_unique: bool,
 }
 
 /// Points to be solved, and how.
@@ -283,7 +288,7 @@ fn visit_in_form<'p, R: Real, T: Send>(
                 };
                 let made = visit(&mut arrival);
                 if let Some(factor) = arrival.end.factor {
-                    walk.spare = factor.factor;
+                    walk.spare = factor.factor.into_memory();
                 }
                 if failed {
                     walk.restart(&vec![0.0; smooth.p]);

@@ -6,22 +6,32 @@
 //!
 //! Coordinate descent keeps `q = g + HΔ` up to date, at m operations per coordinate that moves and
 //! none per coordinate that stays. A few epochs find the face of the solution (support and signs,
-//! or bounds); there the problem is smooth, and a Newton step by Cholesky solves it. A Newton
-//! point outside its face is projected onto it where that decreases the objective most; else the
-//! step ends at the first coordinate that leaves, and goes on from there on the smaller face.
+//! or bounds); there the problem is smooth, and a Newton step by Cholesky solves it. Where the
+//! Newton point lies outside the face, the way there is followed to its first minimum: coordinates
+//! that reach the end of their face stay there, and the next step is on the smaller face. With a
+//! factor this is the exact change of the active set, as in homotopy and active-set methods; a
+//! singular system gets the smallest shift that lets it be factored.
 
 use std::borrow::Cow;
 
 use crate::real::Real;
 
 use crate::linalg::vector::{axpy, exceeds, positions, vectorized};
-use crate::model::penalty::{BlockPenalty, Face, Shrink};
+use crate::model::penalty::{BlockPenalty, Face, Row, Shrink};
+
+use super::group::GroupSpectrum;
+use crate::linalg::cholesky;
+use crate::linalg::dual::{self, DualFactor};
 
 /// Free coordinates up to which Newton steps are by Cholesky inside coordinate descent.
 pub(super) const LARGEST_CHOLESKY: usize = 2000;
 
-/// Newton steps in a row that each drop a coordinate from the face.
+/// Epochs over the free blocks alone at most before a Newton step on their face.
+const LARGEST_PATIENCE: usize = 8;
+/// Newton steps in a row that each drop coordinates from the face.
 const LARGEST_DROPS: usize = 32;
+/// Newton steps in a row on the face of a singular system.
+const LARGEST_APPROACHES: usize = 8;
 
 /// The state of a penalised quadratic over m coordinates.
 pub(super) struct Quadratic<'h, R: Real> {
@@ -44,6 +54,8 @@ pub(super) struct Quadratic<'h, R: Real> {
     pub(super) block_of: Cow<'h, [u32]>,
     /// A bound on the norm of the Hessian and of all its restrictions, where one is known.
     pub(super) hessian_bound: Option<f64>,
+    /// The rows behind the Hessian, where they are at hand and all curvature is theirs.
+    pub(super) rows: Option<ModelRows<'h, R>>,
     /// Memory for the next factor.
     pub(super) spare: Vec<R>,
     /// Positions of multinomial intercepts, whose common shift is a gauge.
@@ -59,15 +71,50 @@ pub(super) struct Minimum<R> {
     pub(super) factor: Option<FaceFactor<R>>,
 }
 
-/// The Cholesky factor of the restricted system on a face.
+/// A factored system: what solves it.
+#[derive(Debug, Clone)]
+pub(super) enum Factored<R> {
+    /// Its Cholesky factor, as [`cholesky::factor`] leaves it.
+    Cholesky(Vec<R>),
+    /// Through the rows, of which there are fewer than unknowns.
+    Rows(DualFactor<R>),
+}
+
+impl<R: Real> Factored<R> {
+    /// x ← A⁻¹x.
+    pub(super) fn solve(&self, x: &mut [R]) {
+        match self {
+            Self::Cholesky(lower) => cholesky::solve(lower, x),
+            Self::Rows(dual) => dual.solve(x),
+        }
+    }
+
+    /// Its memory, for the next factor.
+    pub(super) fn into_memory(self) -> Vec<R> {
+        match self {
+            Self::Cholesky(lower) => lower,
+            Self::Rows(_) => Vec::new(),
+        }
+    }
+}
+
+/// The rows behind a quadratic's Hessian XᵀX: X by columns, one of every position.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ModelRows<'h, R> {
+    pub(super) values: &'h [R],
+    pub(super) count: usize,
+}
+
+/// The factored restricted system on a face.
 #[derive(Debug, Clone)]
 pub(super) struct FaceFactor<R> {
     /// The free positions, ascending.
     pub(super) set: Vec<u32>,
-    /// As [`cholesky::factor`] leaves it.
-    pub(super) factor: Vec<R>,
+    pub(super) factor: Factored<R>,
     /// A bound on the norm of the system: its Frobenius norm, or that of all coordinates' system.
     pub(super) size: f64,
+    /// The share of its diagonal that was added to the system; 0 for one that is regular.
+    pub(super) shift: f64,
 }
 
 /// The entries of a symmetric matrix that are wanted.
@@ -79,17 +126,39 @@ pub(super) enum Triangle {
     Both,
 }
 
+/// How one group is minimised.
+enum GroupModel<R> {
+    /// Not yet needed.
+    Unknown,
+    /// By the spectrum of its block.
+    Exact(GroupSpectrum<R>),
+    /// By a majorant, whose curvature is this bound on the largest eigenvalue.
+    Bounded(R),
+}
+
+/// How far a Newton step on a face may go.
+///
+/// The step of a shifted system is exact but near its null space, where it is too short: a step
+/// settles the others, and a longer one in the same direction then moves along the null space alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// To the minimum along it, or to its end.
+    Step,
+    /// To the minimum along it.
+    Beyond,
+}
+
 /// The end of a Newton step on a face.
 pub(super) enum Newton {
     /// At the minimum on the face.
     Exact,
-    /// Left the face; projected, with a decrease.
-    Projected,
-    /// Left the face; taken up to the first coordinate that leaves, which is dropped from it.
+    /// On the face, at a minimum along the step.
+    Approached,
+    /// At a minimum along the step, or where it left the face.
     Shortened,
-    /// Left the face, without a decrease.
+    /// No move: the objective does not fall.
     Rejected,
-    /// The system is singular.
+    /// The system is not finite.
     Singular,
 }
 
@@ -100,6 +169,14 @@ impl<R: Real> Quadratic<'_, R> {
 
     pub(super) fn block(&self, b: usize) -> std::ops::Range<usize> {
         self.starts[b] as usize..self.starts[b + 1] as usize
+    }
+
+    /// True where the system of this many free positions is solved through the rows.
+    pub(super) fn goes_through_rows(&self, free: usize) -> bool {
+        self.separable
+            && self
+                .rows
+                .is_some_and(|rows| dual::is_cheaper(rows.count, free))
     }
 
     #[inline(always)]
@@ -114,31 +191,40 @@ impl<R: Real> Quadratic<'_, R> {
         axpy(delta, &self.hessian[j * m..(j + 1) * m], &mut self.q);
     }
 
-    /// Bounds on the largest eigenvalue of the blocks that are groups: the largest row sum.
-    fn group_bounds(&self) -> Vec<R> {
-        let m = self.m();
-        let mut bounds = vec![R::zero(); self.penalties.len()];
-        if self.separable {
-            return bounds;
+    /// How the blocks that are groups are minimised; empty without any.
+    fn group_models(&self) -> Vec<GroupModel<R>> {
+        if self.separable || !self.penalties.iter().any(BlockPenalty::is_group) {
+            return Vec::new();
         }
-        for (b, bound) in bounds.iter_mut().enumerate() {
-            if !self.penalties[b].is_group() {
-                continue;
-            }
-            let members = &self.members[self.block(b)];
-            for &i in members {
-                let sum: R = members
-                    .iter()
-                    .map(|&j| num_traits::Float::abs(self.hessian[i as usize * m + j as usize]))
-                    .sum();
-                *bound = num_traits::Float::max(*bound, sum);
-            }
+        let unknown = || GroupModel::Unknown;
+        std::iter::repeat_with(unknown)
+            .take(self.penalties.len())
+            .collect()
+    }
+
+    fn group_model(&self, b: usize) -> GroupModel<R> {
+        let (m, penalty) = (self.m(), &self.penalties[b]);
+        let members = &self.members[self.block(b)];
+        let entry =
+            |x: usize, y: usize| self.hessian[members[x] as usize * m + members[y] as usize];
+        if penalty.coordinate.row == Row::Free
+            && let Some(spectrum) = GroupSpectrum::new(members.len(), entry)
+        {
+            return GroupModel::Exact(spectrum);
         }
-        bounds
+        let row = |x: usize| -> R {
+            let entries = (0..members.len()).map(|y| num_traits::Float::abs(entry(x, y)));
+            entries.sum()
+        };
+        GroupModel::Bounded(
+            (0..members.len())
+                .map(row)
+                .fold(R::zero(), num_traits::Float::max),
+        )
     }
 
     /// One pass over the given blocks; the largest change of a gradient in units of its rounding.
-    fn epoch(&mut self, blocks: &[u32], bounds: &[R], old: &mut Vec<R>) -> R {
+    fn epoch(&mut self, blocks: &[u32], groups: &mut [GroupModel<R>], old: &mut Vec<R>) -> R {
         vectorized(
             #[inline(always)]
             || {
@@ -149,7 +235,7 @@ impl<R: Real> Quadratic<'_, R> {
                     let penalty = self.penalties[b];
                     if penalty.is_group() {
                         let change =
-                            self.update_group(b, bounds[b], old) * self.inverse_rounding[b];
+                            self.update_group(b, &mut groups[b], old) * self.inverse_rounding[b];
                         largest = num_traits::Float::max(largest, change);
                         continue;
                     }
@@ -173,33 +259,70 @@ impl<R: Real> Quadratic<'_, R> {
         )
     }
 
-    /// Block update by the majorant with curvature a = bound + λ₂.
-    #[inline(always)]
-    fn update_group(&mut self, b: usize, bound: R, old: &mut Vec<R>) -> R {
-        let (range, penalty) = (self.block(b), self.penalties[b]);
-        let a = bound + self.ridge[self.members[range.start] as usize];
-        if !exceeds(a, R::zero()) {
-            return R::zero();
-        }
-        old.clear();
+    /// True where a group is zero and its minimiser is, too.
+    fn stays_zero(&self, b: usize) -> bool {
+        let penalty = &self.penalties[b];
         let mut square = R::zero();
-        for at in range.clone() {
-            let j = self.members[at] as usize;
-            let s = penalty
-                .coordinate
-                .prox(a * self.w[j] - self.gradient(j), R::one());
+        for &j in &self.members[self.block(b)] {
+            let j = j as usize;
+            if self.w[j] != R::zero() {
+                return false;
+            }
+            let s = penalty.coordinate.prox(-self.gradient(j), R::one());
             square += s * s;
-            old.push(s);
         }
-        let factor = Shrink::new(square, penalty.norm).factor() / a;
+        num_traits::Float::sqrt(square) <= penalty.norm
+    }
+
+    /// Block update: exact by the spectrum of the block, or by the majorant with curvature
+    /// a = bound + λ₂.
+    #[inline(always)]
+    fn update_group(&mut self, b: usize, model: &mut GroupModel<R>, new: &mut Vec<R>) -> R {
+        let (range, penalty) = (self.block(b), self.penalties[b]);
+        let ridge = self.ridge[self.members[range.start] as usize];
+        if matches!(model, GroupModel::Unknown) {
+            if self.stays_zero(b) {
+                return R::zero();
+            }
+            *model = self.group_model(b);
+        }
+        let a = match model {
+            GroupModel::Unknown => return R::zero(),
+            GroupModel::Exact(spectrum) => {
+                let members = &self.members[range.clone()];
+                let w: Vec<R> = members.iter().map(|&j| self.w[j as usize]).collect();
+                let gradient = members.iter().map(|&j| self.gradient(j as usize));
+                let gradient: Vec<R> = gradient.collect();
+                spectrum.minimizer(ridge, penalty.norm, &w, &gradient, new);
+                spectrum.largest() + ridge
+            }
+            GroupModel::Bounded(bound) => {
+                let a = *bound + ridge;
+                if !exceeds(a, R::zero()) {
+                    return R::zero();
+                }
+                new.clear();
+                let mut square = R::zero();
+                for at in range.clone() {
+                    let j = self.members[at] as usize;
+                    let s = penalty
+                        .coordinate
+                        .prox(a * self.w[j] - self.gradient(j), R::one());
+                    square += s * s;
+                    new.push(s);
+                }
+                let factor = Shrink::new(square, penalty.norm).factor() / a;
+                new.iter_mut().for_each(|s| *s *= factor);
+                a
+            }
+        };
         let mut largest = R::zero();
         for (k, at) in range.enumerate() {
             let j = self.members[at] as usize;
-            let new = factor * old[k];
-            let delta = new - self.w[j];
+            let delta = new[k] - self.w[j];
             if delta != R::zero() {
                 self.shift(j, delta);
-                self.w[j] = new;
+                self.w[j] = new[k];
                 largest = num_traits::Float::max(largest, num_traits::Float::abs(delta) * a);
             }
         }
@@ -293,7 +416,7 @@ impl<R: Real> Quadratic<'_, R> {
         hasty: bool,
         mut stop: impl FnMut() -> bool,
     ) -> Minimum<R> {
-        let bounds = self.group_bounds();
+        let mut groups = self.group_models();
         // In units of rounding.
         let tolerance = R::one();
         let all: Vec<u32> = (0..self.penalties.len() as u32).collect();
@@ -306,10 +429,9 @@ impl<R: Real> Quadratic<'_, R> {
             singular: false,
             factor: None,
         };
-        let mut singular_set: Option<Vec<u32>> = None;
         let mut patience = 2;
         while minimum.epochs < most && !(minimum.epochs > 0 && stop()) {
-            let mut change = self.epoch(&all, &bounds, &mut scratch);
+            let mut change = self.epoch(&all, &mut groups, &mut scratch);
             minimum.epochs += 1;
             self.face(&mut face);
             // Epochs over the free blocks alone until their face settles.
@@ -325,22 +447,22 @@ impl<R: Real> Quadratic<'_, R> {
                     positions(all.len(), is_wanted, &mut free);
                 }
                 std::mem::swap(&mut previous, &mut face);
-                change = self.epoch(&free, &bounds, &mut scratch);
+                change = self.epoch(&free, &mut groups, &mut scratch);
                 minimum.epochs += 1;
                 self.face(&mut face);
                 if face == previous && patience < 8 {
                     break;
                 }
             }
-            patience = (patience * 2).min(64);
+            patience = (patience * 2).min(LARGEST_PATIENCE);
             positions(self.m(), |j| face[j] != 0, &mut set);
-            if hasty && face == previous && !set.is_empty() && set.len() <= LARGEST_CHOLESKY {
+            let is_too_large = set.len() > LARGEST_CHOLESKY && !self.goes_through_rows(set.len());
+            if hasty && face == previous && !set.is_empty() && !is_too_large {
                 minimum.factor = self.factored(&face, &set, minimum.factor);
                 minimum.singular = minimum.factor.is_none();
                 return minimum;
             }
-            let known_singular = singular_set.as_ref() == Some(&set);
-            if set.is_empty() || set.len() > LARGEST_CHOLESKY || known_singular {
+            if set.is_empty() || is_too_large {
                 minimum.factor = None;
                 if change <= tolerance {
                     let off = self.largest_distance(&face, false);
@@ -353,12 +475,26 @@ impl<R: Real> Quadratic<'_, R> {
             }
             let mut exact = false;
             let (mut rounds, mut drops) = (if has_groups { 8 } else { 1 }, LARGEST_DROPS);
+            let (mut approaches, mut reach) = (LARGEST_APPROACHES, Reach::Step);
             while rounds > 0 && !set.is_empty() {
                 rounds -= 1;
-                match self.newton(&face, &set, &mut minimum.factor, !has_groups) {
+                exact = false;
+                match self.newton(&face, &set, &mut minimum.factor, !has_groups, reach) {
                     Newton::Exact => exact = true,
+                    Newton::Approached => {
+                        let is_near = self.largest_distance(&face, true) <= tolerance;
+                        exact = is_near;
+                        reach = match reach {
+                            Reach::Step => Reach::Beyond,
+                            Reach::Beyond => Reach::Step,
+                        };
+                        if !is_near && approaches > 0 {
+                            approaches -= 1;
+                            rounds += 1;
+                        }
+                    }
                     Newton::Shortened => {
-                        exact = false;
+                        reach = Reach::Step;
                         self.face(&mut face);
                         positions(self.m(), |j| face[j] != 0, &mut set);
                         if drops > 0 {
@@ -366,14 +502,9 @@ impl<R: Real> Quadratic<'_, R> {
                             rounds += 1;
                         }
                     }
-                    Newton::Projected | Newton::Rejected => {
-                        exact = false;
-                        break;
-                    }
+                    Newton::Rejected => break,
                     Newton::Singular => {
-                        exact = false;
                         minimum.singular = true;
-                        singular_set = Some(set.clone());
                         break;
                     }
                 }
@@ -381,11 +512,12 @@ impl<R: Real> Quadratic<'_, R> {
                     break;
                 }
             }
+            let shifted = |k: &FaceFactor<R>| k.shift > 0.0;
+            minimum.singular = minimum.factor.as_ref().is_none_or(shifted);
             if exact {
-                minimum.singular = false;
                 let off = self.largest_distance(&face, false);
                 let on = self.largest_distance(&face, true);
-                if off <= tolerance && (on <= tolerance || !has_groups) {
+                if off <= tolerance && (on <= tolerance || (!has_groups && !minimum.singular)) {
                     break;
                 }
             } else if minimum.singular && change <= tolerance {
@@ -398,7 +530,8 @@ impl<R: Real> Quadratic<'_, R> {
         // The factor belongs to the result only where the face is still the factor's.
         self.face(&mut face);
         if let Some(k) = &minimum.factor {
-            let same = k.set.iter().all(|&j| face[j as usize] != 0)
+            let same = k.shift == 0.0
+                && k.set.iter().all(|&j| face[j as usize] != 0)
                 && face.iter().filter(|&&f| f != 0).count() == k.set.len();
             if !same {
                 minimum.factor = None;

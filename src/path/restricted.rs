@@ -10,7 +10,8 @@
 //!
 //! R is taken at u with the strict comparisons of the penalties. Coordinates whose column is zero
 //! and whose λ₂ is zero appear nowhere: they are left out, and z is 0 there. The common shift of
-//! multinomial intercepts is fixed by 11ᵀ on their block, which keeps Σ_c z_c = 0.
+//! multinomial intercepts is fixed by 11ᵀ on their block, which keeps Σ_c z_c = 0. Where the system is
+//! singular and ∂₁E is in its range, z is the solution of least norm.
 
 use std::sync::OnceLock;
 
@@ -22,20 +23,27 @@ use crate::kinds::{Precision, Preconditioner, Status};
 use crate::problem::{Members, Point, Problem};
 use crate::real::Real;
 
+use super::model::quadratic_model;
 use super::quadratic::LARGEST_CHOLESKY;
-use super::quadratic::{FaceFactor, Triangle};
+use super::quadratic::{FaceFactor, Factored, Triangle};
 use super::rows::FaceHessian;
 use super::smooth::{Curvature, Smooth};
 use super::walk::Form;
-use super::walk::quadratic_model;
 use super::{Prepared, prepare_all};
 use crate::linalg::cg::ConjugateGradient;
 use crate::linalg::cholesky;
+use crate::linalg::dependent::Dependent;
+use crate::linalg::dual::{self, DualFactor};
 use crate::linalg::products::{add_columns, add_columns_of};
 use crate::linalg::refine::{Formed, Limits, Pass, by_products, refine};
-use crate::linalg::vector::{inner, positions, vectorized};
+use crate::linalg::vector::{inner, norm, positions, vectorized};
 use crate::model::linearization::{OuterDerivative, inner_map};
 use crate::model::regularizer::{Regularizer, group_norm};
+
+/// The part of a right-hand side outside the range of its system that is one of rounding: this many
+/// roundings per unknown, and never more than the second number of its norm.
+const OUTSIDE: f64 = 1e3;
+const LARGEST_OUTSIDE: f64 = 1e-3;
 
 /// The factored system on the support of a point of a quadratic loss.
 #[derive(Debug, Clone)]
@@ -65,7 +73,8 @@ pub struct RestrictedSolution<R> {
     pub steps: usize,
     /// Whether the linear residual, recomputed, met the tolerance.
     pub status: Status,
-    /// The restricted Hessian is singular to working precision: there is no adjoint, z is zero.
+    /// The restricted Hessian is singular to working precision and ∂₁E not in its range: there is no
+    /// adjoint, z is zero.
     pub singular: bool,
 }
 
@@ -298,17 +307,28 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         if m == 0 || rhs.iter().all(|&r| r == 0.0) {
             return self.outcome(&vec![0.0; m], 0, Status::Converged, false);
         }
-        if m > LARGEST_CHOLESKY && method != RestrictedMethod::Direct {
-            return self.by_rows(rhs, method, limits);
-        }
         let by_factor = method != RestrictedMethod::cg(Preconditioner::None)
             && method != RestrictedMethod::cg(Preconditioner::Diagonal);
         let known =
             factor.filter(|f| by_factor && self.smooth.loss.is_quadratic() && f.set == self.set);
+        let through_rows = match known {
+            None if by_factor => self.through_rows(),
+            _ => None,
+        };
+        let has_factor = known.is_some() || through_rows.is_some();
+        if m > LARGEST_CHOLESKY && method != RestrictedMethod::Direct && !has_factor {
+            return self.by_rows(rhs, method, limits);
+        }
         let (formed, own);
-        let (matrix, factor, size): (Option<&[R]>, &[R], f64) = match known {
-            Some(f) => (None, &f.factor, f.size),
-            None => {
+        let (matrix, factor, size): (Option<&[R]>, &Factored<R>, f64) = match (known, through_rows)
+        {
+            (Some(f), _) => (None, &f.factor, f.size),
+            (None, Some(dual)) => {
+                let size = dual.size;
+                own = Factored::Rows(dual);
+                (None, &own, size)
+            }
+            (None, None) => {
                 formed = self.form();
                 let size = vectorized(
                     #[inline(always)]
@@ -320,9 +340,9 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
                     lower.resize(lower.len() + cholesky::stride(m) - m, R::zero());
                 }
                 if !cholesky::factor(&mut lower, m) {
-                    return self.outcome(&vec![0.0; m], 0, Status::Converged, true);
+                    return self.of_least_norm(&formed, rhs, size.sqrt(), limits);
                 }
-                own = lower;
+                own = Factored::Cholesky(lower);
                 (Some(&formed), &own, size.sqrt())
             }
         };
@@ -350,7 +370,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
                         for (step, &r) in step.iter_mut().zip(rhs) {
                             *step = R::of(r);
                         }
-                        cholesky::solve(factor, &mut step);
+                        factor.solve(&mut step);
                         for (x, &step) in x.iter_mut().zip(&step) {
                             *x = step.to_f64();
                         }
@@ -362,6 +382,58 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         if !refined.is_last {
             image.clear();
         }
+        self.outcome(&refined.x, refined.steps, refined.status, false)
+    }
+
+    /// The factor through the rows, where that is cheaper.
+    fn through_rows(&self) -> Option<DualFactor<R>> {
+        let (smooth, rows) = (self.smooth, self.smooth.rows());
+        let has_rows = smooth.classes == 1 && self.regularizer.blocks.separable;
+        if !has_rows || self.regularizer.l2 == 0.0 || !dual::is_cheaper(rows, self.set.len()) {
+            return None;
+        }
+        let columns = smooth.columns_of_hessian(&self.set, &self.curvature)?;
+        let ridge = |&j: &u32| R::of(self.regularizer.ridge(j as usize));
+        let ridges: Vec<R> = self.set.iter().map(ridge).collect();
+        DualFactor::new(|at| &columns[at * rows..(at + 1) * rows], rows, &ridges)
+    }
+
+    /// The solution of least norm of a singular system, where its right-hand side is in the range.
+    ///
+    /// The criterion's derivative then exists: along the null space nothing changes but the
+    /// coefficients themselves, and the ridge's limit is theirs of least norm.
+    fn of_least_norm(
+        &self,
+        formed: &[R],
+        rhs: &[f64],
+        size: f64,
+        limits: &Limits<'_>,
+    ) -> RestrictedSolution<R> {
+        let m = rhs.len();
+        let epsilon = <R as num_traits::Float>::epsilon().to_f64();
+        let none = || self.outcome(&vec![0.0; m], 0, Status::Converged, true);
+        let Some(factor) = Dependent::new(formed, m, epsilon) else {
+            return none();
+        };
+        let mut inside = rhs.to_vec();
+        let outside = factor.remove_null(&mut inside);
+        let rounding = (OUTSIDE * epsilon * m as f64).min(LARGEST_OUTSIDE);
+        if outside > rounding * norm(rhs) {
+            return none();
+        }
+        let refined = refine(
+            &inside,
+            size,
+            epsilon,
+            limits,
+            |x, y| self.product_by_rows(x, y),
+            |Pass { rhs, x, .. }| {
+                let mut step = factor.solve(rhs);
+                factor.remove_null(&mut step);
+                x.copy_from_slice(&step);
+                0
+            },
+        );
         self.outcome(&refined.x, refined.steps, refined.status, false)
     }
 
@@ -418,7 +490,8 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         }
     }
 
-    fn form(&self) -> Vec<R> {
+    /// The system in full.
+    pub(super) fn form(&self) -> Vec<R> {
         let hessian = self.smooth.hessian(&self.set, &self.curvature);
         let model = quadratic_model(
             self.smooth,

@@ -90,8 +90,8 @@ pub(super) struct KeptHessian<R> {
     /// Coordinates, ascending.
     pub(super) set: Vec<u32>,
     pub(super) hessian: Vec<R>,
-    /// √(s/n)∘x̂_j of every coordinate of the set.
-    scaled: Vec<R>,
+    /// √(s/n)∘x̂_j of every coordinate of the set; empty where the Hessian is not that of dense rows.
+    pub(super) scaled: Vec<R>,
 }
 
 impl<R> KeptHessian<R> {
@@ -446,6 +446,17 @@ impl<'p, R: Real> Smooth<'p, R> {
                 }
             });
         }
+    }
+
+    /// The columns of a set, scaled by the roots of the rows' curvature, where the Hessian is the product
+    /// of these with themselves.
+    pub(super) fn columns_of_hessian(&self, set: &[u32], curvature: &Curvature) -> Option<Vec<R>> {
+        let values = self.parts.columns.dense()?;
+        if matches!(self.loss, Loss::Quadratic | Loss::Multinomial) {
+            return None;
+        }
+        let root: Vec<R> = roots(&curvature.values);
+        Some(self.scaled_columns(values, set.iter().map(|&j| (j as usize, &root[..]))))
     }
 
     fn scaled_columns<'r>(

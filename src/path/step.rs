@@ -2,17 +2,21 @@
 
 use crate::real::Real;
 
+use super::model::quadratic_model;
+use super::quadratic::ModelRows;
 use super::rows::{self, FaceHessian};
 use super::smooth::Curvature;
-use super::walk::{Form, Step, Walk, fix_gauge, quadratic_model};
+use super::walk::{Form, Step, Walk, fix_gauge};
 use crate::model::loss::Loss;
 use crate::model::regularizer::Regularizer;
 
 /// Working sets up to which the Hessian is formed: quadratic losses, which keep it, and others.
 const LARGEST_KEPT: usize = 2500;
 const LARGEST_FORMED: usize = 1200;
-/// Epochs on one model of a loss that is not quadratic.
-const MODEL_EPOCHS: usize = 200;
+/// Blocks that may join a working set at once, however few it has.
+const LEAST_ROOM: usize = 50;
+/// Epochs on one model, after which the gradient is formed anew and the stop rule is asked.
+const MODEL_EPOCHS: usize = 100;
 
 /// The effort of a minimisation on the formed Hessian.
 struct Effort<'a> {
@@ -44,21 +48,11 @@ impl<R: Real> Walk<'_, '_, R> {
             set
         };
         let quadratic = self.smooth.loss.is_quadratic();
-        let largest = if quadratic {
-            LARGEST_KEPT
-        } else {
-            LARGEST_FORMED
-        };
         let formed = match self.form {
-            Form::Auto => set.len() <= largest,
+            Form::Auto => set.len() <= self.largest_formed(),
             #[cfg(test)]
             Form::Gram => true,
             Form::Residual => false,
-        };
-        let before = if quadratic {
-            0.0
-        } else {
-            self.distance(regularizer)
         };
         let curvature = self.smooth.curvature(&self.z, self.target, self.blend);
         let mut new = self.w.clone();
@@ -66,14 +60,11 @@ impl<R: Real> Walk<'_, '_, R> {
             steps: 0,
             moved: 0.0,
             singular: false,
+            is_newton: formed,
             factor: None,
         };
         if formed {
-            let most = if quadratic {
-                budget
-            } else {
-                budget.min(MODEL_EPOCHS)
-            };
+            let most = budget.min(MODEL_EPOCHS);
             self.minimize_formed(
                 regularizer,
                 &set,
@@ -101,7 +92,7 @@ impl<R: Real> Walk<'_, '_, R> {
         if !formed {
             self.newton_by_rows(regularizer, &mut step);
         }
-        self.adapt_blend(regularizer, alpha, before, step.singular);
+        self.adapt_blend(alpha);
         step
     }
 
@@ -111,45 +102,75 @@ impl<R: Real> Walk<'_, '_, R> {
         if self.smooth.parts.gram.is_some() {
             return (0..count as u32).collect();
         }
-        let (mut blocks, mut wanting) = (Vec::new(), Vec::new());
         // Only blocks of one coordinate are ever discarded.
-        let alive: Option<Vec<usize>> = self.alive.as_ref().map(|alive| {
-            alive
-                .iter()
-                .map(|&j| self.blocks.of[j as usize] as usize)
-                .collect()
-        });
-        let candidates: &mut dyn Iterator<Item = usize> = match alive {
-            None => &mut (0..count),
-            Some(alive) => &mut alive.into_iter(),
+        let candidates: Vec<u32> = match &self.alive {
+            None => (0..count as u32).collect(),
+            Some(alive) => alive.iter().map(|&j| self.blocks.of[j as usize]).collect(),
         };
+        let (mut blocks, mut resting, mut wanting) = (Vec::new(), Vec::new(), Vec::new());
         for b in candidates {
-            let free = regularizer.is_free(b, &self.w)
-                || (self.smooth.loss.is_quadratic()
-                    && self
-                        .blocks
-                        .members(b)
-                        .iter()
-                        .any(|j| self.kept.set.binary_search(j).is_ok()));
-            if free {
-                blocks.push(b as u32);
+            if regularizer.is_free(b as usize, &self.w) {
+                blocks.push(b);
                 continue;
             }
-            let distance = regularizer.block_distance(b, &self.w, &self.gradient);
-            let excess = distance.sqrt() / roundings[b];
-            if excess > 0.25 {
-                wanting.push((excess, b as u32));
+            if self.is_kept(b) {
+                resting.push(b);
+                continue;
+            }
+            if let Some(excess) = self.excess_of(b, regularizer, roundings) {
+                wanting.push((excess, b));
             }
         }
-        let room = (2 * blocks.len()).max(50);
+        let mut room = (2 * (blocks.len() + resting.len())).max(LEAST_ROOM);
+        if self.smooth.parts.columns.dense().is_some() && self.blocks.separable {
+            if regularizer.l2 == 0.0 {
+                // Without ridge no more coordinates than rows are free at once.
+                let rows = self.smooth.rows() * self.smooth.classes;
+                room = room.min(rows.saturating_sub(blocks.len()).max(LEAST_ROOM));
+            }
+            // Coordinates that were free once make place for those that the Hessian has to be formed for.
+            let largest = self.largest_formed();
+            if blocks.len() + resting.len() + room.min(wanting.len()) > largest {
+                let of = |b: u32| self.excess_of(b, regularizer, roundings).map(|e| (e, b));
+                wanting.extend(resting.drain(..).filter_map(of));
+                room = room.min(largest.saturating_sub(blocks.len()).max(LEAST_ROOM));
+            }
+        }
         if wanting.len() > room {
             // By urgency, then by number: no order depends on the sort's ties.
             wanting.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             wanting.truncate(room);
         }
+        blocks.append(&mut resting);
         blocks.extend(wanting.iter().map(|&(_, b)| b));
         blocks.sort_unstable();
         blocks
+    }
+
+    /// The coordinates up to which the Hessian of a working set is formed.
+    fn largest_formed(&self) -> usize {
+        if self.smooth.loss.is_quadratic() {
+            LARGEST_KEPT
+        } else {
+            LARGEST_FORMED
+        }
+    }
+
+    /// True where the Hessian is kept for a block.
+    fn is_kept(&self, b: u32) -> bool {
+        let members = self.blocks.members(b as usize);
+        self.smooth.loss.is_quadratic()
+            && members
+                .iter()
+                .any(|j| self.kept.set.binary_search(j).is_ok())
+    }
+
+    /// How far a block at rest is from optimality, in roundings, where that is more than rounding.
+    fn excess_of(&self, b: u32, regularizer: &Regularizer<'_>, roundings: &[f64]) -> Option<f64> {
+        let b = b as usize;
+        let distance = regularizer.block_distance(b, &self.w, &self.gradient);
+        let excess = distance.sqrt() / roundings[b];
+        (excess > 0.25).then_some(excess)
     }
 
     /// Coordinate descent and Newton on the formed Hessian.
@@ -190,6 +211,12 @@ impl<R: Real> Walk<'_, '_, R> {
         model.inverse_rounding = (0..model.penalties.len())
             .map(|b| R::of(effort.roundings[block_of(b)].recip()))
             .collect();
+        if self.smooth.parts.gram.is_none() && !self.kept.scaled.is_empty() {
+            model.rows = Some(ModelRows {
+                values: &self.kept.scaled,
+                count: self.smooth.rows(),
+            });
+        }
         let before = model.w.clone();
         let control = self.control;
         model.spare = std::mem::take(&mut self.spare);
@@ -259,7 +286,7 @@ impl<R: Real> Walk<'_, '_, R> {
         }
         let mut change = vec![0.0; self.z.len()];
         self.smooth.predictors(&delta, &mut change);
-        *moved = change.iter().fold(0.0, |a, d| a.max(d.abs()));
+        *moved = self.largest_move(&change);
         let (w, z) = (self.w.clone(), self.z.clone());
         let penalty = regularizer.value(&w);
         let start = self.smooth.value(&w, &z, self.target) + penalty;
@@ -300,19 +327,25 @@ impl<R: Real> Walk<'_, '_, R> {
         0.0
     }
 
+    /// The largest change of a predictor, less the common shift of the classes, which changes nothing.
+    fn largest_move(&self, change: &[f64]) -> f64 {
+        let (n, c) = (self.smooth.rows(), self.smooth.classes);
+        if c == 1 {
+            return change.iter().fold(0.0, |a, d| a.max(d.abs()));
+        }
+        let of_row = |i: usize| {
+            let mean = (0..c).map(|k| change[k * n + i]).sum::<f64>() / c as f64;
+            (0..c).fold(0.0f64, |a, k| a.max((change[k * n + i] - mean).abs()))
+        };
+        (0..n).fold(0.0, |a, i| a.max(of_row(i)))
+    }
+
     /// More of the majorant after a step that failed, less after one that went well.
-    fn adapt_blend(
-        &mut self,
-        regularizer: &Regularizer<'_>,
-        alpha: f64,
-        before: f64,
-        singular: bool,
-    ) {
+    fn adapt_blend(&mut self, alpha: f64) {
         if self.smooth.loss.is_quadratic() {
             return;
         }
-        let slow = self.distance(regularizer) > 0.5 * before;
-        if alpha < 0.3 || (singular && slow) {
+        if alpha < 0.3 {
             self.blend = (4.0 * self.blend).clamp(0.05, 1.0);
         } else if alpha == 1.0 {
             self.blend = if self.blend < 1e-3 {

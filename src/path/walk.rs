@@ -13,15 +13,13 @@
 //! when the distance to optimality is at the rounding of its terms, and [`super::finish`] then
 //! makes the result independent of the way it was reached.
 
-use std::borrow::Cow;
-
 use crate::control::Control;
 use crate::kinds::Status;
 use crate::model::loss::Loss;
-use crate::real::{Family, Real, sum_of};
+use crate::real::{Real, sum_of};
 
 use super::PathSettings;
-use super::quadratic::{FaceFactor, Quadratic};
+use super::quadratic::FaceFactor;
 use super::smooth::{KeptHessian, Smooth};
 use crate::linalg::cholesky;
 use crate::linalg::vector::norm;
@@ -37,9 +35,14 @@ const FEW_ROUNDINGS: f64 = 4.0;
 const STUCK: usize = 20;
 /// A Newton step that still moves a predictor by this share of the largest is not yet at an end.
 const STILL_MOVING: f64 = 1e-4;
-/// Steps that move nothing, and a hundred times as many without a smaller distance, after which a
-/// point is given up.
+/// Steps that move nothing after which a point is given up.
 const STALLED: usize = 8;
+/// Steps in which the residual does not fall by a tenth after which a point is given up: Newton's, and
+/// those of coordinate descent by rows.
+const NEWTON_GIVES_UP: usize = 50;
+const ROWS_GIVE_UP: usize = 800;
+/// The share of the tolerance that a model of a step is minimised to.
+const MODEL_SHARE: f64 = 0.25;
 /// Coordinates up to which memory for a factor is asked for at once: a vector that grows along the path
 /// is copied to fresh pages again and again.
 const LARGEST_SPARE: usize = 512;
@@ -94,6 +97,8 @@ pub(super) struct Step<R> {
     pub(super) moved: f64,
     /// The system on the face is singular.
     pub(super) singular: bool,
+    /// The model was formed, and minimised by Newton's method on its faces.
+    pub(super) is_newton: bool,
     pub(super) factor: Option<FaceFactor<R>>,
 }
 
@@ -102,6 +107,10 @@ pub(super) struct End<R> {
     pub(super) status: Status,
     pub(super) steps: usize,
     pub(super) factor: Option<FaceFactor<R>>,
+    /// The system on the face is known to be regular.
+    pub(super) is_regular: bool,
+    /// False where other coefficients reach the same minimum.
+    pub(super) is_unique: bool,
 }
 
 impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
@@ -263,6 +272,17 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         regularizer: &Regularizer<'_>,
         settings: &PathSettings,
     ) -> End<R> {
+        let mut end = self.solve_in_full(regularizer, settings);
+        let is_at_rounding = settings.tolerance.is_none() && end.status == Status::Converged;
+        if is_at_rounding && self.take_least_norm(regularizer, end.is_regular) {
+            end.is_unique = false;
+            end.factor = None;
+        }
+        end
+    }
+
+    /// The same, whichever of the solutions it is where there are many.
+    fn solve_in_full(&mut self, regularizer: &Regularizer<'_>, settings: &PathSettings) -> End<R> {
         let end = self.solve_alive(regularizer, settings);
         if self.alive.is_none() {
             return end;
@@ -290,7 +310,9 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         let mut steps = 0;
         // The smallest excess over rounding so far, and where.
         let mut best = (f64::INFINITY, self.w.clone());
-        let (mut since_halved, mut since_better, mut unmoved) = (0, 0, 0);
+        let (mut since_halved, mut unmoved) = (0, 0);
+        // The excess when it last fell by a tenth, and the steps since.
+        let (mut mark, mut since_mark) = (f64::INFINITY, 0);
         let few_roundings = FEW_ROUNDINGS.max((self.smooth.rows() as f64).sqrt());
         let mut step: Option<Step<R>> = None;
         // The first attempt leaves the last step to the finish, which repeats it anyway.
@@ -312,9 +334,11 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             } else {
                 since_halved + 1
             };
-            since_better += 1;
+            since_mark += 1;
+            if excess < 0.9 * mark {
+                (mark, since_mark) = (excess, 0);
+            }
             if excess < best.0 {
-                since_better = 0;
                 best.0 = excess;
                 best.1.copy_from_slice(&self.w);
             }
@@ -346,11 +370,17 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             if steps >= settings.max_steps || (steps > 0 && self.control.should_stop()) {
                 break Status::BudgetSpent;
             }
-            if unmoved > STALLED || since_better > 100 * STALLED {
+            let gives_up = if step.as_ref().is_some_and(|s| s.is_newton) {
+                NEWTON_GIVES_UP
+            } else {
+                ROWS_GIVE_UP
+            };
+            if unmoved > STALLED || since_mark > gives_up {
                 break Status::Stalled;
             }
             let most = settings.max_steps - steps;
-            let next = self.step(regularizer, most, &roundings, hasty && finishes);
+            let goals = self.model_goals(roundings, settings);
+            let next = self.step(regularizer, most, &goals, hasty && finishes);
             steps += next.steps.max(1);
             unmoved = if next.moved == 0.0 { unmoved + 1 } else { 0 };
             let mut factor = next.factor;
@@ -368,9 +398,11 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                         status: Status::Converged,
                         steps,
                         factor: Some(k),
+                        is_regular: true,
+                        is_unique: true,
                     };
                 }
-                self.spare = k.factor;
+                self.spare = k.factor.into_memory();
             }
             hasty = false;
         };
@@ -378,8 +410,9 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             self.w.copy_from_slice(&best.1);
             self.evaluate();
         }
+        let mut is_regular = false;
         if status == Status::Converged && settings.tolerance.is_none() {
-            self.finish_smooth(regularizer, ROUNDINGS);
+            is_regular = self.finish_smooth(regularizer, ROUNDINGS);
         }
         if status == Status::NonFinite {
             // The next point starts afresh; this one is returned as it is.
@@ -389,7 +422,20 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             status,
             steps,
             factor: None,
+            is_regular,
+            is_unique: true,
         }
+    }
+
+    /// How near to optimality every block of a step's model has to come: to its rounding, or to a share
+    /// of the tolerance.
+    fn model_goals(&self, mut roundings: Vec<f64>, settings: &PathSettings) -> Vec<f64> {
+        if let Some(tolerance) = settings.tolerance {
+            let blocks = roundings.len().max(1) as f64;
+            let goal = MODEL_SHARE * tolerance * self.origin_norm / blocks.sqrt();
+            roundings.iter_mut().for_each(|r| *r = r.max(goal));
+        }
+        roundings
     }
 
     /// True when the minimum may be at infinity, so that a vanishing gradient proves nothing.
@@ -440,119 +486,4 @@ pub(super) fn fix_gauge<R: Real>(smooth: &Smooth<'_, R>, w: &mut [f64]) {
         let mean = intercepts.iter().sum::<f64>() / c as f64;
         intercepts.iter_mut().for_each(|b| *b -= mean);
     }
-}
-
-/// The penalised quadratic model of the objective around w on a set of coordinates.
-pub(super) fn quadratic_model<'h, R: Real>(
-    smooth: &Smooth<'_, R>,
-    regularizer: &'h Regularizer<'_>,
-    set: &[u32],
-    hessian: &'h [R],
-    w: &[f64],
-    gradient: &[f64],
-) -> Quadratic<'h, R> {
-    let is_full = set.len() == smooth.p;
-    let has_gram = smooth.parts.gram.is_some();
-    let (members, starts, penalties, block_of) = if is_full {
-        blocks_in_full(regularizer)
-    } else {
-        blocks_within(regularizer, set)
-    };
-    let position = |j: u32| {
-        if is_full {
-            Some(j as usize)
-        } else {
-            set.binary_search(&j).ok()
-        }
-    };
-    let c = smooth.classes;
-    let first = (smooth.p - c) as u32;
-    let gauge = match (c > 1 && smooth.sample.design.intercept, position(first)) {
-        (true, Some(at)) => at..at + c,
-        _ => 0..0,
-    };
-    Quadratic {
-        hessian,
-        w: gathered(set, |j| w[j]),
-        q: gathered(set, |j| gradient[j]),
-        ridge: gathered(set, |j| regularizer.ridge(j)),
-        center: gathered(set, |j| regularizer.center(j)),
-        members,
-        starts,
-        penalties,
-        inverse_rounding: Vec::new(),
-        separable: regularizer.blocks.separable,
-        block_of,
-        hessian_bound: is_full
-            .then_some(smooth.parts.gram_norm)
-            .filter(|_| has_gram),
-        spare: Vec::new(),
-        gauge,
-    }
-}
-
-/// The values of the coordinates of a set.
-fn gathered<R: Real>(set: &[u32], value: impl Fn(usize) -> f64) -> Vec<R> {
-    set.iter().map(|&j| R::of(value(j as usize))).collect()
-}
-
-/// The family of lists of penalties.
-struct Penalties<'a>(std::marker::PhantomData<&'a ()>);
-
-impl<'a> Family for Penalties<'a> {
-    type Of<R: Real> = &'a [BlockPenalty<R>];
-}
-
-/// Members, starts and penalties of the blocks of a model, and the block of every position.
-type ModelBlocks<'b, R> = (
-    Cow<'b, [u32]>,
-    Cow<'b, [u32]>,
-    Cow<'b, [BlockPenalty<R>]>,
-    Cow<'b, [u32]>,
-);
-
-/// Those of a model on all coordinates.
-fn blocks_in_full<'b, R: Real>(regularizer: &'b Regularizer<'_>) -> ModelBlocks<'b, R> {
-    let blocks = regularizer.blocks;
-    let penalties = match R::from_f64::<Penalties<'_>>(&regularizer.penalties) {
-        Ok(same) => Cow::Borrowed(same),
-        Err(penalties) => penalties.iter().map(BlockPenalty::to).collect(),
-    };
-    let borrowed = |values: &'b Vec<u32>| Cow::Borrowed(values.as_slice());
-    (
-        borrowed(&blocks.order),
-        borrowed(&blocks.starts),
-        penalties,
-        borrowed(&blocks.of),
-    )
-}
-
-/// Those of a model on a set of coordinates, by positions in the set.
-fn blocks_within<'b, R: Real>(regularizer: &'b Regularizer<'_>, set: &[u32]) -> ModelBlocks<'b, R> {
-    if regularizer.blocks.separable {
-        let all: Vec<u32> = (0..set.len() as u32).collect();
-        let starts = (0..=set.len() as u32).collect();
-        let penalties = set.iter().map(|&j| regularizer.penalties[j as usize].to());
-        return (all.clone().into(), starts, penalties.collect(), all.into());
-    }
-    let (mut members, mut starts, mut penalties) = (Vec::new(), vec![0], Vec::new());
-    let mut block_of = vec![0; set.len()];
-    for (b, penalty) in regularizer.penalties.iter().enumerate() {
-        let before = members.len();
-        let of_block = regularizer.blocks.members(b).iter();
-        members.extend(of_block.filter_map(|j| set.binary_search(j).ok().map(|at| at as u32)));
-        if members.len() > before {
-            members[before..]
-                .iter()
-                .for_each(|&at| block_of[at as usize] = penalties.len() as u32);
-            penalties.push(penalty.to::<R>());
-            starts.push(members.len() as u32);
-        }
-    }
-    (
-        members.into(),
-        starts.into(),
-        penalties.into(),
-        block_of.into(),
-    )
 }

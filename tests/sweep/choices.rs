@@ -256,12 +256,17 @@ fn where_all_cells_failed_there_is_no_choice() {
 #[test]
 fn missing_hypergradients_are_counted_with_the_reason() {
     let folder = Folder::new();
+    // More columns than rows: without ridge other coefficients fit as well, and the held-out rows tell
+    // them apart.
     let row = |i: i32| {
-        let (a, b) = (f64::from(i * 13 % 17), f64::from(i * 7 % 11));
-        format!("{a},{b},{b},{}\n", a - 2.0 * b + f64::from(i % 5))
+        let features: Vec<String> = (1..16)
+            .map(|j| (i * (j * j + 3) % 17 + i * j % 5).to_string())
+            .collect();
+        format!("{},{}\n", features.join(","), i * 5 % 7)
     };
-    let rows: String = (0..40).map(row).collect();
-    let data = folder.text("d.csv", &format!("a,b,c,y\n{rows}"));
+    let rows: String = (0..12).map(row).collect();
+    let names: Vec<String> = (1..16).map(|j| format!("x{j}")).collect();
+    let data = folder.text("d.csv", &format!("{},y\n{rows}", names.join(",")));
     let space = ["sweep", &data, "--l1", "0", "--l2", "0,1"];
     let line = "no hypergradient at 1 of 2 points: 1 with a singular Hessian";
     assert!(ok(&space).contains(line), "{}", ok(&space));

@@ -44,6 +44,7 @@ impl<R: Twinned> Engine<R> for Recorded {
             w: unrolled.w,
             progress: unrolled.progress,
             factor: None,
+            is_unique: true,
             sums: unrolled.sums,
         };
         Ok(unroll::<R>(request)?.into_iter().map(solved).collect())
@@ -126,6 +127,7 @@ fn iterate<R: Twinned>(request: &Request<'_>) -> Result<Vec<Solved<R>>> {
         w,
         progress,
         factor: None,
+        is_unique: true,
         sums: None,
     };
     Ok(solutions.into_iter().zip(progress).map(solved).collect())
