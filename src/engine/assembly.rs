@@ -116,9 +116,10 @@ impl Measured<'_> {
     /// a small l1 chooses, is not the least norm, which a small ridge does.
     fn hypergradient(&self, differentiated: &Differentiated) -> Option<Hypergradient> {
         let mut found = differentiated.hypergradient.clone()?;
-        if !self.is_unique && self.evidence.point.l1 == 0.0 {
-            found.l1 = None;
+        if self.is_unique || self.evidence.point.l1 > 0.0 || found.l1.is_none() {
+            return Some(found);
         }
+        found.l1 = None;
         let has_parts = found.parts().next().is_some();
         has_parts.then_some(found)
     }

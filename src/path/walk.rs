@@ -360,7 +360,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                         let largest = self.z.iter().fold(0.0f64, |a, z| a.max(z.abs()));
                         s.moved > STILL_MOVING * (1.0 + largest)
                     });
-                if !moving {
+                if !moving && !self.is_unbounded(regularizer) {
                     break Status::Converged;
                 }
                 if step.is_some() && self.is_saturated() {
@@ -442,6 +442,12 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     fn may_run_away(&self, regularizer: &Regularizer<'_>) -> bool {
         matches!(self.smooth.loss, Loss::Logistic | Loss::Multinomial)
             && (regularizer.l2 == 0.0 || self.smooth.sample.design.intercept)
+    }
+
+    /// True where nothing keeps w from growing, and all rows are saturated: there is no minimum.
+    fn is_unbounded(&self, regularizer: &Regularizer<'_>) -> bool {
+        let is_held = regularizer.l2 > 0.0 || regularizer.has_threshold();
+        !is_held && self.may_run_away(regularizer) && self.is_saturated()
     }
 
     fn is_saturated(&self) -> bool {
