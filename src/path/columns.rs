@@ -140,6 +140,14 @@ impl<R: Real> Columns<R> {
         }
     }
 
+    /// Column j of a dense design, all rows.
+    pub(super) fn dense_column(&self, j: usize) -> Option<&[R]> {
+        match &self.storage {
+            Storage::Dense(dense) => Some(dense.column(j, self.rows)),
+            Storage::Sparse(_) => None,
+        }
+    }
+
     /// x̂_jᵀ v, where `total` is Σ v_i.
     pub(super) fn dot(&self, j: usize, v: &[f64], total: f64) -> f64 {
         match &self.storage {

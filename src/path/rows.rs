@@ -7,6 +7,7 @@
 //! `δ m_j/σ_j`, and there always is an intercept where columns are centred. The face's Newton step
 //! is by conjugate gradient.
 
+use crate::control::Control;
 use crate::model::loss::Loss;
 use crate::real::Real;
 
@@ -23,7 +24,11 @@ const LINEAR_STEPS: usize = 300;
 /// The relative residual at which a Newton step is good enough; the next one corrects it.
 const LINEAR_TOLERANCE: f64 = 1e-6;
 
-/// Some epochs of coordinate descent on the model at w; returns their number.
+/// Coordinates between two looks at the control: with many rows and classes an epoch takes seconds.
+const ATTENTION: usize = 64;
+
+/// Some epochs of coordinate descent on the model at w; returns their number. Where the control
+/// stops, it ends at once.
 pub(super) fn descend<R: Real>(
     smooth: &Smooth<'_, R>,
     regularizer: &Regularizer<'_>,
@@ -31,13 +36,17 @@ pub(super) fn descend<R: Real>(
     blocks: &[u32],
     residuals: &[f64],
     w: &mut [f64],
+    control: &Control,
 ) -> usize {
     let mut v = residuals.to_vec();
     let diagonal: Vec<f64> = diagonal(smooth, curvature);
     let mut old = Vec::new();
     for epoch in 0..EPOCHS {
         let mut moved = false;
-        for &b in blocks {
+        for (at, &b) in blocks.iter().enumerate() {
+            if at % ATTENTION == ATTENTION - 1 && control.should_stop() {
+                return epoch + 1;
+            }
             let b = b as usize;
             let penalty = &regularizer.penalties[b];
             let members = regularizer.blocks.members(b);
@@ -129,6 +138,10 @@ fn shift<R: Real>(
         smooth.parts.columns.for_each_stored(j, |i, x| {
             v[i] += delta * x * curvature.diagonal(smooth, i, 0)
         });
+        return true;
+    }
+    if let Some(column) = smooth.parts.columns.dense_column(j) {
+        curvature.add_column(smooth, column, k, delta, v);
         return true;
     }
     for l in 0..c {
@@ -247,11 +260,13 @@ impl<'a, 'p, R: Real> FaceHessian<'a, 'p, R> {
     }
 }
 
-/// A Newton step on the face: x ≈ −A⁻¹ρ by conjugate gradient; returns the number of products.
+/// A Newton step on the face: x ≈ −A⁻¹ρ by conjugate gradient; returns the number of products. Where
+/// the control stops, x is as far as it was.
 pub(super) fn newton_step<R: Real>(
     operator: &FaceHessian<'_, '_, R>,
     rho: &[f64],
     x: &mut [f64],
+    control: &Control,
 ) -> usize {
     let inverse: Vec<f64> = operator.diagonal().iter().map(|d| d.recip()).collect();
     let rhs: Vec<f64> = rho.iter().map(|r| -r).collect();
@@ -263,7 +278,7 @@ pub(super) fn newton_step<R: Real>(
     let mut work = ConjugateGradient::new(rho.len());
     let steps = work.run(&rhs, Some(&inverse), stop, |x, image| {
         operator.apply(x, image);
-        true
+        !control.should_stop()
     });
     x.copy_from_slice(work.solution());
     steps

@@ -13,7 +13,7 @@ use crate::real::{Real, sum_of};
 
 use super::columns::Columns;
 use crate::linalg::products::cross_products;
-use crate::linalg::vector::{compensated_sum, in_f64};
+use crate::linalg::vector::{compensated_sum, in_f64, vectorized};
 
 /// Features up to which the Gram matrix of a quadratic loss is formed once, in full.
 const FULL_GRAM_COORDINATES: usize = 384;
@@ -82,6 +82,44 @@ impl Curvature {
             0.0
         };
         smooth.parts.weight[i] * (own - (1.0 - self.blend) * p * q)
+    }
+
+    /// v ← v + δ·(row Hessian) x for a column x of class k of the multinomial loss, v class-major: the
+    /// entries of [`Self::entry`], rows in blocks that stay in the cache for all classes.
+    pub(super) fn add_column<R: Real>(
+        &self,
+        smooth: &Smooth<'_, R>,
+        column: &[R],
+        k: usize,
+        delta: f64,
+        v: &mut [f64],
+    ) {
+        const BLOCK: usize = 256;
+        let (n, keep) = (column.len(), 1.0 - self.blend);
+        let weight = &smooth.parts.weight;
+        vectorized(
+            #[inline(always)]
+            || {
+                let mut pull = [0.0; BLOCK];
+                for first in (0..n).step_by(BLOCK) {
+                    let rows = first..(first + BLOCK).min(n);
+                    let own = &self.values[k * n..][rows.clone()];
+                    let moved = &mut v[k * n..][rows.clone()];
+                    for i in 0..own.len() {
+                        let step = delta * column[first + i].to_f64() * weight[first + i];
+                        pull[i] = step * keep * own[i];
+                        moved[i] += pull[i] + step * self.blend * multinomial::MAJORANT;
+                    }
+                    for l in 0..smooth.classes {
+                        let other = &self.values[l * n..][rows.clone()];
+                        let moved = &mut v[l * n..][rows.clone()];
+                        for i in 0..other.len() {
+                            moved[i] -= pull[i] * other[i];
+                        }
+                    }
+                }
+            },
+        );
     }
 }
 

@@ -85,6 +85,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 &blocks,
                 &self.residuals,
                 &mut new,
+                self.control,
             );
         }
         fix_gauge(self.smooth, &mut new);
@@ -250,7 +251,7 @@ impl<R: Real> Walk<'_, '_, R> {
         let operator = FaceHessian::new(self.smooth, regularizer, &curvature, &face, &self.w);
         let rho = self.face_residual(regularizer);
         let mut delta = vec![0.0; self.smooth.p];
-        step.steps += rows::newton_step(&operator, &rho, &mut delta);
+        step.steps += rows::newton_step(&operator, &rho, &mut delta, self.control);
         let mut new = self.w.clone();
         for (j, new) in new.iter_mut().enumerate() {
             if delta[j] != 0.0 {
