@@ -20,6 +20,7 @@ mod builder;
 mod check;
 mod origin;
 mod perturbation;
+mod restated;
 mod rows;
 mod specification;
 

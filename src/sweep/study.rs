@@ -276,11 +276,17 @@ impl Study {
     /// # Errors
     /// Those of [`Problem::new`].
     pub fn whole(&self) -> Result<Problem> {
+        Problem::new(self.whole_specification())
+    }
+
+    /// The specification of the problem on all rows, with the criterion on the same rows.
+    #[must_use]
+    pub fn whole_specification(&self) -> Specification {
         let all: Vec<usize> = (0..self.rows()).collect();
         let mut specification = self.specification.clone();
         specification.train.weights = self.training_weights(&all);
         specification.validation = None;
-        Problem::new(specification)
+        specification
     }
 
     /// The problem of a fold on its own rows.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -9,7 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, S
 use super::reproduce;
 #[cfg(feature = "store")]
 use super::runs;
-use super::{completions, devices, fit, hypergrad, poison, predict, sweep};
+use super::{completions, devices, fit, hypergrad, poison, predict, sweep, tune};
 
 /// Solutions and hypergradients of sparse linear models.
 ///
@@ -27,6 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   proxdiff sweep                                           the embedded data, nothing needed
   proxdiff hypergrad data.csv --target price --l1 0.1 --l2 0.01
+  proxdiff tune data.csv --target price --cv 5
   proxdiff fit data.csv --target price --l1 0.1 --out model
   proxdiff predict new.csv --model model
 
@@ -47,6 +49,9 @@ pub enum Command {
     /// Evaluate a space of strengths on held-out rows or folds and show the best points.
     #[command(after_help = sweep::EXAMPLES)]
     Sweep(Box<sweep::Arguments>),
+    /// Minimise the criterion over strengths by hypergradients, and fit the best model.
+    #[command(after_help = tune::EXAMPLES)]
+    Tune(Box<tune::Arguments>),
     /// Look into the stores of sweeps: list, show, compare, export, report, verify, merge.
     #[cfg(feature = "store")]
     #[command(after_help = runs::EXAMPLES)]
@@ -85,7 +90,18 @@ pub fn command() -> clap::Command {
             .hide_default_value(true)
             .hide_possible_values(true)
     };
-    Cli::command().mut_subcommand("sweep", |sweep| sweep.mut_args(with_values))
+    // With folds, validation files hold test rows.
+    let beside_files = |tune: clap::Command| {
+        let one = |argument: Arg| {
+            let free = argument.conflicts_with(Resettable::Reset);
+            free.conflicts_with("val_fraction")
+        };
+        tune.mut_arg("cv", |cv| one(cv).conflicts_with("folds"))
+            .mut_arg("folds", one)
+    };
+    Cli::command()
+        .mut_subcommand("sweep", |sweep| sweep.mut_args(with_values))
+        .mut_subcommand("tune", beside_files)
 }
 
 /// Parses a command line, the name of the program first.
