@@ -74,6 +74,8 @@ pub(super) struct Descent {
     evaluations: usize,
     quiet: usize,
     hulls: usize,
+    /// The decrease of the last step.
+    last: f64,
     /// The smallest vector of the hull at a kink where the descent has ended.
     hull_slope: Option<f64>,
 }
@@ -91,6 +93,7 @@ impl Descent {
             evaluations: 0,
             quiet: 0,
             hulls: 0,
+            last: f64::INFINITY,
             hull_slope: None,
         }
     }
@@ -138,6 +141,16 @@ impl Descent {
             }
             Stage::Searching(line) => self.judge(line, visit, bounds),
             done @ Stage::Done(_) => self.stage = done,
+        }
+    }
+
+    /// The decrease that can still be hoped for: at most what the line promises, and twice that of the
+    /// last step. Zero once it has ended.
+    pub(super) fn promise(&self) -> f64 {
+        match &self.stage {
+            Stage::Unvisited(_) => f64::INFINITY,
+            Stage::Searching(line) => line.search.promised().min(2.0 * self.last),
+            Stage::Done(_) => 0.0,
         }
     }
 
@@ -232,7 +245,8 @@ impl Descent {
             step: difference(&to.place, &from.place),
             change: difference(&to.slope, &from.slope),
         });
-        if from.value - to.value > QUIET {
+        self.last = from.value - to.value;
+        if self.last > QUIET {
             (self.quiet, self.hulls) = (0, 0);
         } else {
             self.quiet += 1;

@@ -93,6 +93,13 @@ impl LineSearch {
         self.low.step
     }
 
+    /// The decrease that the lower end's slope promises within the bracket; infinite while there is no
+    /// upper end.
+    pub(super) fn promised(&self) -> f64 {
+        let width = self.high.map_or(f64::INFINITY, |high| high.step - self.low.step);
+        -self.low.slope * width
+    }
+
     /// Judges the trial of [`step`](Self::step).
     pub(super) fn judge(&mut self, along: Along) -> Verdict {
         self.trials += 1;
@@ -113,8 +120,7 @@ impl LineSearch {
         let width = self
             .high
             .map_or(f64::INFINITY, |high| high.step - self.low.step);
-        let promised = -self.low.slope * width;
-        if self.trials >= MOST_TRIALS || width * self.size <= CLOSED || promised <= WORTHLESS {
+        if self.trials >= MOST_TRIALS || width * self.size <= CLOSED || self.promised() <= WORTHLESS {
             return Verdict::Closed;
         }
         self.step = match self.high {

@@ -14,10 +14,10 @@
 //! it tunes whatever has a value and a slope.
 
 mod box_bounds;
-mod coarse;
 mod criterion;
 mod descent;
 mod hull;
+mod lattice;
 mod line_search;
 mod outcome;
 mod quasi_newton;

@@ -82,6 +82,17 @@ impl Search {
         self.descents.push(descent);
     }
 
+    /// The best places of all starts.
+    pub(super) fn best_places(&self) -> impl Iterator<Item = &[f64]> {
+        let best = self.descents.iter().filter_map(Descent::best);
+        best.map(|best| best.place.as_slice())
+    }
+
+    /// Takes evaluations away, which were made elsewhere.
+    pub(super) fn spend(&mut self, count: usize) {
+        self.left = self.left.saturating_sub(count);
+    }
+
     /// Evaluations that are left.
     pub(super) fn left(&self) -> usize {
         self.left
@@ -96,6 +107,12 @@ impl Search {
     /// The places whose values are wanted, at most one of each start; none once it has ended.
     #[must_use]
     pub fn ask(&mut self) -> Vec<Asked> {
+        self.ask_promising(0.0, self.left)
+    }
+
+    /// The same, at most so many, of the starts near the leader that promise to fall by more than this;
+    /// with 0, of all others when there are none of these.
+    pub(super) fn ask_promising(&mut self, least: f64, most: usize) -> Vec<Asked> {
         let value = |at: &usize| {
             self.descents[*at]
                 .best()
@@ -109,8 +126,10 @@ impl Search {
         let is_near =
             |at: &usize| self.descents[*at].evaluations() < PATIENCE || value(at) <= limit;
         let near: Vec<usize> = open.iter().copied().filter(is_near).collect();
-        let chosen = if near.is_empty() { open } else { near };
-        self.asked = chosen.into_iter().take(self.left).collect();
+        let chosen = if near.is_empty() && least == 0.0 { open } else { near };
+        let is_promising = |at: &usize| self.descents[*at].promise() > least;
+        let chosen = chosen.into_iter().filter(is_promising);
+        self.asked = chosen.take(most.min(self.left)).collect();
         let asked = self.asked.iter().filter_map(|&start| {
             let place = self.descents[start].wanted(&self.bounds)?;
             Some(Asked { start, place })

@@ -1,10 +1,11 @@
 //! The tuner: a problem, its variables and folds, and the best point.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use super::coarse::{Grid, shape};
 use super::criterion::{Criterion, Evaluated, Fold};
-use super::descent::{Value, Visit};
+use super::descent::Value;
+use super::lattice::{Candidate, Lattice, Node, shape};
 use super::outcome::{Start, Tuned, TuningStatus, Visited};
 use super::search::Search;
 use super::variables::{Space, Variable};
@@ -21,6 +22,22 @@ use crate::sweep::study::{ClassWeighting, FoldProblem, Study};
 
 /// The evaluations that a tuning takes at most, unless it is told otherwise.
 pub const MAX_EVALUATIONS: usize = 400;
+
+/// Starts of one tuning.
+const MOST_STARTS: usize = 24;
+/// The relative decrease that a descent must promise to go on before everything has been looked at.
+const FALLS_FAST: f64 = 1e-3;
+/// How much larger than the best criterion, relatively, a predicted one may be that is looked at.
+const MARGIN: f64 = 0.02;
+/// The distance from a known minimum, in spacings of the lattice, within which nothing is looked at.
+const TAKEN: f64 = 0.75;
+/// Places of a refinement that are looked at together.
+const REFINED: usize = 16;
+/// Evaluations that are kept for the last steps.
+const LAST_STEPS: usize = 20;
+
+/// The solutions near every start, on all folds.
+type Warm = Vec<Vec<WarmStart>>;
 
 /// A tuner of one problem: it minimises the criterion over hyperparameters.
 ///
@@ -324,27 +341,90 @@ impl Tuning<'_> {
     fn run(&self) -> Result<Tuned> {
         let space = self.space;
         let budget = self.tuner.max_evaluations;
+        let mut search = Search::new(space.box_bounds().clone(), budget);
+        let mut warm = Warm::new();
         let mut coarse_evaluations = 0;
-        // The solutions near every start, on all folds.
-        let mut warm: Vec<Vec<WarmStart>> = Vec::new();
-        let mut search;
         if let Some(place) = space.start() {
-            search = Search::new(space.box_bounds().clone(), budget).from(&place);
+            search = search.from(&place);
         } else {
-            let coarse = self.coarse(budget)?;
-            coarse_evaluations = coarse.values.len();
-            search = Search::new(space.box_bounds().clone(), budget - coarse_evaluations);
-            for (visit, pairs, start) in coarse.starts() {
-                search.start_at(visit, pairs);
+            self.explore(&mut search, &mut warm, &mut coarse_evaluations)?;
+        }
+        self.descend(&mut search, &mut warm, 0.0, 0)?;
+        self.finish(&search, coarse_evaluations)
+    }
+
+    /// A coarse lattice, descents from its minima as long as they fall fast, and refinements of the
+    /// lattice where it promises a better minimum; `spent` counts the evaluations on the lattice.
+    fn explore(&self, search: &mut Search, warm: &mut Warm, spent: &mut usize) -> Result<()> {
+        let ends = self.space.coarse();
+        let mut lattice = Lattice::new(&ends, &shape(ends.len(), search.left()));
+        // What the last steps of the best descent take.
+        let reserve = (search.left() / 5).min(LAST_STEPS);
+        let mut nodes = lattice.first();
+        while !nodes.is_empty() && !self.tuner.control.should_stop() {
+            let points: Vec<Point> =
+                nodes.iter().map(|n| self.space.point(&lattice.place(n))).collect();
+            *spent += points.len();
+            search.spend(points.len());
+            let evaluated = self.evaluate(&points, None)?;
+            let mut solutions = BTreeMap::new();
+            for (node, evaluated) in nodes.iter().zip(evaluated) {
+                lattice.insert(node.clone(), self.objective.value(&evaluated));
+                solutions.insert(node.clone(), evaluated.warm);
+            }
+            self.add_starts(&lattice, &mut solutions, search, warm);
+            self.descend(search, warm, FALLS_FAST, reserve)?;
+            let limit = search.best_value() + MARGIN;
+            let is_new = |candidate: &Candidate| {
+                let is_near = |place: &[f64]| lattice.distance(&candidate.node, place) < TAKEN;
+                candidate.predicted <= limit && !search.best_places().any(is_near)
+            };
+            let most = search.left().saturating_sub(reserve).min(REFINED);
+            let candidates = lattice.candidates().into_iter().filter(is_new);
+            nodes = candidates.take(most).map(|candidate| candidate.node).collect();
+        }
+        Ok(())
+    }
+
+    /// Starts descents from the minima of the lattice that were found last.
+    fn add_starts(
+        &self,
+        lattice: &Lattice,
+        solutions: &mut BTreeMap<Node, Vec<WarmStart>>,
+        search: &mut Search,
+        warm: &mut Warm,
+    ) {
+        for node in lattice.minima() {
+            let is_near = |place: &[f64]| lattice.distance(&node, place) < 0.5;
+            if warm.len() >= MOST_STARTS || search.best_places().any(is_near) {
+                continue;
+            }
+            if lattice.hope(&node) > search.best_value() {
+                continue;
+            }
+            if let (Some(visit), Some(start)) = (lattice.visit(&node), solutions.remove(&node)) {
+                search.start_at(visit, lattice.pairs(&node));
                 warm.push(start);
             }
         }
+    }
+
+    /// Descends from the starts near the leader that promise to fall by more than `least`, until so many
+    /// evaluations are left.
+    fn descend(
+        &self,
+        search: &mut Search,
+        warm: &mut Warm,
+        least: f64,
+        reserve: usize,
+    ) -> Result<()> {
         while !self.tuner.control.should_stop() {
-            let asked = search.ask();
+            let most = search.left().saturating_sub(reserve);
+            let asked = search.ask_promising(least, most);
             if asked.is_empty() {
                 break;
             }
-            let points: Vec<Point> = asked.iter().map(|a| space.point(&a.place)).collect();
+            let points: Vec<Point> = asked.iter().map(|a| self.space.point(&a.place)).collect();
             let starts: Option<Vec<&[WarmStart]>> = asked
                 .iter()
                 .map(|a| warm.get(a.start).map(Vec::as_slice))
@@ -362,27 +442,13 @@ impl Tuning<'_> {
             }
             search.tell(values);
         }
-        self.finish(&search, coarse_evaluations)
+        Ok(())
     }
 
     fn evaluate(&self, points: &[Point], warm: Option<&[&[WarmStart]]>) -> Result<Vec<Evaluated>> {
         let evaluated = self.criterion.evaluate(self.space, points, warm)?;
         self.tuner.progress.note(points, &evaluated);
         Ok(evaluated)
-    }
-
-    /// The coarse stage.
-    fn coarse(&self, budget: usize) -> Result<Coarse> {
-        let ends = self.space.coarse();
-        let grid = Grid::new(&ends, &shape(ends.len(), budget));
-        let points: Vec<Point> = grid.places().iter().map(|p| self.space.point(p)).collect();
-        let mut warm = Vec::with_capacity(points.len());
-        let mut values = Vec::with_capacity(points.len());
-        for evaluated in self.evaluate(&points, None)? {
-            values.push(self.objective.value(&evaluated));
-            warm.push(evaluated.warm);
-        }
-        Ok(Coarse { grid, values, warm })
     }
 
     /// The outcome, with the best point solved once more as if nothing had been known.
@@ -474,43 +540,5 @@ impl Tuning<'_> {
             starts,
             remarks,
         })
-    }
-}
-
-/// A coarse stage that has been evaluated.
-struct Coarse {
-    grid: Grid,
-    values: Vec<Option<Value>>,
-    warm: Vec<Vec<WarmStart>>,
-}
-
-impl Coarse {
-    /// The starts: local minima with what their neighbours show of the curvature.
-    fn starts(mut self) -> Vec<(Visit, Vec<super::quasi_newton::Pair>, Vec<WarmStart>)> {
-        let places = self.grid.places();
-        let numbers: Vec<f64> = self
-            .values
-            .iter()
-            .map(|value| value.as_ref().map_or(f64::NAN, |value| value.value))
-            .collect();
-        let slopes: Vec<Option<Vec<f64>>> = self
-            .values
-            .iter()
-            .map(|value| value.as_ref().map(|value| value.slope.clone()))
-            .collect();
-        let mut starts = Vec::new();
-        for at in self.grid.minima(&numbers) {
-            let Some(value) = &self.values[at] else {
-                continue;
-            };
-            let visit = Visit {
-                place: places[at].clone(),
-                value: value.value,
-                slope: value.slope.clone(),
-            };
-            let pairs = self.grid.pairs(at, &slopes);
-            starts.push((visit, pairs, std::mem::take(&mut self.warm[at])));
-        }
-        starts
     }
 }
