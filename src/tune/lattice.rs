@@ -50,8 +50,8 @@ pub(super) struct Candidate {
 pub(super) fn shape(variables: usize, budget: usize) -> Vec<usize> {
     match variables {
         1 => vec![12.min(budget.div_ceil(3)).max(1)],
-        2 if budget >= 200 => vec![9, 6],
-        2 if budget >= 40 => vec![6, 4],
+        2 if budget >= 200 => vec![super::env("N1", 9.0) as usize, super::env("N2", 6.0) as usize],
+        2 if budget >= 40 => vec![super::env("M1", 6.0) as usize, super::env("M2", 4.0) as usize],
         2 => {
             let side = ((budget / 2) as f64).sqrt() as usize;
             vec![side.max(1), side.max(1)]
@@ -172,6 +172,12 @@ impl Lattice {
                         .zip(difference(&here.slope, &there.slope))
                         .map(|(h, change)| h * change)
                         .sum();
+                    let along = |slope: &[f64]| -> f64 { step.iter().zip(slope).map(|(a, b)| a * b).sum() };
+                    let rise = there.value - here.value;
+                    let (a, b) = ((along(&here.slope) - rise).abs(), (along(&there.slope) - rise).abs());
+                    if a + b < super::env("BENT", 0.0) {
+                        continue;
+                    }
                     let predicted = 0.5 * (here.value + there.value) + bend / 8.0;
                     let least = found.entry(middle).or_insert(f64::INFINITY);
                     *least = least.min(predicted);
@@ -235,14 +241,14 @@ impl Lattice {
     }
 
     /// The value that a descent from a node may reach within its spacing, if the slope went to zero there.
-    pub(super) fn hope(&self, node: &Node) -> f64 {
+    pub(super) fn hope(&self, node: &Node, share: f64) -> f64 {
         let Some(Some(value)) = self.known.get(node) else {
             return f64::INFINITY;
         };
         let spacing = Self::spacing(node) as f64;
         let each = self.axes.iter().zip(&value.slope);
         let fall: f64 = each.map(|(axis, slope)| slope.abs() * axis.step * spacing).sum();
-        value.value - 0.5 * fall
+        value.value - share * fall
     }
 
     /// Steps from the neighbours to a node with the changes of the slope along them: what is known of the
@@ -319,7 +325,7 @@ mod tests {
         let minima = lattice.minima();
         assert_eq!(minima.len(), 1);
         assert_eq!(lattice.place(&minima[0]), [0.0, 1.0]);
-        assert!((lattice.hope(&minima[0]) - (0.5 - 1.0)).abs() < 1e-12);
+        assert!((lattice.hope(&minima[0], 0.5) - (0.5 - 1.0)).abs() < 1e-12);
         assert!((lattice.distance(&minima[0], &[0.5, 1.0]) - 0.5).abs() < 1e-12);
         for pair in lattice.pairs(&minima[0]) {
             assert_eq!(pair.change, [2.0 * pair.step[0], 2.0 * pair.step[1]]);

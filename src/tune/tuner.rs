@@ -373,13 +373,13 @@ impl Tuning<'_> {
                 solutions.insert(node.clone(), evaluated.warm);
             }
             self.add_starts(&lattice, &mut solutions, search, warm);
-            self.descend(search, warm, FALLS_FAST, reserve)?;
-            let limit = search.best_value() + MARGIN;
+            self.descend(search, warm, super::env("FAST", FALLS_FAST), reserve)?;
+            let limit = search.best_value() + super::env("MARGIN", MARGIN);
             let is_new = |candidate: &Candidate| {
-                let is_near = |place: &[f64]| lattice.distance(&candidate.node, place) < TAKEN;
+                let is_near = |place: &[f64]| lattice.distance(&candidate.node, place) < super::env("TAKEN", TAKEN);
                 candidate.predicted <= limit && !search.best_places().any(is_near)
             };
-            let most = search.left().saturating_sub(reserve).min(REFINED);
+            let most = search.left().saturating_sub(reserve).min(super::env("REFINED", REFINED as f64) as usize);
             let candidates = lattice.candidates().into_iter().filter(is_new);
             nodes = candidates.take(most).map(|candidate| candidate.node).collect();
         }
@@ -395,11 +395,11 @@ impl Tuning<'_> {
         warm: &mut Warm,
     ) {
         for node in lattice.minima() {
-            let is_near = |place: &[f64]| lattice.distance(&node, place) < 0.5;
+            let is_near = |place: &[f64]| lattice.distance(&node, place) < super::env("NEAR", 0.5);
             if warm.len() >= MOST_STARTS || search.best_places().any(is_near) {
                 continue;
             }
-            if lattice.hope(&node) > search.best_value() {
+            if lattice.hope(&node, super::env("HOPE", 0.5)) > search.best_value() {
                 continue;
             }
             if let (Some(visit), Some(start)) = (lattice.visit(&node), solutions.remove(&node)) {

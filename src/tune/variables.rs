@@ -357,6 +357,7 @@ fn resolve(
             "start within the bounds, or move them",
         ));
     }
+    let coarse = if name == "l2" { (super::env("LO2", coarse.0), super::env("HI2", coarse.1)) } else { (super::env("LO1", coarse.0), coarse.1) };
     let (low, high) = (
         (coarse.0 * unit).clamp(lower, upper),
         (coarse.1 * unit).clamp(lower, upper),
