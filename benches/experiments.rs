@@ -65,18 +65,13 @@ const STEPS: u32 = 100;
 /// The time of `iterations` steps of all models: a run of a hundred times as many less one without.
 fn steps<R: Real>(problem: &Problem, models: &[Vec<f64>], iterations: u64) -> Duration {
     let step = poisoning::published_step(problem, 0.1);
+    let points: Vec<Point> = (0..models.len())
+        .map(|at| Point::new(0.02 + 1e-4 * at as f64, 0.1))
+        .collect();
     let at: Vec<At<'_>> = models
         .iter()
-        .enumerate()
-        .map(|(at, w)| At {
-            point: Point {
-                l1: 0.02 + 1e-4 * at as f64,
-                l2: 0.1,
-                target: 0,
-            },
-            w,
-            step,
-        })
+        .zip(&points)
+        .map(|(w, point)| At { point, w, step })
         .collect();
     let sampling = Sampling {
         batch: 300,

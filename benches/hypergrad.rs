@@ -74,7 +74,7 @@ fn grid(c: &mut Criterion) {
     let l2s = geometric(1e-4, 1.0, 16);
     let points: Vec<Point> = geometric(0.8 * largest, 1e-3 * largest, 16)
         .into_iter()
-        .flat_map(|l1| l2s.iter().map(move |&l2| Point { l1, l2, target: 0 }))
+        .flat_map(|l1| l2s.iter().map(move |&l2| Point::new(l1, l2)))
         .collect();
     for (name, tolerance) in [("tolerance 1e-7", Some(1e-7)), ("to rounding", None)] {
         let settings = Settings::default().tolerance(tolerance).threads(2);
@@ -94,15 +94,11 @@ fn grid(c: &mut Criterion) {
 /// d = 100, 100 training rows: ITD, AID-FP and AID-CG at 200 steps up to 500.
 fn deterministic(c: &mut Criterion) {
     let problem = problem(100, 240, 100);
-    let point = Point {
-        l1: 0.02,
-        l2: 0.002,
-        target: 0,
-    };
+    let point = Point::new(0.02, 0.002);
     let steps: Vec<usize> = (1..=200).map(|k| 5 * k / 2).collect();
     let run = |method: Method| {
         let settings = Settings::default().method(method);
-        curve(&problem, point, &steps, &settings, &Control::new()).expect("the curve is valid")
+        curve(&problem, &point, &steps, &settings, &Control::new()).expect("the curve is valid")
     };
     c.bench_function(
         "deterministic experiment, 3 methods, 200 points to t = 500",

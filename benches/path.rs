@@ -109,7 +109,7 @@ fn grid(c: &mut Criterion) {
         let mut points = Vec::new();
         for &l1 in &geometric(largest, 1e-3 * largest, 16) {
             for &l2 in &geometric(1.0, 1e-3, 16) {
-                points.push(Point { l1, l2, target: 0 });
+                points.push(Point::new(l1, l2));
             }
         }
         c.bench_function(
@@ -132,11 +132,7 @@ fn long_path(c: &mut Criterion) {
     let largest = largest_strength(&problem);
     let points: Vec<Point> = geometric(largest, 1e-2 * largest, 100)
         .into_iter()
-        .map(|l1| Point {
-            l1,
-            l2: 0.0,
-            target: 0,
-        })
+        .map(|l1| Point::new(l1, 0.0))
         .collect();
     let mut group = c.benchmark_group("path");
     group.sample_size(10);
@@ -172,11 +168,7 @@ fn logistic(c: &mut Criterion) {
     let largest = largest_strength(&problem);
     let points: Vec<Point> = geometric(largest, 1e-3 * largest, 50)
         .into_iter()
-        .map(|l1| Point {
-            l1,
-            l2: 0.01,
-            target: 0,
-        })
+        .map(|l1| Point::new(l1, 0.01))
         .collect();
     c.bench_function("path/logistic, 50 points, breast cancer", |b| {
         b.iter(|| pool.install(|| run(&problem, &points)));

@@ -41,11 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     specification.validation = Some(rows(&digits, 600..1200));
     let subject = Subject {
         specification,
-        point: Point {
-            l1: 0.002,
-            l2: 0.01,
-            target: 0,
-        },
+        point: Point::new(0.002, 0.01),
         test: Some(rows(&digits, 1200..1797)),
     };
     let settings = Settings {

@@ -99,11 +99,8 @@ impl AtZero<'_> {
                 *g -= l2 * c;
             }
         }
-        let regularizer = self.problem.regularizer(Point {
-            l1: 1.0,
-            l2,
-            target: 0,
-        });
+        let point = Point::new(1.0, l2);
+        let regularizer = self.problem.regularizer(&point);
         regularizer.vanishing_factor(|j| -gradient[j])
     }
 }

@@ -9,20 +9,26 @@
 //! the last c. Penalties, λ₂ and the prior act on the d·c penalised coordinates, in units of the
 //! scaled columns.
 
+use std::sync::Arc;
+
 use crate::data::design::{self, Design, FeatureScale};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
-use crate::model::regularizer::{Blocks, Regularizer};
+use crate::model::regularizer::Blocks;
 use crate::real::sum_of;
 
+mod at_point;
 mod builder;
 mod check;
+mod members;
 mod origin;
 mod perturbation;
+mod point;
 mod restated;
 mod rows;
 mod specification;
+mod strengths;
 
 use check::{
     check_factors, check_labels, check_prior, check_rows, check_specification, check_trained,
@@ -32,44 +38,21 @@ use origin::subtract_origins;
 use perturbation::perturb;
 
 pub use builder::ProblemBuilder;
+pub use members::Members;
 pub use origin::TargetOrigin;
 pub use perturbation::Perturbation;
+pub use point::Point;
 pub use rows::Rows;
 pub use specification::{Sign, Specification};
-
-/// A point of hyperparameters: one problem of the batch.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Point {
-    /// The common l1 strength, not negative.
-    pub l1: f64,
-    /// The ridge strength λ₂, not negative.
-    pub l2: f64,
-    /// The target, by its position.
-    pub target: usize,
-}
-
-impl Point {
-    /// A point of the first target.
-    #[must_use]
-    pub fn new(l1: f64, l2: f64) -> Self {
-        let target = 0;
-        Self { l1, l2, target }
-    }
-
-    /// The same strengths for another target, from 0.
-    #[must_use]
-    pub fn of_target(self, target: usize) -> Self {
-        Self { target, ..self }
-    }
-}
+pub use strengths::Strengths;
 
 /// Rows ready for computation.
 #[derive(Debug, Clone)]
 pub struct Sample {
     /// The design operator X̂, n × (d + intercept).
-    pub design: Design,
+    pub design: Arc<Design>,
     /// Per target n values.
-    pub targets: Vec<Vec<f64>>,
+    pub targets: Arc<Vec<Vec<f64>>>,
     /// n weights with mean 1.
     pub weights: Vec<f64>,
 }
@@ -133,6 +116,9 @@ pub struct Problem {
     pub(crate) prior: Option<Vec<f64>>,
     /// The perturbed rows, from 0; empty without a perturbation.
     pub(crate) perturbed_rows: Vec<usize>,
+    /// The columns are centred under the training weights where there is an intercept: neither a
+    /// perturbation nor other weights came after the centring.
+    pub(crate) centered: bool,
     /// Centre and scale of the features.
     pub(crate) features: FeatureScale,
     /// The number subtracted from every target.
@@ -147,7 +133,7 @@ impl Problem {
     /// Checks a specification and prepares its designs.
     ///
     /// # Errors
-    /// [`Error::Shape`] and [`Error::Value`] for shapes that do not match, values that are not
+    /// [`Error::Shape`](crate::Error::Shape) and [`Error::Value`](crate::Error::Value) for shapes that do not match, values that are not
     /// finite, labels or weights outside the loss's domain, and too few rows.
     pub fn new(specification: Specification) -> Result<Self> {
         let Specification {
@@ -202,9 +188,9 @@ impl Problem {
                     .weights
                     .unwrap_or_else(|| vec![1.0; rows.matrix.rows()]);
                 Sample {
-                    design: Design::scaled(&rows.matrix, &features, scaling.intercept),
+                    design: Arc::new(Design::scaled(&rows.matrix, &features, scaling.intercept)),
                     weights: weights.iter().map(|w| w / unit).collect(),
-                    targets: rows.targets,
+                    targets: Arc::new(rows.targets),
                 }
             }
             None => {
@@ -212,8 +198,8 @@ impl Problem {
                     check_labels(target, criterion_loss, classes, "training")?;
                 }
                 Sample {
-                    design: Design::scaled(&train.matrix, &features, scaling.intercept),
-                    targets: train.targets.clone(),
+                    design: Arc::new(Design::scaled(&train.matrix, &features, scaling.intercept)),
+                    targets: Arc::new(train.targets.clone()),
                     weights: weights.clone(),
                 }
             }
@@ -230,8 +216,8 @@ impl Problem {
             penalty,
             classes,
             train: Sample {
-                design,
-                targets: train.targets,
+                design: Arc::new(design),
+                targets: Arc::new(train.targets),
                 weights,
             },
             criterion: Criterion {
@@ -241,6 +227,7 @@ impl Problem {
                 on_training_rows,
             },
             prior,
+            centered: perturbed_rows.is_empty(),
             perturbed_rows,
             features,
             target_origins,
@@ -306,7 +293,7 @@ impl Problem {
     /// The problem with another penalty on the same rows.
     ///
     /// # Errors
-    /// [`Error::Shape`] and [`Error::Value`] when it does not fit the coordinates.
+    /// [`Error::Shape`](crate::Error::Shape) and [`Error::Value`](crate::Error::Value) when it does not fit the coordinates.
     pub fn with_penalty(self, penalty: Penalty) -> Result<Self> {
         penalty.validate(self.penalized())?;
         Ok(Self { penalty, ..self })
@@ -315,7 +302,7 @@ impl Problem {
     /// The problem with another prior mean, one entry per penalised coordinate.
     ///
     /// # Errors
-    /// [`Error::Shape`] and [`Error::Value`] for another length and for what is not finite.
+    /// [`Error::Shape`](crate::Error::Shape) and [`Error::Value`](crate::Error::Value) for another length and for what is not finite.
     pub fn with_prior(self, prior: Vec<f64>) -> Result<Self> {
         check_prior(&prior, self.penalized())?;
         let prior = Some(prior);
@@ -326,11 +313,12 @@ impl Problem {
     /// they are; centre and scale of the features stay.
     ///
     /// # Errors
-    /// [`Error::Shape`] and [`Error::Value`] for another length, negative weights and what is not
+    /// [`Error::Shape`](crate::Error::Shape) and [`Error::Value`](crate::Error::Value) for another length, negative weights and what is not
     /// finite.
     pub fn with_weights(mut self, weights: Vec<f64>) -> Result<Self> {
         check_weights(&weights, self.train.rows(), "training sample weights")?;
         self.train.weights = weights;
+        self.centered = false;
         Ok(self)
     }
 
@@ -352,39 +340,6 @@ impl Problem {
         let mut strengths = self.penalty.strengths(self.penalized());
         strengths.iter_mut().for_each(|s| *s *= l1);
         strengths
-    }
-
-    /// Penalty, ridge and prior at a point.
-    #[must_use]
-    pub fn regularizer(&self, point: Point) -> Regularizer<'_> {
-        let prior = self.prior.as_deref();
-        Regularizer::new(&self.penalty, &self.blocks, prior, point.l1, point.l2)
-    }
-
-    /// Checks hyperparameters against this problem.
-    ///
-    /// # Errors
-    /// [`Error::Value`] when one is negative, NaN or infinite, or names a target that is not there.
-    pub fn check_points(&self, points: &[Point]) -> Result<()> {
-        for point in points {
-            for (name, value) in [("l1", point.l1), ("l2", point.l2)] {
-                if !(value.is_finite() && value >= 0.0) {
-                    return Err(Error::value(
-                        name,
-                        format!("{value} is not a strength"),
-                        "give a finite number, zero or more",
-                    ));
-                }
-            }
-            if point.target >= self.train.targets.len() {
-                return Err(Error::value(
-                    "target",
-                    format!("number {} of {}", point.target, self.train.targets.len()),
-                    "count targets from 0",
-                ));
-            }
-        }
-        Ok(())
     }
 
     /// Scaled coefficients for a target as (coefficients d·c, intercepts c) in the data's units.

@@ -104,7 +104,7 @@ const SCALED_ONLY: Scaling = Scaling {
 };
 
 fn at(l1: f64, l2: f64) -> Point {
-    Point { l1, l2, target: 0 }
+    Point::new(l1, l2)
 }
 
 fn outcome_in(problem: &Problem, point: Point, settings: &Settings, p: Precision) -> Outcome {
@@ -219,7 +219,7 @@ fn what_the_gap_contradicts_is_never_converged() {
                 (Precision::F32, Solver::Fista),
             ] {
                 let settings = Settings::default().solver(solver).max_steps(20_000);
-                let found = outcome_in(&problem, point, &settings, precision);
+                let found = outcome_in(&problem, point.clone(), &settings, precision);
                 let Some(gap) = found.duality_gap else {
                     continue;
                 };
@@ -281,7 +281,7 @@ fn a_single_point_of_nearly_dependent_columns_is_reached_as_on_a_path() {
         .unwrap();
     for k in [60, 80, 100, 119] {
         assert_eq!(along[k].status, Status::Converged, "point {k} of the path");
-        let alone = outcome(&problem, path[k]);
+        let alone = outcome(&problem, path[k].clone());
         assert_eq!(alone.status, Status::Converged, "point {k} alone");
         let off = alone.objective - along[k].objective;
         assert!(off.abs() <= 1e-9 * along[k].objective, "point {k}: {off:e}");
@@ -357,7 +357,7 @@ fn a_plateau_in_f32_is_not_converged() {
                     .method(method)
                     .wrt(vec![Wrt::L2]);
                 let p = Precision::F32;
-                let found = outcome_in(&case.problem, golden.point, &settings, p);
+                let found = outcome_in(&case.problem, golden.point.clone(), &settings, p);
                 if found.status != Status::Converged {
                     continue;
                 }

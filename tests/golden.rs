@@ -18,7 +18,11 @@ fn outcomes(case: &Case, method: Method, solver: Solver, precision: Precision) -
     if !case.problem.perturbed_rows().is_empty() && (method != Method::ItdForward || few_steps) {
         settings.wrt.push(Wrt::Perturbation);
     }
-    let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();
+    let points: Vec<_> = case
+        .points
+        .iter()
+        .map(|golden| golden.point.clone())
+        .collect();
     Evaluator::new(&case.problem)
         .settings(&settings)
         .precision(precision)

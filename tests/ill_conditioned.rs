@@ -47,12 +47,8 @@ fn nearly_equal_columns_without_ridge_are_solved() {
             }
             let problem =
                 Problem::new(plain(Loss::Squared, Dense::new(n, d, values).unwrap(), y)).unwrap();
-            let point = Point {
-                l1: 0.01,
-                l2: 0.0,
-                target: 0,
-            };
-            let path = outcome(&problem, point, &Settings::default());
+            let point = Point::new(0.01, 0.0);
+            let path = outcome(&problem, point.clone(), &Settings::default());
             let first_order = Settings::default().solver(Solver::Fista).method(None);
             let fista = outcome(&problem, point, &first_order);
             assert_eq!(
@@ -119,7 +115,7 @@ fn a_coordinate_without_curvature_goes_to_its_bound() {
             .solver(solver)
             .method(None)
             .wrt(vec![Wrt::BoxBounds]);
-        outcome(&problem, point, &settings)
+        outcome(&problem, point.clone(), &settings)
     };
     let (path, ista) = (solved(Solver::Path), solved(Solver::Ista));
     assert_eq!(path.status, Status::Converged);
@@ -136,11 +132,7 @@ fn a_coordinate_without_curvature_goes_to_its_bound() {
 fn an_indefinite_form_is_refused() {
     let q = Dense::new(2, 2, vec![1.0, 0.0, 0.0, -1.0]).unwrap();
     let problem = Problem::new(plain(Loss::Quadratic, q, vec![1.0, 1.0])).unwrap();
-    let point = Point {
-        l1: 0.1,
-        l2: 0.1,
-        target: 0,
-    };
+    let point = Point::new(0.1, 0.1);
     let control = Control::new();
     let refused = Evaluator::new(&problem).control(&control).run(&[point]);
     assert!(
@@ -163,11 +155,7 @@ fn a_singular_point_has_no_hypergradient_by_any_method() {
         y.push(row[0] + row[1]);
     }
     let problem = Problem::new(plain(Loss::Squared, Dense::new(n, d, values).unwrap(), y)).unwrap();
-    let point = Point {
-        l1: 0.01,
-        l2: 0.0,
-        target: 0,
-    };
+    let point = Point::new(0.01, 0.0);
     let methods = [
         Method::Direct,
         Method::AidCg,
@@ -178,7 +166,7 @@ fn a_singular_point_has_no_hypergradient_by_any_method() {
     for method in methods {
         // From zero by Picard steps both copies enter the support.
         let settings = Settings::default().method(method).solver(Solver::Ista);
-        let found = outcome(&problem, point, &settings);
+        let found = outcome(&problem, point.clone(), &settings);
         assert_eq!(found.support, 3, "{method:?}");
         assert!(
             found.hypergradient.is_none() && !found.warnings.is_empty(),

@@ -40,9 +40,9 @@ fn fast<R: Real>(
     requests: &[Request],
     sampling: &Sampling,
 ) -> Vec<Vec<f64>> {
-    let w = solve(problem, point);
+    let w = solve(problem, point.clone());
     let at = At {
-        point,
+        point: &point,
         w: &w,
         step: Spectrum::of(problem).step(point.l2),
     };
@@ -60,10 +60,10 @@ fn fast<R: Real>(
 #[test]
 fn minibatches_that_are_stopped_are_interrupted_and_not_unsupported() {
     let case = common::case("a_enet_published", 0);
-    let point = case.points[0].point;
+    let point = &case.points[0].point;
     let at = At {
         point,
-        w: &solve(&case.problem, point),
+        w: &solve(&case.problem, point.clone()),
         step: Spectrum::of(&case.problem).step(point.l2),
     };
     let control = Control::new();
@@ -109,7 +109,7 @@ const SCHEDULES: [MinibatchSteps; 2] = [
 /// but for the order of sums.
 fn agrees_with_recordings(name: &str, method: Method, wrt: &[Wrt]) {
     let case = common::case(name, 0);
-    let point = case.points[0].point;
+    let point = &case.points[0].point;
     let (seeds, checkpoints, freeze) = ([3, 8], [1, 40, 130], 25);
     for schedule in SCHEDULES {
         for independent in [false, true] {
@@ -152,7 +152,7 @@ fn agrees_with_recordings(name: &str, method: Method, wrt: &[Wrt]) {
                 frozen: method == Method::Nsid,
                 wrt: wrt.to_vec(),
             };
-            let found = fast::<f64>(&case.problem, point, &requests, &sampling);
+            let found = fast::<f64>(&case.problem, point.clone(), &requests, &sampling);
             let expected: Vec<Vec<f64>> = recorded.iter().flatten().map(flat).collect();
             assert_eq!(found.len(), expected.len());
             for (found, expected) in found.iter().zip(&expected) {
@@ -214,14 +214,14 @@ fn full_minibatches_reach_the_golden_perturbation() {
                 golden.perturbation.clone().unwrap(),
             ]
             .concat();
-            let found = fast::<f64>(&case.problem, golden.point, &[request], &sampling);
+            let found = fast::<f64>(&case.problem, golden.point.clone(), &[request], &sampling);
             let error = common::relative_error(&found[0], &expected);
             assert!(
                 error < 1e-8,
                 "{:?}, frozen {frozen}: {error:e}",
                 golden.point
             );
-            let found = fast::<f32>(&case.problem, golden.point, &[request], &sampling);
+            let found = fast::<f32>(&case.problem, golden.point.clone(), &[request], &sampling);
             let error = common::relative_error(&found[0], &expected);
             assert!(error < 1e-3, "{:?} in f32: {error:e}", golden.point);
         }
@@ -250,7 +250,7 @@ fn the_sampled_perturbation_is_unbiased() {
         frozen: true,
         wrt: vec![Wrt::Perturbation],
     };
-    let found = fast::<f64>(&case.problem, golden.point, &requests, &sampling);
+    let found = fast::<f64>(&case.problem, golden.point.clone(), &requests, &sampling);
     let exact = golden.perturbation.as_ref().unwrap();
     let mut errors: Vec<f64> = found
         .iter()
@@ -293,8 +293,8 @@ fn threads_do_not_matter() {
             .num_threads(threads)
             .build()
             .unwrap();
-        let point = case.points[0].point;
-        pool.install(|| fast::<f64>(&case.problem, point, &requests, &sampling))
+        let point = &case.points[0].point;
+        pool.install(|| fast::<f64>(&case.problem, point.clone(), &requests, &sampling))
     };
     assert_eq!(run(1), run(3));
 }

@@ -13,7 +13,7 @@ use proxdiff::poison::{Choice, Measured, Norm, Settings, Subject, adjoint, measu
 use proxdiff::problem::{Perturbation, Rows, Sign};
 use proxdiff::{Control, Point, Problem, Specification};
 
-fn slopes(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
+fn slopes(problem: &Problem, point: &Point, w: &[f64]) -> Vec<f64> {
     let at = At {
         point,
         w,
@@ -24,13 +24,13 @@ fn slopes(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
     found.perturbation.unwrap()
 }
 
-fn solve(problem: &Problem, point: Point) -> (Vec<f64>, f64) {
+fn solve(problem: &Problem, point: &Point) -> (Vec<f64>, f64) {
     let settings = Solve::default().method(None);
     let control = Control::new();
     let outcome = Evaluator::new(problem)
         .settings(&settings)
         .control(&control)
-        .run(&[point])
+        .run(std::slice::from_ref(point))
         .unwrap()
         .remove(0);
     (outcome.solution, outcome.criterion)
@@ -40,8 +40,8 @@ fn solve(problem: &Problem, point: Point) -> (Vec<f64>, f64) {
 fn slopes_are_the_golden_ones() {
     let case = common::case("g_poison_200x20x3", 0);
     for golden in &case.points {
-        let (w, _) = solve(&case.problem, golden.point);
-        let found = slopes(&case.problem, golden.point, &w);
+        let (w, _) = solve(&case.problem, &golden.point.clone());
+        let found = slopes(&case.problem, &golden.point.clone(), &w);
         let error = common::relative_error(&found, golden.perturbation.as_ref().unwrap());
         assert!(error < 1e-9, "{:?}: {error:e}", golden.point);
     }
@@ -65,11 +65,7 @@ fn classifier() -> Subject {
     specification.validation = Some(digit_rows(&digits, 120..240));
     Subject {
         specification,
-        point: Point {
-            l1: 0.005,
-            l2: 0.02,
-            target: 0,
-        },
+        point: Point::new(0.005, 0.02),
         test: Some(digit_rows(&digits, 240..400)),
     }
 }
@@ -89,11 +85,7 @@ fn regressor() -> Subject {
     specification.validation = Some(rows((200..320).collect()));
     Subject {
         specification,
-        point: Point {
-            l1: 1.0,
-            l2: 0.05,
-            target: 0,
-        },
+        point: Point::new(1.0, 0.05),
         test: Some(rows((320..442).collect())),
     }
 }
@@ -115,8 +107,8 @@ fn slopes_are_finite_differences() {
         };
         let start: Vec<f64> = (0..3 * d).map(|at| 0.01 * (at % 5) as f64).collect();
         let at_start = problem(&start);
-        let (w, _) = solve(&at_start, subject.point);
-        let found = slopes(&at_start, subject.point, &w);
+        let (w, _) = solve(&at_start, &subject.point);
+        let found = slopes(&at_start, &subject.point, &w);
         assert!(found.iter().all(|g| g.is_finite()), "{found:?}");
         let largest = found.iter().fold(0.0, |m: f64, g| m.max(g.abs()));
         for at in [0, d / 2, d + 1, 2 * d + d / 3, 3 * d - 1] {
@@ -124,7 +116,7 @@ fn slopes_are_finite_differences() {
             let value = |sign: f64| {
                 let mut moved = start.clone();
                 moved[at] += sign * step;
-                solve(&problem(&moved), subject.point).1
+                solve(&problem(&moved), &subject.point).1
             };
             let difference = (value(1.0) - value(-1.0)) / (2.0 * step);
             let error = (found[at] - difference).abs();

@@ -22,21 +22,14 @@ fn errors(method: Method, last: usize) -> (Vec<f64>, usize) {
     let golden = case
         .points
         .iter()
-        .find(|golden| {
-            golden.point
-                == Point {
-                    l1: 0.02,
-                    l2: 0.002,
-                    target: 0,
-                }
-        })
+        .find(|golden| golden.point == Point::new(0.02, 0.002))
         .expect("the published point");
     let exact = [golden.l1[0], golden.l2];
     let steps: Vec<usize> = (0..=last).collect();
     let settings = Settings::default().method(method);
     let points = curve(
         &case.problem,
-        golden.point,
+        &golden.point,
         &steps,
         &settings,
         &Control::new(),
@@ -127,11 +120,7 @@ fn itd_follows_the_published_curve() {
 #[test]
 fn the_curve_is_what_single_runs_give() {
     let case = common::case("a_enet_published", 0);
-    let point = Point {
-        l1: 0.02,
-        l2: 0.002,
-        target: 0,
-    };
+    let point = Point::new(0.02, 0.002);
     for (method, along) in [
         (Method::AidFp, Method::AidFp),
         (Method::ItdForward, Method::ItdForward),
@@ -145,11 +134,11 @@ fn the_curve_is_what_single_runs_give() {
                 .max_steps(t);
             let single = Evaluator::new(&case.problem)
                 .settings(&settings)
-                .run(&[point])
+                .run(std::slice::from_ref(&point))
                 .unwrap();
             assert_eq!(single[0].steps, t);
             let settings = Settings::default().method(along);
-            let points = curve(&case.problem, point, &[t], &settings, &Control::new()).unwrap();
+            let points = curve(&case.problem, &point, &[t], &settings, &Control::new()).unwrap();
             let error = common::relative_error(
                 &vector(single[0].hypergradient.as_ref().unwrap()),
                 &vector(&points[0].hypergradient),
@@ -178,7 +167,7 @@ fn restricted_conjugate_gradient_does_not_stall() {
                 Evaluator::new(&case.problem)
                     .settings(settings)
                     .warm_starts(warm.map(<[_]>::to_vec))
-                    .run(&[golden.point])
+                    .run(std::slice::from_ref(&golden.point))
                     .unwrap()
             };
             let solved = run(&solve, None);
@@ -217,7 +206,7 @@ fn a_curve_that_is_stopped_is_interrupted_and_not_unsupported() {
     let settings = Settings::default().method(Method::AidFp);
     let stopped = curve(
         &case.problem,
-        case.points[0].point,
+        &case.points[0].point,
         &[10],
         &settings,
         &control,

@@ -142,7 +142,11 @@ fn relative(found: &[f64], expected: &[f64]) -> f64 {
 }
 
 fn check(golden: &Golden, settings: &Settings, tolerance: f64) {
-    let found = outcome(&problem(golden.loss, &STRENGTHS), golden.point, settings);
+    let found = outcome(
+        &problem(golden.loss, &STRENGTHS),
+        golden.point.clone(),
+        settings,
+    );
     let name = format!(
         "{:?} by {:?}, {:?}",
         golden.loss, settings.method, settings.solver
@@ -199,7 +203,11 @@ fn every_method_finds_the_golden_values() {
         let single = Settings::default()
             .precision(Precision::F32)
             .solver(Solver::Fista);
-        let single = outcome(&problem(golden.loss, &STRENGTHS), golden.point, &single);
+        let single = outcome(
+            &problem(golden.loss, &STRENGTHS),
+            golden.point.clone(),
+            &single,
+        );
         assert!(relative(&single.solution, &golden.w) < 1e-5);
     }
 }
@@ -209,13 +217,13 @@ fn both_kinds_of_strengths_are_differentiated() {
     let settings = Settings::default();
     for (loss, l1, l2) in [(Loss::Squared, 0.2, 0.01), (Loss::Logistic, 0.015, 0.05)] {
         let point = Point::new(l1, l2);
-        let found = outcome(&problem(loss, &STRENGTHS), point, &settings);
+        let found = outcome(&problem(loss, &STRENGTHS), point.clone(), &settings);
         let slopes = found.gradient().unwrap().l1.clone().unwrap();
         for s in 0..STRENGTHS.len() {
             let at = |step: f64| {
                 let mut strengths = STRENGTHS;
                 strengths[s] += step / l1;
-                outcome(&problem(loss, &strengths), point, &settings).criterion
+                outcome(&problem(loss, &strengths), point.clone(), &settings).criterion
             };
             let h = 1e-5 * l1;
             let expected = (at(h) - at(-h)) / (2.0 * h);
@@ -319,7 +327,7 @@ fn groups_of_one_are_the_weighted_lasso() {
 fn a_shared_strength_of_zero_has_kinks_at_zero_coefficients() {
     let problem = problem(Loss::Squared, &[0.0, 1.0, 1.0, 1.0, 1.0]);
     let point = Point::new(0.12, 0.05);
-    let found = outcome(&problem, point, &Settings::default());
+    let found = outcome(&problem, point.clone(), &Settings::default());
     let gamma = Spectrum::of(&problem).step(point.l2).gamma;
     let active = found.solution.iter().filter(|w| **w != 0.0);
     let nearest = active.fold(f64::INFINITY, |least, w| least.min(w.abs()));

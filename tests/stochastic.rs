@@ -91,11 +91,9 @@ fn published_design() -> Problem {
     Problem::new(specification).unwrap()
 }
 
-const POINT: Point = Point {
-    l1: 0.1,
-    l2: 0.01,
-    target: 0,
-};
+fn point() -> Point {
+    Point::new(0.1, 0.01)
+}
 
 fn vector(hypergradient: &Hypergradient) -> Vec<f64> {
     vec![
@@ -108,7 +106,7 @@ fn exact(problem: &Problem) -> Vec<f64> {
     let settings = Settings::default().method(Method::Direct);
     let outcome = Evaluator::new(problem)
         .settings(&settings)
-        .run(&[POINT])
+        .run(&[point()])
         .unwrap();
     vector(outcome[0].hypergradient.as_ref().unwrap())
 }
@@ -126,7 +124,7 @@ fn mean_squares(
     let seeds: Vec<u64> = (1..=seeds).collect();
     let results = sampled_curve(
         problem,
-        POINT,
+        &point(),
         &seeds,
         checkpoints,
         &settings,
@@ -233,7 +231,11 @@ fn constant_steps_stall_at_a_level_that_falls_with_the_step() {
 #[test]
 fn the_full_batch_is_aid_fp() {
     let case = common::case("b_enet_400x60", 0);
-    let points: Vec<Point> = case.points.iter().map(|golden| golden.point).collect();
+    let points: Vec<Point> = case
+        .points
+        .iter()
+        .map(|golden| golden.point.clone())
+        .collect();
     let mut settings = Settings::default().method(Method::Nsid);
     settings.stochastic.batch = 400;
     settings.stochastic.steps = 3000;

@@ -36,12 +36,18 @@ fn rows(count: usize, features: usize, seed: u64) -> (Vec<Vec<f64>>, Vec<f64>) {
         }
         x.push(row);
     }
-    let signal: Vec<f64> =
-        x.iter().map(|row| row.iter().zip(&counts).map(|(x, c)| x * c).sum()).collect();
+    let signal: Vec<f64> = x
+        .iter()
+        .map(|row| row.iter().zip(&counts).map(|(x, c)| x * c).sum())
+        .collect();
     let noise: Vec<f64> = (0..count).map(|_| normal.next()).collect();
     let size = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
     let share = 0.5 * size(&signal) / size(&noise);
-    let y = signal.iter().zip(&noise).map(|(s, e)| s + share * e).collect();
+    let y = signal
+        .iter()
+        .zip(&noise)
+        .map(|(s, e)| s + share * e)
+        .collect();
     (x, y)
 }
 
@@ -58,10 +64,16 @@ fn problem(seed: u64) -> Problem {
 /// The best of ten random starts of 50 evaluations each, and of six from the best of a 10 × 10 grid.
 fn long_search(tuner: &Tuner<'_>, seed: u64) -> f64 {
     let bounds = tuner.clone().max_evaluations(1).run().unwrap().bounds;
-    let at = |axis: usize, share: f64| bounds[axis].0 * (bounds[axis].1 / bounds[axis].0).powf(share);
+    let at =
+        |axis: usize, share: f64| bounds[axis].0 * (bounds[axis].1 / bounds[axis].0).powf(share);
     let from = |l1: f64, l2: f64, budget: usize| {
         let variables = [Variable::l1().from(l1), Variable::l2().from(l2)];
-        let tuned = tuner.clone().variables(variables).max_evaluations(budget).run().unwrap();
+        let tuned = tuner
+            .clone()
+            .variables(variables)
+            .max_evaluations(budget)
+            .run()
+            .unwrap();
         tuned.criterion
     };
     let mut normal = Normal(ChaCha8Rng::seed_from_u64(1000 + seed));
@@ -72,7 +84,10 @@ fn long_search(tuner: &Tuner<'_>, seed: u64) -> f64 {
     }
     let mut grid: Vec<(f64, f64, f64)> = (0..100)
         .map(|i| {
-            let (l1, l2) = (at(0, f64::from(i / 10) / 9.0), at(1, f64::from(i % 10) / 9.0));
+            let (l1, l2) = (
+                at(0, f64::from(i / 10) / 9.0),
+                at(1, f64::from(i % 10) / 9.0),
+            );
             (from(l1, l2, 1), l1, l2)
         })
         .collect();
@@ -117,7 +132,9 @@ fn the_best_never_gets_worse_with_more_evaluations() {
     for start in [0.5, 0.1] {
         let variables = [Variable::l1().from(start), Variable::l2().from(0.01)];
         for budget in [1, 3, 10, 30] {
-            let tuner = Tuner::new(&problem).variables(variables).max_evaluations(budget);
+            let tuner = Tuner::new(&problem)
+                .variables(variables)
+                .max_evaluations(budget);
             let tuned = tuner.run().unwrap();
             assert!(tuned.criterion <= before * (1.0 + 1e-12));
             before = tuned.criterion;
@@ -142,7 +159,11 @@ fn a_cancelled_run_keeps_the_best_or_says_that_there_is_none() {
     let problem = problem(1);
     let control = Control::new();
     control.cancel();
-    let error = Tuner::new(&problem).control(&control).run().unwrap_err().to_string();
+    let error = Tuner::new(&problem)
+        .control(&control)
+        .run()
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("stopped before any point"), "{error}");
     // Cancelled while it runs: the progress says when.
     let control = Control::new();

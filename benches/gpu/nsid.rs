@@ -10,12 +10,13 @@ use proxdiff::iterate::stochastic::{
     LinearState, Schedule, Streams, record_linear_step, run_steps,
 };
 use proxdiff::loss::Loss;
-use proxdiff::map::loss_rows::LossRows;
+use proxdiff::map::loss_rows::{BatchRows, LossRows};
 use proxdiff::map::minibatch::Draws;
 use proxdiff::map::operator::per_problem;
 use proxdiff::map::sampled_rows::SampledRows;
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::map::{FixedPointMap, ProxGrad};
+use proxdiff::problem::Members;
 use proxdiff::real::{convert, widen};
 use proxdiff::{Control, Point, Problem, Specification};
 use rand_chacha::ChaCha12Rng;
@@ -66,15 +67,20 @@ impl<R: Twinned> Steps<R> {
     fn new(device: &Device, problem: &Problem, points: &[Point], w: &[f64]) -> Checked<Self> {
         let spectrum = Spectrum::of(problem);
         let mut executor = device.executor::<R>(points.len())?;
-        let map = ProxGrad::new(&mut executor, problem, points, &spectrum, false)?;
+        let members = Members::of(problem, points);
+        let gamma: Vec<f64> = points.iter().map(|p| spectrum.step(p.l2).gamma).collect();
+        let map = ProxGrad::new(&mut executor, &members, points, &gamma, false)?;
         let held_out = problem.criterion();
         let criterion = LossRows::upload(
             &mut executor,
             &held_out.sample,
-            held_out.loss,
-            problem.classes(),
-            held_out.sign.factor(),
-            points,
+            &BatchRows {
+                loss: held_out.loss,
+                classes: problem.classes(),
+                sign: held_out.sign.factor(),
+                points,
+                sample: &|_| &held_out.sample,
+            },
         );
         let p = map.coordinates;
         let mut room = |rows| executor.allocate(Scope::PerProblem, rows);
@@ -140,11 +146,7 @@ pub fn rows_per_second(gpu: &Arc<Gpu>, size: Size, report: &mut Report) -> Check
     let device = Device::Gpu(Arc::clone(gpu));
     for count in size.pick(vec![5], vec![64], vec![64, 1024, 8192]) {
         let points: Vec<Point> = (0..count)
-            .map(|k| Point {
-                l1: 0.02 * (1.0 + k as f64 / count as f64),
-                l2: 0.05,
-                target: 0,
-            })
+            .map(|k| Point::new(0.02 * (1.0 + k as f64 / count as f64), 0.05))
             .collect();
         let mut on_device = Steps::<f32>::new(&device, &problem, &points, &w)?;
         // The first hundred steps against f64 on the CPU: the same minibatches, the same steps.

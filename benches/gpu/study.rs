@@ -17,11 +17,11 @@ use proxdiff::kernel::cg::SQUARE_ROOT;
 use proxdiff::kernel::step::{COMBINE, DOT};
 use proxdiff::kinds::{Precision, Preconditioner, Solver, Status, Wrt};
 use proxdiff::loss::Loss;
-use proxdiff::map::loss_rows::LossRows;
+use proxdiff::map::loss_rows::{BatchRows, LossRows};
 use proxdiff::map::operator::{per_problem, shared};
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::map::{FixedPointMap, ProxGrad};
-use proxdiff::problem::Rows;
+use proxdiff::problem::{Members, Rows};
 use proxdiff::{Control, Point, Problem, Specification};
 use serde_json::json;
 
@@ -98,10 +98,11 @@ impl Form {
         let across = (count as f64).sqrt().ceil() as usize;
         let at = |k: usize| k as f64 / across.max(2) as f64;
         (0..count)
-            .map(|k| Point {
-                l1: self.largest_l1 * 0.5 * 0.05_f64.powf(at(k / across)),
-                l2: 0.5 * 0.01_f64.powf(at(k % across)),
-                target: 0,
+            .map(|k| {
+                Point::new(
+                    self.largest_l1 * 0.5 * 0.05_f64.powf(at(k / across)),
+                    0.5 * 0.01_f64.powf(at(k % across)),
+                )
             })
             .collect()
     }
@@ -122,15 +123,20 @@ struct Solved {
 fn solve(device: &Device, form: &Form, points: &[Point]) -> Checked<Solved> {
     let (problem, spectrum, control) = (&form.problem, &form.spectrum, Control::new());
     let mut executor = device.executor::<f32>(points.len())?;
-    let mut map = ProxGrad::new(&mut executor, problem, points, spectrum, false)?;
+    let members = Members::of(problem, points);
+    let gamma: Vec<f64> = points.iter().map(|p| spectrum.step(p.l2).gamma).collect();
+    let mut map = ProxGrad::new(&mut executor, &members, points, &gamma, false)?;
     let sample = problem.criterion();
     let criterion = LossRows::upload(
         &mut executor,
         &sample.sample,
-        sample.loss,
-        problem.classes(),
-        sample.sign.factor(),
-        points,
+        &BatchRows {
+            loss: sample.loss,
+            classes: problem.classes(),
+            sign: sample.sign.factor(),
+            points,
+            sample: &|_| &sample.sample,
+        },
     );
     let p = map.coordinates;
     let mut room = |rows| executor.allocate(Scope::PerProblem, rows);
@@ -215,7 +221,7 @@ fn errors(form: &Form, points: &[Point], solved: &Solved, sample: usize) -> Chec
     let chosen: Vec<usize> = (0..sample.min(points.len()))
         .map(|k| k * 7919 % points.len())
         .collect();
-    let few: Vec<Point> = chosen.iter().map(|&at| points[at]).collect();
+    let few: Vec<Point> = chosen.iter().map(|&at| points[at].clone()).collect();
     let settings = Settings::default();
     let control = Control::new();
     let outcomes = Evaluator::new(&form.problem)

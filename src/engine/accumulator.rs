@@ -5,10 +5,10 @@ use crate::exec::{Buf, Executor, Twinned};
 use crate::kinds::Wrt;
 use crate::map::hyper_sums::HyperSums;
 use crate::model::linearization::OuterParts;
-use crate::problem::{Criterion, Problem};
+use crate::problem::{Criterion, Problem, Strengths};
 use crate::real::widen;
 
-use super::outcome::{Hypergradient, Strengths};
+use super::outcome::Hypergradient;
 use super::products::predictors;
 
 /// ∂₂Φᵀv of one point as the kernels leave it: per strength, in units of the scaled columns and of

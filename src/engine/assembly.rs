@@ -32,7 +32,6 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
     differentiated: &[Differentiated],
 ) -> Result<Vec<Outcome>> {
     let settings = request.settings;
-    let sizes = request.prepared.sizes(request.problem);
     let losses = batch.losses()?;
     let workspace = &mut batch.workspace;
     let residuals = workspace.residuals()?;
@@ -41,7 +40,7 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
     } else {
         None
     };
-    let (problem, points, spectrum) = (batch.problem, batch.points, batch.spectrum);
+    let (members, points) = (batch.members, batch.points);
     let workspace = &batch.workspace;
     let (map, criteria) = (&workspace.map, &workspace.criteria);
     let z = workspace.vectors(map.rows.z)?;
@@ -51,11 +50,12 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
     // The derivative was formed in the solver's arithmetic.
     let epsilon = <R as num_traits::Float>::epsilon().to_f64();
     let outcomes = (0..solved.len()).into_par_iter().map(|at| {
-        let point = points[at];
-        let step = spectrum.step(point.l2);
-        let regularizer = problem.regularizer(point);
+        let point = &points[at];
+        let step = members.step(point);
+        let sizes = members.sizes(point);
+        let regularizer = members.base().regularizer(point);
         let evidence = Evidence {
-            problem,
+            problem: members.problem(point),
             regularizer: &regularizer,
             point,
             w: &solved[at].w,
@@ -202,7 +202,7 @@ pub(super) fn outcome(
         settings,
     ));
     Outcome {
-        point: evidence.point,
+        point: evidence.point.clone(),
         engines: measured.engines,
         status,
         steps: progress.steps,

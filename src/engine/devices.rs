@@ -13,7 +13,7 @@ use crate::control::lock;
 use crate::error::{DeviceFault, Error, Result};
 use crate::exec::{Device, Gpu};
 use crate::kinds::{Method, Precision, Solver, Wrt};
-use crate::problem::Problem;
+use crate::problem::Point;
 
 use super::outcome::Outcome;
 use super::request::Request;
@@ -29,7 +29,7 @@ const BEFORE_REFINEMENT: f64 = 1e-5;
 /// [`Error::Unsupported`] for what a graphics device cannot do; other failures of devices are met by
 /// splitting, by opening the device anew, or by going on on the CPU with a warning.
 pub(super) fn evaluate(request: &Request<'_>) -> Result<Vec<Outcome>> {
-    let (problem, points, settings) = (request.problem, request.points, request.settings);
+    let (points, settings) = (request.points, request.settings);
     check(settings)?;
     let devices: Vec<Device> = match &settings.device {
         Device::Several(devices) => devices.clone(),
@@ -39,7 +39,7 @@ pub(super) fn evaluate(request: &Request<'_>) -> Result<Vec<Outcome>> {
     let together = devices
         .iter()
         .filter_map(|device| match device {
-            Device::Gpu(gpu) => Some(capacity(gpu, problem, settings)),
+            Device::Gpu(gpu) => Some(capacity(gpu, request)),
             _ => None,
         })
         .min()
@@ -116,7 +116,8 @@ fn check(settings: &Settings) -> Result<()> {
 }
 
 /// Points whose arrays fit one arena of a device.
-fn capacity(gpu: &Gpu, problem: &Problem, settings: &Settings) -> usize {
+fn capacity(gpu: &Gpu, request: &Request<'_>) -> usize {
+    let (problem, points, settings) = (request.problem, request.points, request.settings);
     let (n, m) = (problem.train.rows(), problem.criterion.sample.rows());
     let mut rows = 48 * problem.coordinates() + (8 * n + 6 * m) * problem.classes;
     if settings.wrt.contains(&Wrt::SampleWeights) {
@@ -124,6 +125,9 @@ fn capacity(gpu: &Gpu, problem: &Problem, settings: &Settings) -> usize {
     }
     if settings.wrt.contains(&Wrt::Perturbation) {
         rows += 2 * problem.perturbed_rows.len() * problem.train.design.columns();
+    }
+    if points.iter().any(Point::has_own) {
+        rows += 2 * problem.coordinates() + n + m;
     }
     (gpu.buffer_limit() / (4 * rows as u64 + 1)).max(1) as usize
 }

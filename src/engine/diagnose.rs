@@ -14,7 +14,7 @@ pub struct Evidence<'a> {
     /// The problem.
     pub problem: &'a Problem,
     /// The point.
-    pub point: Point,
+    pub point: &'a Point,
     /// Penalty, ridge and prior there.
     pub regularizer: &'a Regularizer<'a>,
     /// Scaled coefficients, p.

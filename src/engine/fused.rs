@@ -62,14 +62,10 @@ impl<R: Twinned> Engine<R> for Fused {
     }
 
     fn evaluate(&self, request: &Request<'_>) -> Result<Vec<Outcome>> {
-        let (problem, prepared) = (request.problem, request.prepared);
-        let starts = starts(request);
-        let spectrum = prepared.spectrum(problem);
-        let criterion = prepared.criterion(problem);
-        let sizes = prepared.sizes(problem);
+        let (members, starts) = (request.members, starts(request));
         path::visit_along(
-            problem,
-            prepared.path(problem),
+            members.problems(),
+            |place| members.path(place),
             &PathRequest {
                 points: request.points,
                 paths: request.paths,
@@ -78,15 +74,16 @@ impl<R: Twinned> Engine<R> for Fused {
                 control: request.control,
             },
             |arrival| {
+                let point = arrival.point;
                 At {
-                    problem,
+                    problem: members.problem(point),
                     arrival,
-                    step: spectrum.step(arrival.point.l2),
-                    sizes,
+                    step: members.step(point),
+                    sizes: members.sizes(point),
                     settings: request.settings,
                     control: request.control,
                 }
-                .outcome(criterion)
+                .outcome(members.criterion(point))
             },
         )
     }

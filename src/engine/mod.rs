@@ -17,6 +17,7 @@ mod fused;
 mod interface;
 mod kinks;
 mod list;
+pub mod members;
 pub mod outcome;
 mod path;
 pub mod prepared;

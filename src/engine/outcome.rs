@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::kinds::{Status, tag};
-use crate::problem::Point;
+use crate::problem::{Point, Strengths};
 
 /// A start for a solver: an earlier outcome's solution and adjoint.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -175,49 +175,6 @@ pub struct Hypergradient {
     pub perturbation: Option<Vec<f64>>,
     /// With respect to the lower and the upper bound.
     pub box_bounds: Option<(f64, f64)>,
-}
-
-/// One number for a common strength, or one for each coordinate or group.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Strengths {
-    /// Of the strength that all have in common.
-    Common(f64),
-    /// Of each, in their order.
-    Each(Vec<f64>),
-}
-
-impl Strengths {
-    /// The number, where there is only one.
-    #[must_use]
-    pub fn value(&self) -> Option<f64> {
-        match self.as_slice() {
-            &[value] => Some(value),
-            _ => None,
-        }
-    }
-
-    /// All numbers.
-    #[must_use]
-    pub fn as_slice(&self) -> &[f64] {
-        match self {
-            Self::Common(value) => std::slice::from_ref(value),
-            Self::Each(values) => values,
-        }
-    }
-
-    /// All numbers in their order.
-    pub fn iter(&self) -> std::slice::Iter<'_, f64> {
-        self.as_slice().iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a Strengths {
-    type Item = &'a f64;
-    type IntoIter = std::slice::Iter<'a, f64>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
 }
 
 tag! {

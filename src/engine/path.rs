@@ -152,7 +152,7 @@ fn restricted<R: Twinned>(
     let steps: Vec<f64> = request
         .points
         .iter()
-        .map(|point| linearized.spectrum.step(point.l2).gamma)
+        .map(|point| linearized.members.step(point).gamma)
         .collect();
     let factors: Vec<Option<&RestrictedFactor<R>>> =
         solved.iter().map(|solved| solved.factor.as_ref()).collect();

@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::kinds::{Method, Solver};
 use crate::problem::{Point, Problem};
 
+use super::members::PreparedMembers;
 use super::outcome::WarmStart;
-use super::prepared::Prepared;
 use super::settings::Settings;
 
 /// Points to be solved, and differentiated where the settings name a method.
@@ -16,8 +16,8 @@ use super::settings::Settings;
 pub struct Request<'a> {
     /// The problem.
     pub problem: &'a Problem,
-    /// Preparations for this same problem.
-    pub prepared: &'a Prepared,
+    /// The problems of the points, with their preparations.
+    pub members: &'a PreparedMembers<'a>,
     /// The points.
     pub points: &'a [Point],
     /// Lists of points of one target, each started from the last, for the path solver; `None` takes
@@ -89,6 +89,9 @@ pub(super) enum Reason {
     /// A large design.
     #[error("the design is too large for products of one point at a time")]
     Size,
+    /// Row weights of a point's own.
+    #[error("it does not serve row weights of a point's own")]
+    Rows,
     /// Sparse rows.
     #[error("it needs dense rows")]
     Sparse,
@@ -100,18 +103,17 @@ pub(super) fn holds(condition: bool, reason: Reason) -> std::result::Result<(), 
 }
 
 impl<'a> Request<'a> {
-    /// A request with the default order of the points, without warm starts.
+    /// A request for points that `members` was made of, with the default order of the points, without warm starts.
     #[must_use]
     pub fn new(
-        problem: &'a Problem,
-        prepared: &'a Prepared,
+        members: &'a PreparedMembers<'a>,
         points: &'a [Point],
         settings: &'a Settings,
         control: &'a Control,
     ) -> Self {
         Self {
-            problem,
-            prepared,
+            problem: members.base(),
+            members,
             points,
             paths: None,
             settings,

@@ -17,8 +17,10 @@ const MEMORY: usize = 1 << 30;
 
 /// Evaluates a request on its one device, in the arithmetic R.
 pub(super) fn evaluate<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>> {
-    let problem = request.problem;
-    let spectrum = request.prepared.spectrum(problem);
+    let (problem, Some(first)) = (request.problem, request.points.first()) else {
+        return Ok(Vec::new());
+    };
+    let spectrum = request.members.spectrum(first);
     spectrum.check_convex()?;
     log::info!(
         "{} points, {} × {} ({} coordinates), {}, {} loss, {} penalty; L = {:.4e}, mu = {:.4e} by {:?}; method {:?}, solver {:?}",

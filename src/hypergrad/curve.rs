@@ -5,7 +5,9 @@
 
 use crate::control::Control;
 use crate::engine::accumulator::{Accumulator, directions};
+use crate::engine::members::PreparedMembers;
 use crate::engine::outcome::Hypergradient;
+use crate::engine::prepared::Prepared;
 use crate::engine::recorded::batch::{Batch, workspace};
 use crate::engine::recorded::itd::{gram_serves, set_tangents};
 use crate::engine::recorded::workspace::DataWorkspace;
@@ -18,7 +20,6 @@ use crate::iterate::{Iteration, StopRule};
 use crate::kernel::sampled::ADVANCE;
 use crate::kernel::trace::RING_STORE;
 use crate::kinds::{Method, Precision, Solver};
-use crate::map::spectrum::Spectrum;
 use crate::problem::{Point, Problem};
 
 use super::evaluator::Evaluator;
@@ -47,16 +48,18 @@ pub struct CurvePoint {
 /// stops; else as [`Evaluator::run`].
 pub fn curve(
     problem: &Problem,
-    point: Point,
+    point: &Point,
     steps: &[usize],
     settings: &Settings,
     control: &Control,
 ) -> Result<Vec<CurvePoint>> {
     settings.validate()?;
-    problem.check_points(&[point])?;
+    let points = vec![point.clone(); steps.len().max(1)];
+    problem.check_points(&points)?;
     settings.check_against(problem)?;
-    let spectrum = Spectrum::of(problem);
-    spectrum.check_convex()?;
+    let prepared = Prepared::default();
+    let members = PreparedMembers::of(problem, &prepared, &points);
+    members.spectrum(point).check_convex()?;
     let Some(&last) = steps.last() else {
         return Ok(Vec::new());
     };
@@ -71,13 +74,13 @@ pub fn curve(
         settings.method,
         Some(Method::ItdForward | Method::ItdReverse)
     );
-    let gram = gram_serves::<f64>(problem, settings);
+    let gram = gram_serves::<f64>(problem, &points, settings);
     let directions = directions(problem, &settings.wrt);
     let count = if forward { directions.len() } else { 1 };
 
     // The trajectory of w, and for ITD of a tangent per direction.
-    let lanes = vec![point; count];
-    let mut space = workspace::<f64>(problem, &lanes, &spectrum, gram, &Device::Cpu)?;
+    let lanes = vec![point.clone(); count];
+    let mut space = workspace::<f64>(&members, &lanes, gram, &Device::Cpu)?;
     let p = space.coordinates();
     if forward {
         set_tangents(&mut space, &settings.wrt, &directions);
@@ -85,13 +88,7 @@ pub fn curve(
     let trajectory = trajectory(&mut space, forward, last, control)?;
 
     // Every step of the curve as a problem of one batch, at its own w_t.
-    let points = vec![point; steps.len()];
-    let mut batch = Batch {
-        problem,
-        points: &points,
-        spectrum: &spectrum,
-        workspace: workspace::<f64>(problem, &points, &spectrum, gram, &Device::Cpu)?,
-    };
+    let mut batch = Batch::<f64>::of(&members, &points, gram, &Device::Cpu)?;
     let row = |step: usize, lane: usize, tangent: bool| {
         let width = if forward { 2 * p } else { p };
         let at = (step * count + lane) * width + if tangent { p } else { 0 };
@@ -145,7 +142,7 @@ pub fn curve(
         .map(|((sums, &step), w)| CurvePoint {
             step,
             w: w.to_vec(),
-            hypergradient: sums.finish(problem, point.target, w),
+            hypergradient: sums.finish(members.problem(point), point.target, w),
         })
         .collect())
 }
@@ -156,19 +153,21 @@ pub fn curve(
 /// [`Error::Value`] for a point that does not fit, [`Error::Interrupted`] when `control` stops.
 pub fn iterates(
     problem: &Problem,
-    point: Point,
+    point: &Point,
     last: usize,
     control: &Control,
 ) -> Result<Vec<Vec<f64>>> {
-    problem.check_points(&[point])?;
-    let spectrum = Spectrum::of(problem);
-    spectrum.check_convex()?;
+    let points = [point.clone()];
+    problem.check_points(&points)?;
+    let prepared = Prepared::default();
+    let members = PreparedMembers::of(problem, &prepared, &points);
+    members.spectrum(&points[0]).check_convex()?;
     let nothing = Settings {
         wrt: Vec::new(),
         ..Settings::default()
     };
-    let gram = gram_serves::<f64>(problem, &nothing);
-    let mut space = workspace::<f64>(problem, &[point], &spectrum, gram, &Device::Cpu)?;
+    let gram = gram_serves::<f64>(problem, &points, &nothing);
+    let mut space = workspace::<f64>(&members, &points, gram, &Device::Cpu)?;
     let trajectory = trajectory(&mut space, false, last, control)?;
     let iterates = trajectory.chunks_exact(space.coordinates());
     Ok(iterates.map(<[f64]>::to_vec).collect())
@@ -241,7 +240,7 @@ fn trajectory(
 /// As [`Evaluator::run`].
 pub fn sampled_curve(
     problem: &Problem,
-    point: Point,
+    point: &Point,
     seeds: &[u64],
     checkpoints: &[usize],
     settings: &Settings,
@@ -266,7 +265,7 @@ pub fn sampled_curve(
     let solved = Evaluator::new(problem)
         .settings(&exact)
         .control(&control.of_a_part())
-        .run(&[point])?;
+        .run(std::slice::from_ref(point))?;
     let w = match solved.as_slice() {
         [outcome] => &outcome.solution,
         _ => return Ok(Vec::new()),
@@ -276,13 +275,12 @@ pub fn sampled_curve(
     } else {
         sampled_in::<f32>
     };
-    let spectrum = Spectrum::of(problem);
-    spectrum.check_convex()?;
-    let points = vec![point; seeds.len()];
+    let prepared = Prepared::default();
+    let points = vec![point.clone(); seeds.len()];
+    let members = PreparedMembers::of(problem, &prepared, &points);
     let at = Solution {
-        problem,
+        members: &members,
         points: &points,
-        spectrum: &spectrum,
         w,
     };
     run(&at, seeds, checkpoints, settings, control)
@@ -290,9 +288,8 @@ pub fn sampled_curve(
 
 /// A solution at the same point for every seed.
 struct Solution<'a> {
-    problem: &'a Problem,
+    members: &'a PreparedMembers<'a>,
     points: &'a [Point],
-    spectrum: &'a Spectrum,
     w: &'a [f64],
 }
 
@@ -304,18 +301,8 @@ fn sampled_in<R: Twinned>(
     settings: &Settings,
     control: &Control,
 ) -> Result<Vec<Vec<Hypergradient>>> {
-    let &Solution {
-        problem,
-        points,
-        spectrum,
-        w,
-    } = at;
-    let mut batch = Batch {
-        problem,
-        points,
-        spectrum,
-        workspace: workspace::<R>(problem, points, spectrum, false, &settings.device)?,
-    };
+    let &Solution { members, points, w } = at;
+    let mut batch = Batch::<R>::of(members, points, false, &settings.device)?;
     batch.allocate_sums(settings);
     batch.workspace.set_solution(&w.repeat(seeds.len()));
     batch.workspace.linearize()?;
@@ -323,7 +310,7 @@ fn sampled_in<R: Twinned>(
     let finish = |sums: Vec<Accumulator>| {
         let of_points = sums.into_iter().zip(points);
         of_points
-            .map(|(sums, point)| sums.finish(problem, point.target, w))
+            .map(|(sums, point)| sums.finish(members.problem(point), point.target, w))
             .collect()
     };
     Ok(sums.into_iter().map(finish).collect())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::control::Control;
+use crate::engine::members::PreparedMembers;
 use crate::engine::outcome::Outcome;
 use crate::engine::outcome::WarmStart;
 use crate::engine::prepared::Prepared;
@@ -118,8 +119,8 @@ impl<'a> Evaluator<'a> {
     /// [`Error::Unsupported`](crate::Error::Unsupported) for settings, points, warm starts or paths
     /// that do not fit the problem.
     pub fn run(&self, points: &[Point]) -> Result<Vec<Outcome>> {
-        let (prepared, settings) = (&self.prepared, &self.settings);
-        let mut request = Request::new(self.problem, prepared, points, settings, &self.control);
+        let members = PreparedMembers::of(self.problem, &self.prepared, points);
+        let mut request = Request::new(&members, points, &self.settings, &self.control);
         request.paths = self.paths.as_deref();
         request.warm = self.warm.as_deref();
         engine::evaluate(&request)

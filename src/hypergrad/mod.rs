@@ -7,9 +7,10 @@ pub mod host;
 pub use crate::engine::assembly::constant_columns;
 pub use crate::engine::outcome::WarmStart;
 pub use crate::engine::outcome::{
-    EngineName, Engines, Hypergradient, Outcome, Part, PartValues, Strengths, Warning, WarningKind,
+    EngineName, Engines, Hypergradient, Outcome, Part, PartValues, Warning, WarningKind,
 };
 pub use crate::engine::sampled as minibatch;
 pub use crate::engine::settings::{MinibatchSteps, Settings, StochasticSettings};
+pub use crate::problem::Strengths;
 pub use curve::{CurvePoint, curve, iterates, sampled_curve};
 pub use evaluator::Evaluator;

@@ -1,6 +1,8 @@
 //! Rows of data on the executor with their loss: gradient and value of a batch.
 
-use super::operator::{Operator, per_problem, shared};
+use std::sync::Arc;
+
+use super::operator::{Operator, per_point, shared};
 use crate::data::{Dense, Design, Matrix};
 use crate::exec::{Buf, Executor, Recording, Scope, Source, Twinned};
 use crate::kernel::criterion;
@@ -28,16 +30,36 @@ pub struct LossRows {
     pub r: Buf,
 }
 
+/// The rows that the points of a batch take their losses on: one design, whose weights may be a
+/// point's own.
+#[derive(Clone, Copy)]
+pub struct BatchRows<'a> {
+    /// The loss.
+    pub loss: Loss,
+    /// Predictors per row.
+    pub classes: usize,
+    /// The factor of the loss, 1 or −1.
+    pub sign: f64,
+    /// The points.
+    pub points: &'a [Point],
+    /// The rows of a point.
+    pub sample: &'a dyn Fn(&Point) -> &'a Sample,
+}
+
 impl LossRows {
-    /// Uploads the rows of a sample for these points' targets, its loss times `sign`.
+    /// Uploads the rows of a batch for its points' targets.
     pub fn upload<R: Twinned>(
         executor: &mut dyn Executor<R>,
         sample: &Sample,
-        loss: Loss,
-        classes: usize,
-        sign: f64,
-        points: &[Point],
+        rows: &BatchRows<'_>,
     ) -> Self {
+        let BatchRows {
+            loss,
+            classes,
+            sign,
+            points,
+            ..
+        } = *rows;
         let n = sample.rows();
         let operator = Operator::upload(executor, &sample.design, classes);
         let targets = upload_targets(executor, &sample.targets, points, n);
@@ -46,7 +68,13 @@ impl LossRows {
         } else {
             n as f64
         };
-        let scale: Vec<f64> = sample.weights.iter().map(|s| sign * s / divisor).collect();
+        let scaled = |weights: &[f64]| weights.iter().map(|s| sign * s / divisor).collect();
+        let scale = if points.iter().any(Point::has_own_rows) {
+            let of_point = |point: &Point| scaled(&(rows.sample)(point).weights);
+            per_point(executor, n, points, of_point)
+        } else {
+            shared(executor, &scaled(&sample.weights))
+        };
         let delta = if let Loss::Huber { delta } = loss {
             delta
         } else {
@@ -55,7 +83,7 @@ impl LossRows {
         Self {
             operator,
             targets,
-            scale: shared(executor, &scale),
+            scale,
             delta: shared(executor, &[delta]),
             loss,
             diagonal: (loss == Loss::Quadratic).then(|| {
@@ -145,11 +173,8 @@ fn upload_targets<R: Twinned>(
 ) -> Buf {
     match points.first() {
         Some(first) if points.iter().any(|point| point.target != first.target) => {
-            let values: Vec<f64> = points
-                .iter()
-                .flat_map(|point| targets[point.target].iter().copied())
-                .collect();
-            per_problem(executor, rows, &values)
+            let of_point = |point: &Point| targets[point.target].clone();
+            per_point(executor, rows, points, of_point)
         }
         first => shared(executor, &targets[first.map_or(0, |point| point.target)]),
     }
@@ -182,9 +207,16 @@ pub(super) fn gram_form<R: Twinned>(
         values,
     }));
     let form = Sample {
-        design,
-        targets,
+        design: Arc::new(design),
+        targets: Arc::new(targets),
         weights: vec![1.0; p],
     };
-    LossRows::upload(executor, &form, Loss::Quadratic, 1, 1.0, points)
+    let rows = BatchRows {
+        loss: Loss::Quadratic,
+        classes: 1,
+        sign: 1.0,
+        points,
+        sample: &|_| &form,
+    };
+    LossRows::upload(executor, &form, &rows)
 }

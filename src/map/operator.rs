@@ -3,6 +3,7 @@
 use crate::data::{Design, Matrix, Sparse};
 use crate::exec::{Buf, Executor, Recording, Scope, Twinned, WordBuf};
 use crate::kernel::{cg, product, sampled, sparse};
+use crate::problem::Point;
 use crate::real::{Real, convert};
 
 /// A design on the executor, shared by the batch: n × columns, acting on columns·c coordinates.
@@ -389,4 +390,15 @@ pub fn per_problem<R: Twinned>(executor: &mut dyn Executor<R>, rows: usize, valu
     let buf = executor.allocate(Scope::PerProblem, rows);
     executor.upload(buf, &convert::<R>(values));
     buf
+}
+
+/// A per-problem buffer with the values of every point, `rows` each.
+pub fn per_point<R: Twinned>(
+    executor: &mut dyn Executor<R>,
+    rows: usize,
+    points: &[Point],
+    of: impl Fn(&Point) -> Vec<f64>,
+) -> Buf {
+    let values: Vec<f64> = points.iter().flat_map(of).collect();
+    per_problem(executor, rows, &values)
 }

@@ -78,7 +78,7 @@ impl Spectrum {
             };
         }
         let design = &problem.train.design;
-        let decoupled = design.intercept && problem.perturbed_rows.is_empty();
+        let decoupled = design.intercept && problem.centered;
         let (largest, smallest, source) = extremes_of_gram(&problem.train, decoupled);
         let (bound, floor) = (
             loss.curvature_bound(),

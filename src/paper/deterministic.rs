@@ -32,11 +32,7 @@ impl Default for Options {
     /// The published strengths: (0.02, 0.002) with every t to 500, (0.002, 0.002) with every fifth
     /// to 1000.
     fn default() -> Self {
-        let point = |l1: f64| Point {
-            l1,
-            l2: 0.002,
-            target: 0,
-        };
+        let point = |l1: f64| Point::new(l1, 0.002);
         Self {
             seed: None,
             settings: vec![
@@ -87,7 +83,7 @@ pub fn run(options: &Options, control: &Control) -> Result<Record> {
     let settings = options
         .settings
         .par_iter()
-        .map(|(point, steps)| setting(&problem, *point, steps, control))
+        .map(|(point, steps)| setting(&problem, point, steps, control))
         .collect::<Result<Vec<Setting>>>()?;
     let source = match options.seed {
         None => "the published design".to_string(),
@@ -111,7 +107,7 @@ pub fn run(options: &Options, control: &Control) -> Result<Record> {
     })
 }
 
-fn setting(problem: &Problem, point: Point, steps: &[usize], whole: &Control) -> Result<Setting> {
+fn setting(problem: &Problem, point: &Point, steps: &[usize], whole: &Control) -> Result<Setting> {
     // Curves are counted, not what they consist of.
     let control = &whole.of_a_part();
     let exact = Settings {
@@ -121,7 +117,7 @@ fn setting(problem: &Problem, point: Point, steps: &[usize], whole: &Control) ->
     let outcome = Evaluator::new(problem)
         .settings(&exact)
         .control(control)
-        .run(&[point])?
+        .run(std::slice::from_ref(point))?
         .remove(0);
     if control.should_stop() {
         return Err(Error::Interrupted {

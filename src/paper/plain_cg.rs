@@ -47,7 +47,7 @@ impl GramForm {
     pub(super) fn hypergradient(
         &self,
         problem: &Problem,
-        point: Point,
+        point: &Point,
         spectrum: &Spectrum,
         w: &[f64],
         products: usize,

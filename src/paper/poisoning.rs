@@ -65,11 +65,7 @@ impl Default for Options {
             multiplier: 2.0,
             shift: 2.0,
             constant: 0.1,
-            point: Point {
-                l1: 0.02,
-                l2: 0.1,
-                target: 0,
-            },
+            point: Point::new(0.02, 0.1),
         }
     }
 }
@@ -200,7 +196,7 @@ pub fn run(
 /// w and the exact hypergradient in P there.
 fn exact(
     problem: &Problem,
-    point: Point,
+    point: &Point,
     step: Step,
     control: &Control,
 ) -> Result<(Vec<f64>, Vec<f64>)> {
@@ -208,7 +204,8 @@ fn exact(
         tolerance: None,
         max_steps: 100_000,
     };
-    let solution = path::solve::<f64>(problem, &[point], None, &settings, control)?.remove(0);
+    let points = std::slice::from_ref(point);
+    let solution = path::solve::<f64>(problem, points, None, &settings, control)?.remove(0);
     if control.should_stop() {
         return Err(Error::Interrupted {
             what: "an experiment",
@@ -237,7 +234,7 @@ fn exact(
 fn setting<R: Real>(problem: &Problem, options: &Options, control: &Control) -> Result<Setting> {
     // Runs are counted, not what they are compared with.
     let part = control.of_a_part();
-    let point = options.point;
+    let point = &options.point;
     let step = published_step(problem, point.l2);
     let (w, truth) = exact(problem, point, step, &part)?;
     let at = At { point, w: &w, step };

@@ -60,11 +60,7 @@ impl Default for Options {
             methods: METHODS.to_vec(),
             multiplier: 0.5,
             shift: 2.0,
-            point: Point {
-                l1: 0.1,
-                l2: 0.01,
-                target: 0,
-            },
+            point: Point::new(0.1, 0.01),
             recorded: None,
         }
     }
@@ -158,7 +154,7 @@ fn setting<R: crate::real::Real>(
 ) -> Result<Setting> {
     // Runs are counted, not what they are compared with.
     let part = control.of_a_part();
-    let point = options.point;
+    let point = &options.point;
     let exact = Settings {
         method: Some(Method::Direct),
         ..Settings::default()
@@ -166,7 +162,7 @@ fn setting<R: crate::real::Real>(
     let outcome = Evaluator::new(problem)
         .settings(&exact)
         .control(&part)
-        .run(&[point])?
+        .run(std::slice::from_ref(point))?
         .remove(0);
     if control.should_stop() {
         return Err(Error::Interrupted {
@@ -277,7 +273,14 @@ fn recorded(
             },
             ..settings.clone()
         };
-        let found = sampled_curve(problem, options.point, &seeds, &[steps], &settings, control)?;
+        let found = sampled_curve(
+            problem,
+            &options.point,
+            &seeds,
+            &[steps],
+            &settings,
+            control,
+        )?;
         control.report_finished(seeds.len());
         Ok(found.into_iter().flatten().map(|h| error(0, h)).collect())
     };

@@ -20,7 +20,7 @@ pub struct Arrival<'w, R> {
     /// The place of the point among those of the call.
     pub at: usize,
     /// The point.
-    pub point: Point,
+    pub point: &'w Point,
     pub(super) walk: &'w Walk<'w, 'w, R>,
     pub(super) regularizer: &'w Regularizer<'w>,
     pub(super) end: End<R>,

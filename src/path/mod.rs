@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::kinds::Status;
-use crate::problem::{Point, Problem};
+use crate::problem::{Members, Point, Problem};
 use crate::real::Real;
 
 mod arrival;
@@ -149,29 +149,38 @@ pub fn solve_request<R: Real>(
 ) -> Result<Vec<PathSolution<R>>> {
     let largest_factor = LARGEST_RETAINED / (size_of::<R>() * request.points.len().max(1));
     let keep = |arrival: &mut Arrival<'_, R>| arrival.take_solution(largest_factor);
-    visit_along(problem, &Prepared::new(problem), request, keep)
+    let members = Members::of(problem, request.points);
+    let prepared = prepare_all(&members, Form::Auto);
+    visit_along(&members, |place| &prepared[place], request, keep)
+}
+
+/// Preparations for all problems of a batch.
+fn prepare_all<R: Real>(members: &Members<'_>, form: Form) -> Vec<Prepared<R>> {
+    let prepare = |place: usize| Prepared::in_form(members.at(place), form);
+    (0..members.count()).into_par_iter().map(prepare).collect()
 }
 
 /// Solves all points and hands each to `visit` where the path has just arrived, with everything
-/// that is known there; what `visit` makes of them is returned in the order of the points.
+/// that is known there; what `visit` makes of them is returned in the order of the points. `members`
+/// are the problems of the points, `prepared` gives the preparations of the one at a place.
 ///
 /// # Errors
 /// Those of [`solve_request`].
-pub fn visit_along<R: Real, T: Send>(
-    problem: &Problem,
-    prepared: &Prepared<R>,
+pub fn visit_along<'p, R: Real, T: Send>(
+    members: &Members<'_>,
+    prepared: impl Fn(usize) -> &'p Prepared<R> + Sync,
     request: &PathRequest<'_>,
     visit: impl Fn(&mut Arrival<'_, R>) -> T + Sync,
 ) -> Result<Vec<T>> {
-    visit_in_form(problem, prepared, request, Form::Auto, visit)
+    visit_in_form(members, prepared, request, Form::Auto, visit)
 }
 
-/// Points of the same target and λ₂ in decreasing l1.
+/// Points of the same target and λ₂, and with the same parts of their own, in decreasing l1.
 fn paths_by_ridge(points: &[Point]) -> Vec<Vec<usize>> {
-    let mut units: BTreeMap<(usize, u64), Vec<usize>> = BTreeMap::new();
+    let mut units: BTreeMap<(usize, u64, [usize; 4]), Vec<usize>> = BTreeMap::new();
     for (at, point) in points.iter().enumerate() {
         // λ₂ ≥ 0: bit patterns order like the numbers. −0.0 joins 0.0.
-        let key = (point.target, (point.l2 + 0.0).to_bits());
+        let key = (point.target, (point.l2 + 0.0).to_bits(), point.addresses());
         units.entry(key).or_default().push(at);
     }
     let mut units: Vec<Vec<usize>> = units.into_values().collect();
@@ -181,14 +190,15 @@ fn paths_by_ridge(points: &[Point]) -> Vec<Vec<usize>> {
     units
 }
 
-fn check_paths(points: &[Point], paths: &[Vec<usize>]) -> Result<()> {
+fn check_paths(members: &Members<'_>, points: &[Point], paths: &[Vec<usize>]) -> Result<()> {
     let mut seen = vec![false; points.len()];
     let mut fits = true;
     for path in paths {
         for &at in path {
             fits &= at < points.len()
                 && !std::mem::replace(&mut seen[at], true)
-                && points[at].target == points[path[0]].target;
+                && points[at].target == points[path[0]].target
+                && members.place(&points[at]) == members.place(&points[path[0]]);
             if !fits {
                 break;
             }
@@ -199,8 +209,8 @@ fn check_paths(points: &[Point], paths: &[Vec<usize>]) -> Result<()> {
     }
     Err(Error::value(
         "paths",
-        "they leave a point out, name one twice, or mix targets",
-        "put every point on one path of its target",
+        "they leave a point out, name one twice, or mix targets or row weights",
+        "put every point on one path of its target and row weights",
     ))
 }
 
@@ -211,14 +221,15 @@ fn solve_in_form<R: Real>(
     request: &PathRequest<'_>,
     form: Form,
 ) -> Result<Vec<PathSolution<R>>> {
-    let prepared = Prepared::in_form(problem, form);
+    let members = Members::of(problem, request.points);
+    let prepared = prepare_all(&members, form);
     let keep = |arrival: &mut Arrival<'_, R>| arrival.take_solution(usize::MAX);
-    visit_in_form(problem, &prepared, request, form, keep)
+    visit_in_form(&members, |place| &prepared[place], request, form, keep)
 }
 
-fn visit_in_form<R: Real, T: Send>(
-    problem: &Problem,
-    prepared: &Prepared<R>,
+fn visit_in_form<'p, R: Real, T: Send>(
+    members: &Members<'_>,
+    prepared: impl Fn(usize) -> &'p Prepared<R> + Sync,
     request: &PathRequest<'_>,
     form: Form,
     visit: impl Fn(&mut Arrival<'_, R>) -> T + Sync,
@@ -233,7 +244,7 @@ fn visit_in_form<R: Real, T: Send>(
     let by_ridge;
     let units = match request.paths {
         Some(paths) => {
-            check_paths(points, paths)?;
+            check_paths(members, points, paths)?;
             paths
         }
         None => {
@@ -241,11 +252,14 @@ fn visit_in_form<R: Real, T: Send>(
             &by_ridge
         }
     };
-    problem.check_points(points)?;
-    check_warm_starts(problem, points, warm)?;
-    let (smooth, blocks) = (Smooth::of(problem, &prepared.parts), &problem.blocks);
+    members.at(0).check_points(points)?;
+    check_warm_starts(members.at(0), points, warm)?;
     let solve_unit = |unit: &Vec<usize>| -> Vec<(usize, T)> {
-        let mut walk = Walk::new(&smooth, blocks, points[unit[0]].target, control, form);
+        let first = &points[unit[0]];
+        let place = members.place(first);
+        let problem = members.at(place);
+        let smooth = Smooth::of(problem, &prepared(place).parts);
+        let mut walk = Walk::new(&smooth, &problem.blocks, first.target, control, form);
         unit.iter()
             .map(|&at| {
                 if let Some(warm) = warm {
@@ -255,16 +269,14 @@ fn visit_in_form<R: Real, T: Send>(
                         walk.restart(&vec![0.0; smooth.p]);
                     }
                 }
-                let regularizer = problem.regularizer(points[at]);
-                let stronger = |factor: f64| {
-                    let l1 = factor * points[at].l1;
-                    problem.regularizer(Point { l1, ..points[at] })
-                };
+                let point = &points[at];
+                let regularizer = problem.regularizer(point);
+                let stronger = |factor: f64| problem.regularizer_at(point, factor * point.l1);
                 let end = walk.reach(&regularizer, stronger, warm.is_none(), settings);
                 let failed = matches!(end.status, Status::NonFinite | Status::Diverged);
                 let mut arrival = Arrival {
                     at,
-                    point: points[at],
+                    point,
                     walk: &walk,
                     regularizer: &regularizer,
                     end,

@@ -12,20 +12,23 @@
 //! and whose λ₂ is zero appear nowhere: they are left out, and z is 0 there. The common shift of
 //! multinomial intercepts is fixed by 11ᵀ on their block, which keeps Σ_c z_c = 0.
 
+use std::sync::OnceLock;
+
 use rayon::prelude::*;
 
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::kinds::{Precision, Preconditioner, Status};
-use crate::problem::{Point, Problem};
+use crate::problem::{Members, Point, Problem};
 use crate::real::Real;
 
-use super::Prepared;
 use super::quadratic::LARGEST_CHOLESKY;
 use super::quadratic::{FaceFactor, Triangle};
 use super::rows::FaceHessian;
 use super::smooth::{Curvature, Smooth};
+use super::walk::Form;
 use super::walk::quadratic_model;
+use super::{Prepared, prepare_all};
 use crate::linalg::cg::ConjugateGradient;
 use crate::linalg::cholesky;
 use crate::linalg::products::{add_columns, add_columns_of};
@@ -131,37 +134,38 @@ pub fn solve_restricted<R: Real>(
             ));
         }
     }
-    let prepared = Prepared::<R>::new(problem);
-    let smooth = Smooth::of(problem, &prepared.parts);
-    let origins: Vec<Vec<f64>> = (0..problem.train.targets.len())
-        .map(|target| {
-            let wanted =
-                smooth.hessian_in_full().is_some() && points.iter().any(|p| p.target == target);
-            if wanted {
-                gradient_by_rows(&smooth, &vec![0.0; p], target).1
-            } else {
-                Vec::new()
-            }
-        })
+    let members = Members::of(problem, points);
+    let prepared: Vec<Prepared<R>> = prepare_all(&members, Form::Auto);
+    let of_place = |place: usize| Smooth::of(members.at(place), &prepared[place].parts);
+    let smooths: Vec<Smooth<'_, R>> = (0..members.count()).map(of_place).collect();
+    let origins: Vec<OnceLock<Vec<f64>>> = (0..smooths.len() * problem.train.targets.len())
+        .map(|_| OnceLock::new())
         .collect();
     let solve_point = |at: usize| {
-        let regularizer = problem.regularizer(points[at]);
+        let point = &points[at];
+        let regularizer = problem.regularizer(point);
         let w: Vec<f64> = w[at].iter().map(|&w| w.to_f64()).collect();
-        let target = points[at].target;
+        let target = point.target;
+        let place = members.place(point);
+        let smooth = &smooths[place];
+        let origin = || {
+            origins[place * problem.train.targets.len() + target]
+                .get_or_init(|| gradient_by_rows(smooth, &vec![0.0; p], target).1)
+        };
         // In f32 the Gram matrix has lost the digits that decide which side of a kink u is on.
         let (z, gradient) = match smooth.hessian_in_full() {
-            Some(gram) => (Vec::new(), gradient_by_gram(gram, &origins[target], &w)),
-            None => gradient_by_rows(&smooth, &w, target),
+            Some(gram) => (Vec::new(), gradient_by_gram(gram, origin(), &w)),
+            None => gradient_by_rows(smooth, &w, target),
         };
         let curvature = smooth.curvature(&z, target, 0.0);
-        let system = System::new(&smooth, &regularizer, w, &gradient, curvature, step[at]);
+        let system = System::new(smooth, &regularizer, w, &gradient, curvature, step[at]);
         let rhs: Vec<f64> = system
             .set
             .iter()
             .map(|&j| criterion_gradient[at][j as usize].to_f64() / step[at])
             .collect();
         let known = factors.and_then(|f| f[at]);
-        let factor = known.filter(|f| f.l2 == points[at].l2).map(|f| &f.face);
+        let factor = known.filter(|f| f.l2 == point.l2).map(|f| &f.face);
         let mut image = Vec::new();
         let limits = Limits {
             tolerance,

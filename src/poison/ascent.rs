@@ -2,6 +2,8 @@
 
 use super::ball::Ball;
 use super::subject::{Settings, Subject, adversary};
+use std::sync::Arc;
+
 use crate::control::Control;
 use crate::data::{Dense, Matrix};
 use crate::engine::products::predictors;
@@ -36,7 +38,7 @@ const SCHEDULE: MinibatchSteps = MinibatchSteps::Decreasing {
 impl Victim {
     pub(super) fn new(subject: &Subject, rows: Vec<usize>, d: usize) -> Result<Self> {
         let problem = adversary(subject, rows, d)?;
-        problem.check_points(&[subject.point])?;
+        problem.check_points(std::slice::from_ref(&subject.point))?;
         let step = Spectrum::of(&problem).step(subject.point.l2);
         let clean = problem
             .perturbed_rows
@@ -48,7 +50,7 @@ impl Victim {
             .collect();
         let multipliers = problem.features.multipliers(problem.train.design.intercept);
         Ok(Self {
-            point: subject.point,
+            point: subject.point.clone(),
             step,
             clean,
             multipliers,
@@ -59,7 +61,8 @@ impl Victim {
     /// Writes a perturbation in the data's units into the design.
     fn set(&mut self, perturbation: &[f64]) {
         let d = self.multipliers.len();
-        let Matrix::Dense(m) = &mut self.problem.train.design.matrix else {
+        let design = Arc::make_mut(&mut self.problem.train.design);
+        let Matrix::Dense(m) = &mut design.matrix else {
             return;
         };
         let columns = m.columns;
@@ -79,8 +82,8 @@ impl Victim {
             max_steps: 100_000,
         };
         let warm = [warm.to_vec()];
-        let points = [self.point];
-        let solved = path::solve::<f64>(&self.problem, &points, Some(&warm), &settings, control)?;
+        let point = std::slice::from_ref(&self.point);
+        let solved = path::solve::<f64>(&self.problem, point, Some(&warm), &settings, control)?;
         let w = solved.into_iter().flat_map(|s| s.w).collect::<Vec<f64>>();
         if control.should_stop() {
             return Err(Error::Interrupted { what: "an attack" });
@@ -97,7 +100,7 @@ impl Victim {
     /// d(validation loss)/dP at a model, by an exact adjoint.
     pub(super) fn slopes_at(&self, w: &[f64], control: &Control) -> Result<Vec<f64>> {
         let at = At {
-            point: self.point,
+            point: &self.point,
             w,
             step: self.step,
         };
@@ -119,7 +122,7 @@ impl Victim {
         // A free intercept leaves no global contraction; for the schedule λ₂ says how fast v settles.
         let (hi, lo) = (self.step.largest, self.point.l2);
         let at = At {
-            point: self.point,
+            point: &self.point,
             w,
             step: Step {
                 contraction: self.step.contraction.min((hi - lo) / (hi + lo)),
@@ -226,7 +229,7 @@ pub fn adjoint(problem: &Problem, at: At<'_>, control: &Control) -> Result<Vec<f
     };
     let solution = path::solve_restricted::<f64>(
         problem,
-        &[at.point],
+        std::slice::from_ref(at.point),
         &[at.w.to_vec()],
         &[at.step.gamma],
         &[gradient],

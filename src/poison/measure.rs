@@ -83,8 +83,8 @@ impl<'a> Judge<'a> {
             tolerance: Some(1e-9),
             max_steps: 100_000,
         };
-        let points = [self.subject.point];
-        let w = path::solve::<f64>(&problem, &points, None, &settings, control)?
+        let points = std::slice::from_ref(&self.subject.point);
+        let w = path::solve::<f64>(&problem, points, None, &settings, control)?
             .remove(0)
             .w;
         if control.should_stop() {

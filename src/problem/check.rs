@@ -221,7 +221,7 @@ pub(super) fn check_weights(weights: &[f64], n: usize, name: &str) -> Result<f64
             "weights must be finite and not negative",
         ));
     }
-    let mean = weights.iter().sum::<f64>() / n as f64;
+    let mean = mean(weights);
     if mean > 0.0 && mean.is_finite() {
         Ok(mean)
     } else {
@@ -231,6 +231,11 @@ pub(super) fn check_weights(weights: &[f64], n: usize, name: &str) -> Result<f64
             "give some row a moderate weight above zero",
         ))
     }
+}
+
+/// The mean of weights.
+pub(super) fn mean(weights: &[f64]) -> f64 {
+    weights.iter().sum::<f64>() / weights.len() as f64
 }
 
 /// The training rows' weights times their factors, and the mean of the products.

@@ -20,6 +20,8 @@
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::{Accum, Mat, MatRef, Par, Side};
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::study::{FoldProblem, Study};
@@ -499,12 +501,12 @@ impl Centred {
             }
         }
         Sample {
-            design: Design::plain(Matrix::Dense(Dense {
+            design: Arc::new(Design::plain(Matrix::Dense(Dense {
                 rows,
                 columns: d,
                 values,
-            })),
-            targets,
+            }))),
+            targets: Arc::new(targets),
             weights: vec![1.0; rows],
         }
     }
@@ -550,6 +552,7 @@ fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> F
         },
         prior: s.prior.clone(),
         perturbed_rows: Vec::new(),
+        centered: true,
         features: centred.features,
         target_origins,
         weight_unit: centred.total / training.rows as f64,

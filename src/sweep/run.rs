@@ -309,11 +309,7 @@ impl<'a> Run<'a> {
             for &number in &record.paths[unit.path] {
                 let point = &record.points[number as usize];
                 numbers.push(number as usize);
-                points.push(Point {
-                    l1: point.l1,
-                    l2: point.l2,
-                    target: point.target,
-                });
+                points.push(Point::new(point.l1, point.l2).of_target(point.target));
             }
             paths.push((first..points.len()).collect());
         }

@@ -257,7 +257,9 @@ impl Descent {
     fn arrive(&mut self, visit: Visit, bounds: &BoxBounds) {
         self.remember(visit.clone());
         let slope = bounds.projected_slope(&visit.place, &visit.slope);
-        let is_flat = visit.slope.iter().all(|&s| s == 0.0);
+        // Once it has moved it is a minimum.
+        let is_first = self.trajectory.len() <= 1;
+        let is_flat = is_first && visit.slope.iter().all(|&s| s == 0.0);
         self.here = Some(visit);
         if is_flat {
             self.conclude(TuningStatus::Flat, bounds);

@@ -12,11 +12,15 @@ use std::collections::BTreeMap;
 
 use super::descent::{Value, Visit};
 use super::quasi_newton::Pair;
+use crate::linalg::vector::dot;
 
 /// Halvings of the first spacing.
 const LEVELS: u32 = 3;
 /// Secant pairs that a start is given.
 const PAIRS: usize = 4;
+/// The distances of both ends' tangents from the other end, together, below which nothing is between
+/// them.
+const BENT: f64 = 0.01;
 
 /// A place by its integer coordinates, in units of the finest spacing.
 pub(super) type Node = Vec<usize>;
@@ -38,6 +42,14 @@ struct Axis {
     last: usize,
 }
 
+/// An axis of the first lattice: its ends, and the number of points between them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct CoarseAxis {
+    pub(super) low: f64,
+    pub(super) high: f64,
+    pub(super) count: usize,
+}
+
 /// A node that is not known, with what its neighbours predict for it.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate {
@@ -45,25 +57,10 @@ pub(super) struct Candidate {
     pub(super) predicted: f64,
 }
 
-/// Numbers of points along the axes of the first lattice, for so many variables and evaluations in all:
-/// enough of these are left for descents.
-pub(super) fn shape(variables: usize, budget: usize) -> Vec<usize> {
-    match variables {
-        1 => vec![12.min(budget.div_ceil(3)).max(1)],
-        2 if budget >= 200 => vec![super::env("N1", 9.0) as usize, super::env("N2", 6.0) as usize],
-        2 if budget >= 40 => vec![super::env("M1", 6.0) as usize, super::env("M2", 4.0) as usize],
-        2 => {
-            let side = ((budget / 2) as f64).sqrt() as usize;
-            vec![side.max(1), side.max(1)]
-        }
-        _ => vec![1; variables],
-    }
-}
-
 impl Lattice {
     /// A lattice of so many first points along each axis, between its ends.
-    pub(super) fn new(ends: &[(f64, f64)], counts: &[usize]) -> Self {
-        let axis = |(&(low, high), &count): (&(f64, f64), &usize)| {
+    pub(super) fn new(axes: &[CoarseAxis]) -> Self {
+        let axis = |&CoarseAxis { low, high, count }: &CoarseAxis| {
             if count == 1 {
                 return Axis {
                     low: 0.5 * (low + high),
@@ -79,7 +76,7 @@ impl Lattice {
             }
         };
         Self {
-            axes: ends.iter().zip(counts).map(axis).collect(),
+            axes: axes.iter().map(axis).collect(),
             known: BTreeMap::new(),
         }
     }
@@ -101,7 +98,8 @@ impl Lattice {
     /// The place of a node.
     pub(super) fn place(&self, node: &Node) -> Vec<f64> {
         let each = self.axes.iter().zip(node);
-        each.map(|(axis, &x)| axis.low + axis.step * x as f64).collect()
+        each.map(|(axis, &x)| axis.low + axis.step * x as f64)
+            .collect()
     }
 
     /// Takes the value of a node; `None` where there is none.
@@ -120,7 +118,11 @@ impl Lattice {
         let spacing = Self::spacing(node) as f64;
         let each = self.axes.iter().zip(self.place(node)).zip(place);
         each.fold(0.0f64, |most, ((axis, x), other)| {
-            let unit = if axis.step > 0.0 { axis.step * spacing } else { 1.0 };
+            let unit = if axis.step > 0.0 {
+                axis.step * spacing
+            } else {
+                1.0
+            };
             most.max((x - other).abs() / unit)
         })
     }
@@ -147,40 +149,18 @@ impl Lattice {
     /// Unknown nodes between two known ones with the values that these predict, the smallest first.
     pub(super) fn candidates(&self) -> Vec<Candidate> {
         let mut found: BTreeMap<Node, f64> = BTreeMap::new();
-        for (node, value) in &self.known {
-            let Some(here) = value else { continue };
+        for node in self.known.keys() {
             for unit in (0..LEVELS).map(|level| 1usize << level) {
                 if !node.iter().all(|x| x.is_multiple_of(2 * unit)) {
                     continue;
                 }
                 for direction in self.directions() {
-                    let (Some(middle), Some(end)) = (
-                        self.moved(node, &direction, unit),
-                        self.moved(node, &direction, 2 * unit),
-                    ) else {
-                        continue;
-                    };
-                    let Some(Some(there)) = self.known.get(&end) else {
-                        continue;
-                    };
-                    if self.known.contains_key(&middle) {
-                        continue;
+                    if let Some(Candidate { node, predicted }) =
+                        self.between(node, &direction, unit)
+                    {
+                        let least = found.entry(node).or_insert(f64::INFINITY);
+                        *least = least.min(predicted);
                     }
-                    let step: Vec<f64> = difference(&self.place(&end), &self.place(node));
-                    let bend: f64 = step
-                        .iter()
-                        .zip(difference(&here.slope, &there.slope))
-                        .map(|(h, change)| h * change)
-                        .sum();
-                    let along = |slope: &[f64]| -> f64 { step.iter().zip(slope).map(|(a, b)| a * b).sum() };
-                    let rise = there.value - here.value;
-                    let (a, b) = ((along(&here.slope) - rise).abs(), (along(&there.slope) - rise).abs());
-                    if a + b < super::env("BENT", 0.0) {
-                        continue;
-                    }
-                    let predicted = 0.5 * (here.value + there.value) + bend / 8.0;
-                    let least = found.entry(middle).or_insert(f64::INFINITY);
-                    *least = least.min(predicted);
                 }
             }
         }
@@ -193,6 +173,26 @@ impl Lattice {
             by_value.then_with(|| a.node.cmp(&b.node))
         });
         candidates
+    }
+
+    /// The unknown node that is `unit` steps from a known one and from another beyond it, unless both
+    /// ends say that nothing is between them: each lies on the other's tangent.
+    fn between(&self, node: &Node, direction: &[isize], unit: usize) -> Option<Candidate> {
+        let here = self.known.get(node)?.as_ref()?;
+        let middle = self.moved(node, direction, unit)?;
+        let end = self.moved(node, direction, 2 * unit)?;
+        let there = self.known.get(&end)?.as_ref()?;
+        if self.known.contains_key(&middle) {
+            return None;
+        }
+        let step = difference(&self.place(&end), &self.place(node));
+        let (first, last) = (dot(&step, &here.slope), dot(&step, &there.slope));
+        let rise = there.value - here.value;
+        let is_bent = (first - rise).abs() + (last - rise).abs() >= BENT;
+        is_bent.then_some(Candidate {
+            node: middle,
+            predicted: 0.5 * (here.value + there.value) + (first - last) / 8.0,
+        })
     }
 
     /// The known nodes around one, nearest last.
@@ -241,14 +241,16 @@ impl Lattice {
     }
 
     /// The value that a descent from a node may reach within its spacing, if the slope went to zero there.
-    pub(super) fn hope(&self, node: &Node, share: f64) -> f64 {
+    pub(super) fn hope(&self, node: &Node) -> f64 {
         let Some(Some(value)) = self.known.get(node) else {
             return f64::INFINITY;
         };
         let spacing = Self::spacing(node) as f64;
         let each = self.axes.iter().zip(&value.slope);
-        let fall: f64 = each.map(|(axis, slope)| slope.abs() * axis.step * spacing).sum();
-        value.value - share * fall
+        let fall: f64 = each
+            .map(|(axis, slope)| slope.abs() * axis.step * spacing)
+            .sum();
+        value.value - fall
     }
 
     /// Steps from the neighbours to a node with the changes of the slope along them: what is known of the
@@ -278,8 +280,16 @@ fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
 
+    fn axis(high: f64, count: usize) -> CoarseAxis {
+        CoarseAxis {
+            low: 0.0,
+            high,
+            count,
+        }
+    }
+
     fn filled(f: impl Fn(&[f64]) -> Option<(f64, Vec<f64>)>) -> Lattice {
-        let mut lattice = Lattice::new(&[(0.0, 2.0), (0.0, 3.0)], &[3, 4]);
+        let mut lattice = Lattice::new(&[axis(2.0, 3), axis(3.0, 4)]);
         for node in lattice.first() {
             let value = f(&lattice.place(&node));
             lattice.insert(node, value.map(|(value, slope)| Value { value, slope }));
@@ -298,9 +308,12 @@ mod tests {
         let lattice = filled(bowl);
         let places: Vec<Vec<f64>> = lattice.first().iter().map(|n| lattice.place(n)).collect();
         assert_eq!(places.len(), 12);
-        assert_eq!((&places[0][..], &places[5][..]), (&[0.0, 0.0][..], &[1.0, 1.0][..]));
+        assert_eq!(
+            (&places[0][..], &places[5][..]),
+            (&[0.0, 0.0][..], &[1.0, 1.0][..])
+        );
         assert_eq!(places[11], [2.0, 3.0]);
-        let single = Lattice::new(&[(0.0, 4.0)], &[1]);
+        let single = Lattice::new(&[axis(4.0, 1)]);
         assert_eq!(single.place(&single.first()[0]), [2.0]);
     }
 
@@ -315,7 +328,12 @@ mod tests {
         assert_eq!(lattice.minima()[0], first.node);
         assert!(lattice.candidates().iter().all(|c| c.node != first.node));
         // Finer levels follow, between the new node and the old ones.
-        assert!(lattice.candidates().iter().any(|c| Lattice::spacing(&c.node) == 2));
+        assert!(
+            lattice
+                .candidates()
+                .iter()
+                .any(|c| Lattice::spacing(&c.node) == 2)
+        );
     }
 
     #[test]
@@ -325,7 +343,7 @@ mod tests {
         let minima = lattice.minima();
         assert_eq!(minima.len(), 1);
         assert_eq!(lattice.place(&minima[0]), [0.0, 1.0]);
-        assert!((lattice.hope(&minima[0], 0.5) - (0.5 - 1.0)).abs() < 1e-12);
+        assert!((lattice.hope(&minima[0]) - (0.5 - 2.0)).abs() < 1e-12);
         assert!((lattice.distance(&minima[0], &[0.5, 1.0]) - 0.5).abs() < 1e-12);
         for pair in lattice.pairs(&minima[0]) {
             assert_eq!(pair.change, [2.0 * pair.step[0], 2.0 * pair.step[1]]);
@@ -334,16 +352,5 @@ mod tests {
         assert!(none.minima().is_empty() && none.candidates().is_empty());
         let plain = filled(|_| Some((1.0, vec![0.0, 0.0])));
         assert_eq!(plain.minima().len(), 1);
-    }
-
-    #[test]
-    fn a_shape_leaves_evaluations_for_descents() {
-        for variables in [1, 2] {
-            for budget in 1..500 {
-                let points: usize = shape(variables, budget).iter().product();
-                let most = (0.65 * budget as f64).max(1.0);
-                assert!(points >= 1 && points as f64 <= most, "{variables} {budget}");
-            }
-        }
     }
 }

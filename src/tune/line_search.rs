@@ -96,7 +96,9 @@ impl LineSearch {
     /// The decrease that the lower end's slope promises within the bracket; infinite while there is no
     /// upper end.
     pub(super) fn promised(&self) -> f64 {
-        let width = self.high.map_or(f64::INFINITY, |high| high.step - self.low.step);
+        let width = self
+            .high
+            .map_or(f64::INFINITY, |high| high.step - self.low.step);
         -self.low.slope * width
     }
 
@@ -120,7 +122,8 @@ impl LineSearch {
         let width = self
             .high
             .map_or(f64::INFINITY, |high| high.step - self.low.step);
-        if self.trials >= MOST_TRIALS || width * self.size <= CLOSED || self.promised() <= WORTHLESS {
+        if self.trials >= MOST_TRIALS || width * self.size <= CLOSED || self.promised() <= WORTHLESS
+        {
             return Verdict::Closed;
         }
         self.step = match self.high {

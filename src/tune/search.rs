@@ -126,7 +126,11 @@ impl Search {
         let is_near =
             |at: &usize| self.descents[*at].evaluations() < PATIENCE || value(at) <= limit;
         let near: Vec<usize> = open.iter().copied().filter(is_near).collect();
-        let chosen = if near.is_empty() && least == 0.0 { open } else { near };
+        let chosen = if near.is_empty() && least == 0.0 {
+            open
+        } else {
+            near
+        };
         let is_promising = |at: &usize| self.descents[*at].promise() > least;
         let chosen = chosen.into_iter().filter(is_promising);
         self.asked = chosen.take(most.min(self.left)).collect();

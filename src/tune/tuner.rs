@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::criterion::{Criterion, Evaluated, Fold};
 use super::descent::Value;
-use super::lattice::{Candidate, Lattice, Node, shape};
+use super::lattice::{Candidate, Lattice, Node};
 use super::outcome::{Start, Tuned, TuningStatus, Visited};
 use super::search::Search;
 use super::variables::{Space, Variable};
@@ -28,9 +28,11 @@ const MOST_STARTS: usize = 24;
 /// The relative decrease that a descent must promise to go on before everything has been looked at.
 const FALLS_FAST: f64 = 1e-3;
 /// How much larger than the best criterion, relatively, a predicted one may be that is looked at.
-const MARGIN: f64 = 0.02;
+const MARGIN: f64 = 0.03;
 /// The distance from a known minimum, in spacings of the lattice, within which nothing is looked at.
 const TAKEN: f64 = 0.75;
+/// The distance from a known minimum, in spacings of the lattice, within which a node is no new start.
+const SAME: f64 = 0.3;
 /// Places of a refinement that are looked at together.
 const REFINED: usize = 16;
 /// Evaluations that are kept for the last steps.
@@ -356,14 +358,15 @@ impl Tuning<'_> {
     /// A coarse lattice, descents from its minima as long as they fall fast, and refinements of the
     /// lattice where it promises a better minimum; `spent` counts the evaluations on the lattice.
     fn explore(&self, search: &mut Search, warm: &mut Warm, spent: &mut usize) -> Result<()> {
-        let ends = self.space.coarse();
-        let mut lattice = Lattice::new(&ends, &shape(ends.len(), search.left()));
+        let mut lattice = Lattice::new(&self.space.coarse(search.left()));
         // What the last steps of the best descent take.
         let reserve = (search.left() / 5).min(LAST_STEPS);
         let mut nodes = lattice.first();
         while !nodes.is_empty() && !self.tuner.control.should_stop() {
-            let points: Vec<Point> =
-                nodes.iter().map(|n| self.space.point(&lattice.place(n))).collect();
+            let points: Vec<Point> = nodes
+                .iter()
+                .map(|n| self.space.point(&lattice.place(n)))
+                .collect();
             *spent += points.len();
             search.spend(points.len());
             let evaluated = self.evaluate(&points, None)?;
@@ -373,15 +376,18 @@ impl Tuning<'_> {
                 solutions.insert(node.clone(), evaluated.warm);
             }
             self.add_starts(&lattice, &mut solutions, search, warm);
-            self.descend(search, warm, super::env("FAST", FALLS_FAST), reserve)?;
-            let limit = search.best_value() + super::env("MARGIN", MARGIN);
+            self.descend(search, warm, FALLS_FAST, reserve)?;
+            let limit = search.best_value() + MARGIN;
             let is_new = |candidate: &Candidate| {
-                let is_near = |place: &[f64]| lattice.distance(&candidate.node, place) < super::env("TAKEN", TAKEN);
+                let is_near = |place: &[f64]| lattice.distance(&candidate.node, place) < TAKEN;
                 candidate.predicted <= limit && !search.best_places().any(is_near)
             };
-            let most = search.left().saturating_sub(reserve).min(super::env("REFINED", REFINED as f64) as usize);
+            let most = search.left().saturating_sub(reserve).min(REFINED);
             let candidates = lattice.candidates().into_iter().filter(is_new);
-            nodes = candidates.take(most).map(|candidate| candidate.node).collect();
+            nodes = candidates
+                .take(most)
+                .map(|candidate| candidate.node)
+                .collect();
         }
         Ok(())
     }
@@ -395,11 +401,11 @@ impl Tuning<'_> {
         warm: &mut Warm,
     ) {
         for node in lattice.minima() {
-            let is_near = |place: &[f64]| lattice.distance(&node, place) < super::env("NEAR", 0.5);
+            let is_near = |place: &[f64]| lattice.distance(&node, place) < SAME;
             if warm.len() >= MOST_STARTS || search.best_places().any(is_near) {
                 continue;
             }
-            if lattice.hope(&node, super::env("HOPE", 0.5)) > search.best_value() {
+            if lattice.hope(&node) > search.best_value() {
                 continue;
             }
             if let (Some(visit), Some(start)) = (lattice.visit(&node), solutions.remove(&node)) {

@@ -1,6 +1,7 @@
 //! The variables of a tuning: hyperparameters on a logarithmic scale, within bounds.
 
 use super::box_bounds::BoxBounds;
+use super::lattice::CoarseAxis;
 use crate::error::{Error, Result};
 use crate::hypergrad::{Hypergradient, Strengths};
 use crate::kinds::{Wrt, tag};
@@ -26,10 +27,14 @@ const L1_COARSE: (f64, f64) = (1e-3, 0.9);
 /// The default bounds of λ₂, in units of the loss's mean curvature along a coordinate.
 const L2_BOUNDS: (f64, f64) = (1e-6, 1e3);
 /// The part of them that the coarse stage covers.
-const L2_COARSE: (f64, f64) = (1e-4, 1e1);
+const L2_COARSE: (f64, f64) = (1e-3, 3.0);
+/// The same where it has few points: most minima that a coarse stage could miss lie there.
+const L2_FEW: (f64, f64) = (1e-3, 1e-1);
 /// Where a start at or above l1_max is moved to, in its units: there all coefficients are zero, and
 /// the slope is too.
 const ACTIVE: f64 = 0.9;
+/// Points along λ₂ that are not few.
+const FEW: usize = 3;
 
 impl Hyperparameter {
     /// The part of a hypergradient that it needs.
@@ -100,6 +105,8 @@ struct Resolved {
     bounds: (f64, f64),
     /// The part of the bounds that a coarse stage covers.
     coarse: (f64, f64),
+    /// The part that few points cover.
+    few: (f64, f64),
     start: Option<f64>,
 }
 
@@ -181,10 +188,31 @@ impl Space {
             .collect()
     }
 
-    /// The logarithms that a coarse stage covers: (lower, upper) of each variable.
-    pub(super) fn coarse(&self) -> Vec<(f64, f64)> {
-        let logs = |v: &Resolved| (v.coarse.0.ln(), v.coarse.1.ln());
-        self.variables.iter().map(logs).collect()
+    /// The logarithms that a coarse stage covers, with the number of points along each, for so many
+    /// evaluations in all: enough of these are left for descents. Along l1 there are many: kinks lie
+    /// close there, and points cost little along a path.
+    pub(super) fn coarse(&self, budget: usize) -> Vec<CoarseAxis> {
+        let is_alone = self.variables.len() == 1;
+        let [l1, l2] = match budget {
+            _ if is_alone => [24.min(budget.div_ceil(3)), 12.min(budget.div_ceil(3))],
+            200.. => [24, 6],
+            50.. => [14, 2],
+            8.. => [budget / 4, 2],
+            _ => [budget.div_ceil(3), 1],
+        };
+        let axis = |variable: &Resolved| {
+            let (count, ends) = match variable.hyperparameter {
+                Hyperparameter::L1 => (l1, variable.coarse),
+                Hyperparameter::L2 if l2 < FEW && !is_alone => (l2, variable.few),
+                Hyperparameter::L2 => (l2, variable.coarse),
+            };
+            CoarseAxis {
+                low: ends.0.ln(),
+                high: ends.1.ln(),
+                count: count.max(1),
+            }
+        };
+        self.variables.iter().map(axis).collect()
     }
 
     /// The place of the given start; what is not given starts in the middle of its coarse stage.
@@ -296,7 +324,7 @@ fn l1(
             "choose a target that varies, or strengths that are not all zero",
         ));
     }
-    let mut one = resolve(variable, l1_max, L1_BOUNDS, L1_COARSE)?;
+    let mut one = resolve(variable, l1_max, L1_BOUNDS, L1_COARSE, L1_COARSE)?;
     if let Some(start) = &mut one.start
         && *start >= l1_max
     {
@@ -320,7 +348,7 @@ fn l2(variable: &Variable, problems: &[&Problem]) -> Result<Resolved> {
     } else {
         1.0
     };
-    resolve(variable, unit, L2_BOUNDS, L2_COARSE)
+    resolve(variable, unit, L2_BOUNDS, L2_COARSE, L2_FEW)
 }
 
 /// A variable whose defaults are in a unit.
@@ -329,6 +357,7 @@ fn resolve(
     unit: f64,
     bounds: (f64, f64),
     coarse: (f64, f64),
+    few: (f64, f64),
 ) -> Result<Resolved> {
     let name = variable.hyperparameter.name();
     let (lower, upper) = variable
@@ -357,20 +386,23 @@ fn resolve(
             "start within the bounds, or move them",
         ));
     }
-    let coarse = if name == "l2" { (super::env("LO2", coarse.0), super::env("HI2", coarse.1)) } else { (super::env("LO1", coarse.0), coarse.1) };
-    let (low, high) = (
-        (coarse.0 * unit).clamp(lower, upper),
-        (coarse.1 * unit).clamp(lower, upper),
-    );
-    Ok(Resolved {
-        hyperparameter: variable.hyperparameter,
-        bounds: (lower, upper),
+    let within = |(low, high): (f64, f64)| {
+        let (low, high) = (
+            (low * unit).clamp(lower, upper),
+            (high * unit).clamp(lower, upper),
+        );
         // Bounds that leave little of it are searched as a whole.
-        coarse: if high > 2.0 * low {
+        if high > 2.0 * low {
             (low, high)
         } else {
             (lower, upper)
-        },
+        }
+    };
+    Ok(Resolved {
+        hyperparameter: variable.hyperparameter,
+        bounds: (lower, upper),
+        coarse: within(coarse),
+        few: within(few),
         start: variable.start,
     })
 }

@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::support::{Folder, as_text, assert_close, columns, fails, json, noise, numbers, ok, table};
+use crate::support::{
+    Folder, as_text, assert_close, columns, fails, json, noise, numbers, ok, table,
+};
 
 /// Training and validation rows of a linear model with noise, as files.
 struct Data {
@@ -40,21 +42,39 @@ fn data(rows: usize, features: usize, seed: u64) -> Data {
 
 impl Data {
     fn with<'a>(&'a self, command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-        let own = self.train.iter().chain(&self.validation).map(String::as_str);
-        std::iter::once(command).chain(own).chain(more.iter().copied()).collect()
+        let own = self
+            .train
+            .iter()
+            .chain(&self.validation)
+            .map(String::as_str);
+        std::iter::once(command)
+            .chain(own)
+            .chain(more.iter().copied())
+            .collect()
     }
 
     fn rows_alone<'a>(&'a self, command: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         let own = self.train.iter().map(String::as_str);
-        std::iter::once(command).chain(own).chain(more.iter().copied()).collect()
+        std::iter::once(command)
+            .chain(own)
+            .chain(more.iter().copied())
+            .collect()
     }
 }
 
 fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
+    value
+        .as_f64()
+        .unwrap_or_else(|| panic!("{value} is no number"))
 }
 
-const STATUSES: [&str; 5] = ["stationary", "stationary-kink", "at-bound", "budget-spent", "flat"];
+const STATUSES: [&str; 5] = [
+    "stationary",
+    "stationary-kink",
+    "at-bound",
+    "budget-spent",
+    "flat",
+];
 
 #[test]
 fn the_contract_of_its_json() {
@@ -62,7 +82,10 @@ fn the_contract_of_its_json() {
     let plain = ["--no-intercept", "--no-standardize"];
     let found = json(&data.with("tune", &[&["--tune", "l1,l2"][..], &plain].concat()));
     assert_eq!(found["schema"], 2);
-    assert!(STATUSES.contains(&found["status"].as_str().unwrap()), "{found}");
+    assert!(
+        STATUSES.contains(&found["status"].as_str().unwrap()),
+        "{found}"
+    );
     assert!(found["evaluations"].as_u64().unwrap() <= 400);
     assert_eq!(found["nested_criterion"], Value::Null);
     assert_eq!(found["scalar_criterion"], Value::Null);
@@ -94,9 +117,14 @@ fn the_contract_of_its_json() {
     let at = json(&data.with("hypergrad", &[&strengths[..], &plain].concat()));
     let at = &at["points"][0];
     assert_eq!(at["criterion"], found["criterion"]);
-    assert_close(&numbers(&at["coefficients"]), &numbers(&found["coefficients"]), 1e-12);
+    assert_close(
+        &numbers(&at["coefficients"]),
+        &numbers(&found["coefficients"]),
+        1e-12,
+    );
     for name in ["l1", "l2"] {
-        let slope = number(&at["hypergradient"][name]) * number(&point[name]) / number(&at["criterion"]);
+        let slope =
+            number(&at["hypergradient"][name]) * number(&point[name]) / number(&at["criterion"]);
         assert!((slope - number(&found["slope"][name])).abs() < 1e-12);
     }
     if found["status"] == "stationary" {
@@ -113,14 +141,24 @@ fn the_best_is_at_least_that_of_a_fine_grid() {
             [] => json(&data.with("tune", folds)),
             _ => json(&data.rows_alone("tune", folds)),
         };
-        let grid = ["--l1", "frac:0.9:1e-3:25", "--l2", "log:1e-4:10:12", "--best", "1"];
+        let grid = [
+            "--l1",
+            "frac:0.9:1e-3:25",
+            "--l2",
+            "log:1e-4:10:12",
+            "--best",
+            "1",
+        ];
         let sweep = match folds {
             [] => json(&data.with("sweep", &grid)),
             _ => json(&data.rows_alone("sweep", &[&grid[..], folds].concat())),
         };
         let best = number(&sweep["best"]["criterion"]);
         let criterion = number(&found["criterion"]);
-        assert!(criterion <= best * (1.0 + 1e-6), "{criterion} {best} {folds:?}");
+        assert!(
+            criterion <= best * (1.0 + 1e-6),
+            "{criterion} {best} {folds:?}"
+        );
     }
 }
 
@@ -138,7 +176,11 @@ fn with_folds_the_criterion_is_the_mean_that_sweep_shows() {
         let mean = number(&sweep["best"]["criterion"]);
         assert_close(&[number(&found["criterion"])], &[mean], 1e-11);
         let folds = numbers(&found["fold_criteria"]);
-        assert_close(&[folds.iter().sum::<f64>() / folds.len() as f64], &[mean], 1e-11);
+        assert_close(
+            &[folds.iter().sum::<f64>() / folds.len() as f64],
+            &[mean],
+            1e-11,
+        );
         assert_eq!(found["test"], Value::Null);
         // Validation files are test rows beside folds: they change nothing that is tuned.
         let beside = json(&data.with("tune", flags));
@@ -147,7 +189,10 @@ fn with_folds_the_criterion_is_the_mean_that_sweep_shows() {
         assert!(number(&beside["test"]["mse"]) > 0.0);
         // The refit is that of all rows.
         let fit = as_text(&data.folder.path("fit"));
-        let fitted = json(&data.rows_alone("fit", &[&own[..], &["--coefficients", "--out", &fit]].concat()));
+        let fitted = json(&data.rows_alone(
+            "fit",
+            &[&own[..], &["--coefficients", "--out", &fit]].concat(),
+        ));
         let coefficients = numbers(&fitted["points"][0]["coefficients"]);
         assert_close(&numbers(&found["coefficients"]), &coefficients, 1e-9);
     }
@@ -157,8 +202,14 @@ fn with_folds_the_criterion_is_the_mean_that_sweep_shows() {
 fn the_same_bits_for_any_number_of_threads() {
     let data = data(40, 30, 9);
     for flags in [&[][..], &["--cv", "3"]] {
-        let one = ok(&data.with("tune", &[flags, &["--threads", "1", "--format", "json"]].concat()));
-        let three = ok(&data.with("tune", &[flags, &["--threads", "3", "--format", "json"]].concat()));
+        let one = ok(&data.with(
+            "tune",
+            &[flags, &["--threads", "1", "--format", "json"]].concat(),
+        ));
+        let three = ok(&data.with(
+            "tune",
+            &[flags, &["--threads", "3", "--format", "json"]].concat(),
+        ));
         assert_eq!(one, three);
     }
 }
@@ -174,23 +225,62 @@ fn budgets_starts_and_bounds_are_kept() {
             assert_eq!(found["status"], "budget-spent");
         }
     }
-    let own = ["--start", "l1=0.05,l2=0.2", "--bounds", "l1=0.01:0.1,l2=0.1:1"];
+    let own = [
+        "--start",
+        "l1=0.05,l2=0.2",
+        "--bounds",
+        "l1=0.01:0.1,l2=0.1:1",
+    ];
     let found = json(&data.with("tune", &own));
     let starts = found["starts"].as_array().unwrap();
     assert_eq!((starts.len(), &found["coarse_evaluations"]), (1, &0.into()));
     let first = &starts[0]["trajectory"][0]["hyperparameters"];
-    assert_close(&[number(&first["l1"]), number(&first["l2"])], &[0.05, 0.2], 1e-12);
-    let (l1, l2) = (&found["hyperparameters"]["l1"], &found["hyperparameters"]["l2"]);
+    assert_close(
+        &[number(&first["l1"]), number(&first["l2"])],
+        &[0.05, 0.2],
+        1e-12,
+    );
+    let (l1, l2) = (
+        &found["hyperparameters"]["l1"],
+        &found["hyperparameters"]["l2"],
+    );
     assert!((0.01..=0.1).contains(&number(l1)) && (0.1..=1.0).contains(&number(l2)));
     // A bound that holds the best is named.
-    let found = json(&data.with("tune", &["--tune", "l1", "--l2", "0", "--bounds", "l1=0.5:0.8"]));
-    assert_eq!((found["status"].as_str(), number(&found["hyperparameters"]["l1"])), (Some("at-bound"), 0.5));
+    let found = json(&data.with(
+        "tune",
+        &["--tune", "l1", "--l2", "0", "--bounds", "l1=0.5:0.8"],
+    ));
+    assert_eq!(
+        (
+            found["status"].as_str(),
+            number(&found["hyperparameters"]["l1"])
+        ),
+        (Some("at-bound"), 0.5)
+    );
     assert_eq!(found["hyperparameters"]["l2"], 0.0);
     let remark = found["remarks"][0].as_str().unwrap();
-    assert!(remark.contains("the best l1 lies at its lower bound"), "{remark}");
+    assert!(
+        remark.contains("the best l1 lies at its lower bound"),
+        "{remark}"
+    );
     // Where all coefficients are zero, the start is moved.
-    let found = json(&data.with("tune", &["--start", "l1=1e3", "--bounds", "l1=1e-3:1e4", "--tune", "l1"]));
-    assert!(found["remarks"][0].as_str().unwrap().contains("all coefficients are zero"));
+    let found = json(&data.with(
+        "tune",
+        &[
+            "--start",
+            "l1=1e3",
+            "--bounds",
+            "l1=1e-3:1e4",
+            "--tune",
+            "l1",
+        ],
+    ));
+    assert!(
+        found["remarks"][0]
+            .as_str()
+            .unwrap()
+            .contains("all coefficients are zero")
+    );
     assert!(number(&found["hyperparameters"]["l1"]) < 10.0);
 }
 
@@ -208,16 +298,32 @@ fn other_losses_and_penalties_are_tuned_too() {
         let found = json(&["tune", &file, "--loss", loss, "--cv", "3", "--seed", "2"]);
         assert!(STATUSES.contains(&found["status"].as_str().unwrap()));
         let grid = json(&[
-            "sweep", &file, "--loss", loss, "--cv", "3", "--seed", "2", "--l1", "frac:0.9:1e-3:12", "--l2",
+            "sweep",
+            &file,
+            "--loss",
+            loss,
+            "--cv",
+            "3",
+            "--seed",
+            "2",
+            "--l1",
+            "frac:0.9:1e-3:12",
+            "--l2",
             "log:1e-4:1:6",
         ]);
-        let (own, best) = (number(&found["criterion"]), number(&grid["best"]["criterion"]));
+        let (own, best) = (
+            number(&found["criterion"]),
+            number(&grid["best"]["criterion"]),
+        );
         assert!(own <= best * (1.0 + tolerance), "{loss}: {own} {best}");
     }
     let file = folder.text("data.csv", &columns(&text, &["a", "b", "c", "y"]));
     let boxed = json(&["tune", &file, "--penalty", "box", "--box", "0:1"]);
     assert_eq!(boxed["hyperparameters"]["l1"], Value::Null);
-    for penalty in [&["--penalty", "nonneg"][..], &["--penalty", "group", "--group-size", "3"]] {
+    for penalty in [
+        &["--penalty", "nonneg"][..],
+        &["--penalty", "group", "--group-size", "3"],
+    ] {
         let found = json(&[&["tune", &file][..], penalty].concat());
         assert!(number(&found["hyperparameters"]["l1"]) > 0.0);
     }
@@ -228,8 +334,22 @@ fn test_rows_and_a_model_that_predict_reads() {
     let folder = Folder::new();
     let file = folder.text("data.csv", &columns(&table(60, 6), &["a", "b", "c", "y"]));
     let model = as_text(&folder.path("model"));
-    let printed = ok(&["tune", &file, "--test-fraction", "0.25", "--model", &model, "--coefficients"]);
-    for part in ["criterion", "15 test rows", "coarse grid", "Model saved to", "intercept"] {
+    let printed = ok(&[
+        "tune",
+        &file,
+        "--test-fraction",
+        "0.25",
+        "--model",
+        &model,
+        "--coefficients",
+    ]);
+    for part in [
+        "criterion",
+        "15 test rows",
+        "coarse grid",
+        "Model saved to",
+        "intercept",
+    ] {
         assert!(printed.contains(part), "{part}: {printed}");
     }
     let found = json(&["tune", &file, "--test-fraction", "0.25"]);
@@ -241,7 +361,10 @@ fn test_rows_and_a_model_that_predict_reads() {
     let found = json(&["tune", &file, "--x-test", &own, "--cv", "3"]);
     assert!(number(&found["test"]["mse"]) > 0.0);
     let csv = ok(&["tune", &file, "--format", "csv"]);
-    assert!(csv.starts_with("start,status,evaluation,l1,l2,criterion\n0,"), "{csv}");
+    assert!(
+        csv.starts_with("start,status,evaluation,l1,l2,criterion\n0,"),
+        "{csv}"
+    );
 }
 
 #[test]
@@ -250,7 +373,9 @@ fn bad_input_is_one_line_with_its_remedy() {
     let text = table(30, 2);
     let file = folder.text("data.csv", &columns(&text, &["a", "b", "c", "y"]));
     let labels = folder.text("labels.csv", &columns(&text, &["a", "b", "c", "label"]));
-    let numbers: Vec<String> = (0..30).map(|i| if i == 0 { "0" } else { "-1" }.to_string()).collect();
+    let numbers: Vec<String> = (0..30)
+        .map(|i| if i == 0 { "0" } else { "-1" }.to_string())
+        .collect();
     let one_row = folder.text("folds.txt", &(numbers.join("\n") + "\n"));
     let groups: Vec<String> = text
         .lines()
@@ -259,39 +384,102 @@ fn bad_input_is_one_line_with_its_remedy() {
         .collect();
     let by_class = folder.text("classes.txt", &(groups.join("\n") + "\n"));
     for (flags, status, messages) in [
-        (vec!["--start", "l1=5", "--bounds", "l1=0.1:1"], 1, ["outside its bounds", "start within"]),
+        (
+            vec!["--start", "l1=5", "--bounds", "l1=0.1:1"],
+            1,
+            ["outside its bounds", "start within"],
+        ),
         (vec!["--start", "l1=0"], 2, ["l1=0", "greater than zero"]),
-        (vec!["--bounds", "l1=1:1"], 1, ["leaves nothing to tune", "larger one"]),
+        (
+            vec!["--bounds", "l1=1:1"],
+            1,
+            ["leaves nothing to tune", "larger one"],
+        ),
         (vec!["--bounds", "l1=2:1"], 2, ["l1=2:1", "LO at most HI"]),
-        (vec!["--bounds", "l1=0:1"], 1, ["greater than zero", "logarithmic"]),
-        (vec!["--bounds", "l2=-1:1"], 1, ["greater than zero", "logarithmic"]),
+        (
+            vec!["--bounds", "l1=0:1"],
+            1,
+            ["greater than zero", "logarithmic"],
+        ),
+        (
+            vec!["--bounds", "l2=-1:1"],
+            1,
+            ["greater than zero", "logarithmic"],
+        ),
         (vec!["--bounds", "0.1:1"], 2, ["NAME=VALUE", "l1=0.1"]),
-        (vec!["--bounds", "l1=0.1:1,l1=0.2:1"], 2, ["twice", "keep one"]),
+        (
+            vec!["--bounds", "l1=0.1:1,l1=0.2:1"],
+            2,
+            ["twice", "keep one"],
+        ),
         (vec!["--tune", "l3"], 2, ["'l3' is not known", "l1, l2"]),
         (vec!["--tune", "l1,l1"], 1, ["named twice", "once"]),
-        (vec!["--tune", "l1", "--bounds", "l2=0.1:1"], 2, ["not tuned", "add it to --tune"]),
-        (vec!["--tune", "l1", "--start", "l2=0.1"], 2, ["not tuned", "leave it out"]),
-        (vec!["--l1", "0.1"], 2, ["--l1 fixes what is tuned", "--start l1="]),
-        (vec!["--tune", "l1", "--l2", "0.1,0.2"], 2, ["--l2 gives 2 values", "give one"]),
-        (vec!["--max-evaluations", "0"], 2, ["max-evaluations", "1 or more"]),
-        (vec!["--penalty", "box", "--box", "0:1", "--tune", "l1"], 1, ["does not depend on it", "l2"]),
-        (vec!["--folds", &one_row, "--test-fraction", "0.2"], 2, ["--test-fraction", "--x-test"]),
+        (
+            vec!["--tune", "l1", "--bounds", "l2=0.1:1"],
+            2,
+            ["not tuned", "add it to --tune"],
+        ),
+        (
+            vec!["--tune", "l1", "--start", "l2=0.1"],
+            2,
+            ["not tuned", "leave it out"],
+        ),
+        (
+            vec!["--l1", "0.1"],
+            2,
+            ["--l1 fixes what is tuned", "--start l1="],
+        ),
+        (
+            vec!["--tune", "l1", "--l2", "0.1,0.2"],
+            2,
+            ["--l2 gives 2 values", "give one"],
+        ),
+        (
+            vec!["--max-evaluations", "0"],
+            2,
+            ["max-evaluations", "1 or more"],
+        ),
+        (
+            vec!["--penalty", "box", "--box", "0:1", "--tune", "l1"],
+            1,
+            ["does not depend on it", "l2"],
+        ),
+        (
+            vec!["--folds", &one_row, "--test-fraction", "0.2"],
+            2,
+            ["--test-fraction", "--x-test"],
+        ),
         (vec!["--target", "a,y"], 2, ["one target", "--target"]),
     ] {
-        let arguments: Vec<&str> = ["tune", &file].into_iter().chain(flags.iter().copied()).collect();
+        let arguments: Vec<&str> = ["tune", &file]
+            .into_iter()
+            .chain(flags.iter().copied())
+            .collect();
         let line = fails(&arguments, status);
         for message in messages {
             assert!(line.contains(message), "{arguments:?}: {line}");
         }
     }
     // A fold without a class.
-    let line = fails(&["tune", &labels, "--loss", "logistic", "--folds", &by_class], 1);
-    assert!(line.contains("1 of 2 classes") && line.contains("--stratified"), "{line}");
+    let line = fails(
+        &["tune", &labels, "--loss", "logistic", "--folds", &by_class],
+        1,
+    );
+    assert!(
+        line.contains("1 of 2 classes") && line.contains("--stratified"),
+        "{line}"
+    );
     // Without a target that varies nothing depends on l1.
-    let flat: String = text.lines().map(|line| format!("{},1\n", line.split(',').next().unwrap())).collect();
+    let flat: String = text
+        .lines()
+        .map(|line| format!("{},1\n", line.split(',').next().unwrap()))
+        .collect();
     let flat = folder.text("flat.csv", &flat.replacen("a,1", "a,t", 1));
     let output = crate::support::run(&["tune", &flat]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("does not depend on it") && said.contains("varies"), "{said}");
+    assert!(
+        said.contains("does not depend on it") && said.contains("varies"),
+        "{said}"
+    );
 }

@@ -122,11 +122,10 @@ pub fn case(name: &str, index: usize) -> Case {
             let l1 = numbers(&p["l1"]);
             let strengths = (penalty == "weighted").then(|| l1.clone());
             GoldenPoint {
-                point: Point {
-                    l1: if strengths.is_some() { 1.0 } else { l1[0] },
-                    l2: p["l2"].as_f64().unwrap(),
-                    target: 0,
-                },
+                point: Point::new(
+                    if strengths.is_some() { 1.0 } else { l1[0] },
+                    p["l2"].as_f64().unwrap(),
+                ),
                 strengths,
                 w: numbers(&p["w"]),
                 objective: p["train_objective"].as_f64().unwrap(),

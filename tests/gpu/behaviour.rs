@@ -16,6 +16,7 @@ use proxdiff::{Control, Error, Point, Problem};
 use crate::common::relative_error;
 use crate::device;
 use crate::problems::{Kind, Recipe, parts, recipes};
+use crate::vectors::Vectors;
 
 fn on(options: GpuOptions) -> Device {
     Device::Gpu(device::open(options))
@@ -136,11 +137,7 @@ fn uneven() -> (Problem, Vec<Point>) {
         ..Recipe::new(Loss::Squared, Kind::ElasticNet, 7)
     };
     let points = (0..40)
-        .map(|at| Point {
-            l1: 0.01,
-            l2: 3e-3 * 1.25f64.powi(at),
-            target: 0,
-        })
+        .map(|at| Point::new(0.01, 3e-3 * 1.25f64.powi(at)))
         .collect();
     (recipe.problem(), points)
 }
@@ -163,6 +160,22 @@ fn every_recipe(settings: fn(&Recipe) -> Settings, options: GpuOptions) -> Resul
             &settings,
             &format!("{recipe:?}"),
         )?;
+    }
+    Ok(())
+}
+
+/// Points with strengths, priors and row weights of their own, by a method, in f32 on the device.
+fn points_of_their_own(settings: fn(&Recipe) -> Settings) -> Result<(), Failed> {
+    for recipe in recipes() {
+        let settings = settings(&recipe).device(on(GpuOptions::default()));
+        if settings.method == Some(Method::Nsid) && recipe.loss == Loss::Quadratic {
+            continue; // a quadratic form has no rows to draw
+        }
+        let problem = recipe.problem();
+        let vectors = Vectors::of(&problem, recipe.seed);
+        let give = |(at, point)| vectors.give(&recipe, point, 11 * at + 5);
+        let points: Vec<Point> = recipe.points(5).into_iter().enumerate().map(give).collect();
+        check(&problem, &points, &settings, &format!("{recipe:?}"))?;
     }
     Ok(())
 }
@@ -426,6 +439,9 @@ pub fn trials() -> Vec<Trial> {
         recipes("itd_forward", itd, plain),
         recipes("itd_reverse", itd_reverse, plain),
         recipes("nsid", nsid, plain),
+        trial("own_aid_cg", || points_of_their_own(aid_cg)),
+        trial("own_itd_forward", || points_of_their_own(itd)),
+        trial("own_nsid", || points_of_their_own(nsid)),
         trial("compaction", compaction),
         trial("splitting", splitting),
         trial("streaming", streaming),

@@ -45,7 +45,11 @@ impl Check {
         if !case.problem.perturbed_rows().is_empty() && self.method != Method::ItdForward {
             settings.wrt.push(Wrt::Perturbation);
         }
-        let points: Vec<_> = case.points.iter().map(|golden| golden.point).collect();
+        let points: Vec<_> = case
+            .points
+            .iter()
+            .map(|golden| golden.point.clone())
+            .collect();
         let control = Control::new();
         Evaluator::new(&case.problem)
             .settings(&settings)

@@ -26,6 +26,8 @@ mod sampled;
 mod suite;
 #[path = "../conformance/time.rs"]
 mod time;
+#[path = "../properties/vectors.rs"]
+mod vectors;
 
 use std::process::ExitCode;
 

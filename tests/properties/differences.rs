@@ -12,7 +12,7 @@ use super::problems::{Random, Recipe};
 /// The criterion at a solution that meets the optimality conditions.
 fn criterion(problem: &Problem, point: Point) -> f64 {
     let solve = Settings::default().method(None);
-    let outcome = &outcomes(problem, &[point], &solve)[0];
+    let outcome = &outcomes(problem, std::slice::from_ref(&point), &solve)[0];
     assert!(violation(problem, point, &outcome.solution) < 1e-11);
     outcome.criterion
 }
@@ -96,10 +96,10 @@ fn every_hypergradient_is_a_derivative() {
             ..recipe
         };
         let problem = recipe.problem();
-        for (at, &point) in recipe.points(2).iter().enumerate() {
+        for (at, point) in recipe.points(2).iter().enumerate() {
             let found = &outcomes(
                 &problem,
-                &[point],
+                std::slice::from_ref(point),
                 &settings(&recipe, Method::AidFp, Solver::Fista),
             )[0];
             let hypergradient = parts(found.hypergradient.as_ref().unwrap());
@@ -122,7 +122,8 @@ fn every_hypergradient_is_a_derivative() {
                     .sum();
                 let h = 3e-6;
                 let at = |by: f64| {
-                    let (problem, point) = moved(&recipe, &problem, point, wrt, &direction, by);
+                    let (problem, point) =
+                        moved(&recipe, &problem, point.clone(), wrt, &direction, by);
                     criterion(&problem, point)
                 };
                 let difference = (at(h) - at(-h)) / (2.0 * h);

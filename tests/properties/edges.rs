@@ -29,11 +29,7 @@ fn a_target_of_zeros_with_a_prior() {
     let mut specification = recipe.specification();
     specification.train.targets[0].fill(0.0);
     let problem = Problem::new(specification).unwrap();
-    let points = [0.001, 0.01].map(|l1| Point {
-        l1,
-        l2: 0.3,
-        target: 0,
-    });
+    let points = [0.001, 0.01].map(|l1| Point::new(l1, 0.3));
     let reference = outcomes(
         &problem,
         &points,
@@ -101,10 +97,10 @@ fn the_margin_of_the_losss_own_kinks() {
                 upper: f64::INFINITY,
             };
             let problem = recipe.problem().with_penalty(everywhere).unwrap();
-            let point = recipe.points(1)[0];
+            let point = &recipe.points(1)[0];
             let found = &outcomes(
                 &problem,
-                &[point],
+                std::slice::from_ref(point),
                 &settings(&recipe, Method::AidFp, Solver::Ista),
             )[0];
             let design = &problem.train().design;
@@ -172,11 +168,7 @@ fn labels_of_a_criterion_on_the_training_rows() {
 fn nothing_to_differentiate() {
     let recipe = Recipe::new(Loss::Squared, Kind::ElasticNet, 506);
     let problem = recipe.problem();
-    let points = [Point {
-        l1: 0.05,
-        l2: 0.1,
-        target: 0,
-    }];
+    let points = [Point::new(0.05, 0.1)];
     for (method, solver) in METHODS {
         let settings = settings(&recipe, method, solver).wrt(Vec::<Wrt>::new());
         let found = &outcomes(&problem, &points, &settings)[0];

@@ -21,7 +21,7 @@ impl<'a> Plain<'a> {
     fn new(problem: &'a Problem, point: Point) -> Self {
         Self {
             problem,
-            point,
+            point: point.clone(),
             gamma: Spectrum::of(problem).step(point.l2).gamma,
             x: dense(&problem.train().design.matrix),
         }
@@ -164,15 +164,7 @@ fn problems() -> Vec<(Recipe, Problem, Point)> {
                 rows: 12,
                 ..Recipe::new(loss, Kind::ElasticNet, seed)
             };
-            (
-                recipe,
-                recipe.problem(),
-                Point {
-                    l1: 0.05,
-                    l2: 0.05,
-                    target: 0,
-                },
-            )
+            (recipe, recipe.problem(), Point::new(0.05, 0.05))
         })
         .collect()
 }
@@ -197,9 +189,13 @@ const STEPS: [usize; 7] = [1, 2, 3, 17, 127, 128, 130];
 #[test]
 fn iterates_and_adjoints_are_those_written_out() {
     for (recipe, problem, point) in problems() {
-        let plain = Plain::new(&problem, point);
+        let plain = Plain::new(&problem, point.clone());
         for steps in STEPS {
-            let found = &outcomes(&problem, &[point], &exactly(steps, Method::AidFp))[0];
+            let found = &outcomes(
+                &problem,
+                std::slice::from_ref(&point),
+                &exactly(steps, Method::AidFp),
+            )[0];
             let w = plain.iterates(steps).pop().unwrap();
             assert_eq!(
                 (found.steps, found.linear_steps),
@@ -236,7 +232,7 @@ fn iterates_and_adjoints_are_those_written_out() {
 #[test]
 fn derivatives_of_the_iteration_are_those_written_out() {
     for (recipe, problem, point) in problems() {
-        let plain = Plain::new(&problem, point);
+        let plain = Plain::new(&problem, point.clone());
         for steps in STEPS {
             let iterates = plain.iterates(steps);
             let mut alpha = plain.criterion(&iterates[steps]);
@@ -247,7 +243,11 @@ fn derivatives_of_the_iteration_are_those_written_out() {
                 alpha = plain.vjp(w, &alpha);
             }
             for method in [Method::ItdForward, Method::ItdReverse] {
-                let found = &outcomes(&problem, &[point], &exactly(steps, method))[0];
+                let found = &outcomes(
+                    &problem,
+                    std::slice::from_ref(&point),
+                    &exactly(steps, method),
+                )[0];
                 assert_eq!(found.steps, steps);
                 let error = relative(&gradient(found), &expected, 1e-3);
                 assert!(
@@ -262,10 +262,10 @@ fn derivatives_of_the_iteration_are_those_written_out() {
 #[test]
 fn truncation_keeps_the_last_steps() {
     for (recipe, problem, point) in problems() {
-        let plain = Plain::new(&problem, point);
+        let plain = Plain::new(&problem, point.clone());
         let truncated = |steps: usize, keep: Option<usize>| {
             let settings = exactly(steps, Method::ItdReverse).truncate(keep);
-            gradient(&outcomes(&problem, &[point], &settings)[0])
+            gradient(&outcomes(&problem, std::slice::from_ref(&point), &settings)[0])
         };
         for steps in STEPS {
             let all = truncated(steps, None);
@@ -295,10 +295,15 @@ fn truncation_keeps_the_last_steps() {
 #[test]
 fn truncation_at_rest_is_the_neumann_series() {
     for (recipe, problem, point) in problems() {
-        let rest = &outcomes(&problem, &[point], &exactly(4000, Method::AidFp))[0];
+        let rest = &outcomes(
+            &problem,
+            std::slice::from_ref(&point),
+            &exactly(4000, Method::AidFp),
+        )[0];
         for terms in [1, 2, 5, 20] {
             let settings = exactly(4000, Method::ItdReverse).truncate(terms);
-            let truncated = gradient(&outcomes(&problem, &[point], &settings)[0]);
+            let truncated =
+                gradient(&outcomes(&problem, std::slice::from_ref(&point), &settings)[0]);
             let warm = [WarmStart {
                 w: rest.solution.clone(),
                 v: Vec::new(),
@@ -306,7 +311,7 @@ fn truncation_at_rest_is_the_neumann_series() {
             let series = Evaluator::new(&problem)
                 .settings(&exactly(terms, Method::AidFp))
                 .warm_starts(warm.to_vec())
-                .run(&[point])
+                .run(std::slice::from_ref(&point))
                 .unwrap();
             let error = relative(&truncated, &gradient(&series[0]), 1e-3);
             assert!(error < 1e-10, "{recipe:?}: {terms} terms {error:.1e}");

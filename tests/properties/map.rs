@@ -5,6 +5,7 @@ use proxdiff::kinds::Wrt;
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::map::{FixedPointMap, ProxGrad};
 use proxdiff::penalty::Penalty;
+use proxdiff::problem::Members;
 use proxdiff::{Point, Problem};
 
 use super::problems::{KINDS, Kind, LOSSES, Random, Recipe, relative};
@@ -32,7 +33,9 @@ impl Bench {
         wrt: &[Wrt],
     ) -> Self {
         let mut executor = Cpu::new(points.len());
-        let mut map = ProxGrad::new(&mut executor, problem, points, spectrum, gram).unwrap();
+        let members = Members::of(problem, points);
+        let gamma: Vec<f64> = points.iter().map(|p| spectrum.step(p.l2).gamma).collect();
+        let mut map = ProxGrad::new(&mut executor, &members, points, &gamma, gram).unwrap();
         map.allocate_sums(&mut executor, wrt);
         map.allocate_tangents(&mut executor, wrt);
         let p = map.coordinates;
@@ -219,10 +222,16 @@ fn products_are_derivatives_of_apply() {
     for recipe in table() {
         let specification = recipe.specification();
         let problem = recipe.problem();
-        let point = recipe.points(1)[0];
+        let point = &recipe.points(1)[0];
         let spectrum = Spectrum::of(&problem);
         let wrt = recipe.wrt();
-        let mut bench = Bench::new(&problem, &[point], &spectrum, false, &wrt);
+        let mut bench = Bench::new(
+            &problem,
+            std::slice::from_ref(point),
+            &spectrum,
+            false,
+            &wrt,
+        );
         let mut random = Random::new(recipe.seed + 7);
         let p = bench.map.coordinates;
         let (w, v) = (random.vector(p), random.vector(p));
@@ -270,7 +279,7 @@ fn products_are_derivatives_of_apply() {
             let gamma = bench.executor.download(bench.map.gamma).unwrap();
             let image = |by: f64| {
                 let mut changed = specification.clone();
-                let mut point = point;
+                let mut point = point.clone();
                 let moved = |values: &[f64], unit: f64| -> Vec<f64> {
                     values
                         .iter()
@@ -320,7 +329,7 @@ fn products_are_derivatives_of_apply() {
                         }
                     }
                 }
-                let mut bench = Bench::new(&problem, &[point], &spectrum, false, &[]);
+                let mut bench = Bench::new(&problem, &[point.clone()], &spectrum, false, &[]);
                 bench.executor.upload(bench.map.gamma, &gamma);
                 bench.apply(&w)
             };

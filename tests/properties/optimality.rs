@@ -79,7 +79,7 @@ fn larger(a: f64, b: f64) -> f64 {
 
 /// The distance of −g from the subdifferential of the penalty at w, largest over coordinates.
 pub fn violation(problem: &Problem, point: Point, w: &[f64]) -> f64 {
-    let g = gradient(problem, point, w);
+    let g = gradient(problem, point.clone(), w);
     let strengths = problem.effective_strengths(point.l1);
     let penalized = problem.penalized();
     let mut worst = g[penalized..]
@@ -143,7 +143,7 @@ fn every_solver_meets_the_optimality_conditions() {
             let found = solutions(&problem, &points, solver);
             for outcome in &found {
                 assert_eq!(outcome.status, Status::Converged, "{recipe:?}, {solver:?}");
-                let violation = violation(&problem, outcome.point, &outcome.solution);
+                let violation = violation(&problem, outcome.point.clone(), &outcome.solution);
                 assert!(
                     violation < 1e-11,
                     "{recipe:?}, {solver:?}: violation {violation:.1e}"
@@ -168,15 +168,15 @@ fn every_solver_meets_the_optimality_conditions() {
 fn a_wrong_solution_violates_the_conditions() {
     for recipe in recipes() {
         let problem = recipe.problem();
-        let point = recipe.points(1)[0];
-        let mut w = solutions(&problem, &[point], Solver::Path)[0]
+        let point = &recipe.points(1)[0];
+        let mut w = solutions(&problem, std::slice::from_ref(point), Solver::Path)[0]
             .solution
             .clone();
         let at = (0..w.len())
             .max_by(|&a, &b| w[a].abs().total_cmp(&w[b].abs()))
             .unwrap();
         w[at] *= 1.0 - 1e-6;
-        assert!(violation(&problem, point, &w) > 1e-9, "{recipe:?}");
+        assert!(violation(&problem, point.clone(), &w) > 1e-9, "{recipe:?}");
     }
 }
 
@@ -184,12 +184,16 @@ fn a_wrong_solution_violates_the_conditions() {
 fn not_a_number_violates_the_conditions() {
     for recipe in recipes() {
         let problem = recipe.problem();
-        let point = recipe.points(1)[0];
-        let solution = &solutions(&problem, &[point], Solver::Path)[0].solution;
+        let point = &recipe.points(1)[0];
+        let solution = &solutions(&problem, std::slice::from_ref(point), Solver::Path)[0].solution;
         for at in 0..solution.len() {
             let mut w = solution.clone();
             w[at] = f64::NAN;
-            assert_eq!(violation(&problem, point, &w), f64::INFINITY, "{recipe:?}");
+            assert_eq!(
+                violation(&problem, point.clone(), &w),
+                f64::INFINITY,
+                "{recipe:?}"
+            );
         }
     }
 }

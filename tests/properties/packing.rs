@@ -40,10 +40,10 @@ fn check(recipe: &Recipe, settings: &Settings, precision: Precision) {
         .points(41)
         .into_iter()
         .enumerate()
-        .map(|(at, point)| Point {
-            l1: 3.0 * point.l1 * 0.8f64.powi(at as i32),
-            l2: point.l2 * 0.93f64.powi(at as i32),
-            ..point
+        .map(|(at, mut point)| {
+            point.l1 *= 3.0 * 0.8f64.powi(at as i32);
+            point.l2 *= 0.93f64.powi(at as i32);
+            point
         })
         .collect();
     let one = settings.clone().threads(1);
@@ -60,7 +60,7 @@ fn check(recipe: &Recipe, settings: &Settings, precision: Precision) {
     for at in (1..order.len()).rev() {
         order.swap(at, random.below(at + 1));
     }
-    let permuted: Vec<Point> = order.iter().map(|&at| points[at]).collect();
+    let permuted: Vec<Point> = order.iter().map(|&at| points[at].clone()).collect();
     for (found, &at) in run(&problem, &permuted, &one, precision).iter().zip(&order) {
         assert_eq!(
             found, &whole[at],
@@ -176,11 +176,7 @@ fn derivatives_that_settle_late() {
     });
     let problem = Problem::new(specification).unwrap();
     let points: Vec<Point> = (0..3)
-        .map(|target| Point {
-            l1: 0.0,
-            l2: 0.0,
-            target,
-        })
+        .map(|target| Point::new(0.0, 0.0).of_target(target))
         .collect();
     let settings = Settings::default().method(Method::ItdReverse);
     let whole = run(&problem, &points, &settings, Precision::F64);

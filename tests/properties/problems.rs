@@ -194,10 +194,9 @@ impl Recipe {
     pub fn points(&self, count: usize) -> Vec<Point> {
         let mut random = Random::new(self.seed + 1000);
         (0..count)
-            .map(|at| Point {
-                l1: 0.02 + 0.08 * random.unit(),
-                l2: 0.1 + 0.2 * random.unit(),
-                target: at % self.targets,
+            .map(|at| {
+                Point::new(0.02 + 0.08 * random.unit(), 0.1 + 0.2 * random.unit())
+                    .of_target(at % self.targets)
             })
             .collect()
     }

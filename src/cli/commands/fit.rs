@@ -136,7 +136,7 @@ fn choose(
     };
     Ok((0..targets)
         .filter_map(best)
-        .map(|&at| outcomes[at].point)
+        .map(|&at| outcomes[at].point.clone())
         .collect())
 }
 

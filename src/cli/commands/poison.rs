@@ -93,7 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(axis) => single("--l1", &axis.values(0.0))?,
         None => 0.01 * l1_max(l2)?,
     };
-    let point = crate::problem::Point { l1, l2, target: 0 };
+    let point = crate::problem::Point::new(l1, l2);
     let subject = Subject {
         specification,
         point,

@@ -186,11 +186,7 @@ impl Sweep<'_> {
     fn points(&self) -> Vec<Point> {
         let points = self.planned.plan.studies[0].points.iter();
         points
-            .map(|point| Point {
-                l1: point.l1,
-                l2: point.l2,
-                target: point.target,
-            })
+            .map(|point| Point::new(point.l1, point.l2).of_target(point.target))
             .collect()
     }
 

@@ -31,7 +31,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let whole = Problem::new(refitted(&study, test)?)?;
     let rest = rest(arguments, &variables, &whole)?;
     study.settings.method = Some(Method::AidCg);
-    study.settings.device = runtime.choose_device(&whole, &[rest], &study.settings)?;
+    study.settings.device =
+        runtime.choose_device(&whole, std::slice::from_ref(&rest), &study.settings)?;
     let tuner = runtime.pool().install(|| Tuner::of_study(&study))?;
     let tuner = tuner
         .variables(variables.clone())
@@ -43,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let _progress = progress(&tuner, arguments.tuning.max_evaluations);
         runtime.pool().install(|| tuner.run())?
     };
-    let refit = Refit::of(&study, names, whole, tuned.point, &runtime)?;
+    let refit = Refit::of(&study, names, whole, &tuned.point, &runtime)?;
     // The model first: the reader of the report may close its pipe early.
     let saved = match &arguments.model {
         Some(directory) => {
@@ -242,8 +243,7 @@ fn rest(arguments: &Arguments, variables: &[Variable], whole: &Problem) -> Resul
         None if problem.l1_file.is_some() => 1.0,
         None => SINGLE_SHARE * at_zero.l1_max(l2),
     };
-    let target = 0;
-    Ok(Point { l1, l2, target })
+    Ok(Point::new(l1, l2))
 }
 
 /// The model at the best point.
@@ -260,13 +260,13 @@ impl<'a> Refit<'a> {
         study: &SweepStudy,
         names: Study<'a>,
         whole: Problem,
-        point: Point,
+        point: &Point,
         runtime: &Runtime,
     ) -> Result<Self, Failure> {
         let mut settings = study.settings.clone();
         settings.method = None;
         let has_test = !whole.criterion().on_training_rows;
-        let outcome = runtime.evaluate_last(&whole, point, &settings)?;
+        let outcome = runtime.evaluate_last(&whole, point.clone(), &settings)?;
         let prepared = Prepared {
             rows: whole.train().rows(),
             criterion_rows: whole.criterion().sample.rows(),

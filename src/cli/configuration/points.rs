@@ -48,7 +48,7 @@ pub fn points(arguments: &ProblemArguments, problem: &Problem) -> Result<Vec<Poi
         for at in 0..each {
             for (strengths, &l2) in strengths.iter().zip(&ridges) {
                 let l1 = strengths[at];
-                points.push(Point { l1, l2, target });
+                points.push(Point::new(l1, l2).of_target(target));
             }
         }
     }

@@ -264,7 +264,7 @@ fn coefficients(report: &Report<'_>, outcome: &Outcome) -> String {
 
 /// The point in words.
 fn place(report: &Report<'_>, outcome: &Outcome) -> String {
-    let point = outcome.point;
+    let point = &outcome.point;
     let target = report.target(outcome).map(|name| format!("{name}, "));
     format!(
         "{}l1 {}, l2 {}",

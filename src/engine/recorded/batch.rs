@@ -1,8 +1,11 @@
 //! Points of a problem of data as a batch on an executor, with the solvers that need to know the
 //! problem.
 
+use std::cell::OnceCell;
+
 use crate::control::Control;
 use crate::engine::accumulator::Accumulator;
+use crate::engine::members::PreparedMembers;
 use crate::engine::request::Request;
 use crate::engine::settings::Settings;
 use crate::engine::solved::{Adjoints, Differentiated, Solved};
@@ -13,7 +16,8 @@ use crate::iterate::stochastic::{Schedule, Streams, record_proximal_step, run_st
 use crate::iterate::{Progress, drive};
 use crate::kernel::step::DISTANCE;
 use crate::kinds::{Solver, Status};
-use crate::map::loss_rows::LossRows;
+use crate::linalg::vector::norm;
+use crate::map::loss_rows::{BatchRows, LossRows};
 use crate::map::minibatch::Draws;
 use crate::map::operator::per_problem;
 use crate::map::sampled_rows::SampledRows;
@@ -29,38 +33,38 @@ use super::workspace::{DataCriterion, DataWorkspace, Workspace, norms};
 pub struct Batch<'a, R> {
     /// The problem.
     pub problem: &'a Problem,
+    /// The problems of its points, whose spectra the steps come from.
+    pub members: &'a PreparedMembers<'a>,
     /// Its points, one per problem of the workspace.
     pub points: &'a [Point],
-    /// The spectrum that the steps come from.
-    pub spectrum: &'a Spectrum,
     /// The points on the executor.
     pub workspace: DataWorkspace<R>,
 }
 
-/// Uploads points of a problem; with `gram` in the Gram form of [`ProxGrad::new`].
+/// Uploads points of a batch; with `gram` in the Gram form of [`ProxGrad::new`].
 ///
 /// # Errors
 /// When the executor fails.
 pub fn workspace<R: Twinned>(
-    problem: &Problem,
+    members: &PreparedMembers<'_>,
     points: &[Point],
-    spectrum: &Spectrum,
     gram: bool,
     device: &Device,
 ) -> Result<DataWorkspace<R>> {
     let mut executor = device.executor::<R>(points.len())?;
-    let map = ProxGrad::new(&mut executor, problem, points, spectrum, gram)?;
-    let criterion = &problem.criterion;
+    let gamma: Vec<f64> = points.iter().map(|p| members.step(p).gamma).collect();
+    let map = ProxGrad::new(&mut executor, members.problems(), points, &gamma, gram)?;
+    let criterion = &members.base().criterion;
     let sign = criterion.sign.factor();
     let is_quadratic = criterion.loss == Loss::Quadratic;
-    let rows = LossRows::upload(
-        &mut executor,
-        &criterion.sample,
-        criterion.loss,
-        problem.classes,
+    let rows = BatchRows {
+        loss: criterion.loss,
+        classes: members.base().classes,
         sign,
         points,
-    );
+        sample: &|point| &members.problem(point).criterion.sample,
+    };
+    let rows = LossRows::upload(&mut executor, &criterion.sample, &rows);
     let factor = if is_quadratic { sign } else { 1.0 };
     let criterion = DataCriterion { rows, factor };
     Ok(Workspace::new(executor, map, criterion))
@@ -82,15 +86,12 @@ pub fn scales<R: Twinned>(
         .gradient(&mut recording, map.zero(), map.rows.scale, map.gradient);
     workspace.executor.run(&recording, 1)?;
     let gradients = workspace.executor.download(map.gradient)?;
-    let pull = problem
-        .prior
-        .as_ref()
-        .map_or(0.0, |prior| prior.iter().map(|c| c * c).sum::<f64>().sqrt());
-    let scale = |(norm, point): (R, &Point)| {
-        if norm == R::zero() {
-            R::of(point.l2 * pull)
+    let scale = |(size, point): (R, &Point)| {
+        if size == R::zero() {
+            let prior = point.prior().or(problem.prior.as_deref());
+            R::of(point.l2 * prior.map_or(0.0, norm))
         } else {
-            norm
+            size
         }
     };
     let norms = norms(&gradients, map.coordinates);
@@ -103,13 +104,24 @@ impl<'a, R: Twinned> Batch<'a, R> {
     /// # Errors
     /// When the executor fails.
     pub fn new(request: &Request<'a>, gram: bool, device: &Device) -> Result<Self> {
-        let (problem, points) = (request.problem, request.points);
-        let spectrum = request.prepared.spectrum(problem);
+        Self::of(request.members, request.points, gram, device)
+    }
+
+    /// Uploads points of a batch.
+    ///
+    /// # Errors
+    /// When the executor fails.
+    pub fn of(
+        members: &'a PreparedMembers<'a>,
+        points: &'a [Point],
+        gram: bool,
+        device: &Device,
+    ) -> Result<Self> {
         Ok(Self {
-            problem,
+            problem: members.base(),
+            members,
             points,
-            spectrum,
-            workspace: workspace(problem, points, spectrum, gram, device)?,
+            workspace: workspace(members, points, gram, device)?,
         })
     }
 
@@ -150,11 +162,13 @@ impl<'a, R: Twinned> Batch<'a, R> {
             residuals: self.workspace.linear_residuals()?,
             v: self.workspace.vectors(self.workspace.v)?,
         };
-        let hypergradients = sums
-            .into_iter()
-            .zip(self.points)
-            .zip(solved)
-            .map(|((sums, point), solved)| sums.finish(self.problem, point.target, &solved.w));
+        let hypergradients =
+            sums.into_iter()
+                .zip(self.points)
+                .zip(solved)
+                .map(|((sums, point), solved)| {
+                    sums.finish(self.members.problem(point), point.target, &solved.w)
+                });
         Ok(adjoints.differentiated(hypergradients))
     }
 
@@ -188,7 +202,7 @@ impl<'a, R: Twinned> Batch<'a, R> {
         let steps: Vec<f64> = self
             .points
             .iter()
-            .map(|point| self.spectrum.step(point.l2).largest.recip())
+            .map(|point| self.members.step(point).largest.recip())
             .collect();
         let Workspace {
             executor, map, w, ..
@@ -214,10 +228,14 @@ impl<'a, R: Twinned> Batch<'a, R> {
         let n = self.problem.train.rows();
         let batch = chosen.batch.min(n);
         let epoch = n / batch;
-        let smoothness = minibatch_smoothness(self.problem, self.spectrum, batch);
+        let problems = self.members.problems();
+        let smoothness: Vec<OnceCell<f64>> = vec![OnceCell::new(); problems.count()];
         let schedule = |point: &Point| {
+            let (place, spectrum) = (problems.place(point), self.members.spectrum(point));
+            let smoothness = smoothness[place]
+                .get_or_init(|| minibatch_smoothness(problems.at(place), spectrum, batch));
             let first = 0.5 / (smoothness + point.l2);
-            let convexity = self.spectrum.smallest + point.l2;
+            let convexity = spectrum.smallest + point.l2;
             let delay = if convexity > 0.0 {
                 2.0 / (convexity * first)
             } else {

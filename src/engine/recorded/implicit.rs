@@ -32,7 +32,7 @@ impl<R: Twinned> Batch<'_, R> {
         let inverse: Vec<f64> = self
             .points
             .iter()
-            .map(|point| self.spectrum.step(point.l2).gamma.recip())
+            .map(|point| self.members.step(point).gamma.recip())
             .collect();
         let scales: Vec<R> = self
             .workspace

@@ -2,6 +2,7 @@
 
 use crate::data::Matrix;
 use crate::engine::accumulator::{Accumulator, Direction, directions};
+use crate::engine::members::PreparedMembers;
 use crate::engine::request::Request;
 use crate::engine::settings::Settings;
 use crate::error::Result;
@@ -9,7 +10,6 @@ use crate::exec::{Buf, Executor, Recording, Twinned, WordBuf};
 use crate::kernel::trace::PIECES_PER_WORD;
 use crate::kinds::{Method, Precision, Wrt};
 use crate::map::ProxGrad;
-use crate::map::spectrum::Spectrum;
 use crate::model::loss::Loss;
 use crate::problem::{Point, Problem};
 use crate::real::Real;
@@ -27,9 +27,9 @@ const REVERSE_POINTS: usize = 64;
 /// The tolerance from which on the Gram form, whose rounding is that of the squares, serves in f32.
 const GRAM_TOLERANCE_F32: f64 = 1e-5;
 
-/// True when the Gram form serves: n > p/2, no derivative that needs the rows, and f64 or a tolerance
-/// that its rounding in f32 cannot spoil.
-pub fn gram_serves<R: Real>(problem: &Problem, settings: &Settings) -> bool {
+/// True when the Gram form serves: n > p/2, no derivative that needs the rows, no row weights of a
+/// point's own, and f64 or a tolerance that its rounding in f32 cannot spoil.
+pub fn gram_serves<R: Real>(problem: &Problem, points: &[Point], settings: &Settings) -> bool {
     let wrt = &settings.wrt;
     let rows_needed = wrt.contains(&Wrt::SampleWeights) || wrt.contains(&Wrt::Perturbation);
     let coarse = settings.tolerance.is_some_and(|t| t >= GRAM_TOLERANCE_F32);
@@ -39,6 +39,7 @@ pub fn gram_serves<R: Real>(problem: &Problem, settings: &Settings) -> bool {
         && problem.coordinates() <= 4096
         && (R::PRECISION == Precision::F64 || coarse)
         && !rows_needed
+        && !points.iter().any(Point::has_own_rows)
 }
 
 /// ITD of every point of a request; in reverse only the last `settings.truncate` steps where that is
@@ -70,8 +71,8 @@ pub(super) fn unroll<R: Twinned>(request: &Request<'_>) -> Result<Vec<Unrolled<A
 /// The points of a problem as a family for ITD.
 pub struct Points<'a> {
     problem: &'a Problem,
+    members: &'a PreparedMembers<'a>,
     points: &'a [Point],
-    spectrum: &'a Spectrum,
     settings: &'a Settings,
     directions: Vec<Direction>,
 }
@@ -80,15 +81,15 @@ impl<'a> Points<'a> {
     fn new(request: &Request<'a>) -> Self {
         Self {
             problem: request.problem,
+            members: request.members,
             points: request.points,
-            spectrum: request.prepared.spectrum(request.problem),
             settings: request.settings,
             directions: directions(request.problem, &request.settings.wrt),
         }
     }
 
     fn points(&self, members: &[usize]) -> Vec<Point> {
-        members.iter().map(|&at| self.points[at]).collect()
+        members.iter().map(|&at| self.points[at].clone()).collect()
     }
 }
 
@@ -102,9 +103,9 @@ impl<R: Twinned> Unrollable<R> for Points<'_> {
     }
 
     fn workspace(&self, members: &[usize]) -> Result<DataWorkspace<R>> {
-        let gram = gram_serves::<R>(self.problem, self.settings);
+        let gram = gram_serves::<R>(self.problem, self.points, self.settings);
         let (points, device) = (self.points(members), &self.settings.device);
-        workspace(self.problem, &points, self.spectrum, gram, device)
+        workspace(self.members, &points, gram, device)
     }
 
     fn scales(&self, workspace: &mut DataWorkspace<R>, members: &[usize]) -> Result<Vec<R>> {

@@ -78,7 +78,8 @@ impl<R: Twinned> Engine<R> for Recorded {
                 };
                 let sums: Vec<Accumulator> = sums.pop().unwrap_or_default();
                 let finish = |(at, sums): (usize, Accumulator)| {
-                    sums.finish(request.problem, request.points[at].target, &solved[at].w)
+                    let point = &request.points[at];
+                    sums.finish(request.members.problem(point), point.target, &solved[at].w)
                 };
                 Ok(adjoints.differentiated(sums.into_iter().enumerate().map(finish)))
             }
@@ -109,7 +110,8 @@ impl<R: Twinned> Engine<R> for Recorded {
 /// Solutions by the iteration that the settings name.
 fn iterate<R: Twinned>(request: &Request<'_>) -> Result<Vec<Solved<R>>> {
     let settings = request.settings;
-    let gram = gram_serves::<R>(request.problem, settings) && settings.solver != Solver::Stochastic;
+    let gram = gram_serves::<R>(request.problem, request.points, settings)
+        && settings.solver != Solver::Stochastic;
     let mut batch = Batch::<R>::new(request, gram, &settings.device)?;
     if let Some(warm) = request.warm {
         let start: Vec<f64> = warm
@@ -142,8 +144,9 @@ fn of_unrolled<R>(
         .map(|((solved, point), &singular)| {
             let sums = solved.sums.clone().filter(|_| !singular);
             Differentiated {
-                hypergradient: sums
-                    .map(|sums| sums.finish(request.problem, point.target, &solved.w)),
+                hypergradient: sums.map(|sums| {
+                    sums.finish(request.members.problem(point), point.target, &solved.w)
+                }),
                 singular,
                 ..Differentiated::without_adjoint()
             }

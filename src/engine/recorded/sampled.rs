@@ -145,7 +145,7 @@ impl<R: Twinned> Batch<'_, R> {
     /// Room and step schedules; β = m·2/(1 − q²), κ = shift·2/(1 − q²) with q of each point.
     fn linear_state(&mut self, settings: &Settings) -> Result<LinearState> {
         let factors = |point: &Point| {
-            let q = self.spectrum.step(point.l2).contraction;
+            let q = self.members.step(point).contraction;
             settings.stochastic.schedule.factors(point.l2, q)
         };
         let schedule: Vec<(f64, f64)> = self.points.iter().map(factors).collect::<Result<_>>()?;
@@ -167,14 +167,22 @@ impl<R: Twinned> Batch<'_, R> {
 
     /// The map with rows weighted by s_i·count_i/(J·batch).
     fn averaged_map(&mut self, counts: &[f64], total: f64, problems: usize) -> ProxGrad {
-        let weights = &self.problem.train.weights;
-        let n = weights.len();
+        let n = self.problem.train.rows();
         let unweighted: Vec<f64> = counts.iter().map(|count| count / total).collect();
-        let scale: Vec<f64> = unweighted
-            .iter()
-            .enumerate()
-            .map(|(at, u)| u * weights[at % n])
-            .collect();
+        // The counts are shared, or those of every problem.
+        let has_own_rows = self.points.iter().any(Point::has_own_rows);
+        let scale: Vec<f64> = if has_own_rows || unweighted.len() > n {
+            let of_point = |(at, point): (usize, &Point)| {
+                let counts = unweighted.chunks_exact(n).cycle().nth(at).unwrap_or(&[]);
+                let weights = &self.members.problem(point).train.weights;
+                let scaled = counts.iter().zip(weights).map(|(u, s)| u * s);
+                scaled.collect::<Vec<f64>>()
+            };
+            self.points.iter().enumerate().flat_map(of_point).collect()
+        } else {
+            let weights = &self.problem.train.weights;
+            unweighted.iter().zip(weights).map(|(u, s)| u * s).collect()
+        };
         let mut upload = |values: &[f64]| {
             if values.len() == n || problems == 1 {
                 shared(&mut self.workspace.executor, values)

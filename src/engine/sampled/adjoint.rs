@@ -14,6 +14,7 @@ use crate::exec::{Executor, Twinned};
 use crate::iterate::Progress;
 use crate::kinds::{Method, Status};
 use crate::model::loss::Loss;
+use crate::problem::Point;
 use crate::real::convert;
 
 use super::{At, Estimate, Sampling, estimate};
@@ -40,6 +41,8 @@ impl<R: Twinned> Engine<R> for Sampled {
         holds(request.settings.device.is_cpu(), Reason::Device)?;
         holds(!losses.contains(&Loss::Quadratic), Reason::Loss)?;
         holds(problem.penalty.groups().is_none(), Reason::Penalty)?;
+        let has_own_rows = request.points.iter().any(Point::has_own_rows);
+        holds(!has_own_rows, Reason::Rows)?;
         holds(
             designs.iter().all(|design| design.is_dense()),
             Reason::Sparse,
@@ -55,8 +58,8 @@ impl<R: Twinned> Engine<R> for Sampled {
         let settings = request.settings;
         let chosen = &settings.stochastic;
         let mut solutions = Vec::with_capacity(solved.len());
-        for (&point, solved) in request.points.iter().zip(solved) {
-            let step = linearized.spectrum.step(point.l2);
+        for (point, solved) in request.points.iter().zip(solved) {
+            let step = linearized.members.step(point);
             chosen.schedule.factors(point.l2, step.contraction)?;
             let w = &solved.w[..];
             solutions.push(At { point, w, step });

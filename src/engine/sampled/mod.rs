@@ -23,7 +23,7 @@ use crate::engine::settings::MinibatchSteps;
 use crate::error::{Error, Result};
 use crate::kinds::Wrt;
 use crate::map::minibatch::Draws;
-use crate::problem::{Point, Problem};
+use crate::problem::Problem;
 use crate::real::{Real, widen};
 
 pub mod adjoint;
@@ -155,8 +155,9 @@ fn check(
     sampling: &Sampling,
 ) -> Result<()> {
     let p = problem.coordinates();
-    let points: Vec<Point> = solutions.iter().map(|at| at.point).collect();
-    problem.check_points(&points)?;
+    solutions
+        .iter()
+        .try_for_each(|at| problem.check_points(std::slice::from_ref(at.point)))?;
     if let Some(at) = solutions.iter().find(|at| at.w.len() != p) {
         return Err(Error::shape(
             "solution",

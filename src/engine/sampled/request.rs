@@ -12,7 +12,7 @@ use crate::problem::{Point, Problem};
 #[derive(Debug, Clone, Copy)]
 pub struct At<'a> {
     /// Its strengths.
-    pub point: Point,
+    pub point: &'a Point,
     /// p scaled coordinates.
     pub w: &'a [f64],
     /// γ and q of the map: `Spectrum::step`, or a choice

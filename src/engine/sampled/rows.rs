@@ -32,7 +32,7 @@ pub(super) struct Rows<'p> {
 
 /// A solution with the residuals and curvatures of every row there.
 pub(super) struct Linearization<'p, R> {
-    pub(super) point: Point,
+    pub(super) point: &'p Point,
     pub(super) step: Step,
     pub(super) regularizer: Regularizer<'p>,
     pub(super) w: Vec<f64>,
@@ -77,7 +77,7 @@ impl<'p> Rows<'p> {
     }
 
     /// Residuals, curvatures and ∂₁E at every solution: the only pass over all rows.
-    pub(super) fn linearize<R: Real>(&self, solutions: &[At<'_>]) -> Vec<Linearization<'p, R>> {
+    pub(super) fn linearize<R: Real>(&self, solutions: &[At<'p>]) -> Vec<Linearization<'p, R>> {
         let problem = self.problem;
         solutions
             .iter()

@@ -9,15 +9,14 @@ mod hyper;
 
 use super::fixed_point::FixedPointMap;
 use super::hyper_sums::{HyperSums, Tangents};
-use super::loss_rows::{LossRows, gram_form};
-use super::operator::{RowCurvature, per_problem, shared, shared_words};
-use super::spectrum::Spectrum;
+use super::loss_rows::{BatchRows, LossRows, gram_form};
+use super::operator::{RowCurvature, per_point, per_problem, shared, shared_words};
 use crate::data::Matrix;
 use crate::exec::{Buf, Executor, Recording, Scope, Source, Twinned, WordBuf};
 use crate::kernel::curvature::{APPLY_CURVATURE, CURVATURE};
 use crate::kernel::{prox, step};
 use crate::model::loss::Loss;
-use crate::problem::{Point, Problem};
+use crate::problem::{Members, Point, Problem};
 use crate::real::Real;
 
 /// The map of a batch of points of one problem.
@@ -75,51 +74,45 @@ pub struct ProxGrad {
 }
 
 impl ProxGrad {
-    /// Uploads a problem for a batch of points. With `gram` a squared loss on dense data becomes the
+    /// Uploads the problems of a batch of points, `gamma` being the step of each. With `gram` a squared loss on dense data becomes the
     /// quadratic form of its Gram matrix: fewer operations where n > p, and no rows to
-    /// differentiate with respect to.
+    /// differentiate with respect to; not for points with row weights of their own.
     ///
     /// # Errors
     /// When the executor fails.
     pub fn new<R: Twinned>(
         executor: &mut dyn Executor<R>,
-        problem: &Problem,
+        members: &Members<'_>,
         points: &[Point],
-        spectrum: &Spectrum,
+        gamma: &[f64],
         gram: bool,
     ) -> crate::error::Result<Self> {
+        let problem = members.at(0);
         let p = problem.coordinates();
         let penalized = problem.penalized();
         let rows = match &problem.train.design.matrix {
             Matrix::Dense(matrix) if gram && problem.loss == Loss::Squared => {
                 gram_form(executor, problem, matrix, points)
             }
-            _ => LossRows::upload(
-                executor,
-                &problem.train,
-                problem.loss,
-                problem.classes,
-                1.0,
-                points,
-            ),
+            _ => {
+                let rows = BatchRows {
+                    loss: problem.loss,
+                    classes: problem.classes,
+                    sign: 1.0,
+                    points,
+                    sample: &|point| &members.problem(point).train,
+                };
+                LossRows::upload(executor, &problem.train, &rows)
+            }
         };
         let n = rows.operator.rows;
-        let strengths = problem.penalty.strengths(penalized);
+        let (strengths, prior) = upload_own(executor, problem, points);
         // Without groups a table of none.
         let (order, starts) = match problem.penalty.groups() {
             Some(groups) => groups.tables(),
             None => (&[0][..], &[0][..]),
         };
         let bounds = problem.penalty.bounds().unwrap_or([0.0; 2]);
-        let prior = problem
-            .prior
-            .clone()
-            .unwrap_or_else(|| vec![0.0; penalized]);
-        let padded: Vec<f64> = prior
-            .iter()
-            .copied()
-            .chain(std::iter::repeat_n(0.0, p - penalized))
-            .collect();
         let of_points = |f: &dyn Fn(&Point) -> f64| -> Vec<f64> { points.iter().map(f).collect() };
         let perturbed: Vec<u32> = problem.perturbed_rows.iter().map(|&i| i as u32).collect();
         let constant_curvature = problem.loss.is_quadratic();
@@ -128,18 +121,14 @@ impl ProxGrad {
         let map = Self {
             coordinates: p,
             penalized,
-            strength_count: strengths.len(),
+            strength_count: strengths.rows(),
             penalty: problem.penalty.tag() as usize,
             has_shared_strength: problem.penalty.shared_strengths() > 0,
-            strengths: shared(executor, &strengths),
+            strengths,
             l1: per_problem(executor, 1, &of_points(&|point| point.l1)),
             l2: per_problem(executor, 1, &of_points(&|point| point.l2)),
-            gamma: per_problem(
-                executor,
-                1,
-                &of_points(&|point| spectrum.step(point.l2).gamma),
-            ),
-            prior: shared(executor, &padded),
+            gamma: per_problem(executor, 1, gamma),
+            prior,
             bounds: shared(executor, &bounds),
             order: shared_words(executor, order),
             starts: shared_words(executor, starts),
@@ -345,6 +334,37 @@ impl ProxGrad {
     pub fn zero(&self) -> Buf {
         self.zero
     }
+}
+
+/// The strengths at l1 = 1 and the prior, padded to all coordinates: shared, or a row per point where
+/// some point has its own.
+fn upload_own<R: Twinned>(
+    executor: &mut dyn Executor<R>,
+    problem: &Problem,
+    points: &[Point],
+) -> (Buf, Buf) {
+    let (p, penalized) = (problem.coordinates(), problem.penalized());
+    let common = problem.penalty.strengths(penalized);
+    let strengths = if points.iter().any(|point| point.strengths().is_some()) {
+        let of_point = |point: &Point| point.strengths().unwrap_or(&common).to_vec();
+        per_point(executor, common.len(), points, of_point)
+    } else {
+        shared(executor, &common)
+    };
+    let padded = |prior: Option<&[f64]>| {
+        let mut padded = prior.unwrap_or_default().to_vec();
+        padded.resize(p, 0.0);
+        padded
+    };
+    let common = problem.prior.as_deref();
+    let prior = if points.iter().any(|point| point.prior().is_some()) {
+        per_point(executor, p, points, |point| {
+            padded(point.prior().or(common))
+        })
+    } else {
+        shared(executor, &padded(common))
+    };
+    (strengths, prior)
 }
 
 impl<R: Twinned> FixedPointMap<R> for ProxGrad {

@@ -22,7 +22,7 @@ pub(super) const TO_ROUNDING: PathSettings = PathSettings {
 };
 
 /// A step for which Φ is well behaved: 1/(trace bound).
-pub(super) fn step_of(problem: &Problem, point: Point) -> f64 {
+pub(super) fn step_of(problem: &Problem, point: &Point) -> f64 {
     let design = &problem.train.design;
     let n = design.rows();
     let mut trace = 0.0;
@@ -102,7 +102,7 @@ pub(super) fn criterion(problem: &Problem, target: usize, w: &[f64]) -> (f64, Ve
 }
 
 /// u = w − γ∇(loss + ridge)(w).
-pub(super) fn inner_map(problem: &Problem, point: Point, w: &[f64], step: f64) -> Vec<f64> {
+pub(super) fn inner_map(problem: &Problem, point: &Point, w: &[f64], step: f64) -> Vec<f64> {
     let (_, gradient) = loss_on(
         &problem.train,
         problem.loss,
@@ -123,7 +123,7 @@ pub(super) fn inner_map(problem: &Problem, point: Point, w: &[f64], step: f64) -
 }
 
 /// ‖Φ(w) − w‖/γ.
-pub(super) fn scaled_residual(problem: &Problem, point: Point, w: &[f64], step: f64) -> f64 {
+pub(super) fn scaled_residual(problem: &Problem, point: &Point, w: &[f64], step: f64) -> f64 {
     let u = inner_map(problem, point, w, step);
     let mut image = u.clone();
     let strengths = problem.effective_strengths(point.l1);
@@ -168,7 +168,7 @@ pub(super) fn scaled_residual(problem: &Problem, point: Point, w: &[f64], step: 
 /// dE/dl1 (one entry, or one per strength) and dE/dλ₂ by math: −γ sign(u)·z, −γ û·z, −γ(w − c)·z.
 pub(super) fn hypergradient(
     problem: &Problem,
-    point: Point,
+    point: &Point,
     w: &[f64],
     z: &[f64],
     step: f64,
@@ -251,7 +251,10 @@ pub(super) fn adjoints<R: Real>(
     with_factors: bool,
 ) -> Vec<RestrictedSolution<R>> {
     let w: Vec<Vec<R>> = solutions.iter().map(|s| s.w.clone()).collect();
-    let steps: Vec<f64> = points.iter().map(|&p| step_of(problem, p)).collect();
+    let steps: Vec<f64> = points
+        .iter()
+        .map(|p| step_of(problem, &p.clone()))
+        .collect();
     let gradients: Vec<Vec<R>> = points
         .iter()
         .zip(&w)

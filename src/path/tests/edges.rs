@@ -14,7 +14,7 @@ use super::cases::{
 };
 
 fn at(l1: f64, l2: f64) -> Point {
-    Point { l1, l2, target: 0 }
+    Point::new(l1, l2)
 }
 
 fn dense(rows: &[&[f64]]) -> Matrix {
@@ -84,13 +84,13 @@ fn duplicate_columns_without_ridge_are_solved_and_singular() {
     let problem = bare(Specification::new(Loss::Squared, dense(&rows), vec![y]));
     for point in [at(0.05, 0.0), at(0.0, 0.0)] {
         for form in [Form::Auto, Form::Residual] {
-            let s = solve_all::<f64>(&problem, &[point], form);
+            let s = solve_all::<f64>(&problem, std::slice::from_ref(&point), form);
             assert_converged(&s);
-            let residual = scaled_residual(&problem, point, &s[0].w, step_of(&problem, point));
+            let residual = scaled_residual(&problem, &point, &s[0].w, step_of(&problem, &point));
             assert!(residual < 1e-12, "{residual:e}");
         }
         // A solution with both copies on the support.
-        let mut s = solve_all::<f64>(&problem, &[point], Form::Auto);
+        let mut s = solve_all::<f64>(&problem, std::slice::from_ref(&point), Form::Auto);
         let half = 0.5 * (s[0].w[0] + s[0].w[2]);
         s[0].w[0] = half;
         s[0].w[2] = half;
@@ -100,7 +100,7 @@ fn duplicate_columns_without_ridge_are_solved_and_singular() {
                 preconditioner: Preconditioner::Diagonal,
             },
         ] {
-            let z = adjoints(&problem, &[point], &s, method, false);
+            let z = adjoints(&problem, std::slice::from_ref(&point), &s, method, false);
             assert!(z[0].singular);
             assert!(z[0].z.iter().all(|&z| z == 0.0));
         }
@@ -118,7 +118,7 @@ fn dropped_columns_stay_zero_and_are_no_singularity() {
     let rows: Vec<&[f64]> = rows.iter().map(|r| &r[..]).collect();
     let problem = Problem::new(Specification::new(Loss::Squared, dense(&rows), vec![y])).unwrap();
     for point in [at(0.0, 0.0), at(0.01, 0.0), at(0.01, 0.1)] {
-        let s = solve_all::<f64>(&problem, &[point], Form::Auto);
+        let s = solve_all::<f64>(&problem, std::slice::from_ref(&point), Form::Auto);
         assert_converged(&s);
         assert_eq!(s[0].w[1], 0.0);
         let z = adjoints(&problem, &[point], &s, RestrictedMethod::Direct, true);
@@ -191,9 +191,10 @@ fn two_rows_one_feature() {
             s.scaling.intercept = intercept;
             let problem = Problem::new(s).unwrap();
             for point in [at(0.0, 0.0), at(0.1, 0.0), at(0.1, 1.0)] {
-                let s = solve_all::<f64>(&problem, &[point], Form::Auto);
+                let s = solve_all::<f64>(&problem, std::slice::from_ref(&point), Form::Auto);
                 assert_converged(&s);
-                let residual = scaled_residual(&problem, point, &s[0].w, step_of(&problem, point));
+                let residual =
+                    scaled_residual(&problem, &point, &s[0].w, step_of(&problem, &point));
                 assert!(residual < 1e-13, "{residual:e}");
             }
         }
@@ -213,7 +214,7 @@ fn lasso_with_more_features_than_rows() {
             let s = solve_all::<f64>(&problem, &points, form);
             assert_converged(&s);
             for (point, s) in points.iter().zip(&s) {
-                let residual = scaled_residual(&problem, *point, &s.w, step_of(&problem, *point));
+                let residual = scaled_residual(&problem, point, &s.w, step_of(&problem, point));
                 assert!(residual < 1e-11, "{residual:e}");
             }
         }
@@ -295,9 +296,16 @@ fn tolerances_are_met() {
             max_steps: 1000,
         };
         let point = at(0.02, 0.01);
-        let s = solve::<f64>(&problem, &[point], None, &settings, &Control::new()).unwrap();
+        let s = solve::<f64>(
+            &problem,
+            std::slice::from_ref(&point),
+            None,
+            &settings,
+            &Control::new(),
+        )
+        .unwrap();
         assert_converged(&s);
-        let residual = scaled_residual(&problem, point, &s[0].w, step_of(&problem, point));
+        let residual = scaled_residual(&problem, &point, &s[0].w, step_of(&problem, &point));
         assert!(residual <= 1e-4 * size, "{residual:e}");
     }
 }
@@ -327,9 +335,9 @@ fn large_sets_and_flat_losses() {
         recipe.intercept = true;
         let problem = recipe.build();
         for point in points {
-            let s = solve_all::<f64>(&problem, &[point], Form::Auto);
+            let s = solve_all::<f64>(&problem, std::slice::from_ref(&point), Form::Auto);
             assert_converged(&s);
-            let residual = scaled_residual(&problem, point, &s[0].w, 1e-3);
+            let residual = scaled_residual(&problem, &point, &s[0].w, 1e-3);
             assert!(residual < 1e-10, "{loss:?} {point:?}: {residual:e}");
             assert_converged(&solve_all::<f32>(&problem, &[point], Form::Auto));
         }
@@ -385,11 +393,7 @@ fn an_intercept_alone_converges_in_a_few_steps() {
         specification.train.weights = None;
         specification.validation = None;
         let problem = Problem::new(specification).unwrap();
-        let point = Point {
-            l1: 10.0,
-            l2: 0.1,
-            target: 0,
-        };
+        let point = Point::new(10.0, 0.1);
         let solutions = solve_all::<f64>(&problem, &[point], Form::Auto);
         assert_eq!(solutions[0].status, Status::Converged, "{n} rows");
         assert!(

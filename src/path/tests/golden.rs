@@ -126,11 +126,7 @@ fn load(case: &str) -> Case {
 /// Problems with their points: the weighted case has one problem per point.
 fn problems(case: &Case) -> Vec<(Problem, Vec<Point>, Vec<&Value>)> {
     let points = case.json["points"].as_array().unwrap();
-    let point = |l1: f64, p: &Value| Point {
-        l1,
-        l2: p["l2"].as_f64().unwrap(),
-        target: 0,
-    };
+    let point = |l1: f64, p: &Value| Point::new(l1, p["l2"].as_f64().unwrap());
     if case.json["penalty"] == "weighted" {
         return points
             .iter()
@@ -185,10 +181,10 @@ fn check<R: Real>(form: Form, solution_tolerance: f64, tolerance: f64, largest_c
                         }
                         let (mut found, l2) = hypergradient(
                             &problem,
-                            points[at],
+                            &points[at],
                             &widen(&solutions[at].w),
                             &widen(&z.z),
-                            step_of(&problem, points[at]),
+                            step_of(&problem, &points[at]),
                         );
                         let mut wanted = numbers(&e["hypergradient"]["l1"]);
                         found.push(l2);
@@ -232,7 +228,7 @@ fn conjugate_gradient_does_not_stall() {
         .position(|p| p["l1"] == 0.02 && p["l2"] == 0.002)
         .unwrap();
     let w = numbers(&expected[at]["w"]);
-    let step = step_of(&problem, points[at]);
+    let step = step_of(&problem, &points[at]);
     let (_, gradient) = criterion(&problem, 0, &w);
     let mut wanted = numbers(&expected[at]["hypergradient"]["l1"]);
     wanted.push(expected[at]["hypergradient"]["l2"].as_f64().unwrap());
@@ -251,7 +247,7 @@ fn conjugate_gradient_does_not_stall() {
         )
         .unwrap();
         assert!(solved[0].steps <= products);
-        let (mut found, l2) = hypergradient(&problem, points[at], &w, &solved[0].z, step);
+        let (mut found, l2) = hypergradient(&problem, &points[at], &w, &solved[0].z, step);
         found.push(l2);
         let error = relative_error(&found, &wanted);
         assert!(error <= tolerance, "{products} products: {error:e}");

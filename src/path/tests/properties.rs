@@ -17,7 +17,7 @@ fn points() -> Vec<Point> {
     let mut points = Vec::new();
     for l2 in [0.05, 0.0] {
         for l1 in [0.02, 0.3, 0.1] {
-            points.push(Point { l1, l2, target: 0 });
+            points.push(Point::new(l1, l2));
         }
     }
     points
@@ -37,8 +37,8 @@ fn solutions_are_fixed_points() {
             for form in [Form::Gram, Form::Residual] {
                 let solutions = solve_all::<f64>(&problem, &points, form);
                 for (point, s) in points.iter().zip(&solutions) {
-                    let step = step_of(&problem, *point);
-                    let residual = scaled_residual(&problem, *point, &s.w, step);
+                    let step = step_of(&problem, point);
+                    let residual = scaled_residual(&problem, point, &s.w, step);
                     let place = format!("{loss:?} {penalty:?} {variant} {form:?} {point:?}");
                     assert_eq!(
                         s.status,
@@ -98,11 +98,7 @@ fn hypergradients_match_finite_differences() {
         recipe.intercept = at % 2 == 0 && loss != Loss::Quadratic;
         recipe.prior = at % 3 == 0;
         let problem = recipe.build();
-        let point = Point {
-            l1: 0.05,
-            l2: 0.1,
-            target: 0,
-        };
+        let point = Point::new(0.05, 0.1);
         let value = |point: Point| {
             let s = solve_all::<f64>(&problem, &[point], Form::Auto);
             assert_converged(&s);
@@ -111,29 +107,29 @@ fn hypergradients_match_finite_differences() {
         let h = 1e-5;
         let difference =
             |change: &dyn Fn(f64) -> Point| (value(change(h)) - value(change(-h))) / (2.0 * h);
-        let by_l1 = difference(&|h| Point {
-            l1: point.l1 + h,
-            ..point
-        });
-        let by_l2 = difference(&|h| Point {
-            l2: point.l2 + h,
-            ..point
-        });
-        let solutions = solve_all::<f64>(&problem, &[point], Form::Auto);
+        let by_l1 = difference(&|h| Point::new(point.l1 + h, point.l2));
+        let by_l2 = difference(&|h| Point::new(point.l1, point.l2 + h));
+        let solutions = solve_all::<f64>(&problem, std::slice::from_ref(&point), Form::Auto);
         for method in [
             RestrictedMethod::Direct,
             RestrictedMethod::Cg {
                 preconditioner: Preconditioner::Diagonal,
             },
         ] {
-            let z = adjoints(&problem, &[point], &solutions, method, true);
+            let z = adjoints(
+                &problem,
+                std::slice::from_ref(&point),
+                &solutions,
+                method,
+                true,
+            );
             assert_eq!(z[0].status, Status::Converged);
             let (l1, l2) = hypergradient(
                 &problem,
-                point,
+                &point,
                 &solutions[0].w,
                 &z[0].z,
-                step_of(&problem, point),
+                step_of(&problem, &point),
             );
             // With strengths the derivative along l1 is that along strength, chained.
             let l1: f64 = match &problem.penalty {
@@ -188,7 +184,7 @@ fn bits_do_not_depend_on_the_batch() {
         let points: Vec<Point> = points().into_iter().filter(|p| p.l2 > 0.0).collect();
         let together = solve_all::<f64>(&problem, &points, Form::Auto);
         for (at, point) in points.iter().enumerate() {
-            let alone = solve_all::<f64>(&problem, &[*point], Form::Auto);
+            let alone = solve_all::<f64>(&problem, std::slice::from_ref(point), Form::Auto);
             assert_eq!(alone[0].w, together[at].w, "{loss:?} {penalty:?} {point:?}");
         }
     }

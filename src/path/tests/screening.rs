@@ -29,11 +29,7 @@ fn wide(seed: u64) -> Problem {
 
 fn points(problem: &Problem, l2: f64) -> Vec<Point> {
     let largest = problem.l1_max(0, 0.0);
-    let at = |k: i32| Point {
-        l1: largest * 0.8f64.powi(k),
-        l2,
-        target: 0,
-    };
+    let at = |k: i32| Point::new(largest * 0.8f64.powi(k), l2);
     (1..12).map(at).collect()
 }
 
@@ -49,7 +45,7 @@ fn what_is_discarded_is_zero() {
             let mut walk = Walk::new(&smooth, blocks, 0, &control, Form::Auto);
             let (mut discarded, mut all) = (0, 0);
             for point in points(&problem, l2) {
-                let regularizer = problem.regularizer(point);
+                let regularizer = problem.regularizer(&point);
                 // The last solution, where the path stands, decides what is discarded at this point.
                 walk.screen(&regularizer);
                 let Some(alive) = walk.alive.take() else {
@@ -87,9 +83,9 @@ fn screened_and_unscreened_solutions_agree() {
                 let place = format!("{seed} {point:?}");
                 assert_eq!(a.status, Status::Converged, "{place}");
                 assert!(relative_error(&a.w, &b.w) < 1e-10, "{place}");
-                let step = step_of(&problem, *point);
+                let step = step_of(&problem, point);
                 assert!(
-                    scaled_residual(&problem, *point, &a.w, step) < 1e-12 * point.l1,
+                    scaled_residual(&problem, point, &a.w, step) < 1e-12 * point.l1,
                     "{place}"
                 );
             }

@@ -81,8 +81,8 @@ fn a_start_without_slope_is_moved_and_said() {
     .unwrap();
     let start = space.point(&space.start().unwrap());
     assert!((start.l1 / l1_max - 0.9).abs() < 1e-12);
-    // The middle of 1e-4 and 10.
-    assert!((start.l2 - 1e-3f64.sqrt()).abs() < 1e-9, "{}", start.l2);
+    // The middle of 1e-3 and 3.
+    assert!((start.l2 - 3e-3f64.sqrt()).abs() < 1e-9, "{}", start.l2);
     assert_eq!(space.remarks.len(), 1);
 }
 
@@ -121,6 +121,27 @@ fn slopes_are_those_of_the_logarithms() {
                 (difference - slope[i]).abs() < 1e-7,
                 "{difference} {}",
                 slope[i]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_coarse_stage_leaves_evaluations_for_descents() {
+    for variables in [
+        &[Variable::l1()][..],
+        &[Variable::l2()],
+        &[Variable::l1(), Variable::l2()],
+    ] {
+        let space = space(variables).unwrap();
+        for budget in 1..500 {
+            let axes = space.coarse(budget);
+            let points: usize = axes.iter().map(|axis| axis.count).product();
+            let most = (0.75 * budget as f64).max(1.0);
+            assert!(
+                points >= 1 && points as f64 <= most,
+                "{} {budget} {points}",
+                axes.len()
             );
         }
     }
