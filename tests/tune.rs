@@ -3,10 +3,9 @@
 use proxdiff::prelude::*;
 use proxdiff::sweep::folds::{Dealing, k_folds};
 use proxdiff::tune::{Tuner, TuningStatus, Variable};
-use rand::SeedableRng;
 use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::RngCore;
 
 /// Standard normal numbers.
 struct Normal(ChaCha8Rng);

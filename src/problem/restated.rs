@@ -7,12 +7,12 @@ use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::error::{Error, Result};
 
 impl Problem {
-    /// The specification of this problem with its training rows alone, in the data's units to
-    /// rounding: for folds of the same rows.
+    /// The specification of this problem, with rows in the data's units to rounding: for folds of the
+    /// same rows.
     ///
     /// # Errors
     /// [`Error::Unsupported`] where training rows are perturbed: their own values are not kept.
-    pub fn training_specification(&self) -> Result<Specification> {
+    pub fn specification(&self) -> Result<Specification> {
         if !self.perturbed_rows.is_empty() {
             return Err(Error::unsupported(
                 "folds of perturbed rows",
@@ -40,7 +40,7 @@ impl Problem {
             classes: self.classes,
             train: rows,
             weight_factors: self.weight_factors.clone(),
-            validation: None,
+            validation: self.restated_validation(),
             criterion: Some(self.criterion.loss),
             sign: self.criterion.sign,
             scaling: Scaling {
@@ -49,6 +49,26 @@ impl Problem {
             },
             prior: self.prior.clone(),
             perturbation: None,
+        })
+    }
+
+    /// The rows of the criterion; `None` where they are the training rows.
+    fn restated_validation(&self) -> Option<Rows> {
+        let sample = &self.criterion.sample;
+        let origins = self.target_origins.iter();
+        (!self.criterion.on_training_rows).then(|| Rows {
+            matrix: self.raw_matrix(&sample.design),
+            targets: sample
+                .targets
+                .iter()
+                .zip(origins)
+                .map(|(y, origin)| y.iter().map(|y| y + origin.value).collect())
+                .collect(),
+            weights: sample
+                .weights
+                .iter()
+                .any(|&w| w != 1.0)
+                .then(|| sample.weights.clone()),
         })
     }
 
@@ -122,7 +142,7 @@ mod tests {
                 .standardize(standardize)
                 .build()
                 .unwrap();
-            let again = problem.training_specification().unwrap();
+            let again = problem.specification().unwrap();
             for (found, expected) in values(&again.train.matrix).iter().zip(x.as_flattened()) {
                 assert!((found - expected).abs() < 1e-12, "{found} {expected}");
             }
@@ -158,7 +178,7 @@ mod tests {
         let problem = Problem::elastic_net(&triplets, &[1.0, 2.0, 3.0, 5.0])
             .build()
             .unwrap();
-        let again = problem.training_specification().unwrap();
+        let again = problem.specification().unwrap();
         assert!(matches!(again.train.matrix, Matrix::Sparse(_)));
         let mut expected = vec![0.0; 12];
         entries

@@ -330,6 +330,37 @@ impl Study {
         Problem::new(specification).map(FoldProblem::plain)
     }
 
+    /// The study on some of the rows, ascending, with folds of these.
+    #[must_use]
+    pub fn part(&self, rows: &[usize], folds: Vec<Fold>) -> Self {
+        let pick = |values: &Vec<f64>| rows.iter().map(|&row| values[row]).collect();
+        let source = &self.specification.train;
+        let train = Rows {
+            matrix: source.matrix.select_rows(rows),
+            targets: source.targets.iter().map(pick).collect(),
+            weights: source.weights.as_ref().map(pick),
+        };
+        let specification = Specification {
+            train,
+            validation: self.specification.validation.clone(),
+            ..self.without_rows()
+        };
+        Self {
+            specification,
+            class_weights: self.class_weights.as_ref().map(|weights| match weights {
+                ClassWeighting::Balanced => ClassWeighting::Balanced,
+                ClassWeighting::Given(factors) => ClassWeighting::Given(pick(factors)),
+            }),
+            folds,
+            name: self.name.clone(),
+            source: self.source.clone(),
+            settings: self.settings.clone(),
+            precision: self.precision,
+            targets: self.targets.clone(),
+            keep_solutions: self.keep_solutions,
+        }
+    }
+
     /// The specification with nothing in the place of its rows.
     fn without_rows(&self) -> Specification {
         let s = &self.specification;

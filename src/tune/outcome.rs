@@ -1,5 +1,6 @@
 //! The outcome of a tuning: the best start's place and criterion, and what every start went through.
 
+use super::hyperparameter::Hyperparameter;
 use crate::kinds::tag;
 use crate::problem::Point;
 
@@ -44,6 +45,36 @@ pub struct Start {
     pub trajectory: Vec<Visited>,
 }
 
+/// A variable at the best point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TunedVariable {
+    /// The hyperparameter.
+    pub hyperparameter: Hyperparameter,
+    /// The lower bound.
+    pub lower: f64,
+    /// The upper bound.
+    pub upper: f64,
+    /// Its value, or those of a vector.
+    pub values: Vec<f64>,
+    /// ∂ log Ē/∂ log λ for each of them.
+    pub slope: Vec<f64>,
+}
+
+/// The choice of a guard: means over outer folds, on whose rows nothing was tuned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Guarded {
+    /// The ρ that keeps the strengths together.
+    pub rho: f64,
+    /// The criterion of the vector.
+    pub nested: f64,
+    /// That of the best common strength.
+    pub nested_scalar: f64,
+    /// The standard error of the difference between the two.
+    pub standard_error: f64,
+    /// Whether the common strength is returned.
+    pub returns_scalar: bool,
+}
+
 /// The outcome of a tuning.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -60,17 +91,21 @@ pub struct Tuned {
     pub criterion: f64,
     /// The criterion there of every fold.
     pub fold_criteria: Vec<f64>,
-    /// ∂ log Ē/∂ log λ for every variable.
-    pub slope: Vec<f64>,
+    /// The variables with their values there.
+    pub variables: Vec<TunedVariable>,
     /// The largest entry of the slope over the variables that no bound holds; at a kink, that of the
     /// smallest vector in the hull of the slopes around it.
     pub projected_slope: f64,
     /// The smallest distance to a kink over folds, where there is one.
     pub kink_margin: Option<f64>,
-    /// Lower and upper bound of every variable.
-    pub bounds: Vec<(f64, f64)>,
     /// All starts, the best first.
     pub starts: Vec<Start>,
+    /// The estimate of the criterion on rows that nothing was tuned on, by nested folds.
+    pub nested_criterion: Option<f64>,
+    /// The criterion of the best strength that all have in common, where a vector was to be tuned.
+    pub scalar_criterion: Option<f64>,
+    /// The choice of the guard, where there was one.
+    pub guarded: Option<Guarded>,
     /// What a user should know, one sentence each with its remedy.
     pub remarks: Vec<String>,
 }

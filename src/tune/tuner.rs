@@ -1,45 +1,35 @@
 //! The tuner: a problem, its variables and folds, and the best point.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::criterion::{Criterion, Evaluated, Fold};
-use super::descent::Value;
-use super::lattice::{Candidate, Lattice, Node};
-use super::outcome::{Start, Tuned, TuningStatus, Visited};
-use super::search::Search;
-use super::variables::{Space, Variable};
-use crate::control::{Control, lock};
+use rayon::prelude::*;
+
+use super::criterion::{Criterion, Fold};
+use super::guard::{Guard, Nest, nests};
+use super::objective::Objective;
+use super::outcome::{Guarded, Tuned};
+use super::starts::starts;
+use super::tuning::{Tuning, TuningProgress};
+use super::variables::{Space, Variable, vector_penalty};
+use crate::control::Control;
 use crate::engine::in_threads;
 use crate::error::{Error, Result};
-use crate::hypergrad::{Settings, WarmStart};
-use crate::kinds::Method;
-use crate::model::loss::Loss;
+use crate::hypergrad::{Evaluator, Settings};
+use crate::kinds::{Method, Wrt};
 use crate::problem::{Point, Problem};
 use crate::sweep::compress::{Compression, fold_problem};
 use crate::sweep::folds;
-use crate::sweep::study::{ClassWeighting, FoldProblem, Study};
+use crate::sweep::study::{ClassWeighting, Study};
+
+/// Variables up to which a vector needs no guard.
+const FEW_VARIABLES: usize = 5;
+/// The ρ that nested folds choose among, times the number of variables.
+const RHOS: [f64; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
+/// Evaluations of every tuning within nested folds.
+const NESTED_EVALUATIONS: usize = 60;
 
 /// The evaluations that a tuning takes at most, unless it is told otherwise.
 pub const MAX_EVALUATIONS: usize = 400;
-
-/// Starts of one tuning.
-const MOST_STARTS: usize = 24;
-/// The relative decrease that a descent must promise to go on before everything has been looked at.
-const FALLS_FAST: f64 = 1e-3;
-/// How much larger than the best criterion, relatively, a predicted one may be that is looked at.
-const MARGIN: f64 = 0.03;
-/// The distance from a known minimum, in spacings of the lattice, within which nothing is looked at.
-const TAKEN: f64 = 0.75;
-/// The distance from a known minimum, in spacings of the lattice, within which a node is no new start.
-const SAME: f64 = 0.3;
-/// Places of a refinement that are looked at together.
-const REFINED: usize = 16;
-/// Evaluations that are kept for the last steps.
-const LAST_STEPS: usize = 20;
-
-/// The solutions near every start, on all folds.
-type Warm = Vec<Vec<WarmStart>>;
 
 /// A tuner of one problem: it minimises the criterion over hyperparameters.
 ///
@@ -49,6 +39,7 @@ type Warm = Vec<Vec<WarmStart>>;
 /// | [`at`](Self::at) | l1 = λ₂ = 0 | the strengths that are not tuned, and the target |
 /// | [`folds`](Self::folds) | the problem's criterion | the mean over folds of the training rows instead |
 /// | [`max_evaluations`](Self::max_evaluations) | 400 | points on all folds |
+/// | [`guard`](Self::guard) | [`Guard::Auto`] | what keeps many variables from fitting the criterion's rows by chance |
 /// | [`settings`](Self::settings) | [`Settings::default`] | solver, tolerance, device, threads |
 /// | [`control`](Self::control) | none | cancellation and time budget: the best so far is returned |
 ///
@@ -74,45 +65,17 @@ pub struct Tuner<'a> {
     rest: Point,
     folds: Option<Vec<folds::Fold>>,
     max_evaluations: usize,
+    guard: Guard,
     settings: Settings,
     control: Control,
     progress: Arc<TuningProgress>,
 }
 
 /// The problem that is tuned, or those of its folds.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Subject<'a> {
     Problem(&'a Problem),
-    Folds(Vec<Arc<FoldProblem>>),
-}
-
-/// The progress of a tuning, for a display.
-#[derive(Debug, Default)]
-pub struct TuningProgress(Mutex<(usize, Option<(f64, Point)>)>);
-
-impl TuningProgress {
-    /// Evaluations so far.
-    #[must_use]
-    pub fn evaluations(&self) -> usize {
-        lock(&self.0).0
-    }
-
-    /// The best criterion so far and its point.
-    #[must_use]
-    pub fn best(&self) -> Option<(f64, Point)> {
-        lock(&self.0).1.clone()
-    }
-
-    fn note(&self, points: &[Point], evaluated: &[Evaluated]) {
-        let mut state = lock(&self.0);
-        state.0 += points.len();
-        for (point, evaluated) in points.iter().zip(evaluated) {
-            let value = evaluated.criterion;
-            if value.is_finite() && state.1.as_ref().is_none_or(|(best, _)| value < *best) {
-                state.1 = Some((value, point.clone()));
-            }
-        }
-    }
+    Study(&'a Study),
 }
 
 impl<'a> Tuner<'a> {
@@ -122,18 +85,10 @@ impl<'a> Tuner<'a> {
     }
 
     /// A tuner of the mean criterion over a study's folds, with its settings.
-    ///
-    /// # Errors
-    /// Those of the folds' problems.
-    pub fn of_study(study: &Study) -> Result<Tuner<'static>> {
-        study.check()?;
-        study.check_cells()?;
-        let compression = Compression::of(study, MAX_EVALUATIONS);
-        let fold = |fold: usize| fold_problem(study, compression.as_ref(), fold).map(Arc::new);
-        let problems = (0..study.folds.len()).map(fold).collect::<Result<_>>()?;
+    pub fn of_study(study: &'a Study) -> Self {
         let mut settings = study.settings.clone();
         settings.precision = study.precision;
-        Ok(Tuner::of(Subject::Folds(problems)).settings(&settings))
+        Self::of(Subject::Study(study)).settings(&settings)
     }
 
     fn of(subject: Subject<'a>) -> Self {
@@ -143,6 +98,7 @@ impl<'a> Tuner<'a> {
             rest: Point::default(),
             folds: None,
             max_evaluations: MAX_EVALUATIONS,
+            guard: Guard::Auto,
             settings: Settings::default(),
             control: Control::new(),
             progress: Arc::default(),
@@ -172,6 +128,12 @@ impl<'a> Tuner<'a> {
     /// Chooses the most evaluations, each a point on all folds.
     pub fn max_evaluations(mut self, count: usize) -> Self {
         self.max_evaluations = count;
+        self
+    }
+
+    /// Chooses how many variables are kept from fitting the criterion's rows by chance.
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guard = guard;
         self
     }
 
@@ -212,339 +174,248 @@ impl<'a> Tuner<'a> {
     }
 
     fn run_here(&self) -> Result<Tuned> {
-        let made = match (&self.subject, &self.folds) {
-            (Subject::Folds(problems), None) => problems.clone(),
-            (Subject::Problem(problem), Some(folds)) => self.fold_problems(problem, folds)?,
-            _ => Vec::new(),
+        let restated;
+        let study = match (&self.subject, &self.folds) {
+            (Subject::Study(study), _) => Some(*study),
+            (Subject::Problem(problem), Some(_)) => {
+                restated = self.restated(problem)?;
+                Some(&restated)
+            }
+            (Subject::Problem(problem), None) if self.is_guarded() => {
+                restated = self.restated(problem)?;
+                Some(&restated)
+            }
+            _ => None,
         };
-        let folds = match &self.subject {
-            Subject::Problem(problem) if made.is_empty() => vec![Fold {
-                problem,
-                prepared: Arc::default(),
-            }],
-            _ => made
-                .iter()
-                .map(|made| Fold {
-                    problem: &made.problem,
-                    prepared: Arc::clone(&made.prepared),
-                })
-                .collect(),
-        };
-        let problems: Vec<&Problem> = folds.iter().map(|fold| fold.problem).collect();
-        let space = Space::new(&self.variables, self.rest.clone(), &problems)?;
-        let settings = Settings {
-            method: Some(self.settings.method.unwrap_or(Method::AidCg)),
-            wrt: space.wrt(),
-            threads: 0,
-            ..self.settings.clone()
-        };
-        let criterion = Criterion {
-            folds,
-            settings,
-            control: self.control.clone(),
-        };
-        Tuning {
-            tuner: self,
+        let problems = self.problems(study)?;
+        let folds = problems.iter().map(|problem| Fold {
+            problem,
+            prepared: Arc::default(),
+        });
+        let criterion = self.criterion(folds.collect());
+        let refs: Vec<&Problem> = problems.iter().collect();
+        let space = Space::new(&self.variables, self.rest.clone(), &refs)?;
+        let tuning = Tuning {
             space: &space,
-            objective: Objective::of(problems[0]),
             criterion: &criterion,
+            objective: Objective::of(&problems[0]),
+            budget: self.max_evaluations,
+            progress: Some(&*self.progress),
+        };
+        if space.vector().is_some() {
+            return self.run_vector(&tuning, &refs, study);
         }
-        .run()
+        tuning.finish(&tuning.run()?)
     }
 
-    /// The problems of folds of a problem's training rows.
-    fn fold_problems(
-        &self,
-        problem: &Problem,
-        folds: &[folds::Fold],
-    ) -> Result<Vec<Arc<FoldProblem>>> {
-        let mut specification = problem.training_specification()?;
+    /// The criterion over folds with the tuner's settings.
+    fn criterion<'f>(&self, folds: Vec<Fold<'f>>) -> Criterion<'f> {
+        let mut wrt: Vec<Wrt> = self
+            .variables
+            .iter()
+            .map(|v| v.hyperparameter.wrt())
+            .collect();
+        wrt.dedup();
+        Criterion {
+            folds,
+            settings: Settings {
+                method: Some(self.settings.method.unwrap_or(Method::AidCg)),
+                wrt,
+                threads: 0,
+                ..self.settings.clone()
+            },
+            control: self.control.clone(),
+        }
+    }
+
+    /// The problems of all folds, with a penalty that takes the strengths of each.
+    fn problems(&self, study: Option<&Study>) -> Result<Vec<Problem>> {
+        let mut problems = match (study, &self.subject) {
+            (Some(study), _)
+                if self.folds.is_some() || matches!(self.subject, Subject::Study(_)) =>
+            {
+                study.check()?;
+                study.check_cells()?;
+                let compression = Compression::of(study, self.max_evaluations);
+                let fold = |fold: usize| {
+                    fold_problem(study, compression.as_ref(), fold).map(|made| made.problem)
+                };
+                (0..study.folds.len())
+                    .map(fold)
+                    .collect::<Result<Vec<_>>>()?
+            }
+            (_, Subject::Problem(problem)) => vec![Problem::clone(problem)],
+            (_, Subject::Study(_)) => Vec::new(),
+        };
+        if problems.is_empty() {
+            return Err(Error::value("folds", "there are none", "give two or more"));
+        }
+        if let Some(penalty) = vector_penalty(&problems[0], &self.variables)? {
+            problems = problems
+                .into_iter()
+                .map(|problem| problem.with_penalty(penalty.clone()))
+                .collect::<Result<_>>()?;
+        }
+        Ok(problems)
+    }
+
+    /// The study that a problem states: its own criterion, or its folds.
+    fn restated(&self, problem: &Problem) -> Result<Study> {
+        let mut specification = problem.specification()?;
         let factors = specification.weight_factors.take();
         let targets = (0..specification.train.targets.len()).map(|at| at.to_string());
-        let study = Study {
+        let all = || vec![folds::Fold::of_all_rows()];
+        Ok(Study {
             name: String::new(),
             source: String::new(),
             targets: targets.collect(),
             specification,
             class_weights: factors.map(ClassWeighting::Given),
-            folds: folds.to_vec(),
+            folds: self.folds.clone().unwrap_or_else(all),
             settings: self.settings.clone(),
             precision: self.settings.precision,
             keep_solutions: false,
-        };
-        if study.folds.is_empty() {
-            return Err(Error::value("folds", "there are none", "give two or more"));
-        }
-        match Tuner::of_study(&study)?.subject {
-            Subject::Folds(problems) => Ok(problems),
-            Subject::Problem(_) => Ok(Vec::new()),
-        }
-    }
-}
-
-/// The function that is minimised: log Ē where Ē is positive, −log(−Ē) where it is to be large, and Ē
-/// itself of a quadratic form, which has any sign.
-#[derive(Debug, Clone, Copy)]
-enum Objective {
-    Logarithm(f64),
-    Plain,
-}
-
-impl Objective {
-    fn of(problem: &Problem) -> Self {
-        if problem.criterion().loss == Loss::Quadratic {
-            Self::Plain
-        } else {
-            Self::Logarithm(problem.criterion().sign.factor())
-        }
-    }
-
-    /// φ and its slope, of a criterion and its slope; `None` where one of these is missing.
-    fn value(self, evaluated: &Evaluated) -> Option<Value> {
-        let slope = evaluated.slope.as_ref()?;
-        let criterion = evaluated.criterion;
-        let value = match self {
-            Self::Plain => Value {
-                value: criterion,
-                slope: slope.clone(),
-            },
-            // A criterion of zero cannot be improved.
-            Self::Logarithm(_) if criterion == 0.0 => Value {
-                value: f64::MIN_POSITIVE.ln(),
-                slope: vec![0.0; slope.len()],
-            },
-            Self::Logarithm(sign) => Value {
-                value: sign * (sign * criterion).ln(),
-                slope: slope.iter().map(|s| s / (sign * criterion)).collect(),
-            },
-        };
-        let is_finite = value.value.is_finite() && value.slope.iter().all(|s| s.is_finite());
-        is_finite.then_some(value)
-    }
-
-    /// Ē of a value φ.
-    fn criterion(self, value: f64) -> f64 {
-        match self {
-            Self::Plain => value,
-            Self::Logarithm(sign) => sign * (sign * value).exp(),
-        }
-    }
-}
-
-/// A tuning that runs.
-struct Tuning<'a> {
-    tuner: &'a Tuner<'a>,
-    space: &'a Space,
-    criterion: &'a Criterion<'a>,
-    objective: Objective,
-}
-
-impl Tuning<'_> {
-    fn run(&self) -> Result<Tuned> {
-        let space = self.space;
-        let budget = self.tuner.max_evaluations;
-        let mut search = Search::new(space.box_bounds().clone(), budget);
-        let mut warm = Warm::new();
-        let mut coarse_evaluations = 0;
-        if let Some(place) = space.start() {
-            search = search.from(&place);
-        } else {
-            self.explore(&mut search, &mut warm, &mut coarse_evaluations)?;
-        }
-        self.descend(&mut search, &mut warm, 0.0, 0)?;
-        self.finish(&search, coarse_evaluations)
-    }
-
-    /// A coarse lattice, descents from its minima as long as they fall fast, and refinements of the
-    /// lattice where it promises a better minimum; `spent` counts the evaluations on the lattice.
-    fn explore(&self, search: &mut Search, warm: &mut Warm, spent: &mut usize) -> Result<()> {
-        let mut lattice = Lattice::new(&self.space.coarse(search.left()));
-        // What the last steps of the best descent take.
-        let reserve = (search.left() / 5).min(LAST_STEPS);
-        let mut nodes = lattice.first();
-        while !nodes.is_empty() && !self.tuner.control.should_stop() {
-            let points: Vec<Point> = nodes
-                .iter()
-                .map(|n| self.space.point(&lattice.place(n)))
-                .collect();
-            *spent += points.len();
-            search.spend(points.len());
-            let evaluated = self.evaluate(&points, None)?;
-            let mut solutions = BTreeMap::new();
-            for (node, evaluated) in nodes.iter().zip(evaluated) {
-                lattice.insert(node.clone(), self.objective.value(&evaluated));
-                solutions.insert(node.clone(), evaluated.warm);
-            }
-            self.add_starts(&lattice, &mut solutions, search, warm);
-            self.descend(search, warm, FALLS_FAST, reserve)?;
-            let limit = search.best_value() + MARGIN;
-            let is_new = |candidate: &Candidate| {
-                let is_near = |place: &[f64]| lattice.distance(&candidate.node, place) < TAKEN;
-                candidate.predicted <= limit && !search.best_places().any(is_near)
-            };
-            let most = search.left().saturating_sub(reserve).min(REFINED);
-            let candidates = lattice.candidates().into_iter().filter(is_new);
-            nodes = candidates
-                .take(most)
-                .map(|candidate| candidate.node)
-                .collect();
-        }
-        Ok(())
-    }
-
-    /// Starts descents from the minima of the lattice that were found last.
-    fn add_starts(
-        &self,
-        lattice: &Lattice,
-        solutions: &mut BTreeMap<Node, Vec<WarmStart>>,
-        search: &mut Search,
-        warm: &mut Warm,
-    ) {
-        for node in lattice.minima() {
-            let is_near = |place: &[f64]| lattice.distance(&node, place) < SAME;
-            if warm.len() >= MOST_STARTS || search.best_places().any(is_near) {
-                continue;
-            }
-            if lattice.hope(&node) > search.best_value() {
-                continue;
-            }
-            if let (Some(visit), Some(start)) = (lattice.visit(&node), solutions.remove(&node)) {
-                search.start_at(visit, lattice.pairs(&node));
-                warm.push(start);
-            }
-        }
-    }
-
-    /// Descends from the starts near the leader that promise to fall by more than `least`, until so many
-    /// evaluations are left.
-    fn descend(
-        &self,
-        search: &mut Search,
-        warm: &mut Warm,
-        least: f64,
-        reserve: usize,
-    ) -> Result<()> {
-        while !self.tuner.control.should_stop() {
-            let most = search.left().saturating_sub(reserve);
-            let asked = search.ask_promising(least, most);
-            if asked.is_empty() {
-                break;
-            }
-            let points: Vec<Point> = asked.iter().map(|a| self.space.point(&a.place)).collect();
-            let starts: Option<Vec<&[WarmStart]>> = asked
-                .iter()
-                .map(|a| warm.get(a.start).map(Vec::as_slice))
-                .collect();
-            let evaluated = self.evaluate(&points, starts.as_deref())?;
-            if warm.is_empty() {
-                warm.resize(asked.len(), Vec::new());
-            }
-            let mut values = Vec::with_capacity(evaluated.len());
-            for (asked, evaluated) in asked.iter().zip(evaluated) {
-                values.push(self.objective.value(&evaluated));
-                if evaluated.criterion.is_finite() || warm[asked.start].is_empty() {
-                    warm[asked.start] = evaluated.warm;
-                }
-            }
-            search.tell(values);
-        }
-        Ok(())
-    }
-
-    fn evaluate(&self, points: &[Point], warm: Option<&[&[WarmStart]]>) -> Result<Vec<Evaluated>> {
-        let evaluated = self.criterion.evaluate(self.space, points, warm)?;
-        self.tuner.progress.note(points, &evaluated);
-        Ok(evaluated)
-    }
-
-    /// The outcome, with the best point solved once more as if nothing had been known.
-    fn finish(&self, search: &Search, coarse_evaluations: usize) -> Result<Tuned> {
-        let space = self.space;
-        let Some(found) = search.outcome() else {
-            let stopped = self.tuner.control.should_stop();
-            return Err(Error::value(
-                "tuning",
-                if stopped {
-                    "it was stopped before any point had a criterion with its derivative"
-                } else {
-                    "no point has a criterion with its derivative"
-                },
-                if stopped {
-                    "allow more time"
-                } else {
-                    "raise the lower bounds: without any ridge or l1 the solutions may not be unique"
-                },
-            ));
-        };
-        let point = space.point(&found.place);
-        let control = self.criterion.control.of_a_part();
-        let again = Criterion {
-            folds: self
-                .criterion
-                .folds
-                .iter()
-                .map(|fold| Fold {
-                    problem: fold.problem,
-                    prepared: Arc::clone(&fold.prepared),
-                })
-                .collect(),
-            settings: self.criterion.settings.clone(),
-            control: if control.should_stop() {
-                Control::new()
-            } else {
-                control
-            },
-        };
-        let evaluated = again
-            .evaluate(space, std::slice::from_ref(&point), None)?
-            .remove(0);
-        let mut remarks = space.remarks.clone();
-        let has_value = self.objective.value(&evaluated);
-        let (criterion, slope) = match &has_value {
-            Some(value) => (evaluated.criterion, value.slope.clone()),
-            None => (self.objective.criterion(found.value), found.slope.clone()),
-        };
-        if found.status == TuningStatus::AtBound || found.status == TuningStatus::BudgetSpent {
-            remarks.extend(space.held(&found.place, &slope));
-        }
-        if found.status == TuningStatus::Flat {
-            remarks.push(format!(
-                "the criterion does not change with {} here; give other --bounds, or a --start elsewhere",
-                space.names().join(", ")
-            ));
-        }
-        let in_strengths = |visited: &Visited| Visited {
-            evaluation: visited.evaluation,
-            variables: space.strengths(&visited.variables),
-            criterion: self.objective.criterion(visited.criterion),
-        };
-        let starts: Vec<Start> = found
-            .starts
-            .iter()
-            .map(|start| Start {
-                status: start.status,
-                evaluations: start.evaluations,
-                criterion: self.objective.criterion(start.criterion),
-                trajectory: start.trajectory.iter().map(in_strengths).collect(),
-            })
-            .collect();
-        let projected = space.box_bounds().projected_slope(&found.place, &slope);
-        Ok(Tuned {
-            status: found.status,
-            evaluations: self.tuner.max_evaluations - search.left(),
-            coarse_evaluations,
-            criterion,
-            fold_criteria: evaluated.by_fold,
-            projected_slope: match found.status {
-                TuningStatus::StationaryKink => found.projected_slope.min(projected),
-                _ => projected,
-            },
-            slope,
-            kink_margin: evaluated.kink_margin,
-            bounds: space.bounds(),
-            point,
-            starts,
-            remarks,
         })
+    }
+
+    /// Whether there is a vector that is guarded.
+    fn is_guarded(&self) -> bool {
+        let is_vector = |v: &Variable| v.hyperparameter.is_vector();
+        self.guard != Guard::None && self.variables.iter().any(is_vector)
+    }
+
+    /// Tunes the strength that all have in common, then those of each from there; returns the vector
+    /// where it is better on rows that nothing was tuned on.
+    fn run_vector(
+        &self,
+        tuning: &Tuning<'_>,
+        problems: &[&Problem],
+        study: Option<&Study>,
+    ) -> Result<Tuned> {
+        let scalars: Vec<Variable> = self.variables.iter().map(Variable::in_common).collect();
+        let space = Space::new(&scalars, self.rest.clone(), problems)?;
+        let scalar = Tuning {
+            space: &space,
+            objective: tuning.objective.clone(),
+            budget: (self.max_evaluations / 2).max(1),
+            ..*tuning
+        };
+        let searched = scalar.run()?;
+        let mut of_scalar = scalar.finish(&searched)?;
+        of_scalar.scalar_criterion = Some(of_scalar.criterion);
+        let left = self.max_evaluations - of_scalar.evaluations;
+        let range = tuning.space.vector().unwrap_or_default();
+        let rho = match self.guard {
+            Guard::None => None,
+            Guard::Auto if range.len() <= FEW_VARIABLES => None,
+            _ => match study {
+                Some(study) => Some(self.nested(study, &scalars, range.len())?),
+                None => None,
+            },
+        };
+        if let Some(guarded) = &rho
+            && guarded.returns_scalar
+        {
+            of_scalar.nested_criterion = Some(guarded.nested_scalar);
+            of_scalar.remarks.push(guarded.remark());
+            of_scalar.guarded = rho;
+            return Ok(of_scalar);
+        }
+        if left == 0 || self.control.should_stop() {
+            of_scalar.remarks.push(
+                "no evaluations are left for a vector of strengths: raise --max-evaluations".into(),
+            );
+            return Ok(of_scalar);
+        }
+        let vector = Tuning {
+            objective: tuning.objective.together(
+                range.clone(),
+                rho.as_ref().map_or(0.0, |guarded| guarded.rho),
+            ),
+            budget: left,
+            ..*tuning
+        };
+        let places = starts(&vector, &space, &of_scalar.point)?;
+        let mut tuned = vector.finish(&vector.run_from(&places)?)?;
+        tuned.evaluations += of_scalar.evaluations;
+        tuned.coarse_evaluations = of_scalar.coarse_evaluations;
+        tuned.starts.extend(of_scalar.starts);
+        tuned.scalar_criterion = Some(of_scalar.criterion);
+        tuned.nested_criterion = rho.as_ref().map(|guarded| guarded.nested);
+        match &rho {
+            Some(guarded) => tuned.remarks.push(guarded.remark()),
+            None if self.guard == Guard::None => tuned.remarks.push(format!(
+                "{} variables are tuned without a guard: the criterion is no estimate of the error on other rows",
+                range.len()
+            )),
+            None => {}
+        }
+        tuned.guarded = rho;
+        Ok(tuned)
+    }
+
+    /// The choice of ρ, and between vector and scalar, by nested folds.
+    fn nested(&self, study: &Study, scalars: &[Variable], count: usize) -> Result<Guarded> {
+        let rhos: Vec<f64> = match self.guard {
+            Guard::Rho(rho) => vec![rho],
+            _ => RHOS.iter().map(|rho| rho / count as f64).collect(),
+        };
+        let nests = nests(study)?;
+        let of_nest = |nest: &Nest| self.outer_criteria(nest, scalars, &rhos);
+        let table: Vec<Vec<f64>> = nests.par_iter().map(of_nest).collect::<Result<_>>()?;
+        Ok(Guarded::of(&table, &rhos))
+    }
+
+    /// On the outer rows of a nest: the criterion of the scalar that was tuned on the inner ones, and that
+    /// of the vector for every ρ.
+    fn outer_criteria(&self, nest: &Nest, scalars: &[Variable], rhos: &[f64]) -> Result<Vec<f64>> {
+        let mut problems: Vec<Problem> = nest.inner.clone();
+        let mut outer = nest.outer.clone();
+        if let Some(penalty) = vector_penalty(&outer, &self.variables)? {
+            outer = outer.with_penalty(penalty.clone())?;
+            problems = problems
+                .into_iter()
+                .map(|problem| problem.with_penalty(penalty.clone()))
+                .collect::<Result<_>>()?;
+        }
+        let refs: Vec<&Problem> = problems.iter().collect();
+        let folds = problems.iter().map(|problem| Fold {
+            problem,
+            prepared: Arc::default(),
+        });
+        let criterion = self.criterion(folds.collect());
+        let scalar_space = Space::new(scalars, self.rest.clone(), &refs)?;
+        let scalar = Tuning {
+            space: &scalar_space,
+            criterion: &criterion,
+            objective: Objective::of(&problems[0]),
+            budget: NESTED_EVALUATIONS,
+            progress: None,
+        };
+        let Some(found) = scalar.run()?.search.outcome() else {
+            return Ok(vec![f64::NAN; rhos.len() + 1]);
+        };
+        let mut points = vec![scalar_space.point(&found.place)];
+        let space = Space::new(&self.variables, self.rest.clone(), &refs)?;
+        let base = Tuning {
+            space: &space,
+            ..scalar
+        };
+        let places = starts(&base, &scalar_space, &points[0])?;
+        for &rho in rhos {
+            let range = space.vector().unwrap_or_default();
+            let vector = Tuning {
+                objective: base.objective.together(range, rho),
+                ..base
+            };
+            let found = vector.run_from(&places)?.search.outcome();
+            points.push(found.map_or_else(|| points[0].clone(), |found| space.point(&found.place)));
+        }
+        let outcomes = Evaluator::new(&outer)
+            .settings(&criterion.settings)
+            .method(None)
+            .control(&self.control.of_a_part())
+            .run(&points)?;
+        Ok(outcomes.iter().map(|outcome| outcome.criterion).collect())
     }
 }

@@ -1,24 +1,17 @@
 //! The variables of a tuning: hyperparameters on a logarithmic scale, within bounds.
 
+use std::ops::Range;
+
 use super::box_bounds::BoxBounds;
+use super::hyperparameter::Hyperparameter;
 use super::lattice::CoarseAxis;
+use super::outcome::TunedVariable;
 use crate::error::{Error, Result};
 use crate::hypergrad::{Hypergradient, Strengths};
-use crate::kinds::{Wrt, tag};
 use crate::model::loss::Loss;
+use crate::model::penalty::Penalty;
 use crate::problem::{Point, Problem};
 use crate::real::sum_of;
-
-tag! {
-    /// A hyperparameter that can be tuned.
-    #[non_exhaustive]
-    pub enum Hyperparameter {
-        /// The common l1 strength.
-        L1 = "l1", "the common l1 strength";
-        /// The ridge strength λ₂.
-        L2 = "l2", "the ridge strength";
-    }
-}
 
 /// The default bounds of l1, in units of l1_max.
 const L1_BOUNDS: (f64, f64) = (1e-4, 0.999);
@@ -35,16 +28,6 @@ const L2_FEW: (f64, f64) = (1e-3, 1e-1);
 const ACTIVE: f64 = 0.9;
 /// Points along λ₂ that are not few.
 const FEW: usize = 3;
-
-impl Hyperparameter {
-    /// The part of a hypergradient that it needs.
-    pub(super) fn wrt(self) -> Wrt {
-        match self {
-            Self::L1 => Wrt::L1,
-            Self::L2 => Wrt::L2,
-        }
-    }
-}
 
 /// A hyperparameter to be tuned, with its bounds and its start where these are given.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,6 +66,26 @@ impl Variable {
         Self::new(Hyperparameter::L2)
     }
 
+    /// One l1 strength for each coordinate.
+    #[must_use]
+    pub fn l1_each() -> Self {
+        Self::new(Hyperparameter::L1Each)
+    }
+
+    /// One l1 strength for each group.
+    #[must_use]
+    pub fn l1_group() -> Self {
+        Self::new(Hyperparameter::L1Group)
+    }
+
+    /// The variable that all strengths of a vector have in common, with bounds and start of its own.
+    pub(super) fn in_common(&self) -> Self {
+        match self.hyperparameter {
+            Hyperparameter::L1Each | Hyperparameter::L1Group => Self::l1(),
+            _ => *self,
+        }
+    }
+
     /// The same within bounds, both greater than zero.
     #[must_use]
     pub fn within(mut self, lower: f64, upper: f64) -> Self {
@@ -108,6 +111,8 @@ struct Resolved {
     /// The part that few points cover.
     few: (f64, f64),
     start: Option<f64>,
+    /// Its entries: 1, or those of a vector.
+    count: usize,
 }
 
 /// The variables of one tuning, and the point that has everything else.
@@ -139,7 +144,8 @@ impl Space {
         for variable in variables {
             let hyperparameter = variable.hyperparameter;
             let name = hyperparameter.name();
-            if resolved.iter().any(|v| v.hyperparameter == hyperparameter) {
+            let is_same = |v: &Resolved| v.hyperparameter.wrt() == hyperparameter.wrt();
+            if resolved.iter().any(is_same) {
                 return Err(Error::value(
                     "variables",
                     format!("{name} is named twice"),
@@ -149,10 +155,22 @@ impl Space {
             let one = match hyperparameter {
                 Hyperparameter::L1 => l1(variable, &rest, problems, &mut remarks)?,
                 Hyperparameter::L2 => l2(variable, problems)?,
+                Hyperparameter::L1Each | Hyperparameter::L1Group => {
+                    let count = problems[0]
+                        .penalty()
+                        .strengths(problems[0].penalized())
+                        .len();
+                    let one = l1(variable, &rest, problems, &mut remarks)?;
+                    Resolved { count, ..one }
+                }
             };
             resolved.push(one);
         }
-        let logs = |of: fn(&Resolved) -> f64| resolved.iter().map(|v| of(v).ln()).collect();
+        let logs = |of: fn(&Resolved) -> f64| {
+            let each = resolved.iter();
+            each.flat_map(|v| std::iter::repeat_n(of(v).ln(), v.count))
+                .collect()
+        };
         let box_bounds = BoxBounds::new(logs(|v| v.bounds.0), logs(|v| v.bounds.1))?;
         Ok(Self {
             variables: resolved,
@@ -167,9 +185,45 @@ impl Space {
         &self.box_bounds
     }
 
-    /// The bounds of the hyperparameters.
-    pub(super) fn bounds(&self) -> Vec<(f64, f64)> {
-        self.variables.iter().map(|v| v.bounds).collect()
+    /// The places of the entries of each variable.
+    fn ranges(&self) -> impl Iterator<Item = (&Resolved, Range<usize>)> {
+        let mut first = 0;
+        self.variables.iter().map(move |variable| {
+            let range = first..first + variable.count;
+            first = range.end;
+            (variable, range)
+        })
+    }
+
+    /// The places of the entries of a vector, if there is one.
+    pub(super) fn vector(&self) -> Option<Range<usize>> {
+        let mut vectors = self.ranges().filter(|(v, _)| v.hyperparameter.is_vector());
+        vectors.next().map(|(_, range)| range)
+    }
+
+    /// The variables at a place, with the slope there.
+    pub(super) fn tuned(&self, place: &[f64], slope: &[f64]) -> Vec<TunedVariable> {
+        let strengths = self.strengths(place);
+        self.ranges()
+            .map(|(variable, range)| TunedVariable {
+                hyperparameter: variable.hyperparameter,
+                lower: variable.bounds.0,
+                upper: variable.bounds.1,
+                values: strengths[range.clone()].to_vec(),
+                slope: slope[range].to_vec(),
+            })
+            .collect()
+    }
+
+    /// The place of a point with strengths in common; a vector has them for each entry.
+    pub(super) fn place_of(&self, point: &Point) -> Vec<f64> {
+        let value = |v: &Resolved| match v.hyperparameter {
+            Hyperparameter::L2 => point.l2,
+            _ => point.l1,
+        };
+        let logs = self.variables.iter();
+        let logs = logs.flat_map(|v| std::iter::repeat_n(value(v).ln(), v.count));
+        self.box_bounds.clamp(&logs.collect::<Vec<f64>>())
     }
 
     /// The names of the variables.
@@ -177,14 +231,6 @@ impl Space {
         self.variables
             .iter()
             .map(|v| v.hyperparameter.name())
-            .collect()
-    }
-
-    /// The parts of a hypergradient that are needed.
-    pub(super) fn wrt(&self) -> Vec<Wrt> {
-        self.variables
-            .iter()
-            .map(|v| v.hyperparameter.wrt())
             .collect()
     }
 
@@ -202,9 +248,9 @@ impl Space {
         };
         let axis = |variable: &Resolved| {
             let (count, ends) = match variable.hyperparameter {
-                Hyperparameter::L1 => (l1, variable.coarse),
                 Hyperparameter::L2 if l2 < FEW && !is_alone => (l2, variable.few),
                 Hyperparameter::L2 => (l2, variable.coarse),
+                _ => (l1, variable.coarse),
             };
             CoarseAxis {
                 low: ends.0.ln(),
@@ -220,36 +266,41 @@ impl Space {
     pub(super) fn start(&self) -> Option<Vec<f64>> {
         self.variables.iter().find(|v| v.start.is_some())?;
         let middle = |v: &Resolved| (v.coarse.0 * v.coarse.1).sqrt();
+        let log = |v: &Resolved| v.start.unwrap_or_else(|| middle(v)).ln();
         let each = self.variables.iter();
         Some(
-            each.map(|v| v.start.unwrap_or_else(|| middle(v)).ln())
+            each.flat_map(|v| std::iter::repeat_n(log(v), v.count))
                 .collect(),
         )
     }
 
     /// The strengths of a place, in the order of the variables: within the bounds to the last bit.
     pub(super) fn strengths(&self, place: &[f64]) -> Vec<f64> {
-        let lower = self.box_bounds.lower().iter();
-        let sides = lower.zip(self.box_bounds.upper());
-        let each = self.variables.iter().zip(place).zip(sides);
-        each.map(|((variable, &x), (lower, upper))| {
-            let (low, high) = variable.bounds;
-            match x {
-                x if x <= *lower => low,
-                x if x >= *upper => high,
-                x => x.exp().clamp(low, high),
-            }
-        })
-        .collect()
+        let (lower, upper) = (self.box_bounds.lower(), self.box_bounds.upper());
+        let strength = |(low, high): (f64, f64), at: usize| match place[at] {
+            x if x <= lower[at] => low,
+            x if x >= upper[at] => high,
+            x => x.exp().clamp(low, high),
+        };
+        let mut all = Vec::with_capacity(place.len());
+        for (variable, range) in self.ranges() {
+            all.extend(range.map(|at| strength(variable.bounds, at)));
+        }
+        all
     }
 
     /// The point of a place.
     pub(super) fn point(&self, place: &[f64]) -> Point {
         let mut point = self.rest.clone();
-        for (variable, strength) in self.variables.iter().zip(self.strengths(place)) {
+        let strengths = self.strengths(place);
+        for (variable, range) in self.ranges() {
             match variable.hyperparameter {
-                Hyperparameter::L1 => point.l1 = strength,
-                Hyperparameter::L2 => point.l2 = strength,
+                Hyperparameter::L1 => point.l1 = strengths[range.start],
+                Hyperparameter::L2 => point.l2 = strengths[range.start],
+                Hyperparameter::L1Each | Hyperparameter::L1Group => {
+                    point.l1 = 1.0;
+                    point = point.with_strengths(strengths[range].to_vec());
+                }
             }
         }
         point
@@ -262,35 +313,49 @@ impl Space {
         gradient: &Hypergradient,
         problem: &Problem,
     ) -> Option<Vec<f64>> {
-        let each = self.variables.iter();
-        each.map(|variable| match variable.hyperparameter {
-            Hyperparameter::L1 => Some(match gradient.l1.as_ref()? {
-                Strengths::Common(slope) => point.l1 * slope,
+        let mut all = Vec::with_capacity(self.box_bounds.dimensions());
+        for variable in &self.variables {
+            match (variable.hyperparameter, &gradient.l1) {
+                (Hyperparameter::L2, _) => all.push(point.l2 * gradient.l2?),
+                (Hyperparameter::L1, Some(Strengths::Common(slope))) => all.push(point.l1 * slope),
                 // With respect to the effective strengths l1·s.
-                Strengths::Each(slopes) => {
+                (Hyperparameter::L1, Some(Strengths::Each(slopes))) => {
                     let strengths = problem.effective_strengths(point.l1);
-                    sum_of(slopes.len().min(strengths.len()), |at| {
+                    all.push(sum_of(slopes.len().min(strengths.len()), |at| {
                         slopes[at] * strengths[at]
-                    })
+                    }));
                 }
-            }),
-            Hyperparameter::L2 => Some(point.l2 * gradient.l2?),
-        })
-        .collect()
+                (_, Some(slopes)) => {
+                    let strengths = point.strengths()?;
+                    all.extend(slopes.iter().zip(strengths).map(|(slope, s)| slope * s));
+                }
+                (_, None) => return None,
+            }
+        }
+        (all.len() == self.box_bounds.dimensions()).then_some(all)
     }
 
     /// Remarks on a place: the bounds that hold it.
     pub(super) fn held(&self, place: &[f64], slope: &[f64]) -> Vec<String> {
         let mut remarks = Vec::new();
-        for (at, variable) in self.variables.iter().enumerate() {
-            if !self.box_bounds.presses(at, place, slope) {
+        for (variable, range) in self.ranges() {
+            let name = variable.hyperparameter.name();
+            let is_held = |at: &usize| self.box_bounds.presses(*at, place, slope);
+            let held: Vec<usize> = range.filter(is_held).collect();
+            let Some(&first) = held.first() else { continue };
+            let (lower, upper) = variable.bounds;
+            if variable.count > 1 {
+                remarks.push(format!(
+                    "{} of {} strengths of {name} lie at a bound, {lower:.3e} or {upper:.3e}",
+                    held.len(),
+                    variable.count,
+                ));
                 continue;
             }
-            let name = variable.hyperparameter.name();
-            let (side, bound, beyond) = if slope[at] > 0.0 {
-                ("lower", variable.bounds.0, "smaller")
+            let (side, bound, beyond) = if slope[first] > 0.0 {
+                ("lower", lower, "smaller")
             } else {
-                ("upper", variable.bounds.1, "larger")
+                ("upper", upper, "larger")
             };
             remarks.push(format!(
                 "the best {name} lies at its {side} bound {bound:.3e}: the criterion falls towards \
@@ -299,6 +364,40 @@ impl Space {
         }
         remarks
     }
+}
+
+/// The penalty that takes a strength for each of what a vector is to be tuned for; `None` without a
+/// vector.
+///
+/// # Errors
+/// [`Error::Value`] where the penalty has no such strengths.
+pub fn vector_penalty(problem: &Problem, variables: &[Variable]) -> Result<Option<Penalty>> {
+    let Some(vector) = variables.iter().find(|v| v.hyperparameter.is_vector()) else {
+        return Ok(None);
+    };
+    let ones = |count: usize| vec![1.0; count];
+    Ok(Some(match (vector.hyperparameter, problem.penalty()) {
+        (Hyperparameter::L1Each, Penalty::ElasticNet | Penalty::Weighted { .. }) => {
+            Penalty::Weighted {
+                strengths: ones(problem.penalized()),
+            }
+        }
+        (Hyperparameter::L1Group, Penalty::Group { groups, .. }) => Penalty::Group {
+            strengths: Some(ones(groups.len())),
+            groups: groups.clone(),
+        },
+        (Hyperparameter::L1Group, Penalty::SparseGroup { groups, .. }) => Penalty::SparseGroup {
+            strengths: ones(1 + groups.len()),
+            groups: groups.clone(),
+        },
+        (hyperparameter, penalty) => {
+            return Err(Error::value(
+                hyperparameter.name(),
+                format!("the penalty {} has no such strengths", penalty.name()),
+                "tune l1[] of elastic-net and weighted, l1[group] of group and sparse-group",
+            ));
+        }
+    }))
 }
 
 /// l1 with its bounds.
@@ -404,6 +503,7 @@ fn resolve(
         coarse: within(coarse),
         few: within(few),
         start: variable.start,
+        count: 1,
     })
 }
 

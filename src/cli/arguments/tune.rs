@@ -10,7 +10,7 @@ use super::{
     DataArguments, FoldArguments, OutputArguments, ProblemArguments, RuntimeArguments,
     SolverArguments, TestArguments,
 };
-use crate::tune::{Hyperparameter, MAX_EVALUATIONS};
+use crate::tune::{Guard, Hyperparameter, MAX_EVALUATIONS};
 
 /// The examples of `--help`.
 pub const EXAMPLES: &str = "\
@@ -57,8 +57,9 @@ pub struct Arguments {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tuning")]
 pub struct TuningArguments {
-    /// Hyperparameters to tune, separated by commas; --l1 and --l2 give those that are not [default:
-    /// l1,l2; for the box penalty l2].
+    /// Hyperparameters to tune, separated by commas: l1, l2, l1[] (one strength for each coefficient),
+    /// l1[group] (one for each group); --l1 and --l2 give those that are not tuned [default: l1,l2; for
+    /// the box penalty l2].
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = hyperparameter)]
     pub tune: Vec<Hyperparameter>,
 
@@ -75,6 +76,32 @@ pub struct TuningArguments {
     #[arg(long, value_name = "N", default_value_t = MAX_EVALUATIONS, value_parser = values::count,
           allow_hyphen_values = true)]
     pub max_evaluations: usize,
+
+    /// What keeps more than five variables from fitting the criterion's rows by chance: auto keeps them
+    /// together by a penalty whose strength nested folds choose, and returns the best common strength
+    /// where the vector is not better on rows that nothing was tuned on; a number is that penalty's
+    /// strength; none.
+    #[arg(long, value_name = "auto|none|RHO", default_value = "auto")]
+    pub guard: GuardName,
+}
+
+/// A guard by its name or number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GuardName(pub Guard);
+
+impl FromStr for GuardName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "auto" => Ok(Self(Guard::Auto)),
+            "none" => Ok(Self(Guard::None)),
+            number => match values::positive(number) {
+                Ok(rho) => Ok(Self(Guard::Rho(rho))),
+                Err(_) => Err("give auto, none, or a number greater than zero".into()),
+            },
+        }
+    }
 }
 
 /// Something that is given for a hyperparameter.

@@ -21,23 +21,26 @@ use crate::problem::{Point, Problem, Rows, Specification};
 use crate::sweep::metrics::measure;
 use crate::sweep::record::Numbers;
 use crate::sweep::study::{FoldProblem, Study as SweepStudy};
-use crate::tune::{Hyperparameter, Tuned, Tuner, Variable};
+use crate::tune::{Hyperparameter, Tuned, Tuner, Variable, vector_penalty};
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let variables = variables(arguments)?;
     let (mut study, names, test) = read(arguments)?;
-    let whole = Problem::new(refitted(&study, test)?)?;
+    let mut whole = Problem::new(refitted(&study, test)?)?;
+    if let Some(penalty) = vector_penalty(&whole, &variables)? {
+        whole = whole.with_penalty(penalty)?;
+    }
     let rest = rest(arguments, &variables, &whole)?;
     study.settings.method = Some(Method::AidCg);
     study.settings.device =
         runtime.choose_device(&whole, std::slice::from_ref(&rest), &study.settings)?;
-    let tuner = runtime.pool().install(|| Tuner::of_study(&study))?;
-    let tuner = tuner
+    let tuner = Tuner::of_study(&study)
         .variables(variables.clone())
         .at(rest)
         .max_evaluations(arguments.tuning.max_evaluations)
+        .guard(arguments.tuning.guard.0)
         .control(runtime.control());
     Interruption::of_a_computation().answer();
     let tuned = {
@@ -57,7 +60,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let report = TunedReport {
         study: &refit.names,
         prepared: &refit.prepared,
-        variables: &variables,
         tuned: &tuned,
         folds: study.folds.len(),
         refit: &refit.outcome,
@@ -111,7 +113,8 @@ fn variables(arguments: &Arguments) -> Result<Vec<Variable>, Failure> {
         (Hyperparameter::L1, &problem.l1),
         (Hyperparameter::L2, &problem.l2),
     ] {
-        if flag.is_some() && names.contains(&name) {
+        let is_own = |other: &&Hyperparameter| other.name().starts_with(name.name());
+        if flag.is_some() && names.iter().any(|other| is_own(&other)) {
             let name = name.name();
             return Err(Failure::usage(format!(
                 "--{name} fixes what is tuned; leave it out, start there by --start {name}=VALUE, or name \
@@ -210,9 +213,10 @@ fn refitted(study: &SweepStudy, test: Option<Rows>) -> Result<Specification, Fai
 /// The strengths that are not tuned.
 fn rest(arguments: &Arguments, variables: &[Variable], whole: &Problem) -> Result<Point, Failure> {
     let is_tuned = |name: Hyperparameter| {
-        variables
+        let mut names = variables
             .iter()
-            .any(|variable| variable.hyperparameter == name)
+            .map(|variable| variable.hyperparameter.name());
+        names.any(|other| other.starts_with(name.name()))
     };
     let at_zero = whole.at_zero(0);
     let one = |flag: &str, axis: &Strengths, l2: f64| -> Result<f64, Failure> {

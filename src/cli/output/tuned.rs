@@ -11,7 +11,7 @@ use crate::cli::configuration::{Prepared, Study};
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::hypergrad::Outcome;
 use crate::sweep::record::{Number, Numbers};
-use crate::tune::{Hyperparameter, Start, Tuned, Variable};
+use crate::tune::{Start, Tuned, TunedVariable};
 
 /// The version of the JSON that is written here.
 const SCHEMA: u32 = 2;
@@ -22,8 +22,6 @@ pub struct TunedReport<'a> {
     pub study: &'a Study<'a>,
     /// The problem on all rows.
     pub prepared: &'a Prepared,
-    /// What was tuned.
-    pub variables: &'a [Variable],
     /// The outcome.
     pub tuned: &'a Tuned,
     /// Number of folds.
@@ -48,17 +46,31 @@ impl TunedReport<'_> {
             (&[intercept], 1) => number(intercept),
             (intercepts, _) => json!(intercepts),
         };
-        let bounds = self.variables.iter().zip(&tuned.bounds);
-        let bounds: Map<String, Value> = bounds
-            .map(|(v, (low, high))| (v.hyperparameter.name().to_string(), json!([low, high])))
+        let variables = tuned.variables.iter();
+        let bounds: Map<String, Value> = variables
+            .map(|v| (short_name(v).to_string(), json!([v.lower, v.upper])))
             .collect();
+        let slope: Vec<f64> = tuned
+            .variables
+            .iter()
+            .flat_map(|v| v.slope.clone())
+            .collect();
+        let guarded = tuned.guarded.as_ref().map(|guarded| {
+            json!({
+                "rho": guarded.rho,
+                "nested_vector": number(guarded.nested),
+                "nested_scalar": number(guarded.nested_scalar),
+                "standard_error": number(guarded.standard_error),
+                "returns_scalar": guarded.returns_scalar,
+            })
+        });
         let record = json!({
             "schema": SCHEMA,
             "status": tuned.status.name(),
             "evaluations": tuned.evaluations,
             "criterion": number(tuned.criterion),
-            "nested_criterion": Value::Null,
-            "scalar_criterion": Value::Null,
+            "nested_criterion": tuned.nested_criterion,
+            "scalar_criterion": tuned.scalar_criterion,
             "hyperparameters": self.hyperparameters(),
             "projected_slope": number(tuned.projected_slope),
             "starts": tuned.starts.iter().map(|start| self.start(start)).collect::<Vec<_>>(),
@@ -66,8 +78,9 @@ impl TunedReport<'_> {
             "intercept": intercept,
             "coarse_evaluations": tuned.coarse_evaluations,
             "fold_criteria": tuned.fold_criteria,
-            "slope": self.named(&tuned.slope),
+            "slope": self.named(&slope),
             "bounds": bounds,
+            "guard": guarded,
             "kink_margin": tuned.kink_margin,
             "support": self.refit.support,
             "test": self.test_record(),
@@ -94,19 +107,32 @@ impl TunedReport<'_> {
     fn hyperparameters(&self) -> Value {
         let point = &self.tuned.point;
         let has_l1 = self.prepared.problem.problem.penalty().has_strength();
-        let l1 = if has_l1 {
-            number(point.l1)
-        } else {
-            Value::Null
+        let l1 = match point.strengths() {
+            Some(strengths) => json!(strengths),
+            None if has_l1 => number(point.l1),
+            None => Value::Null,
         };
         json!({ "l1": l1, "l2": number(point.l2) })
     }
 
-    /// One number for each variable, by its name.
+    /// Numbers of the variables by their names: those of a vector as an array. A start of the common
+    /// strength has one number where the vector has many.
     fn named(&self, values: &[f64]) -> Value {
-        let each = self.variables.iter().zip(values);
-        let each = each.map(|(v, &value)| (v.hyperparameter.name().to_string(), number(value)));
-        Value::Object(each.collect())
+        let variables = &self.tuned.variables;
+        let is_whole = values.len() == variables.iter().map(|v| v.values.len()).sum::<usize>();
+        let mut map = Map::new();
+        let mut rest = values;
+        for variable in variables {
+            let count = if is_whole { variable.values.len() } else { 1 };
+            let (own, others) = rest.split_at(count.min(rest.len()));
+            rest = others;
+            let value = match own {
+                &[value] if !(is_whole && variable.hyperparameter.is_vector()) => number(value),
+                own => json!(own),
+            };
+            map.insert(short_name(variable).into(), value);
+        }
+        Value::Object(map)
     }
 
     fn start(&self, start: &Start) -> Value {
@@ -125,17 +151,24 @@ impl TunedReport<'_> {
         })
     }
 
-    /// The trajectories as CSV: one row for each place that was better than all before it.
+    /// The trajectories as CSV: one row for each place that was better than all before it; the entries of
+    /// a vector have spaces between them.
     pub fn csv(&self) -> String {
-        let names: Vec<&str> = self
-            .variables
-            .iter()
-            .map(|v| v.hyperparameter.name())
-            .collect();
+        let names: Vec<&str> = self.tuned.variables.iter().map(short_name).collect();
         let mut text = format!("start,status,evaluation,{},criterion\n", names.join(","));
         for (at, start) in self.tuned.starts.iter().enumerate() {
             for visited in &start.trajectory {
-                let values: Vec<String> = visited.variables.iter().map(f64::to_string).collect();
+                let named = self.named(&visited.variables);
+                let values: Vec<String> = names
+                    .iter()
+                    .map(|name| match &named[*name] {
+                        Value::Array(values) => {
+                            let values: Vec<String> = values.iter().map(Value::to_string).collect();
+                            values.join(" ")
+                        }
+                        value => value.to_string(),
+                    })
+                    .collect();
                 text.push_str(&format!(
                     "{at},{},{},{},{}\n",
                     start.status.name(),
@@ -152,18 +185,20 @@ impl TunedReport<'_> {
     pub fn table(&self) -> String {
         let tuned = self.tuned;
         let mut table = plain(&["variable", "value", "slope", "lower", "upper"]);
-        for (at, variable) in self.variables.iter().enumerate() {
-            let value = match variable.hyperparameter {
-                Hyperparameter::L2 => tuned.point.l2,
-                _ => tuned.point.l1,
-            };
-            let (lower, upper) = tuned.bounds[at];
+        for variable in &tuned.variables {
+            let largest = variable.slope.iter().fold(0.0f64, |most, slope| {
+                if slope.abs() > most.abs() {
+                    *slope
+                } else {
+                    most
+                }
+            });
             table.add_row([
                 variable.hyperparameter.name().to_string(),
-                significant(value),
-                rough(tuned.slope[at]),
-                short(lower),
-                short(upper),
+                values_text(&variable.values),
+                rough(largest),
+                short(variable.lower),
+                short(variable.upper),
             ]);
         }
         let mut text = titled(&self.title(), table, &[0]);
@@ -230,6 +265,18 @@ impl TunedReport<'_> {
                 short(largest)
             ));
         }
+        if let Some(nested) = tuned.nested_criterion {
+            line.push_str(&format!(
+                "; {} on rows that nothing was tuned on",
+                significant(nested)
+            ));
+        }
+        if let Some(scalar) = tuned.scalar_criterion {
+            line.push_str(&format!(
+                "; {} with one strength in common",
+                significant(scalar)
+            ));
+        }
         line
     }
 
@@ -249,7 +296,7 @@ impl TunedReport<'_> {
 
     fn starts_table(&self) -> String {
         let mut header = vec!["start", "status", "evaluations", "criterion"];
-        header.extend(self.variables.iter().map(|v| v.hyperparameter.name()));
+        header.extend(self.tuned.variables.iter().map(short_name));
         let mut table = plain(&header);
         for (at, start) in self.tuned.starts.iter().enumerate() {
             let mut row = vec![
@@ -259,10 +306,15 @@ impl TunedReport<'_> {
                 significant(start.criterion),
             ];
             let last = start.trajectory.last();
-            row.extend(
-                last.into_iter()
-                    .flat_map(|l| l.variables.iter().map(|&v| significant(v))),
-            );
+            let named = last.map(|last| self.named(&last.variables));
+            row.extend(self.tuned.variables.iter().map(|variable| {
+                let value = named.as_ref().map(|named| &named[short_name(variable)]);
+                let numbers: Vec<f64> = match value {
+                    Some(Value::Array(values)) => values.iter().filter_map(Value::as_f64).collect(),
+                    value => value.and_then(Value::as_f64).into_iter().collect(),
+                };
+                values_text(&numbers)
+            }));
             table.add_row(row);
         }
         let title = match self.tuned.coarse_evaluations {
@@ -293,6 +345,25 @@ impl TunedReport<'_> {
         self.prepared
             .problem
             .in_data_units(&self.refit.solution, target)
+    }
+}
+
+/// The name of a variable without what says that it is a vector.
+fn short_name(variable: &TunedVariable) -> &'static str {
+    let name = variable.hyperparameter.name();
+    name.split('[').next().unwrap_or(name)
+}
+
+/// A value, or the range of those of a vector.
+fn values_text(values: &[f64]) -> String {
+    match values {
+        [] => String::new(),
+        [value] => significant(*value),
+        values => {
+            let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            format!("{} to {}", short(smallest), short(largest))
+        }
     }
 }
 

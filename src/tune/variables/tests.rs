@@ -21,7 +21,11 @@ fn default_bounds_are_in_the_problems_units() {
     let space = space(&[Variable::l2(), Variable::l1()]).unwrap();
     let l1_max = problem().l1_max(0, 0.0);
     assert_eq!(space.names(), ["l2", "l1"]);
-    let bounds = space.bounds();
+    let bounds: Vec<(f64, f64)> = space
+        .tuned(space.box_bounds().lower(), &[0.0; 2])
+        .iter()
+        .map(|v| (v.lower, v.upper))
+        .collect();
     // Standardised columns: the curvature along each is 1.
     assert!((bounds[0].0 / 1e-6 - 1.0).abs() < 1e-12 && (bounds[0].1 / 1e3 - 1.0).abs() < 1e-12);
     assert_eq!(bounds[1], (1e-4 * l1_max, 0.999 * l1_max));
@@ -145,4 +149,50 @@ fn a_coarse_stage_leaves_evaluations_for_descents() {
             );
         }
     }
+}
+
+/// A strength for each: the slope against finite differences, and the point that has them.
+#[test]
+fn a_vector_has_a_slope_for_each() {
+    let variables = [Variable::l1_each(), Variable::l2()];
+    let penalty = vector_penalty(&problem(), &variables).unwrap().unwrap();
+    let problem = problem().with_penalty(penalty).unwrap();
+    let space = Space::new(&variables, Point::default(), &[&problem]).unwrap();
+    assert_eq!(
+        (space.vector(), space.box_bounds().dimensions()),
+        (Some(0..2), 3)
+    );
+    let at = |place: &[f64]| {
+        let point = space.point(place);
+        Evaluator::new(&problem).run(&[point]).unwrap().remove(0)
+    };
+    let l1_max = problem.l1_max(0, 0.0);
+    let place = [(0.2 * l1_max).ln(), (0.1 * l1_max).ln(), 0.3f64.ln()];
+    let here = at(&place);
+    let slope = space
+        .slope(&here.point, here.gradient().unwrap(), &problem)
+        .unwrap();
+    for i in 0..3 {
+        let (mut up, mut down) = (place, place);
+        up[i] += 1e-5;
+        down[i] -= 1e-5;
+        let difference = (at(&up).criterion - at(&down).criterion) / 2e-5;
+        assert!(
+            (difference - slope[i]).abs() < 1e-7,
+            "{difference} {}",
+            slope[i]
+        );
+    }
+    let common = Point::new(0.5 * l1_max, 0.3);
+    assert_eq!(space.place_of(&common)[0], space.place_of(&common)[1]);
+    // Not twice what is one thing, and not where the penalty has none.
+    let twice = [Variable::l1(), Variable::l1_each()];
+    assert!(Space::new(&twice, Point::default(), &[&problem]).is_err());
+    let error = vector_penalty(&problem, &[Variable::l1_group()])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("no such strengths") && error.contains("l1[group]"),
+        "{error}"
+    );
 }
