@@ -70,8 +70,8 @@
 //! engines, iterations, the path on the CPU) are public under the feature `unstable`; ARCHITECTURE.md
 //! describes them. docs/library.md lists the features.
 //!
-//! The programs in `examples/` fit a CSV (`fit_csv`), tune by gradient descent
-//! (`hyperparameter_descent`) and train a network that is a fixed point (`equilibrium_network`).
+//! The programs in `examples/` fit a CSV (`fit_csv`), tune one strength or many
+//! (`tune_weighted_lasso`, `tune_custom_map`) and train a network that is a fixed point (`equilibrium_network`).
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -2,7 +2,7 @@
 
 use proxdiff::prelude::*;
 use proxdiff::sweep::folds::{Dealing, k_folds};
-use proxdiff::tune::{Tuner, TuningStatus, Variable};
+use proxdiff::tune::{Guard, Tuner, TuningStatus, Variable};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -62,9 +62,11 @@ fn problem(seed: u64) -> Problem {
 
 /// The best of ten random starts of 50 evaluations each, and of six from the best of a 10 × 10 grid.
 fn long_search(tuner: &Tuner<'_>, seed: u64) -> f64 {
-    let bounds = tuner.clone().max_evaluations(1).run().unwrap().bounds;
-    let at =
-        |axis: usize, share: f64| bounds[axis].0 * (bounds[axis].1 / bounds[axis].0).powf(share);
+    let found = tuner.clone().max_evaluations(1).run().unwrap();
+    let at = |axis: usize, share: f64| {
+        let variable = &found.variables[axis];
+        variable.lower * (variable.upper / variable.lower).powf(share)
+    };
     let from = |l1: f64, l2: f64, budget: usize| {
         let variables = [Variable::l1().from(l1), Variable::l2().from(l2)];
         let tuned = tuner
@@ -184,4 +186,89 @@ fn a_cancelled_run_keeps_the_best_or_says_that_there_is_none() {
     if tuned.evaluations < 100 {
         assert_eq!(tuned.status, TuningStatus::BudgetSpent);
     }
+}
+
+/// A strength for each coefficient fits a few rows by chance; the guard returns the common strength, or a
+/// vector that is better on rows that nothing was tuned on.
+#[test]
+fn many_strengths_are_guarded() {
+    let (x, y) = rows(160, 30, 5);
+    let problem = Problem::elastic_net(&x[..40], &y[..40])
+        .validation(&x[40..60], &y[40..60])
+        .build()
+        .unwrap();
+    let scalar = Tuner::new(&problem)
+        .variables([Variable::l1()])
+        .run()
+        .unwrap();
+    let each = Tuner::new(&problem).variables([Variable::l1_each()]);
+    let free = each.clone().guard(Guard::None).run().unwrap();
+    let guarded = each.run().unwrap();
+    assert!(
+        free.criterion < 0.7 * scalar.criterion,
+        "{} {}",
+        free.criterion,
+        scalar.criterion
+    );
+    assert!(
+        free.remarks
+            .iter()
+            .any(|remark| remark.contains("without a guard"))
+    );
+    let choice = guarded.guarded.clone().unwrap();
+    let gain = choice.nested_scalar - choice.nested;
+    assert_eq!(choice.returns_scalar, gain <= choice.standard_error);
+    let nested = if choice.returns_scalar {
+        choice.nested_scalar
+    } else {
+        choice.nested
+    };
+    assert_eq!(guarded.nested_criterion, Some(nested));
+    assert_eq!(guarded.point.strengths().is_some(), !choice.returns_scalar);
+    // The error of the refits on rows that nothing has seen.
+    let fresh = Problem::weighted(&x[..40], &y[..40], &[1.0; 30])
+        .validation(&x[60..], &y[60..])
+        .build()
+        .unwrap();
+    let error = |tuned: &proxdiff::tune::Tuned| {
+        let outcomes = Evaluator::new(&fresh)
+            .method(None)
+            .run(&[tuned.point.clone()])
+            .unwrap();
+        outcomes[0].criterion
+    };
+    assert!(
+        error(&guarded) <= 1.02 * error(&scalar),
+        "{} {}",
+        error(&guarded),
+        error(&scalar)
+    );
+    // The same bits for any threads.
+    let threads = |count: usize| {
+        let mut settings = Settings::default();
+        settings.threads = count;
+        let tuner = Tuner::new(&problem)
+            .variables([Variable::l1_each()])
+            .settings(&settings);
+        tuner.run().unwrap()
+    };
+    assert_eq!(threads(1), threads(3));
+}
+
+#[test]
+fn groups_and_folds_take_a_vector_too() {
+    let (x, y) = rows(60, 12, 8);
+    let labels: Vec<u32> = (0..12).map(|j| j / 4).collect();
+    let problem = Problem::group(&x, &y, &labels).build().unwrap();
+    let folds = k_folds(60, 4, 1, Dealing::Plain, 1).unwrap();
+    let tuned = Tuner::new(&problem)
+        .folds(folds)
+        .variables([Variable::l1_group(), Variable::l2()])
+        .run()
+        .unwrap();
+    // Three strengths need no guard.
+    assert!(tuned.guarded.is_none() && tuned.nested_criterion.is_none());
+    assert_eq!(tuned.variables[0].values.len(), 3);
+    assert_eq!(tuned.point.strengths().unwrap(), tuned.variables[0].values);
+    assert!(tuned.criterion <= tuned.scalar_criterion.unwrap() * (1.0 + 1e-9));
 }

@@ -7,6 +7,7 @@
 use super::outcome::Guarded;
 use crate::data::dataset::Labels;
 use crate::error::Result;
+use crate::linalg::vector::exceeds;
 use crate::model::loss::Loss;
 use crate::problem::Problem;
 use crate::sweep::folds::{Dealing, Fold, k_folds};
@@ -145,7 +146,7 @@ impl Guarded {
             nested_scalar,
             standard_error: error,
             // Also where one of them is NaN.
-            returns_scalar: !(gain > error),
+            returns_scalar: !exceeds(gain, error),
         }
     }
 

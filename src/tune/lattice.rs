@@ -240,8 +240,9 @@ impl Lattice {
         })
     }
 
-    /// The value that a descent from a node may reach within its spacing, if the slope went to zero there.
-    pub(super) fn hope(&self, node: &Node) -> f64 {
+    /// The value that a descent from a node may reach within its spacing, if the slope stayed for so large
+    /// a share of it.
+    pub(super) fn hope(&self, node: &Node, share: f64) -> f64 {
         let Some(Some(value)) = self.known.get(node) else {
             return f64::INFINITY;
         };
@@ -250,7 +251,7 @@ impl Lattice {
         let fall: f64 = each
             .map(|(axis, slope)| slope.abs() * axis.step * spacing)
             .sum();
-        value.value - fall
+        value.value - share * fall
     }
 
     /// Steps from the neighbours to a node with the changes of the slope along them: what is known of the
@@ -343,7 +344,7 @@ mod tests {
         let minima = lattice.minima();
         assert_eq!(minima.len(), 1);
         assert_eq!(lattice.place(&minima[0]), [0.0, 1.0]);
-        assert!((lattice.hope(&minima[0]) - (0.5 - 2.0)).abs() < 1e-12);
+        assert!((lattice.hope(&minima[0], 0.5) - (0.5 - 1.0)).abs() < 1e-12);
         assert!((lattice.distance(&minima[0], &[0.5, 1.0]) - 0.5).abs() < 1e-12);
         for pair in lattice.pairs(&minima[0]) {
             assert_eq!(pair.change, [2.0 * pair.step[0], 2.0 * pair.step[1]]);

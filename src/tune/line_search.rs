@@ -137,7 +137,7 @@ impl LineSearch {
     /// second time, in the middle.
     fn share(&self, high: End, width: f64) -> f64 {
         let low = self.low;
-        if self.trials % 2 == 0 || !(high.value.is_finite() && high.slope.is_finite()) {
+        if self.trials.is_multiple_of(2) || !(high.value.is_finite() && high.slope.is_finite()) {
             return 0.5;
         }
         let (a, b) = (low.slope * width, high.slope * width);

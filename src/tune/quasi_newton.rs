@@ -11,7 +11,7 @@
 
 use std::collections::VecDeque;
 
-use crate::linalg::vector::{axpy, dot, norm};
+use crate::linalg::vector::{axpy, dot, exceeds, norm};
 
 /// Variables up to which the matrix is kept.
 const DENSE: usize = 50;
@@ -58,7 +58,7 @@ impl QuasiNewton {
     pub(super) fn update(&mut self, pair: Pair) {
         let Pair { step: s, change: y } = &pair;
         let curvature = dot(s, y);
-        if !(curvature > CURVED * norm(s) * norm(y)) {
+        if !exceeds(curvature, CURVED * norm(s) * norm(y)) {
             return;
         }
         match self {

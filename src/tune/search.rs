@@ -122,22 +122,16 @@ impl Search {
             .filter(|&at| self.descents[at].status().is_none())
             .collect();
         open.sort_by(|a, b| value(a).total_cmp(&value(b)).then(a.cmp(b)));
-        let leader = self.best_value();
-        let limit = leader + self.beyond;
+        let limit = self.best_value() + self.beyond;
         let is_near =
             |at: &usize| self.descents[*at].evaluations() < PATIENCE || value(at) <= limit;
         let near: Vec<usize> = open.iter().copied().filter(is_near).collect();
-        // Those that may still win come first.
-        let promise = |at: &usize| self.descents[*at].promise();
-        let may_win = |at: &usize| value(at) - promise(at) < leader;
-        let winners: Vec<usize> = near.iter().copied().filter(may_win).collect();
-        let chosen = match (winners.is_empty(), near.is_empty()) {
-            (false, _) => winners,
-            (true, false) => near,
-            (true, true) if least == 0.0 => open,
-            (true, true) => near,
+        let chosen = if near.is_empty() && least == 0.0 {
+            open
+        } else {
+            near
         };
-        let goes_on = |at: &usize| least == 0.0 || promise(at) > least;
+        let goes_on = |at: &usize| least == 0.0 || self.descents[*at].promise() > least;
         let chosen = chosen.into_iter().filter(goes_on);
         self.asked = chosen.take(most.min(self.left)).collect();
         let asked = self.asked.iter().filter_map(|&start| {

@@ -16,18 +16,45 @@ use crate::problem::Point;
 
 /// Starts of one tuning.
 const MOST_STARTS: usize = 24;
-/// The relative decrease that a descent must promise to go on before everything has been looked at.
-const FALLS_FAST: f64 = 1e-3;
+/// Evaluations from which there are many.
+const MANY: usize = 200;
 /// How much larger than the best criterion, relatively, a predicted one may be that is looked at.
 const MARGIN: f64 = 0.03;
 /// The distance from a known minimum, in spacings of the lattice, within which nothing is looked at.
 const TAKEN: f64 = 0.75;
-/// The distance from a known minimum, in spacings of the lattice, within which a node is no new start.
-const SAME: f64 = 0.3;
 /// Places of a refinement that are looked at together.
 const REFINED: usize = 16;
 /// Evaluations that are kept for the last steps.
 const LAST_STEPS: usize = 20;
+
+/// How thoroughly the coarse stage is followed up.
+struct Effort {
+    /// The relative decrease that a descent must promise to go on before everything has been looked at.
+    falls_fast: f64,
+    /// The share of the fall to a zero slope within a node's spacing that makes it a start, if that is
+    /// lower than the best.
+    hope: f64,
+    /// The distance from a known minimum, in spacings of the lattice, within which a node is no new start.
+    same: f64,
+}
+
+impl Effort {
+    fn of(budget: usize) -> Self {
+        if budget >= MANY {
+            Self {
+                falls_fast: 1e-3,
+                hope: 1.0,
+                same: 0.3,
+            }
+        } else {
+            Self {
+                falls_fast: 3e-3,
+                hope: 0.5,
+                same: 0.5,
+            }
+        }
+    }
+}
 
 /// The solutions near every start, on all folds.
 type Warm = Vec<Vec<WarmStart>>;
@@ -113,6 +140,7 @@ impl Tuning<'_> {
     /// A coarse lattice, descents from its minima as long as they fall fast, and refinements of the
     /// lattice where it promises a better minimum; `spent` counts the evaluations on the lattice.
     fn explore(&self, search: &mut Search, warm: &mut Warm, spent: &mut usize) -> Result<()> {
+        let effort = Effort::of(search.left());
         let mut lattice = Lattice::new(&self.space.coarse(search.left()));
         // What the last steps of the best descent take.
         let reserve = (search.left() / 5).min(LAST_STEPS);
@@ -131,8 +159,8 @@ impl Tuning<'_> {
                 lattice.insert(node.clone(), value);
                 solutions.insert(node.clone(), evaluated.warm);
             }
-            self.add_starts(&lattice, &mut solutions, search, warm);
-            self.descend(search, warm, FALLS_FAST, reserve)?;
+            self.add_starts(&lattice, &mut solutions, search, warm, &effort);
+            self.descend(search, warm, effort.falls_fast, reserve)?;
             let limit = search.best_value() + MARGIN;
             let is_new = |candidate: &Candidate| {
                 let is_near = |place: &[f64]| lattice.distance(&candidate.node, place) < TAKEN;
@@ -155,13 +183,14 @@ impl Tuning<'_> {
         solutions: &mut BTreeMap<Node, Vec<WarmStart>>,
         search: &mut Search,
         warm: &mut Warm,
+        effort: &Effort,
     ) {
         for node in lattice.minima() {
-            let is_near = |place: &[f64]| lattice.distance(&node, place) < SAME;
+            let is_near = |place: &[f64]| lattice.distance(&node, place) < effort.same;
             if warm.len() >= MOST_STARTS || search.best_places().any(is_near) {
                 continue;
             }
-            if lattice.hope(&node) > search.best_value() {
+            if lattice.hope(&node, effort.hope) > search.best_value() {
                 continue;
             }
             if let (Some(visit), Some(start)) = (lattice.visit(&node), solutions.remove(&node)) {

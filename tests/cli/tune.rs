@@ -15,7 +15,7 @@ struct Data {
 
 fn data(rows: usize, features: usize, seed: u64) -> Data {
     let folder = Folder::new();
-    let mut files = |name: &str, rows: usize, seed: u64| {
+    let files = |name: &str, rows: usize, seed: u64| {
         let x = noise(rows * features, seed);
         let e = noise(rows, seed + 1);
         let y: Vec<f64> = x
@@ -482,4 +482,120 @@ fn bad_input_is_one_line_with_its_remedy() {
         said.contains("does not depend on it") && said.contains("varies"),
         "{said}"
     );
+}
+
+#[test]
+fn a_configuration_file_holds_the_flags() {
+    let folder = Folder::new();
+    let file = folder.text("data.csv", &columns(&table(40, 3), &["a", "b", "c", "y"]));
+    let text = format!(
+        "data = {file:?}\ncv = 4\nno-intercept = true\n[tuning]\ntune = [\"l1\", \"l2\"]\nbounds = \"l1=0.001:1\"\n"
+    );
+    let config = folder.text("tune.toml", &text);
+    let written = as_text(&folder.path("effective.toml"));
+    let found = json(&["tune", "--config", &config, "--write-config", &written]);
+    let flags = [
+        "tune",
+        &file,
+        "--cv",
+        "4",
+        "--no-intercept",
+        "--bounds",
+        "l1=0.001:1",
+    ];
+    assert_eq!(found, json(&flags));
+    assert_eq!(found["intercept"], Value::Null);
+    // The effective configuration makes the same tuning, and flags win.
+    assert_eq!(json(&["tune", "--config", &written]), found);
+    let other = json(&[
+        "tune",
+        "--config",
+        &config,
+        "--no-intercept=false",
+        "--max-evaluations",
+        "20",
+    ]);
+    assert!(other["intercept"].is_number() && other["evaluations"].as_u64().unwrap() <= 20);
+    let wrong = folder.text("wrong.toml", "bound = \"l1=0.001:1\"\n");
+    let line = fails(&["tune", "--config", &wrong], 1);
+    assert!(
+        line.contains("there is no setting \"bound\"") && line.contains("proxdiff tune"),
+        "{line}"
+    );
+    let two = folder.text("two.toml", "[[study]]\ncv = 3\n[[study]]\ncv = 4\n");
+    let line = fails(&["tune", "--config", &two], 2);
+    assert!(line.contains("one study"), "{line}");
+}
+
+/// One strength for each coefficient: an array, and the guard's word.
+#[test]
+fn a_strength_for_each_is_guarded() {
+    let data = data(36, 8, 21);
+    let own = ["--tune", "l1[]", "--l2", "0"];
+    let found = json(&data.with("tune", &own));
+    let guard = &found["guard"];
+    let l1 = numbers(&found["hyperparameters"]["l1"]);
+    let returns_scalar = guard["returns_scalar"].as_bool().unwrap();
+    assert_eq!(l1.len(), if returns_scalar { 1 } else { 8 });
+    assert!(number(&found["nested_criterion"]) > 0.0 && number(&found["scalar_criterion"]) > 0.0);
+    let free = json(&data.with("tune", &[&own[..], &["--guard", "none"]].concat()));
+    assert_eq!(numbers(&free["hyperparameters"]["l1"]).len(), 8);
+    assert_eq!(free["nested_criterion"], Value::Null);
+    assert!(number(&free["criterion"]) <= number(&free["scalar_criterion"]));
+    let remarks = free["remarks"].to_string();
+    assert!(remarks.contains("without a guard"), "{remarks}");
+    // It is the criterion of hypergrad at the same strengths.
+    let strengths = numbers(&free["hyperparameters"]["l1"]);
+    let file = data.folder.npy("strengths.npy", &[8], &strengths);
+    let flags = [
+        "--penalty",
+        "weighted",
+        "--l1-file",
+        &file,
+        "--l1",
+        "1",
+        "--l2",
+        "0",
+    ];
+    let at = json(&data.with("hypergrad", &flags));
+    assert_close(
+        &[number(&at["points"][0]["criterion"])],
+        &[number(&free["criterion"])],
+        1e-9,
+    );
+    for (flags, status, message) in [
+        (&["--guard", "often"][..], 2, "auto, none"),
+        (&["--tune", "l1[group]"], 1, "no such strengths"),
+        (&["--tune", "l1,l1[]"], 1, "named twice"),
+        (
+            &["--tune", "l1[]", "--l1", "0.1"],
+            2,
+            "--l1 fixes what is tuned",
+        ),
+    ] {
+        let line = fails(&data.with("tune", flags), status);
+        assert!(line.contains(message), "{flags:?}: {line}");
+    }
+}
+
+/// A best point at an edge of a sweep says where to go.
+#[test]
+fn a_sweep_says_when_its_best_point_is_at_an_edge() {
+    let data = data(40, 6, 23);
+    for folds in [&[][..], &["--cv", "3"]] {
+        let at = |l1: &str| {
+            let own = ["--l1", l1, "--l2", "0.001,0.002"];
+            let flags = [&own[..], folds].concat();
+            match folds {
+                [] => ok(&data.with("sweep", &flags)),
+                _ => ok(&data.rows_alone("sweep", &flags)),
+            }
+        };
+        let text = at("1,0.9,0.8");
+        assert!(
+            text.contains("the best l1 is the smallest of the sweep"),
+            "{text}"
+        );
+        assert!(!at("1,0.3,0.1,0.03,0.01,0.003,1e-3,1e-5").contains("the best l1 is"));
+    }
 }

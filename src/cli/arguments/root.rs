@@ -1,6 +1,7 @@
 //! The command line as a whole: the commands, and how words become one.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::builder::Resettable;
 use clap::error::ErrorKind;
@@ -71,9 +72,20 @@ pub enum Command {
     Completions(completions::Arguments),
 }
 
+impl Command {
+    /// The configuration file that the command names.
+    pub fn config(&self) -> Option<&Path> {
+        match self {
+            Self::Sweep(sweep) => sweep.store.configuration.config.as_deref(),
+            Self::Tune(tune) => tune.configuration.config.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// All commands and their flags.
 ///
-/// A switch of `sweep` takes `=false`, so that the command line can turn off what a configuration
+/// A switch of `sweep` and `tune` takes `=false`, so that the command line can turn off what a configuration
 /// file turns on.
 pub fn command() -> clap::Command {
     let with_values = |argument: Arg| {
@@ -101,12 +113,12 @@ pub fn command() -> clap::Command {
     };
     Cli::command()
         .mut_subcommand("sweep", |sweep| sweep.mut_args(with_values))
-        .mut_subcommand("tune", beside_files)
+        .mut_subcommand("tune", |tune| beside_files(tune).mut_args(with_values))
 }
 
 /// Parses a command line, the name of the program first.
 ///
-/// Flags that a flag of a sweep needs may stand in its configuration file: then nothing is missed here, and
+/// Flags that another flag needs may stand in its configuration file: then nothing is missed here, and
 /// the words are read again with those of the file.
 pub fn parse(words: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
     let error = match command().try_get_matches_from(words) {
@@ -117,7 +129,7 @@ pub fn parse(words: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
         let lenient = command().ignore_errors(true).try_get_matches_from(words)?;
         let cli = Cli::from_arg_matches(&lenient);
         if let Ok(cli) = cli
-            && matches!(&cli.command, Command::Sweep(sweep) if sweep.store.config.is_some())
+            && cli.command.config().is_some()
         {
             return Ok((cli, lenient));
         }

@@ -7,8 +7,8 @@ use clap::Args;
 
 use super::values::{self, Interval};
 use super::{
-    DataArguments, FoldArguments, OutputArguments, ProblemArguments, RuntimeArguments,
-    SolverArguments, TestArguments,
+    ConfigurationArguments, DataArguments, FoldArguments, OutputArguments, ProblemArguments,
+    RuntimeArguments, SolverArguments, TestArguments,
 };
 use crate::tune::{Guard, Hyperparameter, MAX_EVALUATIONS};
 
@@ -41,6 +41,8 @@ pub struct Arguments {
     pub solver: SolverArguments,
     #[command(flatten)]
     pub runtime: RuntimeArguments,
+    #[command(flatten, next_help_heading = "Configuration")]
+    pub configuration: ConfigurationArguments,
     #[command(flatten)]
     pub output: OutputArguments,
 
@@ -65,8 +67,8 @@ pub struct TuningArguments {
 
     /// Bounds, as in l1=1e-3:1,l2=1e-4:10 [default: l1 from 1e-4 to 0.999 of the strength that makes all
     /// coefficients zero, l2 from 1e-6 to 1000 in units of the loss's mean curvature].
-    #[arg(long, value_name = "NAME=LO:HI", value_delimiter = ',')]
-    pub bounds: Vec<Named<Interval>>,
+    #[arg(long = "bounds", value_name = "NAME=LO:HI", value_delimiter = ',')]
+    pub of_variables: Vec<Named<Interval>>,
 
     /// The only start, as in l1=0.1,l2=0.01 [default: the local minima of a coarse grid].
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]

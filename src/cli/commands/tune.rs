@@ -1,18 +1,23 @@
 //! `proxdiff tune`: the criterion minimised over hyperparameters, and the model at the best point.
 
+use std::ffi::OsString;
 use std::sync::Arc;
+
+use clap::ArgMatches;
 
 use super::fit::{model, saved};
 use crate::cli::arguments::tune::{Arguments, Named};
 use crate::cli::arguments::{Format, PenaltyName, Strengths};
 use crate::cli::configuration::{
-    Parts, Prepared, SINGLE_RIDGE, SINGLE_SHARE, Study, read_test, study_of,
+    Described, Parts, Prepared, SINGLE_RIDGE, SINGLE_SHARE, Study, read_test, study_of,
 };
 use crate::cli::failure::Failure;
 use crate::cli::output::{TunedReport, write_or_show};
+use crate::cli::output_guard;
 use crate::cli::printable::printable_lines;
 use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
+use crate::cli::whole::write_whole;
 use crate::engine::products::predictors;
 use crate::hypergrad::Outcome;
 use crate::kinds::Method;
@@ -23,8 +28,24 @@ use crate::sweep::record::Numbers;
 use crate::sweep::study::{FoldProblem, Study as SweepStudy};
 use crate::tune::{Hyperparameter, Tuned, Tuner, Variable, vector_penalty};
 
-/// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+/// Runs the command that `words` make, whose flags and matches these are.
+pub fn run(given: &Arguments, matches: &ArgMatches, words: &[OsString]) -> Result<(), Failure> {
+    let described = Described::of(given, matches, words)?;
+    let parts = described.studies.iter().map(|study| &study.matches);
+    output_guard::check_configured("tune", parts)?;
+    let [request] = described.studies.as_slice() else {
+        return Err(Failure::usage(
+            "tune takes one study; write its settings at the top of the configuration file",
+        ));
+    };
+    if let Some(path) = &request.arguments.configuration.write_config {
+        write_whole(path, described.configuration.as_bytes())
+            .map_err(|source| Failure::unwritable("--write-config", path, &source))?;
+    }
+    tune(&request.arguments).map_err(|failure| failure.in_configuration(&request.place))
+}
+
+fn tune(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let variables = variables(arguments)?;
     let (mut study, names, test) = read(arguments)?;
@@ -104,7 +125,7 @@ fn variables(arguments: &Arguments) -> Result<Vec<Variable>, Failure> {
     };
     check_names(
         "--bounds",
-        own.bounds.iter().map(|bounds| bounds.name),
+        own.of_variables.iter().map(|bounds| bounds.name),
         &names,
     )?;
     check_names("--start", own.start.iter().map(|start| start.name), &names)?;
@@ -124,7 +145,7 @@ fn variables(arguments: &Arguments) -> Result<Vec<Variable>, Failure> {
     }
     let variable = |name: Hyperparameter| {
         let mut variable = Variable::new(name);
-        variable.bounds = given(&own.bounds, name).map(|bounds| (bounds.lower, bounds.upper));
+        variable.bounds = given(&own.of_variables, name).map(|bounds| (bounds.lower, bounds.upper));
         variable.start = given(&own.start, name).map(|start| start.0);
         variable
     };

@@ -46,7 +46,7 @@ pub struct Planned<'a> {
 }
 
 /// The plan of the studies that flags and configuration file describe.
-pub fn planned(described: &Described) -> std::result::Result<Planned<'_>, Failure> {
+pub fn planned(described: &Described<Arguments>) -> std::result::Result<Planned<'_>, Failure> {
     let mut planned = Planned {
         plan: plan(Vec::new(), described.configuration.clone()),
         studies: Vec::new(),
