@@ -233,7 +233,7 @@ fn many_strengths_are_guarded() {
     let error = |tuned: &proxdiff::tune::Tuned| {
         let outcomes = Evaluator::new(&fresh)
             .method(None)
-            .run(&[tuned.point.clone()])
+            .run(std::slice::from_ref(&tuned.point))
             .unwrap();
         outcomes[0].criterion
     };
