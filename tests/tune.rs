@@ -65,7 +65,8 @@ fn long_search(tuner: &Tuner<'_>, seed: u64) -> f64 {
     let found = tuner.clone().max_evaluations(1).run().unwrap();
     let at = |axis: usize, share: f64| {
         let variable = &found.variables[axis];
-        variable.lower * (variable.upper / variable.lower).powf(share)
+        let at = variable.lower * (variable.upper / variable.lower).powf(share);
+        at.clamp(variable.lower, variable.upper)
     };
     let from = |l1: f64, l2: f64, budget: usize| {
         let variables = [Variable::l1().from(l1), Variable::l2().from(l2)];

@@ -28,6 +28,7 @@ const COMMANDS: [&str; 9] = [
     "predict",
     "hypergrad",
     "sweep",
+    "tune",
     "runs",
     "poison",
     "reproduce",
