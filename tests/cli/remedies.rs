@@ -23,7 +23,7 @@ fn flags(text: &str) -> BTreeSet<String> {
     found
 }
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "fit",
     "predict",
     "hypergrad",
