@@ -71,9 +71,14 @@ impl Search {
     /// Adds a start at a place of the box.
     #[must_use]
     pub fn from(mut self, place: &[f64]) -> Self {
+        self.add(place);
+        self
+    }
+
+    /// Adds a start at a place of the box.
+    pub(super) fn add(&mut self, place: &[f64]) {
         let place = self.bounds.clamp(place);
         self.descents.push(Descent::from_place(place));
-        self
     }
 
     /// Adds a start whose value is known.

@@ -145,6 +145,11 @@ impl Tuning<'_> {
         // What the last steps of the best descent take.
         let reserve = (search.left() / 5).min(LAST_STEPS);
         let mut nodes = lattice.first();
+        let mut corners = if search.left() >= MANY {
+            self.space.corners()
+        } else {
+            Vec::new()
+        };
         while !nodes.is_empty() && !self.should_stop() {
             let points: Vec<Point> = nodes
                 .iter()
@@ -160,6 +165,10 @@ impl Tuning<'_> {
                 solutions.insert(node.clone(), evaluated.warm);
             }
             self.add_starts(&lattice, &mut solutions, search, warm, &effort);
+            for corner in corners.drain(..) {
+                search.add(&corner);
+                warm.push(Vec::new());
+            }
             self.descend(search, warm, effort.falls_fast, reserve)?;
             let limit = search.best_value() + MARGIN;
             let is_new = |candidate: &Candidate| {

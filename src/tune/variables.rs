@@ -261,6 +261,17 @@ impl Space {
         self.variables.iter().map(axis).collect()
     }
 
+    /// Places beyond the lower ends of a coarse stage of two variables, where solutions all but interpolate:
+    /// between those ends and the bounds, and at the bounds.
+    pub(super) fn corners(&self) -> Vec<Vec<f64>> {
+        let [first, second] = self.variables.as_slice() else {
+            return Vec::new();
+        };
+        let ends = |v: &Resolved| [v.bounds.0.ln(), 0.5 * (v.bounds.0.ln() + v.coarse.0.ln())];
+        let ([low, middle], [other, between]) = (ends(first), ends(second));
+        vec![vec![low, other], vec![middle, between], vec![low, between]]
+    }
+
     /// The place of the given start; what is not given starts in the middle of its coarse stage.
     /// `None` where no start is given.
     pub(super) fn start(&self) -> Option<Vec<f64>> {
