@@ -20,6 +20,9 @@ const MOST_STARTS: usize = 24;
 const MANY: usize = 200;
 /// How much larger than the best criterion, relatively, a predicted one may be that is looked at.
 const MARGIN: f64 = 0.03;
+/// How much larger than the best criterion, relatively, that at the lower ends of the coarse stage may be
+/// for descents from beyond them.
+const CORNER: f64 = 0.1;
 /// The distance from a known minimum, in spacings of the lattice, within which nothing is looked at.
 const TAKEN: f64 = 0.75;
 /// Places of a refinement that are looked at together.
@@ -165,6 +168,12 @@ impl Tuning<'_> {
                 solutions.insert(node.clone(), evaluated.warm);
             }
             self.add_starts(&lattice, &mut solutions, search, warm, &effort);
+            // The first node is that of both lower ends.
+            let lowest = lattice.visit(&lattice.first()[0]);
+            let limit = search.best_value() + CORNER;
+            if lowest.is_none_or(|lowest| lowest.value > limit) {
+                corners.clear();
+            }
             for corner in corners.drain(..) {
                 search.add(&corner);
                 warm.push(Vec::new());
