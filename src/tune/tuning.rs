@@ -22,7 +22,7 @@ const MANY: usize = 200;
 const MARGIN: f64 = 0.03;
 /// How much larger than the best criterion, relatively, that at the lower ends of the coarse stage may be
 /// for descents from beyond them.
-const CORNER: f64 = 0.5;
+const CORNER: f64 = 0.25;
 /// The distance from a known minimum, in spacings of the lattice, within which nothing is looked at.
 const TAKEN: f64 = 0.75;
 /// Places of a refinement that are looked at together.
