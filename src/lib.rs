@@ -61,6 +61,7 @@
 //! | [`hypergrad`] | **the main entrance**: [`Evaluator`] solves and differentiates; [`hypergrad::host`] does so for a map of your own ([`HostMap`]) |
 //! | [`kinds`] | names of solvers, methods, precisions, statuses |
 //! | [`sweep`] | large sweeps: spaces, folds, plans, the scheduler, the choice of a point |
+//! | [`tune`] | the criterion minimised over hyperparameters |
 //! | [`poison`] | the robustness of a model against perturbed training rows, measured |
 //! | [`prelude`] | the names that most programs need |
 //!
@@ -69,8 +70,8 @@
 //! engines, iterations, the path on the CPU) are public under the feature `unstable`; ARCHITECTURE.md
 //! describes them. docs/library.md lists the features.
 //!
-//! The programs in `examples/` fit a CSV (`fit_csv`), tune by gradient descent
-//! (`hyperparameter_descent`) and train a network that is a fixed point (`equilibrium_network`).
+//! The programs in `examples/` fit a CSV (`fit_csv`), tune one strength or many
+//! (`tune_weighted_lasso`, `tune_custom_map`) and train a network that is a fixed point (`equilibrium_network`).
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -89,6 +90,7 @@ pub mod report;
 #[cfg(feature = "store")]
 pub mod store;
 pub mod sweep;
+pub mod tune;
 
 /// The inner modules: tests and benches see them through the feature `unstable`.
 #[path = ""]

@@ -25,6 +25,7 @@ mod members;
 mod origin;
 mod perturbation;
 mod point;
+mod restated;
 mod rows;
 mod specification;
 mod strengths;

@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From top to bottom; modules of one layer may name each other only where it says so below.
-const LAYERS: [&[&str]; 17] = [
+const LAYERS: [&[&str]; 18] = [
     &["cli"],
     &["paper"],
     &["poison", "store"],
+    &["tune"],
     &["report", "sweep"],
     &["hypergrad"],
     &["engine"],
@@ -385,7 +386,7 @@ fn names_are_read() {
 
 /// Without features the documentation shows few modules: the others are inner ones.
 #[test]
-fn the_core_shows_at_most_eight_modules() {
+fn the_core_shows_at_most_nine_modules() {
     let root = files().into_iter().find(|(file, _)| file == "lib.rs");
     let (_, text) = root.unwrap();
     let lines: Vec<&str> = text.lines().collect();
@@ -393,5 +394,5 @@ fn the_core_shows_at_most_eight_modules() {
         .filter(|&at| !lines[at - 1].starts_with("#["))
         .filter_map(|at| lines[at].strip_prefix("pub mod "))
         .collect();
-    assert!((1..=8).contains(&shown.len()), "{shown:?}");
+    assert!((1..=9).contains(&shown.len()), "{shown:?}");
 }

@@ -30,7 +30,7 @@ use arguments::{Command, command, parse};
 use commands::reproduce;
 #[cfg(feature = "store")]
 use commands::runs;
-use commands::{completions, devices, fit, hypergrad, poison, predict, sweep};
+use commands::{completions, devices, fit, hypergrad, poison, predict, sweep, tune};
 use failure::Failure;
 
 /// Parses the process's arguments, runs the command and returns the exit status.
@@ -41,9 +41,9 @@ pub fn run() -> ExitCode {
         Ok(parsed) => parsed,
         Err(error) => return explain(&error, &words),
     };
-    // The configuration of a sweep may name outputs too: it looks at all of them itself.
-    let is_sweep = matches!(&cli.command, Command::Sweep(_));
-    if !is_sweep && let Err(failure) = output_guard::check(&command(), &matches) {
+    // A configuration file may name outputs too: its command looks at all of them itself.
+    let is_configured = matches!(&cli.command, Command::Sweep(_) | Command::Tune(_));
+    if !is_configured && let Err(failure) = output_guard::check(&command(), &matches) {
         return failure.report();
     }
     let environment = env_logger::Env::default().default_filter_or("warn");
@@ -57,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Predict(arguments) => predict::run(arguments),
         Command::Hypergrad(arguments) => hypergrad::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments, &matches, &words),
+        Command::Tune(arguments) => tune::run(arguments, &matches, &words),
         #[cfg(feature = "store")]
         Command::Runs(arguments) => runs::run(arguments),
         Command::Poison(arguments) => poison::run(arguments),

@@ -122,13 +122,13 @@ impl Model {
     }
 
     /// Writes the model into `directory`, which is made if need be; a model that is there is replaced
-    /// by the whole new one, or stays.
+    /// by the whole new one, or stays. `flag` has named the directory.
     ///
     /// # Errors
     /// [`Failure::Unwritable`] when the directory or a file cannot be written.
-    pub fn save(&self, directory: &Path) -> std::result::Result<(), Failure> {
+    pub fn save(&self, directory: &Path, flag: &str) -> std::result::Result<(), Failure> {
         let unwritable =
-            |path: PathBuf| move |source: io::Error| Failure::unwritable("--out", &path, &source);
+            |path: PathBuf| move |source: io::Error| Failure::unwritable(flag, &path, &source);
         std::fs::create_dir_all(directory).map_err(unwritable(directory.to_path_buf()))?;
         let [head, coefficients] = Self::files(directory);
         let model = Self {
@@ -162,7 +162,7 @@ impl Model {
                 Some(old) => write_whole(&head, &old),
                 None => std::fs::remove_file(&head),
             };
-            Failure::unwritable("--out", &coefficients, &source)
+            Failure::unwritable(flag, &coefficients, &source)
         })
     }
 

@@ -64,14 +64,17 @@ pub fn check(command: &Command, matches: &ArgMatches) -> Result<(), Failure> {
     check_parts(command, &names.join(" "), &[matches])
 }
 
-/// Checks the outputs of a sweep by its effective settings, study by study.
+/// Checks the outputs of a command with a configuration file by its effective settings, study by study.
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_sweep<'a>(parts: impl Iterator<Item = &'a ArgMatches>) -> Result<(), Failure> {
+pub fn check_configured<'a>(
+    name: &str,
+    parts: impl Iterator<Item = &'a ArgMatches>,
+) -> Result<(), Failure> {
     let whole = crate::cli::arguments::command();
-    match whole.find_subcommand("sweep") {
-        Some(sweep) => check_parts(sweep, "sweep", &parts.collect::<Vec<_>>()),
+    match whole.find_subcommand(name) {
+        Some(command) => check_parts(command, name, &parts.collect::<Vec<_>>()),
         None => Ok(()),
     }
 }
@@ -229,13 +232,13 @@ fn identity(_: std::fs::Metadata) -> Option<(u64, u64)> {
 /// The kind of the output of a flag; `None` for one that is read, or no path.
 fn kind(command: &str, id: &str) -> Option<Kind> {
     Some(match (command, id) {
-        ("fit", "out") => Kind::Folder(Model::has_file),
+        ("fit", "out") | ("tune", "model") => Kind::Folder(Model::has_file),
         ("poison", "out") => Kind::Folder(poison::has_file),
         ("runs report", "out") | ("sweep", "report") => Kind::Folder(is_of_report),
         // It adds to a store that exists, and has its own word about its inputs.
         ("runs merge", _) => return None,
         ("sweep", "store") => Kind::Store,
-        ("sweep", "write_config") => Kind::File,
+        ("sweep" | "tune", "write_config") => Kind::File,
         #[cfg(feature = "paper")]
         (command, "out") if command.starts_with("reproduce") => Kind::Folder(reproduce::has_file),
         (_, "out") => Kind::File,

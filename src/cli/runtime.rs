@@ -107,6 +107,25 @@ impl Runtime {
         Ok(self.pool.install(evaluate)?)
     }
 
+    /// Solves a single point, also after an interruption: it is what the rest was for.
+    pub fn evaluate_last(
+        &self,
+        problem: &Problem,
+        point: Point,
+        settings: &Settings,
+    ) -> Result<Outcome, Failure> {
+        let settings = Settings {
+            threads: self.threads(),
+            ..settings.clone()
+        };
+        let evaluator = Evaluator::new(problem)
+            .settings(&settings)
+            .precision(self.precision);
+        let outcomes = self.pool.install(|| evaluator.run(&[point]))?;
+        // infallible: one point has one outcome
+        Ok(outcomes.into_iter().next().expect("an outcome"))
+    }
+
     /// A progress bar on a terminal of `total` parts that the control counts.
     pub fn progress(&self, total: usize) -> Progress {
         let (control, before) = (self.control.clone(), self.control.finished());

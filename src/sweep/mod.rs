@@ -9,6 +9,7 @@
 
 pub mod cells;
 pub mod compress;
+pub mod edge;
 pub mod export;
 pub mod folds;
 mod leaderboard;

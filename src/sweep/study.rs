@@ -276,11 +276,17 @@ impl Study {
     /// # Errors
     /// Those of [`Problem::new`].
     pub fn whole(&self) -> Result<Problem> {
+        Problem::new(self.whole_specification())
+    }
+
+    /// The specification of the problem on all rows, with the criterion on the same rows.
+    #[must_use]
+    pub fn whole_specification(&self) -> Specification {
         let all: Vec<usize> = (0..self.rows()).collect();
         let mut specification = self.specification.clone();
         specification.train.weights = self.training_weights(&all);
         specification.validation = None;
-        Problem::new(specification)
+        specification
     }
 
     /// The problem of a fold on its own rows.
@@ -322,6 +328,37 @@ impl Study {
             ..self.without_rows()
         };
         Problem::new(specification).map(FoldProblem::plain)
+    }
+
+    /// The study on some of the rows, ascending, with folds of these.
+    #[must_use]
+    pub fn part(&self, rows: &[usize], folds: Vec<Fold>) -> Self {
+        let pick = |values: &Vec<f64>| rows.iter().map(|&row| values[row]).collect();
+        let source = &self.specification.train;
+        let train = Rows {
+            matrix: source.matrix.select_rows(rows),
+            targets: source.targets.iter().map(pick).collect(),
+            weights: source.weights.as_ref().map(pick),
+        };
+        let specification = Specification {
+            train,
+            validation: self.specification.validation.clone(),
+            ..self.without_rows()
+        };
+        Self {
+            specification,
+            class_weights: self.class_weights.as_ref().map(|weights| match weights {
+                ClassWeighting::Balanced => ClassWeighting::Balanced,
+                ClassWeighting::Given(factors) => ClassWeighting::Given(pick(factors)),
+            }),
+            folds,
+            name: self.name.clone(),
+            source: self.source.clone(),
+            settings: self.settings.clone(),
+            precision: self.precision,
+            targets: self.targets.clone(),
+            keep_solutions: self.keep_solutions,
+        }
     }
 
     /// The specification with nothing in the place of its rows.

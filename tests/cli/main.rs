@@ -13,5 +13,6 @@ mod remedies;
 mod splits;
 mod strengths;
 mod support;
+mod tune;
 mod usage;
 mod weights;

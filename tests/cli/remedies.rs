@@ -23,11 +23,12 @@ fn flags(text: &str) -> BTreeSet<String> {
     found
 }
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "fit",
     "predict",
     "hypergrad",
     "sweep",
+    "tune",
     "runs",
     "poison",
     "reproduce",

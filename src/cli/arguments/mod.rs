@@ -16,6 +16,8 @@ mod root;
 #[cfg(feature = "store")]
 pub mod runs;
 pub mod sweep;
+mod test_rows;
+pub mod tune;
 pub mod values;
 
 pub use data::{DataArguments, TableFileArguments};
@@ -25,5 +27,6 @@ pub use method::{
 pub use output::{Format, OutputArguments};
 pub use problem::{LossName, PenaltyName, ProblemArguments};
 pub use root::{Command, command, parse};
-pub use sweep::{FoldArguments, SearchName};
+pub use sweep::{ConfigurationArguments, FoldArguments, SearchName};
+pub use test_rows::TestArguments;
 pub use values::Strengths;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::values::{self, Interval};
-use super::{DataArguments, ProblemArguments, RuntimeArguments, Strengths};
+use super::{DataArguments, ProblemArguments, RuntimeArguments, Strengths, TestArguments};
 
 /// The examples of `--help`.
 pub const EXAMPLES: &str = "\
@@ -46,6 +46,8 @@ pub enum MethodName {
 pub struct Arguments {
     #[command(flatten)]
     pub data: DataArguments,
+    #[command(flatten)]
+    pub test: TestArguments,
     #[command(flatten)]
     pub problem: ProblemArguments,
     #[command(flatten)]
@@ -122,16 +124,4 @@ pub struct Attack {
     #[arg(long, value_name = "ROWS", default_value_t = 100, value_parser = values::count,
           allow_hyphen_values = true)]
     pub minibatch: usize,
-
-    /// File with the features of test rows; without --y-test it holds the targets too.
-    #[arg(long, value_name = "FILE", conflicts_with = "test_fraction")]
-    pub x_test: Option<PathBuf>,
-
-    /// File with the targets of the test rows.
-    #[arg(long, value_name = "FILE", requires = "x_test")]
-    pub y_test: Option<PathBuf>,
-
-    /// Share of all rows set aside for testing [default: 0.2 without --x-test].
-    #[arg(long, value_name = "SHARE", value_parser = values::fraction, allow_hyphen_values = true)]
-    pub test_fraction: Option<f64>,
 }

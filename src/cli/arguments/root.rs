@@ -1,7 +1,9 @@
 //! The command line as a whole: the commands, and how words become one.
 
 use std::ffi::OsString;
+use std::path::Path;
 
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -9,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, S
 use super::reproduce;
 #[cfg(feature = "store")]
 use super::runs;
-use super::{completions, devices, fit, hypergrad, poison, predict, sweep};
+use super::{completions, devices, fit, hypergrad, poison, predict, sweep, tune};
 
 /// Solutions and hypergradients of sparse linear models.
 ///
@@ -27,6 +29,7 @@ const EXAMPLES: &str = "\
 Examples:
   proxdiff sweep                                           the embedded data, nothing needed
   proxdiff hypergrad data.csv --target price --l1 0.1 --l2 0.01
+  proxdiff tune data.csv --target price --cv 5
   proxdiff fit data.csv --target price --l1 0.1 --out model
   proxdiff predict new.csv --model model
 
@@ -47,6 +50,9 @@ pub enum Command {
     /// Evaluate a space of strengths on held-out rows or folds and show the best points.
     #[command(after_help = sweep::EXAMPLES)]
     Sweep(Box<sweep::Arguments>),
+    /// Minimise the criterion over strengths by hypergradients, and fit the best model.
+    #[command(after_help = tune::EXAMPLES)]
+    Tune(Box<tune::Arguments>),
     /// Look into the stores of sweeps: list, show, compare, export, report, verify, merge.
     #[cfg(feature = "store")]
     #[command(after_help = runs::EXAMPLES)]
@@ -66,9 +72,20 @@ pub enum Command {
     Completions(completions::Arguments),
 }
 
+impl Command {
+    /// The configuration file that the command names.
+    pub fn config(&self) -> Option<&Path> {
+        match self {
+            Self::Sweep(sweep) => sweep.store.configuration.config.as_deref(),
+            Self::Tune(tune) => tune.configuration.config.as_deref(),
+            _ => None,
+        }
+    }
+}
+
 /// All commands and their flags.
 ///
-/// A switch of `sweep` takes `=false`, so that the command line can turn off what a configuration
+/// A switch of `sweep` and `tune` takes `=false`, so that the command line can turn off what a configuration
 /// file turns on.
 pub fn command() -> clap::Command {
     let with_values = |argument: Arg| {
@@ -85,12 +102,23 @@ pub fn command() -> clap::Command {
             .hide_default_value(true)
             .hide_possible_values(true)
     };
-    Cli::command().mut_subcommand("sweep", |sweep| sweep.mut_args(with_values))
+    // With folds, validation files hold test rows.
+    let beside_files = |tune: clap::Command| {
+        let one = |argument: Arg| {
+            let free = argument.conflicts_with(Resettable::Reset);
+            free.conflicts_with("val_fraction")
+        };
+        tune.mut_arg("cv", |cv| one(cv).conflicts_with("folds"))
+            .mut_arg("folds", one)
+    };
+    Cli::command()
+        .mut_subcommand("sweep", |sweep| sweep.mut_args(with_values))
+        .mut_subcommand("tune", |tune| beside_files(tune).mut_args(with_values))
 }
 
 /// Parses a command line, the name of the program first.
 ///
-/// Flags that a flag of a sweep needs may stand in its configuration file: then nothing is missed here, and
+/// Flags that another flag needs may stand in its configuration file: then nothing is missed here, and
 /// the words are read again with those of the file.
 pub fn parse(words: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
     let error = match command().try_get_matches_from(words) {
@@ -101,7 +129,7 @@ pub fn parse(words: &[OsString]) -> Result<(Cli, ArgMatches), clap::Error> {
         let lenient = command().ignore_errors(true).try_get_matches_from(words)?;
         let cli = Cli::from_arg_matches(&lenient);
         if let Ok(cli) = cli
-            && matches!(&cli.command, Command::Sweep(sweep) if sweep.store.config.is_some())
+            && cli.command.config().is_some()
         {
             return Ok((cli, lenient));
         }

@@ -125,20 +125,27 @@ pub struct FoldArguments {
     pub folds: Option<PathBuf>,
 }
 
-/// Description of a sweep, and the place that keeps it.
+/// A description of the command in a file.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Store")]
-pub struct StoreArguments {
-    /// File with flags: `name = value` lines in TOML, and [[study]] tables for several problems in
-    /// one plan. Flags on the command line win: what cannot stand beside them is left out of the
-    /// file, and `--SWITCH=false` turns off what it turns on. Relative paths in the file are those of
-    /// the working folder.
+pub struct ConfigurationArguments {
+    /// File with flags: `name = value` lines in TOML; for a sweep also [[study]] tables for several
+    /// problems in one plan. Flags on the command line win: what cannot stand beside them is left out of
+    /// the file, and `--SWITCH=false` turns off what it turns on. Relative paths in the file are those
+    /// of the working folder.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
     /// Write the effective configuration, defaults included, to this file.
     #[arg(long, value_name = "FILE")]
     pub write_config: Option<PathBuf>,
+}
+
+/// Description of a sweep, and the place that keeps it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Store")]
+pub struct StoreArguments {
+    #[command(flatten)]
+    pub configuration: ConfigurationArguments,
 
     /// Keep plan and results in this file; the same command resumes what was interrupted, and
     /// several processes may share it.

@@ -1,5 +1,7 @@
 //! `proxdiff fit`: solves the inner problem and saves the model.
 
+use std::path::Path;
+
 use crate::cli::arguments::fit::Arguments;
 use crate::cli::arguments::{Format, OutputArguments};
 use crate::cli::configuration::{Prepared, Rows, Study, points, settings};
@@ -80,7 +82,24 @@ fn save(
     {
         return Err(Failure::Outcome(not_converged(study, outcome)));
     }
-    model.save(&arguments.out)
+    model.save(&arguments.out, "--out")
+}
+
+/// Saves the model of a fit that has converged.
+pub(super) fn saved(
+    model: &Model,
+    outcome: &Outcome,
+    flag: &str,
+    directory: &Path,
+) -> Result<(), Failure> {
+    if outcome.status == Status::Converged {
+        return model.save(directory, flag);
+    }
+    Err(Failure::Outcome(format!(
+        "the fit at the best point ended {}: no model was saved; raise --max-steps, --time-budget or --tol, \
+         or the lower bounds of what is tuned",
+        outcome.status.name()
+    )))
 }
 
 /// The message for a fit that did not converge: its status, and what helps.
@@ -121,7 +140,8 @@ fn choose(
         .collect())
 }
 
-fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]) -> Model {
+/// The model of outcomes, one per target.
+pub(super) fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]) -> Model {
     let names = study.target_names();
     let (scaling, problem) = (study.scaling(), &prepared.problem.problem);
     let finite = |value: f64| value.is_finite().then_some(value);

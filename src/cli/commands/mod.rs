@@ -13,3 +13,4 @@ pub mod reproduce;
 #[cfg(feature = "store")]
 pub mod runs;
 pub mod sweep;
+pub mod tune;

@@ -68,14 +68,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             "poison measures one target at a time; name one with --target",
         ));
     }
-    let attack = &arguments.attack;
     let test = read_test(
         &arguments.data,
         &study.tables().all,
-        attack.x_test.as_deref(),
-        attack.y_test.as_deref(),
+        arguments.test.x_test.as_deref(),
+        arguments.test.y_test.as_deref(),
     )?;
-    let share = attack.test_fraction.unwrap_or(TEST_SHARE);
+    let share = arguments.test.test_fraction.unwrap_or(TEST_SHARE);
     let (specification, test, training_rows) = study.subject(share, test.as_ref())?;
     if let (Choice::Named(rows), Some(training)) = (&mut settings.choice, &training_rows) {
         *rows = positions(rows, training)?;

@@ -35,7 +35,8 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, words: &[OsString]) -> R
     let begin = Instant::now();
     check_output(arguments)?;
     let described = Described::of(arguments, matches, words)?;
-    output_guard::check_sweep(described.studies.iter().map(|study| &study.matches))?;
+    let parts = described.studies.iter().map(|study| &study.matches);
+    output_guard::check_configured("sweep", parts)?;
     // Settings of the whole run may stand in the file too.
     let common = described
         .studies
@@ -51,7 +52,7 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, words: &[OsString]) -> R
             "add --store FILE --keep-solutions, which keeps them for every cell",
         )));
     }
-    if let Some(path) = &arguments.store.write_config {
+    if let Some(path) = &arguments.store.configuration.write_config {
         write_whole(path, planned.plan.configuration.as_bytes())
             .map_err(|source| Failure::unwritable("--write-config", path, &source))?;
     }
@@ -214,7 +215,7 @@ impl Sweep<'_> {
             diagnostics: arguments.hypergradient.diagnostics,
         });
         let table = || match &report {
-            Some(report) => report.table(),
+            Some(report) => report.table() + &summary.edges(),
             None => summary.table(arguments.best),
         };
         let text = match (arguments.output.format(), &report) {
@@ -306,7 +307,8 @@ fn best_of_targets(outcomes: &[&Outcome], count: usize) -> Vec<usize> {
 fn is_plain(arguments: &Arguments) -> bool {
     let (folds, store, space) = (&arguments.folds, &arguments.store, &arguments.space);
     let is_kept = store.report.is_some() || store.name.is_some() || store.keep_solutions;
-    let is_described = store.config.is_some() || store.write_config.is_some();
+    let described = &store.configuration;
+    let is_described = described.config.is_some() || described.write_config.is_some();
     let is_ratio = space.alpha.is_some() || space.l1_ratio.is_some();
     let has_folds = folds.cv.is_some() || folds.folds.is_some();
     !is_kept && !is_described && !is_ratio && !has_folds && space.search == SearchName::Grid

@@ -1,4 +1,4 @@
-//! A configuration file: the flags of `sweep` by their names, in TOML, and the effective ones written
+//! A configuration file: the flags of `sweep` or `tune` by their names, in TOML, and the effective ones written
 //! back.
 //!
 //! ```toml
@@ -27,14 +27,14 @@ use toml::{Table, Value};
 use super::defaults::left_to_defaults;
 use super::precedence::{Settings, argument, is_switch, name_of, remaining};
 use super::provenance::{Provenance, line_of};
-use crate::cli::arguments::command;
-use crate::cli::arguments::sweep::Arguments;
+use crate::cli::arguments::{command, sweep, tune};
 use crate::cli::failure::Failure;
 use crate::cli::usage;
 use crate::error::{Error, Place};
 
 /// Names of tables that group settings, and nothing more.
-const GROUPS: [&str; 9] = [
+const GROUPS: [&str; 10] = [
+    "tuning",
     "data",
     "problem",
     "space",
@@ -47,7 +47,8 @@ const GROUPS: [&str; 9] = [
 ];
 
 /// Flags that say where a run happens and what it prints, not what is computed.
-const NOT_CONFIGURED: [&str; 9] = [
+const NOT_CONFIGURED: [&str; 10] = [
+    "model",
     "config",
     "report",
     "write-config",
@@ -76,10 +77,46 @@ const OF_THE_RUN: [&str; 13] = [
     "strict",
 ];
 
+/// The flags of a command that a configuration file may hold.
+pub trait Configured: FromArgMatches + Clone {
+    /// The command.
+    const COMMAND: &str;
+
+    /// The configuration file.
+    fn config(&self) -> Option<&Path>;
+
+    /// The settings that are left to defaults, by the names of their flags.
+    fn defaults(&self) -> Vec<(&'static str, String)>;
+}
+
+impl Configured for sweep::Arguments {
+    const COMMAND: &str = "sweep";
+
+    fn config(&self) -> Option<&Path> {
+        self.store.configuration.config.as_deref()
+    }
+
+    fn defaults(&self) -> Vec<(&'static str, String)> {
+        left_to_defaults(self)
+    }
+}
+
+impl Configured for tune::Arguments {
+    const COMMAND: &str = "tune";
+
+    fn config(&self) -> Option<&Path> {
+        self.configuration.config.as_deref()
+    }
+
+    fn defaults(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+}
+
 /// A study as the flags ask for it, whether they stand on the command line or in a file.
-pub struct Request {
+pub struct Request<A> {
     /// The flags.
-    pub arguments: Arguments,
+    pub arguments: A,
     /// The same as they were parsed.
     pub matches: ArgMatches,
     /// Its place in the file; empty where there is none.
@@ -87,28 +124,24 @@ pub struct Request {
 }
 
 /// The studies of a sweep, as the command line and its configuration file describe them.
-pub struct Described {
+pub struct Described<A> {
     /// The studies, at least one.
-    pub studies: Vec<Request>,
+    pub studies: Vec<Request<A>>,
     /// The effective configuration, as TOML.
     pub configuration: String,
 }
 
-impl Described {
+impl<A: Configured> Described<A> {
     /// The studies of a command line: its flags, its matches and its words.
     ///
     /// Without a configuration file they are what was parsed already; else the words are parsed once more
     /// for each study, those of the file among them.
-    pub fn of(
-        arguments: &Arguments,
-        matches: &ArgMatches,
-        given: &[OsString],
-    ) -> Result<Self, Failure> {
+    pub fn of(arguments: &A, matches: &ArgMatches, given: &[OsString]) -> Result<Self, Failure> {
         let whole = command();
         // infallible: the command is there by its own name
-        let sweep = whole.find_subcommand("sweep").expect("sweep");
-        let matches = sweep_of(matches)?;
-        let studies = match &arguments.store.config {
+        let sweep = whole.find_subcommand(A::COMMAND).expect("the command");
+        let matches = own_of::<A>(matches)?;
+        let studies = match arguments.config() {
             None => vec![Request {
                 arguments: arguments.clone(),
                 matches: matches.clone(),
@@ -137,14 +170,17 @@ impl Described {
 }
 
 /// The study that words ask for, those of a part of the file among them.
-fn request(words: &[OsString], provenance: &Provenance) -> Result<Request, Failure> {
-    let parse = || -> Result<(Arguments, ArgMatches), clap::Error> {
+fn request<A: Configured>(
+    words: &[OsString],
+    provenance: &Provenance,
+) -> Result<Request<A>, Failure> {
+    let parse = || -> Result<(A, ArgMatches), clap::Error> {
         let mut matches = command().try_get_matches_from(words)?;
-        // The words are those of `sweep`, or they would not be read here.
+        // The words are those of the command, or they would not be read here.
         if let Some((_, inner)) = matches.remove_subcommand() {
             matches = inner;
         }
-        Ok((Arguments::from_arg_matches(&matches)?, matches))
+        Ok((A::from_arg_matches(&matches)?, matches))
     };
     let (arguments, matches) = parse().map_err(|error| refused(&error, words, provenance))?;
     Ok(Request {
@@ -299,7 +335,10 @@ fn settings_of(
             return Err(provenance.error(
                 Some(&name),
                 format!("there is no setting \"{name}\""),
-                "use the long names of the flags of `proxdiff sweep`, without dashes",
+                &format!(
+                    "use the long names of the flags of `proxdiff {}`, without dashes",
+                    sweep.get_name()
+                ),
             ));
         };
         let text = match (&value, is_switch(argument)) {
@@ -337,10 +376,12 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-fn sweep_of(matches: &ArgMatches) -> Result<&ArgMatches, Failure> {
+fn own_of<A: Configured>(matches: &ArgMatches) -> Result<&ArgMatches, Failure> {
     match matches.subcommand() {
-        Some(("sweep", sweep)) => Ok(sweep),
-        _ => Err(Failure::usage("a configuration file belongs to sweep")),
+        Some((name, own)) if name == A::COMMAND => Ok(own),
+        _ => Err(Failure::usage(
+            "a configuration file belongs to sweep and tune",
+        )),
     }
 }
 
@@ -382,7 +423,10 @@ fn words(sweep: &clap::Command, given: &[OsString], settings: &Settings) -> Vec<
         }
     }
     // After the command's name, so that what follows is read by the same command.
-    let first = given.iter().skip(1).position(|word| word == "sweep");
+    let first = given
+        .iter()
+        .skip(1)
+        .position(|word| word == sweep.get_name());
     let place = first.map_or(given.len(), |at| at + 2);
     let is_off = |word: &OsString| {
         let name = word.to_str().and_then(|word| {
@@ -403,10 +447,10 @@ fn words(sweep: &clap::Command, given: &[OsString], settings: &Settings) -> Vec<
 }
 
 /// Every flag with its value, defaults included.
-fn effective_table(sweep: &clap::Command, study: &Request) -> Table {
+fn effective_table<A: Configured>(sweep: &clap::Command, study: &Request<A>) -> Table {
     let mut table = Table::new();
     let matches = &study.matches;
-    let defaults = left_to_defaults(&study.arguments);
+    let defaults = study.arguments.defaults();
     for argument in sweep.get_arguments() {
         let (id, name) = (argument.get_id().as_str(), name_of(argument));
         if NOT_CONFIGURED.contains(&name) {

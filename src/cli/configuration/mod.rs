@@ -12,8 +12,9 @@ mod settings;
 mod study;
 
 pub use data::{read_options, read_test, side_options};
+pub use defaults::{SINGLE_RIDGE, SINGLE_SHARE};
 pub use file::Described;
-pub use plan::{Planned, planned};
+pub use plan::{Parts, Planned, planned, study_of};
 pub use points::points;
 pub use settings::settings;
 pub use study::{Prepared, Rows, Study};

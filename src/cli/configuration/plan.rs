@@ -9,12 +9,16 @@ use super::points::check_count;
 use super::settings::settings;
 use super::study::{Prepared, Study};
 use crate::cli::arguments::sweep::Arguments;
-use crate::cli::arguments::{FoldArguments, PenaltyName, SearchName};
+use crate::cli::arguments::{
+    DataArguments, FoldArguments, HypergradientArguments, PenaltyName, ProblemArguments,
+    SearchName, SolverArguments,
+};
 use crate::cli::failure::Failure;
 use crate::cli::printable::printable;
-use crate::data::dataset::Labels;
+use crate::data::dataset::{Dataset, Labels};
 use crate::data::readers;
 use crate::error::{Error, Result};
+use crate::kinds::Precision;
 use crate::l1_max::AtZero;
 use crate::model::loss::Loss;
 use crate::sweep::compress::{Compression, fold_problem};
@@ -42,7 +46,7 @@ pub struct Planned<'a> {
 }
 
 /// The plan of the studies that flags and configuration file describe.
-pub fn planned(described: &Described) -> std::result::Result<Planned<'_>, Failure> {
+pub fn planned(described: &Described<Arguments>) -> std::result::Result<Planned<'_>, Failure> {
     let mut planned = Planned {
         plan: plan(Vec::new(), described.configuration.clone()),
         studies: Vec::new(),
@@ -165,23 +169,70 @@ fn warn_of_constant_targets(study: &SweepStudy) {
 }
 
 fn study(arguments: &Arguments) -> std::result::Result<(SweepStudy, Study<'_>), Failure> {
-    let settings = settings(
-        &arguments.problem,
-        &arguments.data,
-        &arguments.solver,
-        Some(&arguments.hypergradient),
-    )?;
-    let own = &arguments.folds;
+    let made = study_of(Parts {
+        data: &arguments.data,
+        problem: &arguments.problem,
+        solver: &arguments.solver,
+        hypergradient: Some(&arguments.hypergradient),
+        folds: &arguments.folds,
+        precision: arguments.runtime.result_precision(),
+        name: arguments.store.name.as_deref(),
+        keep_solutions: arguments.store.keep_solutions,
+        set_aside: 0.0,
+    })?;
+    Ok((made.study, made.names))
+}
+
+/// The flags that make a study.
+pub struct Parts<'a> {
+    /// The data.
+    pub data: &'a DataArguments,
+    /// Loss and penalty.
+    pub problem: &'a ProblemArguments,
+    /// The solver.
+    pub solver: &'a SolverArguments,
+    /// The derivative, if any.
+    pub hypergradient: Option<&'a HypergradientArguments>,
+    /// The folds.
+    pub folds: &'a FoldArguments,
+    /// The arithmetic.
+    pub precision: Precision,
+    /// A name other than that of the data.
+    pub name: Option<&'a str>,
+    /// Also keep the solutions.
+    pub keep_solutions: bool,
+    /// The share of all rows that are in no fold.
+    pub set_aside: f64,
+}
+
+/// A study with the names of its data.
+pub struct Made<'a> {
+    /// The study.
+    pub study: SweepStudy,
+    /// Names and classes, without the matrix.
+    pub names: Study<'a>,
+    /// The rows that were set aside.
+    pub set_aside: Option<Dataset>,
+}
+
+/// The study that flags describe.
+pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
+    let settings = settings(parts.problem, parts.data, parts.solver, parts.hypergradient)?;
+    let own = parts.folds;
     if own.cv.is_none() && (own.stratified || own.repeats.is_some() || own.group_column.is_some()) {
         return Err(Failure::usage(
             "--stratified, --repeats and --group-column say how --cv deals rows; add --cv K",
         ));
     }
-    let group = arguments.folds.group_column.as_deref();
+    let group = own.group_column.as_deref();
     // A file of groups is no column.
     let ignore = group.filter(|name| !std::path::Path::new(name).is_file());
-    let mut read = Study::read_without(&arguments.data, &arguments.problem, true, ignore)?;
-    let folds = folds(arguments, &read)?;
+    let mut read = Study::read_without(parts.data, parts.problem, true, ignore)?;
+    let set_aside = match parts.set_aside {
+        share if share > 0.0 => Some(read.set_aside(share)?),
+        _ => None,
+    };
+    let folds = folds(own, parts.data, &read)?;
     let source = read.source().to_string();
     let targets = read
         .target_names()
@@ -190,36 +241,36 @@ fn study(arguments: &Arguments) -> std::result::Result<(SweepStudy, Study<'_>), 
         .collect();
     let (specification, class_weights) = read.take_unsplit()?;
     let study = SweepStudy {
-        name: arguments
-            .store
-            .name
-            .clone()
-            .unwrap_or_else(|| source.clone()),
+        name: parts.name.unwrap_or(&source).to_string(),
         source,
         specification,
         class_weights,
         folds,
         settings,
-        precision: arguments.runtime.result_precision(),
+        precision: parts.precision,
         targets,
-        keep_solutions: arguments.store.keep_solutions,
+        keep_solutions: parts.keep_solutions,
     };
-    Ok((study, read))
+    Ok(Made {
+        study,
+        names: read,
+        set_aside,
+    })
 }
 
-fn folds(arguments: &Arguments, study: &Study<'_>) -> Result<Vec<Fold>> {
+fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result<Vec<Fold>> {
     let FoldArguments {
         cv,
         stratified,
         repeats,
         group_column,
         folds,
-    } = &arguments.folds;
+    } = own;
     let tables = study.tables();
     let rows = tables.all.rows();
-    let seed = arguments.data.seed;
+    let seed = data.seed;
     if let Some(file) = folds {
-        let header = arguments.data.file.header.as_option();
+        let header = data.file.header.as_option();
         return match readers::read_labels(file, rows, header)? {
             Labels::Numbers(numbers) => given_folds(&numbers, rows),
             Labels::Text(texts) => {
@@ -240,7 +291,7 @@ fn folds(arguments: &Arguments, study: &Study<'_>) -> Result<Vec<Fold>> {
     }
     if let Some(cv) = *cv {
         let groups = match group_column {
-            Some(name) => Some(read_labels(&arguments.data, name, &tables.all)?),
+            Some(name) => Some(read_labels(data, name, &tables.all)?),
             None => None,
         };
         let dealing = match (&groups, stratified) {

@@ -205,9 +205,7 @@ impl<'a> Study<'a> {
         let all = &self.tables.all;
         let (mut kept, mut drawn) = ((0..all.rows()).collect::<Vec<usize>>(), None);
         if test.is_none() && test_fraction > 0.0 {
-            // The seeds of the two splits differ, or they would choose alike.
-            let seed = self.data.seed.wrapping_add(1);
-            let (rest, held) = self.split(&kept, test_fraction, seed)?;
+            let (rest, held) = self.split(&kept, test_fraction, self.test_seed())?;
             kept = rest;
             drawn = Some(all.select_rows(&held));
         }
@@ -229,6 +227,21 @@ impl<'a> Study<'a> {
             test,
             split,
         ))
+    }
+
+    /// Takes a share of all rows away, which nothing is fitted on, and returns them.
+    pub fn set_aside(&mut self, share: f64) -> Result<Dataset> {
+        let every: Vec<usize> = (0..self.tables.all.rows()).collect();
+        let (kept, held) = self.split(&every, share, self.test_seed())?;
+        let test = self.tables.all.select_rows(&held);
+        self.tables.all = self.tables.all.select_rows(&kept);
+        Ok(test)
+    }
+
+    /// The seed of the split into test rows and others: the seeds of the two splits differ, or they
+    /// would choose alike.
+    fn test_seed(&self) -> u64 {
+        self.data.seed.wrapping_add(1)
     }
 
     fn problem(&self, train: &Dataset, validation: Option<&Dataset>) -> Result<Problem> {
@@ -305,7 +318,8 @@ impl<'a> Study<'a> {
         })
     }
 
-    fn rows(&self, data: &Dataset) -> Result<problem::Rows> {
+    /// Rows of a table with their targets as the loss takes them.
+    pub fn rows(&self, data: &Dataset) -> Result<problem::Rows> {
         Ok(problem::Rows {
             matrix: data.matrix.clone(),
             targets: classes::encode(data, &self.classes, self.encoding)?,

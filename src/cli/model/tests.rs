@@ -40,7 +40,7 @@ fn what_is_saved_is_loaded_to_the_bit() {
     for (targets, classes) in [(1, 1), (2, 1), (1, 3), (2, 2)] {
         let directory = tempfile::tempdir().unwrap();
         let model = model(targets, classes);
-        model.save(directory.path()).unwrap();
+        model.save(directory.path(), "--out").unwrap();
         let model = Model {
             coefficients_digest: Some(digest(model.coefficients.iter().flatten())),
             ..model
@@ -75,7 +75,7 @@ fn the_order_of_an_array_is_read_and_its_shape_is_checked() {
         (0..6).map(f64::from).collect(),
         (6..12).map(f64::from).collect(),
     ];
-    model.save(directory.path()).unwrap();
+    model.save(directory.path(), "--out").unwrap();
     // As numpy.arange(12).reshape(2, 3, 2).flatten(order="F").
     let turned = [0., 6., 2., 8., 4., 10., 1., 7., 3., 9., 5., 11.];
     let text = std::fs::read_to_string(&head).unwrap();
@@ -104,9 +104,9 @@ fn a_head_goes_with_its_own_coefficients_alone() {
     let (old, mut new) = (model(1, 1), model(1, 1));
     new.coefficients[0][1] += 1e-12;
     new.targets[0].intercept = vec![7.0];
-    old.save(directory.path()).unwrap();
+    old.save(directory.path(), "--out").unwrap();
     let old_coefficients = std::fs::read(&path).unwrap();
-    new.save(directory.path()).unwrap();
+    new.save(directory.path(), "--out").unwrap();
     let new_coefficients = std::fs::read(&path).unwrap();
     std::fs::write(&path, &old_coefficients).unwrap();
     let message = Model::load(directory.path()).unwrap_err().to_string();
@@ -121,7 +121,7 @@ fn a_head_goes_with_its_own_coefficients_alone() {
     let loaded = Model::load(directory.path()).unwrap();
     assert_eq!(loaded.coefficients, new.coefficients);
     assert_eq!(loaded.targets, new.targets);
-    new.save(directory.path()).unwrap();
+    new.save(directory.path(), "--out").unwrap();
     assert!(!left.exists());
 
     // Models saved before there were digests are read as they are.
@@ -138,7 +138,7 @@ fn a_model_that_cannot_be_replaced_stays() {
     let directory = tempfile::tempdir().unwrap();
     let [head, path] = Model::files(directory.path());
     let old = model(1, 1);
-    old.save(directory.path()).unwrap();
+    old.save(directory.path(), "--out").unwrap();
     let text = std::fs::read_to_string(&head).unwrap();
     // A folder in the place of the coefficients cannot be replaced by a file.
     let kept = std::fs::read(&path).unwrap();
@@ -146,7 +146,7 @@ fn a_model_that_cannot_be_replaced_stays() {
     std::fs::create_dir_all(path.join("full")).unwrap();
     let mut new = old.clone();
     new.targets[0].intercept = vec![7.0];
-    assert!(new.save(directory.path()).is_err());
+    assert!(new.save(directory.path(), "--out").is_err());
     assert_eq!(std::fs::read_to_string(&head).unwrap(), text);
     std::fs::remove_dir_all(&path).unwrap();
     std::fs::write(&path, kept).unwrap();
@@ -164,7 +164,7 @@ fn damaged_and_newer_models_are_refused_by_name() {
     };
     refused("name the directory of a model");
 
-    model(1, 1).save(directory.path()).unwrap();
+    model(1, 1).save(directory.path(), "--out").unwrap();
     let text = std::fs::read_to_string(&head).unwrap();
     std::fs::write(&head, text.replace("\"schema\": 1", "\"schema\": 2")).unwrap();
     refused("model schema 2");
@@ -197,7 +197,7 @@ fn a_reader_waits_while_the_files_get_their_names() {
     let directory = tempfile::tempdir().unwrap();
     let [_, path] = Model::files(directory.path());
     let model = model(1, 1);
-    model.save(directory.path()).unwrap();
+    model.save(directory.path(), "--out").unwrap();
     let whole = std::fs::read(&path).unwrap();
     let writer = File::open(directory.path()).unwrap();
     writer.lock().unwrap();

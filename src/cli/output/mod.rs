@@ -14,6 +14,7 @@ mod stored;
 mod stored;
 mod summary;
 mod table;
+mod tuned;
 mod write;
 
 pub use charts::{is_of_report, write_report};
@@ -24,6 +25,7 @@ pub use report::{Report, by_criterion};
 pub use stored::{open_store, report_so_far};
 pub use summary::Summary;
 pub use table::{plain, titled};
+pub use tuned::TunedReport;
 pub use write::{write, write_or_show, write_text};
 #[cfg(feature = "store")]
 pub use {stored::checked, summary::shard_record};

@@ -11,6 +11,7 @@ use crate::cli::printable::printable;
 use crate::hypergrad::{Outcome, Part};
 use crate::kinds::{Precision, Status};
 use crate::sweep::cells::{CellStore, ShardTally, Tally};
+use crate::sweep::edge::edges;
 use crate::sweep::record::{Number, Plan, PlanPoint, Shard, Study};
 use crate::sweep::select::{Choice, choose};
 use crate::sweep::summary::{PointSummary, summarize, summarize_so_far};
@@ -217,12 +218,30 @@ impl<'a> Summary<'a> {
         })
     }
 
+    /// The edges of all sweeps on which best points lie, one line each.
+    pub fn edges(&self) -> String {
+        let mut text = String::new();
+        for (number, study) in self.plan.studies.iter().enumerate() {
+            for choice in &self.choices[number] {
+                text.push_str(&self.edges_of(number, study, *choice));
+            }
+        }
+        text
+    }
+
+    fn edges_of(&self, number: usize, study: &Study, choice: Choice) -> String {
+        let best = &self.summaries[number][choice.best];
+        let lines = edges(study, best.point, best.numbers());
+        lines.into_iter().map(|line| line + "\n").collect()
+    }
+
     /// Text for people: the `best` best points of every target, and the choices.
     pub fn table(&self, best: usize) -> String {
         let mut text = String::new();
         for (number, study) in self.plan.studies.iter().enumerate() {
             for choice in &self.choices[number] {
                 text.push_str(&self.target_table(number, study, *choice, best));
+                text.push_str(&self.edges_of(number, study, *choice));
             }
             for target in 0..study.targets.len() {
                 if let Some(remark) = self.failed_cells(number, target) {

@@ -1,0 +1,147 @@
+//! The flags of `proxdiff tune`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::values::{self, Interval};
+use super::{
+    ConfigurationArguments, DataArguments, FoldArguments, OutputArguments, ProblemArguments,
+    RuntimeArguments, SolverArguments, TestArguments,
+};
+use crate::tune::{Guard, Hyperparameter, MAX_EVALUATIONS};
+
+/// The examples of `--help`.
+pub const EXAMPLES: &str = "\
+Examples:
+  proxdiff tune data.csv --target price --cv 5
+  proxdiff tune --x X.npy --y y.npy --x-val Xval.npy --y-val yval.npy --loss logistic --tune l1 --l2 0
+  proxdiff tune data.csv --bounds l1=1e-3:1,l2=1e-4:10 --test-fraction 0.2 --model model
+  proxdiff tune --example --format json
+
+The criterion, a loss on held-out rows or its mean over folds, is minimised by hypergradients: a coarse \
+grid along warm paths, then descents from its local minima. With --cv and --folds, --x-val holds test \
+rows. An evaluation is one point on all folds.";
+
+/// The flags of `tune`.
+#[derive(Debug, Clone, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub data: DataArguments,
+    #[command(flatten)]
+    pub test: TestArguments,
+    #[command(flatten)]
+    pub problem: ProblemArguments,
+    #[command(flatten)]
+    pub tuning: TuningArguments,
+    #[command(flatten)]
+    pub folds: FoldArguments,
+    #[command(flatten)]
+    pub solver: SolverArguments,
+    #[command(flatten)]
+    pub runtime: RuntimeArguments,
+    #[command(flatten, next_help_heading = "Configuration")]
+    pub configuration: ConfigurationArguments,
+    #[command(flatten)]
+    pub output: OutputArguments,
+
+    /// Save the model, fitted to all rows at the best point, to this directory; predict reads it.
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub model: Option<PathBuf>,
+
+    /// Show the coefficients in the table too; JSON always has them.
+    #[arg(long, help_heading = "Output")]
+    pub coefficients: bool,
+}
+
+/// What is tuned, and how far.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Tuning")]
+pub struct TuningArguments {
+    /// Hyperparameters to tune, separated by commas: l1, l2, l1[] (one strength for each coefficient),
+    /// l1[group] (one for each group); --l1 and --l2 give those that are not tuned [default: l1,l2; for
+    /// the box penalty l2].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = hyperparameter)]
+    pub tune: Vec<Hyperparameter>,
+
+    /// Bounds, as in l1=1e-3:1,l2=1e-4:10 [default: l1 from 1e-4 to 0.999 of the strength that makes all
+    /// coefficients zero, l2 from 1e-6 to 1000 in units of the loss's mean curvature].
+    #[arg(long = "bounds", value_name = "NAME=LO:HI", value_delimiter = ',')]
+    pub of_variables: Vec<Named<Interval>>,
+
+    /// The only start, as in l1=0.1,l2=0.01 [default: the local minima of a coarse grid].
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    pub start: Vec<Named<Number>>,
+
+    /// The most evaluations, those of the coarse grid among them.
+    #[arg(long, value_name = "N", default_value_t = MAX_EVALUATIONS, value_parser = values::count,
+          allow_hyphen_values = true)]
+    pub max_evaluations: usize,
+
+    /// What keeps more than five variables from fitting the criterion's rows by chance: auto keeps them
+    /// together by a penalty whose strength nested folds choose, and returns the best common strength
+    /// where the vector is not better on rows that nothing was tuned on; a number is that penalty's
+    /// strength; none.
+    #[arg(long, value_name = "auto|none|RHO", default_value = "auto")]
+    pub guard: GuardName,
+}
+
+/// A guard by its name or number.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GuardName(pub Guard);
+
+impl FromStr for GuardName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim() {
+            "auto" => Ok(Self(Guard::Auto)),
+            "none" => Ok(Self(Guard::None)),
+            number => match values::positive(number) {
+                Ok(rho) => Ok(Self(Guard::Rho(rho))),
+                Err(_) => Err("give auto, none, or a number greater than zero".into()),
+            },
+        }
+    }
+}
+
+/// Something that is given for a hyperparameter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Named<T> {
+    /// The hyperparameter.
+    pub name: Hyperparameter,
+    /// What is given for it.
+    pub value: T,
+}
+
+/// A number greater than zero.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Number(pub f64);
+
+impl FromStr for Number {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        values::positive(text).map(Self)
+    }
+}
+
+impl<T: FromStr<Err = String>> FromStr for Named<T> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or("write NAME=VALUE, with commas between several, as in l1=0.1,l2=0.01")?;
+        Ok(Self {
+            name: hyperparameter(name)?,
+            value: value.parse()?,
+        })
+    }
+}
+
+/// A hyperparameter by its name.
+fn hyperparameter(text: &str) -> Result<Hyperparameter, String> {
+    text.trim().parse()
+}

@@ -1,0 +1,341 @@
+//! `proxdiff tune`: the criterion minimised over hyperparameters, and the model at the best point.
+
+use std::ffi::OsString;
+use std::sync::Arc;
+
+use clap::ArgMatches;
+
+use super::fit::{model, saved};
+use crate::cli::arguments::tune::{Arguments, Named};
+use crate::cli::arguments::{Format, PenaltyName, Strengths};
+use crate::cli::configuration::{
+    Described, Parts, Prepared, SINGLE_RIDGE, SINGLE_SHARE, Study, read_test, study_of,
+};
+use crate::cli::failure::Failure;
+use crate::cli::output::{TunedReport, write_or_show};
+use crate::cli::output_guard;
+use crate::cli::printable::printable_lines;
+use crate::cli::progress::Progress;
+use crate::cli::runtime::{Interruption, Runtime};
+use crate::cli::whole::write_whole;
+use crate::engine::products::predictors;
+use crate::hypergrad::Outcome;
+use crate::kinds::Method;
+use crate::l1_max::AtZero;
+use crate::problem::{Point, Problem, Rows, Specification};
+use crate::sweep::metrics::measure;
+use crate::sweep::record::Numbers;
+use crate::sweep::study::{FoldProblem, Study as SweepStudy};
+use crate::tune::{Hyperparameter, Tuned, Tuner, Variable, vector_penalty};
+
+/// Runs the command that `words` make, whose flags and matches these are.
+pub fn run(given: &Arguments, matches: &ArgMatches, words: &[OsString]) -> Result<(), Failure> {
+    let described = Described::of(given, matches, words)?;
+    let parts = described.studies.iter().map(|study| &study.matches);
+    output_guard::check_configured("tune", parts)?;
+    let [request] = described.studies.as_slice() else {
+        return Err(Failure::usage(
+            "tune takes one study; write its settings at the top of the configuration file",
+        ));
+    };
+    if let Some(path) = &request.arguments.configuration.write_config {
+        write_whole(path, described.configuration.as_bytes())
+            .map_err(|source| Failure::unwritable("--write-config", path, &source))?;
+    }
+    tune(&request.arguments).map_err(|failure| failure.in_configuration(&request.place))
+}
+
+fn tune(arguments: &Arguments) -> Result<(), Failure> {
+    let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
+    let variables = variables(arguments)?;
+    let (mut study, names, test) = read(arguments)?;
+    let mut whole = Problem::new(refitted(&study, test)?)?;
+    if let Some(penalty) = vector_penalty(&whole, &variables)? {
+        whole = whole.with_penalty(penalty)?;
+    }
+    let rest = rest(arguments, &variables, &whole)?;
+    study.settings.method = Some(Method::AidCg);
+    study.settings.device =
+        runtime.choose_device(&whole, std::slice::from_ref(&rest), &study.settings)?;
+    let tuner = Tuner::of_study(&study)
+        .variables(variables.clone())
+        .at(rest)
+        .max_evaluations(arguments.tuning.max_evaluations)
+        .guard(arguments.tuning.guard.0)
+        .control(runtime.control());
+    Interruption::of_a_computation().answer();
+    let tuned = {
+        let _progress = progress(&tuner, arguments.tuning.max_evaluations);
+        runtime.pool().install(|| tuner.run())?
+    };
+    let refit = Refit::of(&study, names, whole, &tuned.point, &runtime)?;
+    // The model first: the reader of the report may close its pipe early.
+    let saved = match &arguments.model {
+        Some(directory) => {
+            let (names, prepared) = (&refit.names, &refit.prepared);
+            let model = model(names, prepared, std::slice::from_ref(&refit.outcome));
+            saved(&model, &refit.outcome, "--model", directory)
+        }
+        None => Ok(()),
+    };
+    let report = TunedReport {
+        study: &refit.names,
+        prepared: &refit.prepared,
+        tuned: &tuned,
+        folds: study.folds.len(),
+        refit: &refit.outcome,
+        test: refit.test.as_ref(),
+        coefficients: arguments.coefficients,
+        model: arguments.model.as_deref().filter(|_| saved.is_ok()),
+    };
+    let text = match arguments.output.format() {
+        Format::Table => printable_lines(&report.table()).into_owned(),
+        Format::Json => report.json(),
+        Format::Csv => report.csv(),
+    };
+    write_or_show(&text, arguments.output.out.as_deref(), || report.table())?;
+    saved?;
+    conclude(arguments, &runtime, &tuned, &refit.outcome)
+}
+
+/// The exit status that an outcome asks for that has been printed.
+fn conclude(
+    arguments: &Arguments,
+    runtime: &Runtime,
+    tuned: &Tuned,
+    refit: &Outcome,
+) -> Result<(), Failure> {
+    if runtime.is_interrupted() {
+        return Err(Failure::Outcome(format!(
+            "interrupted after {} evaluations: the best point so far is printed",
+            tuned.evaluations
+        )));
+    }
+    runtime.conclude(std::slice::from_ref(refit), arguments.solver.strict)
+}
+
+/// The variables with their bounds and starts.
+fn variables(arguments: &Arguments) -> Result<Vec<Variable>, Failure> {
+    let own = &arguments.tuning;
+    let is_box = arguments.problem.penalty == PenaltyName::Box;
+    let names = match own.tune.as_slice() {
+        [] if is_box => vec![Hyperparameter::L2],
+        [] => vec![Hyperparameter::L1, Hyperparameter::L2],
+        names => names.to_vec(),
+    };
+    check_names(
+        "--bounds",
+        own.of_variables.iter().map(|bounds| bounds.name),
+        &names,
+    )?;
+    check_names("--start", own.start.iter().map(|start| start.name), &names)?;
+    let problem = &arguments.problem;
+    for (name, flag) in [
+        (Hyperparameter::L1, &problem.l1),
+        (Hyperparameter::L2, &problem.l2),
+    ] {
+        let is_own = |other: &&Hyperparameter| other.name().starts_with(name.name());
+        if flag.is_some() && names.iter().any(|other| is_own(&other)) {
+            let name = name.name();
+            return Err(Failure::usage(format!(
+                "--{name} fixes what is tuned; leave it out, start there by --start {name}=VALUE, or name \
+                 the others with --tune"
+            )));
+        }
+    }
+    let variable = |name: Hyperparameter| {
+        let mut variable = Variable::new(name);
+        variable.bounds = given(&own.of_variables, name).map(|bounds| (bounds.lower, bounds.upper));
+        variable.start = given(&own.start, name).map(|start| start.0);
+        variable
+    };
+    Ok(names.into_iter().map(variable).collect())
+}
+
+fn given<T: Copy>(all: &[Named<T>], name: Hyperparameter) -> Option<T> {
+    all.iter().find(|one| one.name == name).map(|one| one.value)
+}
+
+/// Refuses what is given twice, or for something that is not tuned.
+fn check_names(
+    flag: &str,
+    given: impl Iterator<Item = Hyperparameter>,
+    tuned: &[Hyperparameter],
+) -> Result<(), Failure> {
+    let mut seen = Vec::new();
+    for name in given {
+        if seen.contains(&name) {
+            return Err(Failure::usage(format!(
+                "{flag} names {} twice; keep one of them",
+                name.name()
+            )));
+        }
+        if !tuned.contains(&name) {
+            let name = name.name();
+            return Err(Failure::usage(format!(
+                "{flag} names {name}, which is not tuned; add it to --tune or leave it out"
+            )));
+        }
+        seen.push(name);
+    }
+    Ok(())
+}
+
+/// The data: what is tuned on, its names, and the test rows.
+fn read(arguments: &Arguments) -> Result<(SweepStudy, Study<'_>, Option<Rows>), Failure> {
+    let share = arguments.test.test_fraction.unwrap_or(0.0);
+    let own = &arguments.folds;
+    if share > 0.0 && (own.folds.is_some() || own.group_column.is_some()) {
+        return Err(Failure::usage(
+            "--test-fraction does not go together with --folds and --group-column, which name every row; \
+             give test rows of their own with --x-test",
+        ));
+    }
+    let made = study_of(Parts {
+        data: &arguments.data,
+        problem: &arguments.problem,
+        solver: &arguments.solver,
+        hypergradient: None,
+        folds: own,
+        precision: arguments.runtime.result_precision(),
+        name: None,
+        keep_solutions: false,
+        set_aside: share,
+    })?;
+    let (study, names) = (made.study, made.names);
+    if study.targets.len() != 1 {
+        return Err(Failure::usage(
+            "tune takes one target at a time; name one with --target",
+        ));
+    }
+    let has_folds = own.cv.is_some() || own.folds.is_some();
+    let files = read_test(
+        &arguments.data,
+        &names.tables().all,
+        arguments.test.x_test.as_deref(),
+        arguments.test.y_test.as_deref(),
+    )?;
+    let test = match (files.or(made.set_aside), &study.specification.validation) {
+        (Some(test), _) => Some(names.rows(&test)?),
+        (None, Some(rows)) if has_folds => Some(rows.clone()),
+        (None, _) => None,
+    };
+    Ok((study, names, test))
+}
+
+/// The problem of the refit: on all rows, with its criterion on the test rows where there are any.
+fn refitted(study: &SweepStudy, test: Option<Rows>) -> Result<Specification, Failure> {
+    study.check()?;
+    let mut specification = study.whole_specification();
+    specification.validation = test;
+    Ok(specification)
+}
+
+/// The strengths that are not tuned.
+fn rest(arguments: &Arguments, variables: &[Variable], whole: &Problem) -> Result<Point, Failure> {
+    let is_tuned = |name: Hyperparameter| {
+        let mut names = variables
+            .iter()
+            .map(|variable| variable.hyperparameter.name());
+        names.any(|other| other.starts_with(name.name()))
+    };
+    let at_zero = whole.at_zero(0);
+    let one = |flag: &str, axis: &Strengths, l2: f64| -> Result<f64, Failure> {
+        let l1_max = |at: &AtZero<'_>| {
+            if axis.needs_l1_max() {
+                at.l1_max(l2)
+            } else {
+                0.0
+            }
+        };
+        match axis.values(l1_max(&at_zero)).as_slice() {
+            &[value] => Ok(value),
+            values => Err(Failure::usage(format!(
+                "{flag} gives {} values where tune holds one fixed; give one, or tune it",
+                values.len()
+            ))),
+        }
+    };
+    let problem = &arguments.problem;
+    let l2 = match &problem.l2 {
+        _ if is_tuned(Hyperparameter::L2) => 0.0,
+        Some(axis) => one("--l2", axis, 0.0)?,
+        None => SINGLE_RIDGE,
+    };
+    let l1 = match &problem.l1 {
+        _ if is_tuned(Hyperparameter::L1) || !whole.penalty().has_strength() => 0.0,
+        Some(axis) => one("--l1", axis, l2)?,
+        None if problem.l1_file.is_some() => 1.0,
+        None => SINGLE_SHARE * at_zero.l1_max(l2),
+    };
+    Ok(Point::new(l1, l2))
+}
+
+/// The model at the best point.
+struct Refit<'a> {
+    names: Study<'a>,
+    prepared: Prepared,
+    outcome: Outcome,
+    /// Criterion and metrics on the test rows.
+    test: Option<(f64, Numbers)>,
+}
+
+impl<'a> Refit<'a> {
+    fn of(
+        study: &SweepStudy,
+        names: Study<'a>,
+        whole: Problem,
+        point: &Point,
+        runtime: &Runtime,
+    ) -> Result<Self, Failure> {
+        let mut settings = study.settings.clone();
+        settings.method = None;
+        let has_test = !whole.criterion().on_training_rows;
+        let outcome = runtime.evaluate_last(&whole, point.clone(), &settings)?;
+        let prepared = Prepared {
+            rows: whole.train().rows(),
+            criterion_rows: whole.criterion().sample.rows(),
+            problem: Arc::new(FoldProblem::plain(whole)),
+            training_rows: None,
+        };
+        let test = has_test.then(|| {
+            let problem = &prepared.problem.problem;
+            let sample = &problem.criterion().sample;
+            let z = predictors(&sample.design, &outcome.solution, problem.classes());
+            let mut numbers = Numbers::default();
+            let y = &sample.targets[point.target];
+            let loss = problem.loss();
+            measure(
+                loss,
+                problem.classes(),
+                &z,
+                y,
+                Some(&sample.weights),
+                &mut numbers,
+            );
+            (outcome.criterion, numbers)
+        });
+        Ok(Self {
+            names,
+            prepared,
+            outcome,
+            test,
+        })
+    }
+}
+
+/// A progress bar on a terminal, with the best so far.
+fn progress(tuner: &Tuner<'_>, total: usize) -> Progress {
+    let progress = tuner.progress();
+    Progress::bar(total, "{bar:12} {pos}/{len}, {wide_msg}", move |bar| {
+        bar.set_position(progress.evaluations() as u64);
+        if let Some((criterion, point)) = progress.best() {
+            bar.set_message(format!(
+                "best {} at l1 {} l2 {}",
+                crate::cli::numbers::significant(criterion),
+                crate::cli::numbers::short(point.l1),
+                crate::cli::numbers::short(point.l2)
+            ));
+        }
+    })
+}

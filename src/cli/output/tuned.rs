@@ -1,0 +1,373 @@
+//! The report of a tuning: a table for people, one JSON object, the trajectories as CSV.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::json::one_line;
+use super::names::coefficient_names;
+use super::table::{plain, titled};
+use crate::cli::configuration::{Prepared, Study};
+use crate::cli::numbers::{counted, rough, short, significant};
+use crate::hypergrad::Outcome;
+use crate::sweep::record::{Number, Numbers};
+use crate::tune::{Start, Tuned, TunedVariable};
+
+/// The version of the JSON that is written here.
+const SCHEMA: u32 = 2;
+
+/// A tuning with what is needed to name and explain it.
+pub struct TunedReport<'a> {
+    /// Names and classes.
+    pub study: &'a Study<'a>,
+    /// The problem on all rows.
+    pub prepared: &'a Prepared,
+    /// The outcome.
+    pub tuned: &'a Tuned,
+    /// Number of folds.
+    pub folds: usize,
+    /// The model at the best point, fitted to all rows.
+    pub refit: &'a Outcome,
+    /// Its criterion and metrics on test rows.
+    pub test: Option<&'a (f64, Numbers)>,
+    /// Show the coefficients in the table.
+    pub coefficients: bool,
+    /// The directory that the model was saved to.
+    pub model: Option<&'a Path>,
+}
+
+impl TunedReport<'_> {
+    /// The report as one JSON object on one line.
+    pub fn json(&self) -> String {
+        let tuned = self.tuned;
+        let (coefficients, intercepts) = self.in_data_units();
+        let intercept = match (intercepts.as_slice(), self.study.predictors) {
+            (&[], _) => Value::Null,
+            (&[intercept], 1) => number(intercept),
+            (intercepts, _) => json!(intercepts),
+        };
+        let variables = tuned.variables.iter();
+        let bounds: Map<String, Value> = variables
+            .map(|v| (short_name(v).to_string(), json!([v.lower, v.upper])))
+            .collect();
+        let slope: Vec<f64> = tuned
+            .variables
+            .iter()
+            .flat_map(|v| v.slope.clone())
+            .collect();
+        let guarded = tuned.guarded.as_ref().map(|guarded| {
+            json!({
+                "rho": guarded.rho,
+                "nested_vector": number(guarded.nested),
+                "nested_scalar": number(guarded.nested_scalar),
+                "standard_error": number(guarded.standard_error),
+                "returns_scalar": guarded.returns_scalar,
+            })
+        });
+        let record = json!({
+            "schema": SCHEMA,
+            "status": tuned.status.name(),
+            "evaluations": tuned.evaluations,
+            "criterion": number(tuned.criterion),
+            "nested_criterion": tuned.nested_criterion,
+            "scalar_criterion": tuned.scalar_criterion,
+            "hyperparameters": self.hyperparameters(),
+            "projected_slope": number(tuned.projected_slope),
+            "starts": tuned.starts.iter().map(|start| self.start(start)).collect::<Vec<_>>(),
+            "coefficients": coefficients,
+            "intercept": intercept,
+            "coarse_evaluations": tuned.coarse_evaluations,
+            "fold_criteria": tuned.fold_criteria,
+            "slope": self.named(&slope),
+            "bounds": bounds,
+            "guard": guarded,
+            "kink_margin": tuned.kink_margin,
+            "support": self.refit.support,
+            "test": self.test_record(),
+            "remarks": tuned.remarks,
+        });
+        one_line(&record)
+    }
+
+    fn test_record(&self) -> Value {
+        let Some((criterion, numbers)) = self.test else {
+            return Value::Null;
+        };
+        let mut record = Map::new();
+        record.insert("criterion".into(), number(*criterion));
+        for metric in Number::METRICS {
+            if let Some(value) = numbers.finite(metric) {
+                record.insert(metric.name().into(), number(value));
+            }
+        }
+        Value::Object(record)
+    }
+
+    /// All strengths of the best point, those that were not tuned too.
+    fn hyperparameters(&self) -> Value {
+        let point = &self.tuned.point;
+        let has_l1 = self.prepared.problem.problem.penalty().has_strength();
+        let l1 = match point.strengths() {
+            Some(strengths) => json!(strengths),
+            None if has_l1 => number(point.l1),
+            None => Value::Null,
+        };
+        json!({ "l1": l1, "l2": number(point.l2) })
+    }
+
+    /// Numbers of the variables by their names: those of a vector as an array. A start of the common
+    /// strength has one number where the vector has many.
+    fn named(&self, values: &[f64]) -> Value {
+        let variables = &self.tuned.variables;
+        let is_whole = values.len() == variables.iter().map(|v| v.values.len()).sum::<usize>();
+        let mut map = Map::new();
+        let mut rest = values;
+        for variable in variables {
+            let count = if is_whole { variable.values.len() } else { 1 };
+            let (own, others) = rest.split_at(count.min(rest.len()));
+            rest = others;
+            let value = match own {
+                &[value] if !(is_whole && variable.hyperparameter.is_vector()) => number(value),
+                own => json!(own),
+            };
+            map.insert(short_name(variable).into(), value);
+        }
+        Value::Object(map)
+    }
+
+    fn start(&self, start: &Start) -> Value {
+        let visited = start.trajectory.iter().map(|visited| {
+            json!({
+                "evaluation": visited.evaluation,
+                "criterion": number(visited.criterion),
+                "hyperparameters": self.named(&visited.variables),
+            })
+        });
+        json!({
+            "status": start.status.name(),
+            "evaluations": start.evaluations,
+            "criterion": number(start.criterion),
+            "trajectory": visited.collect::<Vec<_>>(),
+        })
+    }
+
+    /// The trajectories as CSV: one row for each place that was better than all before it; the entries of
+    /// a vector have spaces between them.
+    pub fn csv(&self) -> String {
+        let names: Vec<&str> = self.tuned.variables.iter().map(short_name).collect();
+        let mut text = format!("start,status,evaluation,{},criterion\n", names.join(","));
+        for (at, start) in self.tuned.starts.iter().enumerate() {
+            for visited in &start.trajectory {
+                let named = self.named(&visited.variables);
+                let values: Vec<String> = names
+                    .iter()
+                    .map(|name| match &named[*name] {
+                        Value::Array(values) => {
+                            let values: Vec<String> = values.iter().map(Value::to_string).collect();
+                            values.join(" ")
+                        }
+                        value => value.to_string(),
+                    })
+                    .collect();
+                text.push_str(&format!(
+                    "{at},{},{},{},{}\n",
+                    start.status.name(),
+                    visited.evaluation,
+                    values.join(","),
+                    visited.criterion
+                ));
+            }
+        }
+        text
+    }
+
+    /// The report for people.
+    pub fn table(&self) -> String {
+        let tuned = self.tuned;
+        let mut table = plain(&["variable", "value", "slope", "lower", "upper"]);
+        for variable in &tuned.variables {
+            let largest = variable.slope.iter().fold(0.0f64, |most, slope| {
+                if slope.abs() > most.abs() {
+                    *slope
+                } else {
+                    most
+                }
+            });
+            table.add_row([
+                variable.hyperparameter.name().to_string(),
+                values_text(&variable.values),
+                rough(largest),
+                short(variable.lower),
+                short(variable.upper),
+            ]);
+        }
+        let mut text = titled(&self.title(), table, &[0]);
+        text.push_str(&format!("\n{}\n", self.criterion_line()));
+        text.push_str(&format!(
+            "refit on {}: {} of {} coefficients are not zero{}\n",
+            counted(self.prepared.rows, "row"),
+            self.refit.support,
+            self.prepared.problem.problem.penalized(),
+            if self.refit.is_solved() {
+                String::new()
+            } else {
+                format!(" ({})", self.refit.status.name())
+            },
+        ));
+        if let Some(line) = self.test_line() {
+            text.push_str(&format!("{line}\n"));
+        }
+        text.push_str(&format!("\n{}", self.starts_table()));
+        if self.coefficients {
+            text.push_str(&format!("\n{}", self.coefficients_table()));
+        }
+        for remark in &tuned.remarks {
+            text.push_str(&format!("{remark}\n"));
+        }
+        if let Some(directory) = self.model {
+            text.push_str(&format!("Model saved to {}\n", directory.display()));
+        }
+        text
+    }
+
+    fn title(&self) -> String {
+        let (problem, tuned) = (&self.prepared.problem.problem, self.tuned);
+        format!(
+            "{}: {} loss, {} penalty, {} × {}; {} after {}",
+            self.study.source(),
+            problem.loss().name(),
+            problem.penalty().name(),
+            self.prepared.rows,
+            problem.train().design.features(),
+            tuned.status.name(),
+            counted(tuned.evaluations, "evaluation"),
+        )
+    }
+
+    fn criterion_line(&self) -> String {
+        let tuned = self.tuned;
+        let mut line = format!("criterion {}", significant(tuned.criterion));
+        if self.folds > 1 {
+            let smallest = tuned
+                .fold_criteria
+                .iter()
+                .copied()
+                .fold(f64::INFINITY, f64::min);
+            let largest = tuned
+                .fold_criteria
+                .iter()
+                .copied()
+                .fold(f64::NEG_INFINITY, f64::max);
+            line.push_str(&format!(
+                ", the mean over {} folds from {} to {}",
+                self.folds,
+                short(smallest),
+                short(largest)
+            ));
+        }
+        if let Some(nested) = tuned.nested_criterion {
+            line.push_str(&format!(
+                "; {} on rows that nothing was tuned on",
+                significant(nested)
+            ));
+        }
+        if let Some(scalar) = tuned.scalar_criterion {
+            line.push_str(&format!(
+                "; {} with one strength in common",
+                significant(scalar)
+            ));
+        }
+        line
+    }
+
+    fn test_line(&self) -> Option<String> {
+        let (criterion, numbers) = self.test?;
+        let metrics = Number::METRICS.into_iter().filter_map(|metric| {
+            let value = numbers.finite(metric)?;
+            Some(format!(", {} {}", metric.name(), significant(value)))
+        });
+        let metrics: String = metrics.collect();
+        Some(format!(
+            "{}: criterion {}{metrics}",
+            counted(self.prepared.criterion_rows, "test row"),
+            significant(*criterion)
+        ))
+    }
+
+    fn starts_table(&self) -> String {
+        let mut header = vec!["start", "status", "evaluations", "criterion"];
+        header.extend(self.tuned.variables.iter().map(short_name));
+        let mut table = plain(&header);
+        for (at, start) in self.tuned.starts.iter().enumerate() {
+            let mut row = vec![
+                (at + 1).to_string(),
+                start.status.name().to_string(),
+                start.evaluations.to_string(),
+                significant(start.criterion),
+            ];
+            let last = start.trajectory.last();
+            let named = last.map(|last| self.named(&last.variables));
+            row.extend(self.tuned.variables.iter().map(|variable| {
+                let value = named.as_ref().map(|named| &named[short_name(variable)]);
+                let numbers: Vec<f64> = match value {
+                    Some(Value::Array(values)) => values.iter().filter_map(Value::as_f64).collect(),
+                    value => value.and_then(Value::as_f64).into_iter().collect(),
+                };
+                values_text(&numbers)
+            }));
+            table.add_row(row);
+        }
+        let title = match self.tuned.coarse_evaluations {
+            0 => "the given start".to_string(),
+            count => format!("starts from a coarse grid of {}", counted(count, "point")),
+        };
+        titled(&title, table, &[1])
+    }
+
+    fn coefficients_table(&self) -> String {
+        let (coefficients, intercepts) = self.in_data_units();
+        let classes = self.study.classes.first().and_then(Option::as_ref);
+        let classes = classes.filter(|_| self.study.predictors > 1);
+        let classes = classes.map(|classes| classes.names.as_slice());
+        let mut table = plain(&["coefficient", "value"]);
+        let names = coefficient_names(self.study.feature_names(), classes);
+        for (name, &value) in names.iter().zip(&coefficients).filter(|(_, v)| **v != 0.0) {
+            table.add_row([name.clone(), significant(value)]);
+        }
+        for value in intercepts {
+            table.add_row(["intercept".to_string(), significant(value)]);
+        }
+        titled("coefficients that are not zero", table, &[0])
+    }
+
+    fn in_data_units(&self) -> (Vec<f64>, Vec<f64>) {
+        let target = self.tuned.point.target;
+        self.prepared
+            .problem
+            .in_data_units(&self.refit.solution, target)
+    }
+}
+
+/// The name of a variable without what says that it is a vector.
+fn short_name(variable: &TunedVariable) -> &'static str {
+    let name = variable.hyperparameter.name();
+    name.split('[').next().unwrap_or(name)
+}
+
+/// A value, or the range of those of a vector.
+fn values_text(values: &[f64]) -> String {
+    match values {
+        [] => String::new(),
+        [value] => significant(*value),
+        values => {
+            let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            format!("{} to {}", short(smallest), short(largest))
+        }
+    }
+}
+
+/// A number, or null where it is not finite.
+fn number(value: f64) -> Value {
+    serde_json::Number::from_f64(value).map_or(Value::Null, Value::Number)
+}

@@ -1,0 +1,191 @@
+//! A problem stated again: its specification, with rows in the data's units.
+
+use super::{Problem, Rows, Specification};
+use crate::data::Scaling;
+use crate::data::design::Design;
+use crate::data::matrix::{Dense, Matrix, Sparse};
+use crate::error::{Error, Result};
+
+impl Problem {
+    /// The specification of this problem, with rows in the data's units to rounding: for folds of the
+    /// same rows.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where training rows are perturbed: their own values are not kept.
+    pub fn specification(&self) -> Result<Specification> {
+        if !self.perturbed_rows.is_empty() {
+            return Err(Error::unsupported(
+                "folds of perturbed rows",
+                "state the problem without its perturbation",
+            ));
+        }
+        let origin = |at: usize| self.target_origins[at].value;
+        let targets = self.train.targets.iter().enumerate();
+        let factor = |i: usize| self.weight_factors.as_ref().map_or(1.0, |f| f[i]);
+        let of_user = |(i, &weight): (usize, &f64)| match factor(i) {
+            0.0 => 0.0,
+            factor => weight * self.weight_unit / factor,
+        };
+        let weights: Vec<f64> = self.train.weights.iter().enumerate().map(of_user).collect();
+        let rows = Rows {
+            matrix: self.raw_matrix(&self.train.design),
+            targets: targets
+                .map(|(at, y)| y.iter().map(|y| y + origin(at)).collect())
+                .collect(),
+            weights: weights.iter().any(|&w| w != 1.0).then_some(weights),
+        };
+        Ok(Specification {
+            loss: self.loss,
+            penalty: self.penalty.clone(),
+            classes: self.classes,
+            train: rows,
+            weight_factors: self.weight_factors.clone(),
+            validation: self.restated_validation(),
+            criterion: Some(self.criterion.loss),
+            sign: self.criterion.sign,
+            scaling: Scaling {
+                intercept: self.train.design.intercept,
+                standardize: self.features.scale.iter().any(|&scale| scale != 1.0),
+            },
+            prior: self.prior.clone(),
+            perturbation: None,
+        })
+    }
+
+    /// The rows of the criterion; `None` where they are the training rows.
+    fn restated_validation(&self) -> Option<Rows> {
+        let sample = &self.criterion.sample;
+        let origins = self.target_origins.iter();
+        (!self.criterion.on_training_rows).then(|| Rows {
+            matrix: self.raw_matrix(&sample.design),
+            targets: sample
+                .targets
+                .iter()
+                .zip(origins)
+                .map(|(y, origin)| y.iter().map(|y| y + origin.value).collect())
+                .collect(),
+            weights: sample
+                .weights
+                .iter()
+                .any(|&w| w != 1.0)
+                .then(|| sample.weights.clone()),
+        })
+    }
+
+    /// The rows of a design without its centre, scale and column of ones.
+    fn raw_matrix(&self, design: &Design) -> Matrix {
+        let d = design.features();
+        let (center, scale) = (&self.features.center, &self.features.scale);
+        match &design.matrix {
+            Matrix::Dense(m) => {
+                let row = |i: usize| {
+                    let columns = m.row(i)[..d].iter().enumerate();
+                    columns.map(|(j, x)| x * scale[j] + center[j])
+                };
+                Matrix::Dense(Dense {
+                    rows: m.rows,
+                    columns: d,
+                    values: (0..m.rows).flat_map(row).collect(),
+                })
+            }
+            Matrix::Sparse(m) => {
+                // Entries are as they were, but for the columns that were centred in place.
+                let left = design.rank_one.as_ref();
+                let moved = |j: usize| center[j] - left.map_or(0.0, |r| r.center[j]);
+                let (mut row_starts, mut column_indices) = (vec![0], Vec::new());
+                let mut values = Vec::new();
+                for i in 0..m.rows {
+                    for (j, value) in m.row(i).filter(|&(j, _)| j < d) {
+                        column_indices.push(j as u32);
+                        values.push(value + moved(j));
+                    }
+                    row_starts.push(values.len());
+                }
+                Matrix::Sparse(Sparse {
+                    rows: m.rows,
+                    columns: d,
+                    row_starts,
+                    column_indices,
+                    values,
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Triplets;
+
+    fn values(matrix: &Matrix) -> Vec<f64> {
+        let (rows, columns) = (matrix.rows(), matrix.columns());
+        let mut all = vec![0.0; rows * columns];
+        matrix.for_each_entry(|i, j, x| all[i * columns + j] = x);
+        all
+    }
+
+    #[test]
+    fn rows_weights_and_targets_come_back() {
+        let x = [
+            [1.0, 7.0, 1e3],
+            [2.0, 7.0, 1e3 + 1.0],
+            [4.0, 7.0, 1e3 - 1.0],
+            [0.5, 7.0, 1e3],
+        ];
+        let y = [1e9, 1e9 + 1.0, 1e9 + 2.0, 1e9 - 1.0];
+        for (intercept, standardize) in [(true, true), (true, false), (false, true), (false, false)]
+        {
+            let problem = Problem::elastic_net(&x, &y)
+                .sample_weights(&[1.0, 2.0, 0.5, 3.0])
+                .intercept(intercept)
+                .standardize(standardize)
+                .build()
+                .unwrap();
+            let again = problem.specification().unwrap();
+            for (found, expected) in values(&again.train.matrix).iter().zip(x.as_flattened()) {
+                assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+            }
+            assert_eq!(again.train.targets[0], y);
+            for (w, e) in again
+                .train
+                .weights
+                .unwrap()
+                .iter()
+                .zip([1.0, 2.0, 0.5, 3.0])
+            {
+                assert!((w - e).abs() < 1e-15);
+            }
+            assert_eq!(again.scaling.intercept, intercept);
+        }
+    }
+
+    #[test]
+    fn sparse_rows_stay_sparse() {
+        // The second column is far from zero and stored in most rows: it is centred in place.
+        let entries = [
+            (0, 0, 2.0),
+            (0, 1, 1e7),
+            (1, 1, 1e7 + 1.0),
+            (2, 1, 1e7 + 3.0),
+            (3, 2, -1.0),
+        ];
+        let triplets = Triplets {
+            rows: 4,
+            columns: 3,
+            entries: &entries,
+        };
+        let problem = Problem::elastic_net(&triplets, &[1.0, 2.0, 3.0, 5.0])
+            .build()
+            .unwrap();
+        let again = problem.specification().unwrap();
+        assert!(matches!(again.train.matrix, Matrix::Sparse(_)));
+        let mut expected = vec![0.0; 12];
+        entries
+            .iter()
+            .for_each(|&(i, j, x)| expected[i * 3 + j] = x);
+        for (found, expected) in values(&again.train.matrix).iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-8, "{found} {expected}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The criterion over folds: its mean and the slope of the mean, for a batch of points at once.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::variables::Space;
+use crate::control::Control;
+use crate::engine::prepared::Prepared;
+use crate::error::Result;
+use crate::hypergrad::{Evaluator, Outcome, Settings, WarmStart};
+use crate::problem::{Point, Problem};
+use crate::real::sum_of;
+
+/// A fold with what is prepared for its problem.
+#[derive(Debug)]
+pub(super) struct Fold<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) prepared: Arc<Prepared>,
+}
+
+/// The criterion over folds.
+#[derive(Debug)]
+pub(super) struct Criterion<'a> {
+    pub(super) folds: Vec<Fold<'a>>,
+    pub(super) settings: Settings,
+    pub(super) control: Control,
+}
+
+/// A point on all folds.
+#[derive(Debug, Clone)]
+pub(super) struct Evaluated {
+    /// The mean criterion; NaN where a fold has no solution.
+    pub(super) criterion: f64,
+    /// The criterion of every fold.
+    pub(super) by_fold: Vec<f64>,
+    /// dĒ/d log λ of every variable; `None` where a fold has no derivative.
+    pub(super) slope: Option<Vec<f64>>,
+    /// The start of a point near by, on every fold.
+    pub(super) warm: Vec<WarmStart>,
+    /// The smallest kink margin of all folds.
+    pub(super) kink_margin: Option<f64>,
+}
+
+impl Criterion<'_> {
+    /// Evaluates points: along paths of falling l1, or each from a start of its own.
+    ///
+    /// # Errors
+    /// Those of [`Evaluator::run`].
+    pub(super) fn evaluate(
+        &self,
+        space: &Space,
+        points: &[Point],
+        warm: Option<&[&[WarmStart]]>,
+    ) -> Result<Vec<Evaluated>> {
+        let of_fold = |(number, fold): (usize, &Fold<'_>)| {
+            let mut evaluator = Evaluator::new(fold.problem)
+                .sharing(&fold.prepared)
+                .settings(&self.settings)
+                .control(&self.control.of_a_part());
+            if let Some(warm) = warm {
+                let starts: Vec<WarmStart> = warm.iter().map(|w| w[number].clone()).collect();
+                let alone: Vec<Vec<usize>> = (0..points.len()).map(|at| vec![at]).collect();
+                evaluator = evaluator.warm_starts(starts).paths(alone);
+            }
+            evaluator.run(points)
+        };
+        let folds: Vec<Vec<Outcome>> = self
+            .folds
+            .par_iter()
+            .enumerate()
+            .map(of_fold)
+            .collect::<Result<_>>()?;
+        Ok((0..points.len())
+            .map(|at| {
+                let outcomes: Vec<&Outcome> = folds.iter().map(|fold| &fold[at]).collect();
+                self.mean(space, &points[at], &outcomes)
+            })
+            .collect())
+    }
+
+    /// The mean over the outcomes of one point.
+    fn mean(&self, space: &Space, point: &Point, outcomes: &[&Outcome]) -> Evaluated {
+        let count = outcomes.len();
+        let is_solved = outcomes.iter().all(|outcome| outcome.is_solved());
+        let criterion = if is_solved {
+            sum_of(count, |fold| outcomes[fold].criterion) / count as f64
+        } else {
+            f64::NAN
+        };
+        let slopes: Option<Vec<Vec<f64>>> = outcomes
+            .iter()
+            .zip(&self.folds)
+            .map(|(outcome, fold)| {
+                space.slope(point, outcome.hypergradient.as_ref()?, fold.problem)
+            })
+            .collect();
+        let slope = slopes.map(|slopes| {
+            let of = |at: usize| sum_of(count, |fold| slopes[fold][at]) / count as f64;
+            (0..slopes[0].len()).map(of).collect()
+        });
+        let margins = outcomes.iter().filter_map(|outcome| outcome.kink_margin);
+        Evaluated {
+            criterion,
+            by_fold: outcomes.iter().map(|outcome| outcome.criterion).collect(),
+            slope,
+            warm: outcomes
+                .iter()
+                .map(|outcome| outcome.warm_start())
+                .collect(),
+            kink_margin: margins.min_by(f64::total_cmp),
+        }
+    }
+}

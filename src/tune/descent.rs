@@ -1,0 +1,440 @@
+//! One start's descent: projected quasi-Newton steps, and the way past kinks.
+
+use std::collections::VecDeque;
+
+use super::box_bounds::BoxBounds;
+use super::hull::smallest_vector;
+use super::line_search::{Along, LineSearch, Verdict};
+use super::outcome::{TuningStatus, Visited};
+use super::quasi_newton::{Pair, QuasiNewton};
+use crate::linalg::vector::dot;
+
+/// The projected slope that is zero.
+const STATIONARY: f64 = 1e-8;
+/// The projected slope, or smallest vector of a hull, that is zero where no step gets any lower.
+const ROUGHLY_STATIONARY: f64 = 1e-5;
+/// A decrease that is hardly one.
+const QUIET: f64 = 1e-9;
+/// Hardly any decreases in a row that end a descent as a closed line search does.
+const MOST_QUIET: usize = 3;
+/// Entries of a step at most: a factor of ten of a strength.
+const LONGEST: f64 = std::f64::consts::LN_10;
+/// The distance within which slopes belong to the same kink.
+const NEARBY: f64 = 1e-3;
+/// Slopes that are kept for a hull.
+const REMEMBERED: usize = 12;
+/// Hull directions in a row, none of which gets lower, that show a kink to be a minimum.
+const MOST_HULLS: usize = 3;
+
+/// The value of the objective at a place, and its slope there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Value {
+    /// The value.
+    pub value: f64,
+    /// Its derivative in every variable.
+    pub slope: Vec<f64>,
+}
+
+/// A place with its value.
+#[derive(Debug, Clone)]
+pub(super) struct Visit {
+    pub(super) place: Vec<f64>,
+    pub(super) value: f64,
+    pub(super) slope: Vec<f64>,
+}
+
+/// A line that is searched.
+#[derive(Debug, Clone)]
+struct Line {
+    direction: Vec<f64>,
+    search: LineSearch,
+    /// The last trial that decreases enough.
+    low: Option<Visit>,
+}
+
+#[derive(Debug, Clone)]
+enum Stage {
+    /// The value at the first place is to be told.
+    Unvisited(Vec<f64>),
+    /// A line is searched from the place that is held.
+    Searching(Line),
+    /// Ended.
+    Done(TuningStatus),
+}
+
+/// The descent of one start.
+#[derive(Debug, Clone)]
+pub(super) struct Descent {
+    stage: Stage,
+    here: Option<Visit>,
+    best: Option<Visit>,
+    model: QuasiNewton,
+    nearby: VecDeque<Visit>,
+    trajectory: Vec<Visited>,
+    evaluations: usize,
+    quiet: usize,
+    hulls: usize,
+    /// The decrease of the last step.
+    last: f64,
+    /// The smallest vector of the hull at a kink where the descent has ended.
+    hull_slope: Option<f64>,
+}
+
+impl Descent {
+    /// A descent from a place whose value is not known.
+    pub(super) fn from_place(place: Vec<f64>) -> Self {
+        Self {
+            model: QuasiNewton::new(place.len()),
+            stage: Stage::Unvisited(place),
+            here: None,
+            best: None,
+            nearby: VecDeque::new(),
+            trajectory: Vec::new(),
+            evaluations: 0,
+            quiet: 0,
+            hulls: 0,
+            last: f64::INFINITY,
+            hull_slope: None,
+        }
+    }
+
+    /// A descent from a place of known value, with what its surroundings have shown of the curvature.
+    pub(super) fn from_visit(visit: Visit, pairs: Vec<Pair>, bounds: &BoxBounds) -> Self {
+        let mut descent = Self::from_place(visit.place.clone());
+        pairs
+            .into_iter()
+            .for_each(|pair| descent.model.update(pair));
+        descent.arrive(visit, bounds);
+        descent
+    }
+
+    /// The place whose value is wanted; `None` once it has ended.
+    pub(super) fn wanted(&self, bounds: &BoxBounds) -> Option<Vec<f64>> {
+        match &self.stage {
+            Stage::Unvisited(place) => Some(place.clone()),
+            Stage::Searching(line) => {
+                let here = self.here.as_ref()?;
+                Some(line.place(here, bounds))
+            }
+            Stage::Done(_) => None,
+        }
+    }
+
+    /// Takes the value at the wanted place; `None` where there is none, or no slope.
+    pub(super) fn tell(&mut self, value: Option<Value>, bounds: &BoxBounds) {
+        let Some(place) = self.wanted(bounds) else {
+            return;
+        };
+        self.evaluations += 1;
+        let is_finite = |v: &Value| v.value.is_finite() && v.slope.iter().all(|s| s.is_finite());
+        let visit = value.filter(is_finite).map(|value| Visit {
+            place,
+            value: value.value,
+            slope: value.slope,
+        });
+        match std::mem::replace(&mut self.stage, Stage::Done(TuningStatus::BudgetSpent)) {
+            // Nothing is known of where it should go.
+            Stage::Unvisited(_) => {
+                if let Some(visit) = visit {
+                    self.arrive(visit, bounds);
+                }
+            }
+            Stage::Searching(line) => self.judge(line, visit, bounds),
+            done @ Stage::Done(_) => self.stage = done,
+        }
+    }
+
+    /// The decrease that can still be hoped for: at most what the line promises, and twice that of the
+    /// last step. Zero once it has ended.
+    pub(super) fn promise(&self) -> f64 {
+        match &self.stage {
+            Stage::Unvisited(_) => f64::INFINITY,
+            Stage::Searching(line) => line.search.promised().min(2.0 * self.last),
+            Stage::Done(_) => 0.0,
+        }
+    }
+
+    /// The end, if it has come.
+    pub(super) fn status(&self) -> Option<TuningStatus> {
+        match self.stage {
+            Stage::Done(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// The best place so far.
+    pub(super) fn best(&self) -> Option<&Visit> {
+        self.best.as_ref()
+    }
+
+    /// The places with a better value than all before.
+    pub(super) fn trajectory(&self) -> &[Visited] {
+        &self.trajectory
+    }
+
+    /// Its evaluations.
+    pub(super) fn evaluations(&self) -> usize {
+        self.evaluations
+    }
+
+    /// The projected slope at the best place: that of the hull, at a kink.
+    pub(super) fn projected_slope(&self, bounds: &BoxBounds) -> f64 {
+        let of_best = |best: &Visit| bounds.projected_slope(&best.place, &best.slope);
+        let smooth = self.best.as_ref().map_or(f64::INFINITY, of_best);
+        match (self.status(), self.hull_slope) {
+            (Some(TuningStatus::StationaryKink), Some(hull)) => hull.min(smooth),
+            _ => smooth,
+        }
+    }
+
+    fn judge(&mut self, mut line: Line, visit: Option<Visit>, bounds: &BoxBounds) {
+        let Some(here) = self.here.clone() else {
+            return;
+        };
+        let along = match &visit {
+            None => Along {
+                value: f64::INFINITY,
+                slope: f64::NAN,
+                predicted: 0.0,
+            },
+            Some(visit) => line.along(&here, visit, bounds),
+        };
+        if let Some(visit) = &visit {
+            self.remember(visit.clone());
+        }
+        let low = line.search.low();
+        match line.search.judge(along) {
+            Verdict::Again => {
+                if line.search.low() > low {
+                    line.low = visit;
+                }
+                self.stage = Stage::Searching(line);
+            }
+            Verdict::Accepted => {
+                // Only a finite value is accepted.
+                if let Some(visit) = visit {
+                    self.step_to(&here, visit, bounds);
+                }
+            }
+            Verdict::Closed => {
+                if line.search.low() > low {
+                    line.low = visit;
+                }
+                match line.low {
+                    Some(low) => {
+                        self.move_to(&here, &low);
+                        self.here = Some(low);
+                        self.cross(bounds);
+                    }
+                    None => self.cross(bounds),
+                }
+            }
+        }
+    }
+
+    /// Takes a step that a line search has accepted.
+    fn step_to(&mut self, from: &Visit, to: Visit, bounds: &BoxBounds) {
+        self.move_to(from, &to);
+        self.arrive(to, bounds);
+    }
+
+    /// What a step shows of the curvature and of the progress.
+    fn move_to(&mut self, from: &Visit, to: &Visit) {
+        let difference = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
+        self.model.update(Pair {
+            step: difference(&to.place, &from.place),
+            change: difference(&to.slope, &from.slope),
+        });
+        self.last = from.value - to.value;
+        if self.last > QUIET {
+            (self.quiet, self.hulls) = (0, 0);
+        } else {
+            self.quiet += 1;
+        }
+    }
+
+    /// Is at a place: ends there, or takes the next direction.
+    fn arrive(&mut self, visit: Visit, bounds: &BoxBounds) {
+        self.remember(visit.clone());
+        let slope = bounds.projected_slope(&visit.place, &visit.slope);
+        // Once it has moved it is a minimum.
+        let is_first = self.trajectory.len() <= 1;
+        let is_flat = is_first && visit.slope.iter().all(|&s| s == 0.0);
+        self.here = Some(visit);
+        if is_flat {
+            self.conclude(TuningStatus::Flat, bounds);
+        } else if slope <= STATIONARY {
+            self.conclude(TuningStatus::Stationary, bounds);
+        } else if self.quiet >= MOST_QUIET {
+            self.cross(bounds);
+        } else {
+            self.descend(bounds);
+        }
+    }
+
+    /// Takes the quasi-Newton direction.
+    fn descend(&mut self, bounds: &BoxBounds) {
+        let Some(here) = self.here.clone() else {
+            return;
+        };
+        let free = bounds.free(&here.place, &here.slope);
+        let mut direction = self.model.direction(&here.slope, &free);
+        inwards(&mut direction, &here.place, bounds);
+        if !falls(&direction, &here.slope) {
+            self.model.reset();
+            direction = self.model.direction(&here.slope, &free);
+        }
+        self.search(here, direction, bounds);
+    }
+
+    /// Searches a direction from here.
+    fn search(&mut self, here: Visit, direction: Vec<f64>, bounds: &BoxBounds) {
+        let size = direction.iter().fold(0.0f64, |size, d| size.max(d.abs()));
+        let slope = dot(&direction, &here.slope);
+        // Beyond it nothing moves any more.
+        let reach = |at: usize| match direction[at] {
+            d if d > 0.0 => (bounds.upper()[at] - here.place[at]) / d,
+            d if d < 0.0 => (bounds.lower()[at] - here.place[at]) / d,
+            _ => 0.0,
+        };
+        let reach = (0..direction.len()).map(reach).fold(0.0, f64::max);
+        let first = (LONGEST / size).min(1.0);
+        let largest = reach.min(2.0 * LONGEST / size);
+        self.stage = Stage::Searching(Line {
+            search: LineSearch::new(here.value, slope, first, largest, size),
+            direction,
+            low: None,
+        });
+    }
+
+    /// No step along the line is left: here is a minimum, or a kink, which the hull of the slopes around
+    /// it tells apart from one that can be crossed.
+    fn cross(&mut self, bounds: &BoxBounds) {
+        let Some(here) = self.here.clone() else {
+            return;
+        };
+        let smooth = bounds.projected_slope(&here.place, &here.slope);
+        if smooth <= ROUGHLY_STATIONARY {
+            return self.conclude(TuningStatus::Stationary, bounds);
+        }
+        let free = bounds.free(&here.place, &here.slope);
+        let distance = |visit: &Visit| {
+            let each = visit.place.iter().zip(&here.place);
+            each.fold(0.0f64, |most, (a, b)| most.max((a - b).abs()))
+        };
+        let of_free = |visit: &Visit| -> Vec<f64> {
+            let each = visit.slope.iter().zip(&free);
+            each.map(|(&s, &free)| if free { s } else { 0.0 }).collect()
+        };
+        let mut gradients = vec![of_free(&here)];
+        let near = self.nearby.iter().filter(|visit| distance(visit) <= NEARBY);
+        gradients.extend(near.map(of_free));
+        let smallest = smallest_vector(&gradients);
+        let hull = smallest.iter().fold(0.0f64, |most, g| most.max(g.abs()));
+        self.hull_slope = Some(hull);
+        self.hulls += 1;
+        if hull <= ROUGHLY_STATIONARY || self.hulls > MOST_HULLS {
+            return self.conclude(TuningStatus::StationaryKink, bounds);
+        }
+        self.model.reset();
+        self.quiet = 0;
+        let size = dot(&smallest, &smallest).sqrt();
+        // Near a kink the hull knows little of what is farther.
+        let mut direction: Vec<f64> = smallest.iter().map(|g| -0.1 * g / size).collect();
+        inwards(&mut direction, &here.place, bounds);
+        if falls(&direction, &here.slope) {
+            self.search(here, direction, bounds);
+        } else {
+            self.conclude(TuningStatus::StationaryKink, bounds);
+        }
+    }
+
+    /// Ends with a status, unless a better place has been seen on the way.
+    fn conclude(&mut self, status: TuningStatus, bounds: &BoxBounds) {
+        if let (Some(here), Some(best)) = (&self.here, &self.best)
+            && best.value < here.value - QUIET
+        {
+            let best = best.clone();
+            self.model.reset();
+            (self.quiet, self.hulls) = (0, 0);
+            return self.arrive(best, bounds);
+        }
+        let held = |here: &Visit| {
+            (0..here.place.len()).any(|at| {
+                bounds.presses(at, &here.place, &here.slope)
+                    && here.slope[at].abs() > ROUGHLY_STATIONARY
+            })
+        };
+        let at_bound = self.here.as_ref().is_some_and(held);
+        self.stage = Stage::Done(match status {
+            TuningStatus::Stationary if at_bound => TuningStatus::AtBound,
+            status => status,
+        });
+    }
+
+    fn remember(&mut self, visit: Visit) {
+        if self
+            .best
+            .as_ref()
+            .is_none_or(|best| visit.value < best.value)
+        {
+            self.trajectory.push(Visited {
+                evaluation: self.evaluations,
+                variables: visit.place.clone(),
+                criterion: visit.value,
+            });
+            self.best = Some(visit.clone());
+        }
+        if self.nearby.len() == REMEMBERED {
+            self.nearby.pop_front();
+        }
+        self.nearby.push_back(visit);
+    }
+}
+
+impl Line {
+    /// The place of the step that is to be tried.
+    fn place(&self, here: &Visit, bounds: &BoxBounds) -> Vec<f64> {
+        let step = self.search.step();
+        let each = here.place.iter().zip(&self.direction);
+        let place: Vec<f64> = each.map(|(x, d)| x + step * d).collect();
+        bounds.clamp(&place)
+    }
+
+    /// A trial along the direction, bent at the bounds.
+    fn along(&self, here: &Visit, visit: &Visit, bounds: &BoxBounds) -> Along {
+        let (mut slope, mut predicted) = (0.0, 0.0);
+        for at in 0..visit.place.len() {
+            let (x, d) = (visit.place[at], self.direction[at]);
+            predicted += here.slope[at] * (x - here.place[at]);
+            let moves = (d > 0.0 && x < bounds.upper()[at]) || (d < 0.0 && x > bounds.lower()[at]);
+            if moves {
+                slope += visit.slope[at] * d;
+            }
+        }
+        Along {
+            value: visit.value,
+            slope,
+            predicted,
+        }
+    }
+}
+
+/// Whether a direction descends.
+fn falls(direction: &[f64], slope: &[f64]) -> bool {
+    let along = dot(direction, slope);
+    let sizes = dot(direction, direction) * dot(slope, slope);
+    // Also of a NaN.
+    along < -1e-10 * sizes.sqrt()
+}
+
+/// Leaves out of a direction what leads out of the box.
+fn inwards(direction: &mut [f64], place: &[f64], bounds: &BoxBounds) {
+    for (at, d) in direction.iter_mut().enumerate() {
+        let leads_out = (*d < 0.0 && place[at] <= bounds.lower()[at])
+            || (*d > 0.0 && place[at] >= bounds.upper()[at]);
+        if leads_out {
+            *d = 0.0;
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The hyperparameters that can be tuned, by their names.
+
+use crate::kinds::{Wrt, tag};
+
+tag! {
+    /// A hyperparameter that can be tuned.
+    #[non_exhaustive]
+    pub enum Hyperparameter {
+        /// The common l1 strength.
+        L1 = "l1", "the common l1 strength";
+        /// The ridge strength λ₂.
+        L2 = "l2", "the ridge strength";
+        /// One l1 strength for each coordinate.
+        L1Each = "l1[]", "one l1 strength for each coefficient";
+        /// One l1 strength for each group; of a sparse group penalty also that of the coordinates.
+        L1Group = "l1[group]", "one l1 strength for each group";
+    }
+}
+
+impl Hyperparameter {
+    /// The part of a hypergradient that it needs.
+    pub(super) fn wrt(self) -> Wrt {
+        match self {
+            Self::L2 => Wrt::L2,
+            Self::L1 | Self::L1Each | Self::L1Group => Wrt::L1,
+        }
+    }
+
+    /// Whether it is a vector.
+    #[must_use]
+    pub fn is_vector(self) -> bool {
+        matches!(self, Self::L1Each | Self::L1Group)
+    }
+}

@@ -1,0 +1,111 @@
+//! The outcome of a tuning: the best start's place and criterion, and what every start went through.
+
+use super::hyperparameter::Hyperparameter;
+use crate::kinds::tag;
+use crate::problem::Point;
+
+tag! {
+    /// The end of a start, and of the whole tuning.
+    #[non_exhaustive]
+    pub enum TuningStatus {
+        /// The slope is zero.
+        Stationary = "stationary";
+        /// At a kink: zero is in the convex hull of the slopes around it.
+        StationaryKink = "stationary-kink";
+        /// The slope is zero but for variables that it presses against a bound.
+        AtBound = "at-bound";
+        /// Evaluations, time or patience with a start far behind the best one have ended.
+        BudgetSpent = "budget-spent";
+        /// The criterion does not change here with any variable.
+        Flat = "flat";
+    }
+}
+
+/// A place that a start went to, with the best criterion so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Visited {
+    /// The number of the start's own evaluations until then.
+    pub evaluation: usize,
+    /// The variables: strengths of a [`Tuner`](super::Tuner), places of a [`Search`](super::Search).
+    pub variables: Vec<f64>,
+    /// The criterion there.
+    pub criterion: f64,
+}
+
+/// A start and its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// How it ended.
+    pub status: TuningStatus,
+    /// Its evaluations, its place on the coarse grid not among them.
+    pub evaluations: usize,
+    /// The best criterion.
+    pub criterion: f64,
+    /// The places with a better criterion than all before, in order.
+    pub trajectory: Vec<Visited>,
+}
+
+/// A variable at the best point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TunedVariable {
+    /// The hyperparameter.
+    pub hyperparameter: Hyperparameter,
+    /// The lower bound.
+    pub lower: f64,
+    /// The upper bound.
+    pub upper: f64,
+    /// Its value, or those of a vector.
+    pub values: Vec<f64>,
+    /// ∂ log Ē/∂ log λ for each of them.
+    pub slope: Vec<f64>,
+}
+
+/// The choice of a guard: means over outer folds, on whose rows nothing was tuned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Guarded {
+    /// The ρ that keeps the strengths together.
+    pub rho: f64,
+    /// The criterion of the vector.
+    pub nested: f64,
+    /// That of the best common strength.
+    pub nested_scalar: f64,
+    /// The standard error of the difference between the two.
+    pub standard_error: f64,
+    /// Whether the common strength is returned.
+    pub returns_scalar: bool,
+}
+
+/// The outcome of a tuning.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Tuned {
+    /// The end of the best start.
+    pub status: TuningStatus,
+    /// Evaluations: points on all folds, those of the coarse grid among them.
+    pub evaluations: usize,
+    /// Evaluations of the coarse grid.
+    pub coarse_evaluations: usize,
+    /// The best point.
+    pub point: Point,
+    /// The criterion there: the mean over folds.
+    pub criterion: f64,
+    /// The criterion there of every fold.
+    pub fold_criteria: Vec<f64>,
+    /// The variables with their values there.
+    pub variables: Vec<TunedVariable>,
+    /// The largest entry of the slope over the variables that no bound holds; at a kink, that of the
+    /// smallest vector in the hull of the slopes around it.
+    pub projected_slope: f64,
+    /// The smallest distance to a kink over folds, where there is one.
+    pub kink_margin: Option<f64>,
+    /// All starts, the best first.
+    pub starts: Vec<Start>,
+    /// The estimate of the criterion on rows that nothing was tuned on, by nested folds.
+    pub nested_criterion: Option<f64>,
+    /// The criterion of the best strength that all have in common, where a vector was to be tuned.
+    pub scalar_criterion: Option<f64>,
+    /// The choice of the guard, where there was one.
+    pub guarded: Option<Guarded>,
+    /// What a user should know, one sentence each with its remedy.
+    pub remarks: Vec<String>,
+}

@@ -1,0 +1,73 @@
+//! The starts of a vector of strengths: the best common strength, and adaptive ones.
+
+use super::tuning::Tuning;
+use super::variables::Space;
+use crate::error::Result;
+use crate::problem::{Point, Problem};
+
+/// Exponents γ of adaptive strengths λ_j ∝ (|w_j| + ε)^−γ.
+const EXPONENTS: [f64; 2] = [0.5, 1.0];
+/// ε relative to the largest |w_j|.
+const SMALL: f64 = 0.03;
+/// The share of the common strength at which the coefficients for adaptive strengths are taken: most are
+/// not zero there.
+const WEAK: f64 = 0.1;
+
+/// The places from which a vector starts, where its best common strength is that of `scalar`, a point of
+/// the space of common strengths.
+pub(super) fn starts(tuning: &Tuning<'_>, common: &Space, scalar: &Point) -> Result<Vec<Vec<f64>>> {
+    let space = tuning.space;
+    let of_scalar = space.place_of(scalar);
+    let Some(range) = space.vector() else {
+        return Ok(vec![of_scalar]);
+    };
+    let mut weak = scalar.clone();
+    weak.l1 *= WEAK;
+    let evaluated = tuning
+        .criterion
+        .evaluate(common, std::slice::from_ref(&weak), None)?;
+    // Coefficients of all folds, which have seen no row of their own criterion.
+    let solutions: Vec<&[f64]> = evaluated
+        .iter()
+        .flat_map(|e| e.warm.iter().map(|start| start.w.as_slice()))
+        .collect();
+    let sizes = sizes(tuning.criterion.folds[0].problem, &solutions);
+    let mut places = vec![of_scalar.clone()];
+    let largest = sizes.iter().copied().fold(0.0, f64::max);
+    if largest > 0.0 && sizes.len() == range.len() {
+        for exponent in EXPONENTS {
+            let logs: Vec<f64> = sizes
+                .iter()
+                .map(|size| -exponent * (size / largest + SMALL).ln())
+                .collect();
+            let mean = logs.iter().sum::<f64>() / logs.len() as f64;
+            let mut place = of_scalar.clone();
+            for (x, log) in place[range.clone()].iter_mut().zip(&logs) {
+                *x += log - mean;
+            }
+            places.push(place);
+        }
+    }
+    Ok(places)
+}
+
+/// The mean size of what each strength acts on: of a coefficient, or the norm of a group; of the
+/// coefficients together for the strength that they share.
+fn sizes(problem: &Problem, solutions: &[&[f64]]) -> Vec<f64> {
+    let count = solutions.len().max(1) as f64;
+    let size = |j: usize| solutions.iter().map(|w| w[j].abs()).sum::<f64>() / count;
+    let each: Vec<f64> = (0..problem.penalized()).map(size).collect();
+    let Some(groups) = problem.penalty().groups() else {
+        return each;
+    };
+    let norm = |g: usize| {
+        let members = groups.members(g).iter();
+        let square: f64 = members.map(|&j| each[j as usize].powi(2)).sum();
+        (square / groups.members(g).len() as f64).sqrt()
+    };
+    let all = (each.iter().map(|size| size * size).sum::<f64>() / each.len() as f64).sqrt();
+    let shared = problem.penalty().shared_strengths();
+    std::iter::repeat_n(all, shared)
+        .chain((0..groups.len()).map(norm))
+        .collect()
+}

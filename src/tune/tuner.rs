@@ -1,0 +1,421 @@
+//! The tuner: a problem, its variables and folds, and the best point.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::criterion::{Criterion, Fold};
+use super::guard::{Guard, Nest, nests};
+use super::objective::Objective;
+use super::outcome::{Guarded, Tuned};
+use super::starts::starts;
+use super::tuning::{Tuning, TuningProgress};
+use super::variables::{Space, Variable, vector_penalty};
+use crate::control::Control;
+use crate::engine::in_threads;
+use crate::error::{Error, Result};
+use crate::hypergrad::{Evaluator, Settings};
+use crate::kinds::{Method, Wrt};
+use crate::problem::{Point, Problem};
+use crate::sweep::compress::{Compression, fold_problem};
+use crate::sweep::folds;
+use crate::sweep::study::{ClassWeighting, Study};
+
+/// Variables up to which a vector needs no guard.
+const FEW_VARIABLES: usize = 5;
+/// The ρ that nested folds choose among, times the number of variables.
+const RHOS: [f64; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
+/// Evaluations of every tuning within nested folds.
+const NESTED_EVALUATIONS: usize = 60;
+
+/// The evaluations that a tuning takes at most, unless it is told otherwise.
+pub const MAX_EVALUATIONS: usize = 400;
+
+/// A tuner of one problem: it minimises the criterion over hyperparameters.
+///
+/// | choice | default | meaning |
+/// | --- | --- | --- |
+/// | [`variables`](Self::variables) | l1 and λ₂ | what is tuned, with bounds and starts |
+/// | [`at`](Self::at) | l1 = λ₂ = 0 | the strengths that are not tuned, and the target |
+/// | [`folds`](Self::folds) | the problem's criterion | the mean over folds of the training rows instead |
+/// | [`max_evaluations`](Self::max_evaluations) | 400 | points on all folds |
+/// | [`guard`](Self::guard) | [`Guard::Auto`] | what keeps many variables from fitting the criterion's rows by chance |
+/// | [`settings`](Self::settings) | [`Settings::default`] | solver, tolerance, device, threads |
+/// | [`control`](Self::control) | none | cancellation and time budget: the best so far is returned |
+///
+/// ```
+/// use proxdiff::prelude::*;
+/// use proxdiff::tune::{Tuner, Variable};
+///
+/// # fn main() -> proxdiff::Result<()> {
+/// # let x: Vec<Vec<f64>> = (0..40).map(|i| (0..4).map(|j| ((i * 7 + j * 13) % 17) as f64 / 17.0 - 0.4 * ((i * j) % 3) as f64).collect()).collect();
+/// # let y: Vec<f64> = x.iter().enumerate().map(|(i, r)| 2.0 * r[0] - r[1] + 0.3 * ((i * 5) % 7) as f64).collect();
+/// let problem = Problem::elastic_net(&x[..30], &y[..30]).validation(&x[30..], &y[30..]).build()?;
+/// let tuned = Tuner::new(&problem).variables([Variable::l1(), Variable::l2()]).run()?;
+/// println!("{}: {} at l1 = {}, l2 = {}", tuned.status.name(), tuned.criterion, tuned.point.l1, tuned.point.l2);
+/// # assert!(tuned.evaluations <= 400);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Tuner<'a> {
+    subject: Subject<'a>,
+    variables: Vec<Variable>,
+    rest: Point,
+    folds: Option<Vec<folds::Fold>>,
+    max_evaluations: usize,
+    guard: Guard,
+    settings: Settings,
+    control: Control,
+    progress: Arc<TuningProgress>,
+}
+
+/// The problem that is tuned, or those of its folds.
+#[derive(Debug, Clone, Copy)]
+enum Subject<'a> {
+    Problem(&'a Problem),
+    Study(&'a Study),
+}
+
+impl<'a> Tuner<'a> {
+    /// A tuner of the problem's criterion.
+    pub fn new(problem: &'a Problem) -> Self {
+        Self::of(Subject::Problem(problem))
+    }
+
+    /// A tuner of the mean criterion over a study's folds, with its settings.
+    pub fn of_study(study: &'a Study) -> Self {
+        let mut settings = study.settings.clone();
+        settings.precision = study.precision;
+        Self::of(Subject::Study(study)).settings(&settings)
+    }
+
+    fn of(subject: Subject<'a>) -> Self {
+        Self {
+            subject,
+            variables: vec![Variable::l1(), Variable::l2()],
+            rest: Point::default(),
+            folds: None,
+            max_evaluations: MAX_EVALUATIONS,
+            guard: Guard::Auto,
+            settings: Settings::default(),
+            control: Control::new(),
+            progress: Arc::default(),
+        }
+    }
+
+    /// Chooses what is tuned.
+    pub fn variables(mut self, variables: impl Into<Vec<Variable>>) -> Self {
+        self.variables = variables.into();
+        self
+    }
+
+    /// Chooses the strengths that are not tuned, and the target.
+    pub fn at(mut self, point: Point) -> Self {
+        self.rest = point;
+        self
+    }
+
+    /// Tunes the mean over folds of the training rows, such as
+    /// [`k_folds`](crate::sweep::folds::k_folds) deals, in place of the problem's own criterion: every
+    /// fold is centred and scaled by the rows that it learns from.
+    pub fn folds(mut self, folds: impl Into<Vec<folds::Fold>>) -> Self {
+        self.folds = Some(folds.into());
+        self
+    }
+
+    /// Chooses the most evaluations, each a point on all folds.
+    pub fn max_evaluations(mut self, count: usize) -> Self {
+        self.max_evaluations = count;
+        self
+    }
+
+    /// Chooses how many variables are kept from fitting the criterion's rows by chance.
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guard = guard;
+        self
+    }
+
+    /// Chooses solver, tolerance, device and threads. What is differentiated is the tuner's choice.
+    pub fn settings(mut self, settings: &Settings) -> Self {
+        self.settings.clone_from(settings);
+        self
+    }
+
+    /// Shares a control with the caller.
+    pub fn control(mut self, control: &Control) -> Self {
+        self.control = control.clone();
+        self
+    }
+
+    /// The progress of the run, which other threads may look at.
+    #[must_use]
+    pub fn progress(&self) -> Arc<TuningProgress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Tunes.
+    ///
+    /// The same bits come out for any number of threads. What stops early returns the best so far.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for variables, bounds, starts and budgets that do not fit, for folds that cannot
+    /// be learned from, and where no point has a criterion with its derivative.
+    pub fn run(&self) -> Result<Tuned> {
+        if self.max_evaluations == 0 {
+            return Err(Error::value(
+                "max-evaluations",
+                "with 0 nothing can be tuned",
+                "allow 1 evaluation or more; 400 is the default",
+            ));
+        }
+        in_threads(self.settings.threads, || self.run_here())
+    }
+
+    fn run_here(&self) -> Result<Tuned> {
+        let restated;
+        let study = match (&self.subject, &self.folds) {
+            (Subject::Study(study), _) => Some(*study),
+            (Subject::Problem(problem), Some(_)) => {
+                restated = self.restated(problem)?;
+                Some(&restated)
+            }
+            (Subject::Problem(problem), None) if self.is_guarded() => {
+                restated = self.restated(problem)?;
+                Some(&restated)
+            }
+            _ => None,
+        };
+        let problems = self.problems(study)?;
+        let folds = problems.iter().map(|problem| Fold {
+            problem,
+            prepared: Arc::default(),
+        });
+        let criterion = self.criterion(folds.collect());
+        let refs: Vec<&Problem> = problems.iter().collect();
+        let space = Space::new(&self.variables, self.rest.clone(), &refs)?;
+        let tuning = Tuning {
+            space: &space,
+            criterion: &criterion,
+            objective: Objective::of(&problems[0]),
+            budget: self.max_evaluations,
+            progress: Some(&*self.progress),
+        };
+        if space.vector().is_some() {
+            return self.run_vector(&tuning, &refs, study);
+        }
+        tuning.finish(&tuning.run()?)
+    }
+
+    /// The criterion over folds with the tuner's settings.
+    fn criterion<'f>(&self, folds: Vec<Fold<'f>>) -> Criterion<'f> {
+        let mut wrt: Vec<Wrt> = self
+            .variables
+            .iter()
+            .map(|v| v.hyperparameter.wrt())
+            .collect();
+        wrt.dedup();
+        Criterion {
+            folds,
+            settings: Settings {
+                method: Some(self.settings.method.unwrap_or(Method::AidCg)),
+                wrt,
+                threads: 0,
+                ..self.settings.clone()
+            },
+            control: self.control.clone(),
+        }
+    }
+
+    /// The problems of all folds, with a penalty that takes the strengths of each.
+    fn problems(&self, study: Option<&Study>) -> Result<Vec<Problem>> {
+        let mut problems = match (study, &self.subject) {
+            (Some(study), _)
+                if self.folds.is_some() || matches!(self.subject, Subject::Study(_)) =>
+            {
+                study.check()?;
+                study.check_cells()?;
+                let compression = Compression::of(study, self.max_evaluations);
+                let fold = |fold: usize| {
+                    fold_problem(study, compression.as_ref(), fold).map(|made| made.problem)
+                };
+                (0..study.folds.len())
+                    .map(fold)
+                    .collect::<Result<Vec<_>>>()?
+            }
+            (_, Subject::Problem(problem)) => vec![Problem::clone(problem)],
+            (_, Subject::Study(_)) => Vec::new(),
+        };
+        if problems.is_empty() {
+            return Err(Error::value("folds", "there are none", "give two or more"));
+        }
+        if let Some(penalty) = vector_penalty(&problems[0], &self.variables)? {
+            problems = problems
+                .into_iter()
+                .map(|problem| problem.with_penalty(penalty.clone()))
+                .collect::<Result<_>>()?;
+        }
+        Ok(problems)
+    }
+
+    /// The study that a problem states: its own criterion, or its folds.
+    fn restated(&self, problem: &Problem) -> Result<Study> {
+        let mut specification = problem.specification()?;
+        let factors = specification.weight_factors.take();
+        let targets = (0..specification.train.targets.len()).map(|at| at.to_string());
+        let all = || vec![folds::Fold::of_all_rows()];
+        Ok(Study {
+            name: String::new(),
+            source: String::new(),
+            targets: targets.collect(),
+            specification,
+            class_weights: factors.map(ClassWeighting::Given),
+            folds: self.folds.clone().unwrap_or_else(all),
+            settings: self.settings.clone(),
+            precision: self.settings.precision,
+            keep_solutions: false,
+        })
+    }
+
+    /// Whether there is a vector that is guarded.
+    fn is_guarded(&self) -> bool {
+        let is_vector = |v: &Variable| v.hyperparameter.is_vector();
+        self.guard != Guard::None && self.variables.iter().any(is_vector)
+    }
+
+    /// Tunes the strength that all have in common, then those of each from there; returns the vector
+    /// where it is better on rows that nothing was tuned on.
+    fn run_vector(
+        &self,
+        tuning: &Tuning<'_>,
+        problems: &[&Problem],
+        study: Option<&Study>,
+    ) -> Result<Tuned> {
+        let scalars: Vec<Variable> = self.variables.iter().map(Variable::in_common).collect();
+        let space = Space::new(&scalars, self.rest.clone(), problems)?;
+        let scalar = Tuning {
+            space: &space,
+            objective: tuning.objective.clone(),
+            budget: (self.max_evaluations / 2).max(1),
+            ..*tuning
+        };
+        let searched = scalar.run()?;
+        let mut of_scalar = scalar.finish(&searched)?;
+        of_scalar.scalar_criterion = Some(of_scalar.criterion);
+        let left = self.max_evaluations - of_scalar.evaluations;
+        let range = tuning.space.vector().unwrap_or_default();
+        let rho = match self.guard {
+            Guard::None => None,
+            Guard::Auto if range.len() <= FEW_VARIABLES => None,
+            _ => match study {
+                Some(study) => Some(self.nested(study, &scalars, range.len())?),
+                None => None,
+            },
+        };
+        if let Some(guarded) = &rho
+            && guarded.returns_scalar
+        {
+            of_scalar.nested_criterion = Some(guarded.nested_scalar);
+            of_scalar.remarks.push(guarded.remark());
+            of_scalar.guarded = rho;
+            return Ok(of_scalar);
+        }
+        if left == 0 || self.control.should_stop() {
+            of_scalar.remarks.push(
+                "no evaluations are left for a vector of strengths: raise --max-evaluations".into(),
+            );
+            return Ok(of_scalar);
+        }
+        let vector = Tuning {
+            objective: tuning.objective.together(
+                range.clone(),
+                rho.as_ref().map_or(0.0, |guarded| guarded.rho),
+            ),
+            budget: left,
+            ..*tuning
+        };
+        let places = starts(&vector, &space, &of_scalar.point)?;
+        let mut tuned = vector.finish(&vector.run_from(&places)?)?;
+        tuned.evaluations += of_scalar.evaluations;
+        tuned.coarse_evaluations = of_scalar.coarse_evaluations;
+        tuned.starts.extend(of_scalar.starts);
+        tuned.scalar_criterion = Some(of_scalar.criterion);
+        tuned.nested_criterion = rho.as_ref().map(|guarded| guarded.nested);
+        match &rho {
+            Some(guarded) => tuned.remarks.push(guarded.remark()),
+            None if self.guard == Guard::None => tuned.remarks.push(format!(
+                "{} variables are tuned without a guard: the criterion is no estimate of the error on other rows",
+                range.len()
+            )),
+            None => {}
+        }
+        tuned.guarded = rho;
+        Ok(tuned)
+    }
+
+    /// The choice of ρ, and between vector and scalar, by nested folds.
+    fn nested(&self, study: &Study, scalars: &[Variable], count: usize) -> Result<Guarded> {
+        let rhos: Vec<f64> = match self.guard {
+            Guard::Rho(rho) => vec![rho],
+            _ => RHOS.iter().map(|rho| rho / count as f64).collect(),
+        };
+        let nests = nests(study)?;
+        let of_nest = |nest: &Nest| self.outer_criteria(nest, scalars, &rhos);
+        let table: Vec<Vec<f64>> = nests.par_iter().map(of_nest).collect::<Result<_>>()?;
+        Ok(Guarded::of(&table, &rhos))
+    }
+
+    /// On the outer rows of a nest: the criterion of the scalar that was tuned on the inner ones, and that
+    /// of the vector for every ρ.
+    fn outer_criteria(&self, nest: &Nest, scalars: &[Variable], rhos: &[f64]) -> Result<Vec<f64>> {
+        let mut problems: Vec<Problem> = nest.inner.clone();
+        let mut outer = nest.outer.clone();
+        if let Some(penalty) = vector_penalty(&outer, &self.variables)? {
+            outer = outer.with_penalty(penalty.clone())?;
+            problems = problems
+                .into_iter()
+                .map(|problem| problem.with_penalty(penalty.clone()))
+                .collect::<Result<_>>()?;
+        }
+        let refs: Vec<&Problem> = problems.iter().collect();
+        let folds = problems.iter().map(|problem| Fold {
+            problem,
+            prepared: Arc::default(),
+        });
+        let criterion = self.criterion(folds.collect());
+        let scalar_space = Space::new(scalars, self.rest.clone(), &refs)?;
+        let scalar = Tuning {
+            space: &scalar_space,
+            criterion: &criterion,
+            objective: Objective::of(&problems[0]),
+            budget: NESTED_EVALUATIONS,
+            progress: None,
+        };
+        let Some(found) = scalar.run()?.search.outcome() else {
+            return Ok(vec![f64::NAN; rhos.len() + 1]);
+        };
+        let mut points = vec![scalar_space.point(&found.place)];
+        let space = Space::new(&self.variables, self.rest.clone(), &refs)?;
+        let base = Tuning {
+            space: &space,
+            ..scalar
+        };
+        let places = starts(&base, &scalar_space, &points[0])?;
+        for &rho in rhos {
+            let range = space.vector().unwrap_or_default();
+            let vector = Tuning {
+                objective: base.objective.together(range, rho),
+                ..base
+            };
+            let found = vector.run_from(&places)?.search.outcome();
+            points.push(found.map_or_else(|| points[0].clone(), |found| space.point(&found.place)));
+        }
+        let outcomes = Evaluator::new(&outer)
+            .settings(&criterion.settings)
+            .method(None)
+            .control(&self.control.of_a_part())
+            .run(&points)?;
+        Ok(outcomes.iter().map(|outcome| outcome.criterion).collect())
+    }
+}

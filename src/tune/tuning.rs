@@ -1,0 +1,373 @@
+//! A tuning that runs: the coarse stage, descents, and the outcome.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use super::criterion::{Criterion, Evaluated, Fold};
+use super::lattice::{Candidate, Lattice, Node};
+use super::objective::Objective;
+use super::outcome::{Start, Tuned, TuningStatus, Visited};
+use super::search::Search;
+use super::variables::Space;
+use crate::control::{Control, lock};
+use crate::error::{Error, Result};
+use crate::hypergrad::WarmStart;
+use crate::problem::Point;
+
+/// Starts of one tuning.
+const MOST_STARTS: usize = 24;
+/// Evaluations from which there are many.
+const MANY: usize = 200;
+/// How much larger than the best criterion, relatively, a predicted one may be that is looked at.
+const MARGIN: f64 = 0.03;
+/// How much larger than the best criterion, relatively, that at the lower ends of the coarse stage may be
+/// for descents from beyond them.
+const CORNER: f64 = 0.25;
+/// The distance from a known minimum, in spacings of the lattice, within which nothing is looked at.
+const TAKEN: f64 = 0.75;
+/// Places of a refinement that are looked at together.
+const REFINED: usize = 16;
+/// Evaluations that are kept for the last steps.
+const LAST_STEPS: usize = 20;
+
+/// How thoroughly the coarse stage is followed up.
+struct Effort {
+    /// The relative decrease that a descent must promise to go on before everything has been looked at.
+    falls_fast: f64,
+    /// The share of the fall to a zero slope within a node's spacing that makes it a start, if that is
+    /// lower than the best.
+    hope: f64,
+    /// The distance from a known minimum, in spacings of the lattice, within which a node is no new start.
+    same: f64,
+}
+
+impl Effort {
+    fn of(budget: usize) -> Self {
+        if budget >= MANY {
+            Self {
+                falls_fast: 1e-3,
+                hope: 1.0,
+                same: 0.3,
+            }
+        } else {
+            Self {
+                falls_fast: 3e-3,
+                hope: 0.5,
+                same: 0.5,
+            }
+        }
+    }
+}
+
+/// The solutions near every start, on all folds.
+type Warm = Vec<Vec<WarmStart>>;
+
+/// The progress of a tuning, for a display.
+#[derive(Debug, Default)]
+pub struct TuningProgress(Mutex<(usize, Option<(f64, Point)>)>);
+
+impl TuningProgress {
+    /// Evaluations so far.
+    #[must_use]
+    pub fn evaluations(&self) -> usize {
+        lock(&self.0).0
+    }
+
+    /// The best criterion so far and its point.
+    #[must_use]
+    pub fn best(&self) -> Option<(f64, Point)> {
+        lock(&self.0).1.clone()
+    }
+
+    pub(super) fn note(&self, points: &[Point], evaluated: &[Evaluated]) {
+        let mut state = lock(&self.0);
+        state.0 += points.len();
+        for (point, evaluated) in points.iter().zip(evaluated) {
+            let value = evaluated.criterion;
+            if value.is_finite() && state.1.as_ref().is_none_or(|(best, _)| value < *best) {
+                state.1 = Some((value, point.clone()));
+            }
+        }
+    }
+}
+
+/// A tuning that runs.
+pub(super) struct Tuning<'a> {
+    pub(super) space: &'a Space,
+    pub(super) criterion: &'a Criterion<'a>,
+    pub(super) objective: Objective,
+    pub(super) budget: usize,
+    pub(super) progress: Option<&'a TuningProgress>,
+}
+
+/// Descents that have been made, and the evaluations on the coarse lattice before them.
+pub(super) struct Searched {
+    pub(super) search: Search,
+    pub(super) coarse_evaluations: usize,
+}
+
+impl Tuning<'_> {
+    /// Descends from the start that is given, or from what a coarse stage finds.
+    pub(super) fn run(&self) -> Result<Searched> {
+        if let Some(place) = self.space.start() {
+            return self.run_from(&[place]);
+        }
+        let mut search = Search::new(self.space.box_bounds().clone(), self.budget);
+        let mut warm = Warm::new();
+        let mut coarse_evaluations = 0;
+        self.explore(&mut search, &mut warm, &mut coarse_evaluations)?;
+        self.descend(&mut search, &mut warm, 0.0, 0)?;
+        Ok(Searched {
+            search,
+            coarse_evaluations,
+        })
+    }
+
+    /// Descends from these places.
+    pub(super) fn run_from(&self, places: &[Vec<f64>]) -> Result<Searched> {
+        let mut search = Search::new(self.space.box_bounds().clone(), self.budget);
+        for place in places {
+            search = search.from(place);
+        }
+        self.descend(&mut search, &mut Warm::new(), 0.0, 0)?;
+        Ok(Searched {
+            search,
+            coarse_evaluations: 0,
+        })
+    }
+
+    fn should_stop(&self) -> bool {
+        self.criterion.control.should_stop()
+    }
+
+    /// A coarse lattice, descents from its minima as long as they fall fast, and refinements of the
+    /// lattice where it promises a better minimum; `spent` counts the evaluations on the lattice.
+    fn explore(&self, search: &mut Search, warm: &mut Warm, spent: &mut usize) -> Result<()> {
+        let effort = Effort::of(search.left());
+        let mut lattice = Lattice::new(&self.space.coarse(search.left()));
+        // What the last steps of the best descent take.
+        let reserve = (search.left() / 5).min(LAST_STEPS);
+        let mut nodes = lattice.first();
+        let mut corners = if search.left() >= MANY {
+            self.space.corners()
+        } else {
+            Vec::new()
+        };
+        while !nodes.is_empty() && !self.should_stop() {
+            let points: Vec<Point> = nodes
+                .iter()
+                .map(|n| self.space.point(&lattice.place(n)))
+                .collect();
+            *spent += points.len();
+            search.spend(points.len());
+            let evaluated = self.evaluate(&points, None)?;
+            let mut solutions = BTreeMap::new();
+            for (node, evaluated) in nodes.iter().zip(evaluated) {
+                let value = self.objective.value(&lattice.place(node), &evaluated);
+                lattice.insert(node.clone(), value);
+                solutions.insert(node.clone(), evaluated.warm);
+            }
+            self.add_starts(&lattice, &mut solutions, search, warm, &effort);
+            // The first node is that of both lower ends.
+            let lowest = lattice.visit(&lattice.first()[0]);
+            let limit = search.best_value() + CORNER;
+            if lowest.is_none_or(|lowest| lowest.value > limit) {
+                corners.clear();
+            }
+            for corner in corners.drain(..) {
+                search.add(&corner);
+                warm.push(Vec::new());
+            }
+            self.descend(search, warm, effort.falls_fast, reserve)?;
+            let limit = search.best_value() + MARGIN;
+            let is_new = |candidate: &Candidate| {
+                let is_near = |place: &[f64]| lattice.distance(&candidate.node, place) < TAKEN;
+                candidate.predicted <= limit && !search.best_places().any(is_near)
+            };
+            let most = search.left().saturating_sub(reserve).min(REFINED);
+            let candidates = lattice.candidates().into_iter().filter(is_new);
+            nodes = candidates
+                .take(most)
+                .map(|candidate| candidate.node)
+                .collect();
+        }
+        Ok(())
+    }
+
+    /// Starts descents from the minima of the lattice that were found last.
+    fn add_starts(
+        &self,
+        lattice: &Lattice,
+        solutions: &mut BTreeMap<Node, Vec<WarmStart>>,
+        search: &mut Search,
+        warm: &mut Warm,
+        effort: &Effort,
+    ) {
+        for node in lattice.minima() {
+            let is_near = |place: &[f64]| lattice.distance(&node, place) < effort.same;
+            if warm.len() >= MOST_STARTS || search.best_places().any(is_near) {
+                continue;
+            }
+            if lattice.hope(&node, effort.hope) > search.best_value() {
+                continue;
+            }
+            if let (Some(visit), Some(start)) = (lattice.visit(&node), solutions.remove(&node)) {
+                search.start_at(visit, lattice.pairs(&node));
+                warm.push(start);
+            }
+        }
+    }
+
+    /// Descends from the starts near the leader that promise to fall by more than `least`, until so many
+    /// evaluations are left.
+    fn descend(
+        &self,
+        search: &mut Search,
+        warm: &mut Warm,
+        least: f64,
+        reserve: usize,
+    ) -> Result<()> {
+        while !self.should_stop() {
+            let most = search.left().saturating_sub(reserve);
+            let asked = search.ask_promising(least, most);
+            if asked.is_empty() {
+                break;
+            }
+            let points: Vec<Point> = asked.iter().map(|a| self.space.point(&a.place)).collect();
+            let starts: Option<Vec<&[WarmStart]>> = asked
+                .iter()
+                .map(|a| {
+                    warm.get(a.start)
+                        .map(Vec::as_slice)
+                        .filter(|w| !w.is_empty())
+                })
+                .collect();
+            let evaluated = self.evaluate(&points, starts.as_deref())?;
+            let starts = asked.iter().map(|a| a.start + 1).max().unwrap_or(0);
+            if warm.len() < starts {
+                warm.resize(starts, Vec::new());
+            }
+            let mut values = Vec::with_capacity(evaluated.len());
+            for (asked, evaluated) in asked.iter().zip(evaluated) {
+                values.push(self.objective.value(&asked.place, &evaluated));
+                if evaluated.criterion.is_finite() || warm[asked.start].is_empty() {
+                    warm[asked.start] = evaluated.warm;
+                }
+            }
+            search.tell(values);
+        }
+        Ok(())
+    }
+
+    fn evaluate(&self, points: &[Point], warm: Option<&[&[WarmStart]]>) -> Result<Vec<Evaluated>> {
+        let evaluated = self.criterion.evaluate(self.space, points, warm)?;
+        if let Some(progress) = self.progress {
+            progress.note(points, &evaluated);
+        }
+        Ok(evaluated)
+    }
+
+    /// The outcome, with the best point solved once more as if nothing had been known.
+    pub(super) fn finish(&self, searched: &Searched) -> Result<Tuned> {
+        let Searched {
+            search,
+            coarse_evaluations,
+        } = searched;
+        let space = self.space;
+        let Some(found) = search.outcome() else {
+            let stopped = self.should_stop();
+            return Err(Error::value(
+                "tuning",
+                if stopped {
+                    "it was stopped before any point had a criterion with its derivative"
+                } else {
+                    "no point has a criterion with its derivative"
+                },
+                if stopped {
+                    "allow more time"
+                } else {
+                    "raise the lower bounds: without any ridge or l1 the solutions may not be unique"
+                },
+            ));
+        };
+        let point = space.point(&found.place);
+        let control = self.criterion.control.of_a_part();
+        let again = Criterion {
+            folds: self
+                .criterion
+                .folds
+                .iter()
+                .map(|fold| Fold {
+                    problem: fold.problem,
+                    prepared: Arc::clone(&fold.prepared),
+                })
+                .collect(),
+            settings: self.criterion.settings.clone(),
+            control: if control.should_stop() {
+                Control::new()
+            } else {
+                control
+            },
+        };
+        let evaluated = again
+            .evaluate(space, std::slice::from_ref(&point), None)?
+            .remove(0);
+        let mut remarks = space.remarks.clone();
+        let has_value = self.objective.value(&found.place, &evaluated);
+        let (criterion, slope) = match &has_value {
+            Some(value) => (evaluated.criterion, value.slope.clone()),
+            None => (
+                self.objective.criterion(&found.place, found.value),
+                found.slope.clone(),
+            ),
+        };
+        if found.status == TuningStatus::AtBound || found.status == TuningStatus::BudgetSpent {
+            remarks.extend(space.held(&found.place, &slope));
+        }
+        if found.status == TuningStatus::Flat {
+            remarks.push(format!(
+                "the criterion does not change with {} here; give other --bounds, or a --start elsewhere",
+                space.names().join(", ")
+            ));
+        }
+        let in_strengths = |visited: &Visited| Visited {
+            evaluation: visited.evaluation,
+            variables: space.strengths(&visited.variables),
+            criterion: self
+                .objective
+                .criterion(&visited.variables, visited.criterion),
+        };
+        let starts: Vec<Start> = found
+            .starts
+            .iter()
+            .map(|start| Start {
+                status: start.status,
+                evaluations: start.evaluations,
+                criterion: start.trajectory.last().map_or(f64::NAN, |best| {
+                    self.objective.criterion(&best.variables, start.criterion)
+                }),
+                trajectory: start.trajectory.iter().map(in_strengths).collect(),
+            })
+            .collect();
+        let projected = space.box_bounds().projected_slope(&found.place, &slope);
+        Ok(Tuned {
+            status: found.status,
+            evaluations: self.budget - search.left(),
+            coarse_evaluations: *coarse_evaluations,
+            criterion,
+            fold_criteria: evaluated.by_fold,
+            projected_slope: match found.status {
+                TuningStatus::StationaryKink => found.projected_slope.min(projected),
+                _ => projected,
+            },
+            variables: space.tuned(&found.place, &slope),
+            kink_margin: evaluated.kink_margin,
+            point,
+            starts,
+            nested_criterion: None,
+            scalar_criterion: None,
+            guarded: None,
+            remarks,
+        })
+    }
+}

@@ -1,0 +1,553 @@
+//! The variables of a tuning: hyperparameters on a logarithmic scale, within bounds.
+
+use std::ops::Range;
+
+use super::box_bounds::BoxBounds;
+use super::hyperparameter::Hyperparameter;
+use super::lattice::CoarseAxis;
+use super::outcome::TunedVariable;
+use crate::error::{Error, Result};
+use crate::hypergrad::{Hypergradient, Strengths};
+use crate::model::loss::Loss;
+use crate::model::penalty::Penalty;
+use crate::problem::{Point, Problem};
+use crate::real::sum_of;
+
+/// The default bounds of l1, in units of l1_max.
+const L1_BOUNDS: (f64, f64) = (1e-4, 0.999);
+/// The part of them that the coarse stage covers.
+const L1_COARSE: (f64, f64) = (1e-3, 0.9);
+/// The default bounds of λ₂, in units of the loss's mean curvature along a coordinate.
+const L2_BOUNDS: (f64, f64) = (1e-6, 1e3);
+/// The part of them that the coarse stage covers.
+const L2_COARSE: (f64, f64) = (1e-3, 3.0);
+/// The same where it has few points: most minima that a coarse stage could miss lie there.
+const L2_FEW: (f64, f64) = (1e-3, 1e-1);
+/// Where a start at or above l1_max is moved to, in its units: there all coefficients are zero, and
+/// the slope is too.
+const ACTIVE: f64 = 0.9;
+/// Points along λ₂ that are not few.
+const FEW: usize = 3;
+
+/// A hyperparameter to be tuned, with its bounds and its start where these are given.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Variable {
+    /// The hyperparameter.
+    pub hyperparameter: Hyperparameter,
+    /// The lower and the upper bound [default: l1 from 1e-4 to 0.999 of l1_max; λ₂ from 1e-6 to 1e3 of
+    /// the loss's mean curvature along a coordinate, which is 1 for the squared loss of standardised
+    /// columns].
+    pub bounds: Option<(f64, f64)>,
+    /// The only start, in place of a coarse stage.
+    pub start: Option<f64>,
+}
+
+impl Variable {
+    /// A hyperparameter with default bounds, its start to be found.
+    #[must_use]
+    pub fn new(hyperparameter: Hyperparameter) -> Self {
+        Self {
+            hyperparameter,
+            bounds: None,
+            start: None,
+        }
+    }
+
+    /// The common l1 strength.
+    #[must_use]
+    pub fn l1() -> Self {
+        Self::new(Hyperparameter::L1)
+    }
+
+    /// The ridge strength λ₂.
+    #[must_use]
+    pub fn l2() -> Self {
+        Self::new(Hyperparameter::L2)
+    }
+
+    /// One l1 strength for each coordinate.
+    #[must_use]
+    pub fn l1_each() -> Self {
+        Self::new(Hyperparameter::L1Each)
+    }
+
+    /// One l1 strength for each group.
+    #[must_use]
+    pub fn l1_group() -> Self {
+        Self::new(Hyperparameter::L1Group)
+    }
+
+    /// The variable that all strengths of a vector have in common, with bounds and start of its own.
+    pub(super) fn in_common(&self) -> Self {
+        match self.hyperparameter {
+            Hyperparameter::L1Each | Hyperparameter::L1Group => Self::l1(),
+            _ => *self,
+        }
+    }
+
+    /// The same within bounds, both greater than zero.
+    #[must_use]
+    pub fn within(mut self, lower: f64, upper: f64) -> Self {
+        self.bounds = Some((lower, upper));
+        self
+    }
+
+    /// The same from a start, with no coarse stage.
+    #[must_use]
+    pub fn from(mut self, start: f64) -> Self {
+        self.start = Some(start);
+        self
+    }
+}
+
+/// A variable with everything decided, in the hyperparameter's own units.
+#[derive(Debug, Clone)]
+struct Resolved {
+    hyperparameter: Hyperparameter,
+    bounds: (f64, f64),
+    /// The part of the bounds that a coarse stage covers.
+    coarse: (f64, f64),
+    /// The part that few points cover.
+    few: (f64, f64),
+    start: Option<f64>,
+    /// Its entries: 1, or those of a vector.
+    count: usize,
+}
+
+/// The variables of one tuning, and the point that has everything else.
+#[derive(Debug, Clone)]
+pub(super) struct Space {
+    variables: Vec<Resolved>,
+    rest: Point,
+    box_bounds: BoxBounds,
+    /// What was decided for the user.
+    pub(super) remarks: Vec<String>,
+}
+
+impl Space {
+    /// The variables for the problems of all folds; `rest` has the strengths that are not tuned.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for no variable or one that is named twice, for bounds and starts that are no
+    /// strengths or do not fit together, and where the criterion does not depend on a variable.
+    pub(super) fn new(variables: &[Variable], rest: Point, problems: &[&Problem]) -> Result<Self> {
+        if variables.is_empty() {
+            return Err(Error::value(
+                "variables",
+                "there is nothing to tune",
+                "name l1, l2, or both",
+            ));
+        }
+        let mut remarks = Vec::new();
+        let mut resolved: Vec<Resolved> = Vec::new();
+        for variable in variables {
+            let hyperparameter = variable.hyperparameter;
+            let name = hyperparameter.name();
+            let is_same = |v: &Resolved| v.hyperparameter.wrt() == hyperparameter.wrt();
+            if resolved.iter().any(is_same) {
+                return Err(Error::value(
+                    "variables",
+                    format!("{name} is named twice"),
+                    "name it once",
+                ));
+            }
+            let one = match hyperparameter {
+                Hyperparameter::L1 => l1(variable, &rest, problems, &mut remarks)?,
+                Hyperparameter::L2 => l2(variable, problems)?,
+                Hyperparameter::L1Each | Hyperparameter::L1Group => {
+                    let count = problems[0]
+                        .penalty()
+                        .strengths(problems[0].penalized())
+                        .len();
+                    let one = l1(variable, &rest, problems, &mut remarks)?;
+                    Resolved { count, ..one }
+                }
+            };
+            resolved.push(one);
+        }
+        let logs = |of: fn(&Resolved) -> f64| {
+            let each = resolved.iter();
+            each.flat_map(|v| std::iter::repeat_n(of(v).ln(), v.count))
+                .collect()
+        };
+        let box_bounds = BoxBounds::new(logs(|v| v.bounds.0), logs(|v| v.bounds.1))?;
+        Ok(Self {
+            variables: resolved,
+            rest,
+            box_bounds,
+            remarks,
+        })
+    }
+
+    /// The bounds of the logarithms.
+    pub(super) fn box_bounds(&self) -> &BoxBounds {
+        &self.box_bounds
+    }
+
+    /// The places of the entries of each variable.
+    fn ranges(&self) -> impl Iterator<Item = (&Resolved, Range<usize>)> {
+        let mut first = 0;
+        self.variables.iter().map(move |variable| {
+            let range = first..first + variable.count;
+            first = range.end;
+            (variable, range)
+        })
+    }
+
+    /// The places of the entries of a vector, if there is one.
+    pub(super) fn vector(&self) -> Option<Range<usize>> {
+        let mut vectors = self.ranges().filter(|(v, _)| v.hyperparameter.is_vector());
+        vectors.next().map(|(_, range)| range)
+    }
+
+    /// The variables at a place, with the slope there.
+    pub(super) fn tuned(&self, place: &[f64], slope: &[f64]) -> Vec<TunedVariable> {
+        let strengths = self.strengths(place);
+        self.ranges()
+            .map(|(variable, range)| TunedVariable {
+                hyperparameter: variable.hyperparameter,
+                lower: variable.bounds.0,
+                upper: variable.bounds.1,
+                values: strengths[range.clone()].to_vec(),
+                slope: slope[range].to_vec(),
+            })
+            .collect()
+    }
+
+    /// The place of a point with strengths in common; a vector has them for each entry.
+    pub(super) fn place_of(&self, point: &Point) -> Vec<f64> {
+        let value = |v: &Resolved| match v.hyperparameter {
+            Hyperparameter::L2 => point.l2,
+            _ => point.l1,
+        };
+        let logs = self.variables.iter();
+        let logs = logs.flat_map(|v| std::iter::repeat_n(value(v).ln(), v.count));
+        self.box_bounds.clamp(&logs.collect::<Vec<f64>>())
+    }
+
+    /// The names of the variables.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.variables
+            .iter()
+            .map(|v| v.hyperparameter.name())
+            .collect()
+    }
+
+    /// The logarithms that a coarse stage covers, with the number of points along each, for so many
+    /// evaluations in all: enough of these are left for descents. Along l1 there are many: kinks lie
+    /// close there, and points cost little along a path.
+    pub(super) fn coarse(&self, budget: usize) -> Vec<CoarseAxis> {
+        let is_alone = self.variables.len() == 1;
+        let [l1, l2] = match budget {
+            _ if is_alone => [24.min(budget.div_ceil(3)), 12.min(budget.div_ceil(3))],
+            200.. => [24, 6],
+            50.. => [14, 2],
+            8.. => [budget / 4, 2],
+            _ => [budget.div_ceil(3), 1],
+        };
+        let axis = |variable: &Resolved| {
+            let (count, ends) = match variable.hyperparameter {
+                Hyperparameter::L2 if l2 < FEW && !is_alone => (l2, variable.few),
+                Hyperparameter::L2 => (l2, variable.coarse),
+                _ => (l1, variable.coarse),
+            };
+            CoarseAxis {
+                low: ends.0.ln(),
+                high: ends.1.ln(),
+                count: count.max(1),
+            }
+        };
+        self.variables.iter().map(axis).collect()
+    }
+
+    /// Places beyond the lower ends of a coarse stage of two variables, where solutions all but interpolate:
+    /// between those ends and the bounds, and at the bounds.
+    pub(super) fn corners(&self) -> Vec<Vec<f64>> {
+        let [first, second] = self.variables.as_slice() else {
+            return Vec::new();
+        };
+        let ends = |v: &Resolved| [v.bounds.0.ln(), 0.5 * (v.bounds.0.ln() + v.coarse.0.ln())];
+        let ([low, middle], [other, between]) = (ends(first), ends(second));
+        vec![vec![low, other], vec![middle, between], vec![low, between]]
+    }
+
+    /// The place of the given start; what is not given starts in the middle of its coarse stage.
+    /// `None` where no start is given.
+    pub(super) fn start(&self) -> Option<Vec<f64>> {
+        self.variables.iter().find(|v| v.start.is_some())?;
+        let middle = |v: &Resolved| (v.coarse.0 * v.coarse.1).sqrt();
+        let log = |v: &Resolved| v.start.unwrap_or_else(|| middle(v)).ln();
+        let each = self.variables.iter();
+        Some(
+            each.flat_map(|v| std::iter::repeat_n(log(v), v.count))
+                .collect(),
+        )
+    }
+
+    /// The strengths of a place, in the order of the variables: within the bounds to the last bit.
+    pub(super) fn strengths(&self, place: &[f64]) -> Vec<f64> {
+        let (lower, upper) = (self.box_bounds.lower(), self.box_bounds.upper());
+        let strength = |(low, high): (f64, f64), at: usize| match place[at] {
+            x if x <= lower[at] => low,
+            x if x >= upper[at] => high,
+            x => x.exp().clamp(low, high),
+        };
+        let mut all = Vec::with_capacity(place.len());
+        for (variable, range) in self.ranges() {
+            all.extend(range.map(|at| strength(variable.bounds, at)));
+        }
+        all
+    }
+
+    /// The point of a place.
+    pub(super) fn point(&self, place: &[f64]) -> Point {
+        let mut point = self.rest.clone();
+        let strengths = self.strengths(place);
+        for (variable, range) in self.ranges() {
+            match variable.hyperparameter {
+                Hyperparameter::L1 => point.l1 = strengths[range.start],
+                Hyperparameter::L2 => point.l2 = strengths[range.start],
+                Hyperparameter::L1Each | Hyperparameter::L1Group => {
+                    point.l1 = 1.0;
+                    point = point.with_strengths(strengths[range].to_vec());
+                }
+            }
+        }
+        point
+    }
+
+    /// dE/d log λ of every variable; `None` where a part is missing.
+    pub(super) fn slope(
+        &self,
+        point: &Point,
+        gradient: &Hypergradient,
+        problem: &Problem,
+    ) -> Option<Vec<f64>> {
+        let mut all = Vec::with_capacity(self.box_bounds.dimensions());
+        for variable in &self.variables {
+            match (variable.hyperparameter, &gradient.l1) {
+                (Hyperparameter::L2, _) => all.push(point.l2 * gradient.l2?),
+                (Hyperparameter::L1, Some(Strengths::Common(slope))) => all.push(point.l1 * slope),
+                // With respect to the effective strengths l1·s.
+                (Hyperparameter::L1, Some(Strengths::Each(slopes))) => {
+                    let strengths = problem.effective_strengths(point.l1);
+                    all.push(sum_of(slopes.len().min(strengths.len()), |at| {
+                        slopes[at] * strengths[at]
+                    }));
+                }
+                (_, Some(slopes)) => {
+                    let strengths = point.strengths()?;
+                    all.extend(slopes.iter().zip(strengths).map(|(slope, s)| slope * s));
+                }
+                (_, None) => return None,
+            }
+        }
+        (all.len() == self.box_bounds.dimensions()).then_some(all)
+    }
+
+    /// Remarks on a place: the bounds that hold it.
+    pub(super) fn held(&self, place: &[f64], slope: &[f64]) -> Vec<String> {
+        let mut remarks = Vec::new();
+        for (variable, range) in self.ranges() {
+            let name = variable.hyperparameter.name();
+            let is_held = |at: &usize| self.box_bounds.presses(*at, place, slope);
+            let held: Vec<usize> = range.filter(is_held).collect();
+            let Some(&first) = held.first() else { continue };
+            let (lower, upper) = variable.bounds;
+            if variable.count > 1 {
+                remarks.push(format!(
+                    "{} of {} strengths of {name} lie at a bound, {lower:.3e} or {upper:.3e}",
+                    held.len(),
+                    variable.count,
+                ));
+                continue;
+            }
+            let (side, bound, beyond) = if slope[first] > 0.0 {
+                ("lower", lower, "smaller")
+            } else {
+                ("upper", upper, "larger")
+            };
+            remarks.push(format!(
+                "the best {name} lies at its {side} bound {bound:.3e}: the criterion falls towards \
+                 {beyond} values; move the bound with --bounds {name}=LO:HI"
+            ));
+        }
+        remarks
+    }
+}
+
+/// The penalty that takes a strength for each of what a vector is to be tuned for; `None` without a
+/// vector.
+///
+/// # Errors
+/// [`Error::Value`] where the penalty has no such strengths.
+pub fn vector_penalty(problem: &Problem, variables: &[Variable]) -> Result<Option<Penalty>> {
+    let Some(vector) = variables.iter().find(|v| v.hyperparameter.is_vector()) else {
+        return Ok(None);
+    };
+    let ones = |count: usize| vec![1.0; count];
+    Ok(Some(match (vector.hyperparameter, problem.penalty()) {
+        (Hyperparameter::L1Each, Penalty::ElasticNet | Penalty::Weighted { .. }) => {
+            Penalty::Weighted {
+                strengths: ones(problem.penalized()),
+            }
+        }
+        (Hyperparameter::L1Group, Penalty::Group { groups, .. }) => Penalty::Group {
+            strengths: Some(ones(groups.len())),
+            groups: groups.clone(),
+        },
+        (Hyperparameter::L1Group, Penalty::SparseGroup { groups, .. }) => Penalty::SparseGroup {
+            strengths: ones(1 + groups.len()),
+            groups: groups.clone(),
+        },
+        (hyperparameter, penalty) => {
+            return Err(Error::value(
+                hyperparameter.name(),
+                format!("the penalty {} has no such strengths", penalty.name()),
+                "tune l1[] of elastic-net and weighted, l1[group] of group and sparse-group",
+            ));
+        }
+    }))
+}
+
+/// l1 with its bounds.
+fn l1(
+    variable: &Variable,
+    rest: &Point,
+    problems: &[&Problem],
+    remarks: &mut Vec<String>,
+) -> Result<Resolved> {
+    if !problems.iter().all(|p| p.penalty().has_strength()) {
+        return Err(Error::value(
+            "l1",
+            "the criterion does not depend on it: the penalty has no l1",
+            "tune l2 alone, or choose another penalty",
+        ));
+    }
+    let of_problem = |p: &&Problem| p.l1_max(rest.target, rest.l2);
+    let l1_max = problems.iter().map(of_problem).fold(0.0, f64::max);
+    if !(l1_max > 0.0 && l1_max.is_finite()) {
+        return Err(Error::value(
+            "l1",
+            "the criterion does not depend on it: without any l1 all penalised coefficients are zero",
+            "choose a target that varies, or strengths that are not all zero",
+        ));
+    }
+    let mut one = resolve(variable, l1_max, L1_BOUNDS, L1_COARSE, L1_COARSE)?;
+    if let Some(start) = &mut one.start
+        && *start >= l1_max
+    {
+        let moved = (ACTIVE * l1_max).clamp(one.bounds.0, one.bounds.1);
+        remarks.push(format!(
+            "l1 starts at {moved:.3e} in place of {start:.3e}, where all coefficients are zero and so is the slope"
+        ));
+        *start = moved;
+    }
+    Ok(one)
+}
+
+/// λ₂ with its bounds.
+fn l2(variable: &Variable, problems: &[&Problem]) -> Result<Resolved> {
+    let unit = problems
+        .iter()
+        .map(|p| mean_curvature(p))
+        .fold(0.0, f64::max);
+    let unit = if unit > 0.0 && unit.is_finite() {
+        unit
+    } else {
+        1.0
+    };
+    resolve(variable, unit, L2_BOUNDS, L2_COARSE, L2_FEW)
+}
+
+/// A variable whose defaults are in a unit.
+fn resolve(
+    variable: &Variable,
+    unit: f64,
+    bounds: (f64, f64),
+    coarse: (f64, f64),
+    few: (f64, f64),
+) -> Result<Resolved> {
+    let name = variable.hyperparameter.name();
+    let (lower, upper) = variable
+        .bounds
+        .unwrap_or((bounds.0 * unit, bounds.1 * unit));
+    if !(lower > 0.0 && lower.is_finite() && upper.is_finite()) {
+        return Err(Error::value(
+            "bounds",
+            format!("{name} is to lie between {lower} and {upper}"),
+            "give finite bounds greater than zero: strengths are tuned on a logarithmic scale",
+        ));
+    }
+    if lower >= upper {
+        return Err(Error::value(
+            "bounds",
+            format!("{name} is to lie between {lower} and {upper}, which leaves nothing to tune"),
+            "give the smaller bound first, and a larger one",
+        ));
+    }
+    if let Some(start) = variable.start
+        && !(start >= lower && start <= upper)
+    {
+        return Err(Error::value(
+            "start",
+            format!("{name} is to start at {start}, outside its bounds {lower:e} to {upper:e}"),
+            "start within the bounds, or move them",
+        ));
+    }
+    let within = |(low, high): (f64, f64)| {
+        let (low, high) = (
+            (low * unit).clamp(lower, upper),
+            (high * unit).clamp(lower, upper),
+        );
+        // Bounds that leave little of it are searched as a whole.
+        if high > 2.0 * low {
+            (low, high)
+        } else {
+            (lower, upper)
+        }
+    };
+    Ok(Resolved {
+        hyperparameter: variable.hyperparameter,
+        bounds: (lower, upper),
+        coarse: within(coarse),
+        few: within(few),
+        start: variable.start,
+        count: 1,
+    })
+}
+
+/// The mean over coordinates of the loss's curvature along them at w = 0, as far as the loss bounds it.
+fn mean_curvature(problem: &Problem) -> f64 {
+    let sample = problem.train();
+    let design = &sample.design;
+    let features = design.features().max(1) as f64;
+    if problem.loss() == Loss::Quadratic {
+        let diagonal = |j: usize| {
+            let mut unit = vec![0.0; design.columns()];
+            unit[j] = 1.0;
+            design.apply(&unit)[j]
+        };
+        // Large forms: a sample of the diagonal says as much.
+        let every = design.columns().div_ceil(64);
+        let picked: Vec<f64> = (0..design.columns()).step_by(every).map(diagonal).collect();
+        return picked.iter().sum::<f64>() / picked.len().max(1) as f64;
+    }
+    let of_rows = match problem.loss() {
+        Loss::Logistic => 0.25,
+        Loss::Multinomial => {
+            let share = 1.0 / problem.classes() as f64;
+            share * (1.0 - share)
+        }
+        _ => 1.0,
+    };
+    // The column of ones counts one for each row.
+    let ones = if design.intercept { 1.0 } else { 0.0 };
+    let squares = design.row_squares();
+    let weighted = sum_of(squares.len(), |i| sample.weights[i] * (squares[i] - ones));
+    of_rows * weighted / (sample.rows().max(1) as f64 * features)
+}
+
+#[cfg(test)]
+mod tests;

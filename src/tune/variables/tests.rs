@@ -1,0 +1,198 @@
+//! Bounds, starts and slopes of variables.
+
+use super::*;
+use crate::hypergrad::Evaluator;
+
+fn problem() -> Problem {
+    let x = [[1.0, 2.0], [2.0, -1.0], [0.5, 3.0], [-1.0, 1.0], [3.0, 0.0]];
+    let y = [1.0, 2.5, 0.2, -1.0, 3.3];
+    Problem::elastic_net(&x, &y)
+        .validation(&[[1.0, 1.0], [0.0, 2.0]], &[1.2, 0.1])
+        .build()
+        .unwrap()
+}
+
+fn space(variables: &[Variable]) -> Result<Space> {
+    Space::new(variables, Point::new(0.1, 0.2), &[&problem()])
+}
+
+#[test]
+fn default_bounds_are_in_the_problems_units() {
+    let space = space(&[Variable::l2(), Variable::l1()]).unwrap();
+    let l1_max = problem().l1_max(0, 0.0);
+    assert_eq!(space.names(), ["l2", "l1"]);
+    let bounds: Vec<(f64, f64)> = space
+        .tuned(space.box_bounds().lower(), &[0.0; 2])
+        .iter()
+        .map(|v| (v.lower, v.upper))
+        .collect();
+    // Standardised columns: the curvature along each is 1.
+    assert!((bounds[0].0 / 1e-6 - 1.0).abs() < 1e-12 && (bounds[0].1 / 1e3 - 1.0).abs() < 1e-12);
+    assert_eq!(bounds[1], (1e-4 * l1_max, 0.999 * l1_max));
+    // Bounds are met to the last bit.
+    let lower = space.box_bounds().lower().to_vec();
+    let point = space.point(&lower);
+    assert_eq!((point.l2, point.l1), (bounds[0].0, bounds[1].0));
+    assert!(space.start().is_none());
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_its_remedy() {
+    for (variables, message) in [
+        (vec![], "nothing to tune"),
+        (vec![Variable::l1(), Variable::l1()], "named twice"),
+        (vec![Variable::l1().within(0.0, 1.0)], "greater than zero"),
+        (vec![Variable::l1().within(1.0, f64::INFINITY)], "finite"),
+        (
+            vec![Variable::l2().within(1.0, 1.0)],
+            "leaves nothing to tune",
+        ),
+        (vec![Variable::l2().within(2.0, 1.0)], "smaller bound first"),
+        (
+            vec![Variable::l2().within(1.0, 2.0).from(3.0)],
+            "outside its bounds",
+        ),
+        (vec![Variable::l2().from(f64::NAN)], "outside its bounds"),
+    ] {
+        let error = space(&variables).unwrap_err().to_string();
+        assert!(error.contains(message), "{error}");
+    }
+    let x = [[1.0], [2.0], [4.0]];
+    let boxed = Problem::elastic_net(&x, &[1.0, 2.0, 3.0])
+        .bounds(0.0, 1.0)
+        .build()
+        .unwrap();
+    let flat = Problem::elastic_net(&x, &[1.0, 1.0, 1.0]).build().unwrap();
+    for problem in [boxed, flat] {
+        let error = Space::new(&[Variable::l1()], Point::default(), &[&problem]).unwrap_err();
+        assert!(
+            error.to_string().contains("does not depend on it"),
+            "{error}"
+        );
+        assert!(Space::new(&[Variable::l2()], Point::default(), &[&problem]).is_ok());
+    }
+}
+
+#[test]
+fn a_start_without_slope_is_moved_and_said() {
+    let l1_max = problem().l1_max(0, 0.0);
+    let space = space(&[
+        Variable::l1()
+            .within(1e-3, 10.0 * l1_max)
+            .from(2.0 * l1_max),
+        Variable::l2(),
+    ])
+    .unwrap();
+    let start = space.point(&space.start().unwrap());
+    assert!((start.l1 / l1_max - 0.9).abs() < 1e-12);
+    // The middle of 1e-3 and 3.
+    assert!((start.l2 - 3e-3f64.sqrt()).abs() < 1e-9, "{}", start.l2);
+    assert_eq!(space.remarks.len(), 1);
+}
+
+/// The slope in the logarithms against finite differences, with strengths in common and of each.
+#[test]
+fn slopes_are_those_of_the_logarithms() {
+    for strengths in [None, Some([1.0, 0.4])] {
+        let mut problem = problem();
+        if let Some(strengths) = strengths {
+            let strengths = strengths.to_vec();
+            problem = problem
+                .with_penalty(crate::model::penalty::Penalty::Weighted { strengths })
+                .unwrap();
+        }
+        let space = Space::new(
+            &[Variable::l1(), Variable::l2()],
+            Point::default(),
+            &[&problem],
+        )
+        .unwrap();
+        let at = |place: &[f64]| {
+            let point = space.point(place);
+            Evaluator::new(&problem).run(&[point]).unwrap().remove(0)
+        };
+        let place = [(0.2 * problem.l1_max(0, 0.0)).ln(), 0.3f64.ln()];
+        let here = at(&place);
+        let slope = space
+            .slope(&here.point, here.gradient().unwrap(), &problem)
+            .unwrap();
+        for i in 0..2 {
+            let (mut up, mut down) = (place, place);
+            up[i] += 1e-5;
+            down[i] -= 1e-5;
+            let difference = (at(&up).criterion - at(&down).criterion) / 2e-5;
+            assert!(
+                (difference - slope[i]).abs() < 1e-7,
+                "{difference} {}",
+                slope[i]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_coarse_stage_leaves_evaluations_for_descents() {
+    for variables in [
+        &[Variable::l1()][..],
+        &[Variable::l2()],
+        &[Variable::l1(), Variable::l2()],
+    ] {
+        let space = space(variables).unwrap();
+        for budget in 1..500 {
+            let axes = space.coarse(budget);
+            let points: usize = axes.iter().map(|axis| axis.count).product();
+            let most = (0.75 * budget as f64).max(1.0);
+            assert!(
+                points >= 1 && points as f64 <= most,
+                "{} {budget} {points}",
+                axes.len()
+            );
+        }
+    }
+}
+
+/// A strength for each: the slope against finite differences, and the point that has them.
+#[test]
+fn a_vector_has_a_slope_for_each() {
+    let variables = [Variable::l1_each(), Variable::l2()];
+    let penalty = vector_penalty(&problem(), &variables).unwrap().unwrap();
+    let problem = problem().with_penalty(penalty).unwrap();
+    let space = Space::new(&variables, Point::default(), &[&problem]).unwrap();
+    assert_eq!(
+        (space.vector(), space.box_bounds().dimensions()),
+        (Some(0..2), 3)
+    );
+    let at = |place: &[f64]| {
+        let point = space.point(place);
+        Evaluator::new(&problem).run(&[point]).unwrap().remove(0)
+    };
+    let l1_max = problem.l1_max(0, 0.0);
+    let place = [(0.2 * l1_max).ln(), (0.1 * l1_max).ln(), 0.3f64.ln()];
+    let here = at(&place);
+    let slope = space
+        .slope(&here.point, here.gradient().unwrap(), &problem)
+        .unwrap();
+    for i in 0..3 {
+        let (mut up, mut down) = (place, place);
+        up[i] += 1e-5;
+        down[i] -= 1e-5;
+        let difference = (at(&up).criterion - at(&down).criterion) / 2e-5;
+        assert!(
+            (difference - slope[i]).abs() < 1e-7,
+            "{difference} {}",
+            slope[i]
+        );
+    }
+    let common = Point::new(0.5 * l1_max, 0.3);
+    assert_eq!(space.place_of(&common)[0], space.place_of(&common)[1]);
+    // Not twice what is one thing, and not where the penalty has none.
+    let twice = [Variable::l1(), Variable::l1_each()];
+    assert!(Space::new(&twice, Point::default(), &[&problem]).is_err());
+    let error = vector_penalty(&problem, &[Variable::l1_group()])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("no such strengths") && error.contains("l1[group]"),
+        "{error}"
+    );
+}

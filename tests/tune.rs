@@ -1,0 +1,275 @@
+//! The tuner against long searches from many starts, on surfaces with many local minima.
+
+use proxdiff::prelude::*;
+use proxdiff::sweep::folds::{Dealing, k_folds};
+use proxdiff::tune::{Guard, Tuner, TuningStatus, Variable};
+use rand::seq::SliceRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Standard normal numbers.
+struct Normal(ChaCha8Rng);
+
+impl Normal {
+    fn uniform(&mut self) -> f64 {
+        ((self.0.next_u64() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
+    }
+
+    fn next(&mut self) -> f64 {
+        let (u, v) = (self.uniform(), self.uniform());
+        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    }
+}
+
+/// Rows of neighbouring features with correlation ½, fifteen of which count, and noise of half the
+/// signal's size.
+fn rows(count: usize, features: usize, seed: u64) -> (Vec<Vec<f64>>, Vec<f64>) {
+    let mut normal = Normal(ChaCha8Rng::seed_from_u64(seed));
+    let mut counts: Vec<f64> = (0..features).map(|j| f64::from(u8::from(j < 15))).collect();
+    counts.shuffle(&mut normal.0);
+    let mut x = Vec::new();
+    for _ in 0..count {
+        let mut row = vec![normal.next()];
+        for j in 1..features {
+            row.push(0.5 * row[j - 1] + 0.75f64.sqrt() * normal.next());
+        }
+        x.push(row);
+    }
+    let signal: Vec<f64> = x
+        .iter()
+        .map(|row| row.iter().zip(&counts).map(|(x, c)| x * c).sum())
+        .collect();
+    let noise: Vec<f64> = (0..count).map(|_| normal.next()).collect();
+    let size = |v: &[f64]| v.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let share = 0.5 * size(&signal) / size(&noise);
+    let y = signal
+        .iter()
+        .zip(&noise)
+        .map(|(s, e)| s + share * e)
+        .collect();
+    (x, y)
+}
+
+fn problem(seed: u64) -> Problem {
+    let (x, y) = rows(120, 250, seed);
+    Problem::elastic_net(&x[..100], &y[..100])
+        .validation(&x[100..], &y[100..])
+        .intercept(false)
+        .standardize(false)
+        .build()
+        .unwrap()
+}
+
+/// The best of ten random starts of 50 evaluations each, and of six from the best of a 10 × 10 grid.
+fn long_search(tuner: &Tuner<'_>, seed: u64) -> f64 {
+    let found = tuner.clone().max_evaluations(1).run().unwrap();
+    let at = |axis: usize, share: f64| {
+        let variable = &found.variables[axis];
+        let at = variable.lower * (variable.upper / variable.lower).powf(share);
+        at.clamp(variable.lower, variable.upper)
+    };
+    let from = |l1: f64, l2: f64, budget: usize| {
+        let variables = [Variable::l1().from(l1), Variable::l2().from(l2)];
+        let tuned = tuner
+            .clone()
+            .variables(variables)
+            .max_evaluations(budget)
+            .run()
+            .unwrap();
+        tuned.criterion
+    };
+    let mut normal = Normal(ChaCha8Rng::seed_from_u64(1000 + seed));
+    let mut best = f64::INFINITY;
+    for _ in 0..10 {
+        let (l1, l2) = (at(0, normal.uniform()), at(1, normal.uniform()));
+        best = best.min(from(l1, l2, 50));
+    }
+    let mut grid: Vec<(f64, f64, f64)> = (0..100)
+        .map(|i| {
+            let (l1, l2) = (
+                at(0, f64::from(i / 10) / 9.0),
+                at(1, f64::from(i % 10) / 9.0),
+            );
+            (from(l1, l2, 1), l1, l2)
+        })
+        .collect();
+    grid.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for &(_, l1, l2) in &grid[..6] {
+        best = best.min(from(l1, l2, 50));
+    }
+    best
+}
+
+#[test]
+fn a_hold_out_is_tuned_as_well_as_by_a_long_search() {
+    for seed in 0..6 {
+        let problem = problem(seed);
+        let tuner = Tuner::new(&problem);
+        let best = long_search(&tuner, seed);
+        let tuned = tuner.run().unwrap();
+        let excess = tuned.criterion / best - 1.0;
+        assert!(excess < 1e-4, "seed {seed}: {excess:e}, {tuned:?}");
+        assert!(tuned.evaluations <= 400);
+    }
+}
+
+#[test]
+fn folds_are_tuned_as_well_as_by_a_long_search() {
+    for seed in 0..2 {
+        let problem = problem(seed);
+        let folds = k_folds(100, 5, 1, Dealing::Plain, seed).unwrap();
+        let tuner = Tuner::new(&problem).folds(folds);
+        let best = long_search(&tuner, seed);
+        let tuned = tuner.run().unwrap();
+        let excess = tuned.criterion / best - 1.0;
+        assert!(excess < 1e-4, "seed {seed}: {excess:e}");
+        assert_eq!(tuned.fold_criteria.len(), 5);
+    }
+}
+
+#[test]
+fn the_best_never_gets_worse_with_more_evaluations() {
+    let problem = problem(3);
+    let mut before = f64::INFINITY;
+    for start in [0.5, 0.1] {
+        let variables = [Variable::l1().from(start), Variable::l2().from(0.01)];
+        for budget in [1, 3, 10, 30] {
+            let tuner = Tuner::new(&problem)
+                .variables(variables)
+                .max_evaluations(budget);
+            let tuned = tuner.run().unwrap();
+            assert!(tuned.criterion <= before * (1.0 + 1e-12));
+            before = tuned.criterion;
+        }
+        before = f64::INFINITY;
+    }
+}
+
+#[test]
+fn an_adversary_maximises() {
+    let (x, y) = rows(60, 5, 1);
+    let state = || Problem::elastic_net(&x[..40], &y[..40]).validation(&x[40..], &y[40..]);
+    let adversary = state().sign(Sign::Maximize).build().unwrap();
+    let worst = Tuner::new(&adversary).run().unwrap();
+    let friend = state().build().unwrap();
+    let best = Tuner::new(&friend).run().unwrap();
+    assert!(worst.criterion < 0.0 && -worst.criterion > 2.0 * best.criterion);
+}
+
+#[test]
+fn a_cancelled_run_keeps_the_best_or_says_that_there_is_none() {
+    let problem = problem(1);
+    let control = Control::new();
+    control.cancel();
+    let error = Tuner::new(&problem)
+        .control(&control)
+        .run()
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("stopped before any point"), "{error}");
+    // Cancelled while it runs: the progress says when.
+    let control = Control::new();
+    let tuner = Tuner::new(&problem).control(&control);
+    let progress = tuner.progress();
+    let tuned = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while progress.best().is_none() {
+                std::thread::yield_now();
+            }
+            control.cancel();
+        });
+        tuner.run()
+    })
+    .unwrap();
+    assert!(tuned.criterion.is_finite());
+    let (best, _) = progress.best().unwrap();
+    assert!(tuned.criterion <= best * (1.0 + 1e-9));
+    if tuned.evaluations < 100 {
+        assert_eq!(tuned.status, TuningStatus::BudgetSpent);
+    }
+}
+
+/// A strength for each coefficient fits a few rows by chance; the guard returns the common strength, or a
+/// vector that is better on rows that nothing was tuned on.
+#[test]
+fn many_strengths_are_guarded() {
+    let (x, y) = rows(160, 30, 5);
+    let problem = Problem::elastic_net(&x[..40], &y[..40])
+        .validation(&x[40..60], &y[40..60])
+        .build()
+        .unwrap();
+    let scalar = Tuner::new(&problem)
+        .variables([Variable::l1()])
+        .run()
+        .unwrap();
+    let each = Tuner::new(&problem).variables([Variable::l1_each()]);
+    let free = each.clone().guard(Guard::None).run().unwrap();
+    let guarded = each.run().unwrap();
+    assert!(
+        free.criterion < 0.7 * scalar.criterion,
+        "{} {}",
+        free.criterion,
+        scalar.criterion
+    );
+    assert!(
+        free.remarks
+            .iter()
+            .any(|remark| remark.contains("without a guard"))
+    );
+    let choice = guarded.guarded.clone().unwrap();
+    let gain = choice.nested_scalar - choice.nested;
+    assert_eq!(choice.returns_scalar, gain <= choice.standard_error);
+    let nested = if choice.returns_scalar {
+        choice.nested_scalar
+    } else {
+        choice.nested
+    };
+    assert_eq!(guarded.nested_criterion, Some(nested));
+    assert_eq!(guarded.point.strengths().is_some(), !choice.returns_scalar);
+    // The error of the refits on rows that nothing has seen.
+    let fresh = Problem::weighted(&x[..40], &y[..40], &[1.0; 30])
+        .validation(&x[60..], &y[60..])
+        .build()
+        .unwrap();
+    let error = |tuned: &proxdiff::tune::Tuned| {
+        let outcomes = Evaluator::new(&fresh)
+            .method(None)
+            .run(std::slice::from_ref(&tuned.point))
+            .unwrap();
+        outcomes[0].criterion
+    };
+    assert!(
+        error(&guarded) <= 1.02 * error(&scalar),
+        "{} {}",
+        error(&guarded),
+        error(&scalar)
+    );
+    // The same bits for any threads.
+    let threads = |count: usize| {
+        let mut settings = Settings::default();
+        settings.threads = count;
+        let tuner = Tuner::new(&problem)
+            .variables([Variable::l1_each()])
+            .settings(&settings);
+        tuner.run().unwrap()
+    };
+    assert_eq!(threads(1), threads(3));
+}
+
+#[test]
+fn groups_and_folds_take_a_vector_too() {
+    let (x, y) = rows(60, 12, 8);
+    let labels: Vec<u32> = (0..12).map(|j| j / 4).collect();
+    let problem = Problem::group(&x, &y, &labels).build().unwrap();
+    let folds = k_folds(60, 4, 1, Dealing::Plain, 1).unwrap();
+    let tuned = Tuner::new(&problem)
+        .folds(folds)
+        .variables([Variable::l1_group(), Variable::l2()])
+        .run()
+        .unwrap();
+    // Three strengths need no guard.
+    assert!(tuned.guarded.is_none() && tuned.nested_criterion.is_none());
+    assert_eq!(tuned.variables[0].values.len(), 3);
+    assert_eq!(tuned.point.strengths().unwrap(), tuned.variables[0].values);
+    assert!(tuned.criterion <= tuned.scalar_criterion.unwrap() * (1.0 + 1e-9));
+}
