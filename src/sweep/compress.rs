@@ -30,7 +30,7 @@ use crate::data::matrix::{Dense, Matrix};
 use crate::error::Result;
 use crate::model::loss::Loss;
 use crate::model::regularizer::Blocks;
-use crate::problem::{Criterion, Problem, Sample, TargetOrigin};
+use crate::problem::{Criterion, Problem, Rows, Sample, TargetOrigin};
 
 /// Points per column from which factors pay: below, few products with the rows are needed.
 const POINTS_PER_COLUMN: f64 = 0.1;
@@ -54,7 +54,8 @@ type Extremes = (Vec<f64>, Vec<f64>);
 
 /// The factors of all folds of a study.
 pub struct Compression {
-    /// By fold: its held-out rows, with their training weights and with their own.
+    /// By fold: its held-out rows, with their training weights and with their own; the validation rows
+    /// with their own alone.
     held_out: Vec<[Option<Part>; 2]>,
     /// By repetition: the rows that no fold of it holds out.
     rest: Vec<Option<Part>>,
@@ -69,15 +70,6 @@ const LARGEST_INVERSE: f64 = 32.0;
 /// Rows whose Gram matrix is one piece of work, and how many of them are gathered at once.
 const PIECE: usize = 1024;
 const GATHERED: usize = 256;
-
-/// The weights that the rows of a part have.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Weights {
-    /// As training rows: with their class's.
-    Training,
-    /// As rows of the criterion: their own.
-    Criterion,
-}
 
 impl Compression {
     /// The factors of a study's folds, where they apply and pay for `points` points; `None`
@@ -98,26 +90,44 @@ impl Compression {
             && !study.differentiates_rows()
             && !study.draws_minibatches()
             && s.train.weights.as_ref().is_none_or(is_positive)
-            && study.folds.iter().all(|fold| {
-                fold.held_out.as_ref().is_some_and(|held_out| {
-                    !held_out.is_empty() && matrix.rows - held_out.len() >= columns
-                })
+            && study.folds.iter().all(|fold| match &fold.held_out {
+                Some(held_out) => !held_out.is_empty() && matrix.rows - held_out.len() >= columns,
+                None => matrix.rows >= columns && validation(study).is_some(),
             })
             && points as f64 >= POINTS_PER_COLUMN * columns as f64;
         if !applies {
             return None;
         }
         let origin = origin(matrix, &s.train.targets);
+        let train = Source {
+            matrix,
+            targets: &s.train.targets,
+            origin: &origin,
+        };
         let two_weights = study.class_weights.is_some();
         let held_out: Vec<[Option<Part>; 2]> = study
             .folds
             .par_iter()
             .with_max_len(1)
             .map(|fold| {
-                let rows = fold.held_out.as_deref().unwrap_or_default();
-                let own =
-                    two_weights.then(|| part(study, matrix, &origin, rows, Weights::Criterion));
-                let training = part(study, matrix, &origin, rows, Weights::Training);
+                let Some(rows) = fold.held_out.as_deref() else {
+                    // infallible: checked above
+                    let own = validation(study).map(|(rows, matrix)| {
+                        let all: Vec<usize> = (0..matrix.rows).collect();
+                        let source = Source {
+                            matrix,
+                            targets: &rows.targets,
+                            ..train
+                        };
+                        source.part(&all, rows.weights.clone())
+                    });
+                    return [None, own];
+                };
+                let own = two_weights.then(|| {
+                    let own = s.train.weights.as_ref();
+                    train.part(rows, own.map(|w| rows.iter().map(|&i| w[i]).collect()))
+                });
+                let training = train.part(rows, study.training_weights(rows));
                 [Some(training), own]
             })
             .collect();
@@ -131,7 +141,7 @@ impl Compression {
                     }
                 }
                 let rows: Vec<usize> = (0..matrix.rows).filter(|&i| !is_held_out[i]).collect();
-                (!rows.is_empty()).then(|| part(study, matrix, &origin, &rows, Weights::Training))
+                (!rows.is_empty()).then(|| train.part(&rows, study.training_weights(&rows)))
             })
             .collect();
         Some(Self {
@@ -208,77 +218,99 @@ fn origin(matrix: &Dense, targets: &[Vec<f64>]) -> Vec<f64> {
         .collect()
 }
 
-/// The factor of some rows.
-fn part(study: &Study, matrix: &Dense, origin: &[f64], rows: &[usize], weights: Weights) -> Part {
-    let train = &study.specification.train;
-    let weights = match weights {
-        Weights::Training => study.training_weights(rows),
-        Weights::Criterion => {
-            let own = train.weights.as_ref();
-            own.map(|w| rows.iter().map(|&i| w[i]).collect())
+/// The validation rows of a study, where factors serve them: dense, with positive weights.
+fn validation(study: &Study) -> Option<(&Rows, &Dense)> {
+    let rows = study.specification.validation.as_ref()?;
+    let is_positive = |w: &Vec<f64>| w.iter().all(|w| w.is_finite() && *w > 0.0);
+    match &rows.matrix {
+        Matrix::Dense(matrix)
+            if matrix.rows > 0 && rows.weights.as_ref().is_none_or(is_positive) =>
+        {
+            Some((rows, matrix))
         }
-    };
-    let d = matrix.columns;
-    let columns = 1 + d + train.targets.len();
-    let weight = |at: usize| weights.as_ref().map_or(1.0, |w| w[at]);
-    let entry = |values: &mut Vec<f64>, at: usize| {
-        let (row, root) = (rows[at], weight(at).sqrt());
-        values.push(root);
-        let targets = train.targets.iter().map(|target| target[row]);
-        let columns = matrix.row(row).iter().copied().chain(targets);
-        values.extend(
-            columns
-                .zip(origin)
-                .map(|(value, origin)| root * (value - origin)),
-        );
-    };
-    // Pieces in parallel, added in their order: the same bits for any number of threads.
-    let pieces: Vec<(Mat<f64>, Extremes)> = (0..rows.len())
-        .step_by(PIECE)
-        .collect::<Vec<usize>>()
-        .into_par_iter()
-        .map(|first| {
-            let piece = first..(first + PIECE).min(rows.len());
-            let mut gram = Mat::zeros(columns, columns);
-            let mut values = Vec::with_capacity(GATHERED * columns);
-            let mut extremes = no_extremes(d);
-            for first in piece.clone().step_by(GATHERED) {
-                let gathered = first..(first + GATHERED).min(piece.end);
-                values.clear();
-                for at in gathered {
-                    entry(&mut values, at);
-                    if weight(at) > 0.0 {
-                        include(&mut extremes, matrix.row(rows[at]));
-                    }
-                }
-                add_gram(&values, &mut gram);
-            }
-            (gram, extremes)
-        })
-        .collect();
-    let mut sum = Mat::zeros(columns, columns);
-    for (gram, _) in &pieces {
-        sum += gram;
+        _ => None,
     }
-    let (low, high) = extremes(d, pieces.iter().map(|(_, (low, high))| (low, high)));
-    let part = |factor: Dense, gram: Option<Mat<f64>>| Part {
-        factor,
-        gram,
-        rows: rows.len(),
-        low,
-        high,
-    };
-    match well_conditioned(&sum) {
-        Some(factor) if rows.len() > columns => part(factor, Some(sum)),
-        _ => {
-            let mut values = Vec::with_capacity(rows.len() * columns);
-            (0..rows.len()).for_each(|at| entry(&mut values, at));
-            let factor = triangle(Dense {
-                rows: rows.len(),
-                columns,
-                values,
-            });
-            part(factor, None)
+}
+
+/// Rows that parts are made of.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    matrix: &'a Dense,
+    targets: &'a [Vec<f64>],
+    /// The origin of features and targets.
+    origin: &'a [f64],
+}
+
+impl Source<'_> {
+    /// The factor of some rows; without weights they are 1.
+    fn part(&self, rows: &[usize], weights: Option<Vec<f64>>) -> Part {
+        let Source {
+            matrix,
+            targets,
+            origin,
+        } = *self;
+        let d = matrix.columns;
+        let columns = 1 + d + targets.len();
+        let weight = |at: usize| weights.as_ref().map_or(1.0, |w| w[at]);
+        let entry = |values: &mut Vec<f64>, at: usize| {
+            let (row, root) = (rows[at], weight(at).sqrt());
+            values.push(root);
+            let targets = targets.iter().map(|target| target[row]);
+            let columns = matrix.row(row).iter().copied().chain(targets);
+            values.extend(
+                columns
+                    .zip(origin)
+                    .map(|(value, origin)| root * (value - origin)),
+            );
+        };
+        // Pieces in parallel, added in their order: the same bits for any number of threads.
+        let pieces: Vec<(Mat<f64>, Extremes)> = (0..rows.len())
+            .step_by(PIECE)
+            .collect::<Vec<usize>>()
+            .into_par_iter()
+            .map(|first| {
+                let piece = first..(first + PIECE).min(rows.len());
+                let mut gram = Mat::zeros(columns, columns);
+                let mut values = Vec::with_capacity(GATHERED * columns);
+                let mut extremes = no_extremes(d);
+                for first in piece.clone().step_by(GATHERED) {
+                    let gathered = first..(first + GATHERED).min(piece.end);
+                    values.clear();
+                    for at in gathered {
+                        entry(&mut values, at);
+                        if weight(at) > 0.0 {
+                            include(&mut extremes, matrix.row(rows[at]));
+                        }
+                    }
+                    add_gram(&values, &mut gram);
+                }
+                (gram, extremes)
+            })
+            .collect();
+        let mut sum = Mat::zeros(columns, columns);
+        for (gram, _) in &pieces {
+            sum += gram;
+        }
+        let (low, high) = extremes(d, pieces.iter().map(|(_, (low, high))| (low, high)));
+        let part = |factor: Dense, gram: Option<Mat<f64>>| Part {
+            factor,
+            gram,
+            rows: rows.len(),
+            low,
+            high,
+        };
+        match well_conditioned(&sum) {
+            Some(factor) if rows.len() > columns => part(factor, Some(sum)),
+            _ => {
+                let mut values = Vec::with_capacity(rows.len() * columns);
+                (0..rows.len()).for_each(|at| entry(&mut values, at));
+                let factor = triangle(Dense {
+                    rows: rows.len(),
+                    columns,
+                    values,
+                });
+                part(factor, None)
+            }
         }
     }
 }
