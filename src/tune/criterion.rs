@@ -8,7 +8,7 @@ use super::variables::Space;
 use crate::control::Control;
 use crate::engine::prepared::Prepared;
 use crate::error::Result;
-use crate::hypergrad::{Evaluator, Outcome, Settings, WarmStart};
+use crate::hypergrad::{Evaluator, Outcome, Settings, WarmStart, WarningKind};
 use crate::problem::{Point, Problem};
 use crate::real::sum_of;
 
@@ -40,6 +40,8 @@ pub(super) struct Evaluated {
     pub(super) warm: Vec<WarmStart>,
     /// The smallest kink margin of all folds.
     pub(super) kink_margin: Option<f64>,
+    /// What is said of coefficients that are not unique on some fold.
+    pub(super) not_unique: Option<String>,
 }
 
 impl Criterion<'_> {
@@ -109,6 +111,11 @@ impl Criterion<'_> {
                 .map(|outcome| outcome.warm_start())
                 .collect(),
             kink_margin: margins.min_by(f64::total_cmp),
+            not_unique: outcomes
+                .iter()
+                .flat_map(|outcome| &outcome.warnings)
+                .find(|warning| warning.kind == WarningKind::NotUnique)
+                .map(|warning| warning.message.clone()),
         }
     }
 }

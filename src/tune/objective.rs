@@ -118,6 +118,7 @@ mod tests {
             slope: Some(slope),
             warm: Vec::new(),
             kink_margin: None,
+            not_unique: None,
         }
     }
 

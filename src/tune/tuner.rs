@@ -335,7 +335,10 @@ impl<'a> Tuner<'a> {
             budget: left,
             ..*tuning
         };
-        let places = starts(&vector, &space, &of_scalar.point)?;
+        let places = match tuning.space.start() {
+            Some(given) => vec![given],
+            None => starts(&vector, &space, &of_scalar.point)?,
+        };
         let mut tuned = vector.finish(&vector.run_from(&places)?)?;
         tuned.evaluations += of_scalar.evaluations;
         tuned.coarse_evaluations = of_scalar.coarse_evaluations;

@@ -321,9 +321,14 @@ impl Tuning<'_> {
                 found.slope.clone(),
             ),
         };
-        if found.status == TuningStatus::AtBound || found.status == TuningStatus::BudgetSpent {
+        if found.status != TuningStatus::Flat {
             remarks.extend(space.held(&found.place, &slope));
         }
+        if found.status == TuningStatus::BudgetSpent && search.left() == 0 {
+            remarks
+                .push("the evaluations were spent before the end: raise --max-evaluations".into());
+        }
+        remarks.extend(evaluated.not_unique.clone());
         if found.status == TuningStatus::Flat {
             remarks.push(format!(
                 "the criterion does not change with {} here; give other --bounds, or a --start elsewhere",

@@ -78,11 +78,15 @@ impl Variable {
         Self::new(Hyperparameter::L1Group)
     }
 
-    /// The variable that all strengths of a vector have in common, with bounds and start of its own.
+    /// The variable that all strengths of a vector have in common, with bounds of its own; a given start
+    /// is the vector's.
     pub(super) fn in_common(&self) -> Self {
         match self.hyperparameter {
             Hyperparameter::L1Each | Hyperparameter::L1Group => Self::l1(),
-            _ => *self,
+            _ => Self {
+                start: None,
+                ..*self
+            },
         }
     }
 

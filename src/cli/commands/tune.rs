@@ -135,10 +135,12 @@ fn variables(arguments: &Arguments) -> Result<Vec<Variable>, Failure> {
         (Hyperparameter::L2, &problem.l2),
     ] {
         let is_own = |other: &&Hyperparameter| other.name().starts_with(name.name());
-        if flag.is_some() && names.iter().any(|other| is_own(&other)) {
-            let name = name.name();
+        if flag.is_some()
+            && let Some(tuned) = names.iter().find(is_own)
+        {
+            let (name, tuned) = (name.name(), tuned.name());
             return Err(Failure::usage(format!(
-                "--{name} fixes what is tuned; leave it out, start there by --start {name}=VALUE, or name \
+                "--{name} fixes what is tuned; leave it out, start there by --start {tuned}=VALUE, or name \
                  the others with --tune"
             )));
         }
@@ -172,8 +174,12 @@ fn check_names(
         }
         if !tuned.contains(&name) {
             let name = name.name();
+            let relative = tuned
+                .iter()
+                .find(|other| other.name().starts_with(name))
+                .map_or(String::new(), |other| format!("write {}=…, ", other.name()));
             return Err(Failure::usage(format!(
-                "{flag} names {name}, which is not tuned; add it to --tune or leave it out"
+                "{flag} names {name}, which is not tuned; {relative}add it to --tune or leave it out"
             )));
         }
         seen.push(name);
