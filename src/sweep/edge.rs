@@ -1,6 +1,8 @@
 //! The edges of a sweep: a best point that lies on one, and the way that its hypergradient points.
 
 use super::record::{Number, Numbers, Study};
+use super::summary::PointSummary;
+use crate::hypergrad::WarningKind;
 
 /// An axis along which points differ.
 struct Axis {
@@ -11,10 +13,26 @@ struct Axis {
     largest: f64,
 }
 
+/// What is to be said of a best point of a sweep over folds or a hold-out, a line each: the edges that it
+/// lies on, and over folds, where no solution is shown by itself, that its coefficients are not unique.
+#[must_use]
+pub fn remarks(study: &Study, best: &PointSummary) -> Vec<String> {
+    let mut lines = edges(study, best.point, best.numbers());
+    let is_not_unique = |kind: &String| kind == WarningKind::NotUnique.name();
+    if study.folds.len() > 1 && best.warnings.iter().any(is_not_unique) {
+        lines.push(
+            "the best point's coefficients are not unique, because columns depend on each other: choose \
+             l2 > 0, or drop dependent columns"
+                .into(),
+        );
+    }
+    lines
+}
+
 /// One line for each axis along which the best point, by its number, is the last one of its target while
 /// the criterion falls beyond it.
 #[must_use]
-pub fn edges(study: &Study, best: usize, numbers: &Numbers) -> Vec<String> {
+fn edges(study: &Study, best: usize, numbers: &Numbers) -> Vec<String> {
     let chosen = &study.points[best];
     let of_target = || study.points.iter().filter(|p| p.target == chosen.target);
     if chosen.ratio.is_some() {

@@ -98,7 +98,7 @@ pub struct Tuned {
     pub projected_slope: f64,
     /// The smallest distance to a kink over folds, where there is one.
     pub kink_margin: Option<f64>,
-    /// All starts, the best first.
+    /// All starts, the best first: by the criterion with the guard's penalty, where there is one.
     pub starts: Vec<Start>,
     /// The estimate of the criterion on rows that nothing was tuned on, by nested folds.
     pub nested_criterion: Option<f64>,

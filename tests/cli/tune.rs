@@ -658,4 +658,9 @@ fn copies_of_columns_are_not_unique() {
     ]);
     let remarks = found["remarks"].to_string();
     assert!(remarks.contains("not unique"), "{remarks}");
+    // So does the table of a sweep over folds.
+    let grid = ["--l1", "0.05", "--l2", "0", "--cv", "3"];
+    let rows = ["sweep", "--x", &files[0], "--y", &files[1]];
+    let text = ok(&[&rows[..], &grid].concat());
+    assert!(text.contains("coefficients are not unique"), "{text}");
 }

@@ -113,7 +113,7 @@ impl FromStr for Interval {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let explain = || "give LO:HI with LO at most HI, as in 0:1 or -inf:2".to_string();
+        let explain = || "give LO:HI with LO at most HI, as in 0.1:2".to_string();
         let (lower, upper) = text.split_once(':').ok_or_else(explain)?;
         let lower: f64 = lower.trim().parse().map_err(|_| explain())?;
         let upper: f64 = upper.trim().parse().map_err(|_| explain())?;

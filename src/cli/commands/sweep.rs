@@ -215,7 +215,7 @@ impl Sweep<'_> {
             diagnostics: arguments.hypergradient.diagnostics,
         });
         let table = || match &report {
-            Some(report) => report.table() + &summary.edges(),
+            Some(report) => report.table() + &summary.remarks(),
             None => summary.table(arguments.best),
         };
         let text = match (arguments.output.format(), &report) {

@@ -11,7 +11,7 @@ use crate::cli::printable::printable;
 use crate::hypergrad::{Outcome, Part};
 use crate::kinds::{Precision, Status};
 use crate::sweep::cells::{CellStore, ShardTally, Tally};
-use crate::sweep::edge::edges;
+use crate::sweep::edge::remarks;
 use crate::sweep::record::{Number, Plan, PlanPoint, Shard, Study};
 use crate::sweep::select::{Choice, choose};
 use crate::sweep::summary::{PointSummary, summarize, summarize_so_far};
@@ -218,20 +218,20 @@ impl<'a> Summary<'a> {
         })
     }
 
-    /// The edges of all sweeps on which best points lie, one line each.
-    pub fn edges(&self) -> String {
+    /// What is to be said of the best points of all sweeps, one line each.
+    pub fn remarks(&self) -> String {
         let mut text = String::new();
         for (number, study) in self.plan.studies.iter().enumerate() {
             for choice in &self.choices[number] {
-                text.push_str(&self.edges_of(number, study, *choice));
+                text.push_str(&self.remarks_of(number, study, *choice));
             }
         }
         text
     }
 
-    fn edges_of(&self, number: usize, study: &Study, choice: Choice) -> String {
+    fn remarks_of(&self, number: usize, study: &Study, choice: Choice) -> String {
         let best = &self.summaries[number][choice.best];
-        let lines = edges(study, best.point, best.numbers());
+        let lines = remarks(study, best);
         lines.into_iter().map(|line| line + "\n").collect()
     }
 
@@ -241,7 +241,7 @@ impl<'a> Summary<'a> {
         for (number, study) in self.plan.studies.iter().enumerate() {
             for choice in &self.choices[number] {
                 text.push_str(&self.target_table(number, study, *choice, best));
-                text.push_str(&self.edges_of(number, study, *choice));
+                text.push_str(&self.remarks_of(number, study, *choice));
             }
             for target in 0..study.targets.len() {
                 if let Some(remark) = self.failed_cells(number, target) {
