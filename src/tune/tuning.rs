@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::criterion::{Criterion, Evaluated, Fold};
+use super::descent::{Value, Visit};
 use super::lattice::{Candidate, Lattice, Node};
 use super::objective::Objective;
 use super::outcome::{Start, Tuned, TuningStatus, Visited};
@@ -29,6 +30,15 @@ const TAKEN: f64 = 0.75;
 const REFINED: usize = 16;
 /// Evaluations that are kept for the last steps.
 const LAST_STEPS: usize = 20;
+
+/// Places of a line through the best one, and its reach to both sides in logarithms of strengths.
+const ON_A_LINE: usize = 32;
+const REACH: f64 = std::f64::consts::LN_2;
+/// How much larger than the best criterion, relatively, that of a minimum on a line may be that becomes a
+/// start.
+const PROMISING: f64 = 2e-3;
+/// Lines that are looked at.
+const LINES: usize = 3;
 
 /// How thoroughly the coarse stage is followed up.
 struct Effort {
@@ -117,10 +127,85 @@ impl Tuning<'_> {
         let mut coarse_evaluations = 0;
         self.explore(&mut search, &mut warm, &mut coarse_evaluations)?;
         self.descend(&mut search, &mut warm, 0.0, 0)?;
+        if self.budget >= MANY {
+            self.look_along_lines(&mut search, &mut warm, &mut coarse_evaluations)?;
+        }
         Ok(Searched {
             search,
             coarse_evaluations,
         })
+    }
+
+    /// Looks along the first variable, through the best place, for other minima, and descends from them,
+    /// as long as that leads to a better place: kinks divide the way along l1 into many valleys.
+    fn look_along_lines(
+        &self,
+        search: &mut Search,
+        warm: &mut Warm,
+        spent: &mut usize,
+    ) -> Result<()> {
+        let mut before = f64::INFINITY;
+        for _ in 0..LINES {
+            let Some(best) = search.outcome() else { break };
+            let is_worth = best.value < before && search.left() >= ON_A_LINE + LAST_STEPS;
+            if !is_worth || self.should_stop() {
+                break;
+            }
+            before = best.value;
+            let bounds = self.space.box_bounds();
+            let low = bounds.lower()[0].max(best.place[0] - REACH);
+            let high = bounds.upper()[0].min(best.place[0] + REACH);
+            let places: Vec<Vec<f64>> = (0..ON_A_LINE)
+                .map(|at| {
+                    let mut place = best.place.clone();
+                    place[0] = low + (high - low) * at as f64 / (ON_A_LINE - 1) as f64;
+                    place
+                })
+                .collect();
+            let points: Vec<Point> = places.iter().map(|p| self.space.point(p)).collect();
+            *spent += points.len();
+            search.spend(points.len());
+            let evaluated = self.evaluate(&points, None)?;
+            let values: Vec<Option<Value>> = places
+                .iter()
+                .zip(&evaluated)
+                .map(|(place, evaluated)| self.objective.value(place, evaluated))
+                .collect();
+            let value_at = |at: usize| {
+                let value = values.get(at).and_then(Option::as_ref);
+                value.map_or(f64::INFINITY, |value| value.value)
+            };
+            let spacing = (high - low) / (ON_A_LINE - 1) as f64;
+            for (at, (place, evaluated)) in places.iter().zip(evaluated).enumerate() {
+                let value = value_at(at);
+                let is_minimum =
+                    (at == 0 || value <= value_at(at - 1)) && value <= value_at(at + 1);
+                let is_near = |other: &[f64]| {
+                    let others = other.iter().zip(place).skip(1);
+                    let aside = others.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                    (other[0] - place[0]).abs() < spacing && aside < REACH
+                };
+                if is_minimum
+                    && value < before + PROMISING
+                    && warm.len() < MOST_STARTS
+                    && !search.best_places().any(is_near)
+                    && let Some(Value { value, slope }) = values[at].clone()
+                {
+                    let place = place.clone();
+                    search.start_at(
+                        Visit {
+                            place,
+                            value,
+                            slope,
+                        },
+                        Vec::new(),
+                    );
+                    warm.push(evaluated.warm);
+                }
+            }
+            self.descend(search, warm, 0.0, 0)?;
+        }
+        Ok(())
     }
 
     /// Descends from these places.
