@@ -39,43 +39,33 @@ macro_rules! kernel {
 }
 pub(crate) use kernel;
 
-/// The mark of a closure that runs once, because it consumes this.
-///
-/// A closure that could run more often is called through a function that the compiler makes, and that
-/// is not always inlined: the body is then compiled without the machine's instructions, and every
-/// fused product is a library call.
-pub(crate) struct Once;
-
 /// Runs a body compiled for the widest vectors of this machine.
 ///
 /// `FUSED` says whether a fused multiply-add is an instruction there, `BLOCK` how many rows of
 /// lanes its registers hold as accumulators.
 macro_rules! vectorized {
     (|$fused:ident, $block:ident| $body:expr) => {{
-        let once = crate::kernel::Once;
         match pulp::Arch::new() {
             #[cfg(target_arch = "x86_64")]
-            pulp::Arch::V4(simd) => simd.vectorize(
+            pulp::Arch::V4(simd) => simd.vectorize(crate::linalg::vector::Work(
                 #[inline(always)]
                 || {
-                    let _consumed = once;
                     const $fused: bool = true;
                     const $block: usize = 8;
                     let _ = $block;
                     $body
                 },
-            ),
+            )),
             #[cfg(target_arch = "x86_64")]
-            pulp::Arch::V3(simd) => simd.vectorize(
+            pulp::Arch::V3(simd) => simd.vectorize(crate::linalg::vector::Work(
                 #[inline(always)]
                 || {
-                    let _consumed = once;
                     const $fused: bool = true;
                     const $block: usize = 2;
                     let _ = $block;
                     $body
                 },
-            ),
+            )),
             _ => {
                 const $fused: bool = cfg!(target_arch = "aarch64");
                 const $block: usize = 2;

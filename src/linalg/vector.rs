@@ -15,13 +15,13 @@ const LANES: usize = 4 * WIDTH;
 /// Called as `FnMut` it is the closure itself that is called; as `FnOnce` a closure that may run more
 /// often is called through a function that the compiler makes and does not always inline, so that the
 /// body is compiled without the machine's instructions.
-struct Work<F>(F);
+pub(crate) struct Work<F>(pub(crate) F);
 
-impl<T, F: FnMut() -> T> pulp::WithSimd for Work<F> {
+impl<T, F: FnMut() -> T> pulp::NullaryFnOnce for Work<F> {
     type Output = T;
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(mut self, _: S) -> T {
+    fn call(mut self) -> T {
         (self.0)()
     }
 }
