@@ -25,6 +25,7 @@ mod objective;
 mod outcome;
 mod quasi_newton;
 mod search;
+mod section;
 mod starts;
 mod tuner;
 mod tuning;

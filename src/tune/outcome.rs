@@ -83,7 +83,7 @@ pub struct Tuned {
     pub status: TuningStatus,
     /// Evaluations: points on all folds, those of the coarse grid among them.
     pub evaluations: usize,
-    /// Evaluations of the coarse grid.
+    /// Evaluations of the coarse grid, and of sections through the best place.
     pub coarse_evaluations: usize,
     /// The best point.
     pub point: Point,

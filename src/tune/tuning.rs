@@ -9,6 +9,7 @@ use super::lattice::{Candidate, Lattice, Node};
 use super::objective::Objective;
 use super::outcome::{Start, Tuned, TuningStatus, Visited};
 use super::search::Search;
+use super::section::{self, Section};
 use super::variables::Space;
 use crate::control::{Control, lock};
 use crate::error::{Error, Result};
@@ -31,14 +32,12 @@ const REFINED: usize = 16;
 /// Evaluations that are kept for the last steps.
 const LAST_STEPS: usize = 20;
 
-/// Places of a line through the best one, and its reach to both sides in logarithms of strengths.
-const ON_A_LINE: usize = 32;
-const REACH: f64 = std::f64::consts::LN_2;
-/// How much larger than the best criterion, relatively, that of a minimum on a line may be that becomes a
-/// start.
-const PROMISING: f64 = 2e-3;
-/// Lines that are looked at.
-const LINES: usize = 3;
+/// How much lower than the best criterion, relatively, a section's valley must promise to be.
+const PROMISING: f64 = 1e-5;
+/// Valleys of a section that are descended into.
+const VALLEYS: usize = 6;
+/// Sections that are looked at.
+const SECTIONS: usize = 3;
 
 /// How thoroughly the coarse stage is followed up.
 struct Effort {
@@ -128,7 +127,7 @@ impl Tuning<'_> {
         self.explore(&mut search, &mut warm, &mut coarse_evaluations)?;
         self.descend(&mut search, &mut warm, 0.0, 0)?;
         if self.budget >= MANY {
-            self.look_along_lines(&mut search, &mut warm, &mut coarse_evaluations)?;
+            self.look_around(&mut search, &mut warm, &mut coarse_evaluations)?;
         }
         Ok(Searched {
             search,
@@ -136,72 +135,48 @@ impl Tuning<'_> {
         })
     }
 
-    /// Looks along the first variable, through the best place, for other minima, and descends from them,
-    /// as long as that leads to a better place: kinks divide the way along l1 into many valleys.
-    fn look_along_lines(
-        &self,
-        search: &mut Search,
-        warm: &mut Warm,
-        spent: &mut usize,
-    ) -> Result<()> {
+    /// Looks for other valleys along sections through the best place, and descends from them, as long as
+    /// that leads to a better place; `spent` counts the evaluations on the sections.
+    fn look_around(&self, search: &mut Search, warm: &mut Warm, spent: &mut usize) -> Result<()> {
         let mut before = f64::INFINITY;
-        for _ in 0..LINES {
+        for _ in 0..SECTIONS {
             let Some(best) = search.outcome() else { break };
-            let is_worth = best.value < before && search.left() >= ON_A_LINE + LAST_STEPS;
-            if !is_worth || self.should_stop() {
+            let has_room = search.left() >= section::PLACES + LAST_STEPS;
+            if best.value >= before || !has_room || self.should_stop() {
                 break;
             }
             before = best.value;
-            let bounds = self.space.box_bounds();
-            let low = bounds.lower()[0].max(best.place[0] - REACH);
-            let high = bounds.upper()[0].min(best.place[0] + REACH);
-            let places: Vec<Vec<f64>> = (0..ON_A_LINE)
-                .map(|at| {
-                    let mut place = best.place.clone();
-                    place[0] = low + (high - low) * at as f64 / (ON_A_LINE - 1) as f64;
-                    place
-                })
-                .collect();
-            let points: Vec<Point> = places.iter().map(|p| self.space.point(p)).collect();
+            let section = Section::through(&best.place, self.space.box_bounds());
+            let points: Vec<Point> = section.places.iter().map(|p| self.space.point(p)).collect();
             *spent += points.len();
             search.spend(points.len());
             let evaluated = self.evaluate(&points, None)?;
-            let values: Vec<Option<Value>> = places
+            let values: Vec<Option<Value>> = section
+                .places
                 .iter()
                 .zip(&evaluated)
                 .map(|(place, evaluated)| self.objective.value(place, evaluated))
                 .collect();
-            let value_at = |at: usize| {
-                let value = values.get(at).and_then(Option::as_ref);
-                value.map_or(f64::INFINITY, |value| value.value)
-            };
-            let spacing = (high - low) / (ON_A_LINE - 1) as f64;
-            for (at, (place, evaluated)) in places.iter().zip(evaluated).enumerate() {
-                let value = value_at(at);
-                let is_minimum =
-                    (at == 0 || value <= value_at(at - 1)) && value <= value_at(at + 1);
-                let is_near = |other: &[f64]| {
-                    let others = other.iter().zip(place).skip(1);
-                    let aside = others.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-                    (other[0] - place[0]).abs() < spacing && aside < REACH
+            for at in section
+                .valleys(&values, before - PROMISING)
+                .into_iter()
+                .take(VALLEYS)
+            {
+                let is_known = search.best_places().any(|p| section.is_near(at, p));
+                let Some(Value { value, slope }) = values[at].clone() else {
+                    continue;
                 };
-                if is_minimum
-                    && value < before + PROMISING
-                    && warm.len() < MOST_STARTS
-                    && !search.best_places().any(is_near)
-                    && let Some(Value { value, slope }) = values[at].clone()
-                {
-                    let place = place.clone();
-                    search.start_at(
-                        Visit {
-                            place,
-                            value,
-                            slope,
-                        },
-                        Vec::new(),
-                    );
-                    warm.push(evaluated.warm);
+                if is_known || warm.len() >= MOST_STARTS {
+                    continue;
                 }
+                let place = section.places[at].clone();
+                let visit = Visit {
+                    place,
+                    value,
+                    slope,
+                };
+                search.start_at(visit, Vec::new());
+                warm.push(evaluated[at].warm.clone());
             }
             self.descend(search, warm, 0.0, 0)?;
         }
