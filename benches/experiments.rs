@@ -96,7 +96,7 @@ fn steps<R: Real>(problem: &Problem, models: &[Vec<f64>], iterations: u64) -> Du
             &requests,
             &sampling,
             &Control::new(),
-            |_, h| h.l2.unwrap(),
+            |_, h| h.l2_value().unwrap(),
         );
         assert!(found.unwrap().iter().all(|g| g.is_finite()));
         start.elapsed()

@@ -62,7 +62,7 @@ fn main() -> Result<(), AnyError> {
                 .as_ref()
                 .and_then(|l1| l1.value())
                 .unwrap_or(f64::NAN),
-            gradient.l2.unwrap_or(f64::NAN),
+            gradient.l2_value().unwrap_or(f64::NAN),
             outcome.status.name(),
         );
     }

@@ -4,7 +4,7 @@ fn gradient_step(team: Team) {
     for (var j = team.lane; j < coordinates; j += team.lanes) {
         var pull = real(g, j, slot);
         if (j < penalized) {
-            pull += real(l2, 0u, slot) * (real(w, j, slot) - real(prior, j, slot));
+            pull += real(l2, j * ridge_stride, slot) * (real(w, j, slot) - real(prior, j, slot));
         }
         put(u, j, slot, real(w, j, slot) - real(gamma, 0u, slot) * pull);
     }

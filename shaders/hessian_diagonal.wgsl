@@ -23,7 +23,7 @@ fn hessian_diagonal(team: Team) {
             sum += weight * (x * x);
         }
         if (is_last && entry < penalized) {
-            sum += real(l2, 0u, slot);
+            sum += real(l2, entry * ridge_stride, slot);
         }
         put(diagonal, entry, slot, sum);
     }

@@ -4,13 +4,12 @@ fn hessian_step(team: Team) {
     if (team.lane >= coordinates) {
         return;
     }
-    let ridge = real(l2, 0u, slot);
     let rate = real(gamma, 0u, slot);
     for (var j = team.lane; j < coordinates; j += team.lanes) {
         let value = own(y, j, slot);
         var pull = own(g, j, slot);
         if (j < penalized) {
-            pull += ridge * value;
+            pull += real(l2, j * ridge_stride, slot) * value;
         }
         put(out, j, slot, value - rate * pull + real(term, j, slot));
     }

@@ -4,8 +4,8 @@ fn prior_vjp(team: Team) {
     if (team.lane >= penalized) {
         return;
     }
-    let share = real(factor, 0u, slot) * real(gamma, 0u, slot) * real(l2, 0u, slot);
+    let share = real(factor, 0u, slot) * real(gamma, 0u, slot);
     for (var j = team.lane; j < penalized; j += team.lanes) {
-        put(out, j, slot, own(out, j, slot) + share * own(z, j, slot));
+        put(out, j, slot, own(out, j, slot) + share * real(l2, j * ridge_stride, slot) * own(z, j, slot));
     }
 }

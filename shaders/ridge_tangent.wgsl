@@ -4,10 +4,10 @@ fn ridge_tangent(team: Team) {
     if (team.lane >= penalized) {
         return;
     }
-    let ridge = real(l2, 0u, slot);
-    let change = real(l2_tangent, 0u, slot);
     let rate = real(gamma, 0u, slot);
     for (var j = team.lane; j < penalized; j += team.lanes) {
+        let ridge = real(l2, j * ridge_stride, slot);
+        let change = real(l2_tangent, j * ridge_stride, slot);
         let pull = change * (own(w, j, slot) - real(prior, j, slot)) - ridge * real(prior_tangent, j, slot);
         put(out, j, slot, own(out, j, slot) - rate * pull);
     }

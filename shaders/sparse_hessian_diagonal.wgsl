@@ -34,7 +34,7 @@ fn sparse_hessian_diagonal(team: Team) {
             let inverse = common_real(inverse_scale, j);
             var sum = (own(diagonal, entry, slot) + total * m * m) * inverse * inverse;
             if (entry < penalized) {
-                sum += real(l2, 0u, slot);
+                sum += real(l2, entry * ridge_stride, slot);
             }
             put(diagonal, entry, slot, sum);
         }

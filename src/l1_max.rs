@@ -93,15 +93,9 @@ impl AtZero<'_> {
     /// then a scale for grids and not exact.
     #[must_use]
     pub fn l1_max(&self, l2: f64) -> f64 {
-        let mut gradient = self.gradient.clone();
-        if let Some(prior) = &self.problem.prior {
-            for (g, c) in gradient.iter_mut().zip(prior) {
-                *g -= l2 * c;
-            }
-        }
         let point = Point::new(1.0, l2);
         let regularizer = self.problem.regularizer(&point);
-        regularizer.vanishing_factor(|j| -gradient[j])
+        regularizer.vanishing_factor(|j| -(self.gradient[j] + regularizer.ridge_gradient(j, 0.0)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The problem: data, loss, penalty, criterion and the hyperparameter points.
 //!
 //! ```text
-//! w(λ) = argmin_w  loss(w; X̂, y, s) + ½ λ₂ ‖w − c‖² + penalty(w; l1)       E(w) = sign · loss(w; X̂_val, y_val)
+//! w(λ) = argmin_w  loss(w; X̂, y, s) + ½ Σ_j λ₂_j (w_j − c_j)² + penalty(w; l1)       E(w) = sign · loss(w; X̂_val, y_val)
 //! ```
 //!
 //! The coordinates are the rows of a (d + intercept) × c matrix in C order, c = 1 but for the
@@ -26,9 +26,9 @@ mod origin;
 mod perturbation;
 mod point;
 mod restated;
+mod ridge;
 mod rows;
 mod specification;
-mod strengths;
 
 use check::{
     check_factors, check_labels, check_prior, check_rows, check_specification, check_trained,
@@ -43,8 +43,11 @@ pub use origin::TargetOrigin;
 pub use perturbation::Perturbation;
 pub use point::Point;
 pub use rows::Rows;
+pub use ridge::RidgeStrengths;
 pub use specification::{Sign, Specification};
-pub use strengths::Strengths;
+
+pub use crate::model::strengths::Strengths;
+
 
 /// Rows ready for computation.
 #[derive(Debug, Clone)]
@@ -112,6 +115,8 @@ pub struct Problem {
     pub(crate) train: Sample,
     /// The criterion.
     pub(crate) criterion: Criterion,
+    /// Ridge strengths at l2 = 1; `None`: all 1.
+    pub(crate) ridge: Option<RidgeStrengths>,
     /// The prior mean c, one entry per penalised coordinate.
     pub(crate) prior: Option<Vec<f64>>,
     /// The perturbed rows, from 0; empty without a perturbation.
@@ -146,6 +151,7 @@ impl Problem {
             criterion,
             sign,
             scaling,
+            ridge,
             prior,
             perturbation,
         } = specification;
@@ -166,6 +172,9 @@ impl Problem {
         }
         let d = train.matrix.columns();
         penalty.validate(d * classes)?;
+        if let Some(ridge) = &ridge {
+            ridge.check(d * classes)?;
+        }
         if let Some(prior) = &prior {
             check_prior(prior, d * classes)?;
         }
@@ -226,6 +235,7 @@ impl Problem {
                 sample: criterion_sample,
                 on_training_rows,
             },
+            ridge,
             prior,
             centered: perturbed_rows.is_empty(),
             perturbed_rows,
@@ -266,6 +276,12 @@ impl Problem {
         &self.criterion
     }
 
+    /// Ridge strengths at l2 = 1, where they differ.
+    #[must_use]
+    pub fn ridge(&self) -> Option<&RidgeStrengths> {
+        self.ridge.as_ref()
+    }
+
     /// The prior mean c, one entry per penalised coordinate.
     #[must_use]
     pub fn prior(&self) -> Option<&[f64]> {
@@ -299,6 +315,16 @@ impl Problem {
         Ok(Self { penalty, ..self })
     }
 
+    /// The problem with ridge strengths at l2 = 1.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) and [`Error::Value`](crate::Error::Value) when they do not fit the coordinates.
+    pub fn with_ridge(self, ridge: RidgeStrengths) -> Result<Self> {
+        ridge.check(self.penalized())?;
+        let ridge = Some(ridge);
+        Ok(Self { ridge, ..self })
+    }
+
     /// The problem with another prior mean, one entry per penalised coordinate.
     ///
     /// # Errors
@@ -320,6 +346,11 @@ impl Problem {
         self.train.weights = weights;
         self.centered = false;
         Ok(self)
+    }
+
+    /// Number of λ₂ that kernels see: 1 in common, or one for each penalised coordinate.
+    pub(crate) fn ridge_count(&self) -> usize {
+        self.ridge.as_ref().map_or(1, |ridge| ridge.entries().len())
     }
 
     /// Number of coordinates p = (d + intercept)·c.

@@ -192,7 +192,7 @@ fn a_singular_point_has_a_hypergradient_where_the_criterion_is_flat() {
                 found.l1.as_ref().unwrap().value(),
                 expected.l1.as_ref().unwrap().value(),
             ),
-            (found.l2, expected.l2),
+            (found.l2_value(), expected.l2_value()),
         ];
         for (found, expected) in pairs {
             let (found, expected) = (found.unwrap(), expected.unwrap());

@@ -26,7 +26,7 @@ fn flat(hypergradient: &Hypergradient) -> Vec<f64> {
     let h = hypergradient.clone();
     [
         h.l1.iter().flatten().copied().collect::<Vec<f64>>(),
-        h.l2.into_iter().collect(),
+        h.l2_value().into_iter().collect(),
         h.prior.unwrap_or_default(),
         h.sample_weights.unwrap_or_default(),
         h.perturbation.unwrap_or_default(),

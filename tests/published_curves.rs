@@ -12,7 +12,7 @@ use proxdiff::{Control, Point};
 fn vector(hypergradient: &Hypergradient) -> Vec<f64> {
     vec![
         hypergradient.l1.as_ref().unwrap().value().unwrap(),
-        hypergradient.l2.unwrap(),
+        hypergradient.l2_value().unwrap(),
     ]
 }
 

@@ -98,7 +98,7 @@ fn point() -> Point {
 fn vector(hypergradient: &Hypergradient) -> Vec<f64> {
     vec![
         hypergradient.l1.as_ref().unwrap().value().unwrap(),
-        hypergradient.l2.unwrap(),
+        hypergradient.l2_value().unwrap(),
     ]
 }
 

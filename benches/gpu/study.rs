@@ -255,7 +255,7 @@ fn errors(form: &Form, points: &[Point], solved: &Solved, sample: usize) -> Chec
             .as_ref()
             .and_then(|l1| l1.value())
             .unwrap_or(f64::NAN);
-        let exact = [l1, exact.l2.unwrap_or(f64::NAN)];
+        let exact = [l1, exact.l2_value().unwrap_or(f64::NAN)];
         let found = [f64::from(solved.l1[at]), f64::from(solved.l2[at])];
         let squares: f64 = found.into_iter().zip(exact).map(distance).sum();
         let error = (squares / exact.iter().map(|g| g * g).sum::<f64>()).sqrt();

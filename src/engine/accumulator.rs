@@ -11,7 +11,7 @@ use crate::real::widen;
 use super::outcome::Hypergradient;
 use super::products::predictors;
 
-/// ∂₂Φᵀv of one point as the kernels leave it: per strength, in units of the scaled columns and of
+/// ∂₂Φᵀv of one point as the kernels leave it: per strength and per λ₂ of a coordinate, in units of the scaled columns and of
 /// the normalised weights.
 #[derive(Debug, Clone, Default)]
 pub struct Accumulator {
@@ -30,8 +30,10 @@ pub enum Direction {
     Strength,
     /// One strength.
     StrengthOf(usize),
-    /// λ₂.
+    /// λ₂, of all coordinates.
     Ridge,
+    /// One of the λ₂ that coordinates share, by its entry.
+    RidgeOf(usize),
     /// One entry of the prior mean.
     Prior(usize),
     /// The weight of one training row.
@@ -55,7 +57,12 @@ pub fn directions(problem: &Problem, wrt: &[Wrt]) -> Vec<Direction> {
                         .collect()
                 }
                 Wrt::L1 => vec![Direction::Strength],
-                Wrt::L2 => vec![Direction::Ridge],
+                Wrt::L2 => match &problem.ridge {
+                    None => vec![Direction::Ridge],
+                    Some(ridge) => (0..ridge.strengths().len())
+                        .map(Direction::RidgeOf)
+                        .collect(),
+                },
                 Wrt::Prior => (0..problem.penalized()).map(Direction::Prior).collect(),
                 Wrt::SampleWeights => (0..problem.train.rows()).map(Direction::Weight).collect(),
                 Wrt::Perturbation => (0..perturbed).map(Direction::Perturbation).collect(),
@@ -82,7 +89,7 @@ impl Accumulator {
         };
         Self {
             strengths: room(Wrt::L1, strengths),
-            ridge: room(Wrt::L2, 1),
+            ridge: room(Wrt::L2, problem.ridge_count()),
             prior: room(Wrt::Prior, problem.penalized()),
             weights: room(Wrt::SampleWeights, problem.train.rows()),
             perturbation: room(
@@ -115,12 +122,18 @@ impl Accumulator {
         }
     }
 
-    /// Sets the derivative along one direction.
-    pub fn set(&mut self, direction: Direction, value: f64) {
+    /// Sets the derivative along one direction of a problem.
+    pub fn set(&mut self, problem: &Problem, direction: Direction, value: f64) {
         let (part, at) = match direction {
             Direction::Strength => (&mut self.strengths, 0),
             Direction::StrengthOf(at) => (&mut self.strengths, at),
             Direction::Ridge => (&mut self.ridge, 0),
+            // That of all coordinates of the entry, which are summed.
+            Direction::RidgeOf(entry) => {
+                let entries = problem.ridge.as_ref().map_or(&[][..], |r| r.entries());
+                let first = entries.iter().position(|&e| e as usize == entry);
+                (&mut self.ridge, first.unwrap_or_default())
+            }
             Direction::Prior(at) => (&mut self.prior, at),
             Direction::Weight(at) => (&mut self.weights, at),
             Direction::Perturbation(at) => (&mut self.perturbation, at),
@@ -224,7 +237,10 @@ impl Accumulator {
         });
         Hypergradient {
             l1,
-            l2: self.ridge.map(|ridge| ridge[0]),
+            l2: self.ridge.map(|shares| match &problem.ridge {
+                None => Strengths::Common(shares[0]),
+                Some(ridge) => Strengths::Each(ridge.gathered(&shares)),
+            }),
             prior: self.prior,
             sample_weights: weights,
             perturbation,

@@ -165,8 +165,8 @@ pub struct Hypergradient {
     /// With respect to l1; where the penalty has a vector of strengths, to the effective ones,
     /// l1·strength.
     pub l1: Option<Strengths>,
-    /// With respect to λ₂.
-    pub l2: Option<f64>,
+    /// With respect to λ₂; where the problem has several, to the effective ones, l2·strength.
+    pub l2: Option<Strengths>,
     /// With respect to the prior mean: one entry per penalised coordinate.
     pub prior: Option<Vec<f64>>,
     /// With respect to the user's sample weights: one entry per training row.
@@ -226,7 +226,10 @@ impl Hypergradient {
                     let l1 = self.l1.as_ref()?;
                     (l1.as_slice(), matches!(l1, Strengths::Common(_)))
                 }
-                Part::L2 => (std::slice::from_ref(self.l2.as_ref()?), true),
+                Part::L2 => {
+                    let l2 = self.l2.as_ref()?;
+                    (l2.as_slice(), matches!(l2, Strengths::Common(_)))
+                }
                 Part::Prior => (self.prior.as_deref()?, false),
                 Part::SampleWeights => (self.sample_weights.as_deref()?, false),
                 Part::Perturbation => (self.perturbation.as_deref()?, false),
@@ -239,6 +242,18 @@ impl Hypergradient {
                 is_scalar,
             })
         })
+    }
+
+    /// The derivative with respect to l1, where it is one number.
+    #[must_use]
+    pub fn l1_value(&self) -> Option<f64> {
+        self.l1.as_ref()?.value()
+    }
+
+    /// The derivative with respect to λ₂, where it is one number.
+    #[must_use]
+    pub fn l2_value(&self) -> Option<f64> {
+        self.l2.as_ref()?.value()
     }
 
     /// True when no entry is NaN or infinite.
@@ -291,7 +306,7 @@ mod tests {
     fn parts_are_named_once_and_in_order() {
         let gradient = Hypergradient {
             l1: Some(Strengths::Each(vec![1.0])),
-            l2: Some(2.0),
+            l2: Some(2.0.into()),
             sample_weights: Some(vec![3.0, 4.0]),
             box_bounds: Some((5.0, 6.0)),
             ..Hypergradient::default()

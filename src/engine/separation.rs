@@ -21,7 +21,7 @@ const NOTHING: f64 = 1e-9;
 /// True where a logistic or multinomial loss without any penalty surely falls without end.
 pub(super) fn is_separated(evidence: &Evidence<'_>, sizes: &Sizes) -> bool {
     let problem = evidence.problem;
-    let is_free = evidence.point.l2 == 0.0
+    let is_free = !evidence.regularizer.has_full_ridge()
         && matches!(problem.loss, Loss::Logistic | Loss::Multinomial)
         && !evidence.regularizer.has_slope();
     let (n, c) = (problem.train.rows(), problem.classes);

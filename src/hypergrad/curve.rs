@@ -83,7 +83,7 @@ pub fn curve(
     let mut space = workspace::<f64>(&members, &lanes, gram, &Device::Cpu)?;
     let p = space.coordinates();
     if forward {
-        set_tangents(&mut space, &settings.wrt, &directions);
+        set_tangents(&mut space, problem, &settings.wrt, &directions);
     }
     let trajectory = trajectory(&mut space, forward, last, control)?;
 
@@ -112,6 +112,7 @@ pub fn curve(
                 for (lane, &direction) in directions.iter().enumerate() {
                     let tangent = row(step, lane, true);
                     sums.set(
+                        problem,
                         direction,
                         gradient.iter().zip(tangent).map(|(e, t)| e * t).sum(),
                     );

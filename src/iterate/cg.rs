@@ -144,7 +144,7 @@ impl<'a> RestrictedCg<'a> {
             &ADD_RIDGE,
             &[x.into(), self.scratch.into(), map.l2.into()],
             &[self.s.into()],
-            &[map.coordinates, map.penalized],
+            &map.ridge_size(),
         );
         self.project(recording, self.s, out);
         let mut inputs = map.penalty_bindings(map.u, map.gamma).to_vec();

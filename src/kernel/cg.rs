@@ -32,12 +32,12 @@ kernel! {
 
 kernel! {
     /// diagonal (columns·c) = Σ_i h_i x̂_ij² + λ₂, multinomial with h = scale·p(1 − p); dense.
-    HESSIAN_DIAGONAL = hessian_diagonal(design, h, scale, l2) -> (diagonal) [rows, columns, classes, penalized, multinomial]
+    HESSIAN_DIAGONAL = hessian_diagonal(design, h, scale, l2) -> (diagonal) [rows, columns, classes, penalized, multinomial, ridge_stride]
 }
 
 kernel! {
     /// The same for a sparse design by rows with its centre m and inverse scale.
-    SPARSE_HESSIAN_DIAGONAL = sparse_hessian_diagonal(starts, indices, values, center, inverse_scale, h, scale, l2) -> (diagonal) [rows, columns, classes, penalized, multinomial]
+    SPARSE_HESSIAN_DIAGONAL = sparse_hessian_diagonal(starts, indices, values, center, inverse_scale, h, scale, l2) -> (diagonal) [rows, columns, classes, penalized, multinomial, ridge_stride]
 }
 
 /// Twin of [`CG_ALPHA`].
@@ -137,7 +137,8 @@ fn hessian_diagonal<R: Real>(arguments: &mut Arguments<'_, R>) {
     );
     let (penalized, multinomial) = (arguments.parameter(3), arguments.parameter(4) != 0);
     let (x, h) = (arguments.input(0).real(), arguments.input(1).real());
-    let (scale, l2) = (arguments.input(2), arguments.input(3).row(0));
+    let (scale, ridges) = (arguments.input(2), arguments.input(3));
+    let ridge_stride = arguments.parameter(5);
     let diagonal = arguments.output(0);
     diagonal.fill(R::zero());
     for i in 0..n {
@@ -156,7 +157,7 @@ fn hessian_diagonal<R: Real>(arguments: &mut Arguments<'_, R>) {
         }
     }
     for j in 0..penalized {
-        let diagonal = row_mut(diagonal, j);
+        let (diagonal, l2) = (row_mut(diagonal, j), ridges.row(j * ridge_stride));
         for lane in 0..LANES {
             diagonal[lane] += l2[lane];
         }
@@ -174,7 +175,8 @@ fn sparse_hessian_diagonal<R: Real>(arguments: &mut Arguments<'_, R>) {
     let (starts, indices) = (arguments.input(0).words(), arguments.input(1).words());
     let (values, center) = (arguments.input(2).real(), arguments.input(3).real());
     let (inverse_scale, h) = (arguments.input(4).real(), arguments.input(5).real());
-    let (scale, l2) = (arguments.input(6), arguments.input(7).row(0));
+    let (scale, ridges) = (arguments.input(6), arguments.input(7));
+    let ridge_stride = arguments.parameter(5);
     let diagonal = arguments.output(0);
     diagonal.fill(R::zero());
     for k in 0..c {
@@ -205,7 +207,7 @@ fn sparse_hessian_diagonal<R: Real>(arguments: &mut Arguments<'_, R>) {
         }
     }
     for j in 0..penalized {
-        let diagonal = row_mut(diagonal, j);
+        let (diagonal, l2) = (row_mut(diagonal, j), ridges.row(j * ridge_stride));
         for lane in 0..LANES {
             diagonal[lane] += l2[lane];
         }

@@ -16,13 +16,14 @@ use crate::model::linearization::{
 use crate::real::Real;
 
 kernel! {
-    /// out (1) ← out − factor·γ(W − c)·Z over the penalised coordinates.
-    RIDGE_VJP = ridge_vjp(w, z, prior, gamma, factor) -> (out) [penalized]
+    /// out ← out − factor·γ(W − c)·Z over the penalised coordinates: one sum where `ridge_stride` is 0,
+    /// one share for each where it is 1.
+    RIDGE_VJP = ridge_vjp(w, z, prior, gamma, factor) -> (out) [penalized, ridge_stride]
 }
 
 kernel! {
-    /// out (penalized) ← out + factor·γλ₂Z.
-    PRIOR_VJP = prior_vjp(z, l2, gamma, factor) -> (out) [penalized]
+    /// out (penalized) ← out + factor·γλ₂Z, with λ₂ as [`step`](super::step) takes it.
+    PRIOR_VJP = prior_vjp(z, l2, gamma, factor) -> (out) [penalized, ridge_stride]
 }
 
 kernel! {
@@ -36,8 +37,9 @@ kernel! {
 }
 
 kernel! {
-    /// out ← out − γ(λ̇₂(W − c) − λ₂ċ) over the penalised coordinates.
-    RIDGE_TANGENT = ridge_tangent(w, prior, l2, l2_tangent, prior_tangent, gamma) -> (out) [penalized]
+    /// out ← out − γ(λ̇₂(W − c) − λ₂ċ) over the penalised coordinates; λ₂ and λ̇₂ have a row for each
+    /// where `ridge_stride` is 1.
+    RIDGE_TANGENT = ridge_tangent(w, prior, l2, l2_tangent, prior_tangent, gamma) -> (out) [penalized, ridge_stride]
 }
 
 kernel! {
@@ -69,27 +71,38 @@ fn ridge_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
         arguments.input(2),
     );
     let (gamma, factor) = (arguments.input(3).row(0), arguments.input(4).row(0));
+    let ridge_stride = arguments.parameter(1);
     let mut sum = [R::zero(); LANES];
+    let mut add = |at: usize, sum: &mut [R; LANES]| {
+        let out = row_mut(arguments.output(0), at);
+        for lane in 0..LANES {
+            out[lane] += factor[lane] * gamma[lane] * sum[lane];
+        }
+        *sum = [R::zero(); LANES];
+    };
     for j in 0..penalized {
         let (w, z, prior) = (row(w, j), row(z, j), prior.row(j));
         for lane in 0..LANES {
             sum[lane] += ridge_share(w[lane], prior[lane], z[lane]);
         }
+        if ridge_stride > 0 {
+            add(j, &mut sum);
+        }
     }
-    let out = row_mut(arguments.output(0), 0);
-    for lane in 0..LANES {
-        out[lane] += factor[lane] * gamma[lane] * sum[lane];
+    if ridge_stride == 0 {
+        add(0, &mut sum);
     }
 }
 
 /// Twin of [`PRIOR_VJP`].
 fn prior_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
     let penalized = arguments.parameter(0);
-    let (z, l2) = (arguments.input(0).real(), arguments.input(1).row(0));
+    let (z, ridges) = (arguments.input(0).real(), arguments.input(1));
     let (gamma, factor) = (arguments.input(2).row(0), arguments.input(3).row(0));
+    let ridge_stride = arguments.parameter(1);
     let out = arguments.output(0);
     for j in 0..penalized {
-        let z = row(z, j);
+        let (z, l2) = (row(z, j), ridges.row(j * ridge_stride));
         let out = row_mut(out, j);
         for lane in 0..LANES {
             out[lane] += factor[lane] * prior_derivative(gamma[lane], l2[lane], z[lane]);
@@ -145,11 +158,14 @@ fn perturbation_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
 fn ridge_tangent<R: Real>(arguments: &mut Arguments<'_, R>) {
     let penalized = arguments.parameter(0);
     let (w, prior) = (arguments.input(0).real(), arguments.input(1));
-    let (l2, l2_tangent) = (arguments.input(2).row(0), arguments.input(3).row(0));
+    let (ridges, ridge_tangents) = (arguments.input(2), arguments.input(3));
+    let ridge_stride = arguments.parameter(1);
     let (prior_tangent, gamma) = (arguments.input(4), arguments.input(5).row(0));
     let out = arguments.output(0);
     for j in 0..penalized {
         let (w, prior, tangent) = (row(w, j), prior.row(j), prior_tangent.row(j));
+        let l2 = ridges.row(j * ridge_stride);
+        let l2_tangent = ridge_tangents.row(j * ridge_stride);
         let out = row_mut(out, j);
         for lane in 0..LANES {
             out[lane] -= gamma[lane]

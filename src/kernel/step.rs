@@ -7,13 +7,14 @@ use crate::model::regularizer::ridge_gradient;
 use crate::real::Real;
 
 kernel! {
-    /// U = W − γ(G + λ₂(W − c)): the inner map T. λ₂ acts on the first `penalized` coordinates.
-    GRADIENT_STEP = gradient_step(w, g, prior, l2, gamma) -> (u) [coordinates, penalized]
+    /// U = W − γ(G + λ₂(W − c)): the inner map T. λ₂ acts on the first `penalized` coordinates; it has
+    /// a row for each of them where `ridge_stride` is 1, and one in common where it is 0.
+    GRADIENT_STEP = gradient_step(w, g, prior, l2, gamma) -> (u) [coordinates, penalized, ridge_stride]
 }
 
 kernel! {
     /// out = Y − γ(G + λ₂Y) + term: ∂₁Tᵀ applied to Y, G being the loss's Hessian times Y.
-    HESSIAN_STEP = hessian_step(y, g, term, l2, gamma) -> (out) [coordinates, penalized]
+    HESSIAN_STEP = hessian_step(y, g, term, l2, gamma) -> (out) [coordinates, penalized, ridge_stride]
 }
 
 kernel! {
@@ -50,10 +51,15 @@ kernel! {
 fn gradient_step<R: Real>(arguments: &mut Arguments<'_, R>) {
     let (p, penalized) = (arguments.parameter(0), arguments.parameter(1));
     let (w, g, prior) = (arguments.input(0), arguments.input(1), arguments.input(2));
-    let (l2, gamma) = (arguments.input(3).row(0), arguments.input(4).row(0));
+    let (ridges, gamma) = (arguments.input(3), arguments.input(4).row(0));
+    let ridge_stride = arguments.parameter(2);
     let u = arguments.output(0);
+    let mut l2 = ridges.row(0);
     for j in 0..p {
         let (w, g, prior) = (w.row(j), g.row(j), prior.row(j));
+        if ridge_stride > 0 && j < penalized {
+            l2 = ridges.row(j);
+        }
         let u = row_mut(u, j);
         for lane in 0..LANES {
             let ridge = if j < penalized {
@@ -74,10 +80,15 @@ fn hessian_step<R: Real>(arguments: &mut Arguments<'_, R>) {
         arguments.input(1).real(),
         arguments.input(2),
     );
-    let (l2, gamma) = (arguments.input(3).row(0), arguments.input(4).row(0));
+    let (ridges, gamma) = (arguments.input(3), arguments.input(4).row(0));
+    let ridge_stride = arguments.parameter(2);
     let out = arguments.output(0);
+    let mut l2 = ridges.row(0);
     for j in 0..p {
         let (y, g, term) = (row(y, j), row(g, j), term.row(j));
+        if ridge_stride > 0 && j < penalized {
+            l2 = ridges.row(j);
+        }
         let out = row_mut(out, j);
         for lane in 0..LANES {
             let ridge = if j < penalized {
@@ -194,7 +205,7 @@ fn accumulate<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 kernel! {
     /// out = G + λ₂Y over the penalised coordinates, G elsewhere.
-    ADD_RIDGE = add_ridge(y, g, l2) -> (out) [coordinates, penalized]
+    ADD_RIDGE = add_ridge(y, g, l2) -> (out) [coordinates, penalized, ridge_stride]
 }
 
 kernel! {
@@ -205,14 +216,19 @@ kernel! {
 /// Twin of [`ADD_RIDGE`].
 fn add_ridge<R: Real>(arguments: &mut Arguments<'_, R>) {
     let (p, penalized) = (arguments.parameter(0), arguments.parameter(1));
-    let (y, g, l2) = (
+    let (y, g, ridges) = (
         arguments.input(0).real(),
         arguments.input(1).real(),
-        arguments.input(2).row(0),
+        arguments.input(2),
     );
+    let ridge_stride = arguments.parameter(2);
     let out = arguments.output(0);
+    let mut l2 = ridges.row(0);
     for j in 0..p {
         let (y, g) = (row(y, j), row(g, j));
+        if ridge_stride > 0 && j < penalized {
+            l2 = ridges.row(j);
+        }
         let out = row_mut(out, j);
         for lane in 0..LANES {
             out[lane] = if j < penalized {

@@ -45,7 +45,7 @@ pub(crate) fn is_cheaper(rows: usize, unknowns: usize) -> bool {
 
 impl<R: Real> DualFactor<R> {
     /// Factors the system of columns of `rows` entries, with a ridge for each that is the same number or
-    /// zero. `None` where the ridge is too small or the system singular.
+    /// zero. `None` where ridges differ, are too small, or the system is singular.
     pub(crate) fn new<'x>(
         column: impl Fn(usize) -> &'x [R],
         rows: usize,
@@ -54,6 +54,9 @@ impl<R: Real> DualFactor<R> {
         let is_penalized = |at: &usize| ridges[*at] > R::zero();
         let (penalized, free): (Vec<usize>, Vec<usize>) = (0..ridges.len()).partition(is_penalized);
         let ridge = ridges[*penalized.first()?];
+        if penalized.iter().any(|&at| ridges[at] != ridge) {
+            return None;
+        }
         let gather = |set: &[usize]| -> Vec<R> {
             let mut out = Vec::with_capacity(set.len() * rows);
             set.iter().for_each(|&at| out.extend_from_slice(column(at)));

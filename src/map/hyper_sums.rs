@@ -7,7 +7,7 @@ use crate::exec::Buf;
 pub struct HyperSums {
     /// One per strength (penalised coordinate or group).
     pub strengths: Option<Buf>,
-    /// One.
+    /// One, or one per penalised coordinate.
     pub ridge: Option<Buf>,
     /// One per penalised coordinate.
     pub prior: Option<Buf>,
@@ -40,7 +40,7 @@ impl HyperSums {
 pub struct Tangents {
     /// One per strength.
     pub strengths: Buf,
-    /// One.
+    /// One, or one per penalised coordinate.
     pub ridge: Buf,
     /// One per penalised coordinate.
     pub prior: Buf,

@@ -69,6 +69,17 @@ pub struct RowCurvature {
     pub multinomial: bool,
 }
 
+/// λ₂ on the first `penalized` coordinates.
+#[derive(Debug, Clone, Copy)]
+pub struct Ridge {
+    /// λ₂ per problem.
+    pub l2: Buf,
+    /// Number of coordinates that it acts on.
+    pub penalized: usize,
+    /// 1 where each of them has its own, 0 where it is one in common.
+    pub stride: usize,
+}
+
 impl Operator {
     /// Uploads a design.
     pub fn upload<R: Twinned>(
@@ -245,15 +256,14 @@ impl Operator {
         }
     }
 
-    /// Records the diagonal of X̂ᵀHX̂ + λ₂, with λ₂ on the `penalized` first coordinates.
+    /// Records the diagonal of X̂ᵀHX̂ + λ₂.
     pub fn hessian_diagonal<R: Twinned>(
         &self,
         executor: &mut dyn Executor<R>,
         recording: &mut Recording<R>,
         rows: RowCurvature,
-        l2: Buf,
+        ridge: Ridge,
         diagonal: Buf,
-        penalized: usize,
     ) {
         let RowCurvature {
             h,
@@ -264,13 +274,14 @@ impl Operator {
             self.rows,
             self.columns,
             self.classes,
-            penalized,
+            ridge.penalized,
             usize::from(multinomial),
+            ridge.stride,
         ];
         match &self.storage {
             Storage::Dense(x) => recording.dispatch(
                 &cg::HESSIAN_DIAGONAL,
-                &[(*x).into(), h.into(), scale.into(), l2.into()],
+                &[(*x).into(), h.into(), scale.into(), ridge.l2.into()],
                 &[diagonal.into()],
                 &size,
             ),
@@ -294,7 +305,7 @@ impl Operator {
                         inverse_scale.into(),
                         h.into(),
                         scale.into(),
-                        l2.into(),
+                        ridge.l2.into(),
                     ],
                     &[diagonal.into()],
                     &size,

@@ -18,6 +18,7 @@ use pulp::{Simd, WithSimd};
 use crate::data::{Dense, Design, Matrix};
 use crate::error::{Error, Result};
 use crate::linalg::vector::norm;
+use crate::model::regularizer::RidgeRange;
 use crate::problem::{Problem, Sample};
 
 /// How the spectrum was found.
@@ -113,9 +114,11 @@ impl Spectrum {
 
     /// Step and contraction at λ₂.
     #[must_use]
-    pub fn step(&self, l2: f64) -> Step {
-        let mut largest = self.largest + l2;
-        let mut smallest = self.smallest.max(0.0) + if self.coupled { 0.0 } else { l2 };
+    pub fn step(&self, ridge: impl Into<RidgeRange>) -> Step {
+        let ridge = ridge.into();
+        let mut largest = self.largest + ridge.largest;
+        let least = if self.coupled { 0.0 } else { ridge.least };
+        let mut smallest = self.smallest.max(0.0) + least;
         if let Some((high, low)) = self.intercept {
             largest = largest.max(high);
             smallest = smallest.min(low);

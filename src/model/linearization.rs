@@ -90,7 +90,7 @@ pub struct OuterDerivative<'r, 'p> {
 pub struct OuterParts<'a> {
     /// One entry per strength, or a single one for their common factor l1 (at strengths of 1).
     pub strengths: Option<&'a mut [f64]>,
-    /// One entry.
+    /// One entry for a λ₂ in common, or one per penalised coordinate.
     pub ridge: Option<&'a mut [f64]>,
     /// One entry per penalised coordinate.
     pub prior: Option<&'a mut [f64]>,
@@ -236,11 +236,17 @@ impl<'r, 'p> OuterDerivative<'r, 'p> {
         }
         if let Some(out) = out.ridge {
             let of = |j: usize| ridge_share(w[j], regularizer.center(j), z[j].to_f64());
-            out[0] += gamma * sum_of(penalized, of);
+            match out {
+                [common] => *common += gamma * sum_of(penalized, of),
+                each => {
+                    let shares = each.iter_mut().enumerate();
+                    shares.for_each(|(j, out)| *out += gamma * of(j));
+                }
+            }
         }
         if let Some(out) = out.prior {
-            for (out, z) in out.iter_mut().zip(z) {
-                *out += prior_derivative(gamma, regularizer.l2, Real::to_f64(*z));
+            for (j, (out, z)) in out.iter_mut().zip(z).enumerate() {
+                *out += prior_derivative(gamma, regularizer.ridge(j), Real::to_f64(*z));
             }
         }
         if let Some(out) = out.bounds {

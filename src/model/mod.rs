@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | [`loss`] | value, residual, curvature, conjugate, majorant and kinks of every loss |
 //! | [`penalty`] | value, prox, D, derivative in the strengths and bounds, dual gauge, distance, kinks |
+//! | [`strengths`] | one strength, or one each |
 //! | [`regularizer`] | penalty, ridge and prior of one point, block by block |
 //! | [`linearization`] | **the** text of u = T(w), D, v off its range, ρ and ∂₂Φᵀv |
 //! | [`criterion`] | value and gradient of the loss on rows: E, ∂₁E |
@@ -17,3 +18,4 @@ pub mod linearization;
 pub mod loss;
 pub mod penalty;
 pub mod regularizer;
+pub mod strengths;

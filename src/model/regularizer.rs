@@ -11,6 +11,7 @@
 //! ‖Φ(w) − w‖ ≤ γ‖g + s‖.
 
 use super::penalty::{BlockPenalty, Penalty, Row, larger};
+use super::strengths::Strengths;
 use crate::real::{Real, largest_of, sum_of};
 
 /// The blocks of a problem: its groups, or its coordinates; intercepts are blocks of their own.
@@ -88,6 +89,28 @@ pub fn ridge_gradient<R: Real>(l2: R, w: R, center: R) -> R {
     l2 * (w - center)
 }
 
+impl From<f64> for RidgeRange {
+    fn from(common: f64) -> Self {
+        Self {
+            least: common,
+            largest: common,
+        }
+    }
+}
+
+impl RidgeRange {
+    /// That of strengths.
+    #[must_use]
+    pub fn of(ridges: &Strengths) -> Self {
+        let all = ridges.as_slice();
+        let first = all.first().copied().unwrap_or_default();
+        Self {
+            least: all.iter().copied().fold(first, f64::min),
+            largest: all.iter().copied().fold(first, f64::max),
+        }
+    }
+}
+
 /// Penalty, ridge and prior at one point.
 #[derive(Debug, Clone)]
 pub struct Regularizer<'p> {
@@ -99,20 +122,30 @@ pub struct Regularizer<'p> {
     pub row: Row,
     /// The number of strengths that grouped coordinates share, which come before those of the groups.
     pub shared_strengths: usize,
-    /// λ₂.
-    pub l2: f64,
+    /// λ₂: of all penalised coordinates, or of each.
+    pub ridges: Strengths,
     prior: Option<&'p [f64]>,
 }
 
+/// The least and the largest λ₂ of the penalised coordinates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RidgeRange {
+    /// The least.
+    pub least: f64,
+    /// The largest.
+    pub largest: f64,
+}
+
 impl<'p> Regularizer<'p> {
-    /// That of a penalty at (l1, λ₂) with the prior mean `prior`, one entry per penalised coordinate.
+    /// That of a penalty at l1 and λ₂, common or one per penalised coordinate, with the prior mean
+    /// `prior`, one entry per penalised coordinate.
     #[must_use]
     pub fn new(
         penalty: &Penalty,
         blocks: &'p Blocks,
         prior: Option<&'p [f64]>,
         l1: f64,
-        l2: f64,
+        ridges: Strengths,
     ) -> Self {
         let mut penalties = penalty.block_penalties(blocks.penalized, l1);
         penalties.resize(blocks.len(), super::penalty::Term::free().into());
@@ -121,7 +154,7 @@ impl<'p> Regularizer<'p> {
             penalties,
             row: penalty.row(),
             shared_strengths: penalty.shared_strengths(),
-            l2,
+            ridges,
             prior,
         }
     }
@@ -184,10 +217,28 @@ impl<'p> Regularizer<'p> {
     #[must_use]
     pub fn ridge(&self, coordinate: usize) -> f64 {
         if coordinate < self.penalized() {
-            self.l2
+            self.ridges.at(coordinate)
         } else {
             0.0
         }
+    }
+
+    /// The least and the largest λ₂; zeros without penalised coordinates.
+    #[must_use]
+    pub fn ridge_range(&self) -> RidgeRange {
+        RidgeRange::of(&self.ridges)
+    }
+
+    /// True where every penalised coordinate has a ridge.
+    #[must_use]
+    pub fn has_full_ridge(&self) -> bool {
+        self.ridge_range().least > 0.0
+    }
+
+    /// True where some penalised coordinate has a ridge.
+    #[must_use]
+    pub fn has_ridge(&self) -> bool {
+        self.ridge_range().largest > 0.0
     }
 
     /// True where the ridge does not pull towards zero.
@@ -210,8 +261,9 @@ impl<'p> Regularizer<'p> {
     #[inline(always)]
     #[must_use]
     pub fn ridge_gradient(&self, coordinate: usize, w: f64) -> f64 {
-        if coordinate < self.penalized() && self.l2 > 0.0 {
-            ridge_gradient(self.l2, w, self.center(coordinate))
+        let l2 = self.ridge(coordinate);
+        if l2 > 0.0 {
+            ridge_gradient(l2, w, self.center(coordinate))
         } else {
             0.0
         }
@@ -249,27 +301,35 @@ impl<'p> Regularizer<'p> {
                 penalty.norm * group_norm(members, w) + own.sum::<f64>()
             })
         };
-        let ridge = sum_of(self.penalized(), |j| (w[j] - self.center(j)).powi(2));
-        0.5 * self.l2 * ridge + penalty
+        0.5 * self.ridge_sum(|j| w[j] - self.center(j)) + penalty
+    }
+
+    /// Σ λ₂_j x_j² over the penalised coordinates.
+    fn ridge_sum(&self, x: impl Fn(usize) -> f64) -> f64 {
+        match &self.ridges {
+            Strengths::Common(l2) => l2 * sum_of(self.penalized(), |j| x(j).powi(2)),
+            Strengths::Each(all) => sum_of(self.penalized(), |j| all[j] * x(j).powi(2)),
+        }
     }
 
     /// The ridge at w = 0.
     #[must_use]
     pub fn ridge_at_zero(&self) -> f64 {
-        0.5 * self.l2 * sum_of(self.penalized(), |j| self.center(j).powi(2))
+        0.5 * self.ridge_sum(|j| self.center(j))
     }
 
     /// Σ over blocks of sup over w of a·w − ½λ₂‖w − c‖² − penalty(w), with a = −`gradient`: the
     /// conjugate of ridge and penalty.
     #[must_use]
     pub fn conjugate(&self, gradient: &[f64]) -> f64 {
-        let a = |j: usize| self.l2 * self.center(j) - gradient[j];
+        let a = |j: usize| self.ridge(j) * self.center(j) - gradient[j];
         // Rounding of a value that is exactly on the dual ball.
         let largest = largest_of(self.penalized(), |j| a(j).abs());
         let slack = 1e-12 * largest.max(f64::MIN_POSITIVE);
         let of_block = |b: usize| {
-            let members = self.blocks.members(b).iter().map(|&j| a(j as usize));
-            self.penalties[b].conjugate(members, self.l2, slack)
+            let members = self.blocks.members(b).iter().map(|&j| j as usize);
+            let members = members.map(|j| (a(j), self.ridge(j)));
+            self.penalties[b].conjugate(members, slack)
         };
         // Intercepts demand that the gradient be zero, which the dual point sees to.
         let penalized = self.blocks.len() - (self.blocks.of.len() - self.penalized());
@@ -277,14 +337,21 @@ impl<'p> Regularizer<'p> {
     }
 
     /// The factor ≤ 1 that brings the dual point with this gradient into the ball of the penalty,
-    /// which only λ₂ = 0 demands. A free coordinate demands that its gradient be zero, which no
+    /// which only coordinates with λ₂ = 0 demand. A free coordinate demands that its gradient be zero, which no
     /// factor brings about.
     #[must_use]
     pub fn feasible_factor(&self, gradient: &[f64]) -> f64 {
-        if self.l2 > 0.0 {
+        if self.has_full_ridge() {
             return 1.0;
         }
-        let ratio = self.vanishing_factor(|j| -gradient[j]);
+        let demands = |j: usize| {
+            if self.ridge(j) > 0.0 {
+                0.0
+            } else {
+                -gradient[j]
+            }
+        };
+        let ratio = self.vanishing_factor(demands);
         if ratio > 1.0 { ratio.recip() } else { 1.0 }
     }
 

@@ -139,7 +139,7 @@ impl<R: Real> Arrival<'_, R> {
     /// The solution by itself; it takes the factor on its support along where that has at most
     /// `largest` entries.
     pub(super) fn take_solution(&mut self, largest: usize) -> PathSolution<R> {
-        let (l2, w) = (self.point.l2, &self.walk.w);
+        let w = &self.walk.w;
         let mut factor = self.end.factor.take_if(|k| {
             let support = k.set.len();
             support <= LARGEST_RETAINED_SUPPORT && support * support <= largest
@@ -153,7 +153,7 @@ impl<R: Real> Arrival<'_, R> {
             w: w.iter().map(|&w| R::of(w)).collect(),
             status: self.end.status,
             steps: self.end.steps,
-            factor: factor.map(|k| RestrictedFactor::new(k, l2)),
+            factor: factor.map(|k| RestrictedFactor::new(k, self.regularizer.ridges.clone())),
             is_unique: self.end.is_unique,
         }
     }

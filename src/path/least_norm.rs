@@ -47,7 +47,7 @@ impl<R: Real> Walk<'_, '_, R> {
         regularizer: &Regularizer<'_>,
         is_regular: bool,
     ) -> bool {
-        let may_be_flat = regularizer.l2 == 0.0 && regularizer.blocks.separable;
+        let may_be_flat = !regularizer.has_ridge() && regularizer.blocks.separable;
         if !may_be_flat || R::PRECISION != Precision::F64 {
             return false;
         }

@@ -182,7 +182,7 @@ pub fn visit_along<'p, R: Real, T: Send>(
 
 /// Points of the same target and λ₂, and with the same parts of their own, in decreasing l1.
 fn paths_by_ridge(points: &[Point]) -> Vec<Vec<usize>> {
-    let mut units: BTreeMap<(usize, u64, [usize; 4]), Vec<usize>> = BTreeMap::new();
+    let mut units: BTreeMap<(usize, u64, [usize; 5]), Vec<usize>> = BTreeMap::new();
     for (at, point) in points.iter().enumerate() {
         // λ₂ ≥ 0: bit patterns order like the numbers. −0.0 joins 0.0.
         let key = (point.target, (point.l2 + 0.0).to_bits(), point.addresses());

@@ -202,11 +202,28 @@ impl<R: Real> Quadratic<'_, R> {
             .collect()
     }
 
+    /// The least λ₂ of a block.
+    fn common_ridge(&self, b: usize) -> R {
+        let ridges = self.members[self.block(b)].iter();
+        ridges
+            .map(|&j| self.ridge[j as usize])
+            .fold(R::infinity(), num_traits::Float::min)
+    }
+
+    /// The model of a group's block, with what λ₂ has beyond the least of the group.
     fn group_model(&self, b: usize) -> GroupModel<R> {
+        let least = self.common_ridge(b);
         let (m, penalty) = (self.m(), &self.penalties[b]);
         let members = &self.members[self.block(b)];
-        let entry =
-            |x: usize, y: usize| self.hessian[members[x] as usize * m + members[y] as usize];
+        let entry = |x: usize, y: usize| {
+            let (i, j) = (members[x] as usize, members[y] as usize);
+            let ridge = if x == y {
+                self.ridge[i] - least
+            } else {
+                R::zero()
+            };
+            self.hessian[i * m + j] + ridge
+        };
         if penalty.coordinate.row == Row::Free
             && let Some(spectrum) = GroupSpectrum::new(members.len(), entry)
         {
@@ -279,7 +296,7 @@ impl<R: Real> Quadratic<'_, R> {
     #[inline(always)]
     fn update_group(&mut self, b: usize, model: &mut GroupModel<R>, new: &mut Vec<R>) -> R {
         let (range, penalty) = (self.block(b), self.penalties[b]);
-        let ridge = self.ridge[self.members[range.start] as usize];
+        let ridge = self.common_ridge(b);
         if matches!(model, GroupModel::Unknown) {
             if self.stays_zero(b) {
                 return R::zero();

@@ -39,6 +39,7 @@ use crate::linalg::refine::{Formed, Limits, Pass, by_products, refine};
 use crate::linalg::vector::{inner, norm, positions, vectorized};
 use crate::model::linearization::{OuterDerivative, inner_map};
 use crate::model::regularizer::{Regularizer, group_norm};
+use crate::model::strengths::Strengths;
 
 /// The part of a right-hand side outside the range of its system that is one of rounding: this many
 /// roundings per unknown, and never more than the second number of its norm.
@@ -49,12 +50,12 @@ const LARGEST_OUTSIDE: f64 = 1e-3;
 #[derive(Debug, Clone)]
 pub struct RestrictedFactor<R> {
     face: FaceFactor<R>,
-    l2: f64,
+    ridges: Strengths,
 }
 
 impl<R: Real> RestrictedFactor<R> {
-    pub(super) fn new(face: FaceFactor<R>, l2: f64) -> Self {
-        Self { face, l2 }
+    pub(super) fn new(face: FaceFactor<R>, ridges: Strengths) -> Self {
+        Self { face, ridges }
     }
 
     /// The free coordinates, ascending.
@@ -174,7 +175,7 @@ pub fn solve_restricted<R: Real>(
             .map(|&j| criterion_gradient[at][j as usize].to_f64() / step[at])
             .collect();
         let known = factors.and_then(|f| f[at]);
-        let factor = known.filter(|f| f.l2 == point.l2).map(|f| &f.face);
+        let factor = known.filter(|f| f.ridges == regularizer.ridges).map(|f| &f.face);
         let mut image = Vec::new();
         let limits = Limits {
             tolerance,
@@ -389,7 +390,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     fn through_rows(&self) -> Option<DualFactor<R>> {
         let (smooth, rows) = (self.smooth, self.smooth.rows());
         let has_rows = smooth.classes == 1 && self.regularizer.blocks.separable;
-        if !has_rows || self.regularizer.l2 == 0.0 || !dual::is_cheaper(rows, self.set.len()) {
+        if !has_rows || !self.regularizer.has_full_ridge() || !dual::is_cheaper(rows, self.set.len()) {
             return None;
         }
         let columns = smooth.columns_of_hessian(&self.set, &self.curvature)?;

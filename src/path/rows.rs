@@ -53,7 +53,8 @@ pub(super) fn descend<R: Real>(
             if penalty.is_group() {
                 // The trace bounds the block's largest eigenvalue.
                 let trace: f64 = members.iter().map(|&j| diagonal[j as usize]).sum();
-                let a = trace + regularizer.l2;
+                let ridges = members.iter().map(|&j| regularizer.ridge(j as usize));
+                let a = trace + ridges.fold(0.0, f64::max);
                 if a <= 0.0 {
                     continue;
                 }

@@ -49,7 +49,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 return true;
             }
             let g = self.gradient[at] + regularizer.ridge_gradient(at, self.w[at]);
-            let size = (parts.square[at] + regularizer.l2).sqrt();
+            let size = (parts.square[at] + regularizer.ridge(at)).sqrt();
             // Written so that a NaN survives.
             let is_zero = alpha * g.abs() + radius * size < strength;
             !is_zero || self.w[at] != 0.0 || self.kept.set.binary_search(&j).is_ok()

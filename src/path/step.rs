@@ -124,7 +124,7 @@ impl<R: Real> Walk<'_, '_, R> {
         }
         let mut room = (2 * (blocks.len() + resting.len())).max(LEAST_ROOM);
         if self.smooth.parts.columns.dense().is_some() && self.blocks.separable {
-            if regularizer.l2 == 0.0 {
+            if !regularizer.has_ridge() {
                 // Without ridge no more coordinates than rows are free at once.
                 let rows = self.smooth.rows() * self.smooth.classes;
                 room = room.min(rows.saturating_sub(blocks.len()).max(LEAST_ROOM));
@@ -243,7 +243,7 @@ impl<R: Real> Walk<'_, '_, R> {
         // With more free coordinates than rows the system is singular: coordinate descent first
         // has to leave fewer.
         let rows = self.smooth.rows() * self.smooth.classes;
-        let unregularized = regularizer.l2 == 0.0 && self.smooth.loss != Loss::Quadratic;
+        let unregularized = !regularizer.has_ridge() && self.smooth.loss != Loss::Quadratic;
         if face.is_empty() || (unregularized && face.len() > rows && regularizer.has_slope()) {
             return;
         }

@@ -441,12 +441,12 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     /// True when the minimum may be at infinity, so that a vanishing gradient proves nothing.
     fn may_run_away(&self, regularizer: &Regularizer<'_>) -> bool {
         matches!(self.smooth.loss, Loss::Logistic | Loss::Multinomial)
-            && (regularizer.l2 == 0.0 || self.smooth.sample.design.intercept)
+            && (!regularizer.has_full_ridge() || self.smooth.sample.design.intercept)
     }
 
     /// True where nothing keeps w from growing, and all rows are saturated: there is no minimum.
     fn is_unbounded(&self, regularizer: &Regularizer<'_>) -> bool {
-        let is_held = regularizer.l2 > 0.0 || regularizer.has_threshold();
+        let is_held = regularizer.has_full_ridge() || regularizer.has_threshold();
         !is_held && self.may_run_away(regularizer) && self.is_saturated()
     }
 

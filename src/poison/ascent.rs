@@ -39,7 +39,7 @@ impl Victim {
     pub(super) fn new(subject: &Subject, rows: Vec<usize>, d: usize) -> Result<Self> {
         let problem = adversary(subject, rows, d)?;
         problem.check_points(std::slice::from_ref(&subject.point))?;
-        let step = Spectrum::of(&problem).step(subject.point.l2);
+        let step = Spectrum::of(&problem).step(problem.ridge_range(&subject.point));
         let clean = problem
             .perturbed_rows
             .iter()
@@ -120,7 +120,8 @@ impl Victim {
         control: &Control,
     ) -> Result<Vec<f64>> {
         // A free intercept leaves no global contraction; for the schedule λ₂ says how fast v settles.
-        let (hi, lo) = (self.step.largest, self.point.l2);
+        let lo = self.problem.ridge_range(&self.point).least;
+        let hi = self.step.largest;
         let at = At {
             point: &self.point,
             w,

@@ -1,11 +1,12 @@
 //! The problem at a point: what the point's own strengths, prior and row weights make of it.
 
 use super::check::{check_prior, check_trained, check_weights, mean};
-use super::{Point, Problem};
+use super::{Point, Problem, Strengths};
 use crate::error::{Error, Result};
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
-use crate::model::regularizer::Regularizer;
+use crate::model::regularizer::{Regularizer, RidgeRange};
+use crate::real::sum_of;
 
 impl Problem {
     /// Penalty, ridge and prior at a point.
@@ -18,10 +19,23 @@ impl Problem {
     #[must_use]
     pub fn regularizer_at<'p>(&'p self, point: &'p Point, l1: f64) -> Regularizer<'p> {
         let prior = point.prior().or(self.prior.as_deref());
-        let of = |penalty: &Penalty| Regularizer::new(penalty, &self.blocks, prior, l1, point.l2);
+        let ridges = self.ridges(point);
+        let of = |penalty: &Penalty| Regularizer::new(penalty, &self.blocks, prior, l1, ridges);
         match point.strengths() {
             None => of(&self.penalty),
             Some(own) => of(&self.penalty.clone().with_strengths(own.to_vec())),
+        }
+    }
+
+    /// The derivative in the factor l2, from that in λ₂ itself as a hypergradient has it.
+    #[must_use]
+    pub fn along_l2(&self, point: &Point, slopes: &Strengths) -> f64 {
+        match (slopes, &self.ridge) {
+            (Strengths::Each(slopes), Some(ridge)) => {
+                let strengths = point.ridge().unwrap_or(ridge.strengths());
+                sum_of(slopes.len().min(strengths.len()), |at| slopes[at] * strengths[at])
+            }
+            (slopes, _) => slopes.iter().sum(),
         }
     }
 
@@ -51,12 +65,27 @@ impl Problem {
         problem
     }
 
+    /// The least and the largest λ₂ of a point.
+    #[must_use]
+    pub fn ridge_range(&self, point: &Point) -> RidgeRange {
+        RidgeRange::of(&self.ridges(point))
+    }
+
+    /// λ₂ of a point: one in common, or one for each penalised coordinate.
+    #[must_use]
+    pub fn ridges(&self, point: &Point) -> Strengths {
+        match &self.ridge {
+            None => Strengths::Common(point.l2),
+            Some(ridge) => ridge.ridges(point.l2, point.ridge()),
+        }
+    }
+
     /// Checks hyperparameters, and what points have of their own, against this problem.
     ///
     /// # Errors
     /// [`Error::Value`] when one is negative, NaN or infinite, or names a target that is not there;
     /// [`Error::Shape`] for vectors of another length; [`Error::Unsupported`] for strengths of their
-    /// own where the penalty has no vector of them.
+    /// own where the penalty, or the ridge, has no vector of them.
     pub fn check_points(&self, points: &[Point]) -> Result<()> {
         points.iter().try_for_each(|point| check_point(self, point))
     }
@@ -92,6 +121,16 @@ fn check_point(problem: &Problem, point: &Point) -> Result<()> {
         }
         let penalty = problem.penalty.clone().with_strengths(strengths.to_vec());
         penalty.validate(problem.penalized())?;
+    }
+    match (point.ridge(), &problem.ridge) {
+        (Some(own), Some(ridge)) => ridge.check_strengths(own)?,
+        (Some(_), None) => {
+            return Err(Error::unsupported(
+                "ridge strengths of a point's own for a problem with one in common",
+                "state the problem with ridge strengths",
+            ));
+        }
+        (None, _) => {}
     }
     if let Some(prior) = point.prior() {
         check_prior(prior, problem.penalized())?;

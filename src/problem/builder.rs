@@ -1,6 +1,6 @@
 //! The builder of a problem.
 
-use super::{Perturbation, Problem, Rows, Sign, Specification};
+use super::{Perturbation, Problem, RidgeStrengths, Rows, Sign, Specification};
 use crate::data::input::{ToMatrix, ToTargets};
 use crate::data::matrix::{Dense, Matrix};
 use crate::error::{Error, Result};
@@ -16,6 +16,7 @@ use crate::model::penalty::{Groups, Penalty};
 /// | [`criterion`](Self::criterion), [`sign`](Self::sign) | the training loss, to be minimised |
 /// | [`intercept`](Self::intercept), [`standardize`](Self::standardize) | both on; off for a quadratic form |
 /// | [`sample_weights`](Self::sample_weights) | all 1 |
+/// | [`ridge`](Self::ridge) | one strength in common |
 /// | [`prior`](Self::prior) | zero |
 ///
 /// A part that does not fit is an error of [`build`](Self::build).
@@ -142,6 +143,12 @@ impl ProblemBuilder {
     /// Whether columns are divided by their standard deviation.
     pub fn standardize(self, standardize: bool) -> Self {
         self.and(|stated| stated.scaling.standardize = standardize)
+    }
+
+    /// Ridge strengths of the penalised coordinates in place of a common one; a point's l2 multiplies
+    /// them.
+    pub fn ridge(self, ridge: RidgeStrengths) -> Self {
+        self.and(|stated| stated.ridge = Some(ridge))
     }
 
     /// The prior mean c of the ridge term, one entry per penalised coordinate in units of the scaled

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::strengths::Strengths;
+use super::Strengths;
 
 /// A point of hyperparameters: one member of a batch over one problem.
 ///
-/// Beside λ it may have strengths, a prior, weights of the training rows and weights of the
+/// Beside λ it may have strengths, ridge strengths, a prior, weights of the training rows and weights of the
 /// criterion's rows of its own, each in place of the problem's. So folds, bootstrap repetitions,
 /// candidates of weighted penalties and cleaned rows are members of one batch over one design.
 /// Clones share them.
@@ -23,7 +23,8 @@ use super::strengths::Strengths;
 pub struct Point {
     /// The factor of all l1 strengths, not negative; 1 beside strengths of its own.
     pub l1: f64,
-    /// The ridge strength λ₂, not negative.
+    /// The ridge strength λ₂, not negative; the factor of all where there are several, and 1 beside
+    /// ridge strengths of its own.
     pub l2: f64,
     /// The target, by its position.
     pub target: usize,
@@ -34,6 +35,7 @@ pub struct Point {
 #[derive(Debug, Clone, PartialEq, Default)]
 struct Own {
     strengths: Option<Arc<[f64]>>,
+    ridge: Option<Arc<[f64]>>,
     prior: Option<Arc<[f64]>>,
     weights: Option<Arc<[f64]>>,
     criterion_weights: Option<Arc<[f64]>>,
@@ -41,19 +43,27 @@ struct Own {
 
 impl Point {
     /// A point of the first target: `l1` is one number for the problem's strengths, or a vector of
-    /// strengths of the point's own as [`Self::with_strengths`] takes it, with the factor 1.
+    /// strengths of the point's own as [`Self::with_strengths`] takes it, with the factor 1. So is
+    /// `l2` one number, or a vector as [`Self::with_ridge`] takes it.
     #[must_use]
-    pub fn new(l1: impl Into<Strengths>, l2: f64) -> Self {
-        let common = |l1| Self {
-            l1,
-            l2,
-            target: 0,
-            own: None,
+    pub fn new(l1: impl Into<Strengths>, l2: impl Into<Strengths>) -> Self {
+        let (l1, l2) = (l1.into(), l2.into());
+        let factor = |strengths: &Strengths| match strengths {
+            Strengths::Common(value) => *value,
+            Strengths::Each(_) => 1.0,
         };
-        match l1.into() {
-            Strengths::Common(l1) => common(l1),
-            Strengths::Each(strengths) => common(1.0).with_strengths(strengths),
+        let mut point = Self {
+            l1: factor(&l1),
+            l2: factor(&l2),
+            ..Self::default()
+        };
+        if let Strengths::Each(strengths) = l1 {
+            point = point.with_strengths(strengths);
         }
+        if let Strengths::Each(strengths) = l2 {
+            point = point.with_ridge(strengths);
+        }
+        point
     }
 
     /// The same for another target, from 0.
@@ -68,6 +78,14 @@ impl Point {
     #[must_use]
     pub fn with_strengths(mut self, strengths: impl Into<Arc<[f64]>>) -> Self {
         self.own_mut().strengths = Some(strengths.into());
+        self
+    }
+
+    /// The same with ridge strengths at l2 = 1 of its own, in place of those of the problem, which
+    /// say what coordinates each is for.
+    #[must_use]
+    pub fn with_ridge(mut self, strengths: impl Into<Arc<[f64]>>) -> Self {
+        self.own_mut().ridge = Some(strengths.into());
         self
     }
 
@@ -99,6 +117,12 @@ impl Point {
     #[must_use]
     pub fn strengths(&self) -> Option<&[f64]> {
         self.own.as_ref()?.strengths.as_deref()
+    }
+
+    /// Ridge strengths at l2 = 1 of its own.
+    #[must_use]
+    pub fn ridge(&self) -> Option<&[f64]> {
+        self.own.as_ref()?.ridge.as_deref()
     }
 
     /// A prior mean of its own.
@@ -136,10 +160,11 @@ impl Point {
     }
 
     /// The addresses of all that it has of its own, 0 for none: equal for clones.
-    pub(crate) fn addresses(&self) -> [usize; 4] {
+    pub(crate) fn addresses(&self) -> [usize; 5] {
         let [weights, criterion_weights] = self.row_addresses();
-        let [strengths, prior] = [self.strengths(), self.prior()].map(address);
-        [weights, criterion_weights, strengths, prior]
+        let own = [self.strengths(), self.ridge(), self.prior()];
+        let [strengths, ridge, prior] = own.map(address);
+        [weights, criterion_weights, strengths, ridge, prior]
     }
 
     fn own_mut(&mut self) -> &mut Own {

@@ -47,6 +47,7 @@ impl Problem {
                 intercept: self.train.design.intercept,
                 standardize: self.features.scale.iter().any(|&scale| scale != 1.0),
             },
+            ridge: self.ridge.clone(),
             prior: self.prior.clone(),
             perturbation: None,
         })

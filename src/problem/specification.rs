@@ -2,6 +2,7 @@
 
 use super::check::{check_factors, check_labels, check_prior, check_rows, check_specification};
 use super::perturbation::Perturbation;
+use super::ridge::RidgeStrengths;
 use super::rows::Rows;
 use crate::data::design::Scaling;
 use crate::data::matrix::Matrix;
@@ -74,6 +75,8 @@ pub struct Specification {
     pub sign: Sign,
     /// Intercept and standardisation.
     pub scaling: Scaling,
+    /// Ridge strengths at l2 = 1; `None` is 1 for all.
+    pub ridge: Option<RidgeStrengths>,
     /// The prior mean c of the ridge term: d·c entries; `None` is zero.
     pub prior: Option<Vec<f64>>,
     /// Perturbed training rows.
@@ -102,6 +105,7 @@ impl Specification {
                 intercept: !quadratic,
                 standardize: !quadratic,
             },
+            ridge: None,
             prior: None,
             perturbation: None,
         }
@@ -120,6 +124,8 @@ impl Specification {
         sign: Sign,
         /// Chooses intercept and standardisation.
         scaling: Scaling,
+        /// Chooses ridge strengths at l2 = 1; `None` is 1 for all.
+        ridge: impl Into<Option<RidgeStrengths>>,
         /// Chooses the prior mean of the ridge term.
         prior: impl Into<Option<Vec<f64>>>,
         /// Chooses the perturbed training rows.
@@ -145,6 +151,9 @@ impl Specification {
         check_factors(train, self.weight_factors.as_deref())?;
         let coordinates = train.matrix.columns() * self.classes;
         self.penalty.validate(coordinates)?;
+        if let Some(ridge) = &self.ridge {
+            ridge.check(coordinates)?;
+        }
         if let Some(prior) = &self.prior {
             check_prior(prior, coordinates)?;
         }

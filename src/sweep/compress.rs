@@ -579,6 +579,7 @@ fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> F
             sample: criterion,
             on_training_rows: false,
         },
+        ridge: s.ridge.clone(),
         prior: s.prior.clone(),
         perturbed_rows: Vec::new(),
         centered: true,

@@ -204,12 +204,18 @@ fn cell(study: &Study, problem: &FoldProblem, outcome: &Outcome, mut numbers: Nu
     let (mut l1_vector, mut prior) = (Vec::new(), Vec::new());
     for found in outcome.hypergradient.iter().flat_map(Hypergradient::parts) {
         match (Number::of_part(found.part), found.values) {
+            (Some(Number::HypergradientL2), _) => {}
             (Some(number), &[value]) => numbers[number] = value,
             (Some(_), values) => l1_vector = values.to_vec(),
             (None, values) if found.part == Part::Prior => prior = values.to_vec(),
             // A cell holds nothing of the rows.
             (None, _) => {}
         }
+    }
+    // A cell holds one number: along the factor of all ridge strengths.
+    let hypergradient = outcome.hypergradient.as_ref();
+    if let Some(slopes) = hypergradient.and_then(|found| found.l2.as_ref()) {
+        numbers[Number::HypergradientL2] = problem.problem.along_l2(&outcome.point, slopes);
     }
     let mut warnings: Vec<&str> = outcome.warning_names().collect();
     if problem.constant_columns > 0 {

@@ -236,6 +236,10 @@ impl Study {
             hash.write_u8(1);
             hash_rows(&mut hash, rows);
         }
+        if let Some(ridge) = &s.ridge {
+            hash_values(&mut hash, ridge.strengths());
+            ridge.entries().iter().for_each(|&entry| hash.write_u32(entry));
+        }
         hash_values(&mut hash, s.prior.as_deref().unwrap_or_default());
         if let Some(ClassWeighting::Given(factors)) = &self.class_weights {
             hash_values(&mut hash, factors);
@@ -378,6 +382,7 @@ impl Study {
         empty.criterion = s.criterion;
         empty.sign = s.sign;
         empty.scaling = s.scaling;
+        empty.ridge = s.ridge.clone();
         empty.prior = s.prior.clone();
         empty
     }

@@ -331,7 +331,10 @@ impl Space {
         let mut all = Vec::with_capacity(self.box_bounds.dimensions());
         for variable in &self.variables {
             match (variable.hyperparameter, &gradient.l1) {
-                (Hyperparameter::L2, _) => all.push(point.l2 * gradient.l2?),
+                (Hyperparameter::L2, _) => {
+                    let slope = problem.along_l2(point, gradient.l2.as_ref()?);
+                    all.push(point.l2 * slope);
+                }
                 (Hyperparameter::L1, Some(Strengths::Common(slope))) => all.push(point.l1 * slope),
                 // With respect to the effective strengths l1·s.
                 (Hyperparameter::L1, Some(Strengths::Each(slopes))) => {

@@ -143,6 +143,13 @@ impl Draw {
         self.fill(false, Scope::PerProblem, rows, &mut Self::number)
     }
 
+    /// λ₂ of `penalized` coordinates, in common or one each, and its stride.
+    pub fn ridges(&mut self, penalized: usize) -> (Given, usize) {
+        let stride = self.below(2);
+        let rows = if stride == 1 { penalized.max(1) } else { 1 };
+        (self.own(rows), stride)
+    }
+
     /// Real numbers of the batch.
     pub fn shared(&mut self, rows: usize) -> Given {
         self.fill(false, Scope::Shared, rows, &mut Self::number)

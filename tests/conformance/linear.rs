@@ -182,15 +182,16 @@ pub fn entries() -> Vec<Entry> {
             &step::GRADIENT_STEP,
             |g| {
                 let (p, q) = sizes(g);
+                let (l2, stride) = g.ridges(q);
                 call(
-                    vec![g.either(p), g.either(p), g.either(p), g.own(1), g.either(1)],
+                    vec![g.either(p), g.either(p), g.either(p), l2, g.either(1)],
                     vec![g.own(p)],
-                    &[p, q],
+                    &[p, q, stride],
                 )
             },
             |i, p, out| {
                 for j in 0..p[0] {
-                    let ridge = if j < p[1] { i[3][0] } else { 0.0 };
+                    let ridge = if j < p[1] { i[3][j * p[2]] } else { 0.0 };
                     let gamma = i[4][0];
                     out[0][j] = [
                         i[0][j],
@@ -207,15 +208,16 @@ pub fn entries() -> Vec<Entry> {
             &step::HESSIAN_STEP,
             |g| {
                 let (p, q) = sizes(g);
+                let (l2, stride) = g.ridges(q);
                 call(
-                    vec![g.own(p), g.own(p), g.either(p), g.own(1), g.own(1)],
+                    vec![g.own(p), g.own(p), g.either(p), l2, g.own(1)],
                     vec![g.own(p)],
-                    &[p, q],
+                    &[p, q, stride],
                 )
             },
             |i, p, out| {
                 for j in 0..p[0] {
-                    let ridge = if j < p[1] { i[3][0] } else { 0.0 };
+                    let ridge = if j < p[1] { i[3][j * p[2]] } else { 0.0 };
                     let gamma = i[4][0];
                     out[0][j] = [i[0][j], -gamma * i[1][j], -gamma * ridge * i[0][j], i[2][j]]
                         .into_iter()
@@ -297,11 +299,12 @@ pub fn entries() -> Vec<Entry> {
             &step::ADD_RIDGE,
             |g| {
                 let (p, q) = sizes(g);
-                call(vec![g.own(p), g.own(p), g.own(1)], vec![g.own(p)], &[p, q])
+                let (l2, stride) = g.ridges(q);
+                call(vec![g.own(p), g.own(p), l2], vec![g.own(p)], &[p, q, stride])
             },
             |i, p, out| {
                 for j in 0..p[0] {
-                    let ridge = if j < p[1] { i[2][0] } else { 0.0 };
+                    let ridge = if j < p[1] { i[2][j * p[2]] } else { 0.0 };
                     out[0][j] = [i[1][j], ridge * i[0][j]].into_iter().collect();
                 }
             },

@@ -96,11 +96,16 @@ fn weight(h: f64, scale: f64, multinomial: usize) -> f64 {
     }
 }
 
-fn diagonal(x: &[f64], (h, scale, l2): (&[f64], &[f64], f64), p: &[usize], out: &mut [Sum]) {
+/// The Hessian's diagonal; `rows` are h, the scale of rows and λ₂.
+fn diagonal(x: &[f64], rows: &[Vec<f64>], p: &[usize], out: &mut [Sum]) {
+    let [h, scale, l2] = rows else {
+        unreachable!()
+    };
     let (n, d, c) = (p[0], p[1], p[2]);
     for j in 0..d {
         for k in 0..c {
-            let ridge = if j * c + k < p[3] { l2 } else { 0.0 };
+            let at = j * c + k;
+            let ridge = if at < p[3] { l2[at * p[5]] } else { 0.0 };
             // Twice the size: a sparse design expands the square.
             out[j * c + k] = (0..n)
                 .map(|i| weight(h[i * c + k], scale[i], p[4]) * x[i * d + j].powi(2))
@@ -119,9 +124,11 @@ fn diagonal_inputs(draw: &mut Draw) -> (Vec<Given>, Vec<usize>) {
     } else {
         (d - 1) * c
     };
+    let scale = draw.either(n);
+    let (l2, stride) = draw.ridges(penalized);
     (
-        vec![h, draw.either(n), draw.own(1)],
-        vec![n, d, c, penalized, multinomial],
+        vec![h, scale, l2],
+        vec![n, d, c, penalized, multinomial, stride],
     )
 }
 
@@ -215,6 +222,7 @@ pub fn entries() -> Vec<Entry> {
             kernel: &hyper::RIDGE_VJP,
             draw: |g| {
                 let q = g.shape.d * g.shape.c;
+                let stride = g.below(2);
                 Call {
                     inputs: vec![
                         g.own(q + 2),
@@ -223,15 +231,16 @@ pub fn entries() -> Vec<Entry> {
                         g.own(1),
                         g.either(1),
                     ],
-                    outputs: vec![g.own(1)],
-                    parameters: vec![q],
+                    outputs: vec![g.own(if stride == 1 { q } else { 1 })],
+                    parameters: vec![q, stride],
                 }
             },
             reference: |i, p, out| {
                 let factor = i[3][0] * i[4][0];
                 for j in 0..p[0] {
-                    out[0][0].add(-factor * i[0][j] * i[1][j]);
-                    out[0][0].add(factor * i[2][j] * i[1][j]);
+                    let out = &mut out[0][j * p[1]];
+                    out.add(-factor * i[0][j] * i[1][j]);
+                    out.add(factor * i[2][j] * i[1][j]);
                 }
             },
         },
@@ -239,14 +248,16 @@ pub fn entries() -> Vec<Entry> {
             kernel: &hyper::PRIOR_VJP,
             draw: |g| {
                 let q = g.shape.d * g.shape.c;
+                let (l2, stride) = g.ridges(q);
                 Call {
-                    inputs: vec![g.own(q + 1), g.own(1), g.own(1), g.either(1)],
+                    inputs: vec![g.own(q + 1), l2, g.own(1), g.either(1)],
                     outputs: vec![g.own(q)],
-                    parameters: vec![q],
+                    parameters: vec![q, stride],
                 }
             },
             reference: |i, p, out| {
-                (0..p[0]).for_each(|j| out[0][j].add(i[3][0] * i[2][0] * i[1][0] * i[0][j]))
+                let factor = i[3][0] * i[2][0];
+                (0..p[0]).for_each(|j| out[0][j].add(factor * i[1][j * p[1]] * i[0][j]))
             },
         },
         Entry {
@@ -301,25 +312,28 @@ pub fn entries() -> Vec<Entry> {
             kernel: &hyper::RIDGE_TANGENT,
             draw: |g| {
                 let q = g.shape.d * g.shape.c;
+                let (l2, stride) = g.ridges(q);
+                let tangents = g.own(if stride == 1 { q } else { 1 });
                 Call {
                     inputs: vec![
                         g.own(q + 1),
                         g.either(q + 1),
-                        g.own(1),
-                        g.own(1),
+                        l2,
+                        tangents,
                         g.either(q + 1),
                         g.own(1),
                     ],
                     outputs: vec![g.own(q + 1)],
-                    parameters: vec![q],
+                    parameters: vec![q, stride],
                 }
             },
             reference: |i, p, out| {
                 let gamma = i[5][0];
                 for j in 0..p[0] {
-                    out[0][j].add(-gamma * i[3][0] * i[0][j]);
-                    out[0][j].add(gamma * i[3][0] * i[1][j]);
-                    out[0][j].add(gamma * i[2][0] * i[4][j]);
+                    let at = j * p[1];
+                    out[0][j].add(-gamma * i[3][at] * i[0][j]);
+                    out[0][j].add(gamma * i[3][at] * i[1][j]);
+                    out[0][j].add(gamma * i[2][at] * i[4][j]);
                 }
             },
         },
@@ -393,7 +407,7 @@ pub fn entries() -> Vec<Entry> {
                     parameters,
                 }
             },
-            reference: |i, p, out| diagonal(&i[0], (&i[1], &i[2], i[3][0]), p, &mut out[0]),
+            reference: |i, p, out| diagonal(&i[0], &i[1..], p, &mut out[0]),
         },
         Entry {
             kernel: &cg::SPARSE_HESSIAN_DIAGONAL,
@@ -420,7 +434,7 @@ pub fn entries() -> Vec<Entry> {
                 x.iter_mut()
                     .enumerate()
                     .for_each(|(at, x)| *x = (*x - i[3][at % d]) * i[4][at % d]);
-                diagonal(&x, (&i[5], &i[6], i[7][0]), p, &mut out[0]);
+                diagonal(&x, &i[5..], p, &mut out[0]);
                 for (at, sum) in out[0].iter_mut().enumerate() {
                     let (j, k) = (at / c, at % c);
                     sum.magnitude += (0..p[0])

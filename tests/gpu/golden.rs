@@ -18,7 +18,7 @@ pub fn hypergradient_error(outcome: &Outcome, golden: &GoldenPoint) -> f64 {
     let flat = |l1: &[f64], l2: f64| l1.iter().copied().chain([l2]).collect::<Vec<f64>>();
     let l1 = found.l1.as_ref().map_or(&[][..], |l1| l1.as_slice());
     let mut error = relative_error(
-        &flat(l1, found.l2.unwrap_or(f64::NAN)),
+        &flat(l1, found.l2_value().unwrap_or(f64::NAN)),
         &flat(&golden.l1, golden.l2),
     );
     if let (Some(expected), Some(found)) = (&golden.perturbation, &found.perturbation) {

@@ -47,7 +47,15 @@ fn moved(
                 point.l1 += by * direction[0];
             }
         }
-        Wrt::L2 => point.l2 += by * direction[0],
+        Wrt::L2 => match problem.ridge().cloned() {
+            None => point.l2 += by * direction[0],
+            Some(ridge) => {
+                let mut strengths = ridge.strengths().to_vec();
+                add(&mut strengths, point.l2);
+                let moved = ridge.with_strengths(strengths).unwrap();
+                problem = problem.with_ridge(moved).unwrap();
+            }
+        },
         Wrt::Prior => {
             let mut prior = problem.prior().unwrap().to_vec();
             add(&mut prior, 1.0);

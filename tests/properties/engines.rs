@@ -90,7 +90,7 @@ fn engines_agree() {
         let numbers = |outcome: &Outcome| {
             let gradient = outcome.gradient().unwrap();
             let l1 = gradient.l1.as_ref().unwrap().iter().copied();
-            let others = [gradient.l2.unwrap(), outcome.criterion];
+            let others = [gradient.l2_value().unwrap(), outcome.criterion];
             outcome
                 .solution
                 .iter()

@@ -5,7 +5,7 @@ use proxdiff::kinds::Wrt;
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::map::{FixedPointMap, ProxGrad};
 use proxdiff::penalty::Penalty;
-use proxdiff::problem::Members;
+use proxdiff::problem::{Members, RidgeStrengths};
 use proxdiff::{Point, Problem};
 
 use super::problems::{KINDS, Kind, LOSSES, Random, Recipe, relative};
@@ -34,7 +34,10 @@ impl Bench {
     ) -> Self {
         let mut executor = Cpu::new(points.len());
         let members = Members::of(problem, points);
-        let gamma: Vec<f64> = points.iter().map(|p| spectrum.step(p.l2).gamma).collect();
+        let gamma: Vec<f64> = points
+            .iter()
+            .map(|p| spectrum.step(problem.ridge_range(p)).gamma)
+            .collect();
         let mut map = ProxGrad::new(&mut executor, &members, points, &gamma, gram).unwrap();
         map.allocate_sums(&mut executor, wrt);
         map.allocate_tangents(&mut executor, wrt);
@@ -299,7 +302,16 @@ fn products_are_derivatives_of_apply() {
                             point.l1 += by;
                         }
                     }
-                    Wrt::L2 => point.l2 += by * direction[0],
+                    Wrt::L2 => match problem.ridge().cloned() {
+                        None => point.l2 += by * direction[0],
+                        Some(_) => {
+                            // The sums are per coordinate.
+                            let each = problem.ridges(&point);
+                            let ridge = RidgeStrengths::each(moved(each.as_slice(), 1.0));
+                            problem = problem.with_ridge(ridge).unwrap();
+                            point.l2 = 1.0;
+                        }
+                    },
                     Wrt::Prior => {
                         let zero = vec![0.0; direction.len()];
                         let prior = moved(problem.prior().unwrap_or(&zero), 1.0);

@@ -17,6 +17,10 @@ fn stated(recipe: &Recipe, point: &Point) -> (Problem, Point) {
         let penalty = specification.penalty.clone();
         specification.penalty = penalty.with_strengths(own.to_vec());
     }
+    if let Some(own) = point.ridge() {
+        let ridge = specification.ridge.unwrap();
+        specification.ridge = Some(ridge.with_strengths(own.to_vec()).unwrap());
+    }
     if let Some(own) = point.prior() {
         specification.prior = Some(own.to_vec());
     }
@@ -43,6 +47,7 @@ fn recipes() -> Vec<Recipe> {
                 // others, which only matter to penalised coefficients where there is a scale.
                 intercept: full.intercept && (at + k) % 2 == 0,
                 standardize: false,
+                ridges: (at + k) % 2 == 1,
                 ..full
             });
         }

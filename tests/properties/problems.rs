@@ -5,7 +5,7 @@ use proxdiff::hypergrad::Hypergradient;
 use proxdiff::kinds::Wrt;
 use proxdiff::loss::Loss;
 use proxdiff::penalty::{Groups, Penalty};
-use proxdiff::problem::{Perturbation, Rows};
+use proxdiff::problem::{Perturbation, RidgeStrengths, Rows};
 use proxdiff::{Point, Problem, Specification};
 
 /// SplitMix64: the same numbers on every machine.
@@ -89,6 +89,8 @@ pub struct Recipe {
     pub standardize: bool,
     pub weights: bool,
     pub prior: bool,
+    /// Ridge strengths that differ, some shared by coordinates.
+    pub ridges: bool,
     pub perturbed: bool,
     pub targets: usize,
     pub rows: usize,
@@ -106,6 +108,7 @@ impl Recipe {
             standardize: false,
             weights: false,
             prior: false,
+            ridges: false,
             perturbed: false,
             targets: 1,
             rows: 23,
@@ -173,6 +176,9 @@ impl Recipe {
             standardize: self.standardize,
         };
         specification.penalty = penalty(self.kind, d * c, &mut random);
+        if self.ridges {
+            specification.ridge = Some(ridges(d * c, &mut random));
+        }
         if self.prior {
             specification.prior = Some((0..d * c).map(|_| 0.4 * random.signed()).collect());
         }
@@ -320,6 +326,14 @@ pub fn sparse(dense: &Dense) -> Sparse {
     }
 }
 
+/// Strengths of which one is shared by every fifth coordinate.
+fn ridges(penalized: usize, random: &mut Random) -> RidgeStrengths {
+    let entries: Vec<u32> = (0..penalized).map(|j| (j % 5) as u32).collect();
+    let count = penalized.min(5);
+    let strengths = (0..count).map(|_| 0.2 + 1.6 * random.unit()).collect();
+    RidgeStrengths::shared(strengths, entries).unwrap()
+}
+
 fn penalty(kind: Kind, penalized: usize, random: &mut Random) -> Penalty {
     // Groups that are not consecutive, of unequal size.
     let labels: Vec<u32> = (0..penalized)
@@ -385,6 +399,10 @@ pub fn recipes() -> Vec<Recipe> {
         sparse: true,
         ..recipe
     };
+    let ridges = |recipe: Recipe| Recipe {
+        ridges: true,
+        ..recipe
+    };
     vec![
         plain(Loss::Squared, ElasticNet, 101),
         full(Loss::Squared, ElasticNet, 102),
@@ -418,6 +436,25 @@ pub fn recipes() -> Vec<Recipe> {
             rows: 9,
             ..full(Loss::Squared, ElasticNet, 125)
         },
+        ridges(full(Loss::Squared, ElasticNet, 130)),
+        ridges(sparse(full(Loss::Squared, Weighted, 131))),
+        ridges(full(Loss::Squared, GroupStrengths, 132)),
+        ridges(full(Loss::Squared, SparseGroup, 133)),
+        ridges(full(Loss::Squared, NonNegative, 134)),
+        ridges(full(Loss::Squared, Box, 135)),
+        ridges(plain(Loss::Logistic, ElasticNet, 136)),
+        ridges(sparse(full(Loss::Logistic, Group, 137))),
+        ridges(full(Loss::Multinomial, ElasticNet, 138)),
+        ridges(sparse(full(Loss::Multinomial, SparseGroup, 139))),
+        ridges(full(huber, Weighted, 140)),
+        ridges(full(Loss::SquaredHinge, Group, 141)),
+        ridges(full(Loss::Quadratic, ElasticNet, 142)),
+        ridges(sparse(full(Loss::Quadratic, Box, 143))),
+        Recipe {
+            features: 14,
+            rows: 9,
+            ..ridges(full(Loss::Squared, ElasticNet, 144))
+        },
     ]
 }
 
@@ -433,7 +470,7 @@ pub fn parts(h: &Hypergradient) -> Vec<(&'static str, Vec<f64>)> {
     } = h.clone();
     [
         ("l1", l1.map(|l1| l1.as_slice().to_vec())),
-        ("l2", l2.map(|x| vec![x])),
+        ("l2", l2.map(|l2| l2.as_slice().to_vec())),
         ("prior", prior),
         ("sample weights", sample_weights),
         ("perturbation", perturbation),

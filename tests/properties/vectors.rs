@@ -10,6 +10,7 @@ use super::problems::{Kind, Random, Recipe};
 /// Vectors of their own that fit a recipe's problem, two of each.
 pub struct Vectors {
     strengths: [Arc<[f64]>; 2],
+    ridge: Option<[Arc<[f64]>; 2]>,
     prior: [Arc<[f64]>; 2],
     weights: [Arc<[f64]>; 2],
     criterion_weights: [Arc<[f64]>; 2],
@@ -26,6 +27,7 @@ impl Vectors {
         let [n, m] = [problem.train().rows(), problem.criterion().sample.rows()];
         let mut vectors = Self {
             strengths: two(strengths, 0.4),
+            ridge: problem.ridge().map(|ridge| two(ridge.strengths().len(), 0.2)),
             prior: two(penalized, -0.5),
             weights: two(n, 0.1),
             criterion_weights: two(m, 0.0),
@@ -43,10 +45,13 @@ impl Vectors {
     pub fn give(&self, recipe: &Recipe, point: Point, at: usize) -> Point {
         let has_rows = recipe.loss != Loss::Quadratic;
         let has_vector = has_strengths(recipe.kind);
-        let which = at / 16 % 2;
+        let which = at / 32 % 2;
         let mut point = point;
         if at & 1 != 0 && has_vector {
             point = point.with_strengths(Arc::clone(&self.strengths[which]));
+        }
+        if let (Some(ridge), true) = (&self.ridge, at & 16 != 0) {
+            point = point.with_ridge(Arc::clone(&ridge[which]));
         }
         if at & 2 != 0 {
             point = point.with_prior(Arc::clone(&self.prior[which]));

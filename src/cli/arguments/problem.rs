@@ -86,7 +86,8 @@ pub struct ProblemArguments {
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub l1: Option<Strengths>,
 
-    /// Ridge strengths, a list or grid like --l1 [default: 0.01; sweep: 0.001,0.01,0.1,1].
+    /// Ridge strengths, a list or grid like --l1 [default: with --l2-file 1, otherwise 0.01; 
+    /// sweep: 0.001,0.01,0.1,1].
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub l2: Option<Strengths>,
 
@@ -94,6 +95,16 @@ pub struct ProblemArguments {
     /// coefficients and one per group (sparse-group); --l1 multiplies it.
     #[arg(long, value_name = "FILE")]
     pub l1_file: Option<PathBuf>,
+
+    /// File with one ridge strength per coefficient; or one per feature or per class (multinomial), or
+    /// per group (group penalties), told by their number. --l2 multiplies it [default of --l2 then: 1].
+    #[arg(long, value_name = "FILE")]
+    pub l2_file: Option<PathBuf>,
+
+    /// File with one number per coefficient: coefficients with equal numbers share an entry of --l2-file,
+    /// the smallest number the first.
+    #[arg(long, value_name = "FILE", requires = "l2_file")]
+    pub l2_ties: Option<PathBuf>,
 
     /// Consecutive groups of this many coefficients.
     #[arg(long, value_name = "SIZE", value_parser = values::count, conflicts_with = "groups",

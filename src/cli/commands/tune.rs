@@ -9,7 +9,7 @@ use super::fit::{model, saved};
 use crate::cli::arguments::tune::{Arguments, Named};
 use crate::cli::arguments::{Format, PenaltyName, Strengths};
 use crate::cli::configuration::{
-    Described, Parts, Prepared, SINGLE_RIDGE, SINGLE_SHARE, Study, read_test, study_of,
+    Described, Parts, Prepared, SINGLE_SHARE, Study, read_test, single_ridge, study_of,
 };
 use crate::cli::failure::Failure;
 use crate::cli::output::{TunedReport, write_or_show};
@@ -266,7 +266,7 @@ fn rest(arguments: &Arguments, variables: &[Variable], whole: &Problem) -> Resul
     let l2 = match &problem.l2 {
         _ if is_tuned(Hyperparameter::L2) => 0.0,
         Some(axis) => one("--l2", axis, 0.0)?,
-        None => SINGLE_RIDGE,
+        None => single_ridge(problem),
     };
     let l1 = match &problem.l1 {
         _ if is_tuned(Hyperparameter::L1) || !whole.penalty().has_strength() => 0.0,

@@ -20,7 +20,25 @@ const RATIO: &str = "0.5";
 /// l1 of a single point, as a share of l1_max.
 pub const SINGLE_SHARE: f64 = 0.1;
 /// λ₂ of a single point.
-pub const SINGLE_RIDGE: f64 = 0.01;
+const SINGLE_RIDGE: f64 = 0.01;
+
+/// λ₂ of a single point, or the factor of the strengths of a file.
+pub fn single_ridge(problem: &ProblemArguments) -> f64 {
+    if problem.l2_file.is_some() {
+        1.0
+    } else {
+        SINGLE_RIDGE
+    }
+}
+
+/// The λ₂ of a grid, or the factors of the strengths of a file.
+fn ridges(problem: &ProblemArguments) -> &'static str {
+    if problem.l2_file.is_some() {
+        "1"
+    } else {
+        GRID_RIDGES
+    }
+}
 
 /// The l1 of a grid for a penalty: the box has none.
 fn grid(problem: &ProblemArguments) -> &'static str {
@@ -48,7 +66,7 @@ pub fn axes(arguments: &Arguments) -> Axes {
     } else {
         Axes::Strengths {
             l1: axis(&problem.l1, grid(problem)),
-            l2: axis(&problem.l2, GRID_RIDGES),
+            l2: axis(&problem.l2, ridges(problem)),
         }
     }
 }
@@ -80,7 +98,7 @@ pub fn left_to_defaults(arguments: &Arguments) -> Vec<(&'static str, String)> {
     add(in_ratio && !has_ratio, "l1-ratio", RATIO.into());
     let l1 = grid(problem).to_string();
     add(!in_ratio && problem.l1.is_none(), "l1", l1);
-    let l2 = GRID_RIDGES.to_string();
+    let l2 = ridges(problem).to_string();
     add(!in_ratio && problem.l2.is_none(), "l2", l2);
     let is_sampled = space.search != SearchName::Grid;
     let samples = SAMPLES.to_string();

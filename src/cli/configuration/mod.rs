@@ -12,7 +12,7 @@ mod settings;
 mod study;
 
 pub use data::{read_options, read_test, side_options};
-pub use defaults::{SINGLE_RIDGE, SINGLE_SHARE};
+pub use defaults::{SINGLE_SHARE, single_ridge};
 pub use file::Described;
 pub use plan::{Parts, Planned, planned, study_of};
 pub use points::points;

@@ -1,6 +1,6 @@
 //! The hyperparameter points of `hypergrad` and `fit`: all pairs of strengths, for every target.
 
-use super::defaults::{SINGLE_RIDGE, SINGLE_SHARE};
+use super::defaults::{SINGLE_SHARE, single_ridge};
 use crate::cli::arguments::ProblemArguments;
 use crate::cli::failure::Failure;
 use crate::problem::{Point, Problem};
@@ -31,7 +31,7 @@ pub fn points(arguments: &ProblemArguments, problem: &Problem) -> Result<Vec<Poi
         let l1_max = |l2: f64| at_zero.as_ref().map_or(0.0, |at| at.l1_max(l2));
         let ridges = match &arguments.l2 {
             Some(axis) => axis.values(l1_max(0.0)),
-            None => vec![SINGLE_RIDGE],
+            None => vec![single_ridge(arguments)],
         };
         // With a prior they depend on λ₂.
         let strengths: Vec<Vec<f64>> = ridges

@@ -92,8 +92,8 @@ fn is_void(name: &str, below: &Settings, winner: &str, value: &str) -> bool {
 /// Whether a setting has a meaning for a penalty.
 fn fits_penalty(name: &str, penalty: &str) -> bool {
     match name {
-        "l1-file" => matches!(penalty, "weighted" | "group"),
-        "group-size" | "groups" => penalty == "group",
+        "l1-file" => matches!(penalty, "weighted" | "group" | "sparse-group"),
+        "group-size" | "groups" => matches!(penalty, "group" | "sparse-group"),
         "box" => penalty == "box",
         "l1" | "alpha" | "l1-ratio" => penalty != "box",
         _ => true,

@@ -16,7 +16,7 @@ use crate::data::{readers, split};
 use crate::error::{Error, Result};
 use crate::model::loss::Loss;
 use crate::model::penalty::{Groups, Penalty};
-use crate::problem::{self, Perturbation, Problem, Specification};
+use crate::problem::{self, Perturbation, Problem, RidgeStrengths, Specification};
 use crate::sweep::study::{ClassWeighting, FoldProblem};
 
 /// The rows that a problem learns from.
@@ -300,9 +300,11 @@ impl<'a> Study<'a> {
     ) -> Result<Specification> {
         let coordinates = train.matrix.columns() * self.predictors;
         let delta = self.arguments.huber_delta;
+        let penalty = self.penalty(coordinates)?;
         Ok(Specification {
             loss: self.loss(),
-            penalty: self.penalty(coordinates)?,
+            ridge: self.ridge(&penalty, coordinates)?,
+            penalty,
             classes: self.predictors,
             train: self.rows(train)?,
             weight_factors: None,
@@ -360,6 +362,47 @@ impl<'a> Study<'a> {
     }
 
     /// The numbers of a file that is to have `count` of them.
+    /// The ridge strengths of a file, and which coefficients have each.
+    fn ridge(&self, penalty: &Penalty, coordinates: usize) -> Result<Option<RidgeStrengths>> {
+        let Some(file) = &self.arguments.l2_file else {
+            return Ok(None);
+        };
+        let (classes, all) = (self.predictors as u32, 0..coordinates as u32);
+        let candidates: Vec<(&str, Groups)> = if let Some(ties) = &self.arguments.l2_ties {
+            vec![("entry", self.labels(ties, coordinates, "ties")?)]
+        } else {
+            let of = |entry: &dyn Fn(u32) -> u32| {
+                Groups::from_labels(&all.clone().map(entry).collect::<Vec<_>>())
+            };
+            let mut found = vec![("coefficient", of(&|j| j))];
+            if classes > 1 {
+                found.push(("feature", of(&|j| j / classes)));
+                found.push(("class", of(&|j| j % classes)));
+            }
+            let groups = penalty.groups().cloned();
+            found.extend(groups.map(|groups| ("group", groups)));
+            found
+        };
+        for (_, groups) in &candidates {
+            match self.numbers(file, groups.len()) {
+                Ok(strengths) if strengths.len() == groups.len() => {
+                    return RidgeStrengths::shared(strengths, groups.labels()).map(Some);
+                }
+                _ => {}
+            }
+        }
+        let found = self.numbers(file, coordinates)?.len();
+        let counts = candidates
+            .iter()
+            .map(|(of, groups)| format!("{} (one per {of})", groups.len()));
+        Err(Error::shape(
+            format!("ridge strengths in {}", file.display()),
+            counts.collect::<Vec<_>>().join(" or "),
+            found.to_string(),
+            "give that many numbers, or say with --l2-ties which coefficients share one",
+        ))
+    }
+
     fn numbers(&self, file: &Path, count: usize) -> Result<Vec<f64>> {
         readers::read_row_numbers(file, count, self.data.file.header.as_option())
     }
@@ -368,19 +411,22 @@ impl<'a> Study<'a> {
         let Some(file) = &self.arguments.groups else {
             return Groups::consecutive(coordinates, self.arguments.group_size.unwrap_or(1));
         };
+        self.labels(file, coordinates, "groups")
+    }
+
+    /// The sets of coefficients with equal numbers in a file.
+    fn labels(&self, file: &Path, coordinates: usize, what: &str) -> Result<Groups> {
+        let name = format!("{what} in {}", file.display());
         let numbers = self.numbers(file, coordinates)?;
         if numbers.len() != coordinates {
             return Err(Error::shape(
-                format!("groups in {}", file.display()),
+                name,
                 format!("{coordinates}, one per coefficient"),
                 numbers.len().to_string(),
-                "give one group number per coefficient",
+                "give one number per coefficient",
             ));
         }
-        Ok(Groups::from_labels(&whole_numbers(
-            &numbers,
-            &format!("groups in {}", file.display()),
-        )?))
+        Ok(Groups::from_labels(&whole_numbers(&numbers, &name)?))
     }
 
     fn perturbation(&self) -> Result<Option<Perturbation>> {

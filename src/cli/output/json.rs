@@ -274,7 +274,7 @@ mod tests {
     fn what_is_not_finite_is_null_and_what_was_not_asked_for_is_absent() {
         let gradient = Hypergradient {
             l1: Some(Strengths::Each(vec![f64::NAN, 0.1, f64::INFINITY])),
-            l2: Some(f64::NEG_INFINITY),
+            l2: Some(f64::NEG_INFINITY.into()),
             perturbation: Some(vec![1.0, -2e-300]),
             ..Hypergradient::default()
         };

@@ -16,7 +16,6 @@ use crate::iterate::stochastic::{Schedule, Streams, record_proximal_step, run_st
 use crate::iterate::{Progress, drive};
 use crate::kernel::step::DISTANCE;
 use crate::kinds::{Solver, Status};
-use crate::linalg::vector::norm;
 use crate::map::loss_rows::{BatchRows, LossRows};
 use crate::map::minibatch::Draws;
 use crate::map::operator::per_problem;
@@ -25,7 +24,7 @@ use crate::map::spectrum::Spectrum;
 use crate::map::{FixedPointMap, ProxGrad};
 use crate::model::loss::Loss;
 use crate::problem::{Point, Problem};
-use crate::real::widen;
+use crate::real::{sum_of, widen};
 
 use super::workspace::{DataCriterion, DataWorkspace, Workspace, norms};
 
@@ -88,8 +87,9 @@ pub fn scales<R: Twinned>(
     let gradients = workspace.executor.download(map.gradient)?;
     let scale = |(size, point): (R, &Point)| {
         if size == R::zero() {
-            let prior = point.prior().or(problem.prior.as_deref());
-            R::of(point.l2 * prior.map_or(0.0, norm))
+            let regularizer = problem.regularizer(point);
+            let pull = |j: usize| regularizer.ridge_gradient(j, 0.0);
+            R::of(sum_of(problem.penalized(), |j| pull(j).powi(2)).sqrt())
         } else {
             size
         }
@@ -234,8 +234,9 @@ impl<'a, R: Twinned> Batch<'a, R> {
             let (place, spectrum) = (problems.place(point), self.members.spectrum(point));
             let smoothness = smoothness[place]
                 .get_or_init(|| minibatch_smoothness(problems.at(place), spectrum, batch));
-            let first = 0.5 / (smoothness + point.l2);
-            let convexity = spectrum.smallest + point.l2;
+            let ridge = problems.problem(point).ridge_range(point);
+            let first = 0.5 / (smoothness + ridge.largest);
+            let convexity = spectrum.smallest + ridge.least;
             let delay = if convexity > 0.0 {
                 2.0 / (convexity * first)
             } else {

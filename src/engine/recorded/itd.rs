@@ -114,13 +114,13 @@ impl<R: Twinned> Unrollable<R> for Points<'_> {
 
     fn set_tangents(&self, workspace: &mut DataWorkspace<R>, directions: &[usize]) {
         let directions: Vec<Direction> = directions.iter().map(|&at| self.directions[at]).collect();
-        set_tangents(workspace, &self.settings.wrt, &directions);
+        set_tangents(workspace, self.problem, &self.settings.wrt, &directions);
     }
 
     fn of_directions(&self, derivatives: &[f64]) -> Accumulator {
         let mut sums = Accumulator::zeros(self.problem, &self.settings.wrt);
         for (&direction, &derivative) in self.directions.iter().zip(derivatives) {
-            sums.set(direction, derivative);
+            sums.set(self.problem, direction, derivative);
         }
         sums
     }
@@ -174,6 +174,7 @@ impl<R: Twinned> Unrollable<R> for Points<'_> {
 /// Sets the tangents of a workspace, one direction for each of its problems.
 pub fn set_tangents<R: Twinned>(
     workspace: &mut DataWorkspace<R>,
+    problem: &Problem,
     wrt: &[Wrt],
     directions: &[Direction],
 ) {
@@ -193,6 +194,16 @@ pub fn set_tangents<R: Twinned>(
         Direction::StrengthOf(at) => row[at] = R::one(),
         _ => {}
     });
+    let entries = problem.ridge.as_ref().map_or(&[][..], |r| r.entries());
+    fill(tangents.ridge, &|direction, row| match direction {
+        Direction::Ridge => row.fill(R::one()),
+        Direction::RidgeOf(entry) => {
+            let of_entry = row.iter_mut().zip(entries);
+            let of_entry = of_entry.filter(|(_, e)| **e as usize == entry);
+            of_entry.for_each(|(tangent, _)| *tangent = R::one());
+        }
+        _ => {}
+    });
     let mut one_at = |buf: Option<Buf>, place: &dyn Fn(Direction) -> Option<usize>| {
         let Some(buf) = buf else { return };
         fill(buf, &|direction, row| {
@@ -201,9 +212,6 @@ pub fn set_tangents<R: Twinned>(
             }
         });
     };
-    one_at(Some(tangents.ridge), &|direction| {
-        (direction == Direction::Ridge).then_some(0)
-    });
     one_at(Some(tangents.prior), &|direction| match direction {
         Direction::Prior(at) => Some(at),
         _ => None,

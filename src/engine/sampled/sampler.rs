@@ -44,6 +44,8 @@ pub(super) struct Sampler<'a, 'p, R> {
     v: Vec<R>,
     mask: Vec<R>,
     criterion: Vec<R>,
+    /// 1 − γλ₂ where coordinates have a λ₂ of their own, else empty.
+    inner: Vec<R>,
     /// D v.
     y: Vec<R>,
 }
@@ -77,6 +79,13 @@ impl<'a, 'p, R: Real> Sampler<'a, 'p, R> {
             _ => R::one(),
         });
         let criterion = array(&|column, at| linearizations[columns[column].at].criterion[at]);
+        let inner = match rows.problem.ridge {
+            None => Vec::new(),
+            Some(_) => array(&|column, at| {
+                let linearization = &linearizations[columns[column].at];
+                R::of(1.0 - linearization.step.gamma * linearization.regularizer.ridge(at))
+            }),
+        };
         Self {
             rows,
             linearizations,
@@ -86,6 +95,7 @@ impl<'a, 'p, R: Real> Sampler<'a, 'p, R> {
             y: vec![R::zero(); d * m],
             mask,
             criterion,
+            inner,
         }
     }
 
@@ -199,12 +209,13 @@ impl<'a, 'p, R: Real> Sampler<'a, 'p, R> {
         let c = self.rows.c;
         let (stride, m) = (self.columns.len() * c, active * c);
         let features = self.rows.problem.train.design.features();
-        // Per column: 1 − η, η(1 − γλ₂), ηγ, η.
+        // Per column: 1 − η, η(1 − γλ₂) with a λ₂ in common, ηγ, η.
         let mut factors = vec![[R::zero(); 4]; m];
         for (at, column) in self.columns[..active].iter().enumerate() {
             let linearization = &self.linearizations[column.at];
             let eta = eta(column.schedule, linearization.step.contraction, step);
-            let (gamma, l2) = (linearization.step.gamma, linearization.point.l2);
+            let gamma = linearization.step.gamma;
+            let l2 = linearization.regularizer.ridges.value().unwrap_or_default();
             let of = [1.0 - eta, eta * (1.0 - gamma * l2), eta * gamma, eta].map(R::of);
             factors[at * c..(at + 1) * c].fill(of);
         }
@@ -217,10 +228,15 @@ impl<'a, 'p, R: Real> Sampler<'a, 'p, R> {
             .zip(g.chunks_exact(m));
         for (j, ((((v, y), mask), criterion), g)) in rows.enumerate() {
             let free = j >= features;
+            let inner = self.inner.chunks_exact(stride).nth(j);
             for at in 0..m {
                 let [keep, ridge, gradient, eta] = factors[at];
                 // The intercept's row takes no ridge.
-                let ridge = if free { eta } else { ridge };
+                let ridge = match inner {
+                    _ if free => eta,
+                    Some(inner) => eta * inner[at],
+                    None => ridge,
+                };
                 v[at] = keep * v[at] + ridge * y[at] - gradient * g[at] + eta * criterion[at];
                 y[at] = mask[at] * v[at];
             }

@@ -18,7 +18,7 @@ impl ProxGrad {
         };
         self.sums = HyperSums {
             strengths: room(Wrt::L1, self.strength_count),
-            ridge: room(Wrt::L2, 1),
+            ridge: room(Wrt::L2, self.l2.rows()),
             prior: room(Wrt::Prior, self.penalized),
             weights: room(Wrt::SampleWeights, self.rows.operator.rows),
             perturbation: room(Wrt::Perturbation, self.perturbed_count * self.features),
@@ -36,7 +36,7 @@ impl ProxGrad {
         let mut room = |rows: usize| executor.allocate(Scope::PerProblem, rows);
         let tangents = Tangents {
             strengths: room(self.strength_count),
-            ridge: room(1),
+            ridge: room(self.l2.rows()),
             prior: room(self.coordinates),
             bounds: room(2),
             weights: wrt
@@ -125,7 +125,7 @@ impl ProxGrad {
                 self.gamma.into(),
             ],
             &[self.dv.into()],
-            &[self.penalized],
+            &[self.penalized, self.ridge_stride()],
         );
         self.loss_tangent(recording, &tangents, w);
         self.prox_derivative(recording, self.dv, self.hessian);
@@ -190,7 +190,8 @@ impl ProxGrad {
                 self.gamma.into(),
                 factor.into(),
             ];
-            recording.dispatch(&hyper::RIDGE_VJP, &inputs, &[out.into()], &[self.penalized]);
+            let size = [self.penalized, self.ridge_stride()];
+            recording.dispatch(&hyper::RIDGE_VJP, &inputs, &[out.into()], &size);
         }
         if let Some(out) = sums.prior {
             let inputs = [
@@ -199,7 +200,8 @@ impl ProxGrad {
                 self.gamma.into(),
                 factor.into(),
             ];
-            recording.dispatch(&hyper::PRIOR_VJP, &inputs, &[out.into()], &[self.penalized]);
+            let size = [self.penalized, self.ridge_stride()];
+            recording.dispatch(&hyper::PRIOR_VJP, &inputs, &[out.into()], &size);
         }
         if let Some(out) = sums.perturbation {
             self.hessian_product(recording, self.dv, self.hessian);

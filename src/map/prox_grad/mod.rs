@@ -10,7 +10,7 @@ mod hyper;
 use super::fixed_point::FixedPointMap;
 use super::hyper_sums::{HyperSums, Tangents};
 use super::loss_rows::{BatchRows, LossRows, gram_form};
-use super::operator::{RowCurvature, per_point, per_problem, shared, shared_words};
+use super::operator::{Ridge, RowCurvature, per_point, per_problem, shared, shared_words};
 use crate::data::Matrix;
 use crate::exec::{Buf, Executor, Recording, Scope, Source, Twinned, WordBuf};
 use crate::kernel::curvature::{APPLY_CURVATURE, CURVATURE};
@@ -36,7 +36,7 @@ pub struct ProxGrad {
     strengths: Buf,
     /// l1 per problem.
     pub l1: Buf,
-    /// λ₂ per problem.
+    /// λ₂ per problem: one, or one for each penalised coordinate.
     pub l2: Buf,
     /// γ per problem.
     pub gamma: Buf,
@@ -61,8 +61,9 @@ pub struct ProxGrad {
     pub(super) hessian: Buf,
     zero: Buf,
     one: Buf,
-    /// 1 for the penalised coordinates, 0 for the intercepts.
+    /// 1 for the penalised coordinates, their λ₂ where each has its own; 0 for the intercepts.
     ridge_mask: Buf,
+    has_ridges: bool,
     /// r/n without the weights, which may be zero; only where their derivative is asked for.
     raw: Option<Buf>,
     /// Where ∂₂Φᵀv is summed.
@@ -107,6 +108,7 @@ impl ProxGrad {
         };
         let n = rows.operator.rows;
         let (strengths, prior) = upload_own(executor, problem, points);
+        let l2 = upload_ridges(executor, problem, points);
         // Without groups a table of none.
         let (order, starts) = match problem.penalty.groups() {
             Some(groups) => groups.tables(),
@@ -117,7 +119,7 @@ impl ProxGrad {
         let perturbed: Vec<u32> = problem.perturbed_rows.iter().map(|&i| i as u32).collect();
         let constant_curvature = problem.loss.is_quadratic();
         let predictors = n * problem.classes;
-        let ridge_mask: Vec<f64> = (0..p).map(|j| f64::from(u8::from(j < penalized))).collect();
+        let ridge_mask = upload_ridge_mask(executor, problem, points);
         let map = Self {
             coordinates: p,
             penalized,
@@ -126,7 +128,7 @@ impl ProxGrad {
             has_shared_strength: problem.penalty.shared_strengths() > 0,
             strengths,
             l1: per_problem(executor, 1, &of_points(&|point| point.l1)),
-            l2: per_problem(executor, 1, &of_points(&|point| point.l2)),
+            l2,
             gamma: per_problem(executor, 1, gamma),
             prior,
             bounds: shared(executor, &bounds),
@@ -144,7 +146,8 @@ impl ProxGrad {
             hessian: executor.allocate(Scope::PerProblem, p),
             zero: executor.allocate(Scope::PerProblem, p),
             one: shared(executor, &[1.0]),
-            ridge_mask: shared(executor, &ridge_mask),
+            ridge_mask,
+            has_ridges: problem.ridge.is_some(),
             raw: None,
             sums: HyperSums::default(),
             tangents: None,
@@ -233,7 +236,7 @@ impl ProxGrad {
                 gamma.into(),
             ],
             &[u.into()],
-            &[self.coordinates, self.penalized],
+            &self.ridge_size(),
         );
     }
 
@@ -290,7 +293,7 @@ impl ProxGrad {
                 self.gamma.into(),
             ],
             &[out.into()],
-            &[self.coordinates, self.penalized],
+            &self.ridge_size(),
         );
     }
 
@@ -304,7 +307,9 @@ impl ProxGrad {
         let rows = &self.rows;
         if rows.loss == Loss::Quadratic {
             if let Some(entries) = rows.diagonal {
-                let inputs = [entries.into(), self.ridge_mask.into(), self.l2.into()];
+                // λ₂ on the penalised coordinates: the factor of the mask, or the mask itself.
+                let factor = if self.ridge_stride() > 0 { self.one } else { self.l2 };
+                let inputs = [entries.into(), self.ridge_mask.into(), factor.into()];
                 recording.dispatch(
                     &step::COMBINE,
                     &inputs,
@@ -323,10 +328,25 @@ impl ProxGrad {
             executor,
             recording,
             curvature,
-            self.l2,
+            Ridge {
+                l2: self.l2,
+                penalized: self.penalized,
+                stride: self.ridge_stride(),
+            },
             diagonal,
-            self.penalized,
         );
+    }
+
+    /// 1 where every penalised coordinate has a λ₂ of its own, and 0 where it is one in common.
+    #[must_use]
+    pub fn ridge_stride(&self) -> usize {
+        usize::from(self.has_ridges)
+    }
+
+    /// Coordinates, penalised coordinates and the stride of λ₂: parameters of the steps.
+    #[must_use]
+    pub fn ridge_size(&self) -> [usize; 3] {
+        [self.coordinates, self.penalized, self.ridge_stride()]
     }
 
     /// A buffer of p zeros.
@@ -334,6 +354,34 @@ impl ProxGrad {
     pub fn zero(&self) -> Buf {
         self.zero
     }
+}
+
+/// λ₂ of every point: one, or one for each penalised coordinate where the problem has several.
+fn upload_ridges<R: Twinned>(
+    executor: &mut dyn Executor<R>,
+    problem: &Problem,
+    points: &[Point],
+) -> Buf {
+    let of_point = |point: &Point| problem.ridges(point).as_slice().to_vec();
+    per_point(executor, problem.ridge_count(), points, of_point)
+}
+
+/// 1 for the penalised coordinates, or λ₂ of every point where each has its own; 0 for the intercepts.
+fn upload_ridge_mask<R: Twinned>(
+    executor: &mut dyn Executor<R>,
+    problem: &Problem,
+    points: &[Point],
+) -> Buf {
+    let (p, penalized) = (problem.coordinates(), problem.penalized());
+    if problem.ridge.is_none() {
+        let mask: Vec<f64> = (0..p).map(|j| f64::from(u8::from(j < penalized))).collect();
+        return shared(executor, &mask);
+    }
+    per_point(executor, p, points, |point| {
+        let mut ridges = problem.ridges(point).as_slice().to_vec();
+        ridges.resize(p, 0.0);
+        ridges
+    })
 }
 
 /// The strengths at l1 = 1 and the prior, padded to all coordinates: shared, or a row per point where

@@ -161,6 +161,17 @@ impl Groups {
         Self { order, starts }
     }
 
+    /// The number of its group for every coordinate.
+    #[must_use]
+    pub fn labels(&self) -> Vec<u32> {
+        let mut labels = vec![0; self.order.len()];
+        for (group, range) in self.starts.windows(2).enumerate() {
+            let members = &self.order[range[0] as usize..range[1] as usize];
+            members.iter().for_each(|&j| labels[j as usize] = group as u32);
+        }
+        labels
+    }
+
     /// The number of groups.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -43,7 +43,7 @@ mod tests {
     fn with<T>(strengths: [f64; 3], l2: f64, work: impl FnOnce(&Regularizer<'_>) -> T) -> T {
         let penalty = penalty(strengths);
         let blocks = Blocks::new(&penalty, 5, 6);
-        work(&Regularizer::new(&penalty, &blocks, None, 2.0, l2))
+        work(&Regularizer::new(&penalty, &blocks, None, 2.0, l2.into()))
     }
 
     fn prox(strengths: [f64; 3], u: &[f64]) -> Vec<f64> {

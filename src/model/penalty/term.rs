@@ -455,14 +455,69 @@ impl BlockPenalty<f64> {
         high
     }
 
-    /// sup over w of a·w − ½λ₂‖w‖² − penalty(w) over the block; `slack` is the rounding of a.
+    /// sup over w of Σ_j (a_j w_j − ½λ₂_j w_j²) − penalty(w) over the block, given every (a_j, λ₂_j);
+    /// `slack` is the rounding of a.
     #[must_use]
-    pub fn conjugate(&self, a: impl Iterator<Item = f64>, l2: f64, slack: f64) -> f64 {
-        if self.is_group() {
-            return conjugate_beyond(self.excess(a), l2, slack);
-        }
+    pub fn conjugate(&self, members: impl Iterator<Item = (f64, f64)> + Clone, slack: f64) -> f64 {
         let term = &self.coordinate;
-        a.map(|a| with_row!(term.row, Table => Table::conjugate(term, a, l2, slack)))
-            .sum()
+        if !self.is_group() {
+            return members
+                .map(|(a, l2)| with_row!(term.row, Table => Table::conjugate(term, a, l2, slack)))
+                .sum();
+        }
+        let mut ridges = members.clone().map(|(_, l2)| l2);
+        let first = ridges.next().unwrap_or_default();
+        if ridges.all(|l2| l2 == first) {
+            return conjugate_beyond(self.excess(members.map(|(a, _)| a)), first, slack);
+        }
+        self.conjugate_of_ridges(members, slack)
+    }
+
+    /// The conjugate of a group whose coordinates have different λ₂: with b what their own strengths
+    /// leave of |a|, min over ‖s‖ ≤ τ of Σ (b_j − s_j)²/(2λ₂_j).
+    ///
+    /// The minimiser is s_j = b_j/(1 + μλ₂_j), with μ = 0 where ‖b‖ ≤ τ and ‖s‖ = τ otherwise.
+    fn conjugate_of_ridges(
+        &self,
+        members: impl Iterator<Item = (f64, f64)> + Clone,
+        slack: f64,
+    ) -> f64 {
+        let term = &self.coordinate;
+        let beyond = |a: f64| positive(self.coordinate.pull(a) - term.strength);
+        let norm = |mu: f64| {
+            let s = members.clone().map(|(a, l2)| beyond(a) / (1.0 + mu * l2));
+            s.map(|s| s * s).sum::<f64>().sqrt()
+        };
+        if norm(0.0) <= self.norm {
+            return 0.0;
+        }
+        // Coordinates without ridge have to fit by themselves.
+        let fixed = members.clone().filter(|&(_, l2)| l2 == 0.0);
+        let fixed = fixed.map(|(a, _)| beyond(a).powi(2)).sum::<f64>().sqrt();
+        if fixed > self.norm + slack {
+            return f64::INFINITY;
+        }
+        let mut high = 1.0;
+        while norm(high) > self.norm && high < f64::MAX / 4.0 {
+            high *= 2.0;
+        }
+        let mut low = 0.0;
+        // Each step halves the interval: 200 leave no digit of any start. ‖s‖ at its upper end is at
+        // most τ, so that what comes out is never below the conjugate.
+        for _ in 0..200 {
+            let middle = 0.5 * (low + high);
+            if norm(middle) > self.norm {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        let share = |(a, l2): (f64, f64)| {
+            let b = beyond(a);
+            // (b − s)²/(2λ₂) with b − s = bμλ₂/(1 + μλ₂).
+            let rest = b * high / (1.0 + high * l2);
+            0.5 * l2 * rest * rest
+        };
+        members.map(share).sum()
     }
 }

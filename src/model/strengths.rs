@@ -28,6 +28,16 @@ impl Strengths {
         }
     }
 
+    /// The number at a place: that of all, or its own.
+    #[inline(always)]
+    #[must_use]
+    pub fn at(&self, place: usize) -> f64 {
+        match self {
+            Self::Common(value) => *value,
+            Self::Each(values) => values[place],
+        }
+    }
+
     /// All numbers in their order.
     pub fn iter(&self) -> std::slice::Iter<'_, f64> {
         self.as_slice().iter()
