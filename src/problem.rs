@@ -42,12 +42,11 @@ pub use members::Members;
 pub use origin::TargetOrigin;
 pub use perturbation::Perturbation;
 pub use point::Point;
-pub use rows::Rows;
 pub use ridge::RidgeStrengths;
+pub use rows::Rows;
 pub use specification::{Sign, Specification};
 
 pub use crate::model::strengths::Strengths;
-
 
 /// Rows ready for computation.
 #[derive(Debug, Clone)]

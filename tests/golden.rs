@@ -35,7 +35,10 @@ fn hypergradient_error(outcome: &Outcome, golden: &common::GoldenPoint) -> f64 {
     let found = outcome.hypergradient.as_ref().expect("a hypergradient");
     let flat = |l1: &[f64], l2: f64| l1.iter().copied().chain([l2]).collect::<Vec<f64>>();
     let mut error = relative_error(
-        &flat(found.l1.as_ref().unwrap().as_slice(), found.l2_value().unwrap()),
+        &flat(
+            found.l1.as_ref().unwrap().as_slice(),
+            found.l2_value().unwrap(),
+        ),
         &flat(&golden.l1, golden.l2),
     );
     if let (Some(expected), Some(found)) = (&golden.perturbation, &found.perturbation) {

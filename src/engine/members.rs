@@ -56,7 +56,8 @@ impl<'a> PreparedMembers<'a> {
 
     /// Step and contraction of a point's map.
     pub(super) fn step(&self, point: &Point) -> Step {
-        self.spectrum(point).step(self.problem(point).ridge_range(point))
+        self.spectrum(point)
+            .step(self.problem(point).ridge_range(point))
     }
 
     /// The sizes of a point's rows and columns.

@@ -132,7 +132,10 @@ pub(super) fn singular_points<R: Twinned>(
 /// leave the intercept without any.
 fn may_be_singular(problem: &Problem, points: &[Point]) -> bool {
     let free_intercept = problem.train.design.intercept && problem.loss != Loss::Squared;
-    free_intercept || points.iter().any(|point| problem.ridge_range(point).least == 0.0)
+    free_intercept
+        || points
+            .iter()
+            .any(|point| problem.ridge_range(point).least == 0.0)
 }
 
 /// The restricted systems of all points.

@@ -196,7 +196,8 @@ fn library_method(method: CurveMethod) -> Method {
 /// (d/dl1, d/dλ₂).
 fn strengths(hypergradient: &Hypergradient) -> Vec<f64> {
     let l1 = hypergradient.l1.iter().flatten().copied();
-    l1.chain(hypergradient.l2.iter().flatten().copied()).collect()
+    l1.chain(hypergradient.l2.iter().flatten().copied())
+        .collect()
 }
 
 /// The first t such that every w_s, s ≥ t, has the solution's support.

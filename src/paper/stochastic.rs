@@ -336,7 +336,8 @@ pub(super) fn full_batches<R: crate::real::Real>(
 
 fn strengths(hypergradient: &Hypergradient) -> Vec<f64> {
     let l1 = hypergradient.l1.iter().flatten().copied();
-    l1.chain(hypergradient.l2.iter().flatten().copied()).collect()
+    l1.chain(hypergradient.l2.iter().flatten().copied())
+        .collect()
 }
 
 #[cfg(test)]

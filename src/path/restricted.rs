@@ -175,7 +175,9 @@ pub fn solve_restricted<R: Real>(
             .map(|&j| criterion_gradient[at][j as usize].to_f64() / step[at])
             .collect();
         let known = factors.and_then(|f| f[at]);
-        let factor = known.filter(|f| f.ridges == regularizer.ridges).map(|f| &f.face);
+        let factor = known
+            .filter(|f| f.ridges == regularizer.ridges)
+            .map(|f| &f.face);
         let mut image = Vec::new();
         let limits = Limits {
             tolerance,
@@ -390,7 +392,10 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     fn through_rows(&self) -> Option<DualFactor<R>> {
         let (smooth, rows) = (self.smooth, self.smooth.rows());
         let has_rows = smooth.classes == 1 && self.regularizer.blocks.separable;
-        if !has_rows || !self.regularizer.has_full_ridge() || !dual::is_cheaper(rows, self.set.len()) {
+        if !has_rows
+            || !self.regularizer.has_full_ridge()
+            || !dual::is_cheaper(rows, self.set.len())
+        {
             return None;
         }
         let columns = smooth.columns_of_hessian(&self.set, &self.curvature)?;

@@ -33,7 +33,9 @@ impl Problem {
         match (slopes, &self.ridge) {
             (Strengths::Each(slopes), Some(ridge)) => {
                 let strengths = point.ridge().unwrap_or(ridge.strengths());
-                sum_of(slopes.len().min(strengths.len()), |at| slopes[at] * strengths[at])
+                sum_of(slopes.len().min(strengths.len()), |at| {
+                    slopes[at] * strengths[at]
+                })
             }
             (slopes, _) => slopes.iter().sum(),
         }

@@ -150,7 +150,10 @@ mod tests {
     #[test]
     fn coordinates_of_an_entry_share_it() {
         let ridge = RidgeStrengths::shared(vec![1.0, 3.0], vec![1, 0, 1]).unwrap();
-        assert_eq!(ridge.ridges(2.0, None), Strengths::Each(vec![6.0, 2.0, 6.0]));
+        assert_eq!(
+            ridge.ridges(2.0, None),
+            Strengths::Each(vec![6.0, 2.0, 6.0])
+        );
         let own = ridge.ridges(2.0, Some(&[0.5, 0.0]));
         assert_eq!(own, Strengths::Each(vec![0.0, 1.0, 0.0]));
         assert_eq!(ridge.gathered(&[1.0, 10.0, 100.0]), [10.0, 101.0]);

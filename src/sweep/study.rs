@@ -238,7 +238,10 @@ impl Study {
         }
         if let Some(ridge) = &s.ridge {
             hash_values(&mut hash, ridge.strengths());
-            ridge.entries().iter().for_each(|&entry| hash.write_u32(entry));
+            ridge
+                .entries()
+                .iter()
+                .for_each(|&entry| hash.write_u32(entry));
         }
         hash_values(&mut hash, s.prior.as_deref().unwrap_or_default());
         if let Some(ClassWeighting::Given(factors)) = &self.class_weights {

@@ -210,6 +210,77 @@ fn weighted_strengths_give_an_array_with_respect_to_the_effective_strengths() {
 }
 
 #[test]
+fn ridge_strengths_give_an_array_with_respect_to_the_effective_ones() {
+    let files = Files::new(30, 4, None);
+    let file = |name: &str, values: &[f64]| files.folder.npy(name, &[values.len() as u64], values);
+    let run = |more: &[&str]| files.json(&[&raw(&["--l1", "0.03"])[..], more].concat());
+    let gradient = |report: &serde_json::Value| {
+        let gradient = &report["points"][0]["hypergradient"];
+        (numbers(&gradient["l1"]), numbers(&gradient["l2"]))
+    };
+    let each = file("each.npy", &[0.1, 0.3, 0.1, 0.3]);
+    let report = run(&["--l2-file", &each]);
+    assert_eq!(report["points"][0]["l2"], 1.0);
+    let (l1, l2) = gradient(&report);
+    assert_eq!(l2.len(), 4);
+
+    // The factor scales them, but not the derivative.
+    let halves = file("halves.npy", &[0.05, 0.15, 0.05, 0.15]);
+    let other = gradient(&run(&["--l2-file", &halves, "--l2", "2"]));
+    assert_close(&other.0, &l1, 1e-12);
+    assert_close(&other.1, &l2, 1e-12);
+
+    // Coefficients that share an entry add up.
+    let two = file("two.npy", &[0.1, 0.3]);
+    let ties = file("ties.npy", &[5.0, 9.0, 5.0, 9.0]);
+    let tied = gradient(&run(&["--l2-file", &two, "--l2-ties", &ties]));
+    assert_close(&tied.1, &[l2[0] + l2[2], l2[1] + l2[3]], 1e-12);
+
+    // All equal, they are the common one.
+    let equal = file("equal.npy", &[0.2; 4]);
+    let equal = gradient(&run(&["--l2-file", &equal]));
+    let common = gradient(&run(&["--l2", "0.2"]));
+    assert_close(&equal.0, &common.0, 1e-12);
+    assert_close(&[equal.1.iter().sum()], &common.1, 1e-12);
+}
+
+#[test]
+fn ridge_strengths_of_features_and_classes_are_told_by_their_number() {
+    let files = Files::new(60, 4, Some(3));
+    let run = |strengths: &[f64]| {
+        let name = format!("{}.npy", strengths.len());
+        let file = files
+            .folder
+            .npy(&name, &[strengths.len() as u64], strengths);
+        let more = ["--loss", "multinomial", "--l1", "0.01", "--l2-file", &file];
+        let report = files.json(&raw(&more));
+        let point = &report["points"][0];
+        let gradient = numbers(&point["hypergradient"]["l2"]);
+        (gradient, point["objective"].as_f64().unwrap())
+    };
+    let classes = [0.05, 0.1, 0.2];
+    let features = [0.05, 0.1, 0.2, 0.4];
+    let of_classes: Vec<f64> = (0..12).map(|at| classes[at % 3]).collect();
+    let of_features: Vec<f64> = (0..12).map(|at| features[at / 3]).collect();
+    let class = |at: usize| at % 3;
+    let feature = |at: usize| at / 3;
+    let places: [&dyn Fn(usize) -> usize; 2] = [&class, &feature];
+    for (few, each, place) in [
+        (&classes[..], of_classes, places[0]),
+        (&features[..], of_features, places[1]),
+    ] {
+        let (found, objective) = run(few);
+        let (all, same) = run(&each);
+        assert!((objective - same).abs() < 1e-13);
+        let mut sums = vec![0.0; few.len()];
+        all.iter()
+            .enumerate()
+            .for_each(|(at, x)| sums[place(at)] += x);
+        assert_close(&found, &sums, 1e-10);
+    }
+}
+
+#[test]
 fn groups_have_one_derivative_unless_they_have_strengths() {
     let files = Files::new(40, 6, None);
     let size = raw(&[

@@ -195,6 +195,10 @@ fn flags_that_do_not_fit_together_are_status_2() {
     for (arguments, part) in [
         (&["hypergrad", "--y", "y.npy"][..], "--x <FILE> is missing"),
         (
+            &["hypergrad", "--example", "--l2-ties", "t.npy"],
+            "--l2-file <FILE> is missing",
+        ),
+        (
             &["hypergrad", "a.csv", "--x", "x.npy"],
             "does not go together with",
         ),
@@ -355,6 +359,12 @@ fn side_files_of_the_wrong_shape_say_which_shape_fits() {
         ),
         (&["--penalty", "group", "--groups", &half], "whole numbers"),
         (&["--prior", &two], "expected 10"),
+        (
+            &["--l2-file", &two],
+            "expected 10 (one per coefficient), found 2",
+        ),
+        (&["--l2-file", &negative], "entry 1 is -1"),
+        (&["--l2-file", &half, "--l2-ties", &half], "whole numbers"),
         (&["--sample-weights", &two], "expected 442"),
         (
             &[

@@ -300,7 +300,11 @@ pub fn entries() -> Vec<Entry> {
             |g| {
                 let (p, q) = sizes(g);
                 let (l2, stride) = g.ridges(q);
-                call(vec![g.own(p), g.own(p), l2], vec![g.own(p)], &[p, q, stride])
+                call(
+                    vec![g.own(p), g.own(p), l2],
+                    vec![g.own(p)],
+                    &[p, q, stride],
+                )
             },
             |i, p, out| {
                 for j in 0..p[0] {

@@ -98,9 +98,7 @@ fn weight(h: f64, scale: f64, multinomial: usize) -> f64 {
 
 /// The Hessian's diagonal; `rows` are h, the scale of rows and λ₂.
 fn diagonal(x: &[f64], rows: &[Vec<f64>], p: &[usize], out: &mut [Sum]) {
-    let [h, scale, l2] = rows else {
-        unreachable!()
-    };
+    let [h, scale, l2] = rows else { unreachable!() };
     let (n, d, c) = (p[0], p[1], p[2]);
     for j in 0..d {
         for k in 0..c {

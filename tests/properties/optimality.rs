@@ -63,7 +63,8 @@ fn gradient(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
         }
     }
     for j in 0..problem.penalized() {
-        g[j] += problem.ridges(&point).at(j) * (w[j] - problem.prior().as_ref().map_or(0.0, |prior| prior[j]));
+        g[j] += problem.ridges(&point).at(j)
+            * (w[j] - problem.prior().as_ref().map_or(0.0, |prior| prior[j]));
     }
     g
 }

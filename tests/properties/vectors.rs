@@ -27,7 +27,9 @@ impl Vectors {
         let [n, m] = [problem.train().rows(), problem.criterion().sample.rows()];
         let mut vectors = Self {
             strengths: two(strengths, 0.4),
-            ridge: problem.ridge().map(|ridge| two(ridge.strengths().len(), 0.2)),
+            ridge: problem
+                .ridge()
+                .map(|ridge| two(ridge.strengths().len(), 0.2)),
             prior: two(penalized, -0.5),
             weights: two(n, 0.1),
             criterion_weights: two(m, 0.0),

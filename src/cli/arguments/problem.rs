@@ -86,7 +86,7 @@ pub struct ProblemArguments {
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub l1: Option<Strengths>,
 
-    /// Ridge strengths, a list or grid like --l1 [default: with --l2-file 1, otherwise 0.01; 
+    /// Ridge strengths, a list or grid like --l1 [default: with --l2-file 1, otherwise 0.01;
     /// sweep: 0.001,0.01,0.1,1].
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub l2: Option<Strengths>,

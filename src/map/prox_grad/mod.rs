@@ -308,7 +308,11 @@ impl ProxGrad {
         if rows.loss == Loss::Quadratic {
             if let Some(entries) = rows.diagonal {
                 // λ₂ on the penalised coordinates: the factor of the mask, or the mask itself.
-                let factor = if self.ridge_stride() > 0 { self.one } else { self.l2 };
+                let factor = if self.ridge_stride() > 0 {
+                    self.one
+                } else {
+                    self.l2
+                };
                 let inputs = [entries.into(), self.ridge_mask.into(), factor.into()];
                 recording.dispatch(
                     &step::COMBINE,

@@ -167,7 +167,9 @@ impl Groups {
         let mut labels = vec![0; self.order.len()];
         for (group, range) in self.starts.windows(2).enumerate() {
             let members = &self.order[range[0] as usize..range[1] as usize];
-            members.iter().for_each(|&j| labels[j as usize] = group as u32);
+            members
+                .iter()
+                .for_each(|&j| labels[j as usize] = group as u32);
         }
         labels
     }
