@@ -154,6 +154,8 @@ tag! {
         Prior = "prior", "the prior mean of the ridge term";
         /// The sample weights of the training rows.
         SampleWeights = "sample-weights", "the weights of the training rows";
+        /// The factors of the classes' weights, in the order of the classes.
+        ClassWeights = "class-weights", "the weights of the classes";
         /// The additive perturbation of the named training rows.
         Perturbation = "perturbation", "the perturbation of the named rows";
         /// The bounds of the box.
@@ -178,6 +180,13 @@ tag! {
         Diverged = "diverged";
         /// A NaN or an infinity appeared.
         NonFinite = "non-finite";
+    }
+}
+
+impl Wrt {
+    /// Whether the derivative in the weights of rows is needed.
+    pub(crate) fn weighs_rows(self) -> bool {
+        matches!(self, Self::SampleWeights | Self::ClassWeights)
     }
 }
 

@@ -347,6 +347,21 @@ impl Problem {
         Ok(self)
     }
 
+    /// Number of classes of the targets: 2 for the binary losses.
+    pub(crate) fn class_count(&self) -> usize {
+        self.classes.max(2)
+    }
+
+    /// The class of a training row, from 0; −1 comes before 1.
+    pub(crate) fn class_of(&self, row: usize, target: usize) -> usize {
+        let y = self.train.targets[target][row];
+        if self.loss == Loss::Multinomial {
+            y as usize
+        } else {
+            usize::from(y > 0.0)
+        }
+    }
+
     /// Number of λ₂ that kernels see: 1 in common, or one for each penalised coordinate.
     pub(crate) fn ridge_count(&self) -> usize {
         self.ridge.as_ref().map_or(1, |ridge| ridge.entries().len())

@@ -47,6 +47,7 @@ pub enum Direction {
 /// The directions that span what `wrt` asks for.
 pub fn directions(problem: &Problem, wrt: &[Wrt]) -> Vec<Direction> {
     let perturbed = problem.perturbed_rows.len() * problem.train.design.features();
+    let wrt_rows = wrt.contains(&Wrt::SampleWeights);
     let mut all: Vec<Direction> = wrt
         .iter()
         .flat_map(|wrt| -> Vec<Direction> {
@@ -64,7 +65,10 @@ pub fn directions(problem: &Problem, wrt: &[Wrt]) -> Vec<Direction> {
                         .collect(),
                 },
                 Wrt::Prior => (0..problem.penalized()).map(Direction::Prior).collect(),
-                Wrt::SampleWeights => (0..problem.train.rows()).map(Direction::Weight).collect(),
+                Wrt::ClassWeights if wrt_rows => Vec::new(),
+                Wrt::SampleWeights | Wrt::ClassWeights => {
+                    (0..problem.train.rows()).map(Direction::Weight).collect()
+                }
                 Wrt::Perturbation => (0..perturbed).map(Direction::Perturbation).collect(),
                 Wrt::BoxBounds => vec![Direction::Bound(0), Direction::Bound(1)],
             }
@@ -91,7 +95,10 @@ impl Accumulator {
             strengths: room(Wrt::L1, strengths),
             ridge: room(Wrt::L2, problem.ridge_count()),
             prior: room(Wrt::Prior, problem.penalized()),
-            weights: room(Wrt::SampleWeights, problem.train.rows()),
+            weights: wrt
+                .iter()
+                .any(|wrt| wrt.weighs_rows())
+                .then(|| vec![0.0; problem.train.rows()]),
             perturbation: room(
                 Wrt::Perturbation,
                 problem.perturbed_rows.len() * problem.train.design.features(),
@@ -106,7 +113,7 @@ impl Accumulator {
             Wrt::L1 => self.strengths.as_mut(),
             Wrt::L2 => self.ridge.as_mut(),
             Wrt::Prior => self.prior.as_mut(),
-            Wrt::SampleWeights => self.weights.as_mut(),
+            Wrt::SampleWeights | Wrt::ClassWeights => self.weights.as_mut(),
             Wrt::Perturbation => self.perturbation.as_mut(),
             Wrt::BoxBounds => self.bounds.as_mut(),
         }
@@ -185,15 +192,16 @@ impl Accumulator {
             .collect())
     }
 
-    /// The hypergradient in the user's units, ∂₂E included: `target` and w, p scaled coefficients,
+    /// The hypergradient in the user's units, ∂₂E included, of the parts that `wrt` asks for: `target` and w, p scaled coefficients,
     /// say where E is taken.
     ///
     /// Weights: with s_i = f_i u_i/m, m the mean of f_k u_k, f the factors,
     /// d/du_i = (f_i/m)(g_i − (1/n)Σ_k g_k s_k), g the derivative in s; a criterion on the training
-    /// rows adds ℓ_i/n to it. Perturbation: a column of scale σ passes 1/σ of it, a dropped column
+    /// rows adds ℓ_i/n to it. The weight of a class is the factor of its rows: Σ u_i/m (g_i − …) over them.
+    /// Perturbation: a column of scale σ passes 1/σ of it, a dropped column
     /// nothing.
     #[must_use]
-    pub fn finish(self, problem: &Problem, target: usize, w: &[f64]) -> Hypergradient {
+    pub fn finish(self, problem: &Problem, wrt: &[Wrt], target: usize, w: &[f64]) -> Hypergradient {
         let vector = problem.penalty.has_strength_vector();
         let l1 = self.strengths.map(|strengths| {
             if !problem.penalty.has_strength() {
@@ -222,10 +230,22 @@ impl Accumulator {
                 }
             }
             let mean = g.iter().zip(s).map(|(g, s)| g * s).sum::<f64>() / n;
-            let factor = |i: usize| problem.weight_factors.as_ref().map_or(1.0, |f| f[i]);
-            g.iter_mut()
-                .enumerate()
-                .for_each(|(i, g)| *g = factor(i) * (*g - mean) / problem.weight_unit);
+            g.iter_mut().for_each(|g| *g -= mean);
+            g
+        });
+        let factor = |i: usize| problem.weight_factors.as_ref().map_or(1.0, |f| f[i]);
+        let class_weights = wrt.contains(&Wrt::ClassWeights).then(|| {
+            let mut sums = vec![0.0; problem.class_count()];
+            let rows = weights.iter().flatten().zip(&problem.train.weights);
+            for (i, (g, s)) in rows.enumerate() {
+                sums[problem.class_of(i, target)] += g * s / factor(i);
+            }
+            sums
+        });
+        let sample_weights = weights.filter(|_| wrt.contains(&Wrt::SampleWeights));
+        let sample_weights = sample_weights.map(|mut g| {
+            let rows = g.iter_mut().enumerate();
+            rows.for_each(|(i, g)| *g *= factor(i) / problem.weight_unit);
             g
         });
         let perturbation = self.perturbation.map(|mut g| {
@@ -242,7 +262,8 @@ impl Accumulator {
                 Some(ridge) => Strengths::Each(ridge.gathered(&shares)),
             }),
             prior: self.prior,
-            sample_weights: weights,
+            sample_weights,
+            class_weights,
             perturbation,
             box_bounds: self.bounds.map(|bounds| (bounds[0], bounds[1])),
         }

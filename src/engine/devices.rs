@@ -120,7 +120,7 @@ fn capacity(gpu: &Gpu, request: &Request<'_>) -> usize {
     let (problem, points, settings) = (request.problem, request.points, request.settings);
     let (n, m) = (problem.train.rows(), problem.criterion.sample.rows());
     let mut rows = 48 * problem.coordinates() + (8 * n + 6 * m) * problem.classes;
-    if settings.wrt.contains(&Wrt::SampleWeights) {
+    if settings.wrt.iter().any(|wrt| wrt.weighs_rows()) {
         rows += 2 * n;
     }
     if settings.wrt.contains(&Wrt::Perturbation) {

@@ -184,7 +184,8 @@ impl At<'_> {
         let mut sums = Accumulator::zeros(self.problem, &self.settings.wrt);
         outer.add_outer(w, &v, &z, 1.0, sums.outer_parts());
         let target = self.arrival.point.target;
-        differentiated.hypergradient = Some(sums.finish(self.problem, target, w));
+        differentiated.hypergradient =
+            Some(sums.finish(self.problem, &self.settings.wrt, target, w));
         differentiated.v = v;
         differentiated
     }

@@ -171,6 +171,9 @@ pub struct Hypergradient {
     pub prior: Option<Vec<f64>>,
     /// With respect to the user's sample weights: one entry per training row.
     pub sample_weights: Option<Vec<f64>>,
+    /// With respect to the weights of the classes, factors of the user's sample weights: one entry per
+    /// class.
+    pub class_weights: Option<Vec<f64>>,
     /// With respect to the perturbation: perturbed rows × d, row-major, in the data's units.
     pub perturbation: Option<Vec<f64>>,
     /// With respect to the lower and the upper bound.
@@ -188,6 +191,8 @@ tag! {
         Prior = "prior";
         /// With respect to the sample weights.
         SampleWeights = "sample_weights" ("weights");
+        /// With respect to the weights of the classes.
+        ClassWeights = "class_weights" ("classes");
         /// With respect to the perturbation.
         Perturbation = "perturbation";
         /// With respect to the lower bound.
@@ -232,6 +237,7 @@ impl Hypergradient {
                 }
                 Part::Prior => (self.prior.as_deref()?, false),
                 Part::SampleWeights => (self.sample_weights.as_deref()?, false),
+                Part::ClassWeights => (self.class_weights.as_deref()?, false),
                 Part::Perturbation => (self.perturbation.as_deref()?, false),
                 Part::BoxLo => (std::slice::from_ref(&bounds?.0), true),
                 Part::BoxHi => (std::slice::from_ref(&bounds?.1), true),

@@ -250,21 +250,39 @@ impl Settings {
                 "use the box penalty",
             ));
         }
+        if self.differentiates(Wrt::ClassWeights) {
+            if !problem.loss.is_classification() {
+                return Err(Error::unsupported(
+                    format!(
+                        "the derivative in class weights of the {} loss",
+                        problem.loss.name()
+                    ),
+                    "use a loss of classes, or differentiate with respect to sample-weights",
+                ));
+            }
+            let factors = problem.weight_factors.as_deref().unwrap_or_default();
+            if factors.contains(&0.0) {
+                return Err(Error::unsupported(
+                    "the derivative in class weights of which one is zero",
+                    "give every class a weight above zero",
+                ));
+            }
+        }
         if self.differentiates(Wrt::Perturbation) && problem.perturbed_rows.is_empty() {
             return Err(Error::unsupported(
                 "the derivative in a perturbation that is not there",
                 "name the perturbed rows and their perturbation (zeros are allowed)",
             ));
         }
-        let of_rows = [Wrt::SampleWeights, Wrt::Perturbation];
-        if self.method == Some(Method::Sid) && of_rows.iter().any(|wrt| self.wrt.contains(wrt)) {
+        let of_rows = |wrt: &Wrt| wrt.weighs_rows() || *wrt == Wrt::Perturbation;
+        if self.method == Some(Method::Sid) && self.wrt.iter().any(of_rows) {
             return Err(Error::unsupported(
                 "SID with respect to sample weights or perturbations",
                 "use NSID, which is not biased",
             ));
         }
         if problem.loss == Loss::Quadratic {
-            if self.differentiates(Wrt::SampleWeights) {
+            if self.wrt.iter().any(|wrt| wrt.weighs_rows()) {
                 return Err(Error::unsupported(
                     "sample weights of a quadratic form",
                     "it has no rows",

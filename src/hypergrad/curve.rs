@@ -143,7 +143,7 @@ pub fn curve(
         .map(|((sums, &step), w)| CurvePoint {
             step,
             w: w.to_vec(),
-            hypergradient: sums.finish(members.problem(point), point.target, w),
+            hypergradient: sums.finish(members.problem(point), &settings.wrt, point.target, w),
         })
         .collect())
 }
@@ -311,7 +311,9 @@ fn sampled_in<R: Twinned>(
     let finish = |sums: Vec<Accumulator>| {
         let of_points = sums.into_iter().zip(points);
         of_points
-            .map(|(sums, point)| sums.finish(members.problem(point), point.target, w))
+            .map(|(sums, point)| {
+                sums.finish(members.problem(point), &settings.wrt, point.target, w)
+            })
             .collect()
     };
     Ok(sums.into_iter().map(finish).collect())

@@ -304,7 +304,9 @@ impl Number {
             Part::L2 => Self::HypergradientL2,
             Part::BoxLo => Self::HypergradientBoxLo,
             Part::BoxHi => Self::HypergradientBoxHi,
-            Part::Prior | Part::SampleWeights | Part::Perturbation => return None,
+            Part::Prior | Part::SampleWeights | Part::ClassWeights | Part::Perturbation => {
+                return None;
+            }
         })
     }
 

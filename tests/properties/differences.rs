@@ -61,7 +61,7 @@ fn moved(
             add(&mut prior, 1.0);
             problem = problem.with_prior(prior).unwrap();
         }
-        Wrt::SampleWeights => {
+        Wrt::SampleWeights | Wrt::ClassWeights => {
             // The user's weights; the normalisation to mean 1 belongs to the derivative, means and scales do not.
             let mut weights: Vec<f64> = problem
                 .train()
@@ -69,7 +69,14 @@ fn moved(
                 .iter()
                 .map(|s| s * problem.weight_unit())
                 .collect();
-            add(&mut weights, 1.0);
+            if wrt == Wrt::ClassWeights {
+                let labels = &problem.train().targets[point.target];
+                let class = |y: f64| (if recipe.classes() > 1 { y } else { y.max(0.0) }) as usize;
+                let rows = weights.iter_mut().zip(labels);
+                rows.for_each(|(w, &y)| *w *= 1.0 + by * direction[class(y)]);
+            } else {
+                add(&mut weights, 1.0);
+            }
             let mean = weights.iter().sum::<f64>() / weights.len() as f64;
             let normalized = weights.iter().map(|w| w / mean).collect();
             problem = problem.with_weights(normalized).unwrap();

@@ -99,7 +99,7 @@ impl Bench {
             Wrt::L1 => (t.strengths, s.strengths.unwrap()),
             Wrt::L2 => (t.ridge, s.ridge.unwrap()),
             Wrt::Prior => (t.prior, s.prior.unwrap()),
-            Wrt::SampleWeights => (t.weights.unwrap(), s.weights.unwrap()),
+            Wrt::SampleWeights | Wrt::ClassWeights => (t.weights.unwrap(), s.weights.unwrap()),
             Wrt::Perturbation => (t.perturbation.unwrap(), s.perturbation.unwrap()),
             Wrt::BoxBounds => (t.bounds, s.bounds.unwrap()),
         }
@@ -317,7 +317,7 @@ fn products_are_derivatives_of_apply() {
                         let prior = moved(problem.prior().unwrap_or(&zero), 1.0);
                         problem = problem.with_prior(prior).unwrap();
                     }
-                    Wrt::SampleWeights => {
+                    Wrt::SampleWeights | Wrt::ClassWeights => {
                         let weights = moved(&problem.train().weights, 1.0);
                         problem = problem.with_weights(weights).unwrap();
                     }

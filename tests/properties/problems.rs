@@ -141,6 +141,9 @@ impl Recipe {
         if self.loss != Loss::Quadratic {
             wrt.push(Wrt::SampleWeights);
         }
+        if self.loss.is_classification() {
+            wrt.push(Wrt::ClassWeights);
+        }
         if self.perturbed {
             wrt.push(Wrt::Perturbation);
         }
@@ -465,6 +468,7 @@ pub fn parts(h: &Hypergradient) -> Vec<(&'static str, Vec<f64>)> {
         l2,
         prior,
         sample_weights,
+        class_weights,
         perturbation,
         box_bounds,
     } = h.clone();
@@ -473,6 +477,7 @@ pub fn parts(h: &Hypergradient) -> Vec<(&'static str, Vec<f64>)> {
         ("l2", l2.map(|l2| l2.as_slice().to_vec())),
         ("prior", prior),
         ("sample weights", sample_weights),
+        ("class weights", class_weights),
         ("perturbation", perturbation),
         (
             "box bounds",

@@ -94,9 +94,14 @@ fn entry_names(report: &Report<'_>, part: Part) -> Vec<String> {
     let row_names = |rows: &[usize]| rows.iter().map(|row| format!("row {row}")).collect();
     match part {
         Part::L1 => report.strength_names(0),
+        Part::L2 => report.ridge_names(0),
         Part::SampleWeights => match &report.prepared.training_rows {
             Some(rows) => row_names(rows),
             None => row_names(&Vec::from_iter(0..report.prepared.rows)),
+        },
+        Part::ClassWeights => match report.study.classes.first() {
+            Some(Some(classes)) => classes.names.clone(),
+            _ => Vec::new(),
         },
         Part::Perturbation => {
             let features = report.study.feature_names();

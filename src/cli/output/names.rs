@@ -64,6 +64,23 @@ impl Report<'_> {
         }
     }
 
+    /// The names of the ridge strengths of a file: the coefficient, or the entry that several share.
+    pub(super) fn ridge_names(&self, target: usize) -> Vec<String> {
+        let coefficients = self.coefficient_names(target);
+        let Some(ridge) = self.prepared.problem.problem.ridge() else {
+            return coefficients;
+        };
+        let name = |entry: usize| {
+            let mut of_entry = ridge.entries().iter().zip(&coefficients);
+            let mut of_entry = of_entry.by_ref().filter(|(e, _)| **e as usize == entry);
+            match (of_entry.next(), of_entry.next()) {
+                (Some((_, only)), None) => only.clone(),
+                _ => format!("entry {entry}"),
+            }
+        };
+        (0..ridge.strengths().len()).map(name).collect()
+    }
+
     /// The names of the entries of a vector of strengths.
     pub(super) fn strength_names(&self, target: usize) -> Vec<String> {
         let penalty = &self.prepared.problem.problem.penalty;

@@ -167,7 +167,12 @@ impl<'a, R: Twinned> Batch<'a, R> {
                 .zip(self.points)
                 .zip(solved)
                 .map(|((sums, point), solved)| {
-                    sums.finish(self.members.problem(point), point.target, &solved.w)
+                    sums.finish(
+                        self.members.problem(point),
+                        &request.settings.wrt,
+                        point.target,
+                        &solved.w,
+                    )
                 });
         Ok(adjoints.differentiated(hypergradients))
     }

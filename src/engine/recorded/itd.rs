@@ -31,7 +31,9 @@ const GRAM_TOLERANCE_F32: f64 = 1e-5;
 /// point's own, and f64 or a tolerance that its rounding in f32 cannot spoil.
 pub fn gram_serves<R: Real>(problem: &Problem, points: &[Point], settings: &Settings) -> bool {
     let wrt = &settings.wrt;
-    let rows_needed = wrt.contains(&Wrt::SampleWeights) || wrt.contains(&Wrt::Perturbation);
+    let rows_needed = wrt
+        .iter()
+        .any(|w| w.weighs_rows() || *w == Wrt::Perturbation);
     let coarse = settings.tolerance.is_some_and(|t| t >= GRAM_TOLERANCE_F32);
     problem.loss == Loss::Squared
         && matches!(problem.train.design.matrix, Matrix::Dense(_))

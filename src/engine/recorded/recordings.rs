@@ -80,7 +80,8 @@ impl<R: Twinned> Engine<R> for Recorded {
                 let sums: Vec<Accumulator> = sums.pop().unwrap_or_default();
                 let finish = |(at, sums): (usize, Accumulator)| {
                     let point = &request.points[at];
-                    sums.finish(request.members.problem(point), point.target, &solved[at].w)
+                    let problem = request.members.problem(point);
+                    sums.finish(problem, &settings.wrt, point.target, &solved[at].w)
                 };
                 Ok(adjoints.differentiated(sums.into_iter().enumerate().map(finish)))
             }
@@ -147,7 +148,8 @@ fn of_unrolled<R>(
             let sums = solved.sums.clone().filter(|_| !singular);
             Differentiated {
                 hypergradient: sums.map(|sums| {
-                    sums.finish(request.members.problem(point), point.target, &solved.w)
+                    let problem = request.members.problem(point);
+                    sums.finish(problem, &request.settings.wrt, point.target, &solved.w)
                 }),
                 singular,
                 ..Differentiated::without_adjoint()

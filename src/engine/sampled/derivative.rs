@@ -76,7 +76,7 @@ impl<R: Real> Derivative<'_, '_, R> {
 
     /// The contributions of rows, each with its share of the average.
     pub(super) fn add_rows(&self, z: &[R], drawn: &[(u32, f64)], sums: &mut Accumulator) {
-        if self.wrt.contains(&Wrt::SampleWeights) {
+        if self.wrt.iter().any(|wrt| wrt.weighs_rows()) {
             self.add_weights(z, drawn, sums);
         }
         if self.wrt.contains(&Wrt::Perturbation) {

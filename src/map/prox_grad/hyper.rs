@@ -8,6 +8,11 @@ use crate::kinds::Wrt;
 use crate::map::hyper_sums::{HyperSums, Tangents};
 use crate::real::Real;
 
+/// Whether the derivative in the weights of rows is asked for.
+fn weighs_rows(wrt: &[Wrt]) -> bool {
+    wrt.iter().any(|wrt| wrt.weighs_rows())
+}
+
 impl ProxGrad {
     /// Makes room for the derivatives with respect to `wrt`.
     pub fn allocate_sums<R: Twinned>(&mut self, executor: &mut dyn Executor<R>, wrt: &[Wrt]) {
@@ -20,10 +25,12 @@ impl ProxGrad {
             strengths: room(Wrt::L1, self.strength_count),
             ridge: room(Wrt::L2, self.l2.rows()),
             prior: room(Wrt::Prior, self.penalized),
-            weights: room(Wrt::SampleWeights, self.rows.operator.rows),
+            weights: None,
             perturbation: room(Wrt::Perturbation, self.perturbed_count * self.features),
             bounds: room(Wrt::BoxBounds, 2),
         };
+        self.sums.weights =
+            weighs_rows(wrt).then(|| executor.allocate(Scope::PerProblem, self.rows.operator.rows));
     }
 
     /// Makes room for one direction per problem.
@@ -39,9 +46,7 @@ impl ProxGrad {
             ridge: room(self.l2.rows()),
             prior: room(self.coordinates),
             bounds: room(2),
-            weights: wrt
-                .contains(&Wrt::SampleWeights)
-                .then(|| room(self.rows.operator.rows)),
+            weights: weighs_rows(wrt).then(|| room(self.rows.operator.rows)),
             perturbation: wrt
                 .contains(&Wrt::Perturbation)
                 .then(|| room(self.perturbed_count * self.features)),
@@ -52,9 +57,7 @@ impl ProxGrad {
 
     fn allocate_raw<R: Twinned>(&mut self, executor: &mut dyn Executor<R>, wrt: &[Wrt]) {
         let predictors = self.rows.operator.rows * self.rows.operator.classes;
-        self.raw = wrt
-            .contains(&Wrt::SampleWeights)
-            .then(|| executor.allocate(Scope::PerProblem, predictors));
+        self.raw = weighs_rows(wrt).then(|| executor.allocate(Scope::PerProblem, predictors));
     }
 
     /// Records r/n without weights.
