@@ -158,6 +158,8 @@ tag! {
         ClassWeights = "class-weights", "the weights of the classes";
         /// The additive perturbation of the named training rows.
         Perturbation = "perturbation", "the perturbation of the named rows";
+        /// The place δ from which on the Huber loss of the fit is linear.
+        HuberDelta = "huber-delta", "the place where the Huber loss turns linear";
         /// The bounds of the box.
         BoxBounds = "box-bounds" ("box"), "both bounds of the box";
     }

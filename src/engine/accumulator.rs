@@ -5,6 +5,7 @@ use crate::exec::{Buf, Executor, Twinned};
 use crate::kinds::Wrt;
 use crate::map::hyper_sums::HyperSums;
 use crate::model::linearization::OuterParts;
+use crate::model::loss::Loss;
 use crate::problem::{Criterion, Problem, Strengths};
 use crate::real::widen;
 
@@ -21,6 +22,8 @@ pub struct Accumulator {
     weights: Option<Vec<f64>>,
     perturbation: Option<Vec<f64>>,
     bounds: Option<Vec<f64>>,
+    /// In units of 1/δ.
+    delta: Option<Vec<f64>>,
 }
 
 /// One direction in the space of hyperparameters.
@@ -42,6 +45,8 @@ pub enum Direction {
     Perturbation(usize),
     /// The lower (0) or the upper (1) bound.
     Bound(usize),
+    /// δ of the Huber loss, in units of it.
+    Delta,
 }
 
 /// The directions that span what `wrt` asks for.
@@ -71,6 +76,7 @@ pub fn directions(problem: &Problem, wrt: &[Wrt]) -> Vec<Direction> {
                 }
                 Wrt::Perturbation => (0..perturbed).map(Direction::Perturbation).collect(),
                 Wrt::BoxBounds => vec![Direction::Bound(0), Direction::Bound(1)],
+                Wrt::HuberDelta => vec![Direction::Delta],
             }
         })
         .collect();
@@ -104,6 +110,7 @@ impl Accumulator {
                 problem.perturbed_rows.len() * problem.train.design.features(),
             ),
             bounds: room(Wrt::BoxBounds, 2),
+            delta: room(Wrt::HuberDelta, 1),
         }
     }
 
@@ -116,6 +123,7 @@ impl Accumulator {
             Wrt::SampleWeights | Wrt::ClassWeights => self.weights.as_mut(),
             Wrt::Perturbation => self.perturbation.as_mut(),
             Wrt::BoxBounds => self.bounds.as_mut(),
+            Wrt::HuberDelta => self.delta.as_mut(),
         }
     }
 
@@ -145,6 +153,7 @@ impl Accumulator {
             Direction::Weight(at) => (&mut self.weights, at),
             Direction::Perturbation(at) => (&mut self.perturbation, at),
             Direction::Bound(at) => (&mut self.bounds, at),
+            Direction::Delta => (&mut self.delta, 0),
         };
         if let Some(part) = part {
             part[at] = value;
@@ -171,6 +180,7 @@ impl Accumulator {
             part(sums.weights)?,
             part(sums.perturbation)?,
             part(sums.bounds)?,
+            part(sums.delta)?,
         ];
         Ok((0..problems)
             .map(|problem| {
@@ -187,6 +197,7 @@ impl Accumulator {
                     weights: row(&parts[3]),
                     perturbation: row(&parts[4]),
                     bounds: row(&parts[5]),
+                    delta: row(&parts[6]),
                 }
             })
             .collect())
@@ -266,6 +277,10 @@ impl Accumulator {
             class_weights,
             perturbation,
             box_bounds: self.bounds.map(|bounds| (bounds[0], bounds[1])),
+            huber_delta: match problem.loss {
+                Loss::Huber { delta } => self.delta.map(|sums| sums[0] / delta),
+                _ => None,
+            },
         }
     }
 }

@@ -178,6 +178,8 @@ pub struct Hypergradient {
     pub perturbation: Option<Vec<f64>>,
     /// With respect to the lower and the upper bound.
     pub box_bounds: Option<(f64, f64)>,
+    /// With respect to δ of the Huber loss of the fit; that of the criterion stays.
+    pub huber_delta: Option<f64>,
 }
 
 tag! {
@@ -199,6 +201,8 @@ tag! {
         BoxLo = "box_lo" ("lo");
         /// With respect to the upper bound.
         BoxHi = "box_hi" ("hi");
+        /// With respect to δ of the Huber loss.
+        HuberDelta = "huber_delta" ("delta");
     }
 }
 
@@ -241,6 +245,7 @@ impl Hypergradient {
                 Part::Perturbation => (self.perturbation.as_deref()?, false),
                 Part::BoxLo => (std::slice::from_ref(&bounds?.0), true),
                 Part::BoxHi => (std::slice::from_ref(&bounds?.1), true),
+                Part::HuberDelta => (std::slice::from_ref(self.huber_delta.as_ref()?), true),
             };
             Some(PartValues {
                 part,

@@ -250,6 +250,15 @@ impl Settings {
                 "use the box penalty",
             ));
         }
+        if self.differentiates(Wrt::HuberDelta) && !matches!(problem.loss, Loss::Huber { .. }) {
+            return Err(Error::unsupported(
+                format!(
+                    "the derivative in huber-delta of the {} loss",
+                    problem.loss.name()
+                ),
+                "use the Huber loss",
+            ));
+        }
         if self.differentiates(Wrt::ClassWeights) {
             if !problem.loss.is_classification() {
                 return Err(Error::unsupported(
@@ -274,10 +283,11 @@ impl Settings {
                 "name the perturbed rows and their perturbation (zeros are allowed)",
             ));
         }
-        let of_rows = |wrt: &Wrt| wrt.weighs_rows() || *wrt == Wrt::Perturbation;
+        let of_rows =
+            |wrt: &Wrt| wrt.weighs_rows() || matches!(wrt, Wrt::Perturbation | Wrt::HuberDelta);
         if self.method == Some(Method::Sid) && self.wrt.iter().any(of_rows) {
             return Err(Error::unsupported(
-                "SID with respect to sample weights or perturbations",
+                "SID with respect to rows: their weights, perturbation or loss",
                 "use NSID, which is not biased",
             ));
         }

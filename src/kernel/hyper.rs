@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! λ₂   −γ (w − c)·z             c    γ λ₂ z            s_i   −(γ/n) r_i (x_i·z)
-//! P_i  −γ ( z r_i + w (h q)_i ) ,  q = x̃_i·z
+//! P_i  −γ ( z r_i + w (h q)_i ) ,  q = x̃_i·z                  δ     −γ Σ r_i q_i /δ over clipped rows
 //! ```
 
 use super::kernel;
@@ -29,6 +29,17 @@ kernel! {
 kernel! {
     /// out (rows) ← out − factor·γ Σ_k r_ik q_ik, r the residual over n.
     WEIGHT_VJP = weight_vjp(r, q, gamma, factor) -> (out) [rows, classes]
+}
+
+kernel! {
+    /// out (1) ← out − factor·γ Σ r_i q_i over the rows without curvature, which the Huber loss clips: δ times
+    /// the derivative in δ.
+    HUBER_VJP = huber_vjp(r, h, q, gamma, factor) -> (out) [rows]
+}
+
+kernel! {
+    /// R (rows) ← R + δ̇·r over the rows without curvature, δ̇ in units of δ.
+    HUBER_TANGENT = huber_tangent(r, h, tangent) -> (out) [rows]
 }
 
 kernel! {
@@ -122,6 +133,44 @@ fn weight_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
             let (r, q) = (row(r, i * c + k), row(q, i * c + k));
             for lane in 0..LANES {
                 out[lane] += factor[lane] * gamma[lane] * weight_share(r[lane], q[lane]);
+            }
+        }
+    }
+}
+
+/// Twin of [`HUBER_VJP`].
+fn huber_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let n = arguments.parameter(0);
+    let (r, h) = (arguments.input(0).real(), arguments.input(1).real());
+    let q = arguments.input(2).real();
+    let (gamma, factor) = (arguments.input(3).row(0), arguments.input(4).row(0));
+    let mut sum = [R::zero(); LANES];
+    for i in 0..n {
+        let (r, h, q) = (row(r, i), row(h, i), row(q, i));
+        for lane in 0..LANES {
+            if h[lane] == R::zero() {
+                sum[lane] += weight_share(r[lane], q[lane]);
+            }
+        }
+    }
+    let out = row_mut(arguments.output(0), 0);
+    for lane in 0..LANES {
+        out[lane] += factor[lane] * gamma[lane] * sum[lane];
+    }
+}
+
+/// Twin of [`HUBER_TANGENT`].
+fn huber_tangent<R: Real>(arguments: &mut Arguments<'_, R>) {
+    let n = arguments.parameter(0);
+    let (r, h) = (arguments.input(0).real(), arguments.input(1).real());
+    let tangent = arguments.input(2).row(0);
+    let out = arguments.output(0);
+    for i in 0..n {
+        let (r, h) = (row(r, i), row(h, i));
+        let out = row_mut(out, i);
+        for lane in 0..LANES {
+            if h[lane] == R::zero() {
+                out[lane] += tangent[lane] * r[lane];
             }
         }
     }

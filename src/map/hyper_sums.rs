@@ -17,6 +17,8 @@ pub struct HyperSums {
     pub perturbation: Option<Buf>,
     /// Lower, upper.
     pub bounds: Option<Buf>,
+    /// One, in units of 1/δ.
+    pub delta: Option<Buf>,
 }
 
 impl HyperSums {
@@ -29,6 +31,7 @@ impl HyperSums {
             self.weights,
             self.perturbation,
             self.bounds,
+            self.delta,
         ]
         .into_iter()
         .flatten()
@@ -50,4 +53,6 @@ pub struct Tangents {
     pub perturbation: Option<Buf>,
     /// Lower, upper.
     pub bounds: Buf,
+    /// One, in units of δ, where asked for.
+    pub delta: Option<Buf>,
 }

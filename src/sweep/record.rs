@@ -304,7 +304,11 @@ impl Number {
             Part::L2 => Self::HypergradientL2,
             Part::BoxLo => Self::HypergradientBoxLo,
             Part::BoxHi => Self::HypergradientBoxHi,
-            Part::Prior | Part::SampleWeights | Part::ClassWeights | Part::Perturbation => {
+            Part::Prior
+            | Part::SampleWeights
+            | Part::ClassWeights
+            | Part::Perturbation
+            | Part::HuberDelta => {
                 return None;
             }
         })

@@ -140,7 +140,12 @@ impl Study {
 
     /// Whether there is a derivative with respect to something that every row has.
     pub(super) fn differentiates_rows(&self) -> bool {
-        let by_row = [Wrt::SampleWeights, Wrt::ClassWeights, Wrt::Perturbation];
+        let by_row = [
+            Wrt::SampleWeights,
+            Wrt::ClassWeights,
+            Wrt::Perturbation,
+            Wrt::HuberDelta,
+        ];
         let settings = &self.settings;
         settings.method.is_some() && settings.wrt.iter().any(|wrt| by_row.contains(wrt))
     }

@@ -185,6 +185,14 @@ fn flags_that_do_not_fit_together_are_status_2() {
         (&["hypergrad", "--example", "--box", "0:1"], "--penalty box"),
         (&["hypergrad", "--example", "--wrt", "box"], "--penalty box"),
         (
+            &["hypergrad", "--example", "--wrt", "huber-delta"],
+            "--loss huber",
+        ),
+        (
+            &["hypergrad", "--example", "--wrt", "class-weights"],
+            "needs classes",
+        ),
+        (
             &["hypergrad", "--example", "--wrt", "perturbation"],
             "--perturbation",
         ),

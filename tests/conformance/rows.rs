@@ -113,6 +113,17 @@ fn diagonal(x: &[f64], rows: &[Vec<f64>], p: &[usize], out: &mut [Sum]) {
     }
 }
 
+/// Curvatures of rows, of which some have none.
+fn curvatures(draw: &mut Draw, n: usize) -> Given {
+    draw.own_of(n, &mut |g| {
+        if g.below(3) == 0 {
+            0.0
+        } else {
+            g.number().abs() + 0.1
+        }
+    })
+}
+
 fn diagonal_inputs(draw: &mut Draw) -> (Vec<Given>, Vec<usize>) {
     let (n, d, c) = product_sizes(draw);
     let multinomial = usize::from(c > 1);
@@ -271,6 +282,38 @@ pub fn entries() -> Vec<Entry> {
             reference: |i, p, out| {
                 for at in 0..p[0] * p[1] {
                     out[0][at / p[1]].add(-i[3][0] * i[2][0] * i[0][at] * i[1][at]);
+                }
+            },
+        },
+        Entry {
+            kernel: &hyper::HUBER_VJP,
+            draw: |g| {
+                let n = g.shape.n;
+                Call {
+                    inputs: vec![g.own(n), curvatures(g, n), g.own(n), g.own(1), g.either(1)],
+                    outputs: vec![g.own(1)],
+                    parameters: vec![n],
+                }
+            },
+            reference: |i, p, out| {
+                for row in (0..p[0]).filter(|&row| i[1][row] == 0.0) {
+                    out[0][0].add(-i[4][0] * i[3][0] * i[0][row] * i[2][row]);
+                }
+            },
+        },
+        Entry {
+            kernel: &hyper::HUBER_TANGENT,
+            draw: |g| {
+                let n = g.shape.n;
+                Call {
+                    inputs: vec![g.own(n), curvatures(g, n), g.own(1)],
+                    outputs: vec![g.own(n)],
+                    parameters: vec![n],
+                }
+            },
+            reference: |i, p, out| {
+                for row in (0..p[0]).filter(|&row| i[1][row] == 0.0) {
+                    out[0][row].add(i[2][0] * i[0][row]);
                 }
             },
         },

@@ -2,6 +2,7 @@
 
 use proxdiff::hypergrad::Settings;
 use proxdiff::kinds::{Method, Solver, Wrt};
+use proxdiff::loss::Loss;
 use proxdiff::penalty::Penalty;
 use proxdiff::{Point, Problem};
 
@@ -87,6 +88,17 @@ fn moved(
                 &mut specification.perturbation.as_mut().unwrap().values.values,
                 1.0,
             );
+            problem = Problem::new(specification).unwrap();
+        }
+        Wrt::HuberDelta => {
+            let mut specification = recipe.specification();
+            if let Loss::Huber { delta } = specification.loss {
+                // That of the criterion stays.
+                specification.criterion = Some(specification.loss);
+                specification.loss = Loss::Huber {
+                    delta: delta + by * direction[0],
+                };
+            }
             problem = Problem::new(specification).unwrap();
         }
         Wrt::BoxBounds => {

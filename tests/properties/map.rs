@@ -102,6 +102,7 @@ impl Bench {
             Wrt::SampleWeights | Wrt::ClassWeights => (t.weights.unwrap(), s.weights.unwrap()),
             Wrt::Perturbation => (t.perturbation.unwrap(), s.perturbation.unwrap()),
             Wrt::BoxBounds => (t.bounds, s.bounds.unwrap()),
+            Wrt::HuberDelta => (t.delta.unwrap(), s.delta.unwrap()),
         }
     }
 
@@ -329,6 +330,15 @@ fn products_are_derivatives_of_apply() {
                             .zip(&direction)
                             .enumerate()
                             .for_each(|(at, (x, d))| *x += by * d * scale[at % scale.len()]);
+                        problem = Problem::new(changed).unwrap();
+                    }
+                    Wrt::HuberDelta => {
+                        if let Loss::Huber { delta } = changed.loss {
+                            // The direction is in units of δ.
+                            changed.loss = Loss::Huber {
+                                delta: delta * (1.0 + by * direction[0]),
+                            };
+                        }
                         problem = Problem::new(changed).unwrap();
                     }
                     Wrt::BoxBounds => {

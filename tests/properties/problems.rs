@@ -150,6 +150,9 @@ impl Recipe {
         if self.kind == Kind::Box {
             wrt.push(Wrt::BoxBounds);
         }
+        if matches!(self.loss, Loss::Huber { .. }) {
+            wrt.push(Wrt::HuberDelta);
+        }
         wrt
     }
 
@@ -471,6 +474,7 @@ pub fn parts(h: &Hypergradient) -> Vec<(&'static str, Vec<f64>)> {
         class_weights,
         perturbation,
         box_bounds,
+        huber_delta,
     } = h.clone();
     [
         ("l1", l1.map(|l1| l1.as_slice().to_vec())),
@@ -483,6 +487,7 @@ pub fn parts(h: &Hypergradient) -> Vec<(&'static str, Vec<f64>)> {
             "box bounds",
             box_bounds.map(|(lower, upper)| vec![lower, upper]),
         ),
+        ("huber delta", huber_delta.map(|delta| vec![delta])),
     ]
     .into_iter()
     .filter_map(|(name, part)| part.map(|part| (name, part)))

@@ -1,7 +1,7 @@
 //! Flags → the library's settings.
 
 use crate::cli::arguments::{
-    DataArguments, HypergradientArguments, PenaltyName, ProblemArguments, SolverArguments,
+    DataArguments, HypergradientArguments, LossName, PenaltyName, ProblemArguments, SolverArguments,
 };
 use crate::cli::failure::Failure;
 use crate::hypergrad::{MinibatchSteps, Settings, StochasticSettings};
@@ -63,6 +63,12 @@ fn with_respect_to(wanted: &[Wrt], problem: &ProblemArguments) -> Result<Vec<Wrt
     for &one in wanted {
         let message = match one {
             Wrt::BoxBounds if !has_box => "--wrt box needs --penalty box and its bounds in --box",
+            Wrt::HuberDelta if problem.loss != LossName::Huber => {
+                "--wrt huber-delta is for --loss huber; add it"
+            }
+            Wrt::ClassWeights if !problem.loss.loss(1.0).is_classification() => {
+                "--wrt class-weights needs classes; choose --loss logistic, multinomial or squared-hinge"
+            }
             Wrt::Perturbation if !has_perturbation => {
                 "--wrt perturbation needs --perturbation and --perturbed-rows"
             }

@@ -226,6 +226,9 @@ pub fn set_tangents<R: Twinned>(
         Direction::Weight(at) => Some(at),
         _ => None,
     });
+    one_at(tangents.delta, &|direction| {
+        (direction == Direction::Delta).then_some(0)
+    });
     one_at(tangents.perturbation, &|direction| match direction {
         Direction::Perturbation(at) => Some(at),
         _ => None,

@@ -4,7 +4,7 @@
 //! z = Dv, a row's count in J minibatches and f = γ·count/(J·batch), the rows add
 //!
 //! ```text
-//! s_i   −f r_i·(x_i Z)          P_i  −f s_i ( Z r_i + W (h q)_i ) ,  q = x̃_i Z
+//! s_i   −f r_i·(x_i Z)          δ   −f s_i r_i (x_i z)/δ where clipped          P_i  −f s_i ( Z r_i + W (h q)_i ) ,  q = x̃_i Z
 //! ```
 
 use super::request::{Frozen, interrupted};
@@ -79,6 +79,9 @@ impl<R: Real> Derivative<'_, '_, R> {
         if self.wrt.iter().any(|wrt| wrt.weighs_rows()) {
             self.add_weights(z, drawn, sums);
         }
+        if self.wrt.contains(&Wrt::HuberDelta) {
+            self.add_delta(z, drawn, sums);
+        }
         if self.wrt.contains(&Wrt::Perturbation) {
             self.add_perturbation(z, drawn, sums);
         }
@@ -94,6 +97,25 @@ impl<R: Real> Derivative<'_, '_, R> {
                 let r = self.residuals(i);
                 let inner: f64 = r.iter().zip(q).map(|(r, q)| (*r * *q).to_f64()).sum();
                 out[i as usize] -= gamma * share * inner;
+            }
+        });
+    }
+
+    /// Over the rows that the Huber loss clips.
+    fn add_delta(&self, z: &[R], drawn: &[(u32, f64)], sums: &mut Accumulator) {
+        let Some(out) = sums.part_mut(Wrt::HuberDelta) else {
+            return;
+        };
+        let (gamma, curvatures) = (
+            self.linearization.step.gamma,
+            &self.linearization.curvatures,
+        );
+        let is_clipped = |&&(i, _): &&(u32, f64)| curvatures[i as usize] == R::zero();
+        let clipped: Vec<(u32, f64)> = drawn.iter().filter(is_clipped).copied().collect();
+        self.for_each_product(z, &clipped, |rows, q| {
+            for (&(i, share), &mut q) in rows.iter().zip(q) {
+                let weight = gamma * share * self.rows.weight(i as usize);
+                out[0] -= weight * (self.residuals(i)[0] * q).to_f64();
             }
         });
     }

@@ -28,6 +28,7 @@ impl ProxGrad {
             weights: None,
             perturbation: room(Wrt::Perturbation, self.perturbed_count * self.features),
             bounds: room(Wrt::BoxBounds, 2),
+            delta: room(Wrt::HuberDelta, 1),
         };
         self.sums.weights =
             weighs_rows(wrt).then(|| executor.allocate(Scope::PerProblem, self.rows.operator.rows));
@@ -47,6 +48,7 @@ impl ProxGrad {
             prior: room(self.coordinates),
             bounds: room(2),
             weights: weighs_rows(wrt).then(|| room(self.rows.operator.rows)),
+            delta: wrt.contains(&Wrt::HuberDelta).then(|| room(1)),
             perturbation: wrt
                 .contains(&Wrt::Perturbation)
                 .then(|| room(self.perturbed_count * self.features)),
@@ -67,9 +69,10 @@ impl ProxGrad {
     }
 
     /// Records `dv ← dv − γ·d∇loss` for tangents of weights and perturbation:
-    /// d∇loss = X̂ᵀ(ṡ∘r/n + h∘(Ẋw)) + Ẋᵀr.
+    /// d∇loss = X̂ᵀ(ṡ∘r/n + δ̇ r where clipped + h∘(Ẋw)) + Ẋᵀr.
     fn loss_tangent<R: Real>(&self, recording: &mut Recording<R>, tangents: &Tangents, w: Buf) {
-        if tangents.weights.is_none() && tangents.perturbation.is_none() {
+        let of_rows = [tangents.weights, tangents.perturbation, tangents.delta];
+        if of_rows.iter().all(Option::is_none) {
             return;
         }
         let (n, c) = (self.rows.operator.rows, self.rows.operator.classes);
@@ -90,6 +93,10 @@ impl ProxGrad {
             self.raw_residual(recording, raw);
             let inputs = [raw.into(), tangent.into()];
             recording.dispatch(&hyper::WEIGHT_TANGENT, &inputs, &[self.q.into()], &[n, c]);
+        }
+        if let Some(tangent) = tangents.delta {
+            let inputs = [self.rows.r.into(), self.h.into(), tangent.into()];
+            recording.dispatch(&hyper::HUBER_TANGENT, &inputs, &[self.q.into()], &[n]);
         }
         self.rows.operator.adjoint(recording, self.q, self.hessian);
         if let Some(tangent) = tangents.perturbation {
@@ -233,6 +240,18 @@ impl ProxGrad {
             self.raw_residual(recording, raw);
             let inputs = [raw.into(), self.q.into(), self.gamma.into(), factor.into()];
             recording.dispatch(&hyper::WEIGHT_VJP, &inputs, &[out.into()], &[n, c]);
+        }
+        if let Some(out) = sums.delta {
+            self.rows.operator.product(recording, self.dv, self.q);
+            let inputs = [
+                self.rows.r.into(),
+                self.h.into(),
+                self.q.into(),
+                self.gamma.into(),
+                factor.into(),
+            ];
+            let rows = self.rows.operator.rows;
+            recording.dispatch(&hyper::HUBER_VJP, &inputs, &[out.into()], &[rows]);
         }
     }
 }
