@@ -60,7 +60,7 @@ impl<R: Twinned> Engine<R> for Path {
                 steps: solution.steps,
             },
             factor: solution.factor,
-            is_unique: solution.is_unique,
+            uniqueness: solution.uniqueness,
             sums: None,
         };
         Ok(solutions.into_iter().map(solved).collect())

@@ -6,6 +6,7 @@ use crate::kinds::Status;
 use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
+use super::least_norm::Uniqueness;
 use super::quadratic::Factored;
 use super::restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, System};
 use super::smooth::{Parts, Smooth};
@@ -46,10 +47,10 @@ impl<R: Real> Arrival<'_, R> {
         self.end.steps
     }
 
-    /// False where other coefficients reach the same minimum; those of the solution have the least norm.
+    /// How far the minimum determines the solution.
     #[must_use]
-    pub fn is_unique(&self) -> bool {
-        self.end.is_unique
+    pub fn uniqueness(&self) -> Uniqueness {
+        self.end.uniqueness
     }
 
     /// The solution: p scaled coefficients, intercepts last.
@@ -154,7 +155,7 @@ impl<R: Real> Arrival<'_, R> {
             status: self.end.status,
             steps: self.end.steps,
             factor: factor.map(|k| RestrictedFactor::new(k, l2)),
-            is_unique: self.end.is_unique,
+            uniqueness: self.end.uniqueness,
         }
     }
 }

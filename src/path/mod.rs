@@ -43,6 +43,7 @@ mod tests;
 pub use restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, solve_restricted};
 
 pub use arrival::{Arrival, CriterionColumns};
+pub use least_norm::Uniqueness;
 
 use smooth::{Parts, Smooth};
 use walk::{Form, Walk};
@@ -97,8 +98,8 @@ pub struct PathSolution<R> {
     pub steps: usize,
     /// The factored system on the support, where the solve ended with one.
     pub factor: Option<RestrictedFactor<R>>,
-    /// False where other coefficients reach the same minimum; w are then those of least norm.
-    pub is_unique: bool,
+    /// How far the minimum determines w.
+    pub uniqueness: Uniqueness,
 }
 
 /// Points to be solved, and how.

@@ -36,7 +36,7 @@ use crate::linalg::dependent::Dependent;
 use crate::linalg::dual::{self, DualFactor};
 use crate::linalg::products::{add_columns, add_columns_of};
 use crate::linalg::refine::{Formed, Limits, Pass, by_products, refine};
-use crate::linalg::vector::{inner, norm, positions, vectorized};
+use crate::linalg::vector::{axpy, inner, norm, positions, vectorized};
 use crate::model::linearization::{OuterDerivative, inner_map};
 use crate::model::regularizer::{Regularizer, group_norm};
 
@@ -401,7 +401,8 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     /// The solution of least norm of a singular system, where its right-hand side is in the range.
     ///
     /// The criterion's derivative then exists: along the null space nothing changes but the
-    /// coefficients themselves, and the ridge's limit is theirs of least norm.
+    /// coefficients themselves, and the ridge's limit is theirs of least norm, in which the coordinates
+    /// without ridge play no part.
     fn of_least_norm(
         &self,
         formed: &[R],
@@ -411,8 +412,15 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     ) -> RestrictedSolution<R> {
         let m = rhs.len();
         let epsilon = <R as num_traits::Float>::epsilon().to_f64();
+        let control = limits.control;
+        let penalized = |at: usize| (self.set[at] as usize) < self.regularizer.penalized();
+        let found = Dependent::new(formed, m, epsilon, control)
+            .and_then(|factor| Some((factor.basis(penalized, control)?, factor)));
         let none = || self.outcome(&vec![0.0; m], 0, Status::Converged, true);
-        let Some(factor) = Dependent::new(formed, m, epsilon) else {
+        let Some((basis, factor)) = found else {
+            if control.should_stop() {
+                return self.outcome(&vec![0.0; m], 0, Status::BudgetSpent, false);
+            }
             return none();
         };
         let mut inside = rhs.to_vec();
@@ -428,9 +436,13 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
             limits,
             |x, y| self.product_by_rows(x, y),
             |Pass { rhs, x, .. }| {
-                let mut step = factor.solve(rhs);
-                factor.remove_null(&mut step);
-                x.copy_from_slice(&step);
+                x.copy_from_slice(&factor.solve(rhs));
+                for q in &basis {
+                    let both = x.iter().zip(q).enumerate();
+                    let counted = both.filter(|&(at, _)| penalized(at));
+                    let along: f64 = counted.map(|(_, (x, q))| x * q).sum();
+                    axpy(-along, q, x);
+                }
                 0
             },
         );

@@ -6,7 +6,7 @@ use crate::kinds::{Preconditioner, Status};
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
 use crate::path::walk::Form;
-use crate::path::{PathSettings, RestrictedMethod, solve};
+use crate::path::{PathSettings, RestrictedMethod, Uniqueness, solve};
 use crate::problem::{Point, Problem, Specification};
 
 use super::cases::{
@@ -90,7 +90,7 @@ fn duplicate_columns_without_ridge_share_coefficient_and_adjoint() {
             assert!(residual < 1e-12, "{residual:e}");
         }
         let s = solve_all::<f64>(&problem, std::slice::from_ref(&point), Form::Auto);
-        assert!(!s[0].is_unique);
+        assert_eq!(s[0].uniqueness, Uniqueness::LeastNorm);
         assert!((s[0].w[0] - s[0].w[2]).abs() < 1e-14);
         for method in [
             RestrictedMethod::Direct,
