@@ -6,6 +6,7 @@ use crate::kinds::Status;
 use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
+use super::columns::DesignColumns;
 use super::least_norm::Uniqueness;
 use super::quadratic::Factored;
 use super::restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, System};
@@ -169,12 +170,13 @@ pub struct CriterionColumns {
 }
 
 impl CriterionColumns {
-    /// Prepares the criterion of a problem.
+    /// Prepares the criterion of a problem; `columns` are those of its design, or of another one.
     #[must_use]
-    pub fn new(problem: &Problem) -> Self {
+    pub fn new(problem: &Problem, columns: &DesignColumns<f64>) -> Self {
         let criterion = &problem.criterion;
         let (sample, loss) = (&criterion.sample, criterion.loss);
-        let parts = Parts::new(sample, loss, problem.classes, true);
+        let columns = columns.for_sample(sample);
+        let parts = Parts::new(sample, columns, loss, problem.classes, true);
         let smooth = Smooth::new(sample, loss, problem.classes, &parts);
         let rows = smooth.rows() * smooth.classes;
         let origin = |target: usize| {
