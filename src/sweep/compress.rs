@@ -582,6 +582,7 @@ fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> F
         prior: s.prior.clone(),
         perturbed_rows: Vec::new(),
         centered: true,
+        scaling: s.scaling,
         features: centred.features,
         target_origins,
         weight_unit: centred.total / training.rows as f64,
