@@ -7,7 +7,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use proxdiff::data::matrix::{Dense, Matrix};
 use proxdiff::kinds::{Preconditioner, Status};
 use proxdiff::loss::Loss;
-use proxdiff::path::{PathSettings, PathSolution, RestrictedMethod, solve, solve_restricted};
+use proxdiff::path::{
+    PathSettings, PathSolution, RestrictedMethod, RestrictedRequest, solve, solve_restricted,
+};
 use proxdiff::{Control, Point, Problem, Specification};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -82,21 +84,20 @@ fn run(problem: &Problem, points: &[Point]) -> Vec<PathSolution<f64>> {
 fn adjoints(problem: &Problem, points: &[Point], solutions: &[PathSolution<f64>]) {
     let w: Vec<Vec<f64>> = solutions.iter().map(|s| s.w.clone()).collect();
     let factors: Vec<_> = solutions.iter().map(|s| s.factor.as_ref()).collect();
-    let solved = solve_restricted(
-        problem,
+    let request = RestrictedRequest {
         points,
-        &w,
-        &vec![0.1; points.len()],
-        &vec![vec![1.0; problem.coordinates()]; points.len()],
-        Some(&factors),
-        RestrictedMethod::Cg {
+        w: &w,
+        step: &vec![0.1; points.len()],
+        criterion_gradient: &vec![vec![1.0; problem.coordinates()]; points.len()],
+        factors: Some(&factors),
+        method: RestrictedMethod::Cg {
             preconditioner: Preconditioner::Diagonal,
         },
-        None,
-        1000,
-        &Control::new(),
-    )
-    .expect("shapes match");
+        tolerance: None,
+        max_steps: 1000,
+        control: &Control::new(),
+    };
+    let solved = solve_restricted(problem, &request).expect("shapes match");
     assert!(solved.iter().all(|s| s.status == Status::Converged));
     black_box(solved);
 }

@@ -112,3 +112,11 @@ pub struct Progress {
     /// After how many steps.
     pub steps: usize,
 }
+
+impl Progress {
+    /// False for a start at zero that was interrupted before its first step: it is no result.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.steps > 0 || self.status != Status::BudgetSpent
+    }
+}

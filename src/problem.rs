@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use crate::data::Scaling;
 use crate::data::design::{self, Design, FeatureScale};
 use crate::error::Result;
 use crate::model::loss::Loss;
@@ -123,6 +124,8 @@ pub struct Problem {
     /// The columns are centred under the training weights where there is an intercept: neither a
     /// perturbation nor other weights came after the centring.
     pub(crate) centered: bool,
+    /// The scaling that was asked for.
+    pub(crate) scaling: Scaling,
     /// Centre and scale of the features.
     pub(crate) features: FeatureScale,
     /// The number subtracted from every target.
@@ -238,6 +241,7 @@ impl Problem {
             prior,
             centered: perturbed_rows.is_empty(),
             perturbed_rows,
+            scaling,
             features,
             target_origins,
             weight_unit,

@@ -9,6 +9,7 @@ use crate::kinds::{Method, Status, Wrt};
 use crate::linalg::vector::norm;
 use crate::map::FixedPointMap;
 use crate::map::spectrum::Step;
+use crate::path::Uniqueness;
 use crate::problem::Problem;
 use crate::real::{convert, widen};
 
@@ -68,7 +69,7 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
         let measured = Measured {
             evidence,
             sizes,
-            is_unique: solved[at].is_unique,
+            uniqueness: solved[at].uniqueness,
             epsilon,
             engines,
             step,
@@ -99,8 +100,8 @@ const CLOSED: f64 = 1e-12;
 pub(super) struct Measured<'a> {
     pub(super) evidence: Evidence<'a>,
     pub(super) sizes: &'a Sizes,
-    /// False where other coefficients are known to reach the same minimum.
-    pub(super) is_unique: bool,
+    /// How far the minimum is known to determine the coefficients.
+    pub(super) uniqueness: Uniqueness,
     /// The rounding of the arithmetic that solved and differentiated.
     pub(super) epsilon: f64,
     pub(super) engines: Engines,
@@ -116,7 +117,8 @@ impl Measured<'_> {
     /// a small l1 chooses, is not the least norm, which a small ridge does.
     fn hypergradient(&self, differentiated: &Differentiated) -> Option<Hypergradient> {
         let mut found = differentiated.hypergradient.clone()?;
-        if self.is_unique || self.evidence.point.l1 > 0.0 || found.l1.is_none() {
+        let is_unique = self.uniqueness == Uniqueness::Unique;
+        if is_unique || self.evidence.point.l1 > 0.0 || found.l1.is_none() {
             return Some(found);
         }
         found.l1 = None;
@@ -206,7 +208,8 @@ pub(super) fn outcome(
     let (margin, certified) = (kinks.margin, is_finite && kinks.certify(step, residual));
     let findings = Findings {
         singular: d.singular,
-        is_unique: measured.is_unique,
+        uniqueness: measured.uniqueness,
+        has_prior: evidence.regularizer.has_prior(),
         certified,
         margin,
         contraction: step.contraction,
@@ -244,8 +247,10 @@ pub(super) fn outcome(
 struct Findings {
     /// The Hessian restricted to the support is singular.
     singular: bool,
-    /// False where other coefficients reach the same minimum.
-    is_unique: bool,
+    /// How far the minimum determines the coefficients.
+    uniqueness: Uniqueness,
+    /// The ridge pulls towards a prior.
+    has_prior: bool,
     certified: bool,
     /// The distance to the nearest kink, infinite where there is none.
     margin: f64,
@@ -269,12 +274,23 @@ fn warnings(
                 .into(),
         });
     }
-    if !findings.is_unique {
+    let reported = match findings.uniqueness {
+        Uniqueness::Unique => None,
+        Uniqueness::LeastNorm if findings.has_prior => {
+            Some("those nearest to the prior are reported")
+        }
+        Uniqueness::LeastNorm => Some("those of least norm are reported"),
+        Uniqueness::Undetermined => {
+            Some("some of them are reported, which need not be those of least norm")
+        }
+    };
+    if let Some(reported) = reported {
         warnings.push(Warning {
             kind: WarningKind::NotUnique,
-            message: "the coefficients are not unique, because columns depend on each other: those of least norm \
-                      are reported, and at l1 = 0 no derivative in l1; choose l2 > 0, or drop dependent columns"
-                .into(),
+            message: format!(
+                "the coefficients are not unique, because columns depend on each other: {reported}, and at l1 = 0 \
+                 no derivative in l1; choose l2 > 0, or drop dependent columns"
+            ),
         });
     }
     if !findings.certified && settings.method.is_some() {

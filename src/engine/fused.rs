@@ -129,7 +129,7 @@ impl At<'_> {
         let measured = Measured {
             evidence,
             sizes: self.sizes,
-            is_unique: self.arrival.is_unique(),
+            uniqueness: self.arrival.uniqueness(),
             epsilon: f64::EPSILON,
             engines: Engines {
                 solve: EngineName::FusedPath,
@@ -170,6 +170,9 @@ impl At<'_> {
             status: solved.status,
             steps: solved.steps,
         };
+        if !differentiated.progress.has_begun() {
+            return differentiated;
+        }
         let z = solved.z;
         let inner: Vec<f64> = (0..z.len())
             .map(|j| inner_derivative(z[j], gamma, image[j], 0.0))

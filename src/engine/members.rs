@@ -3,6 +3,7 @@
 use crate::map::spectrum::{Spectrum, Step};
 use crate::path::{self, CriterionColumns};
 use crate::problem::{Members, Point, Problem};
+use crate::real::Real;
 
 use super::prepared::Prepared;
 use super::sizes::Sizes;
@@ -67,12 +68,14 @@ impl<'a> PreparedMembers<'a> {
 
     /// A point's criterion by columns.
     pub(super) fn criterion(&self, point: &Point) -> &CriterionColumns {
-        self.prepared(point).criterion(self.problem(point))
+        self.prepared(point)
+            .criterion(self.problem(point), self.prepared)
     }
 
     /// The rows at a place of [`Self::problems`] as the path solver wants them.
-    pub(super) fn path(&self, place: usize) -> &path::Prepared<f64> {
-        self.prepared_at(place).path(self.members.at(place))
+    pub(super) fn path<R: Real>(&self, place: usize) -> &path::Prepared<R> {
+        self.prepared_at(place)
+            .path(self.members.at(place), self.prepared)
     }
 
     fn prepared(&self, point: &Point) -> &Prepared {
@@ -84,5 +87,28 @@ impl<'a> PreparedMembers<'a> {
             0 => self.prepared,
             own => &self.own[own - 1],
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn preparations_are_made_once_and_share_their_columns() {
+        let x: Vec<Vec<f64>> = (0..9)
+            .map(|i| vec![f64::from(i), f64::from(i * i % 5)])
+            .collect();
+        let y: Vec<f64> = (0..9).map(f64::from).collect();
+        let problem = Problem::elastic_net(&x, &y).build().unwrap();
+        let own = Point::new(0.1, 0.1).with_weights((0..9).map(f64::from).collect::<Vec<_>>());
+        let points = [Point::new(0.1, 0.1), own];
+        let prepared = Prepared::default();
+        let first = PreparedMembers::of(&problem, &prepared, &points);
+        let second = PreparedMembers::of(&problem, &prepared, &points);
+        assert!(std::ptr::eq(first.path::<f64>(0), second.path::<f64>(0)));
+        assert!(std::ptr::eq(first.path::<f32>(0), second.path::<f32>(0)));
+        assert!(first.path::<f64>(0).shares_columns(first.path(1)));
+        assert!(first.path::<f32>(1).shares_columns(second.path(1)));
     }
 }

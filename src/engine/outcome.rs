@@ -292,7 +292,7 @@ tag! {
         /// The restricted Hessian is singular and the criterion's gradient not in its range: there is no
         /// hypergradient.
         SingularHessian = "singular-hessian";
-        /// Other coefficients reach the same minimum: those of least norm are reported.
+        /// Other coefficients reach the same minimum: those of least norm are reported, where they are found.
         NotUnique = "not-unique";
         /// The support may belong to a neighbouring piece.
         NotCertified = "not-certified";

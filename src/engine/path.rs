@@ -6,7 +6,8 @@ use crate::iterate::Progress;
 use crate::kinds::Method;
 use crate::model::loss::Loss;
 use crate::path::{
-    self, PathRequest, PathSettings, RestrictedFactor, RestrictedMethod, RestrictedSolution,
+    self, PathRequest, PathSettings, RestrictedFactor, RestrictedMethod, RestrictedRequest,
+    RestrictedSolution,
 };
 use crate::problem::{Point, Problem};
 use crate::real::{convert, widen};
@@ -43,8 +44,10 @@ impl<R: Twinned> Engine<R> for Path {
     fn solve(&self, request: &Request<'_>) -> Result<Vec<Solved<R>>> {
         let starts = starts(request);
         let limits = limits(request);
-        let solutions = path::solve_request::<R>(
-            request.problem,
+        let members = request.members;
+        let solutions = path::solve_along::<R>(
+            members.problems(),
+            |place| members.path(place),
             &PathRequest {
                 points: request.points,
                 paths: request.paths,
@@ -60,7 +63,7 @@ impl<R: Twinned> Engine<R> for Path {
                 steps: solution.steps,
             },
             factor: solution.factor,
-            is_unique: solution.is_unique,
+            uniqueness: solution.uniqueness,
             sums: None,
         };
         Ok(solutions.into_iter().map(solved).collect())
@@ -160,16 +163,20 @@ fn restricted<R: Twinned>(
         .collect();
     let factors: Vec<Option<&RestrictedFactor<R>>> =
         solved.iter().map(|solved| solved.factor.as_ref()).collect();
-    path::solve_restricted(
-        request.problem,
-        request.points,
-        &w,
-        &steps,
-        &gradients,
-        Some(&factors),
-        method,
-        limits.tolerance,
-        limits.max_steps,
-        request.control,
+    let members = request.members;
+    path::solve_restricted_at(
+        members.problems(),
+        |place| members.path(place),
+        &RestrictedRequest {
+            points: request.points,
+            w: &w,
+            step: &steps,
+            criterion_gradient: &gradients,
+            factors: Some(&factors),
+            method,
+            tolerance: limits.tolerance,
+            max_steps: limits.max_steps,
+            control: request.control,
+        },
     )
 }

@@ -1,10 +1,12 @@
 //! Preparations that evaluations of one problem share, made when first needed.
 
+use std::marker::PhantomData;
 use std::sync::OnceLock;
 
 use crate::map::spectrum::Spectrum;
-use crate::path::{self, CriterionColumns};
+use crate::path::{self, CriterionColumns, DesignColumns};
 use crate::problem::Problem;
+use crate::real::{Family, Real};
 
 use super::sizes::Sizes;
 
@@ -14,9 +16,34 @@ use super::sizes::Sizes;
 #[derive(Debug, Default)]
 pub struct Prepared {
     spectrum: OnceLock<Spectrum>,
-    path: OnceLock<path::Prepared<f64>>,
+    single: Rows<f32>,
+    double: Rows<f64>,
+    criterion_columns: OnceLock<DesignColumns<f64>>,
     criterion: OnceLock<CriterionColumns>,
     sizes: OnceLock<Sizes>,
+}
+
+/// The rows as the path solver wants them, in one precision.
+#[derive(Debug)]
+struct Rows<R> {
+    columns: OnceLock<DesignColumns<R>>,
+    path: OnceLock<path::Prepared<R>>,
+}
+
+impl<R> Default for Rows<R> {
+    fn default() -> Self {
+        Self {
+            columns: OnceLock::new(),
+            path: OnceLock::new(),
+        }
+    }
+}
+
+/// The family of preparations by precision.
+struct RowsOf<'a>(PhantomData<&'a ()>);
+
+impl<'a> Family for RowsOf<'a> {
+    type Of<R: Real> = &'a Rows<R>;
 }
 
 impl Prepared {
@@ -24,16 +51,40 @@ impl Prepared {
         self.spectrum.get_or_init(|| Spectrum::of(problem))
     }
 
-    pub(super) fn path(&self, problem: &Problem) -> &path::Prepared<f64> {
-        self.path.get_or_init(|| path::Prepared::new(problem))
+    /// The rows as the path solver wants them; `base` is what was prepared for a problem of the same design.
+    pub(super) fn path<R: Real>(&self, problem: &Problem, base: &Self) -> &path::Prepared<R> {
+        let prepare = || path::Prepared::new(problem, base.columns(problem));
+        self.rows().path.get_or_init(prepare)
     }
 
-    pub(super) fn criterion(&self, problem: &Problem) -> &CriterionColumns {
-        self.criterion
-            .get_or_init(|| CriterionColumns::new(problem))
+    pub(super) fn criterion(&self, problem: &Problem, base: &Self) -> &CriterionColumns {
+        let prepare = || CriterionColumns::new(problem, base.criterion_columns(problem));
+        self.criterion.get_or_init(prepare)
     }
 
     pub(super) fn sizes(&self, problem: &Problem) -> &Sizes {
         self.sizes.get_or_init(|| Sizes::of(problem))
+    }
+
+    fn columns<R: Real>(&self, problem: &Problem) -> &DesignColumns<R> {
+        let columns = &self.rows().columns;
+        columns.get_or_init(|| DesignColumns::of(&problem.train))
+    }
+
+    fn criterion_columns(&self, problem: &Problem) -> &DesignColumns<f64> {
+        let (train, criterion) = (&problem.train, &problem.criterion.sample);
+        if std::sync::Arc::ptr_eq(&train.design, &criterion.design) {
+            return self.columns(problem);
+        }
+        let columns = &self.criterion_columns;
+        columns.get_or_init(|| DesignColumns::of(criterion))
+    }
+
+    fn rows<R: Real>(&self) -> &Rows<R> {
+        R::from_f64::<RowsOf<'_>>(&self.double).unwrap_or_else(|_| {
+            let single = R::from_f32::<RowsOf<'_>>(&self.single);
+            // infallible: there are two precisions
+            single.unwrap_or_else(|_| unreachable!("a third precision"))
+        })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::iterate::Progress;
 use crate::kinds::Status;
-use crate::path::RestrictedFactor;
+use crate::path::{RestrictedFactor, Uniqueness};
 
 use super::accumulator::Accumulator;
 use super::outcome::Hypergradient;
@@ -15,9 +15,8 @@ pub struct Solved<R> {
     pub progress: Progress,
     /// The factored system on the support, where the solver ended with one.
     pub factor: Option<RestrictedFactor<R>>,
-    /// False where the solver knows that other coefficients reach the same minimum; w are then those
-    /// of least norm.
-    pub is_unique: bool,
+    /// How far the solver knows the minimum to determine w.
+    pub uniqueness: Uniqueness,
     /// dE/dλ of a solver that differentiates itself (ITD).
     pub sums: Option<Accumulator>,
 }
@@ -89,10 +88,8 @@ impl Adjoints {
                         ..Differentiated::without_adjoint()
                     };
                 }
-                // The zeros of an adjoint that was interrupted before its first step are no result.
-                let has_begun = progress.steps > 0 || progress.status != Status::BudgetSpent;
                 Differentiated {
-                    hypergradient: has_begun.then_some(hypergradient),
+                    hypergradient: progress.has_begun().then_some(hypergradient),
                     progress,
                     linear_residual: Some(residual),
                     singular,

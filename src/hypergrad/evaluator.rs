@@ -119,6 +119,7 @@ impl<'a> Evaluator<'a> {
     /// [`Error::Unsupported`](crate::Error::Unsupported) for settings, points, warm starts or paths
     /// that do not fit the problem.
     pub fn run(&self, points: &[Point]) -> Result<Vec<Outcome>> {
+        self.problem.check_points(points)?;
         let members = PreparedMembers::of(self.problem, &self.prepared, points);
         let mut request = Request::new(&members, points, &self.settings, &self.control);
         request.paths = self.paths.as_deref();

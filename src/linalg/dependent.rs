@@ -11,11 +11,14 @@
 //! norm, x any other. As in [`cholesky`](super::cholesky), a pivot counts as zero by its own
 //! diagonal entry, so that the scale of single coordinates plays no part.
 
-use super::vector::{dot, norm};
+use super::vector::dot;
+use crate::control::Control;
 use crate::real::Real;
 
 /// Times that a null vector is made orthogonal to those before it; twice is enough.
 const PASSES: usize = 2;
+/// The share of a null vector in the unknowns that count below which it has none there.
+const LEAST_SHARE: f64 = 1e-8;
 
 /// The factor of a symmetric positive semidefinite matrix, in `f64`.
 #[derive(Debug, Clone)]
@@ -30,8 +33,13 @@ pub(crate) struct Dependent {
 
 impl Dependent {
     /// Factors an m × m matrix that is stored in full; `epsilon` is the rounding of its entries.
-    /// `None` where it is not finite.
-    pub(crate) fn new<R: Real>(matrix: &[R], m: usize, epsilon: f64) -> Option<Self> {
+    /// `None` where it is not finite, or `control` ends the work.
+    pub(crate) fn new<R: Real>(
+        matrix: &[R],
+        m: usize,
+        epsilon: f64,
+        control: &Control,
+    ) -> Option<Self> {
         let entry = |i: usize, j: usize| matrix[j * m + i].to_f64();
         let rounding = epsilon * m as f64;
         let least: Vec<f64> = (0..m).map(|j| rounding * entry(j, j)).collect();
@@ -42,6 +50,9 @@ impl Dependent {
         let mut order: Vec<usize> = (0..m).collect();
         let mut columns: Vec<Vec<f64>> = Vec::new();
         for step in 0..m {
+            if control.should_stop() {
+                return None;
+            }
             // The largest share of its own diagonal entry; the first of equals.
             let share = |j: usize| left[j] / entry(j, j);
             let best = (step..m)
@@ -78,14 +89,17 @@ impl Dependent {
             columns,
             null: Vec::new(),
         };
-        dependent.null = dependent.null_space();
+        dependent.null = dependent.null_space(control)?;
         Some(dependent)
     }
 
-    fn null_space(&self) -> Vec<Vec<f64>> {
+    fn null_space(&self, control: &Control) -> Option<Vec<Vec<f64>>> {
         let rank = self.columns.len();
         let mut null: Vec<Vec<f64>> = Vec::new();
         for &free in &self.order[rank..] {
+            if control.should_stop() {
+                return None;
+            }
             // L₁₁ᵀ y = L₂₁ᵀ e: the pivots' part of a null vector is −y.
             let mut x: Vec<f64> = vec![0.0; self.order.len()];
             for k in (0..rank).rev() {
@@ -97,17 +111,39 @@ impl Dependent {
                 x[self.order[k]] = (-column[free] - later) / column[self.order[k]];
             }
             x[free] = 1.0;
-            for _ in 0..PASSES {
-                for q in &null {
-                    let along = dot(q, &x);
-                    x.iter_mut().zip(q).for_each(|(x, q)| *x -= along * q);
-                }
-            }
-            let length = norm(&x);
-            x.iter_mut().for_each(|x| *x /= length);
+            make_orthonormal(&mut x, &null, dot);
             null.push(x);
         }
-        null
+        Some(null)
+    }
+
+    /// A basis of the null space that is orthonormal on the unknowns that count; null vectors without a part
+    /// in them are left out. `None` where `control` ends the work.
+    pub(crate) fn basis(
+        &self,
+        counts: impl Fn(usize) -> bool,
+        control: &Control,
+    ) -> Option<Vec<Vec<f64>>> {
+        if (0..self.order.len()).all(&counts) {
+            return Some(self.null.clone());
+        }
+        let product = |a: &[f64], b: &[f64]| -> f64 {
+            let both = a.iter().zip(b).enumerate();
+            both.filter(|&(at, _)| counts(at))
+                .map(|(_, (a, b))| a * b)
+                .sum()
+        };
+        let mut basis: Vec<Vec<f64>> = Vec::new();
+        for q in &self.null {
+            if control.should_stop() {
+                return None;
+            }
+            let mut x = q.clone();
+            if make_orthonormal(&mut x, &basis, product) > LEAST_SHARE {
+                basis.push(x);
+            }
+        }
+        Some(basis)
     }
 
     /// The dimension of the null space.
@@ -150,8 +186,26 @@ impl Dependent {
     }
 }
 
+/// Makes x orthogonal to a basis, and its length 1, by a product of vectors; returns the length that was left.
+fn make_orthonormal(
+    x: &mut [f64],
+    basis: &[Vec<f64>],
+    product: impl Fn(&[f64], &[f64]) -> f64,
+) -> f64 {
+    for _ in 0..PASSES {
+        for q in basis {
+            let along = product(q, x);
+            x.iter_mut().zip(q).for_each(|(x, q)| *x -= along * q);
+        }
+    }
+    let length = product(x, x).sqrt();
+    x.iter_mut().for_each(|x| *x /= length);
+    length
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::vector::norm;
     use super::*;
 
     /// BᵀB of a matrix with given columns.
@@ -174,7 +228,7 @@ mod tests {
     #[test]
     fn a_regular_system_is_solved_and_has_no_null_space() {
         let a = gram(&columns(9, 6));
-        let factor = Dependent::new(&a, 6, f64::EPSILON).unwrap();
+        let factor = Dependent::new(&a, 6, f64::EPSILON, &Control::new()).unwrap();
         assert_eq!(factor.nullity(), 0);
         let x: Vec<f64> = (0..6).map(|j| f64::from(j) - 2.0).collect();
         let b: Vec<f64> = (0..6).map(|i| dot(&a[i * 6..(i + 1) * 6], &x)).collect();
@@ -190,7 +244,7 @@ mod tests {
         let sum = (0..9).map(|i| b[0][i] + b[2][i]).collect();
         b.push(sum);
         let a = gram(&b);
-        let factor = Dependent::new(&a, 6, f64::EPSILON).unwrap();
+        let factor = Dependent::new(&a, 6, f64::EPSILON, &Control::new()).unwrap();
         assert_eq!(factor.nullity(), 3);
         // In the range: the products with a vector of rows.
         let target: Vec<f64> = (0..9).map(|i| f64::from(i % 4)).collect();
@@ -209,9 +263,38 @@ mod tests {
     }
 
     #[test]
+    fn a_basis_may_leave_unknowns_out_of_its_norm() {
+        let mut b = columns(9, 3);
+        b.push(b[0].iter().map(|x| 2.0 * x).collect());
+        b.push(b[1].iter().zip(&b[2]).map(|(x, y)| x - y).collect());
+        b.push(b[2].clone());
+        let a = gram(&b);
+        let factor = Dependent::new(&a, 6, f64::EPSILON, &Control::new()).unwrap();
+        let counts = |at: usize| at < 4;
+        let basis = factor.basis(counts, &Control::new()).unwrap();
+        assert_eq!((factor.nullity(), basis.len()), (3, 3));
+        for (x, of_x) in basis.iter().enumerate() {
+            let image = |i: usize| dot(&a[i * 6..(i + 1) * 6], of_x);
+            assert!((0..6).all(|i| image(i).abs() < 1e-12));
+            for (y, of_y) in basis.iter().enumerate() {
+                let product = dot(&of_x[..4], &of_y[..4]);
+                assert!((product - f64::from(u8::from(x == y))).abs() < 1e-13);
+            }
+        }
+        // Of the two copies at the end of these, nothing counts.
+        let ends = [b[0].clone(), b[1].clone(), b[1].clone()];
+        let factor = Dependent::new(&gram(&ends), 3, f64::EPSILON, &Control::new()).unwrap();
+        let basis = factor.basis(|at| at == 0, &Control::new()).unwrap();
+        assert_eq!((factor.nullity(), basis.len()), (1, 0));
+        let cancelled = Control::new();
+        cancelled.cancel();
+        assert!(Dependent::new(&a, 6, f64::EPSILON, &cancelled).is_none());
+    }
+
+    #[test]
     fn nothing_and_what_is_not_finite() {
-        let zero = Dependent::new(&[0.0; 4], 2, f64::EPSILON).unwrap();
+        let zero = Dependent::new(&[0.0; 4], 2, f64::EPSILON, &Control::new()).unwrap();
         assert_eq!((zero.nullity(), zero.solve(&[1.0, 2.0])), (2, vec![0.0; 2]));
-        assert!(Dependent::new(&[f64::NAN], 1, f64::EPSILON).is_none());
+        assert!(Dependent::new(&[f64::NAN], 1, f64::EPSILON, &Control::new()).is_none());
     }
 }

@@ -13,9 +13,12 @@ use super::cholesky;
 use super::vector::{axpy, exceeds, inner, vectorized};
 use crate::real::Real;
 
-/// The share of K's diagonal below which λ is too small: the difference of b_P and X_Pᵀu would then
-/// lose more digits than a factor of the system itself.
-const LEAST_RIDGE: f64 = 1e-8;
+/// The share of K's diagonal below which λ is too small, the root of the arithmetic's rounding: the
+/// difference of b_P and X_Pᵀu would then lose more than half of the digits, which is more than a factor of
+/// the system itself loses.
+fn least_ridge<R: Real>() -> R {
+    num_traits::Float::sqrt(<R as num_traits::Float>::epsilon())
+}
 
 /// A factor through the rows.
 #[derive(Debug, Clone)]
@@ -33,7 +36,7 @@ pub(crate) struct DualFactor<R> {
     /// The factors of K and T.
     kernel: Vec<R>,
     schur: Vec<R>,
-    /// The Frobenius norm of XᵀX, which is that of XXᵀ, with the ridge: a bound on that of the system.
+    /// A bound on the Frobenius norm of the system: ‖XᵀX‖ = ‖XXᵀ‖ ≤ ‖X_P X_Pᵀ‖ + Σ_F ‖x_f‖², with the ridge.
     pub(crate) size: f64,
 }
 
@@ -86,11 +89,10 @@ impl<R: Real> DualFactor<R> {
             square += diagonal.to_f64() * diagonal.to_f64();
             *diagonal += ridge;
         }
-        for x in free_x.chunks_exact(rows) {
-            square += inner(x, x) * inner(x, x);
-        }
-        let size = square.sqrt() + ridge.to_f64() * (penalized.len() as f64).sqrt();
-        let is_large = exceeds(ridge, R::of(LEAST_RIDGE) * largest);
+        let of_free: f64 = free_x.chunks_exact(rows).map(|x| inner(x, x)).sum();
+        let of_ridge = ridge.to_f64() * (penalized.len() as f64).sqrt();
+        let size = square.sqrt() + of_free + of_ridge;
+        let is_large = exceeds(ridge, least_ridge::<R>() * largest);
         if !is_large || !cholesky::factor(&mut kernel, rows) {
             return None;
         }
@@ -191,11 +193,40 @@ mod tests {
     }
 
     #[test]
+    fn its_size_bounds_the_system() {
+        // Free unknowns that are alike, and large beside the others.
+        let (rows, unknowns) = (3, 7);
+        let large = |at: usize| if at >= 4 * rows { 10.0 } else { 0.1 };
+        let x: Vec<f64> = (0..rows * unknowns)
+            .map(|at| large(at) + 0.01 * ((at * 37) as f64 * 0.618_034).sin())
+            .collect();
+        let column = |at: usize| &x[at * rows..(at + 1) * rows];
+        let ridges: Vec<f64> = (0..unknowns)
+            .map(|at| if at >= 4 { 0.0 } else { 0.3 })
+            .collect();
+        let square = (0..unknowns * unknowns).map(|at| {
+            let (i, j) = (at / unknowns, at % unknowns);
+            let ridge = if i == j { ridges[i] } else { 0.0 };
+            (inner(column(i), column(j)) + ridge).powi(2)
+        });
+        let norm = square.sum::<f64>().sqrt();
+        let factor = DualFactor::new(column, rows, &ridges).unwrap();
+        assert!(factor.size >= norm, "{} {norm}", factor.size);
+        assert!(factor.size <= 2.0 * norm, "{} {norm}", factor.size);
+    }
+
+    #[test]
     fn a_ridge_that_would_lose_digits_is_declined() {
         let x: Vec<f64> = (0..12).map(f64::from).collect();
         let column = |at: usize| &x[2 * at..2 * at + 2];
         assert!(DualFactor::new(column, 2, &[1e-9; 6]).is_none());
         assert!(DualFactor::new(column, 2, &[0.0; 6]).is_none());
+        // What serves f64 is rounding in f32.
+        let single: Vec<f32> = x.iter().map(|&x| x as f32).collect();
+        let single = |at: usize| &single[2 * at..2 * at + 2];
+        assert!(DualFactor::new(column, 2, &[1e-3; 6]).is_some());
+        assert!(DualFactor::new(single, 2, &[1e-3; 6]).is_none());
+        assert!(DualFactor::new(single, 2, &[1.0; 6]).is_some());
         assert!(is_cheaper(100, 400) && !is_cheaper(100, 150));
     }
 }

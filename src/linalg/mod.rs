@@ -15,6 +15,7 @@ pub(crate) mod cholesky;
 pub(crate) mod dependent;
 pub(crate) mod dual;
 pub mod krylov;
+pub(crate) mod nearest;
 pub(crate) mod products;
 pub(crate) mod refine;
 pub(crate) mod vector;

@@ -30,8 +30,8 @@ pub struct LossRows {
     pub r: Buf,
 }
 
-/// The rows that the points of a batch take their losses on: one design, whose weights may be a
-/// point's own.
+/// The rows on which the points of a batch take their losses: of one design and one loss; targets are
+/// chosen by the points, and weights may be their own.
 #[derive(Clone, Copy)]
 pub struct BatchRows<'a> {
     /// The loss.

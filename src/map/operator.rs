@@ -396,14 +396,14 @@ pub fn shared_words<R: Twinned>(executor: &mut dyn Executor<R>, words: &[u32]) -
     buf
 }
 
-/// A per-problem buffer with these values, one row of `rows` per problem.
+/// A per-problem buffer of `rows` entries with these values, problem after problem.
 pub fn per_problem<R: Twinned>(executor: &mut dyn Executor<R>, rows: usize, values: &[f64]) -> Buf {
     let buf = executor.allocate(Scope::PerProblem, rows);
     executor.upload(buf, &convert::<R>(values));
     buf
 }
 
-/// A per-problem buffer with the values of every point, `rows` each.
+/// A per-problem buffer of `rows` entries with the values that `of` gives for every point.
 pub fn per_point<R: Twinned>(
     executor: &mut dyn Executor<R>,
     rows: usize,

@@ -6,6 +6,8 @@ use crate::kinds::Status;
 use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
+use super::columns::DesignColumns;
+use super::least_norm::Uniqueness;
 use super::quadratic::Factored;
 use super::restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, System};
 use super::smooth::{Parts, Smooth};
@@ -46,10 +48,10 @@ impl<R: Real> Arrival<'_, R> {
         self.end.steps
     }
 
-    /// False where other coefficients reach the same minimum; those of the solution have the least norm.
+    /// How far the minimum determines the solution.
     #[must_use]
-    pub fn is_unique(&self) -> bool {
-        self.end.is_unique
+    pub fn uniqueness(&self) -> Uniqueness {
+        self.end.uniqueness
     }
 
     /// The solution: p scaled coefficients, intercepts last.
@@ -154,7 +156,7 @@ impl<R: Real> Arrival<'_, R> {
             status: self.end.status,
             steps: self.end.steps,
             factor: factor.map(|k| RestrictedFactor::new(k, self.regularizer.ridges.clone())),
-            is_unique: self.end.is_unique,
+            uniqueness: self.end.uniqueness,
         }
     }
 }
@@ -168,12 +170,13 @@ pub struct CriterionColumns {
 }
 
 impl CriterionColumns {
-    /// Prepares the criterion of a problem.
+    /// Prepares the criterion of a problem; `columns` are those of its design, or of another one.
     #[must_use]
-    pub fn new(problem: &Problem) -> Self {
+    pub fn new(problem: &Problem, columns: &DesignColumns<f64>) -> Self {
         let criterion = &problem.criterion;
         let (sample, loss) = (&criterion.sample, criterion.loss);
-        let parts = Parts::new(sample, loss, problem.classes, true);
+        let columns = columns.for_sample(sample);
+        let parts = Parts::new(sample, columns, loss, problem.classes, true);
         let smooth = Smooth::new(sample, loss, problem.classes, &parts);
         let rows = smooth.rows() * smooth.classes;
         let origin = |target: usize| {

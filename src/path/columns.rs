@@ -3,8 +3,11 @@
 //! Dense designs are stored column-major. Sparse ones keep their entries by columns, and the
 //! centre and scale of every column beside them: `x̂_j = (x_j − m_j 1)/σ_j`.
 
+use std::sync::Arc;
+
 use crate::data::design::Design;
 use crate::data::matrix::Matrix;
+use crate::problem::Sample;
 use crate::real::Real;
 
 use crate::linalg::products::{TransposedProduct, WeightedColumns};
@@ -12,6 +15,33 @@ use crate::linalg::vector::{WIDTH, axpy_wide, in_f64, inner, positions, vectoriz
 
 /// Rows that are turned into columns together.
 const TILE: usize = 16;
+
+/// The columns of a design, shared by the problems and criteria on it.
+#[derive(Debug, Clone)]
+pub struct DesignColumns<R> {
+    design: Arc<Design>,
+    columns: Arc<Columns<R>>,
+}
+
+impl<R: Real> DesignColumns<R> {
+    /// Those of the design of a sample.
+    #[must_use]
+    pub fn of(sample: &Sample) -> Self {
+        Self {
+            design: Arc::clone(&sample.design),
+            columns: Arc::new(Columns::new(&sample.design)),
+        }
+    }
+
+    /// Those of a sample: these where it has the same design, else its own.
+    pub(super) fn for_sample(&self, sample: &Sample) -> Arc<Columns<R>> {
+        if Arc::ptr_eq(&self.design, &sample.design) {
+            Arc::clone(&self.columns)
+        } else {
+            Arc::new(Columns::new(&sample.design))
+        }
+    }
+}
 
 /// n × columns design X̂.
 #[derive(Debug, Clone)]

@@ -256,11 +256,11 @@ impl<R: Real> Quadratic<'_, R> {
             term.project(face[j], target) == target && term.face(target) == face[j]
         });
         if inside && is_exact {
-            let old = self.w.clone();
+            let start = self.w.clone();
             for (&j, &step) in set.iter().zip(&step) {
                 self.w[j as usize] -= step;
             }
-            let change = self.image_of_change(&old, set);
+            let change = self.image_of_change(&start, set);
             for (q, change) in self.q.iter_mut().zip(&change) {
                 *q += *change;
             }
@@ -301,10 +301,8 @@ impl<R: Real> Quadratic<'_, R> {
                 leaving.push((share, at, inside));
             }
         }
-        leaving.sort_by(|a, b| {
-            let order = a.0.partial_cmp(&b.0).unwrap_or(std::cmp::Ordering::Equal);
-            order.then(a.1.cmp(&b.1))
-        });
+        let order = |a: R, b: R| a.to_f64().total_cmp(&b.to_f64());
+        leaving.sort_by(|a, b| order(a.0, b.0).then(a.1.cmp(&b.1)));
         let hessian = self.hessian;
         let column = |j: u32| &hessian[j as usize * m..(j as usize + 1) * m];
         // H times the direction, and H times the way so far.
@@ -394,13 +392,13 @@ impl<R: Real> Quadratic<'_, R> {
     /// first coordinate or group that leaves its face, or a part of that.
     fn search(&mut self, face: &[Face], set: &[u32], rho: &[R], step: &[R]) -> Newton {
         let before = self.penalty(face);
-        let old = self.w.clone();
+        let start = self.w.clone();
         let slope: R = rho.iter().zip(step).map(|(&r, &s)| r * s).sum();
         let first = self.first_leaving(face, set, step);
         let mut share = R::one();
         for _ in 0..HALVINGS {
-            let leaves = self.place(&old, face, set, step, share);
-            let (decrease, size, change) = self.change_from(&old, face, set, before);
+            let leaves = self.place(&start, face, set, step, share);
+            let (decrease, size, change) = self.change_from(&start, face, set, before);
             let noise = size * <R as num_traits::Float>::epsilon() * R::of(16.0);
             if decrease <= noise - R::of(1e-4) * share * slope {
                 for (q, change) in self.q.iter_mut().zip(&change) {
@@ -418,7 +416,7 @@ impl<R: Real> Quadratic<'_, R> {
                 share * R::of(0.5)
             };
         }
-        self.w = old;
+        self.w = start;
         Newton::Rejected
     }
 
@@ -447,16 +445,16 @@ impl<R: Real> Quadratic<'_, R> {
         first
     }
 
-    /// Sets w to `old` less a share of the step, on its faces; a group that has no part left along its
+    /// Sets w to `start` less a share of the step, on its faces; a group that has no part left along its
     /// direction is zero. True where a coordinate leaves its face.
-    fn place(&mut self, old: &[R], face: &[Face], set: &[u32], step: &[R], share: R) -> bool {
+    fn place(&mut self, start: &[R], face: &[Face], set: &[u32], step: &[R], share: R) -> bool {
         let mut along = vec![R::zero(); self.penalties.len()];
         for (&j, &step) in set.iter().zip(step) {
             let j = j as usize;
             let b = self.block_of[j] as usize;
-            let target = old[j] - share * step;
+            let target = start[j] - share * step;
             self.w[j] = self.penalties[b].coordinate.project(face[j], target);
-            along[b] += self.w[j] * old[j];
+            along[b] += self.w[j] * start[j];
         }
         let mut leaves = false;
         for &j in set {
@@ -472,8 +470,8 @@ impl<R: Real> Quadratic<'_, R> {
         leaves
     }
 
-    /// H(w − old), which differ on `set`.
-    fn image_of_change(&self, old: &[R], set: &[u32]) -> Vec<R> {
+    /// H(w − start), which differ on `set`.
+    fn image_of_change(&self, start: &[R], set: &[u32]) -> Vec<R> {
         let m = self.m();
         let mut change = vec![R::zero(); m];
         vectorized(
@@ -481,7 +479,7 @@ impl<R: Real> Quadratic<'_, R> {
             || {
                 for &j in set {
                     let j = j as usize;
-                    let delta = self.w[j] - old[j];
+                    let delta = self.w[j] - start[j];
                     if delta != R::zero() {
                         axpy(delta, &self.hessian[j * m..(j + 1) * m], &mut change);
                     }
@@ -491,16 +489,16 @@ impl<R: Real> Quadratic<'_, R> {
         change
     }
 
-    /// Change of the objective from `old` to w, which differ on `set`; the size of its terms; and
-    /// H(w − old). `before` is the penalty at `old`.
-    fn change_from(&self, old: &[R], face: &[Face], set: &[u32], before: R) -> (R, R, Vec<R>) {
-        let change = self.image_of_change(old, set);
+    /// Change of the objective from `start` to w, which differ on `set`; the size of its terms; and
+    /// H(w − start). `before` is the penalty at `start`.
+    fn change_from(&self, start: &[R], face: &[Face], set: &[u32], before: R) -> (R, R, Vec<R>) {
+        let change = self.image_of_change(start, set);
         let half = R::of(0.5);
         let mut total = self.penalty(face) - before;
         let mut size = num_traits::Float::abs(before);
         for &j in set {
             let j = j as usize;
-            let term = (self.w[j] - old[j]) * (self.q[j] + half * change[j]);
+            let term = (self.w[j] - start[j]) * (self.q[j] + half * change[j]);
             total += term;
             size += num_traits::Float::abs(term);
         }

@@ -69,11 +69,12 @@ impl<R: Real> GroupSpectrum<R> {
             .fold(R::zero(), |a, &b| num_traits::Float::max(a, b))
     }
 
-    /// Writes the minimiser to `out`, given w and the gradient at w (ridge included) of the members.
+    /// Writes the minimiser to `out`, given τ = `strength`, and w and the gradient at w (ridge included) of
+    /// the members.
     pub(super) fn minimizer(
         &mut self,
         ridge: R,
-        norm: R,
+        strength: R,
         w: &[R],
         gradient: &[R],
         out: &mut Vec<R>,
@@ -93,10 +94,10 @@ impl<R: Real> GroupSpectrum<R> {
         out.clear();
         out.resize(size, R::zero());
         let square: R = b.iter().map(|&b| b * b).sum();
-        let length = num_traits::Float::sqrt(square);
-        if length <= norm || length.is_nan() {
-            if length.is_nan() {
-                out.fill(length);
+        let norm = num_traits::Float::sqrt(square);
+        if norm <= strength || norm.is_nan() {
+            if norm.is_nan() {
+                out.fill(norm);
             }
             return;
         }
@@ -105,7 +106,7 @@ impl<R: Real> GroupSpectrum<R> {
             let (mut sum, mut slope) = (R::zero(), R::zero());
             for (&b, &value) in b.iter().zip(&self.values) {
                 let a = value + ridge;
-                let inverse = R::one() / (a * nu + norm);
+                let inverse = R::one() / (a * nu + strength);
                 let share = b * inverse;
                 sum += share * share;
                 slope += share * share * a * inverse;
@@ -124,7 +125,7 @@ impl<R: Real> GroupSpectrum<R> {
             .zip(self.vectors.chunks_exact(size))
             .zip(&self.values)
         {
-            let coefficient = b * nu / ((value + ridge) * nu + norm);
+            let coefficient = b * nu / ((value + ridge) * nu + strength);
             for (out, &x) in out.iter_mut().zip(column) {
                 *out += coefficient * x;
             }

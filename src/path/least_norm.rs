@@ -1,23 +1,24 @@
 //! The coefficients of least norm, where those of the minimum are not unique.
 //!
 //! Without ridge the minimum may be reached by many w: those with the same predictors, on the
-//! coordinates E that are free or at the edge of becoming so, with the same signs. They are
-//! w + null(A_EE) within the bounds of their faces, and the one of least norm is the limit of the
-//! solutions for λ₂ → 0:
+//! coordinates E that are free or at the edge of becoming so, within the ends of their faces. The limit of
+//! the solutions for λ₂ → 0 is the one nearest to the prior mean c in the penalised coordinates P:
 //!
 //! ```text
-//! minimise ½‖w‖²  over  w + null(A_EE)   with every coordinate on its face, or at its end
+//! minimise ½‖(v − c)_P‖²  over  v ∈ w + null(A_EE)   with every coordinate on its face, or at its end
 //! ```
 //!
-//! by an active set: along the null space of the free coordinates to the least norm; what reaches the
-//! end of its face on the way stays there, and goes free again where that lets the norm fall.
+//! With a basis N of the null space that is orthonormal on P, v = w + Nt, it is the nearest t to
+//! −Nᵀ(w − c)_P for which v keeps within the ends.
 
+use crate::control::Control;
 use crate::kinds::Precision;
 use crate::linalg::dependent::Dependent;
-use crate::linalg::vector::dot;
-use crate::model::penalty::{Face, Row};
+use crate::linalg::nearest::Bounded;
+use crate::linalg::vector::axpy;
+use crate::model::penalty::{FREE, Face, Row};
 use crate::model::regularizer::Regularizer;
-use crate::real::Real;
+use crate::real::{Real, sum_of};
 
 use super::quadratic::LARGEST_CHOLESKY;
 use super::restricted::System;
@@ -26,101 +27,131 @@ use super::walk::Walk;
 /// Roundings by which a gradient may miss its threshold and yet be at it. Columns that are copies but
 /// for single precision differ by more.
 const AT_EDGE: f64 = 4.0;
-/// The relative decrease of the norm that is none.
+/// Roundings within which pivots of a system count as zero that another order of them has found singular.
+const SINGULAR: f64 = 8.0;
+/// The relative decrease of the distance that is none.
 const NONE: f64 = 1e-12;
+/// The share of a direction that has to be left between the ends of the faces for a way to be there.
+const LEAST_WAY: f64 = 1e-6;
+
+/// How far a solution is determined by its minimum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uniqueness {
+    /// No other coefficients are known to reach the minimum.
+    Unique,
+    /// Others do; these have the least norm, or are nearest to the prior.
+    LeastNorm,
+    /// Others do, and those of least norm were not found.
+    Undetermined,
+}
 
 /// The coordinates on which a solution may move without leaving the minimum.
 struct Edge {
     /// Ascending.
     set: Vec<u32>,
     face: Vec<Face>,
-    /// Some are zero.
-    has_zeros: bool,
+    /// The number that are free now; the others are at the end of a face.
+    free: usize,
 }
 
 impl<R: Real> Walk<'_, '_, R> {
-    /// Moves to the solution of least norm; true where the solution is not unique.
+    /// Moves to the solution of least norm.
     ///
     /// `is_regular` says that the system of the free coordinates is.
     pub(super) fn take_least_norm(
         &mut self,
         regularizer: &Regularizer<'_>,
         is_regular: bool,
-    ) -> bool {
+    ) -> Uniqueness {
         let may_be_flat = !regularizer.has_ridge() && regularizer.blocks.separable;
         if !may_be_flat || R::PRECISION != Precision::F64 {
-            return false;
+            return Uniqueness::Unique;
         }
         let roundings = self.roundings(regularizer);
         let edge = self.edge(regularizer, &roundings);
         let size = edge.set.len();
-        if (is_regular && !edge.has_zeros) || size == 0 || size > LARGEST_CHOLESKY {
-            return false;
+        if (is_regular && edge.free == size) || size == 0 {
+            return Uniqueness::Unique;
         }
-        let curvature = self.smooth.curvature(&self.z, self.target, 0.0);
-        let system = System::on(
-            self.smooth,
-            regularizer,
-            self.w.clone(),
-            edge.set.clone(),
-            curvature,
-        );
-        // Columns that are zero are not in the system.
-        let kept = |at: &usize| system.set.binary_search(&edge.set[*at]).is_ok();
-        let face: Vec<Face> = (0..size).filter(kept).map(|at| edge.face[at]).collect();
-        let set = system.set.clone();
-        let matrix: Vec<f64> = system.form().iter().map(|&a| a.to_f64()).collect();
-        let before: Vec<f64> = set.iter().map(|&j| self.w[j as usize]).collect();
-        let project = |at: usize, w: f64| {
-            let term = &regularizer.of(set[at] as usize).coordinate;
-            term.project(face[at], w)
+        if size > LARGEST_CHOLESKY {
+            return if edge.free > self.smooth.rows() * self.smooth.classes {
+                Uniqueness::Undetermined
+            } else {
+                Uniqueness::Unique
+            };
+        }
+        let rounding = if is_regular { 1.0 } else { SINGULAR } * f64::EPSILON;
+        let Some(flat) = self.flat(regularizer, &edge, rounding) else {
+            return if is_regular {
+                Uniqueness::Unique
+            } else {
+                Uniqueness::Undetermined
+            };
         };
-        let mut search = Search {
-            matrix: &matrix,
-            w: before.clone(),
-            free: vec![true; set.len()],
-            project,
-            face: &face,
+        if flat.nullity == 0 {
+            return Uniqueness::Unique;
+        }
+        // Along what has no part in the penalised coordinates no ridge chooses.
+        let uniqueness = if flat.basis.len() < flat.nullity {
+            Uniqueness::Undetermined
+        } else {
+            Uniqueness::LeastNorm
         };
-        let Some(nullity) = search.run() else {
-            return false;
+        let Some(nearest) = flat.nearest(self.control) else {
+            return match flat.has_way(self.control) {
+                Some(true) => Uniqueness::Undetermined,
+                _ if is_regular => Uniqueness::Unique,
+                _ => Uniqueness::Undetermined,
+            };
         };
-        let change = dot(&before, &before) - dot(&search.w, &search.w);
-        let has_moved = change > NONE * dot(&before, &before);
-        if !has_moved {
-            return nullity > 0;
+        let before = flat.distance(&flat.w);
+        if before - flat.distance(&nearest) <= NONE * before {
+            return match flat.has_way(self.control) {
+                Some(false) if uniqueness == Uniqueness::LeastNorm => Uniqueness::Unique,
+                _ => uniqueness,
+            };
         }
         let excess_before = self.largest_excess(regularizer, &roundings);
-        let old = self.w.clone();
-        for (&j, &w) in set.iter().zip(&search.w) {
+        let w_before = self.w.clone();
+        for (&j, &w) in flat.set.iter().zip(&nearest) {
             self.w[j as usize] = w;
         }
         self.evaluate();
         let roundings = self.roundings(regularizer);
         let allowed = AT_EDGE.max(2.0 * excess_before);
         if self.largest_excess(regularizer, &roundings) <= allowed {
-            return true;
+            return uniqueness;
         }
-        self.w = old;
+        self.w = w_before;
         self.evaluate();
-        nullity > 0
+        Uniqueness::Undetermined
     }
 
     fn edge(&self, regularizer: &Regularizer<'_>, roundings: &[f64]) -> Edge {
         let mut edge = Edge {
             set: Vec::new(),
             face: Vec::new(),
-            has_zeros: false,
+            free: 0,
         };
         for (j, penalty) in regularizer.penalties.iter().enumerate() {
             let term = &penalty.coordinate;
             let mut face = term.face(self.w[j]);
-            if face == 0 && matches!(term.row, Row::SoftThreshold | Row::NonNegative) {
-                let pull = term.pull(-self.gradient[j]);
-                if pull >= term.strength - AT_EDGE * roundings[j] {
-                    face = if self.gradient[j] > 0.0 { -1 } else { 1 };
-                    edge.has_zeros = true;
-                }
+            if face != 0 {
+                edge.free += 1;
+            } else {
+                // Gradients that hold a coordinate where it is by no more than their rounding.
+                let rounding = AT_EDGE * roundings[j];
+                let slack = term.strength - term.pull(-self.gradient[j]);
+                face = match term.row {
+                    Row::SoftThreshold if slack <= rounding && self.gradient[j] > 0.0 => -1,
+                    Row::SoftThreshold | Row::NonNegative if slack <= rounding => 1,
+                    Row::Interval
+                        if term.lower < term.upper && self.gradient[j].abs() <= rounding =>
+                    {
+                        FREE
+                    }
+                    _ => 0,
+                };
             }
             if face != 0 {
                 edge.set.push(j as u32);
@@ -129,95 +160,116 @@ impl<R: Real> Walk<'_, '_, R> {
         }
         edge
     }
+
+    /// The flat of the minimum through w on the coordinates of an edge, `rounding` being that of their
+    /// system; `None` where numbers are not finite, or the work is ended.
+    fn flat(&self, regularizer: &Regularizer<'_>, edge: &Edge, rounding: f64) -> Option<Flat> {
+        let curvature = self.smooth.curvature(&self.z, self.target, 0.0);
+        let w = self.w.clone();
+        let system = System::on(self.smooth, regularizer, w, edge.set.clone(), curvature);
+        // Columns that are zero are not in the system.
+        let set = system.set.clone();
+        let matrix = system.form();
+        let factor = Dependent::new(&matrix, set.len(), rounding, self.control)?;
+        let is_penalized = |at: usize| (set[at] as usize) < regularizer.penalized();
+        let basis = factor.basis(is_penalized, self.control)?;
+        let at = |j: &u32| edge.set.binary_search(j).map_or(FREE, |at| edge.face[at]);
+        let end = |far: f64| {
+            let of = |j: &u32| regularizer.of(*j as usize).coordinate.project(at(j), far);
+            set.iter().map(of).collect()
+        };
+        Some(Flat {
+            w: set.iter().map(|&j| self.w[j as usize]).collect(),
+            center: set
+                .iter()
+                .map(|&j| regularizer.center(j as usize))
+                .collect(),
+            penalized: (0..set.len()).filter(|&at| is_penalized(at)).collect(),
+            lower: end(f64::NEG_INFINITY),
+            upper: end(f64::INFINITY),
+            nullity: factor.nullity(),
+            basis,
+            set,
+        })
+    }
 }
 
-/// The search for the least norm.
-struct Search<'a, P> {
-    /// A_EE, symmetric, in full.
-    matrix: &'a [f64],
+/// The solutions that have the predictors of one: w + null(A), within the ends of the faces.
+struct Flat {
+    /// The coordinates, ascending.
+    set: Vec<u32>,
     w: Vec<f64>,
-    /// The coordinates that are not held at the end of their face.
-    free: Vec<bool>,
-    /// w of a coordinate, brought back to its face.
-    project: P,
-    face: &'a [Face],
+    /// c.
+    center: Vec<f64>,
+    /// The places of penalised coordinates.
+    penalized: Vec<usize>,
+    /// The ends of the faces.
+    lower: Vec<f64>,
+    upper: Vec<f64>,
+    /// The dimension of the null space, and its basis as far as it has a part in penalised coordinates.
+    nullity: usize,
+    basis: Vec<Vec<f64>>,
 }
 
-impl<P: Fn(usize, f64) -> f64> Search<'_, P> {
-    /// Runs to the end; the dimension of the free coordinates' null space there, `None` where numbers
-    /// are not finite or there is no end.
-    fn run(&mut self) -> Option<usize> {
-        let m = self.w.len();
-        for _ in 0..2 * m + 8 {
-            let set: Vec<usize> = (0..m).filter(|&at| self.free[at]).collect();
-            let factor = self.factor(&set)?;
-            if factor.nullity() == 0 && set.len() == m {
-                return Some(0);
-            }
-            let mut goal: Vec<f64> = set.iter().map(|&at| self.w[at]).collect();
-            factor.remove_null(&mut goal);
-            // The first to reach the end of its face, and where it then is.
-            let mut first: Option<(f64, usize, f64)> = None;
-            for (&at, &goal) in set.iter().zip(&goal) {
-                let inside = (self.project)(at, goal);
-                if inside != goal {
-                    let share = (inside - self.w[at]) / (goal - self.w[at]);
-                    if first.is_none_or(|(least, ..)| share < least) {
-                        first = Some((share, at, inside));
-                    }
-                }
-            }
-            let share = first.map_or(1.0, |(share, ..)| share);
-            for (&at, &goal) in set.iter().zip(&goal) {
-                let moved = self.w[at] + share * (goal - self.w[at]);
-                self.w[at] = if share == 1.0 {
-                    goal
-                } else {
-                    (self.project)(at, moved)
-                };
-            }
-            if let Some((_, at, end)) = first {
-                self.w[at] = end;
-                self.free[at] = false;
-            } else if !self.release(&set, &factor)? {
-                return Some(factor.nullity());
-            }
-        }
-        None
+impl Flat {
+    /// The squared distance to c in the penalised coordinates.
+    fn distance(&self, w: &[f64]) -> f64 {
+        sum_of(self.penalized.len(), |k| {
+            let at = self.penalized[k];
+            (w[at] - self.center[at]).powi(2)
+        })
     }
 
-    fn factor(&self, set: &[usize]) -> Option<Dependent> {
-        let m = self.w.len();
-        let entries = set
-            .iter()
-            .flat_map(|&j| set.iter().map(move |&i| self.matrix[j * m + i]));
-        let matrix: Vec<f64> = entries.collect();
-        Dependent::new(&matrix, set.len(), f64::EPSILON)
+    /// The solution nearest to c; `None` where the search fails.
+    fn nearest(&self, control: &Control) -> Option<Vec<f64>> {
+        let off = |q: &Vec<f64>| {
+            sum_of(self.penalized.len(), |k| {
+                let at = self.penalized[k];
+                q[at] * (self.center[at] - self.w[at])
+            })
+        };
+        let goal: Vec<f64> = self.basis.iter().map(off).collect();
+        let bounded = Bounded {
+            origin: &self.w,
+            columns: &self.basis,
+            lower: &self.lower,
+            upper: &self.upper,
+        };
+        let t = bounded.nearest(&goal, control)?;
+        let mut w = self.w.clone();
+        for (t, q) in t.iter().zip(&self.basis) {
+            axpy(*t, q, &mut w);
+        }
+        for (w, (&lower, &upper)) in w.iter_mut().zip(self.lower.iter().zip(&self.upper)) {
+            *w = w.clamp(lower, upper);
+        }
+        Some(w)
     }
 
-    /// Frees the coordinate that lets the norm fall fastest; false where none does.
-    fn release(&mut self, set: &[usize], factor: &Dependent) -> Option<bool> {
-        let m = self.w.len();
-        let w: Vec<f64> = set.iter().map(|&at| self.w[at]).collect();
-        let mu = factor.solve(&w);
-        let size = dot(&w, &w).sqrt();
-        let mut wanting: Vec<(f64, usize)> = Vec::new();
-        for at in (0..m).filter(|&at| !self.free[at]) {
-            let row = set.iter().zip(&mu);
-            let rate: f64 = row.map(|(&i, mu)| self.matrix[at * m + i] * mu).sum();
-            let rate = rate * f64::from(self.face[at].signum());
-            if rate > 1e-9 * size {
-                wanting.push((rate, at));
-            }
-        }
-        wanting.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        for &(_, at) in &wanting {
-            self.free[at] = true;
-            let wider: Vec<usize> = (0..m).filter(|&at| self.free[at]).collect();
-            if self.factor(&wider)?.nullity() > factor.nullity() {
+    /// True where some way leads from w to other solutions; `None` where the search fails.
+    ///
+    /// The directions that the ends let pass are a cone. Of two opposite directions that are orthogonal to
+    /// none of its own, one has a nearest direction in the cone that is not zero.
+    fn has_way(&self, control: &Control) -> Option<bool> {
+        let is_at = |end: &[f64], at: usize| end[at] == self.w[at];
+        let of = |end: &[f64], none: f64| -> Vec<f64> {
+            let held = |at| if is_at(end, at) { 0.0 } else { none };
+            (0..self.w.len()).map(held).collect()
+        };
+        let cone = Bounded {
+            origin: &vec![0.0; self.w.len()],
+            columns: &self.basis,
+            lower: &of(&self.lower, f64::NEG_INFINITY),
+            upper: &of(&self.upper, f64::INFINITY),
+        };
+        for sign in [1.0, -1.0] {
+            let any = |i: usize| sign * ((i as f64 * 0.754_877_666).fract() - 0.4);
+            let direction: Vec<f64> = (0..self.basis.len()).map(any).collect();
+            let length = |x: &[f64]| sum_of(x.len(), |i| x[i] * x[i]).sqrt();
+            let passed = cone.nearest(&direction, control)?;
+            if length(&passed) > LEAST_WAY * length(&direction) {
                 return Some(true);
             }
-            self.free[at] = false;
         }
         Some(false)
     }

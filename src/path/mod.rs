@@ -11,7 +11,8 @@
 //! of the same target and λ₂ are one unit of work, in decreasing l1; units run in parallel and do
 //! not touch each other, so that results are the same bits for any number of threads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -40,9 +41,14 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, solve_restricted};
+pub use restricted::{
+    RestrictedFactor, RestrictedMethod, RestrictedRequest, RestrictedSolution, solve_restricted,
+    solve_restricted_at,
+};
 
 pub use arrival::{Arrival, CriterionColumns};
+pub use columns::DesignColumns;
+pub use least_norm::Uniqueness;
 
 use smooth::{Parts, Smooth};
 use walk::{Form, Walk};
@@ -61,16 +67,24 @@ pub struct Prepared<R> {
 }
 
 impl<R: Real> Prepared<R> {
-    /// Prepares a problem.
+    /// Prepares a problem; `columns` are those of its design, or of another one.
     #[must_use]
-    pub fn new(problem: &Problem) -> Self {
-        Self::in_form(problem, Form::Auto)
+    pub fn new(problem: &Problem, columns: &DesignColumns<R>) -> Self {
+        Self::in_form(problem, columns, Form::Auto)
     }
 
-    fn in_form(problem: &Problem, form: Form) -> Self {
+    /// True where the columns are those of another's, in the same memory.
+    #[must_use]
+    pub fn shares_columns(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.parts.columns, &other.parts.columns)
+    }
+
+    fn in_form(problem: &Problem, columns: &DesignColumns<R>, form: Form) -> Self {
         let allow_gram = form != Form::Residual;
+        let (sample, loss) = (&problem.train, problem.loss);
+        let columns = columns.for_sample(sample);
         Self {
-            parts: Parts::new(&problem.train, problem.loss, problem.classes, allow_gram),
+            parts: Parts::new(sample, columns, loss, problem.classes, allow_gram),
         }
     }
 }
@@ -97,8 +111,8 @@ pub struct PathSolution<R> {
     pub steps: usize,
     /// The factored system on the support, where the solve ended with one.
     pub factor: Option<RestrictedFactor<R>>,
-    /// False where other coefficients reach the same minimum; w are then those of least norm.
-    pub is_unique: bool,
+    /// How far the minimum determines w.
+    pub uniqueness: Uniqueness,
 }
 
 /// Points to be solved, and how.
@@ -152,17 +166,39 @@ pub fn solve_request<R: Real>(
     problem: &Problem,
     request: &PathRequest<'_>,
 ) -> Result<Vec<PathSolution<R>>> {
-    let largest_factor = LARGEST_RETAINED / (size_of::<R>() * request.points.len().max(1));
-    let keep = |arrival: &mut Arrival<'_, R>| arrival.take_solution(largest_factor);
-    let members = Members::of(problem, request.points);
-    let prepared = prepare_all(&members, Form::Auto);
-    visit_along(&members, |place| &prepared[place], request, keep)
+    let (members, prepared) = prepare_all(problem, request.points, Form::Auto)?;
+    solve_along(&members, |place| &prepared[place], request)
 }
 
-/// Preparations for all problems of a batch.
-fn prepare_all<R: Real>(members: &Members<'_>, form: Form) -> Vec<Prepared<R>> {
-    let prepare = |place: usize| Prepared::in_form(members.at(place), form);
-    (0..members.count()).into_par_iter().map(prepare).collect()
+/// The problems of a batch and preparations for all of them.
+///
+/// # Errors
+/// Those of [`Problem::check_points`].
+fn prepare_all<'a, R: Real>(
+    problem: &'a Problem,
+    points: &'a [Point],
+    form: Form,
+) -> Result<(Members<'a>, Vec<Prepared<R>>)> {
+    problem.check_points(points)?;
+    let members = Members::of(problem, points);
+    let columns = DesignColumns::of(&problem.train);
+    let prepare = |place: usize| Prepared::in_form(members.at(place), &columns, form);
+    let prepared = (0..members.count()).into_par_iter().map(prepare).collect();
+    Ok((members, prepared))
+}
+
+/// Solves the points of a request as [`visit_along`] does; solutions are in the order of the points.
+///
+/// # Errors
+/// Those of [`solve_request`].
+pub fn solve_along<'p, R: Real>(
+    members: &Members<'_>,
+    prepared: impl Fn(usize) -> &'p Prepared<R> + Sync,
+    request: &PathRequest<'_>,
+) -> Result<Vec<PathSolution<R>>> {
+    let largest_factor = LARGEST_RETAINED / (size_of::<R>() * request.points.len().max(1));
+    let keep = |arrival: &mut Arrival<'_, R>| arrival.take_solution(largest_factor);
+    visit_along(members, prepared, request, keep)
 }
 
 /// Solves all points and hands each to `visit` where the path has just arrived, with everything
@@ -180,12 +216,16 @@ pub fn visit_along<'p, R: Real, T: Send>(
     visit_in_form(members, prepared, request, Form::Auto, visit)
 }
 
-/// Points of the same target and λ₂, and with the same parts of their own, in decreasing l1.
+/// Points of the same target and λ₂, and with the same parts of their own, in decreasing l1; the units by
+/// target and λ₂, those with parts of their own as they first appear.
 fn paths_by_ridge(points: &[Point]) -> Vec<Vec<usize>> {
-    let mut units: BTreeMap<(usize, u64, [usize; 5]), Vec<usize>> = BTreeMap::new();
+    let mut numbers: HashMap<[usize; 5], usize> = HashMap::new();
+    let mut units: BTreeMap<(usize, u64, usize), Vec<usize>> = BTreeMap::new();
     for (at, point) in points.iter().enumerate() {
+        let next = numbers.len();
+        let own = *numbers.entry(point.addresses()).or_insert(next);
         // λ₂ ≥ 0: bit patterns order like the numbers. −0.0 joins 0.0.
-        let key = (point.target, (point.l2 + 0.0).to_bits(), point.addresses());
+        let key = (point.target, (point.l2 + 0.0).to_bits(), own);
         units.entry(key).or_default().push(at);
     }
     let mut units: Vec<Vec<usize>> = units.into_values().collect();
@@ -226,8 +266,7 @@ fn solve_in_form<R: Real>(
     request: &PathRequest<'_>,
     form: Form,
 ) -> Result<Vec<PathSolution<R>>> {
-    let members = Members::of(problem, request.points);
-    let prepared = prepare_all(&members, form);
+    let (members, prepared) = prepare_all(problem, request.points, form)?;
     let keep = |arrival: &mut Arrival<'_, R>| arrival.take_solution(usize::MAX);
     visit_in_form(&members, |place| &prepared[place], request, form, keep)
 }
@@ -246,6 +285,7 @@ fn visit_in_form<'p, R: Real, T: Send>(
         control,
         ..
     } = *request;
+    members.at(0).check_points(points)?;
     let by_ridge;
     let units = match request.paths {
         Some(paths) => {
@@ -257,7 +297,6 @@ fn visit_in_form<'p, R: Real, T: Send>(
             &by_ridge
         }
     };
-    members.at(0).check_points(points)?;
     check_warm_starts(members.at(0), points, warm)?;
     let solve_unit = |unit: &Vec<usize>| -> Vec<(usize, T)> {
         let first = &points[unit[0]];

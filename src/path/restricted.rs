@@ -36,7 +36,7 @@ use crate::linalg::dependent::Dependent;
 use crate::linalg::dual::{self, DualFactor};
 use crate::linalg::products::{add_columns, add_columns_of};
 use crate::linalg::refine::{Formed, Limits, Pass, by_products, refine};
-use crate::linalg::vector::{inner, norm, positions, vectorized};
+use crate::linalg::vector::{axpy, inner, norm, positions, vectorized};
 use crate::model::linearization::{OuterDerivative, inner_map};
 use crate::model::regularizer::{Regularizer, group_norm};
 use crate::model::strengths::Strengths;
@@ -99,54 +99,90 @@ impl RestrictedMethod {
     }
 }
 
-/// Solves the restricted adjoint system of every point, in the order of `points`.
-///
-/// Per point: `w` is the (approximate) fixed point, p scaled coordinates; `step` the γ of Φ;
-/// `criterion_gradient` is ∂₁E, p entries; `factors`, where given, the factors that
-/// [`solve`](super::solve) returned. `tolerance` is on ‖A z − ∂₁E_R/γ‖ relative to ‖∂₁E_R‖/γ;
-/// `None` goes to rounding. `max_steps` limits the products of conjugate gradient.
-///
-/// # Errors
-/// [`Error::Value`] for strengths that are negative or not finite, [`Error::Shape`] where lengths
-/// do not match.
-#[allow(clippy::too_many_arguments)] // the parts of one linear system, each named at the call
-pub fn solve_restricted<R: Real>(
-    problem: &Problem,
-    points: &[Point],
-    w: &[Vec<R>],
-    step: &[f64],
-    criterion_gradient: &[Vec<R>],
-    factors: Option<&[Option<&RestrictedFactor<R>>]>,
-    method: RestrictedMethod,
-    tolerance: Option<f64>,
-    max_steps: usize,
-    control: &Control,
-) -> Result<Vec<RestrictedSolution<R>>> {
-    problem.check_points(points)?;
-    let p = problem.coordinates();
-    check_count("solutions", points.len(), w.len())?;
-    check_count("steps", points.len(), step.len())?;
-    check_count(
-        "criterion gradients",
-        points.len(),
-        criterion_gradient.len(),
-    )?;
-    if let Some(factors) = factors {
-        check_count("factors", points.len(), factors.len())?;
-    }
-    for v in w.iter().chain(criterion_gradient) {
-        if v.len() != p {
-            return Err(Error::shape(
+/// The restricted adjoint systems of some points, and how they are solved.
+#[derive(Debug, Clone, Copy)]
+pub struct RestrictedRequest<'a, R> {
+    /// The points.
+    pub points: &'a [Point],
+    /// Per point the (approximate) fixed point, p scaled coordinates.
+    pub w: &'a [Vec<R>],
+    /// Per point the γ of Φ.
+    pub step: &'a [f64],
+    /// Per point ∂₁E, p entries.
+    pub criterion_gradient: &'a [Vec<R>],
+    /// Per point the factor that [`solve`](super::solve) returned, where it did.
+    pub factors: Option<&'a [Option<&'a RestrictedFactor<R>>]>,
+    /// Cholesky or conjugate gradient.
+    pub method: RestrictedMethod,
+    /// That of ‖A z − ∂₁E_R/γ‖ relative to ‖∂₁E_R‖/γ; `None` goes to rounding.
+    pub tolerance: Option<f64>,
+    /// The most products of conjugate gradient.
+    pub max_steps: usize,
+    /// Cancellation.
+    pub control: &'a Control,
+}
+
+impl<R: Real> RestrictedRequest<'_, R> {
+    /// Checks lengths against the problem.
+    fn check(&self, problem: &Problem) -> Result<()> {
+        let (count, p) = (self.points.len(), problem.coordinates());
+        check_count("solutions", count, self.w.len())?;
+        check_count("steps", count, self.step.len())?;
+        check_count("criterion gradients", count, self.criterion_gradient.len())?;
+        if let Some(factors) = self.factors {
+            check_count("factors", count, factors.len())?;
+        }
+        let mut vectors = self.w.iter().chain(self.criterion_gradient);
+        match vectors.find(|v| v.len() != p) {
+            None => Ok(()),
+            Some(v) => Err(Error::shape(
                 "solution or criterion gradient",
                 format!("{p} coordinates"),
                 v.len().to_string(),
                 "give one value per scaled coefficient, intercepts last",
-            ));
+            )),
         }
     }
-    let members = Members::of(problem, points);
-    let prepared: Vec<Prepared<R>> = prepare_all(&members, Form::Auto);
-    let of_place = |place: usize| Smooth::of(members.at(place), &prepared[place].parts);
+}
+
+/// Solves the restricted adjoint system of every point, in the order of the points.
+///
+/// # Errors
+/// [`Error::Value`] for strengths that are negative or not finite, [`Error::Shape`] where lengths
+/// do not match.
+pub fn solve_restricted<R: Real>(
+    problem: &Problem,
+    request: &RestrictedRequest<'_, R>,
+) -> Result<Vec<RestrictedSolution<R>>> {
+    let (members, prepared) = prepare_all(problem, request.points, Form::Auto)?;
+    solve_restricted_at(&members, |place| &prepared[place], request)
+}
+
+/// Solves the restricted systems of points that have been checked, which choose among `members`;
+/// `prepared` gives the preparations of the one at a place.
+///
+/// # Errors
+/// [`Error::Shape`] where lengths do not match.
+pub fn solve_restricted_at<'p, R: Real>(
+    members: &Members<'_>,
+    prepared: impl Fn(usize) -> &'p Prepared<R> + Sync,
+    request: &RestrictedRequest<'_, R>,
+) -> Result<Vec<RestrictedSolution<R>>> {
+    let problem = members.at(0);
+    request.check(problem)?;
+    let RestrictedRequest {
+        points,
+        w,
+        step,
+        criterion_gradient,
+        factors,
+        method,
+        tolerance,
+        max_steps,
+        control,
+    } = *request;
+    let p = problem.coordinates();
+    let of_place = |place: usize| Smooth::of(members.at(place), &prepared(place).parts);
     let smooths: Vec<Smooth<'_, R>> = (0..members.count()).map(of_place).collect();
     let origins: Vec<OnceLock<Vec<f64>>> = (0..smooths.len() * problem.train.targets.len())
         .map(|_| OnceLock::new())
@@ -407,7 +443,8 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     /// The solution of least norm of a singular system, where its right-hand side is in the range.
     ///
     /// The criterion's derivative then exists: along the null space nothing changes but the
-    /// coefficients themselves, and the ridge's limit is theirs of least norm.
+    /// coefficients themselves, and the ridge's limit is theirs of least norm, in which the coordinates
+    /// without ridge play no part.
     fn of_least_norm(
         &self,
         formed: &[R],
@@ -417,8 +454,15 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     ) -> RestrictedSolution<R> {
         let m = rhs.len();
         let epsilon = <R as num_traits::Float>::epsilon().to_f64();
+        let control = limits.control;
+        let penalized = |at: usize| (self.set[at] as usize) < self.regularizer.penalized();
+        let found = Dependent::new(formed, m, epsilon, control)
+            .and_then(|factor| Some((factor.basis(penalized, control)?, factor)));
         let none = || self.outcome(&vec![0.0; m], 0, Status::Converged, true);
-        let Some(factor) = Dependent::new(formed, m, epsilon) else {
+        let Some((basis, factor)) = found else {
+            if control.should_stop() {
+                return self.outcome(&vec![0.0; m], 0, Status::BudgetSpent, false);
+            }
             return none();
         };
         let mut inside = rhs.to_vec();
@@ -434,9 +478,13 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
             limits,
             |x, y| self.product_by_rows(x, y),
             |Pass { rhs, x, .. }| {
-                let mut step = factor.solve(rhs);
-                factor.remove_null(&mut step);
-                x.copy_from_slice(&step);
+                x.copy_from_slice(&factor.solve(rhs));
+                for q in &basis {
+                    let both = x.iter().zip(q).enumerate();
+                    let counted = both.filter(|&(at, _)| penalized(at));
+                    let along: f64 = counted.map(|(_, (x, q))| x * q).sum();
+                    axpy(-along, q, x);
+                }
                 0
             },
         );

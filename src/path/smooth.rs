@@ -4,6 +4,8 @@
 //!
 //! Predictors are class-major: `z[k·n + i]` is the predictor of row i and class k.
 
+use std::sync::Arc;
+
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 
@@ -21,7 +23,8 @@ const FULL_GRAM_COORDINATES: usize = 384;
 /// The quantities that are computed once for the rows of a loss.
 #[derive(Debug, Clone)]
 pub(super) struct Parts<R> {
-    pub(super) columns: Columns<R>,
+    /// Shared by all problems of the same design.
+    pub(super) columns: Arc<Columns<R>>,
     /// s_i/n.
     pub(super) weight: Vec<f64>,
     /// n/s_i, and 0 where the weight is.
@@ -145,8 +148,14 @@ impl<R> KeptHessian<R> {
 impl<R: Real> Parts<R> {
     /// Those of `loss` on the rows of `sample`; with `allow_gram` also the Hessian of a quadratic
     /// loss, where it is small.
-    pub(super) fn new(sample: &Sample, loss: Loss, classes: usize, allow_gram: bool) -> Self {
-        let columns = Columns::new(&sample.design);
+    /// `columns` are those of the design.
+    pub(super) fn new(
+        sample: &Sample,
+        columns: Arc<Columns<R>>,
+        loss: Loss,
+        classes: usize,
+        allow_gram: bool,
+    ) -> Self {
         let n = columns.rows;
         let weight: Vec<f64> = sample.weights.iter().map(|s| s / n as f64).collect();
         let invert = |&w: &f64| if w > 0.0 { 1.0 / w } else { 0.0 };

@@ -19,6 +19,7 @@ use crate::model::loss::Loss;
 use crate::real::{Real, sum_of};
 
 use super::PathSettings;
+use super::least_norm::Uniqueness;
 use super::quadratic::FaceFactor;
 use super::smooth::{KeptHessian, Smooth};
 use crate::linalg::cholesky;
@@ -109,8 +110,8 @@ pub(super) struct End<R> {
     pub(super) factor: Option<FaceFactor<R>>,
     /// The system on the face is known to be regular.
     pub(super) is_regular: bool,
-    /// False where other coefficients reach the same minimum.
-    pub(super) is_unique: bool,
+    /// How far the minimum determines w.
+    pub(super) uniqueness: Uniqueness,
 }
 
 impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
@@ -274,9 +275,11 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     ) -> End<R> {
         let mut end = self.solve_in_full(regularizer, settings);
         let is_at_rounding = settings.tolerance.is_none() && end.status == Status::Converged;
-        if is_at_rounding && self.take_least_norm(regularizer, end.is_regular) {
-            end.is_unique = false;
-            end.factor = None;
+        if is_at_rounding {
+            end.uniqueness = self.take_least_norm(regularizer, end.is_regular);
+            if end.uniqueness != Uniqueness::Unique {
+                end.factor = None;
+            }
         }
         end
     }
@@ -399,7 +402,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                         steps,
                         factor: Some(k),
                         is_regular: true,
-                        is_unique: true,
+                        uniqueness: Uniqueness::Unique,
                     };
                 }
                 self.spare = k.factor.into_memory();
@@ -423,7 +426,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             steps,
             factor: None,
             is_regular,
-            is_unique: true,
+            uniqueness: Uniqueness::Unique,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::hypergrad::minibatch::{At, Request, Sampling, minibatch, row_derivati
 use crate::kinds::{Method, Preconditioner, Status, Wrt};
 use crate::map::spectrum::{Spectrum, Step};
 use crate::model::criterion::{self, residuals_in_place};
-use crate::path::{self, PathSettings, RestrictedMethod};
+use crate::path::{self, PathSettings, RestrictedMethod, RestrictedRequest};
 use crate::problem::{Criterion, Point, Problem};
 
 /// The attacked model: its problem with room for a perturbation.
@@ -228,19 +228,18 @@ pub fn adjoint(problem: &Problem, at: At<'_>, control: &Control) -> Result<Vec<f
             preconditioner: Preconditioner::default(),
         }
     };
-    let solution = path::solve_restricted::<f64>(
-        problem,
-        std::slice::from_ref(at.point),
-        &[at.w.to_vec()],
-        &[at.step.gamma],
-        &[gradient],
-        None,
+    let request = RestrictedRequest {
+        points: std::slice::from_ref(at.point),
+        w: &[at.w.to_vec()],
+        step: &[at.step.gamma],
+        criterion_gradient: &[gradient],
+        factors: None,
         method,
-        None,
-        10_000,
+        tolerance: None,
+        max_steps: 10_000,
         control,
-    )?
-    .remove(0);
+    };
+    let solution = path::solve_restricted::<f64>(problem, &request)?.remove(0);
     if solution.singular || solution.status == Status::NonFinite {
         return Err(Error::unsupported(
             "a hypergradient at a singular Hessian",

@@ -1,7 +1,6 @@
 //! A problem stated again: its specification, with rows in the data's units.
 
 use super::{Problem, Rows, Specification};
-use crate::data::Scaling;
 use crate::data::design::Design;
 use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::error::{Error, Result};
@@ -43,10 +42,7 @@ impl Problem {
             validation: self.restated_validation(),
             criterion: Some(self.criterion.loss),
             sign: self.criterion.sign,
-            scaling: Scaling {
-                intercept: self.train.design.intercept,
-                standardize: self.features.scale.iter().any(|&scale| scale != 1.0),
-            },
+            scaling: self.scaling,
             ridge: self.ridge.clone(),
             prior: self.prior.clone(),
             perturbation: None,
@@ -158,7 +154,19 @@ mod tests {
                 assert!((w - e).abs() < 1e-15);
             }
             assert_eq!(again.scaling.intercept, intercept);
+            assert_eq!(again.scaling.standardize, standardize);
         }
+    }
+
+    /// Columns of deviation 1 leave no trace of their scaling, but those of a fold's rows have others.
+    #[test]
+    fn the_scaling_of_columns_with_deviation_one_comes_back() {
+        let x = [[1.0], [-1.0], [1.0], [-1.0]];
+        let problem = Problem::elastic_net(&x, &[1.0, 2.0, 3.0, 5.0])
+            .build()
+            .unwrap();
+        assert_eq!(problem.features().scale, [1.0]);
+        assert!(problem.specification().unwrap().scaling.standardize);
     }
 
     #[test]

@@ -56,7 +56,7 @@ type Extremes = (Vec<f64>, Vec<f64>);
 pub struct Compression {
     /// By fold: its held-out rows, with their training weights and with their own; the validation rows
     /// with their own alone.
-    held_out: Vec<[Option<Part>; 2]>,
+    held_out: Vec<[Option<Arc<Part>>; 2]>,
     /// By repetition: the rows that no fold of it holds out.
     rest: Vec<Option<Part>>,
     /// The origin that is subtracted from features and targets before factors are formed: d + targets.
@@ -105,30 +105,33 @@ impl Compression {
             origin: &origin,
         };
         let two_weights = study.class_weights.is_some();
-        let held_out: Vec<[Option<Part>; 2]> = study
+        // One for all folds that have the validation rows as theirs.
+        let is_validated = study.folds.iter().any(|fold| fold.held_out.is_none());
+        let validated = validation(study)
+            .filter(|_| is_validated)
+            .map(|(rows, matrix)| {
+                let all: Vec<usize> = (0..matrix.rows).collect();
+                let source = Source {
+                    matrix,
+                    targets: &rows.targets,
+                    ..train
+                };
+                Arc::new(source.part(&all, rows.weights.clone()))
+            });
+        let held_out: Vec<[Option<Arc<Part>>; 2]> = study
             .folds
             .par_iter()
             .with_max_len(1)
             .map(|fold| {
                 let Some(rows) = fold.held_out.as_deref() else {
-                    // infallible: checked above
-                    let own = validation(study).map(|(rows, matrix)| {
-                        let all: Vec<usize> = (0..matrix.rows).collect();
-                        let source = Source {
-                            matrix,
-                            targets: &rows.targets,
-                            ..train
-                        };
-                        source.part(&all, rows.weights.clone())
-                    });
-                    return [None, own];
+                    return [None, validated.clone()];
                 };
                 let own = two_weights.then(|| {
                     let own = s.train.weights.as_ref();
                     train.part(rows, own.map(|w| rows.iter().map(|&i| w[i]).collect()))
                 });
                 let training = train.part(rows, study.training_weights(rows));
-                [Some(training), own]
+                [Some(Arc::new(training)), own.map(Arc::new)]
             })
             .collect();
         let repeats = study.folds.iter().map(|fold| fold.repeat + 1).max()?;
@@ -156,7 +159,7 @@ impl Compression {
     pub fn whole(&self, study: &Study) -> Problem {
         let folds = study.folds.iter().zip(&self.held_out);
         let first = folds.filter(|(fold, _)| fold.repeat == 0);
-        let parts = first.filter_map(|(_, [training, _])| training.as_ref());
+        let parts = first.filter_map(|(_, [training, _])| training.as_deref());
         let all = stack(parts.chain(&self.rest[0]));
         problem(study, &self.origin, &all, &all).problem
     }
@@ -171,12 +174,12 @@ impl Compression {
             .zip(&self.held_out)
             .enumerate()
             .filter(|(at, (other, _))| *at != fold && other.repeat == repeat)
-            .filter_map(|(_, (_, [training, _]))| training.as_ref())
+            .filter_map(|(_, (_, [training, _]))| training.as_deref())
             .chain(&self.rest[repeat]);
         let training = stack(others);
         let [as_training, own] = &self.held_out[fold];
         // infallible: `of` makes a part for every fold
-        let held_out = own.as_ref().or(as_training.as_ref()).expect("a part");
+        let held_out = own.as_deref().or(as_training.as_deref()).expect("a part");
         problem(study, &self.origin, &training, held_out)
     }
 }
@@ -583,6 +586,7 @@ fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> F
         prior: s.prior.clone(),
         perturbed_rows: Vec::new(),
         centered: true,
+        scaling: s.scaling,
         features: centred.features,
         target_origins,
         weight_unit: centred.total / training.rows as f64,

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::exec::{Executor, Twinned};
 use crate::iterate::Progress;
 use crate::kinds::{Method, Solver};
+use crate::path::Uniqueness;
 use crate::real::convert;
 
 use super::batch::Batch;
@@ -44,7 +45,7 @@ impl<R: Twinned> Engine<R> for Recorded {
             w: unrolled.w,
             progress: unrolled.progress,
             factor: None,
-            is_unique: true,
+            uniqueness: Uniqueness::Unique,
             sums: unrolled.sums,
         };
         Ok(unroll::<R>(request)?.into_iter().map(solved).collect())
@@ -128,7 +129,7 @@ fn iterate<R: Twinned>(request: &Request<'_>) -> Result<Vec<Solved<R>>> {
         w,
         progress,
         factor: None,
-        is_unique: true,
+        uniqueness: Uniqueness::Unique,
         sums: None,
     };
     Ok(solutions.into_iter().zip(progress).map(solved).collect())

@@ -173,7 +173,8 @@ impl<R: Twinned> Batch<'_, R> {
         let has_own_rows = self.points.iter().any(Point::has_own_rows);
         let scale: Vec<f64> = if has_own_rows || unweighted.len() > n {
             let of_point = |(at, point): (usize, &Point)| {
-                let counts = unweighted.chunks_exact(n).cycle().nth(at).unwrap_or(&[]);
+                let own = if unweighted.len() > n { at * n } else { 0 };
+                let counts = &unweighted[own..own + n];
                 let weights = &self.members.problem(point).train.weights;
                 let scaled = counts.iter().zip(weights).map(|(u, s)| u * s);
                 scaled.collect::<Vec<f64>>()

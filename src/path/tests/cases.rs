@@ -10,8 +10,8 @@ use crate::model::loss::Loss;
 use crate::model::penalty::{self, Groups, Penalty};
 use crate::path::walk::Form;
 use crate::path::{
-    PathRequest, PathSettings, PathSolution, RestrictedMethod, RestrictedSolution, solve_in_form,
-    solve_restricted,
+    PathRequest, PathSettings, PathSolution, RestrictedMethod, RestrictedRequest,
+    RestrictedSolution, solve_in_form, solve_restricted,
 };
 use crate::problem::{Point, Problem, Sample, Specification};
 use crate::real::{Real, widen};
@@ -264,19 +264,18 @@ pub(super) fn adjoints<R: Real>(
         })
         .collect();
     let factors: Vec<_> = solutions.iter().map(|s| s.factor.as_ref()).collect();
-    solve_restricted(
-        problem,
+    let request = RestrictedRequest {
         points,
-        &w,
-        &steps,
-        &gradients,
-        with_factors.then_some(&factors[..]),
+        w: &w,
+        step: &steps,
+        criterion_gradient: &gradients,
+        factors: with_factors.then_some(&factors[..]),
         method,
-        None,
-        10_000,
-        &Control::new(),
-    )
-    .unwrap()
+        tolerance: None,
+        max_steps: 10_000,
+        control: &Control::new(),
+    };
+    solve_restricted(problem, &request).unwrap()
 }
 
 pub(super) fn assert_converged<R: Real>(solutions: &[PathSolution<R>]) {

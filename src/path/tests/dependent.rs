@@ -11,7 +11,7 @@ use crate::kinds::{Preconditioner, Status};
 use crate::model::loss::Loss;
 use crate::model::penalty::{Groups, Penalty};
 use crate::path::walk::Form;
-use crate::path::{PathSettings, PathSolution, RestrictedMethod, solve};
+use crate::path::{PathSettings, PathSolution, RestrictedMethod, Uniqueness, solve};
 use crate::problem::{Point, Problem, Specification};
 
 use super::cases::{
@@ -262,11 +262,11 @@ fn the_least_norm_is_the_limit_of_ridges() {
             let name = format!("{loss:?} {ratio}");
             let s = solve_all::<f64>(&problem, std::slice::from_ref(&point), Form::Auto);
             assert_eq!(s[0].status, Status::Converged, "{name}");
-            assert!(!s[0].is_unique, "{name}");
+            assert_eq!(s[0].uniqueness, Uniqueness::LeastNorm, "{name}");
             let step = step_of(&problem, &point);
             let near = Point::new(point.l1, 1e-7);
             let limit = solve_all::<f64>(&problem, std::slice::from_ref(&near), Form::Auto);
-            assert!(limit[0].is_unique);
+            assert_eq!(limit[0].uniqueness, Uniqueness::Unique);
             let error = relative_error(&s[0].w, &limit[0].w);
             assert!(
                 error < 1e-4,
@@ -303,7 +303,7 @@ fn a_criterion_that_is_not_flat_has_no_adjoint() {
     let mut problem = data.problem(Loss::Squared, Penalty::ElasticNet, &order);
     let point = at(0.05 * largest_strength(&problem));
     let s = solve_all::<f64>(&problem, std::slice::from_ref(&point), Form::Auto);
-    assert!(!s[0].is_unique);
+    assert_eq!(s[0].uniqueness, Uniqueness::LeastNorm);
     let flat = adjoints(
         &problem,
         std::slice::from_ref(&point),
@@ -361,7 +361,7 @@ fn the_shift_of_softmax_coefficients_is_no_failure() {
     Arc::make_mut(&mut problem.criterion.sample.targets)[0] =
         (0..n).map(|i| (i / 2 % 3) as f64).collect();
     let s = solved(&problem, &at(0.0), "softmax");
-    assert!(!s.is_unique);
+    assert_eq!(s.uniqueness, Uniqueness::LeastNorm);
     for of_feature in s.w[..9].chunks_exact(3) {
         assert!(of_feature.iter().sum::<f64>().abs() < 1e-13);
     }

@@ -6,7 +6,9 @@ use crate::kinds::{Preconditioner, Status};
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
 use crate::path::walk::Form;
-use crate::path::{PathSettings, RestrictedMethod, solve};
+use crate::path::{
+    PathSettings, RestrictedMethod, RestrictedRequest, Uniqueness, solve, solve_restricted,
+};
 use crate::problem::{Point, Problem, Specification};
 
 use super::cases::{
@@ -90,7 +92,7 @@ fn duplicate_columns_without_ridge_share_coefficient_and_adjoint() {
             assert!(residual < 1e-12, "{residual:e}");
         }
         let s = solve_all::<f64>(&problem, std::slice::from_ref(&point), Form::Auto);
-        assert!(!s[0].is_unique);
+        assert_eq!(s[0].uniqueness, Uniqueness::LeastNorm);
         assert!((s[0].w[0] - s[0].w[2]).abs() < 1e-14);
         for method in [
             RestrictedMethod::Direct,
@@ -400,5 +402,70 @@ fn an_intercept_alone_converges_in_a_few_steps() {
             "{n} rows: {} steps",
             solutions[0].steps
         );
+    }
+}
+
+/// What does not fit is an error of the request, before anything is prepared with it.
+#[test]
+fn points_that_do_not_fit_are_refused_before_they_are_used() {
+    let problem = Recipe::new(3, Loss::Squared, Penalty::ElasticNet).build();
+    let rows = problem.train.rows();
+    for point in [
+        at(0.1, 0.1).with_weights(vec![1.0; rows - 1]),
+        at(0.1, 0.1).with_weights(vec![f64::NAN; rows]),
+        at(0.1, 0.1).with_criterion_weights(vec![1.0]),
+        at(f64::NAN, 0.1),
+        at(0.1, 0.1).of_target(1),
+    ] {
+        let control = Control::new();
+        let points = std::slice::from_ref(&point);
+        assert!(solve::<f64>(&problem, points, None, &TO_ROUNDING, &control).is_err());
+        let request = RestrictedRequest {
+            points,
+            w: &[vec![0.0; problem.coordinates()]],
+            step: &[0.1],
+            criterion_gradient: &[vec![1.0; problem.coordinates()]],
+            factors: None,
+            method: RestrictedMethod::Direct,
+            tolerance: None,
+            max_steps: 1,
+            control: &control,
+        };
+        assert!(solve_restricted(&problem, &request).is_err());
+    }
+}
+
+/// Points with parts of their own are worked on in the order of their first appearance, wherever the
+/// allocator put them.
+#[test]
+fn the_order_of_work_does_not_depend_on_addresses() {
+    let problem = Recipe::new(4, Loss::Squared, Penalty::ElasticNet).build();
+    let mut points: Vec<Point> = (0..6)
+        .map(|k| at(0.1, 0.1).with_weights(vec![1.0 + f64::from(k); problem.train.rows()]))
+        .collect();
+    points.sort_by_key(|point| std::cmp::Reverse(point.addresses()));
+    points.push(points[2].clone());
+    let units = crate::path::paths_by_ridge(&points);
+    assert_eq!(
+        units,
+        [vec![0], vec![1], vec![2, 6], vec![3], vec![4], vec![5]]
+    );
+}
+
+/// Problems that differ in their weights alone have the columns in common.
+#[test]
+fn members_share_the_columns_of_their_design() {
+    let problem = Recipe::new(5, Loss::Logistic, Penalty::ElasticNet).build();
+    let of = |k: usize| {
+        (0..problem.train.rows())
+            .map(|i| ((i + k) % 3) as f64)
+            .collect::<Vec<_>>()
+    };
+    let points: Vec<Point> = (0..3).map(|k| at(0.1, 0.1).with_weights(of(k))).collect();
+    let (members, prepared) =
+        crate::path::prepare_all::<f64>(&problem, &points, Form::Auto).unwrap();
+    assert_eq!(members.count(), 4);
+    for other in &prepared[1..] {
+        assert!(prepared[0].shares_columns(other));
     }
 }

@@ -11,7 +11,7 @@ use crate::kinds::{Preconditioner, Status};
 use crate::model::loss::Loss;
 use crate::model::penalty::{Groups, Penalty};
 use crate::path::walk::Form;
-use crate::path::{RestrictedMethod, solve_restricted};
+use crate::path::{RestrictedMethod, RestrictedRequest, solve_restricted};
 use crate::problem::{Perturbation, Point, Problem, Rows, Specification};
 use crate::real::{Real, widen};
 
@@ -233,19 +233,18 @@ fn conjugate_gradient_does_not_stall() {
     let mut wanted = numbers(&expected[at]["hypergradient"]["l1"]);
     wanted.push(expected[at]["hypergradient"]["l2"].as_f64().unwrap());
     for (products, tolerance) in [(20, 1.2e-5), (40, 1e-11)] {
-        let solved = solve_restricted(
-            &problem,
-            &points[at..=at],
-            std::slice::from_ref(&w),
-            &[step],
-            std::slice::from_ref(&gradient),
-            None,
-            METHODS[2],
-            None,
-            products,
-            &Control::new(),
-        )
-        .unwrap();
+        let request = RestrictedRequest {
+            points: &points[at..=at],
+            w: std::slice::from_ref(&w),
+            step: &[step],
+            criterion_gradient: std::slice::from_ref(&gradient),
+            factors: None,
+            method: METHODS[2],
+            tolerance: None,
+            max_steps: products,
+            control: &Control::new(),
+        };
+        let solved = solve_restricted(&problem, &request).unwrap();
         assert!(solved[0].steps <= products);
         let (mut found, l2) = hypergradient(&problem, &points[at], &w, &solved[0].z, step);
         found.push(l2);

@@ -4,5 +4,6 @@ mod cases;
 mod dependent;
 mod edges;
 mod golden;
+mod least_norm;
 mod properties;
 mod screening;

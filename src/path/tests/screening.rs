@@ -5,7 +5,7 @@ use crate::kinds::Status;
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
 use crate::path::walk::{Form, Walk};
-use crate::path::{Prepared, Smooth};
+use crate::path::{DesignColumns, Prepared, Smooth};
 use crate::problem::{Point, Problem};
 
 use super::cases::{Recipe, TO_ROUNDING, relative_error, scaled_residual, solve_all, step_of};
@@ -38,7 +38,7 @@ fn what_is_discarded_is_zero() {
     for seed in 0..8 {
         for l2 in [0.0, 0.1] {
             let problem = wide(seed);
-            let prepared = Prepared::<f64>::new(&problem);
+            let prepared = Prepared::<f64>::new(&problem, &DesignColumns::of(&problem.train));
             let smooth = Smooth::of(&problem, &prepared.parts);
             let control = Control::new();
             let blocks = &problem.blocks;
