@@ -17,4 +17,5 @@ pub(crate) mod dual;
 pub mod krylov;
 pub(crate) mod products;
 pub(crate) mod refine;
+pub(crate) mod statistics;
 pub(crate) mod vector;

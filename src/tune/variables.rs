@@ -39,8 +39,10 @@ pub struct Variable {
     /// the loss's mean curvature along a coordinate, which is 1 for the squared loss of standardised
     /// columns].
     pub bounds: Option<(f64, f64)>,
-    /// The only start, in place of a coarse stage.
+    /// The only start, in place of a coarse stage; of a vector that of every entry.
     pub start: Option<f64>,
+    /// The hyperparameter that the user has named, which remedies name too.
+    named: Hyperparameter,
 }
 
 impl Variable {
@@ -51,6 +53,7 @@ impl Variable {
             hyperparameter,
             bounds: None,
             start: None,
+            named: hyperparameter,
         }
     }
 
@@ -78,15 +81,17 @@ impl Variable {
         Self::new(Hyperparameter::L1Group)
     }
 
-    /// The variable that all strengths of a vector have in common, with bounds of its own; a given start
-    /// is the vector's.
+    /// The variable that all strengths of a vector have in common, within the vector's bounds; a given
+    /// start is that of the vector's descent.
     pub(super) fn in_common(&self) -> Self {
-        match self.hyperparameter {
-            Hyperparameter::L1Each | Hyperparameter::L1Group => Self::l1(),
-            _ => Self {
-                start: None,
-                ..*self
-            },
+        let hyperparameter = match self.hyperparameter {
+            Hyperparameter::L1Each | Hyperparameter::L1Group => Hyperparameter::L1,
+            scalar => scalar,
+        };
+        Self {
+            hyperparameter,
+            start: None,
+            ..*self
         }
     }
 
@@ -109,6 +114,8 @@ impl Variable {
 #[derive(Debug, Clone)]
 struct Resolved {
     hyperparameter: Hyperparameter,
+    /// The hyperparameter that the user has named.
+    named: Hyperparameter,
     bounds: (f64, f64),
     /// The part of the bounds that a coarse stage covers.
     coarse: (f64, f64),
@@ -130,7 +137,8 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// The variables for the problems of all folds; `rest` has the strengths that are not tuned.
+    /// The variables for the problems of all folds; `rest` has the strengths that are not tuned. They are
+    /// in one order, whatever that of their names: l1 first, along which kinks lie close.
     ///
     /// # Errors
     /// [`Error::Value`] for no variable or one that is named twice, for bounds and starts that are no
@@ -145,7 +153,9 @@ impl Space {
         }
         let mut remarks = Vec::new();
         let mut resolved: Vec<Resolved> = Vec::new();
-        for variable in variables {
+        let mut variables = variables.to_vec();
+        variables.sort_by_key(|variable| variable.hyperparameter == Hyperparameter::L2);
+        for variable in &variables {
             let hyperparameter = variable.hyperparameter;
             let name = hyperparameter.name();
             let is_same = |v: &Resolved| v.hyperparameter.wrt() == hyperparameter.wrt();
@@ -232,10 +242,7 @@ impl Space {
 
     /// The names of the variables.
     pub(super) fn names(&self) -> Vec<&'static str> {
-        self.variables
-            .iter()
-            .map(|v| v.hyperparameter.name())
-            .collect()
+        self.variables.iter().map(|v| v.named.name()).collect()
     }
 
     /// The logarithms that a coarse stage covers, with the number of points along each, for so many
@@ -287,6 +294,22 @@ impl Space {
             each.flat_map(|v| std::iter::repeat_n(log(v), v.count))
                 .collect(),
         )
+    }
+
+    /// Whether a start is given for the vector.
+    pub(super) fn has_vector_start(&self) -> bool {
+        let mut variables = self.variables.iter();
+        variables.any(|v| v.hyperparameter.is_vector() && v.start.is_some())
+    }
+
+    /// A place with the starts that are given in place of its own entries.
+    pub(super) fn with_given_starts(&self, mut place: Vec<f64>) -> Vec<f64> {
+        for (variable, range) in self.ranges() {
+            if let Some(start) = variable.start {
+                place[range].fill(start.ln());
+            }
+        }
+        self.box_bounds.clamp(&place)
     }
 
     /// The strengths of a place, in the order of the variables: within the bounds to the last bit.
@@ -354,7 +377,7 @@ impl Space {
     pub(super) fn held(&self, place: &[f64], slope: &[f64]) -> Vec<String> {
         let mut remarks = Vec::new();
         for (variable, range) in self.ranges() {
-            let name = variable.hyperparameter.name();
+            let name = variable.named.name();
             let is_held = |at: &usize| self.box_bounds.presses(*at, place, slope);
             let held: Vec<usize> = range.filter(is_held).collect();
             let Some(&first) = held.first() else { continue };
@@ -439,12 +462,13 @@ fn l1(
         ));
     }
     let mut one = resolve(variable, l1_max, L1_BOUNDS, L1_COARSE, L1_COARSE)?;
+    let name = variable.named.name();
     if let Some(start) = &mut one.start
         && *start >= l1_max
     {
         let moved = (ACTIVE * l1_max).clamp(one.bounds.0, one.bounds.1);
         remarks.push(format!(
-            "l1 starts at {moved:.3e} in place of {start:.3e}, where all coefficients are zero and so is the slope"
+            "{name} starts at {moved:.3e} in place of {start:.3e}, where all coefficients are zero and so is the slope"
         ));
         *start = moved;
     }
@@ -473,7 +497,7 @@ fn resolve(
     coarse: (f64, f64),
     few: (f64, f64),
 ) -> Result<Resolved> {
-    let name = variable.hyperparameter.name();
+    let name = variable.named.name();
     let (lower, upper) = variable
         .bounds
         .unwrap_or((bounds.0 * unit, bounds.1 * unit));
@@ -514,6 +538,7 @@ fn resolve(
     };
     Ok(Resolved {
         hyperparameter: variable.hyperparameter,
+        named: variable.named,
         bounds: (lower, upper),
         coarse: within(coarse),
         few: within(few),
