@@ -239,7 +239,7 @@ impl Descent {
         self.arrive(to, bounds);
     }
 
-    /// What a step shows of the curvature and of the progress.
+    /// Learns from a step: of the curvature and of the progress.
     fn move_to(&mut self, from: &Visit, to: &Visit) {
         self.model.update(Pair {
             step: difference(&to.place, &from.place),
@@ -253,7 +253,7 @@ impl Descent {
         }
     }
 
-    /// Is at a place: ends there, or takes the next direction.
+    /// Arrives at a place: ends there, or takes the next direction.
     fn arrive(&mut self, visit: Visit, bounds: &BoxBounds) {
         self.remember(visit.clone());
         let slope = bounds.projected_slope(&visit.place, &visit.slope);

@@ -17,16 +17,16 @@ use crate::sweep::study::Study;
 /// Outer folds where the criterion has one split.
 const OUTER: usize = 5;
 
-/// What keeps many variables from fitting the criterion's rows by chance.
+/// A guard against many strengths that fit the criterion's rows by chance.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Guard {
     /// A penalty whose strength nested folds choose, and the best common strength where the vector is
-    /// not better on their outer rows; for more than five variables.
+    /// not better on their outer rows; for more than five strengths.
     #[default]
     Auto,
-    /// None: the criterion is then no estimate of anything.
+    /// No guard: the criterion is then no estimate of anything.
     None,
-    /// The same with this ρ, for any number of variables; zero or more.
+    /// A penalty of this ρ, zero or more, for any number of strengths; the choice is that of `Auto`.
     Rho(f64),
 }
 

@@ -68,7 +68,7 @@ pub struct Guarded {
     pub rho: f64,
     /// The criterion of the vector.
     pub nested: f64,
-    /// That of the best common strength.
+    /// The criterion of the best common strength.
     pub nested_scalar: f64,
     /// The standard error of the difference between the two.
     pub standard_error: f64,
@@ -97,7 +97,7 @@ pub struct Tuned {
     /// The largest entry of the slope over the variables that no bound holds; at a kink without a guard's
     /// penalty, that of the smallest vector in the hull of the slopes around it.
     pub projected_slope: f64,
-    /// The same of log Ē with the guard's penalty, which is what descents bring to zero: at a kink, that
+    /// The projected slope of log Ē with the guard's penalty, which descents bring to zero: at a kink, that
     /// of the hull. `None` without a penalty.
     pub penalized_slope: Option<f64>,
     /// The smallest distance to a kink over folds, where there is one.

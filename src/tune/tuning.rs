@@ -20,10 +20,10 @@ use crate::problem::Point;
 const MOST_STARTS: usize = 24;
 /// Evaluations from which there are many.
 const MANY: usize = 200;
-/// How much larger than the best criterion, relatively, a predicted one may be that is looked at.
+/// The relative distance above the best criterion up to which a predicted one is looked at.
 const MARGIN: f64 = 0.03;
-/// How much larger than the best criterion, relatively, that at the lower ends of the coarse stage may be
-/// for descents from beyond them.
+/// The relative distance above the best criterion up to which that at the lower ends of the coarse stage
+/// lets descents begin beyond them.
 const CORNER: f64 = 0.25;
 /// The distance from a known minimum, in spacings of the lattice, within which nothing is looked at.
 const TAKEN: f64 = 0.75;
@@ -32,14 +32,14 @@ const REFINED: usize = 16;
 /// Evaluations that are kept for the last steps.
 const LAST_STEPS: usize = 20;
 
-/// How much lower than the best criterion, relatively, a section's valley must promise to be.
+/// The relative distance below the best criterion that a section's valley must promise.
 const PROMISING: f64 = 1e-5;
 /// Valleys of a section that are descended into.
 const VALLEYS: usize = 6;
 /// Sections that are looked at.
 const SECTIONS: usize = 3;
 
-/// How thoroughly the coarse stage is followed up.
+/// The effort with which the coarse stage is followed up.
 struct Effort {
     /// The relative decrease that a descent must promise to go on before everything has been looked at.
     falls_fast: f64,

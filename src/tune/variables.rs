@@ -21,9 +21,9 @@ const L1_COARSE: (f64, f64) = (1e-3, 0.9);
 const L2_BOUNDS: (f64, f64) = (1e-6, 1e3);
 /// The part of them that the coarse stage covers.
 const L2_COARSE: (f64, f64) = (1e-3, 3.0);
-/// The same where it has few points: most minima that a coarse stage could miss lie there.
+/// The part that few points cover: most minima that a coarse stage could miss lie there.
 const L2_FEW: (f64, f64) = (1e-3, 1e-1);
-/// Where a start at or above l1_max is moved to, in its units: there all coefficients are zero, and
+/// The place, in units of l1_max, of a start that was at or above it, where all coefficients are zero and
 /// the slope is too.
 const ACTIVE: f64 = 0.9;
 /// Points along λ₂ that are not few.
@@ -35,7 +35,7 @@ const FEW: usize = 3;
 pub struct Variable {
     /// The hyperparameter.
     pub hyperparameter: Hyperparameter,
-    /// The lower and the upper bound [default: l1 from 1e-4 to 0.999 of l1_max; λ₂ from 1e-6 to 1e3 of
+    /// The lower and the upper bound, strengths in the units of `Point` [default: l1 from 1e-4 to 0.999 of l1_max; λ₂ from 1e-6 to 1e3 of
     /// the loss's mean curvature along a coordinate, which is 1 for the squared loss of standardised
     /// columns].
     pub bounds: Option<(f64, f64)>,
@@ -132,7 +132,7 @@ pub(super) struct Space {
     variables: Vec<Resolved>,
     rest: Point,
     box_bounds: BoxBounds,
-    /// What was decided for the user.
+    /// Decisions that were taken for the user, one sentence each.
     pub(super) remarks: Vec<String>,
 }
 

@@ -55,7 +55,7 @@ pub struct Arguments {
     pub coefficients: bool,
 }
 
-/// What is tuned, and how far.
+/// The flags of what is tuned, and how far.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tuning")]
 pub struct TuningArguments {
@@ -79,7 +79,7 @@ pub struct TuningArguments {
           allow_hyphen_values = true)]
     pub max_evaluations: usize,
 
-    /// What keeps more than five variables from fitting the criterion's rows by chance: auto keeps them
+    /// The guard against more than five strengths that fit the criterion's rows by chance: auto keeps them
     /// together by a penalty whose strength nested folds choose, and returns the best common strength
     /// where the vector is not better on rows that nothing was tuned on; a number is that penalty's
     /// strength; none.
