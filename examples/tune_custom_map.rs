@@ -143,8 +143,8 @@ fn main() -> Result<()> {
     )?;
     let bounds = BoxBounds::new(vec![1e-3f64.ln(); 2], vec![1e2f64.ln(); 2])?;
     let mut search = Search::new(bounds, 100)
-        .from(&[0.0, 0.0])
-        .from(&[-4.0, 2.0]);
+        .from(&[0.0, 0.0])?
+        .from(&[-4.0, 2.0])?;
     loop {
         let asked = search.ask();
         if asked.is_empty() {
@@ -167,7 +167,7 @@ fn main() -> Result<()> {
                 slope: slope.map(|(g, s)| g * s / outcome.criterion).collect(),
             })
         };
-        search.tell(outcomes.iter().zip(&strengths).map(value).collect());
+        search.tell(outcomes.iter().zip(&strengths).map(value).collect())?;
     }
     let Some(found) = search.outcome() else {
         println!("no start has a value");

@@ -18,4 +18,5 @@ pub mod krylov;
 pub(crate) mod nearest;
 pub(crate) mod products;
 pub(crate) mod refine;
+pub(crate) mod statistics;
 pub(crate) mod vector;

@@ -230,6 +230,11 @@ pub(crate) fn positions(count: usize, wanted: impl Fn(usize) -> bool, out: &mut 
     out.truncate(found);
 }
 
+/// a − b.
+pub(crate) fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
+}
+
 /// ‖v‖₂ without overflow at the sizes that occur here.
 pub(crate) fn norm(v: &[f64]) -> f64 {
     v.iter().map(|v| v * v).sum::<f64>().sqrt()

@@ -17,6 +17,7 @@ use super::cells::CellStore;
 use super::record::{Cell, Number, Numbers, Study};
 use crate::error::Result;
 use crate::kinds::Status;
+use crate::linalg::statistics;
 
 /// A point over all of its folds.
 #[derive(Debug, Clone)]
@@ -216,11 +217,8 @@ fn standard_error(cells: &[&Cell], described: &Study) -> f64 {
     let (mut sum, mut full) = (0.0, 0.0);
     // One that lacks folds, in a sweep that still runs, has another standard error.
     for cells in repeats().filter(|cells| cells.len() == most) {
-        let count = most as f64;
         let criterion = |cell: &&Cell| cell.numbers[Number::Criterion];
-        let mean = cells.iter().map(criterion).sum::<f64>() / count;
-        let squares = cells.iter().map(|cell| (criterion(cell) - mean).powi(2));
-        sum += (squares.sum::<f64>() / (count - 1.0)).sqrt() / count.sqrt();
+        sum += statistics::standard_error(&cells.iter().map(criterion).collect::<Vec<f64>>());
         full += 1.0;
     }
     sum / full

@@ -1,6 +1,7 @@
 //! The box of the variables, and the projections onto it.
 
 use crate::error::{Error, Result};
+use crate::real::largest_of;
 
 /// Lower and upper bounds of every variable, in the search's own units.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,22 +56,19 @@ impl BoxBounds {
     }
 
     /// The nearest place of the box; NaN survives.
-    #[must_use]
-    pub fn clamp(&self, place: &[f64]) -> Vec<f64> {
+    pub(super) fn clamp(&self, place: &[f64]) -> Vec<f64> {
         let each = place.iter().zip(&self.lower).zip(&self.upper);
         each.map(|((x, lower), upper)| x.clamp(*lower, *upper))
             .collect()
     }
 
     /// Whether a slope presses a variable against the bound that it lies on.
-    #[must_use]
-    pub fn presses(&self, at: usize, place: &[f64], slope: &[f64]) -> bool {
+    pub(super) fn presses(&self, at: usize, place: &[f64], slope: &[f64]) -> bool {
         (place[at] <= self.lower[at] && slope[at] > 0.0)
             || (place[at] >= self.upper[at] && slope[at] < 0.0)
     }
 
     /// The variables that no bound holds.
-    #[must_use]
     pub(super) fn free(&self, place: &[f64], slope: &[f64]) -> Vec<bool> {
         (0..place.len())
             .map(|at| !self.presses(at, place, slope))
@@ -78,11 +76,14 @@ impl BoxBounds {
     }
 
     /// The largest entry of the slope over the variables that no bound holds.
-    #[must_use]
-    pub fn projected_slope(&self, place: &[f64], slope: &[f64]) -> f64 {
-        (0..place.len())
-            .filter(|&at| !self.presses(at, place, slope))
-            .fold(0.0, |largest: f64, at| largest.max(slope[at].abs()))
+    pub(super) fn projected_slope(&self, place: &[f64], slope: &[f64]) -> f64 {
+        largest_of(place.len(), |at| {
+            if self.presses(at, place, slope) {
+                0.0
+            } else {
+                slope[at].abs()
+            }
+        })
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Evaluated {
     pub(super) warm: Vec<WarmStart>,
     /// The smallest kink margin of all folds.
     pub(super) kink_margin: Option<f64>,
-    /// What is said of coefficients that are not unique on some fold.
+    /// The warning of coefficients that are not unique on some fold.
     pub(super) not_unique: Option<String>,
 }
 

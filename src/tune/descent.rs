@@ -7,7 +7,8 @@ use super::hull::smallest_vector;
 use super::line_search::{Along, LineSearch, Verdict};
 use super::outcome::{TuningStatus, Visited};
 use super::quasi_newton::{Pair, QuasiNewton};
-use crate::linalg::vector::dot;
+use crate::linalg::vector::{difference, dot};
+use crate::real::largest_of;
 
 /// The projected slope that is zero.
 const STATIONARY: f64 = 1e-8;
@@ -238,9 +239,8 @@ impl Descent {
         self.arrive(to, bounds);
     }
 
-    /// What a step shows of the curvature and of the progress.
+    /// Learns from a step: of the curvature and of the progress.
     fn move_to(&mut self, from: &Visit, to: &Visit) {
-        let difference = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a - b).collect();
         self.model.update(Pair {
             step: difference(&to.place, &from.place),
             change: difference(&to.slope, &from.slope),
@@ -253,7 +253,7 @@ impl Descent {
         }
     }
 
-    /// Is at a place: ends there, or takes the next direction.
+    /// Arrives at a place: ends there, or takes the next direction.
     fn arrive(&mut self, visit: Visit, bounds: &BoxBounds) {
         self.remember(visit.clone());
         let slope = bounds.projected_slope(&visit.place, &visit.slope);
@@ -289,7 +289,7 @@ impl Descent {
 
     /// Searches a direction from here.
     fn search(&mut self, here: Visit, direction: Vec<f64>, bounds: &BoxBounds) {
-        let size = direction.iter().fold(0.0f64, |size, d| size.max(d.abs()));
+        let size = largest_of(direction.len(), |at| direction[at].abs());
         let slope = dot(&direction, &here.slope);
         // Beyond it nothing moves any more.
         let reach = |at: usize| match direction[at] {
@@ -319,8 +319,9 @@ impl Descent {
         }
         let free = bounds.free(&here.place, &here.slope);
         let distance = |visit: &Visit| {
-            let each = visit.place.iter().zip(&here.place);
-            each.fold(0.0f64, |most, (a, b)| most.max((a - b).abs()))
+            largest_of(here.place.len(), |at| {
+                (visit.place[at] - here.place[at]).abs()
+            })
         };
         let of_free = |visit: &Visit| -> Vec<f64> {
             let each = visit.slope.iter().zip(&free);
@@ -330,7 +331,7 @@ impl Descent {
         let near = self.nearby.iter().filter(|visit| distance(visit) <= NEARBY);
         gradients.extend(near.map(of_free));
         let smallest = smallest_vector(&gradients);
-        let hull = smallest.iter().fold(0.0f64, |most, g| most.max(g.abs()));
+        let hull = largest_of(smallest.len(), |at| smallest[at].abs());
         self.hull_slope = Some(hull);
         self.hulls += 1;
         if hull <= ROUGHLY_STATIONARY || self.hulls > MOST_HULLS {

@@ -6,8 +6,9 @@
 
 use super::outcome::Guarded;
 use crate::data::dataset::Labels;
-use crate::error::Result;
-use crate::linalg::vector::exceeds;
+use crate::error::{Error, Result};
+use crate::linalg::statistics::{mean, standard_error};
+use crate::linalg::vector::{difference, exceeds};
 use crate::model::loss::Loss;
 use crate::problem::Problem;
 use crate::sweep::folds::{Dealing, Fold, k_folds};
@@ -16,17 +17,31 @@ use crate::sweep::study::Study;
 /// Outer folds where the criterion has one split.
 const OUTER: usize = 5;
 
-/// What keeps many variables from fitting the criterion's rows by chance.
+/// A guard against many strengths that fit the criterion's rows by chance.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum Guard {
     /// A penalty whose strength nested folds choose, and the best common strength where the vector is
-    /// not better on their outer rows; for more than five variables.
+    /// not better on their outer rows; for more than five strengths.
     #[default]
     Auto,
-    /// None: the criterion is then no estimate of anything.
+    /// No guard: the criterion is then no estimate of anything.
     None,
-    /// The same with this ρ.
+    /// A penalty of this ρ, zero or more, for any number of strengths; the choice is that of `Auto`.
     Rho(f64),
+}
+
+impl Guard {
+    /// Refuses a ρ that is no strength.
+    pub(super) fn check(self) -> Result<()> {
+        match self {
+            Self::Rho(rho) if !(rho >= 0.0 && rho.is_finite()) => Err(Error::value(
+                "guard",
+                format!("rho is {rho}"),
+                "give a finite number of zero or more",
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// An outer fold: the problems that are tuned, and the one whose criterion is on rows that these have not
@@ -36,37 +51,78 @@ pub(super) struct Nest {
     pub(super) outer: Problem,
 }
 
-/// The nested folds of a study.
+/// The nested folds of a study: those of its first repetition are the outer ones.
 pub(super) fn nests(study: &Study) -> Result<Vec<Nest>> {
     let first = study.folds[0].repeat;
-    let folds: Vec<&Fold> = study
-        .folds
-        .iter()
-        .filter(|fold| fold.repeat == first)
-        .collect();
+    let is_first = |at: &usize| study.folds[*at].repeat == first;
+    let folds: Vec<usize> = (0..study.folds.len()).filter(is_first).collect();
     if let [single] = folds.as_slice() {
-        return nests_of_split(study, single);
+        return nests_of_split(study, &study.folds[*single]);
     }
-    (0..folds.len())
-        .map(|outer| {
-            let rows = folds[outer].training_rows(study.rows());
-            let others = folds.iter().enumerate().filter(|(at, _)| *at != outer);
-            let others = others.map(|(_, fold)| within(fold, &rows)).collect();
-            Ok(Nest {
-                inner: problems(&study.part(&rows, others))?,
-                outer: study.fold_problem(outer)?.problem,
-            })
+    let nest = |&outer: &usize| {
+        let rows = study.folds[outer].training_rows(study.rows());
+        let others = folds.iter().filter(|at| **at != outer);
+        let others: Vec<&Fold> = others.map(|&at| &study.folds[at]).collect();
+        let inner = match others.as_slice() {
+            // One fold alone may leave no rows to learn from.
+            [single] => halves(study, single)?,
+            several => several.iter().map(|fold| (*fold).clone()).collect(),
+        };
+        let inner = inner.iter().map(|fold| within(fold, &rows)).collect();
+        Ok(Nest {
+            inner: problems(&study.part(&rows, inner))?,
+            outer: study.fold_problem(outer)?.problem,
         })
-        .collect()
+    };
+    folds.iter().map(nest).collect()
 }
 
-/// Those of one split: the rows that it learns from are dealt to outer folds, the rows of its criterion
-/// stay.
+/// The nested folds of one split: the rows that it learns from are dealt to outer folds, the rows of its
+/// criterion stay.
 fn nests_of_split(study: &Study, split: &Fold) -> Result<Vec<Nest>> {
     let all = study.rows();
     let training = split.training_rows(all);
+    let nest = |held: Vec<usize>| {
+        let rows: Vec<usize> = (0..all)
+            .filter(|row| held.binary_search(row).is_err())
+            .collect();
+        let own = within(split, &rows);
+        // The outer rows alone are measured, the rows of the inner criterion are not learned from.
+        let without: Vec<usize> = match &split.held_out {
+            None => (0..all).collect(),
+            Some(_) => training.clone(),
+        };
+        let measured = Fold {
+            held_out: Some(held),
+            ..split.clone()
+        };
+        let measured = within(&measured, &without);
+        let outer = study.part(&without, vec![measured]);
+        Ok(Nest {
+            inner: problems(&study.part(&rows, vec![own]))?,
+            outer: outer.fold_problem(0)?.problem,
+        })
+    };
+    dealt(study, &training, OUTER)?
+        .into_iter()
+        .map(nest)
+        .collect()
+}
+
+/// Two folds that hold out the halves of what one holds out.
+fn halves(study: &Study, fold: &Fold) -> Result<Vec<Fold>> {
+    let held_out = fold.held_out.as_deref().unwrap_or_default();
+    let half = |rows: Vec<usize>| Fold {
+        held_out: Some(rows),
+        ..fold.clone()
+    };
+    Ok(dealt(study, held_out, 2)?.into_iter().map(half).collect())
+}
+
+/// Rows that are dealt to parts, those of every class evenly; each part is ascending.
+fn dealt(study: &Study, rows: &[usize], parts: usize) -> Result<Vec<Vec<usize>>> {
     let target = study.specification.train.targets[0].as_slice();
-    let labels = Labels::Numbers(training.iter().map(|&row| target[row]).collect());
+    let labels = Labels::Numbers(rows.iter().map(|&row| target[row]).collect());
     let is_classified = !matches!(
         study.specification.loss,
         Loss::Squared | Loss::Huber { .. } | Loss::Quadratic
@@ -76,35 +132,12 @@ fn nests_of_split(study: &Study, split: &Fold) -> Result<Vec<Nest>> {
     } else {
         Dealing::Plain
     };
-    let outer = k_folds(training.len(), OUTER.min(training.len()), 1, dealing, 0)?;
-    outer
-        .iter()
-        .map(|fold| {
-            let of_fold = fold.held_out.as_deref().unwrap_or_default();
-            let held: Vec<usize> = of_fold.iter().map(|&at| training[at]).collect();
-            let rows: Vec<usize> = (0..all)
-                .filter(|row| held.binary_search(row).is_err())
-                .collect();
-            let own = within(split, &rows);
-            // The outer rows alone are measured, the rows of the inner criterion are not learned from.
-            let without: Vec<usize> = match &split.held_out {
-                None => (0..all).collect(),
-                Some(_) => training.clone(),
-            };
-            let measured = Fold {
-                held_out: Some(held),
-                ..split.clone()
-            };
-            let measured = within(&measured, &without);
-            Ok(Nest {
-                inner: problems(&study.part(&rows, vec![own]))?,
-                outer: study
-                    .part(&without, vec![measured])
-                    .fold_problem(0)?
-                    .problem,
-            })
-        })
-        .collect()
+    let folds = k_folds(rows.len(), parts.min(rows.len()), 1, dealing, 0)?;
+    let part = |fold: Fold| {
+        let places = fold.held_out.unwrap_or_default();
+        places.into_iter().map(|at| rows[at]).collect()
+    };
+    Ok(folds.into_iter().map(part).collect())
 }
 
 /// A fold among some of the rows: its held-out rows by their places there.
@@ -129,34 +162,45 @@ impl Guarded {
     /// The choice from the criteria on outer rows: one line for each outer fold, the scalar first and then
     /// the vector for every ρ.
     pub(super) fn of(table: &[Vec<f64>], rhos: &[f64]) -> Self {
-        let count = table.len() as f64;
-        let mean = |column: usize| table.iter().map(|row| row[column]).sum::<f64>() / count;
+        let column = |at: usize| -> Vec<f64> { table.iter().map(|row| row[at]).collect() };
+        let of_rho = |at: usize| mean(&column(at + 1));
         let best = (0..rhos.len())
-            .min_by(|&a, &b| mean(a + 1).total_cmp(&mean(b + 1)))
+            .min_by(|&a, &b| of_rho(a).total_cmp(&of_rho(b)))
             .unwrap_or(0);
-        let (nested, nested_scalar) = (mean(best + 1), mean(0));
-        let gain = nested_scalar - nested;
-        let squares = table
-            .iter()
-            .map(|row| (row[0] - row[best + 1] - gain).powi(2));
-        let error = (squares.sum::<f64>() / (count - 1.0).max(1.0)).sqrt() / count.sqrt();
+        let (nested, nested_scalar) = (of_rho(best), mean(&column(0)));
+        let standard_error = standard_error(&difference(&column(0), &column(best + 1)));
         Self {
             rho: rhos[best],
             nested,
             nested_scalar,
-            standard_error: error,
+            standard_error,
             // Also where one of them is NaN.
-            returns_scalar: !exceeds(gain, error),
+            returns_scalar: !exceeds(nested_scalar - nested, standard_error),
         }
     }
 
-    /// What was chosen, and why.
+    /// The criterion of what is returned.
+    pub(super) fn estimate(&self) -> f64 {
+        if self.returns_scalar {
+            self.nested_scalar
+        } else {
+            self.nested
+        }
+    }
+
+    /// The choice and its reason.
     pub(super) fn remark(&self) -> String {
         let chosen = if self.returns_scalar {
             "the best common strength is returned"
         } else {
             "the vector is returned"
         };
+        if !(self.nested.is_finite() && self.nested_scalar.is_finite()) {
+            return format!(
+                "nested folds could not compare a strength for each with one in common, as some have no \
+                 solution: {chosen}; raise the lower --bounds or l2"
+            );
+        }
         format!(
             "on rows that nothing was tuned on, {:.6} with a strength for each (rho {:.2e}) and {:.6} with \
              one in common, standard error of the difference {:.2e}: {chosen}",
@@ -187,6 +231,71 @@ mod tests {
         let table = [vec![3.0, 0.0], vec![4.0, 5.0], vec![5.0, 6.0]];
         let found = Guarded::of(&table, &[1.0]);
         assert!(found.returns_scalar && (found.standard_error - 4.0 / 3.0).abs() < 1e-12);
-        assert!(Guarded::of(&[vec![1.0, f64::NAN]], &[1.0]).returns_scalar);
+        // A fold without a solution compares nothing.
+        let found = Guarded::of(&[vec![1.0, f64::NAN], vec![1.0, 0.5]], &[1.0]);
+        assert!(found.returns_scalar && found.remark().contains("could not compare"));
+    }
+
+    fn study(rows: usize, folds: Vec<Fold>) -> Study {
+        let x: Vec<Vec<f64>> = (0..rows)
+            .map(|i| vec![(i * i % 7) as f64, i as f64])
+            .collect();
+        let y: Vec<f64> = (0..rows).map(|i| (i % 5) as f64).collect();
+        let problem = Problem::elastic_net(&x, &y).build().unwrap();
+        Study {
+            name: String::new(),
+            source: String::new(),
+            targets: vec![String::new()],
+            specification: problem.specification().unwrap(),
+            class_weights: None,
+            folds,
+            settings: crate::hypergrad::Settings::default(),
+            precision: crate::kinds::Precision::F64,
+            keep_solutions: false,
+        }
+    }
+
+    /// Every outer fold leaves rows to learn from and to tune on, which the outer rows are not among.
+    #[test]
+    fn two_folds_are_nested_too() {
+        for count in [2, 3, 4] {
+            let folds = k_folds(12, count, 1, Dealing::Plain, 0).unwrap();
+            let nests = nests(&study(12, folds)).unwrap();
+            assert_eq!(nests.len(), count);
+            for nest in nests {
+                let outer = 12 / count;
+                assert_eq!(nest.outer.criterion().sample.rows(), outer);
+                assert_eq!(nest.inner.len(), (count - 1).max(2));
+                for inner in nest.inner {
+                    let (own, tuned) = (inner.train().rows(), inner.criterion().sample.rows());
+                    assert_eq!(own + tuned, 12 - outer);
+                    assert!(own >= 3 && tuned >= 3, "{own} {tuned}");
+                }
+            }
+        }
+    }
+
+    /// Folds are those of the first repetition by their places, wherever these are.
+    #[test]
+    fn repetitions_may_be_in_any_order() {
+        let mut folds = k_folds(12, 3, 2, Dealing::Plain, 0).unwrap();
+        folds.swap(1, 3);
+        let first = folds[0].repeat;
+        let expected: Vec<Vec<usize>> = folds
+            .iter()
+            .filter(|fold| fold.repeat == first)
+            .map(|fold| fold.held_out.clone().unwrap())
+            .collect();
+        let study = study(12, folds);
+        let nests = nests(&study).unwrap();
+        assert_eq!(nests.len(), 3);
+        for (nest, rows) in nests.iter().zip(expected) {
+            let targets = &nest.outer.criterion().sample.targets[0];
+            let own: Vec<f64> = rows
+                .iter()
+                .map(|&i| study.specification.train.targets[0][i])
+                .collect();
+            assert_eq!(targets, &own);
+        }
     }
 }

@@ -10,7 +10,7 @@
 //! t = min(μ_j, x·(g_j − g_i)/‖g_j − g_i‖²)     μ_j ← μ_j − t     μ_i ← μ_i + t
 //! ```
 
-use crate::linalg::vector::dot;
+use crate::linalg::vector::{axpy, difference, dot};
 
 /// Steps after which the vector is as good as it gets.
 const MOST_STEPS: usize = 2000;
@@ -42,12 +42,8 @@ pub(super) fn smallest_vector(gradients: &[Vec<f64>]) -> Vec<f64> {
         }
         let Some(most) = most else { break };
         let gain = along[most] - along[least];
-        let difference: Vec<f64> = gradients[most]
-            .iter()
-            .zip(&gradients[least])
-            .map(|(a, b)| a - b)
-            .collect();
-        let length = dot(&difference, &difference);
+        let edge = difference(&gradients[most], &gradients[least]);
+        let length = dot(&edge, &edge);
         // A NaN ends it too.
         if !(gain > ENOUGH * largest && length > 0.0) {
             break;
@@ -59,9 +55,7 @@ pub(super) fn smallest_vector(gradients: &[Vec<f64>]) -> Vec<f64> {
             weights[most] -= step;
         }
         weights[least] += step;
-        x.iter_mut()
-            .zip(&difference)
-            .for_each(|(x, d)| *x -= step * d);
+        axpy(-step, &edge, &mut x);
     }
     x
 }

@@ -12,7 +12,8 @@ use std::collections::BTreeMap;
 
 use super::descent::{Value, Visit};
 use super::quasi_newton::Pair;
-use crate::linalg::vector::dot;
+use crate::linalg::vector::{difference, dot};
+use crate::real::largest_of;
 
 /// Halvings of the first spacing.
 const LEVELS: u32 = 3;
@@ -116,14 +117,13 @@ impl Lattice {
     /// The largest distance between two places along an axis, in spacings of the node.
     pub(super) fn distance(&self, node: &Node, place: &[f64]) -> f64 {
         let spacing = Self::spacing(node) as f64;
-        let each = self.axes.iter().zip(self.place(node)).zip(place);
-        each.fold(0.0f64, |most, ((axis, x), other)| {
-            let unit = if axis.step > 0.0 {
-                axis.step * spacing
-            } else {
-                1.0
+        let own = self.place(node);
+        largest_of(own.len().min(place.len()), |at| {
+            let unit = match self.axes[at].step {
+                step if step > 0.0 => step * spacing,
+                _ => 1.0,
             };
-            most.max((x - other).abs() / unit)
+            (own[at] - place[at]).abs() / unit
         })
     }
 
@@ -271,10 +271,6 @@ impl Lattice {
         let mut pairs: Vec<Pair> = self.around(node).into_iter().filter_map(pair).collect();
         pairs.split_off(pairs.len().saturating_sub(PAIRS))
     }
-}
-
-fn difference(a: &[f64], b: &[f64]) -> Vec<f64> {
-    a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
 #[cfg(test)]

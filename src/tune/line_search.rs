@@ -26,7 +26,7 @@ pub(super) struct Along {
     pub(super) value: f64,
     /// φ'(t) over the variables that move there; NaN where the trial failed.
     pub(super) slope: f64,
-    /// What the slope at 0 predicts for the step, negative: it is less than φ'(0) t where bounds cut
+    /// The change that the slope at 0 predicts for the step, negative: it is less than φ'(0) t where bounds cut
     /// the step short.
     pub(super) predicted: f64,
 }
@@ -133,7 +133,7 @@ impl LineSearch {
         Verdict::Again
     }
 
-    /// Where in the bracket the next step is: at the minimum of the cubic through both ends, or, each
+    /// The place in the bracket of the next step: at the minimum of the cubic through both ends, or, each
     /// second time, in the middle.
     fn share(&self, high: End, width: f64) -> f64 {
         let low = self.low;

@@ -1,9 +1,11 @@
-//! The objective φ of a tuning, made of the criterion and of what keeps many strengths together.
+//! The objective φ of a tuning: the criterion, and a penalty on how far the strengths of a vector spread.
 
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use super::criterion::Evaluated;
 use super::descent::Value;
+use crate::linalg::statistics::mean;
 use crate::model::loss::Loss;
 use crate::problem::Problem;
 use crate::real::sum_of;
@@ -14,97 +16,146 @@ use crate::real::sum_of;
 /// φ(θ) = log Ē + ½ ρ Σ_j (θ_j − θ̄)²
 /// ```
 ///
-/// with −log(−Ē) in place of log Ē where the criterion is to be large, and Ē itself of a quadratic form,
-/// which has any sign. The sum is over the variables of one vector, θ̄ their mean.
+/// with −log(−Ē) in place of log Ē where the criterion is to be large, and Ē/|Ē₀| of a quadratic form,
+/// which has any sign: Ē₀ is the first criterion that is not zero. The sum is over the variables of one
+/// vector, θ̄ their mean.
 #[derive(Debug, Clone)]
 pub(super) struct Objective {
     scale: Scale,
-    /// The variables that are kept together, and ρ.
-    together: Option<(Range<usize>, f64)>,
+    spread: Option<SpreadPenalty>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Scale {
-    /// The sign of the criterion's loss.
+    /// The logarithm, and the sign of the criterion's loss.
     Logarithm(f64),
-    Plain,
+    /// Multiples of a unit, |Ē₀|, which all clones of an objective share.
+    Units(Arc<OnceLock<f64>>),
+}
+
+/// The logarithm that stands for a criterion of zero.
+fn log_of_zero() -> f64 {
+    f64::MIN_POSITIVE.ln()
+}
+
+impl Scale {
+    /// The scaled criterion, and what its derivatives are divided by; `None` where these are zero.
+    fn scaled(&self, criterion: f64) -> (f64, Option<f64>) {
+        match self {
+            Self::Units(unit) => {
+                let unit = if criterion.is_finite() && criterion != 0.0 {
+                    *unit.get_or_init(|| criterion.abs())
+                } else {
+                    unit.get().copied().unwrap_or(1.0)
+                };
+                (criterion / unit, Some(unit))
+            }
+            // The least that a loss can be, and the worst of what is to be large.
+            Self::Logarithm(sign) if criterion == 0.0 => (sign * log_of_zero(), None),
+            Self::Logarithm(sign) => {
+                let size = sign * criterion;
+                (sign * size.ln(), Some(size))
+            }
+        }
+    }
+
+    /// The criterion of a scaled one.
+    fn criterion(&self, scaled: f64) -> f64 {
+        match self {
+            Self::Units(unit) => scaled * unit.get().copied().unwrap_or(1.0),
+            Self::Logarithm(sign) if sign * scaled <= log_of_zero() => 0.0,
+            Self::Logarithm(sign) => sign * (sign * scaled).exp(),
+        }
+    }
+}
+
+/// ½ ρ Σ_j (θ_j − θ̄)² over some of the variables.
+#[derive(Debug, Clone)]
+struct SpreadPenalty {
+    variables: Range<usize>,
+    rho: f64,
+}
+
+impl SpreadPenalty {
+    fn value(&self, place: &[f64]) -> f64 {
+        let own = &place[self.variables.clone()];
+        let mean = mean(own);
+        0.5 * self.rho * sum_of(own.len(), |at| (own[at] - mean).powi(2))
+    }
+
+    /// Adds so many times its slope.
+    fn add_slope(&self, factor: f64, place: &[f64], slope: &mut [f64]) {
+        let own = &place[self.variables.clone()];
+        let mean = mean(own);
+        for (slope, x) in slope[self.variables.clone()].iter_mut().zip(own) {
+            *slope += factor * self.rho * (x - mean);
+        }
+    }
 }
 
 impl Objective {
-    /// That of a problem's criterion alone.
+    /// The objective of a problem's criterion alone.
     pub(super) fn of(problem: &Problem) -> Self {
         let scale = if problem.criterion().loss == Loss::Quadratic {
-            Scale::Plain
+            Scale::Units(Arc::default())
         } else {
             Scale::Logarithm(problem.criterion().sign.factor())
         };
         Self {
             scale,
-            together: None,
+            spread: None,
         }
     }
 
-    /// The same with variables kept together by ρ.
-    pub(super) fn together(&self, variables: Range<usize>, rho: f64) -> Self {
+    /// The same with a penalty ρ on how far variables spread.
+    pub(super) fn penalized(&self, variables: Range<usize>, rho: f64) -> Self {
         Self {
-            together: (rho > 0.0).then_some((variables, rho)),
+            spread: (rho > 0.0).then_some(SpreadPenalty { variables, rho }),
             ..self.clone()
         }
+    }
+
+    /// Whether there is such a penalty.
+    pub(super) fn is_penalized(&self) -> bool {
+        self.spread.is_some()
     }
 
     /// φ and its slope at a place, of a criterion and its slope there; `None` where one is missing.
     pub(super) fn value(&self, place: &[f64], evaluated: &Evaluated) -> Option<Value> {
         let slope = evaluated.slope.as_ref()?;
-        let criterion = evaluated.criterion;
-        let mut value = match self.scale {
-            Scale::Plain => Value {
-                value: criterion,
-                slope: slope.clone(),
-            },
-            // A criterion of zero cannot be improved.
-            Scale::Logarithm(_) if criterion == 0.0 => Value {
-                value: f64::MIN_POSITIVE.ln(),
-                slope: vec![0.0; slope.len()],
-            },
-            Scale::Logarithm(sign) => Value {
-                value: sign * (sign * criterion).ln(),
-                slope: slope.iter().map(|s| s / (sign * criterion)).collect(),
-            },
+        let (value, size) = self.scale.scaled(evaluated.criterion);
+        let mut value = Value {
+            value,
+            slope: slope
+                .iter()
+                .map(|s| size.map_or(0.0, |size| s / size))
+                .collect(),
         };
-        if let Some((range, rho)) = &self.together {
-            let own = &place[range.clone()];
-            let mean = mean(own);
-            value.value += self.apart(place);
-            for (slope, x) in value.slope[range.clone()].iter_mut().zip(own) {
-                *slope += rho * (x - mean);
-            }
+        if let Some(spread) = &self.spread {
+            value.value += spread.value(place);
+            spread.add_slope(1.0, place, &mut value.slope);
         }
         let is_finite = value.value.is_finite() && value.slope.iter().all(|s| s.is_finite());
         is_finite.then_some(value)
     }
 
-    /// The part of φ that keeps variables together.
-    fn apart(&self, place: &[f64]) -> f64 {
-        let Some((range, rho)) = &self.together else {
-            return 0.0;
-        };
-        let own = &place[range.clone()];
-        let mean = mean(own);
-        0.5 * rho * sum_of(own.len(), |at| (own[at] - mean).powi(2))
-    }
-
     /// Ē of a value φ at a place.
     pub(super) fn criterion(&self, place: &[f64], value: f64) -> f64 {
-        let value = value - self.apart(place);
-        match self.scale {
-            Scale::Plain => value,
-            Scale::Logarithm(sign) => sign * (sign * value).exp(),
-        }
+        let spread = self
+            .spread
+            .as_ref()
+            .map_or(0.0, |spread| spread.value(place));
+        self.scale.criterion(value - spread)
     }
-}
 
-fn mean(values: &[f64]) -> f64 {
-    sum_of(values.len(), |at| values[at]) / values.len().max(1) as f64
+    /// The slope of the criterion's part of φ, of the slope of φ at a place.
+    pub(super) fn criterion_slope(&self, place: &[f64], slope: &[f64]) -> Vec<f64> {
+        let mut slope = slope.to_vec();
+        if let Some(spread) = &self.spread {
+            spread.add_slope(-1.0, place, &mut slope);
+        }
+        slope
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +176,7 @@ mod tests {
     fn objective(sign: f64) -> Objective {
         Objective {
             scale: Scale::Logarithm(sign),
-            together: None,
+            spread: None,
         }
     }
 
@@ -155,8 +206,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_apart_costs_and_its_slope_is_exact() {
-        let objective = objective(1.0).together(0..3, 0.7);
+    fn what_is_spread_costs_and_its_slope_is_exact() {
+        let objective = objective(1.0).penalized(0..3, 0.7);
         let at = |place: &[f64]| {
             objective
                 .value(place, &evaluated(1.0, vec![0.0; 4]))
@@ -173,5 +224,45 @@ mod tests {
         }
         assert!((objective.criterion(&place, value.value) - 1.0).abs() < 1e-12);
         assert_eq!(at(&[2.0, 2.0, 2.0, 5.0]).value, 0.0);
+        // The criterion's own slope is zero here.
+        for slope in objective.criterion_slope(&place, &value.slope) {
+            assert_eq!(slope, 0.0);
+        }
+    }
+
+    /// A loss of zero is the best of what is to be small, and the worst of what is to be large.
+    #[test]
+    fn zero_is_at_the_right_end() {
+        for (sign, other) in [(1.0, 1e-300), (-1.0, -1e-300)] {
+            let objective = objective(sign);
+            let zero = objective.value(&[0.0], &evaluated(0.0, vec![1.0])).unwrap();
+            let other = objective
+                .value(&[0.0], &evaluated(other, vec![1.0]))
+                .unwrap();
+            assert_eq!(zero.value < other.value, sign > 0.0);
+            assert_eq!(zero.slope, [0.0]);
+            assert_eq!(objective.criterion(&[0.0], zero.value), 0.0);
+        }
+    }
+
+    #[test]
+    fn a_form_of_any_sign_is_in_units_of_its_first_value() {
+        let objective = Objective {
+            scale: Scale::Units(Arc::default()),
+            spread: None,
+        };
+        let at = |criterion: f64| {
+            objective
+                .value(&[0.0], &evaluated(criterion, vec![8.0]))
+                .unwrap()
+        };
+        // Zero says nothing of the unit.
+        assert_eq!(at(0.0).value, 0.0);
+        let first = at(-4e6);
+        assert_eq!((first.value, first.slope[0]), (-1.0, 2e-6));
+        let later = objective.penalized(0..1, 3.0);
+        let second = later.value(&[0.0], &evaluated(6e6, vec![0.0])).unwrap();
+        assert_eq!(second.value, 1.5);
+        assert_eq!(later.criterion(&[0.0], 1.5), 6e6);
     }
 }

@@ -35,7 +35,7 @@ pub struct Visited {
 /// A start and its end.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Start {
-    /// How it ended.
+    /// The status at its end.
     pub status: TuningStatus,
     /// Its evaluations, its place on the coarse grid not among them.
     pub evaluations: usize,
@@ -50,24 +50,25 @@ pub struct Start {
 pub struct TunedVariable {
     /// The hyperparameter.
     pub hyperparameter: Hyperparameter,
-    /// The lower bound.
+    /// The lower bound, a strength as the values are.
     pub lower: f64,
     /// The upper bound.
     pub upper: f64,
-    /// Its value, or those of a vector.
+    /// The strength λ, or those of a vector: l1 in the units of ∂ loss/∂w, λ₂ in those of its curvature.
     pub values: Vec<f64>,
-    /// ∂ log Ē/∂ log λ for each of them.
+    /// ∂ log Ē/∂ log λ for each of them, without the guard's penalty; of a quadratic form, which has any
+    /// sign, ∂Ē/∂ log λ in units of the first |Ē|.
     pub slope: Vec<f64>,
 }
 
 /// The choice of a guard: means over outer folds, on whose rows nothing was tuned.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Guarded {
-    /// The ρ that keeps the strengths together.
+    /// The ρ of the penalty on the spread of the strengths' logarithms.
     pub rho: f64,
     /// The criterion of the vector.
     pub nested: f64,
-    /// That of the best common strength.
+    /// The criterion of the best common strength.
     pub nested_scalar: f64,
     /// The standard error of the difference between the two.
     pub standard_error: f64,
@@ -93,9 +94,12 @@ pub struct Tuned {
     pub fold_criteria: Vec<f64>,
     /// The variables with their values there.
     pub variables: Vec<TunedVariable>,
-    /// The largest entry of the slope over the variables that no bound holds; at a kink, that of the
-    /// smallest vector in the hull of the slopes around it.
+    /// The largest entry of the slope over the variables that no bound holds; at a kink without a guard's
+    /// penalty, that of the smallest vector in the hull of the slopes around it.
     pub projected_slope: f64,
+    /// The projected slope of log Ē with the guard's penalty, which descents bring to zero: at a kink, that
+    /// of the hull. `None` without a penalty.
+    pub penalized_slope: Option<f64>,
     /// The smallest distance to a kink over folds, where there is one.
     pub kink_margin: Option<f64>,
     /// All starts, the best first: by the criterion with the guard's penalty, where there is one.
@@ -106,6 +110,6 @@ pub struct Tuned {
     pub scalar_criterion: Option<f64>,
     /// The choice of the guard, where there was one.
     pub guarded: Option<Guarded>,
-    /// What a user should know, one sentence each with its remedy.
+    /// Remarks for the user, one sentence each with its remedy.
     pub remarks: Vec<String>,
 }

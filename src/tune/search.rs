@@ -4,6 +4,7 @@ use super::box_bounds::BoxBounds;
 use super::descent::{Descent, Value, Visit};
 use super::outcome::{Start, TuningStatus};
 use super::quasi_newton::Pair;
+use crate::error::{Error, Result};
 
 /// Evaluations after which a start may be set aside.
 const PATIENCE: usize = 8;
@@ -28,6 +29,7 @@ pub struct Search {
     descents: Vec<Descent>,
     asked: Vec<usize>,
     left: usize,
+    spent: usize,
     beyond: f64,
 }
 
@@ -57,22 +59,56 @@ impl Search {
             descents: Vec::new(),
             asked: Vec::new(),
             left: max_evaluations,
+            spent: 0,
             beyond: 0.02,
         }
     }
 
     /// Chooses how far behind the leader a start is set aside.
-    #[must_use]
-    pub fn drop_beyond(mut self, difference: f64) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a negative distance and NaN.
+    pub fn drop_beyond(mut self, difference: f64) -> Result<Self> {
+        if difference.is_nan() || difference < 0.0 {
+            return Err(Error::value(
+                "drop_beyond",
+                format!("starts are to be set aside {difference} behind the leader"),
+                "give a distance of zero or more",
+            ));
+        }
         self.beyond = difference;
-        self
+        Ok(self)
     }
 
-    /// Adds a start at a place of the box.
-    #[must_use]
-    pub fn from(mut self, place: &[f64]) -> Self {
+    /// Adds a start; what lies outside the box is moved to its edge.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a place that has not one entry per variable, [`Error::Value`] for NaN.
+    pub fn from(mut self, place: &[f64]) -> Result<Self> {
+        self.check_length("start", place.len())?;
+        if place.iter().any(|x| x.is_nan()) {
+            return Err(Error::value(
+                "start",
+                "an entry is NaN",
+                "give a number for every variable",
+            ));
+        }
         self.add(place);
-        self
+        Ok(self)
+    }
+
+    /// Refuses what has not one entry for each variable.
+    fn check_length(&self, what: &'static str, length: usize) -> Result<()> {
+        let dimensions = self.bounds.dimensions();
+        if length == dimensions {
+            return Ok(());
+        }
+        Err(Error::shape(
+            what,
+            format!("{dimensions} entries"),
+            length.to_string(),
+            "give one entry for each variable of the bounds",
+        ))
     }
 
     /// Adds a start at a place of the box.
@@ -96,6 +132,17 @@ impl Search {
     /// Takes evaluations away, which were made elsewhere.
     pub(super) fn spend(&mut self, count: usize) {
         self.left = self.left.saturating_sub(count);
+        self.spent += count;
+    }
+
+    /// Allows more evaluations.
+    pub(super) fn allow(&mut self, count: usize) {
+        self.left += count;
+    }
+
+    /// Evaluations so far.
+    pub(super) fn spent(&self) -> usize {
+        self.spent
     }
 
     /// Evaluations that are left.
@@ -147,11 +194,27 @@ impl Search {
     }
 
     /// Takes the values of what was asked last, in the same order; `None` where there is none.
-    pub fn tell(&mut self, values: Vec<Option<Value>>) {
-        self.left = self.left.saturating_sub(values.len());
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is one for each place that was asked for, with one entry of its
+    /// slope for each variable; nothing is taken then.
+    pub fn tell(&mut self, values: Vec<Option<Value>>) -> Result<()> {
+        if values.len() != self.asked.len() {
+            return Err(Error::shape(
+                "values",
+                self.asked.len().to_string(),
+                values.len().to_string(),
+                "tell one value for each place of the last ask, None where there is none",
+            ));
+        }
+        for value in values.iter().flatten() {
+            self.check_length("slope", value.slope.len())?;
+        }
+        self.spend(values.len());
         for (start, value) in std::mem::take(&mut self.asked).into_iter().zip(values) {
             self.descents[start].tell(value, &self.bounds);
         }
+        Ok(())
     }
 
     /// The best place; `None` where no start has any value.

@@ -3,7 +3,9 @@
 use super::tuning::Tuning;
 use super::variables::Space;
 use crate::error::Result;
+use crate::linalg::statistics::mean;
 use crate::problem::{Point, Problem};
+use crate::real::largest_of;
 
 /// Exponents γ of adaptive strengths λ_j ∝ (|w_j| + ε)^−γ.
 const EXPONENTS: [f64; 2] = [0.5, 1.0];
@@ -13,11 +15,14 @@ const SMALL: f64 = 0.03;
 /// not zero there.
 const WEAK: f64 = 0.1;
 
-/// The places from which a vector starts, where its best common strength is that of `scalar`, a point of
-/// the space of common strengths.
+/// The places from which a vector starts: that of its given start alone, or its best common strength, which
+/// is that of `scalar`, a point of the space of common strengths, and adaptive ones.
 pub(super) fn starts(tuning: &Tuning<'_>, common: &Space, scalar: &Point) -> Result<Vec<Vec<f64>>> {
     let space = tuning.space;
-    let of_scalar = space.place_of(scalar);
+    let of_scalar = space.with_given_starts(space.place_of(scalar));
+    if space.has_vector_start() {
+        return Ok(vec![of_scalar]);
+    }
     let Some(range) = space.vector() else {
         return Ok(vec![of_scalar]);
     };
@@ -33,14 +38,14 @@ pub(super) fn starts(tuning: &Tuning<'_>, common: &Space, scalar: &Point) -> Res
         .collect();
     let sizes = sizes(tuning.criterion.folds[0].problem, &solutions);
     let mut places = vec![of_scalar.clone()];
-    let largest = sizes.iter().copied().fold(0.0, f64::max);
+    let largest = largest_of(sizes.len(), |at| sizes[at]);
     if largest > 0.0 && sizes.len() == range.len() {
         for exponent in EXPONENTS {
             let logs: Vec<f64> = sizes
                 .iter()
                 .map(|size| -exponent * (size / largest + SMALL).ln())
                 .collect();
-            let mean = logs.iter().sum::<f64>() / logs.len() as f64;
+            let mean = mean(&logs);
             let mut place = of_scalar.clone();
             for (x, log) in place[range.clone()].iter_mut().zip(&logs) {
                 *x += log - mean;

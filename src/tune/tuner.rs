@@ -1,5 +1,6 @@
 //! The tuner: a problem, its variables and folds, and the best point.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -7,14 +8,14 @@ use rayon::prelude::*;
 use super::criterion::{Criterion, Fold};
 use super::guard::{Guard, Nest, nests};
 use super::objective::Objective;
-use super::outcome::{Guarded, Tuned};
+use super::outcome::{Guarded, Start, Tuned};
 use super::starts::starts;
-use super::tuning::{Tuning, TuningProgress};
+use super::tuning::{Searched, Tuning, TuningProgress};
 use super::variables::{Space, Variable, vector_penalty};
 use crate::control::Control;
 use crate::engine::in_threads;
 use crate::error::{Error, Result};
-use crate::hypergrad::{Evaluator, Settings};
+use crate::hypergrad::{Evaluator, Outcome, Settings};
 use crate::kinds::{Method, Wrt};
 use crate::problem::{Point, Problem};
 use crate::sweep::compress::{Compression, fold_problem};
@@ -27,6 +28,16 @@ const FEW_VARIABLES: usize = 5;
 const RHOS: [f64; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
 /// Evaluations of every tuning within nested folds.
 const NESTED_EVALUATIONS: usize = 60;
+
+/// The remark on a vector for which no evaluations are left.
+const NO_EVALUATIONS: &str =
+    "no evaluations are left for a vector of strengths: raise --max-evaluations";
+/// The remark on a vector that was not come to.
+const STOPPED: &str = "the tuning was stopped before the strengths of each could be chosen, and the best \
+                       common strength is returned: allow more time";
+/// The remark on a vector that is no better than its best common strength.
+const NO_BETTER: &str = "no vector of strengths was found that is better than the best common strength, which \
+                         is returned: raise --max-evaluations, or leave out --start";
 
 /// The evaluations that a tuning takes at most, unless it is told otherwise.
 pub const MAX_EVALUATIONS: usize = 400;
@@ -163,6 +174,7 @@ impl<'a> Tuner<'a> {
     /// [`Error::Value`] for variables, bounds, starts and budgets that do not fit, for folds that cannot
     /// be learned from, and where no point has a criterion with its derivative.
     pub fn run(&self) -> Result<Tuned> {
+        self.guard.check()?;
         if self.max_evaluations == 0 {
             return Err(Error::value(
                 "max-evaluations",
@@ -174,27 +186,22 @@ impl<'a> Tuner<'a> {
     }
 
     fn run_here(&self) -> Result<Tuned> {
-        let restated;
         let study = match (&self.subject, &self.folds) {
-            (Subject::Study(study), _) => Some(*study),
-            (Subject::Problem(problem), Some(_)) => {
-                restated = self.restated(problem)?;
-                Some(&restated)
-            }
+            (Subject::Study(study), None) => Some(Cow::Borrowed(*study)),
+            (Subject::Study(study), Some(folds)) => Some(Cow::Owned(Study {
+                folds: folds.clone(),
+                ..Study::clone(study)
+            })),
+            (Subject::Problem(problem), Some(_)) => Some(Cow::Owned(self.restated(problem)?)),
             (Subject::Problem(problem), None) if self.is_guarded() => {
-                restated = self.restated(problem)?;
-                Some(&restated)
+                Some(Cow::Owned(self.restated(problem)?))
             }
             _ => None,
         };
+        let study = study.as_deref();
         let problems = self.problems(study)?;
-        let folds = problems.iter().map(|problem| Fold {
-            problem,
-            prepared: Arc::default(),
-        });
-        let criterion = self.criterion(folds.collect());
-        let refs: Vec<&Problem> = problems.iter().collect();
-        let space = Space::new(&self.variables, self.rest.clone(), &refs)?;
+        let criterion = self.criterion(&problems);
+        let space = self.space(&self.variables, &problems)?;
         let tuning = Tuning {
             space: &space,
             criterion: &criterion,
@@ -203,13 +210,24 @@ impl<'a> Tuner<'a> {
             progress: Some(&*self.progress),
         };
         if space.vector().is_some() {
-            return self.run_vector(&tuning, &refs, study);
+            let scalars: Vec<Variable> = self.variables.iter().map(Variable::in_common).collect();
+            let common = self.space(&scalars, &problems)?;
+            return self.run_vector(&tuning, &common, study);
         }
         tuning.finish(&tuning.run()?)
     }
 
-    /// The criterion over folds with the tuner's settings.
-    fn criterion<'f>(&self, folds: Vec<Fold<'f>>) -> Criterion<'f> {
+    fn space(&self, variables: &[Variable], problems: &[Problem]) -> Result<Space> {
+        let problems: Vec<&Problem> = problems.iter().collect();
+        Space::new(variables, self.rest.clone(), &problems)
+    }
+
+    /// The criterion over the problems of folds with the tuner's settings.
+    fn criterion<'f>(&self, problems: &'f [Problem]) -> Criterion<'f> {
+        let folds = problems.iter().map(|problem| Fold {
+            problem,
+            prepared: Arc::default(),
+        });
         let mut wrt: Vec<Wrt> = self
             .variables
             .iter()
@@ -217,7 +235,7 @@ impl<'a> Tuner<'a> {
             .collect();
         wrt.dedup();
         Criterion {
-            folds,
+            folds: folds.collect(),
             settings: Settings {
                 method: Some(self.settings.method.unwrap_or(Method::AidCg)),
                 wrt,
@@ -230,7 +248,7 @@ impl<'a> Tuner<'a> {
 
     /// The problems of all folds, with a penalty that takes the strengths of each.
     fn problems(&self, study: Option<&Study>) -> Result<Vec<Problem>> {
-        let mut problems = match (study, &self.subject) {
+        let problems = match (study, &self.subject) {
             (Some(study), _)
                 if self.folds.is_some() || matches!(self.subject, Subject::Study(_)) =>
             {
@@ -250,13 +268,16 @@ impl<'a> Tuner<'a> {
         if problems.is_empty() {
             return Err(Error::value("folds", "there are none", "give two or more"));
         }
-        if let Some(penalty) = vector_penalty(&problems[0], &self.variables)? {
-            problems = problems
-                .into_iter()
-                .map(|problem| problem.with_penalty(penalty.clone()))
-                .collect::<Result<_>>()?;
-        }
-        Ok(problems)
+        self.with_strengths(problems)
+    }
+
+    /// Problems with the penalty that has the strengths of a vector, if one is tuned.
+    fn with_strengths(&self, problems: Vec<Problem>) -> Result<Vec<Problem>> {
+        let Some(penalty) = vector_penalty(&problems[0], &self.variables)? else {
+            return Ok(problems);
+        };
+        let with = |problem: Problem| problem.with_penalty(penalty.clone());
+        problems.into_iter().map(with).collect()
     }
 
     /// The study that a problem states: its own criterion, or its folds.
@@ -284,112 +305,129 @@ impl<'a> Tuner<'a> {
         self.guard != Guard::None && self.variables.iter().any(is_vector)
     }
 
-    /// Tunes the strength that all have in common, then those of each from there; returns the vector
-    /// where it is better on rows that nothing was tuned on.
+    /// Whether a vector of so many entries is guarded.
+    fn guards(&self, count: usize) -> bool {
+        match self.guard {
+            Guard::None => false,
+            Guard::Auto => count > FEW_VARIABLES,
+            Guard::Rho(_) => true,
+        }
+    }
+
+    /// Tunes the strength that all have in common with half of the evaluations, then those of each from
+    /// there. The vector is returned where it is better: with a guard, also on rows that nothing was tuned
+    /// on.
     fn run_vector(
         &self,
         tuning: &Tuning<'_>,
-        problems: &[&Problem],
+        common: &Space,
         study: Option<&Study>,
     ) -> Result<Tuned> {
-        let scalars: Vec<Variable> = self.variables.iter().map(Variable::in_common).collect();
-        let space = Space::new(&scalars, self.rest.clone(), problems)?;
         let scalar = Tuning {
-            space: &space,
+            space: common,
             objective: tuning.objective.clone(),
             budget: (self.max_evaluations / 2).max(1),
             ..*tuning
         };
-        let searched = scalar.run()?;
-        let mut of_scalar = scalar.finish(&searched)?;
-        of_scalar.scalar_criterion = Some(of_scalar.criterion);
-        let left = self.max_evaluations - of_scalar.evaluations;
-        let range = tuning.space.vector().unwrap_or_default();
-        let rho = match self.guard {
-            Guard::None => None,
-            Guard::Auto if range.len() <= FEW_VARIABLES => None,
-            _ => match study {
-                Some(study) => Some(self.nested(study, &scalars, range.len())?),
-                None => None,
-            },
+        let mut searched = scalar.run()?;
+        let left = self.max_evaluations - searched.search.spent();
+        let of_common = |searched: &Searched, remark: String| -> Result<Tuned> {
+            let mut tuned = scalar.finish(searched)?;
+            tuned.scalar_criterion = Some(tuned.criterion);
+            tuned.remarks.push(remark);
+            Ok(tuned)
         };
-        if let Some(guarded) = &rho
+        if left == 0 {
+            return of_common(&searched, NO_EVALUATIONS.into());
+        }
+        let range = tuning.space.vector().unwrap_or_default();
+        let guarded = match study {
+            Some(study) if self.guards(range.len()) && !self.control.should_stop() => {
+                Some(self.nested(study, range.len())?)
+            }
+            _ => None,
+        };
+        // What was stopped has compared nothing.
+        if self.control.should_stop() {
+            return of_common(&searched, STOPPED.into());
+        }
+        if let Some(guarded) = &guarded
             && guarded.returns_scalar
         {
-            of_scalar.nested_criterion = Some(guarded.nested_scalar);
-            of_scalar.remarks.push(guarded.remark());
-            of_scalar.guarded = rho;
-            return Ok(of_scalar);
+            scalar.go_on(&mut searched, left)?;
+            let mut tuned = of_common(&searched, guarded.remark())?;
+            tuned.nested_criterion = finite(guarded.estimate());
+            tuned.guarded = Some(guarded.clone());
+            return Ok(tuned);
         }
-        if left == 0 || self.control.should_stop() {
-            of_scalar.remarks.push(
-                "no evaluations are left for a vector of strengths: raise --max-evaluations".into(),
-            );
-            return Ok(of_scalar);
-        }
+        let rho = guarded.as_ref().map_or(0.0, |guarded| guarded.rho);
         let vector = Tuning {
-            objective: tuning.objective.together(
-                range.clone(),
-                rho.as_ref().map_or(0.0, |guarded| guarded.rho),
-            ),
+            objective: tuning.objective.penalized(range.clone(), rho),
             budget: left,
             ..*tuning
         };
-        let places = match tuning.space.start() {
-            Some(given) => vec![given],
-            None => starts(&vector, &space, &of_scalar.point)?,
+        let best = searched.search.outcome();
+        let Some(best) = best.map(|best| (common.point(&best.place), best.value)) else {
+            return scalar.finish(&searched);
         };
-        let mut tuned = vector.finish(&vector.run_from(&places)?)?;
-        tuned.evaluations += of_scalar.evaluations;
-        tuned.coarse_evaluations = of_scalar.coarse_evaluations;
-        tuned.starts.extend(of_scalar.starts);
-        tuned.scalar_criterion = Some(of_scalar.criterion);
-        tuned.nested_criterion = rho.as_ref().map(|guarded| guarded.nested);
-        match &rho {
-            Some(guarded) => tuned.remarks.push(guarded.remark()),
-            None if self.guard == Guard::None => tuned.remarks.push(format!(
+        let (point, best) = best;
+        let each = vector.run_from(&starts(&vector, common, &point)?)?;
+        let Some(found) = each.search.outcome() else {
+            return of_common(&searched, STOPPED.into());
+        };
+        let is_better = found.value <= best;
+        let of_scalar = scalar.finish(&searched)?;
+        let of_each = vector.finish(&each)?;
+        let evaluations = of_scalar.evaluations + of_each.evaluations;
+        let starts = ranked(
+            [&each, &searched],
+            [of_each.starts.clone(), of_scalar.starts.clone()],
+        );
+        let (criterion, coarse) = (of_scalar.criterion, of_scalar.coarse_evaluations);
+        let mut tuned = if is_better { of_each } else { of_scalar };
+        tuned.evaluations = evaluations;
+        tuned.coarse_evaluations = coarse;
+        tuned.starts = starts;
+        tuned.scalar_criterion = Some(criterion);
+        if let Some(mut guarded) = guarded {
+            guarded.returns_scalar = !is_better;
+            tuned.nested_criterion = finite(guarded.estimate());
+            tuned.remarks.push(guarded.remark());
+            tuned.guarded = Some(guarded);
+        } else if self.guard == Guard::None && is_better {
+            tuned.remarks.push(format!(
                 "{} variables are tuned without a guard: the criterion is no estimate of the error on other rows",
                 range.len()
-            )),
-            None => {}
+            ));
         }
-        tuned.guarded = rho;
+        if !is_better {
+            tuned.remarks.push(NO_BETTER.into());
+        }
         Ok(tuned)
     }
 
     /// The choice of ρ, and between vector and scalar, by nested folds.
-    fn nested(&self, study: &Study, scalars: &[Variable], count: usize) -> Result<Guarded> {
+    fn nested(&self, study: &Study, count: usize) -> Result<Guarded> {
         let rhos: Vec<f64> = match self.guard {
             Guard::Rho(rho) => vec![rho],
             _ => RHOS.iter().map(|rho| rho / count as f64).collect(),
         };
         let nests = nests(study)?;
-        let of_nest = |nest: &Nest| self.outer_criteria(nest, scalars, &rhos);
+        let of_nest = |nest: &Nest| self.outer_criteria(nest, &rhos);
         let table: Vec<Vec<f64>> = nests.par_iter().map(of_nest).collect::<Result<_>>()?;
         Ok(Guarded::of(&table, &rhos))
     }
 
     /// On the outer rows of a nest: the criterion of the scalar that was tuned on the inner ones, and that
-    /// of the vector for every ρ.
-    fn outer_criteria(&self, nest: &Nest, scalars: &[Variable], rhos: &[f64]) -> Result<Vec<f64>> {
-        let mut problems: Vec<Problem> = nest.inner.clone();
-        let mut outer = nest.outer.clone();
-        if let Some(penalty) = vector_penalty(&outer, &self.variables)? {
-            outer = outer.with_penalty(penalty.clone())?;
-            problems = problems
-                .into_iter()
-                .map(|problem| problem.with_penalty(penalty.clone()))
-                .collect::<Result<_>>()?;
-        }
-        let refs: Vec<&Problem> = problems.iter().collect();
-        let folds = problems.iter().map(|problem| Fold {
-            problem,
-            prepared: Arc::default(),
-        });
-        let criterion = self.criterion(folds.collect());
-        let scalar_space = Space::new(scalars, self.rest.clone(), &refs)?;
+    /// of the vector for every ρ; NaN where there is no solution.
+    fn outer_criteria(&self, nest: &Nest, rhos: &[f64]) -> Result<Vec<f64>> {
+        let problems = self.with_strengths(nest.inner.clone())?;
+        let outer = self.with_strengths(vec![nest.outer.clone()])?.remove(0);
+        let criterion = self.criterion(&problems);
+        let scalars: Vec<Variable> = self.variables.iter().map(Variable::in_common).collect();
+        let common = self.space(&scalars, &problems)?;
         let scalar = Tuning {
-            space: &scalar_space,
+            space: &common,
             criterion: &criterion,
             objective: Objective::of(&problems[0]),
             budget: NESTED_EVALUATIONS,
@@ -398,17 +436,17 @@ impl<'a> Tuner<'a> {
         let Some(found) = scalar.run()?.search.outcome() else {
             return Ok(vec![f64::NAN; rhos.len() + 1]);
         };
-        let mut points = vec![scalar_space.point(&found.place)];
-        let space = Space::new(&self.variables, self.rest.clone(), &refs)?;
+        let mut points = vec![common.point(&found.place)];
+        let space = self.space(&self.variables, &problems)?;
         let base = Tuning {
             space: &space,
             ..scalar
         };
-        let places = starts(&base, &scalar_space, &points[0])?;
+        let places = starts(&base, &common, &points[0])?;
         for &rho in rhos {
             let range = space.vector().unwrap_or_default();
             let vector = Tuning {
-                objective: base.objective.together(range, rho),
+                objective: base.objective.penalized(range, rho),
                 ..base
             };
             let found = vector.run_from(&places)?.search.outcome();
@@ -419,6 +457,25 @@ impl<'a> Tuner<'a> {
             .method(None)
             .control(&self.control.of_a_part())
             .run(&points)?;
-        Ok(outcomes.iter().map(|outcome| outcome.criterion).collect())
+        let solved = |outcome: &Outcome| {
+            if outcome.is_solved() {
+                outcome.criterion
+            } else {
+                f64::NAN
+            }
+        };
+        Ok(outcomes.iter().map(solved).collect())
     }
+}
+
+/// The starts of two searches, the best first.
+fn ranked(searched: [&Searched; 2], starts: [Vec<Start>; 2]) -> Vec<Start> {
+    let values = searched.into_iter().flat_map(Searched::values);
+    let mut all: Vec<(f64, Start)> = values.zip(starts.into_iter().flatten()).collect();
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    all.into_iter().map(|(_, start)| start).collect()
+}
+
+fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }

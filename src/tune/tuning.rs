@@ -20,10 +20,10 @@ use crate::problem::Point;
 const MOST_STARTS: usize = 24;
 /// Evaluations from which there are many.
 const MANY: usize = 200;
-/// How much larger than the best criterion, relatively, a predicted one may be that is looked at.
+/// The relative distance above the best criterion up to which a predicted one is looked at.
 const MARGIN: f64 = 0.03;
-/// How much larger than the best criterion, relatively, that at the lower ends of the coarse stage may be
-/// for descents from beyond them.
+/// The relative distance above the best criterion up to which that at the lower ends of the coarse stage
+/// lets descents begin beyond them.
 const CORNER: f64 = 0.25;
 /// The distance from a known minimum, in spacings of the lattice, within which nothing is looked at.
 const TAKEN: f64 = 0.75;
@@ -32,14 +32,14 @@ const REFINED: usize = 16;
 /// Evaluations that are kept for the last steps.
 const LAST_STEPS: usize = 20;
 
-/// How much lower than the best criterion, relatively, a section's valley must promise to be.
+/// The relative distance below the best criterion that a section's valley must promise.
 const PROMISING: f64 = 1e-5;
 /// Valleys of a section that are descended into.
 const VALLEYS: usize = 6;
 /// Sections that are looked at.
 const SECTIONS: usize = 3;
 
-/// How thoroughly the coarse stage is followed up.
+/// The effort with which the coarse stage is followed up.
 struct Effort {
     /// The relative decrease that a descent must promise to go on before everything has been looked at.
     falls_fast: f64,
@@ -113,6 +113,16 @@ pub(super) struct Tuning<'a> {
 pub(super) struct Searched {
     pub(super) search: Search,
     pub(super) coarse_evaluations: usize,
+    warm: Warm,
+}
+
+impl Searched {
+    /// The best value φ of every start, the best start first.
+    pub(super) fn values(&self) -> Vec<f64> {
+        let starts = self.search.outcome().map(|found| found.starts);
+        let starts = starts.unwrap_or_default();
+        starts.iter().map(|start| start.criterion).collect()
+    }
 }
 
 impl Tuning<'_> {
@@ -132,7 +142,14 @@ impl Tuning<'_> {
         Ok(Searched {
             search,
             coarse_evaluations,
+            warm,
         })
+    }
+
+    /// Goes on with so many more evaluations where there were too few.
+    pub(super) fn go_on(&self, searched: &mut Searched, more: usize) -> Result<()> {
+        searched.search.allow(more);
+        self.descend(&mut searched.search, &mut searched.warm, 0.0, 0)
     }
 
     /// Looks for other valleys along sections through the best place, and descends from them, as long as
@@ -186,13 +203,13 @@ impl Tuning<'_> {
     /// Descends from these places.
     pub(super) fn run_from(&self, places: &[Vec<f64>]) -> Result<Searched> {
         let mut search = Search::new(self.space.box_bounds().clone(), self.budget);
-        for place in places {
-            search = search.from(place);
-        }
-        self.descend(&mut search, &mut Warm::new(), 0.0, 0)?;
+        places.iter().for_each(|place| search.add(place));
+        let mut warm = Warm::new();
+        self.descend(&mut search, &mut warm, 0.0, 0)?;
         Ok(Searched {
             search,
             coarse_evaluations: 0,
+            warm,
         })
     }
 
@@ -314,7 +331,7 @@ impl Tuning<'_> {
                     warm[asked.start] = evaluated.warm;
                 }
             }
-            search.tell(values);
+            search.tell(values)?;
         }
         Ok(())
     }
@@ -332,6 +349,7 @@ impl Tuning<'_> {
         let Searched {
             search,
             coarse_evaluations,
+            ..
         } = searched;
         let space = self.space;
         let Some(found) = search.outcome() else {
@@ -374,7 +392,7 @@ impl Tuning<'_> {
             .remove(0);
         let mut remarks = space.remarks.clone();
         let has_value = self.objective.value(&found.place, &evaluated);
-        let (criterion, slope) = match &has_value {
+        let (criterion, total) = match &has_value {
             Some(value) => (evaluated.criterion, value.slope.clone()),
             None => (
                 self.objective.criterion(&found.place, found.value),
@@ -382,7 +400,7 @@ impl Tuning<'_> {
             ),
         };
         if found.status != TuningStatus::Flat {
-            remarks.extend(space.held(&found.place, &slope));
+            remarks.extend(space.held(&found.place, &total));
         }
         if found.status == TuningStatus::BudgetSpent && search.left() == 0 {
             remarks
@@ -414,17 +432,25 @@ impl Tuning<'_> {
                 trajectory: start.trajectory.iter().map(in_strengths).collect(),
             })
             .collect();
-        let projected = space.box_bounds().projected_slope(&found.place, &slope);
+        let projected = |slope: &[f64]| space.box_bounds().projected_slope(&found.place, slope);
+        let of_objective = match found.status {
+            TuningStatus::StationaryKink => found.projected_slope.min(projected(&total)),
+            _ => projected(&total),
+        };
+        let slope = self.objective.criterion_slope(&found.place, &total);
+        let (projected_slope, penalized_slope) = if self.objective.is_penalized() {
+            (projected(&slope), Some(of_objective))
+        } else {
+            (of_objective, None)
+        };
         Ok(Tuned {
             status: found.status,
-            evaluations: self.budget - search.left(),
+            evaluations: search.spent(),
             coarse_evaluations: *coarse_evaluations,
             criterion,
             fold_criteria: evaluated.by_fold,
-            projected_slope: match found.status {
-                TuningStatus::StationaryKink => found.projected_slope.min(projected),
-                _ => projected,
-            },
+            projected_slope,
+            penalized_slope,
             variables: space.tuned(&found.place, &slope),
             kink_margin: evaluated.kink_margin,
             point,

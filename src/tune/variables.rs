@@ -21,9 +21,9 @@ const L1_COARSE: (f64, f64) = (1e-3, 0.9);
 const L2_BOUNDS: (f64, f64) = (1e-6, 1e3);
 /// The part of them that the coarse stage covers.
 const L2_COARSE: (f64, f64) = (1e-3, 3.0);
-/// The same where it has few points: most minima that a coarse stage could miss lie there.
+/// The part that few points cover: most minima that a coarse stage could miss lie there.
 const L2_FEW: (f64, f64) = (1e-3, 1e-1);
-/// Where a start at or above l1_max is moved to, in its units: there all coefficients are zero, and
+/// The place, in units of l1_max, of a start that was at or above it, where all coefficients are zero and
 /// the slope is too.
 const ACTIVE: f64 = 0.9;
 /// Points along λ₂ that are not few.
@@ -35,12 +35,14 @@ const FEW: usize = 3;
 pub struct Variable {
     /// The hyperparameter.
     pub hyperparameter: Hyperparameter,
-    /// The lower and the upper bound [default: l1 from 1e-4 to 0.999 of l1_max; λ₂ from 1e-6 to 1e3 of
+    /// The lower and the upper bound, strengths in the units of `Point` [default: l1 from 1e-4 to 0.999 of l1_max; λ₂ from 1e-6 to 1e3 of
     /// the loss's mean curvature along a coordinate, which is 1 for the squared loss of standardised
     /// columns].
     pub bounds: Option<(f64, f64)>,
-    /// The only start, in place of a coarse stage.
+    /// The only start, in place of a coarse stage; of a vector that of every entry.
     pub start: Option<f64>,
+    /// The hyperparameter that the user has named, which remedies name too.
+    named: Hyperparameter,
 }
 
 impl Variable {
@@ -51,6 +53,7 @@ impl Variable {
             hyperparameter,
             bounds: None,
             start: None,
+            named: hyperparameter,
         }
     }
 
@@ -78,15 +81,17 @@ impl Variable {
         Self::new(Hyperparameter::L1Group)
     }
 
-    /// The variable that all strengths of a vector have in common, with bounds of its own; a given start
-    /// is the vector's.
+    /// The variable that all strengths of a vector have in common, within the vector's bounds; a given
+    /// start is that of the vector's descent.
     pub(super) fn in_common(&self) -> Self {
-        match self.hyperparameter {
-            Hyperparameter::L1Each | Hyperparameter::L1Group => Self::l1(),
-            _ => Self {
-                start: None,
-                ..*self
-            },
+        let hyperparameter = match self.hyperparameter {
+            Hyperparameter::L1Each | Hyperparameter::L1Group => Hyperparameter::L1,
+            scalar => scalar,
+        };
+        Self {
+            hyperparameter,
+            start: None,
+            ..*self
         }
     }
 
@@ -109,6 +114,8 @@ impl Variable {
 #[derive(Debug, Clone)]
 struct Resolved {
     hyperparameter: Hyperparameter,
+    /// The hyperparameter that the user has named.
+    named: Hyperparameter,
     bounds: (f64, f64),
     /// The part of the bounds that a coarse stage covers.
     coarse: (f64, f64),
@@ -125,12 +132,13 @@ pub(super) struct Space {
     variables: Vec<Resolved>,
     rest: Point,
     box_bounds: BoxBounds,
-    /// What was decided for the user.
+    /// Decisions that were taken for the user, one sentence each.
     pub(super) remarks: Vec<String>,
 }
 
 impl Space {
-    /// The variables for the problems of all folds; `rest` has the strengths that are not tuned.
+    /// The variables for the problems of all folds; `rest` has the strengths that are not tuned. They are
+    /// in one order, whatever that of their names: l1 first, along which kinks lie close.
     ///
     /// # Errors
     /// [`Error::Value`] for no variable or one that is named twice, for bounds and starts that are no
@@ -145,7 +153,9 @@ impl Space {
         }
         let mut remarks = Vec::new();
         let mut resolved: Vec<Resolved> = Vec::new();
-        for variable in variables {
+        let mut variables = variables.to_vec();
+        variables.sort_by_key(|variable| variable.hyperparameter == Hyperparameter::L2);
+        for variable in &variables {
             let hyperparameter = variable.hyperparameter;
             let name = hyperparameter.name();
             let is_same = |v: &Resolved| v.hyperparameter.wrt() == hyperparameter.wrt();
@@ -232,10 +242,7 @@ impl Space {
 
     /// The names of the variables.
     pub(super) fn names(&self) -> Vec<&'static str> {
-        self.variables
-            .iter()
-            .map(|v| v.hyperparameter.name())
-            .collect()
+        self.variables.iter().map(|v| v.named.name()).collect()
     }
 
     /// The logarithms that a coarse stage covers, with the number of points along each, for so many
@@ -287,6 +294,22 @@ impl Space {
             each.flat_map(|v| std::iter::repeat_n(log(v), v.count))
                 .collect(),
         )
+    }
+
+    /// Whether a start is given for the vector.
+    pub(super) fn has_vector_start(&self) -> bool {
+        let mut variables = self.variables.iter();
+        variables.any(|v| v.hyperparameter.is_vector() && v.start.is_some())
+    }
+
+    /// A place with the starts that are given in place of its own entries.
+    pub(super) fn with_given_starts(&self, mut place: Vec<f64>) -> Vec<f64> {
+        for (variable, range) in self.ranges() {
+            if let Some(start) = variable.start {
+                place[range].fill(start.ln());
+            }
+        }
+        self.box_bounds.clamp(&place)
     }
 
     /// The strengths of a place, in the order of the variables: within the bounds to the last bit.
@@ -357,7 +380,7 @@ impl Space {
     pub(super) fn held(&self, place: &[f64], slope: &[f64]) -> Vec<String> {
         let mut remarks = Vec::new();
         for (variable, range) in self.ranges() {
-            let name = variable.hyperparameter.name();
+            let name = variable.named.name();
             let is_held = |at: &usize| self.box_bounds.presses(*at, place, slope);
             let held: Vec<usize> = range.filter(is_held).collect();
             let Some(&first) = held.first() else { continue };
@@ -442,12 +465,13 @@ fn l1(
         ));
     }
     let mut one = resolve(variable, l1_max, L1_BOUNDS, L1_COARSE, L1_COARSE)?;
+    let name = variable.named.name();
     if let Some(start) = &mut one.start
         && *start >= l1_max
     {
         let moved = (ACTIVE * l1_max).clamp(one.bounds.0, one.bounds.1);
         remarks.push(format!(
-            "l1 starts at {moved:.3e} in place of {start:.3e}, where all coefficients are zero and so is the slope"
+            "{name} starts at {moved:.3e} in place of {start:.3e}, where all coefficients are zero and so is the slope"
         ));
         *start = moved;
     }
@@ -476,7 +500,7 @@ fn resolve(
     coarse: (f64, f64),
     few: (f64, f64),
 ) -> Result<Resolved> {
-    let name = variable.hyperparameter.name();
+    let name = variable.named.name();
     let (lower, upper) = variable
         .bounds
         .unwrap_or((bounds.0 * unit, bounds.1 * unit));
@@ -517,6 +541,7 @@ fn resolve(
     };
     Ok(Resolved {
         hyperparameter: variable.hyperparameter,
+        named: variable.named,
         bounds: (lower, upper),
         coarse: within(coarse),
         few: within(few),

@@ -55,7 +55,7 @@ pub struct Arguments {
     pub coefficients: bool,
 }
 
-/// What is tuned, and how far.
+/// The flags of what is tuned, and how far.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tuning")]
 pub struct TuningArguments {
@@ -68,18 +68,18 @@ pub struct TuningArguments {
     /// Bounds, as in l1=1e-3:1,l2=1e-4:10 [default: l1 from 1e-4 to 0.999 of the strength that makes all
     /// coefficients zero, l2 from 1e-6 to 1000 in units of the loss's mean curvature].
     #[arg(long = "bounds", value_name = "NAME=LO:HI", value_delimiter = ',')]
-    pub of_variables: Vec<Named<Interval>>,
+    pub variable_bounds: Vec<Assignment<Interval>>,
 
     /// The only start, as in l1=0.1,l2=0.01 [default: the local minima of a coarse grid].
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
-    pub start: Vec<Named<Number>>,
+    pub start: Vec<Assignment<Positive>>,
 
     /// The most evaluations, those of the coarse grid among them.
     #[arg(long, value_name = "N", default_value_t = MAX_EVALUATIONS, value_parser = values::count,
           allow_hyphen_values = true)]
     pub max_evaluations: usize,
 
-    /// What keeps more than five variables from fitting the criterion's rows by chance: auto keeps them
+    /// The guard against more than five strengths that fit the criterion's rows by chance: auto keeps them
     /// together by a penalty whose strength nested folds choose, and returns the best common strength
     /// where the vector is not better on rows that nothing was tuned on; a number is that penalty's
     /// strength; none.
@@ -106,20 +106,20 @@ impl FromStr for GuardName {
     }
 }
 
-/// Something that is given for a hyperparameter.
+/// A value for a hyperparameter, as NAME=VALUE.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Named<T> {
+pub struct Assignment<T> {
     /// The hyperparameter.
     pub name: Hyperparameter,
-    /// What is given for it.
+    /// The value.
     pub value: T,
 }
 
 /// A number greater than zero.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Number(pub f64);
+pub struct Positive(pub f64);
 
-impl FromStr for Number {
+impl FromStr for Positive {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -127,7 +127,7 @@ impl FromStr for Number {
     }
 }
 
-impl<T: FromStr<Err = String>> FromStr for Named<T> {
+impl<T: FromStr<Err = String>> FromStr for Assignment<T> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -1,7 +1,5 @@
 //! `proxdiff fit`: solves the inner problem and saves the model.
 
-use std::path::Path;
-
 use crate::cli::arguments::fit::Arguments;
 use crate::cli::arguments::{Format, OutputArguments};
 use crate::cli::configuration::{Prepared, Rows, Study, points, settings};
@@ -83,23 +81,6 @@ fn save(
         return Err(Failure::Outcome(not_converged(study, outcome)));
     }
     model.save(&arguments.out, "--out")
-}
-
-/// Saves the model of a fit that has converged.
-pub(super) fn saved(
-    model: &Model,
-    outcome: &Outcome,
-    flag: &str,
-    directory: &Path,
-) -> Result<(), Failure> {
-    if outcome.status == Status::Converged {
-        return model.save(directory, flag);
-    }
-    Err(Failure::Outcome(format!(
-        "the fit at the best point ended {}: no model was saved; raise --max-steps, --time-budget or --tol, \
-         or the lower bounds of what is tuned",
-        outcome.status.name()
-    )))
 }
 
 /// The message for a fit that did not converge: its status, and what helps.

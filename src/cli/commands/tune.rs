@@ -1,12 +1,13 @@
 //! `proxdiff tune`: the criterion minimised over hyperparameters, and the model at the best point.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::ArgMatches;
 
-use super::fit::{model, saved};
-use crate::cli::arguments::tune::{Arguments, Named};
+use super::fit::model;
+use crate::cli::arguments::tune::{Arguments, Assignment};
 use crate::cli::arguments::{Format, PenaltyName, Strengths};
 use crate::cli::configuration::{
     Described, Parts, Prepared, SINGLE_SHARE, Study, read_test, single_ridge, study_of,
@@ -20,7 +21,7 @@ use crate::cli::runtime::{Interruption, Runtime};
 use crate::cli::whole::write_whole;
 use crate::engine::products::predictors;
 use crate::hypergrad::Outcome;
-use crate::kinds::Method;
+use crate::kinds::{Method, Status};
 use crate::l1_max::AtZero;
 use crate::problem::{Point, Problem, Rows, Specification};
 use crate::sweep::metrics::measure;
@@ -71,11 +72,7 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
     let refit = Refit::of(&study, names, whole, &tuned.point, &runtime)?;
     // The model first: the reader of the report may close its pipe early.
     let saved = match &arguments.model {
-        Some(directory) => {
-            let (names, prepared) = (&refit.names, &refit.prepared);
-            let model = model(names, prepared, std::slice::from_ref(&refit.outcome));
-            saved(&model, &refit.outcome, "--model", directory)
-        }
+        Some(directory) => refit.save(directory),
         None => Ok(()),
     };
     let report = TunedReport {
@@ -125,7 +122,7 @@ fn variables(arguments: &Arguments) -> Result<Vec<Variable>, Failure> {
     };
     check_names(
         "--bounds",
-        own.of_variables.iter().map(|bounds| bounds.name),
+        own.variable_bounds.iter().map(|bounds| bounds.name),
         &names,
     )?;
     check_names("--start", own.start.iter().map(|start| start.name), &names)?;
@@ -145,16 +142,27 @@ fn variables(arguments: &Arguments) -> Result<Vec<Variable>, Failure> {
             )));
         }
     }
+    if problem.l1_file.is_some()
+        && let Some(vector) = names.iter().find(|name| name.is_vector())
+    {
+        let vector = vector.name();
+        return Err(Failure::usage(format!(
+            "--l1-file fixes what is tuned as {vector}; leave it out and start all strengths at one by \
+             --start {vector}=VALUE, or tune l1, which the strengths of the file multiply"
+        )));
+    }
     let variable = |name: Hyperparameter| {
         let mut variable = Variable::new(name);
-        variable.bounds = given(&own.of_variables, name).map(|bounds| (bounds.lower, bounds.upper));
+        variable.bounds =
+            given(&own.variable_bounds, name).map(|bounds| (bounds.lower, bounds.upper));
         variable.start = given(&own.start, name).map(|start| start.0);
         variable
     };
     Ok(names.into_iter().map(variable).collect())
 }
 
-fn given<T: Copy>(all: &[Named<T>], name: Hyperparameter) -> Option<T> {
+/// The value that is assigned to a hyperparameter, if one is.
+fn given<T: Copy>(all: &[Assignment<T>], name: Hyperparameter) -> Option<T> {
     all.iter().find(|one| one.name == name).map(|one| one.value)
 }
 
@@ -327,6 +335,23 @@ impl<'a> Refit<'a> {
             outcome,
             test,
         })
+    }
+
+    /// Saves the model, if the fit has converged.
+    fn save(&self, directory: &Path) -> Result<(), Failure> {
+        if self.outcome.status != Status::Converged {
+            return Err(Failure::Outcome(format!(
+                "the fit at the best point ended {}: no model was saved; raise --max-steps, --time-budget \
+                 or --tol, or the lower bounds of what is tuned",
+                self.outcome.status.name()
+            )));
+        }
+        model(
+            &self.names,
+            &self.prepared,
+            std::slice::from_ref(&self.outcome),
+        )
+        .save(directory, "--model")
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod charts;
 mod csv;
+mod edge;
 mod json;
 mod names;
 mod npy;

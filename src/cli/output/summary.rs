@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::edge::remarks;
 use super::json::{self as records, one_line};
 use super::report::Report;
 use super::table::{missing_hypergradients, norm_of, plain, titled};
@@ -11,7 +12,6 @@ use crate::cli::printable::printable;
 use crate::hypergrad::{Outcome, Part};
 use crate::kinds::{Precision, Status};
 use crate::sweep::cells::{CellStore, ShardTally, Tally};
-use crate::sweep::edge::remarks;
 use crate::sweep::record::{Number, Plan, PlanPoint, Shard, Study};
 use crate::sweep::select::{Choice, choose};
 use crate::sweep::summary::{PointSummary, summarize, summarize_so_far};

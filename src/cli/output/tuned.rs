@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::csv;
 use super::json::one_line;
 use super::names::coefficient_names;
 use super::table::{plain, titled};
@@ -11,7 +12,7 @@ use crate::cli::configuration::{Prepared, Study};
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::hypergrad::Outcome;
 use crate::sweep::record::{Number, Numbers};
-use crate::tune::{Start, Tuned, TunedVariable};
+use crate::tune::{Hyperparameter, Start, Tuned, TunedVariable, Visited};
 
 /// The version of the JSON that is written here.
 const SCHEMA: u32 = 2;
@@ -43,7 +44,7 @@ impl TunedReport<'_> {
         let (coefficients, intercepts) = self.in_data_units();
         let intercept = match (intercepts.as_slice(), self.study.predictors) {
             (&[], _) => Value::Null,
-            (&[intercept], 1) => number(intercept),
+            (&[intercept], 1) => json!(intercept),
             (intercepts, _) => json!(intercepts),
         };
         let variables = tuned.variables.iter();
@@ -58,9 +59,9 @@ impl TunedReport<'_> {
         let guarded = tuned.guarded.as_ref().map(|guarded| {
             json!({
                 "rho": guarded.rho,
-                "nested_vector": number(guarded.nested),
-                "nested_scalar": number(guarded.nested_scalar),
-                "standard_error": number(guarded.standard_error),
+                "nested_vector": guarded.nested,
+                "nested_scalar": guarded.nested_scalar,
+                "standard_error": guarded.standard_error,
                 "returns_scalar": guarded.returns_scalar,
             })
         });
@@ -68,11 +69,12 @@ impl TunedReport<'_> {
             "schema": SCHEMA,
             "status": tuned.status.name(),
             "evaluations": tuned.evaluations,
-            "criterion": number(tuned.criterion),
+            "criterion": tuned.criterion,
             "nested_criterion": tuned.nested_criterion,
             "scalar_criterion": tuned.scalar_criterion,
             "hyperparameters": self.hyperparameters(),
-            "projected_slope": number(tuned.projected_slope),
+            "projected_slope": tuned.projected_slope,
+            "penalized_slope": tuned.penalized_slope,
             "starts": tuned.starts.iter().map(|start| self.start(start)).collect::<Vec<_>>(),
             "coefficients": coefficients,
             "intercept": intercept,
@@ -94,10 +96,10 @@ impl TunedReport<'_> {
             return Value::Null;
         };
         let mut record = Map::new();
-        record.insert("criterion".into(), number(*criterion));
+        record.insert("criterion".into(), json!(*criterion));
         for metric in Number::METRICS {
             if let Some(value) = numbers.finite(metric) {
-                record.insert(metric.name().into(), number(value));
+                record.insert(metric.name().into(), json!(value));
             }
         }
         Value::Object(record)
@@ -109,25 +111,28 @@ impl TunedReport<'_> {
         let has_l1 = self.prepared.problem.problem.penalty().has_strength();
         let l1 = match point.strengths() {
             Some(strengths) => json!(strengths),
-            None if has_l1 => number(point.l1),
+            None if has_l1 => json!(point.l1),
             None => Value::Null,
         };
-        json!({ "l1": l1, "l2": number(point.l2) })
+        json!({ "l1": l1, "l2": json!(point.l2) })
     }
 
     /// Numbers of the variables by their names: those of a vector as an array. A start of the common
-    /// strength has one number where the vector has many.
+    /// strength has one number where that of a vector has many.
     fn named(&self, values: &[f64]) -> Value {
         let variables = &self.tuned.variables;
-        let is_whole = values.len() == variables.iter().map(|v| v.values.len()).sum::<usize>();
+        // All but l1 are one number each.
+        let of_l1 = (values.len() + 1).saturating_sub(variables.len());
         let mut map = Map::new();
         let mut rest = values;
         for variable in variables {
-            let count = if is_whole { variable.values.len() } else { 1 };
+            let is_l1 = variable.hyperparameter != Hyperparameter::L2;
+            let count = if is_l1 { of_l1 } else { 1 };
             let (own, others) = rest.split_at(count.min(rest.len()));
             rest = others;
+            let is_whole = variable.hyperparameter.is_vector() && count == variable.values.len();
             let value = match own {
-                &[value] if !(is_whole && variable.hyperparameter.is_vector()) => number(value),
+                &[value] if !is_whole => json!(value),
                 own => json!(own),
             };
             map.insert(short_name(variable).into(), value);
@@ -139,14 +144,14 @@ impl TunedReport<'_> {
         let visited = start.trajectory.iter().map(|visited| {
             json!({
                 "evaluation": visited.evaluation,
-                "criterion": number(visited.criterion),
+                "criterion": visited.criterion,
                 "hyperparameters": self.named(&visited.variables),
             })
         });
         json!({
             "status": start.status.name(),
             "evaluations": start.evaluations,
-            "criterion": number(start.criterion),
+            "criterion": start.criterion,
             "trajectory": visited.collect::<Vec<_>>(),
         })
     }
@@ -155,30 +160,32 @@ impl TunedReport<'_> {
     /// a vector have spaces between them.
     pub fn csv(&self) -> String {
         let names: Vec<&str> = self.tuned.variables.iter().map(short_name).collect();
-        let mut text = format!("start,status,evaluation,{},criterion\n", names.join(","));
-        for (at, start) in self.tuned.starts.iter().enumerate() {
-            for visited in &start.trajectory {
-                let named = self.named(&visited.variables);
-                let values: Vec<String> = names
-                    .iter()
-                    .map(|name| match &named[*name] {
-                        Value::Array(values) => {
-                            let values: Vec<String> = values.iter().map(Value::to_string).collect();
-                            values.join(" ")
-                        }
-                        value => value.to_string(),
-                    })
-                    .collect();
-                text.push_str(&format!(
-                    "{at},{},{},{},{}\n",
-                    start.status.name(),
-                    visited.evaluation,
-                    values.join(","),
-                    visited.criterion
-                ));
-            }
-        }
-        text
+        let header = [
+            &["start", "status", "evaluation"],
+            names.as_slice(),
+            &["criterion"],
+        ]
+        .concat();
+        let header: Vec<String> = header.into_iter().map(String::from).collect();
+        let row = |(at, start): (usize, &Start), visited: &Visited| -> Vec<String> {
+            let named = self.named(&visited.variables);
+            let values = names.iter().map(|name| match &named[*name] {
+                Value::Array(values) => values.iter().map(csv_number).collect::<Vec<_>>().join(" "),
+                value => csv_number(value),
+            });
+            let first = [
+                at.to_string(),
+                start.status.name().to_string(),
+                visited.evaluation.to_string(),
+            ];
+            let last = csv::number(visited.criterion);
+            first.into_iter().chain(values).chain([last]).collect()
+        };
+        let rows = self.tuned.starts.iter().enumerate().flat_map(|start| {
+            let visited = start.1.trajectory.iter();
+            visited.map(move |visited| row(start, visited).into_iter())
+        });
+        csv::write(&header, rows)
     }
 
     /// The report for people.
@@ -186,17 +193,12 @@ impl TunedReport<'_> {
         let tuned = self.tuned;
         let mut table = plain(&["variable", "value", "slope", "lower", "upper"]);
         for variable in &tuned.variables {
-            let largest = variable.slope.iter().fold(0.0f64, |most, slope| {
-                if slope.abs() > most.abs() {
-                    *slope
-                } else {
-                    most
-                }
-            });
+            let slopes = variable.slope.iter().copied();
+            let largest = slopes.max_by(|a, b| a.abs().total_cmp(&b.abs()));
             table.add_row([
                 variable.hyperparameter.name().to_string(),
                 values_text(&variable.values),
-                rough(largest),
+                rough(largest.unwrap_or_default()),
                 short(variable.lower),
                 short(variable.upper),
             ]);
@@ -248,21 +250,10 @@ impl TunedReport<'_> {
         let tuned = self.tuned;
         let mut line = format!("criterion {}", significant(tuned.criterion));
         if self.folds > 1 {
-            let smallest = tuned
-                .fold_criteria
-                .iter()
-                .copied()
-                .fold(f64::INFINITY, f64::min);
-            let largest = tuned
-                .fold_criteria
-                .iter()
-                .copied()
-                .fold(f64::NEG_INFINITY, f64::max);
             line.push_str(&format!(
-                ", the mean over {} folds from {} to {}",
+                ", the mean over {} folds from {}",
                 self.folds,
-                short(smallest),
-                short(largest)
+                range_text(&tuned.fold_criteria)
             ));
         }
         if let Some(nested) = tuned.nested_criterion {
@@ -359,15 +350,18 @@ fn values_text(values: &[f64]) -> String {
     match values {
         [] => String::new(),
         [value] => significant(*value),
-        values => {
-            let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
-            let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            format!("{} to {}", short(smallest), short(largest))
-        }
+        values => range_text(values),
     }
 }
 
-/// A number, or null where it is not finite.
-fn number(value: f64) -> Value {
-    serde_json::Number::from_f64(value).map_or(Value::Null, Value::Number)
+/// The smallest and the largest value.
+fn range_text(values: &[f64]) -> String {
+    let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{} to {}", short(smallest), short(largest))
+}
+
+/// A number as a field of CSV; empty where it is not finite.
+fn csv_number(value: &Value) -> String {
+    csv::number(value.as_f64().unwrap_or(f64::NAN))
 }

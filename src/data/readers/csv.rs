@@ -8,7 +8,7 @@ use ::csv::{ByteRecord, ReaderBuilder, Trim};
 
 use super::columns::{Columns, Purpose, Role, generic_target_names};
 use super::options::ReadOptions;
-use super::part::{Part, bad};
+use super::part::{Part, bad, empty};
 use crate::data::align::generic_names;
 use crate::data::dataset::{Named, Target};
 use crate::data::labels::{labels_of, quote};
@@ -36,7 +36,7 @@ pub(super) fn parse(
     }
     let mut lines = Lines::new(bytes, separator, source);
     let Some(first) = lines.next()? else {
-        return Err(empty(source));
+        return Err(empty(source, "give a file with at least one row of data"));
     };
     layout::check_quotes(bytes, separator, first.len(), source)?;
     let header = match options.header {
@@ -114,19 +114,9 @@ fn is_nameless(header: &Record<'_>) -> bool {
 fn checked_text<'a>(bytes: &'a [u8], source: &str) -> Result<&'a [u8]> {
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     if text.iter().all(u8::is_ascii_whitespace) {
-        return Err(empty(source));
+        return Err(empty(source, "give a file with at least one row of data"));
     }
     Ok(text)
-}
-
-fn empty(source: &str) -> Error {
-    bad(
-        source,
-        None,
-        None,
-        "the file is empty",
-        "give a file with at least one row of data",
-    )
 }
 
 /// The separator of the first line: the most frequent candidate outside quotes, the comma if none.

@@ -9,7 +9,7 @@ use super::array::{Array, text_features};
 use super::columns::{Purpose, generic_target_names};
 use super::npy;
 use super::options::ReadOptions;
-use super::part::{Part, bad};
+use super::part::{Part, bad, empty};
 use super::sparse::Compressed;
 use crate::data::align::generic_names;
 use crate::data::dataset::{Labels, Named, Target};
@@ -32,13 +32,7 @@ impl<'a> Archive<'a> {
     /// [`Error::Data`] when it is not a zip archive.
     pub fn open(bytes: &'a [u8], source: &'a str) -> Result<Self> {
         if bytes.is_empty() {
-            return Err(bad(
-                source,
-                None,
-                None,
-                "the file is empty",
-                "give a file that numpy.savez wrote",
-            ));
+            return Err(empty(source, "give a file that numpy.savez wrote"));
         }
         let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|e| {
             bad(

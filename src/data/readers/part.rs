@@ -94,3 +94,8 @@ pub(super) fn bad(
         remedy: remedy.into(),
     }
 }
+
+/// The refusal of an empty file, where that which a writer makes is wanted.
+pub(super) fn empty(source: &str, remedy: &str) -> Error {
+    bad(source, None, None, "the file is empty", remedy)
+}

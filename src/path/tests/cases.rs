@@ -11,7 +11,7 @@ use crate::model::penalty::{self, Groups, Penalty};
 use crate::path::walk::Form;
 use crate::path::{
     PathRequest, PathSettings, PathSolution, RestrictedMethod, RestrictedRequest,
-    RestrictedSolution, solve_in_form, solve_restricted,
+    RestrictedSolution, solve, solve_in_form, solve_restricted,
 };
 use crate::problem::{Point, Problem, Sample, Specification};
 use crate::real::{Real, widen};
@@ -240,6 +240,25 @@ pub(super) fn solve_all<R: Real>(
         control: &Control::new(),
     };
     solve_in_form(problem, &request, form).unwrap()
+}
+
+/// The solution of one point by the settings of a user.
+pub(super) fn solve_one(
+    problem: &Problem,
+    point: &Point,
+    settings: PathSettings,
+) -> PathSolution<f64> {
+    let points = std::slice::from_ref(point);
+    let mut solutions = solve(problem, points, None, &settings, &Control::new()).unwrap();
+    solutions.remove(0)
+}
+
+/// The scaled residual of a solution, relative to the slope of the loss at zero.
+pub(super) fn relative_residual(problem: &Problem, point: &Point, w: &[f64]) -> f64 {
+    let zero = vec![0.0; problem.coordinates()];
+    let (_, origin) = loss_on(&problem.train, problem.loss, 1, 0, &zero);
+    let size = origin.iter().map(|g| g * g).sum::<f64>().sqrt();
+    scaled_residual(problem, point, w, step_of(problem, point)) / size
 }
 
 /// Adjoints at given solutions.

@@ -21,7 +21,7 @@ fn minimise(
             let (value, slope) = f(&asked.place)?;
             Some(Value { value, slope })
         };
-        search.tell(asked.iter().map(tell).collect());
+        search.tell(asked.iter().map(tell).collect()).unwrap();
     }
     (search.outcome().unwrap(), evaluations)
 }
@@ -34,7 +34,9 @@ fn rosenbrock(x: &[f64]) -> Option<(f64, Vec<f64>)> {
 
 #[test]
 fn a_smooth_minimum_is_stationary() {
-    let search = Search::new(square(-5.0, 5.0, 2), 200).from(&[-1.2, 1.0]);
+    let search = Search::new(square(-5.0, 5.0, 2), 200)
+        .from(&[-1.2, 1.0])
+        .unwrap();
     let (found, evaluations) = minimise(search, rosenbrock);
     assert_eq!(found.status, TuningStatus::Stationary);
     assert!(
@@ -49,7 +51,9 @@ fn a_smooth_minimum_is_stationary() {
 fn the_best_is_never_worse_than_before() {
     let search = Search::new(square(-5.0, 5.0, 2), 200)
         .from(&[-1.2, 1.0])
-        .from(&[3.0, -3.0]);
+        .unwrap()
+        .from(&[3.0, -3.0])
+        .unwrap();
     let (found, _) = minimise(search, rosenbrock);
     for start in &found.starts {
         let values: Vec<f64> = start.trajectory.iter().map(|v| v.criterion).collect();
@@ -68,7 +72,9 @@ fn a_valley_of_kinks_leads_to_its_end() {
         let value = 0.5 * (x[0] - 1.0).powi(2) + 2.0 * b.abs();
         Some((value, vec![x[0] - 1.0 - 4.0 * sign * x[0], 2.0 * sign]))
     };
-    let search = Search::new(square(-5.0, 5.0, 2), 400).from(&[-1.0, 2.0]);
+    let search = Search::new(square(-5.0, 5.0, 2), 400)
+        .from(&[-1.0, 2.0])
+        .unwrap();
     let (found, _) = minimise(search, valley);
     assert!(found.value < 1e-5, "{found:?}");
     assert_eq!(found.status, TuningStatus::StationaryKink);
@@ -82,7 +88,9 @@ fn a_pyramid_ends_at_its_tip() {
         let value = (x[0] - 0.3).abs() + 3.0 * (x[1] + 0.7).abs();
         Some((value, vec![sign(x[0] - 0.3), 3.0 * sign(x[1] + 0.7)]))
     };
-    let search = Search::new(square(-5.0, 5.0, 2), 400).from(&[2.0, 2.0]);
+    let search = Search::new(square(-5.0, 5.0, 2), 400)
+        .from(&[2.0, 2.0])
+        .unwrap();
     let (found, evaluations) = minimise(search, pyramid);
     assert!(found.value < 1e-5, "{found:?} after {evaluations}");
     assert_eq!(found.status, TuningStatus::StationaryKink);
@@ -91,7 +99,9 @@ fn a_pyramid_ends_at_its_tip() {
 #[test]
 fn a_bound_that_holds_the_minimum_says_so() {
     let slope = |x: &[f64]| Some((x[0] + (x[1] - 0.5).powi(2), vec![1.0, 2.0 * (x[1] - 0.5)]));
-    let search = Search::new(square(-1.0, 1.0, 2), 100).from(&[0.9, 0.9]);
+    let search = Search::new(square(-1.0, 1.0, 2), 100)
+        .from(&[0.9, 0.9])
+        .unwrap();
     let (found, _) = minimise(search, slope);
     assert_eq!(found.status, TuningStatus::AtBound);
     assert_eq!(found.place[0], -1.0);
@@ -101,7 +111,7 @@ fn a_bound_that_holds_the_minimum_says_so() {
 
 #[test]
 fn what_does_not_change_is_flat() {
-    let search = Search::new(square(-1.0, 1.0, 1), 100).from(&[0.0]);
+    let search = Search::new(square(-1.0, 1.0, 1), 100).from(&[0.0]).unwrap();
     let (found, evaluations) = minimise(search, |_| Some((2.0, vec![0.0])));
     assert_eq!((found.status, evaluations), (TuningStatus::Flat, 1));
 }
@@ -110,7 +120,9 @@ fn what_does_not_change_is_flat() {
 fn places_that_fail_are_gone_around() {
     // No value beyond 2, where the slope leads to.
     let f = |x: &[f64]| (x[0] < 2.0).then(|| (-x[0], vec![-1.0]));
-    let search = Search::new(square(-10.0, 10.0, 1), 200).from(&[0.0]);
+    let search = Search::new(square(-10.0, 10.0, 1), 200)
+        .from(&[0.0])
+        .unwrap();
     let (found, evaluations) = minimise(search, f);
     assert!(
         found.place[0] > 1.99 && evaluations < 200,
@@ -119,14 +131,18 @@ fn places_that_fail_are_gone_around() {
     // A start without a value ends; the other is not lost.
     let search = Search::new(square(-10.0, 10.0, 1), 200)
         .from(&[5.0])
-        .from(&[1.0]);
+        .unwrap()
+        .from(&[1.0])
+        .unwrap();
     let (found, _) = minimise(search, f);
     assert_eq!(found.starts.len(), 2);
     assert!(found.place[0] > 1.99 && found.starts[1].criterion == f64::INFINITY);
-    let search = Search::new(square(-10.0, 10.0, 1), 200).from(&[5.0]);
+    let search = Search::new(square(-10.0, 10.0, 1), 200)
+        .from(&[5.0])
+        .unwrap();
     let mut search = search;
     assert_eq!(search.ask().len(), 1);
-    search.tell(vec![None]);
+    search.tell(vec![None]).unwrap();
     assert!(search.ask().is_empty() && search.outcome().is_none());
 }
 
@@ -135,7 +151,9 @@ fn the_budget_is_kept_exactly() {
     for budget in [1, 2, 7, 13] {
         let search = Search::new(square(-5.0, 5.0, 2), budget)
             .from(&[-1.2, 1.0])
-            .from(&[3.0, 1.0]);
+            .unwrap()
+            .from(&[3.0, 1.0])
+            .unwrap();
         let (found, evaluations) = minimise(search, rosenbrock);
         assert_eq!(evaluations, budget);
         assert_eq!(found.status, TuningStatus::BudgetSpent);
@@ -155,7 +173,9 @@ fn a_start_far_behind_waits_for_the_others() {
     };
     let search = Search::new(square(-5.0, 5.0, 1), 300)
         .from(&[-4.0])
-        .from(&[4.0]);
+        .unwrap()
+        .from(&[4.0])
+        .unwrap();
     let (found, _) = minimise(search, f);
     assert_eq!(found.starts.len(), 2);
     assert!(found.value < 1e-12);
@@ -173,7 +193,9 @@ fn many_variables_take_the_limited_memory() {
             .sum();
         Some((value, (0..n).map(each).collect()))
     };
-    let search = Search::new(square(-1.0, 0.5, n), 400).from(&vec![0.3; n]);
+    let search = Search::new(square(-1.0, 0.5, n), 400)
+        .from(&vec![0.3; n])
+        .unwrap();
     let (found, evaluations) = minimise(search, f);
     // 30 of the minima lie above the upper bound.
     assert_eq!(found.status, TuningStatus::AtBound);
@@ -184,4 +206,27 @@ fn many_variables_take_the_limited_memory() {
             "{i}"
         );
     }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let search = || Search::new(square(-1.0, 1.0, 2), 10);
+    for (error, message) in [
+        (search().from(&[0.0]).unwrap_err(), "2 entries"),
+        (search().from(&[0.0, f64::NAN]).unwrap_err(), "NaN"),
+        (search().drop_beyond(-1.0).unwrap_err(), "zero or more"),
+        (search().drop_beyond(f64::NAN).unwrap_err(), "zero or more"),
+    ] {
+        assert!(error.to_string().contains(message), "{error}");
+    }
+    // What is told for something else is not taken: the place is still asked for.
+    let mut search = search().from(&[0.5, 0.5]).unwrap();
+    let asked = search.ask();
+    assert!(search.tell(Vec::new()).is_err());
+    let short = Value {
+        value: 1.0,
+        slope: vec![1.0],
+    };
+    assert!(search.tell(vec![Some(short)]).is_err());
+    assert_eq!((search.ask(), search.left()), (asked, 10));
 }

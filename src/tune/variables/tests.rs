@@ -20,19 +20,20 @@ fn space(variables: &[Variable]) -> Result<Space> {
 fn default_bounds_are_in_the_problems_units() {
     let space = space(&[Variable::l2(), Variable::l1()]).unwrap();
     let l1_max = problem().l1_max(0, 0.0);
-    assert_eq!(space.names(), ["l2", "l1"]);
+    // In one order, whatever that of the names.
+    assert_eq!(space.names(), ["l1", "l2"]);
     let bounds: Vec<(f64, f64)> = space
         .tuned(space.box_bounds().lower(), &[0.0; 2])
         .iter()
         .map(|v| (v.lower, v.upper))
         .collect();
     // Standardised columns: the curvature along each is 1.
-    assert!((bounds[0].0 / 1e-6 - 1.0).abs() < 1e-12 && (bounds[0].1 / 1e3 - 1.0).abs() < 1e-12);
-    assert_eq!(bounds[1], (1e-4 * l1_max, 0.999 * l1_max));
+    assert_eq!(bounds[0], (1e-4 * l1_max, 0.999 * l1_max));
+    assert!((bounds[1].0 / 1e-6 - 1.0).abs() < 1e-12 && (bounds[1].1 / 1e3 - 1.0).abs() < 1e-12);
     // Bounds are met to the last bit.
     let lower = space.box_bounds().lower().to_vec();
     let point = space.point(&lower);
-    assert_eq!((point.l2, point.l1), (bounds[0].0, bounds[1].0));
+    assert_eq!((point.l1, point.l2), (bounds[0].0, bounds[1].0));
     assert!(space.start().is_none());
 }
 
@@ -90,7 +91,31 @@ fn a_start_without_slope_is_moved_and_said() {
     assert_eq!(space.remarks.len(), 1);
 }
 
-/// The slope in the logarithms against finite differences, with strengths in common and of each.
+/// Asserts that the slope at a place is that of finite differences of the criterion in the logarithms.
+fn assert_slope(problem: &Problem, space: &Space, place: &[f64]) {
+    let at = |place: &[f64]| {
+        let point = space.point(place);
+        Evaluator::new(problem).run(&[point]).unwrap().remove(0)
+    };
+    let here = at(place);
+    let slope = space
+        .slope(&here.point, here.gradient().unwrap(), problem)
+        .unwrap();
+    assert_eq!(slope.len(), place.len());
+    for i in 0..place.len() {
+        let (mut up, mut down) = (place.to_vec(), place.to_vec());
+        up[i] += 1e-5;
+        down[i] -= 1e-5;
+        let difference = (at(&up).criterion - at(&down).criterion) / 2e-5;
+        assert!(
+            (difference - slope[i]).abs() < 1e-7,
+            "{difference} {}",
+            slope[i]
+        );
+    }
+}
+
+/// The slope in the logarithms, with strengths in common and of each.
 #[test]
 fn slopes_are_those_of_the_logarithms() {
     for strengths in [None, Some([1.0, 0.4])] {
@@ -107,26 +132,8 @@ fn slopes_are_those_of_the_logarithms() {
             &[&problem],
         )
         .unwrap();
-        let at = |place: &[f64]| {
-            let point = space.point(place);
-            Evaluator::new(&problem).run(&[point]).unwrap().remove(0)
-        };
         let place = [(0.2 * problem.l1_max(0, 0.0)).ln(), 0.3f64.ln()];
-        let here = at(&place);
-        let slope = space
-            .slope(&here.point, here.gradient().unwrap(), &problem)
-            .unwrap();
-        for i in 0..2 {
-            let (mut up, mut down) = (place, place);
-            up[i] += 1e-5;
-            down[i] -= 1e-5;
-            let difference = (at(&up).criterion - at(&down).criterion) / 2e-5;
-            assert!(
-                (difference - slope[i]).abs() < 1e-7,
-                "{difference} {}",
-                slope[i]
-            );
-        }
+        assert_slope(&problem, &space, &place);
     }
 }
 
@@ -151,7 +158,7 @@ fn a_coarse_stage_leaves_evaluations_for_descents() {
     }
 }
 
-/// A strength for each: the slope against finite differences, and the point that has them.
+/// A strength for each: the slope, and the point that has them.
 #[test]
 fn a_vector_has_a_slope_for_each() {
     let variables = [Variable::l1_each(), Variable::l2()];
@@ -162,27 +169,9 @@ fn a_vector_has_a_slope_for_each() {
         (space.vector(), space.box_bounds().dimensions()),
         (Some(0..2), 3)
     );
-    let at = |place: &[f64]| {
-        let point = space.point(place);
-        Evaluator::new(&problem).run(&[point]).unwrap().remove(0)
-    };
     let l1_max = problem.l1_max(0, 0.0);
     let place = [(0.2 * l1_max).ln(), (0.1 * l1_max).ln(), 0.3f64.ln()];
-    let here = at(&place);
-    let slope = space
-        .slope(&here.point, here.gradient().unwrap(), &problem)
-        .unwrap();
-    for i in 0..3 {
-        let (mut up, mut down) = (place, place);
-        up[i] += 1e-5;
-        down[i] -= 1e-5;
-        let difference = (at(&up).criterion - at(&down).criterion) / 2e-5;
-        assert!(
-            (difference - slope[i]).abs() < 1e-7,
-            "{difference} {}",
-            slope[i]
-        );
-    }
+    assert_slope(&problem, &space, &place);
     let common = Point::new(0.5 * l1_max, 0.3);
     assert_eq!(space.place_of(&common)[0], space.place_of(&common)[1]);
     // Not twice what is one thing, and not where the penalty has none.
@@ -194,5 +183,34 @@ fn a_vector_has_a_slope_for_each() {
     assert!(
         error.contains("no such strengths") && error.contains("l1[group]"),
         "{error}"
+    );
+}
+
+/// What all strengths of a vector have in common keeps the vector's bounds, and its name in remedies.
+#[test]
+fn the_common_strength_has_the_vectors_bounds() {
+    let l1_max = problem().l1_max(0, 0.0);
+    let vector = Variable::l1_each().within(0.2 * l1_max, 0.3 * l1_max);
+    let common = vector.from(0.25 * l1_max).in_common();
+    assert_eq!((common.bounds, common.start), (vector.bounds, None));
+    let space = space(&[common]).unwrap();
+    let lower = space.box_bounds().lower().to_vec();
+    assert_eq!(space.point(&lower).l1, 0.2 * l1_max);
+    let remark = space.held(&lower, &[1.0]).remove(0);
+    assert!(remark.contains("--bounds l1[]="), "{remark}");
+}
+
+/// A start of another variable leaves that of the vector to be found.
+#[test]
+fn a_start_of_one_variable_keeps_the_others_starts() {
+    let variables = [Variable::l1_each(), Variable::l2().from(0.5)];
+    let penalty = vector_penalty(&problem(), &variables).unwrap().unwrap();
+    let problem = problem().with_penalty(penalty).unwrap();
+    let space = Space::new(&variables, Point::default(), &[&problem]).unwrap();
+    assert!(!space.has_vector_start());
+    let place = [-1.5, -2.5, 0.1];
+    assert_eq!(
+        space.with_given_starts(place.to_vec()),
+        [-1.5, -2.5, 0.5f64.ln()]
     );
 }

@@ -3,7 +3,7 @@
 //! It is parsed strictly: it has three keys, and nothing in it is trusted before it has been compared
 //! with the number of bytes that follow.
 
-use super::super::part::bad;
+use super::super::part::{bad, empty};
 use crate::data::labels::quote;
 use crate::error::Result;
 
@@ -57,13 +57,7 @@ pub(in super::super) const LONGEST_HEADER: usize = 64 * 1024;
 /// [`crate::Error::Data`] when the bytes do not begin with the header of an array that can be read.
 pub(super) fn parse_header(bytes: &[u8], source: &str) -> Result<Header> {
     if bytes.is_empty() {
-        return Err(bad(
-            source,
-            None,
-            None,
-            "the file is empty",
-            "give a file that numpy.save wrote",
-        ));
+        return Err(empty(source, "give a file that numpy.save wrote"));
     }
     if !bytes.starts_with(MAGIC) {
         return Err(bad(

@@ -1,0 +1,34 @@
+//! What is to be said of a best point of a sweep.
+
+use crate::hypergrad::WarningKind;
+use crate::sweep::edge::{Edge, End, edges};
+use crate::sweep::record::Study;
+use crate::sweep::summary::PointSummary;
+
+/// The remarks on a best point of a sweep over folds or a hold-out, a line each: the edges that it lies
+/// on, and over folds, where no solution is shown by itself, that its coefficients are not unique.
+pub(super) fn remarks(study: &Study, best: &PointSummary) -> Vec<String> {
+    let edges = edges(study, best.point, best.numbers());
+    let mut lines: Vec<String> = edges.into_iter().map(line).collect();
+    let is_not_unique = |kind: &String| kind == WarningKind::NotUnique.name();
+    if study.folds.len() > 1 && best.warnings.iter().any(is_not_unique) {
+        lines.push(
+            "the best point's coefficients are not unique, because columns depend on each other: choose \
+             l2 > 0, or drop dependent columns"
+                .into(),
+        );
+    }
+    lines
+}
+
+fn line(edge: Edge) -> String {
+    let name = edge.strength;
+    let (end, beyond) = match edge.end {
+        End::Smallest => ("smallest", "smaller"),
+        End::Largest => ("largest", "larger"),
+    };
+    format!(
+        "the best {name} is the {end} of the sweep, and its hypergradient says that {beyond} ones would do \
+         better: extend --{name}, or let 'proxdiff tune' find it"
+    )
+}
