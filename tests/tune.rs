@@ -170,7 +170,7 @@ fn the_best_never_gets_worse_with_more_evaluations() {
         let variables = [Variable::l1().from(start), Variable::l2().from(0.01)];
         for budget in [1, 3, 10, 30] {
             let tuner = Tuner::new(&problem)
-                .variables(variables)
+                .variables(variables.clone())
                 .max_evaluations(budget);
             let tuned = tuner.run().unwrap();
             assert!(tuned.criterion <= before * (1.0 + 1e-12));

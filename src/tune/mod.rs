@@ -39,4 +39,4 @@ pub use outcome::{Guarded, Start, Tuned, TunedVariable, TuningStatus, Visited};
 pub use search::{Asked, Search, SearchOutcome};
 pub use tuner::{MAX_EVALUATIONS, Tuner};
 pub use tuning::TuningProgress;
-pub use variables::{Variable, vector_penalty};
+pub use variables::{Variable, with_vectors};

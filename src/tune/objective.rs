@@ -17,8 +17,8 @@ use crate::real::sum_of;
 /// ```
 ///
 /// with −log(−Ē) in place of log Ē where the criterion is to be large, and Ē/|Ē₀| of a quadratic form,
-/// which has any sign: Ē₀ is the first criterion that is not zero. The sum is over the variables of one
-/// vector, θ̄ their mean.
+/// which has any sign: Ē₀ is the first criterion that is not zero. The sum is over the variables of every
+/// vector, θ̄ the mean of its own.
 #[derive(Debug, Clone)]
 pub(super) struct Objective {
     scale: Scale,
@@ -69,26 +69,31 @@ impl Scale {
     }
 }
 
-/// ½ ρ Σ_j (θ_j − θ̄)² over some of the variables.
+/// ½ ρ Σ_j (θ_j − θ̄)² over the variables of every vector.
 #[derive(Debug, Clone)]
 struct SpreadPenalty {
-    variables: Range<usize>,
+    vectors: Vec<Range<usize>>,
     rho: f64,
 }
 
 impl SpreadPenalty {
     fn value(&self, place: &[f64]) -> f64 {
-        let own = &place[self.variables.clone()];
-        let mean = mean(own);
-        0.5 * self.rho * sum_of(own.len(), |at| (own[at] - mean).powi(2))
+        let of_vector = |vector: &Range<usize>| {
+            let own = &place[vector.clone()];
+            let mean = mean(own);
+            0.5 * self.rho * sum_of(own.len(), |at| (own[at] - mean).powi(2))
+        };
+        self.vectors.iter().map(of_vector).sum()
     }
 
     /// Adds so many times its slope.
     fn add_slope(&self, factor: f64, place: &[f64], slope: &mut [f64]) {
-        let own = &place[self.variables.clone()];
-        let mean = mean(own);
-        for (slope, x) in slope[self.variables.clone()].iter_mut().zip(own) {
-            *slope += factor * self.rho * (x - mean);
+        for vector in &self.vectors {
+            let own = &place[vector.clone()];
+            let mean = mean(own);
+            for (slope, x) in slope[vector.clone()].iter_mut().zip(own) {
+                *slope += factor * self.rho * (x - mean);
+            }
         }
     }
 }
@@ -107,10 +112,10 @@ impl Objective {
         }
     }
 
-    /// The same with a penalty ρ on how far variables spread.
-    pub(super) fn penalized(&self, variables: Range<usize>, rho: f64) -> Self {
+    /// The same with a penalty ρ on how far the variables of vectors spread.
+    pub(super) fn penalized(&self, vectors: Vec<Range<usize>>, rho: f64) -> Self {
         Self {
-            spread: (rho > 0.0).then_some(SpreadPenalty { variables, rho }),
+            spread: (rho > 0.0).then_some(SpreadPenalty { vectors, rho }),
             ..self.clone()
         }
     }
@@ -207,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_spread_costs_and_its_slope_is_exact() {
-        let objective = objective(1.0).penalized(0..3, 0.7);
+        let objective = objective(1.0).penalized(vec![0..3], 0.7);
         let at = |place: &[f64]| {
             objective
                 .value(place, &evaluated(1.0, vec![0.0; 4]))
@@ -260,7 +265,7 @@ mod tests {
         assert_eq!(at(0.0).value, 0.0);
         let first = at(-4e6);
         assert_eq!((first.value, first.slope[0]), (-1.0, 2e-6));
-        let later = objective.penalized(0..1, 3.0);
+        let later = objective.penalized(vec![0..1], 3.0);
         let second = later.value(&[0.0], &evaluated(6e6, vec![0.0])).unwrap();
         assert_eq!(second.value, 1.5);
         assert_eq!(later.criterion(&[0.0], 1.5), 6e6);

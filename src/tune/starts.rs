@@ -1,10 +1,11 @@
 //! The starts of a vector of strengths: the best common strength, and adaptive ones.
 
+use super::hyperparameter::Hyperparameter;
 use super::tuning::Tuning;
 use super::variables::Space;
 use crate::error::Result;
 use crate::linalg::statistics::mean;
-use crate::problem::{Point, Problem};
+use crate::problem::{Point, Problem, RidgeStrengths};
 use crate::real::largest_of;
 
 /// Exponents γ of adaptive strengths λ_j ∝ (|w_j| + ε)^−γ.
@@ -23,9 +24,6 @@ pub(super) fn starts(tuning: &Tuning<'_>, common: &Space, scalar: &Point) -> Res
     if space.has_vector_start() {
         return Ok(vec![of_scalar]);
     }
-    let Some(range) = space.vector() else {
-        return Ok(vec![of_scalar]);
-    };
     let mut weak = scalar.clone();
     weak.l1 *= WEAK;
     let evaluated = tuning
@@ -36,34 +34,71 @@ pub(super) fn starts(tuning: &Tuning<'_>, common: &Space, scalar: &Point) -> Res
         .iter()
         .flat_map(|e| e.warm.iter().map(|start| start.w.as_slice()))
         .collect();
-    let sizes = sizes(tuning.criterion.folds[0].problem, &solutions);
+    let problem = tuning.criterion.folds[0].problem;
+    let coefficients = coefficients(problem, &solutions);
     let mut places = vec![of_scalar.clone()];
-    let largest = largest_of(sizes.len(), |at| sizes[at]);
-    if largest > 0.0 && sizes.len() == range.len() {
-        for exponent in EXPONENTS {
-            let logs: Vec<f64> = sizes
-                .iter()
-                .map(|size| -exponent * (size / largest + SMALL).ln())
-                .collect();
+    for exponent in EXPONENTS {
+        let mut place = of_scalar.clone();
+        for (hyperparameter, range, ties) in space.vectors_with_ties() {
+            let sizes = sizes(problem, &coefficients, hyperparameter, ties);
+            let largest = largest_of(sizes.len(), |at| sizes[at]);
+            if !(largest > 0.0 && sizes.len() == range.len()) {
+                continue;
+            }
+            // A ridge that suits a coefficient goes with the inverse of its square.
+            let power = match hyperparameter.in_common() {
+                Hyperparameter::L2 => 2.0,
+                _ => 1.0,
+            };
+            let log = |size: &f64| -power * exponent * (size / largest + SMALL).ln();
+            let logs: Vec<f64> = sizes.iter().map(log).collect();
             let mean = mean(&logs);
-            let mut place = of_scalar.clone();
-            for (x, log) in place[range.clone()].iter_mut().zip(&logs) {
+            for (x, log) in place[range].iter_mut().zip(&logs) {
                 *x += log - mean;
             }
-            places.push(place);
+        }
+        if place != of_scalar {
+            places.push(space.box_bounds().clamp(&place));
         }
     }
     Ok(places)
 }
 
-/// The mean size of what each strength acts on: of a coefficient, or the norm of a group; of the
-/// coefficients together for the strength that they share.
-fn sizes(problem: &Problem, solutions: &[&[f64]]) -> Vec<f64> {
+/// The mean size of every penalised coefficient.
+fn coefficients(problem: &Problem, solutions: &[&[f64]]) -> Vec<f64> {
     let count = solutions.len().max(1) as f64;
     let size = |j: usize| solutions.iter().map(|w| w[j].abs()).sum::<f64>() / count;
-    let each: Vec<f64> = (0..problem.penalized()).map(size).collect();
+    (0..problem.penalized()).map(size).collect()
+}
+
+/// The root of the mean square of the coefficients of every entry.
+fn of_entries(entries: &[u32], each: &[f64]) -> Vec<f64> {
+    let count = entries.iter().max().map_or(0, |&last| last as usize + 1);
+    let (mut squares, mut counts) = (vec![0.0; count], vec![0.0; count]);
+    for (&entry, size) in entries.iter().zip(each) {
+        squares[entry as usize] += size * size;
+        counts[entry as usize] += 1.0;
+    }
+    let entries = squares.iter().zip(counts);
+    entries
+        .map(|(square, count)| (square / count).sqrt())
+        .collect()
+}
+
+/// The size of what each strength acts on: of a coefficient, of those that share it, or of a group.
+fn sizes(
+    problem: &Problem,
+    each: &[f64],
+    hyperparameter: Hyperparameter,
+    ties: Option<&[u32]>,
+) -> Vec<f64> {
+    let ridge = problem.ridge().map(RidgeStrengths::entries);
+    let is_ridge = hyperparameter.in_common() == Hyperparameter::L2;
+    if let Some(entries) = ridge.filter(|_| is_ridge).or(ties) {
+        return of_entries(entries, each);
+    }
     let Some(groups) = problem.penalty().groups() else {
-        return each;
+        return each.to_vec();
     };
     let norm = |g: usize| {
         let members = groups.members(g).iter();

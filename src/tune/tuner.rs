@@ -1,6 +1,7 @@
 //! The tuner: a problem, its variables and folds, and the best point.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -11,7 +12,7 @@ use super::objective::Objective;
 use super::outcome::{Guarded, Start, Tuned};
 use super::starts::starts;
 use super::tuning::{Searched, Tuning, TuningProgress};
-use super::variables::{Space, Variable, vector_penalty};
+use super::variables::{Space, Variable, with_vectors};
 use crate::control::Control;
 use crate::engine::in_threads;
 use crate::error::{Error, Result};
@@ -209,7 +210,7 @@ impl<'a> Tuner<'a> {
             budget: self.max_evaluations,
             progress: Some(&*self.progress),
         };
-        if space.vector().is_some() {
+        if !space.vectors().is_empty() {
             let scalars: Vec<Variable> = self.variables.iter().map(Variable::in_common).collect();
             let common = self.space(&scalars, &problems)?;
             return self.run_vector(&tuning, &common, study);
@@ -271,12 +272,9 @@ impl<'a> Tuner<'a> {
         self.with_strengths(problems)
     }
 
-    /// Problems with the penalty that has the strengths of a vector, if one is tuned.
+    /// Problems with the penalty and the ridge that have the strengths of vectors, if any are tuned.
     fn with_strengths(&self, problems: Vec<Problem>) -> Result<Vec<Problem>> {
-        let Some(penalty) = vector_penalty(&problems[0], &self.variables)? else {
-            return Ok(problems);
-        };
-        let with = |problem: Problem| problem.with_penalty(penalty.clone());
+        let with = |problem: Problem| with_vectors(problem, &self.variables);
         problems.into_iter().map(with).collect()
     }
 
@@ -340,10 +338,11 @@ impl<'a> Tuner<'a> {
         if left == 0 {
             return of_common(&searched, NO_EVALUATIONS.into());
         }
-        let range = tuning.space.vector().unwrap_or_default();
+        let vectors = tuning.space.vectors();
+        let count = vectors.iter().map(Range::len).sum();
         let guarded = match study {
-            Some(study) if self.guards(range.len()) && !self.control.should_stop() => {
-                Some(self.nested(study, range.len())?)
+            Some(study) if self.guards(count) && !self.control.should_stop() => {
+                Some(self.nested(study, count)?)
             }
             _ => None,
         };
@@ -362,7 +361,7 @@ impl<'a> Tuner<'a> {
         }
         let rho = guarded.as_ref().map_or(0.0, |guarded| guarded.rho);
         let vector = Tuning {
-            objective: tuning.objective.penalized(range.clone(), rho),
+            objective: tuning.objective.penalized(vectors, rho),
             budget: left,
             ..*tuning
         };
@@ -396,8 +395,7 @@ impl<'a> Tuner<'a> {
             tuned.guarded = Some(guarded);
         } else if self.guard == Guard::None && is_better {
             tuned.remarks.push(format!(
-                "{} variables are tuned without a guard: the criterion is no estimate of the error on other rows",
-                range.len()
+                "{count} variables are tuned without a guard: the criterion is no estimate of the error on other rows"
             ));
         }
         if !is_better {
@@ -444,9 +442,8 @@ impl<'a> Tuner<'a> {
         };
         let places = starts(&base, &common, &points[0])?;
         for &rho in rhos {
-            let range = space.vector().unwrap_or_default();
             let vector = Tuning {
-                objective: base.objective.penalized(range, rho),
+                objective: base.objective.penalized(space.vectors(), rho),
                 ..base
             };
             let found = vector.run_from(&places)?.search.outcome();

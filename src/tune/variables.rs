@@ -1,6 +1,7 @@
 //! The variables of a tuning: hyperparameters on a logarithmic scale, within bounds.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::box_bounds::BoxBounds;
 use super::hyperparameter::Hyperparameter;
@@ -8,9 +9,10 @@ use super::lattice::CoarseAxis;
 use super::outcome::TunedVariable;
 use crate::error::{Error, Result};
 use crate::hypergrad::{Hypergradient, Strengths};
+use crate::kinds::Wrt;
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
-use crate::problem::{Point, Problem};
+use crate::problem::{Point, Problem, RidgeStrengths};
 use crate::real::sum_of;
 
 /// The default bounds of l1, in units of l1_max.
@@ -30,7 +32,7 @@ const ACTIVE: f64 = 0.9;
 const FEW: usize = 3;
 
 /// A hyperparameter to be tuned, with its bounds and its start where these are given.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Variable {
     /// The hyperparameter.
@@ -41,6 +43,9 @@ pub struct Variable {
     pub bounds: Option<(f64, f64)>,
     /// The only start, in place of a coarse stage; of a vector that of every entry.
     pub start: Option<f64>,
+    /// The number of its strength for each coordinate, from 0, where coordinates of `l1[]` or `l2[]` share
+    /// one [default: each has its own].
+    pub ties: Option<Arc<[u32]>>,
     /// The hyperparameter that the user has named, which remedies name too.
     named: Hyperparameter,
 }
@@ -53,6 +58,7 @@ impl Variable {
             hyperparameter,
             bounds: None,
             start: None,
+            ties: None,
             named: hyperparameter,
         }
     }
@@ -81,17 +87,40 @@ impl Variable {
         Self::new(Hyperparameter::L1Group)
     }
 
+    /// One ridge strength for each coordinate.
+    #[must_use]
+    pub fn l2_each() -> Self {
+        Self::new(Hyperparameter::L2Each)
+    }
+
+    /// One ridge strength for each group of the penalty.
+    #[must_use]
+    pub fn l2_group() -> Self {
+        Self::new(Hyperparameter::L2Group)
+    }
+
+    /// One ridge strength for each class of the multinomial loss.
+    #[must_use]
+    pub fn l2_class() -> Self {
+        Self::new(Hyperparameter::L2Class)
+    }
+
+    /// The same with strengths that coordinates share: the number of its strength, from 0, for each.
+    #[must_use]
+    pub fn tied(mut self, ties: impl Into<Arc<[u32]>>) -> Self {
+        self.ties = Some(ties.into());
+        self
+    }
+
     /// The variable that all strengths of a vector have in common, within the vector's bounds; a given
     /// start is that of the vector's descent.
     pub(super) fn in_common(&self) -> Self {
-        let hyperparameter = match self.hyperparameter {
-            Hyperparameter::L1Each | Hyperparameter::L1Group => Hyperparameter::L1,
-            scalar => scalar,
-        };
+        let start = self.start.filter(|_| !self.hyperparameter.is_vector());
         Self {
-            hyperparameter,
-            start: None,
-            ..*self
+            hyperparameter: self.hyperparameter.in_common(),
+            start,
+            ties: None,
+            ..self.clone()
         }
     }
 
@@ -124,6 +153,35 @@ struct Resolved {
     start: Option<f64>,
     /// Its entries: 1, or those of a vector.
     count: usize,
+    /// The entry of each coordinate, where they share them.
+    ties: Option<Arc<[u32]>>,
+}
+
+impl Resolved {
+    /// The strength of each coordinate, from those of the entries.
+    fn expanded(&self, entries: &[f64]) -> Vec<f64> {
+        match &self.ties {
+            None => entries.to_vec(),
+            Some(ties) => ties.iter().map(|&entry| entries[entry as usize]).collect(),
+        }
+    }
+
+    /// The sums over the coordinates of every entry.
+    fn gathered(&self, of_coordinates: impl Iterator<Item = f64>) -> Vec<f64> {
+        let Some(ties) = &self.ties else {
+            return of_coordinates.collect();
+        };
+        let mut sums = vec![0.0; self.count];
+        for (&entry, value) in ties.iter().zip(of_coordinates) {
+            sums[entry as usize] += value;
+        }
+        sums
+    }
+}
+
+/// The number of entries of ties.
+fn entries_of(ties: &[u32]) -> usize {
+    ties.iter().max().map_or(0, |&last| last as usize + 1)
 }
 
 /// The variables of one tuning, and the point that has everything else.
@@ -154,7 +212,7 @@ impl Space {
         let mut remarks = Vec::new();
         let mut resolved: Vec<Resolved> = Vec::new();
         let mut variables = variables.to_vec();
-        variables.sort_by_key(|variable| variable.hyperparameter == Hyperparameter::L2);
+        variables.sort_by_key(|variable| variable.hyperparameter.wrt() == Wrt::L2);
         for variable in &variables {
             let hyperparameter = variable.hyperparameter;
             let name = hyperparameter.name();
@@ -170,11 +228,18 @@ impl Space {
                 Hyperparameter::L1 => l1(variable, &rest, problems, &mut remarks)?,
                 Hyperparameter::L2 => l2(variable, problems)?,
                 Hyperparameter::L1Each | Hyperparameter::L1Group => {
-                    let count = problems[0]
-                        .penalty()
-                        .strengths(problems[0].penalized())
-                        .len();
+                    let penalty = problems[0].penalty();
+                    let count = match &variable.ties {
+                        Some(ties) => entries_of(ties),
+                        None => penalty.strengths(problems[0].penalized()).len(),
+                    };
                     let one = l1(variable, &rest, problems, &mut remarks)?;
+                    Resolved { count, ..one }
+                }
+                Hyperparameter::L2Each | Hyperparameter::L2Group | Hyperparameter::L2Class => {
+                    let ridge = problems[0].ridge();
+                    let count = ridge.map_or(1, |ridge| ridge.strengths().len());
+                    let one = l2(variable, problems)?;
                     Resolved { count, ..one }
                 }
             };
@@ -209,10 +274,18 @@ impl Space {
         })
     }
 
-    /// The places of the entries of a vector, if there is one.
-    pub(super) fn vector(&self) -> Option<Range<usize>> {
-        let mut vectors = self.ranges().filter(|(v, _)| v.hyperparameter.is_vector());
-        vectors.next().map(|(_, range)| range)
+    /// The places of the entries of every vector.
+    pub(super) fn vectors(&self) -> Vec<Range<usize>> {
+        let vectors = self.ranges().filter(|(v, _)| v.hyperparameter.is_vector());
+        vectors.map(|(_, range)| range).collect()
+    }
+
+    /// The hyperparameter of every vector, the places of its entries, and their ties.
+    pub(super) fn vectors_with_ties(
+        &self,
+    ) -> impl Iterator<Item = (Hyperparameter, Range<usize>, Option<&[u32]>)> {
+        let vectors = self.ranges().filter(|(v, _)| v.hyperparameter.is_vector());
+        vectors.map(|(v, range)| (v.hyperparameter, range, v.ties.as_deref()))
     }
 
     /// The variables at a place, with the slope there.
@@ -231,7 +304,7 @@ impl Space {
 
     /// The place of a point with strengths in common; a vector has them for each entry.
     pub(super) fn place_of(&self, point: &Point) -> Vec<f64> {
-        let value = |v: &Resolved| match v.hyperparameter {
+        let value = |v: &Resolved| match v.hyperparameter.in_common() {
             Hyperparameter::L2 => point.l2,
             _ => point.l1,
         };
@@ -337,7 +410,11 @@ impl Space {
                 Hyperparameter::L2 => point.l2 = strengths[range.start],
                 Hyperparameter::L1Each | Hyperparameter::L1Group => {
                     point.l1 = 1.0;
-                    point = point.with_strengths(strengths[range].to_vec());
+                    point = point.with_strengths(variable.expanded(&strengths[range]));
+                }
+                Hyperparameter::L2Each | Hyperparameter::L2Group | Hyperparameter::L2Class => {
+                    point.l2 = 1.0;
+                    point = point.with_ridge(strengths[range].to_vec());
                 }
             }
         }
@@ -358,6 +435,10 @@ impl Space {
                     let slope = problem.along_l2(point, gradient.l2.as_ref()?);
                     all.push(point.l2 * slope);
                 }
+                (Hyperparameter::L2Each | Hyperparameter::L2Group | Hyperparameter::L2Class, _) => {
+                    let slopes = gradient.l2.as_ref()?.iter().zip(point.ridge()?);
+                    all.extend(slopes.map(|(slope, s)| slope * s));
+                }
                 (Hyperparameter::L1, Some(Strengths::Common(slope))) => all.push(point.l1 * slope),
                 // With respect to the effective strengths l1·s.
                 (Hyperparameter::L1, Some(Strengths::Each(slopes))) => {
@@ -368,7 +449,8 @@ impl Space {
                 }
                 (_, Some(slopes)) => {
                     let strengths = point.strengths()?;
-                    all.extend(slopes.iter().zip(strengths).map(|(slope, s)| slope * s));
+                    let each = slopes.iter().zip(strengths).map(|(slope, s)| slope * s);
+                    all.extend(variable.gathered(each));
                 }
                 (_, None) => return None,
             }
@@ -407,15 +489,34 @@ impl Space {
     }
 }
 
-/// The penalty that takes a strength for each of what a vector is to be tuned for; `None` without a
-/// vector.
+/// The problem with the penalty and the ridge that have the strengths of the vectors among the variables.
+///
+/// # Errors
+/// [`Error::Value`] where penalty, groups or classes have no such strengths, and for ties that do not fit.
+pub fn with_vectors(problem: Problem, variables: &[Variable]) -> Result<Problem> {
+    let penalty = vector_penalty(&problem, variables)?;
+    let ridge = vector_ridge(&problem, variables)?;
+    let mut problem = problem;
+    if let Some(penalty) = penalty {
+        problem = problem.with_penalty(penalty)?;
+    }
+    if let Some(ridge) = ridge {
+        problem = problem.with_ridge(ridge)?;
+    }
+    Ok(problem)
+}
+
+/// The penalty that takes a strength for each of what a vector of l1 is to be tuned for; `None` without
+/// one.
 ///
 /// # Errors
 /// [`Error::Value`] where the penalty has no such strengths.
-pub fn vector_penalty(problem: &Problem, variables: &[Variable]) -> Result<Option<Penalty>> {
-    let Some(vector) = variables.iter().find(|v| v.hyperparameter.is_vector()) else {
+fn vector_penalty(problem: &Problem, variables: &[Variable]) -> Result<Option<Penalty>> {
+    let is_own = |v: &&Variable| v.hyperparameter.is_vector() && v.hyperparameter.wrt() == Wrt::L1;
+    let Some(vector) = variables.iter().find(is_own) else {
         return Ok(None);
     };
+    check_ties(vector, problem.penalized())?;
     let ones = |count: usize| vec![1.0; count];
     Ok(Some(match (vector.hyperparameter, problem.penalty()) {
         (Hyperparameter::L1Each, Penalty::ElasticNet | Penalty::Weighted { .. }) => {
@@ -439,6 +540,71 @@ pub fn vector_penalty(problem: &Problem, variables: &[Variable]) -> Result<Optio
             ));
         }
     }))
+}
+
+/// The ridge strengths, all 1, that take one for each of what a vector of λ₂ is to be tuned for; `None`
+/// without one.
+///
+/// # Errors
+/// [`Error::Value`] for groups and classes that the problem does not have, and for ties that do not fit.
+fn vector_ridge(problem: &Problem, variables: &[Variable]) -> Result<Option<RidgeStrengths>> {
+    let is_own = |v: &&Variable| v.hyperparameter.is_vector() && v.hyperparameter.wrt() == Wrt::L2;
+    let Some(vector) = variables.iter().find(is_own) else {
+        return Ok(None);
+    };
+    check_ties(vector, problem.penalized())?;
+    let (penalized, classes) = (problem.penalized() as u32, problem.classes() as u32);
+    let entries: Vec<u32> = match (vector.hyperparameter, problem.penalty().groups()) {
+        (Hyperparameter::L2Each, _) => match &vector.ties {
+            Some(ties) => ties.to_vec(),
+            None => (0..penalized).collect(),
+        },
+        (Hyperparameter::L2Class, _) if classes > 1 => {
+            (0..penalized).map(|j| j % classes).collect()
+        }
+        (Hyperparameter::L2Group, Some(groups)) => groups.labels(),
+        (hyperparameter, _) => {
+            return Err(Error::value(
+                hyperparameter.name(),
+                format!(
+                    "the {} loss with the penalty {} has no such strengths",
+                    problem.loss().name(),
+                    problem.penalty().name()
+                ),
+                "tune l2[group] of group and sparse-group, l2[class] of the multinomial loss, or l2[]",
+            ));
+        }
+    };
+    let count = entries_of(&entries);
+    RidgeStrengths::shared(vec![1.0; count], entries).map(Some)
+}
+
+/// Checks the ties of a variable.
+fn check_ties(variable: &Variable, penalized: usize) -> Result<()> {
+    let Some(ties) = &variable.ties else {
+        return Ok(());
+    };
+    let is_each = matches!(
+        variable.hyperparameter,
+        Hyperparameter::L1Each | Hyperparameter::L2Each
+    );
+    if !is_each {
+        return Err(Error::value(
+            "ties",
+            format!("{} has no ties", variable.hyperparameter.name()),
+            "tune l1[] or l2[]",
+        ));
+    }
+    if ties.len() != penalized {
+        return Err(Error::shape(
+            "ties",
+            format!("{penalized}, one number per coefficient"),
+            ties.len().to_string(),
+            "give the number of its strength for each coefficient",
+        ));
+    }
+    // All entries are there.
+    RidgeStrengths::shared(vec![1.0; entries_of(ties)], Arc::clone(ties)).map(|_| ())
 }
 
 /// l1 with its bounds.
@@ -547,6 +713,7 @@ fn resolve(
         few: within(few),
         start: variable.start,
         count: 1,
+        ties: variable.ties.clone(),
     })
 }
 

@@ -59,9 +59,10 @@ pub struct Arguments {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Tuning")]
 pub struct TuningArguments {
-    /// Hyperparameters to tune, separated by commas: l1, l2, l1[] (one strength for each coefficient),
-    /// l1[group] (one for each group); --l1 and --l2 give those that are not tuned [default: l1,l2; for
-    /// the box penalty l2].
+    /// Hyperparameters to tune, separated by commas: l1, l2, l1[] and l2[] (one strength for each
+    /// coefficient), l1[group] and l2[group] (one for each group), l2[class] (one for each class of the
+    /// multinomial loss); --l1 and --l2 give those that are not tuned [default: l1,l2; for the box penalty
+    /// l2].
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = hyperparameter)]
     pub tune: Vec<Hyperparameter>,
 
@@ -73,6 +74,10 @@ pub struct TuningArguments {
     /// The only start, as in l1=0.1,l2=0.01 [default: the local minima of a coarse grid].
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
     pub start: Vec<Assignment<Positive>>,
+
+    /// File with one number per coefficient: coefficients with equal numbers share a strength of l1[] or l2[].
+    #[arg(long, value_name = "FILE")]
+    pub ties: Option<PathBuf>,
 
     /// The most evaluations, those of the coarse grid among them.
     #[arg(long, value_name = "N", default_value_t = MAX_EVALUATIONS, value_parser = values::count,

@@ -27,7 +27,7 @@ use crate::problem::{Point, Problem, Rows, Specification};
 use crate::sweep::metrics::measure;
 use crate::sweep::record::Numbers;
 use crate::sweep::study::{FoldProblem, Study as SweepStudy};
-use crate::tune::{Hyperparameter, Tuned, Tuner, Variable, vector_penalty};
+use crate::tune::{Hyperparameter, Tuned, Tuner, Variable, with_vectors};
 
 /// Runs the command that `words` make, whose flags and matches these are.
 pub fn run(given: &Arguments, matches: &ArgMatches, words: &[OsString]) -> Result<(), Failure> {
@@ -48,12 +48,15 @@ pub fn run(given: &Arguments, matches: &ArgMatches, words: &[OsString]) -> Resul
 
 fn tune(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
-    let variables = variables(arguments)?;
+    let mut variables = variables(arguments)?;
     let (mut study, names, test) = read(arguments)?;
-    let mut whole = Problem::new(refitted(&study, test)?)?;
-    if let Some(penalty) = vector_penalty(&whole, &variables)? {
-        whole = whole.with_penalty(penalty)?;
+    let whole = Problem::new(refitted(&study, test)?)?;
+    if let Some(file) = &arguments.tuning.ties {
+        let ties = names.ties(file, whole.penalized())?;
+        let tied = variables.iter_mut().filter(|v| can_tie(v.hyperparameter));
+        tied.for_each(|variable| variable.ties = Some(ties.clone().into()));
     }
+    let whole = with_vectors(whole, &variables)?;
     let rest = rest(arguments, &variables, &whole)?;
     study.settings.method = Some(Method::AidCg);
     study.settings.device =
@@ -142,14 +145,23 @@ fn variables(arguments: &Arguments) -> Result<Vec<Variable>, Failure> {
             )));
         }
     }
-    if problem.l1_file.is_some()
-        && let Some(vector) = names.iter().find(|name| name.is_vector())
-    {
-        let vector = vector.name();
-        return Err(Failure::usage(format!(
-            "--l1-file fixes what is tuned as {vector}; leave it out and start all strengths at one by \
-             --start {vector}=VALUE, or tune l1, which the strengths of the file multiply"
-        )));
+    for (common, file, is_given) in [
+        (Hyperparameter::L1, "--l1-file", problem.l1_file.is_some()),
+        (Hyperparameter::L2, "--l2-file", problem.l2_file.is_some()),
+    ] {
+        let is_own = |name: &&Hyperparameter| name.is_vector() && name.in_common() == common;
+        if let Some(vector) = names.iter().find(is_own).filter(|_| is_given) {
+            let (vector, common) = (vector.name(), common.name());
+            return Err(Failure::usage(format!(
+                "{file} fixes what is tuned as {vector}; leave it out and start all strengths at one by \
+                 --start {vector}=VALUE, or tune {common}, which the strengths of the file multiply"
+            )));
+        }
+    }
+    if own.ties.is_some() && !names.iter().any(|&name| can_tie(name)) {
+        return Err(Failure::usage(
+            "--ties is for one strength of each coefficient; tune l1[] or l2[]",
+        ));
     }
     let variable = |name: Hyperparameter| {
         let mut variable = Variable::new(name);
@@ -159,6 +171,11 @@ fn variables(arguments: &Arguments) -> Result<Vec<Variable>, Failure> {
         variable
     };
     Ok(names.into_iter().map(variable).collect())
+}
+
+/// Whether coefficients may share a strength of a vector.
+fn can_tie(name: Hyperparameter) -> bool {
+    matches!(name, Hyperparameter::L1Each | Hyperparameter::L2Each)
 }
 
 /// The value that is assigned to a hyperparameter, if one is.

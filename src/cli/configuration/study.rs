@@ -369,7 +369,8 @@ impl<'a> Study<'a> {
         };
         let (classes, all) = (self.predictors as u32, 0..coordinates as u32);
         let candidates: Vec<(&str, Groups)> = if let Some(ties) = &self.arguments.l2_ties {
-            vec![("entry", self.labels(ties, coordinates, "ties")?)]
+            let ties = self.ties(ties, coordinates)?;
+            vec![("entry", Groups::from_labels(&ties))]
         } else {
             let of = |entry: &dyn Fn(u32) -> u32| {
                 Groups::from_labels(&all.clone().map(entry).collect::<Vec<_>>())
@@ -412,6 +413,11 @@ impl<'a> Study<'a> {
             return Groups::consecutive(coordinates, self.arguments.group_size.unwrap_or(1));
         };
         self.labels(file, coordinates, "groups")
+    }
+
+    /// The number of its set for each coefficient, from a file where those of a set have equal numbers.
+    pub fn ties(&self, file: &Path, coordinates: usize) -> Result<Vec<u32>> {
+        Ok(self.labels(file, coordinates, "ties")?.labels())
     }
 
     /// The sets of coefficients with equal numbers in a file.

@@ -114,25 +114,32 @@ impl TunedReport<'_> {
             None if has_l1 => json!(point.l1),
             None => Value::Null,
         };
-        json!({ "l1": l1, "l2": json!(point.l2) })
+        let mut names = self.tuned.variables.iter().map(|v| v.hyperparameter);
+        let l2 = match point.ridge() {
+            // That of each coefficient, ties or not.
+            Some(_) if names.any(|name| name == Hyperparameter::L2Each) => {
+                json!(self.prepared.problem.problem.ridges(point).as_slice())
+            }
+            Some(strengths) => json!(strengths),
+            None => json!(point.l2),
+        };
+        json!({ "l1": l1, "l2": l2 })
     }
 
     /// Numbers of the variables by their names: those of a vector as an array. A start of the common
     /// strength has one number where that of a vector has many.
     fn named(&self, values: &[f64]) -> Value {
         let variables = &self.tuned.variables;
-        // All but l1 are one number each.
-        let of_l1 = (values.len() + 1).saturating_sub(variables.len());
+        let all: usize = variables.iter().map(|variable| variable.values.len()).sum();
+        let is_whole = values.len() == all;
         let mut map = Map::new();
         let mut rest = values;
         for variable in variables {
-            let is_l1 = variable.hyperparameter != Hyperparameter::L2;
-            let count = if is_l1 { of_l1 } else { 1 };
+            let count = if is_whole { variable.values.len() } else { 1 };
             let (own, others) = rest.split_at(count.min(rest.len()));
             rest = others;
-            let is_whole = variable.hyperparameter.is_vector() && count == variable.values.len();
             let value = match own {
-                &[value] if !is_whole => json!(value),
+                &[value] if !(is_whole && variable.hyperparameter.is_vector()) => json!(value),
                 own => json!(own),
             };
             map.insert(short_name(variable).into(), value);
