@@ -82,6 +82,20 @@ fn ridge_is_left_out_exactly() {
     }
 }
 
+/// Asserts that leave-one-out is within 2 % of refits, at points of l1 in units of l1_max and l2.
+fn assert_left_out_nearly(data: &Data, state: fn(&Data) -> ProblemBuilder, points: &[Point]) {
+    let problem = state(data).build().unwrap();
+    let l1_max = problem.l1_max(0, 0.0);
+    for point in points {
+        let point = Point::new(point.l1 * l1_max, point.l2);
+        let found = information(&problem, &point).alo.unwrap();
+        let expected = data.refits(&point, |own, held| {
+            state(own).validation(&held.x, &held.y).build().unwrap()
+        });
+        assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}");
+    }
+}
+
 #[test]
 fn lasso_is_left_out_nearly() {
     let embedded = embedded::diabetes().unwrap();
@@ -90,17 +104,12 @@ fn lasso_is_left_out_nearly() {
     };
     let y = numbers(&embedded.targets[0]).unwrap();
     let data = Data::of(&matrix.values, matrix.columns, y);
-    let stated = |data: &Data| Problem::elastic_net(&data.x, &data.y);
-    let problem = stated(&data).build().unwrap();
-    let l1_max = problem.l1_max(0, 0.0);
-    for (share, l2) in [(0.3, 0.0), (0.03, 0.0), (1e-3, 0.1)] {
-        let point = Point::new(share * l1_max, l2);
-        let found = information(&problem, &point).alo.unwrap();
-        let expected = data.refits(&point, |own, held| {
-            stated(own).validation(&held.x, &held.y).build().unwrap()
-        });
-        assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}");
-    }
+    let points = [(0.3, 0.0), (0.03, 0.0), (1e-3, 0.1)].map(|(l1, l2)| Point::new(l1, l2));
+    assert_left_out_nearly(
+        &data,
+        |data| Problem::elastic_net(&data.x, &data.y),
+        &points,
+    );
 }
 
 #[test]
@@ -109,17 +118,8 @@ fn logistic_is_left_out_nearly() {
     let (shape, values) = npy(&folder.join("X.npy"));
     let (_, y) = npy(&folder.join("y.npy"));
     let data = Data::of(&values, shape[1], y);
-    let stated = |data: &Data| Problem::logistic(&data.x, &data.y);
-    let problem = stated(&data).build().unwrap();
-    let l1_max = problem.l1_max(0, 0.0);
-    for (share, l2) in [(0.2, 0.0), (0.05, 0.01)] {
-        let point = Point::new(share * l1_max, l2);
-        let found = information(&problem, &point).alo.unwrap();
-        let expected = data.refits(&point, |own, held| {
-            stated(own).validation(&held.x, &held.y).build().unwrap()
-        });
-        assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}");
-    }
+    let points = [(0.2, 0.0), (0.05, 0.01)].map(|(l1, l2)| Point::new(l1, l2));
+    assert_left_out_nearly(&data, |data| Problem::logistic(&data.x, &data.y), &points);
 }
 
 #[test]
