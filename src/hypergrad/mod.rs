@@ -3,6 +3,7 @@
 mod curve;
 mod evaluator;
 pub mod host;
+mod information;
 
 pub use crate::engine::assembly::constant_columns;
 pub use crate::engine::outcome::WarmStart;
@@ -14,3 +15,4 @@ pub use crate::engine::settings::{MinibatchSteps, Settings, StochasticSettings};
 pub use crate::problem::Strengths;
 pub use curve::{CurvePoint, curve, iterates, sampled_curve};
 pub use evaluator::Evaluator;
+pub use information::Information;

@@ -494,6 +494,8 @@ impl Space {
 /// # Errors
 /// [`Error::Value`] where penalty, groups or classes have no such strengths, and for ties that do not fit.
 pub fn with_vectors(problem: Problem, variables: &[Variable]) -> Result<Problem> {
+    let penalized = problem.penalized();
+    variables.iter().try_for_each(|v| check_ties(v, penalized))?;
     let penalty = vector_penalty(&problem, variables)?;
     let ridge = vector_ridge(&problem, variables)?;
     let mut problem = problem;
@@ -516,7 +518,6 @@ fn vector_penalty(problem: &Problem, variables: &[Variable]) -> Result<Option<Pe
     let Some(vector) = variables.iter().find(is_own) else {
         return Ok(None);
     };
-    check_ties(vector, problem.penalized())?;
     let ones = |count: usize| vec![1.0; count];
     Ok(Some(match (vector.hyperparameter, problem.penalty()) {
         (Hyperparameter::L1Each, Penalty::ElasticNet | Penalty::Weighted { .. }) => {
@@ -552,7 +553,6 @@ fn vector_ridge(problem: &Problem, variables: &[Variable]) -> Result<Option<Ridg
     let Some(vector) = variables.iter().find(is_own) else {
         return Ok(None);
     };
-    check_ties(vector, problem.penalized())?;
     let (penalized, classes) = (problem.penalized() as u32, problem.classes() as u32);
     let entries: Vec<u32> = match (vector.hyperparameter, problem.penalty().groups()) {
         (Hyperparameter::L2Each, _) => match &vector.ties {

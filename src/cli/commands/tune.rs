@@ -20,7 +20,7 @@ use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
 use crate::cli::whole::write_whole;
 use crate::engine::products::predictors;
-use crate::hypergrad::Outcome;
+use crate::hypergrad::{Information, Outcome};
 use crate::kinds::{Method, Status};
 use crate::l1_max::AtZero;
 use crate::problem::{Point, Problem, Rows, Specification};
@@ -84,6 +84,7 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
         tuned: &tuned,
         folds: study.folds.len(),
         refit: &refit.outcome,
+        information: Information::of(&refit.prepared.problem.problem, &refit.outcome),
         test: refit.test.as_ref(),
         coefficients: arguments.coefficients,
         model: arguments.model.as_deref().filter(|_| saved.is_ok()),

@@ -10,7 +10,7 @@ use super::names::coefficient_names;
 use super::table::{plain, titled};
 use crate::cli::configuration::{Prepared, Study};
 use crate::cli::numbers::{counted, rough, short, significant};
-use crate::hypergrad::Outcome;
+use crate::hypergrad::{Information, Outcome};
 use crate::sweep::record::{Number, Numbers};
 use crate::tune::{Hyperparameter, Start, Tuned, TunedVariable, Visited};
 
@@ -29,6 +29,8 @@ pub struct TunedReport<'a> {
     pub folds: usize,
     /// The model at the best point, fitted to all rows.
     pub refit: &'a Outcome,
+    /// Its criteria from its own rows alone.
+    pub information: Information,
     /// Its criterion and metrics on test rows.
     pub test: Option<&'a (f64, Numbers)>,
     /// Show the coefficients in the table.
@@ -85,6 +87,11 @@ impl TunedReport<'_> {
             "guard": guarded,
             "kink_margin": tuned.kink_margin,
             "support": self.refit.support,
+            "alo": self.information.alo,
+            "gcv": self.information.gcv,
+            "aic": self.information.aic,
+            "bic": self.information.bic,
+            "degrees_of_freedom": self.information.degrees_of_freedom,
             "test": self.test_record(),
             "remarks": tuned.remarks,
         });
@@ -223,6 +230,9 @@ impl TunedReport<'_> {
                 format!(" ({})", self.refit.status.name())
             },
         ));
+        if let Some(line) = self.information_line() {
+            text.push_str(&format!("{line}\n"));
+        }
         if let Some(line) = self.test_line() {
             text.push_str(&format!("{line}\n"));
         }
@@ -290,6 +300,23 @@ impl TunedReport<'_> {
             counted(self.prepared.criterion_rows, "test row"),
             significant(*criterion)
         ))
+    }
+
+    fn information_line(&self) -> Option<String> {
+        let own = &self.information;
+        let named = [
+            ("leave-one-out criterion (approximate)", own.alo),
+            ("GCV", own.gcv),
+            ("AIC", own.aic),
+            ("BIC", own.bic),
+            ("degrees of freedom", own.degrees_of_freedom),
+        ];
+        let parts = named.iter().filter_map(|(name, value)| {
+            let value = value.filter(|value| value.is_finite())?;
+            Some(format!("{name} {}", significant(value)))
+        });
+        let parts: Vec<String> = parts.collect();
+        (!parts.is_empty()).then(|| format!("of the refit's own rows: {}", parts.join(", ")))
     }
 
     fn starts_table(&self) -> String {

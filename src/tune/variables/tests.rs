@@ -166,8 +166,8 @@ fn a_vector_has_a_slope_for_each() {
     let problem = problem().with_penalty(penalty).unwrap();
     let space = Space::new(&variables, Point::default(), &[&problem]).unwrap();
     assert_eq!(
-        (space.vector(), space.box_bounds().dimensions()),
-        (Some(0..2), 3)
+        (space.vectors(), space.box_bounds().dimensions()),
+        (vec![0..2], 3)
     );
     let l1_max = problem.l1_max(0, 0.0);
     let place = [(0.2 * l1_max).ln(), (0.1 * l1_max).ln(), 0.3f64.ln()];
@@ -191,7 +191,7 @@ fn a_vector_has_a_slope_for_each() {
 fn the_common_strength_has_the_vectors_bounds() {
     let l1_max = problem().l1_max(0, 0.0);
     let vector = Variable::l1_each().within(0.2 * l1_max, 0.3 * l1_max);
-    let common = vector.from(0.25 * l1_max).in_common();
+    let common = vector.clone().from(0.25 * l1_max).in_common();
     assert_eq!((common.bounds, common.start), (vector.bounds, None));
     let space = space(&[common]).unwrap();
     let lower = space.box_bounds().lower().to_vec();
@@ -213,4 +213,36 @@ fn a_start_of_one_variable_keeps_the_others_starts() {
         space.with_given_starts(place.to_vec()),
         [-1.5, -2.5, 0.5f64.ln()]
     );
+}
+
+/// Ridge strengths of each coordinate and l1 of tied ones: the slopes, and the point that has them.
+#[test]
+fn vectors_of_both_strengths_have_slopes_for_each() {
+    let variables = [Variable::l2_each(), Variable::l1_each().tied(vec![0, 0])];
+    let problem = with_vectors(problem(), &variables).unwrap();
+    let space = Space::new(&variables, Point::default(), &[&problem]).unwrap();
+    assert_eq!(space.vectors(), [0..1, 1..3]);
+    let l1_max = problem.l1_max(0, 0.0);
+    let place = [(0.15 * l1_max).ln(), 0.3f64.ln(), 0.05f64.ln()];
+    assert_slope(&problem, &space, &place);
+    let point = space.point(&place);
+    assert_eq!(point.strengths().map(<[f64]>::len), Some(2));
+    assert_eq!(point.ridge().map(<[f64]>::len), Some(2));
+}
+
+#[test]
+fn ties_and_ridges_that_do_not_fit_are_refused() {
+    for (variable, part) in [
+        (
+            Variable::l2_each().tied(vec![0]),
+            "one number per coefficient",
+        ),
+        (Variable::l2_each().tied(vec![0, 2]), "number 1"),
+        (Variable::l2().tied(vec![0, 0]), "has no ties"),
+        (Variable::l2_class(), "no such strengths"),
+        (Variable::l2_group(), "no such strengths"),
+    ] {
+        let error = with_vectors(problem(), &[variable.clone()]).unwrap_err();
+        assert!(error.to_string().contains(part), "{variable:?}: {error}");
+    }
 }

@@ -347,6 +347,37 @@ fn other_losses_and_penalties_are_tuned_too() {
     }
 }
 
+/// Criteria of the refit from its own rows: leave-one-out is that of as many folds as rows.
+#[test]
+fn the_refits_own_rows_estimate_the_criterion() {
+    let data = data(40, 6, 13);
+    let plain = "--no-standardize";
+    let found = json(&data.rows_alone("tune", &["--cv", "5", plain]));
+    let point = &found["hyperparameters"];
+    let (l1, l2) = (point["l1"].to_string(), point["l2"].to_string());
+    let each = ["--cv", "40", "--l1", &l1, "--l2", &l2, plain];
+    let sweep = json(&data.rows_alone("sweep", &each));
+    let expected = number(&sweep["best"]["criterion"]);
+    let alo = number(&found["alo"]);
+    assert!((alo / expected - 1.0).abs() < 0.02, "{alo} {expected}");
+    let k = number(&found["degrees_of_freedom"]);
+    let support = number(&found["support"]);
+    assert!(k > 1.0 && k <= support + 1.0, "{k} {support}");
+    let (aic, bic) = (number(&found["aic"]), number(&found["bic"]));
+    assert_close(&[bic - aic], &[(40f64.ln() - 2.0) * k], 1e-9);
+    assert!(number(&found["gcv"]) > 0.0);
+    let text = ok(&data.rows_alone("tune", &["--cv", "5", plain]));
+    assert!(
+        text.contains("of the refit's own rows: leave-one-out"),
+        "{text}"
+    );
+    let grouped = ["--penalty", "group", "--group-size", "3"];
+    let found = json(&data.rows_alone("tune", &grouped));
+    for absent in ["alo", "gcv", "aic", "bic", "degrees_of_freedom"] {
+        assert_eq!(found[absent], Value::Null, "{absent}");
+    }
+}
+
 #[test]
 fn test_rows_and_a_model_that_predict_reads() {
     let folder = Folder::new();

@@ -2,8 +2,25 @@
 
 use serde_json::Value;
 
-use super::{data, number};
+use super::{Data, data, number};
 use crate::support::{Folder, assert_close, columns, fails, json, numbers, ok, table};
+
+/// The point of hypergrad with a strength for each coefficient, without ridge.
+fn at_strengths(data: &Data, strengths: &[f64]) -> Value {
+    let count = strengths.len() as u64;
+    let file = data.folder.npy("strengths.npy", &[count], strengths);
+    let flags = [
+        "--penalty",
+        "weighted",
+        "--l1-file",
+        &file,
+        "--l1",
+        "1",
+        "--l2",
+        "0",
+    ];
+    json(&data.with("hypergrad", &flags))["points"][0].clone()
+}
 
 /// One strength for each coefficient: an array, and the guard's word.
 #[test]
@@ -28,23 +45,13 @@ fn a_strength_for_each_is_guarded() {
     assert!(remarks.contains("without a guard"), "{remarks}");
     // It is the criterion of hypergrad at the same strengths.
     let strengths = numbers(&free["hyperparameters"]["l1"]);
-    let file = data.folder.npy("strengths.npy", &[8], &strengths);
-    let flags = [
-        "--penalty",
-        "weighted",
-        "--l1-file",
-        &file,
-        "--l1",
-        "1",
-        "--l2",
-        "0",
-    ];
-    let at = json(&data.with("hypergrad", &flags));
+    let at = at_strengths(&data, &strengths);
     assert_close(
-        &[number(&at["points"][0]["criterion"])],
+        &[number(&at["criterion"])],
         &[number(&free["criterion"])],
         1e-9,
     );
+    let file = data.folder.npy("ones.npy", &[8], &[1.0; 8]);
     for (flags, status, message) in [
         (&["--guard", "often"][..], 2, "auto, none"),
         (&["--tune", "l1[group]"], 1, "no such strengths"),
@@ -128,19 +135,7 @@ fn the_slope_of_a_guarded_vector_is_that_of_the_criterion() {
     assert_eq!(found["status"], "stationary");
     assert_eq!(found["nested_criterion"], found["guard"]["nested_vector"]);
     let strengths = numbers(&found["hyperparameters"]["l1"]);
-    let file = data.folder.npy("strengths.npy", &[8], &strengths);
-    let flags = [
-        "--penalty",
-        "weighted",
-        "--l1-file",
-        &file,
-        "--l1",
-        "1",
-        "--l2",
-        "0",
-    ];
-    let at = json(&data.with("hypergrad", &flags));
-    let at = &at["points"][0];
+    let at = at_strengths(&data, &strengths);
     let criterion = number(&at["criterion"]);
     let slopes = numbers(&at["hypergradient"]["l1"]);
     let slopes: Vec<f64> = slopes

@@ -1,0 +1,207 @@
+//! Criteria from training rows alone: leave-one-out against refits without each row, the others by hand.
+
+mod common;
+
+use common::{golden_dir, npy};
+use proxdiff::data::{Dense, Matrix, Sparse, embedded, numbers};
+use proxdiff::hypergrad::{Information, Outcome};
+use proxdiff::prelude::*;
+
+fn outcome(problem: &Problem, point: &Point) -> Outcome {
+    let evaluator = Evaluator::new(problem).method(None);
+    evaluator
+        .run(std::slice::from_ref(point))
+        .unwrap()
+        .remove(0)
+}
+
+fn information(problem: &Problem, point: &Point) -> Information {
+    Information::of(problem, &outcome(problem, point))
+}
+
+/// Rows and targets.
+struct Data {
+    x: Vec<Vec<f64>>,
+    y: Vec<f64>,
+}
+
+impl Data {
+    fn made(rows: usize, features: usize) -> Self {
+        let entry = |i: usize, j: usize| ((i * 31 + j * 17 + i * j * 7) % 23) as f64 / 11.0 - 1.0;
+        let x: Vec<Vec<f64>> = (0..rows)
+            .map(|i| (0..features).map(|j| entry(i, j)).collect())
+            .collect();
+        let target = |(i, row): (usize, &Vec<f64>)| 2.0 * row[0] - row[1] + entry(i, 90);
+        let y = x.iter().enumerate().map(target).collect();
+        Self { x, y }
+    }
+
+    /// Rows by rows of a matrix.
+    fn of(values: &[f64], features: usize, y: Vec<f64>) -> Self {
+        let x = values.chunks(features).map(<[f64]>::to_vec).collect();
+        Self { x, y }
+    }
+
+    /// The mean over rows of the criterion on each under the fit of all others.
+    fn refits(&self, point: &Point, state: impl Fn(&Self, &Self) -> Problem) -> f64 {
+        let of_row = |i: usize| {
+            let part = |wanted: &dyn Fn(usize) -> bool| {
+                let rows = || (0..self.y.len()).filter(|&at| wanted(at));
+                Self {
+                    x: rows().map(|at| self.x[at].clone()).collect(),
+                    y: rows().map(|at| self.y[at]).collect(),
+                }
+            };
+            let problem = state(&part(&|at| at != i), &part(&|at| at == i));
+            outcome(&problem, point).criterion
+        };
+        (0..self.y.len()).map(of_row).sum::<f64>() / self.y.len() as f64
+    }
+}
+
+#[test]
+fn ridge_is_left_out_exactly() {
+    for (rows, features) in [(25, 4), (12, 20)] {
+        let data = Data::made(rows, features);
+        for intercept in [false, true] {
+            let point = Point::new(0.0, 0.3);
+            let plain = |data: &Data| {
+                let stated = Problem::elastic_net(&data.x, &data.y);
+                stated.intercept(intercept).standardize(false)
+            };
+            let problem = plain(&data).build().unwrap();
+            let found = information(&problem, &point).alo.unwrap();
+            let expected = data.refits(&point, |own, held| {
+                plain(own).validation(&held.x, &held.y).build().unwrap()
+            });
+            assert!(
+                (found / expected - 1.0).abs() < 1e-9,
+                "{rows} rows, intercept {intercept}: {found} {expected}"
+            );
+        }
+    }
+}
+
+/// Asserts that leave-one-out is within 2 % of refits, at points of l1 in units of l1_max and l2.
+fn assert_left_out_nearly(data: &Data, state: fn(&Data) -> ProblemBuilder, points: &[Point]) {
+    let problem = state(data).build().unwrap();
+    let l1_max = problem.l1_max(0, 0.0);
+    for point in points {
+        let point = Point::new(point.l1 * l1_max, point.l2);
+        let found = information(&problem, &point).alo.unwrap();
+        let expected = data.refits(&point, |own, held| {
+            state(own).validation(&held.x, &held.y).build().unwrap()
+        });
+        assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}");
+    }
+}
+
+#[test]
+fn lasso_is_left_out_nearly() {
+    let embedded = embedded::diabetes().unwrap();
+    let Matrix::Dense(matrix) = &embedded.matrix else {
+        panic!("rows in full")
+    };
+    let y = numbers(&embedded.targets[0]).unwrap();
+    let data = Data::of(&matrix.values, matrix.columns, y);
+    let points = [(0.3, 0.0), (0.03, 0.0), (1e-3, 0.1)].map(|(l1, l2)| Point::new(l1, l2));
+    assert_left_out_nearly(
+        &data,
+        |data| Problem::elastic_net(&data.x, &data.y),
+        &points,
+    );
+}
+
+#[test]
+fn logistic_is_left_out_nearly() {
+    let folder = golden_dir().join("h_breast_cancer");
+    let (shape, values) = npy(&folder.join("X.npy"));
+    let (_, y) = npy(&folder.join("y.npy"));
+    let data = Data::of(&values, shape[1], y);
+    let points = [(0.2, 0.0), (0.05, 0.01)].map(|(l1, l2)| Point::new(l1, l2));
+    assert_left_out_nearly(&data, |data| Problem::logistic(&data.x, &data.y), &points);
+}
+
+#[test]
+fn degrees_of_freedom_and_what_follows_by_hand() {
+    let data = Data::made(30, 3);
+    let plain = |stated: ProblemBuilder| stated.standardize(false).build().unwrap();
+    let close = |found: f64, expected: f64| {
+        assert!(
+            (found - expected).abs() < 1e-9 * expected.abs(),
+            "{found} {expected}"
+        );
+    };
+    // Least squares: a degree for each coefficient and the intercept.
+    let problem = plain(Problem::elastic_net(&data.x, &data.y));
+    let point = Point::new(0.0, 0.0);
+    let (found, loss) = (
+        information(&problem, &point),
+        outcome(&problem, &point).criterion,
+    );
+    close(found.degrees_of_freedom.unwrap(), 4.0);
+    close(found.gcv.unwrap(), loss / (1.0 - 4.0 / 30.0f64).powi(2));
+    close(found.aic.unwrap(), 30.0 * (2.0 * loss).ln() + 8.0);
+    close(
+        found.bic.unwrap(),
+        30.0 * (2.0 * loss).ln() + 30f64.ln() * 4.0,
+    );
+    // One column with ridge: Σx²/(Σx² + nλ₂).
+    let column: Vec<Vec<f64>> = data.x.iter().map(|row| vec![row[0]]).collect();
+    let square: f64 = column.iter().map(|row| row[0] * row[0]).sum();
+    let problem = plain(Problem::elastic_net(&column, &data.y).intercept(false));
+    let found = information(&problem, &Point::new(0.0, 0.7));
+    close(
+        found.degrees_of_freedom.unwrap(),
+        square / (square + 30.0 * 0.7),
+    );
+    // The deviance of the logistic loss; GCV is that of the squared loss alone.
+    let labels: Vec<f64> = data.y.iter().map(|y| y.signum()).collect();
+    let problem = plain(Problem::logistic(&data.x, &labels));
+    let point = Point::new(0.05, 0.0);
+    let (found, fit) = (information(&problem, &point), outcome(&problem, &point));
+    let k = fit.support as f64 + 1.0;
+    close(found.degrees_of_freedom.unwrap(), k);
+    close(found.aic.unwrap(), 60.0 * fit.criterion + 2.0 * k);
+    assert_eq!(found.gcv, None);
+}
+
+#[test]
+fn rows_that_are_sparse_change_nothing() {
+    let data = Data::made(20, 5);
+    let values: Vec<f64> = data.x.concat();
+    let sparse = Matrix::Sparse(Sparse {
+        rows: 20,
+        columns: 5,
+        row_starts: (0..=20).map(|i| 5 * i).collect(),
+        column_indices: (0..100).map(|at| at % 5).collect(),
+        values: values.clone(),
+    });
+    let dense = Matrix::Dense(Dense::new(20, 5, values).unwrap());
+    let of = |matrix: &Matrix| {
+        let problem = Problem::elastic_net(matrix, &data.y).build().unwrap();
+        information(&problem, &Point::new(0.05, 0.1))
+    };
+    let (found, expected) = (of(&sparse), of(&dense));
+    for (found, expected) in [
+        (found.alo, expected.alo),
+        (found.gcv, expected.gcv),
+        (found.aic, expected.aic),
+    ] {
+        let (found, expected) = (found.unwrap(), expected.unwrap());
+        assert!((found / expected - 1.0).abs() < 1e-10, "{found} {expected}");
+    }
+}
+
+#[test]
+fn what_has_none_says_so() {
+    let data = Data::made(20, 4);
+    let group = Problem::group(&data.x, &data.y, &[0, 0, 1, 1]);
+    let kinds: Vec<f64> = (0..20).map(|i| f64::from(i % 3)).collect();
+    let multinomial = Problem::multinomial(&data.x, &kinds);
+    for stated in [group, multinomial] {
+        let problem = stated.build().unwrap();
+        let found = information(&problem, &Point::new(0.01, 0.1));
+        assert_eq!(found, Information::default());
+    }
+}
