@@ -192,6 +192,20 @@ impl Problem {
         let target_origins =
             subtract_origins(&mut train, validation.as_mut(), &weights, losses, scaling);
         let on_training_rows = validation.is_none();
+        let design = |matrix| Arc::new(Design::scaled(matrix, &features, scaling.intercept));
+        let (own_rows, perturbed_rows) = match perturbation {
+            None => (None, Vec::new()),
+            Some(p) => (Some(perturb(&train.matrix, &p)?), p.rows),
+        };
+        let targets = Arc::new(train.targets);
+        // The rows as they are belong to the criterion too, where it has none of its own.
+        let (train_design, unperturbed) = match own_rows {
+            None => (design(train.matrix), None),
+            Some(matrix) => (
+                design(matrix),
+                on_training_rows.then(|| design(train.matrix)),
+            ),
+        };
         let criterion_sample = match validation {
             Some(rows) => {
                 let unit = check_rows(&rows, criterion_loss, classes, "validation")?;
@@ -199,36 +213,31 @@ impl Problem {
                     .weights
                     .unwrap_or_else(|| vec![1.0; rows.matrix.rows()]);
                 Sample {
-                    design: Arc::new(Design::scaled(&rows.matrix, &features, scaling.intercept)),
+                    design: design(rows.matrix),
                     weights: weights.iter().map(|w| w / unit).collect(),
                     targets: Arc::new(rows.targets),
                 }
             }
             None => {
-                for target in &train.targets {
+                for target in targets.iter() {
                     check_labels(target, criterion_loss, classes, "training")?;
                 }
                 Sample {
-                    design: Arc::new(Design::scaled(&train.matrix, &features, scaling.intercept)),
-                    targets: Arc::new(train.targets.clone()),
+                    design: unperturbed.unwrap_or_else(|| Arc::clone(&train_design)),
+                    targets: Arc::clone(&targets),
                     weights: weights.clone(),
                 }
             }
         };
-        let (matrix, perturbed_rows) = match perturbation {
-            None => (train.matrix, Vec::new()),
-            Some(p) => (perturb(&train.matrix, &p)?, p.rows),
-        };
-        let design = Design::scaled(&matrix, &features, scaling.intercept);
-        let (penalized, coordinates) = (d * classes, design.columns() * classes);
+        let (penalized, coordinates) = (d * classes, train_design.columns() * classes);
         Ok(Self {
             loss,
             blocks: Blocks::new(&penalty, penalized, coordinates),
             penalty,
             classes,
             train: Sample {
-                design: Arc::new(design),
-                targets: Arc::new(train.targets),
+                design: train_design,
+                targets,
                 weights,
             },
             criterion: Criterion {

@@ -81,6 +81,7 @@ impl<R: Twinned> Steps<R> {
                 points,
                 sample: &|_| &held_out.sample,
             },
+            None,
         );
         let p = map.coordinates;
         let mut room = |rows| executor.allocate(Scope::PerProblem, rows);

@@ -137,6 +137,7 @@ fn solve(device: &Device, form: &Form, points: &[Point]) -> Checked<Solved> {
             points,
             sample: &|_| &sample.sample,
         },
+        None,
     );
     let p = map.coordinates;
     let mut room = |rows| executor.allocate(Scope::PerProblem, rows);

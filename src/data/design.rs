@@ -244,29 +244,33 @@ impl Design {
         }
     }
 
-    /// `matrix` with centre and scale applied and, with `intercept`, a last column of ones.
+    /// `matrix` with centre and scale applied and, with `intercept`, a last column of ones; a dense one in
+    /// its own memory.
     #[must_use]
-    pub fn scaled(matrix: &Matrix, features: &FeatureScale, intercept: bool) -> Self {
+    pub fn scaled(matrix: Matrix, features: &FeatureScale, intercept: bool) -> Self {
         let d = matrix.columns();
         let multipliers = features.multipliers(intercept);
         match matrix {
-            Matrix::Dense(m) => {
+            Matrix::Dense(Dense {
+                rows, mut values, ..
+            }) => {
                 let columns = d + usize::from(intercept);
-                let mut values = Vec::with_capacity(m.rows * columns);
-                for i in 0..m.rows {
-                    values.extend(
-                        m.row(i)
-                            .iter()
-                            .zip(&features.center)
-                            .zip(&multipliers)
-                            .map(|((&x, &center), &multiplier)| (x - center) * multiplier),
-                    );
+                values.reserve_exact(rows * columns - values.len());
+                values.resize(rows * columns, 0.0);
+                // From the last row on, since rows move towards the end.
+                for i in (0..rows).rev() {
+                    values.copy_within(i * d..(i + 1) * d, i * columns);
+                    let row = &mut values[i * columns..(i + 1) * columns];
+                    let scales = features.center.iter().zip(&multipliers);
+                    for (x, (center, multiplier)) in row.iter_mut().zip(scales) {
+                        *x = (*x - center) * multiplier;
+                    }
                     if intercept {
-                        values.push(1.0);
+                        row[d] = 1.0;
                     }
                 }
                 let matrix = Matrix::Dense(Dense {
-                    rows: m.rows,
+                    rows,
                     columns,
                     values,
                 });
@@ -278,11 +282,11 @@ impl Design {
             }
             Matrix::Sparse(m) => {
                 let mut center = features.center.clone();
-                let in_place = centred_in_place(m, &mut center, &multipliers);
-                let m = in_place.as_ref().unwrap_or(m);
+                let in_place = centred_in_place(&m, &mut center, &multipliers);
+                let m = in_place.unwrap_or(m);
                 let identity =
                     center.iter().all(|&c| c == 0.0) && multipliers.iter().all(|&s| s == 1.0);
-                let matrix = if intercept { append_ones(m) } else { m.clone() };
+                let matrix = if intercept { append_ones(&m) } else { m };
                 let rank_one = (!identity).then(|| {
                     let mut inverse_scale = multipliers;
                     if intercept {

@@ -124,7 +124,9 @@ impl Dependent {
         counts: impl Fn(usize) -> bool,
         control: &Control,
     ) -> Option<Vec<Vec<f64>>> {
-        if (0..self.order.len()).all(&counts) {
+        let others: Vec<usize> = (0..self.order.len()).filter(|&at| !counts(at)).collect();
+        let is_within = |q: &Vec<f64>| others.iter().all(|&at| q[at].abs() <= f64::EPSILON);
+        if self.null.iter().all(is_within) {
             return Some(self.null.clone());
         }
         let product = |a: &[f64], b: &[f64]| -> f64 {

@@ -3,6 +3,8 @@
 //! Every sum is one register of lanes, folded at the end, and then the rows that do not fill one: its
 //! bits depend on its own two columns alone.
 
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::{Accum, MatMut, MatRef, Par};
 use pulp::{Simd, WithSimd};
 
 use crate::real::Real;
@@ -162,6 +164,25 @@ pub(crate) fn add_columns_of(matrix: &[f64], columns: &[u32], x: &[f64], y: &mut
         height: |_| rows,
         out: y,
     });
+}
+
+/// Lower triangle of H ← H + α XᵀX for column-major n × m X.
+pub(crate) fn add_gram<R: Real>(x: &[R], n: usize, m: usize, alpha: R, h: &mut [R]) {
+    if m == 0 {
+        return;
+    }
+    let x = MatRef::from_column_major_slice(x, n, m);
+    triangular::matmul(
+        MatMut::from_column_major_slice_mut(h, m, m),
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        x.transpose(),
+        BlockStructure::Rectangular,
+        x,
+        BlockStructure::Rectangular,
+        alpha,
+        Par::Seq,
+    );
 }
 
 /// The products of the `wanted` columns of a column-major matrix with all m of them, into the rows

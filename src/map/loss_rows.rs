@@ -47,11 +47,13 @@ pub struct BatchRows<'a> {
 }
 
 impl LossRows {
-    /// Uploads the rows of a batch for its points' targets.
+    /// Uploads the rows of a batch for its points' targets; `operator` is their design, where it is there
+    /// already.
     pub fn upload<R: Twinned>(
         executor: &mut dyn Executor<R>,
         sample: &Sample,
         rows: &BatchRows<'_>,
+        operator: Option<Operator>,
     ) -> Self {
         let BatchRows {
             loss,
@@ -61,7 +63,8 @@ impl LossRows {
             ..
         } = *rows;
         let n = sample.rows();
-        let operator = Operator::upload(executor, &sample.design, classes);
+        let operator =
+            operator.unwrap_or_else(|| Operator::upload(executor, &sample.design, classes));
         let targets = upload_targets(executor, &sample.targets, points, n);
         let divisor = if loss == Loss::Quadratic {
             1.0
@@ -218,5 +221,5 @@ pub(super) fn gram_form<R: Twinned>(
         points,
         sample: &|_| &form,
     };
-    LossRows::upload(executor, &form, &rows)
+    LossRows::upload(executor, &form, &rows, None)
 }

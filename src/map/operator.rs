@@ -4,7 +4,7 @@ use crate::data::{Design, Matrix, Sparse};
 use crate::exec::{Buf, Executor, Recording, Scope, Twinned, WordBuf};
 use crate::kernel::{cg, product, sampled, sparse};
 use crate::problem::Point;
-use crate::real::{Real, convert};
+use crate::real::{Real, Slices, convert};
 
 /// A design on the executor, shared by the batch: n × columns, acting on columns·c coordinates.
 #[derive(Debug, Clone)]
@@ -90,7 +90,10 @@ impl Operator {
         let storage = match &design.matrix {
             Matrix::Dense(m) => {
                 let x = executor.allocate_design(m.rows, m.columns);
-                executor.upload(x, &convert::<R>(&m.values));
+                match R::from_f64::<Slices<'_>>(&m.values) {
+                    Ok(own) => executor.upload(x, own),
+                    Err(values) => executor.upload(x, &convert::<R>(values)),
+                }
                 Storage::Dense(x)
             }
             Matrix::Sparse(m) => {
@@ -117,6 +120,12 @@ impl Operator {
             classes,
             storage,
         }
+    }
+
+    /// The same for other rows of the same dense design; a sparse one has room of its own.
+    #[must_use]
+    pub fn shared(&self) -> Option<Self> {
+        matches!(self.storage, Storage::Dense(_)).then(|| self.clone())
     }
 
     /// Records Z = X̂·W.

@@ -7,11 +7,10 @@ use crate::problem::{Point, Problem};
 use crate::real::{Real, widen};
 
 use super::columns::DesignColumns;
-use super::least_norm::Uniqueness;
 use super::quadratic::Factored;
 use super::restricted::{RestrictedFactor, RestrictedMethod, RestrictedSolution, System};
 use super::smooth::{Parts, Smooth};
-use super::walk::{End, Walk};
+use super::walk::{End, Uniqueness, Walk};
 use super::{LARGEST_RETAINED_SUPPORT, PathSolution};
 use crate::linalg::products::add_columns;
 use crate::linalg::refine::Limits;

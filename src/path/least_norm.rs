@@ -22,7 +22,7 @@ use crate::real::{Real, sum_of};
 
 use super::quadratic::LARGEST_CHOLESKY;
 use super::restricted::System;
-use super::walk::Walk;
+use super::walk::{Uniqueness, Walk};
 
 /// Roundings by which a gradient may miss its threshold and yet be at it. Columns that are copies but
 /// for single precision differ by more.
@@ -33,17 +33,6 @@ const SINGULAR: f64 = 8.0;
 const NONE: f64 = 1e-12;
 /// The share of a direction that has to be left between the ends of the faces for a way to be there.
 const LEAST_WAY: f64 = 1e-6;
-
-/// How far a solution is determined by its minimum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Uniqueness {
-    /// No other coefficients are known to reach the minimum.
-    Unique,
-    /// Others do; these have the least norm, or are nearest to the prior.
-    LeastNorm,
-    /// Others do, and those of least norm were not found.
-    Undetermined,
-}
 
 /// The coordinates on which a solution may move without leaving the minimum.
 struct Edge {

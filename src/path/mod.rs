@@ -48,7 +48,7 @@ pub use restricted::{
 
 pub use arrival::{Arrival, CriterionColumns};
 pub use columns::DesignColumns;
-pub use least_norm::Uniqueness;
+pub use walk::Uniqueness;
 
 use smooth::{Parts, Smooth};
 use walk::{Form, Walk};

@@ -6,15 +6,12 @@
 
 use std::sync::Arc;
 
-use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::{Accum, MatMut, MatRef, Par};
-
 use crate::model::loss::{Loss, RowLoss, ScalarLoss, multinomial};
 use crate::problem::{Problem, Sample};
 use crate::real::{Real, sum_of};
 
 use super::columns::Columns;
-use crate::linalg::products::cross_products;
+use crate::linalg::products::{add_gram, cross_products};
 use crate::linalg::vector::{compensated_sum, in_f64, vectorized};
 
 /// Features up to which the Gram matrix of a quadratic loss is formed once, in full.
@@ -417,7 +414,7 @@ impl<'p, R: Real> Smooth<'p, R> {
                 let root: Vec<R> = roots(&curvature.values);
                 let scaled =
                     self.scaled_columns(values, set.iter().map(|&j| (j as usize, &root[..])));
-                multiply(&scaled, self.rows(), m, R::one(), &mut h);
+                add_gram(&scaled, self.rows(), m, R::one(), &mut h);
             }
             (_, None) => self.sparse_hessian(set, curvature, &mut h),
         }
@@ -539,7 +536,7 @@ impl<'p, R: Real> Smooth<'p, R> {
                 (j, &joint[k * n..(k + 1) * n])
             }),
         );
-        multiply(&scaled, n, m, -R::one(), h);
+        add_gram(&scaled, n, m, -R::one(), h);
         let own = per_class(&|p, s| (s * (keep * p + multinomial::MAJORANT * blend)).sqrt());
         for k in 0..c {
             let members: Vec<usize> = (0..m).filter(|&at| column(set[at]).1 == k).collect();
@@ -551,7 +548,7 @@ impl<'p, R: Real> Smooth<'p, R> {
             );
             let size = members.len();
             let mut block = vec![R::zero(); size * size];
-            multiply(&scaled, n, size, R::one(), &mut block);
+            add_gram(&scaled, n, size, R::one(), &mut block);
             for b in 0..size {
                 for a in b..size {
                     h[members[b] * m + members[a]] += block[b * size + a];
@@ -582,23 +579,4 @@ impl<'p, R: Real> Smooth<'p, R> {
 
 fn roots<R: Real>(values: &[f64]) -> Vec<R> {
     values.iter().map(|v| R::of(v.sqrt())).collect()
-}
-
-/// Lower triangle of H ← H + α XᵀX for column-major n × m X.
-fn multiply<R: Real>(x: &[R], n: usize, m: usize, alpha: R, h: &mut [R]) {
-    if m == 0 {
-        return;
-    }
-    let x = MatRef::from_column_major_slice(x, n, m);
-    triangular::matmul(
-        MatMut::from_column_major_slice_mut(h, m, m),
-        BlockStructure::TriangularLower,
-        Accum::Add,
-        x.transpose(),
-        BlockStructure::Rectangular,
-        x,
-        BlockStructure::Rectangular,
-        alpha,
-        Par::Seq,
-    );
 }

@@ -19,7 +19,6 @@ use crate::model::loss::Loss;
 use crate::real::{Real, sum_of};
 
 use super::PathSettings;
-use super::least_norm::Uniqueness;
 use super::quadratic::FaceFactor;
 use super::smooth::{KeptHessian, Smooth};
 use crate::linalg::cholesky;
@@ -101,6 +100,17 @@ pub(super) struct Step<R> {
     /// The model was formed, and minimised by Newton's method on its faces.
     pub(super) is_newton: bool,
     pub(super) factor: Option<FaceFactor<R>>,
+}
+
+/// How far a solution is determined by its minimum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uniqueness {
+    /// No other coefficients are known to reach the minimum.
+    Unique,
+    /// Others do; these have the least norm, or are nearest to the prior.
+    LeastNorm,
+    /// Others do, and those of least norm were not found.
+    Undetermined,
 }
 
 /// The end of the solve of a point.

@@ -111,7 +111,7 @@ impl<'a> Judge<'a> {
             ));
         }
         let design = Design::scaled(
-            &rows.matrix,
+            rows.matrix.clone(),
             &problem.features,
             problem.train.design.intercept,
         );

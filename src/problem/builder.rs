@@ -283,3 +283,27 @@ fn dual_form(x: &Matrix, labels: &[f64]) -> Result<Dense> {
     let entry = |at: usize| q[((at / n).min(at % n), (at / n).max(at % n))];
     Dense::new(n, n, (0..n * n).map(entry).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_criterion_on_the_training_rows_shares_them() {
+        let x = [[1.0, 2.0], [0.0, 1.0], [3.0, -1.0], [2.0, 2.0]];
+        let y = [1.0, 2.0, 0.5, -1.0];
+        let problem = Problem::elastic_net(&x, &y).build().unwrap();
+        let (train, criterion) = (problem.train(), &problem.criterion().sample);
+        assert!(Arc::ptr_eq(&train.design, &criterion.design));
+        assert!(Arc::ptr_eq(&train.targets, &criterion.targets));
+        let validated = Problem::elastic_net(&x, &y)
+            .validation(&x, &y)
+            .build()
+            .unwrap();
+        let criterion = &validated.criterion().sample;
+        assert!(!Arc::ptr_eq(&validated.train().design, &criterion.design));
+        assert_eq!(criterion.design.matrix, train.design.matrix);
+    }
+}

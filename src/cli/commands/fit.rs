@@ -2,7 +2,7 @@
 
 use crate::cli::arguments::fit::Arguments;
 use crate::cli::arguments::{Format, OutputArguments};
-use crate::cli::configuration::{Prepared, Rows, Study, points, settings};
+use crate::cli::configuration::{Prepared, Rows, Study, are_several, points, settings};
 use crate::cli::failure::Failure;
 use crate::cli::model::{Model, TargetModel};
 use crate::cli::output::{Report, by_criterion, write_text};
@@ -16,8 +16,13 @@ use crate::problem::Point;
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
-    let study = Study::read(&arguments.data, &arguments.problem, false)?;
-    let prepared = study.prepare(Rows::All)?;
+    let mut study = Study::read(&arguments.data, &arguments.problem, false)?;
+    // A choice among several points needs the rows again.
+    let prepared = if are_several(&arguments.problem) {
+        study.prepare(Rows::All)?
+    } else {
+        study.take()?
+    };
     let problem = &prepared.problem.problem;
     let mut points = points(&arguments.problem, problem)?;
     let targets = problem.train.targets.len();

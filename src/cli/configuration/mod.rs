@@ -15,6 +15,6 @@ pub use data::{read_options, read_test, side_options};
 pub use defaults::{SINGLE_SHARE, single_ridge};
 pub use file::Described;
 pub use plan::{Parts, Planned, planned, study_of};
-pub use points::points;
+pub use points::{are_several, points};
 pub use settings::settings;
 pub use study::{Prepared, Rows, Study};

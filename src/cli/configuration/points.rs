@@ -18,6 +18,13 @@ pub fn check_count(points: u128) -> Result<(), Failure> {
     )))
 }
 
+/// True where the flags name several strengths.
+pub fn are_several(arguments: &ProblemArguments) -> bool {
+    let mut axes = [&arguments.l1, &arguments.l2].into_iter().flatten();
+    // Their number does not depend on what they are relative to.
+    axes.any(|axis| axis.values(1.0).len() > 1)
+}
+
 /// All pairs in the order of the lists, λ₂ fastest; target after target.
 pub fn points(arguments: &ProblemArguments, problem: &Problem) -> Result<Vec<Point>, Failure> {
     let mut points = Vec::new();

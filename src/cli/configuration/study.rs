@@ -150,6 +150,26 @@ impl<'a> Study<'a> {
         Ok(Prepared::of(problem, Some(training_rows)))
     }
 
+    /// The problem on all rows, for good: the matrix is moved, not copied, and what is left has the names
+    /// alone.
+    pub fn take(&mut self) -> Result<Prepared> {
+        let matrix = self.take_matrix();
+        let validation = self.tables.validation.as_ref();
+        let mut specification = self.specification(&self.tables.all, validation)?;
+        specification.train.matrix = matrix;
+        Ok(Prepared::of(Problem::new(specification)?, None))
+    }
+
+    /// The matrix; one without rows takes its place.
+    fn take_matrix(&mut self) -> Matrix {
+        let placeholder = Matrix::Dense(Dense {
+            rows: 0,
+            columns: self.tables.all.matrix.columns(),
+            values: Vec::new(),
+        });
+        std::mem::replace(&mut self.tables.all.matrix, placeholder)
+    }
+
     /// The share of rows that are held out.
     fn share(&self) -> f64 {
         self.data.val_fraction.unwrap_or(HELD_OUT)
@@ -268,12 +288,7 @@ impl<'a> Study<'a> {
     /// The problem on all rows with the rows' own weights, and the weights of classes beside them.
     /// The matrix is moved, not copied: what is left has the names alone.
     pub fn take_unsplit(&mut self) -> Result<(Specification, Option<ClassWeighting>)> {
-        let placeholder = Matrix::Dense(Dense {
-            rows: 0,
-            columns: self.tables.all.matrix.columns(),
-            values: Vec::new(),
-        });
-        let matrix = std::mem::replace(&mut self.tables.all.matrix, placeholder);
+        let matrix = self.take_matrix();
         let all = &self.tables.all;
         let validation = self.tables.validation.as_ref();
         let mut specification = self.without_class_weights(all, validation)?;

@@ -110,8 +110,8 @@ fn dense_and_sparse_designs_agree() {
             assert!(difference(&measured.scale, &of_sparse.scale) < 1e-13);
             assert_eq!(measured.constant, of_sparse.constant);
 
-            let a = Design::scaled(&dense, &measured, scaling.intercept);
-            let b = Design::scaled(&sparse, &measured, scaling.intercept);
+            let a = Design::scaled(dense.clone(), &measured, scaling.intercept);
+            let b = Design::scaled(sparse.clone(), &measured, scaling.intercept);
             assert_eq!(a.columns(), columns + usize::from(scaling.intercept));
             assert_eq!((a.rows(), a.features()), (b.rows(), b.features()));
             assert!(matches!(b.matrix, Matrix::Sparse(_)));
@@ -129,7 +129,7 @@ fn the_transposed_product_is_the_adjoint() {
         let (dense, sparse, weights) = data(23, 9, 11);
         let features = measure(&dense, &weights, scaling);
         for matrix in [&dense, &sparse] {
-            let design = Design::scaled(matrix, &features, scaling.intercept);
+            let design = Design::scaled(matrix.clone(), &features, scaling.intercept);
             let (w, r) = (random(design.columns(), 1), random(design.rows(), 2));
             let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
             let (left, right) = (
@@ -146,7 +146,7 @@ fn the_transposed_product_is_the_adjoint() {
 fn columns_have_weighted_mean_zero_and_variance_one() {
     let (dense, _, weights) = data(40, 6, 2);
     let features = measure(&dense, &weights, SCALINGS[0]);
-    let design = Design::scaled(&dense, &features, true);
+    let design = Design::scaled(dense.clone(), &features, true);
     let Matrix::Dense(x) = &design.matrix else {
         panic!("dense design expected")
     };
@@ -187,7 +187,7 @@ fn a_constant_column_is_dropped_when_centred_and_kept_when_not() {
             let features = measure(&matrix, &weights, scaling);
             assert_eq!(features.constant, [1, 2]);
             assert_eq!(features.scale[1..3], [1.0, 1.0]);
-            let design = Design::scaled(&matrix, &features, scaling.intercept);
+            let design = Design::scaled(matrix.clone(), &features, scaling.intercept);
             let mut unit = vec![0.0; design.columns()];
             unit[1] = 1.0;
             let expected = if scaling.intercept { 0.0 } else { 0.7 };
@@ -198,7 +198,7 @@ fn a_constant_column_is_dropped_when_centred_and_kept_when_not() {
                 columns: 5,
                 values: vec![1.0, 99.0, 5.0, 1.0, 1.0],
             });
-            let validation = Design::scaled(&varied, &features, scaling.intercept);
+            let validation = Design::scaled(varied.clone(), &features, scaling.intercept);
             let expected = if scaling.intercept { 0.0 } else { 99.0 };
             assert_eq!(validation.apply(&unit), [expected]);
         }
@@ -312,8 +312,8 @@ fn sparse_columns_far_from_zero_are_centred_in_place() {
     for mean in [1e3, 2f64.powi(30), 2f64.powi(46)] {
         let (dense, sparse, _) = far_from_zero(mean);
         let features = measure(&dense, &[1.0; 40], SCALINGS[0]);
-        let a = Design::scaled(&dense, &features, true);
-        let b = Design::scaled(&sparse, &features, true);
+        let a = Design::scaled(dense.clone(), &features, true);
+        let b = Design::scaled(sparse.clone(), &features, true);
         assert!(matches!(b.matrix, Matrix::Sparse(_)));
         let (w, r) = (random(3, 5), random(40, 6));
         assert!(difference(&a.apply(&w), &b.apply(&w)) < 1e-14);
@@ -327,7 +327,7 @@ fn sparse_columns_far_from_zero_are_centred_in_place() {
             column_indices: vec![0, 0],
             values: vec![mean, mean + 1.0],
         });
-        let found = Design::scaled(&hole, &features, true).apply(&[1.0, 0.0, 0.0]);
+        let found = Design::scaled(hole.clone(), &features, true).apply(&[1.0, 0.0, 0.0]);
         let expected: Vec<f64> = [mean, 0.0, mean + 1.0]
             .iter()
             .map(|v| (v - features.center[0]) / features.scale[0])

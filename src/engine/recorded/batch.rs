@@ -2,6 +2,7 @@
 //! problem.
 
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use crate::control::Control;
 use crate::engine::accumulator::Accumulator;
@@ -63,7 +64,10 @@ pub fn workspace<R: Twinned>(
         points,
         sample: &|point| &members.problem(point).criterion.sample,
     };
-    let rows = LossRows::upload(&mut executor, &criterion.sample, &rows);
+    let train = &members.base().train.design;
+    let is_same = !gram && Arc::ptr_eq(train, &criterion.sample.design);
+    let operator = map.rows.operator.shared().filter(|_| is_same);
+    let rows = LossRows::upload(&mut executor, &criterion.sample, &rows, operator);
     let factor = if is_quadratic { sign } else { 1.0 };
     let criterion = DataCriterion { rows, factor };
     Ok(Workspace::new(executor, map, criterion))

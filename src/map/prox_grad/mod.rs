@@ -103,7 +103,7 @@ impl ProxGrad {
                     points,
                     sample: &|point| &members.problem(point).train,
                 };
-                LossRows::upload(executor, &problem.train, &rows)
+                LossRows::upload(executor, &problem.train, &rows, None)
             }
         };
         let n = rows.operator.rows;
