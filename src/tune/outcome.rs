@@ -41,6 +41,8 @@ pub struct Start {
     pub evaluations: usize,
     /// The best criterion.
     pub criterion: f64,
+    /// The number of entries of each variable of a [`Tuner`](super::Tuner); `None` for one number.
+    pub entries: Vec<Option<usize>>,
     /// The places with a better criterion than all before, in order.
     pub trajectory: Vec<Visited>,
 }

@@ -231,6 +231,7 @@ impl Search {
         let first = order.first()?;
         let best = first.best()?;
         let start = |descent: &&Descent| Start {
+            entries: Vec::new(),
             status: status(descent),
             evaluations: descent.evaluations(),
             criterion: value(descent),

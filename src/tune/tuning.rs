@@ -429,6 +429,7 @@ impl Tuning<'_> {
                 criterion: start.trajectory.last().map_or(f64::NAN, |best| {
                     self.objective.criterion(&best.variables, start.criterion)
                 }),
+                entries: space.entries(),
                 trajectory: start.trajectory.iter().map(in_strengths).collect(),
             })
             .collect();

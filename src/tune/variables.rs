@@ -280,6 +280,12 @@ impl Space {
         vectors.map(|(_, range)| range).collect()
     }
 
+    /// The number of entries of each variable that is a vector.
+    pub(super) fn entries(&self) -> Vec<Option<usize>> {
+        let entries = |v: &Resolved| v.hyperparameter.is_vector().then_some(v.count);
+        self.variables.iter().map(entries).collect()
+    }
+
     /// The hyperparameter of every vector, the places of its entries, and their ties.
     pub(super) fn vectors_with_ties(
         &self,
@@ -495,7 +501,9 @@ impl Space {
 /// [`Error::Value`] where penalty, groups or classes have no such strengths, and for ties that do not fit.
 pub fn with_vectors(problem: Problem, variables: &[Variable]) -> Result<Problem> {
     let penalized = problem.penalized();
-    variables.iter().try_for_each(|v| check_ties(v, penalized))?;
+    variables
+        .iter()
+        .try_for_each(|v| check_ties(v, penalized))?;
     let penalty = vector_penalty(&problem, variables)?;
     let ridge = vector_ridge(&problem, variables)?;
     let mut problem = problem;

@@ -49,15 +49,15 @@ impl TunedReport<'_> {
             (&[intercept], 1) => json!(intercept),
             (intercepts, _) => json!(intercepts),
         };
-        let variables = tuned.variables.iter();
-        let bounds: Map<String, Value> = variables
-            .map(|v| (short_name(v).to_string(), json!([v.lower, v.upper])))
-            .collect();
-        let slope: Vec<f64> = tuned
+        let bounds: Map<String, Value> = tuned
             .variables
             .iter()
-            .flat_map(|v| v.slope.clone())
+            .map(|v| (short_name(v).to_string(), json!([v.lower, v.upper])))
             .collect();
+        let variables = || tuned.variables.iter();
+        let slope: Vec<f64> = variables().flat_map(|v| v.slope.clone()).collect();
+        let entries = |v: &TunedVariable| v.hyperparameter.is_vector().then_some(v.slope.len());
+        let entries: Vec<Option<usize>> = variables().map(entries).collect();
         let guarded = tuned.guarded.as_ref().map(|guarded| {
             json!({
                 "rho": guarded.rho,
@@ -82,7 +82,7 @@ impl TunedReport<'_> {
             "intercept": intercept,
             "coarse_evaluations": tuned.coarse_evaluations,
             "fold_criteria": tuned.fold_criteria,
-            "slope": self.named(&slope),
+            "slope": self.named(&slope, &entries),
             "bounds": bounds,
             "guard": guarded,
             "kink_margin": tuned.kink_margin,
@@ -135,18 +135,14 @@ impl TunedReport<'_> {
 
     /// Numbers of the variables by their names: those of a vector as an array. A start of the common
     /// strength has one number where that of a vector has many.
-    fn named(&self, values: &[f64]) -> Value {
-        let variables = &self.tuned.variables;
-        let all: usize = variables.iter().map(|variable| variable.values.len()).sum();
-        let is_whole = values.len() == all;
+    fn named(&self, values: &[f64], entries: &[Option<usize>]) -> Value {
         let mut map = Map::new();
         let mut rest = values;
-        for variable in variables {
-            let count = if is_whole { variable.values.len() } else { 1 };
-            let (own, others) = rest.split_at(count.min(rest.len()));
+        for (variable, entries) in self.tuned.variables.iter().zip(entries) {
+            let (own, others) = rest.split_at(entries.unwrap_or(1).min(rest.len()));
             rest = others;
             let value = match own {
-                &[value] if !(is_whole && variable.hyperparameter.is_vector()) => json!(value),
+                &[value] if entries.is_none() => json!(value),
                 own => json!(own),
             };
             map.insert(short_name(variable).into(), value);
@@ -159,7 +155,7 @@ impl TunedReport<'_> {
             json!({
                 "evaluation": visited.evaluation,
                 "criterion": visited.criterion,
-                "hyperparameters": self.named(&visited.variables),
+                "hyperparameters": self.named(&visited.variables, &start.entries),
             })
         });
         json!({
@@ -182,7 +178,7 @@ impl TunedReport<'_> {
         .concat();
         let header: Vec<String> = header.into_iter().map(String::from).collect();
         let row = |(at, start): (usize, &Start), visited: &Visited| -> Vec<String> {
-            let named = self.named(&visited.variables);
+            let named = self.named(&visited.variables, &start.entries);
             let values = names.iter().map(|name| match &named[*name] {
                 Value::Array(values) => values.iter().map(csv_number).collect::<Vec<_>>().join(" "),
                 value => csv_number(value),
@@ -331,7 +327,7 @@ impl TunedReport<'_> {
                 significant(start.criterion),
             ];
             let last = start.trajectory.last();
-            let named = last.map(|last| self.named(&last.variables));
+            let named = last.map(|last| self.named(&last.variables, &start.entries));
             row.extend(self.tuned.variables.iter().map(|variable| {
                 let value = named.as_ref().map(|named| &named[short_name(variable)]);
                 let numbers: Vec<f64> = match value {
