@@ -493,3 +493,20 @@ fn a_quadratic_form_is_tuned_in_any_units() {
         assert!((l1 - 1.0).abs() < 1e-4, "{l1}");
     }
 }
+
+/// Points to start from are for strengths in common.
+#[test]
+fn points_to_start_from_are_descended_from() {
+    let problem = problem(6);
+    let l1 = 0.1 * problem.l1_max(0, 0.0);
+    let starts = [Point::new(l1, 0.01), Point::new(0.3 * l1, 0.1)];
+    let tuned = Tuner::new(&problem).starts(starts.clone()).run().unwrap();
+    assert_eq!((tuned.starts.len(), tuned.coarse_evaluations), (2, 0));
+    let outcomes = Evaluator::new(&problem).method(None).run(&starts).unwrap();
+    for outcome in outcomes {
+        assert!(tuned.criterion < outcome.criterion);
+    }
+    let vector = Tuner::new(&problem).variables([Variable::l1_each()]);
+    let error = vector.starts(starts).run().unwrap_err().to_string();
+    assert!(error.contains("a vector of strengths"), "{error}");
+}

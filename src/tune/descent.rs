@@ -178,14 +178,53 @@ impl Descent {
         self.evaluations
     }
 
+    /// The status where no evaluations are left: that of its end, or that of a kink where the slopes which
+    /// are known around the best place show it to be a minimum.
+    pub(super) fn last_status(&self, bounds: &BoxBounds) -> TuningStatus {
+        let is_minimum = |best: &Visit| {
+            let smooth = bounds.projected_slope(&best.place, &best.slope);
+            let smallest = self.hull_at(best, bounds);
+            let hull = largest_of(smallest.len(), |at| smallest[at].abs());
+            hull <= ROUGHLY_STATIONARY && smooth > ROUGHLY_STATIONARY
+        };
+        match (self.status(), &self.best) {
+            (Some(status), _) => status,
+            (None, Some(best)) if is_minimum(best) => TuningStatus::StationaryKink,
+            (None, _) => TuningStatus::BudgetSpent,
+        }
+    }
+
     /// The projected slope at the best place: that of the hull, at a kink.
     pub(super) fn projected_slope(&self, bounds: &BoxBounds) -> f64 {
         let of_best = |best: &Visit| bounds.projected_slope(&best.place, &best.slope);
         let smooth = self.best.as_ref().map_or(f64::INFINITY, of_best);
-        match (self.status(), self.hull_slope) {
-            (Some(TuningStatus::StationaryKink), Some(hull)) => hull.min(smooth),
-            _ => smooth,
-        }
+        let hull = match (self.last_status(bounds), self.status(), &self.best) {
+            (TuningStatus::StationaryKink, Some(_), _) => self.hull_slope,
+            (TuningStatus::StationaryKink, None, Some(best)) => {
+                let smallest = self.hull_at(best, bounds);
+                Some(largest_of(smallest.len(), |at| smallest[at].abs()))
+            }
+            _ => None,
+        };
+        hull.map_or(smooth, |hull| hull.min(smooth))
+    }
+
+    /// The smallest vector in the convex hull of the slopes around a place, along what is free there.
+    fn hull_at(&self, here: &Visit, bounds: &BoxBounds) -> Vec<f64> {
+        let free = bounds.free(&here.place, &here.slope);
+        let distance = |visit: &Visit| {
+            largest_of(here.place.len(), |at| {
+                (visit.place[at] - here.place[at]).abs()
+            })
+        };
+        let of_free = |visit: &Visit| -> Vec<f64> {
+            let each = visit.slope.iter().zip(&free);
+            each.map(|(&s, &free)| if free { s } else { 0.0 }).collect()
+        };
+        let mut gradients = vec![of_free(here)];
+        let near = self.nearby.iter().filter(|visit| distance(visit) <= NEARBY);
+        gradients.extend(near.map(of_free));
+        smallest_vector(&gradients)
     }
 
     fn judge(&mut self, mut line: Line, visit: Option<Visit>, bounds: &BoxBounds) {
@@ -317,20 +356,7 @@ impl Descent {
         if smooth <= ROUGHLY_STATIONARY {
             return self.conclude(TuningStatus::Stationary, bounds);
         }
-        let free = bounds.free(&here.place, &here.slope);
-        let distance = |visit: &Visit| {
-            largest_of(here.place.len(), |at| {
-                (visit.place[at] - here.place[at]).abs()
-            })
-        };
-        let of_free = |visit: &Visit| -> Vec<f64> {
-            let each = visit.slope.iter().zip(&free);
-            each.map(|(&s, &free)| if free { s } else { 0.0 }).collect()
-        };
-        let mut gradients = vec![of_free(&here)];
-        let near = self.nearby.iter().filter(|visit| distance(visit) <= NEARBY);
-        gradients.extend(near.map(of_free));
-        let smallest = smallest_vector(&gradients);
+        let smallest = self.hull_at(&here, bounds);
         let hull = largest_of(smallest.len(), |at| smallest[at].abs());
         self.hull_slope = Some(hull);
         self.hulls += 1;

@@ -227,7 +227,7 @@ impl Search {
             let by_end = is_open(a).cmp(&is_open(b));
             value(a).total_cmp(&value(b)).then(by_end)
         });
-        let status = |descent: &Descent| descent.status().unwrap_or(TuningStatus::BudgetSpent);
+        let status = |descent: &Descent| descent.last_status(&self.bounds);
         let first = order.first()?;
         let best = first.best()?;
         let start = |descent: &&Descent| Start {

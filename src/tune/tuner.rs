@@ -49,6 +49,7 @@ pub const MAX_EVALUATIONS: usize = 400;
 /// | --- | --- | --- |
 /// | [`variables`](Self::variables) | l1 and λ₂ | what is tuned, with bounds and starts |
 /// | [`at`](Self::at) | l1 = λ₂ = 0 | the strengths that are not tuned, and the target |
+/// | [`starts`](Self::starts) | those of a coarse stage | points to descend from, such as the best ones of a sweep |
 /// | [`folds`](Self::folds) | the problem's criterion | the mean over folds of the training rows instead |
 /// | [`max_evaluations`](Self::max_evaluations) | 400 | points on all folds |
 /// | [`guard`](Self::guard) | [`Guard::Auto`] | what keeps many variables from fitting the criterion's rows by chance |
@@ -75,6 +76,7 @@ pub struct Tuner<'a> {
     subject: Subject<'a>,
     variables: Vec<Variable>,
     rest: Point,
+    starts: Vec<Point>,
     folds: Option<Vec<folds::Fold>>,
     max_evaluations: usize,
     guard: Guard,
@@ -108,6 +110,7 @@ impl<'a> Tuner<'a> {
             subject,
             variables: vec![Variable::l1(), Variable::l2()],
             rest: Point::default(),
+            starts: Vec::new(),
             folds: None,
             max_evaluations: MAX_EVALUATIONS,
             guard: Guard::Auto,
@@ -126,6 +129,13 @@ impl<'a> Tuner<'a> {
     /// Chooses the strengths that are not tuned, and the target.
     pub fn at(mut self, point: Point) -> Self {
         self.rest = point;
+        self
+    }
+
+    /// Descends from these points alone, in place of a coarse stage; for strengths in common. What lies
+    /// outside the bounds starts at them.
+    pub fn starts(mut self, points: impl Into<Vec<Point>>) -> Self {
+        self.starts = points.into();
         self
     }
 
@@ -210,6 +220,16 @@ impl<'a> Tuner<'a> {
             budget: self.max_evaluations,
             progress: Some(&*self.progress),
         };
+        if !self.starts.is_empty() {
+            if !space.vectors().is_empty() {
+                return Err(Error::unsupported(
+                    "points that a vector of strengths starts from",
+                    "give one start for all its entries (Variable::from)",
+                ));
+            }
+            let places: Vec<Vec<f64>> = self.starts.iter().map(|p| space.place_of(p)).collect();
+            return tuning.finish(&tuning.run_from(&places)?);
+        }
         if !space.vectors().is_empty() {
             let scalars: Vec<Variable> = self.variables.iter().map(Variable::in_common).collect();
             let common = self.space(&scalars, &problems)?;

@@ -57,6 +57,11 @@ pub struct Arguments {
           value_parser = values::whole, allow_hyphen_values = true)]
     pub best: usize,
 
+    /// Descend from the best points of every target by hypergradients, as 'proxdiff tune' does, and show
+    /// where that leads.
+    #[arg(long)]
+    pub polish: bool,
+
     /// Show the coefficients: in a table of the best points, in JSON and CSV of all.
     #[arg(long, help_heading = "Output")]
     pub coefficients: bool,

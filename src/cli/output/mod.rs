@@ -7,6 +7,8 @@ mod edge;
 mod json;
 mod names;
 mod npy;
+mod polished;
+mod records;
 mod report;
 #[cfg(feature = "store")]
 mod stored;
@@ -22,6 +24,7 @@ pub use charts::{is_of_report, write_report};
 pub use csv::{number, write as csv_text};
 pub use json::{SCHEMA, one_line};
 pub use npy::write_npy;
+pub use polished::Polished;
 pub use report::{Report, by_criterion};
 pub use stored::{open_store, report_so_far};
 pub use summary::Summary;
@@ -29,4 +32,4 @@ pub use table::{plain, titled};
 pub use tuned::TunedReport;
 pub use write::{write, write_or_show, write_text};
 #[cfg(feature = "store")]
-pub use {stored::checked, summary::shard_record};
+pub use {records::shard_record, stored::checked};

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::edge::remarks;
-use super::json::{self as records, one_line};
+use super::json::{self, one_line};
+use super::polished::Polished;
+use super::records::{point_record, shard_record, study_record};
 use super::report::Report;
 use super::table::{missing_hypergradients, norm_of, plain, titled};
 use crate::cli::failure::Failure;
@@ -36,6 +38,8 @@ pub struct Summary<'a> {
     shard: Option<ShardTally>,
     /// Wall time of the sweep that has just run; `None` for a look at what is stored.
     seconds: Option<f64>,
+    /// Where descents from the best points lead, where that was asked for.
+    polished: Option<Vec<Polished>>,
 }
 
 impl<'a> Summary<'a> {
@@ -70,6 +74,7 @@ impl<'a> Summary<'a> {
             precision,
             shard: None,
             seconds: None,
+            polished: None,
         })
     }
 
@@ -89,6 +94,12 @@ impl<'a> Summary<'a> {
     /// The summary of a sweep that has just run, for this time.
     pub fn after(mut self, seconds: f64) -> Self {
         self.seconds = Some(seconds);
+        self
+    }
+
+    /// The summary with what descents from the best points of every target found.
+    pub fn with_polished(mut self, polished: Option<Vec<Polished>>) -> Self {
+        self.polished = polished;
         self
     }
 
@@ -143,8 +154,7 @@ impl<'a> Summary<'a> {
                 .as_ref()
                 .and_then(|cell| cell.outcome.as_ref());
             if let (Some(report), Some(outcome)) = (report, outcome)
-                && let Ok(Value::Object(more)) =
-                    serde_json::to_value(records::point(report, outcome))
+                && let Ok(Value::Object(more)) = serde_json::to_value(json::point(report, outcome))
             {
                 record.extend(more);
             }
@@ -163,7 +173,7 @@ impl<'a> Summary<'a> {
         }
         let mut head = self.head(&choices);
         if let Some(report) = report {
-            head["problem"] = json!(records::problem(report));
+            head["problem"] = json!(json::problem(report));
         }
         // Points one by one: there may be a million, and a record takes more memory than its text.
         let mut text = one_line(&head);
@@ -202,6 +212,9 @@ impl<'a> Summary<'a> {
             "best": only("best"),
             "one_standard_error": only("one_standard_error"),
             "choices": choices,
+            "polished": self.polished.as_ref().map(|all| {
+                all.iter().map(Polished::record).collect::<Vec<Value>>()
+            }),
             "statuses": counts(&tally.statuses),
             "hypergradients_missing": counts(&tally.without_hypergradient),
             "cells": tally.cells,
@@ -226,7 +239,14 @@ impl<'a> Summary<'a> {
                 text.push_str(&self.remarks_of(number, study, *choice));
             }
         }
+        text.push_str(&self.polished_lines());
         text
+    }
+
+    /// A line for every target that was polished.
+    fn polished_lines(&self) -> String {
+        let all = self.polished.iter().flatten();
+        all.map(Polished::line).collect()
     }
 
     fn remarks_of(&self, number: usize, study: &Study, choice: Choice) -> String {
@@ -263,6 +283,7 @@ impl<'a> Summary<'a> {
                 ));
             }
         }
+        text.push_str(&self.polished_lines());
         let tally = &self.tally;
         let statuses: Vec<String> = tally
             .statuses
@@ -500,99 +521,4 @@ fn hypergradient(summary: &PointSummary) -> String {
     } else {
         parts.join("  ")
     }
-}
-
-/// The state of a shard, for JSON.
-pub fn shard_record(tally: &ShardTally) -> Value {
-    json!({
-        "index": tally.shard.index,
-        "count": tally.shard.count,
-        "cells": tally.cells,
-        "cells_done": tally.cells_done,
-        "units": tally.units,
-        "units_done": tally.units_done,
-        "complete": tally.is_complete(),
-    })
-}
-
-fn study_record(study: &Study) -> Value {
-    let settings: Map<String, Value> = study
-        .settings
-        .lines()
-        .filter_map(|line| line.split_once(" = "))
-        .map(|(name, value)| (name.to_string(), json!(value)))
-        .collect();
-    json!({
-        "name": study.name,
-        "source": study.source,
-        "fingerprint": study.fingerprint,
-        "targets": study.targets,
-        "points": study.points.len(),
-        "paths": study.paths.len(),
-        "folds": study.folds.iter().map(|fold| json!({
-            "fold": fold.number,
-            "repeat": fold.repeat,
-            "training_rows": fold.training_rows,
-            "held_out_rows": fold.held_out_rows,
-        })).collect::<Vec<Value>>(),
-        "settings": settings,
-    })
-}
-
-fn point_record(study: &Study, summary: &PointSummary) -> Map<String, Value> {
-    let point = &study.points[summary.point];
-    let numbers = summary.numbers();
-    let mut gradient = Map::new();
-    for part in Part::ALL {
-        if let Some(value) = Number::of_part(part).and_then(|number| numbers.finite(number)) {
-            gradient.insert(part.name().into(), json!(value));
-        }
-    }
-    if !summary.hypergradient_l1_vector.is_empty() {
-        gradient.insert("l1".into(), json!(summary.hypergradient_l1_vector));
-    }
-    let metrics: Map<String, Value> = Number::METRICS
-        .into_iter()
-        .filter_map(|n| Some((n.name().to_string(), json!(numbers.finite(n)?))))
-        .collect();
-    let warnings = summary.warnings.iter().map(|kind| json!({"kind": kind}));
-    let certified = numbers.finite(Number::Certified).map(|share| share == 1.0);
-    let fields = [
-        ("point", json!(summary.point)),
-        ("target", json!(study.targets[point.target])),
-        ("l1", json!(point.l1)),
-        ("l2", json!(point.l2)),
-        ("alpha", json!(point.ratio.map(|ratio| ratio.0))),
-        ("l1_ratio", json!(point.ratio.map(|ratio| ratio.1))),
-        ("standard_error", json!(summary.standard_error)),
-        (
-            "hypergradient",
-            if gradient.is_empty() {
-                Value::Null
-            } else {
-                Value::Object(gradient)
-            },
-        ),
-        ("certified", json!(certified)),
-        ("status", json!(summary.status.name())),
-        ("warnings", warnings.collect()),
-        ("metrics", Value::Object(metrics)),
-        ("folds", json!(summary.folds)),
-        ("failed_folds", json!(summary.failed)),
-        ("criteria", json!(summary.criteria)),
-    ];
-    let means = [
-        Number::Criterion,
-        Number::Objective,
-        Number::Support,
-        Number::Residual,
-        Number::DualityGap,
-        Number::LinearResidual,
-        Number::KinkMargin,
-        Number::Steps,
-        Number::LinearSteps,
-    ]
-    .map(|number| (number.name(), json!(numbers.finite(number))));
-    let all = fields.into_iter().chain(means);
-    all.map(|(name, value)| (name.to_string(), value)).collect()
 }

@@ -230,3 +230,28 @@ fn what_does_not_fit_is_refused() {
     assert!(search.tell(vec![Some(short)]).is_err());
     assert_eq!((search.ask(), search.left()), (asked, 10));
 }
+
+/// The slopes on both sides of a kink show it to be a minimum, also where the evaluations end before a line
+/// closes on it.
+#[test]
+fn a_kink_is_seen_when_the_evaluations_end() {
+    let kink = |x: &[f64]| {
+        let d = x[0] - 0.3;
+        Some((d.abs() + 0.5 * d * d, vec![d.signum() + d]))
+    };
+    let ends: Vec<SearchOutcome> = (1..40)
+        .map(|budget| {
+            let search = Search::new(square(-5.0, 5.0, 1), budget);
+            minimise(search.from(&[2.0]).unwrap(), kink).0
+        })
+        .collect();
+    let is_kink = |end: &SearchOutcome| end.status == TuningStatus::StationaryKink;
+    let first = ends.iter().position(is_kink).unwrap();
+    // Not before both sides are known near by, and from then on.
+    assert!(first > 2 && ends[first..].iter().all(is_kink), "{first}");
+    for end in &ends[first..] {
+        assert!((end.place[0] - 0.3).abs() < 1e-3 && end.projected_slope <= 1e-5);
+    }
+    // The same descent is not over then.
+    assert!(ends[first].starts[0].evaluations < ends[ends.len() - 1].starts[0].evaluations);
+}
