@@ -1,20 +1,25 @@
-// G (columns·c) = X[rows]ᵀ·R, X sparse by rows.
+// G (columns·c) = X[rows]ᵀ·R, X sparse by rows, over the rows first, …, first + count − 1 of the
+// minibatch and the entries skip, …, skip + take − 1 of each; the first part starts from zero.
 // Rows share columns: every lane walks through all of them and minds the columns that are its own.
 fn sampled_sparse_adjoint(team: Team) {
     let slot = team.slot;
     if (team.lane >= min(columns, team.lanes)) {
         return;
     }
-    for (var j = team.lane; j < columns; j += team.lanes) {
-        for (var k = 0u; k < classes; k++) {
-            put(g, j * classes + k, slot, 0.0);
+    if (first == 0u && skip == 0u) {
+        for (var j = team.lane; j < columns; j += team.lanes) {
+            for (var k = 0u; k < classes; k++) {
+                put(g, j * classes + k, slot, 0.0);
+            }
         }
     }
     let start = word(counter, 0u, slot) % ring * batch;
-    for (var i = 0u; i < batch; i++) {
+    let last = min(batch, first + count);
+    for (var i = first; i < last; i++) {
         let row = word(rows, start + i, slot);
-        let end = common_word(starts, row + 1u);
-        for (var at = common_word(starts, row); at < end; at++) {
+        let begin = common_word(starts, row) + skip;
+        let end = min(common_word(starts, row + 1u), begin + take);
+        for (var at = begin; at < end; at++) {
             let j = common_word(indices, at);
             if (j % team.lanes != team.lane) {
                 continue;

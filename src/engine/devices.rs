@@ -13,7 +13,7 @@ use crate::control::lock;
 use crate::error::{DeviceFault, Error, Result};
 use crate::exec::{Device, Gpu};
 use crate::kinds::{Method, Precision, Solver, Wrt};
-use crate::problem::Point;
+use crate::problem::{Point, Problem};
 
 use super::outcome::Outcome;
 use super::request::Request;
@@ -22,6 +22,8 @@ use super::staged;
 
 /// A tolerance that f32 reaches surely; refinement does the rest.
 const BEFORE_REFINEMENT: f64 = 1e-5;
+/// Loops over the members of a group in one dispatch, at most.
+const GROUP_LOOPS: usize = 4;
 
 /// Evaluates points on a device that is not just the CPU.
 ///
@@ -35,6 +37,11 @@ pub(super) fn evaluate(request: &Request<'_>) -> Result<Vec<Outcome>> {
         Device::Several(devices) => devices.clone(),
         device => vec![device.clone()],
     };
+    for device in &devices {
+        if let Device::Gpu(gpu) = device {
+            check_driver(gpu, request.problem)?;
+        }
+    }
     // The device with the least room sets the size of a chunk, so that any may take any.
     let together = devices
         .iter()
@@ -110,6 +117,23 @@ fn check(settings: &Settings) -> Result<()> {
         return Err(Error::unsupported(
             "refining a stochastic solver to f64",
             "use --precision f32 on the graphics device, or --device cpu",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses what a driver cannot compute: a group is the work of one invocation, and a software driver stops
+/// counting its trips through loops.
+fn check_driver(gpu: &Gpu, problem: &Problem) -> Result<()> {
+    let sizes = problem.penalty.groups().into_iter();
+    let largest = sizes.flat_map(|groups| (0..groups.len()).map(|g| groups.members(g).len()));
+    let Some(largest) = largest.max() else {
+        return Ok(());
+    };
+    if GROUP_LOOPS * largest > gpu.trip_limit() {
+        return Err(Error::unsupported(
+            format!("a group of {largest} coefficients on this graphics driver"),
+            "use --device cpu, or smaller groups",
         ));
     }
     Ok(())

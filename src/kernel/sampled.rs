@@ -26,7 +26,7 @@ kernel! {
 
 kernel! {
     /// G (columns·c) = `X[rows]`ᵀ·R, X sparse by rows.
-    SAMPLED_SPARSE_ADJOINT = sampled_sparse_adjoint(starts, indices, values, rows, counter, r) -> (g) [batch, ring, columns, classes]
+    SAMPLED_SPARSE_ADJOINT = sampled_sparse_adjoint(starts, indices, values, rows, counter, r) -> (g) [batch, ring, columns, classes, first, count, skip, take]
 }
 
 kernel! {
@@ -248,12 +248,16 @@ fn sampled_sparse_adjoint<R: Real>(arguments: &mut Arguments<'_, R>) {
         arguments.input(5).real(),
     );
     let start = slot(arguments.input(4), b, ring);
+    let [first, count, skip, take] = [4, 5, 6, 7].map(|at| arguments.parameter(at));
     let g = arguments.output(0);
-    g[..d * c * LANES].fill(R::zero());
-    for i in 0..b {
+    if first == 0 && skip == 0 {
+        g[..d * c * LANES].fill(R::zero());
+    }
+    for i in first..b.min(first + count) {
         for lane in 0..LANES {
             let at = rows.word(start + i, lane) as usize;
-            for e in starts[at] as usize..starts[at + 1] as usize {
+            let (begin, end) = (starts[at] as usize + skip, starts[at + 1] as usize);
+            for e in begin..end.min(begin + take) {
                 for k in 0..c {
                     g[(indices[e] as usize * c + k) * LANES + lane] +=
                         values[e] * r[(i * c + k) * LANES + lane];

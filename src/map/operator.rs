@@ -23,6 +23,8 @@ enum Storage {
     Dense(Buf),
     Sparse {
         by_rows: Compressed,
+        /// Entries of the longest row.
+        longest: usize,
         by_columns: Compressed,
         center: Option<Box<Center>>,
     },
@@ -44,6 +46,10 @@ struct Center {
     scaled: Buf,
     offset: Buf,
 }
+
+/// The entries of a sparse minibatch that one dispatch walks through: a software driver stops counting at
+/// 65 535 trips through loops.
+const TRIPS: usize = 40_000;
 
 /// Which rows a step sees: a ring of minibatches and the counter that points into it.
 #[derive(Debug, Clone, Copy)]
@@ -98,6 +104,8 @@ impl Operator {
             }
             Matrix::Sparse(m) => {
                 let by_rows = Compressed::upload(executor, m);
+                let sizes = m.row_starts.windows(2).map(|ends| ends[1] - ends[0]);
+                let longest = sizes.max().unwrap_or(0);
                 let by_columns = Compressed::upload(executor, &m.transposed());
                 let center = design.rank_one.as_ref().map(|rank_one| {
                     Box::new(Center {
@@ -109,6 +117,7 @@ impl Operator {
                 });
                 Storage::Sparse {
                     by_rows,
+                    longest,
                     by_columns,
                     center,
                 }
@@ -245,21 +254,43 @@ impl Operator {
                 &[batch, ring, self.columns, self.classes],
             ),
             Storage::Sparse {
-                by_rows, center, ..
+                by_rows,
+                longest,
+                center,
+                ..
             } => {
-                recording.dispatch(
-                    &sampled::SAMPLED_SPARSE_ADJOINT,
-                    &[
-                        by_rows.starts.into(),
-                        by_rows.indices.into(),
-                        by_rows.values.into(),
-                        rows.into(),
-                        counter.into(),
-                        r.into(),
-                    ],
-                    &[g.into()],
-                    &[batch, ring, self.columns, self.classes],
-                );
+                // Every lane walks through all entries, and drivers count its trips.
+                let take = longest.clamp(&1, &TRIPS);
+                let count = (TRIPS / take).max(1);
+                let parts = (0..batch).step_by(count);
+                let parts = parts.flat_map(|first| {
+                    let windows = (0..(*longest).max(1)).step_by(*take);
+                    windows.map(move |skip| (first, skip))
+                });
+                for (first, skip) in parts {
+                    recording.dispatch(
+                        &sampled::SAMPLED_SPARSE_ADJOINT,
+                        &[
+                            by_rows.starts.into(),
+                            by_rows.indices.into(),
+                            by_rows.values.into(),
+                            rows.into(),
+                            counter.into(),
+                            r.into(),
+                        ],
+                        &[g.into()],
+                        &[
+                            batch,
+                            ring,
+                            self.columns,
+                            self.classes,
+                            first,
+                            count,
+                            skip,
+                            *take,
+                        ],
+                    );
+                }
                 self.center_adjoint(recording, center.as_deref(), r, g, batch);
             }
         }

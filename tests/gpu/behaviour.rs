@@ -210,6 +210,59 @@ fn nsid(recipe: &Recipe) -> Settings {
         })
 }
 
+/// A sparse minibatch of more entries than one invocation may walk through.
+fn long_minibatches() -> Result<(), Failed> {
+    let recipe = Recipe {
+        sparse: true,
+        rows: 3_000,
+        features: 60,
+        ..Recipe::new(Loss::Logistic, Kind::ElasticNet, 17)
+    };
+    let problem = recipe.problem();
+    let settings = settings_on(on(GpuOptions::default()))
+        .solver(Solver::Fista)
+        .tolerance(1e-6)
+        .method(Method::Nsid)
+        .stochastic(StochasticSettings {
+            batch: 2_900,
+            seed: 3,
+            steps: 20,
+            schedule: proxdiff::hypergrad::MinibatchSteps::Constant { eta: 0.2 },
+            ..StochasticSettings::default()
+        });
+    check(&problem, &recipe.points(2), &settings, "long minibatches")
+}
+
+/// A group that is too much for one invocation is refused, or is right.
+fn huge_groups() -> Result<(), Failed> {
+    let features = 20_000;
+    let row = |i: usize| (0..features).map(move |j| ((i * 31 + j * 17) % 13) as f64 - 6.0);
+    let x: Vec<Vec<f64>> = (0..6).map(|i| row(i).collect()).collect();
+    let y: Vec<f64> = x.iter().map(|x| 0.1 * x[0] - 0.2 * x[1]).collect();
+    let problem = Problem::group(&x, &y, &vec![0; features]).build().unwrap();
+    let device = on(GpuOptions::default());
+    let points = [Point::new(0.1 * problem.l1_max(0, 0.0), 0.1)];
+    let settings = settings_on(device).solver(Solver::Fista).tolerance(1e-4);
+    let found = Evaluator::new(&problem)
+        .settings(&settings)
+        .precision(Precision::F32)
+        .run(&points);
+    match found {
+        Err(error) => {
+            let message = error.to_string();
+            assert!(
+                message.contains("a group of 20000 coefficients"),
+                "{message}"
+            );
+            Ok(())
+        }
+        Ok(found) => {
+            let [rough, exact] = on_the_cpu(&problem, &points, &settings);
+            agree(&found, &rough, &exact, "huge groups")
+        }
+    }
+}
+
 fn compaction() -> Result<(), Failed> {
     let (problem, points) = uneven();
     let settings = settings_on(on(GpuOptions::default())).tolerance(1e-5);
@@ -445,6 +498,8 @@ pub fn trials() -> Vec<Trial> {
         trial("compaction", compaction),
         trial("splitting", splitting),
         trial("streaming", streaming),
+        trial("long_minibatches", long_minibatches),
+        trial("huge_groups", huge_groups),
         trial("half_design", half_design),
         trial("nan_stays_alone", nan_stays_alone),
         trial("lost_device", lost_device),
