@@ -23,7 +23,7 @@ use super::staged;
 /// A tolerance that f32 reaches surely; refinement does the rest.
 const BEFORE_REFINEMENT: f64 = 1e-5;
 /// Loops over the members of a group in one dispatch, at most.
-const GROUP_LOOPS: usize = 4;
+const GROUP_LOOPS: usize = 8;
 
 /// Evaluates points on a device that is not just the CPU.
 ///

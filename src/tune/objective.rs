@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn what_is_spread_costs_and_its_slope_is_exact() {
-        let objective = objective(1.0).penalized(vec![0..3], 0.7);
+        let objective = objective(1.0).penalized(std::iter::once(0..3).collect(), 0.7);
         let at = |place: &[f64]| {
             objective
                 .value(place, &evaluated(1.0, vec![0.0; 4]))
@@ -265,7 +265,7 @@ mod tests {
         assert_eq!(at(0.0).value, 0.0);
         let first = at(-4e6);
         assert_eq!((first.value, first.slope[0]), (-1.0, 2e-6));
-        let later = objective.penalized(vec![0..1], 3.0);
+        let later = objective.penalized(std::iter::once(0..1).collect(), 3.0);
         let second = later.value(&[0.0], &evaluated(6e6, vec![0.0])).unwrap();
         assert_eq!(second.value, 1.5);
         assert_eq!(later.criterion(&[0.0], 1.5), 6e6);

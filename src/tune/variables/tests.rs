@@ -167,7 +167,7 @@ fn a_vector_has_a_slope_for_each() {
     let space = Space::new(&variables, Point::default(), &[&problem]).unwrap();
     assert_eq!(
         (space.vectors(), space.box_bounds().dimensions()),
-        (vec![0..2], 3)
+        (std::iter::once(0..2).collect::<Vec<_>>(), 3)
     );
     let l1_max = problem.l1_max(0, 0.0);
     let place = [(0.2 * l1_max).ln(), (0.1 * l1_max).ln(), 0.3f64.ln()];
@@ -242,7 +242,7 @@ fn ties_and_ridges_that_do_not_fit_are_refused() {
         (Variable::l2_class(), "no such strengths"),
         (Variable::l2_group(), "no such strengths"),
     ] {
-        let error = with_vectors(problem(), &[variable.clone()]).unwrap_err();
+        let error = with_vectors(problem(), std::slice::from_ref(&variable)).unwrap_err();
         assert!(error.to_string().contains(part), "{variable:?}: {error}");
     }
 }
