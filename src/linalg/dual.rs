@@ -25,6 +25,8 @@ fn least_ridge<R: Real>() -> R {
 pub(crate) struct DualFactor<R> {
     rows: usize,
     ridge: R,
+    /// S of the penalised unknowns; empty where all are 1.
+    scales: Vec<R>,
     /// The unknowns with and without ridge.
     penalized: Vec<usize>,
     free: Vec<usize>,
@@ -47,8 +49,11 @@ pub(crate) fn is_cheaper(rows: usize, unknowns: usize) -> bool {
 }
 
 impl<R: Real> DualFactor<R> {
-    /// Factors the system of columns of `rows` entries, with a ridge for each that is the same number or
-    /// zero. `None` where ridges differ, are too small, or the system is singular.
+    /// Factors the system of columns of `rows` entries, with a ridge for each, or none where it is zero.
+    /// `None` where a ridge is too small or the system singular.
+    ///
+    /// Ridges that differ are those of scaled unknowns: with λ the largest and S = √(λ/Λ), the unknowns
+    /// S⁻¹x of the columns XS have λ in common.
     pub(crate) fn new<'x>(
         column: impl Fn(usize) -> &'x [R],
         rows: usize,
@@ -56,16 +61,24 @@ impl<R: Real> DualFactor<R> {
     ) -> Option<Self> {
         let is_penalized = |at: &usize| ridges[*at] > R::zero();
         let (penalized, free): (Vec<usize>, Vec<usize>) = (0..ridges.len()).partition(is_penalized);
-        let ridge = ridges[*penalized.first()?];
-        if penalized.iter().any(|&at| ridges[at] != ridge) {
-            return None;
-        }
+        let first = ridges[*penalized.first()?];
+        let larger = |a: R, &at: &usize| num_traits::Float::max(a, ridges[at]);
+        let ridge = penalized.iter().fold(first, larger);
+        let scales: Vec<R> = if penalized.iter().all(|&at| ridges[at] == ridge) {
+            Vec::new()
+        } else {
+            let scale = |&at: &usize| num_traits::Float::sqrt(ridge / ridges[at]);
+            penalized.iter().map(scale).collect()
+        };
         let gather = |set: &[usize]| -> Vec<R> {
             let mut out = Vec::with_capacity(set.len() * rows);
             set.iter().for_each(|&at| out.extend_from_slice(column(at)));
             out
         };
-        let (x, free_x) = (gather(&penalized), gather(&free));
+        let (mut x, free_x) = (gather(&penalized), gather(&free));
+        for (column, &scale) in x.chunks_exact_mut(rows).zip(&scales) {
+            column.iter_mut().for_each(|x| *x *= scale);
+        }
         let stride = cholesky::stride(rows);
         let mut kernel = vec![R::zero(); stride * rows];
         let columns = MatRef::from_column_major_slice(&x, rows, penalized.len());
@@ -112,6 +125,7 @@ impl<R: Real> DualFactor<R> {
         is_regular.then_some(Self {
             rows,
             ridge,
+            scales,
             penalized,
             free,
             x,
@@ -128,6 +142,7 @@ impl<R: Real> DualFactor<R> {
         let rows = self.rows;
         let mut u = vec![R::zero(); rows];
         let columns = || self.penalized.iter().zip(self.x.chunks_exact(rows));
+        self.scale(b);
         vectorized(
             #[inline(always)]
             || {
@@ -156,6 +171,14 @@ impl<R: Real> DualFactor<R> {
                 }
             },
         );
+        self.scale(b);
+    }
+
+    /// b ← Sb on the penalised unknowns.
+    fn scale(&self, b: &mut [R]) {
+        for (&at, &scale) in self.penalized.iter().zip(&self.scales) {
+            b[at] *= scale;
+        }
     }
 }
 
@@ -168,9 +191,11 @@ mod tests {
         let (rows, unknowns) = (7, 19);
         let entry = |at: usize| ((at * 37 + at / 5) as f64 * 0.618_034).sin();
         let x: Vec<f64> = (0..rows * unknowns).map(entry).collect();
-        for free in [vec![], vec![18], vec![3, 18]] {
+        let all = [vec![], vec![18], vec![3, 18]];
+        for (free, spread) in all.iter().flat_map(|free| [(free, 0.0), (free, 1.0)]) {
+            let ridge = |at: usize| 0.3 + spread * (at % 4) as f64;
             let ridges: Vec<f64> = (0..unknowns)
-                .map(|at| if free.contains(&at) { 0.0 } else { 0.3 })
+                .map(|at| if free.contains(&at) { 0.0 } else { ridge(at) })
                 .collect();
             let factor =
                 DualFactor::new(|at| &x[at * rows..(at + 1) * rows], rows, &ridges).unwrap();
