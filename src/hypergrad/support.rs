@@ -142,6 +142,12 @@ impl<'a> Support<'a> {
         }
     }
 
+    /// w ← w + step, which has an entry for each column.
+    pub(super) fn add(&self, step: &[f64], w: &mut [f64]) {
+        let entries = self.columns.iter().zip(step);
+        entries.for_each(|(&j, step)| w[j] += step);
+    }
+
     /// Row i times a vector with an entry for each column.
     pub(super) fn along(&self, i: usize, step: &[f64]) -> f64 {
         let mut x = vec![0.0; self.columns.len()];
@@ -233,6 +239,11 @@ impl<'a> FittedRows<'a> {
         })
     }
 
+    /// g, on the support.
+    pub(super) fn gradient(&self) -> &[f64] {
+        &self.gradient
+    }
+
     /// The steps that leave a row out; `None` where the system on the support is singular.
     pub(super) fn left_out(&self) -> Option<LeftOut<'_>> {
         let factor = self.support.factor(&self.gram, self.total - 1.0)?;
@@ -305,6 +316,11 @@ pub(super) struct Work {
 }
 
 impl LeftOut<'_> {
+    /// v ← A⁻¹v.
+    pub(super) fn solve(&self, v: &mut [f64]) {
+        cholesky::solve(&self.factor, v);
+    }
+
     /// Memory for steps.
     pub(super) fn work(&self) -> Work {
         let m = self.shift.len();

@@ -1,6 +1,7 @@
 //! `proxdiff influence`: what the criterion changes by when rows are left out.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use crate::cli::arguments::Format;
 use crate::cli::arguments::influence::Arguments;
@@ -17,7 +18,8 @@ use crate::kinds::Precision;
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
-    let column = arguments.influence.row_groups.as_deref();
+    let labels = arguments.influence.row_groups.as_deref();
+    let column = labels.filter(|name| !Path::new(name).is_file());
     let study = Study::read_without(&arguments.data, &arguments.problem, false, column)?;
     if study.target_names().len() > 1 {
         return Err(Failure::usage(
@@ -25,8 +27,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         ));
     }
     let prepared = study.prepare(Rows::HeldOut)?;
-    let groups = column
-        .map(|column| groups(arguments, column, &study, &prepared))
+    let groups = labels
+        .map(|labels| groups(arguments, labels, &study, &prepared))
         .transpose()?;
     let problem = &prepared.problem.problem;
     let points = points(&arguments.problem, problem)?;

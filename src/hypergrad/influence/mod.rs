@@ -9,6 +9,7 @@
 mod estimate;
 mod rank;
 mod refits;
+mod shared;
 
 use std::collections::HashSet;
 
@@ -16,7 +17,7 @@ use super::{Outcome, Settings};
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::hypergrad::Evaluator;
-use crate::kinds::{Method, Wrt};
+use crate::kinds::{Method, Precision, Solver, Wrt};
 use crate::model::loss::Loss;
 use crate::problem::{Point, Problem};
 
@@ -115,8 +116,13 @@ impl<'a> Influence<'a> {
             residuals,
         } = Estimates::of(&problem, &outcome, &groups);
         let refits = self.exact && outcome.is_solved();
+        // Another solver or device that was asked for does all of them.
+        let shares = settings.solver == Solver::Auto
+            && settings.device.is_cpu()
+            && settings.precision == Precision::F64;
+        let control = &self.control;
         let exact = refits
-            .then(|| Refits::of(&problem, &outcome, &groups, &evaluator, &self.control))
+            .then(|| Refits::of(&problem, &outcome, &groups, &evaluator, shares, control))
             .transpose()?;
         Ok(Influences {
             outcome,

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::shared::{self, Kept};
 use crate::control::Control;
 use crate::data::design::Design;
 use crate::data::matrix::Matrix;
@@ -37,7 +38,8 @@ struct Refit {
 }
 
 impl Refits {
-    /// Those without each group, from the solution with all rows.
+    /// Those without each group, from the solution with all rows. Those of single rows may share the factor
+    /// of that fit.
     ///
     /// # Errors
     /// Those of [`Evaluator::run`].
@@ -46,21 +48,54 @@ impl Refits {
         full: &Outcome,
         groups: &[Vec<usize>],
         evaluator: &Evaluator<'_>,
+        shares: bool,
         control: &Control,
     ) -> Result<Self> {
         let numbers = problem.train.rows() + problem.criterion.sample.rows();
         let numbers = numbers + problem.coordinates() * (problem.coordinates().min(1000) + 4);
         let together = (MOST_NUMBERS / numbers).max(rayon::current_num_threads());
-        let mut found = Vec::with_capacity(groups.len());
-        for part in groups.chunks(together.min(MOST_TOGETHER)) {
-            found.extend(refit(problem, full, part, evaluator, control)?);
+        let single = groups
+            .iter()
+            .enumerate()
+            .filter_map(|(at, group)| match group.as_slice() {
+                &[row] if problem.train.weights[row] > 0.0 => Some((at, row)),
+                _ => None,
+            });
+        let single: Vec<(usize, usize)> = if shares { single.collect() } else { Vec::new() };
+        let rows: Vec<usize> = single.iter().map(|&(_, row)| row).collect();
+        let kept = shared::refits(problem, full, &rows, control);
+        let mut found: Vec<Option<Refit>> = groups.iter().map(|_| None).collect();
+        for (&(at, _), kept) in single.iter().zip(kept) {
+            found[at] = kept.map(Refit::of);
         }
+        let open: Vec<usize> = (0..groups.len())
+            .filter(|&at| found[at].is_none())
+            .collect();
+        log::info!("{} of {} refits by the engines", open.len(), groups.len());
+        for part in open.chunks(together.min(MOST_TOGETHER)) {
+            let groups: Vec<Vec<usize>> = part.iter().map(|&at| groups[at].clone()).collect();
+            let refits = refit(problem, full, &groups, evaluator, control)?;
+            for (&at, refit) in part.iter().zip(refits) {
+                found[at] = Some(refit);
+            }
+        }
+        let found: Vec<Refit> = found.into_iter().flatten().collect();
         Ok(Self {
             influence: found.iter().map(|refit| refit.influence).collect(),
             own: found.iter().map(|refit| refit.own).collect(),
             changes_support: found.iter().map(|refit| refit.changes_support).collect(),
             missing: found.iter().filter(|r| r.influence.is_nan()).count(),
         })
+    }
+}
+
+impl Refit {
+    fn of(kept: Kept) -> Self {
+        Self {
+            influence: kept.influence,
+            own: kept.own,
+            changes_support: false,
+        }
     }
 }
 
