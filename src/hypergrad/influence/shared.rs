@@ -20,6 +20,7 @@ use crate::hypergrad::Outcome;
 use crate::hypergrad::support::{FittedRows, LeftOut};
 use crate::linalg::vector::{dot, exceeds, norm};
 use crate::model::criterion::{residuals_in_place, value};
+use crate::model::penalty::Penalty;
 use crate::problem::Problem;
 
 /// Refits of one product.
@@ -59,6 +60,8 @@ struct Shared<'a> {
     criterion: f64,
     /// The size of the gradient at w = 0.
     scale: f64,
+    /// Whether a coefficient can enter or leave the support.
+    may_leave: bool,
 }
 
 /// The refits without each row of some, `None` for those that are left to the engines.
@@ -110,6 +113,12 @@ impl<'a> Shared<'a> {
             x_criterion: gathered(&of_criterion, criterion.sample.rows()),
             criterion: 0.0,
             scale: scale(problem, full),
+            may_leave: m < problem.coordinates()
+                || problem.regularizer(&full.point).has_slope()
+                || matches!(
+                    problem.penalty(),
+                    Penalty::Box { .. } | Penalty::NonNegative
+                ),
             z_criterion,
             problem,
             full,
@@ -147,44 +156,41 @@ impl<'a> Shared<'a> {
             *end = End::Failed;
         }
         let base = norm(&self.full.solution).max(f64::MIN_POSITIVE);
+        // The refits that still move: products are of these alone.
+        let mut open: Vec<usize> = (0..k).collect();
         for _ in 0..MOST_STEPS {
-            multiply(by_rows(&moved, m), rows.transpose(), &mut z);
-            for (z, &i) in z.chunks_exact_mut(n).zip(part) {
+            open.retain(|&at| matches!(ends[at], End::Open(_)));
+            if open.is_empty() {
+                break;
+            }
+            let of_open = open.iter().flat_map(|&at| &moved[at * m..(at + 1) * m]);
+            let current: Vec<f64> = of_open.copied().collect();
+            let (z, gradients) = (&mut z[..open.len() * n], &mut gradients[..current.len()]);
+            multiply(by_rows(&current, m), rows.transpose(), z);
+            for (z, &at) in z.chunks_exact_mut(n).zip(&open) {
                 z.iter_mut().zip(&self.rows.z).for_each(|(z, at)| *z += at);
                 residuals_in_place(self.problem.loss(), z, y, |j| {
-                    if j == i { 0.0 } else { self.rows.weights[j] }
+                    if j == part[at] {
+                        0.0
+                    } else {
+                        self.rows.weights[j]
+                    }
                 });
             }
-            multiply(by_rows(&z, n), rows, &mut gradients);
-            let all = gradients.chunks_exact_mut(m).zip(moved.chunks_exact_mut(m));
-            for (at, (gradient, moved)) in all.enumerate() {
+            multiply(by_rows(z, n), rows, gradients);
+            for (gradient, &at) in gradients.chunks_exact_mut(m).zip(&open) {
                 let (End::Open(last), Some(own)) = (ends[at], &without[at]) else {
                     continue;
                 };
+                let moved = &mut moved[at * m..(at + 1) * m];
                 let rest = self.rows.total - self.rows.weights[part[at]];
                 for (j, gradient) in gradient.iter_mut().enumerate() {
                     let ridge = self.rows.support.ridges().get(j).copied().unwrap_or(0.0);
                     *gradient += rest * (ridge * moved[j] - self.rows.gradient()[j]);
                 }
                 own.solve(&self.steps, gradient);
-                let size = norm(gradient) / base;
                 moved.iter_mut().zip(&*gradient).for_each(|(w, s)| *w -= s);
-                // The first step has none before it.
-                let rate = if last.is_finite() {
-                    size / last
-                } else {
-                    MOST_RATE
-                };
-                ends[at] = if size <= ROUNDING || (rate < 0.5 && size * rate <= ROUNDING) {
-                    End::Solved
-                } else if exceeds(rate, MOST_RATE) || rate.is_nan() {
-                    End::Failed
-                } else {
-                    End::Open(size)
-                };
-            }
-            if !ends.iter().any(|end| matches!(end, End::Open(_))) {
-                break;
+                ends[at] = End::after(norm(gradient) / base, last);
             }
         }
         let moved = moved.chunks_exact(m).zip(part).zip(&ends);
@@ -214,14 +220,11 @@ impl<'a> Shared<'a> {
     /// The changes at ŵ + Δ, where that solves the whole problem.
     fn kept(&self, i: usize, moved: &[f64]) -> Option<Kept> {
         let (problem, point) = (self.problem, &self.full.point);
-        let mut w = self.full.solution.clone();
-        self.rows.support.add(moved, &mut w);
-        let sample = problem.train();
-        let y = &sample.targets[point.target];
-        let z = sample.design.apply(&w);
-        let own = problem.loss().row_value(&[z[i]], y[i])?;
+        let y = &problem.train().targets[point.target];
+        let along = dot(&self.x[i * moved.len()..(i + 1) * moved.len()], moved);
+        let own = problem.loss().row_value(&[self.rows.z[i] + along], y[i])?;
         let own_before = problem.loss().row_value(&[self.rows.z[i]], y[i])?;
-        if !self.solves(i, &w, z) {
+        if self.may_leave && !self.solves(i, moved) {
             return None;
         }
         let rows = self.x_criterion.chunks_exact(moved.len());
@@ -235,10 +238,13 @@ impl<'a> Shared<'a> {
         })
     }
 
-    /// Whether w solves the problem without row i, and its support is that of ŵ.
-    fn solves(&self, i: usize, w: &[f64], mut z: Vec<f64>) -> bool {
+    /// Whether ŵ + Δ solves the problem without row i, on the support of ŵ.
+    fn solves(&self, i: usize, moved: &[f64]) -> bool {
         let problem = self.problem;
         let sample = problem.train();
+        let mut w = self.full.solution.clone();
+        self.rows.support.add(moved, &mut w);
+        let mut z = sample.design.apply(&w);
         let y = &sample.targets[self.full.point.target];
         let rest = self.rows.total - self.rows.weights[i];
         residuals_in_place(problem.loss(), &mut z, y, |j| {
@@ -250,7 +256,7 @@ impl<'a> Shared<'a> {
         });
         let gradient = sample.design.apply_transposed(&z);
         let regularizer = problem.regularizer(&self.full.point);
-        if regularizer.make_feasible(&mut w.to_vec()) {
+        if regularizer.make_feasible(&mut w.clone()) {
             return false;
         }
         w.iter().zip(&gradient).enumerate().all(|(j, (&w, &g))| {
@@ -283,6 +289,25 @@ enum End {
     Open(f64),
     Solved,
     Failed,
+}
+
+impl End {
+    /// The state after a step of this size, and one before it.
+    fn after(size: f64, last: f64) -> Self {
+        // The first step has none before it.
+        let rate = if last.is_finite() {
+            size / last
+        } else {
+            MOST_RATE
+        };
+        if size <= ROUNDING || (rate < 0.5 && size * rate <= ROUNDING) {
+            Self::Solved
+        } else if exceeds(rate, MOST_RATE) || rate.is_nan() {
+            Self::Failed
+        } else {
+            Self::Open(size)
+        }
+    }
 }
 
 /// A row that is left out, in the system of all.
