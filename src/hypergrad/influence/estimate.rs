@@ -14,7 +14,6 @@
 use faer::{Mat, Scale};
 use rayon::prelude::*;
 
-use super::EstimateKind;
 use crate::hypergrad::Outcome;
 use crate::hypergrad::support::{FittedRows, LeftOut, Support, Work};
 use crate::linalg::vector::dot;
@@ -24,6 +23,28 @@ use crate::problem::Problem;
 
 /// The most work on groups of several rows, groups times the cube of the support.
 const MOST_GROUP_WORK: usize = 20_000_000_000;
+
+/// The way in which influences were estimated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EstimateKind {
+    /// One step of Newton's method on the support without the row, which knows the row's leverage, and
+    /// the criterion to second order there.
+    Newton,
+    /// First order: minus the derivative in the row's weight, times the weight.
+    Adjoint,
+}
+
+impl EstimateKind {
+    /// The name that tables and JSON show.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Newton => "newton",
+            Self::Adjoint => "adjoint",
+        }
+    }
+}
 
 /// Estimates of all groups, and of every row what explains them.
 pub(super) struct Estimates {

@@ -23,6 +23,7 @@ use crate::problem::{Point, Problem};
 
 use estimate::Estimates;
 
+pub use estimate::EstimateKind;
 pub use refits::Refits;
 
 /// The influence of training rows, or of groups of them, to be computed at a point.
@@ -181,35 +182,13 @@ impl<'a> Influence<'a> {
     }
 }
 
-/// How influences were estimated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum EstimateKind {
-    /// One step of Newton's method on the support without the row, which knows the row's leverage, and
-    /// the criterion to second order there.
-    Newton,
-    /// First order: minus the derivative in the row's weight, times the weight.
-    Adjoint,
-}
-
-impl EstimateKind {
-    /// The name that tables and JSON show.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Newton => "newton",
-            Self::Adjoint => "adjoint",
-        }
-    }
-}
-
 /// The influences of rows or groups of rows; NaN where there is none.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Influences {
     /// The fit with all rows, and the derivative in their weights.
     pub outcome: Outcome,
-    /// How they were estimated.
+    /// The way in which they were estimated.
     pub kind: EstimateKind,
     /// The estimated change of the criterion when a row, or group, is left out.
     pub influence: Vec<f64>,
