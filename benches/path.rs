@@ -1,10 +1,12 @@
-//! The fast CPU path: a grid of elastic nets with its adjoints, a long lasso path, logistic paths.
+//! The fast CPU path: a grid of elastic nets with its adjoints, a long lasso path, logistic paths, refits
+//! without each row.
 
 use std::hint::black_box;
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use proxdiff::data::matrix::{Dense, Matrix};
+use proxdiff::hypergrad::Influence;
 use proxdiff::kinds::{Preconditioner, Status};
 use proxdiff::loss::Loss;
 use proxdiff::path::{
@@ -176,5 +178,27 @@ fn logistic(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, grid, long_path, logistic);
+/// All 569 rows, each left out once: `python3 benches/peers/leave_one_out.py` times others on the same.
+fn leave_one_out(c: &mut Criterion) {
+    let pool = pool();
+    let both = |names: [&str; 2]| names.map(read).concat();
+    let y = both(["y.npy", "yval.npy"]);
+    let matrix = Matrix::Dense(Dense {
+        rows: y.len(),
+        columns: 30,
+        values: both(["X.npy", "Xval.npy"]),
+    });
+    let problem = Problem::new(Specification::new(Loss::Logistic, matrix, vec![y]))
+        .expect("the golden data is valid");
+    let mut group = c.benchmark_group("leave-one-out, logistic, breast cancer");
+    for (name, exact) in [("estimates", false), ("569 refits", true)] {
+        let influence = Influence::new(&problem, Point::new(0.0, 0.01)).exact(exact);
+        group.bench_function(name, |b| {
+            b.iter(|| pool.install(|| black_box(influence.run())));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, grid, long_path, logistic, leave_one_out);
 criterion_main!(benches);

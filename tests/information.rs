@@ -155,6 +155,15 @@ fn degrees_of_freedom_and_what_follows_by_hand() {
         found.degrees_of_freedom.unwrap(),
         square / (square + 30.0 * 0.7),
     );
+    // The same by a strength of the column's own.
+    let own = proxdiff::problem::RidgeStrengths::each(vec![2.0]);
+    let stated = Problem::elastic_net(&column, &data.y).intercept(false);
+    let problem = plain(stated.ridge(own));
+    let found = information(&problem, &Point::new(0.0, 0.35));
+    close(
+        found.degrees_of_freedom.unwrap(),
+        square / (square + 30.0 * 0.7),
+    );
     // The deviance of the logistic loss; GCV is that of the squared loss alone.
     let labels: Vec<f64> = data.y.iter().map(|y| y.signum()).collect();
     let problem = plain(Problem::logistic(&data.x, &labels));

@@ -30,7 +30,7 @@ use arguments::{Command, command, parse};
 use commands::reproduce;
 #[cfg(feature = "store")]
 use commands::runs;
-use commands::{completions, devices, fit, hypergrad, poison, predict, sweep, tune};
+use commands::{completions, devices, fit, hypergrad, influence, poison, predict, sweep, tune};
 use failure::Failure;
 
 /// Parses the process's arguments, runs the command and returns the exit status.
@@ -58,6 +58,7 @@ pub fn run() -> ExitCode {
         Command::Hypergrad(arguments) => hypergrad::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments, &matches, &words),
         Command::Tune(arguments) => tune::run(arguments, &matches, &words),
+        Command::Influence(arguments) => influence::run(arguments),
         #[cfg(feature = "store")]
         Command::Runs(arguments) => runs::run(arguments),
         Command::Poison(arguments) => poison::run(arguments),

@@ -3,7 +3,9 @@
 mod curve;
 mod evaluator;
 pub mod host;
+mod influence;
 mod information;
+mod support;
 
 pub use crate::engine::assembly::constant_columns;
 pub use crate::engine::outcome::WarmStart;
@@ -15,4 +17,5 @@ pub use crate::engine::settings::{MinibatchSteps, Settings, StochasticSettings};
 pub use crate::problem::Strengths;
 pub use curve::{CurvePoint, curve, iterates, sampled_curve};
 pub use evaluator::Evaluator;
+pub use influence::{EstimateKind, Influence, Influences, Refits};
 pub use information::Information;

@@ -6,6 +6,7 @@ mod contract;
 mod data;
 mod experiments;
 mod files;
+mod influence;
 mod models;
 mod output;
 mod readme;

@@ -23,12 +23,13 @@ fn flags(text: &str) -> BTreeSet<String> {
     found
 }
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 11] = [
     "fit",
     "predict",
     "hypergrad",
     "sweep",
     "tune",
+    "influence",
     "runs",
     "poison",
     "reproduce",

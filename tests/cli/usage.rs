@@ -10,6 +10,7 @@ fn every_command_explains_itself_with_examples() {
         "predict",
         "hypergrad",
         "sweep",
+        "influence",
         "runs",
         "poison",
         "reproduce",
@@ -29,7 +30,15 @@ fn every_command_explains_itself_with_examples() {
 
 #[test]
 fn every_flag_has_a_sentence() {
-    for command in ["fit", "predict", "hypergrad", "sweep", "poison", "devices"] {
+    for command in [
+        "fit",
+        "predict",
+        "hypergrad",
+        "sweep",
+        "influence",
+        "poison",
+        "devices",
+    ] {
         let help = ok(&[command, "--help"]);
         let lines: Vec<&str> = help.lines().collect();
         let flags: Vec<usize> = (0..lines.len())

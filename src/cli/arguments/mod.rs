@@ -5,6 +5,7 @@ mod data;
 pub mod devices;
 pub mod fit;
 pub mod hypergrad;
+pub mod influence;
 mod method;
 mod output;
 pub mod poison;

@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, S
 use super::reproduce;
 #[cfg(feature = "store")]
 use super::runs;
-use super::{completions, devices, fit, hypergrad, poison, predict, sweep, tune};
+use super::{completions, devices, fit, hypergrad, influence, poison, predict, sweep, tune};
 
 /// Solutions and hypergradients of sparse linear models.
 ///
@@ -53,6 +53,9 @@ pub enum Command {
     /// Minimise the criterion over strengths by hypergradients, and fit the best model.
     #[command(after_help = tune::EXAMPLES)]
     Tune(Box<tune::Arguments>),
+    /// Show what the criterion changes by when rows are left out of the fit.
+    #[command(after_help = influence::EXAMPLES)]
+    Influence(Box<influence::Arguments>),
     /// Look into the stores of sweeps: list, show, compare, export, report, verify, merge.
     #[cfg(feature = "store")]
     #[command(after_help = runs::EXAMPLES)]

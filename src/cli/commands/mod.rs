@@ -6,6 +6,7 @@ pub mod completions;
 pub mod devices;
 pub mod fit;
 pub mod hypergrad;
+pub mod influence;
 pub mod poison;
 pub mod predict;
 #[cfg(feature = "paper")]

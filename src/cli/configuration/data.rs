@@ -157,15 +157,20 @@ fn widen(all: &mut Dataset, validation: &Dataset) {
 }
 
 /// The labels in a column of the data that is neither feature nor target, or in a file of its own
-/// with one per row.
-pub fn read_labels(arguments: &DataArguments, name: &str, all: &Dataset) -> Result<Labels> {
+/// with one per row, as a flag names it.
+pub fn read_labels(
+    arguments: &DataArguments,
+    flag: &str,
+    name: &str,
+    all: &Dataset,
+) -> Result<Labels> {
     let labels = if Path::new(name).is_file() {
         let header = arguments.file.header.as_option();
         readers::read_labels(Path::new(name), all.rows(), header)?
     } else {
         let Some(file) = arguments.data.as_ref().or(arguments.x.as_ref()) else {
             return Err(Error::value(
-                "--group-column",
+                flag,
                 format!("there is no file {name}, and the embedded data have no such column"),
                 "name a column of your data, or a file with one value per row",
             ));

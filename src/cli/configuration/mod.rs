@@ -11,7 +11,7 @@ mod provenance;
 mod settings;
 mod study;
 
-pub use data::{read_options, read_test, side_options};
+pub use data::{read_labels, read_options, read_test, side_options};
 pub use defaults::{SINGLE_SHARE, single_ridge};
 pub use file::Described;
 pub use plan::{Parts, Planned, planned, study_of};

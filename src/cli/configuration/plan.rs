@@ -291,7 +291,7 @@ fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result
     }
     if let Some(cv) = *cv {
         let groups = match group_column {
-            Some(name) => Some(read_labels(data, name, &tables.all)?),
+            Some(name) => Some(read_labels(data, "--group-column", name, &tables.all)?),
             None => None,
         };
         let dealing = match (&groups, stratified) {

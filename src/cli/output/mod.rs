@@ -4,6 +4,7 @@
 mod charts;
 mod csv;
 mod edge;
+mod influence;
 mod json;
 mod names;
 mod npy;
@@ -22,6 +23,7 @@ mod write;
 
 pub use charts::{is_of_report, write_report};
 pub use csv::{number, write as csv_text};
+pub use influence::{InfluenceReport, RowGroups};
 pub use json::{SCHEMA, one_line};
 pub use npy::write_npy;
 pub use polished::Polished;

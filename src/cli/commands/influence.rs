@@ -1,0 +1,131 @@
+//! `proxdiff influence`: what the criterion changes by when rows are left out.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::cli::arguments::Format;
+use crate::cli::arguments::influence::Arguments;
+use crate::cli::configuration::{Prepared, Rows, Study, points, read_labels, settings};
+use crate::cli::failure::Failure;
+use crate::cli::output::{InfluenceReport, RowGroups, write_or_show};
+use crate::cli::printable::printable_lines;
+use crate::cli::runtime::Runtime;
+use crate::data::labels::names_of;
+use crate::hypergrad::{Influence, Influences, Settings};
+use crate::kinds::Precision;
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
+    let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
+    let labels = arguments.influence.row_groups.as_deref();
+    let column = labels.filter(|name| !Path::new(name).is_file());
+    let study = Study::read_without(&arguments.data, &arguments.problem, false, column)?;
+    if study.target_names().len() > 1 {
+        return Err(Failure::usage(
+            "influence takes one target at a time; name one with --target",
+        ));
+    }
+    let prepared = study.prepare(Rows::HeldOut)?;
+    let groups = labels
+        .map(|labels| groups(arguments, labels, &study, &prepared))
+        .transpose()?;
+    let problem = &prepared.problem.problem;
+    let points = points(&arguments.problem, problem)?;
+    let [point] = points.as_slice() else {
+        return Err(Failure::usage(format!(
+            "--l1 and --l2 make {} pairs where influence takes one; give one value each",
+            points.len()
+        )));
+    };
+    let settings = Settings {
+        threads: runtime.threads(),
+        device: runtime.choose_device(problem, &points, &settings)?,
+        precision: runtime.precision,
+        ..settings
+    };
+    if arguments.influence.exact && settings.precision != Precision::F64 {
+        return Err(Failure::usage(
+            "--exact takes differences that f32 has no digits for; leave --precision f32 out",
+        ));
+    }
+    let total = match (arguments.influence.exact, &groups) {
+        (false, _) => 1,
+        (true, None) => 1 + prepared.rows,
+        (true, Some(groups)) => 1 + groups.rows.len(),
+    };
+    let found = runtime.run(total, |control| {
+        Influence::new(problem, point.clone())
+            .settings(&settings)
+            .control(control)
+            .groups(groups.as_ref().map(|groups| groups.rows.clone()))
+            .exact(arguments.influence.exact)
+            .run()
+    })?;
+    let report = InfluenceReport {
+        study: &study,
+        prepared: &prepared,
+        found: &found,
+        groups: groups.as_ref(),
+        own: arguments.influence.own,
+        top: arguments.top,
+    };
+    let text = match arguments.output.format() {
+        Format::Table => printable_lines(&report.table()).into_owned(),
+        Format::Json => report.json(),
+        Format::Csv => report.csv(),
+    };
+    write_or_show(&text, arguments.output.out.as_deref(), || report.table())?;
+    conclude(&runtime, &found, arguments.solver.strict)
+}
+
+/// The training rows by their values in a column or file, in the order in which these appear.
+fn groups(
+    arguments: &Arguments,
+    column: &str,
+    study: &Study<'_>,
+    prepared: &Prepared,
+) -> Result<RowGroups, Failure> {
+    let all = &study.tables().all;
+    let labels = names_of(&read_labels(&arguments.data, "--row-groups", column, all)?);
+    let mut groups = RowGroups::default();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for row in 0..prepared.rows {
+        let of_data = prepared
+            .training_rows
+            .as_ref()
+            .map_or(row, |rows| rows[row]);
+        let label = labels[of_data].as_str();
+        let place = *places.entry(label).or_insert_with(|| {
+            groups.names.push(label.to_string());
+            groups.rows.push(Vec::new());
+            groups.rows.len() - 1
+        });
+        groups.rows[place].push(row);
+    }
+    if groups.rows.len() == 1 {
+        return Err(Failure::usage(format!(
+            "--row-groups {column}: all rows are in one group, and without it none is left; name another column"
+        )));
+    }
+    Ok(groups)
+}
+
+/// The exit status that an outcome asks for that has been printed.
+fn conclude(runtime: &Runtime, found: &Influences, strict: bool) -> Result<(), Failure> {
+    let missing = found.exact.as_ref().map_or(0, |exact| exact.missing);
+    let all = found.influence.len();
+    if runtime.is_interrupted() {
+        return Err(Failure::Outcome(match &found.exact {
+            Some(_) => format!("interrupted: {missing} of {all} refits are missing"),
+            None => "interrupted before the fit with all rows was done; repeat the command".into(),
+        }));
+    }
+    if strict && missing > 0 {
+        return Err(Failure::Outcome(format!(
+            "{missing} of {all} refits are missing; raise --max-steps or --time-budget, add ridge with --l2, \
+             or drop --strict"
+        )));
+    }
+    runtime.conclude(std::slice::from_ref(&found.outcome), strict)
+}

@@ -1,0 +1,361 @@
+//! Influences of training rows: refits by weights against refits of files without the rows, and estimates
+//! against refits.
+
+mod common;
+
+use common::{golden_dir, npy};
+use proxdiff::data::{Dense, Matrix, Sparse, embedded, numbers};
+use proxdiff::hypergrad::{EstimateKind, Influence, Influences};
+use proxdiff::prelude::*;
+use proxdiff::problem::ProblemBuilder;
+
+/// Rows and targets, and those of the criterion.
+struct Data {
+    x: Vec<Vec<f64>>,
+    y: Vec<f64>,
+    x_val: Vec<Vec<f64>>,
+    y_val: Vec<f64>,
+}
+
+impl Data {
+    fn split(values: &[f64], features: usize, y: &[f64]) -> Self {
+        let rows: Vec<Vec<f64>> = values.chunks(features).map(<[f64]>::to_vec).collect();
+        let part = |held: bool| {
+            let of = move |i: &usize| (i % 4 == 3) == held;
+            let rows: Vec<Vec<f64>> = (0..y.len()).filter(of).map(|i| rows[i].clone()).collect();
+            let y: Vec<f64> = (0..y.len()).filter(of).map(|i| y[i]).collect();
+            (rows, y)
+        };
+        let ((x, y), (x_val, y_val)) = (part(false), part(true));
+        Self { x, y, x_val, y_val }
+    }
+
+    fn diabetes() -> Self {
+        let embedded = embedded::diabetes().unwrap();
+        let Matrix::Dense(matrix) = &embedded.matrix else {
+            panic!("rows in full")
+        };
+        let y = numbers(&embedded.targets[0]).unwrap();
+        Self::split(&matrix.values, matrix.columns, &y)
+    }
+
+    fn breast_cancer() -> Self {
+        let folder = golden_dir().join("h_breast_cancer");
+        let (shape, values) = npy(&folder.join("X.npy"));
+        let (_, y) = npy(&folder.join("y.npy"));
+        Self::split(&values, shape[1], &y)
+    }
+
+    fn made(rows: usize, features: usize) -> Self {
+        let entry = |i: usize, j: usize| ((i * 31 + j * 17 + i * j * 7) % 23) as f64 / 11.0 - 1.0;
+        let x: Vec<f64> = (0..rows * features)
+            .map(|at| entry(at / features, at % features))
+            .collect();
+        let target = |i: usize| 2.0 * entry(i, 0) - entry(i, 1) + entry(i, 90);
+        Self::split(&x, features, &(0..rows).map(target).collect::<Vec<_>>())
+    }
+
+    fn without(&self, row: usize) -> Self {
+        let mut rest = Self {
+            x: self.x.clone(),
+            y: self.y.clone(),
+            x_val: self.x_val.clone(),
+            y_val: self.y_val.clone(),
+        };
+        rest.x.remove(row);
+        rest.y.remove(row);
+        rest
+    }
+}
+
+fn influences(problem: &Problem, point: &Point) -> Influences {
+    let asked = Influence::new(problem, point.clone()).exact(true);
+    asked.run().unwrap()
+}
+
+fn criterion(problem: &Problem, point: &Point) -> f64 {
+    let evaluator = Evaluator::new(problem).method(None);
+    evaluator.run(std::slice::from_ref(point)).unwrap()[0].criterion
+}
+
+/// A problem whose columns have no scale to hold.
+type State = fn(&Data) -> ProblemBuilder;
+
+fn plain(stated: ProblemBuilder, data: &Data) -> Problem {
+    let stated = stated.intercept(false).standardize(false);
+    stated.validation(&data.x_val, &data.y_val).build().unwrap()
+}
+
+#[test]
+fn refits_by_weights_are_those_of_the_rows_that_remain() {
+    let data = Data::made(40, 3);
+    let labelled = |label: &dyn Fn(f64) -> f64| Data {
+        y: data.y.iter().map(|&y| label(y)).collect(),
+        y_val: data.y_val.iter().map(|&y| label(y)).collect(),
+        x: data.x.clone(),
+        x_val: data.x_val.clone(),
+    };
+    let classes = labelled(&|y| if y > 0.0 { 1.0 } else { -1.0 });
+    let kinds = labelled(&|y| (y + 1.5).clamp(0.0, 2.0).floor());
+    let cases: [(State, &Data, Point); 6] = [
+        (
+            |d| Problem::elastic_net(&d.x, &d.y),
+            &data,
+            Point::new(0.05, 0.1),
+        ),
+        (
+            |d| Problem::huber(&d.x, &d.y, 0.5),
+            &data,
+            Point::new(0.0, 0.1),
+        ),
+        (
+            |d| Problem::group(&d.x, &d.y, &[0, 0, 1]),
+            &data,
+            Point::new(0.05, 0.1),
+        ),
+        (
+            |d| Problem::logistic(&d.x, &d.y),
+            &classes,
+            Point::new(0.02, 0.05),
+        ),
+        (
+            |d| Problem::squared_hinge(&d.x, &d.y),
+            &classes,
+            Point::new(0.02, 0.05),
+        ),
+        (
+            |d| Problem::multinomial(&d.x, &d.y),
+            &kinds,
+            Point::new(0.01, 0.05),
+        ),
+    ];
+    for (state, data, point) in cases {
+        let problem = plain(state(data), data);
+        let found = influences(&problem, &point);
+        let exact = found.exact.as_ref().unwrap();
+        let full = criterion(&problem, &point);
+        for row in 0..data.y.len() {
+            let rest = data.without(row);
+            let expected = criterion(&plain(state(&rest), &rest), &point) - full;
+            assert!(
+                (exact.influence[row] - expected).abs() < 1e-10,
+                "{} row {row}: {} {expected}",
+                problem.loss().name(),
+                exact.influence[row]
+            );
+        }
+        let correlation = found.rank_correlation().unwrap();
+        assert!(
+            correlation > 0.9,
+            "{}: {correlation}",
+            problem.loss().name()
+        );
+    }
+}
+
+/// The rank correlation at a point of l1 in units of l1_max, with held-out rows or on the training rows.
+fn rank_correlation(data: &Data, state: State, l1: f64, l2: f64, held_out: bool) -> f64 {
+    let stated = match held_out {
+        true => state(data).validation(&data.x_val, &data.y_val),
+        false => state(data),
+    };
+    let problem = stated.build().unwrap();
+    let point = Point::new(l1 * problem.l1_max(0, 0.0), l2);
+    let found = influences(&problem, &point);
+    assert_eq!(found.kind, EstimateKind::Newton);
+    assert_eq!(found.exact.as_ref().unwrap().missing, 0);
+    found.rank_correlation().unwrap()
+}
+
+#[test]
+fn estimates_rank_rows_as_refits_do() {
+    let squared: State = |data| Problem::elastic_net(&data.x, &data.y);
+    let logistic: State = |data| Problem::logistic(&data.x, &data.y);
+    let (diabetes, cancer) = (Data::diabetes(), Data::breast_cancer());
+    for held_out in [true, false] {
+        for (data, state, l1, l2, least) in [
+            (&diabetes, squared, 0.0, 0.01, 1.0 - 1e-9),
+            (&diabetes, squared, 0.0, 1.0, 1.0 - 1e-9),
+            (&diabetes, squared, 0.1, 0.0, 0.99),
+            (&diabetes, squared, 0.01, 0.0, 0.99),
+            (&cancer, logistic, 0.0, 0.01, 0.99),
+            (&cancer, logistic, 0.0, 1.0, 0.99),
+            (&cancer, logistic, 0.1, 0.1, 0.99),
+            (&cancer, logistic, 0.1, 0.0, 0.95),
+            (&cancer, logistic, 0.01, 0.0, 0.95),
+        ] {
+            let found = rank_correlation(data, state, l1, l2, held_out);
+            assert!(
+                found > least,
+                "l1 {l1} l2 {l2} held out {held_out}: {found}"
+            );
+        }
+    }
+}
+
+/// The adjoint alone, where no system on the support is at hand: first order.
+#[test]
+fn the_adjoint_ranks_rows_too() {
+    let data = Data::diabetes();
+    let groups: Vec<u32> = (0..10).map(|j| j / 2).collect();
+    let stated = Problem::group(&data.x, &data.y, &groups);
+    let problem = stated.validation(&data.x_val, &data.y_val).build().unwrap();
+    let point = Point::new(0.1 * problem.l1_max(0, 0.0), 0.1);
+    let found = influences(&problem, &point);
+    assert_eq!(found.kind, EstimateKind::Adjoint);
+    assert_eq!(
+        (&found.own, &found.leverage, &found.residuals),
+        (&None, &None, &None)
+    );
+    assert!(found.rank_correlation().unwrap() > 0.99);
+    // First order errs by what leverages are, a few per cent, and more where they are large.
+    let exact = &found.exact.as_ref().unwrap().influence;
+    let largest = exact.iter().fold(0.0f64, |max, e| max.max(e.abs()));
+    for (estimate, exact) in found.influence.iter().zip(exact) {
+        assert!(
+            (estimate - exact).abs() < 0.2 * largest,
+            "{estimate} {exact}"
+        );
+    }
+}
+
+#[test]
+fn ridge_is_exact_for_rows_and_their_own_loss() {
+    let data = Data::made(40, 5);
+    let strengths = proxdiff::problem::RidgeStrengths::each(vec![0.1, 1.0, 0.3, 2.0, 0.0]);
+    let stated = Problem::elastic_net(&data.x, &data.y).ridge(strengths);
+    let problem = stated.validation(&data.x_val, &data.y_val).build().unwrap();
+    let found = influences(&problem, &Point::new(0.0, 0.2));
+    let exact = found.exact.as_ref().unwrap();
+    let own = found.own.as_ref().unwrap();
+    for row in 0..data.y.len() {
+        assert!((found.influence[row] - exact.influence[row]).abs() < 1e-10);
+        assert!((own[row] - exact.own[row]).abs() < 1e-10);
+        // Without the row its loss can only rise.
+        assert!(own[row] > 0.0);
+    }
+    let held = &found.residuals.as_ref().unwrap()[3];
+    let rest = data.without(3);
+    let strengths = proxdiff::problem::RidgeStrengths::each(vec![0.1, 1.0, 0.3, 2.0, 0.0]);
+    // Unscaled columns: those of the rest are the same.
+    let plain = |data: &Data| {
+        let stated = Problem::elastic_net(&data.x, &data.y).ridge(strengths.clone());
+        stated.intercept(false).standardize(false)
+    };
+    let one = Data {
+        x: vec![data.x[3].clone()],
+        y: vec![data.y[3]],
+        ..data.without(3)
+    };
+    let alone = plain(&rest).validation(&one.x, &one.y).build().unwrap();
+    let squared = 2.0 * criterion(&alone, &Point::new(0.0, 0.2));
+    let unscaled = plain(&data).build().unwrap();
+    let residuals = influences(&unscaled, &Point::new(0.0, 0.2)).residuals;
+    assert!((residuals.unwrap()[3].powi(2) / squared - 1.0).abs() < 1e-9);
+    assert!(held.is_finite());
+}
+
+#[test]
+fn groups_leave_as_a_whole() {
+    let data = Data::made(40, 4);
+    let n = data.y.len();
+    let weights: Vec<f64> = (0..n).map(|i| [1.0, 2.0, 0.5][i % 3]).collect();
+    let stated = Problem::elastic_net(&data.x, &data.y).sample_weights(&weights);
+    let problem = stated.validation(&data.x_val, &data.y_val).build().unwrap();
+    let groups: Vec<Vec<usize>> = (0..n / 3).map(|g| (3 * g..3 * g + 3).collect()).collect();
+    let asked = Influence::new(&problem, Point::new(0.0, 0.1)).exact(true);
+    let found = asked.clone().groups(groups.clone()).run().unwrap();
+    let exact = found.exact.as_ref().unwrap();
+    for (estimate, exact) in found.influence.iter().zip(&exact.influence) {
+        assert!((estimate - exact).abs() < 1e-10, "{estimate} {exact}");
+    }
+    for (estimate, exact) in found.own.as_ref().unwrap().iter().zip(&exact.own) {
+        assert!((estimate - exact).abs() < 1e-10, "{estimate} {exact}");
+    }
+    // One row a group is a row.
+    let alone: Vec<Vec<usize>> = (0..n).map(|i| vec![i]).collect();
+    let rows = asked.clone().run().unwrap();
+    assert_eq!(
+        asked.clone().groups(alone).run().unwrap().influence,
+        rows.influence
+    );
+    for wrong in [vec![vec![0, n]], vec![vec![]], vec![vec![1, 1]]] {
+        assert!(asked.clone().groups(wrong).run().is_err());
+    }
+}
+
+#[test]
+fn rows_without_weight_have_no_influence() {
+    let data = Data::made(24, 3);
+    let mut weights = vec![1.0; data.y.len()];
+    weights[5] = 0.0;
+    let stated = Problem::elastic_net(&data.x, &data.y).sample_weights(&weights);
+    let problem = stated.validation(&data.x_val, &data.y_val).build().unwrap();
+    let found = influences(&problem, &Point::new(0.01, 0.1));
+    let exact = found.exact.as_ref().unwrap();
+    assert_eq!(
+        (found.influence[5], exact.influence[5], exact.own[5]),
+        (0.0, 0.0, 0.0)
+    );
+    assert!(found.influence[4] != 0.0 && exact.influence[4] != 0.0);
+    assert_eq!(exact.missing, 0);
+}
+
+#[test]
+fn what_cannot_be_fitted_is_missing() {
+    let x = [[0.3], [1.0], [-1.0], [0.5], [2.0]];
+    // The last row is alone in its class.
+    let y = [-1.0, -1.0, -1.0, -1.0, 1.0];
+    let problem = Problem::logistic(&x, &y).build().unwrap();
+    let found = influences(&problem, &Point::new(0.0, 0.1));
+    let exact = found.exact.as_ref().unwrap();
+    assert_eq!(exact.missing, 1);
+    assert!(exact.influence[4].is_nan() && exact.influence[0].is_finite());
+    assert!(found.rank_correlation().is_some());
+    let form = Problem::quadratic(&[[2.0, 0.0], [0.0, 1.0]], &[1.0, 1.0]);
+    let form = form.build().unwrap();
+    assert!(Influence::new(&form, Point::new(0.1, 0.0)).run().is_err());
+    let own = Point::new(0.0, 0.1).with_weights(vec![1.0; 5]);
+    assert!(Influence::new(&problem, own).run().is_err());
+}
+
+#[test]
+fn sparse_rows_and_any_number_of_threads_change_nothing() {
+    let data = Data::made(24, 5);
+    let values: Vec<f64> = data.x.concat();
+    let n = data.y.len();
+    let sparse = Matrix::Sparse(Sparse {
+        rows: n,
+        columns: 5,
+        row_starts: (0..=n).map(|i| 5 * i).collect(),
+        column_indices: (0..5 * n as u32).map(|at| at % 5).collect(),
+        values: values.clone(),
+    });
+    let dense = Matrix::Dense(Dense::new(n, 5, values).unwrap());
+    let point = Point::new(0.05, 0.1);
+    let of = |matrix: &Matrix| {
+        influences(
+            &Problem::elastic_net(matrix, &data.y).build().unwrap(),
+            &point,
+        )
+    };
+    let (a, b) = (of(&sparse), of(&dense));
+    let (x, y) = (a.exact.as_ref().unwrap(), b.exact.as_ref().unwrap());
+    for (found, expected) in [
+        (&a.influence, &b.influence),
+        (a.own.as_ref().unwrap(), b.own.as_ref().unwrap()),
+        (&x.influence, &y.influence),
+        (&x.own, &y.own),
+    ] {
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+        }
+    }
+    let alone = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build()
+        .unwrap();
+    let again = alone.install(|| of(&dense));
+    assert_eq!(again.influence, b.influence);
+    assert_eq!(again.exact, b.exact);
+}
