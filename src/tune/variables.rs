@@ -495,7 +495,9 @@ impl Space {
 /// [`Error::Value`] where penalty, groups or classes have no such strengths, and for ties that do not fit.
 pub fn with_vectors(problem: Problem, variables: &[Variable]) -> Result<Problem> {
     let penalized = problem.penalized();
-    variables.iter().try_for_each(|v| check_ties(v, penalized))?;
+    variables
+        .iter()
+        .try_for_each(|v| check_ties(v, penalized))?;
     let penalty = vector_penalty(&problem, variables)?;
     let ridge = vector_ridge(&problem, variables)?;
     let mut problem = problem;

@@ -73,6 +73,7 @@ fn vectors() {
 #[test]
 fn features_of_a_model() {
     let model = Expected {
+        factors: Vec::new(),
         features: vec!["a".into(), "b".into()],
         named: Named {
             features: true,

@@ -88,6 +88,20 @@ pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
     dataset_of(part, &path.display().to_string(), options)
 }
 
+/// Reads one column of a file with many, which `options` name as the target.
+///
+/// # Errors
+/// [`crate::Error::Io`], and as [`parse_dataset`](super::parse_dataset).
+pub fn read_column(path: &Path, options: &ReadOptions) -> Result<Labels> {
+    let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
+    let mut targets = match format {
+        // Whatever the other columns hold.
+        Format::Csv => read_part(path, Purpose::Targets, options)?.targets,
+        _ => read_dataset(path, options)?.targets,
+    };
+    Ok(targets.remove(0).values)
+}
+
 /// Reads features from one file and targets from another, each of any format.
 ///
 /// # Errors
