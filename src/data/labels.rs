@@ -56,7 +56,8 @@ fn name_of(value: f64) -> String {
 }
 
 /// The class names of labels, row by row.
-fn names_of(labels: &Labels) -> Vec<String> {
+#[must_use]
+pub fn names_of(labels: &Labels) -> Vec<String> {
     match labels {
         Labels::Numbers(values) => values.iter().map(|&value| name_of(value)).collect(),
         Labels::Text(values) => values.clone(),

@@ -174,9 +174,12 @@ fn after_titles(text: &[u8], start: usize, separator: Option<u8>, source: &str) 
     let title = String::from_utf8_lossy(table[0].get(0).unwrap_or_default()).into_owned();
     let lines = if above == 1 { "line" } else { "lines" };
     log::warn!(
-        "{source}: the {lines} above the table, {}{}, are left out",
-        quote(&title),
-        if above == 1 { "" } else { ", …" }
+        "{source}: the {lines} above the table, {} left out",
+        if above == 1 {
+            format!("{}, is", quote(&title))
+        } else {
+            format!("from {} on, are", quote(&title))
+        }
     );
     place
 }
