@@ -126,7 +126,7 @@ impl Scores {
         };
         Ok(Self {
             rows: y.len(),
-            loss: criterion::value(loss, z, &y, |_| 1.0).and_then(finite),
+            loss: criterion::value(loss, z, &y, |_| 1.0 / y.len() as f64).and_then(finite),
             of,
         })
     }

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 mod access;
 mod array;
 mod columns;
+mod compressed;
 mod csv;
 mod files;
 mod foreign;

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 /// The formats of data files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Text in columns separated by commas, semicolons or tabs, with or without a header.
+    /// Text in columns separated by commas, semicolons, tabs, pipes or blanks, with or without a header;
+    /// also compressed by gzip or Zstandard, as libsvm's.
     Csv,
     /// One NumPy array.
     Npy,

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use super::table::has_thousands;
 use crate::data::factor::Factor;
 use crate::data::labels::{list, quote};
 use crate::data::readers::options::{MAX_LEVELS, UnknownLevels};
@@ -13,6 +12,10 @@ const MANY_ROWS: usize = 10;
 /// The code of a level that is none of those known.
 const UNKNOWN: f64 = -1.0;
 
+/// The remedy for text where a number should be.
+pub(super) const ENCODE: &str = "encode the column as numbers, leave it out (--drop), or take its values as levels \
+                                 (--categorical)";
+
 /// What a column may hold.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Allowed<'a> {
@@ -20,12 +23,21 @@ pub(super) enum Allowed<'a> {
     Numbers,
     /// Numbers, or True and False for 1 and 0.
     Flags,
+    /// The same, as training had it.
+    KnownFlags,
     /// Numbers, or else text: a factor.
     Texts,
     /// A factor, whatever is in it.
     Levels,
     /// A factor with these levels.
     Known(&'a Factor, UnknownLevels),
+}
+
+impl Allowed<'_> {
+    /// True where a model or other rows say what the column holds.
+    pub(super) fn is_of_training(&self) -> bool {
+        matches!(self, Self::KnownFlags | Self::Known(..))
+    }
 }
 
 /// What a column holds.
@@ -63,7 +75,7 @@ impl<'a> Filling<'a> {
             content: match allowed {
                 Allowed::Numbers => Content::Numbers,
                 Allowed::Levels | Allowed::Known(..) => Content::Levels,
-                Allowed::Flags | Allowed::Texts => Content::Nothing,
+                Allowed::Flags | Allowed::KnownFlags | Allowed::Texts => Content::Nothing,
             },
             allowed,
             codes: levels.iter().enumerate().map(number).collect(),
@@ -111,17 +123,16 @@ impl<'a> Filling<'a> {
                     "drop those rows, or take it as none of the levels (--unknown-levels zeros)",
                 );
             }
-            Allowed::Flags if !is_flag(text) => {
+            Allowed::Flags | Allowed::KnownFlags if !is_flag(text) => {
                 return fault(
                     format!("{} is neither True nor False as above", quote(text)),
-                    "encode the column as numbers, or leave it out (--drop)",
+                    "write True or False, or numbers",
                 );
             }
             Allowed::Texts if text.parse::<f64>().is_ok() || has_thousands(text) => {
                 return fault(
                     format!("{} is a number in a column of text", quote(text)),
-                    "encode the column as numbers, leave it out (--drop), or take its values as levels \
-                     (--categorical)",
+                    ENCODE,
                 );
             }
             Allowed::Texts if self.levels.len() == MAX_LEVELS => {
@@ -154,13 +165,15 @@ impl<'a> Filling<'a> {
     /// True for a factor that nobody has named.
     fn is_found(&self) -> bool {
         self.content == Content::Levels
-            && matches!(self.allowed, Allowed::Texts | Allowed::Flags)
+            && matches!(self.allowed, Allowed::Texts)
             && !self.are_flags()
     }
 
     fn are_flags(&self) -> bool {
-        matches!(self.allowed, Allowed::Texts | Allowed::Flags)
-            && self.content == Content::Levels
+        matches!(
+            self.allowed,
+            Allowed::Texts | Allowed::Flags | Allowed::KnownFlags
+        ) && self.content == Content::Levels
             && self.levels.iter().all(|level| is_flag(level))
     }
 }
@@ -285,4 +298,9 @@ pub(super) fn tell(wide: &Wide, source: &str) {
         "{source}: columns of text are taken as factors, with a feature per level: {told}; \
          --categorical none refuses them, --drop leaves them out"
     );
+}
+
+/// True for a number written with commas between thousands, or with one for the decimal point.
+pub(super) fn has_thousands(text: &str) -> bool {
+    text.contains(',') && text.replace(',', "").parse::<f64>().is_ok()
 }

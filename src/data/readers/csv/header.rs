@@ -3,9 +3,9 @@
 //! Text above numbers is one. Numbers may be names too (0, 1, 2, …, years, wavelengths), and then the
 //! other rows are the evidence: how likely would this row be among them?
 
-use super::{Columns, Kind, Record};
+use super::record::{Kind, Record};
 use crate::data::align::Expected;
-use crate::data::readers::columns::Purpose;
+use crate::data::readers::columns::{Columns, Purpose};
 
 /// Rows below the first that are looked at, of `columns` columns each.
 pub(super) fn sample(columns: usize) -> usize {

@@ -1,7 +1,7 @@
 //! The columns of a table as they fill, row by row.
 
-use super::factors::{Allowed, Content, Filling};
-use super::{Record, is_missing};
+use super::factors::{Allowed, Content, ENCODE, Filling, has_thousands};
+use super::record::{Record, is_missing};
 use crate::data::align::generic_names;
 use crate::data::dataset::{Named, Target};
 use crate::data::labels::{labels_of, quote};
@@ -17,6 +17,8 @@ pub(super) struct Table<'a> {
     roles: Vec<Role>,
     options: &'a ReadOptions,
     source: &'a str,
+    /// Whether the features are chosen, and are not those of a model.
+    chooses: bool,
     rows: usize,
     /// The features row by row; of a factor the code of its level.
     features: Vec<f64>,
@@ -41,6 +43,7 @@ impl<'a> Table<'a> {
             roles,
             options,
             source,
+            chooses: !allowed.iter().any(|a| a.is_of_training()),
             rows: 0,
             features: Vec::new(),
             contents: allowed.into_iter().map(Filling::new).collect(),
@@ -154,8 +157,11 @@ impl<'a> Table<'a> {
                     "write decimals with a point, without separators of thousands, or say what a comma \
                      is by --decimal"
                 } else {
-                    "encode the column as numbers, leave it out (--drop), or take its values as levels \
-                     (--categorical)"
+                    if self.chooses {
+                        ENCODE
+                    } else {
+                        "encode the column as numbers, as in training"
+                    }
                 };
                 Err(self.error(
                     record,
@@ -282,11 +288,6 @@ impl<'a> Table<'a> {
 /// The ways of writing that a number is not known, where a label of that text would be one.
 fn is_missing_number(field: &str) -> bool {
     ["None", "<NA>", "#N/A", "-", "."].contains(&field)
-}
-
-/// True for a number written with commas between thousands, or with one for the decimal point.
-pub(super) fn has_thousands(text: &str) -> bool {
-    text.contains(',') && text.replace(',', "").parse::<f64>().is_ok()
 }
 
 /// True for whole numbers that hardly repeat, as those of the rows of one table or of several joined.
