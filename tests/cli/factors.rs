@@ -175,6 +175,26 @@ fn flags_of_columns_that_cannot_be_are_one_line() {
         let line = fails(&[&["hypergrad", &file][..], flags].concat(), 2);
         assert!(line.contains(part), "{flags:?}: {line}");
     }
+    let line = fails(&["hypergrad", "--example", "--drop", "age"], 2);
+    assert!(
+        line.contains("--drop") && line.contains("give a data file"),
+        "{line}"
+    );
+    // An index is one of the features' file.
+    let x = folder.npy("x.npy", &[4, 2], &[9.0, 1.0, 8.0, 2.0, 9.0, 3.0, 7.0, 5.0]);
+    let y = folder.npy("y.npy", &[4], &[1.0, 2.0, 4.0, 5.0]);
+    let pair = [
+        "hypergrad",
+        "--x",
+        &x,
+        "--y",
+        &y,
+        "--drop",
+        "0",
+        "--val-fraction",
+        "0",
+    ];
+    assert_eq!(json(&pair)["problem"]["features"], 1);
     let cut = folder.path("cut.csv.gz");
     std::fs::write(&cut, b"\x1f\x8b\x08\0\0\0").unwrap();
     let line = fails(&["hypergrad", &as_text(&cut)], 1);

@@ -88,6 +88,7 @@ pub fn read(
         (None, Some(x), Some(y)) => readers::read_pair(x, y, &options)?,
         (None, Some(x), None) => readers::read_dataset(x, &options)?,
         _ if arguments.example || (fall_back && arguments.target.is_empty()) => {
+            check_no_columns(arguments)?;
             embedded::diabetes()?
         }
         _ => {
@@ -116,6 +117,21 @@ pub fn read(
         None => None,
     };
     Ok(Tables { all, validation })
+}
+
+/// Refuses flags that name columns where no file has any.
+fn check_no_columns(arguments: &DataArguments) -> std::result::Result<(), Failure> {
+    let flags = [
+        ("--drop", !arguments.drop.is_empty()),
+        ("--only", !arguments.only.is_empty()),
+        ("--id", arguments.id.is_some()),
+    ];
+    match flags.iter().find(|(_, is_given)| *is_given) {
+        None => Ok(()),
+        Some((flag, _)) => Err(Failure::usage(format!(
+            "{flag} names columns of a file, and the data are the embedded ones; give a data file"
+        ))),
+    }
 }
 
 /// The test rows that two files, or one, hold, with the columns of the training data.

@@ -134,9 +134,11 @@ impl Columns {
             .map(|name| (name, "the group column"))
             .into_iter()
             .chain(
+                // The columns of a file of targets are its targets.
                 options
                     .ignore
                     .iter()
+                    .filter(|_| !matches!(purpose, Purpose::Targets))
                     .map(|name| (name, "a column to ignore")),
             );
         for (name, use_as) in ignored {
