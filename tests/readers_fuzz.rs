@@ -129,11 +129,13 @@ fn mutate(bytes: &mut Vec<u8>, rng: &mut ChaCha8Rng) {
 /// Reads the bytes in every way; counts the successes.
 fn read_all(bytes: &[u8], format: Format) -> usize {
     let model = Expected {
+        factors: Vec::new(),
         features: ["x0", "x1"].map(String::from).to_vec(),
         ..Expected::default()
     };
     let validation = ReadOptions {
         expected: Some(Expected {
+            factors: Vec::new(),
             targets: vec!["y".into()],
             named: Named {
                 features: true,

@@ -15,6 +15,7 @@ mod output_guard;
 mod printable;
 mod progress;
 mod runtime;
+mod scores;
 mod usage;
 mod whole;
 

@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::whole::{Whole, unfinished, wait_for_lock, write_whole};
 use crate::data::align::is_generic;
 use crate::data::readers::{read_npy, write_npy};
-use crate::data::{Expected, Named};
+use crate::data::{Expected, Factor, Named};
 use crate::error::{Error, Place, Result};
 
 const HEAD: &str = "model.json";
@@ -49,6 +49,9 @@ pub struct Model {
     /// say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub features_are_named: Option<bool>,
+    /// The columns of text that some of the features stand for, with their levels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub factors: Vec<Factor>,
     /// XXH3 of the coefficients as little-endian f64 in C order, in 16 hexadecimal digits; models of
     /// version 0.1.0 and before may lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,6 +105,7 @@ impl Model {
         let features = self.features_are_named;
         Expected {
             features: self.feature_names.clone(),
+            factors: self.factors.clone(),
             targets: Vec::new(),
             named: Named {
                 features: features.unwrap_or_else(|| !is_generic(&self.feature_names)),

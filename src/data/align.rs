@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::dataset::{Dataset, Named};
+use super::factor::{Factor, columns_of};
 use super::labels::{list, quote};
 use super::matrix::{Dense, Matrix};
 use crate::error::{Error, Result};
@@ -30,10 +31,20 @@ pub fn is_generic(names: &[String]) -> bool {
 pub struct Expected {
     /// The features, in their order.
     pub features: Vec<String>,
+    /// The columns of text that some of them stand for, in their order.
+    pub factors: Vec<Factor>,
     /// The targets, in theirs; empty where the other file needs none.
     pub targets: Vec<String>,
     /// The names among these that a file has given.
     pub named: Named,
+}
+
+impl Expected {
+    /// The names of the columns that the features come from: a factor is one.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        columns_of(&self.features, &self.factors)
+    }
 }
 
 impl Dataset {
@@ -42,6 +53,7 @@ impl Dataset {
     pub fn expected(&self) -> Expected {
         Expected {
             features: self.feature_names.clone(),
+            factors: self.factors.clone(),
             targets: self.targets.iter().map(|t| t.name.clone()).collect(),
             named: self.named,
         }
@@ -92,6 +104,7 @@ impl Dataset {
             }
         }
         self.feature_names.clone_from(names);
+        self.factors.clone_from(&expected.factors);
         if self.named.targets && expected.named.targets && !self.targets.is_empty() {
             let own: Vec<String> = self.targets.iter().map(|t| t.name.clone()).collect();
             let order = positions(&own, &expected.targets).map_err(|missing| {
@@ -164,6 +177,7 @@ mod tests {
                 values: (0..2 * columns).map(|v| v as f64).collect(),
             }),
             feature_names,
+            factors: Vec::new(),
             targets: Vec::new(),
             weights: None,
             named: Named {

@@ -1,5 +1,6 @@
 //! A data set: rows of features with their targets, names and weights.
 
+use super::factor::Factor;
 use super::matrix::Matrix;
 
 /// Rows of data as a file or a pair of files holds them. All rows are in the same order.
@@ -9,6 +10,8 @@ pub struct Dataset {
     pub matrix: Matrix,
     /// d names, from the file where it has some.
     pub feature_names: Vec<String>,
+    /// The columns of text that some of the features stand for, in their order.
+    pub factors: Vec<Factor>,
     /// The targets, n values each; none where the file has none.
     pub targets: Vec<Target>,
     /// One weight per row, where the file has a column of them.
@@ -63,6 +66,7 @@ impl Dataset {
         Self {
             matrix: self.matrix.select_rows(rows),
             feature_names: self.feature_names.clone(),
+            factors: self.factors.clone(),
             targets: self
                 .targets
                 .iter()

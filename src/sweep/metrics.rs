@@ -21,22 +21,52 @@ pub fn measure(
         Loss::Quadratic => {}
         Loss::Squared | Loss::Huber { .. } => regression(z, y, &weight, numbers),
         Loss::Multinomial => {
-            let class = |row: &[f64]| {
-                let best = (0..classes).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a)));
-                best.unwrap_or(0)
-            };
-            let predicted: Vec<usize> = z.chunks_exact(classes).map(class).collect();
-            let truth: Vec<usize> = y.iter().map(|&y| y as usize).collect();
+            let Labelled { predicted, truth } = Labelled::of(loss, classes, z, y);
             confusion(&predicted, &truth, classes, &weight, numbers);
             numbers[Number::Auc] = one_against_rest(z, &truth, classes, &weight);
         }
         Loss::Logistic | Loss::SquaredHinge => {
-            let predicted: Vec<usize> = z.iter().map(|&z| usize::from(z > 0.0)).collect();
-            let truth: Vec<usize> = y.iter().map(|&y| usize::from(y > 0.0)).collect();
+            let Labelled { predicted, truth } = Labelled::of(loss, classes, z, y);
             confusion(&predicted, &truth, 2, &weight, numbers);
             numbers[Number::Auc] = auc(z, |i| truth[i] == 1, &weight);
         }
     }
+}
+
+/// Classes of rows by their numbers.
+struct Labelled {
+    predicted: Vec<usize>,
+    truth: Vec<usize>,
+}
+
+impl Labelled {
+    fn of(loss: Loss, classes: usize, z: &[f64], y: &[f64]) -> Self {
+        if loss == Loss::Multinomial {
+            let class = |row: &[f64]| {
+                let best = (0..classes).max_by(|&a, &b| row[a].total_cmp(&row[b]).then(b.cmp(&a)));
+                best.unwrap_or(0)
+            };
+            return Self {
+                predicted: z.chunks_exact(classes).map(class).collect(),
+                truth: y.iter().map(|&y| y as usize).collect(),
+            };
+        }
+        Self {
+            predicted: z.iter().map(|&z| usize::from(z > 0.0)).collect(),
+            truth: y.iter().map(|&y| usize::from(y > 0.0)).collect(),
+        }
+    }
+}
+
+/// The rows of each class by the class that is predicted: entry (truth, prediction).
+#[must_use]
+pub fn confusion_counts(loss: Loss, classes: usize, z: &[f64], y: &[f64]) -> Vec<Vec<usize>> {
+    let Labelled { predicted, truth } = Labelled::of(loss, classes, z, y);
+    let mut counts = vec![vec![0; classes]; classes];
+    for (&p, &t) in predicted.iter().zip(&truth) {
+        counts[t][p] += 1;
+    }
+    counts
 }
 
 fn regression(z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64, numbers: &mut Numbers) {

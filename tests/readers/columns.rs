@@ -119,6 +119,7 @@ fn validation_targets_are_found_by_name() {
     // Names that are numbers are the same evidence.
     let options = ReadOptions {
         expected: Some(Expected {
+            factors: Vec::new(),
             features: vec!["5".into(), "7".into()],
             targets: vec!["9".into()],
             named: Named {

@@ -142,7 +142,7 @@ fn csv_errors_name_line_column_and_remedy() {
         ],
     );
     assert_refused(
-        read_csv("a;b;y\n1;1,5;3\n"),
+        read_csv("a,b,y\n1,\"1,5\",3\n"),
         &["line 2, column 2", "decimals with a point"],
     );
     for infinite in ["inf", "-inf", "1e999"] {

@@ -73,6 +73,7 @@ fn vectors() {
 #[test]
 fn features_of_a_model() {
     let model = Expected {
+        factors: Vec::new(),
         features: vec!["a".into(), "b".into()],
         named: Named {
             features: true,
@@ -155,8 +156,41 @@ fn formats_by_extension_and_magic_number() {
         numbers(&read_dataset(&table, &options).unwrap(), 0),
         [2.0, 4.0]
     );
-    let zipped = write("table.csv.gz", &bytes_of("idx/images.gz")[..8]);
+    let zipped = write("table.npy.gz", &bytes_of("idx/images.gz")[..8]);
     assert_refused(Format::from_path(&zipped), &["decompress the file first"]);
+}
+
+#[test]
+fn compressed_text_is_read_as_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "a,y\n1,2\n3,4\n5,7\n";
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut gzip, text.as_bytes()).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let zstandard = ruzstd::encoding::compress_to_vec(
+        text.as_bytes(),
+        ruzstd::encoding::CompressionLevel::Uncompressed,
+    );
+    let expected = read_csv(text).unwrap();
+    for (name, bytes) in [
+        ("d.csv.gz", &gzip),
+        ("d.tsv.gz", &gzip),
+        ("d.csv", &gzip),
+        ("d.csv.zst", &zstandard),
+        ("d.txt", &zstandard),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let data = read_dataset(&path, &ReadOptions::default()).unwrap();
+        assert_eq!(data.matrix, expected.matrix, "{name}");
+        assert_eq!(data.targets, expected.targets, "{name}");
+        // A stream that ends too early is damaged, and no shorter table.
+        std::fs::write(&path, &bytes[..bytes.len() - 9]).unwrap();
+        assert_refused(
+            read_dataset(&path, &ReadOptions::default()),
+            &[name, "cannot be decompressed", "copy the file again"],
+        );
+    }
 }
 
 #[test]

@@ -44,13 +44,17 @@ fn what_is_no_table_is_named() {
         refused(name, &workbook, &["workbook"]);
     }
     let zstd = b"\x28\xb5\x2f\xfd\x24\x0b".as_slice();
-    for name in ["d.csv", "d.svm", "d.npy", "d.npz"] {
+    for name in ["d.npy", "d.npz"] {
         refused(
             name,
             &gzip,
             &["compressed by gzip", "decompress the file first"],
         );
         refused(name, zstd, &["compressed by Zstandard"]);
+    }
+    for name in ["d.csv", "d.svm"] {
+        refused(name, &gzip, &["IDX file", "--data-format idx"]);
+        refused(name, zstd, &["Zstandard stream", "copy the file again"]);
     }
     for name in ["d.csv", "d.svm"] {
         refused(
@@ -71,36 +75,59 @@ fn what_is_no_table_is_named() {
 }
 
 #[test]
-fn what_is_around_a_table_is_named() {
+fn what_is_around_a_table_is_left_out_or_named() {
     let rows = "1.5,2,3\n4,5,6\n7,8,9\n";
-    for (text, parts) in [
-        (
-            format!("Sales of 2024\na,b,y\n{rows}"),
-            &["line 1", "title", "\"Sales of 2024\""][..],
-        ),
-        (
-            format!("Sales, by month\na,b,y\n{rows}"),
-            &["line 1", "title", "2 field(s)", "have 3"],
-        ),
-        (
-            format!("# exported\na,b,y\n{rows}"),
-            &["line 1", "comment", "have 3", "remove"],
-        ),
-        (
-            format!("sep=;\n{}", rows.replace(',', ";")),
-            &["\"sep=;\"", "Excel", "remove that line"],
-        ),
-        (
-            format!("a|b|y\n{}", rows.replace(',', "|")),
-            &["3 columns", "pipes (|)"],
-        ),
-        (
-            rows.replace(',', " "),
-            &["3 columns", "blanks", "commas, semicolons or tabs"],
-        ),
+    let expected = read_csv(&format!("a,b,y\n{rows}")).unwrap();
+    for text in [
+        format!("Sales of 2024\na,b,y\n{rows}"),
+        format!("Sales of 2024\n\nin euros\na,b,y\n{rows}"),
+        format!("# exported\na,b,y\n{rows}"),
+        format!("# exported, in 2024\n# by hand\n\na,b,y\n{rows}"),
+        format!("sep=;\na;b;y\n{}", rows.replace(',', ";")),
+        format!("sep=|\r\na|b|y\r\n{}", rows.replace(',', "|")),
+        format!("a|b|y\n{}", rows.replace(',', "|")),
+        format!("a  b   y\n{}", rows.replace(',', "  ")),
+        format!("  a b y\n{}", rows.replace(',', " ")),
+        format!("a;b;y\n{}", rows.replace(',', ";").replace('.', ",")),
+        format!("a\tb\ty\n{}", rows.replace(',', "\t").replace('.', ",")),
     ] {
-        assert_refused(read_csv(&text), parts);
+        let data = read_csv(&text).unwrap();
+        assert_eq!(data.feature_names, ["a", "b"], "{text}");
+        assert_eq!(data.targets, expected.targets, "{text}");
+        assert_eq!(data.matrix, expected.matrix, "{text}");
     }
+    // Without names too; the line numbers are those of the file.
+    let data = read_csv(&rows.replace(',', ";").replace('.', ",")).unwrap();
+    assert_eq!(dense(&data.matrix), (3, 2, &[1.5, 2., 4., 5., 7., 8.][..]));
+    assert_refused(
+        read_csv(&format!("Sales\n\na,b,y\n{rows}x,1,2\n")),
+        &["line 7, column 1", "\"x\" is not a number"],
+    );
+    assert_refused(
+        read_csv(&format!("Sales, by month\na,b,y\n{rows}")),
+        &["line 1", "title", "2 field(s)", "have 3"],
+    );
+    // A header may begin with the mark of a comment.
+    let data = read_csv("#a,b,y\n1,2,3\n4,5,6\n").unwrap();
+    assert_eq!(data.feature_names, ["#a", "b"]);
+    // What may be thousands is not guessed, nor what has both marks.
+    for text in ["a;y\n1,234;1\n2,345;2\n", "a;y\n1,5;1\n2.5;2\n"] {
+        assert_refused(read_csv(text), &["line 2, column 1", "--decimal"]);
+    }
+    let comma = ReadOptions {
+        decimal: Some(Decimal::Comma),
+        ..ReadOptions::default()
+    };
+    let data = read_csv_with("a;y\n1,234;1\n2,345;2\n", &comma).unwrap();
+    assert_eq!(dense(&data.matrix).2, [1.234, 2.345]);
+    let data = read_csv_with("a,y\n\"1,25\",1\n\"2,5\",2\n", &comma).unwrap();
+    assert_eq!(dense(&data.matrix).2, [1.25, 2.5]);
+    let slashes = ReadOptions {
+        delimiter: Some(b'/'),
+        ..ReadOptions::default()
+    };
+    let data = read_csv_with("a/y\n1/1\n2/2\n", &slashes).unwrap();
+    assert_eq!(data.feature_names, ["a"]);
     let message = read_csv("a,y\n\"1,234,567.5\",1\n")
         .unwrap_err()
         .to_string();

@@ -6,11 +6,15 @@ use proxdiff::data::readers::{
     parse_dataset, parse_features, parse_matrix, parse_pair, parse_vector, read_dataset,
     read_features, read_labels, read_matrix, read_pair, read_row_numbers, read_vector,
 };
-use proxdiff::data::{Dataset, Expected, Format, Labels, Matrix, Named, ReadOptions};
+use proxdiff::data::{
+    Categorical, Dataset, Decimal, Expected, Factor, Format, Labels, Matrix, Named, ReadOptions,
+    UnknownLevels,
+};
 use proxdiff::{Error, Result};
 
 mod columns;
 mod csv;
+mod factors;
 mod files;
 mod foreign;
 mod idx;

@@ -49,6 +49,68 @@ pub struct TableFileArguments {
     /// out, with a warning].
     #[arg(long)]
     pub keep_index: bool,
+
+    /// Separator of CSV files: a character, or comma, semicolon, tab, pipe or blanks [default: found by
+    /// the first lines].
+    #[arg(long, value_name = "CHARACTER", value_parser = delimiter, allow_hyphen_values = true)]
+    pub delimiter: Option<u8>,
+
+    /// Decimal mark of CSV files [default: the comma where commas separate nothing and cannot stand
+    /// between thousands].
+    #[arg(long, value_name = "MARK")]
+    pub decimal: Option<DecimalMark>,
+
+    /// Texts of CSV files that say that a value is missing, beside an empty field, separated by commas; with
+    /// --na ? a label may be NA [default: NA, N/A, NaN, null, ?, in any case].
+    #[arg(
+        long,
+        value_name = "TEXTS",
+        value_delimiter = ',',
+        allow_hyphen_values = true
+    )]
+    pub na: Option<Vec<String>>,
+
+    /// Levels of a factor that training has not seen: an error, or zeros in all its features, in
+    /// validation, test and new rows.
+    #[arg(long, value_name = "WHAT", default_value = "error")]
+    pub unknown_levels: UnknownLevelsName,
+}
+
+/// The decimal marks by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DecimalMark {
+    /// As in 1.5.
+    Point,
+    /// As in 1,5.
+    Comma,
+}
+
+/// The treatments of levels that training has not seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UnknownLevelsName {
+    /// They are an error.
+    Error,
+    /// All features of the factor are 0.
+    Zeros,
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match (text, text.as_bytes()) {
+        ("comma", _) => Ok(b','),
+        ("semicolon", _) => Ok(b';'),
+        ("tab" | "\\t", _) => Ok(b'\t'),
+        ("pipe", _) => Ok(b'|'),
+        ("blank" | "blanks" | "space", _) => Ok(b' '),
+        (_, &[one])
+            if one.is_ascii() && !one.is_ascii_alphanumeric() && !b"\"\n\r.-+".contains(&one) =>
+        {
+            Ok(one)
+        }
+        _ => Err(
+            "give one character that no number has, or comma, semicolon, tab, pipe or blanks"
+                .into(),
+        ),
+    }
 }
 
 fn data_format(name: &str) -> Result<readers::Format, String> {
@@ -96,6 +158,29 @@ pub struct DataArguments {
     /// [default: the last column].
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub target: Vec<String>,
+
+    /// Columns that are no features, by name or index, separated by commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub drop: Vec<String>,
+
+    /// Columns that are the only features, by name or index, separated by commas [default: all that have
+    /// no other use].
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        conflicts_with = "drop"
+    )]
+    pub only: Vec<String>,
+
+    /// Column that tells the rows apart, by name or index: it is no feature.
+    #[arg(long, value_name = "NAME")]
+    pub id: Option<String>,
+
+    /// Text columns that are factors, with one feature per level, such as city=Wien: auto, the columns
+    /// without a number of at most 50 levels; none; or names or indices separated by commas.
+    #[arg(long, value_name = "auto|none|NAMES", default_value = "auto")]
+    pub categorical: String,
 
     /// Weights of the rows: a file with one weight per row, or the name of a column. Rows that are
     /// held out keep theirs: criterion and metrics are weighted means.

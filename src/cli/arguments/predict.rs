@@ -13,6 +13,7 @@ Examples:
   proxdiff predict new.csv --model model
   proxdiff predict --x X.npy --format csv --out predictions.csv
   proxdiff predict new.csv --proba --format json
+  proxdiff predict test.csv --target price
 
 Columns of a file with a header are matched to the model's features by name, and other columns are \
 ignored; without a header they must be the model's features in their order.";
@@ -32,6 +33,28 @@ pub struct Arguments {
     /// The same as DATA, by name as in the other commands.
     #[arg(long, value_name = "FILE", help_heading = "Data")]
     pub x: Option<PathBuf>,
+
+    /// Columns with the values of the model's targets, by name or index: their scores are shown.
+    #[arg(
+        long,
+        value_name = "NAMES",
+        value_delimiter = ',',
+        help_heading = "Data"
+    )]
+    pub target: Vec<String>,
+
+    /// File with the values of the model's target: its scores are shown.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "target",
+        help_heading = "Data"
+    )]
+    pub y: Option<PathBuf>,
+
+    /// Column that names the rows in the output, by name or index.
+    #[arg(long, value_name = "NAME", help_heading = "Data")]
+    pub id: Option<String>,
 
     #[command(flatten)]
     pub file: TableFileArguments,

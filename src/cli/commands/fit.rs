@@ -165,6 +165,7 @@ pub(super) fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]
         rows: prepared.rows,
         feature_names: study.feature_names().to_vec(),
         features_are_named: Some(study.tables().all.named.features),
+        factors: study.tables().all.factors.clone(),
         // That of the file, which does not exist yet.
         coefficients_digest: None,
         targets,

@@ -10,8 +10,10 @@ use crate::cli::model::{Model, TargetModel};
 use crate::cli::numbers::short;
 use crate::cli::output::{self, SCHEMA, one_line, plain, titled};
 use crate::cli::printable::printable_lines;
-use crate::data::matrix::Matrix;
-use crate::data::readers;
+use crate::cli::scores::{Scores, linear_predictors};
+use crate::data::dataset::{Dataset, Target};
+use crate::data::labels;
+use crate::data::readers::{self, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::loss::multinomial::softmax_in_place;
 use crate::model::loss::sigmoid;
@@ -29,6 +31,9 @@ struct Predictions<'a> {
     /// One row per row of the data, one entry per class.
     #[serde(skip_serializing_if = "Option::is_none")]
     probabilities: Option<Vec<Vec<f64>>>,
+    /// Where the target is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scores: Option<Scores>,
 }
 
 /// Numbers, or the labels of classes.
@@ -48,10 +53,20 @@ impl Values<'_> {
     }
 }
 
+/// The names of rows, and of the column that they are from.
+#[derive(Clone, Copy)]
+struct NamedRows<'a> {
+    column: &'a str,
+    names: &'a [String],
+}
+
 #[derive(Serialize)]
 struct Record<'a> {
     schema: u32,
     rows: usize,
+    /// The names of the rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ids: Option<&'a [String]>,
     targets: &'a [Predictions<'a>],
 }
 
@@ -75,54 +90,119 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     // One of the two is there: clap requires it.
     let path = arguments.data.as_ref().or(arguments.x.as_ref());
     let path = path.ok_or_else(|| Failure::usage("no data; give a data file"))?;
-    let options = read_options(&arguments.file);
+    let wanted = arguments.target.iter().chain(&arguments.id).cloned();
+    let options = ReadOptions {
+        targets: wanted.collect(),
+        ..read_options(&arguments.file)
+    };
     let data = readers::read_features(path, &model.expected(), &options)?;
+    let truth = truth(arguments, &model, &data)?;
+    let ids = match &arguments.id {
+        Some(name) => Some(labels::names_of(&column(arguments, &data, name)?.values)),
+        None => None,
+    };
     let targets: Vec<Predictions<'_>> = model
         .targets
         .iter()
         .zip(&model.coefficients)
-        .map(|(target, coefficients)| {
+        .enumerate()
+        .map(|(at, (target, coefficients))| {
             let z = linear_predictors(&data.matrix, coefficients, target, model.predictors());
-            predictions(target, z, model.predictors(), arguments.proba)
+            check_finite(&z, model.predictors())?;
+            let scores = match truth.get(at) {
+                Some(truth) => Some(Scores::of(&model, target, &z, truth)?),
+                None => None,
+            };
+            let made = predictions(target, z, model.predictors(), arguments.proba);
+            Ok(Predictions { scores, ..made })
         })
         .collect::<Result<_>>()?;
     let rows = data.matrix.rows();
+    let ids = ids.as_deref();
+    let named_rows = ids.zip(arguments.id.as_deref());
+    let named_rows = named_rows.map(|(names, column)| NamedRows { column, names });
     let text = match arguments.output.format() {
         Format::Json => one_line(&Record {
             schema: SCHEMA,
             rows,
+            ids,
             targets: &targets,
         }),
-        Format::Csv => csv(&targets, rows),
-        Format::Table => printable_lines(&table(&targets, rows)).into_owned(),
+        Format::Csv => csv(&targets, named_rows, rows),
+        Format::Table => printable_lines(&table(&targets, ids, rows)).into_owned(),
     };
     output::write_or_show(&text, arguments.output.out.as_deref(), || {
-        table(&targets, rows)
+        table(&targets, ids, rows)
     })
 }
 
-/// X·W + b in C order; the columns of X are the model's features.
-fn linear_predictors(
-    matrix: &Matrix,
-    coefficients: &[f64],
-    target: &TargetModel,
-    predictors: usize,
-) -> Vec<f64> {
-    let mut z = vec![0.0; matrix.rows() * predictors];
-    matrix.for_each_entry(|i, j, value| {
-        let row = &mut z[i * predictors..(i + 1) * predictors];
-        for (z, w) in row.iter_mut().zip(&coefficients[j * predictors..]) {
-            *z += value * w;
+/// The column of a name that the flags give.
+fn column<'a>(arguments: &Arguments, data: &'a Dataset, name: &str) -> Result<&'a Target> {
+    let wanted: Vec<&String> = arguments.target.iter().chain(&arguments.id).collect();
+    let by_name = data.targets.iter().find(|target| target.name == name);
+    let by_index = || -> Option<&Target> {
+        // Columns come in the order of the file.
+        let mut indices: Vec<usize> = Vec::with_capacity(wanted.len());
+        for name in &wanted {
+            indices.push(name.parse().ok()?);
         }
+        indices.sort_unstable();
+        let at = indices.binary_search(&name.parse().ok()?).ok()?;
+        data.targets.get(at)
+    };
+    let found = by_name.or_else(|| {
+        let is_whole = data.targets.len() == wanted.len();
+        is_whole.then(by_index).flatten()
     });
-    if !target.intercept.is_empty() {
-        for row in z.chunks_mut(predictors) {
-            for (z, b) in row.iter_mut().zip(&target.intercept) {
-                *z += b;
-            }
+    found.ok_or_else(|| {
+        Error::value(
+            data.source.clone(),
+            format!("there is no column {name:?} beside the features"),
+            "name a column that is no feature of the model; of columns without names give indices, from 0",
+        )
+    })
+}
+
+/// The values of the model's targets, where the flags say where they are.
+fn truth(arguments: &Arguments, model: &Model, data: &Dataset) -> Result<Vec<Target>> {
+    let (rows, count) = (data.rows(), model.targets.len());
+    if let Some(file) = &arguments.y {
+        let header = arguments.file.header.as_option();
+        let values = readers::read_labels(file, rows, header)?;
+        if count > 1 || values.len() != rows {
+            return Err(Error::shape(
+                format!("targets in {}", file.display()),
+                format!("{rows} rows of {count} target(s)"),
+                format!("{} rows of one", values.len()),
+                "give the value of every row; of several targets name the columns (--target)",
+            ));
         }
+        let name = model.targets[0].name.clone();
+        return Ok(vec![Target { name, values }]);
     }
-    z
+    if !arguments.target.is_empty() && arguments.target.len() != count {
+        return Err(Error::shape(
+            "--target",
+            format!("{count} column(s), one per target of the model"),
+            arguments.target.len().to_string(),
+            "name the columns in the order of the model's targets",
+        ));
+    }
+    let names = arguments.target.iter();
+    names
+        .map(|name| column(arguments, data, name).cloned())
+        .collect()
+}
+
+fn check_finite(z: &[f64], predictors: usize) -> Result<()> {
+    match z.iter().position(|z| !z.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(Error::value(
+            "predictions",
+            format!("row {} is not finite", at / predictors + 1),
+            "check the magnitude of the row's features",
+        )),
+    }
 }
 
 fn predictions(
@@ -130,21 +210,15 @@ fn predictions(
     mut z: Vec<f64>,
     predictors: usize,
     with_probabilities: bool,
-) -> Result<Predictions<'_>> {
-    if let Some(at) = z.iter().position(|z| !z.is_finite()) {
-        return Err(Error::value(
-            "predictions",
-            format!("row {} is not finite", at / predictors + 1),
-            "check the magnitude of the row's features",
-        ));
-    }
+) -> Predictions<'_> {
     let Some(classes) = &target.classes else {
-        return Ok(Predictions {
+        return Predictions {
             name: &target.name,
             classes: None,
             predictions: Values::Numbers(z),
             probabilities: None,
-        });
+            scores: None,
+        };
     };
     let labels: Vec<&str> = z
         .chunks(predictors)
@@ -166,12 +240,13 @@ fn predictions(
             })
             .collect()
     });
-    Ok(Predictions {
+    Predictions {
         name: &target.name,
         classes: Some(classes),
         predictions: Values::Labels(labels),
         probabilities,
-    })
+        scores: None,
+    }
 }
 
 /// The first of the largest entries.
@@ -211,19 +286,26 @@ fn fields(
     fields
 }
 
-fn csv(targets: &[Predictions<'_>], rows: usize) -> String {
-    let rows = (0..rows).map(|row| fields(targets, row, output::number).into_iter());
-    output::csv_text(&header(targets), rows)
+fn csv(targets: &[Predictions<'_>], ids: Option<NamedRows<'_>>, rows: usize) -> String {
+    let mut names = Vec::from_iter(ids.map(|ids| ids.column.to_string()));
+    names.extend(header(targets));
+    let rows = (0..rows).map(|row| {
+        let mut cells = Vec::from_iter(ids.map(|ids| ids.names[row].clone()));
+        cells.extend(fields(targets, row, output::number));
+        cells.into_iter()
+    });
+    output::csv_text(&names, rows)
 }
 
-fn table(targets: &[Predictions<'_>], rows: usize) -> String {
+fn table(targets: &[Predictions<'_>], ids: Option<&[String]>, rows: usize) -> String {
     let mut names = vec!["row".to_string()];
     names.extend(header(targets));
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut table = plain(&names);
     let shown = rows.min(TABLE_ROWS);
     for row in 0..shown {
-        let mut cells = vec![(row + 1).to_string()];
+        let name = ids.map_or_else(|| (row + 1).to_string(), |ids| ids[row].clone());
+        let mut cells = vec![name];
         cells.extend(fields(targets, row, short));
         table.add_row(cells);
     }
@@ -233,6 +315,11 @@ fn table(targets: &[Predictions<'_>], rows: usize) -> String {
             "{} more rows; --format csv or json shows all\n",
             rows - shown
         ));
+    }
+    for target in targets {
+        if let Some(scores) = &target.scores {
+            text.push_str(&scores.table(target.name));
+        }
     }
     text
 }

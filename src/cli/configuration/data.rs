@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::cli::arguments::{DataArguments, TableFileArguments};
+use crate::cli::arguments::{DataArguments, DecimalMark, TableFileArguments, UnknownLevelsName};
 use crate::cli::failure::Failure;
 use crate::data::dataset::{Dataset, Labels};
 use crate::data::embedded;
 use crate::data::matrix::Matrix;
-use crate::data::readers::{self, ReadOptions};
+use crate::data::readers::{self, Categorical, Decimal, ReadOptions, UnknownLevels};
 use crate::error::{Error, Result};
 
 /// All training rows, and validation rows where files name them.
@@ -24,7 +24,40 @@ pub fn read_options(file: &TableFileArguments) -> ReadOptions {
         format: file.data_format,
         header: file.header.as_option(),
         keep_index: file.keep_index,
+        delimiter: file.delimiter,
+        decimal: decimal(file),
+        na: file.na.clone(),
+        unknown_levels: match file.unknown_levels {
+            UnknownLevelsName::Error => UnknownLevels::Error,
+            UnknownLevelsName::Zeros => UnknownLevels::Zeros,
+        },
         ..ReadOptions::default()
+    }
+}
+
+fn decimal(file: &TableFileArguments) -> Option<Decimal> {
+    file.decimal.map(|mark| match mark {
+        DecimalMark::Point => Decimal::Point,
+        DecimalMark::Comma => Decimal::Comma,
+    })
+}
+
+/// The options of the readers that choose features.
+fn with_features(arguments: &DataArguments, options: ReadOptions) -> ReadOptions {
+    ReadOptions {
+        ignore: arguments
+            .drop
+            .iter()
+            .chain(&arguments.id)
+            .cloned()
+            .collect(),
+        only: arguments.only.clone(),
+        categorical: match arguments.categorical.trim() {
+            "auto" => Categorical::Auto,
+            "none" => Categorical::Never,
+            names => Categorical::Named(names.split(',').map(str::to_string).collect()),
+        },
+        ..options
     }
 }
 
@@ -48,13 +81,14 @@ pub fn read(
         group_column: group.map(str::to_string),
         targets: arguments.target.clone(),
         weights_column: weights_column(arguments)?,
-        ..read_options(&arguments.file)
+        ..with_features(arguments, read_options(&arguments.file))
     };
     let mut all = match (&arguments.data, &arguments.x, &arguments.y) {
         (Some(data), _, _) => readers::read_dataset(data, &options)?,
         (None, Some(x), Some(y)) => readers::read_pair(x, y, &options)?,
         (None, Some(x), None) => readers::read_dataset(x, &options)?,
         _ if arguments.example || (fall_back && arguments.target.is_empty()) => {
+            check_no_columns(arguments)?;
             embedded::diabetes()?
         }
         _ => {
@@ -85,6 +119,21 @@ pub fn read(
     Ok(Tables { all, validation })
 }
 
+/// Refuses flags that name columns where no file has any.
+fn check_no_columns(arguments: &DataArguments) -> std::result::Result<(), Failure> {
+    let flags = [
+        ("--drop", !arguments.drop.is_empty()),
+        ("--only", !arguments.only.is_empty()),
+        ("--id", arguments.id.is_some()),
+    ];
+    match flags.iter().find(|(_, is_given)| *is_given) {
+        None => Ok(()),
+        Some((flag, _)) => Err(Failure::usage(format!(
+            "{flag} names columns of a file, and the data are the embedded ones; give a data file"
+        ))),
+    }
+}
+
 /// The test rows that two files, or one, hold, with the columns of the training data.
 pub fn read_test(
     arguments: &DataArguments,
@@ -95,7 +144,7 @@ pub fn read_test(
     let options = ReadOptions {
         targets: arguments.target.clone(),
         expected: Some(training.expected()),
-        ..read_options(&arguments.file)
+        ..with_features(arguments, read_options(&arguments.file))
     };
     let test = match (x, y) {
         (Some(x), Some(y)) => readers::read_pair(x, y, &options)?,
@@ -188,8 +237,7 @@ pub fn read_labels(
             ignore: others.iter().map(|target| target.name.clone()).collect(),
             ..read_options(&arguments.file)
         };
-        let mut table = readers::read_dataset(file, &options)?;
-        table.targets.remove(0).values
+        readers::read_column(file, &options)?
     };
     if labels.len() == all.rows() {
         return Ok(labels);

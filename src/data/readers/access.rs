@@ -1,6 +1,8 @@
 //! Access to files, checked against the memory of the machine.
 
+use std::io::Read;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
 
@@ -18,6 +20,40 @@ pub(super) fn unreadable(path: &Path, source: std::io::Error) -> Error {
         source,
         remedy,
     }
+}
+
+/// The name that stands for standard input.
+const STANDARD_INPUT: &str = "-";
+
+/// True for the path `-`, standard input.
+pub(super) fn is_standard_input(path: &Path) -> bool {
+    path.as_os_str() == STANDARD_INPUT
+}
+
+/// The name of a file in messages.
+pub(super) fn name_of(path: &Path) -> String {
+    if is_standard_input(path) {
+        "standard input".into()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// The bytes of a file. Standard input is read once and kept: several columns may be asked for.
+pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+    static INPUT: OnceLock<Vec<u8>> = OnceLock::new();
+    if !is_standard_input(path) {
+        check_memory(path)?;
+        return std::fs::read(path).map_err(|e| unreadable(path, e));
+    }
+    if let Some(bytes) = INPUT.get() {
+        return Ok(bytes.clone());
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut bytes)
+        .map_err(|e| unreadable(path, e))?;
+    Ok(INPUT.get_or_init(|| bytes).clone())
 }
 
 /// Refuses a file that is larger than the memory of the machine, before any of it is read.
@@ -41,7 +77,7 @@ pub(super) fn check_memory(path: &Path) -> Result<()> {
 }
 
 /// Bytes of the machine's memory, where the system says so.
-fn memory() -> Option<u64> {
+pub(super) fn memory() -> Option<u64> {
     let about = std::fs::read_to_string("/proc/meminfo").ok()?;
     let total = about
         .lines()

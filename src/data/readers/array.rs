@@ -145,6 +145,7 @@ impl Array {
         };
         Ok(Part {
             matrix,
+            factors: Vec::new(),
             feature_names,
             targets,
             weights,

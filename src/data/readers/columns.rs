@@ -56,7 +56,7 @@ impl Columns {
         by_name.or_else(|| wanted.parse().ok().filter(|&index| index < self.count))
     }
 
-    fn find(&self, wanted: &str, use_as: &str, source: &str) -> Result<usize> {
+    pub fn find(&self, wanted: &str, use_as: &str, source: &str) -> Result<usize> {
         self.position(wanted).ok_or_else(|| {
             let last = self.count.saturating_sub(1);
             let remedy = match &self.names {
@@ -102,6 +102,7 @@ impl Columns {
         let rest = |column: usize| match purpose {
             Purpose::Targets if targets.is_empty() => Role::Target,
             Purpose::Targets => Role::Ignored,
+            _ if !options.only.is_empty() && options.expected.is_none() => Role::Ignored,
             _ if by_name
                 .as_ref()
                 .is_some_and(|columns| !columns.contains(&column)) =>
@@ -133,15 +134,20 @@ impl Columns {
             .map(|name| (name, "the group column"))
             .into_iter()
             .chain(
+                // The columns of a file of targets are its targets.
                 options
                     .ignore
                     .iter()
+                    .filter(|_| !matches!(purpose, Purpose::Targets))
                     .map(|name| (name, "a column to ignore")),
             );
         for (name, use_as) in ignored {
             // Of a pair of files only one may have the column; validation files need not.
             let column = match purpose {
                 Purpose::Dataset if options.expected.is_none() => {
+                    Some(self.find(name, use_as, source)?)
+                }
+                Purpose::Features if options.expected.is_none() && Some(name) != group => {
                     Some(self.find(name, use_as, source)?)
                 }
                 _ => self.position(name),
@@ -178,6 +184,12 @@ impl Columns {
         {
             roles[column] = Some(Role::Target);
         }
+        if !matches!(purpose, Purpose::Targets) && options.expected.is_none() {
+            for name in &options.only {
+                let column = self.find(name, "a feature", source)?;
+                self.claim(&mut roles, column, Role::Feature, source)?;
+            }
+        }
         Ok(roles)
     }
 
@@ -194,7 +206,7 @@ impl Columns {
                 None,
                 Some(self.label(column)),
                 "the column is named for two uses",
-                "name it once among targets, weights and ignored columns",
+                "name it once among targets, weights, features and ignored columns",
             ));
         }
         Ok(())
@@ -241,8 +253,9 @@ impl Columns {
             .enumerate()
             .map(|(column, name)| (name.as_str(), column))
             .collect();
-        let mut columns = HashSet::with_capacity(expected.features.len());
-        for feature in &expected.features {
+        let features = expected.columns();
+        let mut columns = HashSet::with_capacity(features.len());
+        for feature in &features {
             match places.get(feature.as_str()) {
                 Some(&column) => columns.insert(column),
                 None if !expected.named.features => return Ok(None),
@@ -252,10 +265,7 @@ impl Columns {
                         None,
                         None,
                         format!("the feature {} is not among the columns", quote(feature)),
-                        format!(
-                            "give the features {}; the order is free",
-                            list(&expected.features)
-                        ),
+                        format!("give the features {}; the order is free", list(&features)),
                     ));
                 }
             };
@@ -282,7 +292,7 @@ impl Columns {
             }
             return Ok(roles);
         }
-        let model = &model.features;
+        let model = &model.columns();
         // By position: all columns, or all but those that the options name.
         if self.count > model.len() {
             for (column, role) in options

@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::access::{check_memory, unreadable};
+use super::access::{bytes_of, is_standard_input, name_of, unreadable};
 use super::columns::Purpose;
+use super::compressed;
 use super::options::{Format, ReadOptions};
 use super::part::{Part, bad};
 use super::{
@@ -28,7 +29,7 @@ pub(super) fn first_bytes(path: &Path) -> Result<Vec<u8>> {
 }
 
 impl Format {
-    /// The format that a file's extension says, or else, for IDX, its first bytes.
+    /// The format that a file's extension says, also below `.gz` and `.zst` for text, or else, for IDX, its first bytes.
     ///
     /// # Errors
     /// [`crate::Error::Io`] when the file must be looked into and cannot be read; [`crate::Error::Data`] when
@@ -37,6 +38,12 @@ impl Format {
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or("");
         if let Ok(format) = extension.parse() {
             return Ok(format);
+        }
+        if let Some(format) = compressed::format_of(path) {
+            return Ok(format);
+        }
+        if is_standard_input(path) {
+            return Ok(Self::Csv);
         }
         let start = first_bytes(path)?;
         let compressed = start.starts_with(&idx::GZIP);
@@ -55,7 +62,7 @@ impl Format {
                 None,
                 None,
                 "the file is compressed by gzip",
-                "decompress the file first: only IDX files are read compressed",
+                "decompress the file first: text files (.csv.gz, .svm.gz) and IDX files are read compressed",
             ));
         }
         if let Some(error) = foreign::recognised(&start, &source) {
@@ -73,10 +80,10 @@ impl Format {
 
 /// A file's bytes, its format, and its name for messages.
 fn load(path: &Path, format: Option<Format>) -> Result<(Vec<u8>, Format, String)> {
-    check_memory(path)?;
-    let bytes = std::fs::read(path).map_err(|e| unreadable(path, e))?;
     let format = format.map_or_else(|| Format::from_path(path), Ok)?;
-    Ok((bytes, format, path.display().to_string()))
+    let source = name_of(path);
+    let bytes = compressed::decompressed(bytes_of(path)?, format, &source)?;
+    Ok((bytes, format, source))
 }
 
 /// Reads one file that holds features and targets.
@@ -85,7 +92,21 @@ fn load(path: &Path, format: Option<Format>) -> Result<(Vec<u8>, Format, String)
 /// [`crate::Error::Io`], and as [`parse_dataset`](super::parse_dataset).
 pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
     let part = read_part(path, Purpose::Dataset, options)?;
-    dataset_of(part, &path.display().to_string(), options)
+    dataset_of(part, &name_of(path), options)
+}
+
+/// Reads one column of a file with many, which `options` name as the target.
+///
+/// # Errors
+/// [`crate::Error::Io`], and as [`parse_dataset`](super::parse_dataset).
+pub fn read_column(path: &Path, options: &ReadOptions) -> Result<Labels> {
+    let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
+    let mut targets = match format {
+        // Whatever the other columns hold.
+        Format::Csv => read_part(path, Purpose::Targets, options)?.targets,
+        _ => read_dataset(path, options)?.targets,
+    };
+    Ok(targets.remove(0).values)
 }
 
 /// Reads features from one file and targets from another, each of any format.
@@ -95,7 +116,7 @@ pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
 pub fn read_pair(x: &Path, y: &Path, options: &ReadOptions) -> Result<Dataset> {
     let of_x = |options: &ReadOptions| read_part(x, Purpose::Features, options);
     let of_y = |options: &ReadOptions| read_part(y, Purpose::Targets, options);
-    let (x_source, y_source) = (x.display().to_string(), y.display().to_string());
+    let (x_source, y_source) = (name_of(x), name_of(y));
     pair_of(
         PairPart {
             name: &x_source,
@@ -112,7 +133,7 @@ pub fn read_pair(x: &Path, y: &Path, options: &ReadOptions) -> Result<Dataset> {
 /// Reads a file for a purpose; an array straight into its place.
 fn read_part(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result<Part> {
     let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
-    if format == Format::Npy {
+    if format == Format::Npy && !is_standard_input(path) {
         let source = path.display().to_string();
         return npy::read(path)?.into_part(&source, purpose, options, false);
     }

@@ -121,6 +121,7 @@ impl Rows {
                 column_indices: self.column_indices,
                 values: self.values,
             })),
+            factors: Vec::new(),
             feature_names: feature_names(self.width),
             targets: vec![Target {
                 name: "y".to_string(),

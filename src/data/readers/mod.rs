@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 mod access;
 mod array;
 mod columns;
+mod compressed;
 mod csv;
 mod files;
 mod foreign;
@@ -29,10 +30,11 @@ use columns::Purpose;
 use part::{Part, bad};
 
 pub use files::{
-    read_dataset, read_features, read_labels, read_matrix, read_pair, read_row_numbers, read_vector,
+    read_column, read_dataset, read_features, read_labels, read_matrix, read_pair,
+    read_row_numbers, read_vector,
 };
 pub use npy::{read_npy, write_npy};
-pub use options::{Format, ReadOptions};
+pub use options::{Categorical, Decimal, Format, ReadOptions, UnknownLevels};
 
 /// Reads a file for a purpose.
 fn parse(
@@ -43,6 +45,7 @@ fn parse(
     options: &ReadOptions,
 ) -> Result<Part> {
     foreign::check(bytes, format, source)?;
+    options.check(format, source)?;
     match format {
         Format::Csv => csv::parse(bytes, source, purpose, options),
         Format::Npy => npy::parse(bytes, source)?.into_part(source, purpose, options, false),

@@ -2,13 +2,15 @@
 
 use std::str::FromStr;
 
+use super::part::bad;
 use crate::data::align::Expected;
 use crate::error::{Error, Result};
 
 /// The formats of data files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Text in columns separated by commas, semicolons or tabs, with or without a header.
+    /// Text in columns separated by commas, semicolons, tabs, pipes or blanks, with or without a header;
+    /// also compressed by gzip or Zstandard, as libsvm's.
     Csv,
     /// One NumPy array.
     Npy,
@@ -40,6 +42,40 @@ impl FromStr for Format {
     }
 }
 
+/// Most levels of a text column that nobody has named as a factor.
+pub const MAX_LEVELS: usize = 50;
+
+/// The text columns that are factors: features that have one column per level.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Categorical {
+    /// None: text among the features is an error.
+    #[default]
+    Never,
+    /// Columns without a number, of at most [`MAX_LEVELS`] levels.
+    Auto,
+    /// The columns of these names or indices, whatever they hold.
+    Named(Vec<String>),
+}
+
+/// The treatment of levels that training has not seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UnknownLevels {
+    /// They are an error.
+    #[default]
+    Error,
+    /// All features of the factor are 0.
+    Zeros,
+}
+
+/// The mark between whole part and fraction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decimal {
+    /// A point, as in 1.5.
+    Point,
+    /// A comma, as in 1,5.
+    Comma,
+}
+
 /// Options of reading, where a file does not say so itself.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadOptions {
@@ -64,4 +100,39 @@ pub struct ReadOptions {
     /// Take a first column without a name that holds row numbers for a feature; else it is left out,
     /// with a warning.
     pub keep_index: bool,
+    /// Columns that are the only features, by name or index; empty takes all.
+    pub only: Vec<String>,
+    /// The text columns that are factors.
+    pub categorical: Categorical,
+    /// The treatment of levels that the expected factors lack.
+    pub unknown_levels: UnknownLevels,
+    /// The separator of a CSV file, a blank for any run of blanks; `None` looks.
+    pub delimiter: Option<u8>,
+    /// The decimal mark of a CSV file; `None` looks.
+    pub decimal: Option<Decimal>,
+    /// The texts beside an empty one that say that a value is missing; `None` takes the usual ones.
+    pub na: Option<Vec<String>>,
+}
+
+impl ReadOptions {
+    /// Refuses options that name columns of text files for a format without any.
+    ///
+    /// # Errors
+    /// [`Error::Data`] with the flag.
+    pub(super) fn check(&self, format: Format, source: &str) -> Result<()> {
+        let selects = !(self.ignore.is_empty() && self.only.is_empty());
+        let (what, remedy) = match format {
+            Format::Csv => return Ok(()),
+            Format::Libsvm | Format::Npz | Format::Idx if selects => (
+                "columns to leave out or to keep are named, and the format names none",
+                "leave --drop, --only and --id out, or give a .csv or .npy file",
+            ),
+            _ if matches!(self.categorical, Categorical::Named(_)) => (
+                "columns with levels are named, and the format holds numbers alone",
+                "leave --categorical out, or give a .csv file",
+            ),
+            _ => return Ok(()),
+        };
+        Err(bad(source, None, None, what, remedy))
+    }
 }

@@ -1,6 +1,7 @@
 //! The contribution of one file to a data set, and faults in it.
 
 use crate::data::dataset::{Dataset, Named, Target};
+use crate::data::factor::Factor;
 use crate::data::labels::quote;
 use crate::data::matrix::Matrix;
 use crate::error::{Error, Place, Result};
@@ -10,6 +11,7 @@ use crate::error::{Error, Place, Result};
 pub(super) struct Part {
     pub(super) matrix: Option<Matrix>,
     pub(super) feature_names: Vec<String>,
+    pub(super) factors: Vec<Factor>,
     pub(super) targets: Vec<Target>,
     pub(super) weights: Option<Vec<f64>>,
     pub(super) named: Named,
@@ -29,6 +31,7 @@ impl Part {
         let dataset = Dataset {
             matrix,
             feature_names: self.feature_names,
+            factors: self.factors,
             targets: self.targets,
             weights: self.weights,
             named: self.named,

@@ -3,9 +3,9 @@
 //! Text above numbers is one. Numbers may be names too (0, 1, 2, …, years, wavelengths), and then the
 //! other rows are the evidence: how likely would this row be among them?
 
-use super::{Columns, Kind, Record};
+use super::record::{Kind, Record};
 use crate::data::align::Expected;
-use crate::data::readers::columns::Purpose;
+use crate::data::readers::columns::{Columns, Purpose};
 
 /// Rows below the first that are looked at, of `columns` columns each.
 pub(super) fn sample(columns: usize) -> usize {
@@ -116,14 +116,14 @@ fn misses_all_names(first: &Record<'_>, purpose: Purpose<'_>, expected: Option<&
 }
 
 /// The names that the file should have, and whether a file has given them.
-fn expected_names<'a>(
-    purpose: Purpose<'a>,
-    expected: Option<&'a Expected>,
-) -> Option<(&'a [String], bool)> {
+fn expected_names(
+    purpose: Purpose<'_>,
+    expected: Option<&Expected>,
+) -> Option<(Vec<String>, bool)> {
     match (purpose, expected) {
-        (Purpose::Model(model), _) => Some((&model.features, model.named.features)),
-        (Purpose::Targets, Some(e)) => Some((&e.targets, e.named.targets)),
-        (_, Some(e)) => Some((&e.features, e.named.features)),
+        (Purpose::Model(model), _) => Some((model.columns(), model.named.features)),
+        (Purpose::Targets, Some(e)) => Some((e.targets.clone(), e.named.targets)),
+        (_, Some(e)) => Some((e.columns(), e.named.features)),
         (_, None) => None,
     }
 }

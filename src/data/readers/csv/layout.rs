@@ -1,5 +1,4 @@
-//! Faults of a text as a whole: a quote without an end, a title above the table, columns
-//! that something else separates.
+//! Faults of a text as a whole: a quote without an end, a title above the table.
 
 use ::csv::{ByteRecord, ReaderBuilder, Trim};
 
@@ -90,12 +89,7 @@ fn has_row(field: &[u8], separator: u8, columns: usize) -> bool {
 }
 
 /// The obstacle to a table with these first rows; `None` without one.
-pub(super) fn obstacle(
-    text: &[u8],
-    separator: u8,
-    needs_columns: bool,
-    source: &str,
-) -> Option<Error> {
+pub(super) fn obstacle(text: &[u8], separator: u8, source: &str) -> Option<Error> {
     const LOOKED_AT: usize = 8;
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
@@ -112,16 +106,6 @@ pub(super) fn obstacle(
     let first_line = String::from_utf8_lossy(first_line.trim_ascii()).into_owned();
     let error =
         |line: u64, what: String, remedy: &str| Some(bad(source, Some(line), None, what, remedy));
-    if first_line.to_ascii_lowercase().starts_with("sep=") {
-        return error(
-            1,
-            format!(
-                "the line {} tells Excel the separator and is no row",
-                quote(&first_line)
-            ),
-            "remove that line",
-        );
-    }
     let is_comment = first_line.starts_with(['#', '%']);
     let name = if is_comment { "comment" } else { "title" };
     let (first, below) = rows.split_first()?;
@@ -140,69 +124,6 @@ pub(super) fn obstacle(
             ),
             "remove the lines above the table",
         );
-    }
-    if first.len() > 1 {
-        return None;
-    }
-    let lines: Vec<&[u8]> = text
-        .split(|&byte| byte == b'\n')
-        .map(<[u8]>::trim_ascii)
-        .filter(|line| !line.is_empty())
-        .take(LOOKED_AT)
-        .collect();
-    for candidate in *b",;\t" {
-        if let Some(count) = same(&by(candidate), &lines[1..]).filter(|_| lines.len() > 2) {
-            return error(
-                1,
-                format!(
-                    "the first line, {}, looks like a {name}: the lines below have {count} fields",
-                    quote(&first_line)
-                ),
-                "remove the lines above the table",
-            );
-        }
-    }
-    if !needs_columns {
-        return None;
-    }
-    let table = if is_comment { &lines[1..] } else { &lines[..] };
-    let what = separated_otherwise(&lines, table)?;
-    error(1, what, "separate them by commas, semicolons or tabs")
-}
-
-/// The number that a count gives for every line, where it is the same and more than one.
-fn same(count: &dyn Fn(&[u8]) -> usize, lines: &[&[u8]]) -> Option<usize> {
-    let found = count(lines.first()?);
-    (found > 1 && lines.iter().all(|line| count(line) == found)).then_some(found)
-}
-
-/// A count of the fields of a line.
-fn by(separator: u8) -> impl Fn(&[u8]) -> usize {
-    move |line| line.split(|&byte| byte == separator).count()
-}
-
-/// The separator of the columns of a text, where it is neither comma, semicolon nor tab; `table` are its
-/// lines below a comment.
-fn separated_otherwise(lines: &[&[u8]], table: &[&[u8]]) -> Option<String> {
-    if let Some(count) = same(&by(b'|'), lines) {
-        return Some(format!("the {count} columns are separated by pipes (|)"));
-    }
-    let words = |line: &[u8]| {
-        line.split(u8::is_ascii_whitespace)
-            .filter(|word| !word.is_empty())
-            .count()
-    };
-    let is_number =
-        |word: &[u8]| std::str::from_utf8(word).is_ok_and(|word| word.parse::<f64>().is_ok());
-    let numbers = |line: &[u8]| {
-        line.split(u8::is_ascii_whitespace)
-            .filter(|word| !word.is_empty())
-            .all(is_number)
-    };
-    if let Some(count) =
-        same(&words, table).filter(|_| table.last().is_some_and(|line| numbers(line)))
-    {
-        return Some(format!("the {count} columns are separated by blanks"));
     }
     None
 }

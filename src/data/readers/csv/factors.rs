@@ -1,0 +1,306 @@
+//! Columns of text as they fill: the codes of their levels, and at the end one feature per level.
+
+use std::collections::HashMap;
+
+use crate::data::factor::Factor;
+use crate::data::labels::{list, quote};
+use crate::data::readers::options::{MAX_LEVELS, UnknownLevels};
+
+/// Rows from which on a text column without a text twice is taken for an identifier.
+const MANY_ROWS: usize = 10;
+
+/// The code of a level that is none of those known.
+const UNKNOWN: f64 = -1.0;
+
+/// The remedy for text where a number should be.
+pub(super) const ENCODE: &str = "encode the column as numbers, leave it out (--drop), or take its values as levels \
+                                 (--categorical)";
+
+/// What a column may hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Allowed<'a> {
+    /// Numbers alone.
+    Numbers,
+    /// Numbers, or True and False for 1 and 0.
+    Flags,
+    /// The same, as training had it.
+    KnownFlags,
+    /// Numbers, or else text: a factor.
+    Texts,
+    /// A factor, whatever is in it.
+    Levels,
+    /// A factor with these levels.
+    Known(&'a Factor, UnknownLevels),
+}
+
+impl Allowed<'_> {
+    /// True where a model or other rows say what the column holds.
+    pub(super) fn is_of_training(&self) -> bool {
+        matches!(self, Self::KnownFlags | Self::Known(..))
+    }
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Nothing yet.
+    Nothing,
+    Numbers,
+    Levels,
+}
+
+/// A column as it fills.
+pub(super) struct Filling<'a> {
+    pub(super) content: Content,
+    allowed: Allowed<'a>,
+    codes: HashMap<String, f64>,
+    /// The levels by their codes.
+    levels: Vec<String>,
+}
+
+/// A fault of a cell or a column.
+pub(super) struct Fault {
+    pub(super) what: String,
+    pub(super) remedy: String,
+}
+
+impl<'a> Filling<'a> {
+    pub(super) fn new(allowed: Allowed<'a>) -> Self {
+        let levels = match allowed {
+            Allowed::Known(factor, _) => factor.levels.clone(),
+            _ => Vec::new(),
+        };
+        let number = |(code, level): (usize, &String)| (level.clone(), code as f64);
+        Self {
+            content: match allowed {
+                Allowed::Numbers => Content::Numbers,
+                Allowed::Levels | Allowed::Known(..) => Content::Levels,
+                Allowed::Flags | Allowed::KnownFlags | Allowed::Texts => Content::Nothing,
+            },
+            allowed,
+            codes: levels.iter().enumerate().map(number).collect(),
+            levels,
+        }
+    }
+
+    /// What the column holds, which its first cell decides.
+    pub(super) fn begins_with(&mut self, text: &str, is_missing: bool) -> Content {
+        if self.content == Content::Nothing {
+            let is_number = is_missing || text.parse::<f64>().is_ok() || has_thousands(text);
+            let is_text = match self.allowed {
+                Allowed::Texts => !is_number,
+                _ => is_flag(text),
+            };
+            self.content = if is_text {
+                Content::Levels
+            } else {
+                Content::Numbers
+            };
+        }
+        self.content
+    }
+
+    /// The code of a level.
+    pub(super) fn code(&mut self, text: &str) -> Result<f64, Fault> {
+        if let Some(&code) = self.codes.get(text) {
+            return Ok(code);
+        }
+        let fault = |what: String, remedy: &str| {
+            Err(Fault {
+                what,
+                remedy: remedy.into(),
+            })
+        };
+        match self.allowed {
+            Allowed::Known(_, UnknownLevels::Zeros) => return Ok(UNKNOWN),
+            Allowed::Known(factor, UnknownLevels::Error) => {
+                return fault(
+                    format!(
+                        "{} is a level that training has not seen; it has {}",
+                        quote(text),
+                        list(&factor.levels)
+                    ),
+                    "drop those rows, or take it as none of the levels (--unknown-levels zeros)",
+                );
+            }
+            Allowed::Flags | Allowed::KnownFlags if !is_flag(text) => {
+                return fault(
+                    format!("{} is neither True nor False as above", quote(text)),
+                    "write True or False, or numbers",
+                );
+            }
+            Allowed::Texts if text.parse::<f64>().is_ok() || has_thousands(text) => {
+                return fault(
+                    format!("{} is a number in a column of text", quote(text)),
+                    ENCODE,
+                );
+            }
+            Allowed::Texts if self.levels.len() == MAX_LEVELS => {
+                return fault(
+                    format!("the column has more than {MAX_LEVELS} different texts"),
+                    "leave it out (--drop), or take them all as levels (--categorical)",
+                );
+            }
+            _ => {}
+        }
+        let code = self.levels.len() as f64;
+        self.levels.push(text.to_string());
+        self.codes.insert(text.to_string(), code);
+        Ok(code)
+    }
+
+    /// The fault of a column that is full.
+    pub(super) fn fault(&self, rows: usize) -> Option<Fault> {
+        let is_identifier = self.is_found() && rows >= MANY_ROWS && self.levels.len() == rows;
+        is_identifier.then(|| Fault {
+            what: format!(
+                "every row has a text of its own, such as {}",
+                quote(&self.levels[0])
+            ),
+            remedy: "leave the column out (--drop, or --id), or take its values as levels (--categorical)"
+                .into(),
+        })
+    }
+
+    /// True for a factor that nobody has named.
+    fn is_found(&self) -> bool {
+        self.content == Content::Levels
+            && matches!(self.allowed, Allowed::Texts)
+            && !self.are_flags()
+    }
+
+    fn are_flags(&self) -> bool {
+        matches!(
+            self.allowed,
+            Allowed::Texts | Allowed::Flags | Allowed::KnownFlags
+        ) && self.content == Content::Levels
+            && self.levels.iter().all(|level| is_flag(level))
+    }
+}
+
+fn is_flag(text: &str) -> bool {
+    text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
+}
+
+/// The features of a table.
+pub(super) struct Wide {
+    /// Row by row.
+    pub(super) values: Vec<f64>,
+    pub(super) names: Vec<String>,
+    pub(super) factors: Vec<Factor>,
+    /// The factors that nobody has named.
+    found: Vec<usize>,
+}
+
+/// Where a column's cells go.
+enum Place {
+    /// To a column of their own.
+    Numbers,
+    /// To 0 or 1, by their code.
+    Flags(Vec<f64>),
+    /// To one of several columns, by their code.
+    Levels(Vec<usize>),
+}
+
+/// The features of columns: the columns of numbers, and one for each level of the others.
+pub(super) fn widen(values: Vec<f64>, contents: Vec<Filling<'_>>, columns: Vec<String>) -> Wide {
+    let mut wide = Wide {
+        values: Vec::new(),
+        names: Vec::new(),
+        factors: Vec::new(),
+        found: Vec::new(),
+    };
+    let count = columns.len();
+    let mut places = Vec::with_capacity(count);
+    for (filling, name) in contents.into_iter().zip(columns) {
+        if filling.content != Content::Levels {
+            places.push(Place::Numbers);
+            wide.names.push(name);
+        } else if filling.are_flags() {
+            let value = |level: &String| f64::from(u8::from(level.eq_ignore_ascii_case("true")));
+            places.push(Place::Flags(filling.levels.iter().map(value).collect()));
+            wide.names.push(name);
+        } else {
+            let mut order: Vec<usize> = (0..filling.levels.len()).collect();
+            if !matches!(filling.allowed, Allowed::Known(..)) {
+                sort(&mut order, &filling.levels);
+            }
+            let mut place = vec![0; order.len()];
+            for (at, &code) in order.iter().enumerate() {
+                place[code] = at;
+            }
+            if filling.is_found() {
+                wide.found.push(wide.factors.len());
+            }
+            let factor = Factor {
+                name,
+                levels: order
+                    .iter()
+                    .map(|&code| filling.levels[code].clone())
+                    .collect(),
+            };
+            let features = factor.levels.iter().map(|level| factor.feature(level));
+            wide.names.extend(features);
+            wide.factors.push(factor);
+            places.push(Place::Levels(place));
+        }
+    }
+    if places.iter().all(|place| matches!(place, Place::Numbers)) {
+        wide.values = values;
+        return wide;
+    }
+    let rows = values.len() / count.max(1);
+    wide.values = Vec::with_capacity(rows * wide.names.len());
+    for row in values.chunks_exact(count) {
+        for (&value, place) in row.iter().zip(&places) {
+            match place {
+                Place::Numbers => wide.values.push(value),
+                Place::Flags(flags) => wide.values.push(flags[value as usize]),
+                Place::Levels(order) => {
+                    let start = wide.values.len();
+                    wide.values.resize(start + order.len(), 0.0);
+                    if value != UNKNOWN {
+                        wide.values[start + order[value as usize]] = 1.0;
+                    }
+                }
+            }
+        }
+    }
+    wide
+}
+
+/// Sorts levels as numbers where all are numbers, and else as text.
+fn sort(order: &mut [usize], levels: &[String]) {
+    let numbers: Option<Vec<f64>> = levels.iter().map(|level| level.parse().ok()).collect();
+    order.sort_by(|&a, &b| {
+        let by_number = numbers
+            .as_ref()
+            .map_or(std::cmp::Ordering::Equal, |n| n[a].total_cmp(&n[b]));
+        by_number.then_with(|| levels[a].cmp(&levels[b]))
+    });
+}
+
+/// Says in one line which columns are taken as factors that nobody has named.
+pub(super) fn tell(wide: &Wide, source: &str) {
+    const SHOWN: usize = 12;
+    if wide.found.is_empty() {
+        return;
+    }
+    let told = wide.found.iter().take(SHOWN).map(|&at| {
+        let factor = &wide.factors[at];
+        format!("{} ({} levels)", quote(&factor.name), factor.levels.len())
+    });
+    let mut told = told.collect::<Vec<_>>().join(", ");
+    if wide.found.len() > SHOWN {
+        told.push_str(&format!(" and {} more", wide.found.len() - SHOWN));
+    }
+    log::warn!(
+        "{source}: columns of text are taken as factors, with a feature per level: {told}; \
+         --categorical none refuses them, --drop leaves them out"
+    );
+}
+
+/// True for a number written with commas between thousands, or with one for the decimal point.
+pub(super) fn has_thousands(text: &str) -> bool {
+    text.contains(',') && text.replace(',', "").parse::<f64>().is_ok()
+}

@@ -1,0 +1,355 @@
+//! The text of a table as the reader takes it: without lines above the table, with one separator, and
+//! with decimal points. Lines keep their numbers.
+
+use std::borrow::Cow;
+
+use ::csv::{ByteRecord, ReaderBuilder, Trim};
+
+use crate::data::labels::quote;
+use crate::data::readers::options::{Decimal, ReadOptions};
+
+/// Lines at the start of a text that its form is told from.
+const LOOKED_AT: usize = 20;
+
+/// A text that is prepared.
+pub(super) struct Prepared<'a> {
+    pub(super) text: Cow<'a, [u8]>,
+    pub(super) separator: u8,
+}
+
+/// Prepares a text.
+pub(super) fn prepare<'a>(
+    text: &'a [u8],
+    options: &ReadOptions,
+    needs_columns: bool,
+    source: &str,
+) -> Prepared<'a> {
+    let said = sep_line(text);
+    let after = said.as_ref().map_or(0, |line| line.end);
+    let mut separator = options.delimiter.or(said.map(|line| line.separator));
+    let mut start = after;
+    if needs_columns {
+        start = after_comments(text, start, separator);
+        start = after_titles(text, start, separator, source);
+    }
+    let table = &text[start..];
+    let found = separator.unwrap_or_else(|| {
+        let plain = separator_of(table);
+        if needs_columns && !first_line(table).contains(&plain) {
+            separated_otherwise(table).unwrap_or(plain)
+        } else {
+            plain
+        }
+    });
+    separator = Some(found);
+    let mut text = without_lines_above(text, start);
+    if separator == Some(b' ') {
+        text = Cow::Owned(by_tabs(&text));
+        separator = Some(b'\t');
+    }
+    let separator = separator.unwrap_or(b',');
+    let by_flag = options.decimal == Some(Decimal::Comma);
+    let may_look = options.decimal.is_none() && separator != b',';
+    if (by_flag || may_look)
+        && has_comma_in_number(&text)
+        && (by_flag || has_decimal_commas(&text, separator))
+    {
+        let text_of = text.to_mut();
+        for field in fields(&text_of.clone(), separator) {
+            if let Some(at) = decimal_comma(&text_of[field.start..field.end]) {
+                text_of[field.start + at] = b'.';
+            }
+        }
+    }
+    Prepared { text, separator }
+}
+
+/// A line that tells the separator.
+struct SepLine {
+    separator: u8,
+    end: usize,
+}
+
+/// The line `sep=;` that Excel reads, at the start of a text.
+fn sep_line(text: &[u8]) -> Option<SepLine> {
+    let line = first_line(text);
+    let trimmed = line.trim_ascii_end();
+    let trimmed = trimmed
+        .strip_prefix(b"\"")
+        .and_then(|inner| inner.strip_suffix(b"\""))
+        .unwrap_or(trimmed);
+    let mark = trimmed.get(..4)?;
+    if !mark.eq_ignore_ascii_case(b"sep=") {
+        return None;
+    }
+    let separator = match &trimmed[4..] {
+        [one] => *one,
+        // The line is trimmed, and the separator a tab or a blank.
+        [] => *line.get(4)?,
+        _ => return None,
+    };
+    Some(SepLine {
+        separator,
+        end: line.len(),
+    })
+}
+
+/// The first line, without its end.
+fn first_line(text: &[u8]) -> &[u8] {
+    let end = text.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// The start of the first line that has something in it, from `start` on.
+fn next_line(text: &[u8], start: usize) -> usize {
+    let blank = |&&byte: &&u8| byte.is_ascii_whitespace() && byte != b'\t';
+    start + text[start..].iter().take_while(blank).count()
+}
+
+/// The place below the comments at the start. A line in the form of those below is the table's header,
+/// whatever it begins with.
+fn after_comments(text: &[u8], start: usize, separator: Option<u8>) -> usize {
+    let mut lines = Vec::new();
+    let mut at = next_line(text, start);
+    while text.get(at).is_some_and(|byte| matches!(byte, b'#' | b'%')) {
+        let end = at + first_line(&text[at..]).len();
+        lines.push(at..end);
+        at = next_line(text, end);
+    }
+    let (Some(last), false) = (lines.last(), at >= text.len()) else {
+        return start;
+    };
+    let separator = separator.unwrap_or_else(|| separator_of(&text[at..]));
+    let count = |line: &[u8]| line.split(|&byte| byte == separator).count();
+    let below = count(first_line(&text[at..]));
+    if below > 1 && count(&text[last.clone()]) == below {
+        last.start
+    } else {
+        at
+    }
+}
+
+/// The place below a title, which is said. A title is a line without a separator above two rows or more
+/// that all have the same number of fields.
+fn after_titles(text: &[u8], start: usize, separator: Option<u8>, source: &str) -> usize {
+    let rows = |separator: u8| -> Vec<ByteRecord> {
+        let mut reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(separator)
+            .trim(Trim::All)
+            .from_reader(&text[start..]);
+        let records = reader.byte_records().take(LOOKED_AT);
+        records.map_while(std::result::Result::ok).collect()
+    };
+    let candidates = match separator {
+        Some(one) => vec![one],
+        None => b",;\t|".to_vec(),
+    };
+    let most = |rows: &Vec<ByteRecord>| rows.last().map_or(0, ByteRecord::len);
+    // On equal counts the first candidate.
+    let table = candidates
+        .into_iter()
+        .rev()
+        .map(rows)
+        .max_by_key(most)
+        .unwrap_or_default();
+    let fields = most(&table);
+    let above = table.iter().rposition(|row| row.len() != fields);
+    let Some(above) = above.map(|at| at + 1) else {
+        return start;
+    };
+    let is_number =
+        |field: &[u8]| std::str::from_utf8(field).is_ok_and(|text| text.parse::<f64>().is_ok());
+    let header_below = |row: &ByteRecord| !row.iter().any(is_number);
+    let is_title = fields > 1
+        && table.len() >= above + 2
+        && table[..above].iter().all(|row| row.len() == 1)
+        && (fields > 2 || header_below(&table[above]));
+    if !is_title {
+        return start;
+    }
+    let place = table[above].position().map_or(0, ::csv::Position::byte);
+    let place = next_line(text, start + usize::try_from(place).unwrap_or(0));
+    let title = String::from_utf8_lossy(table[0].get(0).unwrap_or_default()).into_owned();
+    let lines = if above == 1 { "line" } else { "lines" };
+    log::warn!(
+        "{source}: the {lines} above the table, {} left out",
+        if above == 1 {
+            format!("{}, is", quote(&title))
+        } else {
+            format!("from {} on, are", quote(&title))
+        }
+    );
+    place
+}
+
+/// The separator of the first line: the most frequent candidate outside quotes, the comma if none.
+fn separator_of(text: &[u8]) -> u8 {
+    const CANDIDATES: [u8; 3] = [b',', b';', b'\t'];
+    let mut counts = [0usize; 3];
+    let mut quoted = false;
+    for &byte in text.trim_ascii_start() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' | b'\r' if !quoted => break,
+            _ if !quoted => {
+                if let Some(at) = CANDIDATES.iter().position(|&c| c == byte) {
+                    counts[at] += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    // On equal counts the first candidate.
+    let mut best = 0;
+    for at in 1..CANDIDATES.len() {
+        if counts[at] > counts[best] {
+            best = at;
+        }
+    }
+    CANDIDATES[best]
+}
+
+/// The separator of a text where it is neither comma, semicolon nor tab: the pipe, or blanks.
+fn separated_otherwise(table: &[u8]) -> Option<u8> {
+    let lines: Vec<&[u8]> = table
+        .split(|&byte| matches!(byte, b'\n' | b'\r'))
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
+        .take(LOOKED_AT)
+        .collect();
+    let same = |count: &dyn Fn(&[u8]) -> usize| {
+        let first = lines.first().map_or(0, |line| count(line));
+        first > 1 && lines.iter().all(|line| count(line) == first)
+    };
+    if same(&|line| line.split(|&byte| byte == b'|').count()) {
+        return Some(b'|');
+    }
+    let words = |line: &[u8]| -> Vec<String> {
+        let line = by_tabs(line);
+        let words = line.split(|&byte| byte == b'\t');
+        words
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect()
+    };
+    let is_number = |word: &String| word.parse::<f64>().is_ok();
+    // Text of several words is no table.
+    let has_numbers = |line: &&&[u8]| words(line).iter().any(is_number);
+    let all_below = lines.len() > 1 && lines[1..].iter().all(|line| has_numbers(&line));
+    (all_below && same(&|line| words(line).len())).then_some(b' ')
+}
+
+/// The text with the lines above `start` emptied: what is below keeps its line numbers.
+fn without_lines_above(text: &[u8], start: usize) -> Cow<'_, [u8]> {
+    if text[..start].trim_ascii().is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let is_end = |byte: &&u8| matches!(byte, b'\n' | b'\r');
+    let mut kept: Vec<u8> = text[..start].iter().filter(is_end).copied().collect();
+    kept.extend_from_slice(&text[start..]);
+    Cow::Owned(kept)
+}
+
+/// The text with one tab for every run of blanks outside quotes, and none around a line.
+fn by_tabs(text: &[u8]) -> Vec<u8> {
+    let mut spaced = Vec::with_capacity(text.len());
+    let (mut quoted, mut is_pending, mut at_start) = (false, false, true);
+    for &byte in text {
+        match byte {
+            b' ' | b'\t' if !quoted => is_pending = !at_start,
+            b'\n' | b'\r' if !quoted => {
+                (is_pending, at_start) = (false, true);
+                spaced.push(byte);
+            }
+            _ => {
+                if is_pending {
+                    spaced.push(b'\t');
+                }
+                (is_pending, at_start) = (false, false);
+                quoted ^= byte == b'"';
+                spaced.push(byte);
+            }
+        }
+    }
+    spaced
+}
+
+/// True where a comma stands between two digits: most files have none.
+fn has_comma_in_number(text: &[u8]) -> bool {
+    let between =
+        |three: &[u8]| three[1] == b',' && three[0].is_ascii_digit() && three[2].is_ascii_digit();
+    text.windows(3).any(between)
+}
+
+/// True where commas are decimal marks: at least one cannot stand between thousands, and no number
+/// has a point.
+fn has_decimal_commas(text: &[u8], separator: u8) -> bool {
+    let mut is_sure = false;
+    for field in fields(text, separator) {
+        let field = &text[field.start..field.end];
+        if let Some(at) = decimal_comma(field) {
+            let digits = |byte: &&u8| byte.is_ascii_digit();
+            let before = field[..at].iter().filter(digits).count();
+            let after = field[at + 1..].iter().take_while(|b| digits(b)).count();
+            is_sure |= after != 3 || before > 3 || before == 1 && field[at - 1] == b'0';
+        } else if field.contains(&b'.') && is_number(field) {
+            return false;
+        }
+    }
+    is_sure
+}
+
+fn is_number(field: &[u8]) -> bool {
+    std::str::from_utf8(field).is_ok_and(|text| text.parse::<f64>().is_ok())
+}
+
+/// The place of the comma in a number such as 1,5, −0,25 or 1,5e-3.
+fn decimal_comma(field: &[u8]) -> Option<usize> {
+    let at = field.iter().position(|&byte| byte == b',')?;
+    let digit = |at: usize| field.get(at).is_some_and(u8::is_ascii_digit);
+    if at == 0 || !digit(at - 1) || !digit(at + 1) {
+        return None;
+    }
+    let mut pointed = field.to_vec();
+    pointed[at] = b'.';
+    is_number(&pointed).then_some(at)
+}
+
+/// A field of a text, without blanks and quotes around it.
+struct Field {
+    start: usize,
+    end: usize,
+}
+
+/// The fields of a text.
+fn fields(text: &[u8], separator: u8) -> impl Iterator<Item = Field> + '_ {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        if at >= text.len() {
+            return None;
+        }
+        let (start, mut quoted) = (at, false);
+        while at < text.len() {
+            let byte = text[at];
+            quoted ^= byte == b'"';
+            if !quoted && (byte == separator || byte == b'\n' || byte == b'\r') {
+                break;
+            }
+            at += 1;
+        }
+        let (mut first, mut last) = (start, at);
+        at += 1;
+        let around = |byte: u8| byte == b' ' || byte == b'"';
+        while first < last && around(text[first]) {
+            first += 1;
+        }
+        while first < last && around(text[last - 1]) {
+            last -= 1;
+        }
+        Some(Field {
+            start: first,
+            end: last,
+        })
+    })
+}

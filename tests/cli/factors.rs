@@ -1,0 +1,237 @@
+//! Columns of text, columns that are left out, and texts in other forms, through the commands.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::support::{Folder, as_text, assert_close, fails, json, numbers, program, run};
+
+/// A table with a factor, a flag and an id; the rows with `keep` alone.
+fn cities(keep: &dyn Fn(usize) -> bool) -> String {
+    let rows = (0..40).filter(|&i| keep(i)).map(|i| {
+        let city = ["Wien", "Graz", "Linz"][i * 7 % 3];
+        let member = ["True", "False"][i % 2];
+        let (age, noise) = ((i * 13 % 40) as f64, (i * 29 % 11) as f64);
+        let y = age + 5.0 * (i * 7 % 3) as f64 + 0.1 * noise;
+        format!("p{i},{age},{city},{member},{y}\n")
+    });
+    format!("who,age,city,member,y\n{}", rows.collect::<String>())
+}
+
+/// The JSON of a run that warns in one line, and that line.
+fn warned(arguments: &[&str]) -> (Value, String) {
+    let output = run(&[arguments, &["--format", "json"]].concat());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    (serde_json::from_slice(&output.stdout).unwrap(), errors)
+}
+
+#[test]
+fn a_factor_is_fitted_as_its_indicators_and_kept_in_the_model() {
+    let folder = Folder::new();
+    let file = folder.text("cities.csv", &cities(&|_| true));
+    let out = as_text(&folder.path("model"));
+    let at = [
+        "--l1",
+        "0.01",
+        "--l2",
+        "0.1",
+        "--coefficients",
+        "--out",
+        &out,
+    ];
+    let (report, line) = warned(&[&["fit", &file, "--drop", "who"][..], &at].concat());
+    assert!(
+        line.contains("\"city\" (3 levels)") && line.contains("--categorical none"),
+        "{line}"
+    );
+    let names = ["age", "city=Graz", "city=Linz", "city=Wien", "member"];
+    assert_eq!(report["problem"]["features"], 5);
+    let head = std::fs::read_to_string(folder.path("model").join("model.json")).unwrap();
+    let head: Value = serde_json::from_str(&head).unwrap();
+    assert_eq!(head["feature_names"], serde_json::json!(names));
+    assert_eq!(
+        head["factors"][0]["levels"],
+        serde_json::json!(["Graz", "Linz", "Wien"])
+    );
+
+    // The same by hand.
+    let by_hand = cities(&|_| true);
+    let by_hand: String = by_hand
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let f: Vec<&str> = line.split(',').collect();
+            let is = |level: &str| u8::from(f[2] == level);
+            let member = u8::from(f[3] == "True");
+            let (graz, linz, wien) = (is("Graz"), is("Linz"), is("Wien"));
+            format!("{},{graz},{linz},{wien},{member},{}\n", f[1], f[4])
+        })
+        .collect();
+    let by_hand = folder.text("hand.csv", &format!("{},y\n{by_hand}", names.join(",")));
+    let other = as_text(&folder.path("other"));
+    let at = [
+        "--l1",
+        "0.01",
+        "--l2",
+        "0.1",
+        "--coefficients",
+        "--out",
+        &other,
+    ];
+    let expected = json(&[&["fit", &by_hand][..], &at].concat());
+    let coefficients = |report: &Value| numbers(&report["points"][0]["coefficients"]);
+    assert_eq!(coefficients(&report), coefficients(&expected));
+
+    let new = folder.text(
+        "new.csv",
+        "member,city,age,who\nTrue,Wien,3,n1\nFalse,Graz,4,n2\n",
+    );
+    let predict = ["predict", &new, "--model", &out];
+    let found = json(&[&predict[..], &["--id", "who"]].concat());
+    assert_eq!(found["ids"], serde_json::json!(["n1", "n2"]));
+    let hand = folder.text(
+        "new-hand.csv",
+        &format!("{}\n3,0,0,1,1\n4,1,0,0,0\n", names.join(",")),
+    );
+    let expected = json(&["predict", &hand, "--model", &other]);
+    assert_eq!(found["targets"], expected["targets"]);
+    let unknown = folder.text("unknown.csv", "member,city,age\nTrue,Salzburg,3\n");
+    let predict = ["predict", &unknown, "--model", &out];
+    let line = fails(&predict, 1);
+    assert!(
+        line.contains("Salzburg") && line.contains("--unknown-levels zeros"),
+        "{line}"
+    );
+    json(&[&predict[..], &["--unknown-levels", "zeros"]].concat());
+}
+
+#[test]
+fn folds_and_validation_files_take_the_levels_of_all_training_rows() {
+    let folder = Folder::new();
+    let file = folder.text("cities.csv", &cities(&|_| true));
+    let sweep = [
+        "sweep", &file, "--id", "who", "--cv", "4", "--l1", "0.1", "--l2", "0.1",
+    ];
+    let (swept, _) = warned(&sweep);
+    assert_eq!(swept["schema"], 2);
+    // The validation rows have two of the three levels.
+    let some = folder.text("val.csv", &cities(&|i| i * 7 % 3 != 1));
+    let at = ["--l1", "0.1", "--l2", "0.1", "--drop", "who"];
+    let (report, line) = warned(&[&["hypergrad", &file, "--x-val", &some][..], &at].concat());
+    assert!(line.contains("cities.csv"), "{line}");
+    assert!(
+        report["points"][0]["criterion"]
+            .as_f64()
+            .unwrap()
+            .is_finite()
+    );
+    // Rows of one city are held out together: the column may be a factor and the groups.
+    let grouped = [
+        "sweep",
+        &file,
+        "--id",
+        "who",
+        "--group-column",
+        "city",
+        "--cv",
+        "3",
+    ];
+    let output = run(&grouped);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn flags_of_columns_that_cannot_be_are_one_line() {
+    let folder = Folder::new();
+    let file = folder.text("cities.csv", &cities(&|_| true));
+    for (flags, parts) in [
+        (&["--drop", "town"][..], &["\"town\"", "\"city\""][..]),
+        (&["--only", "town"], &["\"town\"", "a feature"]),
+        (&["--id", "town"], &["\"town\""]),
+        (&["--categorical", "town"], &["\"town\"", "a factor"]),
+        (
+            &["--categorical", "none", "--drop", "who"],
+            &["\"Wien\"", "not a number", "--drop"],
+        ),
+        (&[], &["\"who\"", "text of its own", "--drop"]),
+    ] {
+        let line = fails(&[&["hypergrad", &file][..], flags].concat(), 1);
+        for part in parts {
+            assert!(line.contains(part), "{flags:?}: {line}");
+        }
+    }
+    for (flags, part) in [
+        (
+            &["--delimiter", "ab"][..],
+            "comma, semicolon, tab, pipe or blanks",
+        ),
+        (&["--decimal", "dot"], "--decimal"),
+        (&["--unknown-levels", "some"], "--unknown-levels"),
+        (&["--only", "age", "--drop", "who"], "--drop"),
+    ] {
+        let line = fails(&[&["hypergrad", &file][..], flags].concat(), 2);
+        assert!(line.contains(part), "{flags:?}: {line}");
+    }
+    let line = fails(&["hypergrad", "--example", "--drop", "age"], 2);
+    assert!(
+        line.contains("--drop") && line.contains("give a data file"),
+        "{line}"
+    );
+    // An index is one of the features' file.
+    let x = folder.npy("x.npy", &[4, 2], &[9.0, 1.0, 8.0, 2.0, 9.0, 3.0, 7.0, 5.0]);
+    let y = folder.npy("y.npy", &[4], &[1.0, 2.0, 4.0, 5.0]);
+    let pair = [
+        "hypergrad",
+        "--x",
+        &x,
+        "--y",
+        &y,
+        "--drop",
+        "0",
+        "--val-fraction",
+        "0",
+    ];
+    assert_eq!(json(&pair)["problem"]["features"], 1);
+    let cut = folder.path("cut.csv.gz");
+    std::fs::write(&cut, b"\x1f\x8b\x08\0\0\0").unwrap();
+    let line = fails(&["hypergrad", &as_text(&cut)], 1);
+    assert!(
+        line.contains("cut.csv.gz") && line.contains("gzip stream"),
+        "{line}"
+    );
+}
+
+#[test]
+fn european_tables_and_standard_input_are_read_as_they_are() {
+    let folder = Folder::new();
+    let text = "a,b,y\n1.5,2,3.25\n2.5,1,4.5\n0.5,3,1.75\n3.5,3,7.5\n2.25,0.5,1.5\n";
+    let plain = folder.text("plain.csv", text);
+    let european = text.replace(',', ";").replace('.', ",");
+    let european = folder.text("european.csv", &format!("sep=;\n{european}"));
+    let at = ["--l1", "0.01", "--l2", "0.1", "--val-fraction", "0"];
+    let points = |report: &Value| {
+        let point = &report["points"][0];
+        [
+            numbers(&point["objective"]),
+            numbers(&point["hypergradient"]["l1"]),
+        ]
+        .concat()
+    };
+    let expected = points(&json(&[&["hypergrad", &plain][..], &at].concat()));
+    let found = json(&[&["hypergrad", &european][..], &at].concat());
+    assert_close(&points(&found), &expected, 1e-15);
+    let mut piped = program();
+    piped.args(["hypergrad", "-", "--format", "json"]).args(at);
+    piped.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut piped = piped.spawn().unwrap();
+    let mut input = piped.stdin.take().unwrap();
+    input.write_all(text.as_bytes()).unwrap();
+    drop(input);
+    let output = piped.wait_with_output().unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(points(&report), expected);
+    assert_eq!(report["problem"]["source"], "standard input");
+}

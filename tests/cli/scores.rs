@@ -1,0 +1,179 @@
+//! Scores of predictions against known targets, by their definitions.
+
+use serde_json::Value;
+
+use crate::support::{Folder, as_text, assert_close, columns, fails, json, numbers, ok, table};
+
+/// A model of `target` fitted to one table, and the predictions of another.
+fn predicted(folder: &Folder, target: &str, loss: &str, more: &[&str]) -> Value {
+    let train = folder.text(
+        "train.csv",
+        &columns(&table(80, 21), &["a", "b", "c", target]),
+    );
+    let out = as_text(&folder.path("model"));
+    let fit = ["fit", &train, "--loss", loss, "--l1", "0.02", "--l2", "0.1"];
+    json(&[&fit[..], &["--out", &out]].concat());
+    let test = folder.text("test.csv", &table(60, 22));
+    json(&[&["predict", &test, "--model", &out][..], more].concat())["targets"][0].clone()
+}
+
+/// A column of the test table.
+fn truth(name: &str) -> Vec<String> {
+    let column = columns(&table(60, 22), &[name]);
+    column.lines().skip(1).map(str::to_string).collect()
+}
+
+#[test]
+fn regression_is_scored_by_its_errors() {
+    let folder = Folder::new();
+    let found = predicted(&folder, "y", "squared", &["--target", "y"]);
+    let p = numbers(&found["predictions"]);
+    let y: Vec<f64> = truth("y").iter().map(|y| y.parse().unwrap()).collect();
+    let mean = |values: &dyn Fn(usize) -> f64| (0..60).map(values).sum::<f64>() / 60.0;
+    let mse = mean(&|i| (p[i] - y[i]).powi(2));
+    let centre = mean(&|i| y[i]);
+    let expected = [
+        mse / 2.0,
+        mse,
+        mse.sqrt(),
+        mean(&|i| (p[i] - y[i]).abs()),
+        1.0 - mse / mean(&|i| (y[i] - centre).powi(2)),
+    ];
+    let scores = &found["scores"];
+    let names = ["loss", "mse", "rmse", "mae", "r2"];
+    let values: Vec<f64> = names
+        .iter()
+        .flat_map(|name| numbers(&scores[name]))
+        .collect();
+    assert_close(&values, &expected, 1e-12);
+    assert_eq!(scores["rows"], 60);
+    // The same from a file of its own.
+    let y = folder.text("y.csv", &columns(&table(60, 22), &["y"]));
+    let of_file = predicted(&folder, "y", "squared", &["--y", &y]);
+    assert_eq!(of_file["scores"], found["scores"]);
+}
+
+/// The share of pairs of a positive and another row that the scores put in order.
+fn auc(scores: &[f64], positive: &dyn Fn(usize) -> bool) -> f64 {
+    let (mut pairs, mut ordered) = (0.0, 0.0);
+    for i in (0..scores.len()).filter(|&i| positive(i)) {
+        for j in (0..scores.len()).filter(|&j| !positive(j)) {
+            pairs += 1.0;
+            ordered += match scores[i].total_cmp(&scores[j]) {
+                std::cmp::Ordering::Greater => 1.0,
+                std::cmp::Ordering::Equal => 0.5,
+                std::cmp::Ordering::Less => 0.0,
+            };
+        }
+    }
+    ordered / pairs
+}
+
+#[test]
+fn classes_are_scored_by_counts_and_order() {
+    for (target, loss) in [("label", "logistic"), ("kind", "multinomial")] {
+        let folder = Folder::new();
+        let found = predicted(&folder, target, loss, &["--target", target, "--proba"]);
+        let scores = &found["scores"];
+        let text = |value: &Value| value.as_str().unwrap().to_string();
+        let list =
+            |value: &Value| -> Vec<String> { value.as_array().unwrap().iter().map(text).collect() };
+        let (classes, p, y) = (
+            list(&found["classes"]),
+            list(&found["predictions"]),
+            truth(target),
+        );
+        let count = |t: &str, q: &str| (0..60).filter(|&i| y[i] == t && p[i] == q).count();
+        let confusion: Vec<Vec<usize>> = classes
+            .iter()
+            .map(|t| classes.iter().map(|q| count(t, q)).collect())
+            .collect();
+        assert_eq!(scores["confusion"], serde_json::json!(confusion));
+        let right = (0..60).filter(|&i| y[i] == p[i]).count() as f64;
+        assert!(right > 40.0 && right < 60.0, "{right}");
+        let proba = numbers(&found["probabilities"]);
+        let of_class = |k: usize| -> Vec<f64> {
+            proba
+                .iter()
+                .skip(k)
+                .step_by(classes.len())
+                .copied()
+                .collect()
+        };
+        let place = |i: usize| classes.iter().position(|class| *class == y[i]).unwrap();
+        let loss_sum: f64 = (0..60).map(|i| -of_class(place(i))[i].ln()).sum();
+        let aucs: Vec<f64> = (0..classes.len())
+            .map(|k| auc(&of_class(k), &|i| y[i] == classes[k]))
+            .collect();
+        let mean_auc = aucs.iter().sum::<f64>() / aucs.len() as f64;
+        let (mut recalls, mut f1s) = (Vec::new(), Vec::new());
+        for (k, class) in scores["classes"].as_array().unwrap().iter().enumerate() {
+            let hit = confusion[k][k] as f64;
+            let rows: usize = confusion[k].iter().sum();
+            let named: usize = confusion.iter().map(|row| row[k]).sum();
+            let (precision, recall) = (hit / named as f64, hit / rows as f64);
+            let f1 = 2.0 * precision * recall / (precision + recall);
+            assert_eq!(class["class"], classes[k].as_str());
+            assert_eq!(class["rows"], rows);
+            let values = ["precision", "recall", "f1"].map(|name| numbers(&class[name])[0]);
+            assert_close(&values, &[precision, recall, f1], 1e-12);
+            recalls.push(recall);
+            f1s.push(f1);
+        }
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        // Of two classes the second is the one that is looked for.
+        let f1 = if classes.len() == 2 {
+            f1s[1]
+        } else {
+            mean(&f1s)
+        };
+        let expected = [right / 60.0, mean(&recalls), f1, mean_auc, loss_sum / 60.0];
+        let names = ["accuracy", "balanced_accuracy", "f1", "auc", "loss"];
+        let values: Vec<f64> = names
+            .iter()
+            .flat_map(|name| numbers(&scores[name]))
+            .collect();
+        assert_close(&values, &expected, 1e-9);
+    }
+}
+
+#[test]
+fn tables_show_the_scores_and_bad_targets_are_one_line() {
+    let folder = Folder::new();
+    predicted(&folder, "label", "logistic", &[]);
+    let (test, out) = (
+        as_text(&folder.path("test.csv")),
+        as_text(&folder.path("model")),
+    );
+    let predict = ["predict", &test, "--model", &out];
+    let shown = ok(&[&predict[..], &["--target", "label"]].concat());
+    for part in [
+        "Scores of label",
+        "balanced accuracy",
+        "precision",
+        "Confusion",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let csv = ok(&[&predict[..], &["--id", "kind", "--format", "csv"]].concat());
+    assert!(csv.starts_with("kind,label\n"), "{csv}");
+    for (flags, part) in [
+        (
+            &["--target", "a"][..],
+            "no column \"a\" beside the features",
+        ),
+        (&["--target", "price"], "no column \"price\""),
+        (&["--target", "kind"], "which training has not seen"),
+        (&["--target", "label,kind"], "1 column(s), one per target"),
+        (&["--id", "nobody"], "no column \"nobody\""),
+    ] {
+        let line = fails(&[&predict[..], flags].concat(), 1);
+        assert!(line.contains(part), "{flags:?}: {line}");
+    }
+    let short = folder.text("short.csv", "yes\nno\n");
+    let line = fails(&[&predict[..], &["--y", &short]].concat(), 1);
+    assert!(
+        line.contains("short.csv") && line.contains("60 rows"),
+        "{line}"
+    );
+}
