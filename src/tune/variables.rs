@@ -10,26 +10,19 @@ use super::outcome::TunedVariable;
 use crate::error::{Error, Result};
 use crate::hypergrad::{Hypergradient, Strengths};
 use crate::kinds::Wrt;
-use crate::model::loss::Loss;
-use crate::model::penalty::Penalty;
-use crate::problem::{Point, Problem, RidgeStrengths};
+use crate::problem::{Point, Problem};
 use crate::real::sum_of;
 
-/// The default bounds of l1, in units of l1_max.
-const L1_BOUNDS: (f64, f64) = (1e-4, 0.999);
-/// The part of them that the coarse stage covers.
-const L1_COARSE: (f64, f64) = (1e-3, 0.9);
-/// The default bounds of λ₂, in units of the loss's mean curvature along a coordinate.
-const L2_BOUNDS: (f64, f64) = (1e-6, 1e3);
-/// The part of them that the coarse stage covers.
-const L2_COARSE: (f64, f64) = (1e-3, 3.0);
-/// The part that few points cover: most minima that a coarse stage could miss lie there.
-const L2_FEW: (f64, f64) = (1e-3, 1e-1);
-/// The place, in units of l1_max, of a start that was at or above it, where all coefficients are zero and
-/// the slope is too.
-const ACTIVE: f64 = 0.9;
 /// Points along λ₂ that are not few.
 const FEW: usize = 3;
+
+mod bounds;
+mod vectors;
+
+use bounds::{l1, l2};
+use vectors::entries_of;
+
+pub use vectors::with_vectors;
 
 /// A hyperparameter to be tuned, with its bounds and its start where these are given.
 #[derive(Debug, Clone, PartialEq)]
@@ -177,11 +170,6 @@ impl Resolved {
         }
         sums
     }
-}
-
-/// The number of entries of ties.
-fn entries_of(ties: &[u32]) -> usize {
-    ties.iter().max().map_or(0, |&last| last as usize + 1)
 }
 
 /// The variables of one tuning, and the point that has everything else.
@@ -493,267 +481,6 @@ impl Space {
         }
         remarks
     }
-}
-
-/// The problem with the penalty and the ridge that have the strengths of the vectors among the variables.
-///
-/// # Errors
-/// [`Error::Value`] where penalty, groups or classes have no such strengths, and for ties that do not fit.
-pub fn with_vectors(problem: Problem, variables: &[Variable]) -> Result<Problem> {
-    let penalized = problem.penalized();
-    variables
-        .iter()
-        .try_for_each(|v| check_ties(v, penalized))?;
-    let penalty = vector_penalty(&problem, variables)?;
-    let ridge = vector_ridge(&problem, variables)?;
-    let mut problem = problem;
-    if let Some(penalty) = penalty {
-        problem = problem.with_penalty(penalty)?;
-    }
-    if let Some(ridge) = ridge {
-        problem = problem.with_ridge(ridge)?;
-    }
-    Ok(problem)
-}
-
-/// The penalty that takes a strength for each of what a vector of l1 is to be tuned for; `None` without
-/// one.
-///
-/// # Errors
-/// [`Error::Value`] where the penalty has no such strengths.
-fn vector_penalty(problem: &Problem, variables: &[Variable]) -> Result<Option<Penalty>> {
-    let is_own = |v: &&Variable| v.hyperparameter.is_vector() && v.hyperparameter.wrt() == Wrt::L1;
-    let Some(vector) = variables.iter().find(is_own) else {
-        return Ok(None);
-    };
-    let ones = |count: usize| vec![1.0; count];
-    Ok(Some(match (vector.hyperparameter, problem.penalty()) {
-        (Hyperparameter::L1Each, Penalty::ElasticNet | Penalty::Weighted { .. }) => {
-            Penalty::Weighted {
-                strengths: ones(problem.penalized()),
-            }
-        }
-        (Hyperparameter::L1Group, Penalty::Group { groups, .. }) => Penalty::Group {
-            strengths: Some(ones(groups.len())),
-            groups: groups.clone(),
-        },
-        (Hyperparameter::L1Group, Penalty::SparseGroup { groups, .. }) => Penalty::SparseGroup {
-            strengths: ones(1 + groups.len()),
-            groups: groups.clone(),
-        },
-        (hyperparameter, penalty) => {
-            return Err(Error::value(
-                hyperparameter.name(),
-                format!("the penalty {} has no such strengths", penalty.name()),
-                "tune l1[] of elastic-net and weighted, l1[group] of group and sparse-group",
-            ));
-        }
-    }))
-}
-
-/// The ridge strengths, all 1, that take one for each of what a vector of λ₂ is to be tuned for; `None`
-/// without one.
-///
-/// # Errors
-/// [`Error::Value`] for groups and classes that the problem does not have, and for ties that do not fit.
-fn vector_ridge(problem: &Problem, variables: &[Variable]) -> Result<Option<RidgeStrengths>> {
-    let is_own = |v: &&Variable| v.hyperparameter.is_vector() && v.hyperparameter.wrt() == Wrt::L2;
-    let Some(vector) = variables.iter().find(is_own) else {
-        return Ok(None);
-    };
-    let (penalized, classes) = (problem.penalized() as u32, problem.classes() as u32);
-    let entries: Vec<u32> = match (vector.hyperparameter, problem.penalty().groups()) {
-        (Hyperparameter::L2Each, _) => match &vector.ties {
-            Some(ties) => ties.to_vec(),
-            None => (0..penalized).collect(),
-        },
-        (Hyperparameter::L2Class, _) if classes > 1 => {
-            (0..penalized).map(|j| j % classes).collect()
-        }
-        (Hyperparameter::L2Group, Some(groups)) => groups.labels(),
-        (hyperparameter, _) => {
-            return Err(Error::value(
-                hyperparameter.name(),
-                format!(
-                    "the {} loss with the penalty {} has no such strengths",
-                    problem.loss().name(),
-                    problem.penalty().name()
-                ),
-                "tune l2[group] of group and sparse-group, l2[class] of the multinomial loss, or l2[]",
-            ));
-        }
-    };
-    let count = entries_of(&entries);
-    RidgeStrengths::shared(vec![1.0; count], entries).map(Some)
-}
-
-/// Checks the ties of a variable.
-fn check_ties(variable: &Variable, penalized: usize) -> Result<()> {
-    let Some(ties) = &variable.ties else {
-        return Ok(());
-    };
-    let is_each = matches!(
-        variable.hyperparameter,
-        Hyperparameter::L1Each | Hyperparameter::L2Each
-    );
-    if !is_each {
-        return Err(Error::value(
-            "ties",
-            format!("{} has no ties", variable.hyperparameter.name()),
-            "tune l1[] or l2[]",
-        ));
-    }
-    if ties.len() != penalized {
-        return Err(Error::shape(
-            "ties",
-            format!("{penalized}, one number per coefficient"),
-            ties.len().to_string(),
-            "give the number of its strength for each coefficient",
-        ));
-    }
-    // All entries are there.
-    RidgeStrengths::shared(vec![1.0; entries_of(ties)], Arc::clone(ties)).map(|_| ())
-}
-
-/// l1 with its bounds.
-fn l1(
-    variable: &Variable,
-    rest: &Point,
-    problems: &[&Problem],
-    remarks: &mut Vec<String>,
-) -> Result<Resolved> {
-    if !problems.iter().all(|p| p.penalty().has_strength()) {
-        return Err(Error::value(
-            "l1",
-            "the criterion does not depend on it: the penalty has no l1",
-            "tune l2 alone, or choose another penalty",
-        ));
-    }
-    let of_problem = |p: &&Problem| p.l1_max(rest.target, rest.l2);
-    let l1_max = problems.iter().map(of_problem).fold(0.0, f64::max);
-    if !(l1_max > 0.0 && l1_max.is_finite()) {
-        return Err(Error::value(
-            "l1",
-            "the criterion does not depend on it: without any l1 all penalised coefficients are zero",
-            "choose a target that varies, or strengths that are not all zero",
-        ));
-    }
-    let mut one = resolve(variable, l1_max, L1_BOUNDS, L1_COARSE, L1_COARSE)?;
-    let name = variable.named.name();
-    if let Some(start) = &mut one.start
-        && *start >= l1_max
-    {
-        let moved = (ACTIVE * l1_max).clamp(one.bounds.0, one.bounds.1);
-        remarks.push(format!(
-            "{name} starts at {moved:.3e} in place of {start:.3e}, where all coefficients are zero and so is the slope"
-        ));
-        *start = moved;
-    }
-    Ok(one)
-}
-
-/// λ₂ with its bounds.
-fn l2(variable: &Variable, problems: &[&Problem]) -> Result<Resolved> {
-    let unit = problems
-        .iter()
-        .map(|p| mean_curvature(p))
-        .fold(0.0, f64::max);
-    let unit = if unit > 0.0 && unit.is_finite() {
-        unit
-    } else {
-        1.0
-    };
-    resolve(variable, unit, L2_BOUNDS, L2_COARSE, L2_FEW)
-}
-
-/// A variable whose defaults are in a unit.
-fn resolve(
-    variable: &Variable,
-    unit: f64,
-    bounds: (f64, f64),
-    coarse: (f64, f64),
-    few: (f64, f64),
-) -> Result<Resolved> {
-    let name = variable.named.name();
-    let (lower, upper) = variable
-        .bounds
-        .unwrap_or((bounds.0 * unit, bounds.1 * unit));
-    if !(lower > 0.0 && lower.is_finite() && upper.is_finite()) {
-        return Err(Error::value(
-            "bounds",
-            format!("{name} is to lie between {lower} and {upper}"),
-            "give finite bounds greater than zero: strengths are tuned on a logarithmic scale",
-        ));
-    }
-    if lower >= upper {
-        return Err(Error::value(
-            "bounds",
-            format!("{name} is to lie between {lower} and {upper}, which leaves nothing to tune"),
-            "give the smaller bound first, and a larger one",
-        ));
-    }
-    if let Some(start) = variable.start
-        && !(start >= lower && start <= upper)
-    {
-        return Err(Error::value(
-            "start",
-            format!("{name} is to start at {start}, outside its bounds {lower:e} to {upper:e}"),
-            "start within the bounds, or move them",
-        ));
-    }
-    let within = |(low, high): (f64, f64)| {
-        let (low, high) = (
-            (low * unit).clamp(lower, upper),
-            (high * unit).clamp(lower, upper),
-        );
-        // Bounds that leave little of it are searched as a whole.
-        if high > 2.0 * low {
-            (low, high)
-        } else {
-            (lower, upper)
-        }
-    };
-    Ok(Resolved {
-        hyperparameter: variable.hyperparameter,
-        named: variable.named,
-        bounds: (lower, upper),
-        coarse: within(coarse),
-        few: within(few),
-        start: variable.start,
-        count: 1,
-        ties: variable.ties.clone(),
-    })
-}
-
-/// The mean over coordinates of the loss's curvature along them at w = 0, as far as the loss bounds it.
-fn mean_curvature(problem: &Problem) -> f64 {
-    let sample = problem.train();
-    let design = &sample.design;
-    let features = design.features().max(1) as f64;
-    if problem.loss() == Loss::Quadratic {
-        let diagonal = |j: usize| {
-            let mut unit = vec![0.0; design.columns()];
-            unit[j] = 1.0;
-            design.apply(&unit)[j]
-        };
-        // Large forms: a sample of the diagonal says as much.
-        let every = design.columns().div_ceil(64);
-        let picked: Vec<f64> = (0..design.columns()).step_by(every).map(diagonal).collect();
-        return picked.iter().sum::<f64>() / picked.len().max(1) as f64;
-    }
-    let of_rows = match problem.loss() {
-        Loss::Logistic => 0.25,
-        Loss::Multinomial => {
-            let share = 1.0 / problem.classes() as f64;
-            share * (1.0 - share)
-        }
-        _ => 1.0,
-    };
-    // The column of ones counts one for each row.
-    let ones = if design.intercept { 1.0 } else { 0.0 };
-    let squares = design.row_squares();
-    let weighted = sum_of(squares.len(), |i| sample.weights[i] * (squares[i] - ones));
-    of_rows * weighted / (sample.rows().max(1) as f64 * features)
 }
 
 #[cfg(test)]

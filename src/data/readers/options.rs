@@ -51,7 +51,7 @@ pub enum Categorical {
     /// None: text among the features is an error.
     #[default]
     Never,
-    /// Columns without a number, of at most [`MAX_LEVELS`] levels.
+    /// Columns without a number, of at most 50 levels.
     Auto,
     /// The columns of these names or indices, whatever they hold.
     Named(Vec<String>),

@@ -162,8 +162,7 @@ fn a_coarse_stage_leaves_evaluations_for_descents() {
 #[test]
 fn a_vector_has_a_slope_for_each() {
     let variables = [Variable::l1_each(), Variable::l2()];
-    let penalty = vector_penalty(&problem(), &variables).unwrap().unwrap();
-    let problem = problem().with_penalty(penalty).unwrap();
+    let problem = with_vectors(problem(), &variables).unwrap();
     let space = Space::new(&variables, Point::default(), &[&problem]).unwrap();
     assert_eq!(
         (space.vectors(), space.box_bounds().dimensions()),
@@ -177,7 +176,7 @@ fn a_vector_has_a_slope_for_each() {
     // Not twice what is one thing, and not where the penalty has none.
     let twice = [Variable::l1(), Variable::l1_each()];
     assert!(Space::new(&twice, Point::default(), &[&problem]).is_err());
-    let error = vector_penalty(&problem, &[Variable::l1_group()])
+    let error = with_vectors(problem, &[Variable::l1_group()])
         .unwrap_err()
         .to_string();
     assert!(
@@ -204,8 +203,7 @@ fn the_common_strength_has_the_vectors_bounds() {
 #[test]
 fn a_start_of_one_variable_keeps_the_others_starts() {
     let variables = [Variable::l1_each(), Variable::l2().from(0.5)];
-    let penalty = vector_penalty(&problem(), &variables).unwrap().unwrap();
-    let problem = problem().with_penalty(penalty).unwrap();
+    let problem = with_vectors(problem(), &variables).unwrap();
     let space = Space::new(&variables, Point::default(), &[&problem]).unwrap();
     assert!(!space.has_vector_start());
     let place = [-1.5, -2.5, 0.1];

@@ -1,0 +1,162 @@
+//! The bounds of l1 and λ₂: those that are given, or defaults in units of the problem.
+
+use super::{Resolved, Variable};
+use crate::error::{Error, Result};
+use crate::model::loss::Loss;
+use crate::problem::{Point, Problem};
+use crate::real::sum_of;
+
+/// The default bounds of l1, in units of l1_max.
+const L1_BOUNDS: (f64, f64) = (1e-4, 0.999);
+/// The part of them that the coarse stage covers.
+const L1_COARSE: (f64, f64) = (1e-3, 0.9);
+/// The default bounds of λ₂, in units of the loss's mean curvature along a coordinate.
+const L2_BOUNDS: (f64, f64) = (1e-6, 1e3);
+/// The part of them that the coarse stage covers.
+const L2_COARSE: (f64, f64) = (1e-3, 3.0);
+/// The part that few points cover: most minima that a coarse stage could miss lie there.
+const L2_FEW: (f64, f64) = (1e-3, 1e-1);
+/// The place, in units of l1_max, of a start that was at or above it, where all coefficients are zero and
+/// the slope is too.
+const ACTIVE: f64 = 0.9;
+
+/// l1 with its bounds.
+pub(super) fn l1(
+    variable: &Variable,
+    rest: &Point,
+    problems: &[&Problem],
+    remarks: &mut Vec<String>,
+) -> Result<Resolved> {
+    if !problems.iter().all(|p| p.penalty().has_strength()) {
+        return Err(Error::value(
+            "l1",
+            "the criterion does not depend on it: the penalty has no l1",
+            "tune l2 alone, or choose another penalty",
+        ));
+    }
+    let of_problem = |p: &&Problem| p.l1_max(rest.target, rest.l2);
+    let l1_max = problems.iter().map(of_problem).fold(0.0, f64::max);
+    if !(l1_max > 0.0 && l1_max.is_finite()) {
+        return Err(Error::value(
+            "l1",
+            "the criterion does not depend on it: without any l1 all penalised coefficients are zero",
+            "choose a target that varies, or strengths that are not all zero",
+        ));
+    }
+    let mut one = resolve(variable, l1_max, L1_BOUNDS, L1_COARSE, L1_COARSE)?;
+    let name = variable.named.name();
+    if let Some(start) = &mut one.start
+        && *start >= l1_max
+    {
+        let moved = (ACTIVE * l1_max).clamp(one.bounds.0, one.bounds.1);
+        remarks.push(format!(
+            "{name} starts at {moved:.3e} in place of {start:.3e}, where all coefficients are zero and so is the slope"
+        ));
+        *start = moved;
+    }
+    Ok(one)
+}
+
+/// λ₂ with its bounds.
+pub(super) fn l2(variable: &Variable, problems: &[&Problem]) -> Result<Resolved> {
+    let unit = problems
+        .iter()
+        .map(|p| mean_curvature(p))
+        .fold(0.0, f64::max);
+    let unit = if unit > 0.0 && unit.is_finite() {
+        unit
+    } else {
+        1.0
+    };
+    resolve(variable, unit, L2_BOUNDS, L2_COARSE, L2_FEW)
+}
+
+/// A variable whose defaults are in a unit.
+fn resolve(
+    variable: &Variable,
+    unit: f64,
+    bounds: (f64, f64),
+    coarse: (f64, f64),
+    few: (f64, f64),
+) -> Result<Resolved> {
+    let name = variable.named.name();
+    let (lower, upper) = variable
+        .bounds
+        .unwrap_or((bounds.0 * unit, bounds.1 * unit));
+    if !(lower > 0.0 && lower.is_finite() && upper.is_finite()) {
+        return Err(Error::value(
+            "bounds",
+            format!("{name} is to lie between {lower} and {upper}"),
+            "give finite bounds greater than zero: strengths are tuned on a logarithmic scale",
+        ));
+    }
+    if lower >= upper {
+        return Err(Error::value(
+            "bounds",
+            format!("{name} is to lie between {lower} and {upper}, which leaves nothing to tune"),
+            "give the smaller bound first, and a larger one",
+        ));
+    }
+    if let Some(start) = variable.start
+        && !(start >= lower && start <= upper)
+    {
+        return Err(Error::value(
+            "start",
+            format!("{name} is to start at {start}, outside its bounds {lower:e} to {upper:e}"),
+            "start within the bounds, or move them",
+        ));
+    }
+    let within = |(low, high): (f64, f64)| {
+        let (low, high) = (
+            (low * unit).clamp(lower, upper),
+            (high * unit).clamp(lower, upper),
+        );
+        // Bounds that leave little of it are searched as a whole.
+        if high > 2.0 * low {
+            (low, high)
+        } else {
+            (lower, upper)
+        }
+    };
+    Ok(Resolved {
+        hyperparameter: variable.hyperparameter,
+        named: variable.named,
+        bounds: (lower, upper),
+        coarse: within(coarse),
+        few: within(few),
+        start: variable.start,
+        count: 1,
+        ties: variable.ties.clone(),
+    })
+}
+
+/// The mean over coordinates of the loss's curvature along them at w = 0, as far as the loss bounds it.
+fn mean_curvature(problem: &Problem) -> f64 {
+    let sample = problem.train();
+    let design = &sample.design;
+    let features = design.features().max(1) as f64;
+    if problem.loss() == Loss::Quadratic {
+        let diagonal = |j: usize| {
+            let mut unit = vec![0.0; design.columns()];
+            unit[j] = 1.0;
+            design.apply(&unit)[j]
+        };
+        // Large forms: a sample of the diagonal says as much.
+        let every = design.columns().div_ceil(64);
+        let picked: Vec<f64> = (0..design.columns()).step_by(every).map(diagonal).collect();
+        return picked.iter().sum::<f64>() / picked.len().max(1) as f64;
+    }
+    let of_rows = match problem.loss() {
+        Loss::Logistic => 0.25,
+        Loss::Multinomial => {
+            let share = 1.0 / problem.classes() as f64;
+            share * (1.0 - share)
+        }
+        _ => 1.0,
+    };
+    // The column of ones counts one for each row.
+    let ones = if design.intercept { 1.0 } else { 0.0 };
+    let squares = design.row_squares();
+    let weighted = sum_of(squares.len(), |i| sample.weights[i] * (squares[i] - ones));
+    of_rows * weighted / (sample.rows().max(1) as f64 * features)
+}
