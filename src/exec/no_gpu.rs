@@ -54,6 +54,12 @@ impl Gpu {
         match self.never {}
     }
 
+    /// The most trips through loops in a dispatch.
+    #[must_use]
+    pub fn trip_limit(&self) -> usize {
+        match self.never {}
+    }
+
     /// An executor on this device for a batch of problems.
     ///
     /// # Errors
