@@ -29,6 +29,7 @@ mod section;
 mod starts;
 mod tuner;
 mod tuning;
+mod variable;
 mod variables;
 
 pub use box_bounds::BoxBounds;
@@ -39,4 +40,5 @@ pub use outcome::{Guarded, Start, Tuned, TunedVariable, TuningStatus, Visited};
 pub use search::{Asked, Search, SearchOutcome};
 pub use tuner::{MAX_EVALUATIONS, Tuner};
 pub use tuning::TuningProgress;
-pub use variables::{Variable, with_vectors};
+pub use variable::Variable;
+pub use variables::with_vectors;

@@ -1,12 +1,12 @@
 //! The variables of a tuning: hyperparameters on a logarithmic scale, within bounds.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::box_bounds::BoxBounds;
 use super::hyperparameter::Hyperparameter;
 use super::lattice::CoarseAxis;
 use super::outcome::TunedVariable;
+use super::variable::{Resolved, Variable};
 use crate::error::{Error, Result};
 use crate::hypergrad::{Hypergradient, Strengths};
 use crate::kinds::Wrt;
@@ -23,154 +23,6 @@ use bounds::{l1, l2};
 use vectors::entries_of;
 
 pub use vectors::with_vectors;
-
-/// A hyperparameter to be tuned, with its bounds and its start where these are given.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Variable {
-    /// The hyperparameter.
-    pub hyperparameter: Hyperparameter,
-    /// The lower and the upper bound, strengths in the units of `Point` [default: l1 from 1e-4 to 0.999 of l1_max; λ₂ from 1e-6 to 1e3 of
-    /// the loss's mean curvature along a coordinate, which is 1 for the squared loss of standardised
-    /// columns].
-    pub bounds: Option<(f64, f64)>,
-    /// The only start, in place of a coarse stage; of a vector that of every entry.
-    pub start: Option<f64>,
-    /// The number of its strength for each coordinate, from 0, where coordinates of `l1[]` or `l2[]` share
-    /// one [default: each has its own].
-    pub ties: Option<Arc<[u32]>>,
-    /// The hyperparameter that the user has named, which remedies name too.
-    named: Hyperparameter,
-}
-
-impl Variable {
-    /// A hyperparameter with default bounds, its start to be found.
-    #[must_use]
-    pub fn new(hyperparameter: Hyperparameter) -> Self {
-        Self {
-            hyperparameter,
-            bounds: None,
-            start: None,
-            ties: None,
-            named: hyperparameter,
-        }
-    }
-
-    /// The common l1 strength.
-    #[must_use]
-    pub fn l1() -> Self {
-        Self::new(Hyperparameter::L1)
-    }
-
-    /// The ridge strength λ₂.
-    #[must_use]
-    pub fn l2() -> Self {
-        Self::new(Hyperparameter::L2)
-    }
-
-    /// One l1 strength for each coordinate.
-    #[must_use]
-    pub fn l1_each() -> Self {
-        Self::new(Hyperparameter::L1Each)
-    }
-
-    /// One l1 strength for each group.
-    #[must_use]
-    pub fn l1_group() -> Self {
-        Self::new(Hyperparameter::L1Group)
-    }
-
-    /// One ridge strength for each coordinate.
-    #[must_use]
-    pub fn l2_each() -> Self {
-        Self::new(Hyperparameter::L2Each)
-    }
-
-    /// One ridge strength for each group of the penalty.
-    #[must_use]
-    pub fn l2_group() -> Self {
-        Self::new(Hyperparameter::L2Group)
-    }
-
-    /// One ridge strength for each class of the multinomial loss.
-    #[must_use]
-    pub fn l2_class() -> Self {
-        Self::new(Hyperparameter::L2Class)
-    }
-
-    /// The same with strengths that coordinates share: the number of its strength, from 0, for each.
-    #[must_use]
-    pub fn tied(mut self, ties: impl Into<Arc<[u32]>>) -> Self {
-        self.ties = Some(ties.into());
-        self
-    }
-
-    /// The variable that all strengths of a vector have in common, within the vector's bounds; a given
-    /// start is that of the vector's descent.
-    pub(super) fn in_common(&self) -> Self {
-        let start = self.start.filter(|_| !self.hyperparameter.is_vector());
-        Self {
-            hyperparameter: self.hyperparameter.in_common(),
-            start,
-            ties: None,
-            ..self.clone()
-        }
-    }
-
-    /// The same within bounds, both greater than zero.
-    #[must_use]
-    pub fn within(mut self, lower: f64, upper: f64) -> Self {
-        self.bounds = Some((lower, upper));
-        self
-    }
-
-    /// The same from a start, with no coarse stage.
-    #[must_use]
-    pub fn from(mut self, start: f64) -> Self {
-        self.start = Some(start);
-        self
-    }
-}
-
-/// A variable with everything decided, in the hyperparameter's own units.
-#[derive(Debug, Clone)]
-struct Resolved {
-    hyperparameter: Hyperparameter,
-    /// The hyperparameter that the user has named.
-    named: Hyperparameter,
-    bounds: (f64, f64),
-    /// The part of the bounds that a coarse stage covers.
-    coarse: (f64, f64),
-    /// The part that few points cover.
-    few: (f64, f64),
-    start: Option<f64>,
-    /// Its entries: 1, or those of a vector.
-    count: usize,
-    /// The entry of each coordinate, where they share them.
-    ties: Option<Arc<[u32]>>,
-}
-
-impl Resolved {
-    /// The strength of each coordinate, from those of the entries.
-    fn expanded(&self, entries: &[f64]) -> Vec<f64> {
-        match &self.ties {
-            None => entries.to_vec(),
-            Some(ties) => ties.iter().map(|&entry| entries[entry as usize]).collect(),
-        }
-    }
-
-    /// The sums over the coordinates of every entry.
-    fn gathered(&self, of_coordinates: impl Iterator<Item = f64>) -> Vec<f64> {
-        let Some(ties) = &self.ties else {
-            return of_coordinates.collect();
-        };
-        let mut sums = vec![0.0; self.count];
-        for (&entry, value) in ties.iter().zip(of_coordinates) {
-            sums[entry as usize] += value;
-        }
-        sums
-    }
-}
 
 /// The variables of one tuning, and the point that has everything else.
 #[derive(Debug, Clone)]

@@ -1,10 +1,10 @@
 //! The bounds of l1 and λ₂: those that are given, or defaults in units of the problem.
 
-use super::{Resolved, Variable};
 use crate::error::{Error, Result};
 use crate::model::loss::Loss;
 use crate::problem::{Point, Problem};
 use crate::real::sum_of;
+use crate::tune::variable::{Resolved, Variable};
 
 /// The default bounds of l1, in units of l1_max.
 const L1_BOUNDS: (f64, f64) = (1e-4, 0.999);

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::Variable;
 use crate::error::{Error, Result};
 use crate::kinds::Wrt;
 use crate::model::penalty::Penalty;
 use crate::problem::{Problem, RidgeStrengths};
 use crate::tune::hyperparameter::Hyperparameter;
+use crate::tune::variable::Variable;
 
 /// The problem with the penalty and the ridge that have the strengths of the vectors among the variables.
 ///
