@@ -166,7 +166,7 @@ impl Arrays {
         combine.dispatch(&COMBINE, &[a, b, one], &[out], &[rows]);
         relax.dispatch(&RELAX, &[a, one], &[out], &[rows]);
         let inputs = [a, b, self.prior.into(), one, one];
-        step.dispatch(&GRADIENT_STEP, &inputs, &[out], &[rows, rows]);
+        step.dispatch(&GRADIENT_STEP, &inputs, &[out], &[rows, rows, 0]);
         // Bytes per entry: two arrays read and one written each.
         [
             ("combine", 12.0, combine),
