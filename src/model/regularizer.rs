@@ -10,7 +10,7 @@
 //! w, w = prox(w + γs), and with Φ(w) = prox(w − γg) the prox, being nonexpansive, gives
 //! ‖Φ(w) − w‖ ≤ γ‖g + s‖.
 
-use super::penalty::{BlockPenalty, Penalty, Row, larger};
+use super::penalty::{BlockPenalty, Penalty, Row, larger, with_row};
 use super::strengths::Strengths;
 use crate::real::{Real, largest_of, sum_of};
 
@@ -326,6 +326,12 @@ impl<'p> Regularizer<'p> {
         // Rounding of a value that is exactly on the dual ball.
         let largest = largest_of(self.penalized(), |j| a(j).abs());
         let slack = 1e-12 * largest.max(f64::MIN_POSITIVE);
+        if self.blocks.separable {
+            let term = |j: usize| &self.penalties[j].coordinate;
+            return with_row!(self.row, Table => sum_of(self.penalized(), |j| {
+                Table::conjugate(term(j), a(j), self.ridge(j), slack)
+            })) - self.ridge_at_zero();
+        }
         let of_block = |b: usize| {
             let members = self.blocks.members(b).iter().map(|&j| j as usize);
             let members = members.map(|j| (a(j), self.ridge(j)));

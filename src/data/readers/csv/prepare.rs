@@ -142,10 +142,18 @@ fn after_titles(text: &[u8], start: usize, separator: Option<u8>, source: &str) 
         let records = reader.byte_records().take(LOOKED_AT);
         records.map_while(std::result::Result::ok).collect()
     };
-    let candidates = match separator {
-        Some(one) => vec![one],
-        None => b",;\t|".to_vec(),
-    };
+    // Readers take time to make: only for separators that lines below the first have.
+    let mut lines = text[start..].split(|&byte| byte == b'\n').take(LOOKED_AT);
+    let first = lines.next().unwrap_or_default();
+    let below: Vec<&[u8]> = lines.collect();
+    let mut candidates = separator.map_or_else(|| b",;\t|".to_vec(), |one| vec![one]);
+    candidates.retain(|separator| below.iter().any(|line| line.contains(separator)));
+    if let [only] = candidates[..]
+        && first.contains(&only)
+        && !first.contains(&b'"')
+    {
+        return start;
+    }
     let most = |rows: &Vec<ByteRecord>| rows.last().map_or(0, ByteRecord::len);
     // On equal counts the first candidate.
     let table = candidates
