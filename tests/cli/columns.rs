@@ -6,16 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::{
-    Folder, as_text, assert_close, columns, fails, json, noise, numbers, run, table,
+    Folder, as_text, assert_close, columns, fails, json, noise, numbers, run, table, warned,
 };
-
-/// The JSON of a run whose standard error may hold warnings, and these.
-fn warned(arguments: &[&str]) -> (Value, String) {
-    let output = run(&[arguments, &["--format", "json"]].concat());
-    let errors = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
-    (serde_json::from_slice(&output.stdout).unwrap(), errors)
-}
 
 fn fitted(folder: &Folder, name: &str, file: &str, more: &[&str]) -> (Vec<f64>, Value, String) {
     let out = as_text(&folder.path(name));

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{Folder, as_text, assert_close, fails, json, numbers, program, run};
+use crate::support::{Folder, as_text, assert_close, fails, json, numbers, program, run, warned};
 
 /// A table with a factor, a flag and an id; the rows with `keep` alone.
 fn cities(keep: &dyn Fn(usize) -> bool) -> String {
@@ -20,12 +20,10 @@ fn cities(keep: &dyn Fn(usize) -> bool) -> String {
 }
 
 /// The JSON of a run that warns in one line, and that line.
-fn warned(arguments: &[&str]) -> (Value, String) {
-    let output = run(&[arguments, &["--format", "json"]].concat());
-    let errors = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
+fn warned_once(arguments: &[&str]) -> (Value, String) {
+    let (report, errors) = warned(arguments);
     assert_eq!(errors.lines().count(), 1, "{errors}");
-    (serde_json::from_slice(&output.stdout).unwrap(), errors)
+    (report, errors)
 }
 
 #[test]
@@ -42,7 +40,7 @@ fn a_factor_is_fitted_as_its_indicators_and_kept_in_the_model() {
         "--out",
         &out,
     ];
-    let (report, line) = warned(&[&["fit", &file, "--drop", "who"][..], &at].concat());
+    let (report, line) = warned_once(&[&["fit", &file, "--drop", "who"][..], &at].concat());
     assert!(
         line.contains("\"city\" (3 levels)") && line.contains("--categorical none"),
         "{line}"
@@ -115,12 +113,12 @@ fn folds_and_validation_files_take_the_levels_of_all_training_rows() {
     let sweep = [
         "sweep", &file, "--id", "who", "--cv", "4", "--l1", "0.1", "--l2", "0.1",
     ];
-    let (swept, _) = warned(&sweep);
+    let (swept, _) = warned_once(&sweep);
     assert_eq!(swept["schema"], 2);
     // The validation rows have two of the three levels.
     let some = folder.text("val.csv", &cities(&|i| i * 7 % 3 != 1));
     let at = ["--l1", "0.1", "--l2", "0.1", "--drop", "who"];
-    let (report, line) = warned(&[&["hypergrad", &file, "--x-val", &some][..], &at].concat());
+    let (report, line) = warned_once(&[&["hypergrad", &file, "--x-val", &some][..], &at].concat());
     assert!(line.contains("cities.csv"), "{line}");
     assert!(
         report["points"][0]["criterion"]

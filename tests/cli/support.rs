@@ -33,6 +33,14 @@ pub fn ok(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// The JSON of a run whose standard error may hold warnings, and these.
+pub fn warned(arguments: &[&str]) -> (Value, String) {
+    let output = run(&[arguments, &["--format", "json"]].concat());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
+    (serde_json::from_slice(&output.stdout).unwrap(), errors)
+}
+
 /// The JSON object that a successful run prints.
 pub fn json(arguments: &[&str]) -> Value {
     let mut arguments = arguments.to_vec();
