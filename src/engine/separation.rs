@@ -24,6 +24,8 @@ pub(super) fn is_separated(evidence: &Evidence<'_>, sizes: &Sizes) -> bool {
     let is_free = !evidence.regularizer.has_full_ridge()
         && matches!(problem.loss, Loss::Logistic | Loss::Multinomial)
         && !evidence.regularizer.has_slope();
+    // What has a ridge goes nowhere.
+    let is_held = |j: usize| evidence.regularizer.ridge(j) > 0.0;
     let (n, c) = (problem.train.rows(), problem.classes);
     let p = evidence.w.len();
     if !is_free || n * (c.max(2) - 1) * p > LARGEST {
@@ -40,11 +42,18 @@ pub(super) fn is_separated(evidence: &Evidence<'_>, sizes: &Sizes) -> bool {
         .enumerate()
         .map(|(j, w)| w * unit(j))
         .collect();
-    let rows = margins(evidence, &unit);
+    let mut rows = margins(evidence, &unit);
     let reach: Vec<f64> = rows.iter().map(|a| inner(a, &w)).collect();
+    let release = |x: &mut Vec<f64>| {
+        let held = x.iter_mut().enumerate().filter(|(j, _)| is_held(*j));
+        held.for_each(|(_, x)| *x = 0.0);
+    };
+    let mut free = w.clone();
+    release(&mut free);
+    rows.iter_mut().for_each(release);
     FAR.iter().any(|&far| {
         let near = rows.iter().zip(&reach).filter(|(_, m)| **m <= far);
-        let direction = without(&w, near.map(|(a, _)| a.as_slice()));
+        let direction = without(&free, near.map(|(a, _)| a.as_slice()));
         let moved: Vec<f64> = rows.iter().map(|a| inner(a, &direction)).collect();
         let most = moved.iter().copied().fold(0.0, f64::max);
         let least = moved.iter().copied().fold(f64::INFINITY, f64::min);

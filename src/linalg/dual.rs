@@ -76,6 +76,8 @@ impl<R: Real> DualFactor<R> {
             out
         };
         let (mut x, free_x) = (gather(&penalized), gather(&free));
+        // The kernel of scaled columns may be much larger than the system: then the trace bounds it.
+        let trace: f64 = x.chunks_exact(rows).map(|x| inner(x, x)).sum();
         for (column, &scale) in x.chunks_exact_mut(rows).zip(&scales) {
             column.iter_mut().for_each(|x| *x *= scale);
         }
@@ -104,7 +106,7 @@ impl<R: Real> DualFactor<R> {
         }
         let of_free: f64 = free_x.chunks_exact(rows).map(|x| inner(x, x)).sum();
         let of_ridge = ridge.to_f64() * (penalized.len() as f64).sqrt();
-        let size = square.sqrt() + of_free + of_ridge;
+        let size = square.sqrt().min(trace) + of_free + of_ridge;
         let is_large = exceeds(ridge, least_ridge::<R>() * largest);
         if !is_large || !cholesky::factor(&mut kernel, rows) {
             return None;
@@ -226,18 +228,24 @@ mod tests {
             .map(|at| large(at) + 0.01 * ((at * 37) as f64 * 0.618_034).sin())
             .collect();
         let column = |at: usize| &x[at * rows..(at + 1) * rows];
-        let ridges: Vec<f64> = (0..unknowns)
-            .map(|at| if at >= 4 { 0.0 } else { 0.3 })
-            .collect();
-        let square = (0..unknowns * unknowns).map(|at| {
-            let (i, j) = (at / unknowns, at % unknowns);
-            let ridge = if i == j { ridges[i] } else { 0.0 };
-            (inner(column(i), column(j)) + ridge).powi(2)
-        });
-        let norm = square.sum::<f64>().sqrt();
-        let factor = DualFactor::new(column, rows, &ridges).unwrap();
-        assert!(factor.size >= norm, "{} {norm}", factor.size);
-        assert!(factor.size <= 2.0 * norm, "{} {norm}", factor.size);
+        for spread in [1.0, 1e4] {
+            let ridges: Vec<f64> = (0..unknowns)
+                .map(|at| match at {
+                    4.. => 0.0,
+                    0 => 0.3 / spread,
+                    _ => 0.3,
+                })
+                .collect();
+            let square = (0..unknowns * unknowns).map(|at| {
+                let (i, j) = (at / unknowns, at % unknowns);
+                let ridge = if i == j { ridges[i] } else { 0.0 };
+                (inner(column(i), column(j)) + ridge).powi(2)
+            });
+            let norm = square.sum::<f64>().sqrt();
+            let factor = DualFactor::new(column, rows, &ridges).unwrap();
+            assert!(factor.size >= norm, "{} {norm}", factor.size);
+            assert!(factor.size <= 2.0 * norm, "{} {norm}", factor.size);
+        }
     }
 
     #[test]

@@ -47,9 +47,9 @@ struct Center {
     offset: Buf,
 }
 
-/// The entries of a sparse minibatch that one dispatch walks through: a software driver ends loops, unsaid,
-/// after some 32 000 entries.
-const TRIPS: usize = 20_000;
+/// The entries of a sparse minibatch times 1 + classes that one dispatch walks through: a software driver
+/// ends loops, unsaid, after some 32 000 entries, and every entry is a loop over the classes.
+const TRIPS: usize = 40_000;
 
 /// Which rows a step sees: a ring of minibatches and the counter that points into it.
 #[derive(Debug, Clone, Copy)]
@@ -260,8 +260,9 @@ impl Operator {
                 ..
             } => {
                 // Every lane walks through all entries, and drivers count its trips.
-                let take = longest.clamp(&1, &TRIPS);
-                let count = (TRIPS / take).max(1);
+                let trips = (TRIPS / (1 + self.classes)).max(1);
+                let take = longest.clamp(&1, &trips);
+                let count = (trips / take).max(1);
                 let parts = (0..batch).step_by(count);
                 let parts = parts.flat_map(|first| {
                     let windows = (0..(*longest).max(1)).step_by(*take);

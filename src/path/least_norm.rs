@@ -2,14 +2,15 @@
 //!
 //! Without ridge the minimum may be reached by many w: those with the same predictors, on the
 //! coordinates E that are free or at the edge of becoming so, within the ends of their faces. The limit of
-//! the solutions for λ₂ → 0 is the one nearest to the prior mean c in the penalised coordinates P:
+//! the solutions for a common λ₂ → 0 is the one nearest to the prior mean c in the penalised coordinates P:
 //!
 //! ```text
 //! minimise ½‖(v − c)_P‖²  over  v ∈ w + null(A_EE)   with every coordinate on its face, or at its end
 //! ```
 //!
 //! With a basis N of the null space that is orthonormal on P, v = w + Nt, it is the nearest t to
-//! −Nᵀ(w − c)_P for which v keeps within the ends.
+//! −Nᵀ(w − c)_P for which v keeps within the ends. Where only some coordinates have a ridge, A has it, so that
+//! N has no part in them.
 
 use crate::control::Control;
 use crate::kinds::Precision;
@@ -52,7 +53,7 @@ impl<R: Real> Walk<'_, '_, R> {
         regularizer: &Regularizer<'_>,
         is_regular: bool,
     ) -> Uniqueness {
-        let may_be_flat = !regularizer.has_ridge() && regularizer.blocks.separable;
+        let may_be_flat = !regularizer.has_full_ridge() && regularizer.blocks.separable;
         if !may_be_flat || R::PRECISION != Precision::F64 {
             return Uniqueness::Unique;
         }
@@ -63,7 +64,8 @@ impl<R: Real> Walk<'_, '_, R> {
             return Uniqueness::Unique;
         }
         if size > LARGEST_CHOLESKY {
-            return if edge.free > self.smooth.rows() * self.smooth.classes {
+            let has_more = edge.free > self.smooth.rows() * self.smooth.classes;
+            return if has_more || !is_regular {
                 Uniqueness::Undetermined
             } else {
                 Uniqueness::Unique
@@ -130,15 +132,12 @@ impl<R: Real> Walk<'_, '_, R> {
             } else {
                 // Gradients that hold a coordinate where it is by no more than their rounding.
                 let rounding = AT_EDGE * roundings[j];
-                let slack = term.strength - term.pull(-self.gradient[j]);
+                let gradient = self.gradient[j] + regularizer.ridge_gradient(j, self.w[j]);
+                let slack = term.strength - term.pull(-gradient);
                 face = match term.row {
-                    Row::SoftThreshold if slack <= rounding && self.gradient[j] > 0.0 => -1,
+                    Row::SoftThreshold if slack <= rounding && gradient > 0.0 => -1,
                     Row::SoftThreshold | Row::NonNegative if slack <= rounding => 1,
-                    Row::Interval
-                        if term.lower < term.upper && self.gradient[j].abs() <= rounding =>
-                    {
-                        FREE
-                    }
+                    Row::Interval if term.lower < term.upper && gradient.abs() <= rounding => FREE,
                     _ => 0,
                 };
             }

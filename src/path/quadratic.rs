@@ -203,7 +203,7 @@ impl<R: Real> Quadratic<'_, R> {
     }
 
     /// The least λ₂ of a block.
-    fn common_ridge(&self, b: usize) -> R {
+    fn least_ridge(&self, b: usize) -> R {
         let ridges = self.members[self.block(b)].iter();
         ridges
             .map(|&j| self.ridge[j as usize])
@@ -212,7 +212,7 @@ impl<R: Real> Quadratic<'_, R> {
 
     /// The model of a group's block, with what λ₂ has beyond the least of the group.
     fn group_model(&self, b: usize) -> GroupModel<R> {
-        let least = self.common_ridge(b);
+        let least = self.least_ridge(b);
         let (m, penalty) = (self.m(), &self.penalties[b]);
         let members = &self.members[self.block(b)];
         let entry = |x: usize, y: usize| {
@@ -296,7 +296,7 @@ impl<R: Real> Quadratic<'_, R> {
     #[inline(always)]
     fn update_group(&mut self, b: usize, model: &mut GroupModel<R>, new: &mut Vec<R>) -> R {
         let (range, penalty) = (self.block(b), self.penalties[b]);
-        let ridge = self.common_ridge(b);
+        let ridge = self.least_ridge(b);
         if matches!(model, GroupModel::Unknown) {
             if self.stays_zero(b) {
                 return R::zero();

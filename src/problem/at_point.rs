@@ -27,9 +27,10 @@ impl Problem {
         }
     }
 
-    /// The derivative in the factor l2, from that in λ₂ itself as a hypergradient has it.
+    /// The derivative in the factor l2, from that in λ₂ itself as a hypergradient of this problem has it:
+    /// one number, or one for each ridge strength.
     #[must_use]
-    pub fn along_l2(&self, point: &Point, slopes: &Strengths) -> f64 {
+    pub(crate) fn along_l2(&self, point: &Point, slopes: &Strengths) -> f64 {
         match (slopes, &self.ridge) {
             (Strengths::Each(slopes), Some(ridge)) => {
                 let strengths = point.ridge().unwrap_or(ridge.strengths());
@@ -133,6 +134,18 @@ fn check_point(problem: &Problem, point: &Point) -> Result<()> {
             ));
         }
         (None, _) => {}
+    }
+    let ridges = problem.ridges(point);
+    if let Some(at) = ridges.iter().position(|l2| !l2.is_finite()) {
+        return Err(Error::value(
+            "ridge strengths",
+            format!(
+                "λ₂ of coefficient {} overflows at l2 = {}",
+                at + 1,
+                point.l2
+            ),
+            "give smaller strengths, or a smaller factor",
+        ));
     }
     if let Some(prior) = point.prior() {
         check_prior(prior, problem.penalized())?;

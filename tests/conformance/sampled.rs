@@ -122,26 +122,39 @@ pub fn entries() -> Vec<Entry> {
                 let s = g.shape;
                 let (rows, counter, batch) = minibatch(g);
                 let [starts, indices, values] = csr(g, s.n, s.d);
-                // All rows, or a later part of them, which is added.
+                // All rows and entries, or a later part of them, which is added.
                 let (first, count) = match g.turn % 2 {
                     0 => (0, batch),
                     _ => (g.below(batch), 1 + g.below(batch)),
                 };
+                let (skip, take) = match g.turn % 3 {
+                    0 => (0, s.d),
+                    _ => (g.below(s.d), 1 + g.below(s.d)),
+                };
                 Call {
                     inputs: vec![starts, indices, values, rows, counter, g.own(batch * s.c)],
                     outputs: vec![g.own(s.d * s.c)],
-                    parameters: vec![batch, RING, s.d, s.c, first, count, 0, s.d],
+                    parameters: vec![batch, RING, s.d, s.c, first, count, skip, take],
                 }
             },
             reference: |i, p, out| {
                 let (d, c) = (p[2], p[3]);
-                let x = expand(&i[0], &i[1], &i[2], d);
+                // The entries of the window alone.
+                let mut values = vec![0.0; i[2].len()];
+                for ends in i[0].windows(2) {
+                    let begin = ends[0] as usize + p[6];
+                    let end = (ends[1] as usize).min(begin + p[7]);
+                    for at in begin..end {
+                        values[at] = i[2][at];
+                    }
+                }
+                let x = expand(&i[0], &i[1], &values, d);
                 let (first, last) = (p[4], p[0].min(p[4] + p[5]));
                 let mut part: Vec<Sum> = vec![Sum::default(); d * c];
                 let rows = &slot(&i[3], i[4][0], p[0])[first..last];
                 adjoint(&x, rows, &i[5][first * c..], (d, c), &mut part);
                 for (out, part) in out[0].iter_mut().zip(part) {
-                    if first == 0 {
+                    if first == 0 && p[6] == 0 {
                         *out = part;
                     } else {
                         out.value += part.value;

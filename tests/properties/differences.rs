@@ -70,13 +70,16 @@ fn moved(
                 .iter()
                 .map(|s| s * problem.weight_unit())
                 .collect();
-            if wrt == Wrt::ClassWeights {
-                let labels = &problem.train().targets[point.target];
-                let class = |y: f64| (if recipe.classes() > 1 { y } else { y.max(0.0) }) as usize;
-                let rows = weights.iter_mut().zip(labels);
-                rows.for_each(|(w, &y)| *w *= 1.0 + by * direction[class(y)]);
-            } else {
-                add(&mut weights, 1.0);
+            let factors = recipe.specification().weight_factors;
+            let factor = |row: usize| factors.as_ref().map_or(1.0, |factors| factors[row]);
+            let labels = &problem.train().targets[point.target];
+            let class = |y: f64| (if recipe.classes() > 1 { y } else { y.max(0.0) }) as usize;
+            for (row, weight) in weights.iter_mut().enumerate() {
+                if wrt == Wrt::ClassWeights {
+                    *weight *= 1.0 + by * direction[class(labels[row])] / factor(row);
+                } else {
+                    *weight += by * direction[row] * factor(row);
+                }
             }
             let mean = weights.iter().sum::<f64>() / weights.len() as f64;
             let normalized = weights.iter().map(|w| w / mean).collect();
@@ -140,6 +143,11 @@ fn every_hypergradient_is_a_derivative() {
                         .iter_mut()
                         .zip(strengths)
                         .for_each(|(d, s)| *d = if s == 0.0 { 0.0 } else { *d });
+                }
+                if let (Wrt::L2, Some(ridge)) = (wrt, problem.ridge()) {
+                    let strengths = direction.iter_mut().zip(ridge.strengths());
+                    let zeros = strengths.filter(|(_, s)| **s == 0.0);
+                    zeros.for_each(|(d, _)| *d = 0.0);
                 }
                 let slope: f64 = gradient.iter().zip(&direction).map(|(g, d)| g * d).sum();
                 let terms: f64 = gradient

@@ -5,7 +5,7 @@ use proxdiff::kinds::{Method, Solver, Status, Wrt};
 use proxdiff::loss::{Loss, RowLoss};
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::penalty::Penalty;
-use proxdiff::problem::Sign;
+use proxdiff::problem::{RidgeStrengths, Sign};
 use proxdiff::{Point, Problem};
 
 use super::methods::{outcomes, parts, settings};
@@ -191,4 +191,34 @@ fn a_sign_is_one_or_minus_one() {
     for sign in [1.0, -1.0] {
         assert_eq!(Sign::try_from(sign).unwrap().factor(), sign);
     }
+}
+
+/// Classes that a column with a ridge separates have a minimum, although another column has none.
+#[test]
+fn a_ridge_on_the_column_that_separates_is_enough() {
+    let rows = 30;
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    for i in 0..rows {
+        let label = if i % 2 == 0 { 1.0 } else { -1.0 };
+        let noise = ((i * 37) as f64 * 0.618_034).fract() - 0.5;
+        x.push(vec![label * (1.0 + 0.1 * (i % 5) as f64), noise]);
+        y.push(label);
+    }
+    let stated = |strengths: Vec<f64>| {
+        Problem::logistic(&x, &y)
+            .intercept(false)
+            .standardize(false)
+            .ridge(RidgeStrengths::each(strengths))
+            .build()
+            .unwrap()
+    };
+    let recipe = Recipe::new(Loss::Logistic, Kind::ElasticNet, 0);
+    let settings = settings(&recipe, Method::Direct, Solver::Auto).wrt([Wrt::L2]);
+    let points = [Point::new(0.0, 1.0)];
+    let found = &outcomes(&stated(vec![0.1, 0.0]), &points, &settings)[0];
+    assert_eq!(found.status, Status::Converged);
+    assert!(found.hypergradient.is_some());
+    // Without it there is none.
+    let found = &outcomes(&stated(vec![0.0, 0.1]), &points, &settings)[0];
+    assert_ne!(found.status, Status::Converged);
 }

@@ -26,6 +26,7 @@ fn stated(recipe: &Recipe, point: &Point) -> (Problem, Point) {
     }
     if let Some(own) = point.weights() {
         specification.train.weights = Some(own.to_vec());
+        specification.weight_factors = None;
     }
     if let (Some(own), Some(validation)) =
         (point.criterion_weights(), &mut specification.validation)

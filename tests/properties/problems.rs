@@ -182,8 +182,13 @@ impl Recipe {
             standardize: self.standardize,
         };
         specification.penalty = penalty(self.kind, d * c, &mut random);
+        if self.weights && self.loss.is_classification() {
+            let factor = |&y: &f64| [0.5, 2.0, 1.3][(y + 1.0) as usize % 3];
+            let labels = specification.train.targets[0].iter();
+            specification.weight_factors = Some(labels.map(factor).collect());
+        }
         if self.ridges {
-            specification.ridge = Some(ridges(d * c, &mut random));
+            specification.ridge = Some(ridges(d * c, n > d, &mut random));
         }
         if self.prior {
             specification.prior = Some((0..d * c).map(|_| 0.4 * random.signed()).collect());
@@ -332,11 +337,15 @@ pub fn sparse(dense: &Dense) -> Sparse {
     }
 }
 
-/// Strengths of which one is shared by every fifth coordinate.
-fn ridges(penalized: usize, random: &mut Random) -> RidgeStrengths {
+/// Strengths of which one is shared by every fifth coordinate, and one may be zero.
+fn ridges(penalized: usize, has_zero: bool, random: &mut Random) -> RidgeStrengths {
     let entries: Vec<u32> = (0..penalized).map(|j| (j % 5) as u32).collect();
     let count = penalized.min(5);
-    let strengths = (0..count).map(|_| 0.2 + 1.6 * random.unit()).collect();
+    let strength = |at: usize, random: &mut Random| match at {
+        2 if has_zero => 0.0,
+        _ => 0.2 + 1.6 * random.unit(),
+    };
+    let strengths = (0..count).map(|at| strength(at, random)).collect();
     RidgeStrengths::shared(strengths, entries).unwrap()
 }
 

@@ -146,7 +146,8 @@ impl<R: Twinned> Batch<'_, R> {
     fn linear_state(&mut self, settings: &Settings) -> Result<LinearState> {
         let factors = |point: &Point| {
             let q = self.members.step(point).contraction;
-            settings.stochastic.schedule.factors(point.l2, q)
+            let least = self.members.problem(point).ridge_range(point).least;
+            settings.stochastic.schedule.factors(least, q)
         };
         let schedule: Vec<(f64, f64)> = self.points.iter().map(factors).collect::<Result<_>>()?;
         let (beta, kappa): (Vec<f64>, Vec<f64>) = schedule.into_iter().unzip();

@@ -60,7 +60,8 @@ impl<R: Twinned> Engine<R> for Sampled {
         let mut solutions = Vec::with_capacity(solved.len());
         for (point, solved) in request.points.iter().zip(solved) {
             let step = linearized.members.step(point);
-            chosen.schedule.factors(point.l2, step.contraction)?;
+            let least = request.problem.ridge_range(point).least;
+            chosen.schedule.factors(least, step.contraction)?;
             let w = &solved.w[..];
             solutions.push(At { point, w, step });
         }

@@ -29,6 +29,7 @@ mod tests {
     use super::*;
     use crate::model::linearization::{OuterDerivative, OuterParts};
     use crate::model::regularizer::{Blocks, Regularizer};
+    use crate::model::strengths::Strengths;
 
     const GAMMA: f64 = 0.5;
 
@@ -40,7 +41,11 @@ mod tests {
     }
 
     /// The regularizer of five grouped coordinates and a free one.
-    fn with<T>(strengths: [f64; 3], l2: f64, work: impl FnOnce(&Regularizer<'_>) -> T) -> T {
+    fn with<T>(
+        strengths: [f64; 3],
+        l2: impl Into<Strengths>,
+        work: impl FnOnce(&Regularizer<'_>) -> T,
+    ) -> T {
         let penalty = penalty(strengths);
         let blocks = Blocks::new(&penalty, 5, 6);
         work(&Regularizer::new(&penalty, &blocks, None, 2.0, l2.into()))
@@ -148,6 +153,88 @@ mod tests {
             let inner: f64 = a.iter().zip(&w).map(|(a, w)| a * w).sum();
             let sum = r.conjugate(&gradient) + r.value(&w);
             assert!((sum - inner).abs() < 1e-12, "{sum} {inner}");
+        });
+    }
+
+    /// The same where coordinates of a group have different λ₂, also none: w_j = b_j/(t + λ₂_j) for the t
+    /// that leaves τ = t‖w‖, b what the coordinate's own strength leaves of a.
+    #[test]
+    fn the_conjugate_of_different_ridges_is_attained() {
+        let a = [1.5, -2.0, -0.9, 1.2, 0.3, 0.0];
+        let gradient = a.map(|a| -a);
+        for ridges in [
+            [0.7, 2.0, 1e-3, 5.0, 0.7, 1.0],
+            [0.0, 1e3, 0.4, 1.0, 0.0, 2.0],
+            [9.0, 0.0, 8.0, 0.0, 3.0, 4.0],
+        ] {
+            // Beyond this strength of the norm w = 0 is optimal, and below that of coordinates without
+            // ridge nothing is.
+            for share in [0.5, 0.9, 0.99] {
+                let strengths = [0.3, share * 1.9, share * 1.2];
+                with(strengths, Strengths::Each(ridges.to_vec()), |r| {
+                    let conjugate = r.conjugate(&gradient);
+                    let mut is_infinite = false;
+                    let mut w = vec![0.0; 6];
+                    for b in 0..2 {
+                        let penalty = &r.penalties[b];
+                        let members: Vec<usize> =
+                            r.blocks.members(b).iter().map(|&j| j as usize).collect();
+                        let at = |t: f64| -> Vec<f64> {
+                            let of = |&j: &usize| {
+                                let left = (a[j].abs() - penalty.coordinate.strength).max(0.0);
+                                left.copysign(a[j]) / (t + ridges[j])
+                            };
+                            members.iter().map(of).collect()
+                        };
+                        let norm = |t: f64| t * at(t).iter().map(|w| w * w).sum::<f64>().sqrt();
+                        let (mut low, mut high) = (1e-12, 1e12);
+                        // Nothing holds coordinates without ridge.
+                        is_infinite |= norm(low) > penalty.norm;
+                        for _ in 0..300 {
+                            let middle = f64::sqrt(low * high);
+                            if norm(middle) > penalty.norm {
+                                high = middle;
+                            } else {
+                                low = middle;
+                            }
+                        }
+                        if high < 1e11 {
+                            members.iter().zip(at(low)).for_each(|(&j, x)| w[j] = x);
+                        }
+                    }
+                    assert_eq!(conjugate == f64::INFINITY, is_infinite);
+                    if is_infinite {
+                        return;
+                    }
+                    let inner: f64 = a.iter().zip(&w).map(|(a, w)| a * w).sum();
+                    let sum = conjugate + r.value(&w);
+                    assert!(
+                        (sum - inner).abs() < 1e-9 * inner.abs().max(1.0),
+                        "{ridges:?} {share}: {sum} {inner}"
+                    );
+                });
+            }
+        }
+    }
+
+    /// A coordinate without ridge that exhausts the norm by itself leaves nothing to the others, however
+    /// large their λ₂ is.
+    #[test]
+    fn a_coordinate_without_ridge_may_take_all_of_the_norm() {
+        let ridges = [0.0, 8.0, 8.0, 8.0, 8.0, 8.0];
+        // Both are of the first group, whatever its members are.
+        with([0.0, 2.0, 2.0], Strengths::Each(ridges.to_vec()), |r| {
+            let members = r.blocks.members(r.blocks.of[0] as usize);
+            let other = members
+                .iter()
+                .map(|&j| j as usize)
+                .find(|&j| j != 0)
+                .unwrap();
+            let mut gradient = [0.0; 6];
+            gradient[0] = -r.penalties[r.blocks.of[0] as usize].norm;
+            gradient[other] = -5.0;
+            let found = r.conjugate(&gradient);
+            assert!((found - 25.0 / 16.0).abs() < 1e-9, "{found}");
         });
     }
 }

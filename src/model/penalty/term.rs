@@ -476,48 +476,49 @@ impl BlockPenalty<f64> {
     /// The conjugate of a group whose coordinates have different λ₂: with b what their own strengths
     /// leave of |a|, min over ‖s‖ ≤ τ of Σ (b_j − s_j)²/(2λ₂_j).
     ///
-    /// The minimiser is s_j = b_j/(1 + μλ₂_j), with μ = 0 where ‖b‖ ≤ τ and ‖s‖ = τ otherwise.
+    /// A coordinate without ridge has s_j = b_j. The others have s_j = t b_j/(t + λ₂_j), with t ≥ 0 as
+    /// large as ‖s‖ ≤ τ allows, and infinite where ‖b‖ ≤ τ.
     fn conjugate_of_ridges(
         &self,
         members: impl Iterator<Item = (f64, f64)> + Clone,
         slack: f64,
     ) -> f64 {
-        let term = &self.coordinate;
-        let beyond = |a: f64| positive(self.coordinate.pull(a) - term.strength);
-        let norm = |mu: f64| {
-            let s = members.clone().map(|(a, l2)| beyond(a) / (1.0 + mu * l2));
-            s.map(|s| s * s).sum::<f64>().sqrt()
-        };
-        if norm(0.0) <= self.norm {
-            return 0.0;
-        }
-        // Coordinates without ridge have to fit by themselves.
-        let fixed = members.clone().filter(|&(_, l2)| l2 == 0.0);
-        let fixed = fixed.map(|(a, _)| beyond(a).powi(2)).sum::<f64>().sqrt();
-        if fixed > self.norm + slack {
+        let strength = self.coordinate.strength;
+        let beyond = |a: f64| positive(self.coordinate.pull(a) - strength);
+        let rest = members.map(|(a, l2)| (beyond(a), l2));
+        let fixed = rest.clone().filter(|&(_, l2)| l2 == 0.0);
+        let fixed: f64 = fixed.map(|(b, _)| b * b).sum();
+        if fixed.sqrt() > self.norm + slack {
             return f64::INFINITY;
         }
-        let mut high = 1.0;
-        while norm(high) > self.norm && high < f64::MAX / 4.0 {
-            high *= 2.0;
+        let room = positive(self.norm * self.norm - fixed);
+        let rest = rest.filter(|&(_, l2)| l2 > 0.0);
+        let square = |t: f64| {
+            let s = rest.clone().map(|(b, l2)| b * (t / (t + l2)));
+            s.map(|s| s * s).sum::<f64>()
+        };
+        if rest.clone().map(|(b, _)| b * b).sum::<f64>() <= room {
+            return 0.0;
         }
-        let mut low = 0.0;
-        // Each step halves the interval: 200 leave no digit of any start. ‖s‖ at its upper end is at
+        let (mut low, mut high) = (
+            0.0,
+            rest.clone().fold(0.0, |most, (_, l2)| larger(most, l2)),
+        );
+        while square(high) <= room && high < f64::MAX / 4.0 {
+            (low, high) = (high, 2.0 * high);
+        }
+        // Each step halves the interval: 200 leave no digit of any start. At its lower end ‖s‖ is at
         // most τ, so that what comes out is never below the conjugate.
         for _ in 0..200 {
             let middle = 0.5 * (low + high);
-            if norm(middle) > self.norm {
-                low = middle;
-            } else {
+            if square(middle) > room {
                 high = middle;
+            } else {
+                low = middle;
             }
         }
-        let share = |(a, l2): (f64, f64)| {
-            let b = beyond(a);
-            // (b − s)²/(2λ₂) with b − s = bμλ₂/(1 + μλ₂).
-            let rest = b * high / (1.0 + high * l2);
-            0.5 * l2 * rest * rest
-        };
-        members.map(share).sum()
+        // (b − s)²/(2λ₂) with b − s = bλ₂/(t + λ₂).
+        let share = |(b, l2): (f64, f64)| 0.5 * l2 * (b / (low + l2)).powi(2);
+        rest.map(share).sum()
     }
 }

@@ -12,7 +12,7 @@ use crate::path::{
     PathRequest, PathSolution, RestrictedMethod, RestrictedRequest, Uniqueness, solve_request,
     solve_restricted,
 };
-use crate::problem::{Point, Problem, Specification};
+use crate::problem::{Point, Problem, RidgeStrengths, Specification};
 
 use super::cases::{TO_ROUNDING, normal, relative_error};
 
@@ -251,4 +251,36 @@ fn a_least_norm_that_is_not_found_is_not_said_to_be() {
     let s = solved(&problem, &Point::new(0.0, 0.0), Some(vec![3.0, -2.0]));
     assert_eq!(s.status, Status::Converged);
     assert_eq!(s.uniqueness, Uniqueness::Undetermined, "{:?}", s.w);
+}
+
+/// Copies without ridge share what they have, also where other coordinates have one.
+#[test]
+fn copies_without_ridge_beside_others_with_one_are_of_least_norm() {
+    let mut rng = ChaCha8Rng::seed_from_u64(400);
+    let (mut values, mut y) = (Vec::new(), Vec::new());
+    for _ in 0..ROWS {
+        let b: [f64; 2] = std::array::from_fn(|_| normal(&mut rng));
+        values.extend([b[0], b[0], b[1]]);
+        y.push(b[0] - 0.4 * b[1] + 0.5 * normal(&mut rng));
+    }
+    for l1 in [0.0, 0.05] {
+        let x = Matrix::Dense(Dense::new(ROWS, 3, values.clone()).unwrap());
+        let mut s = Specification::new(Loss::Squared, x, vec![y.clone()]);
+        s.ridge = Some(RidgeStrengths::each(vec![0.0, 0.0, 1.0]));
+        let problem = Problem::new(s).unwrap();
+        for start in [
+            vec![0.0; 4],
+            vec![1.0, -1.0, 0.5, 0.0],
+            vec![-3.0, 0.0, 0.0, 1.0],
+        ] {
+            let found = solved(&problem, &Point::new(l1, 0.1), Some(start));
+            assert_eq!(found.status, Status::Converged);
+            assert_eq!(found.uniqueness, Uniqueness::LeastNorm, "{l1}");
+            assert!(
+                (found.w[0] - found.w[1]).abs() < 1e-12,
+                "{l1} {:?}",
+                found.w
+            );
+        }
+    }
 }
