@@ -422,4 +422,30 @@ impl Problem {
             .collect();
         (coefficients, intercepts)
     }
+
+    /// Coefficients (d·c, in C order) and intercepts (c, or none) in the data's units as a solution for a
+    /// target: the inverse of [`Self::in_data_units`].
+    #[must_use]
+    pub fn in_own_units(
+        &self,
+        coefficients: &[f64],
+        intercepts: &[f64],
+        target: usize,
+    ) -> Vec<f64> {
+        let c = self.classes;
+        let FeatureScale { center, scale, .. } = &self.features;
+        let mut w = coefficients.to_vec();
+        for (of_classes, scale) in w.chunks_exact_mut(c).zip(scale) {
+            of_classes.iter_mut().for_each(|w| *w *= scale);
+        }
+        let shift = |class: usize| {
+            sum_of(coefficients.len() / c, |j| {
+                center[j] * coefficients[j * c + class]
+            })
+        };
+        let value = self.target_origins[target].value;
+        let intercepts = intercepts.iter().enumerate();
+        w.extend(intercepts.map(|(class, b)| b - value + shift(class)));
+        w
+    }
 }

@@ -31,7 +31,9 @@ use arguments::{Command, command, parse};
 use commands::reproduce;
 #[cfg(feature = "store")]
 use commands::runs;
-use commands::{completions, devices, fit, hypergrad, influence, poison, predict, sweep, tune};
+use commands::{
+    clean, completions, devices, fit, hypergrad, influence, meta, poison, predict, sweep, tune,
+};
 use failure::Failure;
 
 /// Parses the process's arguments, runs the command and returns the exit status.
@@ -60,6 +62,8 @@ pub fn run() -> ExitCode {
         Command::Sweep(arguments) => sweep::run(arguments, &matches, &words),
         Command::Tune(arguments) => tune::run(arguments, &matches, &words),
         Command::Influence(arguments) => influence::run(arguments),
+        Command::Clean(arguments) => clean::run(arguments),
+        Command::Meta(arguments) => meta::run(arguments),
         #[cfg(feature = "store")]
         Command::Runs(arguments) => runs::run(arguments),
         Command::Poison(arguments) => poison::run(arguments),

@@ -232,7 +232,7 @@ fn identity(_: std::fs::Metadata) -> Option<(u64, u64)> {
 /// The kind of the output of a flag; `None` for one that is read, or no path.
 fn kind(command: &str, id: &str) -> Option<Kind> {
     Some(match (command, id) {
-        ("fit", "out") | ("tune", "model") => Kind::Folder(Model::has_file),
+        ("fit", "out") | ("tune" | "clean" | "meta", "model") => Kind::Folder(Model::has_file),
         ("poison", "out") => Kind::Folder(poison::has_file),
         ("runs report", "out") | ("sweep", "report") => Kind::Folder(is_of_report),
         // It adds to a store that exists, and has its own word about its inputs.

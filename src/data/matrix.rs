@@ -144,6 +144,20 @@ impl Matrix {
         }
     }
 
+    /// Multiplies every column by a number.
+    pub fn multiply_columns(&mut self, by: &[f64]) {
+        match self {
+            Self::Dense(m) => {
+                let rows = m.values.chunks_exact_mut(m.columns.max(1));
+                rows.for_each(|row| row.iter_mut().zip(by).for_each(|(x, b)| *x *= b));
+            }
+            Self::Sparse(m) => {
+                let entries = m.values.iter_mut().zip(&m.column_indices);
+                entries.for_each(|(x, &j)| *x *= by[j as usize]);
+            }
+        }
+    }
+
     /// The rows in the given order.
     #[must_use]
     pub fn select_rows(&self, rows: &[usize]) -> Self {

@@ -42,6 +42,22 @@ impl Problem {
         }
     }
 
+    /// The derivative in the factor l1, from that in l1 as a hypergradient of this problem has it: one number,
+    /// or one for each effective strength.
+    #[must_use]
+    pub(crate) fn along_l1(&self, point: &Point, slopes: &Strengths) -> f64 {
+        match slopes {
+            Strengths::Common(slope) => *slope,
+            Strengths::Each(slopes) => {
+                let own = point.strengths().map(<[f64]>::to_vec);
+                let strengths = own.unwrap_or_else(|| self.effective_strengths(1.0));
+                sum_of(slopes.len().min(strengths.len()), |at| {
+                    slopes[at] * strengths[at]
+                })
+            }
+        }
+    }
+
     /// The problem with the row weights that a checked point has of its own.
     pub(crate) fn with_rows_of(&self, point: &Point) -> Self {
         let mut problem = self.clone();

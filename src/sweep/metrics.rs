@@ -151,7 +151,11 @@ fn confusion(
 }
 
 /// The probability that a positive row scores higher than a negative one, ties counting half.
-fn auc(scores: &[f64], positive: impl Fn(usize) -> bool, weight: &dyn Fn(usize) -> f64) -> f64 {
+pub(crate) fn auc(
+    scores: &[f64],
+    positive: impl Fn(usize) -> bool,
+    weight: &dyn Fn(usize) -> f64,
+) -> f64 {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_unstable_by(|&a, &b| scores[a].total_cmp(&scores[b]));
     let (mut below, mut positives, mut pairs) = (0.0, 0.0, 0.0);

@@ -14,13 +14,16 @@
 //! it tunes whatever has a value and a slope.
 
 mod box_bounds;
+mod cleaning;
 mod criterion;
 mod descent;
 mod guard;
+mod held_out;
 mod hull;
 mod hyperparameter;
 mod lattice;
 mod line_search;
+mod meta;
 mod objective;
 mod outcome;
 mod quasi_newton;
@@ -33,9 +36,13 @@ mod variable;
 mod variables;
 
 pub use box_bounds::BoxBounds;
+pub use cleaning::{Cleaned, Cleaning, CleaningStep, Detection, MAX_CLEANING_EVALUATIONS};
 pub use descent::Value;
 pub use guard::Guard;
 pub use hyperparameter::Hyperparameter;
+pub use meta::{
+    MAX_META_EVALUATIONS, MetaErrors, MetaLearned, MetaLearning, MetaVariable, TaskErrors,
+};
 pub use outcome::{Guarded, Start, Tuned, TunedVariable, TuningStatus, Visited};
 pub use search::{Asked, Search, SearchOutcome};
 pub use tuner::{MAX_EVALUATIONS, Tuner};

@@ -19,6 +19,7 @@ const FEW: usize = 3;
 mod bounds;
 mod vectors;
 
+pub(super) use bounds::{l1 as resolve_l1, l2 as resolve_l2};
 use bounds::{l1, l2};
 use vectors::entries_of;
 

@@ -1,11 +1,13 @@
 //! The flags, one struct per concern, and the parsers of their values.
 
+pub mod clean;
 pub mod completions;
 mod data;
 pub mod devices;
 pub mod fit;
 pub mod hypergrad;
 pub mod influence;
+pub mod meta;
 mod method;
 mod output;
 pub mod poison;

@@ -11,7 +11,9 @@ use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, S
 use super::reproduce;
 #[cfg(feature = "store")]
 use super::runs;
-use super::{completions, devices, fit, hypergrad, influence, poison, predict, sweep, tune};
+use super::{
+    clean, completions, devices, fit, hypergrad, influence, meta, poison, predict, sweep, tune,
+};
 
 /// Solutions and hypergradients of sparse linear models.
 ///
@@ -56,6 +58,12 @@ pub enum Command {
     /// Show what the criterion changes by when rows are left out of the fit.
     #[command(after_help = influence::EXAMPLES)]
     Influence(Box<influence::Arguments>),
+    /// Learn weights of the training rows from rows that are trusted, and rank the suspect ones.
+    #[command(after_help = clean::EXAMPLES)]
+    Clean(Box<clean::Arguments>),
+    /// Learn a prior mean that many tasks have in common.
+    #[command(after_help = meta::EXAMPLES)]
+    Meta(Box<meta::Arguments>),
     /// Look into the stores of sweeps: list, show, compare, export, report, verify, merge.
     #[cfg(feature = "store")]
     #[command(after_help = runs::EXAMPLES)]

@@ -10,7 +10,7 @@ use crate::cli::runtime::Runtime;
 use crate::hypergrad::{Outcome, Settings};
 use crate::kinds::Status;
 use crate::model::loss::Loss;
-use crate::problem::Point;
+use crate::problem::{Point, Problem};
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -129,7 +129,7 @@ fn choose(
 /// The model of outcomes, one per target.
 pub(super) fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]) -> Model {
     let names = study.target_names();
-    let (scaling, problem) = (study.scaling(), &prepared.problem.problem);
+    let problem = &prepared.problem.problem;
     let finite = |value: f64| value.is_finite().then_some(value);
     let (mut coefficients, mut targets) = (Vec::new(), Vec::new());
     for outcome in outcomes {
@@ -150,6 +150,18 @@ pub(super) fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]
             status: outcome.status.name().into(),
         });
     }
+    described(study, problem, prepared.rows, coefficients, targets)
+}
+
+/// A model of these fits, with the names of the data.
+pub(super) fn described(
+    study: &Study<'_>,
+    problem: &Problem,
+    rows: usize,
+    coefficients: Vec<Vec<f64>>,
+    targets: Vec<TargetModel>,
+) -> Model {
+    let scaling = study.scaling();
     Model {
         schema: Model::SCHEMA,
         version: env!("CARGO_PKG_VERSION").into(),
@@ -162,7 +174,7 @@ pub(super) fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]
         },
         intercept: scaling.intercept,
         standardize: scaling.standardize,
-        rows: prepared.rows,
+        rows,
         feature_names: study.feature_names().to_vec(),
         features_are_named: Some(study.tables().all.named.features),
         factors: study.tables().all.factors.clone(),

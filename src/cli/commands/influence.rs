@@ -1,16 +1,12 @@
 //! `proxdiff influence`: what the criterion changes by when rows are left out.
 
-use std::collections::HashMap;
-use std::path::Path;
-
 use crate::cli::arguments::Format;
 use crate::cli::arguments::influence::Arguments;
-use crate::cli::configuration::{Prepared, Rows, Study, points, read_labels, settings};
+use crate::cli::configuration::{Prepared, Rows, Study, column_of, points, settings};
 use crate::cli::failure::Failure;
 use crate::cli::output::{InfluenceReport, RowGroups, write_or_show};
 use crate::cli::printable::printable_lines;
 use crate::cli::runtime::Runtime;
-use crate::data::labels::names_of;
 use crate::hypergrad::{Influence, Influences, Settings};
 use crate::kinds::Precision;
 
@@ -19,7 +15,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let labels = arguments.influence.row_groups.as_deref();
-    let column = labels.filter(|name| !Path::new(name).is_file());
+    let column = labels.and_then(column_of);
     let study = Study::read_without(&arguments.data, &arguments.problem, false, column)?;
     if study.target_names().len() > 1 {
         return Err(Failure::usage(
@@ -28,7 +24,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let prepared = study.prepare(Rows::HeldOut)?;
     let groups = labels
-        .map(|labels| groups(arguments, labels, &study, &prepared))
+        .map(|labels| groups(labels, &study, &prepared))
         .transpose()?;
     let problem = &prepared.problem.problem;
     let points = points(&arguments.problem, problem)?;
@@ -80,28 +76,22 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// The training rows by their values in a column or file, in the order in which these appear.
-fn groups(
-    arguments: &Arguments,
-    column: &str,
-    study: &Study<'_>,
-    prepared: &Prepared,
-) -> Result<RowGroups, Failure> {
-    let all = &study.tables().all;
-    let labels = names_of(&read_labels(&arguments.data, "--row-groups", column, all)?);
-    let mut groups = RowGroups::default();
-    let mut places: HashMap<&str, usize> = HashMap::new();
+fn groups(column: &str, study: &Study<'_>, prepared: &Prepared) -> Result<RowGroups, Failure> {
+    let mut places = vec![None; study.tables().all.rows()];
     for row in 0..prepared.rows {
         let of_data = prepared
             .training_rows
             .as_ref()
             .map_or(row, |rows| rows[row]);
-        let label = labels[of_data].as_str();
-        let place = *places.entry(label).or_insert_with(|| {
-            groups.names.push(label.to_string());
-            groups.rows.push(Vec::new());
-            groups.rows.len() - 1
-        });
-        groups.rows[place].push(row);
+        places[of_data] = Some(row);
+    }
+    let mut groups = RowGroups::default();
+    for (name, rows) in study.by_label("--row-groups", column)? {
+        let training: Vec<usize> = rows.iter().filter_map(|&row| places[row]).collect();
+        if !training.is_empty() {
+            groups.names.push(name);
+            groups.rows.push(training);
+        }
     }
     if groups.rows.len() == 1 {
         return Err(Failure::usage(format!(

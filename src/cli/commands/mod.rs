@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod clean;
 #[cfg(feature = "store")]
 mod compare;
 pub mod completions;
@@ -7,6 +8,7 @@ pub mod devices;
 pub mod fit;
 pub mod hypergrad;
 pub mod influence;
+pub mod meta;
 pub mod poison;
 pub mod predict;
 #[cfg(feature = "paper")]

@@ -10,6 +10,7 @@ mod precedence;
 mod provenance;
 mod settings;
 mod study;
+mod tasks;
 
 pub use data::{read_labels, read_options, read_test, side_options};
 pub use defaults::{SINGLE_SHARE, single_ridge};
@@ -18,3 +19,4 @@ pub use plan::{Parts, Planned, planned, study_of};
 pub use points::{are_several, points};
 pub use settings::settings;
 pub use study::{Prepared, Rows, Study};
+pub use tasks::{Tasks, column_of};

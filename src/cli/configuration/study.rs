@@ -30,7 +30,7 @@ pub enum Rows {
 
 /// Data with their names and classes.
 pub struct Study<'a> {
-    data: &'a DataArguments,
+    pub(super) data: &'a DataArguments,
     arguments: &'a ProblemArguments,
     tables: Tables,
     encoding: Encoding,
@@ -187,13 +187,21 @@ impl<'a> Study<'a> {
     /// # Errors
     /// [`Error::Unsupported`] for perturbed rows.
     pub fn hold_out(&self, rows: &[usize]) -> Result<(Vec<usize>, Vec<usize>)> {
+        self.hold_out_by(rows, self.data.seed)
+    }
+
+    /// The same with another seed.
+    ///
+    /// # Errors
+    /// Those of [`Self::hold_out`].
+    pub fn hold_out_by(&self, rows: &[usize], seed: u64) -> Result<(Vec<usize>, Vec<usize>)> {
         if self.arguments.perturbation.is_some() {
             return Err(Error::unsupported(
                 "perturbed rows together with a random hold-out split",
                 "give validation files with --x-val and --y-val, or --val-fraction 0",
             ));
         }
-        self.split(rows, self.share(), self.data.seed)
+        self.split(rows, self.share(), seed)
     }
 
     /// Some rows split at random into (training, held out), by the classes of the first target where
@@ -260,12 +268,24 @@ impl<'a> Study<'a> {
 
     /// The seed of the split into test rows and others: the seeds of the two splits differ, or they
     /// would choose alike.
-    fn test_seed(&self) -> u64 {
+    pub(super) fn test_seed(&self) -> u64 {
         self.data.seed.wrapping_add(1)
     }
 
     fn problem(&self, train: &Dataset, validation: Option<&Dataset>) -> Result<Problem> {
         Problem::new(self.specification(train, validation)?)
+    }
+
+    /// The problem on some rows whose columns have been scaled already.
+    pub fn problem_scaled(
+        &self,
+        train: &Dataset,
+        validation: &Dataset,
+        scaling: Scaling,
+    ) -> Result<Problem> {
+        let mut specification = self.specification(train, Some(validation))?;
+        specification.scaling = scaling;
+        Problem::new(specification)
     }
 
     fn specification(

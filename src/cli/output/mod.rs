@@ -2,10 +2,12 @@
 //! output.
 
 mod charts;
+mod cleaned;
 mod csv;
 mod edge;
 mod influence;
 mod json;
+mod meta;
 mod names;
 mod npy;
 mod polished;
@@ -22,9 +24,11 @@ mod tuned;
 mod write;
 
 pub use charts::{is_of_report, write_report};
+pub use cleaned::CleanedReport;
 pub use csv::{number, write as csv_text};
 pub use influence::{InfluenceReport, RowGroups};
 pub use json::{SCHEMA, one_line};
+pub use meta::{CurvePoint, MetaReport};
 pub use npy::write_npy;
 pub use polished::Polished;
 pub use report::{Report, by_criterion};

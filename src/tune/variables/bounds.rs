@@ -21,7 +21,7 @@ const L2_FEW: (f64, f64) = (1e-3, 1e-1);
 const ACTIVE: f64 = 0.9;
 
 /// l1 with its bounds.
-pub(super) fn l1(
+pub(in crate::tune) fn l1(
     variable: &Variable,
     rest: &Point,
     problems: &[&Problem],
@@ -58,7 +58,7 @@ pub(super) fn l1(
 }
 
 /// λ₂ with its bounds.
-pub(super) fn l2(variable: &Variable, problems: &[&Problem]) -> Result<Resolved> {
+pub(in crate::tune) fn l2(variable: &Variable, problems: &[&Problem]) -> Result<Resolved> {
     let unit = problems
         .iter()
         .map(|p| mean_curvature(p))

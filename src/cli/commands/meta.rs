@@ -1,0 +1,184 @@
+//! `proxdiff meta`: a prior mean and strengths that serve many tasks.
+
+use crate::cli::arguments::meta::Arguments;
+use crate::cli::arguments::{Format, PenaltyName, ProblemArguments, Strengths};
+use crate::cli::commands::fit::described;
+use crate::cli::configuration::{Study, Tasks, column_of, settings};
+use crate::cli::failure::Failure;
+use crate::cli::model::TargetModel;
+use crate::cli::output::{CurvePoint, MetaReport, write_or_show};
+use crate::cli::printable::printable_lines;
+use crate::cli::runtime::Runtime;
+use crate::hypergrad::Settings;
+use crate::kinds::{Precision, Status};
+use crate::problem::{Point, Problem};
+use crate::tune::{MetaLearned, MetaLearning, MetaVariable};
+
+/// Runs the command.
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
+    let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
+    if runtime.precision != Precision::F64 {
+        return Err(Failure::usage(
+            "meta computes in f64; leave --precision out",
+        ));
+    }
+    let column = column_of(&arguments.meta.task);
+    let study = Study::read_without(&arguments.data, &arguments.problem, false, column)?;
+    if study.target_names().len() > 1 {
+        return Err(Failure::usage(
+            "meta takes one target at a time; name one with --target",
+        ));
+    }
+    let tasks = study.tasks("--task", &arguments.meta.task, arguments.meta.test_tasks)?;
+    let point = point(&arguments.problem, &arguments.meta.tune, &tasks.pooled)?;
+    let settings = Settings {
+        threads: runtime.threads(),
+        device: runtime.choose_device(&tasks.pooled, std::slice::from_ref(&point), &settings)?,
+        ..settings
+    };
+    let learn = |count: usize, control: &crate::control::Control| {
+        let pooled = (count == tasks.training.len()).then_some(&tasks.pooled);
+        MetaLearning::new(&tasks.training[..count])
+            .test_tasks(&tasks.test)
+            .pooled(pooled)
+            .variables(arguments.meta.tune.clone())
+            .at(point.clone())
+            .max_evaluations(arguments.meta.max_evaluations)
+            .settings(&settings)
+            .control(control)
+            .run()
+    };
+    let counts = curve(
+        arguments.meta.curve && !tasks.test.is_empty(),
+        tasks.training.len(),
+    );
+    let total = arguments.meta.max_evaluations * (1 + counts.len());
+    let (learned, curve) = runtime.run(total, |control| {
+        let learned = learn(tasks.training.len(), control)?;
+        let mut points = Vec::new();
+        for tasks in counts.into_iter().filter(|_| !control.should_stop()) {
+            let error = learn(tasks, control)?.error;
+            points.extend(error.map(|error| CurvePoint { tasks, error }));
+        }
+        Ok((learned, points))
+    })?;
+    let prior = in_data_units(&learned.prior, &tasks, study.predictors);
+    // The model first: the reader of the report may close its pipe early.
+    let saved = match &arguments.model {
+        Some(directory) => {
+            let named = study.target_names().first().map(ToString::to_string);
+            let target = target(&study, named.unwrap_or_default(), &learned);
+            described(
+                &study,
+                &tasks.pooled,
+                tasks.pooled.train().rows(),
+                vec![prior.clone()],
+                vec![target],
+            )
+            .save(directory, "--model")
+        }
+        None => Ok(()),
+    };
+    let report = MetaReport {
+        study: &study,
+        tasks: &tasks,
+        learned: &learned,
+        prior: &prior,
+        learns: &arguments.meta.tune,
+        curve: &curve,
+        model: arguments.model.as_deref().filter(|_| saved.is_ok()),
+    };
+    let text = match arguments.output.format() {
+        Format::Table => printable_lines(&report.table()).into_owned(),
+        Format::Json => report.json(),
+        Format::Csv => report.csv(),
+    };
+    write_or_show(&text, arguments.output.out.as_deref(), || report.table())?;
+    saved?;
+    if runtime.is_interrupted() {
+        return Err(Failure::Outcome(format!(
+            "interrupted after {} evaluations: the best so far is printed",
+            learned.evaluations
+        )));
+    }
+    Ok(())
+}
+
+/// Numbers of tasks for the learning curve, all of them not among these.
+fn curve(is_wanted: bool, tasks: usize) -> Vec<usize> {
+    let powers = (1..usize::BITS).map(|power| 1usize << power);
+    powers
+        .take_while(|&count| is_wanted && count < tasks)
+        .collect()
+}
+
+/// The strengths that are not learned.
+fn point(
+    arguments: &ProblemArguments,
+    learned: &[MetaVariable],
+    pooled: &Problem,
+) -> Result<Point, Failure> {
+    let one = |flag: &str, axis: &Strengths, l2: f64| -> Result<f64, Failure> {
+        let l1_max = if axis.needs_l1_max() {
+            pooled.l1_max(0, l2)
+        } else {
+            0.0
+        };
+        match axis.values(l1_max).as_slice() {
+            &[value] => Ok(value),
+            values => Err(Failure::usage(format!(
+                "{flag} gives {} values where meta takes one; give one value, or learn it with --tune",
+                values.len()
+            ))),
+        }
+    };
+    for (name, flag) in [
+        (MetaVariable::L1, &arguments.l1),
+        (MetaVariable::L2, &arguments.l2),
+    ] {
+        if flag.is_some() && learned.contains(&name) {
+            let name = name.name();
+            return Err(Failure::usage(format!(
+                "--{name} fixes what is learned; leave it out, or name the others with --tune"
+            )));
+        }
+    }
+    let l2 = match &arguments.l2 {
+        Some(axis) => one("--l2", axis, 0.0)?,
+        None if arguments.l2_file.is_some() => 1.0,
+        None => 0.01,
+    };
+    let l1 = match &arguments.l1 {
+        _ if arguments.penalty == PenaltyName::Box => 0.0,
+        Some(axis) => one("--l1", axis, l2)?,
+        None if arguments.l1_file.is_some() => 1.0,
+        None => 0.0,
+    };
+    Ok(Point::new(l1, l2))
+}
+
+/// A prior in the data's units.
+fn in_data_units(prior: &[f64], tasks: &Tasks, classes: usize) -> Vec<f64> {
+    let entries = prior.iter().enumerate();
+    entries
+        .map(|(at, c)| c / tasks.scale[at / classes])
+        .collect()
+}
+
+/// The prior as the model of a target.
+fn target(study: &Study<'_>, name: String, learned: &MetaLearned) -> TargetModel {
+    let classes = study.classes.first().and_then(Option::as_ref);
+    TargetModel {
+        name,
+        classes: classes.map(|classes| classes.names.clone()),
+        l1: learned.l1,
+        l2: learned.l2,
+        intercept: learned.intercept.clone(),
+        objective: None,
+        support: learned.prior.iter().filter(|c| **c != 0.0).count(),
+        residual: None,
+        duality_gap: None,
+        status: Status::Converged.name().into(),
+    }
+}

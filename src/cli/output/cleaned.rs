@@ -1,0 +1,226 @@
+//! The report of a cleaning: a table of the most suspect rows for people, one JSON object, all rows as CSV.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::csv;
+use super::json::one_line;
+use super::table::{plain, titled};
+use crate::cli::configuration::{Prepared, Study};
+use crate::cli::numbers::{counted, rough, short, significant};
+use crate::data::labels::names_of;
+use crate::tune::{Cleaned, CleaningStep, Detection};
+
+/// The version of the JSON that is written here.
+const SCHEMA: u32 = 2;
+
+/// A cleaning with what is needed to name and explain it.
+pub struct CleanedReport<'a> {
+    /// Names and classes.
+    pub study: &'a Study<'a>,
+    /// The problem.
+    pub prepared: &'a Prepared,
+    /// The outcome.
+    pub found: &'a Cleaned,
+    /// Whether each training row is known to be wrong, where that is known.
+    pub corrupted: Option<&'a [bool]>,
+    /// How well they were found.
+    pub detection: Option<Detection>,
+    /// Rows that the table shows.
+    pub top: usize,
+    /// The directory that the model was saved to.
+    pub model: Option<&'a Path>,
+}
+
+impl CleanedReport<'_> {
+    /// The report as one JSON object on one line.
+    pub fn json(&self) -> String {
+        let found = self.found;
+        let rows: Vec<usize> = (0..self.prepared.rows).map(|row| self.row(row)).collect();
+        let ranking: Vec<usize> = found.ranking.iter().map(|&row| self.row(row)).collect();
+        let target = found.outcome.point.target;
+        let problem = &self.prepared.problem;
+        let (coefficients, intercepts) = problem.in_data_units(&found.outcome.solution, target);
+        let intercept = match (intercepts.as_slice(), self.study.predictors) {
+            (&[], _) => Value::Null,
+            (&[intercept], 1) => json!(intercept),
+            (intercepts, _) => json!(intercepts),
+        };
+        let has_l1 = problem.problem.penalty().has_strength();
+        let record = json!({
+            "schema": SCHEMA,
+            "weights": found.weights,
+            "ranking": ranking,
+            "l2": found.outcome.point.l2,
+            "validation_error": found.error,
+            "criterion": found.outcome.criterion,
+            "evidence": found.evidence,
+            "rows": rows,
+            "first": step(&found.first),
+            "steps": found.steps.iter().map(step).collect::<Vec<_>>(),
+            "evaluations": found.evaluations,
+            "validation_rows": self.prepared.criterion_rows,
+            "detection": self.detection.map(|found| json!({
+                "auc": found.auc,
+                "precision": found.precision,
+                "recall": found.recall,
+            })),
+            "l1": has_l1.then_some(found.outcome.point.l1),
+            "coefficients": coefficients,
+            "intercept": intercept,
+            "support": found.outcome.support,
+            "status": found.outcome.status.name(),
+            "remarks": self.remarks(),
+        });
+        one_line(&record)
+    }
+
+    /// All rows as CSV, in the order of the data.
+    pub fn csv(&self) -> String {
+        let mut header = vec!["row", "target", "weight", "evidence", "rank"];
+        if self.corrupted.is_some() {
+            header.push("corrupted");
+        }
+        let found = self.found;
+        let mut ranks = vec![0; found.ranking.len()];
+        for (rank, &row) in found.ranking.iter().enumerate() {
+            ranks[row] = rank + 1;
+        }
+        let labels = names_of(&self.study.tables().all.targets[0].values);
+        let rows = (0..self.prepared.rows).map(|row| {
+            let mut fields = vec![
+                self.row(row).to_string(),
+                labels[self.row(row)].clone(),
+                csv::number(found.weights[row]),
+                csv::number(found.evidence[row]),
+                ranks[row].to_string(),
+            ];
+            if let Some(corrupted) = self.corrupted {
+                fields.push(u8::from(corrupted[row]).to_string());
+            }
+            fields.into_iter()
+        });
+        let header: Vec<String> = header.into_iter().map(String::from).collect();
+        csv::write(&header, rows)
+    }
+
+    /// The report for people.
+    pub fn table(&self) -> String {
+        let found = self.found;
+        let mut table = plain(&["", self.error_name(), "criterion", "l2", "mean weight"]);
+        let best = found
+            .steps
+            .iter()
+            .find(|step| step.criterion == found.outcome.criterion && step.error == found.error);
+        for (name, step) in [("all rows", Some(&found.first)), ("cleaned", best)] {
+            let Some(step) = step else { continue };
+            table.add_row([
+                name.to_string(),
+                significant(step.error),
+                significant(step.criterion),
+                short(step.l2),
+                rough(step.mean_weight),
+            ]);
+        }
+        let mut text = titled(&self.title(), table, &[0]);
+        text.push_str(&format!("\n{}\n", self.suspects()));
+        for remark in self.remarks() {
+            text.push_str(&format!("{remark}\n"));
+        }
+        if let Some(directory) = self.model {
+            text.push_str(&format!("Model saved to {}\n", directory.display()));
+        }
+        text
+    }
+
+    fn title(&self) -> String {
+        let problem = &self.prepared.problem.problem;
+        format!(
+            "{}: {} loss, {} penalty, {} × {}, judged by {}; {}",
+            self.study.source(),
+            problem.loss().name(),
+            problem.penalty().name(),
+            self.prepared.rows,
+            problem.train().design.features(),
+            counted(self.prepared.criterion_rows, "trusted row"),
+            counted(self.found.evaluations, "fit"),
+        )
+    }
+
+    fn suspects(&self) -> String {
+        let found = self.found;
+        let mut header = vec!["row", "target", "weight", "evidence"];
+        if self.corrupted.is_some() {
+            header.push("corrupted");
+        }
+        let mut table = plain(&header);
+        let labels = names_of(&self.study.tables().all.targets[0].values);
+        for &row in found.ranking.iter().take(self.top) {
+            let mut fields = vec![
+                self.row(row).to_string(),
+                labels[self.row(row)].clone(),
+                rough(found.weights[row]),
+                significant(found.evidence[row]),
+            ];
+            if let Some(corrupted) = self.corrupted {
+                fields.push(if corrupted[row] { "yes" } else { "" }.into());
+            }
+            table.add_row(fields);
+        }
+        let out = found.weights.iter().filter(|w| **w < 0.5).count();
+        let title = format!(
+            "the most suspect rows; {} of {} have a weight below ½",
+            out,
+            counted(self.prepared.rows, "row")
+        );
+        titled(&title, table, &[1])
+    }
+
+    /// The number of a training row in the data.
+    fn row(&self, row: usize) -> usize {
+        let rows = self.prepared.training_rows.as_ref();
+        rows.map_or(row, |rows| rows[row])
+    }
+
+    fn error_name(&self) -> &'static str {
+        match self.study.classes.first().and_then(Option::as_ref) {
+            Some(_) => "share wrong",
+            None => "mean square error",
+        }
+    }
+
+    /// What a reader should know, one line each.
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = self.found.remarks.clone();
+        if let Some(Detection {
+            auc,
+            precision,
+            recall,
+        }) = self.detection
+        {
+            remarks.push(format!(
+                "of the corrupted rows: AUC of the evidence {}; weights below ½: precision {}, recall {}",
+                rough(auc),
+                rough(precision),
+                rough(recall)
+            ));
+        }
+        remarks.push(
+            "the trusted rows have chosen the weights: what they say of the error is too good; rows of their own \
+             say more (predict --y)"
+                .into(),
+        );
+        remarks
+    }
+}
+
+fn step(step: &CleaningStep) -> Value {
+    json!({
+        "evaluation": step.evaluation,
+        "l2": step.l2,
+        "criterion": step.criterion,
+        "error": step.error,
+        "mean_weight": step.mean_weight,
+    })
+}

@@ -1,0 +1,241 @@
+//! The report of meta-learning: a table of errors for people, one JSON object, the errors of tasks as CSV.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::csv;
+use super::json::one_line;
+use super::table::{plain, titled};
+use crate::cli::configuration::{Study, Tasks};
+use crate::cli::numbers::{counted, rough, short, significant};
+use crate::tune::{MetaErrors, MetaLearned, MetaVariable};
+
+/// The version of the JSON that is written here.
+const SCHEMA: u32 = 2;
+
+/// A point of the learning curve.
+pub struct CurvePoint {
+    /// The number of tasks that were learned from.
+    pub tasks: usize,
+    /// The errors on held-out tasks.
+    pub error: MetaErrors,
+}
+
+/// What was learned with what is needed to name and explain it.
+pub struct MetaReport<'a> {
+    /// Names and classes.
+    pub study: &'a Study<'a>,
+    /// The tasks.
+    pub tasks: &'a Tasks,
+    /// The outcome.
+    pub learned: &'a MetaLearned,
+    /// The prior in the data's units.
+    pub prior: &'a [f64],
+    /// What was to be learned.
+    pub learns: &'a [MetaVariable],
+    /// The learning curve, without the point of all tasks.
+    pub curve: &'a [CurvePoint],
+    /// The directory that the prior was saved to.
+    pub model: Option<&'a Path>,
+}
+
+/// The ways that are compared: name in JSON, name in tables.
+const WAYS: [(&str, &str); 5] = [
+    ("meta", "around the learned prior"),
+    ("alone", "each task alone"),
+    ("pooled", "one model of all rows"),
+    ("mean_of_solutions", "the mean of the tasks' solutions"),
+    ("around_mean", "around that mean"),
+];
+
+/// The errors in the order of [`WAYS`].
+fn errors(of: &MetaErrors) -> [Option<f64>; 5] {
+    [
+        Some(of.meta),
+        Some(of.alone),
+        of.pooled,
+        Some(of.mean_of_solutions),
+        of.around_mean,
+    ]
+}
+
+impl MetaReport<'_> {
+    /// The report as one JSON object on one line.
+    pub fn json(&self) -> String {
+        let learned = self.learned;
+        let intercept = match (learned.intercept.as_slice(), self.study.predictors) {
+            (&[], _) => Value::Null,
+            (&[intercept], 1) => json!(intercept),
+            (intercepts, _) => json!(intercepts),
+        };
+        let curve = self.curve.iter().map(|point| {
+            let mut record = record(&point.error);
+            record["tasks"] = json!(point.tasks);
+            record
+        });
+        let record = json!({
+            "schema": SCHEMA,
+            "status": learned.status.name(),
+            "tasks": self.tasks.training.len() + self.tasks.test.len(),
+            "training_tasks": self.tasks.training.len(),
+            "test_tasks": self.tasks.test_names,
+            "prior": self.prior,
+            "intercept": intercept,
+            "hyperparameters": {
+                "l1": self.has_l1().then_some(learned.l1),
+                "l2": learned.l2,
+            },
+            "error": learned.error.as_ref().map(record),
+            "errors": learned.test.iter().map(record).collect::<Vec<_>>(),
+            "criterion": learned.criterion,
+            "projected_slope": learned.projected_slope,
+            "evaluations": learned.evaluations,
+            "alone": { "l1": self.has_l1().then_some(learned.alone.l1), "l2": learned.alone.l2 },
+            "curve": curve.collect::<Vec<Value>>(),
+            "remarks": self.remarks(),
+        });
+        one_line(&record)
+    }
+
+    /// The errors of every held-out task as CSV.
+    pub fn csv(&self) -> String {
+        let header: Vec<String> = std::iter::once("task")
+            .chain(WAYS.iter().map(|way| way.0))
+            .map(String::from)
+            .collect();
+        let rows = self.tasks.test_names.iter().zip(&self.learned.test);
+        let rows = rows.map(|(name, of)| {
+            let numbers = errors(of).map(|error| error.map_or(String::new(), csv::number));
+            std::iter::once(name.clone()).chain(numbers)
+        });
+        csv::write(&header, rows)
+    }
+
+    /// The report for people.
+    pub fn table(&self) -> String {
+        let learned = self.learned;
+        let mut text = match &learned.error {
+            None => format!("{}\n", self.title()),
+            Some(error) => {
+                let mut table = plain(&["fits of held-out tasks", self.error_name()]);
+                for ((_, name), value) in WAYS.iter().zip(errors(error)) {
+                    if let Some(value) = value {
+                        table.add_row([(*name).to_string(), significant(value)]);
+                    }
+                }
+                titled(&self.title(), table, &[0])
+            }
+        };
+        text.push_str(&format!("\n{}\n", self.learned_line()));
+        if !self.curve.is_empty() {
+            text.push_str(&format!("\n{}", self.curve_table()));
+        }
+        text.push_str(&format!("\n{}", self.prior_table()));
+        for remark in self.remarks() {
+            text.push_str(&format!("{remark}\n"));
+        }
+        if let Some(directory) = self.model {
+            text.push_str(&format!("Prior saved to {}\n", directory.display()));
+        }
+        text
+    }
+
+    fn title(&self) -> String {
+        let problem = &self.tasks.pooled;
+        format!(
+            "{}: {} loss, {} penalty, {} features; {} learned from, {} held out",
+            self.study.source(),
+            problem.loss().name(),
+            problem.penalty().name(),
+            problem.train().design.features(),
+            counted(self.tasks.training.len(), "task"),
+            self.tasks.test.len(),
+        )
+    }
+
+    fn learned_line(&self) -> String {
+        let learned = self.learned;
+        let names: Vec<&str> = self.learns.iter().map(|name| name.name()).collect();
+        let l1 = match self.has_l1() {
+            true => format!("l1 {}, ", short(learned.l1)),
+            false => String::new(),
+        };
+        format!(
+            "learned {}: {} after {}, slope {}; {l1}l2 {}; criterion {}",
+            names.join(", "),
+            learned.status.name(),
+            counted(learned.evaluations, "evaluation"),
+            rough(learned.projected_slope),
+            short(learned.l2),
+            significant(learned.criterion),
+        )
+    }
+
+    fn curve_table(&self) -> String {
+        let names = WAYS.iter().map(|way| way.0);
+        let header: Vec<&str> = std::iter::once("tasks").chain(names).collect();
+        let mut table = plain(&header);
+        let mut add = |tasks: usize, of: &MetaErrors| {
+            let cells = errors(of).map(|error| error.map_or("–".into(), significant));
+            table.add_row(std::iter::once(tasks.to_string()).chain(cells));
+        };
+        self.curve
+            .iter()
+            .for_each(|point| add(point.tasks, &point.error));
+        if let Some(error) = &self.learned.error {
+            add(self.tasks.training.len(), error);
+        }
+        titled(
+            "errors on held-out tasks by the number of tasks learned from",
+            table,
+            &[],
+        )
+    }
+
+    fn prior_table(&self) -> String {
+        let classes = self.study.classes.first().and_then(Option::as_ref);
+        let classes = classes.filter(|_| self.study.predictors > 1);
+        let classes = classes.map(|classes| classes.names.as_slice());
+        let names = super::names::coefficient_names(self.study.feature_names(), classes);
+        let mut table = plain(&["coefficient", "prior"]);
+        let mut order: Vec<usize> = (0..self.prior.len()).collect();
+        let size = |at: usize| self.learned.prior[at].abs();
+        order.sort_by(|&a, &b| size(b).total_cmp(&size(a)));
+        for &at in order.iter().take(20) {
+            table.add_row([names[at].clone(), significant(self.prior[at])]);
+        }
+        let title = match self.prior.len() {
+            count if count > 20 => format!("the largest of {count} entries of the prior"),
+            _ => "the prior".to_string(),
+        };
+        titled(&title, table, &[0])
+    }
+
+    fn has_l1(&self) -> bool {
+        self.tasks.pooled.penalty().has_strength()
+    }
+
+    fn error_name(&self) -> &'static str {
+        match self.study.classes.first().and_then(Option::as_ref) {
+            Some(_) => "share wrong",
+            None => "mean square error",
+        }
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let mut remarks = self.learned.remarks.clone();
+        if self.tasks.test.is_empty() {
+            remarks.push(
+                "no task was held out: --test-tasks SHARE shows what the prior is worth".into(),
+            );
+        }
+        remarks
+    }
+}
+
+/// Errors as JSON.
+fn record(of: &MetaErrors) -> Value {
+    let named = WAYS.iter().map(|way| way.0.to_string());
+    Value::Object(named.zip(errors(of).map(|error| json!(error))).collect())
+}

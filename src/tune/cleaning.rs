@@ -1,0 +1,246 @@
+//! Cleaning: weights of the training rows under which a fit does best on rows that are trusted.
+//!
+//! ```text
+//! min over s ∈ [0, 1]ⁿ and λ₂ of  E(w(s, λ₂))      w(s, λ₂) = argmin Σ s_i ℓ_i(w) / Σ s_i + l1 ‖w‖₁ + (λ₂/2) ‖w‖²
+//! ```
+//!
+//! by projected quasi-Newton steps on log E. The weights are as many as rows, so the trusted rows that lead
+//! the search are soon fitted by chance. Others of them judge: of all places on the way the one with the
+//! least error on these is returned, and the search ends when that has not fallen for a while.
+
+mod descent;
+mod outcome;
+
+use crate::control::Control;
+use crate::data::split::hold_out;
+use crate::engine::in_threads;
+use crate::error::{Error, Result};
+use crate::hypergrad::Settings;
+use crate::kinds::{Method, Precision, Wrt};
+use crate::model::loss::Loss;
+use crate::problem::{Point, Problem, Sign};
+use crate::tune::{Tuner, Variable};
+
+use descent::Descent;
+
+pub use outcome::{Cleaned, CleaningStep, Detection};
+
+/// The evaluations that a cleaning takes at most, unless it is told otherwise.
+pub const MAX_CLEANING_EVALUATIONS: usize = 60;
+
+/// Evaluations of the ridge alone before the weights move.
+const RIDGE_EVALUATIONS: usize = 20;
+/// The tolerance of fits on the way.
+const ROUGH: f64 = 1e-6;
+
+/// A cleaning of the training rows of a problem whose criterion is on rows that are trusted.
+///
+/// | choice | default | meaning |
+/// | --- | --- | --- |
+/// | [`tune_ridge`](Self::tune_ridge) | on | λ₂ is tuned together with the weights |
+/// | [`judging`](Self::judging) | ½, seed 0 | the share of the trusted rows that judge |
+/// | [`max_evaluations`](Self::max_evaluations) | 60 | fits with their derivatives |
+/// | [`settings`](Self::settings) | [`Settings::default`] | solver, threads; the tolerance is that of the last fit, those on the way take 1e-6 where it is smaller |
+/// | [`control`](Self::control) | none | cancellation and time budget: the best so far is returned |
+///
+/// ```
+/// use proxdiff::prelude::*;
+/// use proxdiff::tune::Cleaning;
+/// # fn main() -> proxdiff::Result<()> {
+/// let x: Vec<[f64; 2]> = (0..60).map(|i| [(i % 7) as f64 - 3.0, (i % 5) as f64 - 2.0]).collect();
+/// let mut y: Vec<f64> = x.iter().map(|r| r[0] + 2.0 * r[1]).collect();
+/// (0..10).for_each(|i| y[3 * i] = -y[3 * i]);
+/// let problem = Problem::elastic_net(&x[..40], &y[..40]).validation(&x[40..], &y[40..]).build()?;
+/// let cleaned = Cleaning::new(&problem, Point::new(0.0, 0.1)).run()?;
+/// assert!(cleaned.error < cleaned.first.error && cleaned.weights.len() == 40);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Cleaning<'a> {
+    problem: &'a Problem,
+    point: Point,
+    tunes_ridge: bool,
+    judging: (f64, u64),
+    max_evaluations: usize,
+    settings: Settings,
+    control: Control,
+}
+
+impl<'a> Cleaning<'a> {
+    /// A cleaning that starts at a point with all rows in full weight.
+    pub fn new(problem: &'a Problem, point: Point) -> Self {
+        Self {
+            problem,
+            point,
+            tunes_ridge: true,
+            judging: (0.5, 0),
+            max_evaluations: MAX_CLEANING_EVALUATIONS,
+            settings: Settings::default(),
+            control: Control::new(),
+        }
+    }
+
+    /// Chooses whether λ₂ is tuned, at first alone and then together with the weights.
+    pub fn tune_ridge(mut self, tunes: bool) -> Self {
+        self.tunes_ridge = tunes;
+        self
+    }
+
+    /// Chooses the share of the trusted rows that judge, drawn by a seed; the others lead.
+    pub fn judging(mut self, share: f64, seed: u64) -> Self {
+        self.judging = (share, seed);
+        self
+    }
+
+    /// Chooses the most evaluations: fits with their derivatives, those of the ridge alone not among them.
+    pub fn max_evaluations(mut self, count: usize) -> Self {
+        self.max_evaluations = count;
+        self
+    }
+
+    /// Chooses solver, tolerance, device and threads; without a method the adjoint is AID-CG's.
+    pub fn settings(mut self, settings: &Settings) -> Self {
+        self.settings.clone_from(settings);
+        self
+    }
+
+    /// Shares a control with the caller, which counts the evaluations.
+    pub fn control(mut self, control: &Control) -> Self {
+        self.control = control.clone();
+        self
+    }
+
+    /// Cleans.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a criterion on the training rows or one that is maximised, for a budget of 0,
+    /// and where the first fit has no criterion with its derivative; [`Error::Unsupported`] for a quadratic
+    /// form, which has no rows, for f32, and for points with weights of their own; those of
+    /// [`Evaluator::run`](crate::hypergrad::Evaluator::run).
+    pub fn run(&self) -> Result<Cleaned> {
+        self.check()?;
+        in_threads(self.settings.threads, || self.run_here())
+    }
+
+    fn check(&self) -> Result<()> {
+        let criterion = self.problem.criterion();
+        if self.problem.loss() == Loss::Quadratic {
+            return Err(Error::unsupported(
+                "cleaning a quadratic form, which has no rows",
+                "state the problem by its rows",
+            ));
+        }
+        if criterion.on_training_rows {
+            return Err(Error::value(
+                "criterion",
+                "it is on the training rows, which are what is to be judged",
+                "give rows that are trusted (--x-val, --y-val), or hold some out",
+            ));
+        }
+        if criterion.sign == Sign::Maximize {
+            return Err(Error::value(
+                "criterion",
+                "it is to be maximised, and cleaning minimises it",
+                "leave the sign out",
+            ));
+        }
+        if self.max_evaluations == 0 {
+            return Err(Error::value(
+                "max-evaluations",
+                "with 0 nothing can be cleaned",
+                format!("allow 1 evaluation or more; {MAX_CLEANING_EVALUATIONS} is the default"),
+            ));
+        }
+        if self.settings.precision != Precision::F64 {
+            return Err(Error::unsupported(
+                "cleaning in f32",
+                "leave the precision at f64",
+            ));
+        }
+        if self.point.has_own_rows() {
+            return Err(Error::unsupported(
+                "cleaning at a point with row weights of its own",
+                "state the problem with these weights",
+            ));
+        }
+        self.problem.check_points(std::slice::from_ref(&self.point))
+    }
+
+    fn run_here(&self) -> Result<Cleaned> {
+        let roles = Roles::of(self.problem, self.judging)?;
+        let mut point = self
+            .point
+            .clone()
+            .with_criterion_weights(roles.leading.clone());
+        // Wherever the search goes next, a hypergradient of six digits leads there.
+        let rough = Settings {
+            tolerance: Some(self.settings.tolerance.map_or(ROUGH, |own| own.max(ROUGH))),
+            ..self.settings.clone()
+        };
+        let (mut alone, mut bounds) = (0, None);
+        if self.tunes_ridge {
+            let tuned = Tuner::new(self.problem)
+                .variables([Variable::l2()])
+                .at(point.clone())
+                .max_evaluations(RIDGE_EVALUATIONS)
+                .settings(&rough)
+                .control(&self.control.of_a_part())
+                .run()?;
+            let ridge = &tuned.variables[0];
+            bounds = Some((ridge.lower, ridge.upper));
+            alone = tuned.evaluations;
+            point.l2 = tuned.point.l2;
+        }
+        let of = |settings: Settings| Settings {
+            method: settings.method.or(Some(Method::AidCg)),
+            wrt: vec![Wrt::SampleWeights, Wrt::L2],
+            ..settings
+        };
+        let descent = Descent::new(
+            self.problem,
+            point,
+            bounds,
+            &roles.judging,
+            of(rough),
+            &self.control,
+        );
+        let best = descent.run(self.max_evaluations)?;
+        let mut cleaned = descent.conclude(best, of(self.settings.clone()))?;
+        cleaned.evaluations += alone;
+        Ok(cleaned)
+    }
+}
+
+/// The roles of the criterion's rows, by weights that are zero elsewhere.
+struct Roles {
+    /// The rows whose criterion falls.
+    leading: Vec<f64>,
+    /// The rows whose error chooses.
+    judging: Vec<f64>,
+}
+
+impl Roles {
+    /// Drawn at random.
+    fn of(problem: &Problem, (share, seed): (f64, u64)) -> Result<Self> {
+        let sample = &problem.criterion().sample;
+        let (_, judging) = hold_out(sample.rows(), share, seed)?;
+        let mut roles = Self {
+            leading: sample.weights.clone(),
+            judging: vec![0.0; sample.rows()],
+        };
+        for row in judging {
+            roles.judging[row] = std::mem::take(&mut roles.leading[row]);
+        }
+        let has_any = |weights: &[f64]| weights.iter().any(|w| *w > 0.0);
+        if has_any(&roles.leading) && has_any(&roles.judging) {
+            return Ok(roles);
+        }
+        Err(Error::value(
+            "trusted rows",
+            "those with a weight are too few to lead and to judge",
+            "give more trusted rows, or another share or seed",
+        ))
+    }
+}

@@ -1,0 +1,272 @@
+//! Points on all tasks at once.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::control::Control;
+use crate::engine::prepared::Prepared;
+use crate::error::Result;
+use crate::hypergrad::{Evaluator, Outcome, Settings, WarmStart};
+use crate::kinds::{Method, Wrt};
+use crate::problem::{Point, Problem};
+use crate::real::sum_of;
+use crate::tune::held_out::held_out_error;
+use crate::tune::{BoxBounds, Value};
+
+/// Tasks with what is prepared for each.
+pub(super) struct Batch<'a> {
+    tasks: Vec<(&'a Problem, Arc<Prepared>)>,
+    settings: Settings,
+    pub(super) control: &'a Control,
+    /// Points on all tasks so far.
+    pub(super) evaluations: usize,
+}
+
+/// A point on all tasks.
+#[derive(Debug, Clone)]
+pub(super) struct Evaluated {
+    /// The point, with its prior.
+    pub(super) point: Point,
+    pub(super) prior: Vec<f64>,
+    /// The mean criterion.
+    pub(super) criterion: f64,
+    /// Its derivatives in the prior, in log l1 and in log λ₂.
+    pub(super) slopes: Slopes,
+    /// The solution of every task.
+    pub(super) solutions: Vec<Vec<f64>>,
+    /// The start of a point near by, of every task.
+    pub(super) warm: Vec<WarmStart>,
+}
+
+/// The derivatives of the mean criterion.
+#[derive(Debug, Clone)]
+pub(super) struct Slopes {
+    prior: Vec<f64>,
+    log_l1: f64,
+    log_l2: f64,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(tasks: &'a [Problem], settings: &Settings, control: &'a Control) -> Self {
+        Self {
+            tasks: tasks.iter().map(|task| (task, Arc::default())).collect(),
+            settings: Settings {
+                method: settings.method.or(Some(Method::AidCg)),
+                wrt: vec![Wrt::Prior, Wrt::L1, Wrt::L2],
+                ..settings.clone()
+            },
+            control,
+            evaluations: 0,
+        }
+    }
+
+    /// A point near a known one; `None` where a task has no solution or no derivative.
+    pub(super) fn evaluate(
+        &mut self,
+        point: &Point,
+        prior: &[f64],
+        warm: &[WarmStart],
+    ) -> Result<Option<Evaluated>> {
+        let points = [point.clone().with_prior(prior.to_vec())];
+        let outcomes = self.outcomes(&points, Some(warm))?;
+        Ok(self.mean(&points[0], prior, 0, outcomes))
+    }
+
+    /// The best of some points around a prior.
+    pub(super) fn best_of(&mut self, points: &[Point], prior: &[f64]) -> Result<Option<Evaluated>> {
+        let shared: Arc<[f64]> = prior.into();
+        let with_prior = |point: &Point| point.clone().with_prior(Arc::clone(&shared));
+        let points: Vec<Point> = points.iter().map(with_prior).collect();
+        let outcomes = self.outcomes(&points, None)?;
+        let criterion = |at: usize| {
+            let all = outcomes.iter().all(|task| task[at].is_solved());
+            let mean = sum_of(outcomes.len(), |task| outcomes[task][at].criterion);
+            if all { mean } else { f64::INFINITY }
+        };
+        let values: Vec<f64> = (0..points.len()).map(criterion).collect();
+        let best = (0..points.len()).min_by(|&a, &b| values[a].total_cmp(&values[b]));
+        Ok(best.and_then(|at| self.mean(&points[at], prior, at, outcomes)))
+    }
+
+    /// The errors of every task's fit on its held-out rows; NaN where there is no fit.
+    pub(super) fn errors(&self, point: &Point) -> Result<Vec<f64>> {
+        let settings = Settings {
+            method: None,
+            ..self.settings.clone()
+        };
+        let of_task = |(problem, prepared): &(&Problem, Arc<Prepared>)| -> Result<f64> {
+            let outcomes = Evaluator::new(problem)
+                .sharing(prepared)
+                .settings(&settings)
+                .control(&self.control.of_a_part())
+                .run(std::slice::from_ref(point))?;
+            let outcome = &outcomes[0];
+            Ok(if outcome.is_solved() {
+                held_out_error(
+                    problem,
+                    &outcome.solution,
+                    point.target,
+                    &problem.criterion().sample.weights,
+                )
+            } else {
+                f64::NAN
+            })
+        };
+        self.tasks.par_iter().map(of_task).collect()
+    }
+
+    /// The outcomes of every task.
+    fn outcomes(
+        &mut self,
+        points: &[Point],
+        warm: Option<&[WarmStart]>,
+    ) -> Result<Vec<Vec<Outcome>>> {
+        let of_task = |(number, (problem, prepared)): (usize, &(&Problem, Arc<Prepared>))| {
+            let mut evaluator = Evaluator::new(problem)
+                .sharing(prepared)
+                .settings(&self.settings)
+                .control(&self.control.of_a_part());
+            if let Some(warm) = warm {
+                evaluator = evaluator.warm_starts(vec![warm[number].clone()]);
+            }
+            evaluator.run(points)
+        };
+        let outcomes = self
+            .tasks
+            .par_iter()
+            .enumerate()
+            .map(of_task)
+            .collect::<Result<_>>()?;
+        self.evaluations += points.len();
+        self.control.report_finished(points.len());
+        Ok(outcomes)
+    }
+
+    /// The mean over tasks of the outcomes at a place of their lists.
+    fn mean(
+        &self,
+        point: &Point,
+        prior: &[f64],
+        at: usize,
+        outcomes: Vec<Vec<Outcome>>,
+    ) -> Option<Evaluated> {
+        let mut own: Vec<Outcome> = Vec::with_capacity(outcomes.len());
+        for mut task in outcomes {
+            own.push(task.swap_remove(at));
+        }
+        if !own.iter().all(Outcome::is_solved) {
+            return None;
+        }
+        let count = own.len() as f64;
+        let mut slopes = Slopes {
+            prior: vec![0.0; prior.len()],
+            log_l1: 0.0,
+            log_l2: 0.0,
+        };
+        for (outcome, (problem, _)) in own.iter().zip(&self.tasks) {
+            let gradient = outcome.hypergradient.as_ref()?;
+            let of_prior = gradient.prior.as_ref()?;
+            slopes
+                .prior
+                .iter_mut()
+                .zip(of_prior)
+                .for_each(|(sum, s)| *sum += s / count);
+            slopes.log_l2 += problem.along_l2(point, gradient.l2.as_ref()?) * point.l2 / count;
+            if let Some(strengths) = &gradient.l1 {
+                slopes.log_l1 += problem.along_l1(point, strengths) * point.l1 / count;
+            }
+        }
+        Some(Evaluated {
+            point: point.clone(),
+            prior: prior.to_vec(),
+            criterion: sum_of(own.len(), |task| own[task].criterion) / count,
+            slopes,
+            warm: own.iter().map(Outcome::warm_start).collect(),
+            solutions: own.into_iter().map(|outcome| outcome.solution).collect(),
+        })
+    }
+}
+
+/// The variables of a search: the prior in units of its entries, log l1 and log λ₂, those that are learned.
+pub(super) struct Space {
+    /// The entries of the prior; 0 where it is not learned.
+    pub(super) coordinates: usize,
+    /// The unit of the prior.
+    pub(super) unit: f64,
+    /// The bounds of l1.
+    pub(super) l1: Option<(f64, f64)>,
+    /// The bounds of λ₂.
+    pub(super) l2: Option<(f64, f64)>,
+    /// What is not learned.
+    pub(super) at: Point,
+}
+
+impl Space {
+    pub(super) fn bounds(&self) -> Result<BoxBounds> {
+        let most = super::PRIOR_BOUND;
+        let (mut lower, mut upper) = (vec![-most; self.coordinates], vec![most; self.coordinates]);
+        for (low, high) in [self.l1, self.l2].into_iter().flatten() {
+            lower.push(low.ln());
+            upper.push(high.ln());
+        }
+        BoxBounds::new(lower, upper)
+    }
+
+    pub(super) fn place(&self, of: &Evaluated) -> Vec<f64> {
+        let prior = of.prior[..self.coordinates].iter().map(|c| c / self.unit);
+        let l1 = self.l1.map(|_| of.point.l1.ln());
+        prior
+            .chain(l1)
+            .chain(self.l2.map(|_| of.point.l2.ln()))
+            .collect()
+    }
+
+    /// The point of a place, and its prior.
+    pub(super) fn point(&self, place: &[f64]) -> (Point, Vec<f64>) {
+        let (prior, logs) = place.split_at(self.coordinates);
+        let mut logs = logs.iter();
+        let mut point = self.at.clone();
+        if let (Some(_), Some(log)) = (self.l1, logs.clone().next()) {
+            point.l1 = log.exp();
+            logs.next();
+        }
+        if let (Some(_), Some(log)) = (self.l2, logs.next()) {
+            point.l2 = log.exp();
+        }
+        (point, prior.iter().map(|u| u * self.unit).collect())
+    }
+
+    /// log E and its slope.
+    pub(super) fn value(&self, of: &Evaluated) -> Value {
+        let prior = of.slopes.prior[..self.coordinates]
+            .iter()
+            .map(|s| s * self.unit);
+        let l1 = self.l1.map(|_| of.slopes.log_l1);
+        let l2 = self.l2.map(|_| of.slopes.log_l2);
+        let slope = prior.chain(l1).chain(l2);
+        Value {
+            value: of.criterion.ln(),
+            slope: slope.map(|s| s / of.criterion).collect(),
+        }
+    }
+
+    /// The strengths that a bound holds.
+    pub(super) fn remarks(&self, best: &Evaluated) -> Vec<String> {
+        let near = |value: f64, bound: f64| (value / bound).ln().abs() < 1e-9;
+        let of = |name: &str, bounds: Option<(f64, f64)>, value: f64| {
+            let (low, high) = bounds?;
+            let (side, bound) = match value {
+                value if near(value, low) => ("lower", low),
+                value if near(value, high) => ("upper", high),
+                _ => return None,
+            };
+            Some(format!(
+                "the best {name} lies at its {side} bound {bound:.3e}"
+            ))
+        };
+        let point = &best.point;
+        let all = [of("l1", self.l1, point.l1), of("l2", self.l2, point.l2)];
+        all.into_iter().flatten().collect()
+    }
+}
