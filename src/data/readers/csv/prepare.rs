@@ -24,19 +24,20 @@ pub(super) fn prepare<'a>(
     needs_columns: bool,
     source: &str,
 ) -> Prepared<'a> {
+    let decimal = options.decimal;
     let said = sep_line(text);
     let after = said.as_ref().map_or(0, |line| line.end);
     let mut separator = options.delimiter.or(said.map(|line| line.separator));
     let mut start = after;
     if needs_columns {
-        start = after_comments(text, start, separator);
-        start = after_titles(text, start, separator, source);
+        start = after_comments(text, start, separator, decimal);
+        start = after_titles(text, start, separator, decimal, source);
     }
     let table = &text[start..];
     let found = separator.unwrap_or_else(|| {
-        let plain = separator_of(table);
+        let plain = separator_of(table, decimal);
         if needs_columns && !first_line(table).contains(&plain) {
-            separated_otherwise(table).unwrap_or(plain)
+            separated_otherwise(table, decimal).unwrap_or(plain)
         } else {
             plain
         }
@@ -108,7 +109,12 @@ fn next_line(text: &[u8], start: usize) -> usize {
 
 /// The place below the comments at the start. A line in the form of those below is the table's header,
 /// whatever it begins with.
-fn after_comments(text: &[u8], start: usize, separator: Option<u8>) -> usize {
+fn after_comments(
+    text: &[u8],
+    start: usize,
+    separator: Option<u8>,
+    decimal: Option<Decimal>,
+) -> usize {
     let mut lines = Vec::new();
     let mut at = next_line(text, start);
     while text.get(at).is_some_and(|byte| matches!(byte, b'#' | b'%')) {
@@ -119,7 +125,7 @@ fn after_comments(text: &[u8], start: usize, separator: Option<u8>) -> usize {
     let (Some(last), false) = (lines.last(), at >= text.len()) else {
         return start;
     };
-    let separator = separator.unwrap_or_else(|| separator_of(&text[at..]));
+    let separator = separator.unwrap_or_else(|| separator_of(&text[at..], decimal));
     let count = |line: &[u8]| line.split(|&byte| byte == separator).count();
     let below = count(first_line(&text[at..]));
     if below > 1 && count(&text[last.clone()]) == below {
@@ -131,7 +137,13 @@ fn after_comments(text: &[u8], start: usize, separator: Option<u8>) -> usize {
 
 /// The place below a title, which is said. A title is a line without a separator above two rows or more
 /// that all have the same number of fields.
-fn after_titles(text: &[u8], start: usize, separator: Option<u8>, source: &str) -> usize {
+fn after_titles(
+    text: &[u8],
+    start: usize,
+    separator: Option<u8>,
+    decimal: Option<Decimal>,
+    source: &str,
+) -> usize {
     let rows = |separator: u8| -> Vec<ByteRecord> {
         let mut reader = ReaderBuilder::new()
             .has_headers(false)
@@ -147,7 +159,14 @@ fn after_titles(text: &[u8], start: usize, separator: Option<u8>, source: &str) 
     let first = lines.next().unwrap_or_default();
     let below: Vec<&[u8]> = lines.collect();
     let mut candidates = separator.map_or_else(|| b",;\t|".to_vec(), |one| vec![one]);
-    candidates.retain(|separator| below.iter().any(|line| line.contains(separator)));
+    let in_numbers = commas_are_in_numbers(&text[start..], decimal);
+    candidates.retain(|&separator| {
+        let is_there = |line: &&[u8]| match separator {
+            b',' if in_numbers => count(line, b',', true) > 0,
+            _ => line.contains(&separator),
+        };
+        below.iter().any(is_there)
+    });
     if let [only] = candidates[..]
         && first.contains(&only)
         && !first.contains(&b'"')
@@ -193,34 +212,74 @@ fn after_titles(text: &[u8], start: usize, separator: Option<u8>, source: &str) 
 }
 
 /// The separator of the first line: the most frequent candidate outside quotes, the comma if none.
-fn separator_of(text: &[u8]) -> u8 {
+fn separator_of(text: &[u8], decimal: Option<Decimal>) -> u8 {
     const CANDIDATES: [u8; 3] = [b',', b';', b'\t'];
-    let mut counts = [0usize; 3];
-    let mut quoted = false;
-    for &byte in text.trim_ascii_start() {
+    let in_numbers = commas_are_in_numbers(text, decimal);
+    let line = text.trim_ascii_start();
+    // On equal counts the first candidate.
+    let mut best = (b',', 0);
+    for separator in CANDIDATES {
+        let times = count(line, separator, in_numbers);
+        if times > best.1 {
+            best = (separator, times);
+        }
+    }
+    match best {
+        // A column of numbers, whose commas separate nothing.
+        (_, 0) if in_numbers => b';',
+        (separator, _) => separator,
+    }
+}
+
+/// The number of times that a separator stands in the first line outside quotes; of commas between
+/// digits none where they are in numbers.
+fn count(text: &[u8], separator: u8, in_numbers: bool) -> usize {
+    let (mut times, mut quoted) = (0, false);
+    for (at, &byte) in text.iter().enumerate() {
         match byte {
             b'"' => quoted = !quoted,
             b'\n' | b'\r' if !quoted => break,
-            _ if !quoted => {
-                if let Some(at) = CANDIDATES.iter().position(|&c| c == byte) {
-                    counts[at] += 1;
-                }
-            }
-            _ => {}
+            _ if quoted || byte != separator => {}
+            b',' if in_numbers && is_between_digits(text, at) => {}
+            _ => times += 1,
         }
     }
-    // On equal counts the first candidate.
-    let mut best = 0;
-    for at in 1..CANDIDATES.len() {
-        if counts[at] > counts[best] {
-            best = at;
-        }
+    times
+}
+
+fn is_between_digits(text: &[u8], at: usize) -> bool {
+    let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
+    at > 0 && digit(at - 1) && digit(at + 1)
+}
+
+/// True where commas between digits are no separators: the flag says so, or another separator splits
+/// the last of the first lines evenly, and all such commas are then in numbers.
+fn commas_are_in_numbers(text: &[u8], decimal: Option<Decimal>) -> bool {
+    if let Some(decimal) = decimal {
+        return decimal == Decimal::Comma;
     }
-    CANDIDATES[best]
+    let lines: Vec<&[u8]> = text
+        .split(|&byte| matches!(byte, b'\n' | b'\r'))
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
+        .take(LOOKED_AT)
+        .collect();
+    let splits = |separator: u8| {
+        let times = |line: &&&[u8]| count(line, separator, false);
+        let most = lines.last().map_or(0, |line| times(&line));
+        let table = lines.iter().rev().take_while(|line| times(line) == most);
+        let mut with_commas = table.flat_map(|line| {
+            let of_line = fields(line, separator).map(|field| &line[field.start..field.end]);
+            of_line.filter(|field| has_comma_in_number(field))
+        });
+        let is_number = |field: &[u8]| decimal_comma(field).is_some();
+        most > 0 && with_commas.next().is_some_and(is_number) && with_commas.all(is_number)
+    };
+    [b';', b'\t', b'|'].into_iter().any(splits)
 }
 
 /// The separator of a text where it is neither comma, semicolon nor tab: the pipe, or blanks.
-fn separated_otherwise(table: &[u8]) -> Option<u8> {
+fn separated_otherwise(table: &[u8], decimal: Option<Decimal>) -> Option<u8> {
     let lines: Vec<&[u8]> = table
         .split(|&byte| matches!(byte, b'\n' | b'\r'))
         .map(<[u8]>::trim_ascii)
@@ -241,7 +300,10 @@ fn separated_otherwise(table: &[u8]) -> Option<u8> {
             .map(|word| String::from_utf8_lossy(word).into_owned())
             .collect()
     };
-    let is_number = |word: &String| word.parse::<f64>().is_ok();
+    let with_comma = decimal == Some(Decimal::Comma);
+    let is_number = |word: &String| {
+        word.parse::<f64>().is_ok() || with_comma && decimal_comma(word.as_bytes()).is_some()
+    };
     // Text of several words is no table.
     let has_numbers = |line: &&&[u8]| words(line).iter().any(is_number);
     let all_below = lines.len() > 1 && lines[1..].iter().all(|line| has_numbers(&line));
