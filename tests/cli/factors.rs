@@ -219,7 +219,14 @@ fn european_tables_and_standard_input_are_read_as_they_are() {
         .concat()
     };
     let expected = points(&json(&[&["hypergrad", &plain][..], &at].concat()));
-    let found = json(&[&["hypergrad", &european][..], &at].concat());
+    let european = [&["hypergrad", &european][..], &at].concat();
+    let (found, line) = warned_once(&european);
+    assert!(
+        line.contains("european.csv") && line.contains("decimal marks"),
+        "{line}"
+    );
+    assert_close(&points(&found), &expected, 1e-15);
+    let found = json(&[&european[..], &["--decimal", "comma"]].concat());
     assert_close(&points(&found), &expected, 1e-15);
     let mut piped = program();
     piped.args(["hypergrad", "-", "--format", "json"]).args(at);

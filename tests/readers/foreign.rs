@@ -141,6 +141,26 @@ fn what_is_around_a_table_is_left_out_or_named() {
     }
     let data = read_csv_with("\"1,5\",2,\"3,5\"\n\"2,5\",1,\"4,5\"\n", &comma).unwrap();
     assert_eq!(dense(&data.matrix).2, [1.5, 2., 2.5, 1.]);
+    // Columns that are in use tell what a comma is, and two in a number separate thousands.
+    let text = "id;a;y\n1,5;1,234;1\n2,5;2,345;2\n";
+    let data = read_csv(text).unwrap();
+    assert_eq!(dense(&data.matrix).2, [1.5, 1.234, 2.5, 2.345]);
+    let without_id = ReadOptions {
+        ignore: vec!["id".into()],
+        ..ReadOptions::default()
+    };
+    assert_refused(
+        read_csv_with(text, &without_id),
+        &["line 2, column 2", "\"1,234\"", "--decimal"],
+    );
+    let text = "id;a;y\n1.5;1,25;1\n2.5;2,5;2\n";
+    assert_refused(read_csv(text), &["line 2, column 2", "\"1,25\""]);
+    let data = read_csv_with(text, &without_id).unwrap();
+    assert_eq!(dense(&data.matrix).2, [1.25, 2.5]);
+    assert_refused(
+        read_csv("a;b;y\n1,5;1,234,567;1\n2,5;2,345,678;2\n"),
+        &["line 2, column 1", "\"1,5\"", "--decimal"],
+    );
     let column = parse_vector(b"1\n2\n", Format::Csv, "y.csv").unwrap();
     assert_eq!(column, [1., 2.]);
     let slashes = ReadOptions {

@@ -36,7 +36,7 @@ pub(super) fn parse(
     // A file of labels alone may have any text in its only column.
     let is_table = needs_columns || !options.targets.is_empty();
     let prepared = prepare::prepare(text, options, is_table, source);
-    let (bytes, separator) = (&*prepared.text, prepared.separator);
+    let (bytes, separator) = (prepared.supposed(), prepared.separator);
     if let Some(obstacle) = layout::obstacle(bytes, separator, source) {
         return Err(obstacle);
     }
@@ -63,7 +63,6 @@ pub(super) fn parse(
             header::is_header(&rows, purpose, options.expected.as_ref(), source)
         }
     };
-    let second = lines.next()?;
     let columns = Columns {
         count: first.len(),
         names: if header {
@@ -87,16 +86,17 @@ pub(super) fn parse(
     let counts_rows = header && is_nameless(&first) && columns.count > 1;
     let counts_rows = counts_rows && is_left_over && !options.keep_index;
     let allowed = allowed(&columns, &roles, purpose, options, source)?;
+    let mut lines = Lines::new(prepared.decided(&roles, source), separator, source);
     let mut table = Table::new(&columns, roles, allowed, options, source);
-    if !header {
-        table.push(&first)?;
+    let mut is_empty = true;
+    if header {
+        lines.next()?;
     }
-    if let Some(second) = second {
-        table.push(&second)?;
-        while let Some(record) = lines.next()? {
-            table.push(&record)?;
-        }
-    } else if header {
+    while let Some(record) = lines.next()? {
+        table.push(&record)?;
+        is_empty = false;
+    }
+    if is_empty {
         return Err(bad(
             source,
             None,

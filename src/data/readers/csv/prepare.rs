@@ -5,7 +5,9 @@ use std::borrow::Cow;
 
 use ::csv::{ByteRecord, ReaderBuilder, Trim};
 
+use super::factors::has_thousands;
 use crate::data::labels::quote;
+use crate::data::readers::columns::Role;
 use crate::data::readers::options::{Decimal, ReadOptions};
 
 /// Lines at the start of a text that its form is told from.
@@ -13,8 +15,32 @@ const LOOKED_AT: usize = 20;
 
 /// A text that is prepared.
 pub(super) struct Prepared<'a> {
-    pub(super) text: Cow<'a, [u8]>,
+    text: Cow<'a, [u8]>,
     pub(super) separator: u8,
+    /// The text with decimal points, where its commas may be decimal marks and no flag says so.
+    pointed: Option<Vec<u8>>,
+}
+
+impl Prepared<'_> {
+    /// The text in which commas are decimal marks wherever they can be: enough to tell header and columns.
+    pub(super) fn supposed(&self) -> &[u8] {
+        self.pointed.as_deref().unwrap_or(&self.text)
+    }
+
+    /// The text for columns with these roles, of which those in use tell what a comma is.
+    pub(super) fn decided(&self, roles: &[Role], source: &str) -> &[u8] {
+        let Some(pointed) = &self.pointed else {
+            return &self.text;
+        };
+        if !has_decimal_commas(&self.text, self.separator, roles) {
+            return &self.text;
+        }
+        log::warn!(
+            "{source}: commas in numbers are taken as decimal marks; --decimal comma says so, and \
+             --decimal point refuses them"
+        );
+        pointed
+    }
 }
 
 /// Prepares a text.
@@ -49,20 +75,34 @@ pub(super) fn prepare<'a>(
         separator = Some(b'\t');
     }
     let separator = separator.unwrap_or(b',');
-    let by_flag = options.decimal == Some(Decimal::Comma);
-    let may_look = options.decimal.is_none() && separator != b',';
-    if (by_flag || may_look)
-        && has_comma_in_number(&text)
-        && (by_flag || has_decimal_commas(&text, separator))
-    {
-        let text_of = text.to_mut();
-        for field in fields(&text_of.clone(), separator) {
-            if let Some(at) = decimal_comma(&text_of[field.start..field.end]) {
-                text_of[field.start + at] = b'.';
+    let mut pointed = None;
+    match decimal {
+        Some(Decimal::Comma) => {
+            if let Some(with_points) = with_points(&text, separator) {
+                text = Cow::Owned(with_points);
             }
         }
+        None if separator != b',' => pointed = with_points(&text, separator),
+        _ => {}
     }
-    Prepared { text, separator }
+    Prepared {
+        text,
+        separator,
+        pointed,
+    }
+}
+
+/// The text with a point for the comma of every number; `None` without one.
+fn with_points(text: &[u8], separator: u8) -> Option<Vec<u8>> {
+    if !has_comma_in_number(text) {
+        return None;
+    }
+    let place = |field: Field| Some(field.start + decimal_comma(&text[field.start..field.end])?);
+    let mut places = fields(text, separator).filter_map(place).peekable();
+    places.peek()?;
+    let mut pointed = text.to_vec();
+    places.for_each(|at| pointed[at] = b'.');
+    Some(pointed)
 }
 
 /// A line that tells the separator.
@@ -272,7 +312,7 @@ fn commas_are_in_numbers(text: &[u8], decimal: Option<Decimal>) -> bool {
             let of_line = fields(line, separator).map(|field| &line[field.start..field.end]);
             of_line.filter(|field| has_comma_in_number(field))
         });
-        let is_number = |field: &[u8]| decimal_comma(field).is_some();
+        let is_number = |field: &[u8]| decimal_comma(field).is_some() || has_groups(field);
         most > 0 && with_commas.next().is_some_and(is_number) && with_commas.all(is_number)
     };
     [b';', b'\t', b'|'].into_iter().any(splits)
@@ -352,22 +392,34 @@ fn has_comma_in_number(text: &[u8]) -> bool {
     text.windows(3).any(between)
 }
 
-/// True where commas are decimal marks: at least one cannot stand between thousands, and no number
-/// has a point.
-fn has_decimal_commas(text: &[u8], separator: u8) -> bool {
+/// True where commas are decimal marks in the columns that are in use: at least one cannot stand between
+/// thousands, and no number has a point or two commas.
+fn has_decimal_commas(text: &[u8], separator: u8, roles: &[Role]) -> bool {
     let mut is_sure = false;
     for field in fields(text, separator) {
+        if matches!(roles.get(field.column), None | Some(Role::Ignored)) {
+            continue;
+        }
         let field = &text[field.start..field.end];
         if let Some(at) = decimal_comma(field) {
             let digits = |byte: &&u8| byte.is_ascii_digit();
             let before = field[..at].iter().filter(digits).count();
             let after = field[at + 1..].iter().take_while(|b| digits(b)).count();
             is_sure |= after != 3 || before > 3 || before == 1 && field[at - 1] == b'0';
-        } else if field.contains(&b'.') && is_number(field) {
+        } else if field.contains(&b'.') && is_number(field)
+            || std::str::from_utf8(field).is_ok_and(has_thousands)
+        {
             return false;
         }
     }
     is_sure
+}
+
+/// True for a number whose commas stand between groups of three digits, such as 1,234,567.
+fn has_groups(field: &[u8]) -> bool {
+    let whole = field.split(|&byte| byte == b'.').next().unwrap_or_default();
+    let mut groups = whole.split(|&byte| byte == b',').skip(1);
+    groups.all(|group| group.len() == 3) && std::str::from_utf8(field).is_ok_and(has_thousands)
 }
 
 fn is_number(field: &[u8]) -> bool {
@@ -390,15 +442,18 @@ fn decimal_comma(field: &[u8]) -> Option<usize> {
 struct Field {
     start: usize,
     end: usize,
+    /// Its place in the line, from 0.
+    column: usize,
 }
 
 /// The fields of a text.
 fn fields(text: &[u8], separator: u8) -> impl Iterator<Item = Field> + '_ {
-    let mut at = 0;
+    let (mut at, mut next) = (0, 0);
     std::iter::from_fn(move || {
         if at >= text.len() {
             return None;
         }
+        let column = next;
         let (start, mut quoted) = (at, false);
         while at < text.len() {
             let byte = text[at];
@@ -408,6 +463,8 @@ fn fields(text: &[u8], separator: u8) -> impl Iterator<Item = Field> + '_ {
             }
             at += 1;
         }
+        let ends_line = text.get(at).is_some_and(|&byte| byte != separator);
+        next = if ends_line { 0 } else { column + 1 };
         let (mut first, mut last) = (start, at);
         at += 1;
         let around = |byte: u8| byte == b' ' || byte == b'"';
@@ -420,6 +477,7 @@ fn fields(text: &[u8], separator: u8) -> impl Iterator<Item = Field> + '_ {
         Some(Field {
             start: first,
             end: last,
+            column,
         })
     })
 }
