@@ -120,6 +120,10 @@ fn what_is_around_a_table_is_left_out_or_named() {
         read_csv(&format!("Sales, by month\na,b,y\n{rows}")),
         &["line 1", "title", "2 field(s)", "have 3"],
     );
+    assert_refused(
+        read_csv(&format!("\n\r\nSales, by month\na,b,y\n{rows}")),
+        &["line 3", "\"Sales, by month\"", "title"],
+    );
     // A header may begin with the mark of a comment.
     let data = read_csv("#a,b,y\n1,2,3\n4,5,6\n").unwrap();
     assert_eq!(data.feature_names, ["#a", "b"]);
