@@ -70,6 +70,7 @@ pub(super) fn parse(
         } else {
             None
         },
+        may_be_text: true,
     };
     let roles = columns.roles(purpose, options, source)?;
     // A first column that is asked for is kept, whatever it holds.
@@ -146,7 +147,7 @@ fn allowed<'a>(
         return Ok(features.iter().enumerate().map(name).map(of_name).collect());
     }
     Ok(match &options.categorical {
-        Categorical::Never => vec![Allowed::Numbers; features.len()],
+        Categorical::Never => vec![Allowed::Flags; features.len()],
         Categorical::Auto => vec![Allowed::Texts; features.len()],
         Categorical::Named(names) => {
             let mut allowed = vec![Allowed::Flags; features.len()];
@@ -191,6 +192,7 @@ fn header_names(first: &Record<'_>, source: &str) -> Result<Vec<String>> {
     let nameless = Columns {
         count: first.len(),
         names: None,
+        may_be_text: true,
     };
     let mut names: Vec<String> = Vec::with_capacity(first.len());
     let mut seen = std::collections::HashMap::new();

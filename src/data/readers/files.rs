@@ -102,8 +102,10 @@ pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
 pub fn read_column(path: &Path, options: &ReadOptions) -> Result<Labels> {
     let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
     let mut targets = match format {
-        // Whatever the other columns hold.
-        Format::Csv => read_part(path, Purpose::Targets, options)?.targets,
+        // Whatever the other columns, or arrays, hold.
+        Format::Csv | Format::Npy | Format::Npz => {
+            read_part(path, Purpose::Targets, options)?.targets
+        }
         _ => read_dataset(path, options)?.targets,
     };
     Ok(targets.remove(0).values)
@@ -135,6 +137,7 @@ fn read_part(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result
     let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
     if format == Format::Npy && !is_standard_input(path) {
         let source = path.display().to_string();
+        purpose.check(options, format, &source)?;
         return npy::read(path)?.into_part(&source, purpose, options, false);
     }
     let (bytes, format, source) = load(path, Some(format))?;

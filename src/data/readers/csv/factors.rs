@@ -19,8 +19,6 @@ pub(super) const ENCODE: &str = "encode the column as numbers, leave it out (--d
 /// What a column may hold.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Allowed<'a> {
-    /// Numbers alone.
-    Numbers,
     /// Numbers, or True and False for 1 and 0.
     Flags,
     /// The same, as training had it.
@@ -73,7 +71,6 @@ impl<'a> Filling<'a> {
         let number = |(code, level): (usize, &String)| (level.clone(), code as f64);
         Self {
             content: match allowed {
-                Allowed::Numbers => Content::Numbers,
                 Allowed::Levels | Allowed::Known(..) => Content::Levels,
                 Allowed::Flags | Allowed::KnownFlags | Allowed::Texts => Content::Nothing,
             },
