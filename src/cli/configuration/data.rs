@@ -222,8 +222,7 @@ pub fn read_labels(
     all: &Dataset,
 ) -> Result<Labels> {
     let labels = if Path::new(name).is_file() {
-        let header = arguments.file.header.as_option();
-        readers::read_labels(Path::new(name), all.rows(), header)?
+        readers::read_labels(Path::new(name), all.rows(), &side_options(&arguments.file))?
     } else {
         let Some(file) = arguments.data.as_ref().or(arguments.x.as_ref()) else {
             return Err(Error::value(
