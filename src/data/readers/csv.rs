@@ -87,12 +87,19 @@ pub(super) fn parse(
     let counts_rows = header && is_nameless(&first) && columns.count > 1;
     let counts_rows = counts_rows && is_left_over && !options.keep_index;
     let allowed = allowed(&columns, &roles, purpose, options, source)?;
-    let mut lines = Lines::new(prepared.decided(&roles, source), separator, source);
+    let (mut lines, first) = match prepared.instead(&roles, source) {
+        None => (lines, Some(first)),
+        Some(text) => {
+            let mut lines = Lines::new(text, separator, source);
+            let first = lines.next()?;
+            (lines, first)
+        }
+    };
     let mut table = Table::new(&columns, roles, allowed, options, source);
-    let mut is_empty = true;
-    if header {
-        lines.next()?;
+    if let (Some(first), false) = (&first, header) {
+        table.push(first)?;
     }
+    let mut is_empty = header;
     while let Some(record) = lines.next()? {
         table.push(&record)?;
         is_empty = false;

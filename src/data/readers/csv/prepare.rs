@@ -27,19 +27,17 @@ impl Prepared<'_> {
         self.pointed.as_deref().unwrap_or(&self.text)
     }
 
-    /// The text for columns with these roles, of which those in use tell what a comma is.
-    pub(super) fn decided(&self, roles: &[Role], source: &str) -> &[u8] {
-        let Some(pointed) = &self.pointed else {
-            return &self.text;
-        };
+    /// The text to read instead, where the columns in use say that commas are no decimal marks.
+    pub(super) fn instead(&self, roles: &[Role], source: &str) -> Option<&[u8]> {
+        self.pointed.as_ref()?;
         if !has_decimal_commas(&self.text, self.separator, roles) {
-            return &self.text;
+            return Some(&self.text);
         }
         log::warn!(
             "{source}: commas in numbers are taken as decimal marks; --decimal comma says so, and \
              --decimal point refuses them"
         );
-        pointed
+        None
     }
 }
 
