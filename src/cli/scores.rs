@@ -12,7 +12,7 @@ use super::output::{plain, titled};
 use crate::data::dataset::Target;
 use crate::data::labels::{Classes, numbers};
 use crate::data::matrix::Matrix;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::criterion;
 use crate::model::loss::Loss;
 use crate::sweep::metrics;
@@ -92,8 +92,25 @@ impl Scores {
     /// [`crate::Error::Value`] for a value that is no number, or of a class that the model does not know.
     pub fn of(model: &Model, target: &TargetModel, z: &[f64], truth: &Target) -> Result<Self> {
         let delta = model.huber_delta.unwrap_or(1.0);
-        let loss =
-            LossName::from_str(&model.loss, false).map_or(Loss::Squared, |name| name.loss(delta));
+        let loss = LossName::from_str(&model.loss, false)
+            .map_err(|_| {
+                Error::value(
+                    "model",
+                    format!("the loss {:?} is not known", model.loss),
+                    "use a model that this version of proxdiff has written, or fit it again",
+                )
+            })?
+            .loss(delta);
+        if loss.is_classification() != target.classes.is_some() {
+            return Err(Error::value(
+                "model",
+                format!(
+                    "the {} loss does not go with the classes of {:?}",
+                    model.loss, target.name
+                ),
+                "the model was altered; fit it again",
+            ));
+        }
         let classes = target.classes.clone().map(|names| Classes { names });
         let y = match &classes {
             None => numbers(truth)?,

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! since S(g + q) = 0 there. One step of Newton's method from ŵ, by Sherman and Morrison's formula with
-//! A = Σ_j s_j h_j x_j x_jᵀ + (S − 1) λ₂ and S − s_i = S − 1 for equal weights:
+//! A = Σ_j s_j h_j x_j x_jᵀ + (S − s̄) λ₂, where s̄ is the mean of the weights that are not zero, so that
+//! S − s_i = S − s̄ for equal weights, some of which may be zero:
 //!
 //! ```text
 //! Δ_i = s_i (r_i a − A⁻¹g) + s_i h_i a (x_i·Δ_i)      x_i·Δ_i = s_i (r_i a·x_i − a·g)/(1 − s_i h_i a·x_i)      A a = x_i
@@ -29,14 +30,16 @@ use crate::data::matrix::Matrix;
 use crate::linalg::cholesky;
 use crate::linalg::vector::{dot, exceeds};
 use crate::model::loss::RowLoss;
-use crate::model::penalty::Penalty;
-use crate::problem::{Point, Problem, Strengths};
+use crate::model::penalty::BlockPenalty;
+use crate::problem::{Point, Problem};
 use crate::real::sum_of;
 
 /// The largest support that is served: systems of its size are solved for every row.
 const LARGEST: usize = 2000;
 /// The most multiplications, rows times the square of the support.
 const MOST_WORK: usize = 20_000_000_000;
+/// The least pivot of a system without rows, relative to the diagonal with all rows: below is rounding.
+const LEAST_PIVOT: f64 = 1e-10;
 /// Rows whose products are formed together.
 const TOGETHER: usize = 256;
 
@@ -52,43 +55,37 @@ pub(super) struct Support<'a> {
 }
 
 impl<'a> Support<'a> {
-    /// Those of a solution; `None` for penalties of groups, and where there are none or too many.
+    /// Those of a solution; `None` for penalties with norms of groups, and where there are none or too many.
     pub(super) fn of(problem: &'a Problem, point: &Point, w: &[f64]) -> Option<Self> {
-        let features = problem.penalized();
-        let strengths = match point.strengths() {
-            Some(own) => own.iter().map(|s| s * point.l1).collect(),
-            None => problem.effective_strengths(point.l1),
-        };
-        let is_free: &dyn Fn(usize) -> bool = match problem.penalty() {
-            Penalty::ElasticNet => &|j| w[j] != 0.0 || point.l1 == 0.0,
-            Penalty::Weighted { .. } => &|j| w[j] != 0.0 || strengths[j] == 0.0,
-            Penalty::NonNegative => &|j| w[j] > 0.0,
-            Penalty::Box { lower, upper } => &|j| *lower < w[j] && w[j] < *upper,
-            Penalty::Group { .. } | Penalty::SparseGroup { .. } => return None,
-        };
-        let design = &problem.train().design;
-        let mut columns: Vec<usize> = (0..features).filter(|&j| is_free(j)).collect();
-        let ridges = match problem.ridges(point) {
-            Strengths::Common(l2) => vec![l2; columns.len()],
-            Strengths::Each(ridges) => columns.iter().map(|&j| ridges[j]).collect(),
-        };
-        if design.intercept {
-            columns.push(features);
+        let regularizer = problem.regularizer(point);
+        if regularizer.penalties.iter().any(BlockPenalty::is_group) {
+            return None;
         }
-        let work = columns.len().pow(2).saturating_mul(design.rows());
-        if columns.is_empty() || columns.len() > LARGEST || work > MOST_WORK {
+        let design = &problem.train().design;
+        // The intercept comes last, and is free.
+        let columns: Vec<usize> = regularizer.face(w).iter().map(|&j| j as usize).collect();
+        let penalized = columns.iter().filter(|&&j| j < problem.penalized());
+        let ridges = penalized.map(|&j| regularizer.ridge(j)).collect();
+        if columns.is_empty() || columns.len() > LARGEST {
             return None;
         }
         let mut places = vec![None; design.columns()];
         for (place, &column) in columns.iter().enumerate() {
             places[column] = Some(place);
         }
-        Some(Self {
+        let support = Self {
             design,
             columns,
             places,
             ridges,
-        })
+        };
+        support.has_affordable_gram().then_some(support)
+    }
+
+    /// True where the products of the rows of the design may be formed.
+    pub(super) fn has_affordable_gram(&self) -> bool {
+        let work = self.columns.len().pow(2).saturating_mul(self.design.rows());
+        work <= MOST_WORK
     }
 
     /// The same columns of another design, such as the criterion's.
@@ -246,7 +243,9 @@ impl<'a> FittedRows<'a> {
 
     /// The steps that leave a row out; `None` where the system on the support is singular.
     pub(super) fn left_out(&self) -> Option<LeftOut<'_>> {
-        let factor = self.support.factor(&self.gram, self.total - 1.0)?;
+        let count = self.weights.iter().filter(|&&s| s > 0.0).count();
+        let rest = self.total - self.total / count as f64;
+        let factor = self.support.factor(&self.gram, rest)?;
         let mut shift = self.gradient.clone();
         cholesky::solve(&factor, &mut shift);
         Some(LeftOut {
@@ -294,6 +293,15 @@ impl FittedRows<'_> {
             }
         }
         let factor = self.support.factor(&gram, left)?;
+        let stride = cholesky::stride(x.len());
+        // On the diagonal of the factor stand 1/L_jj.
+        let is_clear = |j: usize| {
+            let pivot = factor[j * stride + j].powi(-2);
+            exceeds(pivot, LEAST_PIVOT * self.gram[(j, j)])
+        };
+        if !(0..x.len()).all(is_clear) {
+            return None;
+        }
         cholesky::solve(&factor, step);
         step.iter().all(|step| step.is_finite()).then_some(())
     }
@@ -316,6 +324,11 @@ pub(super) struct Work {
 }
 
 impl LeftOut<'_> {
+    /// The rows that the steps are from.
+    pub(super) fn rows(&self) -> &FittedRows<'_> {
+        self.rows
+    }
+
     /// v ← A⁻¹v.
     pub(super) fn solve(&self, v: &mut [f64]) {
         cholesky::solve(&self.factor, v);
@@ -340,7 +353,7 @@ impl LeftOut<'_> {
         let (s, h, r) = (rows.weights[i], rows.curvatures[i], rows.residuals[i]);
         let leverage = dot(step, x);
         let rest = 1.0 - h * leverage;
-        if !exceeds(rest, 1e-10) {
+        if !exceeds(rest, LEAST_PIVOT) {
             return None;
         }
         let along = s * (r * leverage - dot(x, &self.shift)) / rest;

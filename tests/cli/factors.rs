@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{Folder, as_text, assert_close, fails, json, numbers, program, run, warned};
+use crate::support::{Folder, as_text, assert_close, fails, json, numbers, program, warned};
 
 /// A table with a factor, a flag and an id; the rows with `keep` alone.
 fn cities(keep: &dyn Fn(usize) -> bool) -> String {
@@ -114,31 +114,39 @@ fn folds_and_validation_files_take_the_levels_of_all_training_rows() {
         "sweep", &file, "--id", "who", "--cv", "4", "--l1", "0.1", "--l2", "0.1",
     ];
     let (swept, _) = warned_once(&sweep);
-    assert_eq!(swept["schema"], 2);
+    assert_eq!(numbers(&swept["best"]["criteria"]).len(), 4);
     // The validation rows have two of the three levels.
     let some = folder.text("val.csv", &cities(&|i| i * 7 % 3 != 1));
     let at = ["--l1", "0.1", "--l2", "0.1", "--drop", "who"];
     let (report, line) = warned_once(&[&["hypergrad", &file, "--x-val", &some][..], &at].concat());
     assert!(line.contains("cities.csv"), "{line}");
-    assert!(
-        report["points"][0]["criterion"]
-            .as_f64()
-            .unwrap()
-            .is_finite()
-    );
-    // Rows of one city are held out together: the column may be a factor and the groups.
-    let grouped = [
-        "sweep",
-        &file,
-        "--id",
-        "who",
-        "--group-column",
-        "city",
-        "--cv",
-        "3",
-    ];
-    let output = run(&grouped);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(report["problem"]["features"], 5);
+    let criterion = |report: &Value| report["points"][0]["criterion"].as_f64().unwrap();
+    // The rows that they are among the training rows, in another order of columns.
+    let turned: String = cities(&|i| i * 7 % 3 != 1)
+        .lines()
+        .map(|line| {
+            let f: Vec<&str> = line.split(',').collect();
+            format!("{},{},{},{},{}\n", f[2], f[4], f[3], f[0], f[1])
+        })
+        .collect();
+    let turned = folder.text("turned.csv", &turned);
+    let (other, _) = warned_once(&[&["hypergrad", &file, "--x-val", &turned][..], &at].concat());
+    assert_eq!(criterion(&other), criterion(&report));
+    // Rows of one city are held out together, as by a file of the cities.
+    let groups: Vec<&str> = (0..40)
+        .map(|i| ["Wien", "Graz", "Linz"][i * 7 % 3])
+        .collect();
+    let groups = folder.text("groups.csv", &groups.join("\n"));
+    let sweep = ["sweep", &file, "--cv", "3", "--l1", "0.1", "--l2", "0.1"];
+    let criteria = |flags: &[&str]| {
+        let (report, _) = warned(&[&sweep[..], flags].concat());
+        numbers(&report["best"]["criteria"])
+    };
+    let grouped = criteria(&["--id", "who", "--group-column", "city"]);
+    let by_file = ["--drop", "who,city", "--group-column", &groups];
+    assert_eq!(grouped, criteria(&by_file));
+    assert_ne!(grouped, criteria(&["--drop", "who,city"]));
 }
 
 #[test]
@@ -173,11 +181,16 @@ fn flags_of_columns_that_cannot_be_are_one_line() {
         let line = fails(&[&["hypergrad", &file][..], flags].concat(), 2);
         assert!(line.contains(part), "{flags:?}: {line}");
     }
-    let line = fails(&["hypergrad", "--example", "--drop", "age"], 2);
-    assert!(
-        line.contains("--drop") && line.contains("give a data file"),
-        "{line}"
-    );
+    for (flag, name) in [("--drop", "age"), ("--categorical", "sex")] {
+        let line = fails(&["hypergrad", "--example", flag, name], 2);
+        assert!(
+            line.contains(flag) && line.contains("give a data file"),
+            "{line}"
+        );
+    }
+    let array = folder.npy("d.npy", &[3, 2], &[1.0, 2.0, 3.0, 5.0, 4.0, 7.0]);
+    let line = fails(&["hypergrad", &array, "--categorical", "0"], 1);
+    assert!(line.contains("--categorical"), "{line}");
     // An index is one of the features' file.
     let x = folder.npy("x.npy", &[4, 2], &[9.0, 1.0, 8.0, 2.0, 9.0, 3.0, 7.0, 5.0]);
     let y = folder.npy("y.npy", &[4], &[1.0, 2.0, 4.0, 5.0]);
@@ -202,6 +215,65 @@ fn flags_of_columns_that_cannot_be_are_one_line() {
     );
 }
 
+/// An archive of arrays, as `numpy.savez` writes them.
+fn archive(folder: &Folder, name: &str, arrays: &[(&str, &[u64], &[f64])]) -> String {
+    let path = folder.path(name);
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
+    for (array, shape, values) in arrays {
+        let bytes = std::fs::read(folder.npy("part.npy", shape, values)).unwrap();
+        let options = zip::write::SimpleFileOptions::default();
+        zip.start_file(format!("{array}.npy"), options).unwrap();
+        zip.write_all(&bytes).unwrap();
+    }
+    zip.finish().unwrap();
+    as_text(&path)
+}
+
+#[test]
+fn options_of_columns_are_for_the_file_that_has_them() {
+    let folder = Folder::new();
+    let x: Vec<f64> = (0..48).map(|i| f64::from(i * 29 % 31)).collect();
+    let y: Vec<f64> = (0..24).map(|i| f64::from(i * 17 % 13)).collect();
+    let site: Vec<f64> = (0..24).map(|i| f64::from(i % 6)).collect();
+    let data = archive(
+        &folder,
+        "data.npz",
+        &[
+            ("X", &[24, 2], &x),
+            ("y", &[24], &y),
+            ("site", &[24], &site),
+        ],
+    );
+    let at = ["--l1", "0.1", "--l2", "0.1"];
+    let sites: Vec<String> = site.iter().map(ToString::to_string).collect();
+    let sites = folder.text("sites.csv", &sites.join("\n"));
+    let of = |command: &str, flag: &str, groups: &str| {
+        json(&[&[command, &data, flag, groups][..], &at].concat())
+    };
+    let criteria = |report: &Value| numbers(&report["best"]["criteria"]);
+    let sweep = |groups: &str| {
+        let cv = ["sweep", &data, "--cv", "3", "--group-column", groups];
+        json(&[&cv[..], &at].concat())
+    };
+    assert_eq!(criteria(&sweep("site")), criteria(&sweep(&sites)));
+    let by_column = of("influence", "--row-groups", "site");
+    assert_eq!(by_column["groups"].as_array().unwrap().len(), 6);
+    let by_file = of("influence", "--row-groups", &sites);
+    assert_eq!(by_column["influence"], by_file["influence"]);
+    // The array of the targets has no column to leave out.
+    let rows: Vec<String> = x
+        .chunks(2)
+        .map(|row| format!("{},{}\n", row[0], row[1]))
+        .collect();
+    let table = folder.text("X.csv", &format!("a,b\n{}", rows.concat()));
+    let y = folder.npy("y.npy", &[24], &y);
+    let pair = ["hypergrad", "--x", &table, "--y", &y];
+    let report = json(&[&pair[..], &["--drop", "a"], &at[..]].concat());
+    assert_eq!(report["problem"]["features"], 1);
+    let chosen = json(&[&pair[..], &["--only", "b"], &at[..]].concat());
+    assert_eq!(chosen["points"], report["points"]);
+}
+
 #[test]
 fn european_tables_and_standard_input_are_read_as_they_are() {
     let folder = Folder::new();
@@ -219,7 +291,14 @@ fn european_tables_and_standard_input_are_read_as_they_are() {
         .concat()
     };
     let expected = points(&json(&[&["hypergrad", &plain][..], &at].concat()));
-    let found = json(&[&["hypergrad", &european][..], &at].concat());
+    let european = [&["hypergrad", &european][..], &at].concat();
+    let (found, line) = warned_once(&european);
+    assert!(
+        line.contains("european.csv") && line.contains("decimal marks"),
+        "{line}"
+    );
+    assert_close(&points(&found), &expected, 1e-15);
+    let found = json(&[&european[..], &["--decimal", "comma"]].concat());
     assert_close(&points(&found), &expected, 1e-15);
     let mut piped = program();
     piped.args(["hypergrad", "-", "--format", "json"]).args(at);

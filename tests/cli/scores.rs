@@ -53,6 +53,73 @@ fn regression_is_scored_by_its_errors() {
     assert_eq!(of_file["scores"], found["scores"]);
 }
 
+#[test]
+fn targets_are_matched_by_name() {
+    let folder = Folder::new();
+    let train = columns(&table(80, 21), &["a", "b", "c", "y", "z"]);
+    let train = folder.text("train.csv", &train);
+    let out = as_text(&folder.path("model"));
+    let fit = ["fit", &train, "--target", "y,z", "--l1", "0.02"];
+    json(&[&fit[..], &["--out", &out]].concat());
+    let text = table(60, 22);
+    let test = folder.text("test.csv", &text);
+    let scores = |file: &str, target: &str| {
+        let report = json(&["predict", file, "--model", &out, "--target", target]);
+        let of = |at: usize| report["targets"][at]["scores"].clone();
+        [of(0), of(1)]
+    };
+    let expected = scores(&test, "y,z");
+    for r2 in expected.iter().map(|scores| &scores["r2"]) {
+        assert!(numbers(r2)[0] > 0.8, "{r2}");
+    }
+    assert_eq!(scores(&test, "z,y"), expected);
+    // Columns of other names, and those of files without names, are in the order of the flag.
+    let other = text.replacen("y,z", "price,rent", 1);
+    let other = folder.text("other.csv", &other);
+    assert_eq!(scores(&other, "price,rent"), expected);
+    assert_ne!(scores(&other, "rent,price"), expected);
+    let half = ["predict", &test, "--model", &out, "--target", "z,label"];
+    let line = fails(&half, 1);
+    assert!(
+        line.contains("targets of the model") && line.contains("\"y\""),
+        "{line}"
+    );
+}
+
+#[test]
+fn a_file_of_targets_is_written_as_that_of_the_features() {
+    let folder = Folder::new();
+    let expected = predicted(&folder, "y", "squared", &["--target", "y"]);
+    let european = |text: &str| text.replace(',', ";").replace('.', ",");
+    let test = folder.text("european.csv", &european(&table(60, 22)));
+    let y = folder.text("y.csv", &european(&columns(&table(60, 22), &["y"])));
+    let out = as_text(&folder.path("model"));
+    let flags = ["--delimiter", "semicolon", "--decimal", "comma"];
+    let predict = ["predict", &test, "--model", &out, "--y", &y];
+    let found = json(&[&predict[..], &flags].concat());
+    assert_eq!(found["targets"][0]["scores"], expected["scores"]);
+}
+
+#[test]
+fn a_model_of_an_unknown_loss_has_no_scores() {
+    let folder = Folder::new();
+    predicted(&folder, "label", "logistic", &[]);
+    let (test, out) = (
+        as_text(&folder.path("test.csv")),
+        as_text(&folder.path("model")),
+    );
+    let head = folder.path("model/model.json");
+    let whole = std::fs::read_to_string(&head).unwrap();
+    for (loss, part) in [
+        ("cubic", "the loss \"cubic\" is not known"),
+        ("squared", "does not go with the classes"),
+    ] {
+        std::fs::write(&head, whole.replace("\"logistic\"", &format!("\"{loss}\""))).unwrap();
+        let line = fails(&["predict", &test, "--model", &out, "--target", "label"], 1);
+        assert!(line.contains(part), "{line}");
+    }
+}
+
 /// The share of pairs of a positive and another row that the scores put in order.
 fn auc(scores: &[f64], positive: &dyn Fn(usize) -> bool) -> f64 {
     let (mut pairs, mut ordered) = (0.0, 0.0);

@@ -327,10 +327,43 @@ fn one_value_per_row_is_told_from_a_header_by_the_rows() {
     let path = folder.path().join("groups.csv");
     std::fs::write(&path, "0\n0\n0\n1\n").unwrap();
     assert_eq!(
-        read_labels(&path, 3, None).unwrap(),
+        read_labels(&path, 3, &ReadOptions::default()).unwrap(),
         Labels::Numbers(vec![0.0, 0.0, 1.0])
     );
-    assert_eq!(read_labels(&path, 4, None).unwrap().len(), 4);
+    let labels = read_labels(&path, 4, &ReadOptions::default()).unwrap();
+    assert_eq!(labels.len(), 4);
+    // Separator, decimal mark and missing values as the options say.
+    let options = ReadOptions {
+        delimiter: Some(b'/'),
+        decimal: Some(Decimal::Comma),
+        na: Some(vec!["?".into()]),
+        ..ReadOptions::default()
+    };
+    std::fs::write(&path, "0,5\n1,25\n").unwrap();
+    let labels = read_labels(&path, 2, &options).unwrap();
+    assert_eq!(labels, Labels::Numbers(vec![0.5, 1.25]));
+    std::fs::write(&path, "NA\nK\n").unwrap();
+    let labels = read_labels(&path, 2, &options).unwrap();
+    assert_eq!(labels, Labels::Text(vec!["NA".into(), "K".into()]));
+}
+
+#[test]
+fn chosen_columns_are_chosen_in_files_matched_by_position() {
+    let only = ReadOptions {
+        only: vec!["0".into(), "2".into()],
+        ..ReadOptions::default()
+    };
+    let training = read_csv_with("1.5,8,2,3\n4,9.5,5,6\n7,8.5,1,2\n", &only).unwrap();
+    assert_eq!(dense(&training.matrix).2, [1.5, 2., 4., 5., 7., 1.]);
+    let options = ReadOptions {
+        expected: Some(training.expected()),
+        ..only
+    };
+    let other = read_csv_with("2.5,0,3,1\n3.5,0,4,2\n", &options).unwrap();
+    assert_eq!(dense(&other.matrix), (2, 2, &[2.5, 3., 3.5, 4.][..]));
+    // A file of the chosen columns alone has no others.
+    let other = read_csv_with("2.5,3,1\n3.5,4,2\n", &options).unwrap();
+    assert_eq!(dense(&other.matrix), (2, 2, &[2.5, 3., 3.5, 4.][..]));
 }
 
 #[test]

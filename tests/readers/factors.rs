@@ -156,6 +156,56 @@ fn text_that_is_no_factor_is_refused() {
         &named(&["0"]),
     );
     assert_refused(in_numpy, &["--categorical", ".csv"]);
+    let on_disk = read_dataset(&corpus("npy/f8_c.npy"), &named(&["0"]));
+    assert_refused(on_disk, &["f8_c.npy", "--categorical", ".csv"]);
+}
+
+#[test]
+fn true_and_false_are_numbers_without_factors_too() {
+    let data = read_csv("on,b,y\nTrue,1,2\nFALSE,2,3\n").unwrap();
+    assert_eq!(dense(&data.matrix).2, [1., 1., 0., 2.]);
+    assert!(data.factors.is_empty());
+    assert_refused(
+        read_csv("on,y\nTrue,2\nmaybe,3\n"),
+        &["line 3, column 1", "\"maybe\"", "neither True nor False"],
+    );
+}
+
+#[test]
+fn features_of_one_name_are_refused() {
+    let text = "city=Wien,city,y\n1,Wien,2\n3,Graz,4\n";
+    assert_refused(
+        read_csv_with(text, &auto()),
+        &["two features", "\"city=Wien\"", "--drop"],
+    );
+}
+
+#[test]
+fn levels_that_need_more_than_the_memory_are_an_error() {
+    // 400 000 rows with a level each are 1.28 TB.
+    let rows: String = (0..400_000).map(|i| format!("{i},1,2\n")).collect();
+    assert_refused(
+        read_csv_with(&format!("id,b,y\n{rows}"), &named(&["id"])),
+        &["400000 rows of 400001 features", "memory", "--drop"],
+    );
+}
+
+#[test]
+fn arrays_have_a_column_for_each_level_of_a_model() {
+    let model = read_csv_with(TEXT, &auto()).unwrap().expected();
+    let rows = [7.0, 1.0, 0.0, 1.0, 8.0, 0.0, 1.0, 0.0];
+    let mut array = Vec::new();
+    proxdiff::data::readers::write_npy(&mut array, &[2, 4], rows.iter()).unwrap();
+    let parse = |bytes: &[u8]| {
+        let options = ReadOptions::default();
+        parse_features(bytes, Format::Npy, "new.npy", &model, &options)
+    };
+    let data = parse(&array).unwrap();
+    assert_eq!(data.feature_names, model.features);
+    assert_eq!(dense(&data.matrix), (2, 4, &rows[..]));
+    let mut narrow = Vec::new();
+    proxdiff::data::readers::write_npy(&mut narrow, &[1, 3], rows[..3].iter()).unwrap();
+    assert_refused(parse(&narrow), &["4 feature columns", "\"city=Graz\""]);
 }
 
 #[test]

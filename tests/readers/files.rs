@@ -194,6 +194,54 @@ fn compressed_text_is_read_as_text() {
 }
 
 #[test]
+fn frames_of_zstandard_are_checked_and_may_be_without_text() {
+    let text = "a,y\n1,2\n3,4\n5,7\n";
+    // What `zstd --check` writes: a block as it is, and the checksum in the last four bytes.
+    let frame = [
+        b"\x28\xb5\x2f\xfd\x04\x58\x81\x00\x00".as_slice(),
+        text.as_bytes(),
+        b"\x8d\x4d\x7a\xc6",
+    ]
+    .concat();
+    let skippable = b"\x5a\x2a\x4d\x18\x03\0\0\0abc".as_slice();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("d.csv.zst");
+    let read = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        read_dataset(&path, &ReadOptions::default())
+    };
+    let expected = read_csv(text).unwrap();
+    for bytes in [
+        frame.clone(),
+        [skippable, &frame].concat(),
+        [&frame[..], skippable].concat(),
+    ] {
+        assert_eq!(read(&bytes).unwrap().matrix, expected.matrix);
+    }
+    let twice = read(
+        &[
+            &frame[..],
+            skippable,
+            &frame[..9],
+            &b"x,z\n1,2\n3,4\n5,9\n"[..],
+        ]
+        .concat(),
+    );
+    assert_refused(twice, &["d.csv.zst", "cannot be decompressed"]);
+    // A digit of the text is another one.
+    let mut damaged = frame.clone();
+    damaged[13] = b'8';
+    assert_refused(
+        read(&damaged),
+        &["d.csv.zst", "checksum", "copy the file again"],
+    );
+    assert_refused(
+        read(&[&frame[..], &skippable[..9]].concat()),
+        &["d.csv.zst", "cut off", "copy the file again"],
+    );
+}
+
+#[test]
 fn files_that_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let of = |format: Format| ReadOptions {

@@ -99,6 +99,19 @@ fn what_is_around_a_table_is_left_out_or_named() {
     // Without names too; the line numbers are those of the file.
     let data = read_csv(&rows.replace(',', ";").replace('.', ",")).unwrap();
     assert_eq!(dense(&data.matrix), (3, 2, &[1.5, 2., 4., 5., 7., 8.][..]));
+    let decimals = [1.5, 2.5, 2.5, 1.5, 0.5, -1.25];
+    let headless = "1,5;2,5;3,5\n2,5;1,5;4,5\n0,5;-1,25;5,5\n";
+    let some_whole = "7;2;3\n1,5;2,5;3\n2,5;7,5;4\n";
+    for separator in [";", "\t"] {
+        let data = read_csv(&headless.replace(';', separator)).unwrap();
+        assert_eq!(dense(&data.matrix), (3, 2, &decimals[..]));
+        assert_eq!(numbers(&data, 0), [3.5, 4.5, 5.5]);
+        let data = read_csv(&some_whole.replace(';', separator)).unwrap();
+        assert_eq!(dense(&data.matrix).2, [7., 2., 1.5, 2.5, 2.5, 7.5]);
+    }
+    // Commas in texts, and semicolons in some, separate as before.
+    let data = read_csv("1,2,a;b,3\n4,5,c;d,6\n").unwrap_err().to_string();
+    assert!(data.contains("column 3"), "{data}");
     assert_refused(
         read_csv(&format!("Sales\n\na,b,y\n{rows}x,1,2\n")),
         &["line 7, column 1", "\"x\" is not a number"],
@@ -106,6 +119,10 @@ fn what_is_around_a_table_is_left_out_or_named() {
     assert_refused(
         read_csv(&format!("Sales, by month\na,b,y\n{rows}")),
         &["line 1", "title", "2 field(s)", "have 3"],
+    );
+    assert_refused(
+        read_csv(&format!("\n\r\nSales, by month\na,b,y\n{rows}")),
+        &["line 3", "\"Sales, by month\"", "title"],
     );
     // A header may begin with the mark of a comment.
     let data = read_csv("#a,b,y\n1,2,3\n4,5,6\n").unwrap();
@@ -122,6 +139,34 @@ fn what_is_around_a_table_is_left_out_or_named() {
     assert_eq!(dense(&data.matrix).2, [1.234, 2.345]);
     let data = read_csv_with("a,y\n\"1,25\",1\n\"2,5\",2\n", &comma).unwrap();
     assert_eq!(dense(&data.matrix).2, [1.25, 2.5]);
+    for separator in [";", "\t", "|", "  "] {
+        let data = read_csv_with(&headless.replace(';', separator), &comma).unwrap();
+        assert_eq!(dense(&data.matrix), (3, 2, &decimals[..]), "{separator:?}");
+    }
+    let data = read_csv_with("\"1,5\",2,\"3,5\"\n\"2,5\",1,\"4,5\"\n", &comma).unwrap();
+    assert_eq!(dense(&data.matrix).2, [1.5, 2., 2.5, 1.]);
+    // Columns that are in use tell what a comma is, and two in a number separate thousands.
+    let text = "id;a;y\n1,5;1,234;1\n2,5;2,345;2\n";
+    let data = read_csv(text).unwrap();
+    assert_eq!(dense(&data.matrix).2, [1.5, 1.234, 2.5, 2.345]);
+    let without_id = ReadOptions {
+        ignore: vec!["id".into()],
+        ..ReadOptions::default()
+    };
+    assert_refused(
+        read_csv_with(text, &without_id),
+        &["line 2, column 2", "\"1,234\"", "--decimal"],
+    );
+    let text = "id;a;y\n1.5;1,25;1\n2.5;2,5;2\n";
+    assert_refused(read_csv(text), &["line 2, column 2", "\"1,25\""]);
+    let data = read_csv_with(text, &without_id).unwrap();
+    assert_eq!(dense(&data.matrix).2, [1.25, 2.5]);
+    assert_refused(
+        read_csv("a;b;y\n1,5;1,234,567;1\n2,5;2,345,678;2\n"),
+        &["line 2, column 1", "\"1,5\"", "--decimal"],
+    );
+    let column = parse_vector(b"1\n2\n", Format::Csv, "y.csv").unwrap();
+    assert_eq!(column, [1., 2.]);
     let slashes = ReadOptions {
         delimiter: Some(b'/'),
         ..ReadOptions::default()

@@ -167,8 +167,12 @@ fn column<'a>(arguments: &Arguments, data: &'a Dataset, name: &str) -> Result<&'
 fn truth(arguments: &Arguments, model: &Model, data: &Dataset) -> Result<Vec<Target>> {
     let (rows, count) = (data.rows(), model.targets.len());
     if let Some(file) = &arguments.y {
-        let header = arguments.file.header.as_option();
-        let values = readers::read_labels(file, rows, header)?;
+        // Its format is its own; its text is written as that of the features.
+        let options = ReadOptions {
+            format: None,
+            ..read_options(&arguments.file)
+        };
+        let values = readers::read_labels(file, rows, &options)?;
         if count > 1 || values.len() != rows {
             return Err(Error::shape(
                 format!("targets in {}", file.display()),
@@ -188,10 +192,37 @@ fn truth(arguments: &Arguments, model: &Model, data: &Dataset) -> Result<Vec<Tar
             "name the columns in the order of the model's targets",
         ));
     }
-    let names = arguments.target.iter();
-    names
-        .map(|name| column(arguments, data, name).cloned())
-        .collect()
+    let given = arguments.target.iter();
+    let given = given.map(|name| column(arguments, data, name));
+    let given = given.collect::<Result<Vec<&Target>>>()?;
+    let of_name = |name: &String| given.iter().find(|target| target.name == *name);
+    // Columns in the model's names are those targets; of other names the order says which they are.
+    let by_name: Vec<&&Target> = match data.named.targets {
+        true => model
+            .targets
+            .iter()
+            .filter_map(|target| of_name(&target.name))
+            .collect(),
+        false => Vec::new(),
+    };
+    if by_name.is_empty() {
+        return Ok(given.into_iter().cloned().collect());
+    }
+    if by_name.len() != count {
+        let missing = model
+            .targets
+            .iter()
+            .find(|target| of_name(&target.name).is_none());
+        return Err(Error::value(
+            "--target",
+            format!(
+                "some columns are named as targets of the model, and none is {:?}",
+                missing.map_or("", |target| &target.name)
+            ),
+            "name the columns as the model's targets, or none of them so and in their order",
+        ));
+    }
+    Ok(by_name.into_iter().map(|&target| target.clone()).collect())
 }
 
 fn check_finite(z: &[f64], predictors: usize) -> Result<()> {

@@ -52,12 +52,16 @@ fn with_features(arguments: &DataArguments, options: ReadOptions) -> ReadOptions
             .cloned()
             .collect(),
         only: arguments.only.clone(),
-        categorical: match arguments.categorical.trim() {
-            "auto" => Categorical::Auto,
-            "none" => Categorical::Never,
-            names => Categorical::Named(names.split(',').map(str::to_string).collect()),
-        },
+        categorical: categorical(arguments),
         ..options
+    }
+}
+
+fn categorical(arguments: &DataArguments) -> Categorical {
+    match arguments.categorical.trim() {
+        "auto" => Categorical::Auto,
+        "none" => Categorical::Never,
+        names => Categorical::Named(names.split(',').map(str::to_string).collect()),
     }
 }
 
@@ -125,6 +129,10 @@ fn check_no_columns(arguments: &DataArguments) -> std::result::Result<(), Failur
         ("--drop", !arguments.drop.is_empty()),
         ("--only", !arguments.only.is_empty()),
         ("--id", arguments.id.is_some()),
+        (
+            "--categorical",
+            matches!(categorical(arguments), Categorical::Named(_)),
+        ),
     ];
     match flags.iter().find(|(_, is_given)| *is_given) {
         None => Ok(()),
@@ -214,8 +222,7 @@ pub fn read_labels(
     all: &Dataset,
 ) -> Result<Labels> {
     let labels = if Path::new(name).is_file() {
-        let header = arguments.file.header.as_option();
-        readers::read_labels(Path::new(name), all.rows(), header)?
+        readers::read_labels(Path::new(name), all.rows(), &side_options(&arguments.file))?
     } else {
         let Some(file) = arguments.data.as_ref().or(arguments.x.as_ref()) else {
             return Err(Error::value(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::data::read_labels;
+use super::data::{read_labels, side_options};
 use super::defaults::{REPEATS, SAMPLES, axes};
 use super::file::Described;
 use super::points::check_count;
@@ -270,8 +270,7 @@ fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result
     let rows = tables.all.rows();
     let seed = data.seed;
     if let Some(file) = folds {
-        let header = data.file.header.as_option();
-        return match readers::read_labels(file, rows, header)? {
+        return match readers::read_labels(file, rows, &side_options(&data.file))? {
             Labels::Numbers(numbers) => given_folds(&numbers, rows),
             Labels::Text(texts) => {
                 let is_text = |text: &&String| text.trim().parse::<f64>().is_err();

@@ -78,10 +78,17 @@ pub(super) fn check_memory(path: &Path) -> Result<()> {
 
 /// Bytes of the machine's memory, where the system says so.
 pub(super) fn memory() -> Option<u64> {
+    memory_of("MemTotal:")
+}
+
+/// Bytes of the memory that no program needs at present, where the system says so.
+pub(super) fn available_memory() -> Option<u64> {
+    memory_of("MemAvailable:")
+}
+
+fn memory_of(name: &str) -> Option<u64> {
     let about = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let total = about
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let total = about.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = total.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes.saturating_mul(1024))
 }

@@ -97,7 +97,11 @@ impl Array {
         flatten: bool,
     ) -> Result<Part> {
         let (rows, count) = self.table_shape(flatten, source)?;
-        let columns = Columns { count, names: None };
+        let columns = Columns {
+            count,
+            names: None,
+            may_be_text: false,
+        };
         let roles = columns.roles(purpose, options, source)?;
         let features: Vec<usize> = (0..count).filter(|&j| roles[j] == Role::Feature).collect();
         let target_names =

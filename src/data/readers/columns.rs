@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::options::ReadOptions;
+use super::options::{Categorical, Format, ReadOptions};
 use super::part::bad;
 use crate::data::align::Expected;
 use crate::data::labels::{list, quote};
@@ -21,6 +21,33 @@ pub(super) enum Purpose<'a> {
     Model(&'a Expected),
 }
 
+impl Purpose<'_> {
+    /// Refuses options that name columns of text files for a format without any. Targets, and files that
+    /// are to match others, need not have the columns.
+    ///
+    /// # Errors
+    /// [`crate::Error::Data`] with the flag.
+    pub fn check(self, options: &ReadOptions, format: Format, source: &str) -> Result<()> {
+        if matches!(self, Self::Targets) || options.expected.is_some() {
+            return Ok(());
+        }
+        let selects = !(options.ignore.is_empty() && options.only.is_empty());
+        let (what, remedy) = match format {
+            Format::Csv => return Ok(()),
+            Format::Libsvm | Format::Npz | Format::Idx if selects => (
+                "columns to leave out or to keep are named, and the format names none",
+                "leave --drop, --only and --id out, or give a .csv or .npy file",
+            ),
+            _ if matches!(options.categorical, Categorical::Named(_)) => (
+                "columns with levels are named, and the format holds numbers alone",
+                "leave --categorical out, or give a .csv file",
+            ),
+            _ => return Ok(()),
+        };
+        Err(bad(source, None, None, what, remedy))
+    }
+}
+
 /// The use of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
@@ -36,6 +63,8 @@ pub(super) struct Columns {
     pub count: usize,
     /// Their names, where the file has some; without duplicates.
     pub names: Option<Vec<String>>,
+    /// Whether they may be text: numbers alone have a column for each level of a factor.
+    pub may_be_text: bool,
 }
 
 impl Columns {
@@ -99,16 +128,26 @@ impl Columns {
             }
             _ => None,
         };
+        // Of one that is matched by position those that were chosen, unless no others are there.
+        let left = roles.iter().filter(|role| role.is_none()).count();
+        let chosen: Option<HashSet<usize>> = match (&options.expected, &by_name) {
+            (Some(expected), None)
+                if !options.only.is_empty() && left != expected.columns().len() =>
+            {
+                options
+                    .only
+                    .iter()
+                    .map(|name| self.position(name))
+                    .collect()
+            }
+            _ => None,
+        };
+        let kept = by_name.or(chosen);
         let rest = |column: usize| match purpose {
             Purpose::Targets if targets.is_empty() => Role::Target,
             Purpose::Targets => Role::Ignored,
             _ if !options.only.is_empty() && options.expected.is_none() => Role::Ignored,
-            _ if by_name
-                .as_ref()
-                .is_some_and(|columns| !columns.contains(&column)) =>
-            {
-                Role::Ignored
-            }
+            _ if kept.as_ref().is_some_and(|kept| !kept.contains(&column)) => Role::Ignored,
             _ => Role::Feature,
         };
         let roles: Vec<Role> = (0..self.count)
@@ -292,7 +331,10 @@ impl Columns {
             }
             return Ok(roles);
         }
-        let model = &model.columns();
+        let model = &match self.may_be_text {
+            true => model.columns(),
+            false => model.features.clone(),
+        };
         // By position: all columns, or all but those that the options name.
         if self.count > model.len() {
             for (column, role) in options

@@ -36,7 +36,7 @@ pub(super) fn parse(
     // A file of labels alone may have any text in its only column.
     let is_table = needs_columns || !options.targets.is_empty();
     let prepared = prepare::prepare(text, options, is_table, source);
-    let (bytes, separator) = (&*prepared.text, prepared.separator);
+    let (bytes, separator) = (prepared.supposed(), prepared.separator);
     if let Some(obstacle) = layout::obstacle(bytes, separator, source) {
         return Err(obstacle);
     }
@@ -63,7 +63,6 @@ pub(super) fn parse(
             header::is_header(&rows, purpose, options.expected.as_ref(), source)
         }
     };
-    let second = lines.next()?;
     let columns = Columns {
         count: first.len(),
         names: if header {
@@ -71,6 +70,7 @@ pub(super) fn parse(
         } else {
             None
         },
+        may_be_text: true,
     };
     let roles = columns.roles(purpose, options, source)?;
     // A first column that is asked for is kept, whatever it holds.
@@ -87,16 +87,24 @@ pub(super) fn parse(
     let counts_rows = header && is_nameless(&first) && columns.count > 1;
     let counts_rows = counts_rows && is_left_over && !options.keep_index;
     let allowed = allowed(&columns, &roles, purpose, options, source)?;
-    let mut table = Table::new(&columns, roles, allowed, options, source);
-    if !header {
-        table.push(&first)?;
-    }
-    if let Some(second) = second {
-        table.push(&second)?;
-        while let Some(record) = lines.next()? {
-            table.push(&record)?;
+    let (mut lines, first) = match prepared.instead(&roles, source) {
+        None => (lines, Some(first)),
+        Some(text) => {
+            let mut lines = Lines::new(text, separator, source);
+            let first = lines.next()?;
+            (lines, first)
         }
-    } else if header {
+    };
+    let mut table = Table::new(&columns, roles, allowed, options, source);
+    if let (Some(first), false) = (&first, header) {
+        table.push(first)?;
+    }
+    let mut is_empty = header;
+    while let Some(record) = lines.next()? {
+        table.push(&record)?;
+        is_empty = false;
+    }
+    if is_empty {
         return Err(bad(
             source,
             None,
@@ -146,7 +154,7 @@ fn allowed<'a>(
         return Ok(features.iter().enumerate().map(name).map(of_name).collect());
     }
     Ok(match &options.categorical {
-        Categorical::Never => vec![Allowed::Numbers; features.len()],
+        Categorical::Never => vec![Allowed::Flags; features.len()],
         Categorical::Auto => vec![Allowed::Texts; features.len()],
         Categorical::Named(names) => {
             let mut allowed = vec![Allowed::Flags; features.len()];
@@ -191,6 +199,7 @@ fn header_names(first: &Record<'_>, source: &str) -> Result<Vec<String>> {
     let nameless = Columns {
         count: first.len(),
         names: None,
+        may_be_text: true,
     };
     let mut names: Vec<String> = Vec::with_capacity(first.len());
     let mut seen = std::collections::HashMap::new();

@@ -102,8 +102,10 @@ pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
 pub fn read_column(path: &Path, options: &ReadOptions) -> Result<Labels> {
     let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
     let mut targets = match format {
-        // Whatever the other columns hold.
-        Format::Csv => read_part(path, Purpose::Targets, options)?.targets,
+        // Whatever the other columns, or arrays, hold.
+        Format::Csv | Format::Npy | Format::Npz => {
+            read_part(path, Purpose::Targets, options)?.targets
+        }
         _ => read_dataset(path, options)?.targets,
     };
     Ok(targets.remove(0).values)
@@ -135,6 +137,7 @@ fn read_part(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result
     let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
     if format == Format::Npy && !is_standard_input(path) {
         let source = path.display().to_string();
+        purpose.check(options, format, &source)?;
         return npy::read(path)?.into_part(&source, purpose, options, false);
     }
     let (bytes, format, source) = load(path, Some(format))?;
@@ -165,7 +168,11 @@ pub fn read_vector(path: &Path, options: &ReadOptions) -> Result<Vec<f64>> {
 /// # Errors
 /// As [`read_labels`]; also when a value is not a number.
 pub fn read_row_numbers(path: &Path, rows: usize, header: Option<bool>) -> Result<Vec<f64>> {
-    match read_labels(path, rows, header)? {
+    let options = ReadOptions {
+        header,
+        ..ReadOptions::default()
+    };
+    match read_labels(path, rows, &options)? {
         Labels::Numbers(values) => Ok(values),
         Labels::Text(texts) => parsed(&texts).map_err(|i| {
             bad(
@@ -182,12 +189,13 @@ pub fn read_row_numbers(path: &Path, rows: usize, header: Option<bool>) -> Resul
 /// Reads one label per row, of `rows` rows: numbers or text, in a single column or row.
 ///
 /// Whether the first line of a column is a header often cannot be seen from it, and is told by the
-/// number of rows.
+/// number of rows. Of the options format, header, separator, decimal mark and missing values matter.
 ///
 /// # Errors
 /// [`crate::Error::Io`], and as [`parse_vector`](super::parse_vector); [`crate::Error::Data`] for libsvm, where labels belong to data.
-pub fn read_labels(path: &Path, rows: usize, header: Option<bool>) -> Result<Labels> {
-    let (bytes, format, source) = load(path, None)?;
+pub fn read_labels(path: &Path, rows: usize, options: &ReadOptions) -> Result<Labels> {
+    let header = options.header;
+    let (bytes, format, source) = load(path, options.format)?;
     if format == Format::Libsvm {
         return Err(bad(
             &source,
@@ -199,6 +207,9 @@ pub fn read_labels(path: &Path, rows: usize, header: Option<bool>) -> Result<Lab
     }
     let with = |header: Option<bool>| ReadOptions {
         header,
+        delimiter: options.delimiter,
+        decimal: options.decimal,
+        na: options.na.clone(),
         ..ReadOptions::default()
     };
     // A row of numbers, or an error that says what is wrong with several columns.

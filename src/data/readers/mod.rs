@@ -45,7 +45,7 @@ fn parse(
     options: &ReadOptions,
 ) -> Result<Part> {
     foreign::check(bytes, format, source)?;
-    options.check(format, source)?;
+    purpose.check(options, format, source)?;
     match format {
         Format::Csv => csv::parse(bytes, source, purpose, options),
         Format::Npy => npy::parse(bytes, source)?.into_part(source, purpose, options, false),

@@ -2,7 +2,6 @@
 
 use std::str::FromStr;
 
-use super::part::bad;
 use crate::data::align::Expected;
 use crate::error::{Error, Result};
 
@@ -48,7 +47,7 @@ pub const MAX_LEVELS: usize = 50;
 /// The text columns that are factors: features that have one column per level.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Categorical {
-    /// None: text among the features is an error.
+    /// None: text among the features is an error, but for True and False, which are 1 and 0.
     #[default]
     Never,
     /// Columns without a number, of at most 50 levels.
@@ -112,27 +111,4 @@ pub struct ReadOptions {
     pub decimal: Option<Decimal>,
     /// The texts beside an empty one that say that a value is missing; `None` takes the usual ones.
     pub na: Option<Vec<String>>,
-}
-
-impl ReadOptions {
-    /// Refuses options that name columns of text files for a format without any.
-    ///
-    /// # Errors
-    /// [`Error::Data`] with the flag.
-    pub(super) fn check(&self, format: Format, source: &str) -> Result<()> {
-        let selects = !(self.ignore.is_empty() && self.only.is_empty());
-        let (what, remedy) = match format {
-            Format::Csv => return Ok(()),
-            Format::Libsvm | Format::Npz | Format::Idx if selects => (
-                "columns to leave out or to keep are named, and the format names none",
-                "leave --drop, --only and --id out, or give a .csv or .npy file",
-            ),
-            _ if matches!(self.categorical, Categorical::Named(_)) => (
-                "columns with levels are named, and the format holds numbers alone",
-                "leave --categorical out, or give a .csv file",
-            ),
-            _ => return Ok(()),
-        };
-        Err(bad(source, None, None, what, remedy))
-    }
 }

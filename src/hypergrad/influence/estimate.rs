@@ -15,10 +15,10 @@ use faer::{Mat, Scale};
 use rayon::prelude::*;
 
 use crate::hypergrad::Outcome;
-use crate::hypergrad::support::{FittedRows, LeftOut, Support, Work};
+use crate::hypergrad::support::{LeftOut, Support, Work};
 use crate::linalg::vector::dot;
 use crate::model::criterion::{curvatures_in_place, residuals_in_place};
-use crate::model::loss::{Loss, RowLoss};
+use crate::model::loss::RowLoss;
 use crate::problem::Problem;
 
 /// The most work on groups of several rows, groups times the cube of the support.
@@ -56,13 +56,18 @@ pub(super) struct Estimates {
 }
 
 impl Estimates {
-    /// Those at an outcome with its derivative in the sample weights.
-    pub(super) fn of(problem: &Problem, outcome: &Outcome, groups: &[Vec<usize>]) -> Self {
+    /// Those at an outcome with its derivative in the sample weights; `steps` are those without a row, where
+    /// there are some.
+    pub(super) fn of(
+        problem: &Problem,
+        outcome: &Outcome,
+        groups: &[Vec<usize>],
+        steps: Option<&LeftOut<'_>>,
+    ) -> Self {
         let first_order = first_order(problem, outcome, groups);
-        let by_newton = outcome
-            .is_solved()
-            .then(|| by_newton(problem, outcome, groups, &first_order));
-        by_newton.flatten().unwrap_or(Self {
+        let by_newton =
+            steps.and_then(|steps| by_newton(problem, outcome, groups, &first_order, steps));
+        by_newton.unwrap_or(Self {
             kind: EstimateKind::Adjoint,
             influence: first_order,
             own: None,
@@ -97,9 +102,14 @@ struct Change {
 }
 
 impl Change {
-    fn of(problem: &Problem, outcome: &Outcome, support: &Support<'_>) -> Self {
+    /// `None` where the criterion has too many rows.
+    fn of(problem: &Problem, outcome: &Outcome, support: &Support<'_>) -> Option<Self> {
         let criterion = problem.criterion();
         let sample = &criterion.sample;
+        let of_criterion = support.in_design(&sample.design);
+        if !of_criterion.has_affordable_gram() {
+            return None;
+        }
         let y = &sample.targets[outcome.point.target];
         let weight = |i: usize| sample.weights[i] / sample.rows() as f64;
         let sign = criterion.sign.factor();
@@ -110,10 +120,10 @@ impl Change {
         curvatures_in_place(criterion.loss, &mut curvatures, y);
         let all = curvatures.iter_mut().enumerate();
         all.for_each(|(i, curvature)| *curvature *= weight(i));
-        Self {
+        Some(Self {
             gradient: support.restricted(&sample.design.apply_transposed(&residuals)),
-            hessian: support.in_design(&sample.design).gram(&curvatures) * Scale(sign),
-        }
+            hessian: of_criterion.gram(&curvatures) * Scale(sign),
+        })
     }
 
     /// That of a step.
@@ -126,40 +136,70 @@ impl Change {
     }
 }
 
-/// `None` where there is no system on the support, or it is singular.
+/// What leaving one row out does.
+#[derive(Debug, Clone, Copy)]
+struct WithoutRow {
+    influence: f64,
+    own: f64,
+    residual: f64,
+}
+
+/// `None` where that takes too much work.
 fn by_newton(
     problem: &Problem,
     outcome: &Outcome,
     groups: &[Vec<usize>],
     first_order: &[f64],
+    steps: &LeftOut<'_>,
 ) -> Option<Estimates> {
     let row_loss = problem.loss().scalar()?;
-    let rows = FittedRows::of(problem, outcome)?;
+    let rows = steps.rows();
     let size = rows.support.len();
     let wide = groups.iter().filter(|group| group.len() > 1).count();
     if wide.saturating_mul(size.pow(3)) > MOST_GROUP_WORK {
         return None;
     }
-    let steps = rows.left_out()?;
     let y = &problem.train().targets[outcome.point.target];
-    let change = Change::of(problem, outcome, &rows.support);
+    let change = Change::of(problem, outcome, &rows.support)?;
+    let has_singles = wide < groups.len();
 
-    // A row that the rest cannot be fitted without keeps its estimate of first order.
-    let of_group = |work: &mut _, at: usize| -> (f64, f64) {
+    let loss_moves = |i: usize, along: f64| {
+        row_loss.value(rows.z[i] + along, y[i]) - row_loss.value(rows.z[i], y[i])
+    };
+    let of_row = |work: &mut Work, i: usize| match steps.step(i, work) {
+        None => None,
+        Some(along) => Some(WithoutRow {
+            influence: if has_singles {
+                change.along(&work.step)
+            } else {
+                f64::NAN
+            },
+            own: loss_moves(i, along),
+            // Minus the slope of the row's loss at its predictor without itself.
+            residual: -row_loss.residual(rows.z[i] + along, y[i]),
+        }),
+    };
+    let alone: Vec<Option<WithoutRow>> = (0..y.len())
+        .into_par_iter()
+        .map_init(|| steps.work(), of_row)
+        .collect();
+
+    // What the rest cannot be fitted without keeps its estimate of first order.
+    let of_group = |work: &mut Work, at: usize| -> (f64, f64) {
         let group = groups[at].as_slice();
         let weight: f64 = group.iter().map(|&i| rows.weights[i]).sum();
         if weight == 0.0 {
             return (0.0, 0.0);
         }
-        let Some(step) = step_of(&rows, &steps, group, work) else {
+        if let &[i] = group {
+            return alone[i].map_or((first_order[at], f64::NAN), |row| (row.influence, row.own));
+        }
+        if rows.step_without(group, work).is_none() {
             return (first_order[at], f64::NAN);
-        };
-        let own = |&i: &usize| {
-            let moved = rows.z[i] + rows.support.along(i, step);
-            rows.weights[i] * (row_loss.value(moved, y[i]) - row_loss.value(rows.z[i], y[i]))
-        };
+        }
+        let own = |&i: &usize| rows.weights[i] * loss_moves(i, rows.support.along(i, &work.step));
         (
-            change.along(step),
+            change.along(&work.step),
             group.iter().map(own).sum::<f64>() / weight,
         )
     };
@@ -168,37 +208,12 @@ fn by_newton(
         .map_init(|| steps.work(), of_group)
         .collect();
     let (influence, own) = found.into_iter().unzip();
+    let residual = |row: &Option<WithoutRow>| row.map_or(f64::NAN, |row| row.residual);
     Some(Estimates {
         kind: EstimateKind::Newton,
         influence,
         own: Some(own),
         leverage: rows.leverages(),
-        residuals: Some(residuals(problem.loss(), &rows, &steps, y)),
+        residuals: Some(alone.iter().map(residual).collect()),
     })
-}
-
-/// The step to the solution without a group.
-fn step_of<'w>(
-    rows: &FittedRows<'_>,
-    steps: &LeftOut<'_>,
-    group: &[usize],
-    work: &'w mut Work,
-) -> Option<&'w [f64]> {
-    match group {
-        &[row] => steps.step(row, work).map(|_| ())?,
-        group => rows.step_without(group, work)?,
-    }
-    Some(&work.step)
-}
-
-/// Minus the slopes of the rows' losses at their predictors without themselves.
-fn residuals(loss: Loss, rows: &FittedRows<'_>, steps: &LeftOut<'_>, y: &[f64]) -> Vec<f64> {
-    let of_row = |work: &mut _, i: usize| match (loss.scalar(), steps.step(i, work)) {
-        (Some(row_loss), Some(along)) => -row_loss.residual(rows.z[i] + along, y[i]),
-        _ => f64::NAN,
-    };
-    (0..y.len())
-        .into_par_iter()
-        .map_init(|| steps.work(), of_row)
-        .collect()
 }

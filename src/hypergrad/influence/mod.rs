@@ -13,6 +13,7 @@ mod shared;
 
 use std::collections::HashSet;
 
+use super::support::FittedRows;
 use super::{Outcome, Settings};
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -109,21 +110,24 @@ impl<'a> Influence<'a> {
         let outcomes = evaluator.clone().control(&self.control).run(point)?;
         // infallible: one point has one outcome
         let outcome = outcomes.into_iter().next().expect("an outcome");
+        let solved = outcome.is_solved();
+        let rows = solved.then(|| FittedRows::of(&problem, &outcome)).flatten();
+        let steps = rows.as_ref().and_then(FittedRows::left_out);
         let Estimates {
             kind,
             influence,
             own,
             leverage,
             residuals,
-        } = Estimates::of(&problem, &outcome, &groups);
-        let refits = self.exact && outcome.is_solved();
+        } = Estimates::of(&problem, &outcome, &groups, steps.as_ref());
         // Another solver or device that was asked for does all of them.
         let shares = settings.solver == Solver::Auto
             && settings.device.is_cpu()
             && settings.precision == Precision::F64;
+        let shared = steps.as_ref().filter(|_| shares);
         let control = &self.control;
-        let exact = refits
-            .then(|| Refits::of(&problem, &outcome, &groups, &evaluator, shares, control))
+        let exact = (self.exact && solved)
+            .then(|| Refits::of(&problem, &outcome, &groups, &evaluator, shared, control))
             .transpose()?;
         Ok(Influences {
             outcome,

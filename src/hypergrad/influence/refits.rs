@@ -7,8 +7,9 @@ use crate::control::Control;
 use crate::data::design::Design;
 use crate::data::matrix::Matrix;
 use crate::error::Result;
+use crate::hypergrad::support::LeftOut;
 use crate::hypergrad::{Evaluator, Outcome, WarmStart};
-use crate::model::penalty::Penalty;
+use crate::model::regularizer::Regularizer;
 use crate::problem::{Point, Problem};
 
 /// Numbers that the problems of a part of the batch may keep, in all.
@@ -38,8 +39,8 @@ struct Refit {
 }
 
 impl Refits {
-    /// Those without each group, from the solution with all rows. Those of single rows may share the factor
-    /// of that fit.
+    /// Those without each group, from the solution with all rows. Those of single rows share the factor of
+    /// that fit, where its steps are given.
     ///
     /// # Errors
     /// Those of [`Evaluator::run`].
@@ -48,7 +49,7 @@ impl Refits {
         full: &Outcome,
         groups: &[Vec<usize>],
         evaluator: &Evaluator<'_>,
-        shares: bool,
+        steps: Option<&LeftOut<'_>>,
         control: &Control,
     ) -> Result<Self> {
         let numbers = problem.train.rows() + problem.criterion.sample.rows();
@@ -61,12 +62,14 @@ impl Refits {
                 &[row] if problem.train.weights[row] > 0.0 => Some((at, row)),
                 _ => None,
             });
-        let single: Vec<(usize, usize)> = if shares { single.collect() } else { Vec::new() };
-        let rows: Vec<usize> = single.iter().map(|&(_, row)| row).collect();
-        let kept = shared::refits(problem, full, &rows, control);
         let mut found: Vec<Option<Refit>> = groups.iter().map(|_| None).collect();
-        for (&(at, _), kept) in single.iter().zip(kept) {
-            found[at] = kept.map(Refit::of);
+        if let Some(steps) = steps {
+            let single: Vec<(usize, usize)> = single.collect();
+            let rows: Vec<usize> = single.iter().map(|&(_, row)| row).collect();
+            let kept = shared::refits(problem, full, steps, &rows, control);
+            for (&(at, _), kept) in single.iter().zip(kept) {
+                found[at] = kept.map(Refit::of);
+            }
         }
         let open: Vec<usize> = (0..groups.len())
             .filter(|&at| found[at].is_none())
@@ -137,6 +140,7 @@ fn refit(
         .iter()
         .map(|point| point.as_ref().and_then(|_| outcomes.next()))
         .collect();
+    let regularizer = problem.regularizer(&full.point);
     let of_group = |(group, solved): (&Vec<usize>, &Option<Outcome>)| match solved {
         None if !weighs(group) => Refit {
             influence: 0.0,
@@ -146,7 +150,7 @@ fn refit(
         Some(outcome) if outcome.is_solved() => Refit {
             influence: outcome.criterion - full.criterion,
             own: own_change(problem, full, outcome, group),
-            changes_support: changes_support(problem.penalty(), full, outcome, problem.penalized()),
+            changes_support: changes_support(&regularizer, full, outcome),
         },
         _ => Refit {
             influence: f64::NAN,
@@ -201,12 +205,8 @@ fn predictor(design: &Design, w: &[f64], i: usize, classes: usize) -> Vec<f64> {
     z
 }
 
-/// Whether the coefficients that are not at a kink of the penalty are others.
-fn changes_support(penalty: &Penalty, a: &Outcome, b: &Outcome, penalized: usize) -> bool {
-    let is_free = |w: f64| match penalty {
-        Penalty::Box { lower, upper } => *lower < w && w < *upper,
-        _ => w != 0.0,
-    };
-    let both = a.solution.iter().zip(&b.solution).take(penalized);
-    both.into_iter().any(|(&a, &b)| is_free(a) != is_free(b))
+/// Whether the support is another.
+fn changes_support(regularizer: &Regularizer<'_>, a: &Outcome, b: &Outcome) -> bool {
+    let is_in = |j: usize, w: f64| regularizer.of(j).coordinate.is_in_support(w);
+    (0..regularizer.penalized()).any(|j| is_in(j, a.solution[j]) != is_in(j, b.solution[j]))
 }

@@ -20,7 +20,6 @@ use crate::hypergrad::Outcome;
 use crate::hypergrad::support::{FittedRows, LeftOut};
 use crate::linalg::vector::{dot, exceeds, norm};
 use crate::model::criterion::{residuals_in_place, value};
-use crate::model::penalty::Penalty;
 use crate::problem::Problem;
 
 /// Refits of one product.
@@ -50,7 +49,7 @@ struct Shared<'a> {
     problem: &'a Problem,
     full: &'a Outcome,
     rows: &'a FittedRows<'a>,
-    steps: LeftOut<'a>,
+    steps: &'a LeftOut<'a>,
     /// The training rows on the support, n × m.
     x: Vec<f64>,
     /// The rows of the criterion on the support.
@@ -68,15 +67,13 @@ struct Shared<'a> {
 pub(super) fn refits(
     problem: &Problem,
     full: &Outcome,
+    steps: &LeftOut<'_>,
     left_out: &[usize],
     control: &Control,
 ) -> Vec<Option<Kept>> {
-    let fitted = (!left_out.is_empty())
-        .then(|| FittedRows::of(problem, full))
+    let shared = (!left_out.is_empty())
+        .then(|| Shared::of(problem, full, steps))
         .flatten();
-    let shared = fitted
-        .as_ref()
-        .and_then(|rows| Shared::of(problem, full, rows));
     let Some(shared) = shared else {
         return vec![None; left_out.len()];
     };
@@ -92,14 +89,14 @@ pub(super) fn refits(
 }
 
 impl<'a> Shared<'a> {
-    fn of(problem: &'a Problem, full: &'a Outcome, rows: &'a FittedRows<'a>) -> Option<Self> {
+    fn of(problem: &'a Problem, full: &'a Outcome, steps: &'a LeftOut<'a>) -> Option<Self> {
+        let rows = steps.rows();
         let criterion = problem.criterion();
         let m = rows.support.len();
         let all = rows.z.len() + criterion.sample.rows();
         if all.saturating_mul(m) > MOST_NUMBERS {
             return None;
         }
-        let steps = rows.left_out()?;
         let gathered = |support: &crate::hypergrad::support::Support<'_>, n: usize| {
             let mut x = vec![0.0; n * m];
             let rows = x.chunks_exact_mut(m).enumerate();
@@ -113,12 +110,7 @@ impl<'a> Shared<'a> {
             x_criterion: gathered(&of_criterion, criterion.sample.rows()),
             criterion: 0.0,
             scale: scale(problem, full),
-            may_leave: m < problem.coordinates()
-                || problem.regularizer(&full.point).has_slope()
-                || matches!(
-                    problem.penalty(),
-                    Penalty::Box { .. } | Penalty::NonNegative
-                ),
+            may_leave: m < problem.coordinates() || problem.regularizer(&full.point).has_slope(),
             z_criterion,
             problem,
             full,
@@ -188,7 +180,7 @@ impl<'a> Shared<'a> {
                     let ridge = self.rows.support.ridges().get(j).copied().unwrap_or(0.0);
                     *gradient += rest * (ridge * moved[j] - self.rows.gradient()[j]);
                 }
-                own.solve(&self.steps, gradient);
+                own.solve(self.steps, gradient);
                 moved.iter_mut().zip(&*gradient).for_each(|(w, s)| *w -= s);
                 ends[at] = End::after(norm(gradient) / base, last);
             }

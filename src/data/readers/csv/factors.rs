@@ -1,9 +1,10 @@
 //! Columns of text as they fill: the codes of their levels, and at the end one feature per level.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::data::factor::Factor;
 use crate::data::labels::{list, quote};
+use crate::data::readers::access;
 use crate::data::readers::options::{MAX_LEVELS, UnknownLevels};
 
 /// Rows from which on a text column without a text twice is taken for an identifier.
@@ -19,8 +20,6 @@ pub(super) const ENCODE: &str = "encode the column as numbers, leave it out (--d
 /// What a column may hold.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Allowed<'a> {
-    /// Numbers alone.
-    Numbers,
     /// Numbers, or True and False for 1 and 0.
     Flags,
     /// The same, as training had it.
@@ -73,7 +72,6 @@ impl<'a> Filling<'a> {
         let number = |(code, level): (usize, &String)| (level.clone(), code as f64);
         Self {
             content: match allowed {
-                Allowed::Numbers => Content::Numbers,
                 Allowed::Levels | Allowed::Known(..) => Content::Levels,
                 Allowed::Flags | Allowed::KnownFlags | Allowed::Texts => Content::Nothing,
             },
@@ -203,7 +201,14 @@ enum Place {
 }
 
 /// The features of columns: the columns of numbers, and one for each level of the others.
-pub(super) fn widen(values: Vec<f64>, contents: Vec<Filling<'_>>, columns: Vec<String>) -> Wide {
+///
+/// # Errors
+/// [`Fault`] when two features have one name, or the features are larger than the memory.
+pub(super) fn widen(
+    values: Vec<f64>,
+    contents: Vec<Filling<'_>>,
+    columns: Vec<String>,
+) -> Result<Wide, Fault> {
     let mut wide = Wide {
         values: Vec::new(),
         names: Vec::new(),
@@ -247,10 +252,11 @@ pub(super) fn widen(values: Vec<f64>, contents: Vec<Filling<'_>>, columns: Vec<S
     }
     if places.iter().all(|place| matches!(place, Place::Numbers)) {
         wide.values = values;
-        return wide;
+        return Ok(wide);
     }
+    check_names(&wide.names)?;
     let rows = values.len() / count.max(1);
-    wide.values = Vec::with_capacity(rows * wide.names.len());
+    wide.values = memory_for(rows, wide.names.len())?;
     for row in values.chunks_exact(count) {
         for (&value, place) in row.iter().zip(&places) {
             match place {
@@ -266,7 +272,42 @@ pub(super) fn widen(values: Vec<f64>, contents: Vec<Filling<'_>>, columns: Vec<S
             }
         }
     }
-    wide
+    Ok(wide)
+}
+
+/// Refuses a level whose feature has the name of another one.
+fn check_names(names: &[String]) -> Result<(), Fault> {
+    let mut seen = HashSet::with_capacity(names.len());
+    match names.iter().find(|name| !seen.insert(name.as_str())) {
+        None => Ok(()),
+        Some(name) => Err(Fault {
+            what: format!("two features have the name {}", quote(name)),
+            remedy:
+                "rename the column that has the name of a level's feature, or leave it out (--drop)"
+                    .into(),
+        }),
+    }
+}
+
+/// Memory for all features, as far as it is there.
+fn memory_for(rows: usize, features: usize) -> Result<Vec<f64>, Fault> {
+    let count = rows.checked_mul(features);
+    let bytes = count.and_then(|count| count.checked_mul(size_of::<f64>()));
+    let is_there = bytes.is_some_and(|bytes| {
+        access::available_memory().is_none_or(|available| bytes as u64 <= available)
+    });
+    let mut values = Vec::new();
+    match count {
+        Some(count) if is_there && values.try_reserve_exact(count).is_ok() => Ok(values),
+        _ => Err(Fault {
+            what: format!(
+                "{rows} rows of {features} features, one for each level, are larger than the memory"
+            ),
+            remedy:
+                "leave columns of many levels out (--drop), or give the data as a sparse matrix"
+                    .into(),
+        }),
+    }
 }
 
 /// Sorts levels as numbers where all are numbers, and else as text.

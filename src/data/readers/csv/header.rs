@@ -319,6 +319,7 @@ fn start_of(first: &Record<'_>) -> String {
     let columns = Columns {
         count: first.len(),
         names: None,
+        may_be_text: true,
     };
     let fields: Vec<&str> = (0..first.len().min(SHOWN))
         .filter_map(|j| first.text(j, &columns, "").ok())

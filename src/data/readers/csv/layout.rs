@@ -102,7 +102,11 @@ pub(super) fn obstacle(text: &[u8], separator: u8, source: &str) -> Option<Error
         .take(LOOKED_AT)
         .filter_map(std::result::Result::ok)
         .collect();
-    let first_line = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    // The reader passes over blank lines.
+    let blank = text.iter().take_while(|byte| byte.is_ascii_whitespace());
+    let start = blank.count();
+    let mut lines = text[start..].split(|&byte| matches!(byte, b'\n' | b'\r'));
+    let first_line = lines.next().unwrap_or_default();
     let first_line = String::from_utf8_lossy(first_line.trim_ascii()).into_owned();
     let error =
         |line: u64, what: String, remedy: &str| Some(bad(source, Some(line), None, what, remedy));
@@ -115,7 +119,7 @@ pub(super) fn obstacle(text: &[u8], separator: u8, source: &str) -> Option<Error
     // The separator was chosen by the first line; a title may have none.
     if first.len() < others && alike {
         return error(
-            1,
+            line_of(text, start),
             format!(
                 "the first line, {}, looks like a {name}: it has {} field(s), and the lines below have \
                  {others}",

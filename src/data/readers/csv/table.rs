@@ -266,6 +266,7 @@ impl<'a> Table<'a> {
             .collect();
         let is_named = self.columns.names.is_some();
         let wide = super::factors::widen(self.features, self.contents, column_names);
+        let wide = wide.map_err(|fault| bad(source, None, None, fault.what, fault.remedy))?;
         super::factors::tell(&wide, source);
         Ok(Part {
             matrix: (!wide.names.is_empty()).then_some(Matrix::Dense(Dense {
