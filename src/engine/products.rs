@@ -1,10 +1,9 @@
 //! Products of blocks of rows with several vectors at once.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
 use rayon::prelude::*;
 
 use crate::data::{Dense, Design, Matrix};
+use crate::linalg::products::{by_rows, multiply};
 use crate::real::{Real, convert};
 
 /// Rows that are gathered at once.
@@ -39,21 +38,4 @@ pub fn of_dense<R: Real>(x: &Dense, w: &[R], c: usize) -> Vec<R> {
             multiply(by_rows(&x, d), by_rows(w, c), z);
         });
     z
-}
-
-/// A row-major slice of rows of `columns` values as a matrix.
-pub fn by_rows<R: Real>(values: &[R], columns: usize) -> MatRef<'_, R> {
-    MatRef::from_row_major_slice(values, values.len() / columns, columns)
-}
-
-/// `out` = A·B, row-major.
-pub fn multiply<R: Real>(a: MatRef<'_, R>, b: MatRef<'_, R>, out: &mut [R]) {
-    multiply_into(a, b, out, Accum::Replace);
-}
-
-/// `out` = A·B, or added to it, row-major.
-pub fn multiply_into<R: Real>(a: MatRef<'_, R>, b: MatRef<'_, R>, out: &mut [R], accum: Accum) {
-    let (m, n) = (a.nrows(), b.ncols());
-    let out = MatMut::from_row_major_slice_mut(&mut out[..m * n], m, n);
-    matmul(out, accum, a, b, R::one(), Par::Seq);
 }

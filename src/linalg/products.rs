@@ -3,6 +3,7 @@
 //! Every sum is one register of lanes, folded at the end, and then the rows that do not fill one: its
 //! bits depend on its own two columns alone.
 
+use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, MatMut, MatRef, Par};
 use pulp::{Simd, WithSimd};
@@ -281,6 +282,23 @@ impl CrossProducts<'_> {
         }
         totals
     }
+}
+
+/// A row-major slice of rows of `columns` values as a matrix.
+pub fn by_rows<R: Real>(values: &[R], columns: usize) -> MatRef<'_, R> {
+    MatRef::from_row_major_slice(values, values.len() / columns, columns)
+}
+
+/// `out` = A·B, row-major.
+pub fn multiply<R: Real>(a: MatRef<'_, R>, b: MatRef<'_, R>, out: &mut [R]) {
+    multiply_into(a, b, out, Accum::Replace);
+}
+
+/// `out` = A·B, or added to it, row-major.
+pub fn multiply_into<R: Real>(a: MatRef<'_, R>, b: MatRef<'_, R>, out: &mut [R], accum: Accum) {
+    let (m, n) = (a.nrows(), b.ncols());
+    let out = MatMut::from_row_major_slice_mut(&mut out[..m * n], m, n);
+    matmul(out, accum, a, b, R::one(), Par::Seq);
 }
 
 #[cfg(test)]

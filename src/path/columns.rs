@@ -5,16 +5,26 @@
 
 use std::sync::Arc;
 
+use faer::MatRef;
+use rayon::prelude::*;
+
 use crate::data::design::Design;
 use crate::data::matrix::Matrix;
 use crate::problem::Sample;
 use crate::real::Real;
 
-use crate::linalg::products::{TransposedProduct, WeightedColumns};
+use crate::linalg::products::{TransposedProduct, WeightedColumns, by_rows, multiply};
 use crate::linalg::vector::{WIDTH, axpy_wide, in_f64, inner, positions, vectorized};
 
 /// Rows that are turned into columns together.
 const TILE: usize = 16;
+/// Rows and columns of a product of several predictors at once: blocks do not depend on the threads.
+const ROWS_AT_ONCE: usize = 1024;
+const COLUMNS_AT_ONCE: usize = 64;
+/// Multiplications from which on such a product is formed by blocks.
+const LEAST_FOR_BLOCKS: usize = 1 << 17;
+/// Fewer than one in so many coefficients that are not zero make it cheaper to leave the others out.
+const SPARSE_SHARE: usize = 4;
 
 /// The columns of a design, shared by the problems and criteria on it.
 #[derive(Debug, Clone)]
@@ -285,6 +295,56 @@ impl<R: Real> Columns<R> {
                 }
             }
         }
+    }
+
+    /// X̂ W for several predictors at once, `w[j·c + k]` and `out[k·n + i]`, by products of blocks of rows;
+    /// false, and nothing is done, where one predictor after the other costs less.
+    pub(super) fn apply_all(&self, w: &[f64], classes: usize, out: &mut [f64]) -> bool {
+        let Some(values) = self.in_blocks(classes) else {
+            return false;
+        };
+        let used = w[..self.count * classes].iter().filter(|w| **w != 0.0);
+        if used.count() * SPARSE_SHARE < self.count * classes {
+            return false;
+        }
+        let design = MatRef::from_column_major_slice(values, self.rows, self.count);
+        let mut of_rows = vec![0.0; self.rows * classes];
+        let blocks = of_rows.par_chunks_mut(ROWS_AT_ONCE * classes);
+        blocks.enumerate().for_each(|(at, out)| {
+            let rows = out.len() / classes;
+            let block = design.subrows(at * ROWS_AT_ONCE, rows);
+            multiply(block, by_rows(&w[..self.count * classes], classes), out);
+        });
+        for (k, out) in out.chunks_exact_mut(self.rows).enumerate() {
+            let of_class = of_rows.iter().skip(k).step_by(classes);
+            out.iter_mut().zip(of_class).for_each(|(out, &z)| *out = z);
+        }
+        true
+    }
+
+    /// X̂ᵀ V for several predictors at once, `v[k·n + i]` and `out[j·c + k]`, by products of blocks of
+    /// columns; false, and nothing is done, where one predictor after the other costs less.
+    pub(super) fn transposed_all(&self, v: &[f64], classes: usize, out: &mut [f64]) -> bool {
+        let Some(values) = self.in_blocks(classes) else {
+            return false;
+        };
+        let v = MatRef::from_column_major_slice(v, self.rows, classes);
+        let columns = values.par_chunks(COLUMNS_AT_ONCE * self.rows);
+        let blocks = out.par_chunks_mut(COLUMNS_AT_ONCE * classes).zip(columns);
+        blocks.for_each(|(out, values)| {
+            let count = values.len() / self.rows;
+            let block = MatRef::from_column_major_slice(values, self.rows, count);
+            multiply(block.transpose(), v, out);
+        });
+        true
+    }
+
+    /// The values of a design that products of blocks are worth their overhead for.
+    fn in_blocks(&self, classes: usize) -> Option<&[f64]> {
+        if classes == 1 || self.rows * self.count * classes < LEAST_FOR_BLOCKS {
+            return None;
+        }
+        in_f64(self.dense()?)
     }
 
     /// X̂ᵀ v for one predictor: `visit(column, value)`.

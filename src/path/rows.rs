@@ -21,8 +21,10 @@ use crate::model::regularizer::{Regularizer, group_norm};
 const EPOCHS: usize = 8;
 /// Conjugate-gradient steps of a Newton step at most.
 const LINEAR_STEPS: usize = 300;
-/// The relative residual at which a Newton step is good enough; the next one corrects it.
+/// The smallest and the largest relative residual at which a Newton step is good enough; the next one
+/// corrects it.
 const LINEAR_TOLERANCE: f64 = 1e-6;
+const LOOSEST: f64 = 0.1;
 
 /// Coordinates between two looks at the control: with many rows and classes an epoch takes seconds.
 const ATTENTION: usize = 64;
@@ -261,18 +263,21 @@ impl<'a, 'p, R: Real> FaceHessian<'a, 'p, R> {
     }
 }
 
-/// A Newton step on the face: x ≈ −A⁻¹ρ by conjugate gradient; returns the number of products. Where
-/// the control stops, x is as far as it was.
+/// A Newton step on the face: x ≈ −A⁻¹ρ by conjugate gradient to the relative residual `forcing`, within
+/// bounds; returns the number of products. Where the control stops, x is as far as it was.
+///
+/// With a forcing that falls as ρ does steps converge quadratically (Dembo, Eisenstat and Steihaug 1982).
 pub(super) fn newton_step<R: Real>(
     operator: &FaceHessian<'_, '_, R>,
     rho: &[f64],
+    forcing: f64,
     x: &mut [f64],
     control: &Control,
 ) -> usize {
     let inverse: Vec<f64> = operator.diagonal().iter().map(|d| d.recip()).collect();
     let rhs: Vec<f64> = rho.iter().map(|r| -r).collect();
     let stop = Stop {
-        goal: LINEAR_TOLERANCE * norm(rho),
+        goal: forcing.clamp(LINEAR_TOLERANCE, LOOSEST) * norm(rho),
         budget: LINEAR_STEPS,
         indefinite: false,
     };

@@ -14,6 +14,8 @@ use super::columns::Columns;
 use crate::linalg::products::{add_gram, cross_products};
 use crate::linalg::vector::{compensated_sum, in_f64, vectorized};
 
+/// Rows that are taken for all classes together.
+const ROW_BLOCK: usize = 256;
 /// Features up to which the Gram matrix of a quadratic loss is formed once, in full.
 const FULL_GRAM_COORDINATES: usize = 384;
 
@@ -94,15 +96,14 @@ impl Curvature {
         delta: f64,
         v: &mut [f64],
     ) {
-        const BLOCK: usize = 256;
         let (n, keep) = (column.len(), 1.0 - self.blend);
         let weight = &smooth.parts.weight;
         vectorized(
             #[inline(always)]
             || {
-                let mut pull = [0.0; BLOCK];
-                for first in (0..n).step_by(BLOCK) {
-                    let rows = first..(first + BLOCK).min(n);
+                let mut pull = [0.0; ROW_BLOCK];
+                for first in (0..n).step_by(ROW_BLOCK) {
+                    let rows = first..(first + ROW_BLOCK).min(n);
                     let own = &self.values[k * n..][rows.clone()];
                     let moved = &mut v[k * n..][rows.clone()];
                     for i in 0..own.len() {
@@ -238,6 +239,9 @@ impl<'p, R: Real> Smooth<'p, R> {
     /// z = X̂ w.
     pub(super) fn predictors(&self, w: &[f64], z: &mut [f64]) {
         let (n, c) = (self.rows(), self.classes);
+        if self.parts.columns.apply_all(w, c, z) {
+            return;
+        }
         for (k, z) in z.chunks_exact_mut(n).enumerate() {
             self.parts.columns.apply(
                 #[inline(always)]
@@ -284,6 +288,9 @@ impl<'p, R: Real> Smooth<'p, R> {
         let (n, c) = (self.rows(), self.classes);
         if self.loss == Loss::Quadratic {
             gradient.copy_from_slice(residuals);
+            return;
+        }
+        if self.parts.columns.transposed_all(residuals, c, gradient) {
             return;
         }
         for (k, residuals) in residuals.chunks_exact(n).enumerate() {
@@ -376,15 +383,35 @@ impl<'p, R: Real> Smooth<'p, R> {
             Loss::Multinomial => {
                 let (keep, blend) = (1.0 - curvature.blend, curvature.blend);
                 let p = &curvature.values;
-                for i in 0..n {
-                    let mean: f64 = (0..c).map(|k| p[k * n + i] * q[k * n + i]).sum();
-                    for k in 0..c {
-                        let at = k * n + i;
-                        q[at] = self.parts.weight[i]
-                            * (keep * p[at] * (q[at] - mean)
-                                + multinomial::MAJORANT * blend * q[at]);
-                    }
-                }
+                let weight = &self.parts.weight;
+                // Rows in blocks that stay in the cache for all classes.
+                vectorized(
+                    #[inline(always)]
+                    || {
+                        let mut mean = [0.0; ROW_BLOCK];
+                        for first in (0..n).step_by(ROW_BLOCK) {
+                            let rows = first..(first + ROW_BLOCK).min(n);
+                            let mean = &mut mean[..rows.len()];
+                            let weight = &weight[rows.clone()];
+                            mean.fill(0.0);
+                            for k in 0..c {
+                                let (p, q) = (&p[k * n..][rows.clone()], &q[k * n..][rows.clone()]);
+                                for i in 0..p.len() {
+                                    mean[i] += p[i] * q[i];
+                                }
+                            }
+                            for k in 0..c {
+                                let p = &p[k * n..][rows.clone()];
+                                let q = &mut q[k * n..][rows.clone()];
+                                for i in 0..p.len() {
+                                    q[i] = weight[i]
+                                        * (keep * p[i] * (q[i] - mean[i])
+                                            + multinomial::MAJORANT * blend * q[i]);
+                                }
+                            }
+                        }
+                    },
+                );
             }
             _ => q
                 .iter_mut()

@@ -1,5 +1,6 @@
 //! One step of a path: minimise the model at w on a working set, and move.
 
+use crate::linalg::vector::norm;
 use crate::real::Real;
 
 use super::model::quadratic_model;
@@ -77,7 +78,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 &mut new,
                 &mut step,
             );
-        } else {
+        } else if regularizer.has_slope() {
             step.steps = rows::descend(
                 self.smooth,
                 regularizer,
@@ -89,11 +90,18 @@ impl<R: Real> Walk<'_, '_, R> {
             );
         }
         fix_gauge(self.smooth, &mut new);
-        let alpha = self.advance(regularizer, &new, formed && quadratic, &mut step.moved);
-        if !formed {
-            self.newton_by_rows(regularizer, &mut step);
+        let mut alpha = None;
+        if formed || regularizer.has_slope() {
+            let exact = formed && quadratic;
+            alpha = Some(self.advance(regularizer, &new, exact, &mut step.moved));
         }
-        self.adapt_blend(alpha);
+        if !formed {
+            let of_newton = self.newton_by_rows(regularizer, &mut step);
+            alpha = alpha.or(of_newton);
+        }
+        if let Some(alpha) = alpha {
+            self.adapt_blend(alpha);
+        }
         step
     }
 
@@ -237,21 +245,23 @@ impl<R: Real> Walk<'_, '_, R> {
         });
     }
 
-    /// A Newton step on the face by conjugate gradient, projected onto the face.
-    fn newton_by_rows(&mut self, regularizer: &Regularizer<'_>, step: &mut Step<R>) {
+    /// A Newton step on the face by conjugate gradient, projected onto the face; returns the share of the
+    /// way that it goes.
+    fn newton_by_rows(&mut self, regularizer: &Regularizer<'_>, step: &mut Step<R>) -> Option<f64> {
         let face = regularizer.face(&self.w);
         // With more free coordinates than rows the system is singular: coordinate descent first
         // has to leave fewer.
         let rows = self.smooth.rows() * self.smooth.classes;
         let unregularized = !regularizer.has_ridge() && self.smooth.loss != Loss::Quadratic;
         if face.is_empty() || (unregularized && face.len() > rows && regularizer.has_slope()) {
-            return;
+            return None;
         }
         let curvature = self.smooth.curvature(&self.z, self.target, self.blend);
         let operator = FaceHessian::new(self.smooth, regularizer, &curvature, &face, &self.w);
         let rho = self.face_residual(regularizer);
         let mut delta = vec![0.0; self.smooth.p];
-        step.steps += rows::newton_step(&operator, &rho, &mut delta, self.control);
+        let forcing = norm(&rho) / self.origin_norm;
+        step.steps += rows::newton_step(&operator, &rho, forcing, &mut delta, self.control);
         let mut new = self.w.clone();
         for (j, new) in new.iter_mut().enumerate() {
             if delta[j] != 0.0 {
@@ -261,8 +271,9 @@ impl<R: Real> Walk<'_, '_, R> {
         }
         fix_gauge(self.smooth, &mut new);
         let mut moved = 0.0;
-        self.advance(regularizer, &new, false, &mut moved);
+        let alpha = self.advance(regularizer, &new, false, &mut moved);
         step.moved = step.moved.max(moved);
+        Some(alpha)
     }
 
     /// Moves towards `new` as far as the objective falls enough (all of it where

@@ -12,9 +12,10 @@ use super::rows::{Linearization, Rows};
 use super::sampler::own_outer;
 use crate::control::Control;
 use crate::engine::accumulator::Accumulator;
-use crate::engine::products::{BLOCK, by_rows, multiply};
+use crate::engine::products::BLOCK;
 use crate::error::Result;
 use crate::kinds::Wrt;
+use crate::linalg::products::{by_rows, multiply};
 use crate::map::minibatch::Draws;
 use crate::real::{Real, convert};
 

@@ -8,8 +8,9 @@ use rayon::prelude::*;
 
 use super::request::At;
 use crate::data::{Dense, Matrix};
-use crate::engine::products::{BLOCK, by_rows, multiply_into, of_dense};
+use crate::engine::products::{BLOCK, of_dense};
 use crate::error::{Error, Result};
+use crate::linalg::products::{by_rows, multiply_into};
 use crate::map::spectrum::Step;
 use crate::model::criterion::{curvatures_in_place, residuals_in_place};
 use crate::model::linearization::{OuterDerivative, inner_map};

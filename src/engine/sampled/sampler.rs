@@ -5,8 +5,9 @@ use rayon::prelude::*;
 
 use super::rows::{Linearization, Rows};
 use crate::control::Control;
-use crate::engine::products::{BLOCK, by_rows, multiply, multiply_into};
+use crate::engine::products::BLOCK;
 use crate::engine::settings::MinibatchSteps;
+use crate::linalg::products::{by_rows, multiply, multiply_into};
 use crate::map::minibatch::Draws;
 use crate::model::linearization::OuterDerivative;
 use crate::real::Real;

@@ -15,9 +15,9 @@ use faer::MatRef;
 use rayon::prelude::*;
 
 use crate::control::Control;
-use crate::engine::products::{by_rows, multiply};
 use crate::hypergrad::Outcome;
 use crate::hypergrad::support::{FittedRows, LeftOut};
+use crate::linalg::products::{by_rows, multiply};
 use crate::linalg::vector::{dot, exceeds, norm};
 use crate::model::criterion::{residuals_in_place, value};
 use crate::problem::Problem;
