@@ -98,8 +98,8 @@ impl<'a> Summary<'a> {
     }
 
     /// The summary with what descents from the best points of every target found.
-    pub fn with_polished(mut self, polished: Option<Vec<Polished>>) -> Self {
-        self.polished = polished;
+    pub fn with_polished(mut self, polished: Vec<Polished>) -> Self {
+        self.polished = Some(polished);
         self
     }
 
