@@ -125,6 +125,18 @@ fn check_ties(variable: &Variable, penalized: usize) -> Result<()> {
             "give the number of its strength for each coefficient",
         ));
     }
+    // Before anything of that length is made.
+    if let Some(at) = ties.iter().position(|&tie| tie as usize >= penalized) {
+        return Err(Error::value(
+            "ties",
+            format!(
+                "coefficient {} has number {}, and {penalized} coefficients have no more than {penalized} strengths",
+                at + 1,
+                ties[at]
+            ),
+            "count strengths from 0, and leave none out",
+        ));
+    }
     // All entries are there.
     RidgeStrengths::shared(vec![1.0; entries_of(ties)], Arc::clone(ties)).map(|_| ())
 }
