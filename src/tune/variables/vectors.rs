@@ -142,6 +142,6 @@ fn check_ties(variable: &Variable, penalized: usize) -> Result<()> {
 }
 
 /// The number of entries of ties.
-pub(super) fn entries_of(ties: &[u32]) -> usize {
+pub(in crate::tune) fn entries_of(ties: &[u32]) -> usize {
     ties.iter().max().map_or(0, |&last| last as usize + 1)
 }
