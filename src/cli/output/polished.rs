@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::summary::subject;
+use super::subject::subject;
 use crate::cli::numbers::{counted, significant};
 use crate::cli::printable::printable;
 use crate::problem::Point;
