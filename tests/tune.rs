@@ -133,8 +133,8 @@ fn no_valley_beside_the_best_is_deeper() {
         let problem = split(train, held_out, features, seed);
         let tuned = Tuner::new(&problem).run().unwrap();
         let l1 = &tuned.variables[0];
-        let points: Vec<Point> = (0..201)
-            .map(|k| tuned.point.l1 * 2f64.powf(f64::from(k - 100) / 100.0))
+        let points: Vec<Point> = (0..401)
+            .map(|k| tuned.point.l1 * 2f64.powf(f64::from(k - 200) / 100.0))
             .map(|along| Point::new(along.clamp(l1.lower, l1.upper), tuned.point.l2))
             .collect();
         let outcomes = Evaluator::new(&problem).method(None).run(&points).unwrap();
@@ -321,7 +321,7 @@ fn of_each(seed: u64) -> Problem {
 #[test]
 fn a_guard_of_given_strength_chooses_too() {
     let mut returned = Vec::new();
-    for seed in [5, 6, 7] {
+    for seed in [5, 6, 10] {
         let problem = of_each(seed);
         for rho in [1e-4, 10.0] {
             let tuned = Tuner::new(&problem)
@@ -337,7 +337,10 @@ fn a_guard_of_given_strength_chooses_too() {
             returned.push(choice.returns_scalar);
         }
     }
-    assert!(returned.contains(&true), "{returned:?}");
+    assert!(
+        returned.contains(&true) && returned.contains(&false),
+        "{returned:?}"
+    );
     for rho in [-1.0, f64::NAN, f64::INFINITY] {
         let problem = problem(1);
         let tuner = Tuner::new(&problem).guard(Guard::Rho(rho));
@@ -509,4 +512,65 @@ fn points_to_start_from_are_descended_from() {
     let vector = Tuner::new(&problem).variables([Variable::l1_each()]);
     let error = vector.starts(starts).run().unwrap_err().to_string();
     assert!(error.contains("a vector of strengths"), "{error}");
+}
+
+/// A point that is no start, or one that would not be descended from as it is.
+#[test]
+fn points_that_are_no_starts_are_refused() {
+    let problem = problem(6);
+    let l1 = 0.1 * problem.l1_max(0, 0.0);
+    let good = Point::new(l1, 0.01);
+    let common = [Variable::l1(), Variable::l2()];
+    let given = [Variable::l1().from(l1), Variable::l2()];
+    for (variables, point, message) in [
+        (
+            common.clone(),
+            Point::new(f64::NAN, 0.01),
+            "l1 of a point is NaN",
+        ),
+        (
+            common.clone(),
+            Point::new(l1, -0.5),
+            "l2 of a point is -0.5",
+        ),
+        (common.clone(), Point::new(f64::INFINITY, 0.0), "finite"),
+        (
+            common.clone(),
+            Point::new(1.0, 0.01).with_strengths(vec![l1; 250]),
+            "of its own",
+        ),
+        (common, good.clone().of_target(1), "of target 1"),
+        (given, good.clone(), "beside them"),
+    ] {
+        let tuner = Tuner::new(&problem).variables(variables);
+        let error = tuner.starts([good.clone(), point]).run().unwrap_err();
+        assert!(error.to_string().contains(message), "{message}: {error}");
+    }
+}
+
+/// A vector without a solution where it starts was not stopped: that is said, and the common strength is
+/// returned.
+#[test]
+fn a_vector_without_a_solution_says_so() {
+    let (x, y) = rows(40, 60, 9);
+    let problem = Problem::elastic_net(&x[..25], &y[..25])
+        .validation(&x[25..], &y[25..])
+        .build()
+        .unwrap();
+    let l1_max = problem.l1_max(0, 0.0);
+    let mut settings = Settings::default();
+    // Enough for the large strengths that are in common, and not for the smallest of each.
+    settings.max_steps = 5;
+    let tuned = Tuner::new(&problem)
+        .variables([Variable::l1_each()
+            .within(1e-6 * l1_max, 0.999 * l1_max)
+            .from(1e-6 * l1_max)])
+        .guard(Guard::None)
+        .settings(&settings)
+        .run()
+        .unwrap();
+    assert_eq!(tuned.scalar_criterion, Some(tuned.criterion));
+    assert!(tuned.point.strengths().is_none());
+    let remark = tuned.remarks.last().unwrap();
+    assert!(remark.contains("had a solution"), "{remark}");
 }

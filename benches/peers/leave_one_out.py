@@ -1,9 +1,9 @@
-"""Exact leave-one-out against a loop of scikit-learn: python3 benches/peers/leave_one_out.py target/release/proxdiff
+"""Exact leave-one-out against a loop of scikit-learn: python3 benches/peers/leave_one_out.py PROGRAM
 
 Logistic regression with ridge on the breast cancer data, columns scaled once: 569 fits, each without one row,
 and the loss of each on all rows. proxdiff: the whole process of `influence --exact`, to rounding. scikit-learn:
 LogisticRegression of each solver and tolerance, the fits alone. Wall seconds on one thread each, and on two
-threads of proxdiff; the smaller of two runs. Losses agree where scikit-learn's tolerance is small.
+threads of proxdiff; the least of three runs of proxdiff, and one of scikit-learn. Losses agree where scikit-learn's tolerance is small.
 """
 
 import json

@@ -130,7 +130,7 @@ impl Scores {
                 r2: at(Number::R2),
             },
             Some(classes) => {
-                let confusion = metrics::confusion_counts(loss, count, z, &y);
+                let confusion = metrics::confusion_counts(loss, count, z, &y)?;
                 ScoresOf::Classes {
                     accuracy: at(Number::Accuracy),
                     balanced_accuracy: at(Number::BalancedAccuracy),

@@ -1,5 +1,6 @@
 //! Metrics of predictions beside the criterion: what users compare with other software.
 
+use crate::error::{Error, Result};
 use crate::model::loss::{Loss, multinomial};
 use crate::sweep::record::{Number, Numbers};
 
@@ -59,14 +60,58 @@ impl Labelled {
 }
 
 /// The rows of each class by the class that is predicted: entry (truth, prediction).
-#[must_use]
-pub fn confusion_counts(loss: Loss, classes: usize, z: &[f64], y: &[f64]) -> Vec<Vec<usize>> {
+///
+/// `z` and `y` are those of [`measure`]; a loss of two classes has one predictor per row.
+///
+/// # Errors
+/// [`Error::Unsupported`] for a loss without classes; [`Error::Shape`] for another number of classes or
+/// predictors; [`Error::Value`] for a target that is no class.
+pub fn confusion_counts(
+    loss: Loss,
+    classes: usize,
+    z: &[f64],
+    y: &[f64],
+) -> Result<Vec<Vec<usize>>> {
+    let predictors = match loss {
+        Loss::Multinomial => classes,
+        Loss::Logistic | Loss::SquaredHinge => 1,
+        Loss::Quadratic | Loss::Squared | Loss::Huber { .. } => {
+            return Err(Error::unsupported(
+                format!("classes of the {} loss", loss.name()),
+                "predict by the loss logistic, multinomial or squared-hinge",
+            ));
+        }
+    };
+    if classes < 2 || (predictors == 1 && classes > 2) {
+        return Err(Error::shape(
+            "classes",
+            "2, or more of the multinomial loss",
+            classes.to_string(),
+            "give the number of classes",
+        ));
+    }
+    if z.len() != y.len() * predictors {
+        return Err(Error::shape(
+            "predictors",
+            format!("{} × {predictors}", y.len()),
+            z.len().to_string(),
+            "give those of all classes for each target",
+        ));
+    }
+    let is_class = |y: &f64| predictors == 1 || (0..classes).any(|class| class as f64 == *y);
+    if let Some(at) = y.iter().position(|y| !is_class(y)) {
+        return Err(Error::value(
+            "targets",
+            format!("target {} is {}, which is no class", at + 1, y[at]),
+            format!("give numbers from 0 to {}", classes - 1),
+        ));
+    }
     let Labelled { predicted, truth } = Labelled::of(loss, classes, z, y);
     let mut counts = vec![vec![0; classes]; classes];
     for (&p, &t) in predicted.iter().zip(&truth) {
         counts[t][p] += 1;
     }
-    counts
+    Ok(counts)
 }
 
 fn regression(z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64, numbers: &mut Numbers) {
@@ -278,5 +323,40 @@ mod tests {
             &mut numbers,
         );
         assert!(numbers[Number::Auc].is_nan());
+    }
+
+    #[test]
+    fn rows_are_counted_by_class_or_refused() {
+        let logistic = |z: &[f64], y: &[f64]| confusion_counts(Loss::Logistic, 2, z, y);
+        let z = [0.9, -0.2, 0.3];
+        assert_eq!(
+            logistic(&z, &[1.0, 1.0, -1.0]).unwrap(),
+            [vec![0, 1], vec![1, 1]]
+        );
+        let multinomial =
+            |classes, z: &[f64], y: &[f64]| confusion_counts(Loss::Multinomial, classes, z, y);
+        let two = [1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        assert_eq!(
+            multinomial(3, &two, &[0.0, 1.0]).unwrap(),
+            [vec![1, 0, 0], vec![0, 0, 1], vec![0, 0, 0]]
+        );
+        for (refused, message) in [
+            (logistic(&z, &[1.0, 1.0]), "2 × 1"),
+            (multinomial(3, &two, &[0.0]), "1 × 3"),
+            (multinomial(0, &[], &[]), "or more of the multinomial loss"),
+            (multinomial(3, &two, &[0.0, 3.0]), "target 2 is 3"),
+            (multinomial(3, &two, &[f64::NAN, 1.0]), "target 1 is NaN"),
+            (
+                confusion_counts(Loss::Logistic, 3, &z, &[1.0; 3]),
+                "or more of the multinomial loss",
+            ),
+            (
+                confusion_counts(Loss::Squared, 2, &z, &[1.0; 3]),
+                "squared loss",
+            ),
+        ] {
+            let error = refused.unwrap_err().to_string();
+            assert!(error.contains(message), "{message}: {error}");
+        }
     }
 }

@@ -22,6 +22,9 @@ const MOST_QUIET: usize = 3;
 const LONGEST: f64 = std::f64::consts::LN_10;
 /// The distance within which slopes belong to the same kink.
 const NEARBY: f64 = 1e-3;
+/// The part of the change of a slope, times the way, that an even change leaves unexplained of values at
+/// most.
+const UNEVEN: f64 = 0.1;
 /// Slopes that are kept for a hull.
 const REMEMBERED: usize = 12;
 /// Hull directions in a row, none of which gets lower, that show a kink to be a minimum.
@@ -178,52 +181,70 @@ impl Descent {
         self.evaluations
     }
 
-    /// The status where no evaluations are left: that of its end, or that of a kink where the slopes which
-    /// are known around the best place show it to be a minimum.
-    pub(super) fn last_status(&self, bounds: &BoxBounds) -> TuningStatus {
-        let is_minimum = |best: &Visit| {
-            let smooth = bounds.projected_slope(&best.place, &best.slope);
-            let smallest = self.hull_at(best, bounds);
-            let hull = largest_of(smallest.len(), |at| smallest[at].abs());
-            hull <= ROUGHLY_STATIONARY && smooth > ROUGHLY_STATIONARY
+    /// The status where no evaluations are left, and the projected slope at the best place.
+    ///
+    /// The status is that of its end, or that of a kink where the slopes which are known around the best
+    /// place show it to be a minimum. At a kink the slope is that of the hull.
+    pub(super) fn end(&self, bounds: &BoxBounds) -> (TuningStatus, f64) {
+        let Some(best) = &self.best else {
+            let status = self.status().unwrap_or(TuningStatus::BudgetSpent);
+            return (status, f64::INFINITY);
         };
-        match (self.status(), &self.best) {
-            (Some(status), _) => status,
-            (None, Some(best)) if is_minimum(best) => TuningStatus::StationaryKink,
-            (None, _) => TuningStatus::BudgetSpent,
+        let smooth = bounds.projected_slope(&best.place, &best.slope);
+        match self.status() {
+            Some(TuningStatus::StationaryKink) => {
+                let hull = self.hull_slope.unwrap_or(f64::INFINITY);
+                (TuningStatus::StationaryKink, hull.min(smooth))
+            }
+            Some(status) => (status, smooth),
+            None if smooth > ROUGHLY_STATIONARY && self.jumps_at(best) => {
+                let smallest = self.hull_at(best, bounds);
+                let hull = largest_of(smallest.len(), |at| smallest[at].abs());
+                if hull <= ROUGHLY_STATIONARY {
+                    (TuningStatus::StationaryKink, hull)
+                } else {
+                    (TuningStatus::BudgetSpent, smooth)
+                }
+            }
+            None => (TuningStatus::BudgetSpent, smooth),
         }
     }
 
-    /// The projected slope at the best place: that of the hull, at a kink.
-    pub(super) fn projected_slope(&self, bounds: &BoxBounds) -> f64 {
-        let of_best = |best: &Visit| bounds.projected_slope(&best.place, &best.slope);
-        let smooth = self.best.as_ref().map_or(f64::INFINITY, of_best);
-        let hull = match (self.last_status(bounds), self.status(), &self.best) {
-            (TuningStatus::StationaryKink, Some(_), _) => self.hull_slope,
-            (TuningStatus::StationaryKink, None, Some(best)) => {
-                let smallest = self.hull_at(best, bounds);
-                Some(largest_of(smallest.len(), |at| smallest[at].abs()))
-            }
-            _ => None,
-        };
-        hull.map_or(smooth, |hull| hull.min(smooth))
-    }
-
-    /// The smallest vector in the convex hull of the slopes around a place, along what is free there.
-    fn hull_at(&self, here: &Visit, bounds: &BoxBounds) -> Vec<f64> {
-        let free = bounds.free(&here.place, &here.slope);
+    /// The places that are known near one, which is the first of them.
+    fn near<'a>(&'a self, here: &'a Visit) -> impl Iterator<Item = &'a Visit> {
         let distance = |visit: &Visit| {
             largest_of(here.place.len(), |at| {
                 (visit.place[at] - here.place[at]).abs()
             })
         };
+        let near = self.nearby.iter();
+        std::iter::once(here).chain(near.filter(move |visit| distance(visit) <= NEARBY))
+    }
+
+    /// Whether the slope jumps between two places near this one.
+    ///
+    /// In a steep valley without a kink slopes of both signs lie near its minimum too. But there the values
+    /// follow from them: the difference of two is the mean slope times the way, as far as the slope changes
+    /// evenly. Where it jumps on the way, that is wrong by the jump times its distance from the middle.
+    fn jumps_at(&self, here: &Visit) -> bool {
+        let near: Vec<&Visit> = self.near(here).collect();
+        let jumps = |one: &Visit, other: &Visit| {
+            let way = difference(&other.place, &one.place);
+            let (before, after) = (dot(&one.slope, &way), dot(&other.slope, &way));
+            let unexplained = (other.value - one.value - 0.5 * (before + after)).abs();
+            unexplained > (UNEVEN * (after - before).abs()).max(QUIET)
+        };
+        (1..near.len()).any(|at| near[..at].iter().any(|one| jumps(one, near[at])))
+    }
+
+    /// The smallest vector in the convex hull of the slopes around a place, along what is free there.
+    fn hull_at(&self, here: &Visit, bounds: &BoxBounds) -> Vec<f64> {
+        let free = bounds.free(&here.place, &here.slope);
         let of_free = |visit: &Visit| -> Vec<f64> {
             let each = visit.slope.iter().zip(&free);
             each.map(|(&s, &free)| if free { s } else { 0.0 }).collect()
         };
-        let mut gradients = vec![of_free(here)];
-        let near = self.nearby.iter().filter(|visit| distance(visit) <= NEARBY);
-        gradients.extend(near.map(of_free));
+        let gradients: Vec<Vec<f64>> = self.near(here).map(of_free).collect();
         smallest_vector(&gradients)
     }
 

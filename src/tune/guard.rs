@@ -179,6 +179,14 @@ impl Guarded {
         }
     }
 
+    /// The same where the common strength is returned after all, or not.
+    pub(super) fn with_scalar(self, returns_scalar: bool) -> Self {
+        Self {
+            returns_scalar,
+            ..self
+        }
+    }
+
     /// The criterion of what is returned.
     pub(super) fn estimate(&self) -> f64 {
         if self.returns_scalar {

@@ -227,22 +227,22 @@ impl Search {
             let by_end = is_open(a).cmp(&is_open(b));
             value(a).total_cmp(&value(b)).then(by_end)
         });
-        let status = |descent: &Descent| descent.last_status(&self.bounds);
         let first = order.first()?;
         let best = first.best()?;
         let start = |descent: &&Descent| Start {
             entries: Vec::new(),
-            status: status(descent),
+            status: descent.end(&self.bounds).0,
             evaluations: descent.evaluations(),
             criterion: value(descent),
             trajectory: descent.trajectory().to_vec(),
         };
+        let (status, projected_slope) = first.end(&self.bounds);
         Some(SearchOutcome {
-            status: status(first),
+            status,
             place: best.place.clone(),
             value: best.value,
             slope: best.slope.clone(),
-            projected_slope: first.projected_slope(&self.bounds),
+            projected_slope,
             starts: order.iter().map(start).collect(),
         })
     }

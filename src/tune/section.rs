@@ -9,6 +9,10 @@ use super::descent::Value;
 pub(super) const PLACES: usize = 32;
 /// The reach to both sides, in logarithms of strengths.
 const REACH: f64 = std::f64::consts::LN_2;
+/// The relative distance below the best criterion that a valley must promise.
+const PROMISING: f64 = 1e-5;
+/// Valleys that are descended into.
+const VALLEYS: usize = 6;
 
 /// Places at equal distances along the first variable.
 pub(super) struct Section {
@@ -29,12 +33,35 @@ impl Section {
         }
     }
 
+    /// The numbers of the places to descend from: the lowest, if it is lower than the best value, and
+    /// before valleys that may be, of which none lies beside a known minimum.
+    ///
+    /// The lowest need not be in a valley of the section, which may fall towards its end.
+    pub(super) fn starts(
+        &self,
+        values: &[Option<Value>],
+        best: f64,
+        known: &[&[f64]],
+    ) -> Vec<usize> {
+        let value = |at: &usize| values[*at].as_ref().map_or(f64::INFINITY, |v| v.value);
+        let lowest = (0..values.len()).min_by(|a, b| value(a).total_cmp(&value(b)));
+        let mut starts: Vec<usize> = lowest.into_iter().filter(|at| value(at) < best).collect();
+        let valleys = self.valleys(values, best - PROMISING).into_iter();
+        for at in valleys.take(VALLEYS) {
+            let is_known = known.iter().any(|place| self.is_near(at, place));
+            if !is_known && !starts.contains(&at) {
+                starts.push(at);
+            }
+        }
+        starts
+    }
+
     /// The valleys that may be lower than a limit, the most promising first: the numbers of the places from
     /// which they are to be descended to.
     ///
     /// Between two places with a slope down and a slope up there is a minimum, which is not lower than
     /// where the two tangents meet unless the criterion is concave there.
-    pub(super) fn valleys(&self, values: &[Option<Value>], limit: f64) -> Vec<usize> {
+    fn valleys(&self, values: &[Option<Value>], limit: f64) -> Vec<usize> {
         let between = |at: usize| {
             let (left, right) = (values.get(at)?.as_ref()?, values.get(at + 1)?.as_ref()?);
             let (down, up) = (left.slope[0], right.slope[0]);
@@ -56,7 +83,7 @@ impl Section {
     }
 
     /// Whether another place is next to that of this number.
-    pub(super) fn is_near(&self, number: usize, other: &[f64]) -> bool {
+    fn is_near(&self, number: usize, other: &[f64]) -> bool {
         let differences = self.places[number].iter().zip(other);
         let mut distances = differences.map(|(a, b)| (a - b).abs());
         distances.next().is_some_and(|along| along < self.spacing)
@@ -103,5 +130,35 @@ mod tests {
         assert_eq!(section.valleys(&values, 2.0), [0, 3]);
         assert_eq!(section.valleys(&values, 1.6), [0]);
         assert!(section.valleys(&values, 0.5).is_empty());
+    }
+
+    /// Whatever is lower than the best is descended from: at an end of the section, beside a known
+    /// minimum, and beyond the valleys that are looked at.
+    #[test]
+    fn the_lowest_place_is_never_dropped() {
+        let bounds = BoxBounds::new(vec![-9.0], vec![9.0]).unwrap();
+        let section = Section::through(&[0.0], &bounds);
+        let value = |value: f64, slope: f64| {
+            let slope = vec![slope / section.spacing];
+            Some(Value { value, slope })
+        };
+        let known = section.places[1].clone();
+        // It falls beyond its end.
+        let end = [value(2.0, -1.0), value(1.0, -1.0), value(0.5, -1.0)];
+        assert_eq!(section.starts(&end, 0.9, &[]), [2]);
+        assert!(section.starts(&end, 0.5, &[]).is_empty());
+        // The known minimum is beside it.
+        let beside = [value(1.0, -1.0), value(0.5, 1.0)];
+        assert_eq!(section.starts(&beside, 0.9, &[&known]), [1]);
+        assert!(section.starts(&beside, 0.5, &[&known]).is_empty());
+        assert_eq!(section.starts(&beside, 0.5, &[]), [1]);
+        // Tangents of seven other valleys promise more.
+        let mut many: Vec<Option<Value>> = (0..7)
+            .flat_map(|_| [value(2.0, -9.0), value(2.0, 9.0)])
+            .collect();
+        many.extend([value(1.0, -0.2), value(0.9, 0.2)]);
+        let starts = section.starts(&many, 0.95, &[]);
+        assert_eq!(starts.len(), 1 + VALLEYS);
+        assert_eq!(starts[0], 15);
     }
 }

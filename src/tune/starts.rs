@@ -2,7 +2,7 @@
 
 use super::hyperparameter::Hyperparameter;
 use super::tuning::Tuning;
-use super::variables::Space;
+use super::variables::{Space, entries_of};
 use crate::error::Result;
 use crate::linalg::statistics::mean;
 use crate::problem::{Point, Problem, RidgeStrengths};
@@ -73,7 +73,7 @@ fn coefficients(problem: &Problem, solutions: &[&[f64]]) -> Vec<f64> {
 
 /// The root of the mean square of the coefficients of every entry.
 fn of_entries(entries: &[u32], each: &[f64]) -> Vec<f64> {
-    let count = entries.iter().max().map_or(0, |&last| last as usize + 1);
+    let count = entries_of(entries);
     let (mut squares, mut counts) = (vec![0.0; count], vec![0.0; count]);
     for (&entry, size) in entries.iter().zip(each) {
         squares[entry as usize] += size * size;

@@ -37,6 +37,9 @@ const NO_EVALUATIONS: &str =
 /// The remark on a vector that was not come to.
 const STOPPED: &str = "the tuning was stopped before the strengths of each could be chosen, and the best \
                        common strength is returned: allow more time";
+/// The remark on a vector that has no solution where it starts.
+const UNSOLVED: &str = "no vector of strengths had a solution with its derivative, and the best common strength is \
+                        returned: start elsewhere, raise the lower bounds or --max-steps";
 /// The remark on a vector that is no better than its best common strength.
 const NO_BETTER: &str = "no vector of strengths was found that is better than the best common strength, which \
                          is returned: raise --max-evaluations, or leave out --start";
@@ -133,8 +136,8 @@ impl<'a> Tuner<'a> {
         self
     }
 
-    /// Descends from these points alone, in place of a coarse stage; for strengths in common. What lies
-    /// outside the bounds starts at them.
+    /// Descends from these points alone, in place of a coarse stage; for strengths in common, of the target
+    /// that is tuned. What lies outside the bounds starts at them.
     pub fn starts(mut self, points: impl Into<Vec<Point>>) -> Self {
         self.starts = points.into();
         self
@@ -183,10 +186,13 @@ impl<'a> Tuner<'a> {
     /// The same bits come out for any number of threads. What stops early returns the best so far.
     ///
     /// # Errors
-    /// [`Error::Value`] for variables, bounds, starts and budgets that do not fit, for folds that cannot
-    /// be learned from, and where no point has a criterion with its derivative.
+    /// [`Error::Value`] for variables, bounds and budgets that do not fit; for starts that are no strengths,
+    /// have parts of their own, are of another target, or stand beside that of a variable; for folds that
+    /// cannot be learned from, and where no point has a criterion with its derivative.
+    /// [`Error::Unsupported`] for points that a vector starts from.
     pub fn run(&self) -> Result<Tuned> {
         self.guard.check()?;
+        self.starts.iter().try_for_each(|p| self.check_start(p))?;
         if self.max_evaluations == 0 {
             return Err(Error::value(
                 "max-evaluations",
@@ -195,6 +201,48 @@ impl<'a> Tuner<'a> {
             ));
         }
         in_threads(self.settings.threads, || self.run_here())
+    }
+
+    /// Refuses a point that no descent starts from as it is.
+    fn check_start(&self, point: &Point) -> Result<()> {
+        if self.variables.iter().any(|v| v.hyperparameter.is_vector()) {
+            return Err(Error::unsupported(
+                "points that a vector of strengths starts from",
+                "give one start for all its entries (Variable::from)",
+            ));
+        }
+        let refuse = |problem: String, remedy: &str| Err(Error::value("starts", problem, remedy));
+        if let Some(variable) = self.variables.iter().find(|v| v.start.is_some()) {
+            let name = variable.hyperparameter.name();
+            return refuse(
+                format!("{name} has a start of its own beside them"),
+                "give points to start from, or a start of each variable (Variable::from)",
+            );
+        }
+        for (name, strength) in [("l1", point.l1), ("l2", point.l2)] {
+            if !(strength >= 0.0 && strength.is_finite()) {
+                return refuse(
+                    format!("{name} of a point is {strength}"),
+                    "give finite strengths of zero or more",
+                );
+            }
+        }
+        if point.has_own() {
+            return refuse(
+                "a point has strengths, a prior or weights of its own".into(),
+                "give the parts that all points share with Tuner::at",
+            );
+        }
+        if point.target != self.rest.target {
+            return refuse(
+                format!(
+                    "a point is of target {}, and target {} is tuned",
+                    point.target, self.rest.target
+                ),
+                "tune one target at a time, and name it with Tuner::at",
+            );
+        }
+        Ok(())
     }
 
     fn run_here(&self) -> Result<Tuned> {
@@ -222,12 +270,6 @@ impl<'a> Tuner<'a> {
             progress: Some(&*self.progress),
         };
         if !self.starts.is_empty() {
-            if !space.vectors().is_empty() {
-                return Err(Error::unsupported(
-                    "points that a vector of strengths starts from",
-                    "give one start for all its entries (Variable::from)",
-                ));
-            }
             let places: Vec<Vec<f64>> = self.starts.iter().map(|p| space.place_of(p)).collect();
             return tuning.finish(&tuning.run_from(&places)?);
         }
@@ -350,14 +392,14 @@ impl<'a> Tuner<'a> {
         };
         let mut searched = scalar.run()?;
         let left = self.max_evaluations - searched.search.spent();
-        let of_common = |searched: &Searched, remark: String| -> Result<Tuned> {
+        let of_common = |searched: &Searched, remark: Option<&str>| -> Result<Tuned> {
             let mut tuned = scalar.finish(searched)?;
             tuned.scalar_criterion = Some(tuned.criterion);
-            tuned.remarks.push(remark);
+            tuned.remarks.extend(remark.map(str::to_string));
             Ok(tuned)
         };
         if left == 0 {
-            return of_common(&searched, NO_EVALUATIONS.into());
+            return of_common(&searched, Some(NO_EVALUATIONS));
         }
         let vectors = tuning.space.vectors();
         let count = vectors.iter().map(Range::len).sum();
@@ -369,15 +411,14 @@ impl<'a> Tuner<'a> {
         };
         // What was stopped has compared nothing.
         if self.control.should_stop() {
-            return of_common(&searched, STOPPED.into());
+            return of_common(&searched, Some(STOPPED));
         }
         if let Some(guarded) = &guarded
             && guarded.returns_scalar
         {
             scalar.go_on(&mut searched, left)?;
-            let mut tuned = of_common(&searched, guarded.remark())?;
-            tuned.nested_criterion = finite(guarded.estimate());
-            tuned.guarded = Some(guarded.clone());
+            let mut tuned = of_common(&searched, None)?;
+            tuned.keep(guarded.clone());
             return Ok(tuned);
         }
         let rho = guarded.as_ref().map_or(0.0, |guarded| guarded.rho);
@@ -393,7 +434,16 @@ impl<'a> Tuner<'a> {
         let (point, best) = best;
         let each = vector.run_from(&starts(&vector, common, &point)?)?;
         let Some(found) = each.search.outcome() else {
-            return of_common(&searched, STOPPED.into());
+            let why = if self.control.should_stop() {
+                STOPPED
+            } else {
+                UNSOLVED
+            };
+            let mut tuned = of_common(&searched, Some(why))?;
+            if let Some(guarded) = guarded {
+                tuned.keep(guarded.with_scalar(true));
+            }
+            return Ok(tuned);
         };
         let is_better = found.value <= best;
         let of_scalar = scalar.finish(&searched)?;
@@ -409,11 +459,8 @@ impl<'a> Tuner<'a> {
         tuned.coarse_evaluations = coarse;
         tuned.starts = starts;
         tuned.scalar_criterion = Some(criterion);
-        if let Some(mut guarded) = guarded {
-            guarded.returns_scalar = !is_better;
-            tuned.nested_criterion = finite(guarded.estimate());
-            tuned.remarks.push(guarded.remark());
-            tuned.guarded = Some(guarded);
+        if let Some(guarded) = guarded {
+            tuned.keep(guarded.with_scalar(!is_better));
         } else if self.guard == Guard::None && is_better {
             tuned.remarks.push(format!(
                 "{count} variables are tuned without a guard: the criterion is no estimate of the error on other rows"
@@ -494,6 +541,12 @@ fn ranked(searched: [&Searched; 2], starts: [Vec<Start>; 2]) -> Vec<Start> {
     all.into_iter().map(|(_, start)| start).collect()
 }
 
-fn finite(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
+impl Tuned {
+    /// Keeps the choice of a guard, and says what it was.
+    fn keep(&mut self, guarded: Guarded) {
+        let estimate = guarded.estimate();
+        self.nested_criterion = estimate.is_finite().then_some(estimate);
+        self.remarks.push(guarded.remark());
+        self.guarded = Some(guarded);
+    }
 }

@@ -31,11 +31,6 @@ const TAKEN: f64 = 0.75;
 const REFINED: usize = 16;
 /// Evaluations that are kept for the last steps.
 const LAST_STEPS: usize = 20;
-
-/// The relative distance below the best criterion that a section's valley must promise.
-const PROMISING: f64 = 1e-5;
-/// Valleys of a section that are descended into.
-const VALLEYS: usize = 6;
 /// Sections that are looked at.
 const SECTIONS: usize = 3;
 
@@ -174,18 +169,13 @@ impl Tuning<'_> {
                 .zip(&evaluated)
                 .map(|(place, evaluated)| self.objective.value(place, evaluated))
                 .collect();
-            for at in section
-                .valleys(&values, before - PROMISING)
-                .into_iter()
-                .take(VALLEYS)
-            {
-                let is_known = search.best_places().any(|p| section.is_near(at, p));
+            let known: Vec<&[f64]> = search.best_places().collect();
+            let starts = section.starts(&values, before, &known);
+            let room = MOST_STARTS.saturating_sub(warm.len()).max(1);
+            for at in starts.into_iter().take(room) {
                 let Some(Value { value, slope }) = values[at].clone() else {
                     continue;
                 };
-                if is_known || warm.len() >= MOST_STARTS {
-                    continue;
-                }
                 let place = section.places[at].clone();
                 let visit = Visit {
                     place,

@@ -10,9 +10,10 @@ use super::hyperparameter::Hyperparameter;
 pub struct Variable {
     /// The hyperparameter.
     pub hyperparameter: Hyperparameter,
-    /// The lower and the upper bound, strengths in the units of `Point` [default: l1 from 1e-4 to 0.999 of l1_max; λ₂ from 1e-6 to 1e3 of
-    /// the loss's mean curvature along a coordinate, which is 1 for the squared loss of standardised
-    /// columns].
+    /// The lower and the upper bound, strengths in the units of `Point` [default: l1 from 1e-4 to 0.999 of
+    /// l1_max; λ₂ from 1e-6 to 1e3 of the loss's mean curvature along a coordinate, which is 1 for the
+    /// squared loss of standardised columns, divided by the mean of the problem's own ridge strengths where
+    /// λ₂ multiplies these].
     pub bounds: Option<(f64, f64)>,
     /// The only start, in place of a coarse stage; of a vector that of every entry.
     pub start: Option<f64>,

@@ -21,8 +21,7 @@ mod vectors;
 
 pub(super) use bounds::{l1 as resolve_l1, l2 as resolve_l2};
 use bounds::{l1, l2};
-use vectors::entries_of;
-
+pub(super) use vectors::entries_of;
 pub use vectors::with_vectors;
 
 /// The variables of one tuning, and the point that has everything else.

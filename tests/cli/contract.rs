@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Folder, assert_close, columns, json, noise, numbers, ok, table};
+use crate::support::{Folder, assert_close, columns, fails, json, noise, numbers, ok, table};
 
 /// Training and validation files: x, y, x-val, y-val.
 struct Files {
@@ -278,6 +278,62 @@ fn ridge_strengths_of_features_and_classes_are_told_by_their_number() {
             .for_each(|(at, x)| sums[place(at)] += x);
         assert_close(&found, &sums, 1e-10);
     }
+}
+
+/// The number of strengths tells what they are of, and whether the first line is a header; where it cannot,
+/// or the file is broken, that is said.
+#[test]
+fn what_a_file_of_ridge_strengths_means_is_never_guessed() {
+    let multinomial = raw(&["--loss", "multinomial", "--l1", "0.01", "--l2-file"]);
+    let files = Files::new(60, 4, Some(3));
+    let at = |file: &str| {
+        let report = files.json(&[&multinomial[..], &[file]].concat());
+        let point = &report["points"][0];
+        (
+            point["objective"].as_f64().unwrap(),
+            numbers(&point["hypergradient"]["l2"]),
+        )
+    };
+    // A zero is the strength of a feature, not the header above those of the classes.
+    let text = files.folder.text("zero.csv", "0\n0.1\n0.2\n0.4\n");
+    let array = files.folder.npy("zero.npy", &[4], &[0.0, 0.1, 0.2, 0.4]);
+    assert_eq!(at(&text), at(&array));
+    // It is one where no kind has so many, and so is a name.
+    let classes = files.folder.npy("classes.npy", &[3], &[0.1, 0.2, 0.4]);
+    let named = files.folder.text("named.csv", "l2\n0.1\n0.2\n0.4\n");
+    assert_eq!(at(&named), at(&classes));
+    let features = files.folder.text("pandas.csv", "0\n0.1\n0.2\n0.4\n0.8\n");
+    assert_eq!(at(&features).1.len(), 4);
+    let broken = files.folder.text("broken.csv", "0.1\nabc\n0.4\n");
+    let line = fails(
+        &files.arguments(&[&multinomial[..], &[&broken]].concat()),
+        1,
+    );
+    assert!(line.contains("abc"), "{line}");
+
+    // As many features as classes.
+    let square = Files::new(60, 3, Some(3));
+    let three = square.folder.npy("three.npy", &[3], &[0.1, 0.2, 0.4]);
+    let line = fails(
+        &square.arguments(&[&multinomial[..], &[&three]].concat()),
+        1,
+    );
+    assert!(
+        line.contains("one per feature or one per class") && line.contains("--l2-ties"),
+        "{line}"
+    );
+    let of_classes: Vec<f64> = (0..9).map(|at| f64::from(at % 3)).collect();
+    let ties = square.folder.npy("ties.npy", &[9], &of_classes);
+    let tied = [&multinomial[..], &[&three, "--l2-ties", &ties]].concat();
+    let found = numbers(&square.json(&tied)["points"][0]["hypergradient"]["l2"]);
+    assert_eq!(found.len(), 3);
+    // Groups of one coefficient are no second meaning.
+    let six = Files::new(30, 6, None);
+    let each = six.folder.npy("six.npy", &[6], &[0.1; 6]);
+    let group = ["--penalty", "group", "--group-size", "1", "--l1", "0.02"];
+    let of_groups = raw(&[&group[..], &["--l2-file", &each]].concat());
+    let found = numbers(&six.json(&of_groups)["points"][0]["hypergradient"]["l2"]);
+    assert_eq!(found.len(), 6);
 }
 
 #[test]

@@ -244,3 +244,31 @@ fn tables_show_the_scores_and_bad_targets_are_one_line() {
         "{line}"
     );
 }
+
+/// Columns may be named or counted, also one of each, and one column may be both.
+#[test]
+fn columns_are_named_or_counted() {
+    let folder = Folder::new();
+    predicted(&folder, "label", "logistic", &[]);
+    let test = folder.path("test.csv");
+    let header = std::fs::read_to_string(&test).unwrap();
+    let header: Vec<&str> = header.lines().next().unwrap().split(',').collect();
+    let index = |name: &str| {
+        let at = header.iter().position(|column| *column == name).unwrap();
+        at.to_string()
+    };
+    let (label, kind, a) = (index("label"), index("kind"), index("a"));
+    let (test, out) = (as_text(&test), as_text(&folder.path("model")));
+    let predict = ["predict", &test, "--model", &out];
+    let with =
+        |target: &str, id: &str| json(&[&predict[..], &["--target", target, "--id", id]].concat());
+    let named = with("label", "kind");
+    assert_ne!(named["ids"], Value::Null);
+    for (target, id) in [("label", &kind[..]), (&label, "kind"), (&label, &kind)] {
+        assert_eq!(with(target, id), named, "{target} {id}");
+    }
+    assert_eq!(with(&label, &label), with("label", "label"));
+    let twice = [&predict[..], &["--target", "label", "--id", &a]].concat();
+    let line = fails(&twice, 1);
+    assert!(line.contains(&format!("no column \"{a}\"")), "{line}");
+}

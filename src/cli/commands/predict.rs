@@ -1,5 +1,7 @@
 //! `proxdiff predict`: a saved model applied to new rows.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::cli::arguments::Format;
@@ -136,29 +138,29 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     })
 }
 
-/// The column of a name that the flags give.
+/// The column of a name or an index that the flags give.
 fn column<'a>(arguments: &Arguments, data: &'a Dataset, name: &str) -> Result<&'a Target> {
-    let wanted: Vec<&String> = arguments.target.iter().chain(&arguments.id).collect();
+    let wanted = || arguments.target.iter().chain(&arguments.id);
+    let is_named = |target: &Target| wanted().any(|name| *name == target.name);
     let by_name = data.targets.iter().find(|target| target.name == name);
     let by_index = || -> Option<&Target> {
-        // Columns come in the order of the file.
-        let mut indices: Vec<usize> = Vec::with_capacity(wanted.len());
-        for name in &wanted {
-            indices.push(name.parse().ok()?);
-        }
-        indices.sort_unstable();
-        let at = indices.binary_search(&name.parse().ok()?).ok()?;
-        data.targets.get(at)
+        // Columns come in the order of the file, and those that no name has are of the indices.
+        let others: Vec<&Target> = data.targets.iter().filter(|t| !is_named(t)).collect();
+        let is_name = |name: &&String| data.targets.iter().any(|t| t.name == **name);
+        let indices: BTreeSet<usize> = wanted()
+            .filter(|name| !is_name(name))
+            .filter_map(|name| name.parse().ok())
+            .collect();
+        let index: usize = name.parse().ok()?;
+        let at = indices.iter().position(|&other| other == index)?;
+        (indices.len() == others.len()).then(|| others[at])
     };
-    let found = by_name.or_else(|| {
-        let is_whole = data.targets.len() == wanted.len();
-        is_whole.then(by_index).flatten()
-    });
-    found.ok_or_else(|| {
+    by_name.or_else(by_index).ok_or_else(|| {
         Error::value(
             data.source.clone(),
             format!("there is no column {name:?} beside the features"),
-            "name a column that is no feature of the model; of columns without names give indices, from 0",
+            "name a column that is no feature of the model, a column that is given twice in the same way; of \
+             columns without names give indices, from 0",
         )
     })
 }

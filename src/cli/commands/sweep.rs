@@ -12,7 +12,7 @@ use crate::cli::arguments::{Format, SearchName};
 use crate::cli::configuration::{self, Described, Planned, Prepared, planned};
 use crate::cli::failure::Failure;
 use crate::cli::output::{
-    Polished, Report, Summary, by_criterion, open_store, report_so_far, write_or_show, write_report,
+    Report, Summary, by_criterion, open_store, report_so_far, write_or_show, write_report,
 };
 use crate::cli::output_guard;
 use crate::cli::printable::printable_lines;
@@ -20,21 +20,17 @@ use crate::cli::progress::{Follower, Progress};
 use crate::cli::runtime::{Interruption, Runtime};
 use crate::cli::whole::write_whole;
 use crate::error::Error;
-use crate::exec::Device;
 use crate::hypergrad::Outcome;
-use crate::kinds::Method;
 use crate::problem::Point;
 use crate::sweep::cells::{CellStore, MemoryCells};
 use crate::sweep::export::{self, export};
-use crate::sweep::record::{Number, Shard, Study};
+use crate::sweep::record::Shard;
 use crate::sweep::run::{Folds, Keep, Monitor, Run};
-use crate::sweep::summary::PointSummary;
-use crate::tune::{Tuner, Variable};
+
+mod polish;
 
 /// The interval at which the report of a running sweep is written.
 const REPORT: Duration = Duration::from_secs(20);
-/// The best points of a target from which it is polished.
-const POLISHED: usize = 3;
 
 /// Runs the command that `words` make, whose flags and matches these are.
 pub fn run(arguments: &Arguments, matches: &ArgMatches, words: &[OsString]) -> Result<(), Failure> {
@@ -48,6 +44,7 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, words: &[OsString]) -> R
         .studies
         .first()
         .map_or(arguments, |study| &study.arguments);
+    polish::check(common)?;
     let runtime = Runtime::new(&common.runtime, common.solver.time_budget)?;
     let planned = runtime.pool().install(|| planned(&described))?;
     let single = planned.single(common);
@@ -185,51 +182,14 @@ impl Sweep<'_> {
         }
         ran?;
         let summary = summary()?;
-        let polished = self.polished(&summary)?;
-        let summary = summary.with_polished(polished);
+        let summary = if arguments.polish {
+            let polished = polish::polished(plan, &self.planned.studies, runtime, &summary);
+            summary.with_polished(polished)
+        } else {
+            summary
+        };
         self.present(&summary, &*cells)?;
         self.conclude(&summary)
-    }
-
-    /// The ends of descents from the best points of every target, if they are asked for.
-    fn polished(&self, summary: &Summary<'_>) -> Result<Option<Vec<Polished>>, Failure> {
-        if !self.arguments.polish {
-            return Ok(None);
-        }
-        let mut all = Vec::new();
-        for (number, study) in self.planned.studies.iter().enumerate() {
-            let record = &self.planned.plan.studies[number];
-            for choice in summary.choices(number) {
-                let best = best_points(record, summary.summaries(number), choice.target);
-                let Some(&(before, _)) = best.first() else {
-                    continue;
-                };
-                let starts: Vec<Point> = best.into_iter().map(|(_, point)| point).collect();
-                let has_l1 = study.specification.penalty.has_strength();
-                let mut variables = vec![Variable::l2()];
-                if has_l1 {
-                    variables.push(Variable::l1());
-                }
-                let mut settings = study.settings.clone();
-                settings.method = Some(Method::AidCg);
-                settings.device = Device::Cpu;
-                settings.precision = study.precision;
-                let tuner = Tuner::of_study(study)
-                    .settings(&settings)
-                    .variables(variables)
-                    .at(Point::default().of_target(choice.target))
-                    .starts(starts)
-                    .control(self.runtime.control());
-                all.push(Polished {
-                    study: study.name.clone(),
-                    target: study.targets[choice.target].clone(),
-                    has_l1,
-                    before,
-                    tuned: self.runtime.pool().install(|| tuner.run())?,
-                });
-            }
-        }
-        Ok(Some(all))
     }
 
     /// The points of the only study.
@@ -332,23 +292,6 @@ impl Sweep<'_> {
         }
         Ok(())
     }
-}
-
-/// The criteria and places of the best points of a target that no cell failed of.
-fn best_points(study: &Study, summaries: &[PointSummary], target: usize) -> Vec<(f64, Point)> {
-    let is_good = |s: &&PointSummary| {
-        study.points[s.point].target == target
-            && s.failed == 0
-            && s.means[Number::Criterion].is_finite()
-    };
-    let mut best: Vec<&PointSummary> = summaries.iter().filter(is_good).collect();
-    best.sort_by(|a, b| a.means[Number::Criterion].total_cmp(&b.means[Number::Criterion]));
-    let point = |s: &&PointSummary| {
-        let point = &study.points[s.point];
-        let point = Point::new(point.l1, point.l2).of_target(target);
-        (s.means[Number::Criterion], point)
-    };
-    best.iter().take(POLISHED).map(point).collect()
 }
 
 /// The numbers of the best points of every target, best first.

@@ -135,7 +135,7 @@ fn variables(arguments: &Arguments) -> Result<Vec<Variable>, Failure> {
         (Hyperparameter::L1, &problem.l1),
         (Hyperparameter::L2, &problem.l2),
     ] {
-        let is_own = |other: &&Hyperparameter| other.name().starts_with(name.name());
+        let is_own = |other: &&Hyperparameter| other.in_common() == name;
         if flag.is_some()
             && let Some(tuned) = names.iter().find(is_own)
         {
@@ -191,24 +191,23 @@ fn check_names(
     tuned: &[Hyperparameter],
 ) -> Result<(), Failure> {
     let mut seen = Vec::new();
-    for name in given {
-        if seen.contains(&name) {
+    for hyperparameter in given {
+        let name = hyperparameter.name();
+        if seen.contains(&hyperparameter) {
             return Err(Failure::usage(format!(
-                "{flag} names {} twice; keep one of them",
-                name.name()
+                "{flag} names {name} twice; keep one of them"
             )));
         }
-        if !tuned.contains(&name) {
-            let name = name.name();
+        if !tuned.contains(&hyperparameter) {
             let relative = tuned
                 .iter()
-                .find(|other| other.name().starts_with(name))
+                .find(|other| other.in_common() == hyperparameter)
                 .map_or(String::new(), |other| format!("write {}=…, ", other.name()));
             return Err(Failure::usage(format!(
                 "{flag} names {name}, which is not tuned; {relative}add it to --tune or leave it out"
             )));
         }
-        seen.push(name);
+        seen.push(hyperparameter);
     }
     Ok(())
 }
@@ -266,10 +265,8 @@ fn refitted(study: &SweepStudy, test: Option<Rows>) -> Result<Specification, Fai
 /// The strengths that are not tuned.
 fn rest(arguments: &Arguments, variables: &[Variable], whole: &Problem) -> Result<Point, Failure> {
     let is_tuned = |name: Hyperparameter| {
-        let mut names = variables
-            .iter()
-            .map(|variable| variable.hyperparameter.name());
-        names.any(|other| other.starts_with(name.name()))
+        let mut tuned = variables.iter().map(|v| v.hyperparameter.in_common());
+        tuned.any(|other| other == name)
     };
     let at_zero = whole.at_zero(0);
     let one = |flag: &str, axis: &Strengths, l2: f64| -> Result<f64, Failure> {

@@ -81,6 +81,7 @@ fn is_void(name: &str, below: &Settings, winner: &str, value: &str) -> bool {
         "precision" => name == "refine",
         "search" => name == "samples" && value == "grid",
         "penalty" if changes => !fits_penalty(name, value) || name == "wrt",
+        "loss" if changes && name == "wrt" => true,
         // These follow another setting unless they are given.
         "loss" if changes => name == "criterion" && below.get("criterion") == below.get("loss"),
         "multiplier" => name == "shift",
@@ -169,6 +170,16 @@ mod tests {
                 &[("loss", "huber"), ("criterion", "squared")],
                 ("loss", "logistic"),
                 &["criterion"],
+            ),
+            (
+                &[("loss", "huber"), ("wrt", "l1,huber-delta")],
+                ("loss", "squared"),
+                &[],
+            ),
+            (
+                &[("loss", "huber"), ("wrt", "l1,huber-delta")],
+                ("loss", "huber"),
+                &["wrt"],
             ),
         ] {
             let found = remaining(command, &settings(below), &settings(&[above]));

@@ -12,7 +12,8 @@ use crate::data::Scaling;
 use crate::data::dataset::Dataset;
 use crate::data::labels::{ClassWeights, Classes};
 use crate::data::matrix::{Dense, Matrix};
-use crate::data::{readers, split};
+use crate::data::readers::{self, ReadOptions};
+use crate::data::split;
 use crate::error::{Error, Result};
 use crate::model::loss::Loss;
 use crate::model::penalty::{Groups, Penalty};
@@ -396,7 +397,6 @@ impl<'a> Study<'a> {
         })
     }
 
-    /// The numbers of a file that is to have `count` of them.
     /// The ridge strengths of a file, and which coefficients have each.
     fn ridge(&self, penalty: &Penalty, coordinates: usize) -> Result<Option<RidgeStrengths>> {
         let Some(file) = &self.arguments.l2_file else {
@@ -419,26 +419,56 @@ impl<'a> Study<'a> {
             found.extend(groups.map(|groups| ("group", groups)));
             found
         };
-        for (_, groups) in &candidates {
-            match self.numbers(file, groups.len()) {
-                Ok(strengths) if strengths.len() == groups.len() => {
-                    return RidgeStrengths::shared(strengths, groups.labels()).map(Some);
-                }
-                _ => {}
+        let counts: Vec<usize> = candidates.iter().map(|(_, groups)| groups.len()).collect();
+        let strengths = self.numbers_of_any(file, &counts)?;
+        let mut fitting = candidates
+            .iter()
+            .filter(|(_, groups)| groups.len() == strengths.len());
+        let name = format!("ridge strengths in {}", file.display());
+        if let Some((kind, groups)) = fitting.next() {
+            if let Some((other, _)) = fitting.find(|(_, others)| others != groups) {
+                return Err(Error::value(
+                    name,
+                    format!(
+                        "{} numbers may be one per {kind} or one per {other}",
+                        strengths.len()
+                    ),
+                    "say with --l2-ties which coefficients share one",
+                ));
             }
+            return RidgeStrengths::shared(strengths, groups.labels()).map(Some);
         }
-        let found = self.numbers(file, coordinates)?.len();
-        let counts = candidates
+        let expected = candidates
             .iter()
             .map(|(of, groups)| format!("{} (one per {of})", groups.len()));
         Err(Error::shape(
-            format!("ridge strengths in {}", file.display()),
-            counts.collect::<Vec<_>>().join(" or "),
-            found.to_string(),
+            name,
+            expected.collect::<Vec<_>>().join(" or "),
+            strengths.len().to_string(),
             "give that many numbers, or say with --l2-ties which coefficients share one",
         ))
     }
 
+    /// The numbers of a file that is to have one of these counts of them, which tell whether its first line
+    /// is a header: a number is one only where no count fits it as a strength.
+    fn numbers_of_any(&self, file: &Path, counts: &[usize]) -> Result<Vec<f64>> {
+        let header = self.data.file.header.as_option();
+        let plain = ReadOptions {
+            header: Some(false),
+            ..ReadOptions::default()
+        };
+        // Text in the first line is a header, or an error that reading with a count reports.
+        let all = readers::read_vector(file, &plain).map_or(0, |all| all.len());
+        let below = all.saturating_sub(1);
+        let by_preference = match header {
+            Some(true) => [below, all],
+            _ => [all, below],
+        };
+        let mut fitting = by_preference.into_iter().filter(|n| counts.contains(n));
+        self.numbers(file, fitting.next().unwrap_or(counts[0]))
+    }
+
+    /// The numbers of a file that is to have `count` of them.
     fn numbers(&self, file: &Path, count: usize) -> Result<Vec<f64>> {
         readers::read_row_numbers(file, count, self.data.file.header.as_option())
     }

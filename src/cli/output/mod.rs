@@ -18,6 +18,7 @@ mod stored;
 #[cfg(not(feature = "store"))]
 #[path = "no_store.rs"]
 mod stored;
+mod subject;
 mod summary;
 mod table;
 mod tuned;

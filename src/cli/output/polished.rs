@@ -2,62 +2,107 @@
 
 use serde_json::{Value, json};
 
+use super::subject::subject;
 use crate::cli::numbers::{counted, significant};
 use crate::cli::printable::printable;
+use crate::problem::Point;
+use crate::sweep::record::Study;
 use crate::tune::Tuned;
 
 /// What descents from the best points of a target found.
 pub struct Polished {
     /// The study's name.
-    pub study: String,
+    study: String,
     /// The target's name.
-    pub target: String,
+    target: String,
+    /// The name of both for people.
+    subject: String,
     /// Whether the penalty has l1.
-    pub has_l1: bool,
-    /// The best criterion of the sweep.
-    pub before: f64,
-    /// The end of the descents.
-    pub tuned: Tuned,
+    has_l1: bool,
+    /// The best point of the sweep.
+    best: Point,
+    /// The criterion there.
+    before: f64,
+    /// The end of the descents; `None` where the sweep's best point is as good as it gets, or there were
+    /// none.
+    pub end: Option<Tuned>,
+    /// What is to be said beside it, one sentence each.
+    pub remarks: Vec<String>,
 }
 
 impl Polished {
+    /// The best point of a sweep for its target, with its criterion, before any descent.
+    pub fn unchanged(study: &Study, has_l1: bool, best: &Point, before: f64) -> Self {
+        Self {
+            study: study.name.clone(),
+            target: study.targets[best.target].clone(),
+            subject: subject(study, best.target),
+            has_l1,
+            best: best.clone(),
+            before,
+            end: None,
+            remarks: Vec::new(),
+        }
+    }
+
+    /// The point that is shown, and its criterion.
+    fn place(&self) -> (&Point, f64) {
+        match &self.end {
+            Some(tuned) => (&tuned.point, tuned.criterion),
+            None => (&self.best, self.before),
+        }
+    }
+
+    /// All remarks.
+    fn all_remarks(&self) -> Vec<&str> {
+        let of_end = self.end.iter().flat_map(|tuned| &tuned.remarks);
+        self.remarks
+            .iter()
+            .chain(of_end)
+            .map(String::as_str)
+            .collect()
+    }
+
     /// Its JSON.
     pub(super) fn record(&self) -> Value {
-        let tuned = &self.tuned;
+        let (point, criterion) = self.place();
+        let end = self.end.as_ref();
         json!({
             "study": self.study,
             "target": self.target,
-            "status": tuned.status.name(),
-            "evaluations": tuned.evaluations,
-            "criterion": tuned.criterion,
-            "fold_criteria": tuned.fold_criteria,
+            "status": end.map(|tuned| tuned.status.name()),
+            "evaluations": end.map(|tuned| tuned.evaluations),
+            "criterion": criterion,
+            "fold_criteria": end.map(|tuned| &tuned.fold_criteria),
             "hyperparameters": {
-                "l1": self.has_l1.then_some(tuned.point.l1),
-                "l2": tuned.point.l2,
+                "l1": self.has_l1.then_some(point.l1),
+                "l2": point.l2,
             },
-            "projected_slope": tuned.projected_slope,
-            "remarks": tuned.remarks,
+            "projected_slope": end.map(|tuned| tuned.projected_slope),
+            "remarks": self.all_remarks(),
         })
     }
 
     /// A line for people, and the remarks.
     pub(super) fn line(&self) -> String {
-        let tuned = &self.tuned;
+        let (point, criterion) = self.place();
         let l1 = if self.has_l1 {
-            format!("l1 {}, ", significant(tuned.point.l1))
+            format!("l1 {}, ", significant(point.l1))
         } else {
             String::new()
         };
-        let mut text = format!(
-            "{}: polished from {} to {} at {l1}l2 {}; {} after {}\n",
-            printable(&self.target),
-            significant(self.before),
-            significant(tuned.criterion),
-            significant(tuned.point.l2),
-            tuned.status.name(),
-            counted(tuned.evaluations, "evaluation"),
-        );
-        for remark in &tuned.remarks {
+        let place = format!("at {l1}l2 {}", significant(point.l2));
+        let subject = printable(&self.subject);
+        let (before, after) = (significant(self.before), significant(criterion));
+        let mut text = match &self.end {
+            Some(tuned) => format!(
+                "{subject}: polished from {before} to {after} {place}; {} after {}\n",
+                tuned.status.name(),
+                counted(tuned.evaluations, "evaluation"),
+            ),
+            None => format!("{subject}: not polished, {before} {place}\n"),
+        };
+        for remark in self.all_remarks() {
             text.push_str(&format!("{remark}\n"));
         }
         text

@@ -7,6 +7,7 @@ use super::json::{self, one_line};
 use super::polished::Polished;
 use super::records::{point_record, shard_record, study_record};
 use super::report::Report;
+use super::subject::subject;
 use super::table::{missing_hypergradients, norm_of, plain, titled};
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{counted, rough, short, significant};
@@ -98,8 +99,8 @@ impl<'a> Summary<'a> {
     }
 
     /// The summary with what descents from the best points of every target found.
-    pub fn with_polished(mut self, polished: Option<Vec<Polished>>) -> Self {
-        self.polished = polished;
+    pub fn with_polished(mut self, polished: Vec<Polished>) -> Self {
+        self.polished = Some(polished);
         self
     }
 
@@ -475,15 +476,6 @@ fn remedies(statuses: impl Iterator<Item = Status>) -> String {
     remedies.sort_unstable();
     remedies.dedup();
     remedies.join("; ")
-}
-
-/// The study, and its target where it has several.
-pub fn subject(study: &Study, target: usize) -> String {
-    if study.targets.len() > 1 {
-        format!("{}, target {}", study.name, study.targets[target])
-    } else {
-        study.name.clone()
-    }
 }
 
 /// Per target the folds that the means are over, and the finished points: those that are done on

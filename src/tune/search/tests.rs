@@ -255,3 +255,29 @@ fn a_kink_is_seen_when_the_evaluations_end() {
     // The same descent is not over then.
     assert!(ends[first].starts[0].evaluations < ends[ends.len() - 1].starts[0].evaluations);
 }
+
+/// Slopes of both signs near the minimum of a steep valley are no kink, wherever the evaluations end.
+#[test]
+fn a_steep_valley_is_no_kink() {
+    for steep in [1.0, 30.0, 1e3, 1e5] {
+        for bent in [0.0, 0.3] {
+            let valley = |x: &[f64]| {
+                let d = x[0] - 0.3;
+                let value = steep * (0.5 * d * d + bent * d.powi(3) / 3.0 + bent * d.powi(4));
+                let slope = steep * (d + bent * d * d + 4.0 * bent * d.powi(3));
+                Some((value, vec![slope]))
+            };
+            for start in [2.0, 0.301, 0.2996] {
+                for budget in 1..40 {
+                    let search = Search::new(square(-5.0, 5.0, 1), budget);
+                    let (end, _) = minimise(search.from(&[start]).unwrap(), valley);
+                    assert_ne!(
+                        end.status,
+                        TuningStatus::StationaryKink,
+                        "{steep} {bent} {start} {budget}: {end:?}"
+                    );
+                }
+            }
+        }
+    }
+}

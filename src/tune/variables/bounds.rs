@@ -63,10 +63,12 @@ pub(in crate::tune) fn l2(variable: &Variable, problems: &[&Problem]) -> Result<
         .iter()
         .map(|p| mean_curvature(p))
         .fold(0.0, f64::max);
-    let unit = if unit > 0.0 && unit.is_finite() {
-        unit
-    } else {
-        1.0
+    // Strengths of the problem are multiplied by it.
+    let strength = problems.iter().map(|p| mean_ridge(p)).fold(0.0, f64::max);
+    let is_unit = |unit: f64| unit > 0.0 && unit.is_finite();
+    let unit = match unit / strength {
+        unit if is_unit(unit) => unit,
+        _ => 1.0,
     };
     resolve(variable, unit, L2_BOUNDS, L2_COARSE, L2_FEW)
 }
@@ -128,6 +130,16 @@ fn resolve(
         count: 1,
         ties: variable.ties.clone(),
     })
+}
+
+/// The mean over coordinates of the problem's ridge strengths at λ₂ = 1.
+fn mean_ridge(problem: &Problem) -> f64 {
+    let Some(ridge) = problem.ridge() else {
+        return 1.0;
+    };
+    let (strengths, entries) = (ridge.strengths(), ridge.entries());
+    let sum = sum_of(entries.len(), |j| strengths[entries[j] as usize]);
+    sum / entries.len().max(1) as f64
 }
 
 /// The mean over coordinates of the loss's curvature along them at w = 0, as far as the loss bounds it.

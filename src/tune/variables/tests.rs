@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::hypergrad::Evaluator;
+use crate::problem::RidgeStrengths;
 
 fn problem() -> Problem {
     let x = [[1.0, 2.0], [2.0, -1.0], [0.5, 3.0], [-1.0, 1.0], [3.0, 0.0]];
@@ -35,6 +36,34 @@ fn default_bounds_are_in_the_problems_units() {
     let point = space.point(&lower);
     assert_eq!((point.l1, point.l2), (bounds[0].0, bounds[1].0));
     assert!(space.start().is_none());
+}
+
+/// λ₂ multiplies the strengths of the problem: in units of their mean, the bounds are the same.
+#[test]
+fn default_bounds_of_a_factor_are_in_units_of_its_strengths() {
+    let bounds = |strengths: [f64; 3]| {
+        let ridge = RidgeStrengths::shared(strengths.to_vec(), vec![0, 1, 2, 0]).unwrap();
+        let x: Vec<Vec<f64>> = (0..6)
+            .map(|i: u32| (0..4u32).map(|j| f64::from((i * 5 + j * 3) % 7)).collect())
+            .collect();
+        let problem = Problem::elastic_net(&x, &[1.0, 2.0, 0.5, 3.0, 1.0, 0.0])
+            .ridge(ridge)
+            .build()
+            .unwrap();
+        let space = Space::new(&[Variable::l2()], Point::default(), &[&problem]).unwrap();
+        let box_bounds = space.box_bounds();
+        (box_bounds.lower()[0].exp(), box_bounds.upper()[0].exp())
+    };
+    for (strengths, mean) in [
+        ([1.0, 1.0, 1.0], 1.0),
+        ([10.0, 20.0, 40.0], 20.0),
+        ([1e-5, 0.0, 2e-5], 1e-5),
+        ([0.0, 0.0, 0.0], 1.0),
+    ] {
+        let (lower, upper) = bounds(strengths);
+        assert!((lower * mean / 1e-6 - 1.0).abs() < 1e-9, "{lower:e}");
+        assert!((upper * mean / 1e3 - 1.0).abs() < 1e-9, "{upper:e}");
+    }
 }
 
 #[test]
@@ -235,7 +264,13 @@ fn ties_and_ridges_that_do_not_fit_are_refused() {
             Variable::l2_each().tied(vec![0]),
             "one number per coefficient",
         ),
-        (Variable::l2_each().tied(vec![0, 2]), "number 1"),
+        (Variable::l2_each().tied(vec![1, 1]), "number 0"),
+        (Variable::l2_each().tied(vec![0, 2]), "number 2"),
+        // Nothing of that length is made.
+        (
+            Variable::l1_each().tied(vec![0, u32::MAX]),
+            "coefficient 2 has number 4294967295",
+        ),
         (Variable::l2().tied(vec![0, 0]), "has no ties"),
         (Variable::l2_class(), "no such strengths"),
         (Variable::l2_group(), "no such strengths"),

@@ -125,11 +125,23 @@ fn check_ties(variable: &Variable, penalized: usize) -> Result<()> {
             "give the number of its strength for each coefficient",
         ));
     }
+    // Before anything of that length is made.
+    if let Some(at) = ties.iter().position(|&tie| tie as usize >= penalized) {
+        return Err(Error::value(
+            "ties",
+            format!(
+                "coefficient {} has number {}, and {penalized} coefficients have no more than {penalized} strengths",
+                at + 1,
+                ties[at]
+            ),
+            "count strengths from 0, and leave none out",
+        ));
+    }
     // All entries are there.
     RidgeStrengths::shared(vec![1.0; entries_of(ties)], Arc::clone(ties)).map(|_| ())
 }
 
 /// The number of entries of ties.
-pub(super) fn entries_of(ties: &[u32]) -> usize {
+pub(in crate::tune) fn entries_of(ties: &[u32]) -> usize {
     ties.iter().max().map_or(0, |&last| last as usize + 1)
 }

@@ -1,6 +1,7 @@
 //! `proxdiff tune`: the contract of its JSON, agreement with hypergrad and sweep, models.
 
 mod input;
+mod polish;
 mod ridges;
 mod vectors;
 
@@ -464,52 +465,4 @@ fn a_sweep_says_when_its_best_point_is_at_an_edge() {
         );
         assert!(!at("1,0.3,0.1,0.03,0.01,0.003,1e-3,1e-5").contains("the best l1 is"));
     }
-}
-
-/// Descents from the best points of a sweep end no higher, on a hold-out and over folds.
-#[test]
-fn a_sweep_is_polished() {
-    let data = data(40, 8, 12);
-    let grid = ["--l1", "frac:0.9:0.01:6", "--l2", "0.01,0.1"];
-    for folds in [&[][..], &["--cv", "4"]] {
-        let rows = if folds.is_empty() {
-            data.with("sweep", &grid)
-        } else {
-            data.rows_alone("sweep", &grid)
-        };
-        let plain = [&rows[..], folds].concat();
-        let before = json(&plain);
-        assert_eq!(before["polished"], Value::Null);
-        let found = json(&[&plain[..], &["--polish"]].concat());
-        assert_eq!(found["best"], before["best"]);
-        let [polished] = found["polished"].as_array().unwrap().as_slice() else {
-            panic!("one target: {}", found["polished"]);
-        };
-        let criterion = number(&polished["criterion"]);
-        assert!(criterion < number(&found["best"]["criterion"]));
-        // It is the criterion of a sweep at that point.
-        let l1 = number(&polished["hyperparameters"]["l1"]).to_string();
-        let l2 = number(&polished["hyperparameters"]["l2"]).to_string();
-        let there = ["--l1", &l1, "--l2", &l2];
-        let rows = if folds.is_empty() {
-            data.with("sweep", &there)
-        } else {
-            data.rows_alone("sweep", &there)
-        };
-        let there = json(&[&rows[..], folds].concat());
-        let there = number(&there["best"]["criterion"]);
-        assert_close(&[criterion], &[there], 1e-9);
-    }
-    let table = ok(&[
-        "sweep",
-        "--example",
-        "--cv",
-        "3",
-        "--l1",
-        "1,2",
-        "--l2",
-        "0.1",
-        "--polish",
-    ]);
-    assert!(table.contains("progression: polished from"), "{table}");
 }

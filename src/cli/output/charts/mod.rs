@@ -7,7 +7,8 @@ use std::path::Path;
 
 use along::Along;
 
-use super::summary::{Summary, subject};
+use super::subject::subject;
+use super::summary::Summary;
 use super::table::missing_hypergradients;
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{rough, short, significant};
