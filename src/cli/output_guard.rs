@@ -263,7 +263,7 @@ fn paths(matches: &ArgMatches, id: &str) -> Vec<PathBuf> {
 /// store.
 fn files_of(command: &str, id: &str, path: &Path) -> Vec<PathBuf> {
     let mut files = vec![path.to_path_buf()];
-    if id == "model" {
+    if matches!(id, "model" | "prior") {
         files.extend(Model::files(path));
     }
     if command.starts_with("runs") {

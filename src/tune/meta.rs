@@ -11,12 +11,12 @@
 mod baselines;
 mod batch;
 mod outcome;
+mod variable;
 
 use crate::control::Control;
 use crate::engine::in_threads;
 use crate::error::{Error, Result};
 use crate::hypergrad::Settings;
-use crate::kinds::tag;
 use crate::model::loss::Loss;
 use crate::problem::{Point, Problem};
 
@@ -28,6 +28,7 @@ use baselines::{Applied, Pooled};
 use batch::{Batch, Evaluated, Space};
 
 pub use outcome::{MetaErrors, MetaLearned};
+pub use variable::MetaVariable;
 
 /// The evaluations that meta-learning takes at most, unless it is told otherwise.
 pub const MAX_META_EVALUATIONS: usize = 200;
@@ -36,21 +37,6 @@ pub const MAX_META_EVALUATIONS: usize = 200;
 const RIDGES: usize = 7;
 /// Values of l1 on it, where it is learned.
 const STRENGTHS: usize = 5;
-/// The largest entry of a prior, in units of the largest coefficient of the starts.
-const PRIOR_BOUND: f64 = 1e3;
-
-tag! {
-    /// A hyperparameter that tasks have in common.
-    pub enum MetaVariable {
-        /// The prior mean c.
-        Prior = "prior";
-        /// The factor l1.
-        L1 = "l1";
-        /// The ridge strength λ₂.
-        L2 = "l2";
-    }
-}
-
 /// The learning of a prior mean and strengths over tasks.
 ///
 /// Every task is a problem whose criterion is on rows of its own that its fit has not seen. Tasks have loss,

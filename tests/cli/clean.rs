@@ -59,7 +59,7 @@ impl Files {
 fn the_contract() {
     let data = Files::new();
     for l2 in ["tune", "0.05"] {
-        let found = json(&data.with(&["--l2", l2, "--format", "json"]));
+        let found = json(&data.with(&["--l2", l2]));
         assert_eq!(found["schema"], 2);
         let weights = numbers(&found["weights"]);
         assert_eq!(weights.len(), 150);
@@ -103,10 +103,8 @@ fn the_contract() {
             &file,
             "--out",
             model.to_str().unwrap(),
-            "--format",
-            "json",
         ]);
-        let again = json(&data.with(&["--l2", &l2, "--no-standardize", "--format", "json"]));
+        let again = json(&data.with(&["--l2", &l2, "--no-standardize"]));
         assert_eq!(fit["points"][0]["status"], again["status"]);
     }
 }
@@ -122,11 +120,11 @@ fn known_corruption_is_measured_and_the_model_is_saved() {
     let truth = data.folder.text("wrong.txt", &lines);
     let model = data.folder.path("model");
     let model = model.to_str().unwrap();
-    let more = ["--corrupted", &truth, "--model", model, "--format", "json"];
+    let more = ["--corrupted", &truth, "--model", model];
     let found = json(&data.with(&more));
     assert!(found["detection"]["auc"].as_f64().unwrap() > 0.9);
     let [_, _, x_val, _] = &data.paths;
-    let predicted = json(&["predict", x_val, "--model", model, "--format", "json"]);
+    let predicted = json(&["predict", x_val, "--model", model]);
     assert_eq!(predicted["rows"], 60);
 
     let text = ok(&data.with(&["--corrupted", &truth, "--top", "3"]));
@@ -145,14 +143,7 @@ fn known_corruption_is_measured_and_the_model_is_saved() {
 
 #[test]
 fn rows_have_their_numbers_in_the_data() {
-    let found = json(&[
-        "clean",
-        "--example",
-        "--max-evaluations",
-        "6",
-        "--format",
-        "json",
-    ]);
+    let found = json(&["clean", "--example", "--max-evaluations", "6"]);
     let of = |name: &str| -> Vec<usize> {
         let values: &Value = &found[name];
         numbers(values).iter().map(|row| *row as usize).collect()

@@ -26,16 +26,7 @@ fn the_contract() {
     let file = folder.text("tasks.csv", &table(1.0));
     let found = json(&meta(
         &file,
-        &[
-            "--tune",
-            "prior,l2",
-            "--test-tasks",
-            "0.2",
-            "--seed",
-            "1",
-            "--format",
-            "json",
-        ],
+        &["--tune", "prior,l2", "--test-tasks", "0.2", "--seed", "1"],
     ));
     assert_eq!((&found["schema"], &found["tasks"]), (&2.into(), &30.into()));
     assert_eq!(found["training_tasks"], 24);
@@ -60,7 +51,7 @@ fn the_contract() {
 
     // A prior is in the data's units.
     let scaled = folder.text("scaled.csv", &table(100.0));
-    let again = json(&meta(&scaled, &["--seed", "1", "--format", "json"]));
+    let again = json(&meta(&scaled, &["--seed", "1"]));
     let other = numbers(&again["prior"]);
     assert!(
         (other[0] * 100.0 / prior[0] - 1.0).abs() < 1e-4,
@@ -78,9 +69,9 @@ fn the_prior_is_a_model() {
     let file = folder.text("tasks.csv", &table(1.0));
     let model = folder.path("prior");
     let model = model.to_str().unwrap();
-    let found = json(&meta(&file, &["--model", model, "--format", "json"]));
+    let found = json(&meta(&file, &["--model", model]));
     let new = folder.text("new.csv", "a,b\n1,0\n0,1\n0,0\n");
-    let predicted = json(&["predict", &new, "--model", model, "--format", "json"]);
+    let predicted = json(&["predict", &new, "--model", model]);
     let values = numbers(&predicted["targets"][0]["predictions"]);
     let (prior, intercept) = (
         numbers(&found["prior"]),
@@ -90,6 +81,49 @@ fn the_prior_is_a_model() {
     for (value, expected) in values.iter().zip(expected) {
         assert!((value - expected).abs() < 1e-12);
     }
+}
+
+#[test]
+fn a_fit_takes_the_prior_from_a_model() {
+    let folder = Folder::new();
+    let file = folder.text("tasks.csv", &table(1.0));
+    let (prior, own) = (folder.path("prior"), folder.path("own"));
+    let (prior, own) = (prior.to_str().unwrap(), own.to_str().unwrap());
+    let found = json(&meta(&file, &["--model", prior]));
+    let expected = numbers(&found["prior"]);
+    let fit = |prior: &str, data: &str, more: &[&str]| {
+        let flags = [
+            "fit", data, "--target", "y", "--drop", "task", "--l1", "0", "--l2", "1e9", "--prior",
+            prior, "--out", own,
+        ];
+        json(&[&flags[..], more].concat())
+    };
+    // Where the ridge is all that counts the coefficients are the prior, in the data's units.
+    for more in [&[][..], &["--no-standardize"], &["--l2", "1e9,1e10"]] {
+        let more: Vec<&str> = more.to_vec();
+        let fitted = if more.len() == 2 {
+            json(&[
+                "fit", &file, "--target", "y", "--drop", "task", "--l1", "0", "--l2", more[1],
+                "--prior", prior, "--out", own,
+            ])
+        } else {
+            fit(prior, &file, &more)
+        };
+        let coefficients = numbers(&fitted["points"][0]["coefficients"]);
+        for (w, c) in coefficients.iter().zip(&expected) {
+            assert!((w - c).abs() < 1e-6, "{coefficients:?} for {expected:?}");
+        }
+    }
+    let renamed = folder.text("renamed.csv", &table(1.0).replace("task,a,b", "task,b,a"));
+    let text = fails(
+        &[
+            "fit", &renamed, "--target", "y", "--drop", "task", "--prior", prior, "--out", own,
+        ],
+        1,
+    );
+    assert!(text.contains("same columns"), "{text}");
+    let text = fails(&meta(&file, &["--prior", prior]), 2);
+    assert!(text.contains("leave --prior out"), "{text}");
 }
 
 #[test]
@@ -115,7 +149,7 @@ fn tables_and_curves() {
         "{csv}"
     );
     assert_eq!(csv.lines().count(), 7);
-    let none = json(&meta(&file, &["--test-tasks", "0", "--format", "json"]));
+    let none = json(&meta(&file, &["--test-tasks", "0"]));
     assert!(none["error"].is_null() && none["tasks"] == 30);
 }
 

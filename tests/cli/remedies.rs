@@ -23,13 +23,15 @@ fn flags(text: &str) -> BTreeSet<String> {
     found
 }
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 13] = [
     "fit",
     "predict",
     "hypergrad",
     "sweep",
     "tune",
     "influence",
+    "clean",
+    "meta",
     "runs",
     "poison",
     "reproduce",

@@ -144,9 +144,8 @@ pub fn entries() -> Vec<Entry> {
                 for ends in i[0].windows(2) {
                     let begin = ends[0] as usize + p[6];
                     let end = (ends[1] as usize).min(begin + p[7]);
-                    for at in begin..end {
-                        values[at] = i[2][at];
-                    }
+                    let window = begin.min(end)..end;
+                    values[window.clone()].copy_from_slice(&i[2][window]);
                 }
                 let x = expand(&i[0], &i[1], &values, d);
                 let (first, last) = (p[4], p[0].min(p[4] + p[5]));

@@ -119,8 +119,9 @@ pub struct ProblemArguments {
     #[arg(long = "box", value_name = "LO:HI", allow_hyphen_values = true)]
     pub bounds: Option<Interval>,
 
-    /// File with the prior mean that the ridge term pulls to, one per coefficient [default: zero].
-    #[arg(long, value_name = "FILE")]
+    /// File with the prior mean that the ridge term pulls to, one per coefficient of the scaled columns, or a
+    /// saved model, whose coefficients it is [default: zero].
+    #[arg(long, value_name = "FILE|MODEL")]
     pub prior: Option<PathBuf>,
 
     /// File with what is added to the rows named by --perturbed-rows, in the data's units.

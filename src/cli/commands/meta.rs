@@ -23,6 +23,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             "meta computes in f64; leave --precision out",
         ));
     }
+    if arguments.problem.prior.is_some() {
+        return Err(Failure::usage("meta learns the prior; leave --prior out"));
+    }
     let column = column_of(&arguments.meta.task);
     let study = Study::read_without(&arguments.data, &arguments.problem, false, column)?;
     if study.target_names().len() > 1 {

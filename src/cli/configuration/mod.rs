@@ -7,6 +7,7 @@ mod file;
 mod plan;
 mod points;
 mod precedence;
+mod prior;
 mod provenance;
 mod settings;
 mod study;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::classes::{self, Encoding};
 use super::data::{self, Tables};
 use super::defaults::HELD_OUT;
+use super::prior;
 use crate::cli::arguments::{DataArguments, LossName, PenaltyName, ProblemArguments};
 use crate::cli::failure::Failure;
 use crate::data::Scaling;
@@ -158,6 +159,7 @@ impl<'a> Study<'a> {
         let validation = self.tables.validation.as_ref();
         let mut specification = self.specification(&self.tables.all, validation)?;
         specification.train.matrix = matrix;
+        self.take_prior(&mut specification)?;
         Ok(Prepared::of(Problem::new(specification)?, None))
     }
 
@@ -298,6 +300,7 @@ impl<'a> Study<'a> {
         if let Some(wanted) = &self.data.class_weights {
             specification.weight_factors = Some(classes::factors(train, &self.classes, wanted)?);
         }
+        self.take_prior(&mut specification)?;
         Ok(specification)
     }
 
@@ -314,6 +317,7 @@ impl<'a> Study<'a> {
         let validation = self.tables.validation.as_ref();
         let mut specification = self.without_class_weights(all, validation)?;
         specification.train.matrix = matrix;
+        self.take_prior(&mut specification)?;
         let class_weights = match &self.data.class_weights {
             None => None,
             Some(ClassWeights::Balanced) => {
@@ -327,6 +331,27 @@ impl<'a> Study<'a> {
             }
         };
         Ok((specification, class_weights))
+    }
+
+    /// Takes the prior from a model, where the rows are there: what it is in units of the scaled columns is
+    /// theirs.
+    fn take_prior(&self, specification: &mut Specification) -> Result<()> {
+        let Some(path) = self
+            .arguments
+            .prior
+            .as_deref()
+            .filter(|path| prior::is_model(path))
+        else {
+            return Ok(());
+        };
+        if specification.train.matrix.rows() == 0 {
+            return Ok(());
+        }
+        let classes = self.classes.first().and_then(Option::as_ref);
+        let classes = classes.map(|classes| classes.names.as_slice());
+        let own = prior::of_model(path, &self.tables.all, classes, specification)?;
+        specification.prior = Some(own);
+        Ok(())
     }
 
     fn without_class_weights(
@@ -349,8 +374,8 @@ impl<'a> Study<'a> {
             sign: self.arguments.criterion_sign.try_into()?,
             scaling: self.scaling(),
             prior: match &self.arguments.prior {
-                Some(file) => Some(self.numbers(file, coordinates)?),
-                None => None,
+                Some(file) if !prior::is_model(file) => Some(self.numbers(file, coordinates)?),
+                _ => None,
             },
             perturbation: self.perturbation()?,
         })

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::MetaVariable;
+use super::variable::MetaVariable;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::hypergrad::{Evaluator, Settings};

@@ -14,6 +14,9 @@ use crate::real::sum_of;
 use crate::tune::held_out::held_out_error;
 use crate::tune::{BoxBounds, Value};
 
+/// The largest entry of a prior, in units of the largest coefficient of the starts.
+const PRIOR_BOUND: f64 = 1e3;
+
 /// Tasks with what is prepared for each.
 pub(super) struct Batch<'a> {
     tasks: Vec<(&'a Problem, Arc<Prepared>)>,
@@ -206,7 +209,7 @@ pub(super) struct Space {
 
 impl Space {
     pub(super) fn bounds(&self) -> Result<BoxBounds> {
-        let most = super::PRIOR_BOUND;
+        let most = PRIOR_BOUND;
         let (mut lower, mut upper) = (vec![-most; self.coordinates], vec![most; self.coordinates]);
         for (low, high) in [self.l1, self.l2].into_iter().flatten() {
             lower.push(low.ln());
