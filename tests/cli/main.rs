@@ -1,6 +1,7 @@
 //! The command line from outside: the contract of its JSON, usage errors, models, interruptions.
 
 mod certificates;
+mod choices;
 mod columns;
 mod contract;
 mod data;

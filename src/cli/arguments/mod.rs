@@ -30,6 +30,6 @@ pub use method::{
 pub use output::{Format, OutputArguments};
 pub use problem::{LossName, PenaltyName, ProblemArguments};
 pub use root::{Command, command, parse};
-pub use sweep::{ConfigurationArguments, FoldArguments, SearchName};
+pub use sweep::{ConfigurationArguments, FoldArguments, SearchName, SpaceArguments};
 pub use test_rows::TestArguments;
 pub use values::Strengths;

@@ -2,50 +2,62 @@
 
 use crate::cli::arguments::fit::Arguments;
 use crate::cli::arguments::{Format, OutputArguments};
-use crate::cli::configuration::{Prepared, Rows, Study, are_several, points, settings};
+use crate::cli::configuration::{Prepared, Study, in_ratio, points, points_of, settings};
 use crate::cli::failure::Failure;
 use crate::cli::model::{Model, TargetModel};
-use crate::cli::output::{Report, by_criterion, write_text};
+use crate::cli::output::{Chosen, Report, write_text};
 use crate::cli::runtime::Runtime;
-use crate::hypergrad::{Outcome, Settings};
+use crate::hypergrad::Outcome;
 use crate::kinds::Status;
 use crate::model::loss::Loss;
 use crate::problem::{Point, Problem};
 
+mod choice;
+
+/// The fit that is to be made.
+struct Subject<'a> {
+    study: Study<'a>,
+    prepared: Prepared,
+    /// A point per target.
+    points: Vec<Point>,
+    /// The numbers on which their choice rests, where they were chosen.
+    chosen: Option<Vec<Chosen>>,
+}
+
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
+    let wanted = choice::wanted(arguments)?;
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
-    let mut study = Study::read(&arguments.data, &arguments.problem, false)?;
-    // A choice among several points needs the rows again.
-    let prepared = if are_several(&arguments.problem) {
-        study.prepare(Rows::All)?
-    } else {
-        study.take()?
+    let subject = match wanted {
+        Some(wanted) => choice::chosen(arguments, wanted, &runtime)?,
+        None => single(arguments)?,
     };
+    let Subject {
+        study,
+        prepared,
+        points,
+        chosen,
+    } = &subject;
     let problem = &prepared.problem.problem;
-    let mut points = points(&arguments.problem, problem)?;
-    let targets = problem.train.targets.len();
-    if points.len() > targets {
-        points = choose(&study, &runtime, &points, &settings)?;
-    }
-    let outcomes = runtime.evaluate(problem, &points, &settings)?;
+    let outcomes = runtime.evaluate(problem, points, &settings)?;
     // The model first: the reader of the report may close its pipe early.
-    let saved = save(&study, &prepared, &outcomes, &runtime, arguments);
+    let saved = save(study, prepared, &outcomes, &runtime, arguments);
 
     let output = OutputArguments {
         format: Some(arguments.format),
         out: None,
     };
     Report {
-        study: &study,
-        prepared: &prepared,
+        study,
+        prepared,
         settings: &settings,
         runtime: &runtime,
         outcomes: &Vec::from_iter(&outcomes),
         best: None,
         coefficients: arguments.coefficients,
         diagnostics: false,
+        chosen: chosen.as_deref(),
     }
     .write(&output)?;
     saved?;
@@ -54,6 +66,24 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         write_text(&note, None)?;
     }
     runtime.conclude(&outcomes, arguments.solver.strict)
+}
+
+/// The fit at the only point.
+fn single(arguments: &Arguments) -> Result<Subject<'_>, Failure> {
+    let mut study = Study::read(&arguments.data, &arguments.problem, false)?;
+    let prepared = study.take()?;
+    let problem = &prepared.problem.problem;
+    let points = if in_ratio(&arguments.space) {
+        points_of(&choice::space(arguments)?, problem)?
+    } else {
+        points(&arguments.problem, problem)?
+    };
+    Ok(Subject {
+        study,
+        prepared,
+        points,
+        chosen: None,
+    })
 }
 
 /// Saves a model that is worth it: with --force a fit need not have converged, but there must be
@@ -101,29 +131,6 @@ fn not_converged(study: &Study<'_>, outcome: &Outcome) -> String {
         "the fit of {name} ended {}: no model was saved; {remedy}, or save it as it is with --force",
         outcome.status.name()
     )
-}
-
-/// The point with the smallest criterion for every target, on held-out rows.
-fn choose(
-    study: &Study<'_>,
-    runtime: &Runtime,
-    points: &[Point],
-    settings: &Settings,
-) -> Result<Vec<Point>, Failure> {
-    let prepared = study.prepare(Rows::HeldOut)?;
-    let problem = &prepared.problem.problem;
-    let outcomes = runtime.evaluate(problem, points, settings)?;
-    let ranked = by_criterion(&Vec::from_iter(&outcomes));
-    let targets = problem.train.targets.len();
-    let best = |target| {
-        ranked
-            .iter()
-            .find(|&&at| outcomes[at].point.target == target)
-    };
-    Ok((0..targets)
-        .filter_map(best)
-        .map(|&at| outcomes[at].point.clone())
-        .collect())
 }
 
 /// The model of outcomes, one per target.

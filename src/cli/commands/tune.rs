@@ -216,12 +216,6 @@ fn check_names(
 fn read(arguments: &Arguments) -> Result<(SweepStudy, Study<'_>, Option<Rows>), Failure> {
     let share = arguments.test.test_fraction.unwrap_or(0.0);
     let own = &arguments.folds;
-    if share > 0.0 && (own.folds.is_some() || own.group_column.is_some()) {
-        return Err(Failure::usage(
-            "--test-fraction does not go together with --folds and --group-column, which name every row; \
-             give test rows of their own with --x-test",
-        ));
-    }
     let made = study_of(Parts {
         data: &arguments.data,
         problem: &arguments.problem,
@@ -232,6 +226,7 @@ fn read(arguments: &Arguments) -> Result<(SweepStudy, Study<'_>, Option<Rows>), 
         name: None,
         keep_solutions: false,
         set_aside: share,
+        fall_back: true,
     })?;
     let (study, names) = (made.study, made.names);
     if study.targets.len() != 1 {

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::chosen::Chosen;
 use super::report::Report;
 use crate::hypergrad::{EngineName, Hypergradient, Outcome, Part, PartValues};
 use crate::kinds::{Method, Solver, Wrt};
@@ -22,6 +23,8 @@ struct ReportRecord<'a> {
     device: String,
     precision: &'a str,
     points: Vec<PointRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    choice: Option<&'a [Chosen]>,
 }
 
 #[derive(Serialize)]
@@ -163,6 +166,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
             .iter()
             .map(|outcome| point(report, outcome))
             .collect(),
+        choice: report.chosen,
     };
     one_line(&record)
 }

@@ -2,6 +2,7 @@
 //! output.
 
 mod charts;
+mod chosen;
 mod cleaned;
 mod csv;
 mod edge;
@@ -25,6 +26,7 @@ mod tuned;
 mod write;
 
 pub use charts::{is_of_report, write_report};
+pub use chosen::Chosen;
 pub use cleaned::CleanedReport;
 pub use csv::{number, write as csv_text};
 pub use influence::{InfluenceReport, RowGroups};

@@ -1,5 +1,6 @@
 //! Outcomes with what names and explains them.
 
+use super::chosen::Chosen;
 use crate::cli::configuration::{Prepared, Study};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::{Outcome, Settings};
@@ -22,6 +23,8 @@ pub struct Report<'a> {
     pub coefficients: bool,
     /// Show every diagnostic in tables.
     pub diagnostics: bool,
+    /// The held-out numbers on which the choice of the points rests, where they were chosen.
+    pub chosen: Option<&'a [Chosen]>,
 }
 
 impl Report<'_> {

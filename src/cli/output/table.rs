@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 
+use super::chosen;
 use super::report::Report;
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::cli::printable::printable;
@@ -65,7 +66,8 @@ fn shown(table: Table) -> Table {
 pub(super) fn render(report: &Report<'_>) -> String {
     let all: Vec<usize> = (0..report.outcomes.len()).collect();
     let shown = report.best.unwrap_or(&all);
-    let mut text = titled(&title(report), points(report, shown), &[]);
+    let mut text = report.chosen.map_or_else(String::new, chosen::table);
+    text.push_str(&titled(&title(report), points(report, shown), &[]));
     if report.coefficients {
         for &at in shown {
             text.push('\n');
