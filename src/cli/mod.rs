@@ -15,7 +15,6 @@ mod output_guard;
 mod printable;
 mod progress;
 mod runtime;
-mod scores;
 mod usage;
 mod whole;
 

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     DataArguments, FoldArguments, Format, ProblemArguments, RuntimeArguments, SolverArguments,
-    SpaceArguments,
+    SpaceArguments, TestArguments,
 };
 use crate::sweep::record::Number;
 use crate::sweep::select::Rule;
@@ -17,7 +17,7 @@ Examples:
   proxdiff fit data.csv --target price --l1 0.1 --l2 0.01 --out model
   proxdiff fit spam.csv --loss logistic --l1 log:1e-3:1:20 --class-weights balanced
   proxdiff fit --example --coefficients
-  proxdiff fit data.csv --cv 10 --choice one-se
+  proxdiff fit data.csv --cv 10 --choice one-se --test-fraction 0.2
   proxdiff fit spam.csv --loss logistic --cv 5 --stratified --by auc --alpha frac:1e-3:1:50
 
 A model is a directory with model.json and coefficients.npy; predict reads it. With --cv or --folds the \
@@ -122,6 +122,8 @@ pub struct Arguments {
     pub folds: FoldArguments,
     #[command(flatten)]
     pub choosing: ChoiceArguments,
+    #[command(flatten)]
+    pub test: TestArguments,
     #[command(flatten)]
     pub solver: SolverArguments,
     #[command(flatten)]

@@ -1,12 +1,15 @@
 //! `proxdiff fit`: solves the inner problem and saves the model.
 
 use crate::cli::arguments::fit::Arguments;
-use crate::cli::arguments::{Format, OutputArguments};
-use crate::cli::configuration::{Prepared, Study, in_ratio, points, points_of, settings};
+use crate::cli::arguments::{Format, LossName, OutputArguments};
+use crate::cli::configuration::{
+    Prepared, Study, in_ratio, points, points_of, read_test, settings,
+};
 use crate::cli::failure::Failure;
 use crate::cli::model::{Model, TargetModel};
-use crate::cli::output::{Chosen, Report, write_text};
+use crate::cli::output::{Chosen, Report, Tested, write_text};
 use crate::cli::runtime::Runtime;
+use crate::data::dataset::Dataset;
 use crate::hypergrad::Outcome;
 use crate::kinds::Status;
 use crate::model::loss::Loss;
@@ -22,12 +25,15 @@ struct Subject<'a> {
     points: Vec<Point>,
     /// The numbers on which their choice rests, where they were chosen.
     chosen: Option<Vec<Chosen>>,
+    /// The rows that were set aside.
+    set_aside: Option<Dataset>,
 }
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
     let wanted = choice::wanted(arguments)?;
+    check_test(arguments)?;
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let subject = match wanted {
         Some(wanted) => choice::chosen(arguments, wanted, &runtime)?,
@@ -38,11 +44,23 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         prepared,
         points,
         chosen,
+        set_aside,
     } = &subject;
+    let files = read_test(
+        &arguments.data,
+        &study.tables().all,
+        arguments.test.x_test.as_deref(),
+        arguments.test.y_test.as_deref(),
+    )?;
     let problem = &prepared.problem.problem;
     let outcomes = runtime.evaluate(problem, points, &settings)?;
+    let model = model(study, prepared, &outcomes);
+    let test = match files.as_ref().or(set_aside.as_ref()) {
+        Some(rows) => Some(Tested::of(&model, rows)?),
+        None => None,
+    };
     // The model first: the reader of the report may close its pipe early.
-    let saved = save(study, prepared, &outcomes, &runtime, arguments);
+    let saved = save(&model, study, &outcomes, &runtime, arguments);
 
     let output = OutputArguments {
         format: Some(arguments.format),
@@ -58,6 +76,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         coefficients: arguments.coefficients,
         diagnostics: false,
         chosen: chosen.as_deref(),
+        test: test.as_deref(),
     }
     .write(&output)?;
     saved?;
@@ -71,6 +90,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 /// The fit at the only point.
 fn single(arguments: &Arguments) -> Result<Subject<'_>, Failure> {
     let mut study = Study::read(&arguments.data, &arguments.problem, false)?;
+    let set_aside = match arguments.test.test_fraction {
+        Some(share) if share > 0.0 => Some(study.set_aside(share)?),
+        _ => None,
+    };
     let prepared = study.take()?;
     let problem = &prepared.problem.problem;
     let points = if in_ratio(&arguments.space) {
@@ -83,14 +106,27 @@ fn single(arguments: &Arguments) -> Result<Subject<'_>, Failure> {
         prepared,
         points,
         chosen: None,
+        set_aside,
     })
+}
+
+/// Refuses test rows of what has no rows.
+fn check_test(arguments: &Arguments) -> Result<(), Failure> {
+    let own = &arguments.test;
+    let has_test = own.x_test.is_some() || own.test_fraction.is_some_and(|share| share > 0.0);
+    if has_test && arguments.problem.loss == LossName::Quadratic {
+        return Err(Failure::usage(
+            "a quadratic form has no rows to test on; leave --x-test and --test-fraction out",
+        ));
+    }
+    Ok(())
 }
 
 /// Saves a model that is worth it: with --force a fit need not have converged, but there must be
 /// numbers.
 fn save(
+    model: &Model,
     study: &Study<'_>,
-    prepared: &Prepared,
     outcomes: &[Outcome],
     runtime: &Runtime,
     arguments: &Arguments,
@@ -98,7 +134,6 @@ fn save(
     if runtime.is_interrupted() {
         return Err(Failure::Outcome("interrupted: no model was saved".into()));
     }
-    let model = model(study, prepared, outcomes);
     let all_finite = |values: &[f64]| values.iter().all(|value| value.is_finite());
     for (target, coefficients) in model.targets.iter().zip(&model.coefficients) {
         if !(all_finite(coefficients) && all_finite(&target.intercept)) {

@@ -30,6 +30,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         coefficients: arguments.coefficients,
         diagnostics: arguments.hypergradient.diagnostics,
         chosen: None,
+        test: None,
     }
     .write(&arguments.output)?;
     runtime.conclude(&outcomes, arguments.solver.strict)

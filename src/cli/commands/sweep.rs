@@ -223,6 +223,7 @@ impl Sweep<'_> {
             coefficients: arguments.coefficients,
             diagnostics: arguments.hypergradient.diagnostics,
             chosen: None,
+            test: None,
         });
         let table = || match &report {
             Some(report) => report.table() + &summary.remarks(),

@@ -13,7 +13,7 @@ use crate::cli::configuration::{
     Described, Parts, Prepared, SINGLE_SHARE, Study, read_test, single_ridge, study_of,
 };
 use crate::cli::failure::Failure;
-use crate::cli::output::{TunedReport, write_or_show};
+use crate::cli::output::{Known, Scores, TunedReport, write_or_show};
 use crate::cli::output_guard;
 use crate::cli::printable::printable_lines;
 use crate::cli::progress::Progress;
@@ -24,8 +24,6 @@ use crate::hypergrad::{Information, Outcome};
 use crate::kinds::{Method, Status};
 use crate::l1_max::AtZero;
 use crate::problem::{Point, Problem, Rows, Specification};
-use crate::sweep::metrics::measure;
-use crate::sweep::record::Numbers;
 use crate::sweep::study::{FoldProblem, Study as SweepStudy};
 use crate::tune::{Hyperparameter, Tuned, Tuner, Variable, with_vectors};
 
@@ -300,8 +298,8 @@ struct Refit<'a> {
     names: Study<'a>,
     prepared: Prepared,
     outcome: Outcome,
-    /// Criterion and metrics on the test rows.
-    test: Option<(f64, Numbers)>,
+    /// Criterion and scores on the test rows.
+    test: Option<(f64, Scores)>,
 }
 
 impl<'a> Refit<'a> {
@@ -322,23 +320,21 @@ impl<'a> Refit<'a> {
             problem: Arc::new(FoldProblem::plain(whole)),
             training_rows: None,
         };
-        let test = has_test.then(|| {
+        let test = if has_test {
             let problem = &prepared.problem.problem;
             let sample = &problem.criterion().sample;
-            let z = predictors(&sample.design, &outcome.solution, problem.classes());
-            let mut numbers = Numbers::default();
-            let y = &sample.targets[point.target];
-            let loss = problem.loss();
-            measure(
-                loss,
-                problem.classes(),
-                &z,
-                y,
-                Some(&sample.weights),
-                &mut numbers,
-            );
-            (outcome.criterion, numbers)
-        });
+            let classes = names.classes.get(point.target).and_then(Option::as_ref);
+            let scores = Scores::of_rows(&Known {
+                loss: problem.loss(),
+                classes: classes.map_or(&[], |classes| classes.names.as_slice()),
+                z: &predictors(&sample.design, &outcome.solution, problem.classes()),
+                y: &sample.targets[point.target],
+                weights: Some(&sample.weights),
+            })?;
+            Some((outcome.criterion, scores))
+        } else {
+            None
+        };
         Ok(Self {
             names,
             prepared,

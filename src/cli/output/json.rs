@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::chosen::Chosen;
 use super::report::Report;
+use super::scores::Tested;
 use crate::hypergrad::{EngineName, Hypergradient, Outcome, Part, PartValues};
 use crate::kinds::{Method, Solver, Wrt};
 use crate::model::loss::Loss;
@@ -25,6 +26,8 @@ struct ReportRecord<'a> {
     points: Vec<PointRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     choice: Option<&'a [Chosen]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test: Option<&'a [Tested]>,
 }
 
 #[derive(Serialize)]
@@ -167,6 +170,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
             .map(|outcome| point(report, outcome))
             .collect(),
         choice: report.chosen,
+        test: report.test,
     };
     one_line(&record)
 }

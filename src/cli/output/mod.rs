@@ -14,6 +14,7 @@ mod npy;
 mod polished;
 mod records;
 mod report;
+mod scores;
 #[cfg(feature = "store")]
 mod stored;
 #[cfg(not(feature = "store"))]
@@ -35,6 +36,7 @@ pub use meta::{CurvePoint, MetaReport};
 pub use npy::write_npy;
 pub use polished::Polished;
 pub use report::{Report, by_criterion};
+pub use scores::{Known, Scores, Tested, linear_predictors};
 pub use stored::{open_store, report_so_far};
 pub use summary::Summary;
 pub use table::{plain, titled};

@@ -1,6 +1,7 @@
 //! Outcomes with what names and explains them.
 
 use super::chosen::Chosen;
+use super::scores::Tested;
 use crate::cli::configuration::{Prepared, Study};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::{Outcome, Settings};
@@ -25,6 +26,8 @@ pub struct Report<'a> {
     pub diagnostics: bool,
     /// The held-out numbers on which the choice of the points rests, where they were chosen.
     pub chosen: Option<&'a [Chosen]>,
+    /// The scores on test rows, where there are any.
+    pub test: Option<&'a [Tested]>,
 }
 
 impl Report<'_> {

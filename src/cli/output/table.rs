@@ -6,6 +6,7 @@ use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 
 use super::chosen;
 use super::report::Report;
+use super::scores::Tested;
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::cli::printable::printable;
 use crate::hypergrad::{Hypergradient, Outcome, Warning, WarningKind};
@@ -75,6 +76,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
         }
     }
     text.push_str(&warnings(report, shown));
+    text.extend(report.test.into_iter().flatten().map(Tested::table));
     // A table of the best points says nothing of the others.
     if report.best.is_some() && report.settings.method.is_some() {
         let missing = missing_hypergradients(

@@ -102,7 +102,7 @@ pub(super) fn chosen<'a>(
     wanted: Wanted,
     runtime: &Runtime,
 ) -> Result<Subject<'a>, Failure> {
-    let made = study_of(Parts {
+    let mut made = study_of(Parts {
         data: &arguments.data,
         problem: &arguments.problem,
         solver: &arguments.solver,
@@ -111,9 +111,10 @@ pub(super) fn chosen<'a>(
         precision: arguments.runtime.result_precision(),
         name: None,
         keep_solutions: false,
-        set_aside: 0.0,
+        set_aside: arguments.test.test_fraction.unwrap_or(0.0),
         fall_back: false,
     })?;
+    let set_aside = made.set_aside.take();
     let plan = || planned_fit(made, space_flags(arguments), has_folds(arguments));
     let planned = runtime.pool().install(plan)?;
     let cells = evaluate(&planned, runtime)?;
@@ -127,6 +128,7 @@ pub(super) fn chosen<'a>(
         study: names,
         points,
         chosen: Some(chosen),
+        set_aside,
     })
 }
 
