@@ -15,6 +15,7 @@ mod readme;
 mod remedies;
 mod scores;
 mod splits;
+mod stored;
 mod strengths;
 mod support;
 mod tune;

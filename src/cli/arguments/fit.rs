@@ -19,6 +19,7 @@ Examples:
   proxdiff fit --example --coefficients
   proxdiff fit data.csv --cv 10 --choice one-se --test-fraction 0.2
   proxdiff fit spam.csv --loss logistic --cv 5 --stratified --by auc --alpha frac:1e-3:1:50
+  proxdiff fit --from sweep.db --choice one-se
 
 A model is a directory with model.json and coefficients.npy; predict reads it. With --cv or --folds the \
 points of a sweep are evaluated over folds, one of them is chosen, and the model is then fitted to all \
@@ -107,6 +108,15 @@ pub struct ChoiceArguments {
     /// Number on the held-out rows by which it is chosen [default: criterion].
     #[arg(long, value_name = "METRIC")]
     pub by: Option<MetricName>,
+
+    /// Fit at the point that is chosen in this store of a sweep, with the data and the problem of its
+    /// study; DATA names them where they have been moved.
+    #[arg(long, value_name = "STORE")]
+    pub from: Option<PathBuf>,
+
+    /// Study of the store, by its name [default: the only one].
+    #[arg(long, value_name = "NAME", requires = "from")]
+    pub study: Option<String>,
 }
 
 /// The flags of `fit`.

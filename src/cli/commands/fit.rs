@@ -1,43 +1,74 @@
 //! `proxdiff fit`: solves the inner problem and saves the model.
 
+use clap::ArgMatches;
+use serde_json::json;
+
 use crate::cli::arguments::fit::Arguments;
-use crate::cli::arguments::{Format, LossName, OutputArguments};
+use crate::cli::arguments::{
+    DataArguments, Format, LossName, OutputArguments, ProblemArguments, RuntimeArguments,
+    SolverArguments,
+};
 use crate::cli::configuration::{
     Prepared, Study, in_ratio, points, points_of, read_test, settings,
 };
 use crate::cli::failure::Failure;
 use crate::cli::model::{Model, TargetModel};
-use crate::cli::output::{Chosen, Report, Tested, write_text};
+use crate::cli::output::{Beside, Chosen, Report, Tested, choices_table, write_text};
 use crate::cli::runtime::Runtime;
-use crate::data::dataset::Dataset;
 use crate::hypergrad::Outcome;
 use crate::kinds::Status;
 use crate::model::loss::Loss;
-use crate::problem::{Point, Problem};
+use crate::problem::Problem;
 
 mod choice;
+#[cfg(feature = "store")]
+mod stored;
+#[cfg(not(feature = "store"))]
+#[path = "fit/no_store.rs"]
+mod stored;
+mod subject;
 
-/// The fit that is to be made.
-struct Subject<'a> {
-    study: Study<'a>,
-    prepared: Prepared,
-    /// A point per target.
-    points: Vec<Point>,
-    /// The numbers on which their choice rests, where they were chosen.
-    chosen: Option<Vec<Chosen>>,
-    /// The rows that were set aside.
-    set_aside: Option<Dataset>,
+use stored::Stored;
+use subject::Subject;
+
+/// The flags of the data, the problem and its solution: those of the command, or of the sweep in a store.
+struct Flags<'a> {
+    data: &'a DataArguments,
+    problem: &'a ProblemArguments,
+    solver: &'a SolverArguments,
+    runtime: &'a RuntimeArguments,
 }
 
-/// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
-    let wanted = choice::wanted(arguments)?;
-    check_test(arguments)?;
-    let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
-    let subject = match wanted {
-        Some(wanted) => choice::chosen(arguments, wanted, &runtime)?,
-        None => single(arguments)?,
+/// Runs the command whose flags and matches these are.
+pub fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<(), Failure> {
+    let stored = Stored::read(arguments, matches)?;
+    let flags = match &stored {
+        Some(Stored {
+            arguments: swept, ..
+        }) => Flags {
+            data: &swept.data,
+            problem: &swept.problem,
+            solver: &swept.solver,
+            runtime: &swept.runtime,
+        },
+        None => Flags {
+            data: &arguments.data,
+            problem: &arguments.problem,
+            solver: &arguments.solver,
+            runtime: &arguments.runtime,
+        },
+    };
+    let settings = settings(flags.problem, flags.data, flags.solver, None)?;
+    check_test(arguments, flags.problem)?;
+    let wanted = match stored {
+        Some(_) => None,
+        None => choice::wanted(arguments)?,
+    };
+    let runtime = Runtime::new(flags.runtime, flags.solver.time_budget)?;
+    let subject = match (&stored, wanted) {
+        (Some(stored), _) => stored.chosen(arguments)?,
+        (None, Some(wanted)) => choice::chosen(arguments, wanted, &runtime)?,
+        (None, None) => single(arguments)?,
     };
     let Subject {
         study,
@@ -47,7 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         set_aside,
     } = &subject;
     let files = read_test(
-        &arguments.data,
+        flags.data,
         &study.tables().all,
         arguments.test.x_test.as_deref(),
         arguments.test.y_test.as_deref(),
@@ -75,8 +106,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         best: None,
         coefficients: arguments.coefficients,
         diagnostics: false,
-        chosen: chosen.as_deref(),
-        test: test.as_deref(),
+        beside: Some(&beside(chosen.as_deref(), test.as_deref())),
     }
     .write(&output)?;
     saved?;
@@ -84,7 +114,21 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let note = format!("Model saved to {}\n", arguments.out.display());
         write_text(&note, None)?;
     }
-    runtime.conclude(&outcomes, arguments.solver.strict)
+    runtime.conclude(&outcomes, flags.solver.strict)
+}
+
+/// The choice and the scores beside the fit.
+fn beside(chosen: Option<&[Chosen]>, test: Option<&[Tested]>) -> Beside {
+    let mut beside = Beside::default();
+    if let Some(chosen) = chosen {
+        beside.above = choices_table(chosen);
+        beside.fields.insert("choice".into(), json!(chosen));
+    }
+    if let Some(test) = test {
+        beside.below = test.iter().map(Tested::table).collect();
+        beside.fields.insert("test".into(), json!(test));
+    }
+    beside
 }
 
 /// The fit at the only point.
@@ -111,15 +155,26 @@ fn single(arguments: &Arguments) -> Result<Subject<'_>, Failure> {
 }
 
 /// Refuses test rows of what has no rows.
-fn check_test(arguments: &Arguments) -> Result<(), Failure> {
+fn check_test(arguments: &Arguments, problem: &ProblemArguments) -> Result<(), Failure> {
     let own = &arguments.test;
     let has_test = own.x_test.is_some() || own.test_fraction.is_some_and(|share| share > 0.0);
-    if has_test && arguments.problem.loss == LossName::Quadratic {
-        return Err(Failure::usage(
-            "a quadratic form has no rows to test on; leave --x-test and --test-fraction out",
-        ));
-    }
-    Ok(())
+    let message = match problem.criterion {
+        _ if !has_test => return Ok(()),
+        _ if problem.loss == LossName::Quadratic => {
+            "a quadratic form has no rows to test on; leave --x-test and --test-fraction out"
+        }
+        Some(criterion) if of_classes(criterion) != of_classes(problem.loss) => {
+            "test rows have scores of numbers or of classes, and --loss and --criterion differ in that; leave \
+             --x-test and --test-fraction out"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(message))
+}
+
+/// Whether a loss has classes.
+fn of_classes(loss: LossName) -> bool {
+    loss.loss(1.0).is_classification()
 }
 
 /// Saves a model that is worth it: with --force a fit need not have converged, but there must be

@@ -222,8 +222,7 @@ impl Sweep<'_> {
             best: Some(&best),
             coefficients: arguments.coefficients,
             diagnostics: arguments.hypergradient.diagnostics,
-            chosen: None,
-            test: None,
+            beside: None,
         });
         let table = || match &report {
             Some(report) => report.table() + &summary.remarks(),

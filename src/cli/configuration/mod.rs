@@ -15,6 +15,8 @@ mod tasks;
 pub use data::{read_labels, read_options, read_test, side_options};
 pub use defaults::{SINGLE_SHARE, in_ratio, single_ridge};
 pub use file::Described;
+#[cfg(feature = "store")]
+pub use file::{GivenBeside, stored};
 pub use plan::{
     Parts, Planned, SpaceFlags, check_dealing, fit_space, planned, planned_fit, study_of,
 };

@@ -38,7 +38,7 @@ pub struct Chosen {
 }
 
 /// The choices as a table.
-pub(super) fn table(all: &[Chosen]) -> String {
+pub fn choices_table(all: &[Chosen]) -> String {
     let Some(first) = all.first() else {
         return String::new();
     };

@@ -5,10 +5,9 @@ use std::borrow::Cow;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
-use super::chosen::Chosen;
 use super::report::Report;
-use super::scores::Tested;
 use crate::hypergrad::{EngineName, Hypergradient, Outcome, Part, PartValues};
 use crate::kinds::{Method, Solver, Wrt};
 use crate::model::loss::Loss;
@@ -24,10 +23,8 @@ struct ReportRecord<'a> {
     device: String,
     precision: &'a str,
     points: Vec<PointRecord<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    choice: Option<&'a [Chosen]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    test: Option<&'a [Tested]>,
+    #[serde(flatten)]
+    beside: Option<&'a Map<String, Value>>,
 }
 
 #[derive(Serialize)]
@@ -169,8 +166,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
             .iter()
             .map(|outcome| point(report, outcome))
             .collect(),
-        choice: report.chosen,
-        test: report.test,
+        beside: report.beside.map(|beside| &beside.fields),
     };
     one_line(&record)
 }

@@ -156,7 +156,7 @@ impl Scores {
                 )
             })?
             .loss(delta);
-        if loss.is_classification() && target.classes.is_none() {
+        if loss.is_classification() != target.classes.is_some() {
             return Err(Error::value(
                 "model",
                 format!(

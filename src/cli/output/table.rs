@@ -4,9 +4,7 @@ use std::borrow::Cow;
 
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 
-use super::chosen;
 use super::report::Report;
-use super::scores::Tested;
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::cli::printable::printable;
 use crate::hypergrad::{Hypergradient, Outcome, Warning, WarningKind};
@@ -67,7 +65,7 @@ fn shown(table: Table) -> Table {
 pub(super) fn render(report: &Report<'_>) -> String {
     let all: Vec<usize> = (0..report.outcomes.len()).collect();
     let shown = report.best.unwrap_or(&all);
-    let mut text = report.chosen.map_or_else(String::new, chosen::table);
+    let mut text = report.beside.map_or_else(String::new, |b| b.above.clone());
     text.push_str(&titled(&title(report), points(report, shown), &[]));
     if report.coefficients {
         for &at in shown {
@@ -76,7 +74,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
         }
     }
     text.push_str(&warnings(report, shown));
-    text.extend(report.test.into_iter().flatten().map(Tested::table));
+    text.extend(report.beside.map(|beside| beside.below.as_str()));
     // A table of the best points says nothing of the others.
     if report.best.is_some() && report.settings.method.is_some() {
         let missing = missing_hypergradients(

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Subject;
-use crate::cli::arguments::fit::{Arguments, ChoiceName, MetricName};
+use super::subject::Subject;
+use crate::cli::arguments::ProblemArguments;
+use crate::cli::arguments::fit::{Arguments, ChoiceArguments, ChoiceName, MetricName};
 use crate::cli::configuration::{
     Parts, Planned, Prepared, SpaceFlags, check_dealing, fit_space, planned_fit, study_of,
 };
@@ -25,7 +26,18 @@ use crate::sweep::summary::{PointSummary, summarize_by};
 #[derive(Clone, Copy)]
 pub(super) struct Wanted {
     rule: ChoiceName,
-    by: Number,
+    /// The number by which points are compared.
+    pub by: Number,
+}
+
+impl Wanted {
+    /// The choice that the flags ask for among points of a problem.
+    pub fn of(own: &ChoiceArguments, problem: &ProblemArguments) -> Result<Self, Failure> {
+        Ok(Self {
+            rule: own.choice.unwrap_or(ChoiceName::Best),
+            by: number(problem, own.by.unwrap_or(MetricName::Criterion))?,
+        })
+    }
 }
 
 /// The choice that the flags ask for; `None` where there is one point and nothing is held out.
@@ -43,7 +55,8 @@ pub(super) fn wanted(arguments: &Arguments) -> Result<Option<Wanted>, Failure> {
         }
         return Ok(None);
     }
-    let rule = own.choice.unwrap_or(ChoiceName::Best);
+    let wanted = Wanted::of(own, &arguments.problem)?;
+    let rule = wanted.rule;
     if !over_folds && rule != ChoiceName::Best {
         return Err(Failure::usage(format!(
             "--choice {} needs a standard error, which one hold-out split has not; add --cv K or --folds FILE",
@@ -56,16 +69,13 @@ pub(super) fn wanted(arguments: &Arguments) -> Result<Option<Wanted>, Failure> {
              --force, or fit one point without folds",
         ));
     }
-    Ok(Some(Wanted {
-        rule,
-        by: number(arguments, own.by.unwrap_or(MetricName::Criterion))?,
-    }))
+    Ok(Some(wanted))
 }
 
 /// The number of a metric that the loss has.
-fn number(arguments: &Arguments, metric: MetricName) -> Result<Number, Failure> {
-    let (by, name) = (metric.number(), arguments.problem.loss.name());
-    let of_loss = Number::metrics_of(arguments.problem.loss.loss(arguments.problem.huber_delta));
+fn number(problem: &ProblemArguments, metric: MetricName) -> Result<Number, Failure> {
+    let (by, name) = (metric.number(), problem.loss.name());
+    let of_loss = Number::metrics_of(problem.loss.loss(problem.huber_delta));
     if by == Number::Criterion || of_loss.contains(&by) {
         return Ok(by);
     }
@@ -187,7 +197,7 @@ fn evaluate(planned: &Planned<'_>, runtime: &Runtime) -> Result<MemoryCells, Fai
 }
 
 /// The point of every target, and the numbers on which its choice rests.
-fn choices(
+pub(super) fn choices(
     record: &Record,
     summaries: &[PointSummary],
     wanted: Wanted,
@@ -205,8 +215,8 @@ fn choices(
         };
         let Some(at) = choice.by(rule.rule()) else {
             return Err(Failure::Outcome(format!(
-                "--choice {} of {name}: one fold has no standard error; name two folds or more in --folds, or \
-                 choose by --choice best",
+                "--choice {} of {name}: one fold has no standard error; choose by --choice best, or evaluate the \
+                 points on two folds or more",
                 rule.name()
             )));
         };
@@ -253,7 +263,7 @@ fn no_choice(name: &str, by: Number, own: &[&PointSummary]) -> Failure {
 }
 
 /// The problem of a study on all rows.
-fn on_all_rows(mut study: SweepStudy) -> Result<Prepared, Failure> {
+pub(super) fn on_all_rows(mut study: SweepStudy) -> Result<Prepared, Failure> {
     study.folds = vec![Fold::of_all_rows()];
     let problem = study.fold_problem(0)?;
     Ok(Prepared {
