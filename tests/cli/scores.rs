@@ -334,7 +334,7 @@ fn test_rows_are_set_aside_before_anything_is_chosen() {
         assert_eq!(fit["test"][0]["rows"], 30);
         assert!(fit["test"][0]["r2"].as_f64().unwrap() > 0.5);
         let text = ok(&[&base[..], more].concat());
-        assert!(text.contains("Scores of y on test rows"), "{text}");
+        assert!(text.contains("\n\nScores of y on test rows\n"), "{text}");
     }
     let weights = folder.text("w.csv", &format!("w\n{}", "2\n".repeat(120)));
     let base = ["fit", &train, "--out", &model, "--test-fraction", "0.25"];

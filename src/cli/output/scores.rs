@@ -261,7 +261,7 @@ impl Scores {
         let mut row = vec![self.rows.to_string(), text(self.loss)];
         row.extend(named.iter().map(|(_, value)| text(*value)));
         table.add_row(row);
-        let mut all = titled(&format!("\nScores of {target}"), table, &[]);
+        let mut all = below(titled(&format!("Scores of {target}"), table, &[]));
         if let ScoresOf::Classes {
             classes, confusion, ..
         } = &self.of
@@ -272,7 +272,7 @@ impl Scores {
                 row.extend([class.precision, class.recall, class.f1].map(short));
                 table.add_row(row);
             }
-            all.push_str(&titled("\nBy class", table, &[0]));
+            all.push_str(&below(titled("By class", table, &[0])));
             if classes.len() > SHOWN {
                 let _ = writeln!(
                     all,
@@ -289,14 +289,19 @@ impl Scores {
                 row.extend(counts.iter().map(ToString::to_string));
                 table.add_row(row);
             }
-            all.push_str(&titled(
-                "\nConfusion: rows by class, columns by prediction",
+            all.push_str(&below(titled(
+                "Confusion: rows by class, columns by prediction",
                 table,
                 &[0],
-            ));
+            )));
         }
         all
     }
+}
+
+/// A table with an empty line above it.
+fn below(table: String) -> String {
+    format!("\n{table}")
 }
 
 /// Precision, recall and F1 by class, each 0 where nothing is counted.
