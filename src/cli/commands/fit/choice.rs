@@ -145,7 +145,15 @@ pub(super) fn chosen<'a>(
 /// The cells of a plan of one study.
 fn evaluate(planned: &Planned<'_>, runtime: &Runtime) -> Result<MemoryCells, Failure> {
     let (plan, study) = (&planned.plan, &planned.studies[0]);
-    Interruption::of_a_computation().answer();
+    Interruption {
+        first: Some(
+            "interrupted: the running batches are finished first, and no model is saved; interrupt again to end at \
+             once"
+                .into(),
+        ),
+        last: "ended at once, without a model; repeat the command".into(),
+    }
+    .answer();
     // With a single fold it is one batch, on one device.
     let single = planned.problems[0]
         .as_ref()
