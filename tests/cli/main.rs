@@ -9,6 +9,7 @@ mod experiments;
 mod factors;
 mod files;
 mod influence;
+mod missing;
 mod models;
 mod output;
 mod readme;

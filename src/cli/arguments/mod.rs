@@ -23,7 +23,7 @@ mod test_rows;
 pub mod tune;
 pub mod values;
 
-pub use data::{DataArguments, DecimalMark, TableFileArguments, UnknownLevelsName};
+pub use data::{DataArguments, DecimalMark, MissingName, TableFileArguments, UnknownLevelsName};
 pub use method::{
     DesignStorage, HypergradientArguments, Products, Regime, RuntimeArguments, SolverArguments,
 };

@@ -12,7 +12,7 @@ use crate::cli::configuration::{
     Prepared, Study, in_ratio, points, points_of, read_test, settings,
 };
 use crate::cli::failure::Failure;
-use crate::cli::model::{Model, TargetModel};
+use crate::cli::model::{MissingCells, Model, TargetModel};
 use crate::cli::output::{Beside, Chosen, Report, Tested, choices_table, write_text};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::Outcome;
@@ -79,7 +79,7 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<(), Failure> {
     } = &subject;
     let files = read_test(
         flags.data,
-        &study.tables().all,
+        study.tables(),
         arguments.test.x_test.as_deref(),
         arguments.test.y_test.as_deref(),
     )?;
@@ -87,7 +87,7 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<(), Failure> {
     let outcomes = runtime.evaluate(problem, points, &settings)?;
     let model = model(study, prepared, &outcomes);
     let test = match files.as_ref().or(set_aside.as_ref()) {
-        Some(rows) => Some(Tested::of(&model, rows)?),
+        Some(rows) => Some(Tested::of(&model, &model.filled(rows.clone()))?),
         None => None,
     };
     // The model first: the reader of the report may close its pipe early.
@@ -247,7 +247,14 @@ pub(super) fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]
             status: outcome.status.name().into(),
         });
     }
-    described(study, problem, prepared.rows, coefficients, targets)
+    let values = prepared.problem.filled();
+    Model {
+        missing: values.map(|values| MissingCells {
+            values: values.to_vec(),
+            indicators: study.tables().indicators.clone(),
+        }),
+        ..described(study, problem, prepared.rows, coefficients, targets)
+    }
 }
 
 /// A model of these fits, with the names of the data.
@@ -275,6 +282,7 @@ pub(super) fn described(
         feature_names: study.feature_names().to_vec(),
         features_are_named: Some(study.tables().all.named.features),
         factors: study.tables().all.factors.clone(),
+        missing: None,
         // That of the file, which does not exist yet.
         coefficients_digest: None,
         targets,

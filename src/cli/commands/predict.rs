@@ -94,9 +94,11 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     let wanted = arguments.target.iter().chain(&arguments.id).cloned();
     let options = ReadOptions {
         targets: wanted.collect(),
+        keep_missing: model.missing.is_some(),
         ..read_options(&arguments.file)
     };
     let data = readers::read_features(path, &model.expected(), &options)?;
+    let data = model.features_of(data);
     let truth = truth(arguments, &model, &data)?;
     let ids = match &arguments.id {
         Some(name) => Some(labels::names_of(&column(arguments, &data, name)?.values)),

@@ -19,6 +19,7 @@ use crate::cli::printable::printable_lines;
 use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
 use crate::cli::whole::write_whole;
+use crate::data::missing::fill;
 use crate::engine::products::predictors;
 use crate::hypergrad::{Information, Outcome};
 use crate::kinds::{Method, Status};
@@ -235,7 +236,7 @@ fn read(arguments: &Arguments) -> Result<(SweepStudy, Study<'_>, Option<Rows>), 
     let has_folds = own.cv.is_some() || own.folds.is_some();
     let files = read_test(
         &arguments.data,
-        &names.tables().all,
+        names.tables(),
         arguments.test.x_test.as_deref(),
         arguments.test.y_test.as_deref(),
     )?;
@@ -251,7 +252,12 @@ fn read(arguments: &Arguments) -> Result<(SweepStudy, Study<'_>, Option<Rows>), 
 fn refitted(study: &SweepStudy, test: Option<Rows>) -> Result<Specification, Failure> {
     study.check()?;
     let mut specification = study.whole_specification();
-    specification.validation = test;
+    specification.validation = test.map(|mut rows| {
+        if let Some(values) = study.values_of_all() {
+            fill(&mut rows.matrix, &values);
+        }
+        rows
+    });
     Ok(specification)
 }
 
@@ -317,7 +323,7 @@ impl<'a> Refit<'a> {
         let prepared = Prepared {
             rows: whole.train().rows(),
             criterion_rows: whole.criterion().sample.rows(),
-            problem: Arc::new(FoldProblem::plain(whole)),
+            problem: Arc::new(FoldProblem::plain(whole).filled_with(study.values_of_all())),
             training_rows: None,
         };
         let test = if has_test {

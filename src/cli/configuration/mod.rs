@@ -7,6 +7,7 @@ mod file;
 mod plan;
 mod points;
 mod precedence;
+mod prepared;
 mod provenance;
 mod settings;
 mod study;
@@ -21,6 +22,7 @@ pub use plan::{
     Parts, Planned, SpaceFlags, check_dealing, fit_space, planned, planned_fit, study_of,
 };
 pub use points::{points, points_of};
+pub use prepared::Prepared;
 pub use settings::settings;
-pub use study::{Prepared, Rows, Study};
+pub use study::{Rows, Study};
 pub use tasks::{Tasks, column_of};

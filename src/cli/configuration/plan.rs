@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::data::{read_labels, side_options};
+use super::data::{read_labels_of, side_options};
 use super::defaults::{REPEATS, SAMPLES, axes, single_axes};
 use super::file::Described;
 use super::points::check_count;
+use super::prepared::Prepared;
 use super::settings::settings;
-use super::study::{Prepared, Study};
+use super::study::Study;
 use crate::cli::arguments::sweep::Arguments;
 use crate::cli::arguments::{
-    DataArguments, FoldArguments, HypergradientArguments, PenaltyName, ProblemArguments,
-    SearchName, SolverArguments, SpaceArguments,
+    DataArguments, FoldArguments, HypergradientArguments, MissingName, PenaltyName,
+    ProblemArguments, SearchName, SolverArguments, SpaceArguments,
 };
 use crate::cli::failure::Failure;
 use crate::cli::printable::printable;
@@ -141,7 +142,10 @@ impl<'a> Planned<'a> {
             problem: Arc::clone(problem),
             rows: fold.training_rows,
             criterion_rows: fold.held_out_rows,
-            training_rows: is_split.then(|| study.folds[0].training_rows(study.rows())),
+            training_rows: is_split.then(|| {
+                let rows = study.folds[0].training_rows(study.rows());
+                names.tables().in_file(rows)
+            }),
         };
         Some((names, prepared))
     }
@@ -328,6 +332,7 @@ pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
         .collect();
     let (specification, class_weights) = read.take_unsplit()?;
     let study = SweepStudy {
+        filling: parts.data.missing.and_then(MissingName::filling),
         name: parts.name.unwrap_or(&source).to_string(),
         source,
         specification,
@@ -343,6 +348,19 @@ pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
         names: read,
         set_aside,
     })
+}
+
+/// Refuses a file with a number for each row that is kept where rows with missing cells are left out.
+fn check_rows_of_file(kept: usize, all: usize) -> Result<()> {
+    if kept == all {
+        return Ok(());
+    }
+    Err(Error::shape(
+        "--folds",
+        format!("{all} numbers, one per row of the file, those that --missing drop leaves out too"),
+        kept.to_string(),
+        "give the fold of every row",
+    ))
 }
 
 /// Refuses flags that say how rows are dealt where none are.
@@ -367,7 +385,13 @@ fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result
     let rows = tables.all.rows();
     let seed = data.seed;
     if let Some(file) = folds {
-        return match readers::read_labels(file, rows, &side_options(&data.file))? {
+        let rows_of_file = tables.rows_of_file();
+        let labels = readers::read_labels(file, rows_of_file, &side_options(&data.file))?;
+        if labels.len() == rows {
+            // A file of the rows that are kept would be taken for one of all.
+            check_rows_of_file(rows, rows_of_file)?;
+        }
+        return match tables.of_kept(labels) {
             Labels::Numbers(numbers) => given_folds(&numbers, rows),
             Labels::Text(texts) => {
                 let is_text = |text: &&String| text.trim().parse::<f64>().is_err();
@@ -387,7 +411,7 @@ fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result
     }
     if let Some(cv) = *cv {
         let groups = match group_column {
-            Some(name) => Some(read_labels(data, "--group-column", name, &tables.all)?),
+            Some(name) => Some(read_labels_of(data, "--group-column", name, tables)?),
             None => None,
         };
         let dealing = match (&groups, stratified) {
