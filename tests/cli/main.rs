@@ -2,6 +2,7 @@
 
 mod certificates;
 mod choices;
+mod clean;
 mod columns;
 mod contract;
 mod data;
@@ -9,6 +10,7 @@ mod experiments;
 mod factors;
 mod files;
 mod influence;
+mod meta;
 mod missing;
 mod models;
 mod output;

@@ -25,4 +25,4 @@ pub use points::{points, points_of};
 pub use prepared::Prepared;
 pub use settings::settings;
 pub use study::{Rows, Study};
-pub use tasks::{Tasks, column_of};
+pub use tasks::{TaskChoice, Tasks, column_of};
