@@ -43,6 +43,7 @@ fn study(rows: usize, columns: usize) -> Study {
         precision: Precision::F64,
         targets: vec!["y".into()],
         keep_solutions: false,
+        filling: None,
     }
 }
 

@@ -15,7 +15,6 @@ mod output_guard;
 mod printable;
 mod progress;
 mod runtime;
-mod scores;
 mod usage;
 mod whole;
 
@@ -56,7 +55,7 @@ pub fn run() -> ExitCode {
         .format(said_once())
         .init();
     let result = match &cli.command {
-        Command::Fit(arguments) => fit::run(arguments),
+        Command::Fit(arguments) => fit::run(arguments, &matches),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Hypergrad(arguments) => hypergrad::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments, &matches, &words),

@@ -15,6 +15,8 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::failure::Failure;
 use super::whole::{Whole, unfinished, wait_for_lock, write_whole};
 use crate::data::align::is_generic;
+use crate::data::dataset::Dataset;
+use crate::data::missing::{Indicator, fill};
 use crate::data::readers::{read_npy, write_npy};
 use crate::data::{Expected, Factor, Named};
 use crate::error::{Error, Place, Result};
@@ -52,6 +54,9 @@ pub struct Model {
     /// The columns of text that some of the features stand for, with their levels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub factors: Vec<Factor>,
+    /// The fillings of missing cells, where they were filled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missing: Option<MissingCells>,
     /// XXH3 of the coefficients as little-endian f64 in C order, in 16 hexadecimal digits; models of
     /// version 0.1.0 and before may lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,6 +66,16 @@ pub struct Model {
     /// Per target d·c coefficients in C order; kept in `coefficients.npy`.
     #[serde(skip)]
     pub coefficients: Vec<Vec<f64>>,
+}
+
+/// The fillings of missing cells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MissingCells {
+    /// The value of every feature that its missing cells were filled with.
+    pub values: Vec<f64>,
+    /// The features that say where columns are missing: the last ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indicators: Vec<Indicator>,
 }
 
 /// The fit of one target.
@@ -103,14 +118,33 @@ impl Model {
     /// The columns that data for the model are to have.
     pub fn expected(&self) -> Expected {
         let features = self.features_are_named;
+        let made = self.missing.as_ref().map_or(0, |m| m.indicators.len());
+        let read = self.feature_names.len().saturating_sub(made);
         Expected {
-            features: self.feature_names.clone(),
+            features: self.feature_names[..read].to_vec(),
             factors: self.factors.clone(),
             targets: Vec::new(),
             named: Named {
                 features: features.unwrap_or_else(|| !is_generic(&self.feature_names)),
                 targets: false,
             },
+        }
+    }
+
+    /// Rows with the features of the model, missing cells filled as in training; `rows` has the
+    /// indicators already.
+    pub fn filled(&self, mut rows: Dataset) -> Dataset {
+        if let Some(missing) = &self.missing {
+            fill(&mut rows.matrix, &missing.values);
+        }
+        rows
+    }
+
+    /// Rows with the columns that the model expects, as its features.
+    pub fn features_of(&self, rows: Dataset) -> Dataset {
+        match &self.missing {
+            None => rows,
+            Some(missing) => self.filled(rows.with_indicators(&missing.indicators)),
         }
     }
 
@@ -183,6 +217,11 @@ impl Model {
         shape
     }
 
+    /// Whether a path names a model and not a file of numbers.
+    pub fn is_named_by(path: &Path) -> bool {
+        path.is_dir() || path.extension().is_some_and(|ending| ending == "json")
+    }
+
     /// Reads a model from its directory, or from the path of its `model.json`.
     ///
     /// # Errors
@@ -225,6 +264,16 @@ impl Model {
                     model.shape()
                 ),
             ));
+        }
+        if let Some(missing) = &model.missing {
+            let count = model.feature_names.len();
+            let is_made = |one: &Indicator| one.feature + missing.indicators.len() < count;
+            if missing.values.len() != count || !missing.indicators.iter().all(is_made) {
+                return Err(damaged(
+                    &head,
+                    "the fillings of missing cells do not match the features".into(),
+                ));
+            }
         }
         let predictors = model.predictors();
         for target in &model.targets {

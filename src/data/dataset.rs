@@ -6,7 +6,8 @@ use super::matrix::Matrix;
 /// Rows of data as a file or a pair of files holds them. All rows are in the same order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
-    /// n × d features, in the file's units; every value is finite.
+    /// n × d features, in the file's units; every value is finite, or NaN where it is missing and missing
+    /// cells are kept.
     pub matrix: Matrix,
     /// d names, from the file where it has some.
     pub feature_names: Vec<String>,

@@ -8,6 +8,7 @@ pub mod factor;
 pub mod input;
 pub mod labels;
 pub mod matrix;
+pub mod missing;
 pub(crate) mod random;
 pub mod readers;
 pub mod split;

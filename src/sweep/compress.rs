@@ -87,6 +87,7 @@ impl Compression {
         let applies = is_squared(s.loss)
             && is_squared(s.criterion.unwrap_or(s.loss))
             && s.perturbation.is_none()
+            && !study.has_missing_cells()
             && !study.differentiates_rows()
             && !study.draws_minibatches()
             && s.train.weights.as_ref().is_none_or(is_positive)

@@ -79,21 +79,23 @@ impl<'a> HeldOut<'a> {
         let targets: Vec<Vec<f64>> = rows.targets.iter().map(pick).collect();
         let weights: Option<Vec<f64>> = rows.weights.as_ref().map(pick);
         let is_regression = matches!(study.specification.loss, Loss::Squared | Loss::Huber { .. });
-        let matrix = match (&rows.matrix, chosen) {
-            (Matrix::Dense(m), _) if is_regression => {
-                let weight = |i: usize| weights.as_ref().map_or(1.0, |w| w[i]);
-                let spreads = targets.iter().map(|y| Spread::of(y, &weight)).collect();
-                Gathered::Panels(
-                    Panels::new(m, chosen, &targets, weights.as_deref()),
-                    spreads,
-                )
-            }
-            (Matrix::Dense(m), None) => Gathered::Dense(Cow::Borrowed(m)),
-            (sparse, None) => Gathered::Sparse(Cow::Borrowed(sparse)),
-            (matrix, Some(chosen)) => match matrix.select_rows(chosen) {
-                Matrix::Dense(m) => Gathered::Dense(Cow::Owned(m)),
-                sparse => Gathered::Sparse(Cow::Owned(sparse)),
-            },
+        let panels = |m: &Dense, chosen: Option<&[usize]>| {
+            let weight = |i: usize| weights.as_ref().map_or(1.0, |w| w[i]);
+            let spreads = targets.iter().map(|y| Spread::of(y, &weight)).collect();
+            let panels = Panels::new(m, chosen, &targets, weights.as_deref());
+            Gathered::Panels(panels, spreads)
+        };
+        let owned = |matrix: Matrix| match matrix {
+            Matrix::Dense(m) => Gathered::Dense(Cow::Owned(m)),
+            sparse @ Matrix::Sparse(_) => Gathered::Sparse(Cow::Owned(sparse)),
+        };
+        let matrix = match (study.filled_criterion_rows(fold), &rows.matrix, chosen) {
+            (Some(Matrix::Dense(m)), ..) if is_regression => panels(&m, None),
+            (None, Matrix::Dense(m), _) if is_regression => panels(m, chosen),
+            (Some(filled), ..) => owned(filled),
+            (None, Matrix::Dense(m), None) => Gathered::Dense(Cow::Borrowed(m)),
+            (None, sparse, None) => Gathered::Sparse(Cow::Borrowed(sparse)),
+            (None, matrix, Some(chosen)) => owned(matrix.select_rows(chosen)),
         };
         Self {
             matrix,

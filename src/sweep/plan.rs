@@ -142,6 +142,9 @@ fn settings(study: &Study) -> String {
         format!("keep-solutions = {}", study.keep_solutions),
         format!("targets = {}", study.targets.join(" ")),
     ];
+    if let Some(filling) = study.filling {
+        lines.push(format!("missing = {}", filling.name()));
+    }
     match set.method {
         None => lines.push(NO_METHOD.into()),
         Some(method) => {

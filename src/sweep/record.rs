@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::hypergrad::{Outcome, Part};
 use crate::kinds::{Status, tag};
+use crate::model::loss::Loss;
 
 /// The warning of a cell whose Hessian is singular.
 pub(crate) const SINGULAR: &str = "singular-hessian";
@@ -295,6 +296,27 @@ impl Number {
         Self::F1,
         Self::Auc,
     ];
+
+    /// Whether a larger value is a better model: of scores, not of errors.
+    #[must_use]
+    pub fn is_better_larger(self) -> bool {
+        matches!(
+            self,
+            Self::R2 | Self::Accuracy | Self::BalancedAccuracy | Self::F1 | Self::Auc
+        )
+    }
+
+    /// The metrics that a loss has.
+    #[must_use]
+    pub fn metrics_of(loss: Loss) -> &'static [Self] {
+        match loss {
+            Loss::Squared | Loss::Huber { .. } => &[Self::Mse, Self::Mae, Self::R2],
+            Loss::Logistic | Loss::Multinomial | Loss::SquaredHinge => {
+                &[Self::Accuracy, Self::BalancedAccuracy, Self::F1, Self::Auc]
+            }
+            Loss::Quadratic => &[],
+        }
+    }
 
     /// The number that is a part of the hypergradient, for a part that may be one number.
     #[must_use]

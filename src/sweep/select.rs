@@ -1,10 +1,22 @@
-//! The choice among points: the minimum of the mean criterion, and the one-standard-error choice.
+//! The choice among points: the minimum of the mean criterion, and the one-standard-error choices.
 
 use super::record::{Number, Study};
 use super::summary::PointSummary;
 
 /// The distance of a mean support from the smallest at which it still counts as equal.
 const EQUAL_SUPPORT: f64 = 0.5;
+
+/// A rule by which one point of a target is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// The best mean.
+    Best,
+    /// The sparsest within one standard error of the best.
+    OneStandardError,
+    /// The strongest within one standard error of the best on the path of the best, as glmnet's
+    /// `lambda.1se`.
+    GlmnetOneStandardError,
+}
 
 /// The choice among the points of one target; places are into the summaries.
 ///
@@ -21,18 +33,46 @@ pub struct Choice {
     /// and so do all of a ridge or a box; among equals the largest l1 is taken, then the largest λ₂,
     /// then the smallest mean. `None` with a single fold.
     pub one_standard_error: Option<usize>,
+    /// The same where the support does not count, among the points on the path of the best: those of
+    /// its l1 ratio, or of its λ₂, and for a ridge or a box all. `None` with a single fold.
+    pub glmnet_one_standard_error: Option<usize>,
+}
+
+impl Choice {
+    /// The place of the point that a rule chooses; `None` without a standard error.
+    #[must_use]
+    pub fn by(&self, rule: Rule) -> Option<usize> {
+        match rule {
+            Rule::Best => Some(self.best),
+            Rule::OneStandardError => self.one_standard_error,
+            Rule::GlmnetOneStandardError => self.glmnet_one_standard_error,
+        }
+    }
 }
 
 /// The choices for every target that has a point with a finite criterion.
 #[must_use]
 pub fn choose(study: &Study, summaries: &[PointSummary]) -> Vec<Choice> {
+    choose_by(study, summaries, Number::Criterion)
+}
+
+/// The same by another number, with the standard errors of its means in the summaries; of one that is
+/// better the larger it is, the largest mean is the best.
+#[must_use]
+pub fn choose_by(study: &Study, summaries: &[PointSummary], by: Number) -> Vec<Choice> {
     (0..study.targets.len())
-        .filter_map(|target| choose_for(target, study, summaries))
+        .filter_map(|target| choose_for(target, study, summaries, by))
         .collect()
 }
 
-fn choose_for(target: usize, study: &Study, summaries: &[PointSummary]) -> Option<Choice> {
-    let mean = |at: &usize| summaries[*at].means[Number::Criterion];
+fn choose_for(
+    target: usize,
+    study: &Study,
+    summaries: &[PointSummary],
+    by: Number,
+) -> Option<Choice> {
+    let sign = if by.is_better_larger() { -1.0 } else { 1.0 };
+    let mean = |at: &usize| sign * summaries[*at].means[by];
     let support = |at: &usize| summaries[*at].means[Number::Support];
     let point = |at: &usize| &study.points[summaries[*at].point];
     let mut candidates: Vec<usize> = (0..summaries.len())
@@ -47,30 +87,41 @@ fn choose_for(target: usize, study: &Study, summaries: &[PointSummary]) -> Optio
             .then(a.cmp(b))
     })?;
     let error = summaries[best].standard_error;
-    let mut one_standard_error = None;
-    if error.is_finite() {
-        let limit = mean(&best) + error;
-        candidates.retain(|at| mean(at) <= limit);
-        let smallest = candidates.iter().map(support).fold(f64::INFINITY, f64::min);
-        let ignores_support = has_no_sparsity(target, study);
-        // No strength is a negative zero once it has been stored.
-        let l1 = |at: &usize| point(at).l1 + 0.0;
-        let l2 = |at: &usize| point(at).l2 + 0.0;
-        one_standard_error = candidates
-            .into_iter()
-            .filter(|at| ignores_support || support(at) <= smallest + EQUAL_SUPPORT)
-            .min_by(|a, b| {
-                l1(b)
-                    .total_cmp(&l1(a))
-                    .then(l2(b).total_cmp(&l2(a)))
-                    .then(mean(a).total_cmp(&mean(b)))
-                    .then(a.cmp(b))
-            });
+    if !error.is_finite() {
+        return Some(Choice {
+            target,
+            best,
+            one_standard_error: None,
+            glmnet_one_standard_error: None,
+        });
     }
+    let limit = mean(&best) + error;
+    candidates.retain(|at| mean(at) <= limit);
+    let smallest = candidates.iter().map(support).fold(f64::INFINITY, f64::min);
+    let ignores_support = has_no_sparsity(target, study);
+    // No strength is a negative zero once it has been stored.
+    let l1 = |at: &usize| point(at).l1 + 0.0;
+    let l2 = |at: &usize| point(at).l2 + 0.0;
+    let strongest = |among: &dyn Fn(&usize) -> bool| {
+        let among = candidates.iter().copied().filter(among);
+        among.min_by(|a, b| {
+            l1(b)
+                .total_cmp(&l1(a))
+                .then(l2(b).total_cmp(&l2(a)))
+                .then(mean(a).total_cmp(&mean(b)))
+                .then(a.cmp(b))
+        })
+    };
+    let is_sparse = |at: &usize| ignores_support || support(at) <= smallest + EQUAL_SUPPORT;
+    let is_on_path = |at: &usize| match (point(at).ratio, point(&best).ratio) {
+        (Some(own), Some(of_best)) => own.1 == of_best.1,
+        _ => ignores_support || l2(at) == l2(&best),
+    };
     Some(Choice {
         target,
         best,
-        one_standard_error,
+        one_standard_error: strongest(&is_sparse),
+        glmnet_one_standard_error: strongest(&is_on_path),
     })
 }
 
@@ -217,5 +268,49 @@ mod tests {
         let single = [summary(0, 1.0, f64::NAN, 1.0)];
         assert_eq!(choose(&study(1), &single)[0].one_standard_error, None);
         assert!(choose(&study(1), &summaries[..1]).is_empty());
+    }
+
+    #[test]
+    fn the_strongest_on_the_path_of_the_best_is_taken_whatever_its_support() {
+        let strengths = [(0.4, 0.1), (0.3, 0.1), (0.2, 0.1), (0.5, 0.2)];
+        // The sparsest is neither the strongest nor on the path.
+        let summaries = [
+            summary(0, 1.4, 0.5, 5.0),
+            summary(1, 1.2, 0.5, 4.0),
+            summary(2, 1.0, 0.5, 4.0),
+            summary(3, 1.3, 0.5, 1.0),
+        ];
+        let mut study = study_of(&strengths, "");
+        let choice = choose(&study, &summaries)[0];
+        assert_eq!(choice.by(Rule::Best), Some(2));
+        assert_eq!(choice.by(Rule::OneStandardError), Some(3));
+        assert_eq!(choice.by(Rule::GlmnetOneStandardError), Some(0));
+        // A path of one ratio has another λ₂ at each point.
+        for (point, ratio) in study.points.iter_mut().zip([0.9, 0.5, 0.5, 0.9]) {
+            point.ratio = Some((1.0, ratio));
+        }
+        let choice = choose(&study, &summaries)[0];
+        assert_eq!(choice.glmnet_one_standard_error, Some(1));
+        let ridges = study_of(&[(0.0, 2.0), (0.0, 1.0), (0.0, 0.5), (0.0, 9.0)], "");
+        let choice = choose(&ridges, &summaries)[0];
+        assert_eq!(choice.glmnet_one_standard_error, Some(3));
+    }
+
+    #[test]
+    fn of_a_score_the_largest_is_the_best() {
+        let mut summaries = [
+            summary(0, 9.0, 0.1, 1.0),
+            summary(1, 8.0, 0.1, 2.0),
+            summary(2, 7.0, 0.1, 3.0),
+        ];
+        for (summary, auc) in summaries.iter_mut().zip([0.85, 0.9, 0.6]) {
+            summary.means[Number::Auc] = auc;
+        }
+        let choice = choose_by(&study(3), &summaries, Number::Auc)[0];
+        assert_eq!((choice.best, choice.one_standard_error), (1, Some(0)));
+        // An error is best where it is smallest.
+        let choice = choose_by(&study(3), &summaries, Number::Criterion)[0];
+        assert_eq!(choice.best, 2);
+        assert!(choose_by(&study(3), &summaries, Number::Mae).is_empty());
     }
 }

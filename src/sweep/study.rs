@@ -5,7 +5,8 @@ use std::hash::Hasher;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::folds::Fold;
-use crate::data::matrix::Matrix;
+use crate::data::matrix::{Matrix, all_finite};
+use crate::data::missing::{Filling, fill};
 use crate::error::{Error, Result};
 use std::sync::Arc;
 
@@ -34,6 +35,9 @@ pub struct Study {
     pub source: String,
     /// The problem on all rows; `validation` holds the rows of validation files, if any.
     pub specification: Specification,
+    /// The values that missing cells are filled with, NaN in the dense matrices of the specification: those
+    /// of the training rows of every fold. `None` where nothing is missing.
+    pub filling: Option<Filling>,
     /// Class weights, beside the rows' own.
     pub class_weights: Option<ClassWeighting>,
     /// The folds, at least one.
@@ -61,6 +65,8 @@ pub struct FoldProblem {
     means: Option<Vec<f64>>,
     /// Columns that do not vary, where the problem does not say so itself.
     pub constant_columns: usize,
+    /// The values that missing cells of the columns were filled with.
+    filled: Option<Vec<f64>>,
 }
 
 impl FoldProblem {
@@ -72,7 +78,20 @@ impl FoldProblem {
             prepared: Arc::default(),
             means: None,
             constant_columns: 0,
+            filled: None,
         }
+    }
+
+    /// The same, of which missing cells were filled with these values of the columns.
+    #[must_use]
+    pub fn filled_with(self, filled: Option<Vec<f64>>) -> Self {
+        Self { filled, ..self }
+    }
+
+    /// The values that missing cells of the columns were filled with.
+    #[must_use]
+    pub fn filled(&self) -> Option<&[f64]> {
+        self.filled.as_deref()
     }
 
     /// A problem without the intercept that the study has: `means` of the targets.
@@ -82,6 +101,7 @@ impl FoldProblem {
             prepared: Arc::default(),
             means,
             constant_columns: constant,
+            filled: None,
         }
     }
 
@@ -106,7 +126,10 @@ impl Study {
     /// part lacks a class.
     pub fn check(&self) -> Result<()> {
         self.settings.validate()?;
-        self.specification.check()?;
+        match self.filling {
+            None => self.specification.check()?,
+            Some(_) => self.filled_specification().check()?,
+        }
         let splits = self.folds.iter().any(|fold| fold.held_out.is_some());
         if splits && self.specification.loss == Loss::Quadratic {
             return Err(Error::unsupported(
@@ -272,6 +295,54 @@ impl Study {
         format!("{:032x}", hash.digest128())
     }
 
+    /// Whether a cell of the features is missing.
+    pub(super) fn has_missing_cells(&self) -> bool {
+        let lacks = |rows: &Rows| match &rows.matrix {
+            Matrix::Dense(m) => !all_finite(&m.values),
+            Matrix::Sparse(_) => false,
+        };
+        let s = &self.specification;
+        self.filling.is_some() && (lacks(&s.train) || s.validation.as_ref().is_some_and(lacks))
+    }
+
+    /// The values of the columns that missing cells are filled with, from some of the rows.
+    fn values(&self, rows: &[usize]) -> Option<Vec<f64>> {
+        let train = &self.specification.train;
+        let filling = self.filling?;
+        Some(filling.values(&train.matrix, rows, train.weights.as_deref()))
+    }
+
+    /// The same from all rows.
+    #[must_use]
+    pub fn values_of_all(&self) -> Option<Vec<f64>> {
+        let all: Vec<usize> = (0..self.rows()).collect();
+        self.values(&all)
+    }
+
+    /// The specification with the values of all rows in missing cells.
+    fn filled_specification(&self) -> Specification {
+        let mut specification = self.specification.clone();
+        if let Some(values) = self.values_of_all() {
+            fill(&mut specification.train.matrix, &values);
+            if let Some(rows) = &mut specification.validation {
+                fill(&mut rows.matrix, &values);
+            }
+        }
+        specification
+    }
+
+    /// The features of the rows that a fold's criterion is measured on, where missing cells are filled.
+    pub(super) fn filled_criterion_rows(&self, fold: usize) -> Option<Matrix> {
+        let values = self.values(&self.folds[fold].training_rows(self.rows()))?;
+        let (rows, chosen) = self.criterion_rows(fold);
+        let mut matrix = match chosen {
+            None => rows.matrix.clone(),
+            Some(chosen) => rows.matrix.select_rows(chosen),
+        };
+        fill(&mut matrix, &values);
+        Some(matrix)
+    }
+
     /// The rows that a fold's criterion is measured on; with `None` for the rows of the study
     /// themselves, all of them.
     #[must_use]
@@ -295,7 +366,7 @@ impl Study {
     #[must_use]
     pub fn whole_specification(&self) -> Specification {
         let all: Vec<usize> = (0..self.rows()).collect();
-        let mut specification = self.specification.clone();
+        let mut specification = self.filled_specification();
         specification.train.weights = self.training_weights(&all);
         specification.validation = None;
         specification
@@ -326,7 +397,7 @@ impl Study {
             }
         };
         let own = source.weights.as_ref();
-        let specification = Specification {
+        let mut specification = Specification {
             train: rows(
                 &training,
                 own.map(|w| training.iter().map(|&i| w[i]).collect()),
@@ -339,7 +410,32 @@ impl Study {
             validation,
             ..self.without_rows()
         };
-        Problem::new(specification).map(FoldProblem::plain)
+        let values = self.values(&training);
+        if let Some(values) = &values {
+            self.check_values(fold, values)?;
+            fill(&mut specification.train.matrix, values);
+            if let Some(rows) = &mut specification.validation {
+                fill(&mut rows.matrix, values);
+            }
+        }
+        let problem = Problem::new(specification).map(FoldProblem::plain)?;
+        Ok(problem.filled_with(values))
+    }
+
+    /// Refuses a column without a value in the training part of a fold.
+    fn check_values(&self, fold: usize, values: &[f64]) -> Result<()> {
+        match values.iter().position(|value| value.is_nan()) {
+            None => Ok(()),
+            Some(j) => Err(Error::value(
+                "folds",
+                format!(
+                    "column {} of the features has no value in the training part of fold {}",
+                    j + 1,
+                    self.folds[fold].number
+                ),
+                "leave the column out (--drop), or use fewer folds",
+            )),
+        }
     }
 
     /// The study on some of the rows, ascending, with folds of these.
@@ -364,6 +460,7 @@ impl Study {
                 ClassWeighting::Given(factors) => ClassWeighting::Given(pick(factors)),
             }),
             folds,
+            filling: self.filling,
             name: self.name.clone(),
             source: self.source.clone(),
             settings: self.settings.clone(),

@@ -30,7 +30,8 @@ pub struct PointSummary {
     pub failed: usize,
     /// Means over the folds that did not fail; NaN where one of these has none, or all failed.
     pub means: Numbers,
-    /// The standard error of the mean criterion; NaN for a single fold.
+    /// The standard error of the mean criterion, or of the number that the summary was asked for by; NaN
+    /// for a single fold.
     pub standard_error: f64,
     /// The worst status of all folds, failed ones too.
     pub status: Status,
@@ -64,12 +65,25 @@ pub fn summarize(
     study: usize,
     described: &Study,
 ) -> Result<Vec<PointSummary>> {
+    summarize_by(store, study, described, Number::Criterion)
+}
+
+/// The same with the standard errors of another number.
+///
+/// # Errors
+/// Those of [`summarize`].
+pub fn summarize_by(
+    store: &dyn CellStore,
+    study: usize,
+    described: &Study,
+    by: Number,
+) -> Result<Vec<PointSummary>> {
     let folds = described.folds.len();
     let mut summaries = Vec::new();
     let mut cells: Vec<Cell> = Vec::with_capacity(folds);
     let mut close = |cells: &mut Vec<Cell>| {
         if cells.len() == folds && folds > 0 {
-            summaries.push(summary(cells, described));
+            summaries.push(summary(cells, described, by));
         }
         cells.clear();
     };
@@ -115,7 +129,7 @@ pub fn summarize_so_far(
         if let Some(first) = cells.first()
             && cells.len() == folds_of(first.point).len()
         {
-            summaries.push(summary(cells, described));
+            summaries.push(summary(cells, described, Number::Criterion));
         }
         cells.clear();
     };
@@ -154,7 +168,7 @@ fn shared_folds(of_points: impl Iterator<Item = Vec<usize>>) -> Vec<usize> {
     best.cloned().unwrap_or_default()
 }
 
-fn summary(cells: &[Cell], described: &Study) -> PointSummary {
+fn summary(cells: &[Cell], described: &Study, by: Number) -> PointSummary {
     let good: Vec<&Cell> = cells.iter().filter(|cell| !cell.has_failed()).collect();
     let count = good.len() as f64;
     let mut means = Numbers::default();
@@ -191,7 +205,7 @@ fn summary(cells: &[Cell], described: &Study) -> PointSummary {
         folds: good.len(),
         failed: cells.len() - good.len(),
         means,
-        standard_error: standard_error(&good, described),
+        standard_error: standard_error(&good, described, by),
         status: cells
             .iter()
             .fold(cells[0].status, |worst, cell| worst.worse(cell.status)),
@@ -205,9 +219,9 @@ fn summary(cells: &[Cell], described: &Study) -> PointSummary {
     }
 }
 
-/// The standard error of the mean criterion of cells in the order of their folds: that of one repetition,
+/// The standard error of the mean of a number of cells in the order of their folds: that of one repetition,
 /// averaged over those with the most folds. NaN where none has two.
-fn standard_error(cells: &[&Cell], described: &Study) -> f64 {
+fn standard_error(cells: &[&Cell], described: &Study, by: Number) -> f64 {
     let repeat = |cell: &&Cell| described.folds.get(cell.fold).map_or(0, |f| f.repeat);
     let repeats = || cells.chunk_by(|a, b| repeat(a) == repeat(b));
     let most = repeats().map(<[&Cell]>::len).max().unwrap_or(0);
@@ -217,8 +231,8 @@ fn standard_error(cells: &[&Cell], described: &Study) -> f64 {
     let (mut sum, mut full) = (0.0, 0.0);
     // One that lacks folds, in a sweep that still runs, has another standard error.
     for cells in repeats().filter(|cells| cells.len() == most) {
-        let criterion = |cell: &&Cell| cell.numbers[Number::Criterion];
-        sum += statistics::standard_error(&cells.iter().map(criterion).collect::<Vec<f64>>());
+        let value = |cell: &&Cell| cell.numbers[by];
+        sum += statistics::standard_error(&cells.iter().map(value).collect::<Vec<f64>>());
         full += 1.0;
     }
     sum / full
@@ -273,7 +287,7 @@ mod tests {
     #[test]
     fn means_and_standard_error_by_hand() {
         let (cells, study) = (cells(&[1.0, 2.0, 6.0]), study(&[0, 0, 0]));
-        let found = summary(&cells, &study);
+        let found = summary(&cells, &study, Number::Criterion);
         assert_eq!((found.point, found.folds, found.failed), (4, 3, 0));
         assert_eq!(found.means[Number::Criterion], 3.0);
         assert_eq!(found.means[Number::Support], 1.0);
@@ -281,23 +295,27 @@ mod tests {
         // Σ (E − 3)² = 4 + 1 + 9 = 14; √(14/2)/√3.
         assert!((found.standard_error - (7.0f64 / 3.0).sqrt()).abs() < 1e-15);
         assert_eq!(found.hypergradient_l1_vector, [3.0, 1.0]);
-        assert!(summary(&cells[..1], &study).standard_error.is_nan());
+        assert!(
+            summary(&cells[..1], &study, Number::Criterion)
+                .standard_error
+                .is_nan()
+        );
     }
 
     #[test]
     fn repetitions_do_not_make_folds_independent() {
         // √(1/1·½) and √(18/1·½) about 1.5 ± 0.5 and 6 ± 3: ½·1/√2·√2 and 3.
         let repeated = cells(&[1.0, 2.0, 3.0, 9.0, 7.0]);
-        let found = summary(&repeated[..4], &study(&[0, 0, 1, 1]));
+        let found = summary(&repeated[..4], &study(&[0, 0, 1, 1]), Number::Criterion);
         assert!((found.standard_error - (0.5 + 3.0) / 2.0).abs() < 1e-15);
         assert_eq!(found.means[Number::Criterion], 3.75);
         // The same folds again and again: the error stays.
         let often = cells(&[1.0, 2.0].repeat(50));
         let repeats: Vec<usize> = (0..100).map(|fold| fold / 2).collect();
-        let found = summary(&often, &study(&repeats));
+        let found = summary(&often, &study(&repeats), Number::Criterion);
         assert!((found.standard_error - 0.5).abs() < 1e-15);
         // A repetition that has only begun has another error.
-        let begun = summary(&repeated, &study(&[0, 0, 1, 1, 2]));
+        let begun = summary(&repeated, &study(&[0, 0, 1, 1, 2]), Number::Criterion);
         assert!((begun.standard_error - 1.75).abs() < 1e-15);
     }
 
@@ -314,7 +332,7 @@ mod tests {
             let mut cells = cells(&[1.0, 2.0, 6.0, 7.0]);
             cells[1].numbers[Number::Criterion] = criterion;
             cells[1].status = status;
-            let found = summary(&cells, &study);
+            let found = summary(&cells, &study, Number::Criterion);
             assert_eq!((found.folds, found.failed), (3, 1), "{status:?}");
             assert_eq!(found.status, status);
             assert!((found.means[Number::Criterion] - 14.0 / 3.0).abs() < 1e-15);
@@ -326,7 +344,7 @@ mod tests {
         }
         let mut cells = cells(&[1.0, 2.0]);
         cells.iter_mut().for_each(|c| c.status = Status::Stalled);
-        let found = summary(&cells, &study);
+        let found = summary(&cells, &study, Number::Criterion);
         assert_eq!((found.folds, found.failed), (0, 2));
         assert!(found.means[Number::Criterion].is_nan() && found.standard_error.is_nan());
     }

@@ -260,6 +260,7 @@ mod tests {
             settings: crate::hypergrad::Settings::default(),
             precision: crate::kinds::Precision::F64,
             keep_solutions: false,
+            filling: None,
         }
     }
 

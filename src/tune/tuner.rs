@@ -357,6 +357,7 @@ impl<'a> Tuner<'a> {
             settings: self.settings.clone(),
             precision: self.settings.precision,
             keep_solutions: false,
+            filling: None,
         })
     }
 

@@ -1,6 +1,7 @@
 //! The command line from outside: the contract of its JSON, usage errors, models, interruptions.
 
 mod certificates;
+mod choices;
 mod clean;
 mod columns;
 mod contract;
@@ -10,12 +11,14 @@ mod factors;
 mod files;
 mod influence;
 mod meta;
+mod missing;
 mod models;
 mod output;
 mod readme;
 mod remedies;
 mod scores;
 mod splits;
+mod stored;
 mod strengths;
 mod support;
 mod tune;

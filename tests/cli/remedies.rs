@@ -103,7 +103,7 @@ fn flags_in_the_sources_exist() {
             let reads = file.contains("/src/data/readers/");
             for command in ["fit", "hypergrad", "sweep", "poison", "predict"] {
                 // A model has chosen its features.
-                let of_training = ["--y", "--categorical", "--drop", "--only"];
+                let of_training = ["--y", "--categorical", "--drop", "--only", "--missing"];
                 let excepted = command == "predict" && of_training.contains(&flag.as_str());
                 if reads && !excepted && !of_commands[command].contains(&flag) {
                     wrong.push(format!("{file}: {command} has no {flag}"));

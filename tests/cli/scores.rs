@@ -272,3 +272,94 @@ fn columns_are_named_or_counted() {
     let line = fails(&twice, 1);
     assert!(line.contains(&format!("no column \"{a}\"")), "{line}");
 }
+
+#[test]
+fn fit_and_tune_score_test_rows_as_predict_does() {
+    let folder = Folder::new();
+    let whole = table(140, 12);
+    let model = as_text(&folder.path("model"));
+    for (target, loss) in [
+        ("y", "squared"),
+        ("y", "huber"),
+        ("label", "logistic"),
+        ("kind", "multinomial"),
+        ("label", "squared-hinge"),
+    ] {
+        let text = columns(&whole, &["a", "b", "c", target]);
+        let lines: Vec<&str> = text.lines().collect();
+        let of = |rows: &[&str]| rows.join("\n") + "\n";
+        let train = folder.text("train.csv", &of(&lines[..101]));
+        let test = folder.text("test.csv", &of(&[&lines[..1], &lines[101..]].concat()));
+        let fit = |more: &[&str]| {
+            let base = ["fit", &train, "--loss", loss, "--out", &model, "--x-test"];
+            json(&[&base[..], &[&test], more].concat())
+        };
+        for more in [&["--l1", "0.01"][..], &["--cv", "3"]] {
+            let fitted = fit(more);
+            let predict = ["predict", &test, "--model", &model, "--target", target];
+            let mut expected = json(&predict)["targets"][0]["scores"].clone();
+            expected["target"] = target.into();
+            assert_eq!(fitted["test"], serde_json::json!([expected]), "{loss}");
+            assert_eq!(fitted["problem"]["rows"], 100);
+            // Test rows have no part in the fit.
+            let alone = ["fit", &train, "--loss", loss, "--out", &model];
+            let alone = json(&[&alone[..], more].concat());
+            assert_eq!(alone["points"], fitted["points"]);
+            assert!(alone.get("test").is_none());
+        }
+        let tune = ["tune", &train, "--loss", loss, "--x-test", &test, "--model"];
+        let tune = json(&[&tune[..], &[&model, "--max-evaluations", "20"]].concat());
+        let predict = ["predict", &test, "--model", &model, "--target", target];
+        let scores = &json(&predict)["targets"][0]["scores"];
+        let found = tune["test"].as_object().unwrap();
+        assert!(found["criterion"].is_number());
+        for (name, score) in scores.as_object().unwrap() {
+            match (score.as_f64(), found[name].as_f64()) {
+                (Some(score), Some(own)) => assert_close(&[own], &[score], 1e-11),
+                _ => assert_eq!(score, &found[name], "{loss}: {name}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn test_rows_are_set_aside_before_anything_is_chosen() {
+    let folder = Folder::new();
+    let train = folder.text("train.csv", &columns(&table(120, 8), &["a", "b", "c", "y"]));
+    let model = as_text(&folder.path("model"));
+    for more in [&["--l1", "0.01"][..], &["--l1", "0.01,0.1"], &["--cv", "4"]] {
+        let base = ["fit", &train, "--out", &model, "--test-fraction", "0.25"];
+        let fit = json(&[&base[..], more].concat());
+        assert_eq!(fit["problem"]["rows"], 90, "{more:?}");
+        assert_eq!(fit["test"][0]["rows"], 30);
+        assert!(fit["test"][0]["r2"].as_f64().unwrap() > 0.5);
+        let text = ok(&[&base[..], more].concat());
+        assert!(text.contains("\n\nScores of y on test rows\n"), "{text}");
+    }
+    let weights = folder.text("w.csv", &format!("w\n{}", "2\n".repeat(120)));
+    let base = ["fit", &train, "--out", &model, "--test-fraction", "0.25"];
+    let plain = json(&[&base[..], &["--l1", "0.01"]].concat());
+    let doubled = json(&[&base[..], &["--l1", "0.01", "--sample-weights", &weights]].concat());
+    let r2 = |fit: &Value| fit["test"][0]["r2"].as_f64().unwrap();
+    assert_close(&[r2(&doubled)], &[r2(&plain)], 1e-12);
+    for (more, part) in [
+        (
+            &["--x-test", &train, "--test-fraction", "0.1"][..],
+            "--test-fraction",
+        ),
+        (&["--y-test", &train], "--x-test"),
+        (
+            &["--test-fraction", "0.1", "--cv", "3", "--group-column", "a"],
+            "--x-test",
+        ),
+        (&["--test-fraction", "0.1", "--folds", &weights], "--x-test"),
+        (
+            &["--test-fraction", "0.1", "--loss", "quadratic"],
+            "leave --x-test",
+        ),
+    ] {
+        let base = ["fit", train.as_str(), "--out", &model];
+        let line = fails(&[&base[..], more].concat(), 2);
+        assert!(line.contains(part), "{more:?}: {line}");
+    }
+}

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::values;
 use crate::data::labels::ClassWeights;
+use crate::data::missing::Filling;
 use crate::data::readers;
 
 /// Whether a CSV file has a header.
@@ -83,6 +84,32 @@ pub enum DecimalMark {
     Point,
     /// As in 1,5.
     Comma,
+}
+
+/// The treatments of missing cells of features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MissingName {
+    /// They are an error.
+    Error,
+    /// The mean of the training rows.
+    Mean,
+    /// The median of the training rows.
+    Median,
+    /// Their rows are left out.
+    Drop,
+    /// The mean, and a feature that says where it is missing.
+    Indicator,
+}
+
+impl MissingName {
+    /// The value that they are filled with, if they are.
+    pub fn filling(self) -> Option<Filling> {
+        match self {
+            Self::Mean | Self::Indicator => Some(Filling::Mean),
+            Self::Median => Some(Filling::Median),
+            Self::Error | Self::Drop => None,
+        }
+    }
 }
 
 /// The treatments of levels that training has not seen.
@@ -181,6 +208,12 @@ pub struct DataArguments {
     /// without a number of at most 50 levels; none; or names or indices separated by commas.
     #[arg(long, value_name = "auto|none|NAMES", default_value = "auto")]
     pub categorical: String,
+
+    /// Missing cells of the features: an error; filled with the mean or the median of the training rows, in
+    /// folds of the fold's; drop, which leaves the rows out; or indicator, the mean and a feature
+    /// NAME=missing for every column with missing cells [default: error].
+    #[arg(long, value_name = "WHAT")]
+    pub missing: Option<MissingName>,
 
     /// Weights of the rows: a file with one weight per row, or the name of a column. Rows that are
     /// held out keep theirs: criterion and metrics are weighted means.

@@ -23,13 +23,13 @@ mod test_rows;
 pub mod tune;
 pub mod values;
 
-pub use data::{DataArguments, DecimalMark, TableFileArguments, UnknownLevelsName};
+pub use data::{DataArguments, DecimalMark, MissingName, TableFileArguments, UnknownLevelsName};
 pub use method::{
     DesignStorage, HypergradientArguments, Products, Regime, RuntimeArguments, SolverArguments,
 };
 pub use output::{Format, OutputArguments};
 pub use problem::{LossName, PenaltyName, ProblemArguments};
 pub use root::{Command, command, parse};
-pub use sweep::{ConfigurationArguments, FoldArguments, SearchName};
+pub use sweep::{ConfigurationArguments, FoldArguments, SearchName, SpaceArguments};
 pub use test_rows::TestArguments;
 pub use values::Strengths;

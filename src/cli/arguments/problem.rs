@@ -81,13 +81,13 @@ pub struct ProblemArguments {
     /// Strengths of the penalty: a list such as 0.1,0.01, grids log:LO:HI:N, lin:LO:HI:N or
     /// frac:LO:HI:N or frac:X (in units of the smallest strength that makes all coefficients zero), or a mix;
     /// all pairs with --l2 are evaluated [default: with --l1-file 1, otherwise 0.1 of the smallest
-    /// strength that makes all coefficients zero; sweep: 12 values from that strength down to a
-    /// thousandth of it].
+    /// strength that makes all coefficients zero; sweep, and fit over folds: 12 values from that strength
+    /// down to a thousandth of it].
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub l1: Option<Strengths>,
 
     /// Ridge strengths, a list or grid like --l1 [default: with --l2-file 1, otherwise 0.01;
-    /// sweep: 0.001,0.01,0.1,1].
+    /// sweep, and fit over folds: 0.001,0.01,0.1,1].
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub l2: Option<Strengths>,
 

@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use clap::builder::Resettable;
+use clap::builder::{EnumValueParser, Resettable, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use super::MissingName;
 #[cfg(feature = "paper")]
 use super::reproduce;
 #[cfg(feature = "store")]
@@ -122,9 +123,33 @@ pub fn command() -> clap::Command {
         tune.mut_arg("cv", |cv| one(cv).conflicts_with("folds"))
             .mut_arg("folds", one)
     };
-    Cli::command()
+    let mut whole = Cli::command();
+    // What these say of rows or columns is that of the file.
+    for (name, filled) in [
+        ("influence", true),
+        ("clean", false),
+        ("meta", false),
+        ("poison", true),
+    ] {
+        whole = whole.mut_subcommand(name, |command| with_missing(command, filled));
+    }
+    whole
         .mut_subcommand("sweep", |sweep| sweep.mut_args(with_values))
         .mut_subcommand("tune", |tune| beside_files(tune).mut_args(with_values))
+}
+
+/// The command with the treatments of missing cells that it has: errors, and where `filled`, values.
+fn with_missing(command: clap::Command, filled: bool) -> clap::Command {
+    let parser = EnumValueParser::<MissingName>::new().try_map(move |name| match name {
+        MissingName::Error => Ok(name),
+        MissingName::Mean | MissingName::Median | MissingName::Indicator if filled => Ok(name),
+        _ if filled => Err(
+            "rows are called by their numbers in the file here; fill the cells \
+                            (mean, median, indicator), or leave the rows out of the file",
+        ),
+        _ => Err("this command takes files without missing cells; fill them in the file first"),
+    });
+    command.mut_arg("missing", |missing| missing.value_parser(parser))
 }
 
 /// Parses a command line, the name of the program first.

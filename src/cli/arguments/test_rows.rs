@@ -18,7 +18,8 @@ pub struct TestArguments {
     #[arg(long, value_name = "FILE", requires = "x_test")]
     pub y_test: Option<PathBuf>,
 
-    /// Share of all rows set aside for testing [default: poison 0.2 without --x-test, tune none].
+    /// Share of all rows set aside for testing [default: poison 0.2 without --x-test, fit
+    /// and tune none].
     #[arg(long, value_name = "SHARE", value_parser = values::fraction, allow_hyphen_values = true)]
     pub test_fraction: Option<f64>,
 }

@@ -1,51 +1,112 @@
 //! `proxdiff fit`: solves the inner problem and saves the model.
 
+use clap::ArgMatches;
+use serde_json::json;
+
 use crate::cli::arguments::fit::Arguments;
-use crate::cli::arguments::{Format, OutputArguments};
-use crate::cli::configuration::{Prepared, Rows, Study, are_several, points, settings};
+use crate::cli::arguments::{
+    DataArguments, Format, LossName, OutputArguments, ProblemArguments, RuntimeArguments,
+    SolverArguments,
+};
+use crate::cli::configuration::{
+    Prepared, Study, in_ratio, points, points_of, read_test, settings,
+};
 use crate::cli::failure::Failure;
-use crate::cli::model::{Model, TargetModel};
-use crate::cli::output::{Report, by_criterion, write_text};
+use crate::cli::model::{MissingCells, Model, TargetModel};
+use crate::cli::output::{Beside, Chosen, Report, Tested, choices_table, write_text};
 use crate::cli::runtime::Runtime;
-use crate::hypergrad::{Outcome, Settings};
+use crate::hypergrad::Outcome;
 use crate::kinds::Status;
 use crate::model::loss::Loss;
-use crate::problem::{Point, Problem};
+use crate::problem::Problem;
 
-/// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
-    let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
-    let mut study = Study::read(&arguments.data, &arguments.problem, false)?;
-    // A choice among several points needs the rows again.
-    let prepared = if are_several(&arguments.problem) {
-        study.prepare(Rows::All)?
-    } else {
-        study.take()?
+mod choice;
+#[cfg(feature = "store")]
+mod stored;
+#[cfg(not(feature = "store"))]
+#[path = "fit/no_store.rs"]
+mod stored;
+mod subject;
+
+use stored::Stored;
+use subject::Subject;
+
+/// The flags of the data, the problem and its solution: those of the command, or of the sweep in a store.
+struct Flags<'a> {
+    data: &'a DataArguments,
+    problem: &'a ProblemArguments,
+    solver: &'a SolverArguments,
+    runtime: &'a RuntimeArguments,
+}
+
+/// Runs the command whose flags and matches these are.
+pub fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<(), Failure> {
+    let stored = Stored::read(arguments, matches)?;
+    let flags = match &stored {
+        Some(Stored {
+            arguments: swept, ..
+        }) => Flags {
+            data: &swept.data,
+            problem: &swept.problem,
+            solver: &swept.solver,
+            runtime: &swept.runtime,
+        },
+        None => Flags {
+            data: &arguments.data,
+            problem: &arguments.problem,
+            solver: &arguments.solver,
+            runtime: &arguments.runtime,
+        },
     };
+    let settings = settings(flags.problem, flags.data, flags.solver, None)?;
+    check_test(arguments, flags.problem)?;
+    let wanted = match stored {
+        Some(_) => None,
+        None => choice::wanted(arguments)?,
+    };
+    let runtime = Runtime::new(flags.runtime, flags.solver.time_budget)?;
+    let subject = match (&stored, wanted) {
+        (Some(stored), _) => stored.chosen(arguments)?,
+        (None, Some(wanted)) => choice::chosen(arguments, wanted, &runtime)?,
+        (None, None) => single(arguments)?,
+    };
+    let Subject {
+        study,
+        prepared,
+        points,
+        chosen,
+        set_aside,
+    } = &subject;
+    let files = read_test(
+        flags.data,
+        study.tables(),
+        arguments.test.x_test.as_deref(),
+        arguments.test.y_test.as_deref(),
+    )?;
     let problem = &prepared.problem.problem;
-    let mut points = points(&arguments.problem, problem)?;
-    let targets = problem.train.targets.len();
-    if points.len() > targets {
-        points = choose(&study, &runtime, &points, &settings)?;
-    }
-    let outcomes = runtime.evaluate(problem, &points, &settings)?;
+    let outcomes = runtime.evaluate(problem, points, &settings)?;
+    let model = model(study, prepared, &outcomes);
+    let test = match files.as_ref().or(set_aside.as_ref()) {
+        Some(rows) => Some(Tested::of(&model, &model.filled(rows.clone()))?),
+        None => None,
+    };
     // The model first: the reader of the report may close its pipe early.
-    let saved = save(&study, &prepared, &outcomes, &runtime, arguments);
+    let saved = save(&model, study, &outcomes, &runtime, arguments);
 
     let output = OutputArguments {
         format: Some(arguments.format),
         out: None,
     };
     Report {
-        study: &study,
-        prepared: &prepared,
+        study,
+        prepared,
         settings: &settings,
         runtime: &runtime,
         outcomes: &Vec::from_iter(&outcomes),
         best: None,
         coefficients: arguments.coefficients,
         diagnostics: false,
+        beside: Some(&beside(chosen.as_deref(), test.as_deref())),
     }
     .write(&output)?;
     saved?;
@@ -53,14 +114,74 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         let note = format!("Model saved to {}\n", arguments.out.display());
         write_text(&note, None)?;
     }
-    runtime.conclude(&outcomes, arguments.solver.strict)
+    runtime.conclude(&outcomes, flags.solver.strict)
+}
+
+/// The choice and the scores beside the fit.
+fn beside(chosen: Option<&[Chosen]>, test: Option<&[Tested]>) -> Beside {
+    let mut beside = Beside::default();
+    if let Some(chosen) = chosen {
+        beside.above = choices_table(chosen);
+        beside.fields.insert("choice".into(), json!(chosen));
+    }
+    if let Some(test) = test {
+        beside.below = test.iter().map(Tested::table).collect();
+        beside.fields.insert("test".into(), json!(test));
+    }
+    beside
+}
+
+/// The fit at the only point.
+fn single(arguments: &Arguments) -> Result<Subject<'_>, Failure> {
+    let mut study = Study::read(&arguments.data, &arguments.problem, false)?;
+    let set_aside = match arguments.test.test_fraction {
+        Some(share) if share > 0.0 => Some(study.set_aside(share)?),
+        _ => None,
+    };
+    let prepared = study.take()?;
+    let problem = &prepared.problem.problem;
+    let points = if in_ratio(&arguments.space) {
+        points_of(&choice::space(arguments)?, problem)?
+    } else {
+        points(&arguments.problem, problem)?
+    };
+    Ok(Subject {
+        study,
+        prepared,
+        points,
+        chosen: None,
+        set_aside,
+    })
+}
+
+/// Refuses test rows of what has no rows.
+fn check_test(arguments: &Arguments, problem: &ProblemArguments) -> Result<(), Failure> {
+    let own = &arguments.test;
+    let has_test = own.x_test.is_some() || own.test_fraction.is_some_and(|share| share > 0.0);
+    let message = match problem.criterion {
+        _ if !has_test => return Ok(()),
+        _ if problem.loss == LossName::Quadratic => {
+            "a quadratic form has no rows to test on; leave --x-test and --test-fraction out"
+        }
+        Some(criterion) if of_classes(criterion) != of_classes(problem.loss) => {
+            "test rows have scores of numbers or of classes, and --loss and --criterion differ in that; leave \
+             --x-test and --test-fraction out"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(message))
+}
+
+/// Whether a loss has classes.
+fn of_classes(loss: LossName) -> bool {
+    loss.loss(1.0).is_classification()
 }
 
 /// Saves a model that is worth it: with --force a fit need not have converged, but there must be
 /// numbers.
 fn save(
+    model: &Model,
     study: &Study<'_>,
-    prepared: &Prepared,
     outcomes: &[Outcome],
     runtime: &Runtime,
     arguments: &Arguments,
@@ -68,7 +189,6 @@ fn save(
     if runtime.is_interrupted() {
         return Err(Failure::Outcome("interrupted: no model was saved".into()));
     }
-    let model = model(study, prepared, outcomes);
     let all_finite = |values: &[f64]| values.iter().all(|value| value.is_finite());
     for (target, coefficients) in model.targets.iter().zip(&model.coefficients) {
         if !(all_finite(coefficients) && all_finite(&target.intercept)) {
@@ -103,29 +223,6 @@ fn not_converged(study: &Study<'_>, outcome: &Outcome) -> String {
     )
 }
 
-/// The point with the smallest criterion for every target, on held-out rows.
-fn choose(
-    study: &Study<'_>,
-    runtime: &Runtime,
-    points: &[Point],
-    settings: &Settings,
-) -> Result<Vec<Point>, Failure> {
-    let prepared = study.prepare(Rows::HeldOut)?;
-    let problem = &prepared.problem.problem;
-    let outcomes = runtime.evaluate(problem, points, settings)?;
-    let ranked = by_criterion(&Vec::from_iter(&outcomes));
-    let targets = problem.train.targets.len();
-    let best = |target| {
-        ranked
-            .iter()
-            .find(|&&at| outcomes[at].point.target == target)
-    };
-    Ok((0..targets)
-        .filter_map(best)
-        .map(|&at| outcomes[at].point.clone())
-        .collect())
-}
-
 /// The model of outcomes, one per target.
 pub(super) fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]) -> Model {
     let names = study.target_names();
@@ -150,7 +247,14 @@ pub(super) fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]
             status: outcome.status.name().into(),
         });
     }
-    described(study, problem, prepared.rows, coefficients, targets)
+    let values = prepared.problem.filled();
+    Model {
+        missing: values.map(|values| MissingCells {
+            values: values.to_vec(),
+            indicators: study.tables().indicators.clone(),
+        }),
+        ..described(study, problem, prepared.rows, coefficients, targets)
+    }
 }
 
 /// A model of these fits, with the names of the data.
@@ -178,6 +282,7 @@ pub(super) fn described(
         feature_names: study.feature_names().to_vec(),
         features_are_named: Some(study.tables().all.named.features),
         factors: study.tables().all.factors.clone(),
+        missing: None,
         // That of the file, which does not exist yet.
         coefficients_digest: None,
         targets,

@@ -29,6 +29,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         best: None,
         coefficients: arguments.coefficients,
         diagnostics: arguments.hypergradient.diagnostics,
+        beside: None,
     }
     .write(&arguments.output)?;
     runtime.conclude(&outcomes, arguments.solver.strict)

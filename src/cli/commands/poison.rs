@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let test = read_test(
         &arguments.data,
-        &study.tables().all,
+        study.tables(),
         arguments.test.x_test.as_deref(),
         arguments.test.y_test.as_deref(),
     )?;

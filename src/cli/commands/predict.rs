@@ -10,9 +10,8 @@ use crate::cli::configuration::read_options;
 use crate::cli::failure::Failure;
 use crate::cli::model::{Model, TargetModel};
 use crate::cli::numbers::short;
-use crate::cli::output::{self, SCHEMA, one_line, plain, titled};
+use crate::cli::output::{self, SCHEMA, Scores, linear_predictors, one_line, plain, titled};
 use crate::cli::printable::printable_lines;
-use crate::cli::scores::{Scores, linear_predictors};
 use crate::data::dataset::{Dataset, Target};
 use crate::data::labels;
 use crate::data::readers::{self, ReadOptions};
@@ -95,9 +94,11 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     let wanted = arguments.target.iter().chain(&arguments.id).cloned();
     let options = ReadOptions {
         targets: wanted.collect(),
+        keep_missing: model.missing.is_some(),
         ..read_options(&arguments.file)
     };
     let data = readers::read_features(path, &model.expected(), &options)?;
+    let data = model.features_of(data);
     let truth = truth(arguments, &model, &data)?;
     let ids = match &arguments.id {
         Some(name) => Some(labels::names_of(&column(arguments, &data, name)?.values)),
@@ -112,7 +113,7 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
             let z = linear_predictors(&data.matrix, coefficients, target, model.predictors());
             check_finite(&z, model.predictors())?;
             let scores = match truth.get(at) {
-                Some(truth) => Some(Scores::of(&model, target, &z, truth)?),
+                Some(truth) => Some(Scores::of(&model, target, &z, truth, None)?),
                 None => None,
             };
             let made = predictions(target, z, model.predictors(), arguments.proba);

@@ -222,6 +222,7 @@ impl Sweep<'_> {
             best: Some(&best),
             coefficients: arguments.coefficients,
             diagnostics: arguments.hypergradient.diagnostics,
+            beside: None,
         });
         let table = || match &report {
             Some(report) => report.table() + &summary.remarks(),

@@ -13,19 +13,18 @@ use crate::cli::configuration::{
     Described, Parts, Prepared, SINGLE_SHARE, Study, read_test, single_ridge, study_of,
 };
 use crate::cli::failure::Failure;
-use crate::cli::output::{TunedReport, write_or_show};
+use crate::cli::output::{Known, Scores, TunedReport, write_or_show};
 use crate::cli::output_guard;
 use crate::cli::printable::printable_lines;
 use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
 use crate::cli::whole::write_whole;
+use crate::data::missing::fill;
 use crate::engine::products::predictors;
 use crate::hypergrad::{Information, Outcome};
 use crate::kinds::{Method, Status};
 use crate::l1_max::AtZero;
 use crate::problem::{Point, Problem, Rows, Specification};
-use crate::sweep::metrics::measure;
-use crate::sweep::record::Numbers;
 use crate::sweep::study::{FoldProblem, Study as SweepStudy};
 use crate::tune::{Hyperparameter, Tuned, Tuner, Variable, with_vectors};
 
@@ -216,12 +215,6 @@ fn check_names(
 fn read(arguments: &Arguments) -> Result<(SweepStudy, Study<'_>, Option<Rows>), Failure> {
     let share = arguments.test.test_fraction.unwrap_or(0.0);
     let own = &arguments.folds;
-    if share > 0.0 && (own.folds.is_some() || own.group_column.is_some()) {
-        return Err(Failure::usage(
-            "--test-fraction does not go together with --folds and --group-column, which name every row; \
-             give test rows of their own with --x-test",
-        ));
-    }
     let made = study_of(Parts {
         data: &arguments.data,
         problem: &arguments.problem,
@@ -232,6 +225,7 @@ fn read(arguments: &Arguments) -> Result<(SweepStudy, Study<'_>, Option<Rows>), 
         name: None,
         keep_solutions: false,
         set_aside: share,
+        fall_back: true,
     })?;
     let (study, names) = (made.study, made.names);
     if study.targets.len() != 1 {
@@ -242,7 +236,7 @@ fn read(arguments: &Arguments) -> Result<(SweepStudy, Study<'_>, Option<Rows>), 
     let has_folds = own.cv.is_some() || own.folds.is_some();
     let files = read_test(
         &arguments.data,
-        &names.tables().all,
+        names.tables(),
         arguments.test.x_test.as_deref(),
         arguments.test.y_test.as_deref(),
     )?;
@@ -258,7 +252,12 @@ fn read(arguments: &Arguments) -> Result<(SweepStudy, Study<'_>, Option<Rows>), 
 fn refitted(study: &SweepStudy, test: Option<Rows>) -> Result<Specification, Failure> {
     study.check()?;
     let mut specification = study.whole_specification();
-    specification.validation = test;
+    specification.validation = test.map(|mut rows| {
+        if let Some(values) = study.values_of_all() {
+            fill(&mut rows.matrix, &values);
+        }
+        rows
+    });
     Ok(specification)
 }
 
@@ -305,8 +304,8 @@ struct Refit<'a> {
     names: Study<'a>,
     prepared: Prepared,
     outcome: Outcome,
-    /// Criterion and metrics on the test rows.
-    test: Option<(f64, Numbers)>,
+    /// Criterion and scores on the test rows.
+    test: Option<(f64, Scores)>,
 }
 
 impl<'a> Refit<'a> {
@@ -324,26 +323,24 @@ impl<'a> Refit<'a> {
         let prepared = Prepared {
             rows: whole.train().rows(),
             criterion_rows: whole.criterion().sample.rows(),
-            problem: Arc::new(FoldProblem::plain(whole)),
+            problem: Arc::new(FoldProblem::plain(whole).filled_with(study.values_of_all())),
             training_rows: None,
         };
-        let test = has_test.then(|| {
+        let test = if has_test {
             let problem = &prepared.problem.problem;
             let sample = &problem.criterion().sample;
-            let z = predictors(&sample.design, &outcome.solution, problem.classes());
-            let mut numbers = Numbers::default();
-            let y = &sample.targets[point.target];
-            let loss = problem.loss();
-            measure(
-                loss,
-                problem.classes(),
-                &z,
-                y,
-                Some(&sample.weights),
-                &mut numbers,
-            );
-            (outcome.criterion, numbers)
-        });
+            let classes = names.classes.get(point.target).and_then(Option::as_ref);
+            let scores = Scores::of_rows(&Known {
+                loss: problem.loss(),
+                classes: classes.map_or(&[], |classes| classes.names.as_slice()),
+                z: &predictors(&sample.design, &outcome.solution, problem.classes()),
+                y: &sample.targets[point.target],
+                weights: Some(&sample.weights),
+            })?;
+            Some((outcome.criterion, scores))
+        } else {
+            None
+        };
         Ok(Self {
             names,
             prepared,

@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
-use crate::cli::arguments::{DataArguments, DecimalMark, TableFileArguments, UnknownLevelsName};
+use crate::cli::arguments::{
+    DataArguments, DecimalMark, MissingName, TableFileArguments, UnknownLevelsName,
+};
 use crate::cli::failure::Failure;
+use crate::data::Expected;
 use crate::data::dataset::{Dataset, Labels};
 use crate::data::embedded;
 use crate::data::matrix::Matrix;
+use crate::data::missing::{self, Indicator};
 use crate::data::readers::{self, Categorical, Decimal, ReadOptions, UnknownLevels};
 use crate::error::{Error, Result};
 
@@ -16,6 +20,42 @@ pub struct Tables {
     pub all: Dataset,
     /// The rows of the validation files.
     pub validation: Option<Dataset>,
+    /// The columns of the files.
+    pub expected: Expected,
+    /// The features that say where columns are missing: the last ones.
+    pub indicators: Vec<Indicator>,
+    /// Of the rows of the file those that were kept, where rows with missing cells were left out.
+    kept: Option<Kept>,
+}
+
+/// The rows that were kept of a file.
+struct Kept {
+    /// All rows of the file.
+    all: usize,
+    rows: Vec<usize>,
+}
+
+impl Tables {
+    /// The number of rows of the file, those that were left out too.
+    pub fn rows_of_file(&self) -> usize {
+        self.kept.as_ref().map_or(self.all.rows(), |kept| kept.all)
+    }
+
+    /// The numbers in the file of some of the rows.
+    pub fn in_file(&self, mut rows: Vec<usize>) -> Vec<usize> {
+        if let Some(kept) = &self.kept {
+            rows.iter_mut().for_each(|row| *row = kept.rows[*row]);
+        }
+        rows
+    }
+
+    /// Of labels of all rows of the file those of the rows that were kept.
+    pub fn of_kept(&self, labels: Labels) -> Labels {
+        match &self.kept {
+            Some(kept) if labels.len() == kept.all => labels.select(&kept.rows),
+            _ => labels,
+        }
+    }
 }
 
 /// Options of the readers for a file without targets.
@@ -85,6 +125,7 @@ pub fn read(
         group_column: group.map(str::to_string),
         targets: arguments.target.clone(),
         weights_column: weights_column(arguments)?,
+        keep_missing: keeps_missing(arguments),
         ..with_features(arguments, read_options(&arguments.file))
     };
     let mut all = match (&arguments.data, &arguments.x, &arguments.y) {
@@ -104,6 +145,15 @@ pub fn read(
     if let Some(file) = weights_file(arguments) {
         all.weights = Some(read_weights(file, all.rows(), arguments)?);
     }
+    let kept = if arguments.missing == Some(MissingName::Drop) {
+        let rows = missing::whole_rows(&all.matrix);
+        let count = all.rows();
+        all = without_missing(all)?;
+        (rows.len() < count).then_some(Kept { all: count, rows })
+    } else {
+        check_columns(&all)?;
+        None
+    };
     let options = ReadOptions {
         expected: Some(all.expected()),
         ..options
@@ -120,7 +170,77 @@ pub fn read(
         }
         None => None,
     };
-    Ok(Tables { all, validation })
+    let expected = all.expected();
+    let indicators = match arguments.missing {
+        Some(MissingName::Indicator) => all.indicators(),
+        _ => Vec::new(),
+    };
+    let validation = match validation {
+        Some(validation) => Some(treated(arguments, validation, &indicators)?),
+        None => None,
+    };
+    Ok(Tables {
+        all: all.with_indicators(&indicators),
+        validation,
+        expected,
+        indicators,
+        kept,
+    })
+}
+
+/// Whether missing cells are read.
+fn keeps_missing(arguments: &DataArguments) -> bool {
+    arguments
+        .missing
+        .is_some_and(|what| what != MissingName::Error)
+}
+
+/// Rows beside those of training, with the features of these; their missing cells are filled later.
+fn treated(
+    arguments: &DataArguments,
+    rows: Dataset,
+    indicators: &[Indicator],
+) -> std::result::Result<Dataset, Failure> {
+    Ok(match arguments.missing {
+        Some(MissingName::Drop) => without_missing(rows)?,
+        _ => rows.with_indicators(indicators),
+    })
+}
+
+/// The rows without missing cells; says how many are left out.
+fn without_missing(rows: Dataset) -> std::result::Result<Dataset, Failure> {
+    let (whole, count) = (missing::whole_rows(&rows.matrix), rows.rows());
+    if whole.len() == count {
+        return Ok(rows);
+    }
+    if whole.is_empty() {
+        return Err(Failure::usage(format!(
+            "{}: every row has missing values, so that --missing drop leaves none; fill them with --missing mean or \
+             median, or leave columns out with --drop",
+            rows.source
+        )));
+    }
+    log::warn!(
+        "{}: {} of {count} rows have missing values and are left out (--missing drop)",
+        rows.source,
+        count - whole.len()
+    );
+    Ok(rows.select_rows(&whole))
+}
+
+/// Refuses a column without any value.
+fn check_columns(all: &Dataset) -> Result<()> {
+    match missing::empty_column(&all.matrix) {
+        None => Ok(()),
+        Some(j) => Err(Error::value(
+            all.source.clone(),
+            format!(
+                "the feature {:?} is missing in every row",
+                all.feature_names[j]
+            ),
+            "leave the column out (--drop)",
+        )),
+    }
 }
 
 /// Refuses flags that name columns where no file has any.
@@ -145,13 +265,14 @@ fn check_no_columns(arguments: &DataArguments) -> std::result::Result<(), Failur
 /// The test rows that two files, or one, hold, with the columns of the training data.
 pub fn read_test(
     arguments: &DataArguments,
-    training: &Dataset,
+    training: &Tables,
     x: Option<&Path>,
     y: Option<&Path>,
 ) -> std::result::Result<Option<Dataset>, Failure> {
     let options = ReadOptions {
         targets: arguments.target.clone(),
-        expected: Some(training.expected()),
+        expected: Some(training.expected.clone()),
+        keep_missing: keeps_missing(arguments),
         ..with_features(arguments, read_options(&arguments.file))
     };
     let test = match (x, y) {
@@ -159,7 +280,8 @@ pub fn read_test(
         (Some(x), None) => readers::read_dataset(x, &options)?,
         _ => return Ok(None),
     };
-    Ok(Some(test.align(&training.expected())?))
+    let test = test.align(&training.expected)?;
+    treated(arguments, test, &training.indicators).map(Some)
 }
 
 /// The file that --sample-weights names; what is no file is a column.
@@ -213,6 +335,17 @@ fn widen(all: &mut Dataset, validation: &Dataset) {
     }
 }
 
+/// The labels of the rows of tables, as [`read_labels`] reads those of a file.
+pub fn read_labels_of(
+    arguments: &DataArguments,
+    flag: &str,
+    name: &str,
+    tables: &Tables,
+) -> Result<Labels> {
+    let labels = labels_of_file(arguments, flag, name, &tables.all, tables.rows_of_file())?;
+    Ok(tables.of_kept(labels))
+}
+
 /// The labels in a column of the data that is neither feature nor target, or in a file of its own
 /// with one per row, as a flag names it.
 pub fn read_labels(
@@ -221,8 +354,18 @@ pub fn read_labels(
     name: &str,
     all: &Dataset,
 ) -> Result<Labels> {
+    labels_of_file(arguments, flag, name, all, all.rows())
+}
+
+fn labels_of_file(
+    arguments: &DataArguments,
+    flag: &str,
+    name: &str,
+    all: &Dataset,
+    rows: usize,
+) -> Result<Labels> {
     let labels = if Path::new(name).is_file() {
-        readers::read_labels(Path::new(name), all.rows(), &side_options(&arguments.file))?
+        readers::read_labels(Path::new(name), rows, &side_options(&arguments.file))?
     } else {
         let Some(file) = arguments.data.as_ref().or(arguments.x.as_ref()) else {
             return Err(Error::value(
@@ -246,12 +389,12 @@ pub fn read_labels(
         };
         readers::read_column(file, &options)?
     };
-    if labels.len() == all.rows() {
+    if labels.len() == rows {
         return Ok(labels);
     }
     Err(Error::shape(
         format!("groups in {name}"),
-        format!("{}, one per row of the data", all.rows()),
+        format!("{rows}, one per row of the data"),
         labels.len().to_string(),
         "give the group of every row",
     ))

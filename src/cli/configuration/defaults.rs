@@ -2,7 +2,9 @@
 
 use super::settings::differentiated;
 use crate::cli::arguments::sweep::Arguments;
-use crate::cli::arguments::{LossName, PenaltyName, ProblemArguments, SearchName, Strengths};
+use crate::cli::arguments::{
+    LossName, PenaltyName, ProblemArguments, SearchName, SpaceArguments, Strengths,
+};
 use crate::sweep::space::Axes;
 
 /// The share of rows that are held out.
@@ -49,16 +51,38 @@ fn grid(problem: &ProblemArguments) -> &'static str {
     }
 }
 
-/// The axes of a sweep.
-pub fn axes(arguments: &Arguments) -> Axes {
-    let (problem, space) = (&arguments.problem, &arguments.space);
-    let axis = |given: &Option<Strengths>, default: &str| {
-        // infallible: a constant of this file
-        given
-            .clone()
-            .unwrap_or_else(|| default.parse().expect("an axis"))
+/// An axis, or that of a text.
+fn axis(given: &Option<Strengths>, default: &str) -> Strengths {
+    // infallible: a constant of this file
+    given
+        .clone()
+        .unwrap_or_else(|| default.parse().expect("an axis"))
+}
+
+/// The axes of a fit that is not over folds: what no flag gives has a single value.
+pub fn single_axes(problem: &ProblemArguments, space: &SpaceArguments) -> Axes {
+    if in_ratio(space) {
+        return axes(problem, space);
+    }
+    let l1 = match problem.penalty {
+        PenaltyName::Box => "0".into(),
+        _ if problem.l1_file.is_some() => "1".into(),
+        _ => format!("frac:{SINGLE_SHARE}"),
     };
-    if space.alpha.is_some() || space.l1_ratio.is_some() {
+    Axes::Strengths {
+        l1: axis(&problem.l1, &l1),
+        l2: axis(&problem.l2, &single_ridge(problem).to_string()),
+    }
+}
+
+/// Whether the strengths are given by alpha and the share of l1 in it.
+pub fn in_ratio(space: &SpaceArguments) -> bool {
+    space.alpha.is_some() || space.l1_ratio.is_some()
+}
+
+/// The axes of a sweep.
+pub fn axes(problem: &ProblemArguments, space: &SpaceArguments) -> Axes {
+    if in_ratio(space) {
         Axes::Ratio {
             alpha: axis(&space.alpha, GRID),
             l1_ratio: axis(&space.l1_ratio, RATIO),
@@ -92,7 +116,7 @@ pub fn left_to_defaults(arguments: &Arguments) -> Vec<(&'static str, String)> {
     let is_named = data.data.is_some() || data.x.is_some() || data.x_val.is_some();
     let is_example = !is_named && !data.example && data.target.is_empty();
     add(is_example, "example", "true".into());
-    let in_ratio = space.alpha.is_some() || space.l1_ratio.is_some();
+    let in_ratio = in_ratio(space);
     add(in_ratio && space.alpha.is_none(), "alpha", GRID.into());
     let has_ratio = space.l1_ratio.is_some();
     add(in_ratio && !has_ratio, "l1-ratio", RATIO.into());

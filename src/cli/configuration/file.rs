@@ -169,6 +169,97 @@ impl<A: Configured> Described<A> {
     }
 }
 
+/// Flags that may stand beside a store: where the data lie, and how the problem is solved. What is
+/// computed stands in the store.
+const BESIDE_A_STORE: [&str; 15] = [
+    "data",
+    "x",
+    "y",
+    "x-val",
+    "y-val",
+    "solver",
+    "tol",
+    "max-steps",
+    "time-budget",
+    "strict",
+    "threads",
+    "device",
+    "regime",
+    "products",
+    "design-storage",
+];
+
+/// Settings of a store that say where it was computed.
+const OF_THE_MACHINE: [&str; 6] = [
+    "store",
+    "threads",
+    "device",
+    "regime",
+    "products",
+    "design-storage",
+];
+
+/// The flags that the study of a store was swept with, by its number there, given the effective
+/// configuration of the store and the matches of `command`, whose flags beside `own` stand above them.
+///
+/// # Errors
+/// [`Failure::Usage`] for a flag of the command that says what is computed.
+#[cfg_attr(not(feature = "store"), allow(dead_code))]
+pub fn stored(
+    store: &Path,
+    configuration: &str,
+    number: usize,
+    given: GivenBeside<'_>,
+) -> Result<sweep::Arguments, Failure> {
+    let whole = command();
+    // infallible: the commands are there by their own names
+    let [fit, sweep] =
+        [given.command, "sweep"].map(|name| whole.find_subcommand(name).expect("the command"));
+    let above = given_settings(fit, given.matches);
+    let is_own = |name: &str| given.own.contains(&name);
+    let is_beside = |name: &str| BESIDE_A_STORE.contains(&name);
+    if let Some(name) = above.keys().find(|name| !is_own(name) && !is_beside(name)) {
+        return Err(Failure::usage(format!(
+            "--{name} cannot stand beside --from, which takes what is computed from the store; drop one of them"
+        )));
+    }
+    let above: Settings = above
+        .into_iter()
+        .filter(|(name, _)| is_beside(name))
+        .collect();
+    let mut provenance = Provenance::of_file(store, configuration);
+    let mut table: Table = configuration.parse().map_err(|_| {
+        provenance.error(
+            None,
+            "its configuration is not TOML".into(),
+            "sweep the data anew",
+        )
+    })?;
+    if let Some(Value::Array(studies)) = table.remove("study") {
+        provenance = provenance.of_study(configuration, number);
+        match studies.into_iter().nth(number) {
+            Some(Value::Table(own)) => table = own,
+            _ => table = Table::new(),
+        }
+    }
+    let mut settings = settings_of(&provenance, sweep, flat(&provenance, table)?)?;
+    settings.retain(|name, _| !OF_THE_MACHINE.contains(&name.as_str()));
+    let mut all = remaining(sweep, &settings, &above);
+    all.extend(above);
+    let given = ["proxdiff", "sweep"].map(OsString::from);
+    request(&words(sweep, &given, &all), &provenance).map(|request| request.arguments)
+}
+
+/// The flags of a command that stand beside a store.
+pub struct GivenBeside<'a> {
+    /// The name of the command.
+    pub command: &'a str,
+    /// Its matches.
+    pub matches: &'a ArgMatches,
+    /// Its flags that have nothing to do with the sweep.
+    pub own: &'a [&'a str],
+}
+
 /// The study that words ask for, those of a part of the file among them.
 fn request<A: Configured>(
     words: &[OsString],

@@ -7,6 +7,7 @@ mod file;
 mod plan;
 mod points;
 mod precedence;
+mod prepared;
 mod prior;
 mod provenance;
 mod settings;
@@ -14,10 +15,15 @@ mod study;
 mod tasks;
 
 pub use data::{read_labels, read_options, read_test, side_options};
-pub use defaults::{SINGLE_SHARE, single_ridge};
+pub use defaults::{SINGLE_SHARE, in_ratio, single_ridge};
 pub use file::Described;
-pub use plan::{Parts, Planned, planned, study_of};
-pub use points::{are_several, points};
+#[cfg(feature = "store")]
+pub use file::{GivenBeside, stored};
+pub use plan::{
+    Parts, Planned, SpaceFlags, check_dealing, fit_space, planned, planned_fit, study_of,
+};
+pub use points::{points, points_of};
+pub use prepared::Prepared;
 pub use settings::settings;
-pub use study::{Prepared, Rows, Study};
+pub use study::{Rows, Study};
 pub use tasks::{TaskChoice, Tasks, column_of};

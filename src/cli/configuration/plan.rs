@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use super::data::{read_labels, side_options};
-use super::defaults::{REPEATS, SAMPLES, axes};
+use super::data::{read_labels_of, side_options};
+use super::defaults::{REPEATS, SAMPLES, axes, single_axes};
 use super::file::Described;
 use super::points::check_count;
+use super::prepared::Prepared;
 use super::settings::settings;
-use super::study::{Prepared, Study};
+use super::study::Study;
 use crate::cli::arguments::sweep::Arguments;
 use crate::cli::arguments::{
-    DataArguments, FoldArguments, HypergradientArguments, PenaltyName, ProblemArguments,
-    SearchName, SolverArguments,
+    DataArguments, FoldArguments, HypergradientArguments, MissingName, PenaltyName,
+    ProblemArguments, SearchName, SolverArguments, SpaceArguments,
 };
 use crate::cli::failure::Failure;
 use crate::cli::printable::printable;
@@ -47,21 +48,82 @@ pub struct Planned<'a> {
 
 /// The plan of the studies that flags and configuration file describe.
 pub fn planned(described: &Described<Arguments>) -> std::result::Result<Planned<'_>, Failure> {
-    let mut planned = Planned {
-        plan: plan(Vec::new(), described.configuration.clone()),
-        studies: Vec::new(),
-        compressions: Vec::new(),
-        problems: Vec::new(),
-        names: Vec::new(),
-    };
+    let mut planned = Planned::of_none(described.configuration.clone());
     let is_only = described.studies.len() == 1;
     for request in &described.studies {
-        let place = &request.place;
-        planned
-            .add(&request.arguments, is_only)
-            .map_err(|failure| failure.in_configuration(place))?;
+        let (arguments, place) = (&request.arguments, &request.place);
+        let mut add = || {
+            let (study, names) = study(arguments)?;
+            planned.add(Addition {
+                keeps_outcomes: is_only && keeps_outcomes(arguments, &study.folds),
+                is_stored: arguments.store.store.is_some(),
+                unit: Unit::Fold,
+                space: space(
+                    axes(&arguments.problem, &arguments.space),
+                    SpaceFlags {
+                        problem: &arguments.problem,
+                        space: &arguments.space,
+                        seed: arguments.data.seed,
+                    },
+                )?,
+                study,
+                names,
+            })
+        };
+        add().map_err(|failure: Failure| failure.in_configuration(place))?;
     }
     Ok(planned)
+}
+
+/// The plan of one study in memory, for a fit that chooses among the points of a space: over folds that of
+/// a sweep, on held-out rows with l1_max of all rows, and a single value of what no flag gives.
+pub fn planned_fit<'a>(
+    made: Made<'a>,
+    flags: SpaceFlags<'_>,
+    over_folds: bool,
+) -> std::result::Result<Planned<'a>, Failure> {
+    let mut planned = Planned::of_none(String::new());
+    planned.add(Addition {
+        keeps_outcomes: made.study.folds.len() == 1,
+        is_stored: false,
+        unit: if over_folds { Unit::Fold } else { Unit::All },
+        space: fit_space(flags, over_folds)?,
+        study: made.study,
+        names: made.names,
+    })?;
+    Ok(planned)
+}
+
+/// The space of a fit.
+pub fn fit_space(flags: SpaceFlags<'_>, over_folds: bool) -> std::result::Result<Space, Failure> {
+    let axes = if over_folds {
+        axes(flags.problem, flags.space)
+    } else {
+        single_axes(flags.problem, flags.space)
+    };
+    space(axes, flags)
+}
+
+/// A study that is added to a plan.
+struct Addition<'a> {
+    study: SweepStudy,
+    names: Study<'a>,
+    space: Space,
+    /// The rows whose l1_max fractions are of, where there is a single fold.
+    unit: Unit,
+    /// Whether the outcomes of its only fold are kept whole.
+    keeps_outcomes: bool,
+    /// Whether a store keeps its cells.
+    is_stored: bool,
+}
+
+/// The rows whose l1_max fractions are of, where a study has a single fold; with folds it is that of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    /// The rows that the fold learns from.
+    Fold,
+    /// All rows.
+    All,
 }
 
 impl<'a> Planned<'a> {
@@ -80,28 +142,52 @@ impl<'a> Planned<'a> {
             problem: Arc::clone(problem),
             rows: fold.training_rows,
             criterion_rows: fold.held_out_rows,
-            training_rows: is_split.then(|| study.folds[0].training_rows(study.rows())),
+            training_rows: is_split.then(|| {
+                let rows = study.folds[0].training_rows(study.rows());
+                names.tables().in_file(rows)
+            }),
         };
         Some((names, prepared))
     }
 
-    /// Adds one study with its factors to the plan; `is_only` where there is no other.
-    fn add(&mut self, arguments: &'a Arguments, is_only: bool) -> std::result::Result<(), Failure> {
-        let (mut study, names) = study(arguments)?;
+    /// A plan without a study.
+    fn of_none(configuration: String) -> Self {
+        Self {
+            plan: plan(Vec::new(), configuration),
+            studies: Vec::new(),
+            compressions: Vec::new(),
+            problems: Vec::new(),
+            names: Vec::new(),
+        }
+    }
+
+    /// The only study and the names of its data, without the plan.
+    pub fn into_only(mut self) -> Option<(SweepStudy, Study<'a>)> {
+        self.studies.pop().zip(self.names.pop())
+    }
+
+    /// Adds one study with its factors to the plan.
+    fn add(&mut self, addition: Addition<'a>) -> std::result::Result<(), Failure> {
+        let Addition {
+            mut study,
+            names,
+            space,
+            unit,
+            keeps_outcomes: is_single,
+            is_stored,
+        } = addition;
         if self.studies.iter().any(|other| other.name == study.name) {
             study.name = format!("{} ({})", study.name, self.studies.len() + 1);
         }
         study.check()?;
-        let is_single = is_only && keeps_outcomes(arguments, &study.folds);
         if !is_single {
             study.check_cells()?;
         }
         warn_of_constant_targets(&study);
-        let space = space(arguments)?;
         let targets = study.specification.train.targets.len();
         // The number of points does not depend on l1_max.
         let count = space.count()?.saturating_mul(targets);
-        if arguments.store.store.is_none() {
+        if !is_stored {
             check_count(count as u128)?;
         }
         let folds = study.folds.len();
@@ -115,6 +201,7 @@ impl<'a> Planned<'a> {
         }
         let compression = Compression::of(&study, count);
         let is_relative = space.needs_l1_max();
+        let of_all = is_relative && unit == Unit::All && folds == 1;
         let problem = match folds {
             1 if is_relative || is_single => {
                 Some(Arc::new(fold_problem(&study, compression.as_ref(), 0)?))
@@ -123,14 +210,13 @@ impl<'a> Planned<'a> {
         };
         // Of the only fold the rows that it learns from, else all rows: a point is the same in every fold.
         let whole = match &compression {
+            _ if of_all => Some(study.whole()?),
             _ if !is_relative || problem.is_some() => None,
             Some(compression) => Some(compression.whole(&study)),
             None => Some(study.whole()?),
         };
-        let unit = problem
-            .as_ref()
-            .map(|fold| &fold.problem)
-            .or(whole.as_ref());
+        let of_fold = problem.as_ref().map(|fold| &fold.problem);
+        let unit = whole.as_ref().or(of_fold);
         let at_zero: Vec<AtZero<'_>> = unit
             .filter(|_| is_relative)
             .into_iter()
@@ -179,6 +265,7 @@ fn study(arguments: &Arguments) -> std::result::Result<(SweepStudy, Study<'_>), 
         name: arguments.store.name.as_deref(),
         keep_solutions: arguments.store.keep_solutions,
         set_aside: 0.0,
+        fall_back: true,
     })?;
     Ok((made.study, made.names))
 }
@@ -203,6 +290,8 @@ pub struct Parts<'a> {
     pub keep_solutions: bool,
     /// The share of all rows that are in no fold.
     pub set_aside: f64,
+    /// Whether the embedded data are taken where no flag names any.
+    pub fall_back: bool,
 }
 
 /// A study with the names of its data.
@@ -219,15 +308,17 @@ pub struct Made<'a> {
 pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
     let settings = settings(parts.problem, parts.data, parts.solver, parts.hypergradient)?;
     let own = parts.folds;
-    if own.cv.is_none() && (own.stratified || own.repeats.is_some() || own.group_column.is_some()) {
+    check_dealing(own)?;
+    if parts.set_aside > 0.0 && (own.folds.is_some() || own.group_column.is_some()) {
         return Err(Failure::usage(
-            "--stratified, --repeats and --group-column say how --cv deals rows; add --cv K",
+            "--test-fraction does not go together with --folds and --group-column, which name every row; \
+             give test rows of their own with --x-test",
         ));
     }
     let group = own.group_column.as_deref();
     // A file of groups is no column.
     let ignore = group.filter(|name| !std::path::Path::new(name).is_file());
-    let mut read = Study::read_without(parts.data, parts.problem, true, ignore)?;
+    let mut read = Study::read_without(parts.data, parts.problem, parts.fall_back, ignore)?;
     let set_aside = match parts.set_aside {
         share if share > 0.0 => Some(read.set_aside(share)?),
         _ => None,
@@ -241,6 +332,7 @@ pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
         .collect();
     let (specification, class_weights) = read.take_unsplit()?;
     let study = SweepStudy {
+        filling: parts.data.missing.and_then(MissingName::filling),
         name: parts.name.unwrap_or(&source).to_string(),
         source,
         specification,
@@ -258,6 +350,29 @@ pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
     })
 }
 
+/// Refuses a file with a number for each row that is kept where rows with missing cells are left out.
+fn check_rows_of_file(kept: usize, all: usize) -> Result<()> {
+    if kept == all {
+        return Ok(());
+    }
+    Err(Error::shape(
+        "--folds",
+        format!("{all} numbers, one per row of the file, those that --missing drop leaves out too"),
+        kept.to_string(),
+        "give the fold of every row",
+    ))
+}
+
+/// Refuses flags that say how rows are dealt where none are.
+pub fn check_dealing(own: &FoldArguments) -> std::result::Result<(), Failure> {
+    if own.cv.is_none() && (own.stratified || own.repeats.is_some() || own.group_column.is_some()) {
+        return Err(Failure::usage(
+            "--stratified, --repeats and --group-column say how --cv deals rows; add --cv K",
+        ));
+    }
+    Ok(())
+}
+
 fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result<Vec<Fold>> {
     let FoldArguments {
         cv,
@@ -270,7 +385,13 @@ fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result
     let rows = tables.all.rows();
     let seed = data.seed;
     if let Some(file) = folds {
-        return match readers::read_labels(file, rows, &side_options(&data.file))? {
+        let rows_of_file = tables.rows_of_file();
+        let labels = readers::read_labels(file, rows_of_file, &side_options(&data.file))?;
+        if labels.len() == rows {
+            // A file of the rows that are kept would be taken for one of all.
+            check_rows_of_file(rows, rows_of_file)?;
+        }
+        return match tables.of_kept(labels) {
             Labels::Numbers(numbers) => given_folds(&numbers, rows),
             Labels::Text(texts) => {
                 let is_text = |text: &&String| text.trim().parse::<f64>().is_err();
@@ -290,7 +411,7 @@ fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result
     }
     if let Some(cv) = *cv {
         let groups = match group_column {
-            Some(name) => Some(read_labels(data, "--group-column", name, &tables.all)?),
+            Some(name) => Some(read_labels_of(data, "--group-column", name, tables)?),
             None => None,
         };
         let dealing = match (&groups, stratified) {
@@ -311,10 +432,20 @@ fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result
     }])
 }
 
-fn space(arguments: &Arguments) -> std::result::Result<Space, Failure> {
-    let own = &arguments.space;
-    let axes = axes(arguments);
-    if matches!(axes, Axes::Ratio { .. }) && arguments.problem.penalty == PenaltyName::Box {
+/// The flags that make a space.
+#[derive(Clone, Copy)]
+pub struct SpaceFlags<'a> {
+    /// Strengths and penalty.
+    pub problem: &'a ProblemArguments,
+    /// The space beside them.
+    pub space: &'a SpaceArguments,
+    /// The seed of random points.
+    pub seed: u64,
+}
+
+fn space(axes: Axes, flags: SpaceFlags<'_>) -> std::result::Result<Space, Failure> {
+    let own = flags.space;
+    if matches!(axes, Axes::Ratio { .. }) && flags.problem.penalty == PenaltyName::Box {
         return Err(Failure::usage(
             "--alpha and --l1-ratio are not defined for --penalty box, which has no l1; use --l2",
         ));
@@ -333,6 +464,6 @@ fn space(arguments: &Arguments) -> std::result::Result<Space, Failure> {
     Ok(Space {
         axes,
         search,
-        seed: arguments.data.seed,
+        seed: flags.seed,
     })
 }

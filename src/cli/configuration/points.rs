@@ -4,6 +4,7 @@ use super::defaults::{SINGLE_SHARE, single_ridge};
 use crate::cli::arguments::ProblemArguments;
 use crate::cli::failure::Failure;
 use crate::problem::{Point, Problem};
+use crate::sweep::space::Space;
 
 /// The most points whose results are kept in memory: more is a slip, and would not fit there.
 const MOST_IN_MEMORY: usize = 1_000_000;
@@ -18,11 +19,21 @@ pub fn check_count(points: u128) -> Result<(), Failure> {
     )))
 }
 
-/// True where the flags name several strengths.
-pub fn are_several(arguments: &ProblemArguments) -> bool {
-    let mut axes = [&arguments.l1, &arguments.l2].into_iter().flatten();
-    // Their number does not depend on what they are relative to.
-    axes.any(|axis| axis.values(1.0).len() > 1)
+/// The points of a space, target after target.
+pub fn points_of(space: &Space, problem: &Problem) -> Result<Vec<Point>, Failure> {
+    let mut points = Vec::new();
+    for target in 0..problem.train.targets.len() {
+        let at_zero = space.needs_l1_max().then(|| problem.at_zero(target));
+        let l1_max = |l2: f64| at_zero.as_ref().map_or(0.0, |at| at.l1_max(l2));
+        let of_target = space.points(&l1_max)?;
+        check_count(points.len() as u128 + of_target.len() as u128)?;
+        points.extend(
+            of_target
+                .iter()
+                .map(|point| Point::new(point.l1, point.l2).of_target(target)),
+        );
+    }
+    Ok(points)
 }
 
 /// All pairs in the order of the lists, λ₂ fastest; target after target.

@@ -2,15 +2,30 @@
 
 use std::path::Path;
 
+use super::Study;
 use crate::cli::model::Model;
 use crate::data::dataset::Dataset;
 use crate::data::design;
 use crate::error::{Error, Result};
 use crate::problem::Specification;
 
-/// Whether `--prior` names a model and not a file of numbers.
-pub fn is_model(path: &Path) -> bool {
-    path.is_dir() || path.extension().is_some_and(|ending| ending == "json")
+impl Study<'_> {
+    /// Takes the prior from a model, where there is one and the rows are there: its units are those of their
+    /// scaled columns.
+    pub(super) fn take_prior(&self, specification: &mut Specification) -> Result<()> {
+        let path = self.arguments.prior.as_deref();
+        let Some(path) = path.filter(|path| Model::is_named_by(path)) else {
+            return Ok(());
+        };
+        if specification.train.matrix.rows() == 0 {
+            return Ok(());
+        }
+        let classes = self.classes.first().and_then(Option::as_ref);
+        let classes = classes.map(|classes| classes.names.as_slice());
+        let own = of_model(path, &self.tables().all, classes, specification)?;
+        specification.prior = Some(own);
+        Ok(())
+    }
 }
 
 /// The coefficients of a model as the prior mean of a problem, in units of its scaled columns.
@@ -18,7 +33,7 @@ pub fn is_model(path: &Path) -> bool {
 /// # Errors
 /// [`Error::Shape`] and [`Error::Unsupported`] for a model of other columns or classes, or of several
 /// targets; those of reading it.
-pub fn of_model(
+fn of_model(
     path: &Path,
     train: &Dataset,
     classes: Option<&[String]>,

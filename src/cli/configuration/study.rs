@@ -1,25 +1,26 @@
 //! A study: data with their names and classes, from which problems are prepared.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::classes::{self, Encoding};
 use super::data::{self, Tables};
 use super::defaults::HELD_OUT;
-use super::prior;
-use crate::cli::arguments::{DataArguments, LossName, PenaltyName, ProblemArguments};
+use super::prepared::{Filled, Prepared};
+use crate::cli::arguments::{DataArguments, LossName, MissingName, PenaltyName, ProblemArguments};
 use crate::cli::failure::Failure;
+use crate::cli::model::Model;
 use crate::data::Scaling;
 use crate::data::dataset::Dataset;
 use crate::data::labels::{ClassWeights, Classes};
 use crate::data::matrix::{Dense, Matrix};
+use crate::data::missing::fill;
 use crate::data::readers::{self, ReadOptions};
 use crate::data::split;
 use crate::error::{Error, Result};
 use crate::model::loss::Loss;
 use crate::model::penalty::{Groups, Penalty};
 use crate::problem::{self, Perturbation, Problem, RidgeStrengths, Specification};
-use crate::sweep::study::{ClassWeighting, FoldProblem};
+use crate::sweep::study::ClassWeighting;
 
 /// The rows that a problem learns from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,36 +34,13 @@ pub enum Rows {
 /// Data with their names and classes.
 pub struct Study<'a> {
     pub(super) data: &'a DataArguments,
-    arguments: &'a ProblemArguments,
+    pub(super) arguments: &'a ProblemArguments,
     tables: Tables,
     encoding: Encoding,
     /// The classes of every target; `None` for numbers.
     pub classes: Vec<Option<Classes>>,
     /// Predictors per row: the classes of the multinomial loss, else 1.
     pub predictors: usize,
-}
-
-/// A problem and the rows that it was made from.
-pub struct Prepared {
-    /// The checked problem.
-    pub problem: Arc<FoldProblem>,
-    /// Rows to learn from.
-    pub rows: usize,
-    /// Rows of the criterion.
-    pub criterion_rows: usize,
-    /// The training rows, from 0, where some were held out.
-    pub training_rows: Option<Vec<usize>>,
-}
-
-impl Prepared {
-    fn of(problem: Problem, training_rows: Option<Vec<usize>>) -> Self {
-        Self {
-            rows: problem.train.rows(),
-            criterion_rows: problem.criterion.sample.rows(),
-            problem: Arc::new(FoldProblem::plain(problem)),
-            training_rows,
-        }
-    }
 }
 
 impl<'a> Study<'a> {
@@ -83,6 +61,12 @@ impl<'a> Study<'a> {
         group: Option<&str>,
     ) -> std::result::Result<Self, Failure> {
         check_flags(arguments)?;
+        if arguments.perturbation.is_some() && data.missing == Some(MissingName::Drop) {
+            return Err(Failure::usage(
+                "--perturbed-rows are numbers in the file, and --missing drop leaves rows out; fill the cells with \
+                 --missing mean or median",
+            ));
+        }
         let tables = data::read(data, fall_back, group)?;
         let loss = arguments.loss;
         let criterion = arguments.criterion.unwrap_or(loss);
@@ -141,26 +125,28 @@ impl<'a> Study<'a> {
         let all = &self.tables.all;
         if rows == Rows::All || !self.splits() {
             let validation = self.tables.validation.as_ref();
-            return Ok(Prepared::of(self.problem(all, validation)?, None));
+            return Prepared::of(self.filled(all, validation)?, None);
         }
         let every: Vec<usize> = (0..all.rows()).collect();
         let (training_rows, held_out) = self.hold_out(&every)?;
-        let problem = self.problem(
+        let filled = self.filled(
             &all.select_rows(&training_rows),
             Some(&all.select_rows(&held_out)),
         )?;
-        Ok(Prepared::of(problem, Some(training_rows)))
+        Prepared::of(filled, Some(self.tables.in_file(training_rows)))
     }
 
     /// The problem on all rows, for good: the matrix is moved, not copied, and what is left has the names
     /// alone.
     pub fn take(&mut self) -> Result<Prepared> {
+        let values = self.values(&self.tables.all);
         let matrix = self.take_matrix();
         let validation = self.tables.validation.as_ref();
-        let mut specification = self.specification(&self.tables.all, validation)?;
+        let mut specification = self.unfilled(&self.tables.all, validation)?;
         specification.train.matrix = matrix;
-        self.take_prior(&mut specification)?;
-        Ok(Prepared::of(Problem::new(specification)?, None))
+        let mut filled = Filled::of(specification, values);
+        self.take_prior(&mut filled.specification)?;
+        Prepared::of(filled, None)
     }
 
     /// The matrix; one without rows takes its place.
@@ -246,18 +232,21 @@ impl<'a> Study<'a> {
             validation = Some(all.select_rows(&held));
             kept = training;
         }
-        let test = match (test, &drawn) {
+        let mut test = match (test, &drawn) {
             (Some(test), _) => Some(self.rows(test)?),
             (None, Some(drawn)) => Some(self.rows(drawn)?),
             (None, None) => None,
         };
         let split = (kept.len() < all.rows()).then(|| kept.clone());
         let train = all.select_rows(&kept);
-        Ok((
-            self.specification(&train, validation.as_ref())?,
-            test,
-            split,
-        ))
+        let Filled {
+            specification,
+            values,
+        } = self.filled(&train, validation.as_ref())?;
+        if let (Some(rows), Some(values)) = (&mut test, &values) {
+            fill(&mut rows.matrix, values);
+        }
+        Ok((specification, test, split))
     }
 
     /// Takes a share of all rows away, which nothing is fitted on, and returns them.
@@ -275,8 +264,19 @@ impl<'a> Study<'a> {
         self.data.seed.wrapping_add(1)
     }
 
-    fn problem(&self, train: &Dataset, validation: Option<&Dataset>) -> Result<Problem> {
-        Problem::new(self.specification(train, validation)?)
+    /// The values that missing cells are filled with where these rows train, if they are filled.
+    fn values(&self, train: &Dataset) -> Option<Vec<f64>> {
+        let filling = self.data.missing.and_then(MissingName::filling)?;
+        let all: Vec<usize> = (0..train.rows()).collect();
+        Some(filling.values(&train.matrix, &all, train.weights.as_deref()))
+    }
+
+    /// The specification on some rows, without missing cells.
+    fn filled(&self, train: &Dataset, validation: Option<&Dataset>) -> Result<Filled> {
+        let specification = self.unfilled(train, validation)?;
+        let mut filled = Filled::of(specification, self.values(train));
+        self.take_prior(&mut filled.specification)?;
+        Ok(filled)
     }
 
     /// The problem on some rows whose columns have been scaled already.
@@ -296,11 +296,14 @@ impl<'a> Study<'a> {
         train: &Dataset,
         validation: Option<&Dataset>,
     ) -> Result<Specification> {
+        Ok(self.filled(train, validation)?.specification)
+    }
+
+    fn unfilled(&self, train: &Dataset, validation: Option<&Dataset>) -> Result<Specification> {
         let mut specification = self.without_class_weights(train, validation)?;
         if let Some(wanted) = &self.data.class_weights {
             specification.weight_factors = Some(classes::factors(train, &self.classes, wanted)?);
         }
-        self.take_prior(&mut specification)?;
         Ok(specification)
     }
 
@@ -333,27 +336,6 @@ impl<'a> Study<'a> {
         Ok((specification, class_weights))
     }
 
-    /// Takes the prior from a model, where the rows are there: what it is in units of the scaled columns is
-    /// theirs.
-    fn take_prior(&self, specification: &mut Specification) -> Result<()> {
-        let Some(path) = self
-            .arguments
-            .prior
-            .as_deref()
-            .filter(|path| prior::is_model(path))
-        else {
-            return Ok(());
-        };
-        if specification.train.matrix.rows() == 0 {
-            return Ok(());
-        }
-        let classes = self.classes.first().and_then(Option::as_ref);
-        let classes = classes.map(|classes| classes.names.as_slice());
-        let own = prior::of_model(path, &self.tables.all, classes, specification)?;
-        specification.prior = Some(own);
-        Ok(())
-    }
-
     fn without_class_weights(
         &self,
         train: &Dataset,
@@ -374,7 +356,7 @@ impl<'a> Study<'a> {
             sign: self.arguments.criterion_sign.try_into()?,
             scaling: self.scaling(),
             prior: match &self.arguments.prior {
-                Some(file) if !prior::is_model(file) => Some(self.numbers(file, coordinates)?),
+                Some(file) if !Model::is_named_by(file) => Some(self.numbers(file, coordinates)?),
                 _ => None,
             },
             perturbation: self.perturbation()?,

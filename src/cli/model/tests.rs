@@ -28,6 +28,7 @@ fn model(targets: usize, classes: usize) -> Model {
         standardize: true,
         rows: 5,
         feature_names: vec!["a".into(), "b".into(), "c".into()],
+        missing: None,
         factors: Vec::new(),
         features_are_named: Some(true),
         coefficients_digest: None,

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use super::report::Report;
 use crate::hypergrad::{EngineName, Hypergradient, Outcome, Part, PartValues};
@@ -22,6 +23,8 @@ struct ReportRecord<'a> {
     device: String,
     precision: &'a str,
     points: Vec<PointRecord<'a>>,
+    #[serde(flatten)]
+    beside: Option<&'a Map<String, Value>>,
 }
 
 #[derive(Serialize)]
@@ -163,6 +166,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
             .iter()
             .map(|outcome| point(report, outcome))
             .collect(),
+        beside: report.beside.map(|beside| &beside.fields),
     };
     one_line(&record)
 }

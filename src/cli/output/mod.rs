@@ -2,6 +2,7 @@
 //! output.
 
 mod charts;
+mod chosen;
 mod cleaned;
 mod csv;
 mod edge;
@@ -13,6 +14,7 @@ mod npy;
 mod polished;
 mod records;
 mod report;
+mod scores;
 #[cfg(feature = "store")]
 mod stored;
 #[cfg(not(feature = "store"))]
@@ -25,6 +27,7 @@ mod tuned;
 mod write;
 
 pub use charts::{is_of_report, write_report};
+pub use chosen::{Chosen, choices_table};
 pub use cleaned::CleanedReport;
 pub use csv::{number, write as csv_text};
 pub use influence::{InfluenceReport, RowGroups};
@@ -32,7 +35,8 @@ pub use json::{SCHEMA, one_line};
 pub use meta::{CurvePoint, MetaReport};
 pub use npy::write_npy;
 pub use polished::Polished;
-pub use report::{Report, by_criterion};
+pub use report::{Beside, Report, by_criterion};
+pub use scores::{Known, Scores, Tested, linear_predictors};
 pub use stored::{open_store, report_so_far};
 pub use summary::Summary;
 pub use table::{plain, titled};

@@ -1,5 +1,7 @@
 //! Outcomes with what names and explains them.
 
+use serde_json::{Map, Value};
+
 use crate::cli::configuration::{Prepared, Study};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::{Outcome, Settings};
@@ -22,6 +24,19 @@ pub struct Report<'a> {
     pub coefficients: bool,
     /// Show every diagnostic in tables.
     pub diagnostics: bool,
+    /// What the command shows beside them, if anything.
+    pub beside: Option<&'a Beside>,
+}
+
+/// What a command shows beside its outcomes.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// Text above the tables.
+    pub above: String,
+    /// Text below them.
+    pub below: String,
+    /// Further fields of the JSON.
+    pub fields: Map<String, Value>,
 }
 
 impl Report<'_> {

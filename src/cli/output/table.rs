@@ -65,7 +65,8 @@ fn shown(table: Table) -> Table {
 pub(super) fn render(report: &Report<'_>) -> String {
     let all: Vec<usize> = (0..report.outcomes.len()).collect();
     let shown = report.best.unwrap_or(&all);
-    let mut text = titled(&title(report), points(report, shown), &[]);
+    let mut text = report.beside.map_or_else(String::new, |b| b.above.clone());
+    text.push_str(&titled(&title(report), points(report, shown), &[]));
     if report.coefficients {
         for &at in shown {
             text.push('\n');
@@ -73,6 +74,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
         }
     }
     text.push_str(&warnings(report, shown));
+    text.extend(report.beside.map(|beside| beside.below.as_str()));
     // A table of the best points says nothing of the others.
     if report.best.is_some() && report.settings.method.is_some() {
         let missing = missing_hypergradients(

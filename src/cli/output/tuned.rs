@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 use super::csv;
 use super::json::one_line;
 use super::names::coefficient_names;
+use super::scores::Scores;
 use super::table::{plain, titled};
 use crate::cli::configuration::{Prepared, Study};
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::hypergrad::{Information, Outcome};
-use crate::sweep::record::{Number, Numbers};
 use crate::tune::{Hyperparameter, Start, Tuned, TunedVariable, Visited};
 
 /// The version of the JSON that is written here.
@@ -31,8 +31,8 @@ pub struct TunedReport<'a> {
     pub refit: &'a Outcome,
     /// Its criteria from its own rows alone.
     pub information: Information,
-    /// Its criterion and metrics on test rows.
-    pub test: Option<&'a (f64, Numbers)>,
+    /// Its criterion and scores on test rows.
+    pub test: Option<&'a (f64, Scores)>,
     /// Show the coefficients in the table.
     pub coefficients: bool,
     /// The directory that the model was saved to.
@@ -99,17 +99,12 @@ impl TunedReport<'_> {
     }
 
     fn test_record(&self) -> Value {
-        let Some((criterion, numbers)) = self.test else {
+        let Some((criterion, scores)) = self.test else {
             return Value::Null;
         };
-        let mut record = Map::new();
-        record.insert("criterion".into(), json!(*criterion));
-        for metric in Number::METRICS {
-            if let Some(value) = numbers.finite(metric) {
-                record.insert(metric.name().into(), json!(value));
-            }
-        }
-        Value::Object(record)
+        let mut record = json!(scores);
+        record["criterion"] = json!(*criterion);
+        record
     }
 
     /// All strengths of the best point, those that were not tuned too.
@@ -285,15 +280,15 @@ impl TunedReport<'_> {
     }
 
     fn test_line(&self) -> Option<String> {
-        let (criterion, numbers) = self.test?;
-        let metrics = Number::METRICS.into_iter().filter_map(|metric| {
-            let value = numbers.finite(metric)?;
-            Some(format!(", {} {}", metric.name(), significant(value)))
-        });
-        let metrics: String = metrics.collect();
+        let (criterion, scores) = self.test?;
+        let named = scores
+            .named()
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!(", {name} {}", significant(value?))));
+        let named: String = named.collect();
         Some(format!(
-            "{}: criterion {}{metrics}",
-            counted(self.prepared.criterion_rows, "test row"),
+            "{}: criterion {}{named}",
+            counted(scores.rows(), "test row"),
             significant(*criterion)
         ))
     }

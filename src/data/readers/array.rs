@@ -24,15 +24,16 @@ pub(super) struct Array {
 }
 
 impl Array {
-    /// Checks that no number is NaN or infinite.
-    pub fn check_finite(&self, source: &str) -> Result<()> {
+    /// Checks that no number is infinite, or NaN unless missing ones are kept.
+    pub fn check_finite(&self, source: &str, keep_missing: bool) -> Result<()> {
         let Labels::Numbers(values) = &self.values else {
             return Ok(());
         };
         if all_finite(values) {
             return Ok(());
         }
-        let Some(at) = values.iter().position(|value| !value.is_finite()) else {
+        let is_good = |value: &f64| value.is_finite() || (keep_missing && value.is_nan());
+        let Some(at) = values.iter().position(|value| !is_good(value)) else {
             return Ok(());
         };
         let columns = self
@@ -104,6 +105,9 @@ impl Array {
         };
         let roles = columns.roles(purpose, options, source)?;
         let features: Vec<usize> = (0..count).filter(|&j| roles[j] == Role::Feature).collect();
+        if options.keep_missing {
+            self.check_known(&roles, source)?;
+        }
         let target_names =
             generic_target_names(roles.iter().filter(|&&r| r == Role::Target).count());
         let targets = (0..count)
@@ -155,6 +159,25 @@ impl Array {
             weights,
             named: Named::default(),
         })
+    }
+
+    /// Refuses missing values in columns that are no features.
+    fn check_known(&self, roles: &[Role], source: &str) -> Result<()> {
+        let Labels::Numbers(values) = &self.values else {
+            return Ok(());
+        };
+        let is_used = |j: usize| matches!(roles[j], Role::Target | Role::Weight);
+        let is_bad = |(at, value): (usize, &f64)| value.is_nan() && is_used(at % roles.len());
+        match values.iter().enumerate().position(is_bad) {
+            None => Ok(()),
+            Some(at) => Err(bad(
+                source,
+                None,
+                (roles.len() > 1).then(|| (at % roles.len() + 1).to_string()),
+                format!("row {} is NaN", at / roles.len() + 1),
+                "--missing is for features: fill in targets and weights, or remove these rows",
+            )),
+        }
     }
 
     /// Column j of a target: text where its numbers are not told apart by f64.

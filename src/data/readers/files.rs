@@ -138,7 +138,7 @@ fn read_part(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result
     if format == Format::Npy && !is_standard_input(path) {
         let source = path.display().to_string();
         purpose.check(options, format, &source)?;
-        return npy::read(path)?.into_part(&source, purpose, options, false);
+        return npy::read(path, options.keep_missing)?.into_part(&source, purpose, options, false);
     }
     let (bytes, format, source) = load(path, Some(format))?;
     parse(&bytes, format, &source, purpose, options)

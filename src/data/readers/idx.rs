@@ -56,7 +56,7 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
         shape: header.shape,
         exact: None,
     };
-    array.check_finite(source)?;
+    array.check_finite(source, false)?;
     Ok(array)
 }
 

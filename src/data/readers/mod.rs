@@ -48,7 +48,8 @@ fn parse(
     purpose.check(options, format, source)?;
     match format {
         Format::Csv => csv::parse(bytes, source, purpose, options),
-        Format::Npy => npy::parse(bytes, source)?.into_part(source, purpose, options, false),
+        Format::Npy => npy::parse(bytes, source, options.keep_missing)?
+            .into_part(source, purpose, options, false),
         Format::Npz => npz::Archive::open(bytes, source)?.read(purpose, options),
         Format::Libsvm => {
             let mut part = libsvm::parse(bytes, source)?;
@@ -247,7 +248,7 @@ fn vector_of(
 ) -> Result<Vec<f64>> {
     foreign::check(bytes, format, source)?;
     match format {
-        Format::Npy => npy::parse(bytes, source)?.into_vector(source),
+        Format::Npy => npy::parse(bytes, source, false)?.into_vector(source),
         Format::Idx => idx::parse(bytes, source)?.into_vector(source),
         Format::Npz => npz::Archive::open(bytes, source)?.vector(),
         Format::Csv => match matrix_of(bytes, format, source, options)? {

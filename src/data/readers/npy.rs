@@ -22,7 +22,7 @@ pub(super) use header::LONGEST_HEADER;
 ///
 /// # Errors
 /// [`crate::Error::Data`] when the bytes are not one array of finite numbers, or of text.
-pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
+pub(super) fn parse(bytes: &[u8], source: &str, keep_missing: bool) -> Result<Array> {
     let header = parse_header(bytes, source)?;
     if bytes.len() != header.length {
         let (more, remedy) = if bytes.len() < header.length {
@@ -57,7 +57,7 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
         values,
         exact,
     };
-    array.check_finite(source)?;
+    array.check_finite(source, keep_missing)?;
     Ok(array)
 }
 
@@ -65,7 +65,7 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
 ///
 /// # Errors
 /// [`crate::Error::Io`], and those of [`parse`].
-pub(super) fn read(path: &Path) -> Result<Array> {
+pub(super) fn read(path: &Path, keep_missing: bool) -> Result<Array> {
     let source = path.display().to_string();
     let unreadable = |e| access::unreadable(path, e);
     access::check_memory(path)?;
@@ -84,7 +84,7 @@ pub(super) fn read(path: &Path) -> Result<Array> {
     let length = file.metadata().map_err(unreadable)?.len();
     if !is_native || length != header.length as u64 {
         file.read_to_end(&mut bytes).map_err(unreadable)?;
-        return parse(&bytes, &source);
+        return parse(&bytes, &source, keep_missing);
     }
     let count = (header.length - header.start) / size_of::<f64>();
     // Memory that the system does not give is an error here, and would end the program below.
@@ -102,7 +102,7 @@ pub(super) fn read(path: &Path) -> Result<Array> {
         values: Labels::Numbers(values),
         exact: None,
     };
-    array.check_finite(&source)?;
+    array.check_finite(&source, keep_missing)?;
     Ok(array)
 }
 
@@ -272,7 +272,7 @@ fn in_c_order<T: Clone>(values: &[T], shape: &[usize]) -> Vec<T> {
 /// # Errors
 /// [`crate::Error::Io`], and [`crate::Error::Data`] when the file is not one array of finite numbers.
 pub fn read_npy(path: &Path) -> Result<(Vec<usize>, Vec<f64>)> {
-    let Array { shape, values, .. } = read(path)?;
+    let Array { shape, values, .. } = read(path, false)?;
     match values {
         Labels::Numbers(values) => Ok((shape, values)),
         Labels::Text(_) => {
@@ -331,7 +331,7 @@ mod tests {
             let mut bytes = Vec::new();
             write_npy(&mut bytes, shape, &values).unwrap();
             assert_eq!((bytes.len() - 12 * 8) % 64, 0);
-            let array = parse(&bytes, "a").unwrap();
+            let array = parse(&bytes, "a", false).unwrap();
             assert_eq!(array.shape, shape);
             assert_eq!(array.values, Labels::Numbers(values.clone()));
         }
@@ -375,12 +375,20 @@ mod tests {
         };
         let mut values: Vec<f64> = (0..count).map(|at| at as f64).collect();
         write(&values, 0);
-        assert_eq!(read(&path).unwrap().values, Labels::Numbers(values.clone()));
+        assert_eq!(
+            read(&path, false).unwrap().values,
+            Labels::Numbers(values.clone())
+        );
         write(&values, 8);
-        assert!(read(&path).unwrap_err().to_string().contains("cut off"));
+        assert!(
+            read(&path, false)
+                .unwrap_err()
+                .to_string()
+                .contains("cut off")
+        );
         values[count - 2] = f64::NAN;
         write(&values, 0);
-        let message = read(&path).unwrap_err().to_string();
+        let message = read(&path, false).unwrap_err().to_string();
         assert!(
             message.contains(&format!("row {} is NaN", count - 1)),
             "{message}"

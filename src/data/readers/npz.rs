@@ -79,6 +79,11 @@ impl<'a> Archive<'a> {
 
     /// The array of that name, with its name in the archive as the source of its errors.
     fn array(&mut self, name: &str) -> Result<Array> {
+        self.array_with(name, false)
+    }
+
+    /// The same where missing numbers may be kept.
+    fn array_with(&mut self, name: &str, keep_missing: bool) -> Result<Array> {
         if !self.has(name) {
             return Err(self.error(format!("the archive has no array \"{name}\"")));
         }
@@ -107,7 +112,7 @@ impl<'a> Archive<'a> {
         file.take(rest.saturating_add(1))
             .read_to_end(&mut contents)
             .map_err(|e| corrupt(e.to_string()))?;
-        npy::parse(&contents, &source)
+        npy::parse(&contents, &source, keep_missing)
     }
 
     /// An array of the archive, for messages.
@@ -176,9 +181,9 @@ impl<'a> Archive<'a> {
     }
 
     /// The whole array as features, with the names of the array `feature_names` if there is one.
-    fn features(&mut self, name: &str) -> Result<Part> {
+    fn features(&mut self, name: &str, keep_missing: bool) -> Result<Part> {
         let source = self.name_of(name);
-        let mut part = self.array(name)?.into_part(
+        let mut part = self.array_with(name, keep_missing)?.into_part(
             &source,
             Purpose::Features,
             &ReadOptions::default(),
@@ -244,11 +249,11 @@ impl<'a> Archive<'a> {
             _ if self.is_sparse() => self.sparse_part()?,
             Purpose::Features => {
                 let name = self.features_or_only(&X, "the features")?;
-                self.features(&name)?
+                self.features(&name, options.keep_missing)?
             }
             _ => {
                 let name = self.first(&X, "the features")?;
-                self.features(name)?
+                self.features(name, options.keep_missing)?
             }
         };
         let targets = match purpose {

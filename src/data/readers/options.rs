@@ -111,4 +111,6 @@ pub struct ReadOptions {
     pub decimal: Option<Decimal>,
     /// The texts beside an empty one that say that a value is missing; `None` takes the usual ones.
     pub na: Option<Vec<String>>,
+    /// Missing cells of features are NaN in a dense matrix; else they are an error.
+    pub keep_missing: bool,
 }

@@ -260,6 +260,12 @@ pub(super) fn widen(
     for row in values.chunks_exact(count) {
         for (&value, place) in row.iter().zip(&places) {
             match place {
+                // A missing cell: a factor has it in the features of all levels.
+                Place::Levels(order) if value.is_nan() => {
+                    let end = wide.values.len() + order.len();
+                    wide.values.resize(end, f64::NAN);
+                }
+                Place::Flags(_) if value.is_nan() => wide.values.push(value),
                 Place::Numbers => wide.values.push(value),
                 Place::Flags(flags) => wide.values.push(flags[value as usize]),
                 Place::Levels(order) => {

@@ -107,23 +107,31 @@ impl<'a> Table<'a> {
         } else {
             format!("the value is missing ({})", quote(text))
         };
-        self.error(
-            record,
-            j,
-            what,
-            "fill it in, or remove the row or the column",
-        )
+        let remedy = if self.chooses && self.roles[j] == Role::Feature {
+            "fill it in, remove the row or the column, or say with --missing how it is filled"
+        } else {
+            "fill it in, or remove the row or the column"
+        };
+        self.error(record, j, what, remedy)
     }
 
     /// A feature's number, or the code of its level.
     fn feature(&mut self, record: &Record<'_>, j: usize, feature: usize) -> Result<f64> {
+        let keeps = self.options.keep_missing;
         // The common case first.
-        if self.contents[feature].content == Content::Numbers {
+        if self.contents[feature].content == Content::Numbers && !keeps {
             return self.number(record, j);
         }
         let text = record.text(j, self.columns, self.source)?;
         let is_missing = is_missing(text, self.options);
+        if is_missing && keeps {
+            return Ok(f64::NAN);
+        }
         if self.contents[feature].begins_with(text, is_missing) == Content::Numbers {
+            let is_nan = || text.parse::<f64>().is_ok_and(f64::is_nan);
+            if keeps && (is_missing_number(text) || is_nan()) {
+                return Ok(f64::NAN);
+            }
             return self.number(record, j);
         }
         if is_missing {

@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::arguments::LossName;
-use super::model::{Model, TargetModel};
-use super::numbers::short;
-use super::output::{plain, titled};
-use crate::data::dataset::Target;
+use super::table::{plain, titled};
+use crate::cli::arguments::LossName;
+use crate::cli::model::{Model, TargetModel};
+use crate::cli::numbers::short;
+use crate::data::dataset::{Dataset, Target};
 use crate::data::labels::{Classes, numbers};
 use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};
@@ -61,6 +61,54 @@ struct ClassScores {
     f1: f64,
 }
 
+/// Rows whose targets are known, as the loss takes them.
+pub struct Known<'a> {
+    /// The loss of the fit.
+    pub loss: Loss,
+    /// The names of the classes; empty for numbers.
+    pub classes: &'a [String],
+    /// The linear predictors in C order.
+    pub z: &'a [f64],
+    /// The targets.
+    pub y: &'a [f64],
+    /// The weight of every row, if they differ.
+    pub weights: Option<&'a [f64]>,
+}
+
+/// The scores of a target on test rows.
+#[derive(Debug, Serialize)]
+pub struct Tested {
+    /// The name of the target.
+    target: String,
+    #[serde(flatten)]
+    scores: Scores,
+}
+
+impl Tested {
+    /// The scores of every target of a model on rows that it was not fitted to, whose columns are its
+    /// features.
+    ///
+    /// # Errors
+    /// Those of [`Scores::of`].
+    pub fn of(model: &Model, rows: &Dataset) -> Result<Vec<Self>> {
+        let fits = model.targets.iter().zip(&model.coefficients);
+        fits.zip(&rows.targets)
+            .map(|((target, coefficients), truth)| {
+                let z = linear_predictors(&rows.matrix, coefficients, target, model.predictors());
+                Ok(Self {
+                    target: target.name.clone(),
+                    scores: Scores::of(model, target, &z, truth, rows.weights.as_deref())?,
+                })
+            })
+            .collect()
+    }
+
+    /// The scores as tables.
+    pub fn table(&self) -> String {
+        self.scores.table(&format!("{} on test rows", self.target))
+    }
+}
+
 /// X·W + b in C order; the columns of X are the model's features.
 pub fn linear_predictors(
     matrix: &Matrix,
@@ -86,11 +134,18 @@ pub fn linear_predictors(
 }
 
 impl Scores {
-    /// The scores of linear predictors against the values of a target.
+    /// The scores of linear predictors against the values of a target, with a weight for every row or
+    /// none.
     ///
     /// # Errors
     /// [`crate::Error::Value`] for a value that is no number, or of a class that the model does not know.
-    pub fn of(model: &Model, target: &TargetModel, z: &[f64], truth: &Target) -> Result<Self> {
+    pub fn of(
+        model: &Model,
+        target: &TargetModel,
+        z: &[f64],
+        truth: &Target,
+        weights: Option<&[f64]>,
+    ) -> Result<Self> {
         let delta = model.huber_delta.unwrap_or(1.0);
         let loss = LossName::from_str(&model.loss, false)
             .map_err(|_| {
@@ -117,64 +172,96 @@ impl Scores {
             Some(classes) if loss == Loss::Multinomial => classes.encode_indices(&truth.values)?,
             Some(classes) => classes.encode_binary(&truth.values)?,
         };
+        Self::of_rows(&Known {
+            loss,
+            classes: target.classes.as_deref().unwrap_or_default(),
+            z,
+            y: &y,
+            weights,
+        })
+    }
+
+    /// The scores of rows whose targets are known.
+    ///
+    /// # Errors
+    /// [`crate::Error::Shape`] and [`crate::Error::Value`] for targets that are no classes of the loss.
+    pub fn of_rows(rows: &Known<'_>) -> Result<Self> {
+        let Known {
+            loss,
+            classes,
+            z,
+            y,
+            weights,
+        } = *rows;
         let finite = |value: f64| value.is_finite().then_some(value);
         let mut found = Numbers::default();
-        let count = classes.as_ref().map_or(1, Classes::len);
-        metrics::measure(loss, count, z, &y, None, &mut found);
+        let count = classes.len().max(1);
+        metrics::measure(loss, count, z, y, weights, &mut found);
         let at = |number: Number| finite(found[number]);
-        let of = match &classes {
-            None => ScoresOf::Numbers {
+        let of = if loss.is_classification() {
+            let confusion = metrics::confusion_counts(loss, count, z, y)?;
+            ScoresOf::Classes {
+                accuracy: at(Number::Accuracy),
+                balanced_accuracy: at(Number::BalancedAccuracy),
+                f1: at(Number::F1),
+                auc: at(Number::Auc),
+                classes: of_classes(classes, &confusion),
+                confusion,
+            }
+        } else {
+            ScoresOf::Numbers {
                 mse: at(Number::Mse),
                 rmse: finite(found[Number::Mse].sqrt()),
                 mae: at(Number::Mae),
                 r2: at(Number::R2),
-            },
-            Some(classes) => {
-                let confusion = metrics::confusion_counts(loss, count, z, &y)?;
-                ScoresOf::Classes {
-                    accuracy: at(Number::Accuracy),
-                    balanced_accuracy: at(Number::BalancedAccuracy),
-                    f1: at(Number::F1),
-                    auc: at(Number::Auc),
-                    classes: of_classes(&classes.names, &confusion),
-                    confusion,
-                }
             }
         };
+        let weight = |i: usize| weights.map_or(1.0, |weights| weights[i]);
+        let total: f64 = (0..y.len()).map(weight).sum();
         Ok(Self {
             rows: y.len(),
-            loss: criterion::value(loss, z, &y, |_| 1.0 / y.len() as f64).and_then(finite),
+            loss: criterion::value(loss, z, y, |i| weight(i) / total).and_then(finite),
             of,
         })
     }
 
-    /// The scores as tables.
-    pub fn table(&self, target: &str) -> String {
-        let text = |value: &Option<f64>| value.map_or_else(|| "–".into(), short);
-        let (names, values): (Vec<&str>, Vec<String>) = match &self.of {
-            ScoresOf::Numbers { mse, rmse, mae, r2 } => (
-                vec!["mse", "rmse", "mae", "r2"],
-                [mse, rmse, mae, r2].into_iter().map(text).collect(),
-            ),
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// The scores of all rows together by their names.
+    pub fn named(&self) -> Vec<(&'static str, Option<f64>)> {
+        match &self.of {
+            ScoresOf::Numbers { mse, rmse, mae, r2 } => {
+                vec![("mse", *mse), ("rmse", *rmse), ("mae", *mae), ("r2", *r2)]
+            }
             ScoresOf::Classes {
                 accuracy,
                 balanced_accuracy,
                 f1,
                 auc,
                 ..
-            } => (
-                vec!["accuracy", "balanced accuracy", "f1", "auc"],
-                [accuracy, balanced_accuracy, f1, auc]
-                    .into_iter()
-                    .map(text)
-                    .collect(),
-            ),
-        };
-        let mut table = plain(&[&["rows", "loss"][..], &names].concat());
-        let mut row = vec![self.rows.to_string(), text(&self.loss)];
-        row.extend(values);
+            } => vec![
+                ("accuracy", *accuracy),
+                ("balanced accuracy", *balanced_accuracy),
+                ("f1", *f1),
+                ("auc", *auc),
+            ],
+        }
+    }
+
+    /// The scores as tables.
+    pub fn table(&self, target: &str) -> String {
+        let text = |value: Option<f64>| value.map_or_else(|| "–".into(), short);
+        let named = self.named();
+        let names = named.iter().map(|(name, _)| *name);
+        let header: Vec<&str> = ["rows", "loss"].into_iter().chain(names).collect();
+        let mut table = plain(&header);
+        let mut row = vec![self.rows.to_string(), text(self.loss)];
+        row.extend(named.iter().map(|(_, value)| text(*value)));
         table.add_row(row);
-        let mut all = titled(&format!("\nScores of {target}"), table, &[]);
+        let mut all = below(titled(&format!("Scores of {target}"), table, &[]));
         if let ScoresOf::Classes {
             classes, confusion, ..
         } = &self.of
@@ -185,7 +272,7 @@ impl Scores {
                 row.extend([class.precision, class.recall, class.f1].map(short));
                 table.add_row(row);
             }
-            all.push_str(&titled("\nBy class", table, &[0]));
+            all.push_str(&below(titled("By class", table, &[0])));
             if classes.len() > SHOWN {
                 let _ = writeln!(
                     all,
@@ -202,14 +289,19 @@ impl Scores {
                 row.extend(counts.iter().map(ToString::to_string));
                 table.add_row(row);
             }
-            all.push_str(&titled(
-                "\nConfusion: rows by class, columns by prediction",
+            all.push_str(&below(titled(
+                "Confusion: rows by class, columns by prediction",
                 table,
                 &[0],
-            ));
+            )));
         }
         all
     }
+}
+
+/// A table with an empty line above it.
+fn below(table: String) -> String {
+    format!("\n{table}")
 }
 
 /// Precision, recall and F1 by class, each 0 where nothing is counted.

@@ -1,0 +1,149 @@
+//! `fit --from`: the point that a sweep in a store has chosen, fitted to all rows.
+
+use std::path::PathBuf;
+
+use clap::ArgMatches;
+
+use super::choice::{Wanted, choices, on_all_rows};
+use super::subject::Subject;
+use crate::cli::arguments::fit::Arguments;
+use crate::cli::arguments::sweep;
+use crate::cli::configuration::{GivenBeside, Parts, stored, study_of};
+use crate::cli::failure::Failure;
+use crate::cli::output::checked;
+use crate::error::Error;
+use crate::store::Store;
+use crate::sweep::record::Study as Record;
+use crate::sweep::summary::summarize_by;
+
+/// Flags of `fit` that have nothing to do with the sweep.
+const OWN: [&str; 9] = [
+    "choice",
+    "by",
+    "from",
+    "study",
+    "out",
+    "force",
+    "format",
+    "coefficients",
+    "x-test",
+];
+/// The same where they need another.
+const OF_TEST: &str = "y-test";
+
+/// A study in a store.
+pub(super) struct Stored {
+    path: PathBuf,
+    store: Store,
+    number: usize,
+    record: Record,
+    /// The flags of the sweep, but for those of the command line.
+    pub arguments: sweep::Arguments,
+}
+
+impl Stored {
+    /// The study that the flags name, if any.
+    pub fn read(arguments: &Arguments, matches: &ArgMatches) -> Result<Option<Self>, Failure> {
+        let Some(path) = &arguments.choosing.from else {
+            return Ok(None);
+        };
+        let store = checked(path)?;
+        let mut plan = store.plan()?;
+        let number = number(
+            arguments,
+            plan.studies.iter().map(|study| study.name.as_str()),
+        )?;
+        let own: Vec<&str> = OWN.into_iter().chain([OF_TEST]).collect();
+        // infallible: the words were those of the command
+        let (command, matches) = matches.subcommand().expect("a command");
+        let given = GivenBeside {
+            command,
+            matches,
+            own: &own,
+        };
+        let found = stored(path, &plan.configuration, number, given)?;
+        Ok(Some(Self {
+            path: path.clone(),
+            store,
+            number,
+            record: plan.studies.swap_remove(number),
+            arguments: found,
+        }))
+    }
+
+    /// The fit to all rows at the points that are chosen.
+    pub fn chosen(&self, own: &Arguments) -> Result<Subject<'_>, Failure> {
+        let (arguments, record) = (&self.arguments, &self.record);
+        let wanted = Wanted::of(&own.choosing, &arguments.problem)?;
+        let made = study_of(Parts {
+            data: &arguments.data,
+            problem: &arguments.problem,
+            solver: &arguments.solver,
+            hypergradient: None,
+            folds: &arguments.folds,
+            precision: arguments.runtime.result_precision(),
+            name: None,
+            keep_solutions: false,
+            set_aside: 0.0,
+            fall_back: false,
+        })?;
+        if made.study.fingerprint() != record.fingerprint {
+            return Err(Error::store(
+                &self.path,
+                format!(
+                    "it was made with other data than {} holds now",
+                    made.study.source
+                ),
+                "name the file that was swept, as in 'proxdiff fit DATA --from STORE', or sweep the data anew \
+                 with another --store",
+            )
+            .into());
+        }
+        let summaries = summarize_by(&self.store, self.number, record, wanted.by)?;
+        if summaries.is_empty() {
+            return Err(Error::store(
+                &self.path,
+                "no point is done on all folds yet, so that none can be chosen",
+                "let the sweep go on by its own command first",
+            )
+            .into());
+        }
+        if summaries.len() < record.points.len() {
+            log::warn!(
+                "{}: {} of {} points are done on all folds, and the choice is among these",
+                self.path.display(),
+                summaries.len(),
+                record.points.len()
+            );
+        }
+        let (points, chosen) = choices(record, &summaries, wanted)?;
+        Ok(Subject {
+            prepared: on_all_rows(made.study)?,
+            study: made.names,
+            points,
+            chosen: Some(chosen),
+            set_aside: None,
+        })
+    }
+}
+
+/// The number of the study that --study names, or of the only one.
+fn number<'a>(
+    arguments: &Arguments,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<usize, Failure> {
+    let names: Vec<&str> = names.collect();
+    let all = names.join(", ");
+    match &arguments.choosing.study {
+        Some(wanted) => names.iter().position(|name| name == wanted).ok_or_else(|| {
+            Failure::usage(format!(
+                "--study: the store has no study \"{wanted}\"; name one of: {all}"
+            ))
+        }),
+        None if names.len() > 1 => Err(Failure::usage(format!(
+            "--from: the store has {} studies; name one of them with --study: {all}",
+            names.len()
+        ))),
+        None => Ok(0),
+    }
+}

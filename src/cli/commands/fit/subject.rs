@@ -1,0 +1,20 @@
+//! A fit that is to be made.
+
+use crate::cli::configuration::{Prepared, Study};
+use crate::cli::output::Chosen;
+use crate::data::dataset::Dataset;
+use crate::problem::Point;
+
+/// A fit that is to be made.
+pub(super) struct Subject<'a> {
+    /// The names and classes of the data.
+    pub study: Study<'a>,
+    /// The problem on all rows.
+    pub prepared: Prepared,
+    /// A point per target.
+    pub points: Vec<Point>,
+    /// The numbers on which their choice rests, where they were chosen.
+    pub chosen: Option<Vec<Chosen>>,
+    /// The rows that were set aside.
+    pub set_aside: Option<Dataset>,
+}
