@@ -6,11 +6,12 @@ use std::sync::{Arc, OnceLock};
 use super::criterion::Evaluated;
 use super::descent::Value;
 use crate::linalg::statistics::mean;
+use crate::linalg::vector::difference;
 use crate::model::loss::Loss;
 use crate::problem::Problem;
 use crate::real::sum_of;
 
-/// The function that is minimised over θ, the logarithms of strengths:
+/// The function that is minimised over θ, the logarithms of strengths or a prior in its unit:
 ///
 /// ```text
 /// φ(θ) = log Ē + ½ ρ Σ_j (θ_j − θ̄)²
@@ -18,7 +19,7 @@ use crate::real::sum_of;
 ///
 /// with −log(−Ē) in place of log Ē where the criterion is to be large, and Ē/|Ē₀| of a quadratic form,
 /// which has any sign: Ē₀ is the first criterion that is not zero. The sum is over the variables of every
-/// vector, θ̄ the mean of its own.
+/// vector, θ̄ the mean of its own, or of a prior its start.
 #[derive(Debug, Clone)]
 pub(super) struct Objective {
     scale: Scale,
@@ -69,19 +70,50 @@ impl Scale {
     }
 }
 
+/// A vector whose entries a penalty keeps near θ̄.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Spread {
+    /// The places of its entries.
+    pub(super) entries: Range<usize>,
+    /// θ̄.
+    pub(super) about: About,
+}
+
+/// The place θ̄ that a penalty keeps a vector near.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum About {
+    /// The mean of its entries.
+    Mean,
+    /// A place for each entry.
+    Place(Vec<f64>),
+}
+
+impl Spread {
+    /// θ_j − θ̄ of every entry.
+    fn differences(&self, place: &[f64]) -> Vec<f64> {
+        let own = &place[self.entries.clone()];
+        match &self.about {
+            About::Mean => {
+                let mean = mean(own);
+                own.iter().map(|x| x - mean).collect()
+            }
+            About::Place(centre) => difference(own, centre),
+        }
+    }
+}
+
 /// ½ ρ Σ_j (θ_j − θ̄)² over the variables of every vector.
 #[derive(Debug, Clone)]
 struct SpreadPenalty {
-    vectors: Vec<Range<usize>>,
+    vectors: Vec<Spread>,
     rho: f64,
 }
 
 impl SpreadPenalty {
     fn value(&self, place: &[f64]) -> f64 {
-        let of_vector = |vector: &Range<usize>| {
-            let own = &place[vector.clone()];
-            let mean = mean(own);
-            0.5 * self.rho * sum_of(own.len(), |at| (own[at] - mean).powi(2))
+        let of_vector = |vector: &Spread| {
+            let own = vector.differences(place);
+            0.5 * self.rho * sum_of(own.len(), |at| own[at].powi(2))
         };
         self.vectors.iter().map(of_vector).sum()
     }
@@ -89,10 +121,9 @@ impl SpreadPenalty {
     /// Adds so many times its slope.
     fn add_slope(&self, factor: f64, place: &[f64], slope: &mut [f64]) {
         for vector in &self.vectors {
-            let own = &place[vector.clone()];
-            let mean = mean(own);
-            for (slope, x) in slope[vector.clone()].iter_mut().zip(own) {
-                *slope += factor * self.rho * (x - mean);
+            let own = vector.differences(place);
+            for (slope, x) in slope[vector.entries.clone()].iter_mut().zip(own) {
+                *slope += factor * self.rho * x;
             }
         }
     }
@@ -113,7 +144,7 @@ impl Objective {
     }
 
     /// The same with a penalty ρ on how far the variables of vectors spread.
-    pub(super) fn penalized(&self, vectors: Vec<Range<usize>>, rho: f64) -> Self {
+    pub(super) fn penalized(&self, vectors: Vec<Spread>, rho: f64) -> Self {
         Self {
             spread: (rho > 0.0).then_some(SpreadPenalty { vectors, rho }),
             ..self.clone()
@@ -185,6 +216,25 @@ mod tests {
         }
     }
 
+    fn spread(entries: Range<usize>, about: About) -> Spread {
+        Spread { entries, about }
+    }
+
+    /// A prior is kept near its start, a vector of strengths near its mean.
+    #[test]
+    fn a_prior_is_kept_near_its_start() {
+        let own = spread(1..3, About::Place(vec![1.0, -2.0]));
+        let objective = objective(1.0).penalized(vec![own], 0.5);
+        let at = |place: &[f64]| {
+            objective
+                .value(place, &evaluated(1.0, vec![0.0; 3]))
+                .unwrap()
+        };
+        assert_eq!(at(&[7.0, 1.0, -2.0]).value, 0.0);
+        let value = at(&[7.0, 3.0, -3.0]);
+        assert_eq!((value.value, value.slope), (1.25, vec![0.0, 1.0, -0.5]));
+    }
+
     #[test]
     fn logarithms_there_and_back() {
         for (sign, criterion) in [(1.0, 3.0), (-1.0, -3.0)] {
@@ -212,7 +262,7 @@ mod tests {
 
     #[test]
     fn what_is_spread_costs_and_its_slope_is_exact() {
-        let objective = objective(1.0).penalized(std::iter::once(0..3).collect(), 0.7);
+        let objective = objective(1.0).penalized(vec![spread(0..3, About::Mean)], 0.7);
         let at = |place: &[f64]| {
             objective
                 .value(place, &evaluated(1.0, vec![0.0; 4]))
@@ -265,7 +315,7 @@ mod tests {
         assert_eq!(at(0.0).value, 0.0);
         let first = at(-4e6);
         assert_eq!((first.value, first.slope[0]), (-1.0, 2e-6));
-        let later = objective.penalized(std::iter::once(0..1).collect(), 3.0);
+        let later = objective.penalized(vec![spread(0..1, About::Mean)], 3.0);
         let second = later.value(&[0.0], &evaluated(6e6, vec![0.0])).unwrap();
         assert_eq!(second.value, 1.5);
         assert_eq!(later.criterion(&[0.0], 1.5), 6e6);

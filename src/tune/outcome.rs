@@ -52,18 +52,21 @@ pub struct Start {
 pub struct TunedVariable {
     /// The hyperparameter.
     pub hyperparameter: Hyperparameter,
-    /// The lower bound, a strength as the values are.
+    /// The lower bound, in the units of the values.
     pub lower: f64,
     /// The upper bound.
     pub upper: f64,
-    /// The strength λ, or those of a vector: l1 in the units of ∂ loss/∂w, λ₂ in those of its curvature.
+    /// The strength λ, or those of a vector: l1 in the units of ∂ loss/∂w, λ₂ in those of its curvature; the
+    /// entries of a prior, in units of the scaled columns.
     pub values: Vec<f64>,
     /// ∂ log Ē/∂ log λ for each of them, without the guard's penalty; of a quadratic form, which has any
-    /// sign, ∂Ē/∂ log λ in units of the first |Ē|.
+    /// sign, ∂Ē/∂ log λ in units of the first |Ē|. Of a prior the derivative is in c as a multiple of the
+    /// largest coefficient that a feature has alone.
     pub slope: Vec<f64>,
 }
 
-/// The choice of a guard: means over outer folds, on whose rows nothing was tuned.
+/// The choice of a guard: means over outer folds, on whose rows nothing was tuned. The scalar is the best
+/// common strength, or where no vector of strengths is tuned the best point without the vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Guarded {
     /// The ρ of the penalty on the spread of the strengths' logarithms.
@@ -108,7 +111,8 @@ pub struct Tuned {
     pub starts: Vec<Start>,
     /// The estimate of the criterion on rows that nothing was tuned on, by nested folds.
     pub nested_criterion: Option<f64>,
-    /// The criterion of the best strength that all have in common, where a vector was to be tuned.
+    /// The criterion of the best strength that all have in common, where a vector of strengths was to be
+    /// tuned, and without a prior where one was.
     pub scalar_criterion: Option<f64>,
     /// The choice of the guard, where there was one.
     pub guarded: Option<Guarded>,

@@ -1,4 +1,4 @@
-//! The starts of a vector of strengths: the best common strength, and adaptive ones.
+//! The starts of vectors: of strengths the best common one, and adaptive ones.
 
 use super::hyperparameter::Hyperparameter;
 use super::tuning::Tuning;
@@ -21,7 +21,7 @@ const WEAK: f64 = 0.1;
 pub(super) fn starts(tuning: &Tuning<'_>, common: &Space, scalar: &Point) -> Result<Vec<Vec<f64>>> {
     let space = tuning.space;
     let of_scalar = space.with_given_starts(space.place_of(scalar));
-    if space.has_vector_start() {
+    if space.has_vector_start() || space.strength_vectors().next().is_none() {
         return Ok(vec![of_scalar]);
     }
     let mut weak = scalar.clone();
@@ -39,7 +39,7 @@ pub(super) fn starts(tuning: &Tuning<'_>, common: &Space, scalar: &Point) -> Res
     let mut places = vec![of_scalar.clone()];
     for exponent in EXPONENTS {
         let mut place = of_scalar.clone();
-        for (hyperparameter, range, ties) in space.vectors_with_ties() {
+        for (hyperparameter, range, ties) in space.strength_vectors() {
             let sizes = sizes(problem, &coefficients, hyperparameter, ties);
             let largest = largest_of(sizes.len(), |at| sizes[at]);
             if !(largest > 0.0 && sizes.len() == range.len()) {

@@ -1,49 +1,29 @@
 //! The tuner: a problem, its variables and folds, and the best point.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::criterion::{Criterion, Fold};
-use super::guard::{Guard, Nest, nests};
+use super::guard::Guard;
 use super::objective::Objective;
-use super::outcome::{Guarded, Start, Tuned};
-use super::starts::starts;
-use super::tuning::{Searched, Tuning, TuningProgress};
+use super::outcome::Tuned;
+use super::tuning::{Tuning, TuningProgress};
 use super::variable::Variable;
 use super::variables::{Space, with_vectors};
 use crate::control::Control;
 use crate::engine::in_threads;
 use crate::error::{Error, Result};
-use crate::hypergrad::{Evaluator, Outcome, Settings};
+use crate::hypergrad::Settings;
 use crate::kinds::{Method, Wrt};
 use crate::problem::{Point, Problem};
 use crate::sweep::compress::{Compression, fold_problem};
 use crate::sweep::folds;
 use crate::sweep::study::{ClassWeighting, Study};
 
+mod stages;
+
 /// Variables up to which a vector needs no guard.
 const FEW_VARIABLES: usize = 5;
-/// The ρ that nested folds choose among, times the number of variables.
-const RHOS: [f64; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
-/// Evaluations of every tuning within nested folds.
-const NESTED_EVALUATIONS: usize = 60;
-
-/// The remark on a vector for which no evaluations are left.
-const NO_EVALUATIONS: &str =
-    "no evaluations are left for a vector of strengths: raise --max-evaluations";
-/// The remark on a vector that was not come to.
-const STOPPED: &str = "the tuning was stopped before the strengths of each could be chosen, and the best \
-                       common strength is returned: allow more time";
-/// The remark on a vector that has no solution where it starts.
-const UNSOLVED: &str = "no vector of strengths had a solution with its derivative, and the best common strength is \
-                        returned: start elsewhere, raise the lower bounds or --max-steps";
-/// The remark on a vector that is no better than its best common strength.
-const NO_BETTER: &str = "no vector of strengths was found that is better than the best common strength, which \
-                         is returned: raise --max-evaluations, or leave out --start";
-
 /// The evaluations that a tuning takes at most, unless it is told otherwise.
 pub const MAX_EVALUATIONS: usize = 400;
 
@@ -200,6 +180,13 @@ impl<'a> Tuner<'a> {
                 "allow 1 evaluation or more; 400 is the default",
             ));
         }
+        if self.variables.is_empty() {
+            return Err(Error::value(
+                "variables",
+                "there is nothing to tune",
+                "name l1, l2, or both",
+            ));
+        }
         in_threads(self.settings.threads, || self.run_here())
     }
 
@@ -274,11 +261,16 @@ impl<'a> Tuner<'a> {
             return tuning.finish(&tuning.run_from(&places)?);
         }
         if !space.vectors().is_empty() {
-            let scalars: Vec<Variable> = self.variables.iter().map(Variable::in_common).collect();
-            let common = self.space(&scalars, &problems)?;
-            return self.run_vector(&tuning, &common, study);
+            let common = self.space(&self.in_common(), &problems)?;
+            return self.run_stages(&tuning, &common, study);
         }
         tuning.finish(&tuning.run()?)
+    }
+
+    /// The variables of the first stage: what the entries of vectors have in common.
+    fn in_common(&self) -> Vec<Variable> {
+        let each = self.variables.iter();
+        each.filter_map(Variable::in_common).collect()
     }
 
     fn space(&self, variables: &[Variable], problems: &[Problem]) -> Result<Space> {
@@ -374,179 +366,7 @@ impl<'a> Tuner<'a> {
             Guard::Rho(_) => true,
         }
     }
-
-    /// Tunes the strength that all have in common with half of the evaluations, then those of each from
-    /// there. The vector is returned where it is better: with a guard, also on rows that nothing was tuned
-    /// on.
-    fn run_vector(
-        &self,
-        tuning: &Tuning<'_>,
-        common: &Space,
-        study: Option<&Study>,
-    ) -> Result<Tuned> {
-        let scalar = Tuning {
-            space: common,
-            objective: tuning.objective.clone(),
-            budget: (self.max_evaluations / 2).max(1),
-            ..*tuning
-        };
-        let mut searched = scalar.run()?;
-        let left = self.max_evaluations - searched.search.spent();
-        let of_common = |searched: &Searched, remark: Option<&str>| -> Result<Tuned> {
-            let mut tuned = scalar.finish(searched)?;
-            tuned.scalar_criterion = Some(tuned.criterion);
-            tuned.remarks.extend(remark.map(str::to_string));
-            Ok(tuned)
-        };
-        if left == 0 {
-            return of_common(&searched, Some(NO_EVALUATIONS));
-        }
-        let vectors = tuning.space.vectors();
-        let count = vectors.iter().map(Range::len).sum();
-        let guarded = match study {
-            Some(study) if self.guards(count) && !self.control.should_stop() => {
-                Some(self.nested(study, count)?)
-            }
-            _ => None,
-        };
-        // What was stopped has compared nothing.
-        if self.control.should_stop() {
-            return of_common(&searched, Some(STOPPED));
-        }
-        if let Some(guarded) = &guarded
-            && guarded.returns_scalar
-        {
-            scalar.go_on(&mut searched, left)?;
-            let mut tuned = of_common(&searched, None)?;
-            tuned.keep(guarded.clone());
-            return Ok(tuned);
-        }
-        let rho = guarded.as_ref().map_or(0.0, |guarded| guarded.rho);
-        let vector = Tuning {
-            objective: tuning.objective.penalized(vectors, rho),
-            budget: left,
-            ..*tuning
-        };
-        let best = searched.search.outcome();
-        let Some(best) = best.map(|best| (common.point(&best.place), best.value)) else {
-            return scalar.finish(&searched);
-        };
-        let (point, best) = best;
-        let each = vector.run_from(&starts(&vector, common, &point)?)?;
-        let Some(found) = each.search.outcome() else {
-            let why = if self.control.should_stop() {
-                STOPPED
-            } else {
-                UNSOLVED
-            };
-            let mut tuned = of_common(&searched, Some(why))?;
-            if let Some(guarded) = guarded {
-                tuned.keep(guarded.with_scalar(true));
-            }
-            return Ok(tuned);
-        };
-        let is_better = found.value <= best;
-        let of_scalar = scalar.finish(&searched)?;
-        let of_each = vector.finish(&each)?;
-        let evaluations = of_scalar.evaluations + of_each.evaluations;
-        let starts = ranked(
-            [&each, &searched],
-            [of_each.starts.clone(), of_scalar.starts.clone()],
-        );
-        let (criterion, coarse) = (of_scalar.criterion, of_scalar.coarse_evaluations);
-        let mut tuned = if is_better { of_each } else { of_scalar };
-        tuned.evaluations = evaluations;
-        tuned.coarse_evaluations = coarse;
-        tuned.starts = starts;
-        tuned.scalar_criterion = Some(criterion);
-        if let Some(guarded) = guarded {
-            tuned.keep(guarded.with_scalar(!is_better));
-        } else if self.guard == Guard::None && is_better {
-            tuned.remarks.push(format!(
-                "{count} variables are tuned without a guard: the criterion is no estimate of the error on other rows"
-            ));
-        }
-        if !is_better {
-            tuned.remarks.push(NO_BETTER.into());
-        }
-        Ok(tuned)
-    }
-
-    /// The choice of ρ, and between vector and scalar, by nested folds.
-    fn nested(&self, study: &Study, count: usize) -> Result<Guarded> {
-        let rhos: Vec<f64> = match self.guard {
-            Guard::Rho(rho) => vec![rho],
-            _ => RHOS.iter().map(|rho| rho / count as f64).collect(),
-        };
-        let nests = nests(study)?;
-        let of_nest = |nest: &Nest| self.outer_criteria(nest, &rhos);
-        let table: Vec<Vec<f64>> = nests.par_iter().map(of_nest).collect::<Result<_>>()?;
-        Ok(Guarded::of(&table, &rhos))
-    }
-
-    /// On the outer rows of a nest: the criterion of the scalar that was tuned on the inner ones, and that
-    /// of the vector for every ρ; NaN where there is no solution.
-    fn outer_criteria(&self, nest: &Nest, rhos: &[f64]) -> Result<Vec<f64>> {
-        let problems = self.with_strengths(nest.inner.clone())?;
-        let outer = self.with_strengths(vec![nest.outer.clone()])?.remove(0);
-        let criterion = self.criterion(&problems);
-        let scalars: Vec<Variable> = self.variables.iter().map(Variable::in_common).collect();
-        let common = self.space(&scalars, &problems)?;
-        let scalar = Tuning {
-            space: &common,
-            criterion: &criterion,
-            objective: Objective::of(&problems[0]),
-            budget: NESTED_EVALUATIONS,
-            progress: None,
-        };
-        let Some(found) = scalar.run()?.search.outcome() else {
-            return Ok(vec![f64::NAN; rhos.len() + 1]);
-        };
-        let mut points = vec![common.point(&found.place)];
-        let space = self.space(&self.variables, &problems)?;
-        let base = Tuning {
-            space: &space,
-            ..scalar
-        };
-        let places = starts(&base, &common, &points[0])?;
-        for &rho in rhos {
-            let vector = Tuning {
-                objective: base.objective.penalized(space.vectors(), rho),
-                ..base
-            };
-            let found = vector.run_from(&places)?.search.outcome();
-            points.push(found.map_or_else(|| points[0].clone(), |found| space.point(&found.place)));
-        }
-        let outcomes = Evaluator::new(&outer)
-            .settings(&criterion.settings)
-            .method(None)
-            .control(&self.control.of_a_part())
-            .run(&points)?;
-        let solved = |outcome: &Outcome| {
-            if outcome.is_solved() {
-                outcome.criterion
-            } else {
-                f64::NAN
-            }
-        };
-        Ok(outcomes.iter().map(solved).collect())
-    }
 }
 
-/// The starts of two searches, the best first.
-fn ranked(searched: [&Searched; 2], starts: [Vec<Start>; 2]) -> Vec<Start> {
-    let values = searched.into_iter().flat_map(Searched::values);
-    let mut all: Vec<(f64, Start)> = values.zip(starts.into_iter().flatten()).collect();
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    all.into_iter().map(|(_, start)| start).collect()
-}
-
-impl Tuned {
-    /// Keeps the choice of a guard, and says what it was.
-    fn keep(&mut self, guarded: Guarded) {
-        let estimate = guarded.estimate();
-        self.nested_criterion = estimate.is_finite().then_some(estimate);
-        self.remarks.push(guarded.remark());
-        self.guarded = Some(guarded);
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -131,7 +131,7 @@ impl Tuning<'_> {
         let mut coarse_evaluations = 0;
         self.explore(&mut search, &mut warm, &mut coarse_evaluations)?;
         self.descend(&mut search, &mut warm, 0.0, 0)?;
-        if self.budget >= MANY {
+        if self.budget >= MANY && self.space.box_bounds().dimensions() > 0 {
             self.look_around(&mut search, &mut warm, &mut coarse_evaluations)?;
         }
         Ok(Searched {
@@ -403,9 +403,9 @@ impl Tuning<'_> {
                 space.names().join(", ")
             ));
         }
-        let in_strengths = |visited: &Visited| Visited {
+        let in_values = |visited: &Visited| Visited {
             evaluation: visited.evaluation,
-            variables: space.strengths(&visited.variables),
+            variables: space.values(&visited.variables),
             criterion: self
                 .objective
                 .criterion(&visited.variables, visited.criterion),
@@ -420,7 +420,7 @@ impl Tuning<'_> {
                     self.objective.criterion(&best.variables, start.criterion)
                 }),
                 entries: space.entries(),
-                trajectory: start.trajectory.iter().map(in_strengths).collect(),
+                trajectory: start.trajectory.iter().map(in_values).collect(),
             })
             .collect();
         let projected = |slope: &[f64]| space.box_bounds().projected_slope(&found.place, slope);

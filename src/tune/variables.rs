@@ -1,15 +1,15 @@
-//! The variables of a tuning: hyperparameters on a logarithmic scale, within bounds.
+//! The variables of a tuning: hyperparameters on a scale of their own, within bounds.
 
 use std::ops::Range;
 
 use super::box_bounds::BoxBounds;
 use super::hyperparameter::Hyperparameter;
 use super::lattice::CoarseAxis;
+use super::objective::{About, Spread};
 use super::outcome::TunedVariable;
 use super::variable::{Resolved, Variable};
 use crate::error::{Error, Result};
 use crate::hypergrad::{Hypergradient, Strengths};
-use crate::kinds::Wrt;
 use crate::problem::{Point, Problem};
 use crate::real::sum_of;
 
@@ -20,7 +20,7 @@ mod bounds;
 mod vectors;
 
 pub(super) use bounds::{l1 as resolve_l1, l2 as resolve_l2};
-use bounds::{l1, l2};
+use bounds::{l1, l2, prior};
 pub(super) use vectors::entries_of;
 pub use vectors::with_vectors;
 
@@ -35,24 +35,19 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// The variables for the problems of all folds; `rest` has the strengths that are not tuned. They are
-    /// in one order, whatever that of their names: l1 first, along which kinks lie close.
+    /// The variables for the problems of all folds; `rest` has what is not tuned. They are in one order,
+    /// whatever that of their names.
     ///
     /// # Errors
-    /// [`Error::Value`] for no variable or one that is named twice, for bounds and starts that are no
+    /// [`Error::Value`] for a variable that is named twice, for bounds and starts that are no
     /// strengths or do not fit together, and where the criterion does not depend on a variable.
     pub(super) fn new(variables: &[Variable], rest: Point, problems: &[&Problem]) -> Result<Self> {
-        if variables.is_empty() {
-            return Err(Error::value(
-                "variables",
-                "there is nothing to tune",
-                "name l1, l2, or both",
-            ));
-        }
         let mut remarks = Vec::new();
         let mut resolved: Vec<Resolved> = Vec::new();
         let mut variables = variables.to_vec();
-        variables.sort_by_key(|variable| variable.hyperparameter.wrt() == Wrt::L2);
+        variables.sort_by_key(|variable| variable.hyperparameter.order());
+        let tunes_l2 = |v: &Variable| v.hyperparameter.in_common() == Hyperparameter::L2;
+        let tunes_l2 = variables.iter().any(tunes_l2);
         for variable in &variables {
             let hyperparameter = variable.hyperparameter;
             let name = hyperparameter.name();
@@ -82,15 +77,16 @@ impl Space {
                     let one = l2(variable, problems)?;
                     Resolved { count, ..one }
                 }
+                Hyperparameter::Prior => prior(variable, &rest, problems, tunes_l2)?,
             };
             resolved.push(one);
         }
-        let logs = |of: fn(&Resolved) -> f64| {
+        let places = |of: fn(&Resolved) -> f64| {
             let each = resolved.iter();
-            each.flat_map(|v| std::iter::repeat_n(of(v).ln(), v.count))
+            each.flat_map(|v| std::iter::repeat_n(v.scale.place(of(v)), v.count))
                 .collect()
         };
-        let box_bounds = BoxBounds::new(logs(|v| v.bounds.0), logs(|v| v.bounds.1))?;
+        let box_bounds = BoxBounds::new(places(|v| v.bounds.0), places(|v| v.bounds.1))?;
         Ok(Self {
             variables: resolved,
             rest,
@@ -99,7 +95,7 @@ impl Space {
         })
     }
 
-    /// The bounds of the logarithms.
+    /// The bounds of the places.
     pub(super) fn box_bounds(&self) -> &BoxBounds {
         &self.box_bounds
     }
@@ -114,10 +110,18 @@ impl Space {
         })
     }
 
-    /// The places of the entries of every vector.
-    pub(super) fn vectors(&self) -> Vec<Range<usize>> {
+    /// The places of the entries of every vector, and what a guard keeps them near.
+    pub(super) fn vectors(&self) -> Vec<Spread> {
         let vectors = self.ranges().filter(|(v, _)| v.hyperparameter.is_vector());
-        vectors.map(|(_, range)| range).collect()
+        let spread = |(v, entries): (&Resolved, Range<usize>)| {
+            let place = |own: &[f64]| own.iter().map(|&value| v.scale.place(value)).collect();
+            let about = match &v.own {
+                Some(own) => About::Place(place(own)),
+                None => About::Mean,
+            };
+            Spread { entries, about }
+        };
+        vectors.map(spread).collect()
     }
 
     /// The number of entries of each variable that is a vector.
@@ -126,23 +130,24 @@ impl Space {
         self.variables.iter().map(entries).collect()
     }
 
-    /// The hyperparameter of every vector, the places of its entries, and their ties.
-    pub(super) fn vectors_with_ties(
+    /// The hyperparameter of every vector of strengths, the places of its entries, and their ties.
+    pub(super) fn strength_vectors(
         &self,
     ) -> impl Iterator<Item = (Hyperparameter, Range<usize>, Option<&[u32]>)> {
-        let vectors = self.ranges().filter(|(v, _)| v.hyperparameter.is_vector());
+        let is_one = |h: Hyperparameter| h.is_vector() && h.is_strength();
+        let vectors = self.ranges().filter(move |(v, _)| is_one(v.hyperparameter));
         vectors.map(|(v, range)| (v.hyperparameter, range, v.ties.as_deref()))
     }
 
     /// The variables at a place, with the slope there.
     pub(super) fn tuned(&self, place: &[f64], slope: &[f64]) -> Vec<TunedVariable> {
-        let strengths = self.strengths(place);
+        let values = self.values(place);
         self.ranges()
             .map(|(variable, range)| TunedVariable {
                 hyperparameter: variable.hyperparameter,
                 lower: variable.bounds.0,
                 upper: variable.bounds.1,
-                values: strengths[range.clone()].to_vec(),
+                values: values[range.clone()].to_vec(),
                 slope: slope[range].to_vec(),
             })
             .collect()
@@ -150,13 +155,27 @@ impl Space {
 
     /// The place of a point with strengths in common; a vector has them for each entry.
     pub(super) fn place_of(&self, point: &Point) -> Vec<f64> {
-        let value = |v: &Resolved| match v.hyperparameter.in_common() {
+        let common = |v: &Resolved| match v.hyperparameter.in_common() {
             Hyperparameter::L2 => point.l2,
             _ => point.l1,
         };
-        let logs = self.variables.iter();
-        let logs = logs.flat_map(|v| std::iter::repeat_n(value(v).ln(), v.count));
-        self.box_bounds.clamp(&logs.collect::<Vec<f64>>())
+        let each = self.variables.iter();
+        let places = each.flat_map(|v| match &v.own {
+            Some(own) => own.iter().map(|&value| v.scale.place(value)).collect(),
+            None => vec![v.scale.place(common(v)); v.count],
+        });
+        self.box_bounds.clamp(&places.collect::<Vec<f64>>())
+    }
+
+    /// The places where a variable starts: those of its given start, of what it is where it is not tuned,
+    /// or of this value.
+    fn start_of(&self, variable: &Resolved, otherwise: f64) -> Vec<f64> {
+        let place = |value: f64| variable.scale.place(value);
+        match (variable.start, &variable.own) {
+            (Some(start), _) => vec![place(start); variable.count],
+            (None, Some(own)) => own.iter().map(|&value| place(value)).collect(),
+            (None, None) => vec![place(otherwise); variable.count],
+        }
     }
 
     /// The names of the variables.
@@ -207,41 +226,38 @@ impl Space {
     pub(super) fn start(&self) -> Option<Vec<f64>> {
         self.variables.iter().find(|v| v.start.is_some())?;
         let middle = |v: &Resolved| (v.coarse.0 * v.coarse.1).sqrt();
-        let log = |v: &Resolved| v.start.unwrap_or_else(|| middle(v)).ln();
         let each = self.variables.iter();
-        Some(
-            each.flat_map(|v| std::iter::repeat_n(log(v), v.count))
-                .collect(),
-        )
+        Some(each.flat_map(|v| self.start_of(v, middle(v))).collect())
     }
 
-    /// Whether a start is given for the vector.
+    /// Whether a start is given for a vector of strengths.
     pub(super) fn has_vector_start(&self) -> bool {
         let mut variables = self.variables.iter();
-        variables.any(|v| v.hyperparameter.is_vector() && v.start.is_some())
+        let is_vector = |h: Hyperparameter| h.is_vector() && h.is_strength();
+        variables.any(|v| is_vector(v.hyperparameter) && v.start.is_some())
     }
 
     /// A place with the starts that are given in place of its own entries.
     pub(super) fn with_given_starts(&self, mut place: Vec<f64>) -> Vec<f64> {
         for (variable, range) in self.ranges() {
             if let Some(start) = variable.start {
-                place[range].fill(start.ln());
+                place[range].fill(variable.scale.place(start));
             }
         }
         self.box_bounds.clamp(&place)
     }
 
-    /// The strengths of a place, in the order of the variables: within the bounds to the last bit.
-    pub(super) fn strengths(&self, place: &[f64]) -> Vec<f64> {
+    /// The values of a place, in the order of the variables: within the bounds to the last bit.
+    pub(super) fn values(&self, place: &[f64]) -> Vec<f64> {
         let (lower, upper) = (self.box_bounds.lower(), self.box_bounds.upper());
-        let strength = |(low, high): (f64, f64), at: usize| match place[at] {
-            x if x <= lower[at] => low,
-            x if x >= upper[at] => high,
-            x => x.exp().clamp(low, high),
+        let value = |variable: &Resolved, at: usize| match (place[at], variable.bounds) {
+            (x, (low, _)) if x <= lower[at] => low,
+            (x, (_, high)) if x >= upper[at] => high,
+            (x, (low, high)) => variable.scale.value(x).clamp(low, high),
         };
         let mut all = Vec::with_capacity(place.len());
         for (variable, range) in self.ranges() {
-            all.extend(range.map(|at| strength(variable.bounds, at)));
+            all.extend(range.map(|at| value(variable, at)));
         }
         all
     }
@@ -249,25 +265,27 @@ impl Space {
     /// The point of a place.
     pub(super) fn point(&self, place: &[f64]) -> Point {
         let mut point = self.rest.clone();
-        let strengths = self.strengths(place);
+        let values = self.values(place);
         for (variable, range) in self.ranges() {
             match variable.hyperparameter {
-                Hyperparameter::L1 => point.l1 = strengths[range.start],
-                Hyperparameter::L2 => point.l2 = strengths[range.start],
+                Hyperparameter::L1 => point.l1 = values[range.start],
+                Hyperparameter::L2 => point.l2 = values[range.start],
                 Hyperparameter::L1Each | Hyperparameter::L1Group => {
                     point.l1 = 1.0;
-                    point = point.with_strengths(variable.expanded(&strengths[range]));
+                    point = point.with_strengths(variable.expanded(&values[range]));
                 }
                 Hyperparameter::L2Each | Hyperparameter::L2Group | Hyperparameter::L2Class => {
                     point.l2 = 1.0;
-                    point = point.with_ridge(strengths[range].to_vec());
+                    point = point.with_ridge(values[range].to_vec());
                 }
+                Hyperparameter::Prior => point = point.with_prior(values[range].to_vec()),
             }
         }
         point
     }
 
-    /// dE/d log λ of every variable; `None` where a part is missing.
+    /// The derivative of E in the place of every variable, dE/d log λ of a strength; `None` where a part is
+    /// missing.
     pub(super) fn slope(
         &self,
         point: &Point,
@@ -284,6 +302,12 @@ impl Space {
                 (Hyperparameter::L2Each | Hyperparameter::L2Group | Hyperparameter::L2Class, _) => {
                     let slopes = gradient.l2.as_ref()?.iter().zip(point.ridge()?);
                     all.extend(slopes.map(|(slope, s)| slope * s));
+                }
+                (Hyperparameter::Prior, _) => {
+                    let slopes = gradient.prior.as_ref()?.iter();
+                    // The change of the value with the place.
+                    let unit = variable.scale.value(1.0);
+                    all.extend(slopes.map(|slope| slope * unit));
                 }
                 (Hyperparameter::L1, Some(Strengths::Common(slope))) => all.push(point.l1 * slope),
                 // With respect to the effective strengths l1·s.
@@ -314,8 +338,13 @@ impl Space {
             let Some(&first) = held.first() else { continue };
             let (lower, upper) = variable.bounds;
             if variable.count > 1 {
+                let entries = if variable.hyperparameter.is_strength() {
+                    "strengths"
+                } else {
+                    "entries"
+                };
                 remarks.push(format!(
-                    "{} of {} strengths of {name} lie at a bound, {lower:.3e} or {upper:.3e}",
+                    "{} of {} {entries} of {name} lie at a bound, {lower:.3e} or {upper:.3e}",
                     held.len(),
                     variable.count,
                 ));

@@ -61,19 +61,20 @@ pub struct Arguments {
 pub struct TuningArguments {
     /// Hyperparameters to tune, separated by commas: l1, l2, l1[] and l2[] (one strength for each
     /// coefficient), l1[group] and l2[group] (one for each group), l2[class] (one for each class of the
-    /// multinomial loss); --l1 and --l2 give those that are not tuned [default: l1,l2; for the box penalty
-    /// l2].
+    /// multinomial loss), prior (one prior mean for each coefficient, from that of --prior or zero); --l1 and
+    /// --l2 give those that are not tuned [default: l1,l2; for the box penalty l2].
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = hyperparameter)]
     pub tune: Vec<Hyperparameter>,
 
     /// Bounds, as in l1=1e-3:1,l2=1e-4:10 [default: l1 from 1e-4 to 0.999 of the strength that makes all
-    /// coefficients zero, l2 from 1e-6 to 1000 in units of the loss's mean curvature].
+    /// coefficients zero, l2 from 1e-6 to 1000 in units of the loss's mean curvature, prior ±10 times the
+    /// largest coefficient that a feature has alone].
     #[arg(long = "bounds", value_name = "NAME=LO:HI", value_delimiter = ',')]
     pub variable_bounds: Vec<Assignment<Interval>>,
 
     /// The only start, as in l1=0.1,l2=0.01 [default: the local minima of a coarse grid].
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
-    pub start: Vec<Assignment<Positive>>,
+    pub start: Vec<Assignment<Start>>,
 
     /// File with one number per coefficient: coefficients with equal numbers share a strength of l1[] or l2[].
     #[arg(long, value_name = "FILE")]
@@ -120,28 +121,44 @@ pub struct Assignment<T> {
     pub value: T,
 }
 
-/// A number greater than zero.
+/// A value of a hyperparameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Positive(pub f64);
+pub struct Start(pub f64);
 
-impl FromStr for Positive {
-    type Err = String;
+/// A type that is assigned to hyperparameters.
+trait Assigned: Sized {
+    /// The value of a hyperparameter from its text.
+    fn parse(name: Hyperparameter, text: &str) -> Result<Self, String>;
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        values::positive(text).map(Self)
+impl Assigned for Start {
+    fn parse(name: Hyperparameter, text: &str) -> Result<Self, String> {
+        let value = if name.is_positive() {
+            values::positive(text)
+        } else {
+            values::finite(text)
+        };
+        value.map(Self)
     }
 }
 
-impl<T: FromStr<Err = String>> FromStr for Assignment<T> {
+impl Assigned for Interval {
+    fn parse(_: Hyperparameter, text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl<T: Assigned> FromStr for Assignment<T> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, value) = text
             .split_once('=')
             .ok_or("write NAME=VALUE, with commas between several, as in l1=0.1,l2=0.01")?;
+        let name = hyperparameter(name)?;
         Ok(Self {
-            name: hyperparameter(name)?,
-            value: value.parse()?,
+            name,
+            value: T::parse(name, value)?,
         })
     }
 }

@@ -61,6 +61,7 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
     study.settings.method = Some(Method::AidCg);
     study.settings.device =
         runtime.choose_device(&whole, std::slice::from_ref(&rest), &study.settings)?;
+    let named: Vec<Hyperparameter> = variables.iter().map(|v| v.hyperparameter).collect();
     let tuner = Tuner::of_study(&study)
         .variables(variables.clone())
         .at(rest)
@@ -82,6 +83,7 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
         study: &refit.names,
         prepared: &refit.prepared,
         tuned: &tuned,
+        named: &named,
         folds: study.folds.len(),
         refit: &refit.outcome,
         information: Information::of(&refit.prepared.problem.problem, &refit.outcome),

@@ -25,6 +25,8 @@ pub struct TunedReport<'a> {
     pub prepared: &'a Prepared,
     /// The outcome.
     pub tuned: &'a Tuned,
+    /// What was to be tuned.
+    pub named: &'a [Hyperparameter],
     /// Number of folds.
     pub folds: usize,
     /// The model at the best point, fitted to all rows.
@@ -112,7 +114,7 @@ impl TunedReport<'_> {
         Value::Object(record)
     }
 
-    /// All strengths of the best point, those that were not tuned too.
+    /// All hyperparameters of the best point, those that were not tuned too.
     fn hyperparameters(&self) -> Value {
         let point = &self.tuned.point;
         let has_l1 = self.prepared.problem.problem.penalty().has_strength();
@@ -130,7 +132,8 @@ impl TunedReport<'_> {
             Some(strengths) => json!(strengths),
             None => json!(point.l2),
         };
-        json!({ "l1": l1, "l2": l2 })
+        let prior = point.prior().or(self.prepared.problem.problem.prior());
+        json!({ "l1": l1, "l2": l2, "prior": prior })
     }
 
     /// Numbers of the variables by their names: those of a vector as an array. A start of the common
@@ -276,10 +279,13 @@ impl TunedReport<'_> {
             ));
         }
         if let Some(scalar) = tuned.scalar_criterion {
-            line.push_str(&format!(
-                "; {} with one strength in common",
-                significant(scalar)
-            ));
+            let others = self.named.iter().filter(|name| !name.is_strength());
+            let others: Vec<&str> = others.map(|name| name.name()).collect();
+            let without = match others.as_slice() {
+                [] => "with one strength in common".to_string(),
+                names => format!("without {}", names.join(", ")),
+            };
+            line.push_str(&format!("; {} {without}", significant(scalar)));
         }
         line
     }

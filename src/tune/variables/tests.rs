@@ -69,7 +69,6 @@ fn default_bounds_of_a_factor_are_in_units_of_its_strengths() {
 #[test]
 fn what_does_not_fit_is_refused_with_its_remedy() {
     for (variables, message) in [
-        (vec![], "nothing to tune"),
         (vec![Variable::l1(), Variable::l1()], "named twice"),
         (vec![Variable::l1().within(0.0, 1.0)], "greater than zero"),
         (vec![Variable::l1().within(1.0, f64::INFINITY)], "finite"),
@@ -187,6 +186,13 @@ fn a_coarse_stage_leaves_evaluations_for_descents() {
     }
 }
 
+fn about_mean(entries: Range<usize>) -> Spread {
+    Spread {
+        entries,
+        about: About::Mean,
+    }
+}
+
 /// A strength for each: the slope, and the point that has them.
 #[test]
 fn a_vector_has_a_slope_for_each() {
@@ -195,7 +201,7 @@ fn a_vector_has_a_slope_for_each() {
     let space = Space::new(&variables, Point::default(), &[&problem]).unwrap();
     assert_eq!(
         (space.vectors(), space.box_bounds().dimensions()),
-        (std::iter::once(0..2).collect::<Vec<_>>(), 3)
+        (vec![about_mean(0..2)], 3)
     );
     let l1_max = problem.l1_max(0, 0.0);
     let place = [(0.2 * l1_max).ln(), (0.1 * l1_max).ln(), 0.3f64.ln()];
@@ -219,7 +225,8 @@ fn a_vector_has_a_slope_for_each() {
 fn the_common_strength_has_the_vectors_bounds() {
     let l1_max = problem().l1_max(0, 0.0);
     let vector = Variable::l1_each().within(0.2 * l1_max, 0.3 * l1_max);
-    let common = vector.clone().from(0.25 * l1_max).in_common();
+    let common = vector.clone().from(0.25 * l1_max).in_common().unwrap();
+    assert_eq!(Variable::prior().in_common(), None);
     assert_eq!((common.bounds, common.start), (vector.bounds, None));
     let space = space(&[common]).unwrap();
     let lower = space.box_bounds().lower().to_vec();
@@ -248,7 +255,7 @@ fn vectors_of_both_strengths_have_slopes_for_each() {
     let variables = [Variable::l2_each(), Variable::l1_each().tied(vec![0, 0])];
     let problem = with_vectors(problem(), &variables).unwrap();
     let space = Space::new(&variables, Point::default(), &[&problem]).unwrap();
-    assert_eq!(space.vectors(), [0..1, 1..3]);
+    assert_eq!(space.vectors(), [about_mean(0..1), about_mean(1..3)]);
     let l1_max = problem.l1_max(0, 0.0);
     let place = [(0.15 * l1_max).ln(), 0.3f64.ln(), 0.05f64.ln()];
     assert_slope(&problem, &space, &place);
@@ -277,5 +284,80 @@ fn ties_and_ridges_that_do_not_fit_are_refused() {
     ] {
         let error = with_vectors(problem(), std::slice::from_ref(&variable)).unwrap_err();
         assert!(error.to_string().contains(part), "{variable:?}: {error}");
+    }
+}
+
+/// A prior: on a linear scale, with bounds in units of the largest coefficient that a feature has alone.
+#[test]
+fn a_prior_has_a_slope_for_each() {
+    let variables = [Variable::prior(), Variable::l2()];
+    let problem = problem();
+    let rest = Point::new(0.05, 0.0);
+    let space = Space::new(&variables, rest.clone(), &[&problem]).unwrap();
+    assert_eq!(space.names(), ["l2", "prior"]);
+    assert_eq!(
+        space.vectors(),
+        [Spread {
+            entries: 1..3,
+            about: About::Place(vec![0.0, 0.0])
+        }]
+    );
+    assert_slope(&problem, &space, &[0.3f64.ln(), 0.4, -0.2]);
+    // The curvature along standardised columns is 1: the slope at zero is the coefficient.
+    let alone = problem.l1_max(0, 0.0);
+    let tuned = space.tuned(&space.place_of(&rest), &[0.0; 3]).remove(1);
+    assert!((tuned.upper / alone - 10.0).abs() < 1e-12 && tuned.lower == -tuned.upper);
+    assert_eq!(tuned.values, [0.0, 0.0]);
+    let upper = space.box_bounds().upper().to_vec();
+    assert_eq!(space.point(&upper).prior(), Some(&[tuned.upper; 2][..]));
+}
+
+/// A prior starts at its start, else at the problem's own, which a guard keeps it near.
+#[test]
+fn a_prior_starts_at_the_problems() {
+    let problem = problem().with_prior(vec![3.0, -0.5]).unwrap();
+    for (variable, expected) in [
+        (Variable::prior(), [3.0, -0.5]),
+        (Variable::prior().from(0.25), [0.25, 0.25]),
+    ] {
+        let space = Space::new(&[variable], Point::new(0.1, 0.2), &[&problem]).unwrap();
+        let own = space.place_of(&Point::new(0.1, 0.2));
+        let start = space.with_given_starts(own.clone());
+        let found = space.point(&start);
+        for (found, expected) in found.prior().unwrap().iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-15);
+        }
+        let near = About::Place(own);
+        assert_eq!(space.vectors()[0].about, near);
+    }
+    for (variable, rest, message) in [
+        (
+            Variable::prior(),
+            Point::new(0.1, 0.0),
+            "does not depend on it",
+        ),
+        (
+            Variable::prior().within(-1.0, 1.0),
+            Point::new(0.1, 0.2),
+            "start at 3",
+        ),
+        (
+            Variable::prior().within(-1.0, 1.0).from(-2.0),
+            Point::new(0.1, 0.2),
+            "start at -2, outside its bounds -1e0 to 1e0",
+        ),
+        (
+            Variable::prior().within(f64::NEG_INFINITY, 1.0),
+            Point::new(0.1, 0.2),
+            "finite bounds",
+        ),
+        (
+            Variable::prior().within(1.0, 0.5),
+            Point::new(0.1, 0.2),
+            "smaller bound first",
+        ),
+    ] {
+        let error = Space::new(&[variable], rest, &[&problem]).unwrap_err();
+        assert!(error.to_string().contains(message), "{error}");
     }
 }

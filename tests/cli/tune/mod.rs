@@ -1,6 +1,7 @@
 //! `proxdiff tune`: the contract of its JSON, agreement with hypergrad and sweep, models.
 
 mod input;
+mod others;
 mod polish;
 mod ridges;
 mod vectors;

@@ -1,0 +1,129 @@
+//! Tunings of what is no strength: stationary points, folds, guards, and what is refused.
+
+use super::*;
+use crate::sweep::folds::{Dealing, k_folds};
+use crate::tune::TuningStatus;
+
+/// A generator of numbers between −1 and 1.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> f64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6364136223846793005)
+            .wrapping_add(1442695040888963407);
+        (self.0 >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    }
+}
+
+/// Rows of a linear model, and its targets with noise.
+fn rows(count: usize, features: usize, seed: u64) -> (Vec<Vec<f64>>, Vec<f64>) {
+    let mut noise = Noise(seed);
+    let x: Vec<Vec<f64>> = (0..count)
+        .map(|_| (0..features).map(|_| noise.next()).collect())
+        .collect();
+    let y = x
+        .iter()
+        .map(|x| 2.0 * x[0] - 1.5 * x[1] + 0.7 * x[2] + 0.8 * noise.next())
+        .collect();
+    (x, y)
+}
+
+fn linear(seed: u64) -> Problem {
+    let ((x, y), (x_val, y_val)) = (rows(20, 4, seed), rows(60, 4, seed + 1));
+    let problem = Problem::elastic_net(&x, &y).validation(&x_val, &y_val);
+    problem.build().unwrap()
+}
+
+/// The best status, and whether it is a stationary one.
+fn assert_stationary(tuned: &Tuned) {
+    assert!(
+        matches!(
+            tuned.status,
+            TuningStatus::Stationary | TuningStatus::StationaryKink
+        ),
+        "{:?} {:?}",
+        tuned.status,
+        tuned.remarks
+    );
+    assert!(tuned.projected_slope < 1e-5, "{}", tuned.projected_slope);
+}
+
+/// A prior is tuned alone and beside strengths, on held-out rows and over folds, and fits better than none.
+#[test]
+fn a_prior_is_tuned() {
+    let problem = linear(3);
+    let folds = k_folds(20, 4, 1, Dealing::Plain, 0).unwrap();
+    for (variables, folds) in [
+        (vec![Variable::prior()], None),
+        (vec![Variable::prior(), Variable::l1()], None),
+        (
+            vec![Variable::prior(), Variable::l1(), Variable::l2()],
+            None,
+        ),
+        (vec![Variable::l1_each(), Variable::prior()], None),
+        (vec![Variable::prior()], Some(folds)),
+    ] {
+        let mut tuner = Tuner::new(&problem)
+            .variables(variables.clone())
+            .at(Point::new(0.1, 0.5))
+            .guard(Guard::None);
+        if let Some(folds) = folds {
+            tuner = tuner.folds(folds);
+        }
+        let tuned = tuner.run().unwrap();
+        assert_stationary(&tuned);
+        let prior = tuned.point.prior().unwrap();
+        assert_eq!(prior.len(), 4);
+        assert!(tuned.criterion < 0.999 * tuned.scalar_criterion.unwrap());
+        let own = tuned.variables.last().unwrap();
+        assert_eq!(own.values, prior);
+        assert!(
+            tuned.remarks[0].contains("without a guard"),
+            "{:?}",
+            tuned.remarks
+        );
+    }
+}
+
+/// A guard keeps a prior near its start, and returns the point without one where that is as good on rows that
+/// nothing was tuned on.
+#[test]
+fn a_prior_is_guarded() {
+    // A prior has nothing to say where the rows to learn from are many.
+    let (x, y) = rows(90, 7, 5);
+    let problem = Problem::elastic_net(&x[..80], &y[..80]).validation(&x[80..], &y[80..]);
+    let problem = problem.build().unwrap();
+    let tuner = Tuner::new(&problem)
+        .variables([Variable::prior()])
+        .at(Point::new(0.01, 0.02));
+    let free = tuner.clone().guard(Guard::None).run().unwrap();
+    let guarded = tuner.clone().run().unwrap();
+    let choice = guarded.guarded.unwrap();
+    assert!(choice.returns_scalar, "{choice:?}");
+    assert_eq!(guarded.point.prior(), None);
+    assert_eq!(guarded.status, TuningStatus::Stationary);
+    assert!(free.criterion < guarded.criterion);
+    assert!(
+        guarded
+            .remarks
+            .iter()
+            .any(|r| r.contains("the best point without is returned")),
+        "{:?}",
+        guarded.remarks
+    );
+    // Where a strong ridge pulls the coefficients from where they belong, it has.
+    let strong = tuner.at(Point::new(0.0, 3.0)).run().unwrap();
+    let choice = strong.guarded.unwrap();
+    assert!(!choice.returns_scalar, "{choice:?}");
+    assert!(strong.criterion < 0.9 * strong.scalar_criterion.unwrap());
+    assert!(strong.penalized_slope.unwrap() < 1e-5);
+    assert!(choice.nested < choice.nested_scalar);
+}
+
+#[test]
+fn nothing_is_not_tuned() {
+    let error = Tuner::new(&linear(1)).variables([]).run().unwrap_err();
+    assert!(error.to_string().contains("nothing to tune"), "{error}");
+}

@@ -1,0 +1,134 @@
+//! Hyperparameters that are no strengths: the prior, what it is at hypergrad, and bad input.
+
+use serde_json::Value;
+
+use super::{data, number};
+use crate::support::{Folder, as_text, assert_close, columns, fails, json, numbers, ok, table};
+
+/// A prior is tuned around that of the file, and has the criterion of hypergrad with it.
+#[test]
+fn a_prior_is_that_of_hypergrad() {
+    let data = data(24, 4, 41);
+    let own = ["--tune", "prior", "--l1", "0.05", "--l2", "0.5"];
+    let found = json(&data.with("tune", &[&own[..], &["--guard", "none"]].concat()));
+    let prior = numbers(&found["hyperparameters"]["prior"]);
+    assert_eq!(prior.len(), 4);
+    assert!(number(&found["criterion"]) < number(&found["scalar_criterion"]));
+    let file = data.folder.npy("prior.npy", &[4], &prior);
+    let fixed = ["--prior", &file, "--l1", "0.05", "--l2", "0.5"];
+    let at = json(&data.with("hypergrad", &fixed));
+    assert_close(
+        &[number(&at["points"][0]["criterion"])],
+        &[number(&found["criterion"])],
+        1e-12,
+    );
+    assert_eq!(found["slope"]["prior"].as_array().map(Vec::len), Some(4));
+    assert_eq!(found["bounds"]["prior"].as_array().map(Vec::len), Some(2));
+    // From there nothing is left to be gained: the file is the start.
+    let again = json(&data.with(
+        "tune",
+        &[&own[..], &["--guard", "none", "--prior", &file]].concat(),
+    ));
+    assert_close(
+        &[number(&again["scalar_criterion"])],
+        &[number(&found["criterion"])],
+        1e-12,
+    );
+    assert_close(
+        &[number(&again["criterion"])],
+        &[number(&found["criterion"])],
+        1e-6,
+    );
+    // A start of all entries; without tuning it, the prior of the file is shown.
+    let from = [
+        "--start",
+        "prior=-0.1",
+        "--bounds",
+        "prior=-1:1",
+        "--guard",
+        "none",
+    ];
+    let from = json(&data.with("tune", &[&own[..], &from].concat()));
+    let first = &from["starts"][0]["trajectory"][0]["hyperparameters"]["prior"];
+    assert_close(&numbers(first), &[-0.1; 4], 1e-12);
+    let fixed = json(&data.with("tune", &["--tune", "l1", "--l2", "0.5", "--prior", &file]));
+    assert_eq!(numbers(&fixed["hyperparameters"]["prior"]), prior);
+    let without = json(&data.with("tune", &["--tune", "l1", "--l2", "0.5"]));
+    assert_eq!(without["hyperparameters"]["prior"], Value::Null);
+}
+
+/// The table names what is tuned, and the model predicts.
+#[test]
+fn tables_and_models_take_it() {
+    let data = data(24, 4, 42);
+    let model = as_text(&data.folder.path("model"));
+    let own = ["--tune", "prior,l2", "--l1", "0.05", "--guard", "none"];
+    let text = ok(&data.with("tune", &[&own[..], &["--model", &model]].concat()));
+    assert!(
+        text.contains("prior") && text.contains("without prior"),
+        "{text}"
+    );
+    let csv = ok(&data.with("tune", &[&own[..], &["--format", "csv"]].concat()));
+    assert!(
+        csv.starts_with("start,status,evaluation,l2,prior,criterion\n"),
+        "{csv}"
+    );
+    let x = data.train[1].as_str();
+    let predicted = json(&["predict", "--x", x, "--model", &model]);
+    assert_eq!(numbers(&predicted["targets"][0]["predictions"]).len(), 24);
+}
+
+#[test]
+fn what_does_not_fit_is_one_line_with_its_remedy() {
+    let folder = Folder::new();
+    let text = table(30, 2);
+    let file = folder.text("data.csv", &columns(&text, &["a", "b", "c", "y"]));
+    for (flags, status, messages) in [
+        (
+            vec!["--tune", "prior", "--l2", "0"],
+            1,
+            ["prior: the criterion does not depend on it", "tune l2 too"],
+        ),
+        (
+            vec![
+                "--tune",
+                "prior",
+                "--start",
+                "prior=2",
+                "--bounds",
+                "prior=-1:1",
+            ],
+            1,
+            ["outside its bounds", "start within"],
+        ),
+        (
+            vec!["--tune", "prior", "--start", "prior=nan"],
+            2,
+            ["prior=nan", "finite"],
+        ),
+        (
+            vec!["--tune", "prior", "--bounds", "prior=-inf:1"],
+            1,
+            ["prior is to lie", "finite bounds"],
+        ),
+        (
+            vec!["--tune", "prior", "--bounds", "prior=1:1"],
+            1,
+            ["leaves nothing to tune", "larger one"],
+        ),
+        (
+            vec!["--tune", "l1", "--start", "prior=1"],
+            2,
+            ["not tuned", "add it to --tune"],
+        ),
+    ] {
+        let arguments: Vec<&str> = ["tune", &file]
+            .into_iter()
+            .chain(flags.iter().copied())
+            .collect();
+        let line = fails(&arguments, status);
+        for message in messages {
+            assert!(line.contains(message), "{arguments:?}: {line}");
+        }
+    }
+}
