@@ -4,6 +4,7 @@ use super::{Problem, Rows, Specification};
 use crate::data::design::Design;
 use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::error::{Error, Result};
+use crate::model::loss::Loss;
 
 impl Problem {
     /// The specification of this problem, with rows in the data's units to rounding: for folds of the
@@ -47,6 +48,29 @@ impl Problem {
             prior: self.prior.clone(),
             perturbation: None,
         })
+    }
+
+    /// The problem with another δ of the Huber loss of the fit; that of the criterion stays.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for another loss, [`Error::Value`] for a δ that is not finite and greater than
+    /// zero.
+    pub fn with_huber_delta(self, delta: f64) -> Result<Self> {
+        if !matches!(self.loss, Loss::Huber { .. }) {
+            return Err(Error::unsupported(
+                format!("a Huber delta of the {} loss", self.loss.name()),
+                "use the Huber loss",
+            ));
+        }
+        if !(delta.is_finite() && delta > 0.0) {
+            return Err(Error::value(
+                "Huber delta",
+                format!("{delta}"),
+                "give a finite number greater than zero",
+            ));
+        }
+        let loss = Loss::Huber { delta };
+        Ok(Self { loss, ..self })
     }
 
     /// The rows of the criterion; `None` where they are the training rows.
@@ -156,6 +180,23 @@ mod tests {
             assert_eq!(again.scaling.intercept, intercept);
             assert_eq!(again.scaling.standardize, standardize);
         }
+    }
+
+    /// Another δ is that of the fit alone, and only of the Huber loss.
+    #[test]
+    fn another_delta_leaves_the_criterion() {
+        let x = [[1.0], [-1.0], [2.0], [-1.0]];
+        let y = [1.0, 2.0, 3.0, 5.0];
+        let problem = Problem::huber(&x, &y, 1.0).build().unwrap();
+        let again = problem.clone().with_huber_delta(0.5).unwrap();
+        assert_eq!(again.loss(), Loss::Huber { delta: 0.5 });
+        assert_eq!(again.criterion().loss, Loss::Huber { delta: 1.0 });
+        for delta in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(problem.clone().with_huber_delta(delta).is_err());
+        }
+        let squared = Problem::elastic_net(&x, &y).build().unwrap();
+        let error = squared.with_huber_delta(1.0).unwrap_err().to_string();
+        assert!(error.contains("squared loss"), "{error}");
     }
 
     /// Columns of deviation 1 leave no trace of their scaling, but those of a fold's rows have others.

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::chosen::{self, Chosen};
 use super::variables::Space;
 use crate::control::Control;
 use crate::engine::prepared::Prepared;
 use crate::error::Result;
-use crate::hypergrad::{Evaluator, Outcome, Settings, WarmStart, WarningKind};
-use crate::problem::{Point, Problem};
+use crate::hypergrad::{Outcome, Settings, WarmStart, WarningKind};
+use crate::problem::Problem;
 use crate::real::sum_of;
 
 /// A fold with what is prepared for its problem.
@@ -48,24 +49,17 @@ impl Criterion<'_> {
     /// Evaluates points: along paths of falling l1, or each from a start of its own.
     ///
     /// # Errors
-    /// Those of [`Evaluator::run`].
+    /// Those of [`chosen::evaluate`].
     pub(super) fn evaluate(
         &self,
         space: &Space,
-        points: &[Point],
+        points: &[Chosen],
         warm: Option<&[&[WarmStart]]>,
     ) -> Result<Vec<Evaluated>> {
         let of_fold = |(number, fold): (usize, &Fold<'_>)| {
-            let mut evaluator = Evaluator::new(fold.problem)
-                .sharing(&fold.prepared)
-                .settings(&self.settings)
-                .control(&self.control.of_a_part());
-            if let Some(warm) = warm {
-                let starts: Vec<WarmStart> = warm.iter().map(|w| w[number].clone()).collect();
-                let alone: Vec<Vec<usize>> = (0..points.len()).map(|at| vec![at]).collect();
-                evaluator = evaluator.warm_starts(starts).paths(alone);
-            }
-            evaluator.run(points)
+            let warm = warm.map(|warm| warm.iter().map(|w| w[number].clone()).collect());
+            let own = (fold.problem, &fold.prepared);
+            chosen::evaluate(own, &self.settings, &self.control, points, warm)
         };
         let folds: Vec<Vec<Outcome>> = self
             .folds
@@ -82,7 +76,7 @@ impl Criterion<'_> {
     }
 
     /// The mean over the outcomes of one point.
-    fn mean(&self, space: &Space, point: &Point, outcomes: &[&Outcome]) -> Evaluated {
+    fn mean(&self, space: &Space, point: &Chosen, outcomes: &[&Outcome]) -> Evaluated {
         let count = outcomes.len();
         let is_solved = outcomes.iter().all(|outcome| outcome.is_solved());
         let criterion = if is_solved {

@@ -20,6 +20,8 @@ tag! {
         L2Group = "l2[group]", "one ridge strength for each group";
         /// One ridge strength for each class of the multinomial loss.
         L2Class = "l2[class]", "one ridge strength for each class";
+        /// The place δ from which on the Huber loss of the fit is linear.
+        HuberDelta = "huber-delta", "the place where the Huber loss turns linear";
         /// The prior mean, one entry for each coordinate.
         Prior = "prior", "one prior mean for each coefficient";
     }
@@ -31,6 +33,7 @@ impl Hyperparameter {
         match self {
             Self::L2 | Self::L2Each | Self::L2Group | Self::L2Class => Wrt::L2,
             Self::L1 | Self::L1Each | Self::L1Group => Wrt::L1,
+            Self::HuberDelta => Wrt::HuberDelta,
             Self::Prior => Wrt::Prior,
         }
     }
@@ -40,7 +43,8 @@ impl Hyperparameter {
         match self.wrt() {
             Wrt::L1 => 0,
             Wrt::L2 => 1,
-            _ => 2,
+            Wrt::HuberDelta => 2,
+            _ => 3,
         }
     }
 
@@ -59,7 +63,7 @@ impl Hyperparameter {
     /// Whether it is a vector.
     #[must_use]
     pub fn is_vector(self) -> bool {
-        !matches!(self, Self::L1 | Self::L2)
+        !matches!(self, Self::L1 | Self::L2 | Self::HuberDelta)
     }
 
     /// The strength that all entries of a vector of strengths have in common; itself, if it is none.

@@ -14,6 +14,7 @@
 //! it tunes whatever has a value and a slope.
 
 mod box_bounds;
+mod chosen;
 mod cleaning;
 mod criterion;
 mod descent;

@@ -1,8 +1,9 @@
 //! The outcome of a tuning: the best start's place and criterion, and what every start went through.
 
 use super::hyperparameter::Hyperparameter;
+use crate::error::Result;
 use crate::kinds::tag;
-use crate::problem::Point;
+use crate::problem::{Point, Problem};
 
 tag! {
     /// The end of a start, and of the whole tuning.
@@ -93,6 +94,8 @@ pub struct Tuned {
     pub coarse_evaluations: usize,
     /// The best point.
     pub point: Point,
+    /// δ of the Huber loss of the fit there, where it was to be tuned.
+    pub huber_delta: Option<f64>,
     /// The criterion there: the mean over folds.
     pub criterion: f64,
     /// The criterion there of every fold.
@@ -118,4 +121,17 @@ pub struct Tuned {
     pub guarded: Option<Guarded>,
     /// Remarks for the user, one sentence each with its remedy.
     pub remarks: Vec<String>,
+}
+
+impl Tuned {
+    /// A problem with what was tuned of it beside the point: the one that the best point is a point of.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) for a problem of another loss than that which was tuned.
+    pub fn restated(&self, problem: Problem) -> Result<Problem> {
+        match self.huber_delta {
+            Some(delta) => problem.with_huber_delta(delta),
+            None => Ok(problem),
+        }
+    }
 }

@@ -24,6 +24,9 @@ mod stages;
 
 /// Variables up to which a vector needs no guard.
 const FEW_VARIABLES: usize = 5;
+/// Variables of a coarse stage.
+const MOST_IN_COMMON: usize = 2;
+
 /// The evaluations that a tuning takes at most, unless it is told otherwise.
 pub const MAX_EVALUATIONS: usize = 400;
 
@@ -257,25 +260,42 @@ impl<'a> Tuner<'a> {
             progress: Some(&*self.progress),
         };
         if !self.starts.is_empty() {
-            let places: Vec<Vec<f64>> = self.starts.iter().map(|p| space.place_of(p)).collect();
+            let place = |point: &Point| space.place_of(&point.clone().into());
+            let places: Vec<Vec<f64>> = self.starts.iter().map(place).collect();
             return tuning.finish(&tuning.run_from(&places)?);
         }
-        if !space.vectors().is_empty() {
-            let common = self.space(&self.in_common(), &problems)?;
+        if self.has_stages() {
+            let common = self.common_space(&space, &problems)?;
             return self.run_stages(&tuning, &common, study);
         }
         tuning.finish(&tuning.run()?)
     }
 
-    /// The variables of the first stage: what the entries of vectors have in common.
+    /// The variables of the first stage: what the entries of vectors have in common, at most two.
     fn in_common(&self) -> Vec<Variable> {
         let each = self.variables.iter();
-        each.filter_map(Variable::in_common).collect()
+        let mut common: Vec<Variable> = each.filter_map(Variable::in_common).collect();
+        if common.len() > MOST_IN_COMMON {
+            common.retain(|v| v.hyperparameter.is_strength());
+        }
+        common
+    }
+
+    /// Whether there is a second stage, of more than the first one.
+    fn has_stages(&self) -> bool {
+        let is_vector = |v: &Variable| v.hyperparameter.is_vector();
+        self.variables.iter().any(is_vector) || self.in_common().len() < self.variables.len()
     }
 
     fn space(&self, variables: &[Variable], problems: &[Problem]) -> Result<Space> {
         let problems: Vec<&Problem> = problems.iter().collect();
         Space::new(variables, self.rest.clone(), &problems)
+    }
+
+    /// The variables of the first stage, beside what is not tuned in it.
+    fn common_space(&self, whole: &Space, problems: &[Problem]) -> Result<Space> {
+        let problems: Vec<&Problem> = problems.iter().collect();
+        Space::new(&self.in_common(), whole.untuned(), &problems)
     }
 
     /// The criterion over the problems of folds with the tuner's settings.

@@ -14,10 +14,11 @@ pub struct Variable {
     /// l1_max; λ₂ from 1e-6 to 1e3 of the loss's mean curvature along a coordinate, which is 1 for the
     /// squared loss of standardised columns, divided by the mean of the problem's own ridge strengths where
     /// λ₂ multiplies these; a prior ±10 times the largest coefficient that a feature has alone: the loss's
-    /// slope at zero divided by that curvature].
+    /// slope at zero divided by that curvature; the Huber loss's δ from 0.01 to 10 of the spread of the
+    /// targets, which is 1.4826 times their median distance from the median].
     pub bounds: Option<(f64, f64)>,
     /// The only start, in place of a coarse stage; of a vector that of every entry. A prior starts at that of
-    /// the problem, or at zero, unless it is told otherwise.
+    /// the problem, or at zero, unless it is told otherwise, and δ beside other variables at the problem's.
     pub start: Option<f64>,
     /// The number of its strength for each coordinate, from 0, where coordinates of `l1[]` or `l2[]` share
     /// one [default: each has its own].
@@ -79,6 +80,12 @@ impl Variable {
     #[must_use]
     pub fn l2_class() -> Self {
         Self::new(Hyperparameter::L2Class)
+    }
+
+    /// The place δ from which on the Huber loss of the fit is linear; that of the criterion stays.
+    #[must_use]
+    pub fn huber_delta() -> Self {
+        Self::new(Hyperparameter::HuberDelta)
     }
 
     /// The prior mean, one entry for each coordinate.
@@ -162,7 +169,7 @@ pub(super) struct Resolved {
     pub(super) few: (f64, f64),
     pub(super) start: Option<f64>,
     pub(super) scale: Scale,
-    /// The values of a vector where it is not tuned; `None` of strengths, which are found.
+    /// The values where it is not tuned; `None` of strengths, which are found.
     pub(super) own: Option<Arc<[f64]>>,
     /// Its entries: 1, or those of a vector.
     pub(super) count: usize,

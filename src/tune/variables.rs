@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::box_bounds::BoxBounds;
+use super::chosen::Chosen;
 use super::hyperparameter::Hyperparameter;
 use super::lattice::CoarseAxis;
 use super::objective::{About, Spread};
@@ -10,7 +11,7 @@ use super::outcome::TunedVariable;
 use super::variable::{Resolved, Variable};
 use crate::error::{Error, Result};
 use crate::hypergrad::{Hypergradient, Strengths};
-use crate::problem::{Point, Problem};
+use crate::problem::Problem;
 use crate::real::sum_of;
 
 /// Points along λ₂ that are not few.
@@ -19,8 +20,8 @@ const FEW: usize = 3;
 mod bounds;
 mod vectors;
 
+use bounds::{huber_delta, l1, l2, prior, widen_l1};
 pub(super) use bounds::{l1 as resolve_l1, l2 as resolve_l2};
-use bounds::{l1, l2, prior};
 pub(super) use vectors::entries_of;
 pub use vectors::with_vectors;
 
@@ -28,7 +29,7 @@ pub use vectors::with_vectors;
 #[derive(Debug, Clone)]
 pub(super) struct Space {
     variables: Vec<Resolved>,
-    rest: Point,
+    rest: Chosen,
     box_bounds: BoxBounds,
     /// Decisions that were taken for the user, one sentence each.
     pub(super) remarks: Vec<String>,
@@ -41,9 +42,39 @@ impl Space {
     /// # Errors
     /// [`Error::Value`] for a variable that is named twice, for bounds and starts that are no
     /// strengths or do not fit together, and where the criterion does not depend on a variable.
-    pub(super) fn new(variables: &[Variable], rest: Point, problems: &[&Problem]) -> Result<Self> {
+    pub(super) fn new(
+        variables: &[Variable],
+        rest: impl Into<Chosen>,
+        problems: &[&Problem],
+    ) -> Result<Self> {
+        let chosen: Chosen = rest.into();
+        let rest = &chosen.point;
         let mut remarks = Vec::new();
         let mut resolved: Vec<Resolved> = Vec::new();
+        let delta = variables
+            .iter()
+            .find(|v| v.hyperparameter == Hyperparameter::HuberDelta);
+        let delta = delta.map(|v| huber_delta(v, rest.target, problems));
+        let delta = delta.transpose()?;
+        // The units of the others are those at the δ where it starts.
+        let start = match &delta {
+            Some(delta) => delta.start.or(delta.own.as_ref().map(|own| own[0])),
+            None => chosen.huber_delta,
+        };
+        let at_start = Chosen {
+            huber_delta: start,
+            ..Chosen::default()
+        };
+        let restated: Vec<Option<Problem>> = problems
+            .iter()
+            .map(|problem| at_start.restated(problem))
+            .collect::<Result<_>>()?;
+        let problems: Vec<&Problem> = restated
+            .iter()
+            .zip(problems)
+            .map(|(own, problem)| own.as_ref().unwrap_or(problem))
+            .collect();
+        let problems = problems.as_slice();
         let mut variables = variables.to_vec();
         variables.sort_by_key(|variable| variable.hyperparameter.order());
         let tunes_l2 = |v: &Variable| v.hyperparameter.in_common() == Hyperparameter::L2;
@@ -60,7 +91,7 @@ impl Space {
                 ));
             }
             let one = match hyperparameter {
-                Hyperparameter::L1 => l1(variable, &rest, problems, &mut remarks)?,
+                Hyperparameter::L1 => l1(variable, rest, problems, &mut remarks)?,
                 Hyperparameter::L2 => l2(variable, problems)?,
                 Hyperparameter::L1Each | Hyperparameter::L1Group => {
                     let penalty = problems[0].penalty();
@@ -68,7 +99,7 @@ impl Space {
                         Some(ties) => entries_of(ties),
                         None => penalty.strengths(problems[0].penalized()).len(),
                     };
-                    let one = l1(variable, &rest, problems, &mut remarks)?;
+                    let one = l1(variable, rest, problems, &mut remarks)?;
                     Resolved { count, ..one }
                 }
                 Hyperparameter::L2Each | Hyperparameter::L2Group | Hyperparameter::L2Class => {
@@ -77,9 +108,17 @@ impl Space {
                     let one = l2(variable, problems)?;
                     Resolved { count, ..one }
                 }
-                Hyperparameter::Prior => prior(variable, &rest, problems, tunes_l2)?,
+                Hyperparameter::Prior => prior(variable, rest, problems, tunes_l2)?,
+                Hyperparameter::HuberDelta => match &delta {
+                    Some(delta) => delta.clone(),
+                    None => continue,
+                },
             };
-            resolved.push(one);
+            let is_free = variable.bounds.is_none() && hyperparameter.order() == 0;
+            resolved.push(match &delta {
+                Some(delta) if is_free => widen_l1(one, rest, delta.bounds.1, problems)?,
+                _ => one,
+            });
         }
         let places = |of: fn(&Resolved) -> f64| {
             let each = resolved.iter();
@@ -89,7 +128,7 @@ impl Space {
         let box_bounds = BoxBounds::new(places(|v| v.bounds.0), places(|v| v.bounds.1))?;
         Ok(Self {
             variables: resolved,
-            rest,
+            rest: chosen,
             box_bounds,
             remarks,
         })
@@ -153,16 +192,19 @@ impl Space {
             .collect()
     }
 
-    /// The place of a point with strengths in common; a vector has them for each entry.
-    pub(super) fn place_of(&self, point: &Point) -> Vec<f64> {
+    /// The place of a point with strengths in common; a vector has them for each entry. What the point does
+    /// not have is where it is not tuned.
+    pub(super) fn place_of(&self, chosen: &Chosen) -> Vec<f64> {
         let common = |v: &Resolved| match v.hyperparameter.in_common() {
-            Hyperparameter::L2 => point.l2,
-            _ => point.l1,
+            Hyperparameter::L1 => Some(chosen.point.l1),
+            Hyperparameter::L2 => Some(chosen.point.l2),
+            Hyperparameter::HuberDelta => chosen.huber_delta,
+            _ => None,
         };
         let each = self.variables.iter();
-        let places = each.flat_map(|v| match &v.own {
-            Some(own) => own.iter().map(|&value| v.scale.place(value)).collect(),
-            None => vec![v.scale.place(common(v)); v.count],
+        let places = each.flat_map(|v| match (common(v), &v.own) {
+            (None, Some(own)) => own.iter().map(|&value| v.scale.place(value)).collect(),
+            (value, _) => vec![v.scale.place(value.unwrap_or(v.bounds.0)); v.count],
         });
         self.box_bounds.clamp(&places.collect::<Vec<f64>>())
     }
@@ -176,6 +218,32 @@ impl Space {
             (None, Some(own)) => own.iter().map(|&value| place(value)).collect(),
             (None, None) => vec![place(otherwise); variable.count],
         }
+    }
+
+    /// Everything that is not tuned, with δ where it starts: what a first stage without δ has.
+    pub(super) fn untuned(&self) -> Chosen {
+        let delta = |v: &&Resolved| v.hyperparameter == Hyperparameter::HuberDelta;
+        let delta = self.variables.iter().find(delta);
+        let start = |v: &Resolved| v.start.or(v.own.as_ref().map(|own| own[0]));
+        Chosen {
+            huber_delta: delta.map_or(self.rest.huber_delta, start),
+            ..self.rest.clone()
+        }
+    }
+
+    /// The place of δ, with the ends of what few points cover; `None` where it is not tuned, or its start is
+    /// given.
+    pub(super) fn free_delta(&self) -> Option<(usize, (f64, f64))> {
+        let is_free =
+            |v: &Resolved| v.hyperparameter == Hyperparameter::HuberDelta && v.start.is_none();
+        let (delta, range) = self.ranges().find(|(v, _)| is_free(v))?;
+        Some((range.start, delta.few))
+    }
+
+    /// The places of the l1 strengths.
+    pub(super) fn l1_range(&self) -> Range<usize> {
+        let l1 = self.ranges().find(|(v, _)| v.hyperparameter.order() == 0);
+        l1.map_or(0..0, |(_, range)| range)
     }
 
     /// The names of the variables.
@@ -197,8 +265,11 @@ impl Space {
         };
         let axis = |variable: &Resolved| {
             let (count, ends) = match variable.hyperparameter {
-                Hyperparameter::L2 if l2 < FEW && !is_alone => (l2, variable.few),
+                Hyperparameter::L2 | Hyperparameter::HuberDelta if l2 < FEW && !is_alone => {
+                    (l2, variable.few)
+                }
                 Hyperparameter::L2 => (l2, variable.coarse),
+                Hyperparameter::HuberDelta if !is_alone => (l2, variable.coarse),
                 _ => (l1, variable.coarse),
             };
             CoarseAxis {
@@ -210,12 +281,18 @@ impl Space {
         self.variables.iter().map(axis).collect()
     }
 
-    /// Places beyond the lower ends of a coarse stage of two variables, where solutions all but interpolate:
+    /// Places beyond the lower ends of a coarse stage of two strengths, where solutions all but interpolate:
     /// between those ends and the bounds, and at the bounds.
     pub(super) fn corners(&self) -> Vec<Vec<f64>> {
         let [first, second] = self.variables.as_slice() else {
             return Vec::new();
         };
+        if ![first, second]
+            .iter()
+            .all(|v| v.hyperparameter.is_strength())
+        {
+            return Vec::new();
+        }
         let ends = |v: &Resolved| [v.bounds.0.ln(), 0.5 * (v.bounds.0.ln() + v.coarse.0.ln())];
         let ([low, middle], [other, between]) = (ends(first), ends(second));
         vec![vec![low, other], vec![middle, between], vec![low, between]]
@@ -262,9 +339,12 @@ impl Space {
         all
     }
 
-    /// The point of a place.
-    pub(super) fn point(&self, place: &[f64]) -> Point {
-        let mut point = self.rest.clone();
+    /// The point of a place, and what it changes of the problem.
+    pub(super) fn chosen(&self, place: &[f64]) -> Chosen {
+        let Chosen {
+            mut point,
+            mut huber_delta,
+        } = self.rest.clone();
         let values = self.values(place);
         for (variable, range) in self.ranges() {
             match variable.hyperparameter {
@@ -278,20 +358,22 @@ impl Space {
                     point.l2 = 1.0;
                     point = point.with_ridge(values[range].to_vec());
                 }
+                Hyperparameter::HuberDelta => huber_delta = Some(values[range.start]),
                 Hyperparameter::Prior => point = point.with_prior(values[range].to_vec()),
             }
         }
-        point
+        Chosen { point, huber_delta }
     }
 
     /// The derivative of E in the place of every variable, dE/d log λ of a strength; `None` where a part is
     /// missing.
     pub(super) fn slope(
         &self,
-        point: &Point,
+        chosen: &Chosen,
         gradient: &Hypergradient,
         problem: &Problem,
     ) -> Option<Vec<f64>> {
+        let point = &chosen.point;
         let mut all = Vec::with_capacity(self.box_bounds.dimensions());
         for variable in &self.variables {
             match (variable.hyperparameter, &gradient.l1) {
@@ -302,6 +384,9 @@ impl Space {
                 (Hyperparameter::L2Each | Hyperparameter::L2Group | Hyperparameter::L2Class, _) => {
                     let slopes = gradient.l2.as_ref()?.iter().zip(point.ridge()?);
                     all.extend(slopes.map(|(slope, s)| slope * s));
+                }
+                (Hyperparameter::HuberDelta, _) => {
+                    all.push(chosen.huber_delta? * gradient.huber_delta?);
                 }
                 (Hyperparameter::Prior, _) => {
                     let slopes = gradient.prior.as_ref()?.iter();

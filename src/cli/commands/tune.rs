@@ -73,6 +73,7 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
         let _progress = progress(&tuner, arguments.tuning.max_evaluations);
         runtime.pool().install(|| tuner.run())?
     };
+    let whole = tuned.restated(whole)?;
     let refit = Refit::of(&study, names, whole, &tuned.point, &runtime)?;
     // The model first: the reader of the report may close its pipe early.
     let saved = match &arguments.model {

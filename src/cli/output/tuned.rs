@@ -10,7 +10,8 @@ use super::names::coefficient_names;
 use super::table::{plain, titled};
 use crate::cli::configuration::{Prepared, Study};
 use crate::cli::numbers::{counted, rough, short, significant};
-use crate::hypergrad::{Information, Outcome};
+use crate::hypergrad::{Information, Outcome, Part};
+use crate::model::loss::Loss;
 use crate::sweep::record::{Number, Numbers};
 use crate::tune::{Hyperparameter, Start, Tuned, TunedVariable, Visited};
 
@@ -132,8 +133,17 @@ impl TunedReport<'_> {
             Some(strengths) => json!(strengths),
             None => json!(point.l2),
         };
-        let prior = point.prior().or(self.prepared.problem.problem.prior());
-        json!({ "l1": l1, "l2": l2, "prior": prior })
+        let problem = &self.prepared.problem.problem;
+        let delta = match problem.loss() {
+            Loss::Huber { delta } => Some(delta),
+            _ => None,
+        };
+        json!({
+            "l1": l1,
+            "l2": l2,
+            "huber_delta": delta,
+            "prior": point.prior().or(problem.prior()),
+        })
     }
 
     /// Numbers of the variables by their names: those of a vector as an array. A start of the common
@@ -279,7 +289,8 @@ impl TunedReport<'_> {
             ));
         }
         if let Some(scalar) = tuned.scalar_criterion {
-            let others = self.named.iter().filter(|name| !name.is_strength());
+            let is_other = |name: &&Hyperparameter| name.is_vector() && !name.is_strength();
+            let others = self.named.iter().filter(is_other);
             let others: Vec<&str> = others.map(|name| name.name()).collect();
             let without = match others.as_slice() {
                 [] => "with one strength in common".to_string(),
@@ -375,10 +386,12 @@ impl TunedReport<'_> {
     }
 }
 
-/// The name of a variable without what says that it is a vector.
+/// The name of a variable in JSON and CSV, without what says that it is a vector.
 fn short_name(variable: &TunedVariable) -> &'static str {
-    let name = variable.hyperparameter.name();
-    name.split('[').next().unwrap_or(name)
+    match variable.hyperparameter {
+        Hyperparameter::HuberDelta => Part::HuberDelta.name(),
+        hyperparameter => hyperparameter.in_common().name(),
+    }
 }
 
 /// A value, or the range of those of a vector.

@@ -1,12 +1,16 @@
 //! The stages of a tuning with vectors: what their entries have in common, then everything from there.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
 use super::Tuner;
 use crate::error::Result;
-use crate::hypergrad::{Evaluator, Outcome};
+use crate::hypergrad::{Outcome, Settings};
 use crate::sweep::study::Study;
+use crate::tune::chosen;
 use crate::tune::guard::{Guard, Nest, nests};
+use crate::tune::hyperparameter::Hyperparameter;
 use crate::tune::objective::Objective;
 use crate::tune::outcome::{Guarded, Start, Tuned};
 use crate::tune::starts::starts;
@@ -80,7 +84,7 @@ impl Unmoved {
 
 impl Tuner<'_> {
     /// Tunes the strengths that all have in common with half of the evaluations, then everything from
-    /// there. What has vectors is returned where it is better: with a guard, also on rows that nothing was
+    /// there. That is returned where it is better: vectors with a guard, also on rows that nothing was
     /// tuned on.
     pub(super) fn run_stages(
         &self,
@@ -98,19 +102,19 @@ impl Tuner<'_> {
         let left = self.max_evaluations - searched.search.spent();
         let names = self.names_beyond_strengths();
         let names = names.as_deref();
+        let vectors = tuning.space.vectors();
+        let count: usize = vectors.iter().map(|vector| vector.entries.len()).sum();
         let of_common = |searched: &Searched, why: Option<Unmoved>| -> Result<Tuned> {
             let mut tuned = scalar.finish(searched)?;
-            tuned.scalar_criterion = Some(tuned.criterion);
+            tuned.scalar_criterion = (count > 0).then_some(tuned.criterion);
             tuned.remarks.extend(why.map(|why| why.remark(names)));
             Ok(tuned)
         };
         if left == 0 {
             return of_common(&searched, Some(Unmoved::NoEvaluations));
         }
-        let vectors = tuning.space.vectors();
-        let count = vectors.iter().map(|vector| vector.entries.len()).sum();
         let guarded = match study {
-            Some(study) if self.guards(count) && !self.control.should_stop() => {
+            Some(study) if count > 0 && self.guards(count) && !self.control.should_stop() => {
                 Some(self.nested(study, count)?)
             }
             _ => None,
@@ -134,7 +138,7 @@ impl Tuner<'_> {
             ..*tuning
         };
         let best = searched.search.outcome();
-        let Some(best) = best.map(|best| (common.point(&best.place), best.value)) else {
+        let Some(best) = best.map(|best| (common.chosen(&best.place), best.value)) else {
             return scalar.finish(&searched);
         };
         let (point, best) = best;
@@ -164,10 +168,10 @@ impl Tuner<'_> {
         tuned.evaluations = evaluations;
         tuned.coarse_evaluations = coarse;
         tuned.starts = starts;
-        tuned.scalar_criterion = Some(criterion);
+        tuned.scalar_criterion = (count > 0).then_some(criterion);
         if let Some(guarded) = guarded {
             tuned.keep(guarded.with_scalar(!is_better), names);
-        } else if self.guard == Guard::None && is_better {
+        } else if self.guard == Guard::None && count > 0 && is_better {
             tuned.remarks.push(format!(
                 "{count} variables are tuned without a guard: the criterion is no estimate of the error on other rows"
             ));
@@ -178,10 +182,13 @@ impl Tuner<'_> {
         Ok(tuned)
     }
 
-    /// The names of variables that are no strengths; `None` where there are none.
+    /// The names of variables of the second stage alone that are no strengths; `None` where there are none.
     fn names_beyond_strengths(&self) -> Option<String> {
+        let first = self.in_common();
+        let is_later =
+            |h: &Hyperparameter| !h.is_strength() && !first.iter().any(|v| v.hyperparameter == *h);
         let others = self.variables.iter().map(|v| v.hyperparameter);
-        let others = others.filter(|h| !h.is_strength()).map(|h| h.name());
+        let others = others.filter(is_later).map(|h| h.name());
         let names: Vec<&str> = others.collect();
         (!names.is_empty()).then(|| names.join(", "))
     }
@@ -204,7 +211,8 @@ impl Tuner<'_> {
         let problems = self.with_strengths(nest.inner.clone())?;
         let outer = self.with_strengths(vec![nest.outer.clone()])?.remove(0);
         let criterion = self.criterion(&problems);
-        let common = self.space(&self.in_common(), &problems)?;
+        let space = self.space(&self.variables, &problems)?;
+        let common = self.common_space(&space, &problems)?;
         let scalar = Tuning {
             space: &common,
             criterion: &criterion,
@@ -215,8 +223,7 @@ impl Tuner<'_> {
         let Some(found) = scalar.run()?.search.outcome() else {
             return Ok(vec![f64::NAN; rhos.len() + 1]);
         };
-        let mut points = vec![common.point(&found.place)];
-        let space = self.space(&self.variables, &problems)?;
+        let mut points = vec![common.chosen(&found.place)];
         let base = Tuning {
             space: &space,
             ..scalar
@@ -228,13 +235,15 @@ impl Tuner<'_> {
                 ..base
             };
             let found = vector.run_from(&places)?.search.outcome();
-            points.push(found.map_or_else(|| points[0].clone(), |found| space.point(&found.place)));
+            points
+                .push(found.map_or_else(|| points[0].clone(), |found| space.chosen(&found.place)));
         }
-        let outcomes = Evaluator::new(&outer)
-            .settings(&criterion.settings)
-            .method(None)
-            .control(&self.control.of_a_part())
-            .run(&points)?;
+        let settings = Settings {
+            method: None,
+            ..criterion.settings.clone()
+        };
+        let own = (&outer, &Arc::default());
+        let outcomes = chosen::evaluate(own, &settings, &self.control, &points, None)?;
         let solved = |outcome: &Outcome| {
             if outcome.is_solved() {
                 outcome.criterion

@@ -1,6 +1,7 @@
 //! Tunings of what is no strength: stationary points, folds, guards, and what is refused.
 
 use super::*;
+use crate::model::loss::Loss;
 use crate::sweep::folds::{Dealing, k_folds};
 use crate::tune::TuningStatus;
 
@@ -120,6 +121,82 @@ fn a_prior_is_guarded() {
     assert!(strong.criterion < 0.9 * strong.scalar_criterion.unwrap());
     assert!(strong.penalized_slope.unwrap() < 1e-5);
     assert!(choice.nested < choice.nested_scalar);
+}
+
+/// Training targets of a linear model of which some are far off, and clean held-out ones.
+fn with_outliers(seed: u64) -> Problem {
+    let ((x, mut y), (x_val, y_val)) = (rows(40, 4, seed), rows(60, 4, seed + 1));
+    for (i, y) in y.iter_mut().enumerate() {
+        if i % 5 == 0 {
+            *y += 9.0;
+        }
+    }
+    let problem = Problem::huber(&x, &y, 2.0).validation(&x_val, &y_val);
+    problem.criterion(Loss::Squared).build().unwrap()
+}
+
+/// δ is tuned alone on a coarse stage, beside one strength, and beside more from their best point.
+#[test]
+fn delta_is_tuned() {
+    let problem = with_outliers(11);
+    let of_squares = Tuner::new(&problem.clone().with_huber_delta(1e6).unwrap())
+        .run()
+        .unwrap();
+    for (variables, folds) in [
+        (vec![Variable::huber_delta()], None),
+        (vec![Variable::l2(), Variable::huber_delta()], None),
+        (
+            vec![Variable::l1(), Variable::l2(), Variable::huber_delta()],
+            None,
+        ),
+        (vec![Variable::l1_each(), Variable::huber_delta()], None),
+        (vec![Variable::huber_delta(), Variable::prior()], None),
+        (
+            vec![Variable::huber_delta(), Variable::l2()],
+            Some(k_folds(40, 4, 1, Dealing::Plain, 0).unwrap()),
+        ),
+    ] {
+        let mut tuner = Tuner::new(&problem)
+            .variables(variables.clone())
+            .at(Point::new(0.02, 0.1))
+            .guard(Guard::None);
+        if let Some(folds) = &folds {
+            tuner = tuner.folds(folds.clone());
+        }
+        let tuned = tuner.run().unwrap();
+        let names: Vec<&str> = variables.iter().map(|v| v.hyperparameter.name()).collect();
+        assert_stationary(&tuned);
+        let delta = tuned.huber_delta.unwrap();
+        if folds.is_none() {
+            assert!(delta < 3.0, "{names:?} {delta}");
+            assert!(tuned.criterion < 0.9 * of_squares.criterion, "{names:?}");
+            // The criterion is that of the problem with this delta at this point.
+            let restated = tuned.restated(problem.clone()).unwrap();
+            assert_eq!(restated.loss(), Loss::Huber { delta });
+            let again = crate::hypergrad::Evaluator::new(&restated)
+                .run(&[tuned.point])
+                .unwrap();
+            assert!((again[0].criterion / tuned.criterion - 1.0).abs() < 1e-10);
+        }
+    }
+}
+
+/// The same bits come out for any number of threads, also where points choose problems of their own.
+#[test]
+fn deltas_are_tuned_alike_by_any_number_of_threads() {
+    let problem = with_outliers(12);
+    let tuned = |threads: usize| {
+        let settings = Settings {
+            threads,
+            ..Settings::default()
+        };
+        Tuner::new(&problem)
+            .variables([Variable::l1(), Variable::l2(), Variable::huber_delta()])
+            .settings(&settings)
+            .run()
+            .unwrap()
+    };
+    assert_eq!(tuned(1), tuned(2));
 }
 
 #[test]

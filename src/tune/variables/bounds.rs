@@ -16,6 +16,14 @@ const L2_BOUNDS: (f64, f64) = (1e-6, 1e3);
 const L2_COARSE: (f64, f64) = (1e-3, 3.0);
 /// The part that few points cover: most minima that a coarse stage could miss lie there.
 const L2_FEW: (f64, f64) = (1e-3, 1e-1);
+/// The default bounds of the Huber loss's δ, in units of the spread of the targets.
+const DELTA_BOUNDS: (f64, f64) = (1e-2, 10.0);
+/// The part of them that the coarse stage covers.
+const DELTA_COARSE: (f64, f64) = (0.05, 3.0);
+/// The part that few points cover.
+const DELTA_FEW: (f64, f64) = (0.1, 1.0);
+/// The standard deviation of normal numbers, in units of their median distance from the median.
+const NORMAL: f64 = 1.4826;
 /// The default bound of a prior, in units of the largest coefficient that a feature has alone.
 const PRIOR_BOUND: f64 = 10.0;
 /// The place, in units of l1_max, of a start that was at or above it, where all coefficients are zero and
@@ -73,6 +81,65 @@ pub(in crate::tune) fn l2(variable: &Variable, problems: &[&Problem]) -> Result<
         _ => 1.0,
     };
     resolve(variable, unit, L2_BOUNDS, L2_COARSE, L2_FEW)
+}
+
+/// δ of the Huber loss with its bounds.
+pub(in crate::tune) fn huber_delta(
+    variable: &Variable,
+    target: usize,
+    problems: &[&Problem],
+) -> Result<Resolved> {
+    let Loss::Huber { delta } = problems[0].loss() else {
+        let loss = problems[0].loss().name();
+        return Err(Error::value(
+            variable.named.name(),
+            format!("the criterion does not depend on it: the {loss} loss has no delta"),
+            "use the Huber loss, --loss huber",
+        ));
+    };
+    let spread = |p: &&Problem| spread(&p.train().targets[target]);
+    let unit = problems.iter().map(spread).fold(0.0, f64::max);
+    let unit = if unit > 0.0 { unit } else { 1.0 };
+    let one = resolve(variable, unit, DELTA_BOUNDS, DELTA_COARSE, DELTA_FEW)?;
+    let own = delta.clamp(one.bounds.0, one.bounds.1);
+    Ok(Resolved {
+        own: Some([own].into()),
+        ..one
+    })
+}
+
+/// The spread of numbers: 1.4826 times their median distance from the median, and where that is zero their
+/// mean distance from it.
+fn spread(values: &[f64]) -> f64 {
+    let middle = median(values.to_vec());
+    let distances: Vec<f64> = values.iter().map(|y| (y - middle).abs()).collect();
+    let mean = distances.iter().sum::<f64>() / distances.len().max(1) as f64;
+    match NORMAL * median(distances) {
+        spread if spread > 0.0 => spread,
+        _ => mean,
+    }
+}
+
+/// The upper median.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// l1 with its default upper bound at this δ too, where coefficients leave zero at a larger l1.
+pub(in crate::tune) fn widen_l1(
+    one: Resolved,
+    rest: &Point,
+    delta: f64,
+    problems: &[&Problem],
+) -> Result<Resolved> {
+    let mut upper = one.bounds.1;
+    for problem in problems {
+        let wide = Problem::clone(problem).with_huber_delta(delta)?;
+        upper = upper.max(L1_BOUNDS.1 * wide.l1_max(rest.target, rest.l2));
+    }
+    let bounds = (one.bounds.0, upper);
+    Ok(Resolved { bounds, ..one })
 }
 
 /// The prior with its bounds; `tunes_l2` where λ₂ is a variable too.

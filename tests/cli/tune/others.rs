@@ -57,6 +57,50 @@ fn a_prior_is_that_of_hypergrad() {
     assert_eq!(without["hyperparameters"]["prior"], Value::Null);
 }
 
+/// δ of the Huber loss: the criterion keeps its own, and the refit has the tuned one.
+#[test]
+fn delta_is_that_of_hypergrad() {
+    let data = data(40, 4, 43);
+    let loss = ["--loss", "huber", "--criterion", "squared"];
+    let own = ["--tune", "huber-delta", "--l1", "0.02", "--l2", "0.1"];
+    let found = json(&data.with("tune", &[&own[..], &loss].concat()));
+    let delta = number(&found["hyperparameters"]["huber_delta"]).to_string();
+    assert_eq!(found["scalar_criterion"], Value::Null);
+    for key in ["slope", "bounds"] {
+        assert!(!found[key]["huber_delta"].is_null(), "{key}: {found}");
+    }
+    let at = [
+        "--l1",
+        "0.02",
+        "--l2",
+        "0.1",
+        "--huber-delta",
+        &delta,
+        "--wrt",
+        "huber-delta",
+    ];
+    let at = json(&data.with("hypergrad", &[&at[..], &loss, &["--coefficients"]].concat()));
+    let at = &at["points"][0];
+    let criterion = number(&at["criterion"]);
+    assert_close(&[criterion], &[number(&found["criterion"])], 1e-12);
+    let slope = number(&at["hypergradient"]["huber_delta"])
+        * number(&found["hyperparameters"]["huber_delta"]);
+    assert!((slope / criterion - number(&found["slope"]["huber_delta"])).abs() < 1e-9);
+    // Held-out files: the refit is the same fit.
+    assert_close(
+        &numbers(&found["coefficients"]),
+        &numbers(&at["coefficients"]),
+        1e-9,
+    );
+    let three = json(&data.with(
+        "tune",
+        &[&["--tune", "huber-delta,l2,l1"][..], &loss].concat(),
+    ));
+    assert!(number(&three["criterion"]) <= number(&found["criterion"]));
+    let fixed = json(&data.with("tune", &[&["--huber-delta", "0.7"][..], &loss].concat()));
+    assert_eq!(fixed["hyperparameters"]["huber_delta"], 0.7);
+}
+
 /// The table names what is tuned, and the model predicts.
 #[test]
 fn tables_and_models_take_it() {
@@ -115,6 +159,38 @@ fn what_does_not_fit_is_one_line_with_its_remedy() {
             vec!["--tune", "prior", "--bounds", "prior=1:1"],
             1,
             ["leaves nothing to tune", "larger one"],
+        ),
+        (
+            vec!["--tune", "huber-delta"],
+            1,
+            [
+                "huber-delta: the criterion does not depend on it",
+                "--loss huber",
+            ],
+        ),
+        (
+            vec![
+                "--loss",
+                "huber",
+                "--tune",
+                "huber-delta",
+                "--bounds",
+                "huber-delta=0:1",
+            ],
+            1,
+            ["greater than zero", "logarithmic"],
+        ),
+        (
+            vec![
+                "--loss",
+                "huber",
+                "--tune",
+                "huber-delta",
+                "--start",
+                "huber-delta=-1",
+            ],
+            2,
+            ["huber-delta=-1", "greater than zero"],
         ),
         (
             vec!["--tune", "l1", "--start", "prior=1"],
