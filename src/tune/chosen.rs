@@ -17,6 +17,8 @@ pub(super) struct Chosen {
     pub(super) point: Point,
     /// δ of the Huber loss of the fit; `None` leaves the problem's.
     pub(super) huber_delta: Option<f64>,
+    /// Weights of the classes, which multiply the problem's; `None` leaves these.
+    pub(super) class_weights: Option<Arc<[f64]>>,
 }
 
 impl From<Point> for Chosen {
@@ -31,17 +33,24 @@ impl From<Point> for Chosen {
 impl Chosen {
     /// The problem that is solved; `None` where it is this one.
     pub(super) fn restated(&self, problem: &Problem) -> Result<Option<Problem>> {
-        match self.huber_delta {
-            Some(delta) if problem.loss() != (Loss::Huber { delta }) => {
-                problem.clone().with_huber_delta(delta).map(Some)
-            }
-            _ => Ok(None),
+        let own = |delta: &f64| problem.loss() != Loss::Huber { delta: *delta };
+        let delta = self.huber_delta.filter(own);
+        if delta.is_none() && self.class_weights.is_none() {
+            return Ok(None);
         }
+        let mut problem = problem.clone();
+        if let Some(delta) = delta {
+            problem = problem.with_huber_delta(delta)?;
+        }
+        if let Some(weights) = &self.class_weights {
+            problem = problem.with_class_weights(weights, self.point.target)?;
+        }
+        Ok(Some(problem))
     }
 
     /// Whether both choose the same problem.
     fn shares_problem(&self, other: &Self) -> bool {
-        self.huber_delta == other.huber_delta
+        self.huber_delta == other.huber_delta && self.class_weights == other.class_weights
     }
 }
 

@@ -22,6 +22,8 @@ tag! {
         L2Class = "l2[class]", "one ridge strength for each class";
         /// The place δ from which on the Huber loss of the fit is linear.
         HuberDelta = "huber-delta", "the place where the Huber loss turns linear";
+        /// The weights of the classes, of which the first one stays.
+        ClassWeights = "class-weights", "the weights of the classes";
         /// The prior mean, one entry for each coordinate.
         Prior = "prior", "one prior mean for each coefficient";
     }
@@ -34,6 +36,7 @@ impl Hyperparameter {
             Self::L2 | Self::L2Each | Self::L2Group | Self::L2Class => Wrt::L2,
             Self::L1 | Self::L1Each | Self::L1Group => Wrt::L1,
             Self::HuberDelta => Wrt::HuberDelta,
+            Self::ClassWeights => Wrt::ClassWeights,
             Self::Prior => Wrt::Prior,
         }
     }
@@ -44,7 +47,8 @@ impl Hyperparameter {
             Wrt::L1 => 0,
             Wrt::L2 => 1,
             Wrt::HuberDelta => 2,
-            _ => 3,
+            Wrt::ClassWeights => 3,
+            _ => 4,
         }
     }
 

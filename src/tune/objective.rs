@@ -84,19 +84,20 @@ pub(super) struct Spread {
 pub(super) enum About {
     /// The mean of its entries.
     Mean,
+    /// The mean of its entries and of one more, which is zero and has no place.
+    MeanWithZero,
     /// A place for each entry.
     Place(Vec<f64>),
 }
 
 impl Spread {
-    /// θ_j − θ̄ of every entry.
+    /// θ_j − θ̄ of every entry, and last that of one more without a place.
     fn differences(&self, place: &[f64]) -> Vec<f64> {
         let own = &place[self.entries.clone()];
+        let from = |mean: f64, others: &[f64]| own.iter().chain(others).map(|x| x - mean).collect();
         match &self.about {
-            About::Mean => {
-                let mean = mean(own);
-                own.iter().map(|x| x - mean).collect()
-            }
+            About::Mean => from(mean(own), &[]),
+            About::MeanWithZero => from(own.iter().sum::<f64>() / (own.len() + 1) as f64, &[0.0]),
             About::Place(centre) => difference(own, centre),
         }
     }
@@ -218,6 +219,21 @@ mod tests {
 
     fn spread(entries: Range<usize>, about: About) -> Spread {
         Spread { entries, about }
+    }
+
+    /// Classes' weights are kept near their mean, with that of the first class, which has no place.
+    #[test]
+    fn the_first_class_counts_too() {
+        let objective = objective(1.0).penalized(vec![spread(0..2, About::MeanWithZero)], 0.6);
+        let at = |place: &[f64]| {
+            objective
+                .value(place, &evaluated(1.0, vec![0.0; 2]))
+                .unwrap()
+        };
+        let value = at(&[1.0, -4.0]);
+        // The mean of 0, 1 and −4 is −1.
+        assert!((value.value - 0.3 * (1.0 + 4.0 + 9.0)).abs() < 1e-12);
+        assert!((value.slope[0] - 1.2).abs() < 1e-12 && (value.slope[1] + 1.8).abs() < 1e-12);
     }
 
     /// A prior is kept near its start, a vector of strengths near its mean.

@@ -58,7 +58,7 @@ pub struct TunedVariable {
     /// The upper bound.
     pub upper: f64,
     /// The strength λ, or those of a vector: l1 in the units of ∂ loss/∂w, λ₂ in those of its curvature; the
-    /// entries of a prior, in units of the scaled columns.
+    /// entries of a prior, in units of the scaled columns; the weights of all classes, the first being 1.
     pub values: Vec<f64>,
     /// ∂ log Ē/∂ log λ for each of them, without the guard's penalty; of a quadratic form, which has any
     /// sign, ∂Ē/∂ log λ in units of the first |Ē|. Of a prior the derivative is in c as a multiple of the
@@ -96,6 +96,8 @@ pub struct Tuned {
     pub point: Point,
     /// δ of the Huber loss of the fit there, where it was to be tuned.
     pub huber_delta: Option<f64>,
+    /// The weights of the classes there, that of the first one being 1, where they were to be tuned.
+    pub class_weights: Option<Vec<f64>>,
     /// The criterion there: the mean over folds.
     pub criterion: f64,
     /// The criterion there of every fold.
@@ -115,7 +117,7 @@ pub struct Tuned {
     /// The estimate of the criterion on rows that nothing was tuned on, by nested folds.
     pub nested_criterion: Option<f64>,
     /// The criterion of the best strength that all have in common, where a vector of strengths was to be
-    /// tuned, and without a prior where one was.
+    /// tuned, and without other vectors where these were.
     pub scalar_criterion: Option<f64>,
     /// The choice of the guard, where there was one.
     pub guarded: Option<Guarded>,
@@ -127,10 +129,15 @@ impl Tuned {
     /// A problem with what was tuned of it beside the point: the one that the best point is a point of.
     ///
     /// # Errors
-    /// [`Error::Unsupported`](crate::Error::Unsupported) for a problem of another loss than that which was tuned.
+    /// [`Error::Unsupported`](crate::Error::Unsupported) and [`Error::Shape`](crate::Error::Shape) for a problem of another loss, or
+    /// other classes, than those of what was tuned.
     pub fn restated(&self, problem: Problem) -> Result<Problem> {
-        match self.huber_delta {
-            Some(delta) => problem.with_huber_delta(delta),
+        let problem = match self.huber_delta {
+            Some(delta) => problem.with_huber_delta(delta)?,
+            None => problem,
+        };
+        match &self.class_weights {
+            Some(weights) => problem.with_class_weights(weights, self.point.target),
             None => Ok(problem),
         }
     }

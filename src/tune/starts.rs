@@ -33,6 +33,7 @@ pub(super) fn starts(
     if common.free_delta().is_none() {
         places.extend(at_other_deltas(tuning, scalar, &of_scalar)?);
     }
+    places.extend(balanced(tuning, scalar.point.target, &of_scalar));
     Ok(places)
 }
 
@@ -113,6 +114,25 @@ fn at_other_deltas(
         places.push(space.box_bounds().clamp(&place));
     }
     Ok(places)
+}
+
+/// The place with weights that give all classes the same weight in all; `None` where they have it.
+fn balanced(tuning: &Tuning<'_>, target: usize, of_scalar: &[f64]) -> Option<Vec<f64>> {
+    let range = tuning.space.free_class_weights()?;
+    let problem = tuning.criterion.folds[0].problem;
+    let mut sums = vec![0.0; problem.class_count()];
+    for (i, weight) in problem.train().weights.iter().enumerate() {
+        sums[problem.class_of(i, target)] += weight;
+    }
+    let mut place = of_scalar.to_vec();
+    for (x, sum) in place[range].iter_mut().zip(&sums[1..]) {
+        let ratio = sums[0] / sum;
+        if ratio > 0.0 && ratio.is_finite() {
+            *x += ratio.ln();
+        }
+    }
+    let place = tuning.space.box_bounds().clamp(&place);
+    (place != of_scalar).then_some(place)
 }
 
 /// The mean size of every penalised coefficient.

@@ -451,6 +451,7 @@ impl Tuning<'_> {
             kink_margin: evaluated.kink_margin,
             point: chosen.point,
             huber_delta: chosen.huber_delta,
+            class_weights: chosen.class_weights.map(|weights| weights.to_vec()),
             starts,
             nested_criterion: None,
             scalar_criterion: None,

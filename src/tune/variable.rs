@@ -15,7 +15,8 @@ pub struct Variable {
     /// squared loss of standardised columns, divided by the mean of the problem's own ridge strengths where
     /// λ₂ multiplies these; a prior ±10 times the largest coefficient that a feature has alone: the loss's
     /// slope at zero divided by that curvature; the Huber loss's δ from 0.01 to 10 of the spread of the
-    /// targets, which is 1.4826 times their median distance from the median].
+    /// targets, which is 1.4826 times their median distance from the median; weights of
+    /// classes from 1e-3 to 1e3].
     pub bounds: Option<(f64, f64)>,
     /// The only start, in place of a coarse stage; of a vector that of every entry. A prior starts at that of
     /// the problem, or at zero, unless it is told otherwise, and δ beside other variables at the problem's.
@@ -86,6 +87,13 @@ impl Variable {
     #[must_use]
     pub fn huber_delta() -> Self {
         Self::new(Hyperparameter::HuberDelta)
+    }
+
+    /// The weights of the classes, which multiply those of the rows. Their common scale changes nothing: that
+    /// of the first class is 1.
+    #[must_use]
+    pub fn class_weights() -> Self {
+        Self::new(Hyperparameter::ClassWeights)
     }
 
     /// The prior mean, one entry for each coordinate.
@@ -171,13 +179,36 @@ pub(super) struct Resolved {
     pub(super) scale: Scale,
     /// The values where it is not tuned; `None` of strengths, which are found.
     pub(super) own: Option<Arc<[f64]>>,
-    /// Its entries: 1, or those of a vector.
+    /// Its entries: 1, or those of a vector; of the classes' weights all but the first.
     pub(super) count: usize,
     /// The entry of each coordinate, where they share them.
     pub(super) ties: Option<Arc<[u32]>>,
 }
 
 impl Resolved {
+    /// Whether its first value is 1 and has no place.
+    fn has_unit(&self) -> bool {
+        self.hyperparameter == Hyperparameter::ClassWeights
+    }
+
+    /// The number of its values: its entries, and a first one that has no place.
+    pub(super) fn values(&self) -> usize {
+        self.count + usize::from(self.has_unit())
+    }
+
+    /// All values, from those of its entries.
+    pub(super) fn with_unit(&self, entries: impl IntoIterator<Item = f64>) -> Vec<f64> {
+        let unit = self.has_unit().then_some(1.0);
+        unit.into_iter().chain(entries).collect()
+    }
+
+    /// The slopes of all values, from those of its entries: where a common factor changes nothing, they add
+    /// up to zero.
+    pub(super) fn slopes(&self, entries: &[f64]) -> Vec<f64> {
+        let first = self.has_unit().then(|| -entries.iter().sum::<f64>());
+        first.into_iter().chain(entries.iter().copied()).collect()
+    }
+
     /// The strength of each coordinate, from those of the entries.
     pub(super) fn expanded(&self, entries: &[f64]) -> Vec<f64> {
         match &self.ties {

@@ -20,7 +20,7 @@ const FEW: usize = 3;
 mod bounds;
 mod vectors;
 
-use bounds::{huber_delta, l1, l2, prior, widen_l1};
+use bounds::{class_weights, huber_delta, l1, l2, prior, widen_l1};
 pub(super) use bounds::{l1 as resolve_l1, l2 as resolve_l2};
 pub(super) use vectors::entries_of;
 pub use vectors::with_vectors;
@@ -109,6 +109,7 @@ impl Space {
                     Resolved { count, ..one }
                 }
                 Hyperparameter::Prior => prior(variable, rest, problems, tunes_l2)?,
+                Hyperparameter::ClassWeights => class_weights(variable, problems)?,
                 Hyperparameter::HuberDelta => match &delta {
                     Some(delta) => delta.clone(),
                     None => continue,
@@ -155,6 +156,7 @@ impl Space {
         let spread = |(v, entries): (&Resolved, Range<usize>)| {
             let place = |own: &[f64]| own.iter().map(|&value| v.scale.place(value)).collect();
             let about = match &v.own {
+                _ if v.hyperparameter == Hyperparameter::ClassWeights => About::MeanWithZero,
                 Some(own) => About::Place(place(own)),
                 None => About::Mean,
             };
@@ -165,7 +167,7 @@ impl Space {
 
     /// The number of entries of each variable that is a vector.
     pub(super) fn entries(&self) -> Vec<Option<usize>> {
-        let entries = |v: &Resolved| v.hyperparameter.is_vector().then_some(v.count);
+        let entries = |v: &Resolved| v.hyperparameter.is_vector().then_some(v.values());
         self.variables.iter().map(entries).collect()
     }
 
@@ -180,14 +182,13 @@ impl Space {
 
     /// The variables at a place, with the slope there.
     pub(super) fn tuned(&self, place: &[f64], slope: &[f64]) -> Vec<TunedVariable> {
-        let values = self.values(place);
         self.ranges()
             .map(|(variable, range)| TunedVariable {
                 hyperparameter: variable.hyperparameter,
                 lower: variable.bounds.0,
                 upper: variable.bounds.1,
-                values: values[range.clone()].to_vec(),
-                slope: slope[range].to_vec(),
+                values: self.values_of(variable, range.clone(), place),
+                slope: variable.slopes(&slope[range]),
             })
             .collect()
     }
@@ -238,6 +239,15 @@ impl Space {
             |v: &Resolved| v.hyperparameter == Hyperparameter::HuberDelta && v.start.is_none();
         let (delta, range) = self.ranges().find(|(v, _)| is_free(v))?;
         Some((range.start, delta.few))
+    }
+
+    /// The places of the weights of classes; `None` where they are not tuned, or their start is given.
+    pub(super) fn free_class_weights(&self) -> Option<Range<usize>> {
+        let is_free =
+            |v: &Resolved| v.hyperparameter == Hyperparameter::ClassWeights && v.start.is_none();
+        self.ranges()
+            .find(|(v, _)| is_free(v))
+            .map(|(_, range)| range)
     }
 
     /// The places of the l1 strengths.
@@ -324,19 +334,23 @@ impl Space {
         self.box_bounds.clamp(&place)
     }
 
-    /// The values of a place, in the order of the variables: within the bounds to the last bit.
+    /// The values of a place, in the order of the variables.
     pub(super) fn values(&self, place: &[f64]) -> Vec<f64> {
+        let each = self.ranges();
+        each.flat_map(|(variable, range)| self.values_of(variable, range, place))
+            .collect()
+    }
+
+    /// The values of a variable: within the bounds to the last bit.
+    fn values_of(&self, variable: &Resolved, range: Range<usize>, place: &[f64]) -> Vec<f64> {
         let (lower, upper) = (self.box_bounds.lower(), self.box_bounds.upper());
-        let value = |variable: &Resolved, at: usize| match (place[at], variable.bounds) {
-            (x, (low, _)) if x <= lower[at] => low,
-            (x, (_, high)) if x >= upper[at] => high,
-            (x, (low, high)) => variable.scale.value(x).clamp(low, high),
+        let (low, high) = variable.bounds;
+        let value = |at: usize| match place[at] {
+            x if x <= lower[at] => low,
+            x if x >= upper[at] => high,
+            x => variable.scale.value(x).clamp(low, high),
         };
-        let mut all = Vec::with_capacity(place.len());
-        for (variable, range) in self.ranges() {
-            all.extend(range.map(|at| value(variable, at)));
-        }
-        all
+        variable.with_unit(range.map(value))
     }
 
     /// The point of a place, and what it changes of the problem.
@@ -344,25 +358,31 @@ impl Space {
         let Chosen {
             mut point,
             mut huber_delta,
+            mut class_weights,
         } = self.rest.clone();
-        let values = self.values(place);
         for (variable, range) in self.ranges() {
+            let values = self.values_of(variable, range, place);
             match variable.hyperparameter {
-                Hyperparameter::L1 => point.l1 = values[range.start],
-                Hyperparameter::L2 => point.l2 = values[range.start],
+                Hyperparameter::L1 => point.l1 = values[0],
+                Hyperparameter::L2 => point.l2 = values[0],
                 Hyperparameter::L1Each | Hyperparameter::L1Group => {
                     point.l1 = 1.0;
-                    point = point.with_strengths(variable.expanded(&values[range]));
+                    point = point.with_strengths(variable.expanded(&values));
                 }
                 Hyperparameter::L2Each | Hyperparameter::L2Group | Hyperparameter::L2Class => {
                     point.l2 = 1.0;
-                    point = point.with_ridge(values[range].to_vec());
+                    point = point.with_ridge(values);
                 }
-                Hyperparameter::HuberDelta => huber_delta = Some(values[range.start]),
-                Hyperparameter::Prior => point = point.with_prior(values[range].to_vec()),
+                Hyperparameter::HuberDelta => huber_delta = Some(values[0]),
+                Hyperparameter::ClassWeights => class_weights = Some(values.into()),
+                Hyperparameter::Prior => point = point.with_prior(values),
             }
         }
-        Chosen { point, huber_delta }
+        Chosen {
+            point,
+            huber_delta,
+            class_weights,
+        }
     }
 
     /// The derivative of E in the place of every variable, dE/d log λ of a strength; `None` where a part is
@@ -387,6 +407,12 @@ impl Space {
                 }
                 (Hyperparameter::HuberDelta, _) => {
                     all.push(chosen.huber_delta? * gradient.huber_delta?);
+                }
+                (Hyperparameter::ClassWeights, _) => {
+                    let weights = chosen.class_weights.as_ref()?;
+                    let slopes = gradient.class_weights.as_ref()?.iter().zip(weights.iter());
+                    // Without the first one.
+                    all.extend(slopes.skip(1).map(|(slope, weight)| slope * weight));
                 }
                 (Hyperparameter::Prior, _) => {
                     let slopes = gradient.prior.as_ref()?.iter();

@@ -61,15 +61,16 @@ pub struct Arguments {
 pub struct TuningArguments {
     /// Hyperparameters to tune, separated by commas: l1, l2, l1[] and l2[] (one strength for each
     /// coefficient), l1[group] and l2[group] (one for each group), l2[class] (one for each class of the
-    /// multinomial loss), huber-delta (of the fit; the criterion keeps that of --huber-delta), prior (one
-    /// prior mean for each coefficient, from that of --prior or zero); --l1 and --l2 give those that are not
-    /// tuned [default: l1,l2; for the box penalty l2].
+    /// multinomial loss), huber-delta (of the fit; the criterion keeps that of --huber-delta), class-weights
+    /// (that of the first class is 1; they multiply those of --class-weights), prior (one prior mean for each
+    /// coefficient, from that of --prior or zero); --l1 and --l2 give those that are not tuned [default: l1,l2;
+    /// for the box penalty l2].
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = hyperparameter)]
     pub tune: Vec<Hyperparameter>,
 
     /// Bounds, as in l1=1e-3:1,l2=1e-4:10 [default: l1 from 1e-4 to 0.999 of the strength that makes all
     /// coefficients zero, l2 from 1e-6 to 1000 in units of the loss's mean curvature, huber-delta
-    /// from 0.01 to 10 of the spread of the targets, prior ±10 times the largest coefficient that a feature has
+    /// from 0.01 to 10 of the spread of the targets, class-weights from 1e-3 to 1e3, prior ±10 times the largest coefficient that a feature has
     /// alone].
     #[arg(long = "bounds", value_name = "NAME=LO:HI", value_delimiter = ',')]
     pub variable_bounds: Vec<Assignment<Interval>>,

@@ -142,6 +142,7 @@ impl TunedReport<'_> {
             "l1": l1,
             "l2": l2,
             "huber_delta": delta,
+            "class_weights": self.tuned.class_weights,
             "prior": point.prior().or(problem.prior()),
         })
     }
@@ -390,6 +391,7 @@ impl TunedReport<'_> {
 fn short_name(variable: &TunedVariable) -> &'static str {
     match variable.hyperparameter {
         Hyperparameter::HuberDelta => Part::HuberDelta.name(),
+        Hyperparameter::ClassWeights => Part::ClassWeights.name(),
         hyperparameter => hyperparameter.in_common().name(),
     }
 }

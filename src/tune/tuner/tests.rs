@@ -199,6 +199,96 @@ fn deltas_are_tuned_alike_by_any_number_of_threads() {
     assert_eq!(tuned(1), tuned(2));
 }
 
+/// Few rows of the second class to learn from, and as many of both to tune on, of numbers that overlap.
+fn unbalanced(classes: usize) -> Problem {
+    let mut noise = Noise(21);
+    let mut sample = |share: usize, count: usize| {
+        let labels: Vec<usize> = (0..count)
+            .map(|i| {
+                if i % share == 0 {
+                    1 + i / share % (classes - 1)
+                } else {
+                    0
+                }
+            })
+            .collect();
+        let x: Vec<Vec<f64>> = labels
+            .iter()
+            .map(|&label| {
+                (0..3)
+                    .map(|j| f64::from(u8::from(label == j)) + 1.2 * noise.next())
+                    .collect()
+            })
+            .collect();
+        let code = |&label: &usize| match (classes, label) {
+            (2, 0) => -1.0,
+            (_, label) => label as f64,
+        };
+        let y: Vec<f64> = labels.iter().map(code).collect();
+        (x, y)
+    };
+    let ((x, y), (x_val, y_val)) = (sample(8, 120), sample(2, 80));
+    let problem = match classes {
+        2 => Problem::logistic(&x, &y),
+        _ => Problem::multinomial(&x, &y),
+    };
+    problem.validation(&x_val, &y_val).build().unwrap()
+}
+
+/// Weights of classes are tuned alone and beside strengths, and find that the rare ones count for more.
+#[test]
+fn weights_of_classes_are_tuned() {
+    for (classes, variables) in [
+        (2, vec![Variable::class_weights()]),
+        (3, vec![Variable::class_weights()]),
+        (2, vec![Variable::class_weights(), Variable::l2()]),
+        (
+            3,
+            vec![Variable::l1(), Variable::class_weights(), Variable::l2()],
+        ),
+        (
+            2,
+            vec![Variable::class_weights(), Variable::prior(), Variable::l2()],
+        ),
+    ] {
+        let problem = unbalanced(classes);
+        let tuned = Tuner::new(&problem)
+            .variables(variables.clone())
+            .at(Point::new(0.001, 0.01))
+            .guard(Guard::None)
+            .run()
+            .unwrap();
+        let names: Vec<&str> = variables.iter().map(|v| v.hyperparameter.name()).collect();
+        assert_stationary(&tuned);
+        let weights = tuned.class_weights.as_deref().unwrap();
+        assert!(weights.len() == classes && weights[0] == 1.0);
+        assert!(
+            weights[1..].iter().all(|w| *w > 1.5),
+            "{names:?} {weights:?}"
+        );
+        assert!(
+            tuned.criterion < 0.95 * tuned.scalar_criterion.unwrap(),
+            "{names:?}"
+        );
+        let restated = tuned.restated(problem.clone()).unwrap();
+        let again = crate::hypergrad::Evaluator::new(&restated)
+            .run(&[tuned.point])
+            .unwrap();
+        assert!((again[0].criterion / tuned.criterion - 1.0).abs() < 1e-9);
+    }
+    // Over folds the shares are those of the rows to learn from: there is nothing to be gained.
+    let problem = unbalanced(2);
+    let tuned = Tuner::new(&problem)
+        .variables([Variable::class_weights()])
+        .at(Point::new(0.0, 0.01))
+        .folds(k_folds(120, 4, 1, Dealing::Plain, 0).unwrap())
+        .run()
+        .unwrap();
+    assert_stationary(&tuned);
+    assert_eq!(tuned.fold_criteria.len(), 4);
+    assert!(tuned.criterion <= tuned.scalar_criterion.unwrap());
+}
+
 #[test]
 fn nothing_is_not_tuned() {
     let error = Tuner::new(&linear(1)).variables([]).run().unwrap_err();

@@ -22,6 +22,8 @@ const DELTA_BOUNDS: (f64, f64) = (1e-2, 10.0);
 const DELTA_COARSE: (f64, f64) = (0.05, 3.0);
 /// The part that few points cover.
 const DELTA_FEW: (f64, f64) = (0.1, 1.0);
+/// The default bounds of the weights of classes, that of the first one being 1.
+const CLASS_BOUNDS: (f64, f64) = (1e-3, 1e3);
 /// The standard deviation of normal numbers, in units of their median distance from the median.
 const NORMAL: f64 = 1.4826;
 /// The default bound of a prior, in units of the largest coefficient that a feature has alone.
@@ -104,6 +106,34 @@ pub(in crate::tune) fn huber_delta(
     let own = delta.clamp(one.bounds.0, one.bounds.1);
     Ok(Resolved {
         own: Some([own].into()),
+        ..one
+    })
+}
+
+/// The weights of the classes with their bounds.
+pub(in crate::tune) fn class_weights(
+    variable: &Variable,
+    problems: &[&Problem],
+) -> Result<Resolved> {
+    let loss = problems[0].loss();
+    if !loss.is_classification() {
+        return Err(Error::value(
+            variable.named.name(),
+            format!(
+                "the criterion does not depend on them: the {} loss has no classes",
+                loss.name()
+            ),
+            "use a loss of classes: logistic, multinomial or squared-hinge",
+        ));
+    }
+    let count = problems[0].class_count() - 1;
+    let one = resolve(variable, 1.0, CLASS_BOUNDS, CLASS_BOUNDS, CLASS_BOUNDS)?;
+    if variable.start.is_none() && !(one.bounds.0..=one.bounds.1).contains(&1.0) {
+        return Err(outside_bounds(variable, 1.0, one.bounds));
+    }
+    Ok(Resolved {
+        own: Some(vec![1.0; count].into()),
+        count,
         ..one
     })
 }

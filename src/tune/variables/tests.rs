@@ -451,3 +451,78 @@ fn delta_is_of_the_huber_loss() {
     let error = Space::new(&outside, Point::default(), &[&huber()]).unwrap_err();
     assert!(error.to_string().contains("outside its bounds"), "{error}");
 }
+
+/// Rows of two and of three classes.
+fn classes(count: u32) -> Problem {
+    let x: Vec<[f64; 2]> = (0..18u32)
+        .map(|i| [f64::from(i * 5 % 7) - 3.0, f64::from(i * i % 5) - 2.0])
+        .collect();
+    let label = |i: u32| {
+        f64::from(if i % 4 == 0 {
+            i / 4 % count
+        } else {
+            i * 7 % 5 % count
+        })
+    };
+    let labels: Vec<f64> = (0..18).map(label).collect();
+    let signs: Vec<f64> = labels
+        .iter()
+        .map(|&y| if y > 0.0 { 1.0 } else { -1.0 })
+        .collect();
+    let own: Vec<f64> = (0..12u32).map(|i| 1.0 + f64::from(i % 3)).collect();
+    let problem = match count {
+        2 => Problem::logistic(&x[..12], &signs[..12]).validation(&x[12..], &signs[12..]),
+        _ => Problem::multinomial(&x[..12], &labels[..12]).validation(&x[12..], &labels[12..]),
+    };
+    problem.sample_weights(&own).build().unwrap()
+}
+
+/// Weights of classes: that of the first one is 1, and has the slope that the others leave it.
+#[test]
+fn weights_of_classes_have_slopes() {
+    for count in [2, 3] {
+        let problem = classes(count);
+        let variables = [Variable::class_weights(), Variable::l2(), Variable::l1()];
+        let space = Space::new(&variables, Point::default(), &[&problem]).unwrap();
+        assert_eq!(space.names(), ["l1", "l2", "class-weights"]);
+        let weights = count as usize - 1;
+        assert_eq!(space.box_bounds().dimensions(), 2 + weights);
+        let l1_max = problem.l1_max(0, 0.0);
+        let mut place = vec![(0.1 * l1_max).ln(), 0.2f64.ln(), 0.7];
+        place.extend(std::iter::repeat_n(-0.4, weights - 1));
+        assert_slope(&problem, &space, &place);
+        let chosen = space.chosen(&place);
+        let own = chosen.class_weights.as_deref().unwrap();
+        assert_eq!((own.len(), own[0]), (1 + weights, 1.0));
+        let tuned = space
+            .tuned(&place, &[9.0, 9.0, 2.0, 3.0][..2 + weights])
+            .remove(2);
+        assert_eq!(tuned.values, own);
+        assert!(tuned.slope.iter().sum::<f64>().abs() < 1e-15 && tuned.slope[1] == 2.0);
+        assert_eq!(space.entries()[2], Some(1 + weights));
+        assert_eq!(space.values(&place).len(), 3 + weights);
+        assert_eq!(space.vectors()[0].about, About::MeanWithZero);
+        // All are 1 where they are not tuned.
+        assert_eq!(space.place_of(&Point::new(0.1, 0.1).into())[2], 0.0);
+        assert_eq!(space.untuned().class_weights, None);
+    }
+    let error = space(&[Variable::class_weights()]).unwrap_err().to_string();
+    assert!(error.contains("the squared loss has no classes"), "{error}");
+    for (variable, part) in [
+        (
+            Variable::class_weights().within(2.0, 3.0),
+            "start at 1, outside",
+        ),
+        (
+            Variable::class_weights().within(2.0, 3.0).from(4.0),
+            "start at 4, outside",
+        ),
+        (
+            Variable::class_weights().within(0.0, 3.0),
+            "greater than zero",
+        ),
+    ] {
+        let error = Space::new(&[variable], Point::default(), &[&classes(2)]).unwrap_err();
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}

@@ -101,6 +101,76 @@ fn delta_is_that_of_hypergrad() {
     assert_eq!(fixed["hyperparameters"]["huber_delta"], 0.7);
 }
 
+/// Weights of classes: those of hypergrad with the same ones, whatever the files' own scale of them.
+#[test]
+fn weights_of_classes_are_those_of_hypergrad() {
+    let folder = Folder::new();
+    let file = folder.text(
+        "data.csv",
+        &columns(&table(80, 4), &["a", "b", "c", "label"]),
+    );
+    let fixed = [
+        "--l1",
+        "0.01",
+        "--l2",
+        "0.1",
+        "--loss",
+        "logistic",
+        "--no-standardize",
+    ];
+    let own = ["--tune", "class-weights", "--val-fraction", "0.3"];
+    let found = json(&[&["tune", &file][..], &own, &fixed].concat());
+    let weights = numbers(&found["hyperparameters"]["class_weights"]);
+    assert!(weights.len() == 2 && weights[0] == 1.0, "{weights:?}");
+    assert_eq!(numbers(&found["slope"]["class_weights"]).len(), 2);
+    assert!(number(&found["criterion"]) <= number(&found["scalar_criterion"]));
+    let first = &found["starts"][0]["trajectory"][0]["hyperparameters"]["class_weights"];
+    assert_eq!(numbers(first).len(), 2);
+    let given = format!("no=2,yes={}", 2.0 * weights[1]);
+    let at = [
+        "--class-weights",
+        &given,
+        "--val-fraction",
+        "0.3",
+        "--wrt",
+        "class-weights",
+    ];
+    let at = json(&[&["hypergrad", &file][..], &at, &fixed].concat());
+    let at = &at["points"][0];
+    let criterion = number(&at["criterion"]);
+    assert_close(&[criterion], &[number(&found["criterion"])], 1e-9);
+    let slopes = numbers(&at["hypergradient"]["class_weights"]);
+    assert_close(
+        &[slopes[1] * 2.0 * weights[1] / criterion],
+        &[numbers(&found["slope"]["class_weights"])[1]],
+        1e-7,
+    );
+    // They multiply those that are given.
+    let half = format!("no=1,yes={}", 0.5 * weights[1]);
+    let half = ["--class-weights", &half];
+    let again = json(&[&["tune", &file][..], &own, &fixed, &half].concat());
+    let again = numbers(&again["hyperparameters"]["class_weights"]);
+    assert_close(&[again[1]], &[2.0], 1e-4);
+    // Folds, three classes, and l1 and l2 beside them.
+    let file = folder.text(
+        "kinds.csv",
+        &columns(&table(80, 4), &["a", "b", "c", "kind"]),
+    );
+    let beside = [
+        "--tune",
+        "l1,l2,class-weights",
+        "--loss",
+        "multinomial",
+        "--cv",
+        "3",
+    ];
+    let found = json(&[&["tune", &file][..], &beside].concat());
+    assert_eq!(numbers(&found["hyperparameters"]["class_weights"]).len(), 3);
+    let plain = json(&["tune", &file, "--loss", "multinomial", "--cv", "3"]);
+    assert!(number(&found["criterion"]) <= number(&plain["criterion"]) * (1.0 + 1e-6));
+    assert_eq!(plain["hyperparameters"]["class_weights"], Value::Null);
+}
+
 /// The table names what is tuned, and the model predicts.
 #[test]
 fn tables_and_models_take_it() {
@@ -191,6 +261,19 @@ fn what_does_not_fit_is_one_line_with_its_remedy() {
             ],
             2,
             ["huber-delta=-1", "greater than zero"],
+        ),
+        (
+            vec!["--tune", "class-weights"],
+            1,
+            [
+                "class-weights: the criterion does not depend on them",
+                "a loss of classes",
+            ],
+        ),
+        (
+            vec!["--tune", "class-weights", "--start", "class-weights=0"],
+            2,
+            ["class-weights=0", "greater than zero"],
         ),
         (
             vec!["--tune", "l1", "--start", "prior=1"],
