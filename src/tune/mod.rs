@@ -30,6 +30,7 @@ mod outcome;
 mod quasi_newton;
 mod search;
 mod section;
+mod spread;
 mod starts;
 mod tuner;
 mod tuning;

@@ -1,12 +1,10 @@
 //! The objective φ of a tuning: the criterion, and a penalty on how far the strengths of a vector spread.
 
-use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::criterion::Evaluated;
 use super::descent::Value;
-use crate::linalg::statistics::mean;
-use crate::linalg::vector::difference;
+use super::spread::Spread;
 use crate::model::loss::Loss;
 use crate::problem::Problem;
 use crate::real::sum_of;
@@ -66,39 +64,6 @@ impl Scale {
             Self::Units(unit) => scaled * unit.get().copied().unwrap_or(1.0),
             Self::Logarithm(sign) if sign * scaled <= log_of_zero() => 0.0,
             Self::Logarithm(sign) => sign * (sign * scaled).exp(),
-        }
-    }
-}
-
-/// A vector whose entries a penalty keeps near θ̄.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Spread {
-    /// The places of its entries.
-    pub(super) entries: Range<usize>,
-    /// θ̄.
-    pub(super) about: About,
-}
-
-/// The place θ̄ that a penalty keeps a vector near.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum About {
-    /// The mean of its entries.
-    Mean,
-    /// The mean of its entries and of one more, which is zero and has no place.
-    MeanWithZero,
-    /// A place for each entry.
-    Place(Vec<f64>),
-}
-
-impl Spread {
-    /// θ_j − θ̄ of every entry, and last that of one more without a place.
-    fn differences(&self, place: &[f64]) -> Vec<f64> {
-        let own = &place[self.entries.clone()];
-        let from = |mean: f64, others: &[f64]| own.iter().chain(others).map(|x| x - mean).collect();
-        match &self.about {
-            About::Mean => from(mean(own), &[]),
-            About::MeanWithZero => from(own.iter().sum::<f64>() / (own.len() + 1) as f64, &[0.0]),
-            About::Place(centre) => difference(own, centre),
         }
     }
 }
@@ -197,7 +162,10 @@ impl Objective {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
+    use crate::tune::spread::About;
 
     fn evaluated(criterion: f64, slope: Vec<f64>) -> Evaluated {
         Evaluated {

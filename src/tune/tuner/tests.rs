@@ -171,7 +171,8 @@ fn delta_is_tuned() {
             assert!(delta < 3.0, "{names:?} {delta}");
             assert!(tuned.criterion < 0.9 * of_squares.criterion, "{names:?}");
             // The criterion is that of the problem with this delta at this point.
-            let restated = tuned.restated(problem.clone()).unwrap();
+            let own = with_vectors(problem.clone(), &variables).unwrap();
+            let restated = tuned.restated(own).unwrap();
             assert_eq!(restated.loss(), Loss::Huber { delta });
             let again = crate::hypergrad::Evaluator::new(&restated)
                 .run(&[tuned.point])
