@@ -126,12 +126,11 @@ fn a_start_without_slope_is_moved_and_said() {
 
 /// Asserts that the slope at a place is that of finite differences of the criterion in the logarithms.
 fn assert_slope(problem: &Problem, space: &Space, place: &[f64]) {
-    let mut settings = Settings::default();
-    settings.wrt = space
-        .variables
-        .iter()
-        .map(|v| v.hyperparameter.wrt())
-        .collect();
+    let wrt = space.variables.iter().map(|v| v.hyperparameter.wrt());
+    let settings = Settings {
+        wrt: wrt.collect(),
+        ..Settings::default()
+    };
     let at = |place: &[f64]| {
         let (own, control) = ((problem, &Arc::default()), Control::new());
         let chosen = [space.chosen(place)];
@@ -389,7 +388,7 @@ fn huber() -> Problem {
         .map(|i| [f64::from(i * 5 % 7) - 3.0, f64::from(i * i % 5) - 2.0])
         .collect();
     let noise = |i: usize| {
-        if i % 4 == 0 {
+        if i.is_multiple_of(4) {
             4.0
         } else {
             0.3 * (i % 3) as f64
@@ -458,7 +457,7 @@ fn classes(count: u32) -> Problem {
         .map(|i| [f64::from(i * 5 % 7) - 3.0, f64::from(i * i % 5) - 2.0])
         .collect();
     let label = |i: u32| {
-        f64::from(if i % 4 == 0 {
+        f64::from(if i.is_multiple_of(4) {
             i / 4 % count
         } else {
             i * 7 % 5 % count
