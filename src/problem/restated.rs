@@ -1,7 +1,10 @@
-//! A problem stated again: its specification, with rows in the data's units.
+//! A problem stated again: its specification, with rows in the data's units; other parts of its loss, weights
+//! of its classes and targets.
+
+use std::sync::Arc;
 
 use super::check::mean;
-use super::{Problem, Rows, Specification};
+use super::{Criterion, Problem, Rows, Sample, Sign, Specification};
 use crate::data::design::Design;
 use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::error::{Error, Result};
@@ -124,6 +127,31 @@ impl Problem {
             criterion.clone_from(&self.train.weights);
         }
         Ok(self)
+    }
+
+    /// The problem with these numbers added to a training target; its criterion is the squared loss on the
+    /// training rows, to that target with other numbers added.
+    pub(crate) fn retargeted(&self, target: usize, training: &[f64], criterion: &[f64]) -> Self {
+        let with = |added: &[f64]| {
+            let mut targets = self.train.targets.to_vec();
+            targets[target]
+                .iter_mut()
+                .zip(added)
+                .for_each(|(y, more)| *y += more);
+            Arc::new(targets)
+        };
+        let mut problem = self.clone();
+        problem.criterion = Criterion {
+            loss: Loss::Squared,
+            sign: Sign::Minimize,
+            sample: Sample {
+                targets: with(criterion),
+                ..self.train.clone()
+            },
+            on_training_rows: false,
+        };
+        problem.train.targets = with(training);
+        problem
     }
 
     /// The rows of the criterion; `None` where they are the training rows.

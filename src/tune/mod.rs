@@ -32,6 +32,7 @@ mod search;
 mod section;
 mod spread;
 mod starts;
+mod sure;
 mod tuner;
 mod tuning;
 mod variable;
@@ -47,6 +48,7 @@ pub use meta::{
 };
 pub use outcome::{Guarded, Start, Tuned, TunedVariable, TuningStatus, Visited};
 pub use search::{Asked, Search, SearchOutcome};
+pub use sure::Sure;
 pub use tuner::{MAX_EVALUATIONS, Tuner};
 pub use tuning::TuningProgress;
 pub use variable::Variable;

@@ -98,7 +98,10 @@ pub struct Tuned {
     pub huber_delta: Option<f64>,
     /// The weights of the classes there, that of the first one being 1, where they were to be tuned.
     pub class_weights: Option<Vec<f64>>,
-    /// The criterion there: the mean over folds.
+    /// The standard deviation of the noise in Stein's estimate, where this is the criterion.
+    pub noise: Option<f64>,
+    /// The criterion there: the mean over folds, or Stein's estimate of the squared loss on new targets of the
+    /// same rows.
     pub criterion: f64,
     /// The criterion there of every fold.
     pub fold_criteria: Vec<f64>,

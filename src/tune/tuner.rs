@@ -7,6 +7,7 @@ use super::criterion::{Criterion, Fold};
 use super::guard::Guard;
 use super::objective::Objective;
 use super::outcome::Tuned;
+use super::sure::{Combination, Estimate, Sure};
 use super::tuning::{Tuning, TuningProgress};
 use super::variable::Variable;
 use super::variables::{Space, with_vectors};
@@ -38,6 +39,7 @@ pub const MAX_EVALUATIONS: usize = 400;
 /// | [`at`](Self::at) | l1 = λ₂ = 0 | the strengths that are not tuned, and the target |
 /// | [`starts`](Self::starts) | those of a coarse stage | points to descend from, such as the best ones of a sweep |
 /// | [`folds`](Self::folds) | the problem's criterion | the mean over folds of the training rows instead |
+/// | [`sure`](Self::sure) | the problem's criterion | Stein's unbiased risk estimate of all training rows instead |
 /// | [`max_evaluations`](Self::max_evaluations) | 400 | points on all folds |
 /// | [`guard`](Self::guard) | [`Guard::Auto`] | what keeps many variables from fitting the criterion's rows by chance |
 /// | [`settings`](Self::settings) | [`Settings::default`] | solver, tolerance, device, threads |
@@ -65,6 +67,7 @@ pub struct Tuner<'a> {
     rest: Point,
     starts: Vec<Point>,
     folds: Option<Vec<folds::Fold>>,
+    sure: Option<Sure>,
     max_evaluations: usize,
     guard: Guard,
     settings: Settings,
@@ -99,6 +102,7 @@ impl<'a> Tuner<'a> {
             rest: Point::default(),
             starts: Vec::new(),
             folds: None,
+            sure: None,
             max_evaluations: MAX_EVALUATIONS,
             guard: Guard::Auto,
             settings: Settings::default(),
@@ -131,6 +135,14 @@ impl<'a> Tuner<'a> {
     /// fold is centred and scaled by the rows that it learns from.
     pub fn folds(mut self, folds: impl Into<Vec<folds::Fold>>) -> Self {
         self.folds = Some(folds.into());
+        self
+    }
+
+    /// Tunes Stein's unbiased risk estimate of the squared loss on the training rows, with no row held out: for
+    /// normal noise of one deviation. Its estimate is ½(risk + σ²), the squared loss on new targets of the
+    /// same rows.
+    pub fn sure(mut self, sure: Sure) -> Self {
+        self.sure = Some(sure);
         self
     }
 
@@ -249,8 +261,15 @@ impl<'a> Tuner<'a> {
             _ => None,
         };
         let study = study.as_deref();
-        let problems = self.problems(study)?;
-        let criterion = self.criterion(&problems);
+        let estimate = self.sure.map(|sure| self.estimate(sure)).transpose()?;
+        let (problems, combination, noise) = match estimate {
+            None => (self.problems(study)?, None, None),
+            Some(estimate) => {
+                let problems = self.with_strengths(estimate.problems)?;
+                (problems, Some(estimate.combination), Some(estimate.noise))
+            }
+        };
+        let criterion = self.criterion(&problems, combination);
         let space = self.space(&self.variables, &problems)?;
         let tuning = Tuning {
             space: &space,
@@ -259,16 +278,46 @@ impl<'a> Tuner<'a> {
             budget: self.max_evaluations,
             progress: Some(&*self.progress),
         };
-        if !self.starts.is_empty() {
+        let tuned = if !self.starts.is_empty() {
             let place = |point: &Point| space.place_of(&point.clone().into());
             let places: Vec<Vec<f64>> = self.starts.iter().map(place).collect();
-            return tuning.finish(&tuning.run_from(&places)?);
-        }
-        if self.has_stages() {
+            tuning.finish(&tuning.run_from(&places)?)?
+        } else if self.has_stages() {
             let common = self.common_space(&space, &problems)?;
-            return self.run_stages(&tuning, &common, study);
+            self.run_stages(&tuning, &common, study)?
+        } else {
+            tuning.finish(&tuning.run()?)?
+        };
+        Ok(Tuned { noise, ..tuned })
+    }
+
+    /// Stein's estimate of the training rows.
+    fn estimate(&self, sure: Sure) -> Result<Estimate> {
+        let holds_out = match &self.subject {
+            Subject::Study(study) => study.folds.iter().any(|fold| fold.held_out.is_some()),
+            Subject::Problem(_) => false,
+        };
+        if self.folds.is_some() || holds_out {
+            return Err(Error::value(
+                "sure",
+                "there are folds beside Stein's estimate, which holds no rows out",
+                "leave the folds out, or the estimate",
+            ));
         }
-        tuning.finish(&tuning.run()?)
+        if self.is_guarded() {
+            return Err(Error::value(
+                "guard",
+                "its nested folds hold rows out, and Stein's estimate holds out none",
+                "use --guard none (Guard::None), or tune on held-out rows",
+            ));
+        }
+        match &self.subject {
+            Subject::Problem(problem) => sure.of(problem, self.rest.target),
+            Subject::Study(study) => {
+                study.check()?;
+                sure.of(&study.whole()?, self.rest.target)
+            }
+        }
     }
 
     /// The variables of the first stage: what the entries of vectors have in common, at most two.
@@ -299,7 +348,11 @@ impl<'a> Tuner<'a> {
     }
 
     /// The criterion over the problems of folds with the tuner's settings.
-    fn criterion<'f>(&self, problems: &'f [Problem]) -> Criterion<'f> {
+    fn criterion<'f>(
+        &self,
+        problems: &'f [Problem],
+        combination: Option<Combination>,
+    ) -> Criterion<'f> {
         let folds = problems.iter().map(|problem| Fold {
             problem,
             prepared: Arc::default(),
@@ -312,6 +365,7 @@ impl<'a> Tuner<'a> {
         wrt.dedup();
         Criterion {
             folds: folds.collect(),
+            combination,
             settings: Settings {
                 method: Some(self.settings.method.unwrap_or(Method::AidCg)),
                 wrt,

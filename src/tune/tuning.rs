@@ -375,6 +375,7 @@ impl Tuning<'_> {
                     prepared: Arc::clone(&fold.prepared),
                 })
                 .collect(),
+            combination: self.criterion.combination.clone(),
             settings: self.criterion.settings.clone(),
             control: if control.should_stop() {
                 Control::new()
@@ -451,6 +452,7 @@ impl Tuning<'_> {
             kink_margin: evaluated.kink_margin,
             point: chosen.point,
             huber_delta: chosen.huber_delta,
+            noise: None,
             class_weights: chosen.class_weights.map(|weights| weights.to_vec()),
             starts,
             nested_criterion: None,

@@ -10,6 +10,7 @@ use super::{
     ConfigurationArguments, DataArguments, FoldArguments, OutputArguments, ProblemArguments,
     RuntimeArguments, SolverArguments, TestArguments,
 };
+use crate::kinds::tag;
 use crate::tune::{Guard, Hyperparameter, MAX_EVALUATIONS};
 
 /// The examples of `--help`.
@@ -83,6 +84,16 @@ pub struct TuningArguments {
     #[arg(long, value_name = "FILE")]
     pub ties: Option<PathBuf>,
 
+    /// The rule that the criterion follows: the loss on held-out rows, or of the squared loss Stein's unbiased
+    /// risk estimate by finite differences, which holds no rows out.
+    #[arg(long, value_name = "NAME", default_value = "held-out")]
+    pub criterion_rule: CriterionRule,
+
+    /// Standard deviation of the noise for --criterion-rule sure [default: estimated by least squares on all
+    /// features, which needs four rows for every three coefficients].
+    #[arg(long, value_name = "SIGMA", value_parser = values::positive)]
+    pub noise: Option<f64>,
+
     /// The most evaluations, those of the coarse grid among them.
     #[arg(long, value_name = "N", default_value_t = MAX_EVALUATIONS, value_parser = values::count,
           allow_hyphen_values = true)]
@@ -94,6 +105,16 @@ pub struct TuningArguments {
     /// strength; none.
     #[arg(long, value_name = "auto|none|RHO", default_value = "auto")]
     pub guard: GuardName,
+}
+
+tag! {
+    /// A rule that the criterion follows.
+    pub enum CriterionRule {
+        /// The loss on held-out rows.
+        HeldOut = "held-out", "the loss on held-out rows";
+        /// Stein's unbiased risk estimate.
+        Sure = "sure", "Stein's unbiased risk estimate";
+    }
 }
 
 /// A guard by its name or number.

@@ -89,6 +89,8 @@ impl TunedReport<'_> {
             "bounds": bounds,
             "guard": guarded,
             "kink_margin": tuned.kink_margin,
+            "noise": tuned.noise,
+            "risk": self.risk(),
             "support": self.refit.support,
             "alo": self.information.alo,
             "gcv": self.information.gcv,
@@ -99,6 +101,12 @@ impl TunedReport<'_> {
             "remarks": tuned.remarks,
         });
         one_line(&record)
+    }
+
+    /// Stein's estimate of the risk: the mean squared error of the fitted means.
+    fn risk(&self) -> Option<f64> {
+        let noise = self.tuned.noise?;
+        Some(2.0 * self.tuned.criterion - noise * noise)
     }
 
     fn test_record(&self) -> Value {
@@ -281,6 +289,13 @@ impl TunedReport<'_> {
                 ", the mean over {} folds from {}",
                 self.folds,
                 range_text(&tuned.fold_criteria)
+            ));
+        }
+        if let (Some(noise), Some(risk)) = (tuned.noise, self.risk()) {
+            line.push_str(&format!(
+                ", Stein's estimate with noise {}: risk {}",
+                significant(noise),
+                significant(risk)
             ));
         }
         if let Some(nested) = tuned.nested_criterion {

@@ -210,7 +210,7 @@ impl Tuner<'_> {
     fn outer_criteria(&self, nest: &Nest, rhos: &[f64]) -> Result<Vec<f64>> {
         let problems = self.with_strengths(nest.inner.clone())?;
         let outer = self.with_strengths(vec![nest.outer.clone()])?.remove(0);
-        let criterion = self.criterion(&problems);
+        let criterion = self.criterion(&problems, None);
         let space = self.space(&self.variables, &problems)?;
         let common = self.common_space(&space, &problems)?;
         let scalar = Tuning {

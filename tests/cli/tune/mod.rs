@@ -4,6 +4,7 @@ mod input;
 mod others;
 mod polish;
 mod ridges;
+mod sure;
 mod vectors;
 
 use serde_json::Value;
