@@ -25,6 +25,20 @@ pub(crate) struct Stop<R> {
     pub(crate) indefinite: bool,
 }
 
+/// The preconditioner of an inverse diagonal; none without one.
+#[inline(always)]
+pub(crate) fn diagonal<R: Real>(inverse: Option<&[R]>) -> impl Fn(&[R], &mut [R]) {
+    #[inline(always)]
+    move |r, z| match inverse {
+        Some(inverse) => {
+            for j in 0..r.len() {
+                z[j] = r[j] * inverse[j];
+            }
+        }
+        None => z.copy_from_slice(r),
+    }
+}
+
 /// The vectors of conjugate gradient for one size.
 #[derive(Debug, Clone)]
 pub(crate) struct ConjugateGradient<R> {
@@ -53,7 +67,7 @@ impl<R: Real> ConjugateGradient<R> {
         &self.x
     }
 
-    /// Solves A x = b; `inverse` is the preconditioner, the inverse of a diagonal, 1 without one.
+    /// Solves A x = b; `precondition(r, z)` sets z to an approximate inverse of A times r.
     /// `product(x, out)` sets out = A x, or declines. Returns the number of products.
     ///
     /// For inlining into vectorised code.
@@ -61,21 +75,13 @@ impl<R: Real> ConjugateGradient<R> {
     pub(crate) fn run(
         &mut self,
         b: &[R],
-        inverse: Option<&[R]>,
+        precondition: impl Fn(&[R], &mut [R]),
         stop: Stop<R>,
         mut product: impl FnMut(&[R], &mut [R]) -> bool,
     ) -> usize {
         let m = b.len();
         let (x, r, z) = (&mut self.x[..m], &mut self.r[..m], &mut self.z[..m]);
         let (direction, image) = (&mut self.direction[..m], &mut self.image[..m]);
-        let precondition = |r: &[R], z: &mut [R]| match inverse {
-            Some(inverse) => {
-                for j in 0..m {
-                    z[j] = r[j] * inverse[j];
-                }
-            }
-            None => z.copy_from_slice(r),
-        };
         x.fill(R::zero());
         r.copy_from_slice(b);
         precondition(r, z);
@@ -140,17 +146,17 @@ mod tests {
         let b = [1.0, -2.0, 0.5];
         let mut cg = ConjugateGradient::new(3);
         for inverse in [None, Some(&[0.25, 1.0 / 3.0, 0.2][..])] {
-            assert_eq!(cg.run(&b, inverse, stop(3), by(a)), 3);
+            assert_eq!(cg.run(&b, diagonal(inverse), stop(3), by(a)), 3);
             let x = cg.solution().to_vec();
             let mut back = [0.0; 3];
             by(a)(&x, &mut back);
             assert!(back.iter().zip(&b).all(|(b, r)| (b - r).abs() < 1e-13));
             // More products than a solved system can use do no harm.
-            cg.run(&b, inverse, stop(50), by(a));
+            cg.run(&b, diagonal(inverse), stop(50), by(a));
             let same = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-12;
             assert!(cg.solution().iter().zip(&x).all(same));
         }
-        cg.run(&b, None, stop(0), by(a));
+        cg.run(&b, diagonal(None), stop(0), by(a));
         assert_eq!(cg.solution(), [0.0; 3]);
     }
 
@@ -159,14 +165,14 @@ mod tests {
         let a = [[1.0, 0.0], [0.0, -2.0]];
         let b = [0.0, 1.0];
         let mut cg = ConjugateGradient::new(2);
-        assert_eq!(cg.run(&b, None, stop(9), by(a)), 1);
+        assert_eq!(cg.run(&b, diagonal(None), stop(9), by(a)), 1);
         assert_eq!(cg.solution(), [0.0; 2]);
         let indefinite = Stop {
             indefinite: true,
             goal: 1e-12,
             ..stop(9)
         };
-        assert_eq!(cg.run(&b, None, indefinite, by(a)), 1);
+        assert_eq!(cg.run(&b, diagonal(None), indefinite, by(a)), 1);
         assert_eq!(cg.solution(), [0.0, -0.5]);
     }
 
@@ -174,7 +180,7 @@ mod tests {
     fn a_product_that_declines_ends_it() {
         let mut left = 2;
         let mut cg = ConjugateGradient::new(3);
-        let taken = cg.run(&[1.0, 2.0, 3.0], None, stop(9), |x, out| {
+        let taken = cg.run(&[1.0, 2.0, 3.0], diagonal(None), stop(9), |x, out| {
             left -= 1;
             out.iter_mut()
                 .zip(x)

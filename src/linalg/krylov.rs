@@ -12,7 +12,7 @@
 //! ends at the tolerance, or where a pass no longer helps: at the level of rounding that is
 //! convergence, above it the method stalls.
 
-use super::cg::{ConjugateGradient, Stop};
+use super::cg::{ConjugateGradient, Stop, diagonal};
 use super::vector::{axpy, dot, norm};
 use crate::control::{Control, Progress, StopRule};
 use crate::error::{Error, Result};
@@ -158,7 +158,9 @@ pub fn solve(
                     indefinite: false,
                 };
                 let mut work = ConjugateGradient::new(p);
-                work.run(&residual, None, stop, |x, out| products.take(x, out));
+                work.run(&residual, diagonal(None), stop, |x, out| {
+                    products.take(x, out)
+                });
                 correction.copy_from_slice(work.solution());
             }
         }

@@ -4,7 +4,7 @@ use crate::control::Control;
 use crate::kinds::{Preconditioner, Status};
 use crate::real::Real;
 
-use super::cg::{ConjugateGradient, Stop};
+use super::cg::{ConjugateGradient, Stop, diagonal};
 use super::vector::{norm, symmetric_product, vectorized};
 
 /// A residual of this many roundings of its terms counts as converged, when it falls no further.
@@ -115,7 +115,7 @@ pub(crate) fn refine(
 /// Conjugate gradient as [`refine`] takes its steps, by products in `f64`; returns their number.
 pub(crate) fn by_products(
     work: &mut ConjugateGradient<f64>,
-    inverse: &[f64],
+    precondition: impl Fn(&[f64], &mut [f64]),
     product: impl Fn(&[f64], &mut [f64]),
     limits: &Limits<'_>,
     pass: Pass<'_>,
@@ -126,7 +126,7 @@ pub(crate) fn by_products(
         indefinite: false,
     };
     let mut taken = 0;
-    let steps = work.run(pass.rhs, Some(inverse), stop, |x, out| {
+    let steps = work.run(pass.rhs, precondition, stop, |x, out| {
         let goes_on = taken == 0 || !limits.control.should_stop();
         taken += 1;
         if goes_on {
@@ -148,10 +148,10 @@ pub(crate) struct Formed<'m, R> {
 
 impl<'m, R: Real> Formed<'m, R> {
     pub(crate) fn new(matrix: &'m [R], m: usize, preconditioner: Preconditioner) -> Self {
-        let diagonal = || (0..m).map(|j| R::one() / matrix[j * m + j]).collect();
+        let entries = || (0..m).map(|j| R::one() / matrix[j * m + j]).collect();
         Self {
             matrix,
-            inverse: (preconditioner != Preconditioner::None).then(diagonal),
+            inverse: (preconditioner != Preconditioner::None).then(entries),
             rhs: vec![R::zero(); m],
             work: ConjugateGradient::new(m),
         }
@@ -181,7 +181,7 @@ impl<'m, R: Real> Formed<'m, R> {
             || {
                 work.run(
                     rhs,
-                    inverse,
+                    diagonal(inverse),
                     stop,
                     #[inline(always)]
                     |x, out| {

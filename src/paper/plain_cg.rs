@@ -5,7 +5,7 @@
 //! coordinates off the support.
 
 use crate::error::{Error, Result};
-use crate::linalg::cg::{ConjugateGradient, Stop};
+use crate::linalg::cg::{ConjugateGradient, Stop, diagonal};
 use crate::map::spectrum::Spectrum;
 use crate::model::linearization::{OuterDerivative, OuterParts, inner_map};
 use crate::problem::{Point, Problem};
@@ -79,7 +79,7 @@ impl GramForm {
             indefinite: true,
         };
         let mut work = ConjugateGradient::new(d);
-        work.run(&criterion, None, stop, operator);
+        work.run(&criterion, diagonal(None), stop, operator);
         let v = work.solution();
         let (mut l1, mut l2) = ([0.0], [0.0]);
         let parts = OuterParts {

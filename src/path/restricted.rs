@@ -23,6 +23,7 @@ use crate::kinds::{Precision, Preconditioner, Status};
 use crate::problem::{Members, Point, Problem};
 use crate::real::Real;
 
+use super::inverse::Inverse;
 use super::model::quadratic_model;
 use super::quadratic::LARGEST_CHOLESKY;
 use super::quadratic::{FaceFactor, Factored, Triangle};
@@ -575,18 +576,21 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
             &self.w,
         );
         let full = operator.diagonal();
-        let diagonal: Vec<f64> = match method {
+        let inverse = match method {
             RestrictedMethod::Cg {
-                preconditioner: Preconditioner::Diagonal | Preconditioner::Cholesky,
-            } => self.set.iter().map(|&j| full[j as usize]).collect(),
-            _ => vec![1.0; self.set.len()],
+                preconditioner: Preconditioner::None,
+            } => Inverse::Diagonal(vec![1.0; self.set.len()]),
+            RestrictedMethod::Cg {
+                preconditioner: Preconditioner::Diagonal,
+            } => Inverse::of_diagonal(&operator),
+            _ => Inverse::of(&operator),
         };
         let size: f64 = self.set.iter().map(|&j| full[j as usize]).sum();
         let product = |x: &[f64], y: &mut [f64]| self.product_by_rows(x, y);
-        let inverse: Vec<f64> = diagonal.iter().map(|d| d.recip()).collect();
+        let precondition = |r: &[f64], z: &mut [f64]| inverse.apply(r, z);
         let mut work = ConjugateGradient::new(rhs.len());
         let refined = refine(rhs, size, f64::EPSILON, limits, product, |pass| {
-            by_products(&mut work, &inverse, product, limits, pass)
+            by_products(&mut work, precondition, product, limits, pass)
         });
         self.outcome(&refined.x, refined.steps, refined.status, false)
     }

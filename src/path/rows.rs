@@ -12,20 +12,12 @@ use crate::model::loss::Loss;
 use crate::real::Real;
 
 use super::smooth::{Curvature, Smooth};
-use crate::linalg::cg::{ConjugateGradient, Stop};
-use crate::linalg::vector::{exceeds, norm};
+use crate::linalg::vector::exceeds;
 use crate::model::penalty::Shrink;
 use crate::model::regularizer::{Regularizer, group_norm};
 
 /// Epochs of coordinate descent between Newton steps.
 const EPOCHS: usize = 8;
-/// Conjugate-gradient steps of a Newton step at most.
-const LINEAR_STEPS: usize = 300;
-/// The smallest and the largest relative residual at which a Newton step is good enough; the next one
-/// corrects it.
-const LINEAR_TOLERANCE: f64 = 1e-6;
-const LOOSEST: f64 = 0.1;
-
 /// Coordinates between two looks at the control: with many rows and classes an epoch takes seconds.
 const ATTENTION: usize = 64;
 
@@ -220,6 +212,22 @@ impl<'a, 'p, R: Real> FaceHessian<'a, 'p, R> {
         }
     }
 
+    /// The same for vectors with one entry for each coordinate of the face.
+    pub(super) fn apply_on_face(&self, x: &[f64], y: &mut [f64]) {
+        let p = self.smooth.p;
+        if self.face.len() == p {
+            return self.apply(x, y);
+        }
+        let (mut full, mut image) = (vec![0.0; p], vec![0.0; p]);
+        for (&j, &x) in self.face.iter().zip(x) {
+            full[j as usize] = x;
+        }
+        self.apply(&full, &mut image);
+        for (&j, y) in self.face.iter().zip(y) {
+            *y = image[j as usize];
+        }
+    }
+
     /// The diagonal of the operator on the face; 1 elsewhere and where it vanishes.
     pub(super) fn diagonal(&self) -> Vec<f64> {
         let smooth = self.smooth;
@@ -261,31 +269,4 @@ impl<'a, 'p, R: Real> FaceHessian<'a, 'p, R> {
         }
         out
     }
-}
-
-/// A Newton step on the face: x ≈ −A⁻¹ρ by conjugate gradient to the relative residual `forcing`, within
-/// bounds; returns the number of products. Where the control stops, x is as far as it was.
-///
-/// With a forcing that falls as ρ does steps converge quadratically (Dembo, Eisenstat and Steihaug 1982).
-pub(super) fn newton_step<R: Real>(
-    operator: &FaceHessian<'_, '_, R>,
-    rho: &[f64],
-    forcing: f64,
-    x: &mut [f64],
-    control: &Control,
-) -> usize {
-    let inverse: Vec<f64> = operator.diagonal().iter().map(|d| d.recip()).collect();
-    let rhs: Vec<f64> = rho.iter().map(|r| -r).collect();
-    let stop = Stop {
-        goal: forcing.clamp(LINEAR_TOLERANCE, LOOSEST) * norm(rho),
-        budget: LINEAR_STEPS,
-        indefinite: false,
-    };
-    let mut work = ConjugateGradient::new(rho.len());
-    let steps = work.run(&rhs, Some(&inverse), stop, |x, image| {
-        operator.apply(x, image);
-        !control.should_stop()
-    });
-    x.copy_from_slice(work.solution());
-    steps
 }

@@ -4,7 +4,7 @@
 //!
 //! Predictors are class-major: `z[k·n + i]` is the predictor of row i and class k.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::model::loss::{Loss, RowLoss, ScalarLoss, multinomial};
 use crate::problem::{Problem, Sample};
@@ -36,6 +36,8 @@ pub(super) struct Parts<R> {
     pub(super) gram: Option<Vec<R>>,
     /// Its Frobenius norm.
     pub(super) gram_norm: f64,
+    /// X̂ᵀSX̂ of a dense design, lower triangle, once it is asked for.
+    spread: OnceLock<Vec<f64>>,
 }
 
 /// A loss on rows.
@@ -181,6 +183,7 @@ impl<R: Real> Parts<R> {
             square,
             gram: None,
             gram_norm: 0.0,
+            spread: OnceLock::new(),
         };
         if allow_gram && loss.is_quadratic() && p <= FULL_GRAM_COORDINATES {
             let all: Vec<u32> = (0..p as u32).collect();
@@ -221,6 +224,19 @@ impl<'p, R: Real> Smooth<'p, R> {
     /// The full Hessian where it is formed and as good as the rows: in `f64`.
     pub(super) fn hessian_in_full(&self) -> Option<&[f64]> {
         in_f64(self.parts.gram.as_ref()?)
+    }
+
+    /// X̂ᵀSX̂ of a dense design, lower triangle, in `f64`.
+    pub(super) fn spread(&self) -> Option<&[f64]> {
+        let values = self.parts.columns.dense()?;
+        let form = || {
+            let (count, root) = (self.parts.columns.count, roots::<R>(&self.parts.weight));
+            let scaled = self.scaled_columns(values, (0..count).map(|j| (j, &root[..])));
+            let mut gram = vec![R::zero(); count * count];
+            add_gram(&scaled, self.rows(), count, R::one(), &mut gram);
+            gram.into_iter().map(|g| g.to_f64()).collect()
+        };
+        Some(self.parts.spread.get_or_init(form))
     }
 
     /// True for a coordinate whose column is zero: the loss does not depend on it.

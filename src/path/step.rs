@@ -4,6 +4,7 @@ use crate::linalg::vector::norm;
 use crate::real::Real;
 
 use super::model::quadratic_model;
+use super::newton;
 use super::quadratic::ModelRows;
 use super::rows::{self, FaceHessian};
 use super::smooth::Curvature;
@@ -261,7 +262,7 @@ impl<R: Real> Walk<'_, '_, R> {
         let rho = self.face_residual(regularizer);
         let mut delta = vec![0.0; self.smooth.p];
         let forcing = norm(&rho) / self.origin_norm;
-        step.steps += rows::newton_step(&operator, &rho, forcing, &mut delta, self.control);
+        step.steps += newton::newton_step(&operator, &rho, forcing, &mut delta, self.control);
         let mut new = self.w.clone();
         for (j, new) in new.iter_mut().enumerate() {
             if delta[j] != 0.0 {

@@ -27,7 +27,7 @@ use super::{BoxBounds, TuningStatus};
 use baselines::{Applied, Pooled};
 use batch::{Batch, Evaluated, Space};
 
-pub use outcome::{MetaErrors, MetaLearned, TaskErrors};
+pub use outcome::{MetaErrors, MetaLearned};
 
 /// The evaluations that meta-learning takes at most, unless it is told otherwise.
 pub const MAX_META_EVALUATIONS: usize = 200;
@@ -282,6 +282,7 @@ impl<'a> MetaLearning<'a> {
             l1: l1.map(|one| one.bounds),
             l2: ridge.map(|one| one.bounds),
             at: self.at.clone(),
+            own,
         };
         let left = self.max_evaluations.saturating_sub(batch.evaluations);
         let (status, best, projected_slope) = descend(&mut batch, &space, &places, left)?;

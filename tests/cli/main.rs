@@ -1,6 +1,7 @@
 //! The command line from outside: the contract of its JSON, usage errors, models, interruptions.
 
 mod certificates;
+mod clean;
 mod columns;
 mod contract;
 mod data;
@@ -8,6 +9,7 @@ mod experiments;
 mod factors;
 mod files;
 mod influence;
+mod meta;
 mod models;
 mod output;
 mod readme;

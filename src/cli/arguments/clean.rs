@@ -59,6 +59,11 @@ pub struct CleaningArguments {
     #[arg(long, value_name = "COLUMN|FILE")]
     pub corrupted: Option<String>,
 
+    /// The share of the trusted rows that judges, drawn by --seed; the others rank the training rows.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.5, value_parser = values::fraction,
+          allow_hyphen_values = true)]
+    pub judging_share: f64,
+
     /// The most fits with derivatives, those that tune the ridge alone at first not among them.
     #[arg(long, value_name = "N", default_value_t = MAX_CLEANING_EVALUATIONS,
           value_parser = values::count, allow_hyphen_values = true)]

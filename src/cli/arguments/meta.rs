@@ -59,6 +59,12 @@ pub struct MetaArguments {
           allow_hyphen_values = true)]
     pub test_tasks: f64,
 
+    /// Times that the rows of each task are split at random into those that it is fitted to and a share of
+    /// --val-fraction that judges the fit.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = values::count,
+          allow_hyphen_values = true)]
+    pub splits: usize,
+
     /// Learn from 2, 4, 8, … of the tasks too, and show the errors: a learning curve.
     #[arg(long)]
     pub curve: bool,

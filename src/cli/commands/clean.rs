@@ -41,6 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let found = runtime.run(arguments.cleaning.max_evaluations, |control| {
         Cleaning::new(problem, point.clone())
             .tune_ridge(tunes_ridge)
+            .judging(arguments.cleaning.judging_share, arguments.data.seed)
             .max_evaluations(arguments.cleaning.max_evaluations)
             .settings(&settings)
             .control(control)

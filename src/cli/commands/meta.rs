@@ -3,7 +3,7 @@
 use crate::cli::arguments::meta::Arguments;
 use crate::cli::arguments::{Format, PenaltyName, ProblemArguments, Strengths};
 use crate::cli::commands::fit::described;
-use crate::cli::configuration::{Study, Tasks, column_of, settings};
+use crate::cli::configuration::{Study, TaskChoice, Tasks, column_of, settings};
 use crate::cli::failure::Failure;
 use crate::cli::model::TargetModel;
 use crate::cli::output::{CurvePoint, MetaReport, write_or_show};
@@ -30,7 +30,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             "meta takes one target at a time; name one with --target",
         ));
     }
-    let tasks = study.tasks("--task", &arguments.meta.task, arguments.meta.test_tasks)?;
+    let tasks = study.tasks(&TaskChoice {
+        flag: "--task",
+        name: &arguments.meta.task,
+        splits: arguments.meta.splits,
+        set_aside: arguments.meta.test_tasks,
+    })?;
     let point = point(&arguments.problem, &arguments.meta.tune, &tasks.pooled)?;
     let settings = Settings {
         threads: runtime.threads(),
@@ -38,8 +43,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         ..settings
     };
     let learn = |count: usize, control: &crate::control::Control| {
-        let pooled = (count == tasks.training.len()).then_some(&tasks.pooled);
-        MetaLearning::new(&tasks.training[..count])
+        let pooled = (count == tasks.learned()).then_some(&tasks.pooled);
+        MetaLearning::new(&tasks.training[..count * tasks.splits])
             .test_tasks(&tasks.test)
             .pooled(pooled)
             .variables(arguments.meta.tune.clone())
@@ -51,11 +56,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let counts = curve(
         arguments.meta.curve && !tasks.test.is_empty(),
-        tasks.training.len(),
+        tasks.learned(),
     );
     let total = arguments.meta.max_evaluations * (1 + counts.len());
     let (learned, curve) = runtime.run(total, |control| {
-        let learned = learn(tasks.training.len(), control)?;
+        let learned = learn(tasks.learned(), control)?;
         let mut points = Vec::new();
         for tasks in counts.into_iter().filter(|_| !control.should_stop()) {
             let error = learn(tasks, control)?.error;

@@ -19,4 +19,4 @@ pub use plan::{Parts, Planned, planned, study_of};
 pub use points::{are_several, points};
 pub use settings::settings;
 pub use study::{Prepared, Rows, Study};
-pub use tasks::{Tasks, column_of};
+pub use tasks::{TaskChoice, Tasks, column_of};

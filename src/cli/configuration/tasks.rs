@@ -12,19 +12,38 @@ use crate::data::split::hold_out;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
 
-/// A task's rows, split.
-struct Split {
+/// A task's rows, split several times.
+struct TaskRows {
     name: String,
+    splits: Vec<Split>,
+}
+
+/// Rows that a task is fitted to, and rows that its fit has not seen.
+struct Split {
     training: Vec<usize>,
     held_out: Vec<usize>,
 }
 
+/// The choice of tasks and of their rows.
+pub struct TaskChoice<'a> {
+    /// The flag that names the tasks, for messages.
+    pub flag: &'static str,
+    /// The column or file with the task of each row.
+    pub name: &'a str,
+    /// Times that each task's rows are split.
+    pub splits: usize,
+    /// The share of tasks that nothing is learned from.
+    pub set_aside: f64,
+}
+
 /// Tasks as problems on columns of one scale.
 pub struct Tasks {
-    /// The tasks that are learned from.
+    /// Every split of the tasks that are learned from, task after task.
     pub training: Vec<Problem>,
-    /// The others.
+    /// Those of the others.
     pub test: Vec<Problem>,
+    /// Times that each task's rows are split.
+    pub splits: usize,
     /// The names of these.
     pub test_names: Vec<String>,
     /// The rows of all tasks that are learned from, as one problem.
@@ -34,13 +53,8 @@ pub struct Tasks {
 }
 
 impl Study<'_> {
-    /// The tasks that a column or file makes of the rows, a share of them set aside.
-    pub fn tasks(
-        &self,
-        flag: &str,
-        name: &str,
-        set_aside: f64,
-    ) -> std::result::Result<Tasks, Failure> {
+    /// The tasks that a column or file makes of the rows.
+    pub fn tasks(&self, choice: &TaskChoice<'_>) -> std::result::Result<Tasks, Failure> {
         if self.tables().validation.is_some() {
             return Err(Failure::usage(
                 "meta holds out rows of each task; leave --x-val and --y-val out, and give all rows in one file",
@@ -51,34 +65,28 @@ impl Study<'_> {
                 "meta needs rows of each task that its fit has not seen; give --val-fraction a share above 0",
             ));
         }
-        let of_rows = self.by_label(flag, name)?;
-        let splits: Vec<Split> = of_rows
-            .into_iter()
-            .enumerate()
-            .map(|(number, (name, rows))| {
-                let seed = self.data.seed.wrapping_add(number as u64);
-                self.split_task(name, &rows, seed)
-            })
-            .collect::<std::result::Result<_, _>>()?;
-        let (learned, test) = if set_aside > 0.0 {
-            hold_out(splits.len(), set_aside, self.test_seed())
-                .map_err(|_| too_few(splits.len(), set_aside))?
+        let labelled = self.by_label(choice.flag, choice.name)?;
+        let mut all: Vec<TaskRows> = Vec::with_capacity(labelled.len());
+        for (number, (name, rows)) in labelled.into_iter().enumerate() {
+            all.push(self.split_task(name, &rows, number * choice.splits, choice.splits)?);
+        }
+        let (learned, test) = if choice.set_aside > 0.0 {
+            let parts = hold_out(all.len(), choice.set_aside, self.test_seed());
+            parts.map_err(|_| too_few(all.len(), choice.set_aside))?
         } else {
-            ((0..splits.len()).collect(), Vec::new())
+            ((0..all.len()).collect(), Vec::new())
         };
         if learned.len() < 2 {
-            return Err(too_few(splits.len(), set_aside));
+            return Err(too_few(all.len(), choice.set_aside));
         }
 
         // A common scale: a coefficient means the same in every task.
-        let all = |part: fn(&Split) -> &[usize]| -> Vec<usize> {
-            let rows = learned
-                .iter()
-                .flat_map(|&task| part(&splits[task]).iter().copied());
-            rows.collect()
+        let first = |part: fn(&Split) -> &[usize]| -> Vec<usize> {
+            let rows = learned.iter().flat_map(|&task| part(&all[task].splits[0]));
+            rows.copied().collect()
         };
         let table = &self.tables().all;
-        let rows = all(|split| &split.training);
+        let rows = first(|split| &split.training);
         let scaling = self.scaling();
         let training = table.select_rows(&rows);
         let weights = training
@@ -100,21 +108,21 @@ impl Study<'_> {
             self.problem_scaled(&scaled(training), &scaled(held_out), own)
         };
         let of_tasks = |tasks: &[usize]| -> std::result::Result<Vec<Problem>, Failure> {
-            let of_task = |&task: &usize| {
-                let Split {
-                    name,
-                    training,
-                    held_out,
-                } = &splits[task];
-                problem(training, held_out).map_err(|error| in_task(name, error))
-            };
-            tasks.iter().map(of_task).collect()
+            let mut problems = Vec::with_capacity(tasks.len() * choice.splits);
+            for &task in tasks {
+                for Split { training, held_out } in &all[task].splits {
+                    let stated = problem(training, held_out);
+                    problems.push(stated.map_err(|error| in_task(&all[task].name, error))?);
+                }
+            }
+            Ok(problems)
         };
         Ok(Tasks {
             training: of_tasks(&learned)?,
             test: of_tasks(&test)?,
-            test_names: test.iter().map(|&task| splits[task].name.clone()).collect(),
-            pooled: problem(&rows, &all(|split| &split.held_out))?,
+            splits: choice.splits,
+            test_names: test.iter().map(|&task| all[task].name.clone()).collect(),
+            pooled: problem(&rows, &first(|split| &split.held_out))?,
             scale,
         })
     }
@@ -147,21 +155,31 @@ impl Study<'_> {
         &self,
         name: String,
         rows: &[usize],
-        seed: u64,
-    ) -> std::result::Result<Split, Failure> {
+        first: usize,
+        count: usize,
+    ) -> std::result::Result<TaskRows, Failure> {
         if rows.len() < 2 {
             return Err(Failure::usage(format!(
                 "task {name} has one row, and none would be left to judge its fit by; leave tasks of one row out"
             )));
         }
-        let (training, held_out) = self
-            .hold_out_by(rows, seed)
-            .map_err(|error| in_task(&name, error))?;
-        Ok(Split {
-            name,
-            training,
-            held_out,
-        })
+        let split = |number: usize| {
+            let seed = self.data.seed.wrapping_add(number as u64);
+            let parts = self.hold_out_by(rows, seed);
+            let (training, held_out) = parts.map_err(|error| in_task(&name, error))?;
+            Ok(Split { training, held_out })
+        };
+        let splits = (first..first + count)
+            .map(split)
+            .collect::<std::result::Result<_, Failure>>()?;
+        Ok(TaskRows { name, splits })
+    }
+}
+
+impl Tasks {
+    /// The number of tasks that are learned from.
+    pub fn learned(&self) -> usize {
+        self.training.len() / self.splits
     }
 }
 

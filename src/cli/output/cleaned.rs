@@ -56,11 +56,13 @@ impl CleanedReport<'_> {
             "validation_error": found.error,
             "criterion": found.outcome.criterion,
             "evidence": found.evidence,
+            "slopes": found.slopes,
             "rows": rows,
             "first": step(&found.first),
             "steps": found.steps.iter().map(step).collect::<Vec<_>>(),
             "evaluations": found.evaluations,
-            "validation_rows": self.prepared.criterion_rows,
+            "validation_rows": found.trusted_rows,
+            "judging_rows": found.judging_rows,
             "detection": self.detection.map(|found| json!({
                 "auc": found.auc,
                 "precision": found.precision,
@@ -192,7 +194,14 @@ impl CleanedReport<'_> {
 
     /// What a reader should know, one line each.
     fn remarks(&self) -> Vec<String> {
-        let mut remarks = self.found.remarks.clone();
+        let mut remarks = Vec::new();
+        if !self.found.is_better {
+            remarks.push(
+                "no weights do better on the trusted rows than all rows in full weight by more than two \
+                 standard errors: all keep theirs"
+                    .into(),
+            );
+        }
         if let Some(Detection {
             auc,
             precision,

@@ -77,8 +77,8 @@ impl MetaReport<'_> {
         let record = json!({
             "schema": SCHEMA,
             "status": learned.status.name(),
-            "tasks": self.tasks.training.len() + self.tasks.test.len(),
-            "training_tasks": self.tasks.training.len(),
+            "tasks": self.tasks.learned() + self.tasks.test_names.len(),
+            "training_tasks": self.tasks.learned(),
             "test_tasks": self.tasks.test_names,
             "prior": self.prior,
             "intercept": intercept,
@@ -87,7 +87,7 @@ impl MetaReport<'_> {
                 "l2": learned.l2,
             },
             "error": learned.error.as_ref().map(record),
-            "errors": learned.test.iter().map(record).collect::<Vec<_>>(),
+            "errors": self.by_task().iter().map(record).collect::<Vec<_>>(),
             "criterion": learned.criterion,
             "projected_slope": learned.projected_slope,
             "evaluations": learned.evaluations,
@@ -104,9 +104,9 @@ impl MetaReport<'_> {
             .chain(WAYS.iter().map(|way| way.0))
             .map(String::from)
             .collect();
-        let rows = self.tasks.test_names.iter().zip(&self.learned.test);
+        let rows = self.tasks.test_names.iter().zip(self.by_task());
         let rows = rows.map(|(name, of)| {
-            let numbers = errors(of).map(|error| error.map_or(String::new(), csv::number));
+            let numbers = errors(&of).map(|error| error.map_or(String::new(), csv::number));
             std::iter::once(name.clone()).chain(numbers)
         });
         csv::write(&header, rows)
@@ -149,8 +149,8 @@ impl MetaReport<'_> {
             problem.loss().name(),
             problem.penalty().name(),
             problem.train().design.features(),
-            counted(self.tasks.training.len(), "task"),
-            self.tasks.test.len(),
+            counted(self.tasks.learned(), "task"),
+            self.tasks.test_names.len(),
         )
     }
 
@@ -184,7 +184,7 @@ impl MetaReport<'_> {
             .iter()
             .for_each(|point| add(point.tasks, &point.error));
         if let Some(error) = &self.learned.error {
-            add(self.tasks.training.len(), error);
+            add(self.tasks.learned(), error);
         }
         titled(
             "errors on held-out tasks by the number of tasks learned from",
@@ -212,6 +212,12 @@ impl MetaReport<'_> {
         titled(&title, table, &[0])
     }
 
+    /// The mean over its splits of every held-out task's errors.
+    fn by_task(&self) -> Vec<MetaErrors> {
+        let tasks = self.learned.test.chunks(self.tasks.splits);
+        tasks.map(MetaErrors::mean).collect()
+    }
+
     fn has_l1(&self) -> bool {
         self.tasks.pooled.penalty().has_strength()
     }
@@ -225,6 +231,15 @@ impl MetaReport<'_> {
 
     fn remarks(&self) -> Vec<String> {
         let mut remarks = self.learned.remarks.clone();
+        let entries = self.prior.len();
+        if self.learns.contains(&MetaVariable::Prior) && self.tasks.learned() < entries {
+            remarks.push(format!(
+                "{} for {}: a prior learned from so few fits them by chance; compare with fits around the \
+                 mean of the solutions",
+                counted(self.tasks.learned(), "task"),
+                counted(entries, "coefficient"),
+            ));
+        }
         if self.tasks.test.is_empty() {
             remarks.push(
                 "no task was held out: --test-tasks SHARE shows what the prior is worth".into(),

@@ -1,21 +1,36 @@
-//! The descent in the weights, and in λ₂ where it is tuned.
+//! Rounds of evidence and search: what speaks against each row, and what to make of it.
 
 use crate::control::Control;
+use crate::engine::products::predictors;
 use crate::error::{Error, Result};
 use crate::hypergrad::{Evaluator, Outcome, Settings};
-use crate::problem::{Point, Problem};
+use crate::model::loss::Loss;
+use crate::problem::{Point, Problem, Sample};
 use crate::real::sum_of;
+use crate::tune::held_out::held_out_error;
 use crate::tune::{BoxBounds, Search, Value};
 
 use super::outcome::{Cleaned, CleaningStep};
-use crate::tune::held_out::held_out_error;
+use super::roles::Roles;
 
-/// Evaluations in a row, none with a smaller error, that end it.
-const PATIENCE: usize = 15;
-/// The root mean square by which the first step moves the weights.
-const FIRST_MOVE: f64 = 0.25;
+/// Rounds at most.
+const ROUNDS: usize = 8;
+/// Evaluations of a round.
+const ROUND_EVALUATIONS: usize = 8;
+/// A round whose log E falls by less is the last.
+const WORTHWHILE: f64 = 0.005;
+/// The largest logit of a weight without any evidence against its row, and the largest pull of one kind of
+/// evidence.
+const LARGEST_LOGIT: f64 = 40.0;
+/// The unit of these in the search.
+const UNIT: f64 = 4.0;
+/// The least a, in that unit: below it most weights would lie near a small one, and none would say which
+/// rows are out.
+const LEAST_HEIGHT: f64 = 1.0;
+/// Where a first search starts: half a weight for rows of middling evidence.
+const START: [f64; 3] = [1.5, 1.5, 1.5];
 
-/// A descent from all rows in full weight.
+/// A cleaning at work.
 pub(super) struct Descent<'a> {
     problem: &'a Problem,
     evaluator: Evaluator<'a>,
@@ -25,10 +40,9 @@ pub(super) struct Descent<'a> {
     given: Vec<f64>,
     /// The bounds of λ₂, where it is tuned.
     ridge: Option<(f64, f64)>,
-    /// The weights of the rows whose error chooses.
-    judging: &'a [f64],
-    /// The place of a weight of 1: a step of length 1 moves all weights by `FIRST_MOVE`.
-    one: f64,
+    roles: &'a Roles,
+    evaluations: usize,
+    steps: Vec<CleaningStep>,
 }
 
 /// A fit with its weights and their slopes.
@@ -37,14 +51,55 @@ struct Fit {
     /// ∂E/∂s of every row.
     slopes: Vec<f64>,
     outcome: Outcome,
-    error: f64,
 }
 
-/// The best place of a descent, and the way there.
-pub(super) struct Descended {
-    best: Fit,
-    first: CleaningStep,
-    steps: Vec<CleaningStep>,
+/// What speaks against every row: from 0, least of all rows, to 1, most.
+struct Evidence {
+    /// By the slope of the leading rows' criterion in its weight.
+    by_slope: Vec<f64>,
+    /// By its own loss.
+    by_loss: Vec<f64>,
+}
+
+impl Evidence {
+    /// The weight of a row without any evidence against it: what all others are relative to, because a
+    /// common factor of the weights changes nothing.
+    fn largest(place: &[f64]) -> f64 {
+        logistic(UNIT * place[0])
+    }
+
+    /// The weight of a row, before it is made relative.
+    fn absolute(&self, row: usize, place: &[f64]) -> f64 {
+        let pull = place[1] * self.by_slope[row] + place[2] * self.by_loss[row];
+        logistic(UNIT * (place[0] - pull))
+    }
+
+    /// The weight of every row, from 0 to 1.
+    fn weights(&self, place: &[f64]) -> Vec<f64> {
+        let largest = Self::largest(place);
+        let rows = 0..self.by_slope.len();
+        rows.map(|row| self.absolute(row, place) / largest)
+            .collect()
+    }
+
+    /// ∂E/∂place from ∂E/∂s at these weights.
+    fn along(&self, place: &[f64], slopes: &[f64]) -> Vec<f64> {
+        let mut along = vec![0.0; 3];
+        for (row, slope) in slopes.iter().enumerate() {
+            let weight = self.absolute(row, place);
+            let step = slope * UNIT * weight * (1.0 - weight);
+            along[0] += step;
+            along[1] -= step * self.by_slope[row];
+            along[2] -= step * self.by_loss[row];
+        }
+        let largest = Self::largest(place);
+        along.iter_mut().for_each(|sum| *sum /= largest);
+        along
+    }
+}
+
+fn logistic(logit: f64) -> f64 {
+    1.0 / (1.0 + (-logit).exp())
 }
 
 impl<'a> Descent<'a> {
@@ -52,158 +107,264 @@ impl<'a> Descent<'a> {
         problem: &'a Problem,
         point: Point,
         ridge: Option<(f64, f64)>,
-        judging: &'a [f64],
-        settings: Settings,
+        roles: &'a Roles,
+        settings: &Settings,
         control: &'a Control,
     ) -> Self {
         let train = problem.train();
         let given = train.weights.iter().map(|w| w * problem.weight_unit());
         Self {
-            evaluator: Evaluator::new(problem).settings(&settings).control(control),
+            evaluator: Evaluator::new(problem).settings(settings).control(control),
             control,
             given: given.collect(),
             ridge,
-            judging,
-            one: 1.0 / (FIRST_MOVE * (train.rows() as f64).sqrt()),
+            roles,
             problem,
             point,
+            evaluations: 0,
+            steps: Vec::new(),
         }
     }
 
-    /// Descends.
-    pub(super) fn run(&self, most: usize) -> Result<Descended> {
-        let rows = self.given.len();
-        let mut start = vec![self.one; rows];
-        let (mut lower, mut upper) = (vec![0.0; rows], start.clone());
-        if let Some((low, high)) = self.ridge {
-            start.push(self.point.l2.ln());
-            lower.push(low.ln());
-            upper.push(high.ln());
-        }
-        let mut search = Search::new(BoxBounds::new(lower, upper)?, most).from(&start)?;
-        let mut steps: Vec<CleaningStep> = Vec::new();
-        let mut best: Option<Fit> = None;
-        let mut last: Option<Outcome> = None;
-        let mut since = 0;
-        while since < PATIENCE && !self.control.should_stop() {
-            let Some(asked) = search.ask().into_iter().next() else {
-                break;
-            };
-            let fit = self.fit(&self.evaluator, &asked.place, last.as_ref())?;
-            let value = fit.as_ref().map(|fit| self.value(fit));
-            search.tell(vec![value])?;
-            since += 1;
-            let Some(fit) = fit else {
-                if best.is_none() {
-                    break;
-                }
-                continue;
-            };
-            if let Ok(dir) = std::env::var("PROX_DUMP") {
-                let t: Vec<String> = fit
-                    .slopes
-                    .iter()
-                    .zip(&fit.weights)
-                    .map(|(a, b)| format!("{a} {b}"))
-                    .collect();
-                let _ = std::fs::write(format!("{dir}/{}", steps.len()), t.join("\n"));
-            }
-            steps.push(CleaningStep {
-                evaluation: search.spent(),
-                l2: fit.outcome.point.l2,
-                criterion: fit.outcome.criterion,
-                error: fit.error,
-                mean_weight: sum_of(rows, |i| fit.weights[i]) / rows as f64,
-            });
-            last = Some(fit.outcome.clone());
-            let is_better = |best: &Fit| {
-                let of = |fit: &Fit| (fit.error, fit.outcome.criterion);
-                of(&fit) < of(best)
-            };
-            if best.as_ref().is_none_or(is_better) {
-                if best.as_ref().is_none_or(|best| fit.error < best.error) {
-                    since = 0;
-                }
-                best = Some(fit);
-            }
-        }
-        let (Some(best), Some(first)) = (best, steps.first().cloned()) else {
+    /// Cleans, in `most` evaluations at most; the last fit is made with settings of its own.
+    pub(super) fn run(mut self, most: usize, last: &Settings) -> Result<Cleaned> {
+        let all = vec![1.0; self.given.len()];
+        let rough = self.evaluator.clone();
+        let first = self.fit(&rough, &all, self.point.l2, &self.roles.judging, None)?;
+        let Some(first) = first else {
             return Err(Error::value(
                 "cleaning",
                 "the fit with all rows has no criterion with its derivative",
                 "raise --l2 or --max-steps, or allow more time",
             ));
         };
-        Ok(Descended { best, first, steps })
+        let first_step = self.record(&first);
+        let losses = self.judging_losses(&first.outcome);
+        let unchanged = first.outcome.clone();
+        let mut best = first;
+        let mut place = START.to_vec();
+        for _ in 0..ROUNDS {
+            let before = best.outcome.criterion;
+            if self.evaluations + 2 > most || self.control.should_stop() {
+                break;
+            }
+            let Some(evidence) = self.evidence(&best)? else {
+                break;
+            };
+            let left = (most - self.evaluations).min(ROUND_EVALUATIONS);
+            if let Some((found, at)) = self.search(&evidence, &place, &best, left)?
+                && found.outcome.criterion < best.outcome.criterion
+            {
+                best = found;
+                place = at;
+            }
+            let is_worthwhile = best.outcome.criterion < before * (1.0 - WORTHWHILE);
+            if !is_worthwhile {
+                break;
+            }
+        }
+        let is_better = self.is_better(&best.outcome, &losses);
+        let precise = rough.settings(last);
+        let (weights, from) = match is_better {
+            true => (best.weights.clone(), &best.outcome),
+            false => (all, &unchanged),
+        };
+        let (l2, from) = (from.point.l2, Some(from));
+        let best = match self.fit(&precise, &weights, l2, &self.roles.judging, from)? {
+            Some(fit) => fit,
+            None => best,
+        };
+        Ok(self.cleaned(best, first_step, is_better))
     }
 
-    /// Fits once more at the best place, to the last digit that is asked for.
-    pub(super) fn conclude(&self, found: Descended, settings: Settings) -> Result<Cleaned> {
-        let Descended { best, first, steps } = found;
-        let evaluator = self.evaluator.clone().settings(&settings);
-        let place: Vec<f64> = best.weights.iter().map(|s| s * self.one).collect();
-        let log = self.ridge.map(|_| best.outcome.point.l2.ln());
-        let place: Vec<f64> = place.into_iter().chain(log).collect();
-        let last = self.fit(&evaluator, &place, Some(&best.outcome))?;
-        let best = last.unwrap_or(best);
-        let mut ranking: Vec<usize> = (0..best.weights.len()).collect();
-        ranking.sort_by(|&a, &b| best.slopes[b].total_cmp(&best.slopes[a]).then(a.cmp(&b)));
-        Ok(Cleaned {
+    fn cleaned(self, best: Fit, first: CleaningStep, is_better: bool) -> Cleaned {
+        let evidence = self.own_losses(&best.outcome);
+        let mut ranking: Vec<usize> = (0..evidence.len()).collect();
+        ranking.sort_by(|&a, &b| evidence[b].total_cmp(&evidence[a]).then(a.cmp(&b)));
+        let problem = self.problem;
+        Cleaned {
             point: best.outcome.point.clone(),
             weights: best.weights,
-            evidence: best.slopes,
+            evidence,
             ranking,
-            error: best.error,
+            error: self.error(&best.outcome),
+            slopes: best.slopes,
             outcome: best.outcome,
             first,
-            evaluations: steps.len(),
-            steps,
-            remarks: Vec::new(),
-        })
+            is_better,
+            evaluations: self.evaluations,
+            steps: self.steps,
+            judging_rows: self.roles.judging.iter().filter(|w| **w > 0.0).count(),
+            trusted_rows: problem.criterion().sample.rows(),
+        }
     }
 
-    /// The fit at a place; `None` where it has no solution, or no derivative.
-    fn fit(
-        &self,
-        evaluator: &Evaluator<'_>,
+    /// What speaks against the rows at a fit.
+    fn evidence(&mut self, fit: &Fit) -> Result<Option<Evidence>> {
+        let l2 = fit.outcome.point.l2;
+        let rough = self.evaluator.clone();
+        let leading = &self.roles.leading;
+        let from = Some(&fit.outcome);
+        let led = self.fit(&rough, &fit.weights, l2, leading, from)?;
+        Ok(led.map(|led| Evidence {
+            by_slope: self.ranks(&led.slopes),
+            by_loss: self.ranks(&self.own_losses(&fit.outcome)),
+        }))
+    }
+
+    /// The loss of every training row at a fit.
+    fn own_losses(&self, outcome: &Outcome) -> Vec<f64> {
+        row_losses(
+            self.problem,
+            self.problem.train(),
+            self.problem.loss(),
+            outcome,
+        )
+    }
+
+    /// The loss of every judging row at a fit, times its weight; 0 for other rows.
+    fn judging_losses(&self, outcome: &Outcome) -> Vec<f64> {
+        let criterion = self.problem.criterion();
+        let mut losses = row_losses(self.problem, &criterion.sample, criterion.loss, outcome);
+        let weights = losses.iter_mut().zip(&self.roles.judging);
+        weights.for_each(|(loss, weight)| *loss *= weight);
+        losses
+    }
+
+    /// Whether the loss on the judging rows is lower than with all rows by more than two standard errors of
+    /// their mean difference: the weights were tuned on them.
+    fn is_better(&self, outcome: &Outcome, before: &[f64]) -> bool {
+        let after = self.judging_losses(outcome);
+        let judging = self.roles.judging.iter().zip(before.iter().zip(after));
+        let falls = judging
+            .filter(|(weight, _)| **weight > 0.0)
+            .map(|(_, (b, a))| b - a);
+        let falls: Vec<f64> = falls.collect();
+        let count = falls.len() as f64;
+        let mean = falls.iter().sum::<f64>() / count;
+        let square = falls.iter().map(|fall| (fall - mean).powi(2)).sum::<f64>();
+        mean > 2.0 * (square / (count * (count - 1.0).max(1.0))).sqrt()
+    }
+
+    /// Ranks from 0 to 1 among the rows that have a weight; equal values share their mean rank.
+    fn ranks(&self, values: &[f64]) -> Vec<f64> {
+        let mut order: Vec<usize> = (0..values.len()).filter(|&i| self.given[i] > 0.0).collect();
+        order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+        let mut ranks = vec![0.0; values.len()];
+        let last = order.len().saturating_sub(1).max(1) as f64;
+        let mut at = 0;
+        while at < order.len() {
+            let tied = order[at..].iter();
+            let count = tied
+                .take_while(|&&i| values[i] == values[order[at]])
+                .count()
+                .max(1);
+            let rank = (at as f64 + 0.5 * (count - 1) as f64) / last;
+            order[at..at + count].iter().for_each(|&i| ranks[i] = rank);
+            at += count;
+        }
+        ranks
+    }
+
+    /// The best weights that a logistic function of the evidence makes, and its place.
+    fn search(
+        &mut self,
+        evidence: &Evidence,
         place: &[f64],
+        from: &Fit,
+        most: usize,
+    ) -> Result<Option<(Fit, Vec<f64>)>> {
+        let largest = LARGEST_LOGIT / UNIT;
+        let (mut lower, mut upper) = (
+            vec![LEAST_HEIGHT, 0.0, 0.0],
+            vec![3.0 * largest, largest, largest],
+        );
+        let mut start = place.to_vec();
+        if let Some((low, high)) = self.ridge {
+            start.truncate(3);
+            start.push(from.outcome.point.l2.ln());
+            lower.push(low.ln());
+            upper.push(high.ln());
+        }
+        let mut search = Search::new(BoxBounds::new(lower, upper)?, most).from(&start)?;
+        let rough = self.evaluator.clone();
+        let mut best: Option<(Fit, Vec<f64>)> = None;
+        let mut last = from.outcome.clone();
+        while !self.control.should_stop() {
+            let Some(asked) = search.ask().into_iter().next() else {
+                break;
+            };
+            let at = &asked.place;
+            let weights = evidence.weights(at);
+            let l2 = at.get(3).map_or(self.point.l2, |log| log.exp());
+            let fit = self.fit(&rough, &weights, l2, &self.roles.judging, Some(&last))?;
+            search.tell(vec![fit.as_ref().map(|fit| self.value(fit, evidence, at))])?;
+            let Some(fit) = fit else { continue };
+            self.record(&fit);
+            last = fit.outcome.clone();
+            let criterion = fit.outcome.criterion;
+            if best
+                .as_ref()
+                .is_none_or(|best| criterion < best.0.outcome.criterion)
+            {
+                best = Some((fit, asked.place));
+            }
+        }
+        Ok(best)
+    }
+
+    fn record(&mut self, fit: &Fit) -> CleaningStep {
+        let rows = fit.weights.len();
+        let step = CleaningStep {
+            evaluation: self.evaluations,
+            l2: fit.outcome.point.l2,
+            criterion: fit.outcome.criterion,
+            error: self.error(&fit.outcome),
+            mean_weight: sum_of(rows, |i| fit.weights[i]) / rows as f64,
+        };
+        self.steps.push(step.clone());
+        step
+    }
+
+    /// The error on the judging rows.
+    fn error(&self, outcome: &Outcome) -> f64 {
+        let target = outcome.point.target;
+        held_out_error(self.problem, &outcome.solution, target, &self.roles.judging)
+    }
+
+    /// The fit with weights and λ₂, its criterion on some of the trusted rows; `None` where it has no
+    /// solution, or no derivative.
+    fn fit(
+        &mut self,
+        evaluator: &Evaluator<'_>,
+        weights: &[f64],
+        l2: f64,
+        role: &[f64],
         from: Option<&Outcome>,
     ) -> Result<Option<Fit>> {
-        let rows = self.given.len();
-        let weights: Vec<f64> = place[..rows].iter().map(|u| u / self.one).collect();
-        let own: Vec<f64> = weights
-            .iter()
-            .zip(&self.given)
-            .map(|(s, g)| s * g)
-            .collect();
-        let mut point = self.point.clone().with_weights(own);
-        if let Some(log) = place.get(rows) {
-            point.l2 = log.exp();
-        }
+        let both = weights.iter().zip(&self.given);
+        let own: Vec<f64> = both.map(|(s, given)| s * given).collect();
+        let mut point = self
+            .point
+            .clone()
+            .with_weights(own)
+            .with_criterion_weights(role);
+        point.l2 = l2;
         let points = [point];
         // A class, or everything, without weight.
         if self.problem.check_points(&points).is_err() {
             return Ok(None);
         }
+        self.evaluations += 1;
         let start = from.map(|outcome| vec![outcome.warm_start()]);
         let outcomes = evaluator.clone().warm_starts(start).run(&points)?;
-        let Some(outcome) = outcomes.into_iter().next().filter(Outcome::is_solved) else {
-            return Ok(None);
-        };
-        let Some(slopes) = self.slopes(&outcome) else {
-            return Ok(None);
-        };
-        let error = held_out_error(
-            self.problem,
-            &outcome.solution,
-            outcome.point.target,
-            self.judging,
-        );
-        Ok(Some(Fit {
-            weights,
-            slopes,
-            error,
-            outcome,
+        let outcome = outcomes.into_iter().next().filter(Outcome::is_solved);
+        Ok(outcome.and_then(|outcome| {
+            Some(Fit {
+                slopes: self.slopes(&outcome)?,
+                weights: weights.to_vec(),
+                outcome,
+            })
         }))
     }
 
@@ -219,22 +380,34 @@ impl<'a> Descent<'a> {
         Some((0..rows).map(slope).collect())
     }
 
-    /// log E and its slope at the places of weights and λ₂.
-    fn value(&self, fit: &Fit) -> Value {
+    /// log E and its slope at a place of the search.
+    fn value(&self, fit: &Fit, evidence: &Evidence, place: &[f64]) -> Value {
         let criterion = fit.outcome.criterion;
-        let of_weight = |slope: &f64| slope / (self.one * criterion);
-        let mut slope: Vec<f64> = fit.slopes.iter().map(of_weight).collect();
+        let mut slope = evidence.along(place, &fit.slopes);
         if self.ridge.is_some() {
             let gradient = fit.outcome.hypergradient.as_ref();
             let slopes = gradient.and_then(|gradient| gradient.l2.as_ref());
             let along = slopes.map_or(f64::NAN, |slopes| {
                 self.problem.along_l2(&fit.outcome.point, slopes)
             });
-            slope.push(along * fit.outcome.point.l2 / criterion);
+            slope.push(along * fit.outcome.point.l2);
         }
+        slope.iter_mut().for_each(|s| *s /= criterion);
         Value {
             value: criterion.ln(),
             slope,
         }
     }
+}
+
+/// The loss of every row of a sample at a fit.
+fn row_losses(problem: &Problem, sample: &Sample, loss: Loss, outcome: &Outcome) -> Vec<f64> {
+    let c = problem.classes();
+    let z = predictors(&sample.design, &outcome.solution, c);
+    let y = &sample.targets[outcome.point.target];
+    let of_row = |i: usize| {
+        let value = loss.row_value(&z[i * c..(i + 1) * c], y[i]);
+        value.unwrap_or(f64::NAN)
+    };
+    (0..sample.rows()).map(of_row).collect()
 }

@@ -5,7 +5,7 @@ use crate::hypergrad::Outcome;
 use crate::problem::Point;
 use crate::sweep::metrics::auc;
 
-/// A fit with its criterion on the trusted rows that lead, and its error on those that judge.
+/// A fit with its criterion and its error on the trusted rows that judge.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CleaningStep {
     /// The evaluations until then, those of the ridge alone not among them.
@@ -29,22 +29,29 @@ pub struct Cleaned {
     pub point: Point,
     /// The weight of each training row, from 0 to 1.
     pub weights: Vec<f64>,
-    /// The evidence against each training row: ∂E/∂s_i there, positive where the row harms.
+    /// The evidence against each training row: its loss at the best fit.
     pub evidence: Vec<f64>,
+    /// ∂E/∂s_i there: positive where less of the row would do good.
+    pub slopes: Vec<f64>,
     /// The training rows by their numbers from 0, the most suspect first.
     pub ranking: Vec<usize>,
-    /// The error of the best fit on the judging rows, which have chosen it.
+    /// The error of the best fit on the judging rows, on which its weights were tuned.
     pub error: f64,
     /// The best fit.
     pub outcome: Outcome,
     /// The fit with all rows in full weight.
     pub first: CleaningStep,
+    /// Whether the weights do better on the judging rows than all rows in full weight by more than two
+    /// standard errors; all weights are 1 otherwise.
+    pub is_better: bool,
     /// All fits, in order.
     pub steps: Vec<CleaningStep>,
     /// Fits with derivatives, those of the ridge alone among them.
     pub evaluations: usize,
-    /// Remarks for the user, one sentence each with its remedy.
-    pub remarks: Vec<String>,
+    /// Trusted rows.
+    pub trusted_rows: usize,
+    /// Those of them that judge.
+    pub judging_rows: usize,
 }
 
 /// How well wrong rows were found, where it is known which are wrong.

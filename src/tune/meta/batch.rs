@@ -200,6 +200,8 @@ pub(super) struct Space {
     pub(super) l2: Option<(f64, f64)>,
     /// What is not learned.
     pub(super) at: Point,
+    /// The prior where it is not learned.
+    pub(super) own: Vec<f64>,
 }
 
 impl Space {
@@ -234,7 +236,11 @@ impl Space {
         if let (Some(_), Some(log)) = (self.l2, logs.next()) {
             point.l2 = log.exp();
         }
-        (point, prior.iter().map(|u| u * self.unit).collect())
+        let prior = match prior {
+            [] => self.own.clone(),
+            prior => prior.iter().map(|u| u * self.unit).collect(),
+        };
+        (point, prior)
     }
 
     /// log E and its slope.

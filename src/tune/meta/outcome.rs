@@ -1,7 +1,6 @@
 //! The outcome of meta-learning.
 
 use crate::problem::Point;
-use crate::real::sum_of;
 use crate::tune::TuningStatus;
 
 /// Errors on held-out rows: shares of wrong labels, or mean squared errors where targets are numbers.
@@ -19,8 +18,27 @@ pub struct MetaErrors {
     pub around_mean: Option<f64>,
 }
 
-/// The errors of one held-out task.
-pub type TaskErrors = MetaErrors;
+impl MetaErrors {
+    /// The means of some, of which all have the same ways.
+    ///
+    /// # Panics
+    /// Where there are none.
+    #[must_use]
+    pub fn mean(all: &[Self]) -> Self {
+        let count = all.len() as f64;
+        let of = |value: &dyn Fn(&Self) -> f64| all.iter().map(value).sum::<f64>() / count;
+        let optional = |value: &dyn Fn(&Self) -> Option<f64>| {
+            value(&all[0]).map(|_| of(&|one| value(one).unwrap_or(f64::NAN)))
+        };
+        Self {
+            meta: of(&|one| one.meta),
+            alone: of(&|one| one.alone),
+            pooled: optional(&|one| one.pooled),
+            mean_of_solutions: of(&|one| one.mean_of_solutions),
+            around_mean: optional(&|one| one.around_mean),
+        }
+    }
+}
 
 /// The outcome of meta-learning.
 #[derive(Debug, Clone)]
@@ -51,7 +69,7 @@ pub struct MetaLearned {
     /// The errors on held-out tasks, where there are some: means over tasks.
     pub error: Option<MetaErrors>,
     /// The errors of each of them.
-    pub test: Vec<TaskErrors>,
+    pub test: Vec<MetaErrors>,
     /// Remarks for the user, one sentence each.
     pub remarks: Vec<String>,
 }
@@ -74,14 +92,7 @@ impl MetaLearned {
             mean_of_solutions: mean[at],
             around_mean: around.map(|errors| errors[at]),
         };
-        let of = |errors: &[f64]| sum_of(count, |at| errors[at]) / count as f64;
         self.test = (0..count).map(task).collect();
-        self.error = Some(MetaErrors {
-            meta: of(meta),
-            alone: of(alone),
-            pooled: pooled.map(of),
-            mean_of_solutions: of(mean),
-            around_mean: around.map(of),
-        });
+        self.error = Some(MetaErrors::mean(&self.test));
     }
 }

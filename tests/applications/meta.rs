@@ -1,0 +1,193 @@
+//! Tasks around a common mean: w_t = μ + 0.3 z, y = x·w_t + noise of deviation 1, x and z normal.
+
+use crate::{Normal, dot};
+use proxdiff::hypergrad::Evaluator;
+use proxdiff::prelude::*;
+use proxdiff::tune::{MetaLearning, MetaVariable, TuningStatus};
+
+const FEATURES: usize = 8;
+const SPREAD: f64 = 0.3;
+
+fn rows(normal: &mut Normal, w: &[f64], count: usize) -> (Vec<Vec<f64>>, Vec<f64>) {
+    let x: Vec<Vec<f64>> = (0..count).map(|_| normal.vector(FEATURES)).collect();
+    let y = x.iter().map(|x| dot(x, w) + normal.one()).collect();
+    (x, y)
+}
+
+fn task(normal: &mut Normal, mean: &[f64], training: usize, loss: Loss) -> Problem {
+    let w: Vec<f64> = mean.iter().map(|m| m + SPREAD * normal.one()).collect();
+    let (x, mut y) = rows(normal, &w, training);
+    let (x_val, mut y_val) = rows(normal, &w, 20);
+    if loss != Loss::Squared {
+        for y in y.iter_mut().chain(&mut y_val) {
+            *y = if *y > 0.0 { 1.0 } else { -1.0 };
+        }
+    }
+    let builder = ProblemBuilder::new(loss, &x, &y).validation(&x_val, &y_val);
+    builder.standardize(false).intercept(false).build().unwrap()
+}
+
+fn made(seed: u64, count: usize, loss: Loss) -> (Vec<f64>, Vec<Problem>) {
+    let mut normal = Normal::of_seed(seed);
+    let mean = normal.vector(FEATURES);
+    let tasks = (0..count)
+        .map(|_| task(&mut normal, &mean, 12, loss))
+        .collect();
+    (mean, tasks)
+}
+
+/// The mean squared error of fits at a point on the held-out rows of tasks.
+fn error(tasks: &[Problem], point: &Point) -> f64 {
+    let of = |task: &Problem| {
+        let outcomes = Evaluator::new(task)
+            .method(None)
+            .run(std::slice::from_ref(point));
+        2.0 * outcomes.unwrap()[0].criterion
+    };
+    tasks.iter().map(of).sum::<f64>() / tasks.len() as f64
+}
+
+#[test]
+fn the_gain_is_that_of_the_oracle() {
+    for seed in 0..10 {
+        let (mean, tasks) = made(seed, 240, Loss::Squared);
+        let (training, test) = tasks.split_at(160);
+        let learned = MetaLearning::new(training).test_tasks(test).run().unwrap();
+        let found = learned.error.unwrap();
+        // The posterior mean of w_t under its own prior.
+        let ridge = 1.0 / (12.0 * SPREAD * SPREAD);
+        let oracle = error(test, &Point::new(0.0, ridge).with_prior(mean));
+        let (gain, best) = (found.alone - found.meta, found.alone - oracle);
+        assert!(best > 0.3, "seed {seed}: {best}");
+        assert!(gain >= 0.95 * best, "seed {seed}: {gain} of {best}");
+        assert!(found.meta < found.mean_of_solutions, "seed {seed}");
+        let own = Point::new(learned.l1, learned.l2).with_prior(learned.prior.clone());
+        assert!((error(test, &own) - found.meta).abs() < 1e-9 * found.meta);
+    }
+}
+
+#[test]
+fn the_slope_vanishes_at_the_prior_by_finite_differences() {
+    let (_, tasks) = made(3, 12, Loss::Logistic);
+    let learned = MetaLearning::new(&tasks).run().unwrap();
+    assert!(
+        matches!(
+            learned.status,
+            TuningStatus::Stationary | TuningStatus::AtBound
+        ),
+        "{:?}",
+        learned.status
+    );
+    let value = |prior: &[f64], l2: f64| {
+        let point = Point::new(0.0, l2).with_prior(prior.to_vec());
+        let of = |task: &Problem| {
+            let outcomes = Evaluator::new(task)
+                .method(None)
+                .run(std::slice::from_ref(&point));
+            outcomes.unwrap()[0].criterion
+        };
+        (tasks.iter().map(of).sum::<f64>() / tasks.len() as f64).ln()
+    };
+    let here = value(&learned.prior, learned.l2);
+    assert!((here - learned.criterion.ln()).abs() < 1e-9);
+    let largest = learned.prior.iter().fold(0.0f64, |a, c| a.max(c.abs()));
+    for at in 0..FEATURES {
+        let moved = |by: f64| {
+            let mut prior = learned.prior.clone();
+            prior[at] += by;
+            value(&prior, learned.l2)
+        };
+        let h = 1e-4 * largest;
+        let slope = (moved(h) - moved(-h)) / (2.0 * h) * largest;
+        assert!(slope.abs() < 1e-5, "{at}: {slope}");
+    }
+    if learned.status == TuningStatus::Stationary {
+        let along = |by: f64| value(&learned.prior, learned.l2 * f64::exp(by));
+        let slope = (along(1e-4) - along(-1e-4)) / 2e-4;
+        assert!(slope.abs() < 1e-5, "{slope}");
+    }
+}
+
+#[test]
+fn strengths_alone_are_learned_too() {
+    let (_, tasks) = made(5, 40, Loss::Squared);
+    let learned = MetaLearning::new(&tasks)
+        .variables([MetaVariable::L1, MetaVariable::L2])
+        .run()
+        .unwrap();
+    assert!(learned.prior.iter().all(|c| *c == 0.0));
+    let around = |l1: f64, l2: f64| error(&tasks, &Point::new(l1, l2));
+    let here = around(learned.l1, learned.l2);
+    for factor in [0.7, 1.4] {
+        assert!(here <= around(factor * learned.l1, learned.l2) * (1.0 + 1e-6));
+        assert!(here <= around(learned.l1, factor * learned.l2) * (1.0 + 1e-6));
+    }
+}
+
+#[test]
+fn threads_change_no_bit() {
+    let (_, tasks) = made(7, 10, Loss::Squared);
+    let run = |threads: usize| {
+        let settings = Settings::default().threads(threads);
+        MetaLearning::new(&tasks)
+            .settings(&settings)
+            .run()
+            .unwrap()
+            .prior
+    };
+    assert_eq!(run(1), run(2));
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let (_, tasks) = made(1, 4, Loss::Squared);
+    let (_, others) = made(1, 2, Loss::Logistic);
+    let refused = |run: proxdiff::Result<proxdiff::tune::MetaLearned>, words: &str| {
+        let text = run.unwrap_err().to_string();
+        assert!(text.contains(words), "{text}");
+    };
+    refused(MetaLearning::new(&tasks[..1]).run(), "too few");
+    refused(MetaLearning::new(&[]).run(), "too few");
+    refused(
+        MetaLearning::new(&tasks).max_evaluations(0).run(),
+        "nothing can be learned",
+    );
+    refused(
+        MetaLearning::new(&tasks).variables([]).run(),
+        "nothing is to be learned",
+    );
+    let twice = [MetaVariable::Prior, MetaVariable::Prior];
+    refused(
+        MetaLearning::new(&tasks).variables(twice).run(),
+        "named twice",
+    );
+    let alone = MetaLearning::new(&tasks).variables([MetaVariable::Prior]);
+    refused(alone.run(), "l2 = 0");
+    refused(
+        MetaLearning::new(&tasks).test_tasks(&others).run(),
+        "another loss",
+    );
+    let mut normal = Normal::of_seed(2);
+    let x: Vec<Vec<f64>> = (0..9).map(|_| normal.vector(3)).collect();
+    let y = normal.vector(9);
+    let state = |standardize: bool, validation: bool| {
+        let builder = Problem::elastic_net(&x[..6], &y[..6]).standardize(standardize);
+        let builder = if validation {
+            builder.validation(&x[6..], &y[6..])
+        } else {
+            builder
+        };
+        builder.build().unwrap()
+    };
+    let pair = |problem: Problem| [state(false, true), problem];
+    let narrow = [tasks[0].clone(), state(false, true)];
+    refused(MetaLearning::new(&narrow).run(), "same columns");
+    refused(
+        MetaLearning::new(&pair(state(false, false))).run(),
+        "training rows",
+    );
+    refused(
+        MetaLearning::new(&pair(state(true, true))).run(),
+        "another scale",
+    );
+}

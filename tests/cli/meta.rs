@@ -1,0 +1,158 @@
+//! `meta`: the contract of its JSON, the saved prior, tables, bad input.
+
+use crate::support::{Folder, fails, json, noise, numbers, ok};
+
+/// Thirty tasks of ten rows around 2 a − b, in a file with a column of tasks.
+fn table(units: f64) -> String {
+    let (x, e, w) = (noise(600, 1), noise(300, 2), noise(60, 3));
+    let mut text = String::from("task,a,b,y\n");
+    for row in 0..300 {
+        let task = row % 30;
+        let (a, b) = (x[2 * row], x[2 * row + 1]);
+        let y = (2.0 + 0.3 * w[2 * task]) * a + (-1.0 + 0.3 * w[2 * task + 1]) * b + 0.5 * e[row];
+        text.push_str(&format!("t{task},{},{b},{y}\n", a * units));
+    }
+    text
+}
+
+fn meta<'a>(file: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let own = ["meta", file, "--target", "y", "--task", "task"];
+    [&own[..], more].concat()
+}
+
+#[test]
+fn the_contract() {
+    let folder = Folder::new();
+    let file = folder.text("tasks.csv", &table(1.0));
+    let found = json(&meta(
+        &file,
+        &[
+            "--tune",
+            "prior,l2",
+            "--test-tasks",
+            "0.2",
+            "--seed",
+            "1",
+            "--format",
+            "json",
+        ],
+    ));
+    assert_eq!((&found["schema"], &found["tasks"]), (&2.into(), &30.into()));
+    assert_eq!(found["training_tasks"], 24);
+    let prior = numbers(&found["prior"]);
+    assert!(
+        (prior[0] - 2.0).abs() < 0.3 && (prior[1] + 1.0).abs() < 0.3,
+        "{prior:?}"
+    );
+    let error = |name: &str| found["error"][name].as_f64().unwrap();
+    assert!(error("meta") < error("alone"));
+    for name in ["pooled", "mean_of_solutions", "around_mean"] {
+        assert!(error(name).is_finite());
+    }
+    assert_eq!(found["errors"].as_array().unwrap().len(), 6);
+    let tasks: f64 = found["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["meta"].as_f64().unwrap())
+        .sum();
+    assert!((tasks / 6.0 - error("meta")).abs() < 1e-12);
+
+    // A prior is in the data's units.
+    let scaled = folder.text("scaled.csv", &table(100.0));
+    let again = json(&meta(&scaled, &["--seed", "1", "--format", "json"]));
+    let other = numbers(&again["prior"]);
+    assert!(
+        (other[0] * 100.0 / prior[0] - 1.0).abs() < 1e-4,
+        "{other:?} for {prior:?}"
+    );
+    assert!(
+        (other[1] / prior[1] - 1.0).abs() < 1e-4,
+        "{other:?} for {prior:?}"
+    );
+}
+
+#[test]
+fn the_prior_is_a_model() {
+    let folder = Folder::new();
+    let file = folder.text("tasks.csv", &table(1.0));
+    let model = folder.path("prior");
+    let model = model.to_str().unwrap();
+    let found = json(&meta(&file, &["--model", model, "--format", "json"]));
+    let new = folder.text("new.csv", "a,b\n1,0\n0,1\n0,0\n");
+    let predicted = json(&["predict", &new, "--model", model, "--format", "json"]);
+    let values = numbers(&predicted["targets"][0]["predictions"]);
+    let (prior, intercept) = (
+        numbers(&found["prior"]),
+        found["intercept"].as_f64().unwrap(),
+    );
+    let expected = [prior[0] + intercept, prior[1] + intercept, intercept];
+    for (value, expected) in values.iter().zip(expected) {
+        assert!((value - expected).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn tables_and_curves() {
+    let folder = Folder::new();
+    let file = folder.text("tasks.csv", &table(1.0));
+    let text = ok(&meta(
+        &file,
+        &["--curve", "--tune", "prior,l1,l2", "--no-intercept"],
+    ));
+    for words in [
+        "around the learned prior",
+        "each task alone",
+        "one model of all rows",
+        "tasks learned from",
+        "the prior",
+    ] {
+        assert!(text.contains(words), "{text}");
+    }
+    let csv = ok(&meta(&file, &["--format", "csv"]));
+    assert!(
+        csv.starts_with("task,meta,alone,pooled,mean_of_solutions,around_mean\n"),
+        "{csv}"
+    );
+    assert_eq!(csv.lines().count(), 7);
+    let none = json(&meta(&file, &["--test-tasks", "0", "--format", "json"]));
+    assert!(none["error"].is_null() && none["tasks"] == 30);
+}
+
+#[test]
+fn bad_input_is_one_line_with_a_remedy() {
+    let folder = Folder::new();
+    let file = folder.text("tasks.csv", &table(1.0));
+    let mut lone = table(1.0);
+    lone.push_str("lonely,1,1,1\n");
+    let lone = folder.text("lone.csv", &lone);
+    let one = folder.text("one.csv", &table(1.0).replace("t1", "t").replace("t2", "t"));
+    let labels: String = (0..40)
+        .map(|i| format!("{},{},{}\n", i / 10, i % 7, i32::from(i < 10)))
+        .collect();
+    let classes = folder.text("classes.csv", &format!("task,a,y\n{labels}"));
+    for (arguments, status, expected) in [
+        (meta(&lone, &[]), 2, "task lonely has one row"),
+        (meta(&file, &["--test-tasks", "0.97"]), 2, "fewer than two"),
+        (
+            meta(&file, &["--tune", "prior,alpha"]),
+            2,
+            "name prior, l1 or l2",
+        ),
+        (meta(&file, &["--tune", "l2,l2"]), 1, "named twice"),
+        (meta(&file, &["--l2", "0.1"]), 2, "fixes what is learned"),
+        (meta(&file, &["--tune", "prior", "--l2", "0"]), 1, "l2 = 0"),
+        (meta(&file, &["--val-fraction", "0"]), 2, "--val-fraction"),
+        (meta(&file, &["--x-val", &file]), 2, "--x-val"),
+        (meta(&classes, &["--loss", "logistic"]), 2, "task 0"),
+        (
+            vec!["meta", &file, "--target", "y", "--task", "school"],
+            1,
+            "school",
+        ),
+    ] {
+        let text = fails(&arguments, status);
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+    assert!(ok(&meta(&one, &["--max-evaluations", "20"])).contains("held out"));
+}
