@@ -99,6 +99,14 @@ impl AtZero<'_> {
     }
 }
 
+impl AtZero<'_> {
+    /// The largest entry of ∇loss there, over the penalised coordinates.
+    #[must_use]
+    pub fn largest_slope(&self) -> f64 {
+        self.gradient.iter().fold(0.0, |most, g| most.max(g.abs()))
+    }
+}
+
 /// argmin_b Σ s_i ℓ(b, y_i): the weighted mean for the squared loss, otherwise by bisection on the
 /// sum of residuals, which does not decrease in b.
 fn best_intercept(loss: Loss, y: &[f64], weights: &[f64]) -> f64 {

@@ -324,7 +324,11 @@ impl Problem {
     /// [`Error::Shape`](crate::Error::Shape) and [`Error::Value`](crate::Error::Value) when it does not fit the coordinates.
     pub fn with_penalty(self, penalty: Penalty) -> Result<Self> {
         penalty.validate(self.penalized())?;
-        Ok(Self { penalty, ..self })
+        Ok(Self {
+            blocks: Blocks::new(&penalty, self.penalized(), self.coordinates()),
+            penalty,
+            ..self
+        })
     }
 
     /// The problem with ridge strengths at l2 = 1.

@@ -47,6 +47,18 @@ impl<'a> Family for RowsOf<'a> {
 }
 
 impl Prepared {
+    /// Preparations for a problem on the same design as this one, whose columns they share.
+    pub(crate) fn beside(&self, problem: &Problem) -> Self {
+        Self {
+            double: Rows {
+                columns: OnceLock::from(self.columns(problem).clone()),
+                path: OnceLock::new(),
+            },
+            criterion_columns: OnceLock::from(self.criterion_columns(problem).clone()),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn spectrum(&self, problem: &Problem) -> &Spectrum {
         self.spectrum.get_or_init(|| Spectrum::of(problem))
     }

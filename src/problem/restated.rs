@@ -1,9 +1,14 @@
-//! A problem stated again: its specification, with rows in the data's units.
+//! A problem stated again: its specification, with rows in the data's units; other parts of its loss, weights
+//! of its classes and targets.
 
-use super::{Problem, Rows, Specification};
+use std::sync::Arc;
+
+use super::check::mean;
+use super::{Criterion, Problem, Rows, Sample, Sign, Specification};
 use crate::data::design::Design;
 use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::error::{Error, Result};
+use crate::model::loss::Loss;
 
 impl Problem {
     /// The specification of this problem, with rows in the data's units to rounding: for folds of the
@@ -47,6 +52,106 @@ impl Problem {
             prior: self.prior.clone(),
             perturbation: None,
         })
+    }
+
+    /// The problem with another δ of the Huber loss of the fit; that of the criterion stays.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for another loss, [`Error::Value`] for a δ that is not finite and greater than
+    /// zero.
+    pub fn with_huber_delta(self, delta: f64) -> Result<Self> {
+        if !matches!(self.loss, Loss::Huber { .. }) {
+            return Err(Error::unsupported(
+                format!("a Huber delta of the {} loss", self.loss.name()),
+                "use the Huber loss",
+            ));
+        }
+        if !(delta.is_finite() && delta > 0.0) {
+            return Err(Error::value(
+                "Huber delta",
+                format!("{delta}"),
+                "give a finite number greater than zero",
+            ));
+        }
+        let loss = Loss::Huber { delta };
+        Ok(Self { loss, ..self })
+    }
+
+    /// The problem with weights of the classes of a target, which multiply those of the rows. Factors that
+    /// these have had before become part of them; centre and scale of the features stay.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a loss without classes, [`Error::Shape`] unless there is one weight for each
+    /// class, [`Error::Value`] for weights that are not finite and greater than zero, and for a target that is
+    /// not there.
+    pub fn with_class_weights(mut self, weights: &[f64], target: usize) -> Result<Self> {
+        if !self.loss.is_classification() {
+            return Err(Error::unsupported(
+                format!("class weights of the {} loss", self.loss.name()),
+                "use a loss of classes: logistic, multinomial or squared-hinge",
+            ));
+        }
+        if weights.len() != self.class_count() {
+            return Err(Error::shape(
+                "class weights",
+                format!("{}, one for each class", self.class_count()),
+                weights.len().to_string(),
+                "give one weight for each class, in the order of the classes",
+            ));
+        }
+        if let Some(weight) = weights.iter().find(|w| !(w.is_finite() && **w > 0.0)) {
+            return Err(Error::value(
+                "class weights",
+                format!("one is {weight}"),
+                "give finite numbers greater than zero",
+            ));
+        }
+        if target >= self.train.targets.len() {
+            return Err(Error::value(
+                "target",
+                format!("number {target} of {}", self.train.targets.len()),
+                "count targets from 0",
+            ));
+        }
+        let factor = |i: usize| weights[self.class_of(i, target)];
+        let factors: Vec<f64> = (0..self.train.rows()).map(factor).collect();
+        let own = self.train.weights.iter().zip(&factors);
+        let own: Vec<f64> = own.map(|(weight, factor)| weight * factor).collect();
+        let unit = mean(&own);
+        self.train.weights = own.iter().map(|weight| weight / unit).collect();
+        self.weight_unit *= unit;
+        self.weight_factors = Some(factors);
+        self.centered = false;
+        if self.criterion.on_training_rows {
+            let criterion = &mut self.criterion.sample.weights;
+            criterion.clone_from(&self.train.weights);
+        }
+        Ok(self)
+    }
+
+    /// The problem with these numbers added to a training target; its criterion is the squared loss on the
+    /// training rows, to that target with other numbers added.
+    pub(crate) fn retargeted(&self, target: usize, training: &[f64], criterion: &[f64]) -> Self {
+        let with = |added: &[f64]| {
+            let mut targets = self.train.targets.to_vec();
+            targets[target]
+                .iter_mut()
+                .zip(added)
+                .for_each(|(y, more)| *y += more);
+            Arc::new(targets)
+        };
+        let mut problem = self.clone();
+        problem.criterion = Criterion {
+            loss: Loss::Squared,
+            sign: Sign::Minimize,
+            sample: Sample {
+                targets: with(criterion),
+                ..self.train.clone()
+            },
+            on_training_rows: false,
+        };
+        problem.train.targets = with(training);
+        problem
     }
 
     /// The rows of the criterion; `None` where they are the training rows.
@@ -114,6 +219,8 @@ impl Problem {
 mod tests {
     use super::*;
     use crate::data::Triplets;
+    use crate::hypergrad::Evaluator;
+    use crate::problem::Point;
 
     fn values(matrix: &Matrix) -> Vec<f64> {
         let (rows, columns) = (matrix.rows(), matrix.columns());
@@ -156,6 +263,81 @@ mod tests {
             assert_eq!(again.scaling.intercept, intercept);
             assert_eq!(again.scaling.standardize, standardize);
         }
+    }
+
+    /// Another δ is that of the fit alone, and only of the Huber loss.
+    #[test]
+    fn another_delta_leaves_the_criterion() {
+        let x = [[1.0], [-1.0], [2.0], [-1.0]];
+        let y = [1.0, 2.0, 3.0, 5.0];
+        let problem = Problem::huber(&x, &y, 1.0).build().unwrap();
+        let again = problem.clone().with_huber_delta(0.5).unwrap();
+        assert_eq!(again.loss(), Loss::Huber { delta: 0.5 });
+        assert_eq!(again.criterion().loss, Loss::Huber { delta: 1.0 });
+        for delta in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(problem.clone().with_huber_delta(delta).is_err());
+        }
+        let squared = Problem::elastic_net(&x, &y).build().unwrap();
+        let error = squared.with_huber_delta(1.0).unwrap_err().to_string();
+        assert!(error.contains("squared loss"), "{error}");
+    }
+
+    /// Weights of classes are those of a problem that is stated with them, whatever their common scale.
+    #[test]
+    fn weights_of_classes_multiply_those_of_rows() {
+        let x = [[1.0, 0.5], [-1.0, 2.0], [2.0, 0.0], [-1.0, 1.0], [0.5, 1.5]];
+        let y = [1.0, -1.0, 1.0, 1.0, -1.0];
+        let own = [1.0, 2.0, 0.5, 3.0, 1.0];
+        let problem = |weights: &[f64]| {
+            Problem::logistic(&x, &y)
+                .sample_weights(weights)
+                .standardize(false)
+                .build()
+                .unwrap()
+        };
+        let expected = problem(&[3.0, 4.0, 1.5, 9.0, 2.0]);
+        let point = [Point::new(0.02, 0.1)];
+        let solved = |problem: &Problem| {
+            let mut outcomes = Evaluator::new(problem).run(&point).unwrap();
+            let outcome = outcomes.remove(0);
+            (
+                problem.in_data_units(&outcome.solution, 0),
+                outcome.criterion,
+            )
+        };
+        let (coefficients, criterion) = solved(&expected);
+        for weights in [[2.0, 3.0], [0.2, 0.3]] {
+            let again = problem(&own).with_class_weights(&weights, 0).unwrap();
+            let found = solved(&again);
+            for (found, expected) in found.0.0.iter().zip(&coefficients.0) {
+                assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+            }
+            assert!((found.0.1[0] - coefficients.1[0]).abs() < 1e-9);
+            assert!((found.1 - criterion).abs() < 1e-12);
+            // Their own weights and the factors are told apart.
+            let stated = again.specification().unwrap();
+            for (found, expected) in stated.train.weights.unwrap().iter().zip(own) {
+                assert!((found - expected).abs() < 1e-12, "{found} {expected}");
+            }
+            assert_eq!(
+                stated.weight_factors.unwrap()[..2],
+                [weights[1], weights[0]]
+            );
+        }
+        for (weights, target, part) in [
+            (&[1.0][..], 0, "one for each class"),
+            (&[1.0, 0.0], 0, "greater than zero"),
+            (&[1.0, f64::NAN], 0, "greater than zero"),
+            (&[1.0, 2.0], 1, "count targets"),
+        ] {
+            let error = problem(&own)
+                .with_class_weights(weights, target)
+                .unwrap_err();
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        let numbers = Problem::elastic_net(&x, &y).build().unwrap();
+        let error = numbers.with_class_weights(&[1.0, 2.0], 0).unwrap_err();
+        assert!(error.to_string().contains("squared loss"), "{error}");
     }
 
     /// Columns of deviation 1 leave no trace of their scaling, but those of a fold's rows have others.

@@ -1,15 +1,18 @@
-//! The criterion over folds: its mean and the slope of the mean, for a batch of points at once.
+//! The criterion over folds: its mean, or another combination, and the slope of that, for a batch of points at
+//! once.
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::chosen::{self, Chosen};
+use super::sure::Combination;
 use super::variables::Space;
 use crate::control::Control;
 use crate::engine::prepared::Prepared;
 use crate::error::Result;
-use crate::hypergrad::{Evaluator, Outcome, Settings, WarmStart, WarningKind};
-use crate::problem::{Point, Problem};
+use crate::hypergrad::{Outcome, Settings, WarmStart, WarningKind};
+use crate::problem::Problem;
 use crate::real::sum_of;
 
 /// A fold with what is prepared for its problem.
@@ -23,6 +26,8 @@ pub(super) struct Fold<'a> {
 #[derive(Debug)]
 pub(super) struct Criterion<'a> {
     pub(super) folds: Vec<Fold<'a>>,
+    /// The combination of their criteria; `None` takes the mean.
+    pub(super) combination: Option<Combination>,
     pub(super) settings: Settings,
     pub(super) control: Control,
 }
@@ -30,9 +35,9 @@ pub(super) struct Criterion<'a> {
 /// A point on all folds.
 #[derive(Debug, Clone)]
 pub(super) struct Evaluated {
-    /// The mean criterion; NaN where a fold has no solution.
+    /// The mean criterion, or another combination; NaN where a fold has no solution.
     pub(super) criterion: f64,
-    /// The criterion of every fold.
+    /// The criterion of every fold; of another combination that alone.
     pub(super) by_fold: Vec<f64>,
     /// dĒ/d log λ of every variable; `None` where a fold has no derivative.
     pub(super) slope: Option<Vec<f64>>,
@@ -48,24 +53,17 @@ impl Criterion<'_> {
     /// Evaluates points: along paths of falling l1, or each from a start of its own.
     ///
     /// # Errors
-    /// Those of [`Evaluator::run`].
+    /// Those of [`chosen::evaluate`].
     pub(super) fn evaluate(
         &self,
         space: &Space,
-        points: &[Point],
+        points: &[Chosen],
         warm: Option<&[&[WarmStart]]>,
     ) -> Result<Vec<Evaluated>> {
         let of_fold = |(number, fold): (usize, &Fold<'_>)| {
-            let mut evaluator = Evaluator::new(fold.problem)
-                .sharing(&fold.prepared)
-                .settings(&self.settings)
-                .control(&self.control.of_a_part());
-            if let Some(warm) = warm {
-                let starts: Vec<WarmStart> = warm.iter().map(|w| w[number].clone()).collect();
-                let alone: Vec<Vec<usize>> = (0..points.len()).map(|at| vec![at]).collect();
-                evaluator = evaluator.warm_starts(starts).paths(alone);
-            }
-            evaluator.run(points)
+            let warm = warm.map(|warm| warm.iter().map(|w| w[number].clone()).collect());
+            let own = (fold.problem, &fold.prepared);
+            chosen::evaluate(own, &self.settings, &self.control, points, warm)
         };
         let folds: Vec<Vec<Outcome>> = self
             .folds
@@ -81,12 +79,16 @@ impl Criterion<'_> {
             .collect())
     }
 
-    /// The mean over the outcomes of one point.
-    fn mean(&self, space: &Space, point: &Point, outcomes: &[&Outcome]) -> Evaluated {
+    /// The mean, or another combination, of the outcomes of one point.
+    fn mean(&self, space: &Space, point: &Chosen, outcomes: &[&Outcome]) -> Evaluated {
         let count = outcomes.len();
         let is_solved = outcomes.iter().all(|outcome| outcome.is_solved());
         let criterion = if is_solved {
-            sum_of(count, |fold| outcomes[fold].criterion) / count as f64
+            let of = |fold: usize| outcomes[fold].criterion;
+            match &self.combination {
+                None => sum_of(count, of) / count as f64,
+                Some(combination) => combination.value(of),
+            }
         } else {
             f64::NAN
         };
@@ -98,13 +100,19 @@ impl Criterion<'_> {
             })
             .collect();
         let slope = slopes.map(|slopes| {
-            let of = |at: usize| sum_of(count, |fold| slopes[fold][at]) / count as f64;
+            let of = |at: usize| match &self.combination {
+                None => sum_of(count, |fold| slopes[fold][at]) / count as f64,
+                Some(combination) => combination.slope(|fold| slopes[fold][at]),
+            };
             (0..slopes[0].len()).map(of).collect()
         });
         let margins = outcomes.iter().filter_map(|outcome| outcome.kink_margin);
         Evaluated {
             criterion,
-            by_fold: outcomes.iter().map(|outcome| outcome.criterion).collect(),
+            by_fold: match &self.combination {
+                None => outcomes.iter().map(|outcome| outcome.criterion).collect(),
+                Some(_) => vec![criterion],
+            },
             slope,
             warm: outcomes
                 .iter()

@@ -319,7 +319,8 @@ impl Descent {
         let slope = bounds.projected_slope(&visit.place, &visit.slope);
         // Once it has moved it is a minimum.
         let is_first = self.trajectory.len() <= 1;
-        let is_flat = is_first && visit.slope.iter().all(|&s| s == 0.0);
+        let has_variables = !visit.slope.is_empty();
+        let is_flat = is_first && has_variables && visit.slope.iter().all(|&s| s == 0.0);
         self.here = Some(visit);
         if is_flat {
             self.conclude(TuningStatus::Flat, bounds);

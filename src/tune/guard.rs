@@ -196,22 +196,30 @@ impl Guarded {
         }
     }
 
-    /// The choice and its reason.
-    pub(super) fn remark(&self) -> String {
-        let chosen = if self.returns_scalar {
-            "the best common strength is returned"
-        } else {
-            "the vector is returned"
+    /// The choice and its reason; `names` are those of variables that are no strengths.
+    pub(super) fn remark(&self, names: Option<&str>) -> String {
+        let (with, without) = match names {
+            None => ("with a strength for each".to_string(), "with one in common"),
+            Some(names) => (format!("with {names}"), "without"),
+        };
+        let chosen = match (self.returns_scalar, names) {
+            (true, None) => "the best common strength is returned".to_string(),
+            (true, Some(_)) => "the best point without is returned".to_string(),
+            (false, None) => "the vector is returned".to_string(),
+            (false, Some(names)) => format!("the point with {names} is returned"),
         };
         if !(self.nested.is_finite() && self.nested_scalar.is_finite()) {
+            let compared = names.map_or("a strength for each with one in common".into(), |names| {
+                format!("points with {names} and without")
+            });
             return format!(
-                "nested folds could not compare a strength for each with one in common, as some have no \
-                 solution: {chosen}; raise the lower --bounds or l2"
+                "nested folds could not compare {compared}, as some have no solution: {chosen}; raise the \
+                 lower --bounds or l2"
             );
         }
         format!(
-            "on rows that nothing was tuned on, {:.6} with a strength for each (rho {:.2e}) and {:.6} with \
-             one in common, standard error of the difference {:.2e}: {chosen}",
+            "on rows that nothing was tuned on, {:.6} {with} (rho {:.2e}) and {:.6} {without}, standard error \
+             of the difference {:.2e}: {chosen}",
             self.nested, self.rho, self.nested_scalar, self.standard_error
         )
     }
@@ -241,7 +249,7 @@ mod tests {
         assert!(found.returns_scalar && (found.standard_error - 4.0 / 3.0).abs() < 1e-12);
         // A fold without a solution compares nothing.
         let found = Guarded::of(&[vec![1.0, f64::NAN], vec![1.0, 0.5]], &[1.0]);
-        assert!(found.returns_scalar && found.remark().contains("could not compare"));
+        assert!(found.returns_scalar && found.remark(None).contains("could not compare"));
     }
 
     fn study(rows: usize, folds: Vec<Fold>) -> Study {

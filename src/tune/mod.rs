@@ -14,6 +14,7 @@
 //! it tunes whatever has a value and a slope.
 
 mod box_bounds;
+mod chosen;
 mod cleaning;
 mod criterion;
 mod descent;
@@ -29,7 +30,9 @@ mod outcome;
 mod quasi_newton;
 mod search;
 mod section;
+mod spread;
 mod starts;
+mod sure;
 mod tuner;
 mod tuning;
 mod variable;
@@ -43,6 +46,7 @@ pub use hyperparameter::Hyperparameter;
 pub use meta::{MAX_META_EVALUATIONS, MetaErrors, MetaLearned, MetaLearning, MetaVariable};
 pub use outcome::{Guarded, Start, Tuned, TunedVariable, TuningStatus, Visited};
 pub use search::{Asked, Search, SearchOutcome};
+pub use sure::Sure;
 pub use tuner::{MAX_EVALUATIONS, Tuner};
 pub use tuning::TuningProgress;
 pub use variable::Variable;

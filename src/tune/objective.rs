@@ -1,16 +1,15 @@
 //! The objective φ of a tuning: the criterion, and a penalty on how far the strengths of a vector spread.
 
-use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::criterion::Evaluated;
 use super::descent::Value;
-use crate::linalg::statistics::mean;
+use super::spread::Spread;
 use crate::model::loss::Loss;
 use crate::problem::Problem;
 use crate::real::sum_of;
 
-/// The function that is minimised over θ, the logarithms of strengths:
+/// The function that is minimised over θ, the logarithms of strengths or a prior in its unit:
 ///
 /// ```text
 /// φ(θ) = log Ē + ½ ρ Σ_j (θ_j − θ̄)²
@@ -18,7 +17,7 @@ use crate::real::sum_of;
 ///
 /// with −log(−Ē) in place of log Ē where the criterion is to be large, and Ē/|Ē₀| of a quadratic form,
 /// which has any sign: Ē₀ is the first criterion that is not zero. The sum is over the variables of every
-/// vector, θ̄ the mean of its own.
+/// vector, θ̄ the mean of its own, or of a prior its start.
 #[derive(Debug, Clone)]
 pub(super) struct Objective {
     scale: Scale,
@@ -72,16 +71,15 @@ impl Scale {
 /// ½ ρ Σ_j (θ_j − θ̄)² over the variables of every vector.
 #[derive(Debug, Clone)]
 struct SpreadPenalty {
-    vectors: Vec<Range<usize>>,
+    vectors: Vec<Spread>,
     rho: f64,
 }
 
 impl SpreadPenalty {
     fn value(&self, place: &[f64]) -> f64 {
-        let of_vector = |vector: &Range<usize>| {
-            let own = &place[vector.clone()];
-            let mean = mean(own);
-            0.5 * self.rho * sum_of(own.len(), |at| (own[at] - mean).powi(2))
+        let of_vector = |vector: &Spread| {
+            let own = vector.differences(place);
+            0.5 * self.rho * sum_of(own.len(), |at| own[at].powi(2))
         };
         self.vectors.iter().map(of_vector).sum()
     }
@@ -89,10 +87,9 @@ impl SpreadPenalty {
     /// Adds so many times its slope.
     fn add_slope(&self, factor: f64, place: &[f64], slope: &mut [f64]) {
         for vector in &self.vectors {
-            let own = &place[vector.clone()];
-            let mean = mean(own);
-            for (slope, x) in slope[vector.clone()].iter_mut().zip(own) {
-                *slope += factor * self.rho * (x - mean);
+            let own = vector.differences(place);
+            for (slope, x) in slope[vector.entries.clone()].iter_mut().zip(own) {
+                *slope += factor * self.rho * x;
             }
         }
     }
@@ -113,7 +110,7 @@ impl Objective {
     }
 
     /// The same with a penalty ρ on how far the variables of vectors spread.
-    pub(super) fn penalized(&self, vectors: Vec<Range<usize>>, rho: f64) -> Self {
+    pub(super) fn penalized(&self, vectors: Vec<Spread>, rho: f64) -> Self {
         Self {
             spread: (rho > 0.0).then_some(SpreadPenalty { vectors, rho }),
             ..self.clone()
@@ -165,7 +162,10 @@ impl Objective {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
+    use crate::tune::spread::About;
 
     fn evaluated(criterion: f64, slope: Vec<f64>) -> Evaluated {
         Evaluated {
@@ -183,6 +183,40 @@ mod tests {
             scale: Scale::Logarithm(sign),
             spread: None,
         }
+    }
+
+    fn spread(entries: Range<usize>, about: About) -> Spread {
+        Spread { entries, about }
+    }
+
+    /// Classes' weights are kept near their mean, with that of the first class, which has no place.
+    #[test]
+    fn the_first_class_counts_too() {
+        let objective = objective(1.0).penalized(vec![spread(0..2, About::MeanWithZero)], 0.6);
+        let at = |place: &[f64]| {
+            objective
+                .value(place, &evaluated(1.0, vec![0.0; 2]))
+                .unwrap()
+        };
+        let value = at(&[1.0, -4.0]);
+        // The mean of 0, 1 and −4 is −1.
+        assert!((value.value - 0.3 * (1.0 + 4.0 + 9.0)).abs() < 1e-12);
+        assert!((value.slope[0] - 1.2).abs() < 1e-12 && (value.slope[1] + 1.8).abs() < 1e-12);
+    }
+
+    /// A prior is kept near its start, a vector of strengths near its mean.
+    #[test]
+    fn a_prior_is_kept_near_its_start() {
+        let own = spread(1..3, About::Place(vec![1.0, -2.0]));
+        let objective = objective(1.0).penalized(vec![own], 0.5);
+        let at = |place: &[f64]| {
+            objective
+                .value(place, &evaluated(1.0, vec![0.0; 3]))
+                .unwrap()
+        };
+        assert_eq!(at(&[7.0, 1.0, -2.0]).value, 0.0);
+        let value = at(&[7.0, 3.0, -3.0]);
+        assert_eq!((value.value, value.slope), (1.25, vec![0.0, 1.0, -0.5]));
     }
 
     #[test]
@@ -212,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_is_spread_costs_and_its_slope_is_exact() {
-        let objective = objective(1.0).penalized(std::iter::once(0..3).collect(), 0.7);
+        let objective = objective(1.0).penalized(vec![spread(0..3, About::Mean)], 0.7);
         let at = |place: &[f64]| {
             objective
                 .value(place, &evaluated(1.0, vec![0.0; 4]))
@@ -265,7 +299,7 @@ mod tests {
         assert_eq!(at(0.0).value, 0.0);
         let first = at(-4e6);
         assert_eq!((first.value, first.slope[0]), (-1.0, 2e-6));
-        let later = objective.penalized(std::iter::once(0..1).collect(), 3.0);
+        let later = objective.penalized(vec![spread(0..1, About::Mean)], 3.0);
         let second = later.value(&[0.0], &evaluated(6e6, vec![0.0])).unwrap();
         assert_eq!(second.value, 1.5);
         assert_eq!(later.criterion(&[0.0], 1.5), 6e6);

@@ -1,8 +1,9 @@
 //! The outcome of a tuning: the best start's place and criterion, and what every start went through.
 
 use super::hyperparameter::Hyperparameter;
+use crate::error::Result;
 use crate::kinds::tag;
-use crate::problem::Point;
+use crate::problem::{Point, Problem};
 
 tag! {
     /// The end of a start, and of the whole tuning.
@@ -52,18 +53,21 @@ pub struct Start {
 pub struct TunedVariable {
     /// The hyperparameter.
     pub hyperparameter: Hyperparameter,
-    /// The lower bound, a strength as the values are.
+    /// The lower bound, in the units of the values.
     pub lower: f64,
     /// The upper bound.
     pub upper: f64,
-    /// The strength λ, or those of a vector: l1 in the units of ∂ loss/∂w, λ₂ in those of its curvature.
+    /// The strength λ, or those of a vector: l1 in the units of ∂ loss/∂w, λ₂ in those of its curvature; the
+    /// entries of a prior, in units of the scaled columns; the weights of all classes, the first being 1.
     pub values: Vec<f64>,
     /// ∂ log Ē/∂ log λ for each of them, without the guard's penalty; of a quadratic form, which has any
-    /// sign, ∂Ē/∂ log λ in units of the first |Ē|.
+    /// sign, ∂Ē/∂ log λ in units of the first |Ē|. Of a prior the derivative is in c as a multiple of the
+    /// largest coefficient that a feature has alone.
     pub slope: Vec<f64>,
 }
 
-/// The choice of a guard: means over outer folds, on whose rows nothing was tuned.
+/// The choice of a guard: means over outer folds, on whose rows nothing was tuned. The scalar is the best
+/// common strength, or where no vector of strengths is tuned the best point without the vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Guarded {
     /// The ρ of the penalty on the spread of the strengths' logarithms.
@@ -90,7 +94,14 @@ pub struct Tuned {
     pub coarse_evaluations: usize,
     /// The best point.
     pub point: Point,
-    /// The criterion there: the mean over folds.
+    /// δ of the Huber loss of the fit there, where it was to be tuned.
+    pub huber_delta: Option<f64>,
+    /// The weights of the classes there, that of the first one being 1, where they were to be tuned.
+    pub class_weights: Option<Vec<f64>>,
+    /// The standard deviation of the noise in Stein's estimate, where this is the criterion.
+    pub noise: Option<f64>,
+    /// The criterion there: the mean over folds, or Stein's estimate of the squared loss on new targets of the
+    /// same rows.
     pub criterion: f64,
     /// The criterion there of every fold.
     pub fold_criteria: Vec<f64>,
@@ -108,10 +119,29 @@ pub struct Tuned {
     pub starts: Vec<Start>,
     /// The estimate of the criterion on rows that nothing was tuned on, by nested folds.
     pub nested_criterion: Option<f64>,
-    /// The criterion of the best strength that all have in common, where a vector was to be tuned.
+    /// The criterion of the best strength that all have in common, where a vector of strengths was to be
+    /// tuned, and without other vectors where these were.
     pub scalar_criterion: Option<f64>,
     /// The choice of the guard, where there was one.
     pub guarded: Option<Guarded>,
     /// Remarks for the user, one sentence each with its remedy.
     pub remarks: Vec<String>,
+}
+
+impl Tuned {
+    /// A problem with what was tuned of it beside the point: the one that the best point is a point of.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](crate::Error::Unsupported) and [`Error::Shape`](crate::Error::Shape) for a problem of another loss, or
+    /// other classes, than those of what was tuned.
+    pub fn restated(&self, problem: Problem) -> Result<Problem> {
+        let problem = match self.huber_delta {
+            Some(delta) => problem.with_huber_delta(delta)?,
+            None => problem,
+        };
+        match &self.class_weights {
+            Some(weights) => problem.with_class_weights(weights, self.point.target),
+            None => Ok(problem),
+        }
+    }
 }

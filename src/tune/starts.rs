@@ -1,11 +1,12 @@
-//! The starts of a vector of strengths: the best common strength, and adaptive ones.
+//! The starts of vectors: of strengths the best common one, and adaptive ones.
 
+use super::chosen::Chosen;
 use super::hyperparameter::Hyperparameter;
 use super::tuning::Tuning;
 use super::variables::{Space, entries_of};
 use crate::error::Result;
 use crate::linalg::statistics::mean;
-use crate::problem::{Point, Problem, RidgeStrengths};
+use crate::problem::{Problem, RidgeStrengths};
 use crate::real::largest_of;
 
 /// Exponents γ of adaptive strengths λ_j ∝ (|w_j| + ε)^−γ.
@@ -18,14 +19,34 @@ const WEAK: f64 = 0.1;
 
 /// The places from which a vector starts: that of its given start alone, or its best common strength, which
 /// is that of `scalar`, a point of the space of common strengths, and adaptive ones.
-pub(super) fn starts(tuning: &Tuning<'_>, common: &Space, scalar: &Point) -> Result<Vec<Vec<f64>>> {
+pub(super) fn starts(
+    tuning: &Tuning<'_>,
+    common: &Space,
+    scalar: &Chosen,
+) -> Result<Vec<Vec<f64>>> {
     let space = tuning.space;
     let of_scalar = space.with_given_starts(space.place_of(scalar));
-    if space.has_vector_start() {
-        return Ok(vec![of_scalar]);
+    let mut places = vec![of_scalar.clone()];
+    if !space.has_vector_start() && space.strength_vectors().next().is_some() {
+        places.extend(adaptive(tuning, common, scalar, &of_scalar)?);
     }
+    if common.free_delta().is_none() {
+        places.extend(at_other_deltas(tuning, scalar, &of_scalar)?);
+    }
+    places.extend(balanced(tuning, scalar.point.target, &of_scalar));
+    Ok(places)
+}
+
+/// Places of adaptive strengths.
+fn adaptive(
+    tuning: &Tuning<'_>,
+    common: &Space,
+    scalar: &Chosen,
+    of_scalar: &[f64],
+) -> Result<Vec<Vec<f64>>> {
+    let space = tuning.space;
     let mut weak = scalar.clone();
-    weak.l1 *= WEAK;
+    weak.point.l1 *= WEAK;
     let evaluated = tuning
         .criterion
         .evaluate(common, std::slice::from_ref(&weak), None)?;
@@ -36,10 +57,10 @@ pub(super) fn starts(tuning: &Tuning<'_>, common: &Space, scalar: &Point) -> Res
         .collect();
     let problem = tuning.criterion.folds[0].problem;
     let coefficients = coefficients(problem, &solutions);
-    let mut places = vec![of_scalar.clone()];
+    let mut places = Vec::new();
     for exponent in EXPONENTS {
-        let mut place = of_scalar.clone();
-        for (hyperparameter, range, ties) in space.vectors_with_ties() {
+        let mut place = of_scalar.to_vec();
+        for (hyperparameter, range, ties) in space.strength_vectors() {
             let sizes = sizes(problem, &coefficients, hyperparameter, ties);
             let largest = largest_of(sizes.len(), |at| sizes[at]);
             if !(largest > 0.0 && sizes.len() == range.len()) {
@@ -62,6 +83,56 @@ pub(super) fn starts(tuning: &Tuning<'_>, common: &Space, scalar: &Point) -> Res
         }
     }
     Ok(places)
+}
+
+/// Places with other δ of the Huber loss and l1 strengths that are as large a share of l1_max there.
+fn at_other_deltas(
+    tuning: &Tuning<'_>,
+    scalar: &Chosen,
+    of_scalar: &[f64],
+) -> Result<Vec<Vec<f64>>> {
+    let space = tuning.space;
+    let Some((at, (low, high))) = space.free_delta() else {
+        return Ok(Vec::new());
+    };
+    let (problem, target) = (tuning.criterion.folds[0].problem, scalar.point.target);
+    let l1_max = |delta: f64| -> Result<f64> {
+        let problem = problem.clone().with_huber_delta(delta)?;
+        Ok(problem.l1_max(target, 0.0))
+    };
+    let own = l1_max(of_scalar[at].exp())?;
+    let mut places = Vec::new();
+    for delta in [high, (low * high).sqrt(), low] {
+        let mut place = of_scalar.to_vec();
+        place[at] = delta.ln();
+        let share = l1_max(delta)? / own;
+        if share > 0.0 && share.is_finite() {
+            place[space.l1_range()]
+                .iter_mut()
+                .for_each(|x| *x += share.ln());
+        }
+        places.push(space.box_bounds().clamp(&place));
+    }
+    Ok(places)
+}
+
+/// The place with weights that give all classes the same weight in all; `None` where they have it.
+fn balanced(tuning: &Tuning<'_>, target: usize, of_scalar: &[f64]) -> Option<Vec<f64>> {
+    let range = tuning.space.free_class_weights()?;
+    let problem = tuning.criterion.folds[0].problem;
+    let mut sums = vec![0.0; problem.class_count()];
+    for (i, weight) in problem.train().weights.iter().enumerate() {
+        sums[problem.class_of(i, target)] += weight;
+    }
+    let mut place = of_scalar.to_vec();
+    for (x, sum) in place[range].iter_mut().zip(&sums[1..]) {
+        let ratio = sums[0] / sum;
+        if ratio > 0.0 && ratio.is_finite() {
+            *x += ratio.ln();
+        }
+    }
+    let place = tuning.space.box_bounds().clamp(&place);
+    (place != of_scalar).then_some(place)
 }
 
 /// The mean size of every penalised coefficient.

@@ -1,48 +1,32 @@
 //! The tuner: a problem, its variables and folds, and the best point.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use super::criterion::{Criterion, Fold};
-use super::guard::{Guard, Nest, nests};
+use super::guard::Guard;
 use super::objective::Objective;
-use super::outcome::{Guarded, Start, Tuned};
-use super::starts::starts;
-use super::tuning::{Searched, Tuning, TuningProgress};
+use super::outcome::Tuned;
+use super::sure::{Combination, Estimate, Sure};
+use super::tuning::{Tuning, TuningProgress};
 use super::variable::Variable;
 use super::variables::{Space, with_vectors};
 use crate::control::Control;
 use crate::engine::in_threads;
 use crate::error::{Error, Result};
-use crate::hypergrad::{Evaluator, Outcome, Settings};
+use crate::hypergrad::Settings;
 use crate::kinds::{Method, Wrt};
 use crate::problem::{Point, Problem};
 use crate::sweep::compress::{Compression, fold_problem};
 use crate::sweep::folds;
 use crate::sweep::study::{ClassWeighting, Study};
 
+mod stages;
+
 /// Variables up to which a vector needs no guard.
 const FEW_VARIABLES: usize = 5;
-/// The ρ that nested folds choose among, times the number of variables.
-const RHOS: [f64; 5] = [0.1, 0.3, 1.0, 3.0, 10.0];
-/// Evaluations of every tuning within nested folds.
-const NESTED_EVALUATIONS: usize = 60;
-
-/// The remark on a vector for which no evaluations are left.
-const NO_EVALUATIONS: &str =
-    "no evaluations are left for a vector of strengths: raise --max-evaluations";
-/// The remark on a vector that was not come to.
-const STOPPED: &str = "the tuning was stopped before the strengths of each could be chosen, and the best \
-                       common strength is returned: allow more time";
-/// The remark on a vector that has no solution where it starts.
-const UNSOLVED: &str = "no vector of strengths had a solution with its derivative, and the best common strength is \
-                        returned: start elsewhere, raise the lower bounds or --max-steps";
-/// The remark on a vector that is no better than its best common strength.
-const NO_BETTER: &str = "no vector of strengths was found that is better than the best common strength, which \
-                         is returned: raise --max-evaluations, or leave out --start";
+/// Variables of a coarse stage.
+const MOST_IN_COMMON: usize = 2;
 
 /// The evaluations that a tuning takes at most, unless it is told otherwise.
 pub const MAX_EVALUATIONS: usize = 400;
@@ -55,6 +39,7 @@ pub const MAX_EVALUATIONS: usize = 400;
 /// | [`at`](Self::at) | l1 = λ₂ = 0 | the strengths that are not tuned, and the target |
 /// | [`starts`](Self::starts) | those of a coarse stage | points to descend from, such as the best ones of a sweep |
 /// | [`folds`](Self::folds) | the problem's criterion | the mean over folds of the training rows instead |
+/// | [`sure`](Self::sure) | the problem's criterion | Stein's unbiased risk estimate of all training rows instead |
 /// | [`max_evaluations`](Self::max_evaluations) | 400 | points on all folds |
 /// | [`guard`](Self::guard) | [`Guard::Auto`] | what keeps many variables from fitting the criterion's rows by chance |
 /// | [`settings`](Self::settings) | [`Settings::default`] | solver, tolerance, device, threads |
@@ -82,6 +67,7 @@ pub struct Tuner<'a> {
     rest: Point,
     starts: Vec<Point>,
     folds: Option<Vec<folds::Fold>>,
+    sure: Option<Sure>,
     max_evaluations: usize,
     guard: Guard,
     settings: Settings,
@@ -116,6 +102,7 @@ impl<'a> Tuner<'a> {
             rest: Point::default(),
             starts: Vec::new(),
             folds: None,
+            sure: None,
             max_evaluations: MAX_EVALUATIONS,
             guard: Guard::Auto,
             settings: Settings::default(),
@@ -148,6 +135,14 @@ impl<'a> Tuner<'a> {
     /// fold is centred and scaled by the rows that it learns from.
     pub fn folds(mut self, folds: impl Into<Vec<folds::Fold>>) -> Self {
         self.folds = Some(folds.into());
+        self
+    }
+
+    /// Tunes Stein's unbiased risk estimate of the squared loss on the training rows, with no row held out: for
+    /// normal noise of one deviation. Its estimate is ½(risk + σ²), the squared loss on new targets of the
+    /// same rows.
+    pub fn sure(mut self, sure: Sure) -> Self {
+        self.sure = Some(sure);
         self
     }
 
@@ -198,6 +193,13 @@ impl<'a> Tuner<'a> {
                 "max-evaluations",
                 "with 0 nothing can be tuned",
                 "allow 1 evaluation or more; 400 is the default",
+            ));
+        }
+        if self.variables.is_empty() {
+            return Err(Error::value(
+                "variables",
+                "there is nothing to tune",
+                "name l1, l2, or both",
             ));
         }
         in_threads(self.settings.threads, || self.run_here())
@@ -259,8 +261,15 @@ impl<'a> Tuner<'a> {
             _ => None,
         };
         let study = study.as_deref();
-        let problems = self.problems(study)?;
-        let criterion = self.criterion(&problems);
+        let estimate = self.sure.map(|sure| self.estimate(sure)).transpose()?;
+        let (problems, combination, noise) = match estimate {
+            None => (self.problems(study)?, None, None),
+            Some(estimate) => {
+                let problems = self.with_strengths(estimate.problems)?;
+                (problems, Some(estimate.combination), Some(estimate.noise))
+            }
+        };
+        let criterion = self.criterion(&problems, combination);
         let space = self.space(&self.variables, &problems)?;
         let tuning = Tuning {
             space: &space,
@@ -269,16 +278,62 @@ impl<'a> Tuner<'a> {
             budget: self.max_evaluations,
             progress: Some(&*self.progress),
         };
-        if !self.starts.is_empty() {
-            let places: Vec<Vec<f64>> = self.starts.iter().map(|p| space.place_of(p)).collect();
-            return tuning.finish(&tuning.run_from(&places)?);
+        let tuned = if !self.starts.is_empty() {
+            let place = |point: &Point| space.place_of(&point.clone().into());
+            let places: Vec<Vec<f64>> = self.starts.iter().map(place).collect();
+            tuning.finish(&tuning.run_from(&places)?)?
+        } else if self.has_stages() {
+            let common = self.common_space(&space, &problems)?;
+            self.run_stages(&tuning, &common, study)?
+        } else {
+            tuning.finish(&tuning.run()?)?
+        };
+        Ok(Tuned { noise, ..tuned })
+    }
+
+    /// Stein's estimate of the training rows.
+    fn estimate(&self, sure: Sure) -> Result<Estimate> {
+        let holds_out = match &self.subject {
+            Subject::Study(study) => study.folds.iter().any(|fold| fold.held_out.is_some()),
+            Subject::Problem(_) => false,
+        };
+        if self.folds.is_some() || holds_out {
+            return Err(Error::value(
+                "sure",
+                "there are folds beside Stein's estimate, which holds no rows out",
+                "leave the folds out, or the estimate",
+            ));
         }
-        if !space.vectors().is_empty() {
-            let scalars: Vec<Variable> = self.variables.iter().map(Variable::in_common).collect();
-            let common = self.space(&scalars, &problems)?;
-            return self.run_vector(&tuning, &common, study);
+        if self.is_guarded() {
+            return Err(Error::value(
+                "guard",
+                "its nested folds hold rows out, and Stein's estimate holds out none",
+                "use --guard none (Guard::None), or tune on held-out rows",
+            ));
         }
-        tuning.finish(&tuning.run()?)
+        match &self.subject {
+            Subject::Problem(problem) => sure.of(problem, self.rest.target),
+            Subject::Study(study) => {
+                study.check()?;
+                sure.of(&study.whole()?, self.rest.target)
+            }
+        }
+    }
+
+    /// The variables of the first stage: what the entries of vectors have in common, at most two.
+    fn in_common(&self) -> Vec<Variable> {
+        let each = self.variables.iter();
+        let mut common: Vec<Variable> = each.filter_map(Variable::in_common).collect();
+        if common.len() > MOST_IN_COMMON {
+            common.retain(|v| v.hyperparameter.is_strength());
+        }
+        common
+    }
+
+    /// Whether there is a second stage, of more than the first one.
+    fn has_stages(&self) -> bool {
+        let is_vector = |v: &Variable| v.hyperparameter.is_vector();
+        self.variables.iter().any(is_vector) || self.in_common().len() < self.variables.len()
     }
 
     fn space(&self, variables: &[Variable], problems: &[Problem]) -> Result<Space> {
@@ -286,8 +341,18 @@ impl<'a> Tuner<'a> {
         Space::new(variables, self.rest.clone(), &problems)
     }
 
+    /// The variables of the first stage, beside what is not tuned in it.
+    fn common_space(&self, whole: &Space, problems: &[Problem]) -> Result<Space> {
+        let problems: Vec<&Problem> = problems.iter().collect();
+        Space::new(&self.in_common(), whole.untuned(), &problems)
+    }
+
     /// The criterion over the problems of folds with the tuner's settings.
-    fn criterion<'f>(&self, problems: &'f [Problem]) -> Criterion<'f> {
+    fn criterion<'f>(
+        &self,
+        problems: &'f [Problem],
+        combination: Option<Combination>,
+    ) -> Criterion<'f> {
         let folds = problems.iter().map(|problem| Fold {
             problem,
             prepared: Arc::default(),
@@ -300,6 +365,7 @@ impl<'a> Tuner<'a> {
         wrt.dedup();
         Criterion {
             folds: folds.collect(),
+            combination,
             settings: Settings {
                 method: Some(self.settings.method.unwrap_or(Method::AidCg)),
                 wrt,
@@ -375,179 +441,7 @@ impl<'a> Tuner<'a> {
             Guard::Rho(_) => true,
         }
     }
-
-    /// Tunes the strength that all have in common with half of the evaluations, then those of each from
-    /// there. The vector is returned where it is better: with a guard, also on rows that nothing was tuned
-    /// on.
-    fn run_vector(
-        &self,
-        tuning: &Tuning<'_>,
-        common: &Space,
-        study: Option<&Study>,
-    ) -> Result<Tuned> {
-        let scalar = Tuning {
-            space: common,
-            objective: tuning.objective.clone(),
-            budget: (self.max_evaluations / 2).max(1),
-            ..*tuning
-        };
-        let mut searched = scalar.run()?;
-        let left = self.max_evaluations - searched.search.spent();
-        let of_common = |searched: &Searched, remark: Option<&str>| -> Result<Tuned> {
-            let mut tuned = scalar.finish(searched)?;
-            tuned.scalar_criterion = Some(tuned.criterion);
-            tuned.remarks.extend(remark.map(str::to_string));
-            Ok(tuned)
-        };
-        if left == 0 {
-            return of_common(&searched, Some(NO_EVALUATIONS));
-        }
-        let vectors = tuning.space.vectors();
-        let count = vectors.iter().map(Range::len).sum();
-        let guarded = match study {
-            Some(study) if self.guards(count) && !self.control.should_stop() => {
-                Some(self.nested(study, count)?)
-            }
-            _ => None,
-        };
-        // What was stopped has compared nothing.
-        if self.control.should_stop() {
-            return of_common(&searched, Some(STOPPED));
-        }
-        if let Some(guarded) = &guarded
-            && guarded.returns_scalar
-        {
-            scalar.go_on(&mut searched, left)?;
-            let mut tuned = of_common(&searched, None)?;
-            tuned.keep(guarded.clone());
-            return Ok(tuned);
-        }
-        let rho = guarded.as_ref().map_or(0.0, |guarded| guarded.rho);
-        let vector = Tuning {
-            objective: tuning.objective.penalized(vectors, rho),
-            budget: left,
-            ..*tuning
-        };
-        let best = searched.search.outcome();
-        let Some(best) = best.map(|best| (common.point(&best.place), best.value)) else {
-            return scalar.finish(&searched);
-        };
-        let (point, best) = best;
-        let each = vector.run_from(&starts(&vector, common, &point)?)?;
-        let Some(found) = each.search.outcome() else {
-            let why = if self.control.should_stop() {
-                STOPPED
-            } else {
-                UNSOLVED
-            };
-            let mut tuned = of_common(&searched, Some(why))?;
-            if let Some(guarded) = guarded {
-                tuned.keep(guarded.with_scalar(true));
-            }
-            return Ok(tuned);
-        };
-        let is_better = found.value <= best;
-        let of_scalar = scalar.finish(&searched)?;
-        let of_each = vector.finish(&each)?;
-        let evaluations = of_scalar.evaluations + of_each.evaluations;
-        let starts = ranked(
-            [&each, &searched],
-            [of_each.starts.clone(), of_scalar.starts.clone()],
-        );
-        let (criterion, coarse) = (of_scalar.criterion, of_scalar.coarse_evaluations);
-        let mut tuned = if is_better { of_each } else { of_scalar };
-        tuned.evaluations = evaluations;
-        tuned.coarse_evaluations = coarse;
-        tuned.starts = starts;
-        tuned.scalar_criterion = Some(criterion);
-        if let Some(guarded) = guarded {
-            tuned.keep(guarded.with_scalar(!is_better));
-        } else if self.guard == Guard::None && is_better {
-            tuned.remarks.push(format!(
-                "{count} variables are tuned without a guard: the criterion is no estimate of the error on other rows"
-            ));
-        }
-        if !is_better {
-            tuned.remarks.push(NO_BETTER.into());
-        }
-        Ok(tuned)
-    }
-
-    /// The choice of ρ, and between vector and scalar, by nested folds.
-    fn nested(&self, study: &Study, count: usize) -> Result<Guarded> {
-        let rhos: Vec<f64> = match self.guard {
-            Guard::Rho(rho) => vec![rho],
-            _ => RHOS.iter().map(|rho| rho / count as f64).collect(),
-        };
-        let nests = nests(study)?;
-        let of_nest = |nest: &Nest| self.outer_criteria(nest, &rhos);
-        let table: Vec<Vec<f64>> = nests.par_iter().map(of_nest).collect::<Result<_>>()?;
-        Ok(Guarded::of(&table, &rhos))
-    }
-
-    /// On the outer rows of a nest: the criterion of the scalar that was tuned on the inner ones, and that
-    /// of the vector for every ρ; NaN where there is no solution.
-    fn outer_criteria(&self, nest: &Nest, rhos: &[f64]) -> Result<Vec<f64>> {
-        let problems = self.with_strengths(nest.inner.clone())?;
-        let outer = self.with_strengths(vec![nest.outer.clone()])?.remove(0);
-        let criterion = self.criterion(&problems);
-        let scalars: Vec<Variable> = self.variables.iter().map(Variable::in_common).collect();
-        let common = self.space(&scalars, &problems)?;
-        let scalar = Tuning {
-            space: &common,
-            criterion: &criterion,
-            objective: Objective::of(&problems[0]),
-            budget: NESTED_EVALUATIONS,
-            progress: None,
-        };
-        let Some(found) = scalar.run()?.search.outcome() else {
-            return Ok(vec![f64::NAN; rhos.len() + 1]);
-        };
-        let mut points = vec![common.point(&found.place)];
-        let space = self.space(&self.variables, &problems)?;
-        let base = Tuning {
-            space: &space,
-            ..scalar
-        };
-        let places = starts(&base, &common, &points[0])?;
-        for &rho in rhos {
-            let vector = Tuning {
-                objective: base.objective.penalized(space.vectors(), rho),
-                ..base
-            };
-            let found = vector.run_from(&places)?.search.outcome();
-            points.push(found.map_or_else(|| points[0].clone(), |found| space.point(&found.place)));
-        }
-        let outcomes = Evaluator::new(&outer)
-            .settings(&criterion.settings)
-            .method(None)
-            .control(&self.control.of_a_part())
-            .run(&points)?;
-        let solved = |outcome: &Outcome| {
-            if outcome.is_solved() {
-                outcome.criterion
-            } else {
-                f64::NAN
-            }
-        };
-        Ok(outcomes.iter().map(solved).collect())
-    }
 }
 
-/// The starts of two searches, the best first.
-fn ranked(searched: [&Searched; 2], starts: [Vec<Start>; 2]) -> Vec<Start> {
-    let values = searched.into_iter().flat_map(Searched::values);
-    let mut all: Vec<(f64, Start)> = values.zip(starts.into_iter().flatten()).collect();
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    all.into_iter().map(|(_, start)| start).collect()
-}
-
-impl Tuned {
-    /// Keeps the choice of a guard, and says what it was.
-    fn keep(&mut self, guarded: Guarded) {
-        let estimate = guarded.estimate();
-        self.nested_criterion = estimate.is_finite().then_some(estimate);
-        self.remarks.push(guarded.remark());
-        self.guarded = Some(guarded);
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use super::chosen::Chosen;
 use super::criterion::{Criterion, Evaluated, Fold};
 use super::descent::{Value, Visit};
 use super::lattice::{Candidate, Lattice, Node};
@@ -83,13 +84,13 @@ impl TuningProgress {
         lock(&self.0).1.clone()
     }
 
-    pub(super) fn note(&self, points: &[Point], evaluated: &[Evaluated]) {
+    pub(super) fn note(&self, points: &[Chosen], evaluated: &[Evaluated]) {
         let mut state = lock(&self.0);
         state.0 += points.len();
         for (point, evaluated) in points.iter().zip(evaluated) {
             let value = evaluated.criterion;
             if value.is_finite() && state.1.as_ref().is_none_or(|(best, _)| value < *best) {
-                state.1 = Some((value, point.clone()));
+                state.1 = Some((value, point.point.clone()));
             }
         }
     }
@@ -131,7 +132,7 @@ impl Tuning<'_> {
         let mut coarse_evaluations = 0;
         self.explore(&mut search, &mut warm, &mut coarse_evaluations)?;
         self.descend(&mut search, &mut warm, 0.0, 0)?;
-        if self.budget >= MANY {
+        if self.budget >= MANY && self.space.box_bounds().dimensions() > 0 {
             self.look_around(&mut search, &mut warm, &mut coarse_evaluations)?;
         }
         Ok(Searched {
@@ -159,7 +160,11 @@ impl Tuning<'_> {
             }
             before = best.value;
             let section = Section::through(&best.place, self.space.box_bounds());
-            let points: Vec<Point> = section.places.iter().map(|p| self.space.point(p)).collect();
+            let points: Vec<Chosen> = section
+                .places
+                .iter()
+                .map(|p| self.space.chosen(p))
+                .collect();
             *spent += points.len();
             search.spend(points.len());
             let evaluated = self.evaluate(&points, None)?;
@@ -221,9 +226,9 @@ impl Tuning<'_> {
             Vec::new()
         };
         while !nodes.is_empty() && !self.should_stop() {
-            let points: Vec<Point> = nodes
+            let points: Vec<Chosen> = nodes
                 .iter()
-                .map(|n| self.space.point(&lattice.place(n)))
+                .map(|n| self.space.chosen(&lattice.place(n)))
                 .collect();
             *spent += points.len();
             search.spend(points.len());
@@ -300,7 +305,7 @@ impl Tuning<'_> {
             if asked.is_empty() {
                 break;
             }
-            let points: Vec<Point> = asked.iter().map(|a| self.space.point(&a.place)).collect();
+            let points: Vec<Chosen> = asked.iter().map(|a| self.space.chosen(&a.place)).collect();
             let starts: Option<Vec<&[WarmStart]>> = asked
                 .iter()
                 .map(|a| {
@@ -326,7 +331,7 @@ impl Tuning<'_> {
         Ok(())
     }
 
-    fn evaluate(&self, points: &[Point], warm: Option<&[&[WarmStart]]>) -> Result<Vec<Evaluated>> {
+    fn evaluate(&self, points: &[Chosen], warm: Option<&[&[WarmStart]]>) -> Result<Vec<Evaluated>> {
         let evaluated = self.criterion.evaluate(self.space, points, warm)?;
         if let Some(progress) = self.progress {
             progress.note(points, &evaluated);
@@ -358,7 +363,7 @@ impl Tuning<'_> {
                 },
             ));
         };
-        let point = space.point(&found.place);
+        let chosen = space.chosen(&found.place);
         let control = self.criterion.control.of_a_part();
         let again = Criterion {
             folds: self
@@ -370,6 +375,7 @@ impl Tuning<'_> {
                     prepared: Arc::clone(&fold.prepared),
                 })
                 .collect(),
+            combination: self.criterion.combination.clone(),
             settings: self.criterion.settings.clone(),
             control: if control.should_stop() {
                 Control::new()
@@ -378,7 +384,7 @@ impl Tuning<'_> {
             },
         };
         let evaluated = again
-            .evaluate(space, std::slice::from_ref(&point), None)?
+            .evaluate(space, std::slice::from_ref(&chosen), None)?
             .remove(0);
         let mut remarks = space.remarks.clone();
         let has_value = self.objective.value(&found.place, &evaluated);
@@ -403,9 +409,9 @@ impl Tuning<'_> {
                 space.names().join(", ")
             ));
         }
-        let in_strengths = |visited: &Visited| Visited {
+        let in_values = |visited: &Visited| Visited {
             evaluation: visited.evaluation,
-            variables: space.strengths(&visited.variables),
+            variables: space.values(&visited.variables),
             criterion: self
                 .objective
                 .criterion(&visited.variables, visited.criterion),
@@ -420,7 +426,7 @@ impl Tuning<'_> {
                     self.objective.criterion(&best.variables, start.criterion)
                 }),
                 entries: space.entries(),
-                trajectory: start.trajectory.iter().map(in_strengths).collect(),
+                trajectory: start.trajectory.iter().map(in_values).collect(),
             })
             .collect();
         let projected = |slope: &[f64]| space.box_bounds().projected_slope(&found.place, slope);
@@ -444,7 +450,10 @@ impl Tuning<'_> {
             penalized_slope,
             variables: space.tuned(&found.place, &slope),
             kink_margin: evaluated.kink_margin,
-            point,
+            point: chosen.point,
+            huber_delta: chosen.huber_delta,
+            noise: None,
+            class_weights: chosen.class_weights.map(|weights| weights.to_vec()),
             starts,
             nested_criterion: None,
             scalar_criterion: None,

@@ -10,6 +10,7 @@ use super::{
     ConfigurationArguments, DataArguments, FoldArguments, OutputArguments, ProblemArguments,
     RuntimeArguments, SolverArguments, TestArguments,
 };
+use crate::kinds::tag;
 use crate::tune::{Guard, Hyperparameter, MAX_EVALUATIONS};
 
 /// The examples of `--help`.
@@ -61,23 +62,37 @@ pub struct Arguments {
 pub struct TuningArguments {
     /// Hyperparameters to tune, separated by commas: l1, l2, l1[] and l2[] (one strength for each
     /// coefficient), l1[group] and l2[group] (one for each group), l2[class] (one for each class of the
-    /// multinomial loss); --l1 and --l2 give those that are not tuned [default: l1,l2; for the box penalty
-    /// l2].
+    /// multinomial loss), huber-delta (of the fit; the criterion keeps that of --huber-delta), class-weights
+    /// (that of the first class is 1; they multiply those of --class-weights), prior (one prior mean for each
+    /// coefficient, from that of --prior or zero); --l1 and --l2 give those that are not tuned [default: l1,l2;
+    /// for the box penalty l2].
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = hyperparameter)]
     pub tune: Vec<Hyperparameter>,
 
     /// Bounds, as in l1=1e-3:1,l2=1e-4:10 [default: l1 from 1e-4 to 0.999 of the strength that makes all
-    /// coefficients zero, l2 from 1e-6 to 1000 in units of the loss's mean curvature].
+    /// coefficients zero, l2 from 1e-6 to 1000 in units of the loss's mean curvature, huber-delta
+    /// from 0.01 to 10 of the spread of the targets, class-weights from 1e-3 to 1e3, prior ±10 times the largest coefficient that a feature has
+    /// alone].
     #[arg(long = "bounds", value_name = "NAME=LO:HI", value_delimiter = ',')]
     pub variable_bounds: Vec<Assignment<Interval>>,
 
     /// The only start, as in l1=0.1,l2=0.01 [default: the local minima of a coarse grid].
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
-    pub start: Vec<Assignment<Positive>>,
+    pub start: Vec<Assignment<Start>>,
 
     /// File with one number per coefficient: coefficients with equal numbers share a strength of l1[] or l2[].
     #[arg(long, value_name = "FILE")]
     pub ties: Option<PathBuf>,
+
+    /// The rule that the criterion follows: the loss on held-out rows, or of the squared loss Stein's unbiased
+    /// risk estimate by finite differences, which holds no rows out.
+    #[arg(long, value_name = "NAME", default_value = "held-out")]
+    pub criterion_rule: CriterionRule,
+
+    /// Standard deviation of the noise for --criterion-rule sure [default: estimated by least squares on all
+    /// features, which needs four rows for every three coefficients].
+    #[arg(long, value_name = "SIGMA", value_parser = values::positive)]
+    pub noise: Option<f64>,
 
     /// The most evaluations, those of the coarse grid among them.
     #[arg(long, value_name = "N", default_value_t = MAX_EVALUATIONS, value_parser = values::count,
@@ -90,6 +105,16 @@ pub struct TuningArguments {
     /// strength; none.
     #[arg(long, value_name = "auto|none|RHO", default_value = "auto")]
     pub guard: GuardName,
+}
+
+tag! {
+    /// A rule that the criterion follows.
+    pub enum CriterionRule {
+        /// The loss on held-out rows.
+        HeldOut = "held-out", "the loss on held-out rows";
+        /// Stein's unbiased risk estimate.
+        Sure = "sure", "Stein's unbiased risk estimate";
+    }
 }
 
 /// A guard by its name or number.
@@ -120,28 +145,44 @@ pub struct Assignment<T> {
     pub value: T,
 }
 
-/// A number greater than zero.
+/// A value of a hyperparameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Positive(pub f64);
+pub struct Start(pub f64);
 
-impl FromStr for Positive {
-    type Err = String;
+/// A type that is assigned to hyperparameters.
+trait Assigned: Sized {
+    /// The value of a hyperparameter from its text.
+    fn parse(name: Hyperparameter, text: &str) -> Result<Self, String>;
+}
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        values::positive(text).map(Self)
+impl Assigned for Start {
+    fn parse(name: Hyperparameter, text: &str) -> Result<Self, String> {
+        let value = if name.is_positive() {
+            values::positive(text)
+        } else {
+            values::finite(text)
+        };
+        value.map(Self)
     }
 }
 
-impl<T: FromStr<Err = String>> FromStr for Assignment<T> {
+impl Assigned for Interval {
+    fn parse(_: Hyperparameter, text: &str) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl<T: Assigned> FromStr for Assignment<T> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (name, value) = text
             .split_once('=')
             .ok_or("write NAME=VALUE, with commas between several, as in l1=0.1,l2=0.01")?;
+        let name = hyperparameter(name)?;
         Ok(Self {
-            name: hyperparameter(name)?,
-            value: value.parse()?,
+            name,
+            value: T::parse(name, value)?,
         })
     }
 }

@@ -5,6 +5,14 @@ use std::str::FromStr;
 use crate::sweep::record::Shard;
 pub use crate::sweep::space::Axis as Strengths;
 
+/// A number that is finite.
+pub fn finite(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        _ => Err("give a finite number".into()),
+    }
+}
+
 /// A number that is finite and greater than zero.
 pub fn positive(text: &str) -> Result<f64, String> {
     match text.trim().parse::<f64>() {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::ArgMatches;
 
 use super::fit::model;
-use crate::cli::arguments::tune::{Arguments, Assignment};
+use crate::cli::arguments::tune::{Arguments, Assignment, CriterionRule};
 use crate::cli::arguments::{Format, PenaltyName, Strengths};
 use crate::cli::configuration::{
     Described, Parts, Prepared, SINGLE_SHARE, Study, read_test, single_ridge, study_of,
@@ -25,8 +25,9 @@ use crate::hypergrad::{Information, Outcome};
 use crate::kinds::{Method, Status};
 use crate::l1_max::AtZero;
 use crate::problem::{Point, Problem, Rows, Specification};
+use crate::sweep::folds::Fold;
 use crate::sweep::study::{FoldProblem, Study as SweepStudy};
-use crate::tune::{Hyperparameter, Tuned, Tuner, Variable, with_vectors};
+use crate::tune::{Hyperparameter, Sure, Tuned, Tuner, Variable, with_vectors};
 
 /// Runs the command that `words` make, whose flags and matches these are.
 pub fn run(given: &Arguments, matches: &ArgMatches, words: &[OsString]) -> Result<(), Failure> {
@@ -60,7 +61,12 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
     study.settings.method = Some(Method::AidCg);
     study.settings.device =
         runtime.choose_device(&whole, std::slice::from_ref(&rest), &study.settings)?;
-    let tuner = Tuner::of_study(&study)
+    let named: Vec<Hyperparameter> = variables.iter().map(|v| v.hyperparameter).collect();
+    let mut tuner = Tuner::of_study(&study);
+    if let Some(sure) = sure(arguments)? {
+        tuner = tuner.sure(sure);
+    }
+    let tuner = tuner
         .variables(variables.clone())
         .at(rest)
         .max_evaluations(arguments.tuning.max_evaluations)
@@ -71,6 +77,7 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
         let _progress = progress(&tuner, arguments.tuning.max_evaluations);
         runtime.pool().install(|| tuner.run())?
     };
+    let whole = tuned.restated(whole)?;
     let refit = Refit::of(&study, names, whole, &tuned.point, &runtime)?;
     // The model first: the reader of the report may close its pipe early.
     let saved = match &arguments.model {
@@ -81,6 +88,7 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
         study: &refit.names,
         prepared: &refit.prepared,
         tuned: &tuned,
+        named: &named,
         folds: study.folds.len(),
         refit: &refit.outcome,
         information: Information::of(&refit.prepared.problem.problem, &refit.outcome),
@@ -227,7 +235,7 @@ fn read(arguments: &Arguments) -> Result<(SweepStudy, Study<'_>, Option<Rows>), 
         set_aside: share,
         fall_back: true,
     })?;
-    let (study, names) = (made.study, made.names);
+    let (mut study, names) = (made.study, made.names);
     if study.targets.len() != 1 {
         return Err(Failure::usage(
             "tune takes one target at a time; name one with --target",
@@ -240,12 +248,44 @@ fn read(arguments: &Arguments) -> Result<(SweepStudy, Study<'_>, Option<Rows>), 
         arguments.test.x_test.as_deref(),
         arguments.test.y_test.as_deref(),
     )?;
+    let holds_out = sure(arguments)?.is_none();
     let test = match (files.or(made.set_aside), &study.specification.validation) {
         (Some(test), _) => Some(names.rows(&test)?),
-        (None, Some(rows)) if has_folds => Some(rows.clone()),
+        (None, Some(rows)) if has_folds || !holds_out => Some(rows.clone()),
         (None, _) => None,
     };
+    if !holds_out {
+        study.folds = vec![Fold::of_all_rows()];
+        study.specification.validation = None;
+    }
     Ok((study, names, test))
+}
+
+/// Stein's estimate, where the criterion follows it.
+fn sure(arguments: &Arguments) -> Result<Option<Sure>, Failure> {
+    let (own, folds) = (&arguments.tuning, &arguments.folds);
+    if own.criterion_rule != CriterionRule::Sure {
+        return match own.noise {
+            None => Ok(None),
+            Some(_) => Err(Failure::usage(
+                "--noise is for Stein's estimate; add --criterion-rule sure",
+            )),
+        };
+    }
+    let holding_out = [
+        ("--cv", folds.cv.is_some()),
+        ("--folds", folds.folds.is_some()),
+        ("--val-fraction", arguments.data.val_fraction.is_some()),
+    ];
+    if let Some((flag, _)) = holding_out.iter().find(|(_, is_given)| *is_given) {
+        return Err(Failure::usage(format!(
+            "{flag} holds rows out, and --criterion-rule sure holds out none; leave one of them out"
+        )));
+    }
+    Ok(Some(Sure {
+        noise: own.noise,
+        seed: arguments.data.seed,
+    }))
 }
 
 /// The problem of the refit: on all rows, with its criterion on the test rows where there are any.

@@ -11,7 +11,8 @@ use super::scores::Scores;
 use super::table::{plain, titled};
 use crate::cli::configuration::{Prepared, Study};
 use crate::cli::numbers::{counted, rough, short, significant};
-use crate::hypergrad::{Information, Outcome};
+use crate::hypergrad::{Information, Outcome, Part};
+use crate::model::loss::Loss;
 use crate::tune::{Hyperparameter, Start, Tuned, TunedVariable, Visited};
 
 /// The version of the JSON that is written here.
@@ -25,6 +26,8 @@ pub struct TunedReport<'a> {
     pub prepared: &'a Prepared,
     /// The outcome.
     pub tuned: &'a Tuned,
+    /// What was to be tuned.
+    pub named: &'a [Hyperparameter],
     /// Number of folds.
     pub folds: usize,
     /// The model at the best point, fitted to all rows.
@@ -86,6 +89,8 @@ impl TunedReport<'_> {
             "bounds": bounds,
             "guard": guarded,
             "kink_margin": tuned.kink_margin,
+            "noise": tuned.noise,
+            "risk": self.risk(),
             "support": self.refit.support,
             "alo": self.information.alo,
             "gcv": self.information.gcv,
@@ -98,6 +103,12 @@ impl TunedReport<'_> {
         one_line(&record)
     }
 
+    /// Stein's estimate of the risk: the mean squared error of the fitted means.
+    fn risk(&self) -> Option<f64> {
+        let noise = self.tuned.noise?;
+        Some(2.0 * self.tuned.criterion - noise * noise)
+    }
+
     fn test_record(&self) -> Value {
         let Some((criterion, scores)) = self.test else {
             return Value::Null;
@@ -107,7 +118,7 @@ impl TunedReport<'_> {
         record
     }
 
-    /// All strengths of the best point, those that were not tuned too.
+    /// All hyperparameters of the best point, those that were not tuned too.
     fn hyperparameters(&self) -> Value {
         let point = &self.tuned.point;
         let has_l1 = self.prepared.problem.problem.penalty().has_strength();
@@ -125,7 +136,18 @@ impl TunedReport<'_> {
             Some(strengths) => json!(strengths),
             None => json!(point.l2),
         };
-        json!({ "l1": l1, "l2": l2 })
+        let problem = &self.prepared.problem.problem;
+        let delta = match problem.loss() {
+            Loss::Huber { delta } => Some(delta),
+            _ => None,
+        };
+        json!({
+            "l1": l1,
+            "l2": l2,
+            "huber_delta": delta,
+            "class_weights": self.tuned.class_weights,
+            "prior": point.prior().or(problem.prior()),
+        })
     }
 
     /// Numbers of the variables by their names: those of a vector as an array. A start of the common
@@ -264,6 +286,13 @@ impl TunedReport<'_> {
                 range_text(&tuned.fold_criteria)
             ));
         }
+        if let (Some(noise), Some(risk)) = (tuned.noise, self.risk()) {
+            line.push_str(&format!(
+                ", Stein's estimate with noise {}: risk {}",
+                significant(noise),
+                significant(risk)
+            ));
+        }
         if let Some(nested) = tuned.nested_criterion {
             line.push_str(&format!(
                 "; {} on rows that nothing was tuned on",
@@ -271,10 +300,14 @@ impl TunedReport<'_> {
             ));
         }
         if let Some(scalar) = tuned.scalar_criterion {
-            line.push_str(&format!(
-                "; {} with one strength in common",
-                significant(scalar)
-            ));
+            let is_other = |name: &&Hyperparameter| name.is_vector() && !name.is_strength();
+            let others = self.named.iter().filter(is_other);
+            let others: Vec<&str> = others.map(|name| name.name()).collect();
+            let without = match others.as_slice() {
+                [] => "with one strength in common".to_string(),
+                names => format!("without {}", names.join(", ")),
+            };
+            line.push_str(&format!("; {} {without}", significant(scalar)));
         }
         line
     }
@@ -364,10 +397,13 @@ impl TunedReport<'_> {
     }
 }
 
-/// The name of a variable without what says that it is a vector.
+/// The name of a variable in JSON and CSV, without what says that it is a vector.
 fn short_name(variable: &TunedVariable) -> &'static str {
-    let name = variable.hyperparameter.name();
-    name.split('[').next().unwrap_or(name)
+    match variable.hyperparameter {
+        Hyperparameter::HuberDelta => Part::HuberDelta.name(),
+        Hyperparameter::ClassWeights => Part::ClassWeights.name(),
+        hyperparameter => hyperparameter.in_common().name(),
+    }
 }
 
 /// A value, or the range of those of a vector.

@@ -1,10 +1,10 @@
-//! The bounds of l1 and λ₂: those that are given, or defaults in units of the problem.
+//! The bounds of the variables: those that are given, or defaults in units of the problem.
 
 use crate::error::{Error, Result};
 use crate::model::loss::Loss;
 use crate::problem::{Point, Problem};
 use crate::real::sum_of;
-use crate::tune::variable::{Resolved, Variable};
+use crate::tune::variable::{Resolved, Scale, Variable};
 
 /// The default bounds of l1, in units of l1_max.
 const L1_BOUNDS: (f64, f64) = (1e-4, 0.999);
@@ -16,6 +16,18 @@ const L2_BOUNDS: (f64, f64) = (1e-6, 1e3);
 const L2_COARSE: (f64, f64) = (1e-3, 3.0);
 /// The part that few points cover: most minima that a coarse stage could miss lie there.
 const L2_FEW: (f64, f64) = (1e-3, 1e-1);
+/// The default bounds of the Huber loss's δ, in units of the spread of the targets.
+const DELTA_BOUNDS: (f64, f64) = (1e-2, 10.0);
+/// The part of them that the coarse stage covers.
+const DELTA_COARSE: (f64, f64) = (0.05, 3.0);
+/// The part that few points cover.
+const DELTA_FEW: (f64, f64) = (0.1, 1.0);
+/// The default bounds of the weights of classes, that of the first one being 1.
+const CLASS_BOUNDS: (f64, f64) = (1e-3, 1e3);
+/// The standard deviation of normal numbers, in units of their median distance from the median.
+const NORMAL: f64 = 1.4826;
+/// The default bound of a prior, in units of the largest coefficient that a feature has alone.
+const PRIOR_BOUND: f64 = 10.0;
 /// The place, in units of l1_max, of a start that was at or above it, where all coefficients are zero and
 /// the slope is too.
 const ACTIVE: f64 = 0.9;
@@ -73,6 +85,174 @@ pub(in crate::tune) fn l2(variable: &Variable, problems: &[&Problem]) -> Result<
     resolve(variable, unit, L2_BOUNDS, L2_COARSE, L2_FEW)
 }
 
+/// δ of the Huber loss with its bounds.
+pub(in crate::tune) fn huber_delta(
+    variable: &Variable,
+    target: usize,
+    problems: &[&Problem],
+) -> Result<Resolved> {
+    let Loss::Huber { delta } = problems[0].loss() else {
+        let loss = problems[0].loss().name();
+        return Err(Error::value(
+            variable.named.name(),
+            format!("the criterion does not depend on it: the {loss} loss has no delta"),
+            "use the Huber loss, --loss huber",
+        ));
+    };
+    let spread = |p: &&Problem| spread(&p.train().targets[target]);
+    let unit = problems.iter().map(spread).fold(0.0, f64::max);
+    let unit = if unit > 0.0 { unit } else { 1.0 };
+    let one = resolve(variable, unit, DELTA_BOUNDS, DELTA_COARSE, DELTA_FEW)?;
+    let own = delta.clamp(one.bounds.0, one.bounds.1);
+    Ok(Resolved {
+        own: Some([own].into()),
+        ..one
+    })
+}
+
+/// The weights of the classes with their bounds.
+pub(in crate::tune) fn class_weights(
+    variable: &Variable,
+    problems: &[&Problem],
+) -> Result<Resolved> {
+    let loss = problems[0].loss();
+    if !loss.is_classification() {
+        return Err(Error::value(
+            variable.named.name(),
+            format!(
+                "the criterion does not depend on them: the {} loss has no classes",
+                loss.name()
+            ),
+            "use a loss of classes: logistic, multinomial or squared-hinge",
+        ));
+    }
+    let count = problems[0].class_count() - 1;
+    let one = resolve(variable, 1.0, CLASS_BOUNDS, CLASS_BOUNDS, CLASS_BOUNDS)?;
+    if variable.start.is_none() && !(one.bounds.0..=one.bounds.1).contains(&1.0) {
+        return Err(outside_bounds(variable, 1.0, one.bounds));
+    }
+    Ok(Resolved {
+        own: Some(vec![1.0; count].into()),
+        count,
+        ..one
+    })
+}
+
+/// The spread of numbers: 1.4826 times their median distance from the median, and where that is zero their
+/// mean distance from it.
+fn spread(values: &[f64]) -> f64 {
+    let middle = median(values.to_vec());
+    let distances: Vec<f64> = values.iter().map(|y| (y - middle).abs()).collect();
+    let mean = distances.iter().sum::<f64>() / distances.len().max(1) as f64;
+    match NORMAL * median(distances) {
+        spread if spread > 0.0 => spread,
+        _ => mean,
+    }
+}
+
+/// The upper median.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+/// l1 with its default upper bound at this δ too, where coefficients leave zero at a larger l1.
+pub(in crate::tune) fn widen_l1(
+    one: Resolved,
+    rest: &Point,
+    delta: f64,
+    problems: &[&Problem],
+) -> Result<Resolved> {
+    let mut upper = one.bounds.1;
+    for problem in problems {
+        let wide = Problem::clone(problem).with_huber_delta(delta)?;
+        upper = upper.max(L1_BOUNDS.1 * wide.l1_max(rest.target, rest.l2));
+    }
+    let bounds = (one.bounds.0, upper);
+    Ok(Resolved { bounds, ..one })
+}
+
+/// The prior with its bounds; `tunes_l2` where λ₂ is a variable too.
+pub(in crate::tune) fn prior(
+    variable: &Variable,
+    rest: &Point,
+    problems: &[&Problem],
+    tunes_l2: bool,
+) -> Result<Resolved> {
+    let has_ridge = |p: &&Problem| p.ridge_range(rest).largest > 0.0;
+    if !(tunes_l2 || problems.iter().all(has_ridge)) {
+        return Err(Error::value(
+            variable.named.name(),
+            "the criterion does not depend on it: without a ridge strength nothing pulls to a prior",
+            "tune l2 too, or give an l2 greater than zero",
+        ));
+    }
+    let count = problems[0].penalized();
+    let own = rest.prior().or(problems[0].prior());
+    let own = own.map_or_else(|| vec![0.0; count], <[f64]>::to_vec);
+    let of_problem = |p: &&Problem| p.at_zero(rest.target).largest_slope() / mean_curvature(p);
+    let unit = problems.iter().map(of_problem).fold(0.0, f64::max);
+    let unit = own.iter().fold(unit, |unit, c| unit.max(c.abs()));
+    let unit = match variable.start.map_or(unit, |start| unit.max(start.abs())) {
+        unit if unit > 0.0 && unit.is_finite() => unit,
+        _ => 1.0,
+    };
+    let (lower, upper) = variable
+        .bounds
+        .unwrap_or((-PRIOR_BOUND * unit, PRIOR_BOUND * unit));
+    if !(lower.is_finite() && upper.is_finite()) {
+        return Err(Error::value(
+            "bounds",
+            format!("prior is to lie between {lower} and {upper}"),
+            "give finite bounds",
+        ));
+    }
+    check_bounds(variable, (lower, upper))?;
+    let outside = own.iter().find(|c| !(**c >= lower && **c <= upper));
+    if let (Some(outside), None) = (outside, variable.start) {
+        return Err(outside_bounds(variable, *outside, (lower, upper)));
+    }
+    Ok(Resolved {
+        hyperparameter: variable.hyperparameter,
+        named: variable.named,
+        bounds: (lower, upper),
+        coarse: (lower, upper),
+        few: (lower, upper),
+        start: variable.start,
+        scale: Scale::Linear(unit),
+        own: Some(own.into()),
+        count,
+        ties: None,
+    })
+}
+
+/// Refuses bounds that leave nothing, and a start outside of them.
+fn check_bounds(variable: &Variable, (lower, upper): (f64, f64)) -> Result<()> {
+    if lower >= upper {
+        let name = variable.named.name();
+        return Err(Error::value(
+            "bounds",
+            format!("{name} is to lie between {lower} and {upper}, which leaves nothing to tune"),
+            "give the smaller bound first, and a larger one",
+        ));
+    }
+    match variable.start {
+        Some(start) if !(start >= lower && start <= upper) => {
+            Err(outside_bounds(variable, start, (lower, upper)))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn outside_bounds(variable: &Variable, start: f64, (lower, upper): (f64, f64)) -> Error {
+    let name = variable.named.name();
+    Error::value(
+        "start",
+        format!("{name} is to start at {start}, outside its bounds {lower:e} to {upper:e}"),
+        "start within the bounds, or move them",
+    )
+}
+
 /// A variable whose defaults are in a unit.
 fn resolve(
     variable: &Variable,
@@ -92,22 +272,7 @@ fn resolve(
             "give finite bounds greater than zero: strengths are tuned on a logarithmic scale",
         ));
     }
-    if lower >= upper {
-        return Err(Error::value(
-            "bounds",
-            format!("{name} is to lie between {lower} and {upper}, which leaves nothing to tune"),
-            "give the smaller bound first, and a larger one",
-        ));
-    }
-    if let Some(start) = variable.start
-        && !(start >= lower && start <= upper)
-    {
-        return Err(Error::value(
-            "start",
-            format!("{name} is to start at {start}, outside its bounds {lower:e} to {upper:e}"),
-            "start within the bounds, or move them",
-        ));
-    }
+    check_bounds(variable, (lower, upper))?;
     let within = |(low, high): (f64, f64)| {
         let (low, high) = (
             (low * unit).clamp(lower, upper),
@@ -127,6 +292,8 @@ fn resolve(
         coarse: within(coarse),
         few: within(few),
         start: variable.start,
+        scale: Scale::Logarithm,
+        own: None,
         count: 1,
         ties: variable.ties.clone(),
     })

@@ -1,8 +1,10 @@
 //! `proxdiff tune`: the contract of its JSON, agreement with hypergrad and sweep, models.
 
 mod input;
+mod others;
 mod polish;
 mod ridges;
+mod sure;
 mod vectors;
 
 use serde_json::Value;
