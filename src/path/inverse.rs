@@ -9,6 +9,7 @@
 //! of which one class's block is factored: a product then costs little more, and a tenth of them are
 //! needed. Elsewhere it is the Hessian's diagonal.
 
+use crate::kinds::Preconditioner;
 use crate::real::{Real, sum_of};
 
 use super::rows::FaceHessian;
@@ -36,8 +37,20 @@ impl Inverse {
         Self::by_classes(operator).unwrap_or_else(|| Self::of_diagonal(operator))
     }
 
+    /// That of a preconditioner: none at all, the diagonal, or the best there is.
+    pub(super) fn by<R: Real>(
+        preconditioner: Preconditioner,
+        operator: &FaceHessian<'_, '_, R>,
+    ) -> Self {
+        match preconditioner {
+            Preconditioner::None => Self::Diagonal(vec![1.0; operator.face.len()]),
+            Preconditioner::Diagonal => Self::of_diagonal(operator),
+            Preconditioner::Cholesky => Self::of(operator),
+        }
+    }
+
     /// That of the diagonal.
-    pub(super) fn of_diagonal<R: Real>(operator: &FaceHessian<'_, '_, R>) -> Self {
+    fn of_diagonal<R: Real>(operator: &FaceHessian<'_, '_, R>) -> Self {
         let full = operator.diagonal();
         let inverse = |&j: &u32| full[j as usize].recip();
         Self::Diagonal(operator.face.iter().map(inverse).collect())

@@ -27,6 +27,7 @@ mod columns;
 mod face;
 mod finish;
 mod group;
+mod hessian;
 mod inverse;
 mod least_norm;
 mod model;

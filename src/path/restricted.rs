@@ -576,15 +576,11 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
             &self.w,
         );
         let full = operator.diagonal();
-        let inverse = match method {
-            RestrictedMethod::Cg {
-                preconditioner: Preconditioner::None,
-            } => Inverse::Diagonal(vec![1.0; self.set.len()]),
-            RestrictedMethod::Cg {
-                preconditioner: Preconditioner::Diagonal,
-            } => Inverse::of_diagonal(&operator),
-            _ => Inverse::of(&operator),
+        let preconditioner = match method {
+            RestrictedMethod::Cg { preconditioner } => preconditioner,
+            RestrictedMethod::Direct => Preconditioner::Cholesky,
         };
+        let inverse = Inverse::by(preconditioner, &operator);
         let size: f64 = self.set.iter().map(|&j| full[j as usize]).sum();
         let product = |x: &[f64], y: &mut [f64]| self.product_by_rows(x, y);
         let precondition = |r: &[f64], z: &mut [f64]| inverse.apply(r, z);

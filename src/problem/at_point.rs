@@ -42,15 +42,17 @@ impl Problem {
         }
     }
 
-    /// The derivative in the factor l1, from that in l1 as a hypergradient of this problem has it: one number,
-    /// or one for each effective strength.
+    /// The derivative in log l1, from that in l1 as a hypergradient of this problem has it: one number, or one
+    /// for each effective strength.
     #[must_use]
-    pub(crate) fn along_l1(&self, point: &Point, slopes: &Strengths) -> f64 {
+    pub(crate) fn along_log_l1(&self, point: &Point, slopes: &Strengths) -> f64 {
         match slopes {
-            Strengths::Common(slope) => *slope,
+            Strengths::Common(slope) => point.l1 * slope,
             Strengths::Each(slopes) => {
-                let own = point.strengths().map(<[f64]>::to_vec);
-                let strengths = own.unwrap_or_else(|| self.effective_strengths(1.0));
+                let strengths = match point.strengths() {
+                    Some(own) => own.iter().map(|s| point.l1 * s).collect(),
+                    None => self.effective_strengths(point.l1),
+                };
                 sum_of(slopes.len().min(strengths.len()), |at| {
                     slopes[at] * strengths[at]
                 })

@@ -10,9 +10,8 @@ use super::outcome::TunedVariable;
 use super::spread::{About, Spread};
 use super::variable::{Resolved, Variable};
 use crate::error::{Error, Result};
-use crate::hypergrad::{Hypergradient, Strengths};
+use crate::hypergrad::Hypergradient;
 use crate::problem::Problem;
-use crate::real::sum_of;
 
 /// Points along λ₂ that are not few.
 const FEW: usize = 3;
@@ -420,13 +419,8 @@ impl Space {
                     let unit = variable.scale.value(1.0);
                     all.extend(slopes.map(|slope| slope * unit));
                 }
-                (Hyperparameter::L1, Some(Strengths::Common(slope))) => all.push(point.l1 * slope),
-                // With respect to the effective strengths l1·s.
-                (Hyperparameter::L1, Some(Strengths::Each(slopes))) => {
-                    let strengths = problem.effective_strengths(point.l1);
-                    all.push(sum_of(slopes.len().min(strengths.len()), |at| {
-                        slopes[at] * strengths[at]
-                    }));
+                (Hyperparameter::L1, Some(slopes)) => {
+                    all.push(problem.along_log_l1(point, slopes));
                 }
                 (_, Some(slopes)) => {
                     let strengths = point.strengths()?;

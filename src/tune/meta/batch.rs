@@ -177,7 +177,7 @@ impl<'a> Batch<'a> {
                 .for_each(|(sum, s)| *sum += s / count);
             slopes.log_l2 += problem.along_l2(point, gradient.l2.as_ref()?) * point.l2 / count;
             if let Some(strengths) = &gradient.l1 {
-                slopes.log_l1 += problem.along_l1(point, strengths) * point.l1 / count;
+                slopes.log_l1 += problem.along_log_l1(point, strengths) / count;
             }
         }
         Some(Evaluated {
