@@ -241,13 +241,23 @@ impl<'a> MetaLearning<'a> {
                 )
             })
             .transpose()?;
+        // The scale of the columns is common: what a prior is for one task it is for all.
+        let as_prior = |applied: &Applied| -> Vec<f64> {
+            let Applied {
+                coefficients,
+                intercepts,
+            } = applied;
+            let mut own = self.tasks[0].in_own_units(coefficients, intercepts, 0);
+            own.truncate(coordinates);
+            own
+        };
         let mut places = vec![alone.clone()];
         let mut around_mean = None;
         if learns(MetaVariable::Prior) {
-            around_mean = batch.best_of(&lattice, &mean.coefficients)?;
+            around_mean = batch.best_of(&lattice, &as_prior(&mean))?;
             places.extend(around_mean.clone());
             if let Some(pooled) = &pooled {
-                places.extend(batch.best_of(&lattice, &pooled.applied.coefficients)?);
+                places.extend(batch.best_of(&lattice, &as_prior(&pooled.applied))?);
             }
         }
 
@@ -281,7 +291,7 @@ impl<'a> MetaLearning<'a> {
             projected_slope,
             evaluations: batch.evaluations,
             alone: alone.point.clone(),
-            mean_of_solutions: mean.coefficients.clone(),
+            mean_of_solutions: as_prior(&mean),
             intercept: Applied::mean(self.tasks, &best.solutions).intercepts,
             error: None,
             test: Vec::new(),

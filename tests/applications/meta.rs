@@ -125,6 +125,44 @@ fn strengths_alone_are_learned_too() {
 }
 
 #[test]
+fn a_common_scale_may_be_that_of_the_tasks_themselves() {
+    let mut normal = Normal::of_seed(8);
+    let x: Vec<Vec<f64>> = (0..30).map(|_| normal.vector(3)).collect();
+    let scale = [1.0, 10.0, 0.1];
+    let stretch = |x: &[Vec<f64>]| -> Vec<Vec<f64>> {
+        let row = |row: &Vec<f64>| row.iter().zip(scale).map(|(x, s)| x * s).collect();
+        x.iter().map(row).collect()
+    };
+    let targets: Vec<Vec<f64>> = (0..12)
+        .map(|_| {
+            let w: Vec<f64> = [1.0, -2.0, 0.5]
+                .iter()
+                .map(|m| m + SPREAD * normal.one())
+                .collect();
+            x.iter().map(|x| dot(x, &w) + normal.one()).collect()
+        })
+        .collect();
+    let learned = |x: &[Vec<f64>]| {
+        let task = |y: &Vec<f64>| {
+            let builder = Problem::elastic_net(&x[..20], &y[..20]);
+            builder.validation(&x[20..], &y[20..]).build().unwrap()
+        };
+        let tasks: Vec<Problem> = targets.iter().map(task).collect();
+        MetaLearning::new(&tasks).run().unwrap()
+    };
+    let (plain, stretched) = (learned(&x), learned(&stretch(&x)));
+    let close = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5);
+    assert!(
+        close(&plain.prior, &stretched.prior),
+        "{plain:?} {stretched:?}"
+    );
+    assert!(close(
+        &plain.mean_of_solutions,
+        &stretched.mean_of_solutions
+    ));
+}
+
+#[test]
 fn threads_change_no_bit() {
     let (_, tasks) = made(7, 10, Loss::Squared);
     let run = |threads: usize| {

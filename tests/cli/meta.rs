@@ -93,8 +93,21 @@ fn a_fit_takes_the_prior_from_a_model() {
     let expected = numbers(&found["prior"]);
     let fit = |prior: &str, data: &str, more: &[&str]| {
         let flags = [
-            "fit", data, "--target", "y", "--drop", "task", "--l1", "0", "--l2", "1e9", "--prior",
-            prior, "--out", own,
+            "fit",
+            data,
+            "--target",
+            "y",
+            "--drop",
+            "task",
+            "--l1",
+            "0",
+            "--l2",
+            "1e9",
+            "--prior",
+            prior,
+            "--out",
+            own,
+            "--coefficients",
         ];
         json(&[&flags[..], more].concat())
     };
@@ -103,8 +116,21 @@ fn a_fit_takes_the_prior_from_a_model() {
         let more: Vec<&str> = more.to_vec();
         let fitted = if more.len() == 2 {
             json(&[
-                "fit", &file, "--target", "y", "--drop", "task", "--l1", "0", "--l2", more[1],
-                "--prior", prior, "--out", own,
+                "fit",
+                &file,
+                "--target",
+                "y",
+                "--drop",
+                "task",
+                "--l1",
+                "0",
+                "--l2",
+                more[1],
+                "--prior",
+                prior,
+                "--out",
+                own,
+                "--coefficients",
             ])
         } else {
             fit(prior, &file, &more)
@@ -117,7 +143,17 @@ fn a_fit_takes_the_prior_from_a_model() {
     let renamed = folder.text("renamed.csv", &table(1.0).replace("task,a,b", "task,b,a"));
     let text = fails(
         &[
-            "fit", &renamed, "--target", "y", "--drop", "task", "--prior", prior, "--out", own,
+            "fit",
+            &renamed,
+            "--target",
+            "y",
+            "--drop",
+            "task",
+            "--prior",
+            prior,
+            "--out",
+            own,
+            "--coefficients",
         ],
         1,
     );

@@ -111,18 +111,21 @@ impl CleanedReport<'_> {
     pub fn table(&self) -> String {
         let found = self.found;
         let mut table = plain(&["", self.error_name(), "criterion", "l2", "mean weight"]);
-        let best = found
-            .steps
-            .iter()
-            .find(|step| step.criterion == found.outcome.criterion && step.error == found.error);
-        for (name, step) in [("all rows", Some(&found.first)), ("cleaned", best)] {
-            let Some(step) = step else { continue };
+        let rows = found.weights.len();
+        let cleaned = CleaningStep {
+            evaluation: found.evaluations,
+            l2: found.outcome.point.l2,
+            criterion: found.outcome.criterion,
+            error: found.error,
+            mean_weight: found.weights.iter().sum::<f64>() / rows as f64,
+        };
+        for (name, step) in [("all rows", &found.first), ("cleaned", &cleaned)] {
             table.add_row([
                 name.to_string(),
                 significant(step.error),
                 significant(step.criterion),
                 short(step.l2),
-                rough(step.mean_weight),
+                significant(step.mean_weight),
             ]);
         }
         let mut text = titled(&self.title(), table, &[0]);
@@ -162,7 +165,7 @@ impl CleanedReport<'_> {
             let mut fields = vec![
                 self.row(row).to_string(),
                 labels[self.row(row)].clone(),
-                rough(found.weights[row]),
+                significant(found.weights[row]),
                 significant(found.evidence[row]),
             ];
             if let Some(corrupted) = self.corrupted {

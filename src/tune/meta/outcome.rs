@@ -61,7 +61,7 @@ pub struct MetaLearned {
     pub evaluations: usize,
     /// The best point of each task alone.
     pub alone: Point,
-    /// The mean of the solutions there.
+    /// The mean of the solutions there, in the prior's units.
     pub mean_of_solutions: Vec<f64>,
     /// The mean of the tasks' intercepts around the prior, in the data's units: with the prior it is a model
     /// for tasks without rows.
