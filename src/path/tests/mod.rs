@@ -1,6 +1,7 @@
 //! Tests of the path solver and its adjoint.
 
 mod cases;
+mod classes;
 mod dependent;
 mod edges;
 mod golden;
