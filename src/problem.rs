@@ -408,21 +408,16 @@ impl Problem {
     #[must_use]
     pub fn in_data_units(&self, w: &[f64], target: usize) -> (Vec<f64>, Vec<f64>) {
         let c = self.classes;
-        let FeatureScale { center, scale, .. } = &self.features;
+        let scale = &self.features.scale;
         let mut coefficients = w[..self.penalized()].to_vec();
         let of_features = coefficients.chunks_exact_mut(c);
         for (of_classes, scale) in of_features.zip(scale) {
             of_classes.iter_mut().for_each(|w| *w /= scale);
         }
-        let shift = |class: usize| {
-            sum_of(coefficients.len() / c, |j| {
-                center[j] * coefficients[j * c + class]
-            })
-        };
         let intercepts = w[self.penalized()..].iter().enumerate();
         let value = self.target_origins[target].value;
         let intercepts = intercepts
-            .map(|(class, w)| value + (w - shift(class)))
+            .map(|(class, w)| value + (w - self.predicted_at_center(&coefficients, class)))
             .collect();
         (coefficients, intercepts)
     }
@@ -437,19 +432,24 @@ impl Problem {
         target: usize,
     ) -> Vec<f64> {
         let c = self.classes;
-        let FeatureScale { center, scale, .. } = &self.features;
+        let scale = &self.features.scale;
         let mut w = coefficients.to_vec();
         for (of_classes, scale) in w.chunks_exact_mut(c).zip(scale) {
             of_classes.iter_mut().for_each(|w| *w *= scale);
         }
-        let shift = |class: usize| {
-            sum_of(coefficients.len() / c, |j| {
-                center[j] * coefficients[j * c + class]
-            })
-        };
         let value = self.target_origins[target].value;
         let intercepts = intercepts.iter().enumerate();
-        w.extend(intercepts.map(|(class, b)| b - value + shift(class)));
+        w.extend(
+            intercepts.map(|(class, b)| b - value + self.predicted_at_center(coefficients, class)),
+        );
         w
+    }
+
+    /// What coefficients in the data's units predict for a class at the columns' centre, without an intercept.
+    fn predicted_at_center(&self, coefficients: &[f64], class: usize) -> f64 {
+        let (c, center) = (self.classes, &self.features.center);
+        sum_of(coefficients.len() / c, |j| {
+            center[j] * coefficients[j * c + class]
+        })
     }
 }

@@ -16,6 +16,21 @@ pub(crate) fn standard_error(values: &[f64]) -> f64 {
     (squares.sum::<f64>() / (count - 1.0)).sqrt() / count.sqrt()
 }
 
+/// The rank of every value, from 0 for the least; equal values share the mean of their ranks.
+pub(crate) fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&i, &j| values[i].total_cmp(&values[j]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut first = 0;
+    // `==`: zeros of both signs are equal.
+    for tied in order.chunk_by(|&i, &j| values[i] == values[j]) {
+        let mean = first as f64 + (tied.len() as f64 - 1.0) / 2.0;
+        tied.iter().for_each(|&i| ranks[i] = mean);
+        first += tied.len();
+    }
+    ranks
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -27,5 +42,10 @@ mod tests {
         let expected = (7.0f64 / 3.0).sqrt();
         assert!((standard_error(&[1.0, 2.0, 6.0]) - expected).abs() < 1e-15);
         assert!(mean(&[]).is_nan() && standard_error(&[1.0]).is_nan());
+        assert_eq!(
+            ranks(&[3.0, 0.0, -0.0, 7.0, 3.0]),
+            [2.5, 0.5, 0.5, 4.0, 2.5]
+        );
+        assert!(ranks(&[]).is_empty());
     }
 }

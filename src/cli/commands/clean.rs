@@ -2,11 +2,12 @@
 
 use super::fit::model;
 use crate::cli::arguments::clean::Arguments;
-use crate::cli::arguments::{Format, PenaltyName, ProblemArguments, Strengths};
-use crate::cli::configuration::{Prepared, Rows, Study, column_of, read_labels, settings};
+use crate::cli::arguments::{PenaltyName, ProblemArguments, Strengths};
+use crate::cli::configuration::{
+    Prepared, Rows, Study, column_of, read_labels, settings, single, single_ridge,
+};
 use crate::cli::failure::Failure;
-use crate::cli::output::{CleanedReport, write_or_show};
-use crate::cli::printable::printable_lines;
+use crate::cli::output::{CleanedReport, Rendered};
 use crate::cli::runtime::Runtime;
 use crate::data::labels::names_of;
 use crate::hypergrad::Settings;
@@ -69,12 +70,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         top: arguments.top,
         model: arguments.model.as_deref().filter(|_| saved.is_ok()),
     };
-    let text = match arguments.output.format() {
-        Format::Table => printable_lines(&report.table()).into_owned(),
-        Format::Json => report.json(),
-        Format::Csv => report.csv(),
-    };
-    write_or_show(&text, arguments.output.out.as_deref(), || report.table())?;
+    report.write(&arguments.output)?;
     saved?;
     if runtime.is_interrupted() {
         return Err(Failure::Outcome(format!(
@@ -90,30 +86,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// The point to start at, and whether λ₂ is to be tuned from there.
 fn point(arguments: &ProblemArguments, problem: &Problem) -> Result<(Point, bool), Failure> {
-    let one = |flag: &str, axis: &Strengths, l2: f64| -> Result<f64, Failure> {
-        let l1_max = if axis.needs_l1_max() {
+    let one = |flag: &str, axis: &Strengths, l2: f64| {
+        single(flag, axis, "clean takes one; give one value", || {
             problem.l1_max(0, l2)
-        } else {
-            0.0
-        };
-        match axis.values(l1_max).as_slice() {
-            &[value] => Ok(value),
-            values => Err(Failure::usage(format!(
-                "{flag} gives {} values where clean takes one; give one value",
-                values.len()
-            ))),
-        }
+        })
     };
     let given = arguments
         .l2
         .as_ref()
         .filter(|axis| !axis.values(1.0).is_empty());
     let l2 = given.map(|axis| one("--l2", axis, 0.0)).transpose()?;
-    let start = l2.unwrap_or(if arguments.l2_file.is_some() {
-        1.0
-    } else {
-        0.01
-    });
+    let start = l2.unwrap_or_else(|| single_ridge(arguments));
     let l1 = match &arguments.l1 {
         _ if arguments.penalty == PenaltyName::Box => 0.0,
         Some(axis) => one("--l1", axis, start)?,
@@ -133,10 +116,7 @@ fn corruption(
     let all = &study.tables().all;
     let labels = names_of(&read_labels(&arguments.data, "--corrupted", name, all)?);
     let wrong = |row: usize| -> Result<bool, Failure> {
-        let of_data = prepared
-            .training_rows
-            .as_ref()
-            .map_or(row, |rows| rows[row]);
+        let of_data = prepared.row_in_data(row);
         match labels[of_data].to_ascii_lowercase().as_str() {
             "0" | "false" => Ok(false),
             "1" | "true" => Ok(true),

@@ -13,7 +13,7 @@ use crate::cli::configuration::{
 };
 use crate::cli::failure::Failure;
 use crate::cli::model::{MissingCells, Model, TargetModel};
-use crate::cli::output::{Beside, Chosen, Report, Tested, choices_table, write_text};
+use crate::cli::output::{Beside, Chosen, Rendered, Report, Tested, choices_table, write_text};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::Outcome;
 use crate::kinds::Status;

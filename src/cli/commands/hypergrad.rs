@@ -3,7 +3,7 @@
 use crate::cli::arguments::hypergrad::Arguments;
 use crate::cli::configuration::{Rows, Study, points, settings};
 use crate::cli::failure::Failure;
-use crate::cli::output::Report;
+use crate::cli::output::{Rendered, Report};
 use crate::cli::runtime::Runtime;
 
 /// Runs the command.

@@ -1,11 +1,9 @@
 //! `proxdiff influence`: what the criterion changes by when rows are left out.
 
-use crate::cli::arguments::Format;
 use crate::cli::arguments::influence::Arguments;
 use crate::cli::configuration::{Prepared, Rows, Study, column_of, points, settings};
 use crate::cli::failure::Failure;
-use crate::cli::output::{InfluenceReport, RowGroups, write_or_show};
-use crate::cli::printable::printable_lines;
+use crate::cli::output::{InfluenceReport, Rendered, RowGroups};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::{Influence, Influences, Settings};
 use crate::kinds::Precision;
@@ -66,12 +64,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         own: arguments.influence.own,
         top: arguments.top,
     };
-    let text = match arguments.output.format() {
-        Format::Table => printable_lines(&report.table()).into_owned(),
-        Format::Json => report.json(),
-        Format::Csv => report.csv(),
-    };
-    write_or_show(&text, arguments.output.out.as_deref(), || report.table())?;
+    report.write(&arguments.output)?;
     conclude(&runtime, &found, arguments.solver.strict)
 }
 
@@ -79,11 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn groups(column: &str, study: &Study<'_>, prepared: &Prepared) -> Result<RowGroups, Failure> {
     let mut places = vec![None; study.tables().all.rows()];
     for row in 0..prepared.rows {
-        let of_data = prepared
-            .training_rows
-            .as_ref()
-            .map_or(row, |rows| rows[row]);
-        places[of_data] = Some(row);
+        places[prepared.row_in_data(row)] = Some(row);
     }
     let mut groups = RowGroups::default();
     for (name, rows) in study.by_label("--row-groups", column)? {

@@ -1,13 +1,14 @@
 //! `proxdiff meta`: a prior mean and strengths that serve many tasks.
 
 use crate::cli::arguments::meta::Arguments;
-use crate::cli::arguments::{Format, PenaltyName, ProblemArguments, Strengths};
+use crate::cli::arguments::{PenaltyName, ProblemArguments, Strengths};
 use crate::cli::commands::fit::described;
-use crate::cli::configuration::{Study, TaskChoice, Tasks, column_of, settings};
+use crate::cli::configuration::{
+    Study, TaskChoice, Tasks, column_of, settings, single, single_ridge,
+};
 use crate::cli::failure::Failure;
 use crate::cli::model::TargetModel;
-use crate::cli::output::{CurvePoint, MetaReport, write_or_show};
-use crate::cli::printable::printable_lines;
+use crate::cli::output::{CurvePoint, MetaReport, Rendered};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::Settings;
 use crate::kinds::{Precision, Status};
@@ -97,12 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         curve: &curve,
         model: arguments.model.as_deref().filter(|_| saved.is_ok()),
     };
-    let text = match arguments.output.format() {
-        Format::Table => printable_lines(&report.table()).into_owned(),
-        Format::Json => report.json(),
-        Format::Csv => report.csv(),
-    };
-    write_or_show(&text, arguments.output.out.as_deref(), || report.table())?;
+    report.write(&arguments.output)?;
     saved?;
     if runtime.is_interrupted() {
         return Err(Failure::Outcome(format!(
@@ -127,19 +123,9 @@ fn point(
     learned: &[MetaVariable],
     pooled: &Problem,
 ) -> Result<Point, Failure> {
-    let one = |flag: &str, axis: &Strengths, l2: f64| -> Result<f64, Failure> {
-        let l1_max = if axis.needs_l1_max() {
-            pooled.l1_max(0, l2)
-        } else {
-            0.0
-        };
-        match axis.values(l1_max).as_slice() {
-            &[value] => Ok(value),
-            values => Err(Failure::usage(format!(
-                "{flag} gives {} values where meta takes one; give one value, or learn it with --tune",
-                values.len()
-            ))),
-        }
+    let one = |flag: &str, axis: &Strengths, l2: f64| {
+        let takes = "meta takes one; give one value, or learn it with --tune";
+        single(flag, axis, takes, || pooled.l1_max(0, l2))
     };
     for (name, flag) in [
         (MetaVariable::L1, &arguments.l1),
@@ -154,8 +140,7 @@ fn point(
     }
     let l2 = match &arguments.l2 {
         Some(axis) => one("--l2", axis, 0.0)?,
-        None if arguments.l2_file.is_some() => 1.0,
-        None => 0.01,
+        None => single_ridge(arguments),
     };
     let l1 = match &arguments.l1 {
         _ if arguments.penalty == PenaltyName::Box => 0.0,

@@ -12,7 +12,7 @@ use crate::cli::arguments::{Format, SearchName};
 use crate::cli::configuration::{self, Described, Planned, Prepared, planned};
 use crate::cli::failure::Failure;
 use crate::cli::output::{
-    Report, Summary, by_criterion, open_store, report_so_far, write_or_show, write_report,
+    Rendered, Report, Summary, by_criterion, open_store, report_so_far, write_or_show, write_report,
 };
 use crate::cli::output_guard;
 use crate::cli::printable::printable_lines;

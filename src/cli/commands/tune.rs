@@ -8,14 +8,13 @@ use clap::ArgMatches;
 
 use super::fit::model;
 use crate::cli::arguments::tune::{Arguments, Assignment, CriterionRule};
-use crate::cli::arguments::{Format, PenaltyName, Strengths};
+use crate::cli::arguments::{PenaltyName, Strengths};
 use crate::cli::configuration::{
-    Described, Parts, Prepared, SINGLE_SHARE, Study, read_test, single_ridge, study_of,
+    Described, Parts, Prepared, SINGLE_SHARE, Study, read_test, single, single_ridge, study_of,
 };
 use crate::cli::failure::Failure;
-use crate::cli::output::{Known, Scores, TunedReport, write_or_show};
+use crate::cli::output::{Known, Rendered, Scores, TunedReport};
 use crate::cli::output_guard;
-use crate::cli::printable::printable_lines;
 use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
 use crate::cli::whole::write_whole;
@@ -23,7 +22,6 @@ use crate::data::missing::fill;
 use crate::engine::products::predictors;
 use crate::hypergrad::{Information, Outcome};
 use crate::kinds::{Method, Status};
-use crate::l1_max::AtZero;
 use crate::problem::{Point, Problem, Rows, Specification};
 use crate::sweep::folds::Fold;
 use crate::sweep::study::{FoldProblem, Study as SweepStudy};
@@ -96,12 +94,7 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
         coefficients: arguments.coefficients,
         model: arguments.model.as_deref().filter(|_| saved.is_ok()),
     };
-    let text = match arguments.output.format() {
-        Format::Table => printable_lines(&report.table()).into_owned(),
-        Format::Json => report.json(),
-        Format::Csv => report.csv(),
-    };
-    write_or_show(&text, arguments.output.out.as_deref(), || report.table())?;
+    report.write(&arguments.output)?;
     saved?;
     conclude(arguments, &runtime, &tuned, &refit.outcome)
 }
@@ -308,21 +301,9 @@ fn rest(arguments: &Arguments, variables: &[Variable], whole: &Problem) -> Resul
         tuned.any(|other| other == name)
     };
     let at_zero = whole.at_zero(0);
-    let one = |flag: &str, axis: &Strengths, l2: f64| -> Result<f64, Failure> {
-        let l1_max = |at: &AtZero<'_>| {
-            if axis.needs_l1_max() {
-                at.l1_max(l2)
-            } else {
-                0.0
-            }
-        };
-        match axis.values(l1_max(&at_zero)).as_slice() {
-            &[value] => Ok(value),
-            values => Err(Failure::usage(format!(
-                "{flag} gives {} values where tune holds one fixed; give one, or tune it",
-                values.len()
-            ))),
-        }
+    let one = |flag: &str, axis: &Strengths, l2: f64| {
+        let takes = "tune holds one fixed; give one, or tune it";
+        single(flag, axis, takes, || at_zero.l1_max(l2))
     };
     let problem = &arguments.problem;
     let l2 = match &problem.l2 {

@@ -22,7 +22,7 @@ pub use file::{GivenBeside, stored};
 pub use plan::{
     Parts, Planned, SpaceFlags, check_dealing, fit_space, planned, planned_fit, study_of,
 };
-pub use points::{points, points_of};
+pub use points::{points, points_of, single};
 pub use prepared::Prepared;
 pub use settings::settings;
 pub use study::{Rows, Study};

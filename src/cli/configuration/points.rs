@@ -1,7 +1,7 @@
 //! The hyperparameter points of `hypergrad` and `fit`: all pairs of strengths, for every target.
 
 use super::defaults::{SINGLE_SHARE, single_ridge};
-use crate::cli::arguments::ProblemArguments;
+use crate::cli::arguments::{ProblemArguments, Strengths};
 use crate::cli::failure::Failure;
 use crate::problem::{Point, Problem};
 use crate::sweep::space::Space;
@@ -17,6 +17,23 @@ pub fn check_count(points: u128) -> Result<(), Failure> {
     Err(Failure::usage(format!(
         "--l1 and --l2 make more than {MOST_IN_MEMORY} pairs; give shorter lists, or keep a sweep with --store FILE"
     )))
+}
+
+/// The one value of a flag's strengths; `takes` says what takes but one, with the remedy.
+pub fn single(
+    flag: &str,
+    axis: &Strengths,
+    takes: &str,
+    l1_max: impl FnOnce() -> f64,
+) -> Result<f64, Failure> {
+    let l1_max = if axis.needs_l1_max() { l1_max() } else { 0.0 };
+    match axis.values(l1_max).as_slice() {
+        &[value] => Ok(value),
+        values => Err(Failure::usage(format!(
+            "{flag} gives {} values where {takes}",
+            values.len()
+        ))),
+    }
 }
 
 /// The points of a space, target after target.

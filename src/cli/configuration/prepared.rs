@@ -28,6 +28,11 @@ pub(super) struct Filled {
 }
 
 impl Prepared {
+    /// The number in the data, from 0, of a training row.
+    pub fn row_in_data(&self, row: usize) -> usize {
+        self.training_rows.as_ref().map_or(row, |rows| rows[row])
+    }
+
     /// The problem of a specification whose missing cells were filled with these values.
     pub(super) fn of(specification: Filled, training_rows: Option<Vec<usize>>) -> Result<Self> {
         let problem = Problem::new(specification.specification)?;

@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::csv;
-use super::json::one_line;
+use super::json::{intercept_value, one_line};
 use super::table::{plain, titled};
+use super::write::Rendered;
 use crate::cli::configuration::{Prepared, Study};
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::data::labels::names_of;
@@ -33,20 +34,21 @@ pub struct CleanedReport<'a> {
     pub model: Option<&'a Path>,
 }
 
-impl CleanedReport<'_> {
-    /// The report as one JSON object on one line.
-    pub fn json(&self) -> String {
+impl Rendered for CleanedReport<'_> {
+    fn json(&self) -> String {
         let found = self.found;
-        let rows: Vec<usize> = (0..self.prepared.rows).map(|row| self.row(row)).collect();
-        let ranking: Vec<usize> = found.ranking.iter().map(|&row| self.row(row)).collect();
+        let rows: Vec<usize> = (0..self.prepared.rows)
+            .map(|row| self.prepared.row_in_data(row))
+            .collect();
+        let ranking: Vec<usize> = found
+            .ranking
+            .iter()
+            .map(|&row| self.prepared.row_in_data(row))
+            .collect();
         let target = found.outcome.point.target;
         let problem = &self.prepared.problem;
         let (coefficients, intercepts) = problem.in_data_units(&found.outcome.solution, target);
-        let intercept = match (intercepts.as_slice(), self.study.predictors) {
-            (&[], _) => Value::Null,
-            (&[intercept], 1) => json!(intercept),
-            (intercepts, _) => json!(intercepts),
-        };
+        let intercept = intercept_value(intercepts, self.study.predictors);
         let has_l1 = problem.problem.penalty().has_strength();
         let record = json!({
             "schema": SCHEMA,
@@ -79,7 +81,7 @@ impl CleanedReport<'_> {
     }
 
     /// All rows as CSV, in the order of the data.
-    pub fn csv(&self) -> String {
+    fn csv(&self) -> String {
         let mut header = vec!["row", "target", "weight", "evidence", "rank"];
         if self.corrupted.is_some() {
             header.push("corrupted");
@@ -92,8 +94,8 @@ impl CleanedReport<'_> {
         let labels = names_of(&self.study.tables().all.targets[0].values);
         let rows = (0..self.prepared.rows).map(|row| {
             let mut fields = vec![
-                self.row(row).to_string(),
-                labels[self.row(row)].clone(),
+                self.prepared.row_in_data(row).to_string(),
+                labels[self.prepared.row_in_data(row)].clone(),
                 csv::number(found.weights[row]),
                 csv::number(found.evidence[row]),
                 ranks[row].to_string(),
@@ -107,8 +109,7 @@ impl CleanedReport<'_> {
         csv::write(&header, rows)
     }
 
-    /// The report for people.
-    pub fn table(&self) -> String {
+    fn table(&self) -> String {
         let found = self.found;
         let mut table = plain(&["", self.error_name(), "criterion", "l2", "mean weight"]);
         let rows = found.weights.len();
@@ -138,7 +139,9 @@ impl CleanedReport<'_> {
         }
         text
     }
+}
 
+impl CleanedReport<'_> {
     fn title(&self) -> String {
         let problem = &self.prepared.problem.problem;
         format!(
@@ -163,8 +166,8 @@ impl CleanedReport<'_> {
         let labels = names_of(&self.study.tables().all.targets[0].values);
         for &row in found.ranking.iter().take(self.top) {
             let mut fields = vec![
-                self.row(row).to_string(),
-                labels[self.row(row)].clone(),
+                self.prepared.row_in_data(row).to_string(),
+                labels[self.prepared.row_in_data(row)].clone(),
                 significant(found.weights[row]),
                 significant(found.evidence[row]),
             ];
@@ -180,12 +183,6 @@ impl CleanedReport<'_> {
             counted(self.prepared.rows, "row")
         );
         titled(&title, table, &[1])
-    }
-
-    /// The number of a training row in the data.
-    fn row(&self, row: usize) -> usize {
-        let rows = self.prepared.training_rows.as_ref();
-        rows.map_or(row, |rows| rows[row])
     }
 
     fn error_name(&self) -> &'static str {

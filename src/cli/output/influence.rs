@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::csv;
 use super::json::one_line;
 use super::table::{plain, titled};
+use super::write::Rendered;
 use crate::cli::configuration::{Prepared, Study};
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::data::labels::names_of;
@@ -47,9 +48,8 @@ struct Column {
     show: fn(f64) -> String,
 }
 
-impl InfluenceReport<'_> {
-    /// The report as one JSON object on one line.
-    pub fn json(&self) -> String {
+impl Rendered for InfluenceReport<'_> {
+    fn json(&self) -> String {
         let found = self.found;
         let point = &found.outcome.point;
         let exact = found.exact.as_ref();
@@ -57,14 +57,20 @@ impl InfluenceReport<'_> {
         let own = self.own.then_some(found.own.as_ref()).flatten();
         let groups = self.groups.map(|groups| {
             let named = groups.names.iter().zip(&groups.rows);
-            let of_data = |rows: &[usize]| rows.iter().map(|&row| self.row(row)).collect();
+            let of_data = |rows: &[usize]| {
+                rows.iter()
+                    .map(|&row| self.prepared.row_in_data(row))
+                    .collect()
+            };
             let record = |(name, rows): (&String, &Vec<usize>)| {
                 let rows: Vec<usize> = of_data(rows);
                 json!({ "name": name, "rows": rows })
             };
             named.map(record).collect::<Vec<Value>>()
         });
-        let rows: Vec<usize> = (0..self.prepared.rows).map(|row| self.row(row)).collect();
+        let rows: Vec<usize> = (0..self.prepared.rows)
+            .map(|row| self.prepared.row_in_data(row))
+            .collect();
         let record = json!({
             "schema": SCHEMA,
             "influence": found.influence,
@@ -92,7 +98,7 @@ impl InfluenceReport<'_> {
     }
 
     /// All rows, or groups, as CSV.
-    pub fn csv(&self) -> String {
+    fn csv(&self) -> String {
         let first = if self.groups.is_some() {
             "group"
         } else {
@@ -116,8 +122,7 @@ impl InfluenceReport<'_> {
         csv::write(&header, rows.map(Vec::into_iter))
     }
 
-    /// The report for people.
-    pub fn table(&self) -> String {
+    fn table(&self) -> String {
         let mut text = titled(&self.title(), self.ends(), &[]);
         text.push_str(&format!("\ninfluence: {}\n", self.unit()));
         text.push_str(&format!("{}\n", self.estimate_line()));
@@ -126,7 +131,9 @@ impl InfluenceReport<'_> {
         }
         text
     }
+}
 
+impl InfluenceReport<'_> {
     fn title(&self) -> String {
         let problem = &self.prepared.problem.problem;
         let outcome = &self.found.outcome;
@@ -209,7 +216,7 @@ impl InfluenceReport<'_> {
         let all = |values: &[f64]| values.iter().map(|&value| json!(value)).collect();
         if self.groups.is_none() {
             let labels = names_of(&self.study.tables().all.targets[0].values);
-            let of_row = |row| Value::String(labels[self.row(row)].clone());
+            let of_row = |row| Value::String(labels[self.prepared.row_in_data(row)].clone());
             add(
                 "target",
                 "target",
@@ -256,16 +263,8 @@ impl InfluenceReport<'_> {
     fn name(&self, at: usize) -> String {
         match self.groups {
             Some(groups) => groups.names[at].clone(),
-            None => self.row(at).to_string(),
+            None => self.prepared.row_in_data(at).to_string(),
         }
-    }
-
-    /// The number of a training row in the data.
-    fn row(&self, row: usize) -> usize {
-        self.prepared
-            .training_rows
-            .as_ref()
-            .map_or(row, |rows| rows[row])
     }
 
     /// The rows of the criterion where it has its own.

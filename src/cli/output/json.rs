@@ -130,9 +130,10 @@ impl Serialize for HypergradientRecord<'_> {
     }
 }
 
+/// A number, or several.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum ScalarOrVector {
+pub(super) enum ScalarOrVector {
     Scalar(f64),
     Vector(Vec<f64>),
 }
@@ -211,6 +212,15 @@ pub(super) fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
     }
 }
 
+/// Intercepts as JSON has them: none, one number, or one for each predictor.
+pub(super) fn intercept_value(intercepts: Vec<f64>, predictors: usize) -> Option<ScalarOrVector> {
+    match (intercepts.as_slice(), predictors) {
+        (&[], _) => None,
+        (&[intercept], 1) => Some(ScalarOrVector::Scalar(intercept)),
+        _ => Some(ScalarOrVector::Vector(intercepts)),
+    }
+}
+
 /// A point of a report.
 pub(super) fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRecord<'a> {
     let (coefficients, intercept) = if report.coefficients {
@@ -218,11 +228,7 @@ pub(super) fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRe
             .prepared
             .problem
             .in_data_units(&outcome.solution, outcome.point.target);
-        let intercept = match (intercepts.as_slice(), report.study.predictors) {
-            (&[], _) => None,
-            (&[intercept], 1) => Some(ScalarOrVector::Scalar(intercept)),
-            _ => Some(ScalarOrVector::Vector(intercepts)),
-        };
+        let intercept = intercept_value(intercepts, report.study.predictors);
         (Some(coefficients), Some(intercept))
     } else {
         (None, None)

@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::csv;
-use super::json::one_line;
+use super::json::{intercept_value, one_line};
 use super::table::{plain, titled};
+use super::write::Rendered;
 use crate::cli::configuration::{Study, Tasks};
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::tune::{MetaErrors, MetaLearned, MetaVariable};
@@ -60,15 +61,10 @@ fn errors(of: &MetaErrors) -> [Option<f64>; 5] {
     ]
 }
 
-impl MetaReport<'_> {
-    /// The report as one JSON object on one line.
-    pub fn json(&self) -> String {
+impl Rendered for MetaReport<'_> {
+    fn json(&self) -> String {
         let learned = self.learned;
-        let intercept = match (learned.intercept.as_slice(), self.study.predictors) {
-            (&[], _) => Value::Null,
-            (&[intercept], 1) => json!(intercept),
-            (intercepts, _) => json!(intercepts),
-        };
+        let intercept = intercept_value(learned.intercept.clone(), self.study.predictors);
         let curve = self.curve.iter().map(|point| {
             let mut record = record(&point.error);
             record["tasks"] = json!(point.tasks);
@@ -99,7 +95,7 @@ impl MetaReport<'_> {
     }
 
     /// The errors of every held-out task as CSV.
-    pub fn csv(&self) -> String {
+    fn csv(&self) -> String {
         let header: Vec<String> = std::iter::once("task")
             .chain(WAYS.iter().map(|way| way.0))
             .map(String::from)
@@ -112,8 +108,7 @@ impl MetaReport<'_> {
         csv::write(&header, rows)
     }
 
-    /// The report for people.
-    pub fn table(&self) -> String {
+    fn table(&self) -> String {
         let learned = self.learned;
         let mut text = match &learned.error {
             None => format!("{}\n", self.title()),
@@ -140,7 +135,9 @@ impl MetaReport<'_> {
         }
         text
     }
+}
 
+impl MetaReport<'_> {
     fn title(&self) -> String {
         let problem = &self.tasks.pooled;
         format!(

@@ -41,6 +41,6 @@ pub use stored::{open_store, report_so_far};
 pub use summary::Summary;
 pub use table::{plain, titled};
 pub use tuned::TunedReport;
-pub use write::{write, write_or_show, write_text};
+pub use write::{Rendered, write, write_or_show, write_text};
 #[cfg(feature = "store")]
 pub use {records::shard_record, stored::checked};

@@ -5,10 +5,11 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::csv;
-use super::json::one_line;
+use super::json::{intercept_value, one_line};
 use super::names::coefficient_names;
 use super::scores::Scores;
 use super::table::{plain, titled};
+use super::write::Rendered;
 use crate::cli::configuration::{Prepared, Study};
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::hypergrad::{Information, Outcome, Part};
@@ -42,16 +43,11 @@ pub struct TunedReport<'a> {
     pub model: Option<&'a Path>,
 }
 
-impl TunedReport<'_> {
-    /// The report as one JSON object on one line.
-    pub fn json(&self) -> String {
+impl Rendered for TunedReport<'_> {
+    fn json(&self) -> String {
         let tuned = self.tuned;
         let (coefficients, intercepts) = self.in_data_units();
-        let intercept = match (intercepts.as_slice(), self.study.predictors) {
-            (&[], _) => Value::Null,
-            (&[intercept], 1) => json!(intercept),
-            (intercepts, _) => json!(intercepts),
-        };
+        let intercept = intercept_value(intercepts, self.study.predictors);
         let bounds: Map<String, Value> = tuned
             .variables
             .iter()
@@ -103,6 +99,86 @@ impl TunedReport<'_> {
         one_line(&record)
     }
 
+    /// The trajectories as CSV: one row for each place that was better than all before it; the entries of
+    /// a vector have spaces between them.
+    fn csv(&self) -> String {
+        let names: Vec<&str> = self.tuned.variables.iter().map(short_name).collect();
+        let header = [
+            &["start", "status", "evaluation"],
+            names.as_slice(),
+            &["criterion"],
+        ]
+        .concat();
+        let header: Vec<String> = header.into_iter().map(String::from).collect();
+        let row = |(at, start): (usize, &Start), visited: &Visited| -> Vec<String> {
+            let named = self.named(&visited.variables, &start.entries);
+            let values = names.iter().map(|name| match &named[*name] {
+                Value::Array(values) => values.iter().map(csv_number).collect::<Vec<_>>().join(" "),
+                value => csv_number(value),
+            });
+            let first = [
+                at.to_string(),
+                start.status.name().to_string(),
+                visited.evaluation.to_string(),
+            ];
+            let last = csv::number(visited.criterion);
+            first.into_iter().chain(values).chain([last]).collect()
+        };
+        let rows = self.tuned.starts.iter().enumerate().flat_map(|start| {
+            let visited = start.1.trajectory.iter();
+            visited.map(move |visited| row(start, visited).into_iter())
+        });
+        csv::write(&header, rows)
+    }
+
+    fn table(&self) -> String {
+        let tuned = self.tuned;
+        let mut table = plain(&["variable", "value", "slope", "lower", "upper"]);
+        for variable in &tuned.variables {
+            let slopes = variable.slope.iter().copied();
+            let largest = slopes.max_by(|a, b| a.abs().total_cmp(&b.abs()));
+            table.add_row([
+                variable.hyperparameter.name().to_string(),
+                values_text(&variable.values),
+                rough(largest.unwrap_or_default()),
+                short(variable.lower),
+                short(variable.upper),
+            ]);
+        }
+        let mut text = titled(&self.title(), table, &[0]);
+        text.push_str(&format!("\n{}\n", self.criterion_line()));
+        text.push_str(&format!(
+            "refit on {}: {} of {} coefficients are not zero{}\n",
+            counted(self.prepared.rows, "row"),
+            self.refit.support,
+            self.prepared.problem.problem.penalized(),
+            if self.refit.is_solved() {
+                String::new()
+            } else {
+                format!(" ({})", self.refit.status.name())
+            },
+        ));
+        if let Some(line) = self.information_line() {
+            text.push_str(&format!("{line}\n"));
+        }
+        if let Some(line) = self.test_line() {
+            text.push_str(&format!("{line}\n"));
+        }
+        text.push_str(&format!("\n{}", self.starts_table()));
+        if self.coefficients {
+            text.push_str(&format!("\n{}", self.coefficients_table()));
+        }
+        for remark in &tuned.remarks {
+            text.push_str(&format!("{remark}\n"));
+        }
+        if let Some(directory) = self.model {
+            text.push_str(&format!("Model saved to {}\n", directory.display()));
+        }
+        text
+    }
+}
+
+impl TunedReport<'_> {
     /// Stein's estimate of the risk: the mean squared error of the fitted means.
     fn risk(&self) -> Option<f64> {
         let noise = self.tuned.noise?;
@@ -181,85 +257,6 @@ impl TunedReport<'_> {
             "criterion": start.criterion,
             "trajectory": visited.collect::<Vec<_>>(),
         })
-    }
-
-    /// The trajectories as CSV: one row for each place that was better than all before it; the entries of
-    /// a vector have spaces between them.
-    pub fn csv(&self) -> String {
-        let names: Vec<&str> = self.tuned.variables.iter().map(short_name).collect();
-        let header = [
-            &["start", "status", "evaluation"],
-            names.as_slice(),
-            &["criterion"],
-        ]
-        .concat();
-        let header: Vec<String> = header.into_iter().map(String::from).collect();
-        let row = |(at, start): (usize, &Start), visited: &Visited| -> Vec<String> {
-            let named = self.named(&visited.variables, &start.entries);
-            let values = names.iter().map(|name| match &named[*name] {
-                Value::Array(values) => values.iter().map(csv_number).collect::<Vec<_>>().join(" "),
-                value => csv_number(value),
-            });
-            let first = [
-                at.to_string(),
-                start.status.name().to_string(),
-                visited.evaluation.to_string(),
-            ];
-            let last = csv::number(visited.criterion);
-            first.into_iter().chain(values).chain([last]).collect()
-        };
-        let rows = self.tuned.starts.iter().enumerate().flat_map(|start| {
-            let visited = start.1.trajectory.iter();
-            visited.map(move |visited| row(start, visited).into_iter())
-        });
-        csv::write(&header, rows)
-    }
-
-    /// The report for people.
-    pub fn table(&self) -> String {
-        let tuned = self.tuned;
-        let mut table = plain(&["variable", "value", "slope", "lower", "upper"]);
-        for variable in &tuned.variables {
-            let slopes = variable.slope.iter().copied();
-            let largest = slopes.max_by(|a, b| a.abs().total_cmp(&b.abs()));
-            table.add_row([
-                variable.hyperparameter.name().to_string(),
-                values_text(&variable.values),
-                rough(largest.unwrap_or_default()),
-                short(variable.lower),
-                short(variable.upper),
-            ]);
-        }
-        let mut text = titled(&self.title(), table, &[0]);
-        text.push_str(&format!("\n{}\n", self.criterion_line()));
-        text.push_str(&format!(
-            "refit on {}: {} of {} coefficients are not zero{}\n",
-            counted(self.prepared.rows, "row"),
-            self.refit.support,
-            self.prepared.problem.problem.penalized(),
-            if self.refit.is_solved() {
-                String::new()
-            } else {
-                format!(" ({})", self.refit.status.name())
-            },
-        ));
-        if let Some(line) = self.information_line() {
-            text.push_str(&format!("{line}\n"));
-        }
-        if let Some(line) = self.test_line() {
-            text.push_str(&format!("{line}\n"));
-        }
-        text.push_str(&format!("\n{}", self.starts_table()));
-        if self.coefficients {
-            text.push_str(&format!("\n{}", self.coefficients_table()));
-        }
-        for remark in &tuned.remarks {
-            text.push_str(&format!("{remark}\n"));
-        }
-        if let Some(directory) = self.model {
-            text.push_str(&format!("Model saved to {}\n", directory.display()));
-        }
-        text
     }
 
     fn title(&self) -> String {

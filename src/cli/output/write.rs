@@ -10,25 +10,37 @@ use crate::cli::failure::Failure;
 use crate::cli::printable::printable_lines;
 use crate::cli::whole::write_whole;
 
-impl Report<'_> {
-    /// The report for people.
-    pub fn table(&self) -> String {
-        table::render(self)
-    }
-
-    /// The report as CSV.
-    pub fn csv(&self) -> String {
-        csv::render(self)
-    }
+/// A report in each of the formats.
+pub trait Rendered {
+    /// For people; names in it may steer a terminal.
+    fn table(&self) -> String;
+    /// JSON, with a line break at its end.
+    fn json(&self) -> String;
+    /// Rows with a header.
+    fn csv(&self) -> String;
 
     /// Writes the report where and how the flags say.
-    pub fn write(&self, output: &OutputArguments) -> Result<(), Failure> {
+    fn write(&self, output: &OutputArguments) -> Result<(), Failure> {
         let text = match output.format() {
             Format::Table => printable_lines(&self.table()).into_owned(),
-            Format::Json => json::render(self),
+            Format::Json => self.json(),
             Format::Csv => self.csv(),
         };
         write_or_show(&text, output.out.as_deref(), || self.table())
+    }
+}
+
+impl Rendered for Report<'_> {
+    fn table(&self) -> String {
+        table::render(self)
+    }
+
+    fn json(&self) -> String {
+        json::render(self)
+    }
+
+    fn csv(&self) -> String {
+        csv::render(self)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Spearman's rank correlation.
 
+use crate::linalg::statistics::ranks;
+
 /// Spearman's rank correlation of the places where both are finite, equal values sharing the mean of their
 /// ranks; `None` where either does not vary.
 pub(super) fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
@@ -13,18 +15,11 @@ pub(super) fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
 
 /// Ranks less their mean.
 fn centred_ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&i, &j| values[i].total_cmp(&values[j]));
-    let mut ranks = vec![0.0; values.len()];
     let centre = (values.len() as f64 - 1.0) / 2.0;
-    let mut first = 0;
-    // `==`: zeros of both signs are equal.
-    for tied in order.chunk_by(|&i, &j| values[i] == values[j]) {
-        let mean = first as f64 + (tied.len() as f64 - 1.0) / 2.0;
-        tied.iter().for_each(|&i| ranks[i] = mean - centre);
-        first += tied.len();
-    }
-    ranks
+    ranks(values)
+        .into_iter()
+        .map(|rank| rank - centre)
+        .collect()
 }
 
 #[cfg(test)]

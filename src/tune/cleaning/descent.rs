@@ -4,7 +4,8 @@ use crate::control::Control;
 use crate::engine::products::predictors;
 use crate::error::{Error, Result};
 use crate::hypergrad::{Evaluator, Outcome, Settings};
-use crate::model::loss::Loss;
+use crate::linalg::statistics;
+use crate::model::loss::{Loss, sigmoid};
 use crate::problem::{Point, Problem, Sample};
 use crate::real::sum_of;
 use crate::tune::held_out::held_out_error;
@@ -65,13 +66,13 @@ impl Evidence {
     /// The weight of a row without any evidence against it: what all others are relative to, because a
     /// common factor of the weights changes nothing.
     fn largest(place: &[f64]) -> f64 {
-        logistic(UNIT * place[0])
+        sigmoid(UNIT * place[0])
     }
 
     /// The weight of a row, before it is made relative.
     fn absolute(&self, row: usize, place: &[f64]) -> f64 {
         let pull = place[1] * self.by_slope[row] + place[2] * self.by_loss[row];
-        logistic(UNIT * (place[0] - pull))
+        sigmoid(UNIT * (place[0] - pull))
     }
 
     /// The weight of every row, from 0 to 1.
@@ -96,10 +97,6 @@ impl Evidence {
         along.iter_mut().for_each(|sum| *sum /= largest);
         along
     }
-}
-
-fn logistic(logit: f64) -> f64 {
-    1.0 / (1.0 + (-logit).exp())
 }
 
 impl<'a> Descent<'a> {
@@ -240,28 +237,18 @@ impl<'a> Descent<'a> {
             .filter(|(weight, _)| **weight > 0.0)
             .map(|(_, (b, a))| b - a);
         let falls: Vec<f64> = falls.collect();
-        let count = falls.len() as f64;
-        let mean = falls.iter().sum::<f64>() / count;
-        let square = falls.iter().map(|fall| (fall - mean).powi(2)).sum::<f64>();
-        mean > 2.0 * (square / (count * (count - 1.0).max(1.0))).sqrt()
+        statistics::mean(&falls) > 2.0 * statistics::standard_error(&falls)
     }
 
-    /// Ranks from 0 to 1 among the rows that have a weight; equal values share their mean rank.
+    /// Ranks from 0 to 1 among the rows that have a weight; 0 for the others.
     fn ranks(&self, values: &[f64]) -> Vec<f64> {
-        let mut order: Vec<usize> = (0..values.len()).filter(|&i| self.given[i] > 0.0).collect();
-        order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+        let rows = 0..values.len();
+        let weighted: Vec<usize> = rows.filter(|&row| self.given[row] > 0.0).collect();
+        let own: Vec<f64> = weighted.iter().map(|&row| values[row]).collect();
+        let last = own.len().saturating_sub(1).max(1) as f64;
         let mut ranks = vec![0.0; values.len()];
-        let last = order.len().saturating_sub(1).max(1) as f64;
-        let mut at = 0;
-        while at < order.len() {
-            let tied = order[at..].iter();
-            let count = tied
-                .take_while(|&&i| values[i] == values[order[at]])
-                .count()
-                .max(1);
-            let rank = (at as f64 + 0.5 * (count - 1) as f64) / last;
-            order[at..at + count].iter().for_each(|&i| ranks[i] = rank);
-            at += count;
+        for (&row, rank) in weighted.iter().zip(statistics::ranks(&own)) {
+            ranks[row] = rank / last;
         }
         ranks
     }
