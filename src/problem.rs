@@ -45,7 +45,7 @@ pub use perturbation::Perturbation;
 pub use point::Point;
 pub use ridge::RidgeStrengths;
 pub use rows::Rows;
-pub use specification::{Sign, Specification};
+pub use specification::{PriorUnits, Sign, Specification};
 
 pub use crate::model::strengths::Strengths;
 
@@ -155,6 +155,7 @@ impl Problem {
             scaling,
             ridge,
             prior,
+            prior_units,
             perturbation,
         } = specification;
         let criterion_loss = criterion.unwrap_or(loss);
@@ -186,6 +187,7 @@ impl Problem {
         } else {
             FeatureScale::identity(d)
         };
+        let prior = prior.map(|prior| prior_units.scaled(prior, &features.scale, classes));
         let mut train = train;
         let mut validation = validation;
         let losses = [loss, criterion_loss];

@@ -203,3 +203,39 @@ fn a_singular_point_has_a_hypergradient_where_the_criterion_is_flat() {
         }
     }
 }
+
+/// Singular values down to 1e-9: their squares are below rounding, and what is found may be no minimum. It is
+/// not called converged where no coefficient at all does better.
+#[test]
+fn nothing_worse_than_zero_is_converged() {
+    let mut random = ChaCha12Rng::seed_from_u64(3);
+    let (n, d) = (300, 60);
+    let mut values = vec![0.0; n * d];
+    for k in 0..d {
+        let size = 10f64.powf(-9.0 * k as f64 / 59.0);
+        let u: Vec<f64> = (0..n).map(|_| uniform(&mut random)).collect();
+        let v: Vec<f64> = (0..d).map(|_| uniform(&mut random)).collect();
+        for i in 0..n {
+            for j in 0..d {
+                values[i * d + j] += size * u[i] * v[j];
+            }
+        }
+    }
+    let y: Vec<f64> = (0..n).map(|_| uniform(&mut random)).collect();
+    let at_zero = 0.5 * y.iter().map(|y| y * y).sum::<f64>() / n as f64;
+    let matrix = Dense::new(n, d, values).unwrap();
+    let problem = Problem::new(plain(Loss::Squared, matrix, y)).unwrap();
+    for point in [
+        Point::new(0.0, 0.0),
+        Point::new(0.0, 1e-20),
+        Point::new(1e-12, 0.0),
+    ] {
+        let found = outcome(&problem, point.clone(), &Settings::default().method(None));
+        let is_worse = found.objective > at_zero * (1.0 + 1e-6);
+        assert!(
+            !(is_worse && found.status == Status::Converged),
+            "{point:?}: {} for {at_zero}",
+            found.objective
+        );
+    }
+}

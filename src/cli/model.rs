@@ -219,7 +219,7 @@ impl Model {
 
     /// Whether a path names a model and not a file of numbers.
     pub fn is_named_by(path: &Path) -> bool {
-        path.is_dir() || path.extension().is_some_and(|ending| ending == "json")
+        path.is_dir() || path.file_name().is_some_and(|name| name == "model.json")
     }
 
     /// Reads a model from its directory, or from the path of its `model.json`.
@@ -238,7 +238,7 @@ impl Model {
         let text = std::fs::read_to_string(&head).map_err(|source| Error::Io {
             path: head.clone(),
             source,
-            remedy: "name the directory of a model that fit has saved with --model",
+            remedy: "name the directory of a saved model",
         })?;
         check_schema(&text, &head)?;
         let mut model: Self =

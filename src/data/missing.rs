@@ -75,11 +75,15 @@ struct Cell {
 fn median(mut cells: Vec<Cell>) -> f64 {
     cells.sort_by(|a, b| a.value.total_cmp(&b.value));
     let half = 0.5 * cells.iter().map(|cell| cell.weight).sum::<f64>();
+    // Sums of weights such as 0.1 are not exact: a half to their rounding is a half.
+    let rounding = cells.len() as f64 * f64::EPSILON * half;
     let mut below = 0.0;
     for (at, cell) in cells.iter().enumerate() {
         below += cell.weight;
         match cells.get(at + 1) {
-            Some(next) if below == half => return cell.value + 0.5 * (next.value - cell.value),
+            Some(next) if (below - half).abs() <= rounding => {
+                return cell.value + 0.5 * (next.value - cell.value);
+            }
             _ if below >= half => return cell.value,
             _ => {}
         }
@@ -197,6 +201,18 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_weights_of_any_size_are_no_weights() {
+        let cells = |weight: f64| {
+            let of = |value: f64| Cell { value, weight };
+            (0..12).map(|i| of(f64::from(i * i))).collect::<Vec<Cell>>()
+        };
+        for weight in [0.1, 1.0 / 3.0, 7e-9] {
+            assert_eq!(median(cells(weight)), median(cells(1.0)), "{weight}");
+        }
+        assert_eq!(median(cells(1.0)), 30.5);
+    }
     use crate::data::matrix::Dense;
 
     const NONE: f64 = f64::NAN;

@@ -143,6 +143,15 @@ impl Measured<'_> {
                 ),
             });
         }
+        if let Some(ratio) = self.evidence.above_zero() {
+            return Some(Warning {
+                kind: WarningKind::Imprecise,
+                message: format!(
+                    "rounding allows no further step although the objective is {ratio:.1e} times that without any \
+                     coefficient; {remedy}"
+                ),
+            });
+        }
         let limit = if is_single { 1e-3 } else { 1e-6 };
         let known = self.evidence.move_above(limit, self.sizes)?;
         Some(Warning {

@@ -3,7 +3,7 @@
 use super::sizes::Sizes;
 use crate::model::criterion;
 use crate::model::loss::Loss;
-use crate::model::penalty::Shrink;
+use crate::model::penalty::{Penalty, Shrink};
 use crate::model::regularizer::Regularizer;
 use crate::problem::{Point, Problem};
 use crate::real::sum_of;
@@ -155,6 +155,21 @@ impl Evidence<'_> {
             }
         }
         (moved, largest)
+    }
+
+    /// The objective over that at w = 0, where it is larger than this: then w is no minimum, whatever the
+    /// size of its rounding.
+    pub(super) fn above_zero(&self) -> Option<f64> {
+        let allows_zero = match self.problem.penalty {
+            Penalty::Box { lower, upper } => lower <= 0.0 && upper >= 0.0,
+            _ => true,
+        };
+        if !allows_zero || self.problem.loss == Loss::Quadratic {
+            return None;
+        }
+        let (objective, at_zero) = (self.objective(), self.objective_at_zero());
+        let is_above = objective - at_zero > 1e-6 * at_zero.abs();
+        is_above.then(|| objective / at_zero.max(f64::MIN_POSITIVE))
     }
 
     /// The training objective at w = 0; with an intercept, of squared and Huber loss, at the mean

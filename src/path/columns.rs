@@ -180,7 +180,7 @@ impl<R: Real> Columns<R> {
         }
     }
 
-    /// Column j of a dense design, all rows.
+    /// Column j of a dense design down to its height: the rows below it are zero.
     pub(super) fn dense_column(&self, j: usize) -> Option<&[R]> {
         match &self.storage {
             Storage::Dense(dense) => Some(dense.column(j, self.rows)),

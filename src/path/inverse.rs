@@ -3,11 +3,11 @@
 //! Where all coordinates of several classes are free, and the design is dense, the Hessian is near
 //!
 //! ```text
-//! (h̄ X̂ᵀSX̂ + λ₂) ⊗ I      h̄ = the mean over rows and classes of the curvature h_i(k, k)
+//! (h̄ X̂ᵀSX̂ + λ₂) ⊗ I      h̄ = the weighted mean over rows, and that over classes, of the curvature h_i(k, k)
 //! ```
 //!
-//! of which one class's block is factored: a product then costs little more, and a tenth of them are
-//! needed. Elsewhere it is the Hessian's diagonal.
+//! of which one class's block is factored: a product then costs little more, and fewer are needed, the fewer
+//! the more the columns are alike. Elsewhere it is the Hessian's diagonal.
 
 use crate::kinds::Preconditioner;
 use crate::real::{Real, sum_of};
@@ -34,26 +34,27 @@ pub(super) enum Inverse {
 impl Inverse {
     /// That of a Hessian on its face, for vectors with one entry for each coordinate of the face.
     pub(super) fn of<R: Real>(operator: &FaceHessian<'_, '_, R>) -> Self {
-        Self::by_classes(operator).unwrap_or_else(|| Self::of_diagonal(operator))
+        Self::by_classes(operator)
+            .unwrap_or_else(|| Self::of_diagonal(operator.face, &operator.diagonal()))
     }
 
-    /// That of a preconditioner: none at all, the diagonal, or the best there is.
+    /// That of a preconditioner: none at all, the diagonal, which is given, or the best there is.
     pub(super) fn by<R: Real>(
         preconditioner: Preconditioner,
         operator: &FaceHessian<'_, '_, R>,
+        diagonal: &[f64],
     ) -> Self {
+        let by_diagonal = || Self::of_diagonal(operator.face, diagonal);
         match preconditioner {
             Preconditioner::None => Self::Diagonal(vec![1.0; operator.face.len()]),
-            Preconditioner::Diagonal => Self::of_diagonal(operator),
-            Preconditioner::Cholesky => Self::of(operator),
+            Preconditioner::Diagonal => by_diagonal(),
+            Preconditioner::Cholesky => Self::by_classes(operator).unwrap_or_else(by_diagonal),
         }
     }
 
-    /// That of the diagonal.
-    fn of_diagonal<R: Real>(operator: &FaceHessian<'_, '_, R>) -> Self {
-        let full = operator.diagonal();
-        let inverse = |&j: &u32| full[j as usize].recip();
-        Self::Diagonal(operator.face.iter().map(inverse).collect())
+    fn of_diagonal(face: &[u32], diagonal: &[f64]) -> Self {
+        let inverse = |&j: &u32| diagonal[j as usize].recip();
+        Self::Diagonal(face.iter().map(inverse).collect())
     }
 
     fn by_classes<R: Real>(operator: &FaceHessian<'_, '_, R>) -> Option<Self> {

@@ -356,8 +356,11 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
             _ => None,
         };
         let has_factor = known.is_some() || through_rows.is_some();
-        if m > LARGEST_CHOLESKY && method != RestrictedMethod::Direct && !has_factor {
-            return self.by_rows(rhs, method, limits);
+        if let RestrictedMethod::Cg { preconditioner } = method
+            && m > LARGEST_CHOLESKY
+            && !has_factor
+        {
+            return self.by_rows(rhs, preconditioner, limits);
         }
         let (formed, own);
         let (matrix, factor, size): (Option<&[R]>, &Factored<R>, f64) = match (known, through_rows)
@@ -527,15 +530,12 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
             &self.set,
             &self.w,
         );
-        let mut full = vec![0.0; self.smooth.p];
-        for (&j, &x) in self.set.iter().zip(x) {
-            full[j as usize] = x;
-        }
-        let mut out = vec![0.0; self.smooth.p];
-        operator.apply(&full, &mut out);
-        for (&j, y) in self.set.iter().zip(y.iter_mut()) {
-            *y = out[j as usize];
-        }
+        self.product_on_face(&operator, x, y);
+    }
+
+    /// The same by an operator that is there, with what keeps the gauge of the intercepts.
+    fn product_on_face(&self, operator: &FaceHessian<'_, '_, R>, x: &[f64], y: &mut [f64]) {
+        operator.apply_on_face(x, y);
         let c = self.smooth.classes;
         if c > 1 && self.smooth.sample.design.intercept {
             // Intercepts are always free and always last.
@@ -565,7 +565,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     fn by_rows(
         &self,
         rhs: &[f64],
-        method: RestrictedMethod,
+        preconditioner: Preconditioner,
         limits: &Limits<'_>,
     ) -> RestrictedSolution<R> {
         let operator = FaceHessian::new(
@@ -575,14 +575,10 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
             &self.set,
             &self.w,
         );
-        let full = operator.diagonal();
-        let preconditioner = match method {
-            RestrictedMethod::Cg { preconditioner } => preconditioner,
-            RestrictedMethod::Direct => Preconditioner::Cholesky,
-        };
-        let inverse = Inverse::by(preconditioner, &operator);
-        let size: f64 = self.set.iter().map(|&j| full[j as usize]).sum();
-        let product = |x: &[f64], y: &mut [f64]| self.product_by_rows(x, y);
+        let diagonal = operator.diagonal();
+        let inverse = Inverse::by(preconditioner, &operator, &diagonal);
+        let size: f64 = self.set.iter().map(|&j| diagonal[j as usize]).sum();
+        let product = |x: &[f64], y: &mut [f64]| self.product_on_face(&operator, x, y);
         let precondition = |r: &[f64], z: &mut [f64]| inverse.apply(r, z);
         let mut work = ConjugateGradient::new(rhs.len());
         let refined = refine(rhs, size, f64::EPSILON, limits, product, |pass| {

@@ -97,14 +97,14 @@ impl Curvature {
         delta: f64,
         v: &mut [f64],
     ) {
-        let (n, keep) = (column.len(), 1.0 - self.blend);
+        let (n, keep) = (smooth.rows(), 1.0 - self.blend);
         let weight = &smooth.parts.weight;
         vectorized(
             #[inline(always)]
             || {
                 let mut pull = [0.0; ROW_BLOCK];
-                for first in (0..n).step_by(ROW_BLOCK) {
-                    let rows = first..(first + ROW_BLOCK).min(n);
+                for first in (0..column.len()).step_by(ROW_BLOCK) {
+                    let rows = first..(first + ROW_BLOCK).min(column.len());
                     let own = &self.values[k * n..][rows.clone()];
                     let moved = &mut v[k * n..][rows.clone()];
                     for i in 0..own.len() {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::check::mean;
-use super::{Criterion, Problem, Rows, Sample, Sign, Specification};
+use super::{Criterion, PriorUnits, Problem, Rows, Sample, Sign, Specification};
 use crate::data::design::Design;
 use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::error::{Error, Result};
@@ -50,6 +50,7 @@ impl Problem {
             scaling: self.scaling,
             ridge: self.ridge.clone(),
             prior: self.prior.clone(),
+            prior_units: PriorUnits::Scaled,
             perturbation: None,
         })
     }

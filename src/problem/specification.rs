@@ -52,6 +52,28 @@ impl TryFrom<f64> for Sign {
     }
 }
 
+/// The units of a prior mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PriorUnits {
+    /// Those of the scaled columns, as solutions have them.
+    #[default]
+    Scaled,
+    /// Those of the data, as a model has them: every entry is multiplied by the scale of its column.
+    Data,
+}
+
+impl PriorUnits {
+    /// The prior in units of the scaled columns, where each column has `classes` entries.
+    pub(crate) fn scaled(self, mut prior: Vec<f64>, scale: &[f64], classes: usize) -> Vec<f64> {
+        if self == Self::Data {
+            for (of_column, scale) in prior.chunks_exact_mut(classes).zip(scale) {
+                of_column.iter_mut().for_each(|c| *c *= scale);
+            }
+        }
+        prior
+    }
+}
+
 /// Everything that states a problem; start from [`Specification::new`] and set what differs.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -79,6 +101,8 @@ pub struct Specification {
     pub ridge: Option<RidgeStrengths>,
     /// The prior mean c of the ridge term: d·c entries; `None` is zero.
     pub prior: Option<Vec<f64>>,
+    /// The units of the prior.
+    pub prior_units: PriorUnits,
     /// Perturbed training rows.
     pub perturbation: Option<Perturbation>,
 }
@@ -107,6 +131,7 @@ impl Specification {
             },
             ridge: None,
             prior: None,
+            prior_units: PriorUnits::default(),
             perturbation: None,
         }
     }

@@ -584,7 +584,10 @@ fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> F
             on_training_rows: false,
         },
         ridge: s.ridge.clone(),
-        prior: s.prior.clone(),
+        prior: s
+            .prior
+            .clone()
+            .map(|prior| s.prior_units.scaled(prior, &centred.features.scale, 1)),
         perturbed_rows: Vec::new(),
         centered: true,
         scaling: s.scaling,

@@ -59,19 +59,21 @@ impl Labelled {
     }
 }
 
-/// The rows of each class by the class that is predicted: entry (truth, prediction).
+/// The weights of the rows of each class by the class that is predicted, 1 a row without `weights`: entry
+/// (truth, prediction).
 ///
 /// `z` and `y` are those of [`measure`]; a loss of two classes has one predictor per row.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for a loss without classes; [`Error::Shape`] for another number of classes or
 /// predictors; [`Error::Value`] for a target that is no class.
-pub fn confusion_counts(
+pub fn confusion_weights(
     loss: Loss,
     classes: usize,
     z: &[f64],
     y: &[f64],
-) -> Result<Vec<Vec<usize>>> {
+    weights: Option<&[f64]>,
+) -> Result<Vec<Vec<f64>>> {
     let predictors = match loss {
         Loss::Multinomial => classes,
         Loss::Logistic | Loss::SquaredHinge => 1,
@@ -107,11 +109,11 @@ pub fn confusion_counts(
         ));
     }
     let Labelled { predicted, truth } = Labelled::of(loss, classes, z, y);
-    let mut counts = vec![vec![0; classes]; classes];
-    for (&p, &t) in predicted.iter().zip(&truth) {
-        counts[t][p] += 1;
+    let mut sums = vec![vec![0.0; classes]; classes];
+    for (i, (&p, &t)) in predicted.iter().zip(&truth).enumerate() {
+        sums[t][p] += weights.map_or(1.0, |w| w[i]);
     }
-    Ok(counts)
+    Ok(sums)
 }
 
 fn regression(z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64, numbers: &mut Numbers) {
@@ -327,19 +329,28 @@ mod tests {
 
     #[test]
     fn rows_are_counted_by_class_or_refused() {
-        let logistic = |z: &[f64], y: &[f64]| confusion_counts(Loss::Logistic, 2, z, y);
+        let logistic = |z: &[f64], y: &[f64]| confusion_weights(Loss::Logistic, 2, z, y, None);
         let z = [0.9, -0.2, 0.3];
         assert_eq!(
             logistic(&z, &[1.0, 1.0, -1.0]).unwrap(),
-            [vec![0, 1], vec![1, 1]]
+            [vec![0.0, 1.0], vec![1.0, 1.0]]
         );
-        let multinomial =
-            |classes, z: &[f64], y: &[f64]| confusion_counts(Loss::Multinomial, classes, z, y);
+        let multinomial = |classes, z: &[f64], y: &[f64]| {
+            confusion_weights(Loss::Multinomial, classes, z, y, None)
+        };
         let two = [1.0, 0.0, 0.0, 0.0, 0.0, 1.0];
         assert_eq!(
             multinomial(3, &two, &[0.0, 1.0]).unwrap(),
-            [vec![1, 0, 0], vec![0, 0, 1], vec![0, 0, 0]]
+            [vec![1.0, 0.0, 0.0], vec![0.0, 0.0, 1.0], vec![0.0; 3]]
         );
+        let weighted = confusion_weights(
+            Loss::Logistic,
+            2,
+            &z,
+            &[1.0, 1.0, -1.0],
+            Some(&[0.5, 2.0, 3.0]),
+        );
+        assert_eq!(weighted.unwrap(), [vec![0.0, 3.0], vec![2.0, 0.5]]);
         for (refused, message) in [
             (logistic(&z, &[1.0, 1.0]), "2 × 1"),
             (multinomial(3, &two, &[0.0]), "1 × 3"),
@@ -347,11 +358,11 @@ mod tests {
             (multinomial(3, &two, &[0.0, 3.0]), "target 2 is 3"),
             (multinomial(3, &two, &[f64::NAN, 1.0]), "target 1 is NaN"),
             (
-                confusion_counts(Loss::Logistic, 3, &z, &[1.0; 3]),
+                confusion_weights(Loss::Logistic, 3, &z, &[1.0; 3], None),
                 "or more of the multinomial loss",
             ),
             (
-                confusion_counts(Loss::Squared, 2, &z, &[1.0; 3]),
+                confusion_weights(Loss::Squared, 2, &z, &[1.0; 3], None),
                 "squared loss",
             ),
         ] {

@@ -14,7 +14,7 @@ use crate::engine::prepared::Prepared;
 use crate::hypergrad::Settings;
 use crate::kinds::{Method, Precision, Solver, Wrt};
 use crate::model::loss::Loss;
-use crate::problem::{Problem, Rows, Specification};
+use crate::problem::{PriorUnits, Problem, Rows, Specification};
 use crate::real::sum_of;
 
 /// The weights of classes in the training part of every fold.
@@ -272,6 +272,9 @@ impl Study {
                 .for_each(|&entry| hash.write_u32(entry));
         }
         hash_values(&mut hash, s.prior.as_deref().unwrap_or_default());
+        if s.prior_units == PriorUnits::Data {
+            hash.write(b"prior in the data's units");
+        }
         if let Some(ClassWeighting::Given(factors)) = &self.class_weights {
             hash_values(&mut hash, factors);
         }
@@ -489,6 +492,7 @@ impl Study {
         empty.scaling = s.scaling;
         empty.ridge = s.ridge.clone();
         empty.prior = s.prior.clone();
+        empty.prior_units = s.prior_units;
         empty
     }
 

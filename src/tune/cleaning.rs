@@ -71,7 +71,8 @@ pub struct Cleaning<'a> {
     problem: &'a Problem,
     point: Point,
     tunes_ridge: bool,
-    judging: (f64, u64),
+    judging_share: f64,
+    judging_seed: u64,
     max_evaluations: usize,
     settings: Settings,
     control: Control,
@@ -84,7 +85,8 @@ impl<'a> Cleaning<'a> {
             problem,
             point,
             tunes_ridge: true,
-            judging: (0.5, 0),
+            judging_share: 0.5,
+            judging_seed: 0,
             max_evaluations: MAX_CLEANING_EVALUATIONS,
             settings: Settings::default(),
             control: Control::new(),
@@ -99,11 +101,12 @@ impl<'a> Cleaning<'a> {
 
     /// Chooses the share of the trusted rows that judge, drawn by a seed; the others lead.
     pub fn judging(mut self, share: f64, seed: u64) -> Self {
-        self.judging = (share, seed);
+        (self.judging_share, self.judging_seed) = (share, seed);
         self
     }
 
-    /// Chooses the most evaluations: fits with their derivatives, those of the ridge alone not among them.
+    /// Chooses the most evaluations: fits with their derivatives, those of the ridge alone and the last one
+    /// not among them.
     pub fn max_evaluations(mut self, count: usize) -> Self {
         self.max_evaluations = count;
         self
@@ -178,13 +181,15 @@ impl<'a> Cleaning<'a> {
     }
 
     fn run_here(&self) -> Result<Cleaned> {
-        let roles = Roles::of(self.problem, self.judging)?;
+        let roles = Roles::of(self.problem, self.judging_share, self.judging_seed)?;
         let mut point = self
             .point
             .clone()
             .with_criterion_weights(roles.judging.clone());
         // Wherever the search goes next, a hypergradient of five digits leads there.
         let rough = Settings {
+            // This runs in the pool already.
+            threads: 0,
             tolerance: Some(self.settings.tolerance.map_or(ROUGH, |own| own.max(ROUGH))),
             ..self.settings.clone()
         };
@@ -203,6 +208,7 @@ impl<'a> Cleaning<'a> {
             point.l2 = tuned.point.l2;
         }
         let of = |settings: Settings| Settings {
+            threads: 0,
             method: settings.method.or(Some(Method::AidCg)),
             wrt: vec![Wrt::SampleWeights, Wrt::L2],
             ..settings

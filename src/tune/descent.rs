@@ -39,6 +39,13 @@ pub struct Value {
     pub slope: Vec<f64>,
 }
 
+impl Value {
+    /// Whether value and slope are numbers.
+    pub(super) fn is_finite(&self) -> bool {
+        self.value.is_finite() && self.slope.iter().all(|s| s.is_finite())
+    }
+}
+
 /// A place with its value.
 #[derive(Debug, Clone)]
 pub(super) struct Visit {
@@ -130,8 +137,7 @@ impl Descent {
             return;
         };
         self.evaluations += 1;
-        let is_finite = |v: &Value| v.value.is_finite() && v.slope.iter().all(|s| s.is_finite());
-        let visit = value.filter(is_finite).map(|value| Visit {
+        let visit = value.filter(Value::is_finite).map(|value| Visit {
             place,
             value: value.value,
             slope: value.slope,

@@ -18,12 +18,14 @@ use crate::engine::in_threads;
 use crate::error::{Error, Result};
 use crate::hypergrad::Settings;
 use crate::model::loss::Loss;
-use crate::problem::{Point, Problem};
+use crate::problem::{Point, Problem, Sign};
 
+use super::descent::Visit;
+use super::objective::Objective;
+use super::outcome::TuningStatus;
 use super::search::Search;
 use super::variable::Variable;
 use super::variables::{resolve_l1, resolve_l2};
-use super::{BoxBounds, TuningStatus};
 use baselines::{Applied, Pooled};
 use batch::{Batch, Evaluated, Space};
 
@@ -37,6 +39,9 @@ pub const MAX_META_EVALUATIONS: usize = 200;
 const RIDGES: usize = 7;
 /// Values of l1 on it, where it is learned.
 const STRENGTHS: usize = 5;
+/// Evaluations of the strengths of each task alone, from the best of the grid.
+const ALONE: usize = 15;
+
 /// The learning of a prior mean and strengths over tasks.
 ///
 /// Every task is a problem whose criterion is on rows of its own that its fit has not seen. Tasks have loss,
@@ -201,10 +206,15 @@ impl<'a> MetaLearning<'a> {
         }
         let all = self.tasks.iter().chain(self.test_tasks);
         for (number, task) in all.enumerate() {
-            check_task(first, task, number)?;
+            let name = format!("task {number}");
+            check_task(first, task, &name)?;
+            check_scale(first, task, &name)?;
             task.check_points(std::slice::from_ref(&self.at))?;
         }
-        Ok(())
+        match self.pooled {
+            Some(pooled) => check_task(first, pooled, "the problem of all rows"),
+            None => Ok(()),
+        }
     }
 
     fn run_here(&self) -> Result<MetaLearned> {
@@ -219,17 +229,38 @@ impl<'a> MetaLearning<'a> {
             .transpose()?;
         let mut batch = Batch::new(self.tasks, &self.settings, &self.control);
         let coordinates = self.tasks[0].penalized();
+        let priors = match (learns(MetaVariable::Prior), self.pooled) {
+            (false, _) => 1,
+            (true, None) => 2,
+            (true, Some(_)) => 3,
+        };
         let lattice = lattice(
             &self.at,
             l1.as_ref().map(|one| one.coarse),
             ridge.as_ref().map(|one| one.coarse),
+            2 * self.max_evaluations / (3 * priors),
         );
 
         // Each task alone, around the prior that the tasks have, or zero.
-        let own = self.tasks[0]
-            .prior()
-            .map_or(vec![0.0; coordinates], <[f64]>::to_vec);
+        let given = self.at.prior().or(self.tasks[0].prior());
+        let own = given.map_or(vec![0.0; coordinates], <[f64]>::to_vec);
         let alone = batch.best_of(&lattice, &own)?.ok_or_else(unsolved)?;
+        let strengths = Space {
+            coordinates: 0,
+            unit: 1.0,
+            l1: l1.map(|one| one.bounds),
+            l2: ridge.map(|one| one.bounds),
+            at: self.at.clone(),
+            own,
+            objective: Objective::of(&self.tasks[0]),
+        };
+        let is_more = learns(MetaVariable::Prior) && strengths.l1.or(strengths.l2).is_some();
+        let alone = if is_more {
+            let left = self.max_evaluations.saturating_sub(batch.evaluations);
+            descend(&mut batch, &strengths, &[alone], left.min(ALONE))?.1
+        } else {
+            alone
+        };
         let mean = Applied::mean(self.tasks, &alone.solutions);
         let pooled = self
             .pooled
@@ -255,12 +286,15 @@ impl<'a> MetaLearning<'a> {
         };
         let mut places = vec![alone.clone()];
         let mut around_mean = None;
-        if learns(MetaVariable::Prior) {
+        let goes_on = |batch: &Batch<'_>| {
+            learns(MetaVariable::Prior) && batch.evaluations < self.max_evaluations
+        };
+        if goes_on(&batch) {
             around_mean = batch.best_of(&lattice, &as_prior(&mean))?;
             places.extend(around_mean.clone());
-            if let Some(pooled) = &pooled {
-                places.extend(batch.best_of(&lattice, &as_prior(&pooled.applied))?);
-            }
+        }
+        if let Some(pooled) = pooled.as_ref().filter(|_| goes_on(&batch)) {
+            places.extend(batch.best_of(&lattice, &as_prior(&pooled.applied))?);
         }
 
         let largest = |values: &[f64]| values.iter().fold(0.0f64, |most, w| most.max(w.abs()));
@@ -277,10 +311,7 @@ impl<'a> MetaLearning<'a> {
                 0
             },
             unit: if unit > 0.0 { unit } else { 1.0 },
-            l1: l1.map(|one| one.bounds),
-            l2: ridge.map(|one| one.bounds),
-            at: self.at.clone(),
-            own,
+            ..strengths
         };
         let left = self.max_evaluations.saturating_sub(batch.evaluations);
         let (status, best, projected_slope) = descend(&mut batch, &space, &places, left)?;
@@ -319,19 +350,28 @@ impl<'a> MetaLearning<'a> {
     }
 }
 
-/// The points of the coarse grid: λ₂ fastest, l1 falling, so that they are warm paths.
-fn lattice(at: &Point, l1: Option<(f64, f64)>, l2: Option<(f64, f64)>) -> Vec<Point> {
-    let values = |range: Option<(f64, f64)>, fixed: f64, count: usize| match range {
-        None => vec![fixed],
-        Some((low, high)) => {
+/// The points of the coarse grid, about `most`: λ₂ fastest, l1 falling, so that they are warm paths.
+fn lattice(at: &Point, l1: Option<(f64, f64)>, l2: Option<(f64, f64)>, most: usize) -> Vec<Point> {
+    let values = |range: Option<(f64, f64)>, fixed: f64, count: usize| match (range, count) {
+        (None, _) => vec![fixed],
+        (Some((low, high)), 1) => vec![(low * high).sqrt()],
+        (Some((low, high)), count) => {
             let step = (low / high).ln() / (count - 1) as f64;
-            (0..count)
-                .map(|at| high * (step * at as f64).exp())
-                .collect::<Vec<f64>>()
+            let at = |at: usize| high * (step * at as f64).exp();
+            (0..count).map(at).collect::<Vec<f64>>()
         }
     };
-    let ridges = values(l2, at.l2, RIDGES);
-    let strengths = values(l1, at.l1, STRENGTHS);
+    let (mut ridges, mut strengths) = (l2.map_or(1, |_| RIDGES), l1.map_or(1, |_| STRENGTHS));
+    while ridges * strengths > most.max(1) {
+        let larger = if ridges >= strengths {
+            &mut ridges
+        } else {
+            &mut strengths
+        };
+        *larger -= 1;
+    }
+    let ridges = values(l2, at.l2, ridges);
+    let strengths = values(l1, at.l1, strengths);
     let pairs = strengths
         .iter()
         .flat_map(|&l1| ridges.iter().map(move |&l2| (l1, l2)));
@@ -351,10 +391,20 @@ fn descend(
     places: &[Evaluated],
     left: usize,
 ) -> Result<(TuningStatus, Evaluated, f64)> {
-    let bounds: BoxBounds = space.bounds()?;
-    let mut search = Search::new(bounds.clone(), left);
+    let bounds = space.bounds()?;
+    let mut search = Search::new(bounds, left);
     for place in places {
-        search = search.from(&space.place(place))?;
+        match space.value(place) {
+            Some(value) => search.start_at(
+                Visit {
+                    place: space.place(place),
+                    value: value.value,
+                    slope: value.slope,
+                },
+                Vec::new(),
+            ),
+            None => search.add(&space.place(place)),
+        }
     }
     let mut last: Vec<Evaluated> = places.to_vec();
     let best_of = |places: &[Evaluated]| {
@@ -374,7 +424,7 @@ fn descend(
         for one in asked {
             let (point, prior) = space.point(&one.place);
             let found = batch.evaluate(&point, &prior, &last[one.start].warm)?;
-            values.push(found.as_ref().map(|found| space.value(found)));
+            values.push(found.as_ref().and_then(|found| space.value(found)));
             if let Some(found) = found {
                 if found.criterion < best.criterion {
                     best = found.clone();
@@ -388,60 +438,72 @@ fn descend(
         Some(outcome) => (outcome.status, outcome.projected_slope),
         None => (TuningStatus::BudgetSpent, f64::NAN),
     };
-    let slope = if slope.is_nan() {
-        let value = space.value(&best);
-        bounds.projected_slope(&space.place(&best), &value.slope)
-    } else {
-        slope
-    };
     Ok((status, best, slope))
 }
 
 /// Refuses a task that is not of the first one's kind.
-fn check_task(first: &Problem, task: &Problem, number: usize) -> Result<()> {
-    let name = || format!("task {number}");
+fn check_task(first: &Problem, task: &Problem, name: &str) -> Result<()> {
     if task.loss() == Loss::Quadratic {
         return Err(Error::unsupported(
             "meta-learning over quadratic forms, which have no rows",
             "state every task by its rows",
         ));
     }
+    if task.criterion().sign == Sign::Maximize {
+        return Err(Error::value(
+            name,
+            "its criterion is to be maximised, and meta-learning minimises it",
+            "leave the sign out",
+        ));
+    }
     if task.criterion().on_training_rows {
         return Err(Error::value(
-            name(),
+            name,
             "its criterion is on its training rows, which its fit has seen",
             "give every task rows for its criterion",
         ));
     }
-    let shape = |problem: &Problem| (problem.penalized(), problem.classes());
+    let shape = |problem: &Problem| (problem.coordinates(), problem.classes());
     if shape(task) != shape(first) {
         let text =
             |(coefficients, classes)| format!("{coefficients} coefficients, {classes} classes");
         return Err(Error::shape(
-            name(),
+            name,
             text(shape(first)),
             text(shape(task)),
             "give tasks the same columns and classes",
         ));
     }
-    if task.loss() != first.loss() || task.penalty() != first.penalty() {
+    let losses = |problem: &Problem| (problem.loss(), problem.criterion().loss);
+    if losses(task) != losses(first) || task.penalty() != first.penalty() {
         return Err(Error::unsupported(
-            format!("task {number} with another loss or penalty than the first"),
+            format!("{name} with another loss or penalty than the first task"),
             "state all tasks alike",
         ));
     }
-    if task.features().scale != first.features().scale {
+    if task.prior() != first.prior() {
         return Err(Error::unsupported(
-            format!(
-                "task {number} with another scale of its columns than the first: a prior would mean something else"
-            ),
-            "scale all rows alike, and leave the standardisation of each task out",
+            format!("{name} with another prior than the first task"),
+            "leave priors out: one is learned",
         ));
     }
     if task.train().targets.len() != 1 {
         return Err(Error::unsupported(
-            format!("task {number} with several targets"),
+            format!("{name} with several targets"),
             "state one target a task",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a task whose coefficients are in other units than the first one's.
+fn check_scale(first: &Problem, task: &Problem, name: &str) -> Result<()> {
+    if task.features().scale != first.features().scale {
+        return Err(Error::unsupported(
+            format!(
+                "{name} with another scale of its columns than the first: a prior would mean something else"
+            ),
+            "scale all rows alike, and leave the standardisation of each task out",
         ));
     }
     Ok(())

@@ -125,20 +125,23 @@ impl Objective {
     /// φ and its slope at a place, of a criterion and its slope there; `None` where one is missing.
     pub(super) fn value(&self, place: &[f64], evaluated: &Evaluated) -> Option<Value> {
         let slope = evaluated.slope.as_ref()?;
-        let (value, size) = self.scale.scaled(evaluated.criterion);
-        let mut value = Value {
-            value,
-            slope: slope
-                .iter()
-                .map(|s| size.map_or(0.0, |size| s / size))
-                .collect(),
-        };
+        let mut value = self.of_criterion(evaluated.criterion, slope)?;
         if let Some(spread) = &self.spread {
             value.value += spread.value(place);
             spread.add_slope(1.0, place, &mut value.slope);
         }
-        let is_finite = value.value.is_finite() && value.slope.iter().all(|s| s.is_finite());
-        is_finite.then_some(value)
+        value.is_finite().then_some(value)
+    }
+
+    /// The scaled criterion and its slope, without any penalty; `None` where one is not finite.
+    pub(super) fn of_criterion(&self, criterion: f64, slope: &[f64]) -> Option<Value> {
+        let (value, size) = self.scale.scaled(criterion);
+        let slope = slope.iter().map(|s| size.map_or(0.0, |size| s / size));
+        let value = Value {
+            value,
+            slope: slope.collect(),
+        };
+        value.is_finite().then_some(value)
     }
 
     /// Ē of a value φ at a place.

@@ -18,7 +18,8 @@
 
 use crate::data::random::Random;
 use crate::error::{Error, Result};
-use crate::hypergrad::Evaluator;
+use crate::hypergrad::{Evaluator, Warning, WarningKind};
+use crate::kinds::Status;
 use crate::linalg::vector::dot;
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
@@ -158,6 +159,14 @@ fn estimated(problem: &Problem, target: usize) -> Result<f64> {
     let free = free.retargeted(target, &vec![0.0; rows], &vec![0.0; rows]);
     let point = Point::new(0.0, 0.0).of_target(target);
     let outcome = Evaluator::new(&free).method(None).run(&[point])?.remove(0);
+    let depends = |warning: &Warning| warning.kind == WarningKind::NotUnique;
+    if outcome.status != Status::Converged || outcome.warnings.iter().any(depends) {
+        return Err(Error::value(
+            "noise",
+            "it cannot be estimated: columns depend on each other, and least squares is not determined",
+            "give its standard deviation with --noise, or drop dependent columns",
+        ));
+    }
     // The criterion is half the mean square.
     Ok((2.0 * outcome.criterion * rows as f64 / left as f64).sqrt())
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::criterion::{Criterion, Fold};
 use super::guard::Guard;
+use super::hyperparameter::Hyperparameter;
 use super::objective::Objective;
 use super::outcome::Tuned;
 use super::sure::{Combination, Estimate, Sure};
@@ -247,7 +248,25 @@ impl<'a> Tuner<'a> {
         Ok(())
     }
 
+    /// Refuses row weights of the point beside what they would replace, or which has none.
+    fn check_rows(&self) -> Result<()> {
+        let tunes_classes = |v: &Variable| v.hyperparameter == Hyperparameter::ClassWeights;
+        let beside = match self.sure {
+            Some(_) => "Stein's estimate",
+            None if self.variables.iter().any(tunes_classes) => "weights of the classes",
+            None => return Ok(()),
+        };
+        if self.rest.has_own_rows() {
+            return Err(Error::unsupported(
+                format!("row weights of a point's own beside {beside}"),
+                "state the problem with these weights",
+            ));
+        }
+        Ok(())
+    }
+
     fn run_here(&self) -> Result<Tuned> {
+        self.check_rows()?;
         let study = match (&self.subject, &self.folds) {
             (Subject::Study(study), None) => Some(Cow::Borrowed(*study)),
             (Subject::Study(study), Some(folds)) => Some(Cow::Owned(Study {

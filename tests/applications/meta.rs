@@ -1,8 +1,10 @@
 //! Tasks around a common mean: w_t = μ + 0.3 z, y = x·w_t + noise of deviation 1, x and z normal.
 
 use crate::{Normal, dot};
+use proxdiff::data::Matrix;
 use proxdiff::hypergrad::Evaluator;
 use proxdiff::prelude::*;
+use proxdiff::problem::Sign;
 use proxdiff::tune::{MetaLearning, MetaVariable, TuningStatus};
 
 const FEATURES: usize = 8;
@@ -36,6 +38,30 @@ fn made(seed: u64, count: usize, loss: Loss) -> (Vec<f64>, Vec<Problem>) {
     (mean, tasks)
 }
 
+/// The rows of all tasks as one problem.
+fn all_rows(tasks: &[Problem]) -> Problem {
+    let specifications = tasks.iter().map(|task| task.specification().unwrap());
+    let of = |rows: &proxdiff::problem::Rows| -> (Vec<Vec<f64>>, Vec<f64>) {
+        let Matrix::Dense(matrix) = &rows.matrix else {
+            panic!("rows in full")
+        };
+        let x = matrix.values.chunks(matrix.columns).map(<[f64]>::to_vec);
+        (x.collect(), rows.targets[0].clone())
+    };
+    let (mut training, mut held_out) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+    for one in specifications {
+        let (x, y) = of(&one.train);
+        training.0.extend(x);
+        training.1.extend(y);
+        let (x, y) = of(one.validation.as_ref().unwrap());
+        held_out.0.extend(x);
+        held_out.1.extend(y);
+    }
+    let builder = ProblemBuilder::new(Loss::Squared, &training.0, &training.1);
+    let builder = builder.validation(&held_out.0, &held_out.1);
+    builder.standardize(false).intercept(false).build().unwrap()
+}
+
 /// The mean squared error of fits at a point on the held-out rows of tasks.
 fn error(tasks: &[Problem], point: &Point) -> f64 {
     let of = |task: &Problem| {
@@ -52,8 +78,13 @@ fn the_gain_is_that_of_the_oracle() {
     for seed in 0..10 {
         let (mean, tasks) = made(seed, 240, Loss::Squared);
         let (training, test) = tasks.split_at(160);
-        let learned = MetaLearning::new(training).test_tasks(test).run().unwrap();
+        let pooled = all_rows(training);
+        let learning = MetaLearning::new(training).test_tasks(test);
+        let learned = learning.pooled(&pooled).run().unwrap();
         let found = learned.error.unwrap();
+        // The common model is off by the spread of the tasks, which is 0.09 for each feature.
+        let margin = found.pooled.unwrap() - found.meta;
+        assert!(margin > 0.1, "seed {seed}: {margin}");
         // The posterior mean of w_t under its own prior.
         let ridge = 1.0 / (12.0 * SPREAD * SPREAD);
         let oracle = error(test, &Point::new(0.0, ridge).with_prior(mean));
@@ -205,6 +236,12 @@ fn what_does_not_fit_is_refused() {
         MetaLearning::new(&tasks).test_tasks(&others).run(),
         "another loss",
     );
+    let largest = MetaLearning::new(&tasks).max_evaluations(1).run().unwrap();
+    assert_eq!(largest.evaluations, 1);
+    let mut adverse = tasks[0].specification().unwrap();
+    adverse.sign = Sign::Maximize;
+    let adverse = [tasks[1].clone(), Problem::new(adverse).unwrap()];
+    refused(MetaLearning::new(&adverse).run(), "maximised");
     let mut normal = Normal::of_seed(2);
     let x: Vec<Vec<f64>> = (0..9).map(|_| normal.vector(3)).collect();
     let y = normal.vector(9);

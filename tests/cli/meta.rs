@@ -86,7 +86,9 @@ fn the_prior_is_a_model() {
 #[test]
 fn a_fit_takes_the_prior_from_a_model() {
     let folder = Folder::new();
-    let file = folder.text("tasks.csv", &table(1.0));
+    // A heavy row, with which the scales of folds differ.
+    let text = table(1.0) + "t0,30,1,60\n";
+    let file = folder.text("tasks.csv", &text);
     let (prior, own) = (folder.path("prior"), folder.path("own"));
     let (prior, own) = (prior.to_str().unwrap(), own.to_str().unwrap());
     let found = json(&meta(&file, &["--model", prior]));
@@ -140,7 +142,35 @@ fn a_fit_takes_the_prior_from_a_model() {
             assert!((w - c).abs() < 1e-6, "{coefficients:?} for {expected:?}");
         }
     }
-    let renamed = folder.text("renamed.csv", &table(1.0).replace("task,a,b", "task,b,a"));
+    // In folds each has the model itself, whatever the scale of its columns.
+    let folds: String = (0..301).map(|row| format!("{}\n", row % 3)).collect();
+    let folds = folder.text("folds.txt", &folds);
+    let swept = |more: &[&str]| {
+        let flags = [
+            "sweep",
+            &file,
+            "--target",
+            "y",
+            "--drop",
+            "task",
+            "--l1",
+            "0",
+            "--l2",
+            "1e10",
+            "--prior",
+            prior,
+            "--folds",
+            &folds,
+            "--method",
+            "none",
+            "--no-intercept",
+        ];
+        let found = json(&[&flags[..], more].concat());
+        found["best"]["criterion"].as_f64().unwrap()
+    };
+    let (scaled, plain) = (swept(&[]), swept(&["--no-standardize"]));
+    assert!((scaled / plain - 1.0).abs() < 1e-6, "{scaled} for {plain}");
+    let renamed = folder.text("renamed.csv", &text.replace("task,a,b", "task,b,a"));
     let text = fails(
         &[
             "fit",

@@ -64,7 +64,8 @@ pub struct CleaningArguments {
           allow_hyphen_values = true)]
     pub judging_share: f64,
 
-    /// The most fits with derivatives, those that tune the ridge alone at first not among them.
+    /// The most fits with derivatives, those that tune the ridge alone at first and
+    /// the last one not among them.
     #[arg(long, value_name = "N", default_value_t = MAX_CLEANING_EVALUATIONS,
           value_parser = values::count, allow_hyphen_values = true)]
     pub max_evaluations: usize,

@@ -49,6 +49,14 @@ impl Tables {
         rows
     }
 
+    /// Keeps some of the rows alone.
+    pub fn keep(&mut self, rows: &[usize]) {
+        self.all = self.all.select_rows(rows);
+        if let Some(kept) = &mut self.kept {
+            kept.rows = rows.iter().map(|&row| kept.rows[row]).collect();
+        }
+    }
+
     /// Of labels of all rows of the file those of the rows that were kept.
     pub fn of_kept(&self, labels: Labels) -> Labels {
         match &self.kept {

@@ -8,7 +8,6 @@ use super::defaults::HELD_OUT;
 use super::prepared::{Filled, Prepared};
 use crate::cli::arguments::{DataArguments, LossName, MissingName, PenaltyName, ProblemArguments};
 use crate::cli::failure::Failure;
-use crate::cli::model::Model;
 use crate::data::Scaling;
 use crate::data::dataset::Dataset;
 use crate::data::labels::{ClassWeights, Classes};
@@ -144,9 +143,7 @@ impl<'a> Study<'a> {
         let validation = self.tables.validation.as_ref();
         let mut specification = self.unfilled(&self.tables.all, validation)?;
         specification.train.matrix = matrix;
-        let mut filled = Filled::of(specification, values);
-        self.take_prior(&mut filled.specification)?;
-        Prepared::of(filled, None)
+        Prepared::of(Filled::of(specification, values), None)
     }
 
     /// The matrix; one without rows takes its place.
@@ -254,7 +251,7 @@ impl<'a> Study<'a> {
         let every: Vec<usize> = (0..self.tables.all.rows()).collect();
         let (kept, held) = self.split(&every, share, self.test_seed())?;
         let test = self.tables.all.select_rows(&held);
-        self.tables.all = self.tables.all.select_rows(&kept);
+        self.tables.keep(&kept);
         Ok(test)
     }
 
@@ -274,9 +271,7 @@ impl<'a> Study<'a> {
     /// The specification on some rows, without missing cells.
     fn filled(&self, train: &Dataset, validation: Option<&Dataset>) -> Result<Filled> {
         let specification = self.unfilled(train, validation)?;
-        let mut filled = Filled::of(specification, self.values(train));
-        self.take_prior(&mut filled.specification)?;
-        Ok(filled)
+        Ok(Filled::of(specification, self.values(train)))
     }
 
     /// The problem on some rows whose columns have been scaled already.
@@ -320,7 +315,6 @@ impl<'a> Study<'a> {
         let validation = self.tables.validation.as_ref();
         let mut specification = self.without_class_weights(all, validation)?;
         specification.train.matrix = matrix;
-        self.take_prior(&mut specification)?;
         let class_weights = match &self.data.class_weights {
             None => None,
             Some(ClassWeights::Balanced) => {
@@ -344,6 +338,7 @@ impl<'a> Study<'a> {
         let coordinates = train.matrix.columns() * self.predictors;
         let delta = self.arguments.huber_delta;
         let penalty = self.penalty(coordinates)?;
+        let (prior, prior_units) = self.prior(coordinates)?;
         Ok(Specification {
             loss: self.loss(),
             ridge: self.ridge(&penalty, coordinates)?,
@@ -355,10 +350,8 @@ impl<'a> Study<'a> {
             criterion: self.arguments.criterion.map(|name| name.loss(delta)),
             sign: self.arguments.criterion_sign.try_into()?,
             scaling: self.scaling(),
-            prior: match &self.arguments.prior {
-                Some(file) if !Model::is_named_by(file) => Some(self.numbers(file, coordinates)?),
-                _ => None,
-            },
+            prior,
+            prior_units,
             perturbation: self.perturbation()?,
         })
     }
@@ -476,7 +469,7 @@ impl<'a> Study<'a> {
     }
 
     /// The numbers of a file that is to have `count` of them.
-    fn numbers(&self, file: &Path, count: usize) -> Result<Vec<f64>> {
+    pub(super) fn numbers(&self, file: &Path, count: usize) -> Result<Vec<f64>> {
         readers::read_row_numbers(file, count, self.data.file.header.as_option())
     }
 

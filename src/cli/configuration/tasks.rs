@@ -46,7 +46,7 @@ pub struct Tasks {
     pub splits: usize,
     /// The names of these.
     pub test_names: Vec<String>,
-    /// The rows of all tasks that are learned from, as one problem.
+    /// The rows of all tasks that are learned from, as their first splits have them, as one problem.
     pub pooled: Problem,
     /// The number that each column was divided by.
     pub scale: Vec<f64>,

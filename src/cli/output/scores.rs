@@ -199,13 +199,16 @@ impl Scores {
         metrics::measure(loss, count, z, y, weights, &mut found);
         let at = |number: Number| finite(found[number]);
         let of = if loss.is_classification() {
-            let confusion = metrics::confusion_counts(loss, count, z, y)?;
+            let counts = metrics::confusion_weights(loss, count, z, y, None)?;
+            let weighted = metrics::confusion_weights(loss, count, z, y, weights)?;
+            let whole = |row: &Vec<f64>| row.iter().map(|rows| *rows as usize).collect();
+            let confusion: Vec<Vec<usize>> = counts.iter().map(whole).collect();
             ScoresOf::Classes {
                 accuracy: at(Number::Accuracy),
                 balanced_accuracy: at(Number::BalancedAccuracy),
                 f1: at(Number::F1),
                 auc: at(Number::Auc),
-                classes: of_classes(classes, &confusion),
+                classes: of_classes(classes, &confusion, &weighted),
                 confusion,
             }
         } else {
@@ -304,25 +307,23 @@ fn below(table: String) -> String {
     format!("\n{table}")
 }
 
-/// Precision, recall and F1 by class, each 0 where nothing is counted.
-fn of_classes(names: &[String], confusion: &[Vec<usize>]) -> Vec<ClassScores> {
-    let ratio = |part: usize, whole: usize| {
-        if whole == 0 {
-            0.0
-        } else {
-            part as f64 / whole as f64
-        }
-    };
+/// Precision, recall and F1 by class, of the rows' weights, each 0 where there are none.
+fn of_classes(
+    names: &[String],
+    confusion: &[Vec<usize>],
+    weighted: &[Vec<f64>],
+) -> Vec<ClassScores> {
+    let ratio = |part: f64, whole: f64| if whole == 0.0 { 0.0 } else { part / whole };
     let of = |(k, name): (usize, &String)| {
-        let right = confusion[k][k];
-        let rows: usize = confusion[k].iter().sum();
-        let predicted: usize = confusion.iter().map(|counts| counts[k]).sum();
+        let right = weighted[k][k];
+        let of_class: f64 = weighted[k].iter().sum();
+        let predicted: f64 = weighted.iter().map(|sums| sums[k]).sum();
         ClassScores {
             class: name.clone(),
-            rows,
+            rows: confusion[k].iter().sum(),
             precision: ratio(right, predicted),
-            recall: ratio(right, rows),
-            f1: ratio(2 * right, rows + predicted),
+            recall: ratio(right, of_class),
+            f1: ratio(2.0 * right, of_class + predicted),
         }
     };
     names.iter().enumerate().map(of).collect()

@@ -10,7 +10,7 @@ use crate::model::loss::Loss;
 use crate::path::RestrictedMethod;
 use crate::path::columns::Columns;
 use crate::path::walk::Form;
-use crate::problem::{Point, Problem, Rows, Specification};
+use crate::problem::{Point, Problem, RidgeStrengths, Rows, Specification};
 
 use super::cases::{
     adjoints, assert_converged, normal, relative_error, scaled_residual, solve_all, step_of,
@@ -19,6 +19,10 @@ use super::cases::{
 const CLASSES: usize = 10;
 
 fn made(rows: usize, columns: usize, intercept: bool) -> Problem {
+    Problem::new(specification(rows, columns, intercept)).unwrap()
+}
+
+fn specification(rows: usize, columns: usize, intercept: bool) -> Specification {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut part = |rows: usize| {
         // Neighbouring columns are alike: the diagonal alone says little.
@@ -46,7 +50,7 @@ fn made(rows: usize, columns: usize, intercept: bool) -> Problem {
         targets: labels,
         weights: None,
     });
-    Problem::new(specification).unwrap()
+    specification
 }
 
 #[test]
@@ -102,4 +106,57 @@ fn fits_and_adjoints_by_the_factor_of_one_class() {
             diagonal.steps
         );
     }
+}
+
+/// Columns whose last rows are zero are stored down to their height: coordinate descent reads the other
+/// classes' rows where they are.
+#[test]
+fn columns_that_end_in_zeros_are_solved() {
+    let mut stated = specification(260, 125, false);
+    let Matrix::Dense(matrix) = &mut stated.train.matrix else {
+        panic!("rows in full")
+    };
+    for row in 130..260 {
+        matrix.values[row * 125..][..80].fill(0.0);
+    }
+    let problem = Problem::new(stated).unwrap();
+    let point = Point::new(1e-4, 1e-3);
+    let fits = solve_all::<f64>(&problem, std::slice::from_ref(&point), Form::Auto);
+    assert_converged(&fits);
+    assert!(fits[0].steps < 3000, "{} steps", fits[0].steps);
+    let residual = scaled_residual(&problem, &point, &fits[0].w, step_of(&problem, &point));
+    assert!(residual < 1e-11, "{residual:e}");
+}
+
+/// Rows without weight, a column of zeros, another one twice, and ridge strengths of each class.
+#[test]
+fn the_preconditioner_meets_every_kind_of_row_and_column() {
+    let mut stated = specification(260, 205, true);
+    let Matrix::Dense(matrix) = &mut stated.train.matrix else {
+        panic!("rows in full")
+    };
+    for row in matrix.values.chunks_exact_mut(205) {
+        row[3] = 0.0;
+        row[9] = row[8];
+    }
+    stated.train.weights = Some((0..260).map(|i| f64::from(i % 5)).collect());
+    let of_class = (0..CLASSES).map(|k| 1.0 + k as f64).collect();
+    let entries: Vec<u32> = (0..205 * CLASSES as u32)
+        .map(|j| j % CLASSES as u32)
+        .collect();
+    stated.ridge = Some(RidgeStrengths::shared(of_class, entries).unwrap());
+    let problem = Problem::new(stated).unwrap();
+    let point = Point::new(0.0, 0.01);
+    let points = std::slice::from_ref(&point);
+    let fits = solve_all::<f64>(&problem, points, Form::Auto);
+    assert_converged(&fits);
+    let by = |preconditioner: Preconditioner| {
+        let method = RestrictedMethod::Cg { preconditioner };
+        adjoints(&problem, points, &fits, method, false).remove(0)
+    };
+    let (best, none) = (by(Preconditioner::Cholesky), by(Preconditioner::None));
+    assert!(relative_error(&best.z, &none.z) < 1e-8);
+    let single = solve_all::<f32>(&problem, points, Form::Auto);
+    let wide: Vec<f64> = single[0].w.iter().map(|w| f64::from(*w)).collect();
+    assert!(relative_error(&wide, &fits[0].w) < 1e-3);
 }

@@ -5,10 +5,12 @@ use crate::engine::products::predictors;
 use crate::error::{Error, Result};
 use crate::hypergrad::{Evaluator, Outcome, Settings};
 use crate::linalg::statistics;
+use crate::linalg::vector::exceeds;
 use crate::model::loss::{Loss, sigmoid};
 use crate::problem::{Point, Problem, Sample};
 use crate::real::sum_of;
 use crate::tune::held_out::held_out_error;
+use crate::tune::objective::Objective;
 use crate::tune::{BoxBounds, Search, Value};
 
 use super::outcome::{Cleaned, CleaningStep};
@@ -47,6 +49,7 @@ pub(super) struct Descent<'a> {
 }
 
 /// A fit with its weights and their slopes.
+#[derive(Clone)]
 struct Fit {
     weights: Vec<f64>,
     /// ∂E/∂s of every row.
@@ -137,8 +140,7 @@ impl<'a> Descent<'a> {
         };
         let first_step = self.record(&first);
         let losses = self.judging_losses(&first.outcome);
-        let unchanged = first.outcome.clone();
-        let mut best = first;
+        let mut best = first.clone();
         let mut place = START.to_vec();
         for _ in 0..ROUNDS {
             let before = best.outcome.criterion;
@@ -161,17 +163,21 @@ impl<'a> Descent<'a> {
             }
         }
         let is_better = self.is_better(&best.outcome, &losses);
-        let precise = rough.settings(last);
-        let (weights, from) = match is_better {
-            true => (best.weights.clone(), &best.outcome),
-            false => (all, &unchanged),
+        let chosen = if is_better { best } else { first };
+        // Also after an interruption: it is what the rest was for.
+        let precise = rough.settings(last).control(&Control::new());
+        let (l2, judging) = (chosen.outcome.point.l2, &self.roles.judging);
+        let from = Some(&chosen.outcome);
+        let outcome = self.outcome(&precise, &chosen.weights, l2, judging, from)?;
+        let last = match outcome {
+            Some(outcome) => Fit {
+                slopes: self.slopes(&outcome).unwrap_or(chosen.slopes),
+                weights: chosen.weights,
+                outcome,
+            },
+            None => chosen,
         };
-        let (l2, from) = (from.point.l2, Some(from));
-        let best = match self.fit(&precise, &weights, l2, &self.roles.judging, from)? {
-            Some(fit) => fit,
-            None => best,
-        };
-        Ok(self.cleaned(best, first_step, is_better))
+        Ok(self.cleaned(last, first_step, is_better))
     }
 
     fn cleaned(self, best: Fit, first: CleaningStep, is_better: bool) -> Cleaned {
@@ -237,7 +243,11 @@ impl<'a> Descent<'a> {
             .filter(|(weight, _)| **weight > 0.0)
             .map(|(_, (b, a))| b - a);
         let falls: Vec<f64> = falls.collect();
-        statistics::mean(&falls) > 2.0 * statistics::standard_error(&falls)
+        // One row alone has no standard error.
+        exceeds(
+            statistics::mean(&falls),
+            2.0 * statistics::standard_error(&falls),
+        )
     }
 
     /// Ranks from 0 to 1 among the rows that have a weight; 0 for the others.
@@ -285,7 +295,9 @@ impl<'a> Descent<'a> {
             let weights = evidence.weights(at);
             let l2 = at.get(3).map_or(self.point.l2, |log| log.exp());
             let fit = self.fit(&rough, &weights, l2, &self.roles.judging, Some(&last))?;
-            search.tell(vec![fit.as_ref().map(|fit| self.value(fit, evidence, at))])?;
+            search.tell(vec![
+                fit.as_ref().and_then(|fit| self.value(fit, evidence, at)),
+            ])?;
             let Some(fit) = fit else { continue };
             self.record(&fit);
             last = fit.outcome.clone();
@@ -319,16 +331,16 @@ impl<'a> Descent<'a> {
         held_out_error(self.problem, &outcome.solution, target, &self.roles.judging)
     }
 
-    /// The fit with weights and λ₂, its criterion on some of the trusted rows; `None` where it has no
-    /// solution, or no derivative.
-    fn fit(
+    /// The fit with weights and λ₂, its criterion on some of the trusted rows; `None` where a class, or
+    /// everything, is without weight.
+    fn outcome(
         &mut self,
         evaluator: &Evaluator<'_>,
         weights: &[f64],
         l2: f64,
         role: &[f64],
         from: Option<&Outcome>,
-    ) -> Result<Option<Fit>> {
+    ) -> Result<Option<Outcome>> {
         let both = weights.iter().zip(&self.given);
         let own: Vec<f64> = both.map(|(s, given)| s * given).collect();
         let mut point = self
@@ -338,15 +350,26 @@ impl<'a> Descent<'a> {
             .with_criterion_weights(role);
         point.l2 = l2;
         let points = [point];
-        // A class, or everything, without weight.
         if self.problem.check_points(&points).is_err() {
             return Ok(None);
         }
         self.evaluations += 1;
         let start = from.map(|outcome| vec![outcome.warm_start()]);
         let outcomes = evaluator.clone().warm_starts(start).run(&points)?;
-        let outcome = outcomes.into_iter().next().filter(Outcome::is_solved);
-        Ok(outcome.and_then(|outcome| {
+        Ok(outcomes.into_iter().next())
+    }
+
+    /// The same where it is solved and has a derivative.
+    fn fit(
+        &mut self,
+        evaluator: &Evaluator<'_>,
+        weights: &[f64],
+        l2: f64,
+        role: &[f64],
+        from: Option<&Outcome>,
+    ) -> Result<Option<Fit>> {
+        let outcome = self.outcome(evaluator, weights, l2, role, from)?;
+        Ok(outcome.filter(Outcome::is_solved).and_then(|outcome| {
             Some(Fit {
                 slopes: self.slopes(&outcome)?,
                 weights: weights.to_vec(),
@@ -367,23 +390,15 @@ impl<'a> Descent<'a> {
         Some((0..rows).map(slope).collect())
     }
 
-    /// log E and its slope at a place of the search.
-    fn value(&self, fit: &Fit, evidence: &Evidence, place: &[f64]) -> Value {
-        let criterion = fit.outcome.criterion;
+    /// The objective and its slope at a place of the search.
+    fn value(&self, fit: &Fit, evidence: &Evidence, place: &[f64]) -> Option<Value> {
         let mut slope = evidence.along(place, &fit.slopes);
         if self.ridge.is_some() {
-            let gradient = fit.outcome.hypergradient.as_ref();
-            let slopes = gradient.and_then(|gradient| gradient.l2.as_ref());
-            let along = slopes.map_or(f64::NAN, |slopes| {
-                self.problem.along_l2(&fit.outcome.point, slopes)
-            });
-            slope.push(along * fit.outcome.point.l2);
+            let (point, gradient) = (&fit.outcome.point, fit.outcome.hypergradient.as_ref());
+            let along = self.problem.along_l2(point, gradient?.l2.as_ref()?);
+            slope.push(along * point.l2);
         }
-        slope.iter_mut().for_each(|s| *s /= criterion);
-        Value {
-            value: criterion.ln(),
-            slope,
-        }
+        Objective::of(self.problem).of_criterion(fit.outcome.criterion, &slope)
     }
 }
 
@@ -397,4 +412,44 @@ fn row_losses(problem: &Problem, sample: &Sample, loss: Loss, outcome: &Outcome)
         value.unwrap_or(f64::NAN)
     };
     (0..sample.rows()).map(of_row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Σ s_i g_i with slopes g for which a common factor of s changes nothing, as that of a criterion is.
+    #[test]
+    fn derivatives_of_the_weights_are_those_of_differences() {
+        let rows = 9;
+        let ranks = |step: usize| (0..rows).map(|i| (i * step % rows) as f64 / 8.0).collect();
+        let evidence = Evidence {
+            by_slope: ranks(2),
+            by_loss: ranks(5),
+        };
+        for place in [[1.5, 1.5, 1.5], [1.0, 0.2, 3.0], [2.0, 0.0, 0.7]] {
+            let weights = evidence.weights(&place);
+            assert!(weights.iter().all(|w| *w > 0.0 && *w <= 1.0));
+            let mut slopes: Vec<f64> = (0..rows).map(|i| (i as f64 * 1.7).sin()).collect();
+            let common = sum_of(rows, |i| weights[i] * slopes[i]) / sum_of(rows, |i| weights[i]);
+            slopes.iter_mut().for_each(|slope| *slope -= common);
+            let value = |place: &[f64]| {
+                let weights = evidence.weights(place);
+                sum_of(rows, |i| weights[i] * slopes[i])
+            };
+            let found = evidence.along(&place, &slopes);
+            for at in 0..3 {
+                let moved = |by: f64| {
+                    let mut place = place;
+                    place[at] += by;
+                    value(&place)
+                };
+                let difference = (moved(1e-6) - moved(-1e-6)) / 2e-6;
+                assert!(
+                    (found[at] - difference).abs() < 1e-8,
+                    "{at}: {found:?} {difference}"
+                );
+            }
+        }
+    }
 }

@@ -14,7 +14,7 @@ pub(super) struct Roles {
 
 impl Roles {
     /// Drawn at random.
-    pub(super) fn of(problem: &Problem, (share, seed): (f64, u64)) -> Result<Self> {
+    pub(super) fn of(problem: &Problem, share: f64, seed: u64) -> Result<Self> {
         let sample = &problem.criterion().sample;
         let (_, judging) = hold_out(sample.rows(), share, seed)?;
         let mut roles = Self {

@@ -12,6 +12,7 @@ use crate::kinds::{Method, Wrt};
 use crate::problem::{Point, Problem};
 use crate::real::sum_of;
 use crate::tune::held_out::held_out_error;
+use crate::tune::objective::Objective;
 use crate::tune::{BoxBounds, Value};
 
 /// The largest entry of a prior, in units of the largest coefficient of the starts.
@@ -57,6 +58,8 @@ impl<'a> Batch<'a> {
             settings: Settings {
                 method: settings.method.or(Some(Method::AidCg)),
                 wrt: vec![Wrt::Prior, Wrt::L1, Wrt::L2],
+                // Tasks are shared out among the threads; a pool for each would cost more than its fit.
+                threads: 0,
                 ..settings.clone()
             },
             control,
@@ -205,6 +208,8 @@ pub(super) struct Space {
     pub(super) at: Point,
     /// The prior where it is not learned.
     pub(super) own: Vec<f64>,
+    /// What is minimised: log E.
+    pub(super) objective: Objective,
 }
 
 impl Space {
@@ -246,18 +251,14 @@ impl Space {
         (point, prior)
     }
 
-    /// log E and its slope.
-    pub(super) fn value(&self, of: &Evaluated) -> Value {
-        let prior = of.slopes.prior[..self.coordinates]
-            .iter()
-            .map(|s| s * self.unit);
+    /// The objective and its slope; `None` where one is not finite.
+    pub(super) fn value(&self, of: &Evaluated) -> Option<Value> {
+        let own = of.slopes.prior[..self.coordinates].iter();
+        let prior = own.map(|s| s * self.unit);
         let l1 = self.l1.map(|_| of.slopes.log_l1);
         let l2 = self.l2.map(|_| of.slopes.log_l2);
-        let slope = prior.chain(l1).chain(l2);
-        Value {
-            value: of.criterion.ln(),
-            slope: slope.map(|s| s / of.criterion).collect(),
-        }
+        let slope: Vec<f64> = prior.chain(l1).chain(l2).collect();
+        self.objective.of_criterion(of.criterion, &slope)
     }
 
     /// The strengths that a bound holds.

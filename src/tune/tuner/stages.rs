@@ -171,7 +171,7 @@ impl Tuner<'_> {
         tuned.scalar_criterion = (count > 0).then_some(criterion);
         if let Some(guarded) = guarded {
             tuned.keep(guarded.with_scalar(!is_better), names);
-        } else if self.guard == Guard::None && count > 0 && is_better {
+        } else if self.guard == Guard::None && count > 1 && is_better {
             tuned.remarks.push(format!(
                 "{count} variables are tuned without a guard: the criterion is no estimate of the error on other rows"
             ));

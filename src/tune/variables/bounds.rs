@@ -126,6 +126,13 @@ pub(in crate::tune) fn class_weights(
             "use a loss of classes: logistic, multinomial or squared-hinge",
         ));
     }
+    if problems.iter().any(|p| p.criterion().on_training_rows) {
+        return Err(Error::value(
+            variable.named.name(),
+            "the criterion is on the training rows, whose weights they are: it would be tuned and not the fit",
+            "hold rows out for the criterion",
+        ));
+    }
     let count = problems[0].class_count() - 1;
     let one = resolve(variable, 1.0, CLASS_BOUNDS, CLASS_BOUNDS, CLASS_BOUNDS)?;
     if variable.start.is_none() && !(one.bounds.0..=one.bounds.1).contains(&1.0) {
