@@ -138,7 +138,7 @@ impl<'a> Study<'a> {
     /// The problem on all rows, for good: the matrix is moved, not copied, and what is left has the names
     /// alone.
     pub fn take(&mut self) -> Result<Prepared> {
-        let values = self.values(&self.tables.all);
+        let values = self.values(&self.tables.all)?;
         let matrix = self.take_matrix();
         let validation = self.tables.validation.as_ref();
         let mut specification = self.unfilled(&self.tables.all, validation)?;
@@ -262,16 +262,29 @@ impl<'a> Study<'a> {
     }
 
     /// The values that missing cells are filled with where these rows train, if they are filled.
-    fn values(&self, train: &Dataset) -> Option<Vec<f64>> {
-        let filling = self.data.missing.and_then(MissingName::filling)?;
+    fn values(&self, train: &Dataset) -> Result<Option<Vec<f64>>> {
+        let Some(filling) = self.data.missing.and_then(MissingName::filling) else {
+            return Ok(None);
+        };
         let all: Vec<usize> = (0..train.rows()).collect();
-        Some(filling.values(&train.matrix, &all, train.weights.as_deref()))
+        let values = filling.values(&train.matrix, &all, train.weights.as_deref());
+        match values.iter().position(|value| value.is_nan()) {
+            None => Ok(Some(values)),
+            Some(j) => Err(Error::value(
+                "--missing",
+                format!(
+                    "the feature {} has no value in the rows that train",
+                    train.feature_names[j]
+                ),
+                "leave it out with --drop, or hold other rows out with --seed",
+            )),
+        }
     }
 
     /// The specification on some rows, without missing cells.
     fn filled(&self, train: &Dataset, validation: Option<&Dataset>) -> Result<Filled> {
         let specification = self.unfilled(train, validation)?;
-        Ok(Filled::of(specification, self.values(train)))
+        Ok(Filled::of(specification, self.values(train)?))
     }
 
     /// The problem on some rows whose columns have been scaled already.
