@@ -164,7 +164,7 @@ fn damaged_and_newer_models_are_refused_by_name() {
         let message = Model::load(directory.path()).unwrap_err().to_string();
         assert!(message.contains(part), "{message}");
     };
-    refused("name the directory of a model");
+    refused("name the directory of a saved model");
 
     model(1, 1).save(directory.path(), "--out").unwrap();
     let text = std::fs::read_to_string(&head).unwrap();
