@@ -37,6 +37,7 @@ mod reach;
 mod restricted;
 mod rows;
 mod screen;
+mod search;
 mod smooth;
 mod step;
 mod walk;

@@ -7,6 +7,7 @@ use super::model::quadratic_model;
 use super::newton;
 use super::quadratic::ModelRows;
 use super::rows::{self, FaceHessian};
+use super::search::Advance;
 use super::smooth::Curvature;
 use super::walk::{Form, Step, Walk, fix_gauge};
 use crate::model::loss::Loss;
@@ -61,6 +62,7 @@ impl<R: Real> Walk<'_, '_, R> {
         let mut step = Step {
             steps: 0,
             moved: 0.0,
+            gain: 0.0,
             singular: false,
             is_newton: formed,
             factor: None,
@@ -91,17 +93,22 @@ impl<R: Real> Walk<'_, '_, R> {
             );
         }
         fix_gauge(self.smooth, &mut new);
-        let mut alpha = None;
+        let mut first = None;
         if formed || regularizer.has_slope() {
             let exact = formed && quadratic;
-            alpha = Some(self.advance(regularizer, &new, exact, &mut step.moved));
+            first = Some(self.advance(regularizer, &new, exact));
         }
-        if !formed {
-            let of_newton = self.newton_by_rows(regularizer, &mut step);
-            alpha = alpha.or(of_newton);
+        let second = if formed {
+            None
+        } else {
+            self.newton_by_rows(regularizer, &mut step.steps)
+        };
+        for way in first.iter().chain(&second) {
+            step.moved = step.moved.max(way.moved);
+            step.gain = step.gain.max(way.gain);
         }
-        if let Some(alpha) = alpha {
-            self.adapt_blend(alpha);
+        if let Some(way) = first.or(second) {
+            self.adapt_blend(regularizer, way.share);
         }
         step
     }
@@ -246,9 +253,12 @@ impl<R: Real> Walk<'_, '_, R> {
         });
     }
 
-    /// A Newton step on the face by conjugate gradient, projected onto the face; returns the share of the
-    /// way that it goes.
-    fn newton_by_rows(&mut self, regularizer: &Regularizer<'_>, step: &mut Step<R>) -> Option<f64> {
+    /// A Newton step on the face by conjugate gradient, projected onto the face; adds the products to `steps`.
+    fn newton_by_rows(
+        &mut self,
+        regularizer: &Regularizer<'_>,
+        steps: &mut usize,
+    ) -> Option<Advance> {
         let face = regularizer.face(&self.w);
         // With more free coordinates than rows the system is singular: coordinate descent first
         // has to leave fewer.
@@ -262,7 +272,7 @@ impl<R: Real> Walk<'_, '_, R> {
         let rho = self.face_residual(regularizer);
         let mut delta = vec![0.0; self.smooth.p];
         let forcing = norm(&rho) / self.origin_norm;
-        step.steps += newton::newton_step(&operator, &rho, forcing, &mut delta, self.control);
+        *steps += newton::newton_step(&operator, &rho, forcing, &mut delta, self.control);
         let mut new = self.w.clone();
         for (j, new) in new.iter_mut().enumerate() {
             if delta[j] != 0.0 {
@@ -271,101 +281,6 @@ impl<R: Real> Walk<'_, '_, R> {
             }
         }
         fix_gauge(self.smooth, &mut new);
-        let mut moved = 0.0;
-        let alpha = self.advance(regularizer, &new, false, &mut moved);
-        step.moved = step.moved.max(moved);
-        Some(alpha)
-    }
-
-    /// Moves towards `new` as far as the objective falls enough (all of it where
-    /// the model is `exact`); returns the share α of the way.
-    fn advance(
-        &mut self,
-        regularizer: &Regularizer<'_>,
-        new: &[f64],
-        exact: bool,
-        moved: &mut f64,
-    ) -> f64 {
-        let delta: Vec<f64> = new.iter().zip(&self.w).map(|(n, w)| n - w).collect();
-        if delta.iter().all(|&d| d == 0.0) {
-            return 0.0;
-        }
-        if exact {
-            // The model is the objective.
-            self.w.copy_from_slice(new);
-            self.stale = true;
-            *moved = f64::INFINITY;
-            return 1.0;
-        }
-        let mut change = vec![0.0; self.z.len()];
-        self.smooth.predictors(&delta, &mut change);
-        *moved = self.largest_move(&change);
-        let (w, z) = (self.w.clone(), self.z.clone());
-        let penalty = regularizer.value(&w);
-        let start = self.smooth.value(&w, &z, self.target) + penalty;
-        let slope: f64 = self
-            .gradient
-            .iter()
-            .zip(&delta)
-            .map(|(g, d)| g * d)
-            .sum::<f64>()
-            + regularizer.value(new)
-            - penalty;
-        let noise = 64.0 * f64::EPSILON * (start.abs() + penalty.abs());
-        let mut alpha = 1.0;
-        for _ in 0..40 {
-            if alpha == 1.0 {
-                self.w.copy_from_slice(new);
-                // Not z + Xδ, whose rounding would add up along the path.
-                self.smooth.predictors(&self.w, &mut self.z);
-            } else {
-                for j in 0..w.len() {
-                    self.w[j] = w[j] + alpha * delta[j];
-                }
-                for i in 0..z.len() {
-                    self.z[i] = z[i] + alpha * change[i];
-                }
-            }
-            let value =
-                self.smooth.value(&self.w, &self.z, self.target) + regularizer.value(&self.w);
-            if value <= start + 1e-4 * alpha * slope.min(0.0) + noise {
-                self.evaluate_gradient();
-                return alpha;
-            }
-            alpha *= 0.5;
-        }
-        self.w = w;
-        self.z = z;
-        self.evaluate_gradient();
-        0.0
-    }
-
-    /// The largest change of a predictor, less the common shift of the classes, which changes nothing.
-    fn largest_move(&self, change: &[f64]) -> f64 {
-        let (n, c) = (self.smooth.rows(), self.smooth.classes);
-        if c == 1 {
-            return change.iter().fold(0.0, |a, d| a.max(d.abs()));
-        }
-        let of_row = |i: usize| {
-            let mean = (0..c).map(|k| change[k * n + i]).sum::<f64>() / c as f64;
-            (0..c).fold(0.0f64, |a, k| a.max((change[k * n + i] - mean).abs()))
-        };
-        (0..n).fold(0.0, |a, i| a.max(of_row(i)))
-    }
-
-    /// More of the majorant after a step that failed, less after one that went well.
-    fn adapt_blend(&mut self, alpha: f64) {
-        if self.smooth.loss.is_quadratic() {
-            return;
-        }
-        if alpha < 0.3 {
-            self.blend = (4.0 * self.blend).clamp(0.05, 1.0);
-        } else if alpha == 1.0 {
-            self.blend = if self.blend < 1e-3 {
-                0.0
-            } else {
-                self.blend / 8.0
-            };
-        }
+        Some(self.advance(regularizer, &new, false))
     }
 }

@@ -41,6 +41,8 @@ const STALLED: usize = 8;
 /// those of coordinate descent by rows.
 const NEWTON_GIVES_UP: usize = 50;
 const ROWS_GIVE_UP: usize = 800;
+/// The share of the objective whose loss is progress, however the residual jumps.
+const LARGE_GAIN: f64 = 1e-3;
 /// The share of the tolerance that a model of a step is minimised to.
 const MODEL_SHARE: f64 = 0.25;
 /// Coordinates up to which memory for a factor is asked for at once: a vector that grows along the path
@@ -95,6 +97,8 @@ pub(super) struct Step<R> {
     pub(super) steps: usize,
     /// Largest change of a predictor.
     pub(super) moved: f64,
+    /// The share of the objective that is gone, where a line was searched for its minimum.
+    pub(super) gain: f64,
     /// The system on the face is singular.
     pub(super) singular: bool,
     /// The model was formed, and minimised by Newton's method on its faces.
@@ -350,6 +354,8 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             since_mark += 1;
             if excess < 0.9 * mark {
                 (mark, since_mark) = (excess, 0);
+            } else if step.as_ref().is_some_and(|s| s.gain > LARGE_GAIN) {
+                since_mark = 0;
             }
             if excess < best.0 {
                 best.0 = excess;

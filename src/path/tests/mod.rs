@@ -5,6 +5,7 @@ mod classes;
 mod dependent;
 mod edges;
 mod golden;
+mod kinked;
 mod least_norm;
 mod properties;
 mod screening;
