@@ -197,7 +197,7 @@ fn attempt(request: &Request<'_>, device: &Device) -> Result<Vec<Outcome>> {
     };
     match (device, settings.precision) {
         (Device::Gpu(_), Precision::F32) => staged::evaluate::<f32>(&Request {
-            settings: &first_order(on(device.clone())),
+            settings: &on(device.clone()),
             ..*request
         }),
         (Device::Gpu(_), Precision::F64) => {
@@ -205,7 +205,7 @@ fn attempt(request: &Request<'_>, device: &Device) -> Result<Vec<Outcome>> {
             let coarse = Settings {
                 tolerance: Some(tolerance.map_or(BEFORE_REFINEMENT, |t| t.max(BEFORE_REFINEMENT))),
                 method: None,
-                ..first_order(on(device.clone()))
+                ..on(device.clone()).of_parts()
             };
             let refining = Settings {
                 solver: Solver::Auto,
@@ -227,14 +227,6 @@ fn attempt(request: &Request<'_>, device: &Device) -> Result<Vec<Outcome>> {
             ..*request
         }),
     }
-}
-
-/// On a device `auto` is FISTA.
-fn first_order(mut settings: Settings) -> Settings {
-    if settings.solver == Solver::Auto {
-        settings.solver = Solver::Fista;
-    }
-    settings
 }
 
 fn go_on_on_the_cpu(device: &mut Device, error: &Error) {

@@ -43,7 +43,8 @@ pub struct DualityGap {
 }
 
 impl DualityGap {
-    fn new(gap: f64, objective: f64, at_zero: f64) -> Option<Self> {
+    /// The gap against the objective and that at w = 0; `None` where it is not finite.
+    pub(super) fn new(gap: f64, objective: f64, at_zero: f64) -> Option<Self> {
         let size = |floor: f64| {
             let floored = objective.abs().max(floor * at_zero.abs());
             floored.max(f64::MIN_POSITIVE)

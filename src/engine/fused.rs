@@ -62,7 +62,7 @@ impl<R: Twinned> Engine<R> for Fused {
         holds(is_small, Reason::Size)
     }
 
-    fn evaluate(&self, request: &Request<'_>) -> Result<Vec<Outcome>> {
+    fn evaluate(&self, request: &Request<'_>) -> Result<Vec<Option<Outcome>>> {
         let (members, starts) = (request.members, starts(request));
         path::visit_along(
             members.problems(),
@@ -85,6 +85,7 @@ impl<R: Twinned> Engine<R> for Fused {
                     control: request.control,
                 }
                 .outcome(members.criterion(point))
+                .into()
             },
         )
     }

@@ -50,7 +50,7 @@ impl Kinks {
             margin: f64::INFINITY,
             prox: f64::INFINITY,
             solution: f64::INFINITY,
-            rounding: ROUNDINGS * f64::EPSILON * norm(&terms),
+            rounding: Self::rounding(f64::EPSILON, norm(&terms)),
         };
         let unit = ROUNDINGS * epsilon;
         let Evidence {
@@ -94,6 +94,22 @@ impl Kinks {
         }
         kinks.add_rows(evidence, sizes, unit);
         kinks
+    }
+
+    /// Those that an engine took itself: `prox` and `solution` less rounding.
+    pub(super) fn measured(margin: f64, prox: f64, solution: f64, rounding: f64) -> Self {
+        Self {
+            margin,
+            prox,
+            solution,
+            rounding,
+        }
+    }
+
+    /// The rounding of a residual that was formed in arithmetic of this rounding, from the norm of its
+    /// terms.
+    pub(super) fn rounding(epsilon: f64, terms: f64) -> f64 {
+        ROUNDINGS * epsilon * terms
     }
 
     /// Whether the derivative is surely that of the solution's own piece.

@@ -71,6 +71,15 @@ pub(super) enum Reason {
     /// The loss.
     #[error("it does not serve this loss")]
     Loss,
+    /// The loss of the criterion.
+    #[error("it serves no criterion of another loss than that of the fit")]
+    Criterion,
+    /// Ridge strengths or a prior, of the problem or of a point's own.
+    #[error("it serves neither priors nor strengths of a point's own nor several ridge strengths")]
+    Ridge,
+    /// Many coefficients.
+    #[error("its teams hold fewer coefficients on this device")]
+    Coordinates,
     /// The penalty.
     #[error("it does not serve this penalty")]
     Penalty,

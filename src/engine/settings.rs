@@ -32,6 +32,9 @@ pub struct Settings {
     pub stochastic: StochasticSettings,
     /// Worker threads; 0 takes all cores (default: 0). Results do not depend on it.
     pub threads: usize,
+    /// Keep the coefficients and the adjoint of every point (default: on). Off, outcomes of a graphics
+    /// device may come without them, which spares bringing them back.
+    pub solutions: bool,
     /// The device of recordings (default: the CPU). A graphics device computes in f32; f64 results are
     /// refined from its solutions on the CPU.
     pub device: Device,
@@ -52,6 +55,7 @@ impl Default for Settings {
             contraction: false,
             stochastic: StochasticSettings::default(),
             threads: 0,
+            solutions: true,
             device: Device::Cpu,
             precision: Precision::F64,
         }
@@ -151,6 +155,8 @@ impl Settings {
         stochastic: StochasticSettings,
         /// Chooses the number of worker threads; 0 takes all cores.
         threads: usize,
+        /// Chooses whether outcomes keep their coefficients and adjoints.
+        solutions: bool,
         /// Chooses where recordings run.
         device: Device,
         /// Chooses the precision of the results.
@@ -223,6 +229,15 @@ impl Settings {
             );
         }
         Ok(())
+    }
+
+    /// The same for engines of the parts: on a graphics device the solver `auto` is FISTA.
+    pub(super) fn of_parts(&self) -> Self {
+        let mut settings = self.clone();
+        if settings.solver == Solver::Auto && !settings.device.is_cpu() {
+            settings.solver = Solver::Fista;
+        }
+        settings
     }
 
     /// The stop rule of iterations.

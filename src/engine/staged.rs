@@ -3,11 +3,12 @@
 use crate::error::{Error, Result};
 use crate::exec::{Device, Executor, LANES, Twinned};
 use crate::kinds::Precision;
+use crate::problem::Point;
 
 use super::assembly::diagnose;
 use super::interface::Engine;
 use super::list::choose;
-use super::outcome::{Engines, Outcome};
+use super::outcome::{Engines, Outcome, WarmStart};
 use super::recorded::batch::Batch;
 use super::request::{Request, Task};
 use super::solved::{Differentiated, Solved};
@@ -37,13 +38,44 @@ pub(super) fn evaluate<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>
         request.settings.method,
         request.settings.solver,
     );
-    match choose::<R>(&request.of(Task::Whole)) {
-        Some(engine) => engine.evaluate(request),
-        None => in_stages::<R>(request),
+    let Some(engine) = choose::<R>(&request.of(Task::Whole)) else {
+        return in_parts::<R>(request);
+    };
+    let mut outcomes = engine.evaluate(request)?;
+    let left: Vec<usize> = (0..outcomes.len())
+        .filter(|&at| outcomes[at].is_none())
+        .collect();
+    if !left.is_empty() {
+        log::debug!("{} points are left to other engines", left.len());
+        let points: Vec<Point> = left
+            .iter()
+            .map(|&at| request.points[at].clone())
+            .collect();
+        let warm: Option<Vec<WarmStart>> = request
+            .warm
+            .map(|warm| left.iter().map(|&at| warm[at].clone()).collect());
+        let rest = in_parts::<R>(&Request {
+            points: &points,
+            paths: None,
+            warm: warm.as_deref(),
+            ..*request
+        })?;
+        for (at, outcome) in left.into_iter().zip(rest) {
+            outcomes[at] = Some(outcome);
+        }
     }
+    Ok(outcomes.into_iter().flatten().collect())
 }
 
 /// Evaluates a request by the engines that serve its parts.
+fn in_parts<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>> {
+    in_stages::<R>(&Request {
+        settings: &request.settings.of_parts(),
+        ..*request
+    })
+}
+
+/// The same with settings that name their solver.
 fn in_stages<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>> {
     let chosen = Chosen::<R>::of(request)?;
     let solved = chosen.solver.solve(request)?;

@@ -221,7 +221,7 @@ impl<'p, R: Real> Smooth<'p, R> {
     }
 
     /// The full Hessian where it is formed and as good as the rows: in `f64`.
-    pub(super) fn hessian_in_full(&self) -> Option<&[f64]> {
+    pub(super) fn hessian_in_full(&self) -> Option<&'p [f64]> {
         in_f64(self.parts.gram.as_ref()?)
     }
 

@@ -22,6 +22,8 @@ pub struct Gpu {
     pub(super) limits: wgpu::Limits,
     /// The largest subgroup.
     pub(super) subgroup_size: u32,
+    /// The smallest subgroup.
+    pub(super) least_subgroup_size: u32,
     features: wgpu::Features,
     programs: Mutex<HashMap<String, Arc<wgpu::ComputePipeline>>>,
     pub(super) pool: Mutex<Vec<wgpu::Buffer>>,
@@ -223,6 +225,7 @@ impl Gpu {
             layout,
             limits,
             subgroup_size: adapter.get_info().subgroup_max_size,
+            least_subgroup_size: adapter.get_info().subgroup_min_size,
             features,
             programs: Mutex::default(),
             pool: Mutex::default(),
@@ -371,7 +374,7 @@ impl Gpu {
     pub(super) fn program_of_its_own(
         &self,
         name: &str,
-        text: &str,
+        text: impl FnOnce() -> String,
     ) -> Result<Arc<wgpu::ComputePipeline>> {
         if let Some(program) = lock(&self.programs).get(name) {
             return Ok(Arc::clone(program));
@@ -381,7 +384,7 @@ impl Gpu {
             .device
             .create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(name),
-                source: wgpu::ShaderSource::Wgsl(text.into()),
+                source: wgpu::ShaderSource::Wgsl(text().into()),
             });
         let program = self.create(name, &module, None, &[]);
         self.finish_program(scope, name)?;
