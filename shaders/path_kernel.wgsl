@@ -74,7 +74,7 @@ fn main(
     var trips = 0u;
     // each block
     let j# = lane + OFFSET#; let own# = j# < settings.features; let q# = vectors[CURVATURES + j#]; WEIGHTED
-    var w# = ROW_feasible(0.0, bounds); w# = select(0.0, w#, own#); var z# = 0.0; var g# = 0.0; var v# = 0.0; var r# = 0.0;
+    var w# = ROW_feasible(0.0, bounds); w# = select(0.0, w#, own#); var z# = 0.0; var g# = 0.0; var v# = 0.0; var r# = 0.0; var m# = 0.0;
     // end
     for (var at = segment.x; at < segment.x + segment.y; at++) {
         if (trips + settings.trips > TRIPS) {
@@ -87,10 +87,10 @@ fn main(
         var steps = 0u;
         var top = Top(0.0, 0u);
         for (var round = 0u; round < ROUNDS; round++) {
-            // g = Qw − b and the gradient of the criterion, from w.
+            // g = Qw − b, m the magnitudes of its terms, and the gradient of the criterion, from w.
             workgroupBarrier();
             // each block
-            published[j#] = w#; g# = -vectors[LINEAR + j#]; v# = -vectors[HELD_OUT_LINEAR + j#];
+            published[j#] = w#; g# = -vectors[LINEAR + j#]; m# = abs(g#); v# = -vectors[HELD_OUT_LINEAR + j#];
             // end
             workgroupBarrier();
             var j = next_published(0u);
@@ -99,7 +99,7 @@ fn main(
                 let x = published[j];
                 let row = j * SIZE + lane;
                 // each block
-                g# += x * gram[row + OFFSET#]; v# += x * held_out[row + OFFSET#];
+                { let term = x * gram[row + OFFSET#]; g# += term; m# += abs(term); } v# += x * held_out[row + OFFSET#];
                 // end
                 j = next_published(j + 1u);
                 trips++;
@@ -209,12 +209,11 @@ fn main(
             // end
             residual_of_adjoint = team_sum(residual_of_adjoint);
         }
-        // The diagnostics. The root of the curvature stands for the size of a column.
-        var within = 0.0; var largest = 0.0; var excess = 0.0;
+        // The diagnostics. The root of the curvature is the size of a column.
+        var largest = 0.0; var excess = 0.0;
         // each block
-        let size# = sqrt(q#); within += size# * abs(w#); largest = max(largest, size# * abs(w#)); { let e = ROW_excess(g#, STRENGTH#); excess = max(excess, select(0.0, e / abs(g#), own# && e > 0.0)); }
+        let size# = sqrt(q#); largest = max(largest, size# * abs(w#)); { let e = ROW_excess(g#, STRENGTH#); excess = max(excess, select(0.0, e / abs(g#), own# && e > 0.0)); }
         // end
-        within = team_sum(within);
         largest = team_most(largest);
         // Without ridge the dual point is 1 − excess times the gradient.
         excess = select(team_most(excess), 0.0, l2 > 0.0);
@@ -227,7 +226,7 @@ fn main(
             criterion += 0.5 * (w# - vectors[HELD_OUT_REFERENCE + j#]) * (v# + vectors[HELD_OUT_REFERENCE_GRADIENT + j#]); gradient += v# * v#;
             d1 += ROW_slope(u#, t#, bounds) * z#; d2 -= w# * z#; support += select(0.0, 1.0, ROW_in_support(w#, bounds));
             if (l2 > 0.0) { gap += d * d / (2.0 * l2); } else { gap += ROW_gap(w#, g#, d, tau, excess, bounds); }
-            let term = abs(w#) / gamma + l2 * abs(w#) + size# * within + abs(vectors[LINEAR + j#]); terms += term * term; let hidden = 8.0 * ROUNDING * term;
+            let term = abs(w#) / gamma + l2 * abs(w#) + m#; terms += term * term; let hidden = 8.0 * ROUNDING * term;
             let a = q# + l2; if (a > 0.0) { moved = max(moved, size# * abs(ROW_prox(w# - pull / a, tau / a, bounds) - w#)); }
             if (!ROW_is_free(tau)) { let kink = ROW_kink(u#, t#, bounds) / gamma; margin = min(margin, kink); prox_margin = min(prox_margin, kink - hidden); }
             else if (q# > 0.0) { let kink = abs(w#) / gamma; solution_kink = min(solution_kink, kink); solution_margin = min(solution_margin, kink - hidden); } }

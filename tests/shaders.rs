@@ -5,6 +5,7 @@ use std::path::Path;
 
 use naga::front::wgsl;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
+use proxdiff::exec::gpu::path_kernel::{self, Team};
 use proxdiff::exec::gpu::program::{self, Shader, Storage, Sums, Variant};
 use proxdiff::model::loss::Loss;
 use proxdiff::model::penalty::Row;
@@ -150,6 +151,23 @@ fn the_executors_own_programs_are_valid() {
         assert_valid("cooperative_product", &text);
     }
     assert_valid("repack", program::repack());
+}
+
+/// Teams of any subgroup, and workgroups, for any number of coordinates.
+#[test]
+fn the_path_kernel_is_valid() {
+    for features in [1, 9, 100, 256] {
+        for subgroup in [Some(4), Some(8), Some(16), Some(32), Some(64), None] {
+            let team = Team::new(features, subgroup);
+            assert!((team.lanes * team.blocks) as usize >= features, "{team:?}");
+            for row in [Row::SoftThreshold, Row::NonNegative, Row::Interval] {
+                for weighted in [false, true] {
+                    let text = path_kernel::module(team, row, weighted, 60_000);
+                    assert_valid(&format!("{team:?} {row:?}"), &text);
+                }
+            }
+        }
+    }
 }
 
 /// A comparator that cannot fail would prove nothing.

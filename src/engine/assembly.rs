@@ -36,18 +36,12 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
     let losses = batch.losses()?;
     let workspace = &mut batch.workspace;
     let residuals = workspace.residuals()?;
-    let contractions = if settings.contraction {
-        Some(contractions(batch)?)
-    } else {
-        None
-    };
     let (members, points) = (batch.members, batch.points);
     let workspace = &batch.workspace;
     let (map, criteria) = (&workspace.map, &workspace.criteria);
     let z = workspace.vectors(map.rows.z)?;
     let gradients = workspace.vectors(map.gradient)?;
     let u = workspace.vectors(map.u)?;
-    let criterion_norms = widen(&workspace.criterion_norms()?);
     // The derivative was formed in the solver's arithmetic.
     let epsilon = <R as num_traits::Float>::epsilon().to_f64();
     let outcomes = (0..solved.len()).into_par_iter().map(|at| {
@@ -83,14 +77,30 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
             outcome.hypergradient = None;
             outcome.certified = false;
         }
-        outcome.contraction = contractions.as_ref().map(|contractions| contractions[at]);
-        outcome.adjoint_error_estimate = outcome
-            .contraction
-            .zip(d.linear_residual)
-            .map(|(q, residual)| residual * criterion_norms[at] * (2.0 - q) / (1.0 - q).max(0.0));
         outcome
     });
-    Ok(outcomes.collect())
+    let mut outcomes: Vec<Outcome> = outcomes.collect();
+    if settings.contraction {
+        add_contractions(batch, outcomes.iter_mut())?;
+    }
+    Ok(outcomes)
+}
+
+/// Adds the contraction on the support, and the estimate that needs it, to outcomes at whose solutions a batch is
+/// linearised.
+pub(super) fn add_contractions<'a, S: Twinned>(
+    batch: &mut Batch<'_, S>,
+    outcomes: impl Iterator<Item = &'a mut Outcome>,
+) -> Result<()> {
+    let norms = widen(&batch.workspace.criterion_norms()?);
+    let contractions = contractions(batch)?;
+    for ((outcome, q), norm) in outcomes.zip(contractions).zip(norms) {
+        outcome.contraction = Some(q);
+        outcome.adjoint_error_estimate = outcome
+            .linear_residual
+            .map(|residual| residual * norm * (2.0 - q) / (1.0 - q).max(0.0));
+    }
+    Ok(())
 }
 
 /// A relative duality gap that is one of rounding.

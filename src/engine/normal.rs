@@ -183,9 +183,8 @@ impl Shared {
         };
         let loss = form(&self.gram, linear, constant);
         let outer = form(&self.held_out, held_out, held_out_constant);
-        let is_finite = |form: &Form| {
-            form.constant.is_finite() && form.linear.iter().all(|x| x.is_finite())
-        };
+        let is_finite =
+            |form: &Form| form.constant.is_finite() && form.linear.iter().all(|x| x.is_finite());
         if !(is_finite(&loss) && is_finite(&outer) && unit.is_finite()) {
             return None;
         }

@@ -25,11 +25,10 @@ use super::kinks::Kinks;
 use super::normal::{Intercept, NormalEquations, OfTarget};
 use super::outcome::{EngineName, Engines, Hypergradient, Outcome};
 use super::request::{Reason, Request, Task, holds};
-use super::settings::Settings;
 use super::solved::Differentiated;
 
 /// Points of a call of the device: their numbers and vectors fit any buffer.
-const TOGETHER: usize = 1 << 16;
+pub(super) const TOGETHER: usize = 1 << 16;
 /// Numbers of vectors that a call brings back, at most.
 const VECTORS: usize = 1 << 24;
 /// Points of a segment: each from w = 0, and not from its neighbour in the batch.
@@ -74,7 +73,6 @@ impl<R: Twinned> Engine<R> for PathKernel {
         let is_implicit = matches!(settings.method, None | Some(Method::AidCg | Method::Direct));
         holds(is_implicit, Reason::Method)?;
         holds(settings.solver == Solver::Auto, Reason::Solver)?;
-        holds(!settings.contraction, Reason::Contraction)?;
         let of_strengths = |wrt: &Wrt| matches!(wrt, Wrt::L1 | Wrt::L2);
         holds(settings.wrt.iter().all(of_strengths), Reason::Derivatives)?;
         holds(gpu.walks(problem.penalized()), Reason::Coordinates)
@@ -156,7 +154,7 @@ impl Group<'_> {
             .collect();
         let without_ridge = points.clone().any(|point| point.l2 == 0.0);
         let of_each = self.problem.penalty.has_strength_vector();
-        let keep = settings.solutions
+        let keep = self.keeps_solutions()
             || settings.method.is_some()
                 && (without_ridge || of_each && settings.differentiates(Wrt::L1));
         let quadratic = &self.target.quadratic;
@@ -174,6 +172,12 @@ impl Group<'_> {
             here.outcome()
         });
         Ok(made.collect())
+    }
+
+    /// True where outcomes come with their vectors: the contraction is estimated at them.
+    fn keeps_solutions(&self) -> bool {
+        let settings = self.request.settings;
+        settings.solutions || settings.contraction
     }
 
     /// Where descent ends, in units of the target.
@@ -249,7 +253,7 @@ impl Here<'_> {
             steps: epochs(n.steps),
         };
         let (solution_vector, adjoint) = match self.vectors {
-            Some((w, v)) if settings.solutions => self.whole(w, v),
+            Some((w, v)) if self.group.keeps_solutions() => self.whole(w, v),
             _ => (Vec::new(), Vec::new()),
         };
         let mut differentiated = Differentiated::without_adjoint();
@@ -357,8 +361,10 @@ impl Here<'_> {
         let is_above = allows_zero
             && self.group.problem.loss != Loss::Quadratic
             && objective - at_zero > 1e-6 * at_zero.abs();
-        gap.is_some_and(|gap| gap.is_open) || is_above || n.moved > 1e-3 * n.largest
-            && f64::from(n.moved) * self.group.target.unit > 1e-9 * at_zero.abs().sqrt()
+        gap.is_some_and(|gap| gap.is_open)
+            || is_above
+            || n.moved > 1e-3 * n.largest
+                && f64::from(n.moved) * self.group.target.unit > 1e-9 * at_zero.abs().sqrt()
     }
 
     fn hypergradient(&self) -> Hypergradient {

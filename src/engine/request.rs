@@ -31,6 +31,8 @@ pub struct Request<'a> {
     pub control: &'a Control,
     /// The settings of a solve in f32 on a graphics device, from which the solver is to start.
     pub(super) coarse: Option<&'a Settings>,
+    /// Points that the arrays of recordings have room for on the device; `None` without a bound.
+    pub(super) room: Option<usize>,
     /// The part of the work that an engine is asked for.
     pub(super) task: Task,
 }
@@ -129,6 +131,7 @@ impl<'a> Request<'a> {
             warm: None,
             control,
             coarse: None,
+            room: None,
             task: Task::Whole,
         }
     }

@@ -5,7 +5,7 @@ use crate::exec::{Device, Executor, LANES, Twinned};
 use crate::kinds::Precision;
 use crate::problem::Point;
 
-use super::assembly::diagnose;
+use super::assembly::{add_contractions, diagnose};
 use super::interface::Engine;
 use super::list::choose;
 use super::outcome::{Engines, Outcome, WarmStart};
@@ -42,15 +42,17 @@ pub(super) fn evaluate<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>
         return in_parts::<R>(request);
     };
     let mut outcomes = engine.evaluate(request)?;
+    if request.settings.contraction {
+        estimate_contractions(request, &mut outcomes)?;
+    }
     let left: Vec<usize> = (0..outcomes.len())
         .filter(|&at| outcomes[at].is_none())
         .collect();
     if !left.is_empty() {
         log::debug!("{} points are left to other engines", left.len());
-        let points: Vec<Point> = left
-            .iter()
-            .map(|&at| request.points[at].clone())
-            .collect();
+    }
+    for left in left.chunks(request.room.unwrap_or(left.len()).max(1)) {
+        let points: Vec<Point> = left.iter().map(|&at| request.points[at].clone()).collect();
         let warm: Option<Vec<WarmStart>> = request
             .warm
             .map(|warm| left.iter().map(|&at| warm[at].clone()).collect());
@@ -60,11 +62,27 @@ pub(super) fn evaluate<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>
             warm: warm.as_deref(),
             ..*request
         })?;
-        for (at, outcome) in left.into_iter().zip(rest) {
+        for (&at, outcome) in left.iter().zip(rest) {
             outcomes[at] = Some(outcome);
         }
     }
     Ok(outcomes.into_iter().flatten().collect())
+}
+
+/// Adds the contractions to the outcomes that an engine made at once.
+fn estimate_contractions(request: &Request<'_>, outcomes: &mut [Option<Outcome>]) -> Result<()> {
+    let mut made: Vec<&mut Outcome> = outcomes.iter_mut().flatten().collect();
+    for made in made.chunks_mut(LANES * LANES) {
+        let points: Vec<Point> = made.iter().map(|outcome| outcome.point.clone()).collect();
+        let part = Request {
+            points: &points,
+            ..*request
+        };
+        let w = made.iter().map(|outcome| outcome.solution.as_slice());
+        let mut batch = linearized::<f64>(&part, &Device::Cpu, w)?;
+        add_contractions(&mut batch, made.iter_mut().map(|outcome| &mut **outcome))?;
+    }
+    Ok(())
 }
 
 /// Evaluates a request by the engines that serve its parts.
@@ -136,7 +154,8 @@ fn differentiate<R: Twinned>(
     chosen: &Chosen<R>,
     solved: &[Solved<R>],
 ) -> Result<Vec<Outcome>> {
-    let mut batch = linearized::<R>(request, &request.settings.device, solved)?;
+    let w = || solved.iter().map(|solved| solved.w.as_slice());
+    let mut batch = linearized::<R>(request, &request.settings.device, w())?;
     let mut differentiated = match chosen.differentiator {
         Some(engine) => engine.adjoint(request, &mut batch, solved)?,
         None => solved
@@ -148,7 +167,7 @@ fn differentiate<R: Twinned>(
         return diagnose(&mut batch, request, chosen.names(), solved, &differentiated);
     }
     // The diagnostics of f32 results are computed in f64.
-    let mut exact = linearized::<f64>(request, &Device::Cpu, solved)?;
+    let mut exact = linearized::<f64>(request, &Device::Cpu, w())?;
     if differentiated.iter().any(|d| !d.v.is_empty()) {
         let zero = vec![0.0; request.problem.coordinates()];
         let v: Vec<f64> = differentiated
@@ -166,16 +185,13 @@ fn differentiate<R: Twinned>(
 }
 
 /// The points on a device, linearised at their solutions.
-fn linearized<'a, R: Twinned>(
+fn linearized<'a, 'w, R: Twinned>(
     request: &Request<'a>,
     device: &Device,
-    solved: &[Solved<impl Twinned>],
+    solutions: impl Iterator<Item = &'w [f64]>,
 ) -> Result<Batch<'a, R>> {
     let mut batch = Batch::new(request, false, device)?;
-    let w: Vec<f64> = solved
-        .iter()
-        .flat_map(|solved| solved.w.iter().copied())
-        .collect();
+    let w: Vec<f64> = solutions.flatten().copied().collect();
     batch.workspace.set_solution(&w);
     batch.workspace.linearize()?;
     Ok(batch)

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use super::Executor;
-use super::walks::{Limits, Quadratic, Segment, WalkPoint, Walked};
 pub use super::adapter::{AdapterSummary, GpuOptions, Regime};
+use super::walks::{Limits, Quadratic, Segment, WalkPoint, Walked};
 use crate::error::{DeviceFault, Error, Result};
 
 /// The module under which drivers and their loader log.

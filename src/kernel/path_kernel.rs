@@ -71,6 +71,8 @@ struct Team<'a, R> {
     z: Vec<R>,
     /// Qw − b.
     g: Vec<R>,
+    /// The magnitudes of the terms of g.
+    m: Vec<R>,
     /// ∂₁E.
     v: Vec<R>,
     /// ∂₁E − (Q + λ₂)z.
@@ -97,6 +99,7 @@ impl<'a, R: Real> Team<'a, R> {
             w: vec![term.feasible(R::zero()); problem.features],
             z: zeros.clone(),
             g: zeros.clone(),
+            m: zeros.clone(),
             v: zeros.clone(),
             r: zeros,
             steps: 0,
@@ -190,12 +193,17 @@ impl<'a, R: Real> Team<'a, R> {
             self.limits.distance,
             |team| &mut team.steps,
             |team| {
-                let negated = |of: &[R]| of.iter().map(|&x| -x).collect();
+                let negated = |of: &[R]| -> Vec<R> { of.iter().map(|&x| -x).collect() };
                 team.g = negated(&problem.linear);
+                team.m = team.g.iter().map(|&g| Float::abs(g)).collect();
                 team.v = negated(&problem.held_out_linear);
                 for j in 0..problem.features {
                     if team.w[j] != R::zero() {
                         Self::add_row(&problem.gram, j, team.w[j], &mut team.g);
+                        let row = &problem.gram[j * problem.features..][..problem.features];
+                        for (m, &q) in team.m.iter_mut().zip(row) {
+                            *m += Float::abs(team.w[j] * q);
+                        }
                         Self::add_row(&problem.held_out, j, team.w[j], &mut team.v);
                     }
                 }
@@ -258,15 +266,7 @@ impl<'a, R: Real> Team<'a, R> {
                         }
                     }
                 },
-                |team| {
-                    team.farthest(|j| {
-                        if here.moves[j] {
-                            team.r[j]
-                        } else {
-                            R::zero()
-                        }
-                    })
-                },
+                |team| team.farthest(|j| if here.moves[j] { team.r[j] } else { R::zero() }),
                 |team, j| {
                     let step = team.r[j] / team.curvature(j, l2);
                     team.z[j] += step;
@@ -296,13 +296,7 @@ impl<'a, R: Real> Team<'a, R> {
         let size = |j: usize| Float::sqrt(self.curvature(j, zero));
         let pull = |j: usize| g[j] + l2 * w[j];
         let distance = |j: usize| here.terms[j].distance(w[j], pull(j));
-        let within = sum(&|j| size(j) * Float::abs(w[j]));
-        let term = |j: usize| {
-            Float::abs(w[j]) / gamma
-                + l2 * Float::abs(w[j])
-                + size(j) * within
-                + Float::abs(problem.linear[j])
-        };
+        let term = |j: usize| Float::abs(w[j]) / gamma + l2 * Float::abs(w[j]) + self.m[j];
         let hidden = |j: usize| R::of(8.0) * R::epsilon() * term(j);
         let is_box = problem.row == Row::Interval;
         let excess = most(&|j| {
@@ -314,7 +308,8 @@ impl<'a, R: Real> Team<'a, R> {
             }
         });
         let value = |reference: &Reference<R>, gradient: &[R]| {
-            let part = |j: usize| half * (w[j] - reference.at[j]) * (gradient[j] + reference.gradient[j]);
+            let part =
+                |j: usize| half * (w[j] - reference.at[j]) * (gradient[j] + reference.gradient[j]);
             reference.value + sum(&part)
         };
         let loss = value(&problem.loss, g);
@@ -345,7 +340,8 @@ impl<'a, R: Real> Team<'a, R> {
             }
         };
         // A strength that is zero has a kink at w = 0.
-        let is_free = |j: usize| problem.row == Row::SoftThreshold && here.terms[j].strength == zero;
+        let is_free =
+            |j: usize| problem.row == Row::SoftThreshold && here.terms[j].strength == zero;
         let kink = |j: usize| {
             if is_free(j) {
                 R::infinity()
@@ -362,10 +358,11 @@ impl<'a, R: Real> Team<'a, R> {
         };
         let root = Float::sqrt;
         let count = |n: usize| R::of(n as f64);
-        let support = (0..d).filter(|&j| here.terms[j].is_in_support(w[j])).count();
+        let support = (0..d)
+            .filter(|&j| here.terms[j].is_in_support(w[j]))
+            .count();
         Numbers {
-            objective: loss
-                + sum(&|j| here.terms[j].value(w[j]) + half * l2 * w[j] * w[j]),
+            objective: loss + sum(&|j| here.terms[j].value(w[j]) + half * l2 * w[j] * w[j]),
             criterion: value(&problem.criterion, &self.v),
             along_l1: sum(&|j| here.terms[j].strength_slope(here.u[j], gamma) * z[j]),
             along_l2: sum(&|j| ridge_share(w[j], zero, z[j])),

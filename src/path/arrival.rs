@@ -191,7 +191,12 @@ impl CriterionColumns {
 
     pub(super) fn smooth<'a>(&'a self, problem: &'a Problem) -> Smooth<'a, f64> {
         let criterion = &problem.criterion;
-        Smooth::new(&criterion.sample, criterion.loss, problem.classes, &self.parts)
+        Smooth::new(
+            &criterion.sample,
+            criterion.loss,
+            problem.classes,
+            &self.parts,
+        )
     }
 
     /// E(w) and ∂₁E, p entries, at scaled coefficients w.

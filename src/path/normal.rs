@@ -36,7 +36,11 @@ impl<'a> QuadraticForm<'a> {
 impl Prepared<f64> {
     /// The training loss of a target, where its Hessian is formed: of a quadratic loss with few coordinates.
     #[must_use]
-    pub fn quadratic<'a>(&'a self, problem: &'a Problem, target: usize) -> Option<QuadraticForm<'a>> {
+    pub fn quadratic<'a>(
+        &'a self,
+        problem: &'a Problem,
+        target: usize,
+    ) -> Option<QuadraticForm<'a>> {
         QuadraticForm::of(&Smooth::of(problem, &self.parts), target)
     }
 }
@@ -44,7 +48,11 @@ impl Prepared<f64> {
 impl CriterionColumns {
     /// The criterion of a target without its sign, where its Hessian is formed.
     #[must_use]
-    pub fn quadratic<'a>(&'a self, problem: &'a Problem, target: usize) -> Option<QuadraticForm<'a>> {
+    pub fn quadratic<'a>(
+        &'a self,
+        problem: &'a Problem,
+        target: usize,
+    ) -> Option<QuadraticForm<'a>> {
         QuadraticForm::of(&self.smooth(problem), target)
     }
 }

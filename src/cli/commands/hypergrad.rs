@@ -8,12 +8,13 @@ use crate::cli::runtime::Runtime;
 
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let settings = settings(
+    let mut settings = settings(
         &arguments.problem,
         &arguments.data,
         &arguments.solver,
         Some(&arguments.hypergradient),
     )?;
+    settings.solutions = arguments.coefficients;
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let study = Study::read(&arguments.data, &arguments.problem, false)?;
     let prepared = study.prepare(Rows::HeldOut)?;

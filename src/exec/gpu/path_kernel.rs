@@ -5,7 +5,7 @@ use wgpu::util::DeviceExt;
 use super::arena::{self, Readback};
 use super::device::Gpu;
 use super::program::Sums;
-use super::tables;
+use super::{Regime, tables};
 use crate::error::Result;
 use crate::exec::walks::{
     LARGEST, Limits, NUMBERS, Numbers, Quadratic, ROUNDS, Segment, WalkPoint, Walked,
@@ -24,7 +24,7 @@ const LARGEST_SUBGROUP: u32 = 64;
 /// Seconds of a dispatch, at most, by an estimate.
 const SECONDS: f64 = 0.1;
 /// Operations a second that even a slow device makes, in software and in hardware.
-const SOFTWARE_SPEED: f64 = 3e8;
+const SOFTWARE_SPEED: f64 = 2e9;
 const HARDWARE_SPEED: f64 = 2e11;
 
 /// The arguments of `shaders/path_kernel.wgsl`.
@@ -61,7 +61,8 @@ impl Team {
     #[must_use]
     pub fn new(features: usize, subgroup: Option<u32>) -> Self {
         let blocks = |lanes: u32| (features as u32).div_ceil(lanes).max(1);
-        let fits = |lanes: &u32| (4..=LARGEST_SUBGROUP).contains(lanes) && blocks(*lanes) <= MOST_BLOCKS;
+        let fits =
+            |lanes: &u32| (4..=LARGEST_SUBGROUP).contains(lanes) && blocks(*lanes) <= MOST_BLOCKS;
         let (sums, lanes) = match subgroup.filter(fits) {
             Some(lanes) => (Sums::Subgroup, lanes),
             None => (Sums::Workgroup, WORKGROUP),
@@ -161,11 +162,15 @@ fn repeated(kernel: &str, lanes: u32, blocks: u32) -> String {
 }
 
 impl Gpu {
-    /// True where the path kernel can hold so many coordinates.
+    /// True where the path kernel can hold so many coordinates, and the device was not opened for a way of
+    /// running recordings.
     #[must_use]
     pub fn walks(&self, features: usize) -> bool {
-        let limits = &self.limits;
-        (1..=LARGEST).contains(&features)
+        let (limits, options) = (&self.limits, &self.options);
+        let is_plain = options.regime == Regime::Auto
+            && !(options.half_design || options.cooperative_products || options.large_tiles);
+        is_plain
+            && (1..=LARGEST).contains(&features)
             && self.buffer_limit() >= 1 << 20
             && limits.max_storage_buffers_per_shader_stage >= 7
             && limits.max_compute_invocations_per_workgroup >= LARGEST_SUBGROUP
@@ -193,11 +198,13 @@ impl Gpu {
         limits: &Limits<f32>,
         keep: bool,
     ) -> Result<Walked<f32>> {
+        self.check()?;
         let team = self.team(problem.features);
         let (d, size) = (problem.features, team.size());
         let trips = self.trip_limit();
         // One point must fit a dispatch.
-        let room = (trips / team.trips()).saturating_sub(4 * ROUNDS as usize * (d + 1) + 4 * d + 512);
+        let room =
+            (trips / team.trips()).saturating_sub(4 * ROUNDS as usize * (d + 1) + 4 * d + 512);
         let limits = &Limits {
             most: limits.most.min(room as u32 / 2),
             ..*limits
@@ -290,13 +297,11 @@ impl Gpu {
                         resource: buffer.as_entire_binding(),
                     })
                     .collect();
-                let group = self
-                    .device
-                    .create_bind_group(&wgpu::BindGroupDescriptor {
-                        label: Some("path kernel"),
-                        layout: &program.get_bind_group_layout(0),
-                        entries: &entries,
-                    });
+                let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+                    label: Some("path kernel"),
+                    layout: &program.get_bind_group_layout(0),
+                    entries: &entries,
+                });
                 let x = tasks.min(self.limits.max_compute_workgroups_per_dimension);
                 self.submit_pass(|pass| {
                     pass.set_pipeline(&program);
