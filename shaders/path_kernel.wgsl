@@ -4,7 +4,7 @@
 // `// end` stands once for each of these blocks, `#` being its number. ROW_f are the functions of the
 // penalty's row; STRENGTH is l1, times the strength of the coordinate where these differ.
 //
-// The coordinate that moves next is the one farthest from optimal. The twin, src/kernel/path_kernel.rs, has
+// The coordinate that moves next is the one farthest from optimal, in units of the root of its curvature. The twin, src/kernel/path_kernel.rs, has
 // the formulas.
 
 struct Settings {
@@ -42,6 +42,8 @@ fn farther(top: Top, value: f32, at: u32) -> Top {
 }
 
 const ROUNDING: f32 = 1.1920929e-7;
+// A curvature that is none.
+const LEAST: f32 = 1e-30;
 
 var<private> member: u32 = 0u;
 var<workgroup> published: array<f32, SIZE>;
@@ -84,6 +86,10 @@ fn main(
         let l1 = point.x;
         let l2 = point.y;
         let gamma = point.z;
+        // The root of the curvature, by which distances are measured.
+        // each block
+        let i# = inverseSqrt(max(q# + l2, LEAST));
+        // end
         var steps = 0u;
         var top = Top(0.0, 0u);
         for (var round = 0u; round < ROUNDS; round++) {
@@ -106,10 +112,11 @@ fn main(
             }
             top = Top(0.0, 0u);
             // each block
-            top = farther(top, abs(ROW_distance(w#, g# + l2 * w#, STRENGTH#, bounds)), j#);
+            top = farther(top, i# * abs(ROW_distance(w#, g# + l2 * w#, STRENGTH#, bounds)), j#);
             // end
             top = team_top(top);
-            if (top.value <= settings.limit * (1.0 + f32(round)) || steps >= settings.most || round + 1u == ROUNDS) {
+            let wider = f32((round + 1u) * (round + 1u));
+            if (top.value <= settings.limit * wider || steps >= settings.most || round + 1u == ROUNDS) {
                 break;
             }
             var best = top.value;
@@ -126,7 +133,7 @@ fn main(
                 let row = chosen * SIZE + lane;
                 top = Top(0.0, 0u);
                 // each block
-                w# = select(w#, next, j# == chosen); g# += delta * gram[row + OFFSET#]; top = farther(top, abs(ROW_distance(w#, g# + l2 * w#, STRENGTH#, bounds)), j#);
+                w# = select(w#, next, j# == chosen); g# += delta * gram[row + OFFSET#]; top = farther(top, i# * abs(ROW_distance(w#, g# + l2 * w#, STRENGTH#, bounds)), j#);
                 // end
                 top = team_top(top);
                 steps++;
@@ -144,7 +151,7 @@ fn main(
         // u = T(w), and D there.
         var scale = 0.0;
         // each block
-        let u# = w# - gamma * (g# + l2 * w#); let t# = gamma * STRENGTH#; let moves# = own# && ROW_keeps(u#, t#, bounds); scale = max(scale, abs(v#));
+        let u# = w# - gamma * (g# + l2 * w#); let t# = gamma * STRENGTH#; let moves# = own# && ROW_keeps(u#, t#, bounds); scale = max(scale, select(0.0, i# * abs(v#), own#));
         // end
         scale = team_most(scale);
         var linear_steps = 0u;
@@ -170,11 +177,12 @@ fn main(
                 }
                 var next = Top(0.0, 0u);
                 // each block
-                next = farther(next, select(0.0, abs(r#), moves#), j#);
+                next = farther(next, select(0.0, i# * abs(r#), moves#), j#);
                 // end
                 next = team_top(next);
                 let limit = settings.adjoint_limit * scale;
-                if (next.value <= limit * (1.0 + f32(round)) || linear_steps >= settings.most || round + 1u == ROUNDS) {
+                let wider = f32((round + 1u) * (round + 1u));
+                if (next.value <= limit * wider || linear_steps >= settings.most || round + 1u == ROUNDS) {
                     break;
                 }
                 var best = next.value;
@@ -189,7 +197,7 @@ fn main(
                     let row = chosen * SIZE + lane;
                     next = Top(0.0, 0u);
                     // each block
-                    { let mine = select(0.0, delta, j# == chosen); z# += mine; r# -= delta * gram[row + OFFSET#] + l2 * mine; } next = farther(next, select(0.0, abs(r#), moves#), j#);
+                    { let mine = select(0.0, delta, j# == chosen); z# += mine; r# -= delta * gram[row + OFFSET#] + l2 * mine; } next = farther(next, select(0.0, i# * abs(r#), moves#), j#);
                     // end
                     next = team_top(next);
                     linear_steps++;
@@ -221,7 +229,7 @@ fn main(
         var gradient = 0.0; var support = 0.0; var terms = 0.0; var distance = 0.0; var moved = 0.0;
         var margin = infinity(); var prox_margin = infinity(); var solution_margin = infinity(); var solution_kink = infinity();
         // each block
-        if (own#) { let tau = STRENGTH#; let pull = g# + l2 * w#; let d = ROW_distance(w#, pull, tau, bounds); distance = max(distance, abs(d)); let image = ROW_prox(u#, t#, bounds); squares += (image - w#) * (image - w#);
+        if (own#) { let tau = STRENGTH#; let pull = g# + l2 * w#; let d = ROW_distance(w#, pull, tau, bounds); distance = max(distance, i# * abs(d)); let image = ROW_prox(u#, t#, bounds); squares += (image - w#) * (image - w#);
             loss += 0.5 * (w# - vectors[REFERENCE + j#]) * (g# + vectors[REFERENCE_GRADIENT + j#]); penalty += ROW_value(w#, tau, bounds) + 0.5 * l2 * w# * w#;
             criterion += 0.5 * (w# - vectors[HELD_OUT_REFERENCE + j#]) * (v# + vectors[HELD_OUT_REFERENCE_GRADIENT + j#]); gradient += v# * v#;
             d1 += ROW_slope(u#, t#, bounds) * z#; d2 -= w# * z#; support += select(0.0, 1.0, ROW_in_support(w#, bounds));

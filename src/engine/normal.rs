@@ -10,7 +10,8 @@
 //!
 //! and derivatives of both in w are total ones, as the hypergradient wants them.
 //!
-//! *Units.* Targets are taken in units of ‖b‖∞, which f32 holds whatever theirs are.
+//! *Units.* Targets are taken in units of max |b_j|/√Q_jj, the largest that one column explains, which f32 holds
+//! whatever theirs are.
 
 use std::sync::Arc;
 
@@ -172,7 +173,11 @@ impl Shared {
                 held_out[j] -= h[j * p + d] * base + slopes[j] * pull;
             }
         }
-        let largest = linear.iter().fold(0.0f64, |most, b| most.max(b.abs()));
+        let explained = (0..d).map(|j| match self.gram[j * d + j].sqrt() {
+            size if size > 0.0 => linear[j].abs() / size,
+            _ => 0.0,
+        });
+        let largest = explained.fold(0.0, f64::max);
         let unit = if largest > 0.0 { largest } else { 1.0 };
         linear.iter_mut().for_each(|b| *b /= unit);
         held_out.iter_mut().for_each(|e| *e /= unit);

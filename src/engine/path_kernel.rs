@@ -33,10 +33,13 @@ pub(super) const TOGETHER: usize = 1 << 16;
 const VECTORS: usize = 1 << 24;
 /// Points of a segment: each from w = 0, and not from its neighbour in the batch.
 const SEGMENT: usize = 1;
-/// The distance to optimality that descent goes to without a tolerance, in units of ‖b‖∞.
-const DISTANCE: f64 = 4.0 * f32::EPSILON as f64;
-/// The same for the adjoint, in units of ‖∂₁E‖∞.
-const ADJOINT: f64 = 8.0 * f32::EPSILON as f64;
+/// The distance to optimality that descent goes to without a tolerance, over the root of the curvature and in
+/// units of the target.
+const DISTANCE: f64 = f32::EPSILON as f64;
+/// The same for the adjoint, in units of the largest entry of ∂₁E.
+const ADJOINT: f64 = 2.0 * f32::EPSILON as f64;
+/// A distance that counts as one of rounding, in units of the target and of the largest coordinate.
+const ROUNDING: f64 = 32.0 * f32::EPSILON as f64;
 /// A relative residual of the adjoint that counts as one of rounding.
 const ADJOINT_ROUNDING: f64 = 1e-5;
 
@@ -183,17 +186,19 @@ impl Group<'_> {
     /// Where descent ends, in units of the target.
     fn limits(&self) -> Limits<f32> {
         let settings = self.request.settings;
-        let d = self.problem.penalized() as f64;
-        let (mut distance, mut adjoint) = (DISTANCE, ADJOINT);
+        let d = self.problem.penalized();
+        let mut distance = DISTANCE;
         if let Some(tolerance) = settings.tolerance {
-            let entry = tolerance / d.sqrt();
-            distance = distance.max(0.5 * entry * self.scale());
-            adjoint = adjoint.max(0.5 * entry);
+            // ‖distances‖ ≤ limit·√Σa_j is half of what is asked for.
+            let gram = &self.target.quadratic.gram;
+            let trace: f64 = (0..d).map(|j| f64::from(gram[j * d + j])).sum();
+            let asked = 0.5 * tolerance * self.scale();
+            distance = distance.max(asked / trace.max(f64::MIN_POSITIVE).sqrt());
         }
         let most = settings.max_steps.saturating_mul(self.problem.penalized());
         Limits {
             distance: distance as f32,
-            adjoint: settings.method.map(|_| adjoint as f32),
+            adjoint: settings.method.map(|_| ADJOINT as f32),
             most: u32::try_from(most).unwrap_or(u32::MAX),
         }
     }
@@ -299,11 +304,7 @@ impl Here<'_> {
             .all(|x| x.is_finite());
         let enough = match self.group.request.settings.tolerance {
             Some(tolerance) => f64::from(n.residual) <= tolerance * self.group.scale(),
-            None => {
-                let root = (self.group.problem.penalized() as f64).sqrt();
-                let rounding = Kinks::rounding(f64::from(f32::EPSILON), f64::from(n.terms));
-                f64::from(n.distance) <= rounding / root
-            }
+            None => f64::from(n.distance) <= ROUNDING * (1.0 + f64::from(n.largest)),
         };
         n.reached != 0.0 && is_finite && enough
     }

@@ -73,9 +73,10 @@ pub struct Segment {
 /// When a walk goes on to the next point.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limits<R> {
-    /// The largest distance of a coordinate from its optimum.
+    /// The largest distance of a coordinate from its optimum, over the root of its curvature.
     pub distance: R,
-    /// The largest entry of the adjoint's residual, relative to the largest of ∂₁E; `None` solves only.
+    /// The largest entry of the adjoint's residual, measured likewise and relative to the largest of ∂₁E; `None`
+    /// solves only.
     pub adjoint: Option<R>,
     /// The most updates of coordinates, of either system.
     pub most: u32,
@@ -113,7 +114,7 @@ pub struct Numbers<R> {
     pub sure_zero_kink: R,
     /// The norm of the terms of u/γ.
     pub terms: R,
-    /// The largest distance of a coordinate from its optimum.
+    /// The largest distance of a coordinate from its optimum, over the root of its curvature.
     pub distance: R,
     /// The largest move of a coordinate that a step would make, in units of the predictors.
     pub moved: R,

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! g = Qw − b      p = g + λ₂w      d_j = distance of p_j from −∂penalty at w_j      u = w − γp      D = ∂G(u)
-//! descent   j = argmax |d_j| ,  w_j ← argmin over coordinate j
-//! adjoint   (Q + λ₂)z = ∂₁E on the range of D, by the same descent on |r_j|, r = ∂₁E − (Q + λ₂)z
+//! descent   j = argmax |d_j|/√a_j ,  a_j = Q_jj + λ₂ ,  w_j ← argmin over coordinate j
+//! adjoint   (Q + λ₂)z = ∂₁E on the range of D, by the same descent on |r_j|/√a_j, r = ∂₁E − (Q + λ₂)z
 //! along l1  Σ slope_j z_j      along λ₂  −w·z      v  z/γ on the range of D, r off it
 //! gap       Σ d_j²/(2λ₂), which bounds objective − minimum, the objective being λ₂-strongly convex
 //! ```
@@ -123,14 +123,20 @@ impl<'a, R: Real> Team<'a, R> {
         self.problem.gram[j * self.problem.features + j] + l2
     }
 
+    /// A distance in units of the root of the curvature.
+    fn scaled(&self, j: usize, l2: R, distance: R) -> R {
+        let least = R::of(1e-30);
+        Float::abs(distance) / Float::sqrt(Float::max(self.curvature(j, l2), least))
+    }
+
     /// The coordinate that is farthest from optimal.
-    fn farthest(&self, distance: impl Fn(usize) -> R) -> Top<R> {
+    fn farthest(&self, l2: R, distance: impl Fn(usize) -> R) -> Top<R> {
         let mut top = Top {
             value: R::zero(),
             at: 0,
         };
         for at in 0..self.w.len() {
-            let value = Float::abs(distance(at));
+            let value = self.scaled(at, l2, distance(at));
             if value > top.value {
                 top = Top { value, at };
             }
@@ -161,7 +167,8 @@ impl<'a, R: Real> Team<'a, R> {
         for round in 0..ROUNDS {
             renew(self);
             let mut farthest = top(self);
-            let enough = limit * R::of(f64::from(1 + round));
+            // The rounding of a gradient that is formed anew may be above the limit.
+            let enough = limit * R::of(f64::from((round + 1) * (round + 1)));
             if farthest.value <= enough || *taken(self) >= most || round + 1 == ROUNDS {
                 break;
             }
@@ -209,7 +216,7 @@ impl<'a, R: Real> Team<'a, R> {
                 }
             },
             |team| {
-                team.farthest(|j| {
+                team.farthest(l2, |j| {
                     let w = team.w[j];
                     terms[j].distance(w, team.g[j] + l2 * w)
                 })
@@ -243,10 +250,8 @@ impl<'a, R: Real> Team<'a, R> {
         let problem = self.problem;
         let WalkPoint { l2, gamma, .. } = here.point;
         if let Some(relative) = self.limits.adjoint {
-            let scale = self
-                .v
-                .iter()
-                .fold(R::zero(), |most, v| Float::max(most, Float::abs(*v)));
+            let of = |j: usize| self.scaled(j, l2, self.v[j]);
+            let scale = (0..problem.features).map(of).fold(R::zero(), Float::max);
             self.descend(
                 relative * scale,
                 |team| &mut team.linear_steps,
@@ -266,7 +271,7 @@ impl<'a, R: Real> Team<'a, R> {
                         }
                     }
                 },
-                |team| team.farthest(|j| if here.moves[j] { team.r[j] } else { R::zero() }),
+                |team| team.farthest(l2, |j| if here.moves[j] { team.r[j] } else { R::zero() }),
                 |team, j| {
                     let step = team.r[j] / team.curvature(j, l2);
                     team.z[j] += step;
@@ -384,7 +389,7 @@ impl<'a, R: Real> Team<'a, R> {
             zero_kink: least(&zero_kink),
             sure_zero_kink: least(&|j| zero_kink(j) - hidden(j)),
             terms: root(sum(&|j| term(j) * term(j))),
-            distance: most(&|j| Float::abs(distance(j))),
+            distance: most(&|j| self.scaled(j, l2, distance(j))),
             moved: most(&moved),
             largest: most(&|j| size(j) * Float::abs(w[j])),
             support: count(support),

@@ -54,11 +54,9 @@ fn equations(d: usize, draws: &mut Random) -> Equations {
 fn quadratic(d: usize, row: Row, weighted: bool, seed: u64) -> Quadratic<f64> {
     let mut draws = Random::new(seed);
     let (mut train, mut outer) = (equations(d, &mut draws), equations(d, &mut draws));
-    // The engine takes targets in units of ‖b‖∞.
-    let unit = train
-        .linear
-        .iter()
-        .fold(0.0f64, |most, b| most.max(b.abs()));
+    // The engine takes targets in units of what one column explains.
+    let explained = (0..d).map(|j| train.linear[j].abs() / train.gram[j * d + j].sqrt());
+    let unit = explained.fold(0.0, f64::max);
     for equations in [&mut train, &mut outer] {
         equations.linear.iter_mut().for_each(|b| *b /= unit);
         equations.constant /= unit * unit;
@@ -141,26 +139,18 @@ fn segments(points: usize, length: usize) -> Vec<Segment> {
 }
 
 const SINGLE: Limits<f32> = Limits {
-    distance: 5e-7,
-    adjoint: Some(1e-6),
+    distance: f32::EPSILON,
+    adjoint: Some(2.0 * f32::EPSILON),
     most: 50_000,
 };
 
-/// The largest error of vectors and numbers, points at a kink left out; and how many those are.
-struct Held {
-    worst: f64,
-    left_out: usize,
-}
-
-fn hold(found: &Walked<f32>, exact: &Walked<f64>, d: usize) -> Held {
-    let mut held = Held {
-        worst: 0.0,
-        left_out: 0,
-    };
+/// Holds vectors and numbers to the exact ones, and says how many points at a kink were left out.
+fn hold(found: &Walked<f32>, exact: &Walked<f64>, d: usize) -> usize {
+    let mut left_out = 0;
     for (at, (f, e)) in found.numbers.iter().zip(&exact.numbers).enumerate() {
         assert_eq!(f.reached, 1.0, "point {at}");
         if e.kink.min(e.zero_kink) < 1e-4 {
-            held.left_out += 1;
+            left_out += 1;
             continue;
         }
         let widened = |x: &[f32]| -> Vec<f64> { x.iter().map(|&x| f64::from(x)).collect() };
@@ -175,24 +165,31 @@ fn hold(found: &Walked<f32>, exact: &Walked<f64>, d: usize) -> Held {
         let values = [e.objective, e.criterion];
         let found_values = [f64::from(f.objective), f64::from(f.criterion)];
         assert_eq!(f64::from(f.support), e.support, "support of point {at}");
-        for error in [
-            relative_error(&found_w, &w),
-            0.1 * relative_error(&found_z, &z),
-            0.1 * relative_error(&found_gradient, &gradient),
-            relative_error(&found_values, &values),
+        for (what, error, allowed) in [
+            ("w", relative_error(&found_w, &w), 1e-5),
+            ("v", relative_error(&found_z, &z), 1e-4),
+            ("h", relative_error(&found_gradient, &gradient), 1e-4),
+            ("values", relative_error(&found_values, &values), 1e-5),
             // Distances to kinks are known to the size of the terms.
-            (f64::from(f.kink.min(1e6)) - e.kink.min(1e6)).abs() / e.terms.max(1.0),
+            (
+                "kink",
+                (f64::from(f.kink.min(1e6)) - e.kink.min(1e6)).abs() / e.terms.max(1.0),
+                1e-5,
+            ),
         ] {
-            held.worst = held.worst.max(error);
+            assert!(
+                error < allowed,
+                "{what} of point {at}, d = {d}: {error:.1e}"
+            );
         }
         // What is left is told as it is: small, and not less than it is.
         assert!(
             f.residual < 1e-4 && f.gap >= 0.0 && f.gap < 1e-8,
             "point {at}: {f:?}"
         );
-        assert!(f.distance <= 4.0 * SINGLE.distance, "point {at}: {f:?}");
+        assert!(f.distance <= 16.0 * f32::EPSILON, "point {at}: {f:?}");
     }
-    held
+    left_out
 }
 
 /// Kernel and twin on quadratics of any shape, by teams that are subgroups and by workgroups.
@@ -220,16 +217,8 @@ fn twins(options: GpuOptions) -> Result<(), Failed> {
             for length in [1, 7] {
                 let segments = segments(points.len(), length);
                 let found = gpu.walk(&single, &single_points, &segments, &SINGLE, true)?;
-                let Held {
-                    worst,
-                    left_out: kinks,
-                } = hold(&found, &exact, d);
-                assert!(
-                    worst < 1e-5,
-                    "{d} {row:?} {weighted} by {length}: {worst:.1e}"
-                );
+                left_out += hold(&found, &exact, d);
                 checked += points.len();
-                left_out += kinks;
             }
         }
     }
@@ -261,8 +250,7 @@ fn twin_in_single() -> Result<(), Failed> {
         &alone,
         &SINGLE,
     );
-    let worst = hold(&found, &exact, 33).worst;
-    assert!(worst < 1e-5, "{worst:.1e}");
+    hold(&found, &exact, 33);
     Ok(())
 }
 

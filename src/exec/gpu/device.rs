@@ -370,10 +370,11 @@ impl Gpu {
         Ok(program)
     }
 
-    /// A program with bindings of its own, laid out as its module says.
+    /// A program with bindings of its own, in the layout that is given, or else as its module says.
     pub(super) fn program_of_its_own(
         &self,
         name: &str,
+        layout: Option<&wgpu::PipelineLayout>,
         text: impl FnOnce() -> String,
     ) -> Result<Arc<wgpu::ComputePipeline>> {
         if let Some(program) = lock(&self.programs).get(name) {
@@ -386,7 +387,7 @@ impl Gpu {
                 label: Some(name),
                 source: wgpu::ShaderSource::Wgsl(text().into()),
             });
-        let program = self.create(name, &module, None, &[]);
+        let program = self.create(name, &module, layout, &[]);
         self.finish_program(scope, name)?;
         let program = Arc::new(program);
         lock(&self.programs).insert(name.to_owned(), Arc::clone(&program));

@@ -211,8 +211,17 @@ impl Gpu {
         };
         let weighted = problem.strengths.is_some();
         let name = format!("path kernel {team:?} {} {weighted}", problem.row.name());
-        let program =
-            self.program_of_its_own(&name, || module(team, problem.row, weighted, trips))?;
+        let groups = self.layout_of_walks();
+        let layout = self
+            .device
+            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some("path kernel"),
+                bind_group_layouts: &[Some(&groups)],
+                immediate_size: 0,
+            });
+        let program = self.program_of_its_own(&name, Some(&layout), || {
+            module(team, problem.row, weighted, trips)
+        })?;
         let storage = |label, contents: &[u8]| {
             self.device
                 .create_buffer_init(&wgpu::util::BufferInitDescriptor {
@@ -299,7 +308,7 @@ impl Gpu {
                     .collect();
                 let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
                     label: Some("path kernel"),
-                    layout: &program.get_bind_group_layout(0),
+                    layout: &groups,
                     entries: &entries,
                 });
                 let x = tasks.min(self.limits.max_compute_workgroups_per_dimension);
@@ -345,6 +354,40 @@ impl Gpu {
             numbers: numbers.chunks_exact(NUMBERS).map(of_point).collect(),
             vectors,
         })
+    }
+
+    /// The bindings of `shaders/path_kernel.wgsl`.
+    fn layout_of_walks(&self) -> wgpu::BindGroupLayout {
+        let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
+        let types = [
+            storage(true),
+            storage(true),
+            storage(true),
+            storage(true),
+            storage(true),
+            storage(false),
+            storage(false),
+            wgpu::BufferBindingType::Uniform,
+        ];
+        let entries: Vec<wgpu::BindGroupLayoutEntry> = types
+            .into_iter()
+            .enumerate()
+            .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
+                binding: binding as u32,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty,
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            })
+            .collect();
+        self.device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some("path kernel"),
+                entries: &entries,
+            })
     }
 
     /// Segments whose work is that of one dispatch: short enough for a watchdog.
