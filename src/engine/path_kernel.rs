@@ -40,6 +40,11 @@ const DISTANCE: f64 = f32::EPSILON as f64;
 const ADJOINT: f64 = 2.0 * f32::EPSILON as f64;
 /// A distance that counts as one of rounding, in units of the target and of the largest coordinate.
 const ROUNDING: f64 = 32.0 * f32::EPSILON as f64;
+/// Passes over the coordinates of either descent, at most: more are the sign of a condition at which a Gram
+/// matrix in f32 loses too many digits of the hypergradient.
+const PASSES: usize = 64;
+/// The same for few coordinates, in updates.
+const UPDATES: usize = 512;
 /// A relative residual of the adjoint that counts as one of rounding.
 const ADJOINT_ROUNDING: f64 = 1e-5;
 
@@ -195,12 +200,18 @@ impl Group<'_> {
             let asked = 0.5 * tolerance * self.scale();
             distance = distance.max(asked / trace.max(f64::MIN_POSITIVE).sqrt());
         }
-        let most = settings.max_steps.saturating_mul(self.problem.penalized());
         Limits {
             distance: distance as f32,
             adjoint: settings.method.map(|_| ADJOINT as f32),
-            most: u32::try_from(most).unwrap_or(u32::MAX),
+            most: self.most() as u32,
         }
+    }
+
+    /// The most updates of either descent.
+    fn most(&self) -> usize {
+        let d = self.problem.penalized();
+        let asked = self.request.settings.max_steps.saturating_mul(d);
+        asked.min((PASSES * d).max(UPDATES))
     }
 
     /// ‖∇loss(0)‖, in units of the target.
@@ -306,7 +317,7 @@ impl Here<'_> {
             Some(tolerance) => f64::from(n.residual) <= tolerance * self.group.scale(),
             None => f64::from(n.distance) <= ROUNDING * (1.0 + f64::from(n.largest)),
         };
-        n.reached != 0.0 && is_finite && enough
+        n.reached != 0.0 && is_finite && enough && (n.steps as usize) < self.group.most()
     }
 
     fn linear_residual(&self) -> f64 {
@@ -325,7 +336,8 @@ impl Here<'_> {
             return true;
         }
         let enough = settings.tolerance.unwrap_or(0.0).max(ADJOINT_ROUNDING);
-        self.linear_residual() <= enough && (self.point.l2 > 0.0 || self.is_regular())
+        let is_quick = (self.numbers.linear_steps as usize) < self.group.most();
+        is_quick && self.linear_residual() <= enough && (self.point.l2 > 0.0 || self.is_regular())
     }
 
     /// True where the Hessian on the support has a Cholesky factor.
@@ -340,6 +352,9 @@ impl Here<'_> {
             _ => w != 0.0 || self.point.l1 == 0.0,
         };
         let set: Vec<usize> = (0..d).filter(|&j| is_free(w[j])).collect();
+        if set.is_empty() {
+            return true;
+        }
         let stride = cholesky::stride(set.len());
         let mut factor = vec![0.0f32; stride * set.len()];
         let gram = &self.group.target.quadratic.gram;
