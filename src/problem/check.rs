@@ -342,22 +342,19 @@ const LARGEST_MEAN: f64 = 1e100;
 /// Checks that targets are such as a loss with a log link has them.
 fn check_means(target: &[f64], loss: Loss, name: &str) -> Result<()> {
     let allows_zero = loss != Loss::Gamma;
-    let refuse = |i: usize, domain: &str, remedy: String| {
+    let refuse = |i: usize, found: String, domain: &str, remedy: &str| {
+        let loss = loss.name();
         Err(Error::value(
             format!("{name} targets"),
             format!(
-                "row {} is {}, and the {} loss is for {domain}",
-                i + 1,
-                target[i],
-                loss.name()
+                "row {} is {found}, and the {loss} loss is for {domain}",
+                i + 1
             ),
             remedy,
         ))
     };
-    if let Some(i) = target
-        .iter()
-        .position(|&y| y < 0.0 || (y == 0.0 && !allows_zero))
-    {
+    let is_outside = |&y: &f64| y < 0.0 || (y == 0.0 && !allows_zero);
+    if let Some(i) = target.iter().position(is_outside) {
         let (domain, remedy) = if allows_zero {
             (
                 "values that are zero or more",
@@ -369,14 +366,15 @@ fn check_means(target: &[f64], loss: Loss, name: &str) -> Result<()> {
                 "drop or correct the row, or choose the tweedie loss, which takes zeros",
             )
         };
-        return refuse(i, domain, remedy.into());
+        return refuse(i, target[i].to_string(), domain, remedy);
     }
     let is_far = |&y: &f64| y > LARGEST_MEAN || (y > 0.0 && y < LARGEST_MEAN.recip());
     match target.iter().position(is_far) {
         Some(i) => refuse(
             i,
+            format!("{:e}", target[i]),
             "values from 1e-100 to 1e100",
-            "give it in another unit".into(),
+            "give it in another unit",
         ),
         None => Ok(()),
     }

@@ -64,7 +64,9 @@ fn residual_and_curvature_are_derivatives() {
     for (row, _, y) in rows() {
         for z in predictors(y) {
             let difference = |f: &dyn Fn(f64) -> f64| (f(z + h) - f(z - h)) / (2.0 * h);
-            let size = row.curvature(z, y) + row.residual(z, y).abs() + 1e-9;
+            // With the rounding of the difference, in units of the tolerance.
+            let rounding = 2.0 * f64::EPSILON * row.value(z, y) / h / 1e-8;
+            let size = row.curvature(z, y) + row.residual(z, y).abs() + rounding + 1e-9;
             let slope = difference(&|z| row.value(z, y));
             let error = (slope - row.residual(z, y)).abs() / size;
             assert!(
