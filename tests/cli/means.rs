@@ -87,7 +87,7 @@ fn fits_predict_means_and_score_them() {
             &numbers(deviance),
             1e-15,
         );
-        assert!(scores["d2"].as_f64().unwrap() > 0.2, "{loss}: {scores}");
+        assert!(scores["d2"].as_f64().unwrap() > 0.1, "{loss}: {scores}");
         assert!(scores["r2"].is_null());
         let text = ok(&["predict", &data, "--model", &model, "--target", target]);
         assert!(text.contains("deviance") && text.contains("d2"), "{text}");
