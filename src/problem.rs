@@ -32,11 +32,12 @@ mod rows;
 mod specification;
 
 use check::{
-    check_factors, check_labels, check_prior, check_rows, check_specification, check_trained,
-    check_weights,
+    check_factors, check_prior, check_rows, check_specification, check_trained, check_weights,
 };
 use origin::subtract_origins;
 use perturbation::perturb;
+
+pub(crate) use check::check_labels;
 
 pub use builder::ProblemBuilder;
 pub use members::Members;

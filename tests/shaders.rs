@@ -231,7 +231,7 @@ fn tags_are_those_of_the_enums() {
         let name = loss.name().replace('-', "_").to_uppercase();
         let line = format!("const LOSS_{name}: u32 = {}u;", loss.tag());
         assert!(losses.contains(&line), "{line}");
-        assert_eq!(Loss::of_tag(loss.tag(), 1.0), loss);
+        assert_eq!(Loss::of_tag(loss.tag(), loss.shape()), loss);
     }
     for kernel in &kernels {
         let text = read(&format!("shaders/{}.wgsl", kernel.name));

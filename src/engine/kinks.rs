@@ -173,7 +173,12 @@ impl Evidence<'_> {
         let within = if is_form {
             norm(self.w)
         } else {
-            self.products(sizes) + sizes.targets[target]
+            // Residuals feel the rounding of predictors by the curvature, which else is at most 1.
+            let felt = match self.problem.loss.curvature_bound() {
+                Some(_) => 1.0,
+                None => self.largest_curvature(),
+            };
+            felt * self.products(sizes) + sizes.targets[target]
         };
         let linear = |j: usize| {
             if is_form {

@@ -253,6 +253,13 @@ impl Settings {
         self.method.is_some() && self.wrt.contains(&wrt)
     }
 
+    /// True where points are iterated together from w = 0, not along a path.
+    fn iterates(&self) -> bool {
+        let is_unrolled = matches!(self.method, Some(Method::ItdForward | Method::ItdReverse));
+        let may_be_path = matches!(self.solver, Solver::Auto | Solver::Path);
+        is_unrolled || !may_be_path || !self.device.is_cpu()
+    }
+
     /// Checks that the problem has what is to be differentiated.
     ///
     /// # Errors
@@ -304,6 +311,28 @@ impl Settings {
             return Err(Error::unsupported(
                 "SID with respect to rows: their weights, perturbation or loss",
                 "use NSID, which is not biased",
+            ));
+        }
+        if self.solver == Solver::Stochastic && problem.loss.curvature_bound().is_none() {
+            return Err(Error::unsupported(
+                format!(
+                    "the stochastic solver for the {} loss, whose curvature on a minibatch has no bound",
+                    problem.loss.name()
+                ),
+                "use --solver path, fista or ista",
+            ));
+        }
+        let allows_zero = problem
+            .penalty
+            .bounds()
+            .is_none_or(|[lower, upper]| lower <= 0.0 && upper >= 0.0);
+        if !allows_zero && problem.loss.curvature_bound().is_none() && self.iterates() {
+            return Err(Error::unsupported(
+                format!(
+                    "iterations from w = 0 of the {} loss with a box that zero is not in: no step is known to hold",
+                    problem.loss.name()
+                ),
+                "use --solver path with an implicit method, or a box with zero in it",
             ));
         }
         if problem.loss == Loss::Quadratic {

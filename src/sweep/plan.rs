@@ -112,6 +112,7 @@ fn tag(value: &impl serde::Serialize) -> String {
 fn loss_name(loss: Loss) -> String {
     match loss {
         Loss::Huber { delta } => format!("huber (delta {delta})"),
+        Loss::Tweedie { power } => format!("tweedie (power {power})"),
         loss => loss.name().to_string(),
     }
 }

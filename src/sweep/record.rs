@@ -264,7 +264,8 @@ tag! {
         Mse = "mse";
         /// Mean absolute error.
         Mae = "mae";
-        /// Coefficient of determination.
+        /// Coefficient of determination; of a loss with a log link the share of the deviance that is
+        /// explained, D².
         R2 = "r2";
         /// Share of correct labels.
         Accuracy = "accuracy";
@@ -310,11 +311,11 @@ impl Number {
     #[must_use]
     pub fn metrics_of(loss: Loss) -> &'static [Self] {
         match loss {
-            Loss::Squared | Loss::Huber { .. } => &[Self::Mse, Self::Mae, Self::R2],
+            loss if loss.predicts_numbers() => &[Self::Mse, Self::Mae, Self::R2],
             Loss::Logistic | Loss::Multinomial | Loss::SquaredHinge => {
                 &[Self::Accuracy, Self::BalancedAccuracy, Self::F1, Self::Auc]
             }
-            Loss::Quadratic => &[],
+            _ => &[],
         }
     }
 

@@ -9,7 +9,6 @@ use crate::data::dataset::Labels;
 use crate::error::{Error, Result};
 use crate::linalg::statistics::{mean, standard_error};
 use crate::linalg::vector::{difference, exceeds};
-use crate::model::loss::Loss;
 use crate::problem::Problem;
 use crate::sweep::folds::{Dealing, Fold, k_folds};
 use crate::sweep::study::Study;
@@ -123,10 +122,7 @@ fn halves(study: &Study, fold: &Fold) -> Result<Vec<Fold>> {
 fn dealt(study: &Study, rows: &[usize], parts: usize) -> Result<Vec<Vec<usize>>> {
     let target = study.specification.train.targets[0].as_slice();
     let labels = Labels::Numbers(rows.iter().map(|&row| target[row]).collect());
-    let is_classified = !matches!(
-        study.specification.loss,
-        Loss::Squared | Loss::Huber { .. } | Loss::Quadratic
-    );
+    let is_classified = study.specification.loss.is_classification();
     let dealing = if is_classified {
         Dealing::Stratified(&labels)
     } else {

@@ -10,6 +10,7 @@ mod experiments;
 mod factors;
 mod files;
 mod influence;
+mod means;
 mod meta;
 mod missing;
 mod models;

@@ -28,7 +28,7 @@ pub use method::{
     DesignStorage, HypergradientArguments, Products, Regime, RuntimeArguments, SolverArguments,
 };
 pub use output::{Format, OutputArguments};
-pub use problem::{LossName, PenaltyName, ProblemArguments};
+pub use problem::{LossName, PenaltyName, ProblemArguments, Shapes};
 pub use root::{Command, command, parse};
 pub use sweep::{ConfigurationArguments, FoldArguments, SearchName, SpaceArguments};
 pub use test_rows::TestArguments;

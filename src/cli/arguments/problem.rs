@@ -22,6 +22,30 @@ pub enum LossName {
     SquaredHinge,
     /// The quadratic form ½wᵀQw − bᵀw: --x is Q, --y is b.
     Quadratic,
+    /// Half the Poisson deviance of a mean exp(x·w): counts, or rates with exposures as weights.
+    Poisson,
+    /// Half the Gamma deviance of a mean exp(x·w): amounts greater than zero.
+    Gamma,
+    /// Half the Tweedie deviance of a mean exp(x·w), power --tweedie-power: amounts of which some are zero.
+    Tweedie,
+}
+
+/// The numbers that shape losses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shapes {
+    /// Huber's δ.
+    pub huber_delta: f64,
+    /// Tweedie's p.
+    pub tweedie_power: f64,
+}
+
+impl Default for Shapes {
+    fn default() -> Self {
+        Self {
+            huber_delta: 1.0,
+            tweedie_power: 1.5,
+        }
+    }
 }
 
 impl LossName {
@@ -32,14 +56,21 @@ impl LossName {
     }
 
     /// The library's loss.
-    pub fn loss(self, delta: f64) -> Loss {
+    pub fn loss(self, shapes: Shapes) -> Loss {
         match self {
             Self::Squared => Loss::Squared,
             Self::Logistic => Loss::Logistic,
             Self::Multinomial => Loss::Multinomial,
-            Self::Huber => Loss::Huber { delta },
+            Self::Huber => Loss::Huber {
+                delta: shapes.huber_delta,
+            },
             Self::SquaredHinge => Loss::SquaredHinge,
             Self::Quadratic => Loss::Quadratic,
+            Self::Poisson => Loss::Poisson,
+            Self::Gamma => Loss::Gamma,
+            Self::Tweedie => Loss::Tweedie {
+                power: shapes.tweedie_power,
+            },
         }
     }
 }
@@ -73,6 +104,11 @@ pub struct ProblemArguments {
     #[arg(long, value_name = "DELTA", default_value_t = 1.0, value_parser = values::positive,
           allow_hyphen_values = true)]
     pub huber_delta: f64,
+
+    /// The power p of the Tweedie loss, whose variance grows as the mean to the p: between 1 and 2.
+    #[arg(long, value_name = "P", default_value_t = 1.5, value_parser = values::between_one_and_two,
+          allow_hyphen_values = true)]
+    pub tweedie_power: f64,
 
     /// Penalty of the fit; the ridge strength --l2 goes with every penalty.
     #[arg(long, value_name = "PENALTY", default_value = "elastic-net")]
@@ -140,4 +176,19 @@ pub struct ProblemArguments {
     #[arg(long, value_name = "SIGN", default_value_t = 1.0, value_parser = values::sign,
           allow_hyphen_values = true)]
     pub criterion_sign: f64,
+}
+
+impl ProblemArguments {
+    /// The numbers that shape the losses.
+    pub fn shapes(&self) -> Shapes {
+        Shapes {
+            huber_delta: self.huber_delta,
+            tweedie_power: self.tweedie_power,
+        }
+    }
+
+    /// The loss of the fit.
+    pub fn loss_of_fit(&self) -> Loss {
+        self.loss.loss(self.shapes())
+    }
 }

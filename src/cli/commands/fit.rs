@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::arguments::fit::Arguments;
 use crate::cli::arguments::{
-    DataArguments, Format, LossName, OutputArguments, ProblemArguments, RuntimeArguments,
+    DataArguments, Format, LossName, OutputArguments, ProblemArguments, RuntimeArguments, Shapes,
     SolverArguments,
 };
 use crate::cli::configuration::{
@@ -174,7 +174,7 @@ fn check_test(arguments: &Arguments, problem: &ProblemArguments) -> Result<(), F
 
 /// Whether a loss has classes.
 fn of_classes(loss: LossName) -> bool {
-    loss.loss(1.0).is_classification()
+    loss.loss(Shapes::default()).is_classification()
 }
 
 /// Saves a model that is worth it: with --force a fit need not have converged, but there must be
@@ -267,13 +267,17 @@ pub(super) fn described(
 ) -> Model {
     let scaling = study.scaling();
     Model {
-        schema: Model::SCHEMA,
+        schema: Model::schema_of(problem.loss),
         version: env!("CARGO_PKG_VERSION").into(),
         source: study.source().into(),
         loss: problem.loss.name().into(),
         penalty: problem.penalty.name().into(),
         huber_delta: match problem.loss {
             Loss::Huber { delta } => Some(delta),
+            _ => None,
+        },
+        tweedie_power: match problem.loss {
+            Loss::Tweedie { power } => Some(power),
             _ => None,
         },
         intercept: scaling.intercept,

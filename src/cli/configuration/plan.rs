@@ -21,7 +21,6 @@ use crate::data::readers;
 use crate::error::{Error, Result};
 use crate::kinds::Precision;
 use crate::l1_max::AtZero;
-use crate::model::loss::Loss;
 use crate::sweep::compress::{Compression, fold_problem};
 use crate::sweep::folds::{Dealing, Fold, given_folds, k_folds};
 use crate::sweep::plan::{plan, plan_study};
@@ -243,7 +242,7 @@ fn keeps_outcomes(arguments: &Arguments, folds: &[Fold]) -> bool {
 /// Warns of targets that do not vary, so that a sweep of nothing is noticed.
 fn warn_of_constant_targets(study: &SweepStudy) {
     let specification = &study.specification;
-    let is_regression = matches!(specification.loss, Loss::Squared | Loss::Huber { .. });
+    let is_regression = specification.loss.predicts_numbers();
     for (name, y) in study.targets.iter().zip(&specification.train.targets) {
         if is_regression && y.iter().all(|value| *value == y[0]) {
             log::warn!(

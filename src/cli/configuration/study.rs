@@ -91,7 +91,7 @@ impl<'a> Study<'a> {
 
     /// The loss of the fit.
     pub fn loss(&self) -> Loss {
-        self.arguments.loss.loss(self.arguments.huber_delta)
+        self.arguments.loss_of_fit()
     }
 
     /// The names of the features.
@@ -349,7 +349,7 @@ impl<'a> Study<'a> {
         validation: Option<&Dataset>,
     ) -> Result<Specification> {
         let coordinates = train.matrix.columns() * self.predictors;
-        let delta = self.arguments.huber_delta;
+        let shapes = self.arguments.shapes();
         let penalty = self.penalty(coordinates)?;
         let (prior, prior_units) = self.prior(coordinates)?;
         Ok(Specification {
@@ -360,7 +360,7 @@ impl<'a> Study<'a> {
             train: self.rows(train)?,
             weight_factors: None,
             validation: validation.map(|data| self.rows(data)).transpose()?,
-            criterion: self.arguments.criterion.map(|name| name.loss(delta)),
+            criterion: self.arguments.criterion.map(|name| name.loss(shapes)),
             sign: self.arguments.criterion_sign.try_into()?,
             scaling: self.scaling(),
             prior,

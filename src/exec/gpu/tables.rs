@@ -44,7 +44,7 @@ impl Function {
     const fn of_loss(name: &'static str) -> Self {
         Self {
             name,
-            arguments: "z: f32, y: f32, delta: f32",
+            arguments: "z: f32, y: f32, shape: f32",
             result: "f32",
             otherwise: "not_a_number()",
         }

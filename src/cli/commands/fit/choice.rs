@@ -75,7 +75,7 @@ pub(super) fn wanted(arguments: &Arguments) -> Result<Option<Wanted>, Failure> {
 /// The number of a metric that the loss has.
 fn number(problem: &ProblemArguments, metric: MetricName) -> Result<Number, Failure> {
     let (by, name) = (metric.number(), problem.loss.name());
-    let of_loss = Number::metrics_of(problem.loss.loss(problem.huber_delta));
+    let of_loss = Number::metrics_of(problem.loss_of_fit());
     if by == Number::Criterion || of_loss.contains(&by) {
         return Ok(by);
     }
