@@ -14,6 +14,7 @@ mod influence;
 mod meta;
 mod missing;
 mod models;
+mod newcomers;
 mod output;
 mod readme;
 mod remedies;
