@@ -10,7 +10,8 @@ use crate::error::Result;
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
 use crate::sweep::record::{
-    FEATURES, NO_METHOD, Plan, PlanFold, PlanPoint, RELAX, RESAMPLING, Study as StudyRecord,
+    ADAPTIVE, FEATURES, NO_METHOD, Plan, PlanFold, PlanPoint, RELAX, RESAMPLING,
+    Study as StudyRecord,
 };
 
 /// The longest path: what a killed process loses at most, per thread.
@@ -152,7 +153,7 @@ fn settings(study: &Study) -> String {
         lines.push(format!("missing = {}", filling.name()));
     }
     if let Some(Adaptive { gamma, first }) = study.stages.adaptive {
-        lines.push(format!("adaptive = {gamma}"));
+        lines.push(format!("{ADAPTIVE}{gamma}"));
         lines.push(format!("first-fit = {first}"));
     }
     if let Some(resampling) = &study.resampling {

@@ -20,6 +20,8 @@ pub(crate) const SINGULAR: &str = "singular-hessian";
 pub(crate) const ROUGH: &str = "rough-hypergradient";
 /// The line of a study's settings that asks for no hypergradient.
 pub(crate) const NO_METHOD: &str = "method = none";
+/// The beginning of the line of a study's settings that says the exponent of adaptive weights.
+pub(crate) const ADAPTIVE: &str = "adaptive = ";
 /// The beginnings of the lines of a study's settings that say how its resamples are drawn, and the names of
 /// its features.
 pub(crate) const RESAMPLING: &str = "resampling = ";
@@ -212,6 +214,12 @@ impl Study {
             drawing: self.setting(RESAMPLING)?.parse().ok()?,
             features: serde_json::from_str(self.setting(FEATURES)?).ok()?,
         })
+    }
+
+    /// Whether its strengths are weighed by first fits.
+    #[must_use]
+    pub fn is_adaptive(&self) -> bool {
+        self.setting(ADAPTIVE).is_some()
     }
 
     /// Whether its folds are resamples.

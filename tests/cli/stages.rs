@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Folder, as_text, assert_close, columns, fails, json, numbers, table};
+use crate::support::{Folder, as_text, assert_close, columns, fails, json, numbers, ok, table};
 
 const DIABETES: &str = "src/data/embedded/diabetes.csv";
 
@@ -368,4 +368,13 @@ fn stages_that_are_not_defined_are_refused() {
         let line = fails(&words, status);
         assert!(line.contains(message), "{words:?}: {line}");
     }
+}
+
+#[test]
+fn tune_is_not_advised_where_it_cannot_follow() {
+    let flags = ["sweep", DIABETES, "--l1", "5,20", "--l2", "0.1"];
+    let plain = ok(&flags);
+    assert!(plain.contains("let 'proxdiff tune' find it"), "{plain}");
+    let adaptive = ok(&[&flags[..], &["--adaptive"]].concat());
+    assert!(adaptive.contains("extend --l1\n"), "{adaptive}");
 }

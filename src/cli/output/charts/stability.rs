@@ -5,6 +5,9 @@ use crate::cli::failure::Failure;
 use crate::report::{Axis, Plot, Series};
 use crate::sweep::stability::Stability;
 
+/// The number of colours of lines.
+const COLOURS: usize = 8;
+
 impl View<'_> {
     /// The shares of resamples on which features are chosen along l1, of those that are chosen most often.
     pub(super) fn stability_paths(&self) -> Result<Option<Chart>, Failure> {
@@ -35,11 +38,12 @@ impl View<'_> {
         if path.len() < 2 || order.is_empty() {
             return Ok(None);
         }
-        let series = order.iter().map(|&j| Series {
+        let series = order.iter().enumerate().map(|(at, &j)| Series {
             label: resampling.features[j].clone(),
             x: path.iter().map(|summary| self.l1(summary)).collect(),
             y: path.iter().map(|summary| share(summary.point, j)).collect(),
-            dashed: false,
+            // The colours are used up.
+            dashed: at >= COLOURS,
             ..Series::default()
         });
         let plot = Plot {
