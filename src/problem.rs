@@ -32,7 +32,8 @@ mod rows;
 mod specification;
 
 use check::{
-    check_factors, check_prior, check_rows, check_specification, check_trained, check_weights,
+    Cells, check_factors, check_labels, check_prior, check_rows, check_specification,
+    check_trained, check_weights,
 };
 use origin::subtract_origins;
 use perturbation::perturb;
@@ -168,7 +169,7 @@ impl Problem {
             &train,
             validation.as_ref(),
         )?;
-        check_rows(&train, loss, classes, "training")?;
+        check_rows(&train, loss, classes, "training", Cells::There)?;
         let (weights, weight_unit) = check_factors(&train, weight_factors.as_deref())?;
         let weights: Vec<f64> = weights.iter().map(|w| w / weight_unit).collect();
         if scaling.intercept {
@@ -211,7 +212,7 @@ impl Problem {
         };
         let criterion_sample = match validation {
             Some(rows) => {
-                let unit = check_rows(&rows, criterion_loss, classes, "validation")?;
+                let unit = check_rows(&rows, criterion_loss, classes, "validation", Cells::There)?;
                 let weights = rows
                     .weights
                     .unwrap_or_else(|| vec![1.0; rows.matrix.rows()]);

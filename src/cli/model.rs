@@ -84,6 +84,16 @@ pub struct MissingCells {
     pub indicators: Vec<Indicator>,
 }
 
+impl MissingCells {
+    /// These values, if there are some, and the indicators beside them.
+    pub fn of(values: Option<&[f64]>, indicators: &[Indicator]) -> Option<Self> {
+        values.map(|values| Self {
+            values: values.to_vec(),
+            indicators: indicators.to_vec(),
+        })
+    }
+}
+
 /// The fit of one target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetModel {
@@ -95,6 +105,9 @@ pub struct TargetModel {
     pub l1: f64,
     /// The ridge strength.
     pub l2: f64,
+    /// The share of the lasso where the fit is relaxed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relax: Option<f64>,
     /// One intercept per predictor; none without.
     pub intercept: Vec<f64>,
     /// Training loss with penalties; `None` when it is not finite.

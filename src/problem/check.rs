@@ -172,8 +172,23 @@ pub(super) fn check_symmetric(q: &Matrix) -> Result<()> {
     }
 }
 
+/// Cells of features as a check takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cells {
+    /// All are there.
+    There,
+    /// Some may be missing, NaN.
+    MayLack,
+}
+
 /// Checks one set of rows and returns the mean of the user's weights.
-pub(super) fn check_rows(rows: &Rows, loss: Loss, classes: usize, name: &str) -> Result<f64> {
+pub(super) fn check_rows(
+    rows: &Rows,
+    loss: Loss,
+    classes: usize,
+    name: &str,
+    cells: Cells,
+) -> Result<f64> {
     let (n, d) = (rows.matrix.rows(), rows.matrix.columns());
     let fewest = if name == "training" && loss != Loss::Quadratic {
         2
@@ -194,7 +209,11 @@ pub(super) fn check_rows(rows: &Rows, loss: Loss, classes: usize, name: &str) ->
             "name at least one target",
         ));
     }
-    rows.matrix.check_finite(&format!("{name} data"))?;
+    let data = format!("{name} data");
+    match cells {
+        Cells::There => rows.matrix.check_finite(&data)?,
+        Cells::MayLack => rows.matrix.check_finite_or_missing(&data)?,
+    }
     for target in &rows.targets {
         if target.len() != n {
             return Err(Error::shape(

@@ -92,6 +92,13 @@ pub enum PenaltyName {
     Box,
 }
 
+/// The weights of groups' norms by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GroupWeightsName {
+    /// The square root of the number of coefficients.
+    SqrtSize,
+}
+
 /// The problem that is solved.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Problem")]
@@ -150,6 +157,11 @@ pub struct ProblemArguments {
     /// File with one group number per coefficient; equal numbers form a group.
     #[arg(long, value_name = "FILE")]
     pub groups: Option<PathBuf>,
+
+    /// Weights of the groups' norms, which --l1 multiplies: the square root of the number of a group's
+    /// coefficients, as gglasso and grpreg have them [default: 1 for all].
+    #[arg(long, value_name = "WEIGHTS", conflicts_with = "l1_file")]
+    pub group_weights: Option<GroupWeightsName>,
 
     /// Bounds of every coefficient, -inf and inf allowed.
     #[arg(long = "box", value_name = "LO:HI", allow_hyphen_values = true)]

@@ -64,14 +64,6 @@ pub fn count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A number of folds.
-pub fn folds(text: &str) -> Result<usize, String> {
-    match text.trim().parse::<usize>() {
-        Ok(value) if value > 1 => Ok(value),
-        _ => Err("give a whole number, 2 or more".into()),
-    }
-}
-
 /// A count of 0 or more.
 pub fn whole(text: &str) -> Result<usize, String> {
     let number = text.trim().parse::<usize>();

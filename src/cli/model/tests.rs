@@ -9,6 +9,7 @@ fn model(targets: usize, classes: usize) -> Model {
         classes: (classes > 1).then(|| names.clone()),
         l1: 0.1,
         l2: 0.01,
+        relax: None,
         intercept: vec![0.25; classes],
         objective: Some(1.0 / 3.0),
         support: 2,
