@@ -3,8 +3,11 @@
 use crate::error::{Error, Result};
 use crate::exec::{Device, Executor, LANES, Twinned};
 use crate::kinds::Precision;
+use crate::problem::Problem;
 
 use super::assembly::diagnose;
+use crate::real::convert;
+
 use super::interface::Engine;
 use super::list::choose;
 use super::outcome::{Engines, Outcome};
@@ -47,10 +50,7 @@ pub(super) fn evaluate<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>
 fn in_stages<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>> {
     let chosen = Chosen::<R>::of(request)?;
     let solved = chosen.solver.solve(request)?;
-    let problem = request.problem;
-    let numbers = 16 * problem.coordinates()
-        + (6 * problem.train.rows() + 4 * problem.criterion.sample.rows()) * problem.classes;
-    let together = (MEMORY / (8 * numbers * LANES)).max(1) * LANES;
+    let together = together(request.problem);
     let mut outcomes = Vec::with_capacity(request.points.len());
     for (at, chunk) in solved.chunks(together).enumerate() {
         let part = request.part(at * together..at * together + chunk.len());
@@ -61,6 +61,13 @@ fn in_stages<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>> {
         }
     }
     Ok(outcomes)
+}
+
+/// The number of points that run together.
+pub(super) fn together(problem: &Problem) -> usize {
+    let numbers = 16 * problem.coordinates()
+        + (6 * problem.train.rows() + 4 * problem.criterion.sample.rows()) * problem.classes;
+    (MEMORY / (8 * numbers * LANES)).max(1) * LANES
 }
 
 /// The engines of a request.
@@ -134,7 +141,7 @@ fn differentiate<R: Twinned>(
 }
 
 /// The points on a device, linearised at their solutions.
-fn linearized<'a, R: Twinned>(
+pub(super) fn linearized<'a, R: Twinned>(
     request: &Request<'a>,
     device: &Device,
     solved: &[Solved<impl Twinned>],
@@ -146,5 +153,12 @@ fn linearized<'a, R: Twinned>(
         .collect();
     batch.workspace.set_solution(&w);
     batch.workspace.linearize()?;
+    if let Some(cotangents) = request.cotangents {
+        let (executor, into) = (
+            &mut batch.workspace.executor,
+            batch.workspace.criterion_gradient,
+        );
+        executor.upload(into, &convert::<R>(&cotangents.concat()));
+    }
     Ok(batch)
 }
