@@ -2,8 +2,8 @@
 
     python lasso_layer.py        # needs jax
 
-The inner model is fitted to half of the rows; the loss is that of the other half. Its gradient in the network's weights goes through
-the lasso's solution, and so does that in the strengths.
+The inner model is fitted to half of the rows; the loss is that of the other half. Its gradient in the network's
+weights goes through the lasso's solution, and so does that in the strengths.
 """
 
 import jax
@@ -29,7 +29,10 @@ def features(parameters, rows):
 def loss(parameters):
     """The mean square on the rows that the lasso has not seen, and how many features it has kept."""
     coef, intercept = lasso(
-        features(parameters, inputs[first]), targets[first], jnp.exp(parameters["log_l1"]), jnp.exp(parameters["log_l2"])
+        features(parameters, inputs[first]),
+        targets[first],
+        jnp.exp(parameters["log_l1"]),
+        jnp.exp(parameters["log_l2"]),
     )
     predictions = features(parameters, inputs[second]) @ coef + intercept
     return jnp.mean((predictions - targets[second]) ** 2), jnp.sum(coef != 0)

@@ -12,15 +12,8 @@ from typing import TYPE_CHECKING
 from ._core import Problem, Solutions, hypergradient, solve, tune, vjp
 
 if TYPE_CHECKING:
-    from ._estimators import (
-        ElasticNet,
-        GroupLasso,
-        Huber,
-        Lasso,
-        LogisticRegression,
-        SparseGroupLasso,
-    )
     from ._cv import ElasticNetCV, GroupLassoCV, LassoCV, LogisticRegressionCV
+    from ._estimators import ElasticNet, GroupLasso, Huber, Lasso, LogisticRegression, SparseGroupLasso
     from ._tuned import ElasticNetTuned, GroupLassoTuned, LogisticRegressionTuned
 
 __version__ = _version("proxdiff")
@@ -32,8 +25,27 @@ _HOMES = {
     "_tuned": ["ElasticNetTuned", "GroupLassoTuned", "LogisticRegressionTuned"],
 }
 
-__all__ = ["Problem", "Solutions", "hypergradient", "solve", "tune", "vjp"]
-__all__ += [name for names in _HOMES.values() for name in names]
+__all__ = [
+    "ElasticNet",
+    "ElasticNetCV",
+    "ElasticNetTuned",
+    "GroupLasso",
+    "GroupLassoCV",
+    "GroupLassoTuned",
+    "Huber",
+    "Lasso",
+    "LassoCV",
+    "LogisticRegression",
+    "LogisticRegressionCV",
+    "LogisticRegressionTuned",
+    "Problem",
+    "Solutions",
+    "SparseGroupLasso",
+    "hypergradient",
+    "solve",
+    "tune",
+    "vjp",
+]
 
 
 def __getattr__(name: str):

@@ -197,8 +197,22 @@ class Problem:
         points["weights"] = None if own is None else spread(own, 1)
         return points
 
-    def solve(self, l1, l2=0.0, *, method=None, wrt=(), target=0, prior=None, sample_weight=None, solver="auto",
-              tol=None, max_iter=100_000, warm_start=None, n_threads=None):
+    def solve(
+        self,
+        l1,
+        l2=0.0,
+        *,
+        method=None,
+        wrt=(),
+        target=0,
+        prior=None,
+        sample_weight=None,
+        solver="auto",
+        tol=None,
+        max_iter=100_000,
+        warm_start=None,
+        n_threads=None,
+    ):
         """Solutions of a batch of points; see `proxdiff.solve` and `proxdiff.hypergradient`."""
         wrt = (wrt,) if isinstance(wrt, str) else wrt
         options = settings(
@@ -232,8 +246,9 @@ class Problem:
             **{name: np.asarray(part) for name, part in found.items()},
         )
 
-    def vjp(self, solutions, cotangent, wrt=("l1", "l2"), *, method="aid-cg", tol=None, max_iter=100_000,
-            n_threads=None):
+    def vjp(
+        self, solutions, cotangent, wrt=("l1", "l2"), *, method="aid-cg", tol=None, max_iter=100_000, n_threads=None
+    ):
         """Products of a cotangent with the derivative of solutions; see `proxdiff.vjp`."""
         if solutions.problem is not self:
             raise ValueError("solutions: they are of another problem; give those of this one")
@@ -402,8 +417,21 @@ def vjp(solutions, cotangent, wrt=("l1", "l2"), **options):
     return solutions.problem.vjp(solutions, cotangent, wrt, **options)
 
 
-def tune(problem, variables=("l1", "l2"), *, cv=None, bounds=None, start=None, l1=0.0, l2=0.0, guard="auto",
-         max_evaluations=400, tol=None, max_iter=100_000, n_threads=None):
+def tune(
+    problem,
+    variables=("l1", "l2"),
+    *,
+    cv=None,
+    bounds=None,
+    start=None,
+    l1=0.0,
+    l2=0.0,
+    guard="auto",
+    max_evaluations=400,
+    tol=None,
+    max_iter=100_000,
+    n_threads=None,
+):
     """The criterion minimised over variables by hypergradients.
 
     It is the mean over the splits `cv`, pairs of row numbers (train, test) that partition the rows, or the
@@ -427,9 +455,7 @@ def tune(problem, variables=("l1", "l2"), *, cv=None, bounds=None, start=None, l
         n_threads=problem.n_threads if n_threads is None else n_threads,
         wrt=("l1", "l2"),
     )
-    found = _proxdiff.tune(
-        problem._statement, cv, named, float(l1), float(l2), int(max_evaluations), guard, options
-    )
+    found = _proxdiff.tune(problem._statement, cv, named, float(l1), float(l2), int(max_evaluations), guard, options)
     refit = found["refit"]
     found["coef"] = problem._coef(refit["coef"])[0]
     found["intercept"] = problem._intercept(refit["intercept"])[0]

@@ -56,12 +56,23 @@ class ElasticNetCV(_RegressorCV):
 
     Parameters and attributes are those of scikit-learn's estimator of this name: ``alphas`` is a number of
     strengths between the largest and ``eps`` times it, or the strengths; ``cv`` None (5 folds), a number, a splitter,
-    or pairs of row numbers; ``alpha_``, ``l1_ratio_``, ``alphas_``, ``mse_path_`` with one column a fold. For the others see
-    `ElasticNet`.
+    or pairs of row numbers; ``alpha_``, ``l1_ratio_``, ``alphas_``, ``mse_path_`` with one column a fold. Others are
+    those of `ElasticNet`.
     """
 
-    def __init__(self, *, l1_ratio=0.5, eps=1e-3, alphas=100, fit_intercept=True, positive=False, cv=None,
-                 max_iter=100_000, tol=None, n_threads=None):
+    def __init__(
+        self,
+        *,
+        l1_ratio=0.5,
+        eps=1e-3,
+        alphas=100,
+        fit_intercept=True,
+        positive=False,
+        cv=None,
+        max_iter=100_000,
+        tol=None,
+        n_threads=None,
+    ):
         self.l1_ratio = l1_ratio
         self.eps = eps
         self.alphas = alphas
@@ -102,8 +113,18 @@ class ElasticNetCV(_RegressorCV):
 class LassoCV(ElasticNetCV):
     """`Lasso` with alpha chosen by cross-validation: `ElasticNetCV` at ``l1_ratio=1``."""
 
-    def __init__(self, *, eps=1e-3, alphas=100, fit_intercept=True, positive=False, cv=None, max_iter=100_000,
-                 tol=None, n_threads=None):
+    def __init__(
+        self,
+        *,
+        eps=1e-3,
+        alphas=100,
+        fit_intercept=True,
+        positive=False,
+        cv=None,
+        max_iter=100_000,
+        tol=None,
+        n_threads=None,
+    ):
         self.eps = eps
         self.alphas = alphas
         self.fit_intercept = fit_intercept
@@ -117,8 +138,19 @@ class LassoCV(ElasticNetCV):
 class GroupLassoCV(_RegressorCV):
     """`GroupLasso` with alpha chosen by cross-validation; parameters and attributes as in `LassoCV`."""
 
-    def __init__(self, *, groups=None, group_weights=None, eps=1e-3, alphas=100, fit_intercept=True, cv=None,
-                 max_iter=100_000, tol=None, n_threads=None):
+    def __init__(
+        self,
+        *,
+        groups=None,
+        group_weights=None,
+        eps=1e-3,
+        alphas=100,
+        fit_intercept=True,
+        cv=None,
+        max_iter=100_000,
+        tol=None,
+        n_threads=None,
+    ):
         self.groups = groups
         self.group_weights = group_weights
         self.eps = eps
@@ -165,8 +197,19 @@ class LogisticRegressionCV(Classifier):
     coefs_paths_ : array of shape (folds, l1_ratios, Cs, classes or 1, features + intercept)
     """
 
-    def __init__(self, *, Cs=10, l1_ratios=(0.0,), fit_intercept=True, class_weight=None, scoring=None, cv=None,
-                 max_iter=100_000, tol=None, n_threads=None):
+    def __init__(
+        self,
+        *,
+        Cs=10,
+        l1_ratios=(0.0,),
+        fit_intercept=True,
+        class_weight=None,
+        scoring=None,
+        cv=None,
+        max_iter=100_000,
+        tol=None,
+        n_threads=None,
+    ):
         self.Cs = Cs
         self.l1_ratios = l1_ratios
         self.fit_intercept = fit_intercept

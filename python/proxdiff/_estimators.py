@@ -40,8 +40,9 @@ class ElasticNet(Regressor):
         "converged", or what a ``ConvergenceWarning`` tells.
     """
 
-    def __init__(self, alpha=1.0, *, l1_ratio=0.5, fit_intercept=True, positive=False, max_iter=100_000, tol=None,
-                 n_threads=None):
+    def __init__(
+        self, alpha=1.0, *, l1_ratio=0.5, fit_intercept=True, positive=False, max_iter=100_000, tol=None, n_threads=None
+    ):
         self.alpha = alpha
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept
@@ -82,8 +83,9 @@ class Huber(Regressor):
     this one has ``delta = epsilon σ`` and ``alpha = alpha_sklearn σ/n``.
     """
 
-    def __init__(self, *, delta=1.35, alpha=0.0001, l1_ratio=0.0, fit_intercept=True, max_iter=100_000, tol=None,
-                 n_threads=None):
+    def __init__(
+        self, *, delta=1.35, alpha=0.0001, l1_ratio=0.0, fit_intercept=True, max_iter=100_000, tol=None, n_threads=None
+    ):
         self.delta = delta
         self.alpha = alpha
         self.l1_ratio = l1_ratio
@@ -118,8 +120,17 @@ class GroupLasso(Regressor):
         their sizes.
     """
 
-    def __init__(self, alpha=1.0, *, groups=None, group_weights=None, fit_intercept=True, max_iter=100_000, tol=None,
-                 n_threads=None):
+    def __init__(
+        self,
+        alpha=1.0,
+        *,
+        groups=None,
+        group_weights=None,
+        fit_intercept=True,
+        max_iter=100_000,
+        tol=None,
+        n_threads=None,
+    ):
         self.alpha = alpha
         self.groups = groups
         self.group_weights = group_weights
@@ -147,8 +158,18 @@ class SparseGroupLasso(Regressor):
     group_weights are those of `GroupLasso`.
     """
 
-    def __init__(self, alpha=1.0, *, l1_ratio=0.5, groups=None, group_weights=None, fit_intercept=True,
-                 max_iter=100_000, tol=None, n_threads=None):
+    def __init__(
+        self,
+        alpha=1.0,
+        *,
+        l1_ratio=0.5,
+        groups=None,
+        group_weights=None,
+        fit_intercept=True,
+        max_iter=100_000,
+        tol=None,
+        n_threads=None,
+    ):
         self.alpha = alpha
         self.l1_ratio = l1_ratio
         self.groups = groups
@@ -188,8 +209,9 @@ class LogisticRegression(Classifier):
         Factors of the weights of classes.
     """
 
-    def __init__(self, *, C=1.0, l1_ratio=0.0, fit_intercept=True, class_weight=None, max_iter=100_000, tol=None,
-                 n_threads=None):
+    def __init__(
+        self, *, C=1.0, l1_ratio=0.0, fit_intercept=True, class_weight=None, max_iter=100_000, tol=None, n_threads=None
+    ):
         self.C = C
         self.l1_ratio = l1_ratio
         self.fit_intercept = fit_intercept

@@ -13,8 +13,19 @@ INPUTS = ("X", "y", "l1", "l2", "sample_weight", "prior")
 class Shared:
     """A layer's problem without its data: loss, penalty, groups, tolerance."""
 
-    def __init__(self, *, loss="squared", penalty="elastic-net", groups=None, delta=1.0, n_classes=None,
-                 fit_intercept=True, tol=None, max_iter=100_000, n_threads=None):
+    def __init__(
+        self,
+        *,
+        loss="squared",
+        penalty="elastic-net",
+        groups=None,
+        delta=1.0,
+        n_classes=None,
+        fit_intercept=True,
+        tol=None,
+        max_iter=100_000,
+        n_threads=None,
+    ):
         if loss == "multinomial" and n_classes is None:
             raise ValueError("n_classes: the multinomial loss needs it; a batch of targets may lack a class")
         if penalty == "box":

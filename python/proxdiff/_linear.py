@@ -161,9 +161,7 @@ class Classifier(ClassifierMixin, Linear):
             )
         weights = self._weights(sample_weight, X)
         if self.class_weight is not None:
-            of_classes = compute_class_weight(
-                self.class_weight, classes=self.classes_, y=y, sample_weight=weights
-            )
+            of_classes = compute_class_weight(self.class_weight, classes=self.classes_, y=y, sample_weight=weights)
             weights = of_classes[codes] * (1.0 if weights is None else weights)
         return X, codes, weights
 

@@ -63,8 +63,10 @@ class ElasticNetTuned(_Tuned, Regressor):
     ----------
     l1_, l2_ : float or array
         The strengths; ``alpha_ = l1_ + l2_`` and ``l1_ratio_`` where they are numbers.
-    criterion_, fold_criteria_, nested_criterion_ : the mean held-out loss (half a mean square), that of each fold, and its
-        estimate on rows that nothing was tuned on where there is a guard
+    criterion_, fold_criteria_ : float, array
+        The mean held-out loss (half a mean square), and that of each fold.
+    nested_criterion_ : float or None
+        Its estimate on rows that nothing was tuned on, where there is a guard.
     hypergradient_ : dict
         ∂ log criterion / ∂ log strength, by name.
     tuning_status_ : str
@@ -76,8 +78,19 @@ class ElasticNetTuned(_Tuned, Regressor):
 
     _several = False
 
-    def __init__(self, *, variables=("l1", "l2"), bounds=None, cv=None, guard="auto", max_evaluations=400,
-                 fit_intercept=True, max_iter=100_000, tol=None, n_threads=None):
+    def __init__(
+        self,
+        *,
+        variables=("l1", "l2"),
+        bounds=None,
+        cv=None,
+        guard="auto",
+        max_evaluations=400,
+        fit_intercept=True,
+        max_iter=100_000,
+        tol=None,
+        n_threads=None,
+    ):
         self.variables = variables
         self.bounds = bounds
         self.cv = cv
@@ -107,8 +120,21 @@ class GroupLassoTuned(_Tuned, Regressor):
 
     _several = False
 
-    def __init__(self, *, groups=None, group_weights=None, variables=("l1[group]",), bounds=None, cv=None, guard="auto",
-                 max_evaluations=400, fit_intercept=True, max_iter=100_000, tol=None, n_threads=None):
+    def __init__(
+        self,
+        *,
+        groups=None,
+        group_weights=None,
+        variables=("l1[group]",),
+        bounds=None,
+        cv=None,
+        guard="auto",
+        max_evaluations=400,
+        fit_intercept=True,
+        max_iter=100_000,
+        tol=None,
+        n_threads=None,
+    ):
         self.groups = groups
         self.group_weights = group_weights
         self.variables = variables
@@ -139,8 +165,20 @@ class LogisticRegressionTuned(_Tuned, Classifier):
     strengths are numbers there are ``C_ = 1/((l1_ + l2_) Σ s)`` and ``l1_ratio_``.
     """
 
-    def __init__(self, *, variables=("l1", "l2"), bounds=None, cv=None, guard="auto", max_evaluations=400,
-                 class_weight=None, fit_intercept=True, max_iter=100_000, tol=None, n_threads=None):
+    def __init__(
+        self,
+        *,
+        variables=("l1", "l2"),
+        bounds=None,
+        cv=None,
+        guard="auto",
+        max_evaluations=400,
+        class_weight=None,
+        fit_intercept=True,
+        max_iter=100_000,
+        tol=None,
+        n_threads=None,
+    ):
         self.variables = variables
         self.bounds = bounds
         self.cv = cv

@@ -1,6 +1,6 @@
 """Solutions as differentiable functions of JAX: of rows, targets, strengths, weights and priors.
 
-    coef, intercept = prox_layer()(X, y, l1, l2)
+coef, intercept = prox_layer()(X, y, l1, l2)
 """
 
 from __future__ import annotations
@@ -111,7 +111,9 @@ def prox_layer(**stated):
     def layer(X, y, l1, l2=0.0, sample_weight=None, prior=None):
         """Coefficients (d,) and the intercept, with a class axis first for the multinomial loss."""
         X = jnp.asarray(X)
-        inputs = [None if part is None else jnp.asarray(part, dtype=X.dtype) for part in (X, y, l1, l2, sample_weight, prior)]
+        inputs = [
+            None if part is None else jnp.asarray(part, dtype=X.dtype) for part in (X, y, l1, l2, sample_weight, prior)
+        ]
         shapes = tuple(None if part is None else part.shape for part in inputs)
         return made(shapes)(*[part for part in inputs if part is not None])
 

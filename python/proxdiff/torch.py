@@ -1,6 +1,6 @@
 """Solutions as layers of PyTorch: differentiable functions of rows, targets, strengths, weights and priors.
 
-    coef, intercept = ProxLayer()(X, y, l1, l2)
+coef, intercept = ProxLayer()(X, y, l1, l2)
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ __all__ = ["ProxLayer"]
 class _Solve(torch.autograd.Function):
     @staticmethod
     def forward(shared, batch, *inputs):
-        arrays = [None if part is None else part.detach().cpu().numpy().astype(np.float64, copy=False) for part in inputs]
+        arrays = [
+            None if part is None else part.detach().cpu().numpy().astype(np.float64, copy=False) for part in inputs
+        ]
         coef, intercept, members = _layer.forward(shared, arrays, batch)
         like = inputs[0]
         out = [torch.as_tensor(part, dtype=like.dtype, device=like.device) for part in (coef, intercept)]
@@ -104,6 +106,13 @@ class ProxLayer(torch.nn.Module):
                 raise ValueError("l1 and l2: a vector of as many numbers as members and features; give two axes")
             return part.unsqueeze(0).expand(batch, *part.shape) if part.ndim == 1 else part
 
-        inputs = (spread(X, 2), spread(y, 1), strength(given[0]), strength(given[1]), spread(given[2], 1), spread(given[3], 1))
+        inputs = (
+            spread(X, 2),
+            spread(y, 1),
+            strength(given[0]),
+            strength(given[1]),
+            spread(given[2], 1),
+            spread(given[3], 1),
+        )
         coef, intercept, _ = _Solve.apply(self.shared, batch, *inputs)
         return (coef, intercept) if is_batch else (coef[0], intercept[0])

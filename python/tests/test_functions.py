@@ -40,7 +40,9 @@ def test_a_batch_has_one_row_a_point(rows):
         expected = objective(X, y, found.coef[at], found.intercept[at], l1, 0.01)
         assert found.objective[at] == pytest.approx(expected, rel=1e-12)
     assert (found.duality_gap < 1e-12).all()
-    assert problem.l1_max() == pytest.approx(np.abs(X.T @ (y - y.mean()) / 60 - X.mean(0) * (y - y.mean()).mean()).max())
+    assert problem.l1_max() == pytest.approx(
+        np.abs(X.T @ (y - y.mean()) / 60 - X.mean(0) * (y - y.mean()).mean()).max()
+    )
 
 
 def test_layouts_dtypes_and_sparse_rows_are_the_same_problem(rows):
@@ -56,7 +58,9 @@ def test_layouts_dtypes_and_sparse_rows_are_the_same_problem(rows):
     for kind in (scipy.sparse.csr_array, scipy.sparse.csc_matrix, scipy.sparse.coo_array):
         found = proxdiff.solve(proxdiff.Problem(kind(X), y), 0.1, 0.1)
         np.testing.assert_allclose(found.coef, expected.coef, rtol=1e-10)
-    doubled = scipy.sparse.coo_array((np.r_[X[X != 0] / 2, X[X != 0] / 2], np.c_[np.nonzero(X), np.nonzero(X)]), X.shape)
+    doubled = scipy.sparse.coo_array(
+        (np.r_[X[X != 0] / 2, X[X != 0] / 2], np.c_[np.nonzero(X), np.nonzero(X)]), X.shape
+    )
     np.testing.assert_allclose(proxdiff.solve(proxdiff.Problem(doubled, y), 0.1, 0.1).coef, expected.coef, rtol=1e-10)
     single = X.astype(np.float32)
     found = proxdiff.solve(proxdiff.Problem(single, y), 0.1, 0.1)
@@ -198,7 +202,9 @@ def test_pickles_of_problems_and_solutions(rows):
 
 
 def test_two_commands_of_one_interpreter():
-    code = "from proxdiff._proxdiff import run_command as run; w = ['proxdiff', 'hypergrad', '--example', '--l1', '1']; "
+    code = (
+        "from proxdiff._proxdiff import run_command as run; w = ['proxdiff', 'hypergrad', '--example', '--l1', '1']; "
+    )
     code += "assert run(w) == 0 and run(w) == 0 and run(['proxdiff', 'sing']) == 2"
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert out.stdout.count("hypergradient") == 2 and out.stderr.count("error") == 1

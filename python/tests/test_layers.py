@@ -64,6 +64,7 @@ def test_products_are_those_of_finite_differences(rows, case):
     products = proxdiff.vjp(found, (g[None], np.asarray(h)[None]), names)
     direction = directions()
     for name in names:
+
         def value(at, name=name):
             other = solved(**{name: at})
             assert (other.kink_margin > 1e-5).all() or case["loss"] in ("logistic", "multinomial")
@@ -128,6 +129,7 @@ class TestJax:
         gradients = self.jax.jit(self.jax.grad(value, argnums=places))(*inputs)
         direction = directions()
         for place, gradient in zip(places, gradients, strict=True):
+
             def moved(part, place=place):
                 return float(value(*[part if k == place else inputs[k] for k in range(4)]))
 
@@ -170,6 +172,7 @@ class TestJax:
         gradients = self.jax.grad(value, argnums=(0, 1, 2, 3))(*inputs)
         direction = directions()
         for place, gradient in enumerate(gradients):
+
             def moved(part, place=place):
                 return float(value(*[part if k == place else inputs[k] for k in range(4)]))
 
@@ -194,7 +197,9 @@ class TestTorch:
         if case["loss"] not in ("squared", "huber"):
             y.requires_grad_(False)
         layer = ProxLayer(**case)
-        assert self.torch.autograd.gradcheck(lambda *parts: layer(*parts), (X, y, l1, l2), eps=1e-5, rtol=1e-4, atol=1e-6)
+        assert self.torch.autograd.gradcheck(
+            lambda *parts: layer(*parts), (X, y, l1, l2), eps=1e-5, rtol=1e-4, atol=1e-6
+        )
 
     def test_a_batch_of_lassos_is_a_loop_of_them(self, rows):
         from proxdiff.torch import ProxLayer

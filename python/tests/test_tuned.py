@@ -77,7 +77,9 @@ def test_classes_are_better_than_those_of_a_grid(case):
     splits = list(StratifiedKFold(4).split(X, y))
     tuned = proxdiff.LogisticRegressionTuned(cv=splits).fit(X, y)
     # Strengths between the tuner's bounds.
-    grid = proxdiff.LogisticRegressionCV(cv=splits, l1_ratios=(0.0, 0.5, 1.0), Cs=np.logspace(-2, 1, 10), scoring="neg_log_loss").fit(X, y)
+    grid = proxdiff.LogisticRegressionCV(
+        cv=splits, l1_ratios=(0.0, 0.5, 1.0), Cs=np.logspace(-2, 1, 10), scoring="neg_log_loss"
+    ).fit(X, y)
     assert tuned.criterion_ <= -grid.scores_.mean(axis=0).max() * (1 + 1e-9)
     same = proxdiff.LogisticRegression(C=tuned.C_, l1_ratio=tuned.l1_ratio_).fit(X, y)
     np.testing.assert_allclose(tuned.coef_, same.coef_, atol=1e-6)
