@@ -154,6 +154,9 @@ fn input(word: &str) -> PyResult<Input> {
     })
 }
 
+/// A number of an outcome, where it has one.
+type NumberOf = fn(&Outcome) -> Option<f64>;
+
 /// What is known of outcomes, by name: arrays with one row a point.
 pub fn outcomes_dict<'py>(
     py: Python<'py>,
@@ -177,7 +180,7 @@ pub fn outcomes_dict<'py>(
     out.set_item("support", support.into_pyarray(py))?;
     let certified: Vec<bool> = all.iter().map(|o| o.certified).collect();
     out.set_item("certified", certified.into_pyarray(py))?;
-    let numbers: [(&str, fn(&Outcome) -> Option<f64>); 6] = [
+    let numbers: [(&str, NumberOf); 6] = [
         ("objective", |o| Some(o.objective)),
         ("criterion", |o| Some(o.criterion)),
         ("residual", |o| Some(o.residual)),

@@ -15,8 +15,11 @@ use crate::errors::without_panic;
 /// How often a caller that waits looks for signals.
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// Pools by process and number of threads. Threads do not survive a fork: a child makes pools of its own.
-static POOLS: Mutex<Option<HashMap<(u32, usize), Arc<ThreadPool>>>> = Mutex::new(None);
+/// Pools by process and number of threads.
+type Pools = HashMap<(u32, usize), Arc<ThreadPool>>;
+
+/// The pools. Threads do not survive a fork: a child makes pools of its own.
+static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
 
 fn pool(threads: usize) -> PyResult<Arc<ThreadPool>> {
     let process = std::process::id();
