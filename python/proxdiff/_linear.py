@@ -29,6 +29,12 @@ def at_least(value, name: str, least: float, *, open_: bool = False, most: float
     return float(value)
 
 
+_HINTS = {
+    "diverged": "the rows have no best fit without a penalty, as where classes are separated; choose one (a finite C)",
+    "non-finite": "numbers have overflowed; scale the columns",
+}
+
+
 class Linear(BaseEstimator):
     """Rows, fits and predictors of a linear model."""
 
@@ -81,7 +87,7 @@ class Linear(BaseEstimator):
         for one, sentences in zip(status, found["warnings"], strict=True):
             if one != "converged":
                 more = "; ".join(sentence for _, sentence in sentences)
-                hint = more or "raise max_iter or tol, or choose larger strengths"
+                hint = more or _HINTS.get(one, "raise max_iter or tol, or choose larger strengths")
                 warnings.warn(f"the solver ended {one}: {hint}", ConvergenceWarning, stacklevel=4)
         intercept = np.asarray(found["intercept"])
         if intercept.shape[1] == 0:

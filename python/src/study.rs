@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use numpy::{IntoPyArray, PyReadonlyArray2};
-use proxdiff::data::Matrix;
 use proxdiff::hypergrad::{Outcome, Settings};
 use proxdiff::kinds::Precision;
 use proxdiff::problem::Rows;
@@ -153,12 +152,9 @@ fn split_problem(specification: &Specification, split: &Split) -> proxdiff::Resu
             weights: train.weights.as_ref().map(pick),
         }
     };
-    let mut own = Specification::new(
-        specification.loss,
-        Matrix::clone(&of(&split.0).matrix),
-        Vec::new(),
-    );
-    own.train = of(&split.0);
+    let train = of(&split.0);
+    let mut own = Specification::new(specification.loss, train.matrix, train.targets);
+    own.train.weights = train.weights;
     own.validation = Some(of(&split.1));
     own.penalty = specification.penalty.clone();
     own.classes = specification.classes;

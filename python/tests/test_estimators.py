@@ -167,6 +167,8 @@ def test_groups_of_one_are_the_lasso_and_the_sparse_group_lasso_is_optimal(diabe
     np.testing.assert_allclose(ours.GroupLasso(alpha=1.5).fit(X, y).coef_, lasso.coef_, **CLOSE)
     np.testing.assert_allclose(ours.SparseGroupLasso(alpha=1.5, l1_ratio=0.3).fit(X, y).coef_, lasso.coef_, **CLOSE)
     groups = np.arange(X.shape[1]) // 4
+    without = ours.SparseGroupLasso(alpha=1.5, l1_ratio=0.0, groups=groups).fit(X, y)
+    np.testing.assert_allclose(without.coef_, ours.GroupLasso(1.5, groups=groups).fit(X, y).coef_, **CLOSE)
     found = ours.SparseGroupLasso(alpha=2.0, l1_ratio=0.4, groups=groups, group_weights="sqrt").fit(X, y)
     gradient = -X.T @ (y - found.predict(X)) / len(y)
     for g in np.unique(groups):
@@ -266,6 +268,13 @@ def test_a_solver_without_enough_steps_warns(diabetes):
     with pytest.warns(ConvergenceWarning, match="budget-spent"):
         model = ours.LogisticRegression(C=np.inf, max_iter=1).fit(X, y > 100)
     assert model.status_ == "budget-spent"
+
+
+def test_separated_classes_without_a_penalty_have_no_fit(diabetes):
+    X, y = diabetes
+    with pytest.warns(ConvergenceWarning, match="separated"):
+        model = ours.LogisticRegression(C=np.inf).fit(X[:8], y[:8] > 100)
+    assert model.status_ == "diverged"
 
 
 @pytest.mark.parametrize(
