@@ -251,6 +251,8 @@ def test_pipelines_searches_clones_and_pickles(diabetes):
     X, y = diabetes
     pipeline = make_pipeline(StandardScaler(), ours.Lasso(alpha=1.0))
     assert cross_val_score(pipeline, X, y, cv=3).min() > 0.3
+    # In processes of joblib.
+    assert cross_val_score(pipeline, X, y, cv=4, n_jobs=2).min() > 0.3
     search = GridSearchCV(ours.ElasticNet(), {"alpha": [0.1, 10.0]}, cv=3).fit(X, y)
     assert search.best_params_ == {"alpha": 0.1}
     frame = pandas.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])

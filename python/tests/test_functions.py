@@ -45,7 +45,7 @@ def test_a_batch_has_one_row_a_point(rows):
     )
 
 
-def test_layouts_dtypes_and_sparse_rows_are_the_same_problem(rows):
+def test_layouts_dtypes_and_sparse_rows_are_the_same_problem(rows, tmp_path):
     X, y = rows
     X[np.abs(X) < 0.5] = 0
     expected = proxdiff.solve(proxdiff.Problem(X, y), 0.1, 0.1)
@@ -53,7 +53,9 @@ def test_layouts_dtypes_and_sparse_rows_are_the_same_problem(rows):
     wide[:, ::2] = X
     read_only = X.copy()
     read_only.flags.writeable = False
-    for same in (np.asfortranarray(X), wide[:, ::2], read_only, X.tolist()):
+    np.save(tmp_path / "x.npy", X)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    for same in (np.asfortranarray(X), wide[:, ::2], read_only, mapped, X.tolist()):
         assert proxdiff.solve(proxdiff.Problem(same, y), 0.1, 0.1).coef.tobytes() == expected.coef.tobytes()
     for kind in (scipy.sparse.csr_array, scipy.sparse.csc_matrix, scipy.sparse.coo_array):
         found = proxdiff.solve(proxdiff.Problem(kind(X), y), 0.1, 0.1)
@@ -112,6 +114,24 @@ def test_hypergradients_are_those_of_finite_differences(rows, method):
         np.testing.assert_allclose(got, expected, rtol=1e-6)
     assert found.hypergradient["l1"].shape == (2,)
     assert found.certified.all() == (method != "none")
+
+
+def test_the_hypergradient_of_sparse_logistic_regression_to_eight_digits():
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(80, 12))
+    y = np.sign(X[:, 0] - X[:, 1] + 0.5 * generator.normal(size=80))
+    problem = proxdiff.Problem(
+        X[:50], y[:50], loss="logistic", validation=(X[50:], y[50:]), fit_intercept=False, standardize=False
+    )
+
+    def criterion(at):
+        # In log l1.
+        return proxdiff.solve(problem, np.exp(at[0])).criterion[0]
+
+    at = np.log(0.1 * problem.l1_max())
+    found = proxdiff.hypergradient(problem, np.exp(at))
+    assert 2 < found.support[0] < 12 and found.kink_margin[0] > 1e-4
+    assert found.hypergradient["l1"][0] * np.exp(at) == pytest.approx(differences(criterion, at)[0], abs=1e-8)
 
 
 def test_derivatives_in_vectors_of_weights_and_priors(rows):

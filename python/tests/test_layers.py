@@ -219,3 +219,22 @@ class TestTorch:
             assert self.torch.allclose(alone, coef[at], rtol=1e-12)
             (alone**2).sum().backward()
             assert self.torch.allclose(Y.grad[at], batch[at], rtol=1e-9)
+
+    def test_gradients_are_those_of_unrolled_steps(self, rows):
+        from proxdiff.torch import ProxLayer
+
+        X, y, l1 = self.tensors(*rows, 0.1)
+        w = self.torch.zeros(5, dtype=self.torch.float64)
+        step = 0.9 / float(self.torch.linalg.eigvalsh(X.detach().T @ X.detach() / 30).max())
+        for _ in range(3000):
+            u = w - step * (X.T @ (X @ w - y) / 30)
+            w = self.torch.sign(u) * self.torch.relu(self.torch.abs(u) - step * l1)
+        (w**3).sum().backward()
+        expected = [part.grad.clone() for part in (X, y, l1)]
+        for part in (X, y, l1):
+            part.grad = None
+        coef, _ = ProxLayer(fit_intercept=False)(X, y, l1)
+        assert self.torch.allclose(coef, w, rtol=0, atol=1e-12)
+        (coef**3).sum().backward()
+        for part, other in zip((X, y, l1), expected, strict=True):
+            assert self.torch.allclose(part.grad, other, rtol=1e-8, atol=1e-10)
