@@ -2,9 +2,10 @@
 
     pip install ./python; python3 benches/peers/python.py [rounds]
 
-ElasticNetCV as a drop-in, n = 10 000, d = 200, 100 strengths, 5 folds: scikit-learn at its default tolerance and tight, proxdiff to
-rounding. LogisticRegressionCV with l1 on breast cancer, 10 strengths, 5 folds, against saga. A call on tiny data, and
-a layer of 256 lassos, 100 x 50, forward and backward, where PyTorch can be imported. Seconds are of the process's CPU.
+ElasticNetCV as a drop-in, n = 10 000, d = 200, 100 strengths, 5 folds: scikit-learn at its default tolerance and tight,
+proxdiff to rounding. LogisticRegressionCV with l1 on breast cancer, 10 strengths, 5 folds, against saga. A call on tiny
+data, and a layer of 256 lassos, 100 x 50, forward and backward, where PyTorch can be imported. Seconds are of the
+process's CPU.
 """
 
 import sys
