@@ -449,6 +449,23 @@ impl Problem {
         w
     }
 
+    /// Derivatives in coefficients (d·c, in C order) and intercepts (c, or none) of the data's units as
+    /// derivatives in a solution: the adjoint of [`Self::in_data_units`]. Intercepts of the multinomial loss are
+    /// determined up to a shift in common: derivatives in them mean something where their sum is zero.
+    #[must_use]
+    pub fn cotangent_in_own_units(&self, coefficients: &[f64], intercepts: &[f64]) -> Vec<f64> {
+        let FeatureScale { center, scale, .. } = &self.features;
+        let mut g = coefficients.to_vec();
+        for (j, of_classes) in g.chunks_exact_mut(self.classes).enumerate() {
+            for (k, g) in of_classes.iter_mut().enumerate() {
+                let shift = intercepts.get(k).map_or(0.0, |b| center[j] * b);
+                *g = (*g - shift) / scale[j];
+            }
+        }
+        g.extend(intercepts);
+        g
+    }
+
     /// What coefficients in the data's units predict for a class at the columns' centre, without an intercept.
     fn predicted_at_center(&self, coefficients: &[f64], class: usize) -> f64 {
         let (c, center) = (self.classes, &self.features.center);

@@ -189,7 +189,7 @@ impl At<'_> {
         outer.add_outer(w, &v, &z, 1.0, sums.outer_parts());
         let target = self.arrival.point.target;
         differentiated.hypergradient =
-            Some(sums.finish(self.problem, &self.settings.wrt, target, w));
+            Some(sums.finish(self.problem, &self.settings.wrt, target, Some(w)));
         differentiated.v = v;
         differentiated
     }

@@ -34,6 +34,7 @@ pub mod settings;
 mod sizes;
 pub mod solved;
 mod staged;
+pub mod vjp;
 
 use crate::error::{Error, Result};
 use crate::exec::Device;

@@ -27,6 +27,8 @@ pub struct Request<'a> {
     pub settings: &'a Settings,
     /// The start of every point; `None` leaves it to the solver.
     pub warm: Option<&'a [WarmStart]>,
+    /// Derivatives with respect to w in place of those of the criterion, p entries for each point.
+    pub cotangents: Option<&'a [Vec<f64>]>,
     /// Cancellation, time budget and progress.
     pub control: &'a Control,
     /// The settings of a solve in f32 on a graphics device, from which the solver is to start.
@@ -129,6 +131,7 @@ impl<'a> Request<'a> {
             paths: None,
             settings,
             warm: None,
+            cotangents: None,
             control,
             coarse: None,
             room: None,
@@ -146,7 +149,8 @@ impl<'a> Request<'a> {
         Self {
             points: &self.points[range.clone()],
             paths: None,
-            warm: self.warm.map(|warm| &warm[range]),
+            warm: self.warm.map(|warm| &warm[range.clone()]),
+            cotangents: self.cotangents.map(|of_points| &of_points[range]),
             ..self
         }
     }

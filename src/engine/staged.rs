@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::exec::{Device, Executor, LANES, Twinned};
 use crate::kinds::Precision;
-use crate::problem::Point;
+use crate::problem::{Point, Problem};
+use crate::real::convert;
 
 use super::assembly::{add_contractions, diagnose};
 use super::interface::Engine;
@@ -97,10 +98,7 @@ fn in_parts<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>> {
 fn in_stages<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>> {
     let chosen = Chosen::<R>::of(request)?;
     let solved = chosen.solver.solve(request)?;
-    let problem = request.problem;
-    let numbers = 16 * problem.coordinates()
-        + (6 * problem.train.rows() + 4 * problem.criterion.sample.rows()) * problem.classes;
-    let together = (MEMORY / (8 * numbers * LANES)).max(1) * LANES;
+    let together = together(request.problem);
     let mut outcomes = Vec::with_capacity(request.points.len());
     for (at, chunk) in solved.chunks(together).enumerate() {
         let part = request.part(at * together..at * together + chunk.len());
@@ -111,6 +109,13 @@ fn in_stages<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>> {
         }
     }
     Ok(outcomes)
+}
+
+/// The number of points that run together.
+pub(super) fn together(problem: &Problem) -> usize {
+    let numbers = 16 * problem.coordinates()
+        + (6 * problem.train.rows() + 4 * problem.criterion.sample.rows()) * problem.classes;
+    (MEMORY / (8 * numbers * LANES)).max(1) * LANES
 }
 
 /// The engines of a request.
@@ -185,7 +190,7 @@ fn differentiate<R: Twinned>(
 }
 
 /// The points on a device, linearised at their solutions.
-fn linearized<'a, 'w, R: Twinned>(
+pub(super) fn linearized<'a, 'w, R: Twinned>(
     request: &Request<'a>,
     device: &Device,
     solutions: impl Iterator<Item = &'w [f64]>,
@@ -194,5 +199,12 @@ fn linearized<'a, 'w, R: Twinned>(
     let w: Vec<f64> = solutions.flatten().copied().collect();
     batch.workspace.set_solution(&w);
     batch.workspace.linearize()?;
+    if let Some(cotangents) = request.cotangents {
+        let (executor, into) = (
+            &mut batch.workspace.executor,
+            batch.workspace.criterion_gradient,
+        );
+        executor.upload(into, &convert::<R>(&cotangents.concat()));
+    }
     Ok(batch)
 }

@@ -175,7 +175,7 @@ impl<'a, R: Twinned> Batch<'a, R> {
                         self.members.problem(point),
                         &request.settings.wrt,
                         point.target,
-                        &solved.w,
+                        request.cotangents.is_none().then_some(&solved.w),
                     )
                 });
         Ok(adjoints.differentiated(hypergradients))

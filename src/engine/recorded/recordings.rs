@@ -85,7 +85,7 @@ impl<R: Twinned> Engine<R> for Recorded {
                 let finish = |(at, sums): (usize, Accumulator)| {
                     let point = &request.points[at];
                     let problem = request.members.problem(point);
-                    sums.finish(problem, &settings.wrt, point.target, &solved[at].w)
+                    sums.finish(problem, &settings.wrt, point.target, Some(&solved[at].w))
                 };
                 Ok(adjoints.differentiated(sums.into_iter().enumerate().map(finish)))
             }
@@ -176,7 +176,12 @@ fn of_unrolled<R>(
             Differentiated {
                 hypergradient: sums.map(|sums| {
                     let problem = request.members.problem(point);
-                    sums.finish(problem, &request.settings.wrt, point.target, &solved.w)
+                    sums.finish(
+                        problem,
+                        &request.settings.wrt,
+                        point.target,
+                        Some(&solved.w),
+                    )
                 }),
                 singular,
                 ..Differentiated::without_adjoint()
