@@ -163,7 +163,7 @@ fn check(request: &Request<'_>, outcomes: &[Outcome], wrt: &[Input]) -> Result<(
 }
 
 fn check_targets(problem: &Problem) -> Result<()> {
-    if problem.loss.is_regression() || problem.loss == Loss::Quadratic {
+    if !problem.loss.is_classification() {
         return Ok(());
     }
     Err(Error::unsupported(
@@ -237,10 +237,7 @@ impl At<'_> {
         let is_form = self.problem.loss == Loss::Quadratic;
         let rows = (asks(Input::Design) || asks(Input::Targets) && !is_form).then(|| self.rows(&z));
         let targets = asks(Input::Targets).then(|| match &rows {
-            Some(rows) if !is_form => {
-                let curved = rows.curved.iter();
-                curved.map(|&c| self.gamma * target_share(c)).collect()
-            }
+            Some(rows) if !is_form => rows.pulled.iter().map(|p| self.gamma * p).collect(),
             _ => z.iter().map(|z| self.gamma * z).collect(),
         });
         let design = rows
@@ -273,11 +270,16 @@ impl At<'_> {
         let rows = residuals
             .chunks_exact_mut(c)
             .zip(curved.chunks_exact_mut(c));
+        let mut pulled = Vec::new();
         for (i, (residual, curved)) in rows.enumerate() {
             let share = sample.weights[i] / n;
             let y = targets[i];
             match self.problem.loss.residual_row() {
-                Some(row) => curved[0] *= row.curvature(residual[0], y),
+                Some(row) => {
+                    let pull = row.target_pull(residual[0], y);
+                    pulled.push(target_share(pull, curved[0], share));
+                    curved[0] *= row.curvature(residual[0], y);
+                }
                 None => {
                     let mut probabilities = residual.to_vec();
                     multinomial::softmax_in_place(&mut probabilities);
@@ -288,7 +290,11 @@ impl At<'_> {
             residual.iter_mut().for_each(|r| *r *= share);
             curved.iter_mut().for_each(|q| *q *= share);
         }
-        RowParts { residuals, curved }
+        RowParts {
+            residuals,
+            curved,
+            pulled,
+        }
     }
 
     /// n × d entries in the data's units: a dropped column passes nothing.
@@ -321,4 +327,6 @@ struct RowParts {
     residuals: Vec<f64>,
     /// hq.
     curved: Vec<f64>,
+    /// −∂r/∂y q; empty for multinomial rows.
+    pulled: Vec<f64>,
 }

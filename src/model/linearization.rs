@@ -51,10 +51,10 @@ pub fn perturbation_share<R: Real>(z: R, residual: R, w: R, curved: R) -> R {
     -(z * residual + w * curved)
 }
 
-/// The share of row i in ∂₂Φᵀv along y_i of a loss of z − y, over γ: hq scaled by s/n, since ∂r/∂y = −h.
+/// The share of row i in ∂₂Φᵀv along y_i, over γ: −∂r/∂y q, scaled by s/n.
 #[inline(always)]
-pub fn target_share<R: Real>(curved: R) -> R {
-    curved
+pub fn target_share<R: Real>(pull: R, q: R, weight: R) -> R {
+    pull * q * weight
 }
 
 /// u = T(w), from ∇loss at w.

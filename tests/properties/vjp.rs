@@ -123,13 +123,19 @@ fn rows_and_targets_are_those_of_central_differences() {
             let found = evaluator.run(&recipe.points(2)).unwrap();
             let cotangent = problem.cotangent_in_own_units(&g.0, &g.1);
             let mut wrt = Vec::new();
-            wrt.extend((is_form || loss.is_regression()).then_some(Input::Targets));
+            wrt.extend((!loss.is_classification()).then_some(Input::Targets));
             wrt.extend((!is_form).then_some(Input::Design));
             let products = evaluator.vjp(&found, &[cotangent.clone(), cotangent], &wrt);
             for (product, outcome) in products.unwrap().iter().zip(&found) {
                 let point = &outcome.point;
                 if let Some(targets) = &product.targets {
-                    let direction = random.vector(targets.len());
+                    let mut direction = random.vector(targets.len());
+                    if !is_form && !loss.is_regression() {
+                        // Counts and amounts are never below zero.
+                        let y = &recipe.specification().train.targets[point.target];
+                        let at_zero = direction.iter_mut().zip(y).filter(|(_, y)| **y == 0.0);
+                        at_zero.for_each(|(d, _)| *d = 0.0);
+                    }
                     let at = |by: f64| {
                         let mut own = recipe.specification();
                         let y = &mut own.train.targets[point.target];

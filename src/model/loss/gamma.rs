@@ -33,6 +33,11 @@ impl RowLoss for Gamma {
     }
 
     #[inline(always)]
+    fn target_pull<R: Real>(self, z: R, _y: R) -> R {
+        mean(-z)
+    }
+
+    #[inline(always)]
     fn majorant<R: Real>(self, z: R, y: R) -> R {
         let curvature = self.curvature(z, y);
         if curvature < R::one() {

@@ -37,6 +37,11 @@ impl RowLoss for Poisson {
     }
 
     #[inline(always)]
+    fn target_pull<R: Real>(self, _z: R, _y: R) -> R {
+        R::one()
+    }
+
+    #[inline(always)]
     fn majorant<R: Real>(self, z: R, y: R) -> R {
         let mean = mean(z);
         if mean < y { y } else { mean }

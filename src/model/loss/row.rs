@@ -13,6 +13,12 @@ pub trait RowLoss: Copy {
     /// h = ∂²ℓ/∂z²: an element of the Clarke Jacobian where the residual has a kink.
     fn curvature<R: Real>(self, z: R, y: R) -> R;
 
+    /// −∂r/∂y, the pull of the target on the predictor: the curvature, for a loss of z − y.
+    #[inline(always)]
+    fn target_pull<R: Real>(self, z: R, y: R) -> R {
+        self.curvature(z, y)
+    }
+
     /// A curvature of a parabola that touches ℓ at z and lies above it everywhere; where the curvature of ℓ
     /// has no bound, the largest curvature between z and the row's minimum.
     fn majorant<R: Real>(self, z: R, y: R) -> R;

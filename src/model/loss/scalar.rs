@@ -90,6 +90,11 @@ impl RowLoss for ScalarLoss {
     }
 
     #[inline(always)]
+    fn target_pull<R: Real>(self, z: R, y: R) -> R {
+        each_row!(self, row => row.target_pull(z, y))
+    }
+
+    #[inline(always)]
     fn majorant<R: Real>(self, z: R, y: R) -> R {
         each_row!(self, row => row.majorant(z, y))
     }

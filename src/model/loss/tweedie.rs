@@ -105,6 +105,11 @@ impl RowLoss for Tweedie {
     }
 
     #[inline(always)]
+    fn target_pull<R: Real>(self, z: R, _y: R) -> R {
+        self.terms(z, R::one()).1
+    }
+
+    #[inline(always)]
     fn majorant<R: Real>(self, z: R, y: R) -> R {
         let (curvature, best) = (self.curvature(z, y), self.curvature_at_best(y));
         if curvature < best { best } else { curvature }
