@@ -43,6 +43,8 @@ fn study(rows: usize, columns: usize) -> Study {
         precision: Precision::F64,
         targets: vec!["y".into()],
         keep_solutions: false,
+        stages: Default::default(),
+        resampling: None,
         filling: None,
     }
 }
@@ -63,7 +65,7 @@ fn sweep(study: &Study, space: &Space, pool: &rayon::ThreadPool) -> (Plan, f64) 
     let count = space.points(&|_| 1.0).expect("points").len();
     let compression = pool.install(|| Compression::of(study, count));
     let whole = match &compression {
-        Some(compression) => compression.whole(study),
+        Some(compression) => compression.whole(study).unwrap(),
         None => study.whole().expect("a problem"),
     };
     let plan = plan(

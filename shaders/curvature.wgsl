@@ -2,10 +2,10 @@
 // H (rows·c) = scale∘h(Z, y); multinomial: softmax(Z).
 fn curvature(team: Team) {
     let slot = team.slot;
-    let width = common_real(delta, 0u);
+    let form = common_real(shape, 0u);
     if (loss != LOSS_MULTINOMIAL) {
         for (var i = team.lane; i < rows; i += team.lanes) {
-            let second = row_curvature(loss, own(z, i, slot), real(y, i, slot), width);
+            let second = row_curvature(loss, own(z, i, slot), real(y, i, slot), form);
             put(h, i, slot, real(scale, i, slot) * second);
         }
         return;

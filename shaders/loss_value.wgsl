@@ -2,7 +2,7 @@
 // value (1) = Σ scale·ℓ(Z, y).
 fn loss_value(team: Team) {
     let slot = team.slot;
-    let width = common_real(delta, 0u);
+    let form = common_real(shape, 0u);
     var sum = 0.0;
     for (var i = team.lane; i < rows; i += team.lanes) {
         var cost = 0.0;
@@ -16,7 +16,7 @@ fn loss_value(team: Team) {
             let label = u32(real(y, i, slot));
             cost = largest + natural_logarithm(total) - own(z, first + label, slot);
         } else {
-            cost = row_value(loss, own(z, i, slot), real(y, i, slot), width);
+            cost = row_value(loss, own(z, i, slot), real(y, i, slot), form);
         }
         sum += real(scale, i, slot) * cost;
     }

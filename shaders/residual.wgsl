@@ -2,10 +2,10 @@
 // R (rows·c) = scale∘r(Z, y).
 fn residual(team: Team) {
     let slot = team.slot;
-    let width = common_real(delta, 0u);
+    let form = common_real(shape, 0u);
     if (loss != LOSS_MULTINOMIAL) {
         for (var i = team.lane; i < rows; i += team.lanes) {
-            let slope = row_residual(loss, own(z, i, slot), real(y, i, slot), width);
+            let slope = row_residual(loss, own(z, i, slot), real(y, i, slot), form);
             put(r, i, slot, real(scale, i, slot) * slope);
         }
         return;

@@ -107,8 +107,8 @@ impl AtZero<'_> {
     }
 }
 
-/// argmin_b Σ s_i ℓ(b, y_i): the weighted mean for the squared loss, otherwise by bisection on the
-/// sum of residuals, which does not decrease in b.
+/// argmin_b Σ s_i ℓ(b, y_i): the weighted mean for the squared loss, its logarithm with a log link,
+/// otherwise by bisection on the sum of residuals, which does not decrease in b.
 fn best_intercept(loss: Loss, y: &[f64], weights: &[f64]) -> f64 {
     let weighted = || y.iter().zip(weights).filter(|(_, s)| **s > 0.0);
     let (low, high) = weighted().fold(
@@ -117,14 +117,14 @@ fn best_intercept(loss: Loss, y: &[f64], weights: &[f64]) -> f64 {
     );
     // A target that does not vary leaves no residual, not even a rounded one.
     if !loss.is_classification() && low >= high {
-        return low;
+        return loss.predictor_of_mean(low);
     }
     let Some(row) = loss.scalar() else {
         return 0.0;
     };
-    if loss == Loss::Squared {
+    if loss == Loss::Squared || loss.has_log_link() {
         let sum: f64 = y.iter().zip(weights).map(|(y, s)| y * s).sum();
-        return sum / y.len() as f64;
+        return loss.predictor_of_mean(sum / y.len() as f64);
     }
     let slope = |b: f64| -> f64 {
         let residual = |(&y, s): (&f64, &f64)| s * row.residual(b, y);

@@ -41,8 +41,8 @@ fn main() -> std::process::ExitCode {
     be_told_of_file_limits();
     // SAFETY: it stores a number, and no other thread runs yet.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, BETWEEN_BATCHES) };
-    let code = proxdiff::cli::run();
+    let status = proxdiff::cli::run(std::env::args_os().collect());
     // SAFETY: it stores a number that other threads, if there are any left, read as a whole.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, NEVER) };
-    code
+    status.into()
 }

@@ -32,11 +32,13 @@ mod rows;
 mod specification;
 
 use check::{
-    check_factors, check_labels, check_prior, check_rows, check_specification, check_trained,
-    check_weights,
+    Cells, check_factors, check_labels, check_prior, check_rows, check_specification,
+    check_trained, check_weights,
 };
 use origin::subtract_origins;
 use perturbation::perturb;
+
+pub(crate) use check::check_labels;
 
 pub use builder::ProblemBuilder;
 pub use members::Members;
@@ -167,7 +169,7 @@ impl Problem {
             &train,
             validation.as_ref(),
         )?;
-        check_rows(&train, loss, classes, "training")?;
+        check_rows(&train, loss, classes, "training", Cells::There)?;
         let (weights, weight_unit) = check_factors(&train, weight_factors.as_deref())?;
         let weights: Vec<f64> = weights.iter().map(|w| w / weight_unit).collect();
         if scaling.intercept {
@@ -210,7 +212,7 @@ impl Problem {
         };
         let criterion_sample = match validation {
             Some(rows) => {
-                let unit = check_rows(&rows, criterion_loss, classes, "validation")?;
+                let unit = check_rows(&rows, criterion_loss, classes, "validation", Cells::There)?;
                 let weights = rows
                     .weights
                     .unwrap_or_else(|| vec![1.0; rows.matrix.rows()]);
@@ -445,6 +447,23 @@ impl Problem {
             intercepts.map(|(class, b)| b - value + self.predicted_at_center(coefficients, class)),
         );
         w
+    }
+
+    /// Derivatives in coefficients (d·c, in C order) and intercepts (c, or none) of the data's units as
+    /// derivatives in a solution: the adjoint of [`Self::in_data_units`]. Intercepts of the multinomial loss are
+    /// determined up to a shift in common: derivatives in them mean something where their sum is zero.
+    #[must_use]
+    pub fn cotangent_in_own_units(&self, coefficients: &[f64], intercepts: &[f64]) -> Vec<f64> {
+        let FeatureScale { center, scale, .. } = &self.features;
+        let mut g = coefficients.to_vec();
+        for (j, of_classes) in g.chunks_exact_mut(self.classes).enumerate() {
+            for (k, g) in of_classes.iter_mut().enumerate() {
+                let shift = intercepts.get(k).map_or(0.0, |b| center[j] * b);
+                *g = (*g - shift) / scale[j];
+            }
+        }
+        g.extend(intercepts);
+        g
     }
 
     /// What coefficients in the data's units predict for a class at the columns' centre, without an intercept.

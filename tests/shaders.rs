@@ -5,6 +5,7 @@ use std::path::Path;
 
 use naga::front::wgsl;
 use naga::valid::{Capabilities, ValidationFlags, Validator};
+use proxdiff::exec::gpu::path_kernel::{self, Team};
 use proxdiff::exec::gpu::program::{self, Shader, Storage, Sums, Variant};
 use proxdiff::model::loss::Loss;
 use proxdiff::model::penalty::Row;
@@ -152,6 +153,23 @@ fn the_executors_own_programs_are_valid() {
     assert_valid("repack", program::repack());
 }
 
+/// Teams of any subgroup, and workgroups, for any number of coordinates.
+#[test]
+fn the_path_kernel_is_valid() {
+    for features in [1, 9, 100, 256] {
+        for subgroup in [Some(4), Some(8), Some(16), Some(32), Some(64), None] {
+            let team = Team::new(features, subgroup);
+            assert!((team.lanes * team.blocks) as usize >= features, "{team:?}");
+            for row in [Row::SoftThreshold, Row::NonNegative, Row::Interval] {
+                for weighted in [false, true] {
+                    let text = path_kernel::module(team, row, weighted, 60_000);
+                    assert_valid(&format!("{team:?} {row:?}"), &text);
+                }
+            }
+        }
+    }
+}
+
 /// A comparator that cannot fail would prove nothing.
 #[test]
 #[should_panic(expected = "broken")]
@@ -213,7 +231,7 @@ fn tags_are_those_of_the_enums() {
         let name = loss.name().replace('-', "_").to_uppercase();
         let line = format!("const LOSS_{name}: u32 = {}u;", loss.tag());
         assert!(losses.contains(&line), "{line}");
-        assert_eq!(Loss::of_tag(loss.tag(), 1.0), loss);
+        assert_eq!(Loss::of_tag(loss.tag(), loss.shape()), loss);
     }
     for kernel in &kernels {
         let text = read(&format!("shaders/{}.wgsl", kernel.name));

@@ -441,6 +441,8 @@ fn folds_of_a_study_may_be_dealt_anew() {
         settings: Settings::default(),
         precision: Precision::F64,
         keep_solutions: false,
+        stages: Default::default(),
+        resampling: None,
         filling: None,
     };
     let own = Tuner::of_study(&study).max_evaluations(40).run().unwrap();

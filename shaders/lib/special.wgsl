@@ -75,3 +75,24 @@ fn softplus(t: f32) -> f32 {
     let tail = exponential(-abs(t));
     return max(t, 0.0) + log_of_ratio(tail / (2.0 + tail));
 }
+
+// log x for a normal x > 0.
+fn logarithm(x: f32) -> f32 {
+    if (x < 1.0) {
+        return -natural_logarithm(1.0 / x);
+    }
+    return natural_logarithm(x);
+}
+
+// z within the range in which exp(±z), and its product with a target, are finite; a NaN stays.
+fn held(z: f32) -> f32 {
+    if (is_nan(z)) {
+        return z;
+    }
+    return clamp(z, -40.0, 40.0);
+}
+
+// z − log y of a z that is held.
+fn over(z: f32, y: f32) -> f32 {
+    return held(z) - logarithm(y);
+}

@@ -1,7 +1,6 @@
 //! The reasons why a command ends without success, with their exit statuses.
 
 use std::path::Path;
-use std::process::ExitCode;
 
 use super::printable::printable;
 use crate::error::Error;
@@ -69,9 +68,9 @@ impl Failure {
     }
 
     /// Prints one line to standard error and returns the exit status.
-    pub fn report(&self) -> ExitCode {
+    pub fn report(&self) -> u8 {
         let Some((message, status)) = self.outcome() else {
-            return ExitCode::SUCCESS;
+            return 0;
         };
         // File names and labels may hold line breaks, and what a terminal would obey; the promise
         // is one line.
@@ -82,7 +81,7 @@ impl Failure {
             &mut std::io::stderr().lock(),
             format_args!("error: {line}\n"),
         );
-        ExitCode::from(status)
+        status
     }
 }
 

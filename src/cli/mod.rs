@@ -21,7 +21,6 @@ mod whole;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::Write;
-use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 use crate::exec::gpu;
@@ -35,10 +34,9 @@ use commands::{
 };
 use failure::Failure;
 
-/// Parses the process's arguments, runs the command and returns the exit status.
+/// Parses the words of a command line, the program's name first, runs the command and returns the exit status.
 #[must_use]
-pub fn run() -> ExitCode {
-    let words: Vec<OsString> = std::env::args_os().collect();
+pub fn run(words: Vec<OsString>) -> u8 {
     let (cli, matches) = match parse(&words) {
         Ok(parsed) => parsed,
         Err(error) => return explain(&error, &words),
@@ -49,11 +47,13 @@ pub fn run() -> ExitCode {
         return failure.report();
     }
     let environment = env_logger::Env::default().default_filter_or("warn");
-    env_logger::Builder::from_env(environment)
+    let mut log = env_logger::Builder::from_env(environment);
+    log
         // Messages of drivers and their loader are not for the user; failures come as errors.
         .filter_module(gpu::DRIVER_LOG, log::LevelFilter::Off)
-        .format(said_once())
-        .init();
+        .format(said_once());
+    // The second command of a process, such as an interpreter, keeps the log of the first.
+    let _ = log.try_init();
     let result = match &cli.command {
         Command::Fit(arguments) => fit::run(arguments, &matches),
         Command::Predict(arguments) => predict::run(arguments),
@@ -72,7 +72,7 @@ pub fn run() -> ExitCode {
         Command::Completions(arguments) => completions::run(arguments),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => 0,
         Err(failure) => failure.report(),
     }
 }
@@ -98,11 +98,11 @@ fn said_once()
 }
 
 /// Help and version as they are; usage errors in one line.
-fn explain(error: &clap::Error, words: &[OsString]) -> ExitCode {
+fn explain(error: &clap::Error, words: &[OsString]) -> u8 {
     if error.use_stderr() {
         return Failure::usage(usage::line(error, words)).report();
     }
     // A closed output leaves nobody to tell.
     let _ = error.print();
-    ExitCode::SUCCESS
+    0
 }

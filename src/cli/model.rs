@@ -9,9 +9,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::arguments::{LossName, Shapes};
 use super::failure::Failure;
 use super::whole::{Whole, unfinished, wait_for_lock, write_whole};
 use crate::data::align::is_generic;
@@ -20,6 +22,7 @@ use crate::data::missing::{Indicator, fill};
 use crate::data::readers::{read_npy, write_npy};
 use crate::data::{Expected, Factor, Named};
 use crate::error::{Error, Place, Result};
+use crate::model::loss::Loss;
 
 const HEAD: &str = "model.json";
 const COEFFICIENTS: &str = "coefficients.npy";
@@ -37,6 +40,9 @@ pub struct Model {
     pub loss: String,
     /// The point at which the Huber loss turns linear.
     pub huber_delta: Option<f64>,
+    /// The power of the Tweedie loss.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tweedie_power: Option<f64>,
     /// The penalty by name.
     pub penalty: String,
     /// Whether there is an intercept.
@@ -78,6 +84,16 @@ pub struct MissingCells {
     pub indicators: Vec<Indicator>,
 }
 
+impl MissingCells {
+    /// These values, if there are some, and the indicators beside them.
+    pub fn of(values: Option<&[f64]>, indicators: &[Indicator]) -> Option<Self> {
+        values.map(|values| Self {
+            values: values.to_vec(),
+            indicators: indicators.to_vec(),
+        })
+    }
+}
+
 /// The fit of one target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetModel {
@@ -89,6 +105,9 @@ pub struct TargetModel {
     pub l1: f64,
     /// The ridge strength.
     pub l2: f64,
+    /// The share of the lasso where the fit is relaxed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relax: Option<f64>,
     /// One intercept per predictor; none without.
     pub intercept: Vec<f64>,
     /// Training loss with penalties; `None` when it is not finite.
@@ -104,8 +123,39 @@ pub struct TargetModel {
 }
 
 impl Model {
-    /// The version of the model files that this program writes and reads.
+    /// The version of the model files whose predictions are the linear predictors, or classes.
     pub const SCHEMA: u64 = 1;
+    /// That of models with a log link: an older program would take the linear predictors for predictions.
+    pub const LOG_LINK_SCHEMA: u64 = 2;
+
+    /// The version of the file of a model of this loss.
+    pub fn schema_of(loss: Loss) -> u64 {
+        if loss.has_log_link() {
+            Self::LOG_LINK_SCHEMA
+        } else {
+            Self::SCHEMA
+        }
+    }
+
+    /// The loss that was fitted.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a name that no loss has.
+    pub fn loss(&self) -> Result<Loss> {
+        let shapes = Shapes::default();
+        let shapes = Shapes {
+            huber_delta: self.huber_delta.unwrap_or(shapes.huber_delta),
+            tweedie_power: self.tweedie_power.unwrap_or(shapes.tweedie_power),
+        };
+        match LossName::from_str(&self.loss, false) {
+            Ok(name) => Ok(name.loss(shapes)),
+            Err(_) => Err(Error::value(
+                "model",
+                format!("the loss {:?} is not known", self.loss),
+                "use a model that this version of proxdiff has written, or fit it again",
+            )),
+        }
+    }
 
     /// Linear predictors per row: the classes of the multinomial loss, else 1.
     pub fn predictors(&self) -> usize {
@@ -359,12 +409,13 @@ fn check_schema(text: &str, path: &Path) -> Result<()> {
     let value: serde_json::Value =
         serde_json::from_str(text).map_err(|error| damaged(path, error.to_string()))?;
     match value.get("schema").and_then(serde_json::Value::as_u64) {
-        Some(Model::SCHEMA) => Ok(()),
+        Some(Model::SCHEMA | Model::LOG_LINK_SCHEMA) => Ok(()),
         Some(other) => Err(Error::value(
             path.display().to_string(),
             format!(
-                "model schema {other}, where this program reads schema {}",
-                Model::SCHEMA
+                "model schema {other}, where this program reads schemas {} and {}",
+                Model::SCHEMA,
+                Model::LOG_LINK_SCHEMA
             ),
             "use the version of proxdiff that wrote it, or fit again",
         )),

@@ -14,6 +14,7 @@ use crate::exec::Device;
 use crate::hypergrad::{Evaluator, Outcome, Settings};
 use crate::kinds::{Precision, Status};
 use crate::problem::{Point, Problem};
+use crate::sweep::study::FoldProblem;
 
 /// Checked threads and device, with the control of what they compute.
 pub struct Runtime {
@@ -105,6 +106,33 @@ impl Runtime {
                 .run(points)
         };
         Ok(self.pool.install(evaluate)?)
+    }
+
+    /// Outcomes of a problem, each relaxed by its share of the lasso if it has one.
+    pub fn relaxed(
+        &self,
+        problem: &FoldProblem,
+        settings: &Settings,
+        outcomes: Vec<Outcome>,
+        shares: &[Option<f64>],
+    ) -> Result<Vec<Outcome>, Failure> {
+        let settings = Settings {
+            threads: self.threads(),
+            precision: self.precision,
+            ..settings.clone()
+        };
+        let mut relaxed = Vec::with_capacity(outcomes.len());
+        for (outcome, share) in outcomes.into_iter().zip(shares) {
+            let one = vec![outcome];
+            relaxed.extend(match *share {
+                None => one,
+                Some(share) => {
+                    let solve = || problem.relaxed(&settings, &self.control, one, share);
+                    self.pool.install(solve)?
+                }
+            });
+        }
+        Ok(relaxed)
     }
 
     /// Solves a single point, also after an interruption: it is what the rest was for.

@@ -198,6 +198,18 @@ impl Matrix {
     /// # Errors
     /// [`Error::Value`] naming the first entry that is not.
     pub fn check_finite(&self, name: &str) -> Result<()> {
+        self.check_cells(name, |value| value.is_finite())
+    }
+
+    /// The same where NaN is a missing cell.
+    ///
+    /// # Errors
+    /// [`Error::Value`] for an infinite value.
+    pub fn check_finite_or_missing(&self, name: &str) -> Result<()> {
+        self.check_cells(name, |value| !value.is_infinite())
+    }
+
+    fn check_cells(&self, name: &str, is_good: impl Fn(f64) -> bool) -> Result<()> {
         let stored = match self {
             Self::Dense(m) => &m.values,
             Self::Sparse(m) => &m.values,
@@ -207,7 +219,7 @@ impl Matrix {
         }
         let mut bad = None;
         self.for_each_entry(|i, j, value| {
-            if bad.is_none() && !value.is_finite() {
+            if bad.is_none() && !is_good(value) {
                 bad = Some((i, j, value));
             }
         });

@@ -73,6 +73,15 @@ pub fn hold_out_of_classes(
     Ok((training, validation))
 }
 
+/// The same of the last rows, in their order.
+///
+/// # Errors
+/// Those of [`hold_out`].
+pub fn hold_last_out(rows: usize, fraction: f64) -> Result<(Vec<usize>, Vec<usize>)> {
+    let first = rows - count(rows, fraction)?;
+    Ok(((0..first).collect(), (first..rows).collect()))
+}
+
 /// The number of rows that a fraction holds out.
 fn count(rows: usize, fraction: f64) -> Result<usize> {
     if !(fraction > 0.0 && fraction < 1.0) {
@@ -168,6 +177,14 @@ mod tests {
         assert_ne!(first, second);
         let message = hold_out_of_classes(&[0, 1, 2, 3], 0.5, 0).unwrap_err();
         assert!(message.to_string().contains("4 classes"), "{message}");
+    }
+
+    #[test]
+    fn the_last_rows_are_as_many() {
+        let (training, validation) = hold_last_out(10, 0.25).unwrap();
+        assert_eq!(training, (0..7).collect::<Vec<_>>());
+        assert_eq!(validation, [7, 8, 9]);
+        assert!(hold_last_out(1, 0.5).is_err());
     }
 
     #[test]

@@ -204,7 +204,7 @@ impl Accumulator {
     }
 
     /// The hypergradient in the user's units, ∂₂E included, of the parts that `wrt` asks for: `target` and w, p scaled coefficients,
-    /// say where E is taken.
+    /// say where E is taken. Without w there is no E, and no ∂₂E.
     ///
     /// Weights: with s_i = f_i u_i/m, m the mean of f_k u_k, f the factors,
     /// d/du_i = (f_i/m)(g_i − (1/n)Σ_k g_k s_k), g the derivative in s; a criterion on the training
@@ -212,7 +212,13 @@ impl Accumulator {
     /// Perturbation: a column of scale σ passes 1/σ of it, a dropped column
     /// nothing.
     #[must_use]
-    pub fn finish(self, problem: &Problem, wrt: &[Wrt], target: usize, w: &[f64]) -> Hypergradient {
+    pub fn finish(
+        self,
+        problem: &Problem,
+        wrt: &[Wrt],
+        target: usize,
+        w: Option<&[f64]>,
+    ) -> Hypergradient {
         let vector = problem.penalty.has_strength_vector();
         let l1 = self.strengths.map(|strengths| {
             if !problem.penalty.has_strength() {
@@ -227,7 +233,7 @@ impl Accumulator {
         let weights = self.weights.map(|mut g| {
             let s = &problem.train.weights;
             let n = s.len() as f64;
-            if problem.criterion.on_training_rows {
+            if let Some(w) = w.filter(|_| problem.criterion.on_training_rows) {
                 let Criterion {
                     loss, sign, sample, ..
                 } = &problem.criterion;

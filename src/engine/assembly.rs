@@ -10,7 +10,7 @@ use crate::linalg::vector::norm;
 use crate::map::FixedPointMap;
 use crate::map::spectrum::Step;
 use crate::path::Uniqueness;
-use crate::problem::Problem;
+use crate::problem::{Point, Problem};
 use crate::real::{convert, widen};
 
 use super::diagnose::{DualityGap, Evidence};
@@ -36,18 +36,12 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
     let losses = batch.losses()?;
     let workspace = &mut batch.workspace;
     let residuals = workspace.residuals()?;
-    let contractions = if settings.contraction {
-        Some(contractions(batch)?)
-    } else {
-        None
-    };
     let (members, points) = (batch.members, batch.points);
     let workspace = &batch.workspace;
     let (map, criteria) = (&workspace.map, &workspace.criteria);
     let z = workspace.vectors(map.rows.z)?;
     let gradients = workspace.vectors(map.gradient)?;
     let u = workspace.vectors(map.u)?;
-    let criterion_norms = widen(&workspace.criterion_norms()?);
     // The derivative was formed in the solver's arithmetic.
     let epsilon = <R as num_traits::Float>::epsilon().to_f64();
     let outcomes = (0..solved.len()).into_par_iter().map(|at| {
@@ -83,14 +77,30 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
             outcome.hypergradient = None;
             outcome.certified = false;
         }
-        outcome.contraction = contractions.as_ref().map(|contractions| contractions[at]);
-        outcome.adjoint_error_estimate = outcome
-            .contraction
-            .zip(d.linear_residual)
-            .map(|(q, residual)| residual * criterion_norms[at] * (2.0 - q) / (1.0 - q).max(0.0));
         outcome
     });
-    Ok(outcomes.collect())
+    let mut outcomes: Vec<Outcome> = outcomes.collect();
+    if settings.contraction {
+        add_contractions(batch, outcomes.iter_mut())?;
+    }
+    Ok(outcomes)
+}
+
+/// Adds the contraction on the support, and the estimate that needs it, to outcomes at whose solutions a batch is
+/// linearised.
+pub(super) fn add_contractions<'a, S: Twinned>(
+    batch: &mut Batch<'_, S>,
+    outcomes: impl Iterator<Item = &'a mut Outcome>,
+) -> Result<()> {
+    let norms = widen(&batch.workspace.criterion_norms()?);
+    let contractions = contractions(batch)?;
+    for ((outcome, q), norm) in outcomes.zip(contractions).zip(norms) {
+        outcome.contraction = Some(q);
+        outcome.adjoint_error_estimate = outcome
+            .linear_residual
+            .map(|residual| residual * norm * (2.0 - q) / (1.0 - q).max(0.0));
+    }
+    Ok(())
 }
 
 /// A relative duality gap that is one of rounding.
@@ -113,19 +123,6 @@ pub(super) struct Measured<'a> {
 }
 
 impl Measured<'_> {
-    /// The hypergradient, where it exists: without penalty the least ‖w‖₁ among many solutions, which
-    /// a small l1 chooses, is not the least norm, which a small ridge does.
-    fn hypergradient(&self, differentiated: &Differentiated) -> Option<Hypergradient> {
-        let mut found = differentiated.hypergradient.clone()?;
-        let is_unique = self.uniqueness == Uniqueness::Unique;
-        if is_unique || self.evidence.point.l1 > 0.0 || found.l1.is_none() {
-            return Some(found);
-        }
-        found.l1 = None;
-        let has_parts = found.parts().next().is_some();
-        has_parts.then_some(found)
-    }
-
     /// The evidence against convergence to rounding.
     fn contradiction(&self, gap: Option<DualityGap>) -> Option<Warning> {
         let is_single = self.epsilon > f64::EPSILON;
@@ -170,21 +167,87 @@ pub(super) fn outcome(
     differentiated: &Differentiated,
     settings: &Settings,
 ) -> Outcome {
-    let Measured {
-        evidence,
+    let evidence = &measured.evidence;
+    let in_strengths = settings.differentiates(Wrt::L1);
+    let gap = evidence.duality_gap();
+    let figures = Figures {
+        problem: evidence.problem,
+        point: evidence.point,
+        engines: measured.engines,
+        step: measured.step,
+        objective: evidence.objective(),
+        criterion: measured.criterion,
+        residual: measured.residual,
+        gap,
+        kinks: Kinks::of(evidence, measured.sizes, measured.epsilon, in_strengths),
+        support: evidence.support(),
+        uniqueness: measured.uniqueness,
+        has_prior: evidence.regularizer.has_prior(),
+        solution: evidence.w.to_vec(),
+    };
+    let contradiction = || measured.contradiction(gap);
+    conclude(figures, progress, differentiated, settings, contradiction)
+}
+
+/// The figures of a point, whoever took them.
+pub(super) struct Figures<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) point: &'a Point,
+    pub(super) engines: Engines,
+    pub(super) step: Step,
+    /// Training loss with ridge and penalty.
+    pub(super) objective: f64,
+    /// E(w).
+    pub(super) criterion: f64,
+    /// ‖Φ(w) − w‖/γ.
+    pub(super) residual: f64,
+    pub(super) gap: Option<DualityGap>,
+    pub(super) kinks: Kinks,
+    pub(super) support: usize,
+    /// How far the minimum is known to determine the coefficients.
+    pub(super) uniqueness: Uniqueness,
+    /// The ridge pulls towards a prior.
+    pub(super) has_prior: bool,
+    /// Scaled coefficients, p entries, or none where they were not asked for.
+    pub(super) solution: Vec<f64>,
+}
+
+impl Figures<'_> {
+    /// The hypergradient, where it exists: without penalty the least ‖w‖₁ among many solutions, which
+    /// a small l1 chooses, is not the least norm, which a small ridge does.
+    fn hypergradient(&self, differentiated: &Differentiated) -> Option<Hypergradient> {
+        let mut found = differentiated.hypergradient.clone()?;
+        let is_unique = self.uniqueness == Uniqueness::Unique;
+        if is_unique || self.point.l1 > 0.0 || found.l1.is_none() {
+            return Some(found);
+        }
+        found.l1 = None;
+        let has_parts = found.parts().next().is_some();
+        has_parts.then_some(found)
+    }
+}
+
+/// The outcome of a point from its figures; `contradiction` is the evidence against convergence to rounding.
+pub(super) fn conclude(
+    figures: Figures<'_>,
+    progress: Progress,
+    differentiated: &Differentiated,
+    settings: &Settings,
+    contradiction: impl FnOnce() -> Option<Warning>,
+) -> Outcome {
+    let Figures {
         step,
+        objective,
         criterion,
         residual,
+        gap,
+        kinks,
         ..
-    } = measured;
-    let (criterion, residual) = (*criterion, *residual);
-    let in_strengths = settings.differentiates(Wrt::L1);
-    let kinks = Kinks::of(evidence, measured.sizes, measured.epsilon, in_strengths);
+    } = figures;
     let d = differentiated;
-    let objective = evidence.objective();
     let is_finite = [objective, criterion, residual]
         .iter()
-        .chain(evidence.w)
+        .chain(&figures.solution)
         .all(|number| number.is_finite())
         && d.hypergradient
             .as_ref()
@@ -193,7 +256,6 @@ pub(super) fn outcome(
     if !is_finite && solver != Status::Diverged {
         solver = Status::NonFinite;
     }
-    let gap = evidence.duality_gap();
     let mut all = Vec::new();
     // A stop rule that saw no progress may have seen the minimum.
     let is_unrolled = matches!(
@@ -205,7 +267,7 @@ pub(super) fn outcome(
         solver = Status::Converged;
     }
     if solver == Status::Converged && settings.tolerance.is_none() {
-        all.extend(measured.contradiction(gap));
+        all.extend(contradiction());
         if !all.is_empty() {
             solver = Status::Stalled;
         }
@@ -214,31 +276,27 @@ pub(super) fn outcome(
     if solver == Status::Converged && status != solver && d.hypergradient.is_some() {
         all.push(rough_hypergradient(settings, d.linear_residual));
     }
-    let (margin, certified) = (kinks.margin, is_finite && kinks.certify(step, residual));
+    let (margin, certified) = (kinks.margin, is_finite && kinks.certify(&step, residual));
     let findings = Findings {
         singular: d.singular,
-        uniqueness: measured.uniqueness,
-        has_prior: evidence.regularizer.has_prior(),
+        uniqueness: figures.uniqueness,
+        has_prior: figures.has_prior,
         certified,
         margin,
         contraction: step.contraction,
     };
-    all.extend(warnings(
-        evidence.problem,
-        evidence.point.target,
-        &findings,
-        settings,
-    ));
+    let Figures { problem, point, .. } = figures;
+    all.extend(warnings(problem, point.target, &findings, settings));
     Outcome {
-        point: evidence.point.clone(),
-        engines: measured.engines,
+        point: point.clone(),
+        engines: figures.engines,
         status,
         steps: progress.steps,
         linear_steps: d.progress.steps,
         objective,
         criterion,
-        hypergradient: measured.hypergradient(d),
-        support: evidence.support(),
+        hypergradient: figures.hypergradient(d),
+        support: figures.support,
         residual,
         duality_gap: gap.map(|gap| gap.relative),
         linear_residual: d.linear_residual,
@@ -247,7 +305,7 @@ pub(super) fn outcome(
         contraction: None,
         adjoint_error_estimate: None,
         warnings: all,
-        solution: evidence.w.to_vec(),
+        solution: figures.solution,
         adjoint: d.v.clone(),
     }
 }

@@ -15,7 +15,9 @@ use crate::exec::{Device, Gpu};
 use crate::kinds::{Method, Precision, Solver, Wrt};
 use crate::problem::{Point, Problem};
 
+use super::interface::Engine;
 use super::outcome::Outcome;
+use super::path_kernel::{PathKernel, TOGETHER};
 use super::request::Request;
 use super::settings::Settings;
 use super::staged;
@@ -46,7 +48,19 @@ pub(super) fn evaluate(request: &Request<'_>) -> Result<Vec<Outcome>> {
     let together = devices
         .iter()
         .filter_map(|device| match device {
-            Device::Gpu(gpu) => Some(capacity(gpu, request)),
+            Device::Gpu(gpu) => {
+                let settings = of_device(settings, device);
+                let on_device = Request {
+                    settings: &settings,
+                    ..*request
+                };
+                let walks = Engine::<f32>::serves(&PathKernel, &on_device).is_ok();
+                let is_single = settings.precision == Precision::F32;
+                Some(match is_single && walks {
+                    true => TOGETHER,
+                    false => capacity(gpu, request),
+                })
+            }
             _ => None,
         })
         .min()
@@ -191,13 +205,11 @@ fn chunk(request: &Request<'_>, device: &mut Device, range: Range<usize>) -> Res
 /// The outcomes of a request on one of its devices.
 fn attempt(request: &Request<'_>, device: &Device) -> Result<Vec<Outcome>> {
     let settings = request.settings;
-    let on = |device: Device| Settings {
-        device,
-        ..settings.clone()
-    };
+    let on = |device: Device| of_device(settings, &device);
     match (device, settings.precision) {
-        (Device::Gpu(_), Precision::F32) => staged::evaluate::<f32>(&Request {
-            settings: &first_order(on(device.clone())),
+        (Device::Gpu(gpu), Precision::F32) => staged::evaluate::<f32>(&Request {
+            settings: &on(device.clone()),
+            room: Some(capacity(gpu, request)),
             ..*request
         }),
         (Device::Gpu(_), Precision::F64) => {
@@ -205,7 +217,7 @@ fn attempt(request: &Request<'_>, device: &Device) -> Result<Vec<Outcome>> {
             let coarse = Settings {
                 tolerance: Some(tolerance.map_or(BEFORE_REFINEMENT, |t| t.max(BEFORE_REFINEMENT))),
                 method: None,
-                ..first_order(on(device.clone()))
+                ..on(device.clone()).of_parts()
             };
             let refining = Settings {
                 solver: Solver::Auto,
@@ -229,12 +241,12 @@ fn attempt(request: &Request<'_>, device: &Device) -> Result<Vec<Outcome>> {
     }
 }
 
-/// On a device `auto` is FISTA.
-fn first_order(mut settings: Settings) -> Settings {
-    if settings.solver == Solver::Auto {
-        settings.solver = Solver::Fista;
+/// The settings for one of the devices.
+fn of_device(settings: &Settings, device: &Device) -> Settings {
+    Settings {
+        device: device.clone(),
+        ..settings.clone()
     }
-    settings
 }
 
 fn go_on_on_the_cpu(device: &mut Device, error: &Error) {

@@ -43,7 +43,8 @@ pub struct DualityGap {
 }
 
 impl DualityGap {
-    fn new(gap: f64, objective: f64, at_zero: f64) -> Option<Self> {
+    /// The gap against the objective and that at w = 0; `None` where it is not finite.
+    pub(super) fn new(gap: f64, objective: f64, at_zero: f64) -> Option<Self> {
         let size = |floor: f64| {
             let floored = objective.abs().max(floor * at_zero.abs());
             floored.max(f64::MIN_POSITIVE)
@@ -120,7 +121,7 @@ impl Evidence<'_> {
     /// The largest move and the largest coefficient.
     fn largest_move(&self, sizes: &Sizes) -> (f64, f64) {
         let c = self.problem.classes;
-        let bound = self.problem.loss.curvature_bound();
+        let bound = self.largest_curvature();
         let size = |j: usize| sizes.columns[j / c];
         let curvature = |j: usize| {
             let ridge = self.regularizer.ridge(j);
@@ -157,6 +158,18 @@ impl Evidence<'_> {
         (moved, largest)
     }
 
+    /// A bound on the row curvatures; where there is none, the largest of them at w.
+    pub(super) fn largest_curvature(&self) -> f64 {
+        let loss = self.problem.loss;
+        loss.curvature_bound().unwrap_or_else(|| {
+            let sample = &self.problem.train;
+            let mut h = self.z.to_vec();
+            criterion::curvatures_in_place(loss, &mut h, &sample.targets[self.point.target]);
+            let weighted = h.iter().zip(&sample.weights).filter(|(_, s)| **s > 0.0);
+            weighted.fold(0.0, |most, (h, _)| most.max(*h))
+        })
+    }
+
     /// The objective over that at w = 0, where it is larger than this: then w is no minimum, whatever the
     /// size of its rounding.
     pub(super) fn above_zero(&self) -> Option<f64> {
@@ -172,15 +185,15 @@ impl Evidence<'_> {
         is_above.then(|| objective / at_zero.max(f64::MIN_POSITIVE))
     }
 
-    /// The training objective at w = 0; with an intercept, of squared and Huber loss, at the mean
-    /// of the targets. A distant origin of the targets makes no misfit small.
+    /// The training objective at w = 0; with an intercept, of losses of numbers, where the mean of the
+    /// targets is predicted. A distant origin of the targets makes no misfit small.
     fn objective_at_zero(&self) -> f64 {
         let sample = &self.problem.train;
         let y = &sample.targets[self.point.target];
         let n = sample.rows() as f64;
         let loss = self.problem.loss;
-        let intercept = if sample.design.intercept && loss.is_regression() {
-            sum_of(y.len(), |i| sample.weights[i] * y[i]) / n
+        let intercept = if sample.design.intercept && loss.predicts_numbers() {
+            loss.predictor_of_mean(sum_of(y.len(), |i| sample.weights[i] * y[i]) / n)
         } else {
             0.0
         };
@@ -230,7 +243,8 @@ impl Evidence<'_> {
             }
             Loss::Multinomial => self.balance_classes(t)?,
             _ => {
-                // t has the sign of −y: the heavier side is scaled down.
+                // Of classes t has the sign of −y. The domain of the conjugate is an interval that holds 0,
+                // so that the heavier side may be scaled down.
                 let side = |sign: f64| {
                     t.iter()
                         .zip(weights)

@@ -62,7 +62,7 @@ impl<R: Twinned> Engine<R> for Fused {
         holds(is_small, Reason::Size)
     }
 
-    fn evaluate(&self, request: &Request<'_>) -> Result<Vec<Outcome>> {
+    fn evaluate(&self, request: &Request<'_>) -> Result<Vec<Option<Outcome>>> {
         let (members, starts) = (request.members, starts(request));
         path::visit_along(
             members.problems(),
@@ -85,6 +85,7 @@ impl<R: Twinned> Engine<R> for Fused {
                     control: request.control,
                 }
                 .outcome(members.criterion(point))
+                .into()
             },
         )
     }
@@ -188,7 +189,7 @@ impl At<'_> {
         outer.add_outer(w, &v, &z, 1.0, sums.outer_parts());
         let target = self.arrival.point.target;
         differentiated.hypergradient =
-            Some(sums.finish(self.problem, &self.settings.wrt, target, w));
+            Some(sums.finish(self.problem, &self.settings.wrt, target, Some(w)));
         differentiated.v = v;
         differentiated
     }

@@ -18,11 +18,11 @@ pub(super) trait Engine<R: Twinned>: Sync {
     /// `Ok` where the engine does the request's task, else the reason why not.
     fn serves(&self, request: &Request<'_>) -> std::result::Result<(), Reason>;
 
-    /// Outcomes of all points: `Task::Whole`.
+    /// Outcomes of the points: `Task::Whole`. `None` leaves a point to the engines of the parts.
     ///
     /// # Errors
     /// When a device fails, or a combination is not defined.
-    fn evaluate(&self, _request: &Request<'_>) -> Result<Vec<Outcome>> {
+    fn evaluate(&self, _request: &Request<'_>) -> Result<Vec<Option<Outcome>>> {
         Err(not_its_task(self.name()))
     }
 

@@ -50,7 +50,7 @@ impl Kinks {
             margin: f64::INFINITY,
             prox: f64::INFINITY,
             solution: f64::INFINITY,
-            rounding: ROUNDINGS * f64::EPSILON * norm(&terms),
+            rounding: Self::rounding(f64::EPSILON, norm(&terms)),
         };
         let unit = ROUNDINGS * epsilon;
         let Evidence {
@@ -94,6 +94,22 @@ impl Kinks {
         }
         kinks.add_rows(evidence, sizes, unit);
         kinks
+    }
+
+    /// Those that an engine took itself: `prox` and `solution` less rounding.
+    pub(super) fn measured(margin: f64, prox: f64, solution: f64, rounding: f64) -> Self {
+        Self {
+            margin,
+            prox,
+            solution,
+            rounding,
+        }
+    }
+
+    /// The rounding of a residual that was formed in arithmetic of this rounding, from the norm of its
+    /// terms.
+    pub(super) fn rounding(epsilon: f64, terms: f64) -> f64 {
+        ROUNDINGS * epsilon * terms
     }
 
     /// Whether the derivative is surely that of the solution's own piece.
@@ -157,7 +173,12 @@ impl Evidence<'_> {
         let within = if is_form {
             norm(self.w)
         } else {
-            self.products(sizes) + sizes.targets[target]
+            // Residuals feel the rounding of predictors by the curvature, which else is at most 1.
+            let felt = match self.problem.loss.curvature_bound() {
+                Some(_) => 1.0,
+                None => self.largest_curvature(),
+            };
+            felt * self.products(sizes) + sizes.targets[target]
         };
         let linear = |j: usize| {
             if is_form {

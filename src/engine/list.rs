@@ -5,14 +5,15 @@ use crate::exec::Twinned;
 use super::fused::Fused;
 use super::interface::Engine;
 use super::path::Path;
+use super::path_kernel::PathKernel;
 use super::recorded::recordings::Recorded;
 use super::refined::Refined;
 use super::request::Request;
 use super::sampled::adjoint::Sampled;
 
 /// All engines, the most special first.
-fn engines<R: Twinned>() -> [&'static dyn Engine<R>; 5] {
-    [&Fused, &Refined, &Path, &Sampled, &Recorded]
+fn engines<R: Twinned>() -> [&'static dyn Engine<R>; 6] {
+    [&Fused, &PathKernel, &Refined, &Path, &Sampled, &Recorded]
 }
 
 /// The first engine that serves the request; why those before it do not is logged.

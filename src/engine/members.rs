@@ -5,6 +5,7 @@ use crate::path::{self, CriterionColumns};
 use crate::problem::{Members, Point, Problem};
 use crate::real::Real;
 
+use super::normal::NormalEquations;
 use super::prepared::Prepared;
 use super::sizes::Sizes;
 
@@ -70,6 +71,12 @@ impl<'a> PreparedMembers<'a> {
     pub(super) fn criterion(&self, point: &Point) -> &CriterionColumns {
         self.prepared(point)
             .criterion(self.problem(point), self.prepared)
+    }
+
+    /// The normal equations of a point's member, where they are formed.
+    pub(super) fn normal_equations(&self, point: &Point) -> Option<&NormalEquations> {
+        self.prepared(point)
+            .normal_equations(self.problem(point), self.prepared)
     }
 
     /// The rows at a place of [`Self::problems`] as the path solver wants them.

@@ -4,6 +4,7 @@
 //! | engine | serves |
 //! | --- | --- |
 //! | [`fused`] | small problems of the squared loss, solved and differentiated point by point where the path arrives |
+//! | [`path_kernel`] | few coefficients of the squared loss on a graphics device in f32, solved and differentiated point by point |
 //! | [`refined`] | solutions in f32 on a graphics device, refined in f64 on the CPU |
 //! | [`path`] | solutions along warm-started paths, and adjoints on their supports (CPU) |
 //! | [`sampled`] | NSID and SID of dense data at the price of a minibatch's rows (CPU) |
@@ -18,8 +19,10 @@ mod interface;
 mod kinks;
 mod list;
 pub mod members;
+mod normal;
 pub mod outcome;
 mod path;
+mod path_kernel;
 pub mod prepared;
 pub mod products;
 pub mod recorded;
@@ -31,6 +34,7 @@ pub mod settings;
 mod sizes;
 pub mod solved;
 mod staged;
+pub mod vjp;
 
 use crate::error::{Error, Result};
 use crate::exec::Device;

@@ -38,6 +38,9 @@ impl std::fmt::Display for Engines {
 pub enum EngineName {
     /// Solved and differentiated point by point where the path arrives.
     FusedPath,
+    /// Solved and differentiated point by point on a graphics device, by coordinate descent on the Gram
+    /// matrix.
+    PathKernel,
     /// Solved in f32 on a graphics device, refined in f64 on the CPU.
     Refined,
     /// Coordinate descent along paths; adjoints on the support.
@@ -54,6 +57,7 @@ impl EngineName {
     pub fn name(self) -> &'static str {
         match self {
             Self::FusedPath => "fused-path",
+            Self::PathKernel => "path-kernel",
             Self::Refined => "refined",
             Self::Path => "path",
             Self::Sampled => "sampled",
@@ -105,7 +109,8 @@ pub struct Outcome {
     pub adjoint_error_estimate: Option<f64>,
     /// Remarks for the user; the status stays the solver's.
     pub warnings: Vec<Warning>,
-    /// Scaled coefficients, intercepts last: p entries. The warm start of a later call.
+    /// Scaled coefficients, intercepts last: p entries, or none where the settings do not ask for them. The
+    /// warm start of a later call.
     pub solution: Vec<f64>,
     /// The adjoint v: p entries; empty without one. The warm start of a later call.
     pub adjoint: Vec<f64>,

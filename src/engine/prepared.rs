@@ -8,6 +8,7 @@ use crate::path::{self, CriterionColumns, DesignColumns};
 use crate::problem::Problem;
 use crate::real::{Family, Real};
 
+use super::normal::NormalEquations;
 use super::sizes::Sizes;
 
 /// The spectrum of a problem's Hessian, its rows as the path solver wants them, and their sizes.
@@ -21,6 +22,7 @@ pub struct Prepared {
     criterion_columns: OnceLock<DesignColumns<f64>>,
     criterion: OnceLock<CriterionColumns>,
     sizes: OnceLock<Sizes>,
+    normal_equations: OnceLock<Option<NormalEquations>>,
 }
 
 /// The rows as the path solver wants them, in one precision.
@@ -72,6 +74,22 @@ impl Prepared {
     pub(super) fn criterion(&self, problem: &Problem, base: &Self) -> &CriterionColumns {
         let prepare = || CriterionColumns::new(problem, base.criterion_columns(problem));
         self.criterion.get_or_init(prepare)
+    }
+
+    /// The normal equations, where they are formed; `base` as for [`Self::path`].
+    pub(super) fn normal_equations(
+        &self,
+        problem: &Problem,
+        base: &Self,
+    ) -> Option<&NormalEquations> {
+        let made = self.normal_equations.get_or_init(|| {
+            NormalEquations::of(
+                problem,
+                self.path(problem, base),
+                self.criterion(problem, base),
+            )
+        });
+        made.as_ref()
     }
 
     pub(super) fn sizes(&self, problem: &Problem) -> &Sizes {

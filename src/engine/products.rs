@@ -4,6 +4,9 @@ use rayon::prelude::*;
 
 use crate::data::{Dense, Design, Matrix};
 use crate::linalg::products::{by_rows, multiply};
+use crate::model::criterion;
+use crate::model::loss::Loss;
+use crate::problem::{Criterion, Point, Problem, Sample};
 use crate::real::{Real, convert};
 
 /// Rows that are gathered at once.
@@ -25,6 +28,35 @@ pub fn predictors(design: &Design, w: &[f64], classes: usize) -> Vec<f64> {
             z
         }
     }
+}
+
+/// E at w; NaN for the quadratic form, which has no rows.
+#[must_use]
+pub fn criterion_value(criterion: &Criterion, w: &[f64], classes: usize, target: usize) -> f64 {
+    let Criterion {
+        loss, sign, sample, ..
+    } = criterion;
+    sign.factor() * mean_loss(*loss, sample, w, classes, target)
+}
+
+/// Loss, ridge and penalty of a point at w; NaN for the quadratic form.
+#[must_use]
+pub fn objective_value(problem: &Problem, point: &Point, w: &[f64]) -> f64 {
+    let loss = mean_loss(
+        problem.loss,
+        &problem.train,
+        w,
+        problem.classes,
+        point.target,
+    );
+    loss + problem.regularizer(point).value(w)
+}
+
+fn mean_loss(loss: Loss, sample: &Sample, w: &[f64], classes: usize, target: usize) -> f64 {
+    let y = &sample.targets[target];
+    let z = predictors(&sample.design, w, classes);
+    let n = y.len() as f64;
+    criterion::value(loss, &z, y, |i| sample.weights[i] / n).unwrap_or(f64::NAN)
 }
 
 /// X·W, n·c, blocks of rows in parallel.

@@ -27,10 +27,14 @@ pub struct Request<'a> {
     pub settings: &'a Settings,
     /// The start of every point; `None` leaves it to the solver.
     pub warm: Option<&'a [WarmStart]>,
+    /// Derivatives with respect to w in place of those of the criterion, p entries for each point.
+    pub cotangents: Option<&'a [Vec<f64>]>,
     /// Cancellation, time budget and progress.
     pub control: &'a Control,
     /// The settings of a solve in f32 on a graphics device, from which the solver is to start.
     pub(super) coarse: Option<&'a Settings>,
+    /// Points that the arrays of recordings have room for on the device; `None` without a bound.
+    pub(super) room: Option<usize>,
     /// The part of the work that an engine is asked for.
     pub(super) task: Task,
 }
@@ -71,6 +75,15 @@ pub(super) enum Reason {
     /// The loss.
     #[error("it does not serve this loss")]
     Loss,
+    /// The loss of the criterion.
+    #[error("it serves no criterion of another loss than that of the fit")]
+    Criterion,
+    /// Ridge strengths or a prior, of the problem or of a point's own.
+    #[error("it serves neither priors nor strengths of a point's own nor several ridge strengths")]
+    Ridge,
+    /// Many coefficients.
+    #[error("its teams hold fewer coefficients on this device")]
+    Coordinates,
     /// The penalty.
     #[error("it does not serve this penalty")]
     Penalty,
@@ -118,8 +131,10 @@ impl<'a> Request<'a> {
             paths: None,
             settings,
             warm: None,
+            cotangents: None,
             control,
             coarse: None,
+            room: None,
             task: Task::Whole,
         }
     }
@@ -134,7 +149,8 @@ impl<'a> Request<'a> {
         Self {
             points: &self.points[range.clone()],
             paths: None,
-            warm: self.warm.map(|warm| &warm[range]),
+            warm: self.warm.map(|warm| &warm[range.clone()]),
+            cotangents: self.cotangents.map(|of_points| &of_points[range]),
             ..self
         }
     }

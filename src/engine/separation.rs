@@ -1,12 +1,12 @@
-//! Classes that a direction separates, wholly or but for rows that it leaves where they are: along it
+//! Rows that a direction separates, classes or counts of zero, wholly or but for rows that it leaves where they are: along it
 //! the loss falls without end, and there is no minimum to converge to.
 //!
 //! With a row a of every wrong class, a·w its margin over the right one, d is such a direction where
-//! a·d ≥ 0 for all and > 0 for some. Candidates are w itself without what moves the rows that are
+//! a·d ≥ 0 for all and > 0 for some. A count of zero has the margin −x·w; a row with a positive target has two,
+//! x·w and −x·w, since it may not move at all. Candidates are w itself without what moves the rows that are
 //! not far on their side; each is checked, so that what is found is one.
 
 use crate::data::Matrix;
-use crate::model::loss::Loss;
 
 use super::diagnose::Evidence;
 use super::sizes::Sizes;
@@ -18,11 +18,11 @@ const LARGEST: usize = 1 << 21;
 /// The relative size of roundings of an orthogonalisation.
 const NOTHING: f64 = 1e-9;
 
-/// True where a logistic or multinomial loss without any penalty surely falls without end.
+/// True where a loss without any penalty surely falls without end.
 pub(super) fn is_separated(evidence: &Evidence<'_>, sizes: &Sizes) -> bool {
     let problem = evidence.problem;
     let is_free = !evidence.regularizer.has_full_ridge()
-        && matches!(problem.loss, Loss::Logistic | Loss::Multinomial)
+        && problem.loss.may_fall_without_end()
         && !evidence.regularizer.has_slope();
     // What has a ridge goes nowhere.
     let is_held = |j: usize| evidence.regularizer.ridge(j) > 0.0;
@@ -65,7 +65,8 @@ pub(super) fn is_separated(evidence: &Evidence<'_>, sizes: &Sizes) -> bool {
 
 /// The row of every margin: of row i over every wrong class.
 fn margins(evidence: &Evidence<'_>, unit: &dyn Fn(usize) -> f64) -> Vec<Vec<f64>> {
-    let (sample, c) = (&evidence.problem.train, evidence.problem.classes);
+    let problem = evidence.problem;
+    let (sample, c) = (&problem.train, problem.classes);
     let y = &sample.targets[evidence.point.target];
     let design = &sample.design;
     let columns = design.columns();
@@ -87,6 +88,14 @@ fn margins(evidence: &Evidence<'_>, unit: &dyn Fn(usize) -> f64) -> Vec<Vec<f64>
     let mut rows = Vec::new();
     for (i, x) in dense.chunks_exact(columns).enumerate() {
         if sample.weights[i] == 0.0 {
+            continue;
+        }
+        if problem.loss.has_log_link() {
+            let row = |sign: f64| (0..columns).map(|j| sign * x[j] / unit(j)).collect();
+            rows.push(row(-1.0));
+            if y[i] > 0.0 {
+                rows.push(row(1.0));
+            }
             continue;
         }
         if c == 1 {

@@ -32,6 +32,9 @@ pub struct Settings {
     pub stochastic: StochasticSettings,
     /// Worker threads; 0 takes all cores (default: 0). Results do not depend on it.
     pub threads: usize,
+    /// Keep the coefficients and the adjoint of every point (default: on). Off, outcomes of a graphics
+    /// device may come without them, which spares bringing them back.
+    pub solutions: bool,
     /// The device of recordings (default: the CPU). A graphics device computes in f32; f64 results are
     /// refined from its solutions on the CPU.
     pub device: Device,
@@ -52,6 +55,7 @@ impl Default for Settings {
             contraction: false,
             stochastic: StochasticSettings::default(),
             threads: 0,
+            solutions: true,
             device: Device::Cpu,
             precision: Precision::F64,
         }
@@ -151,6 +155,8 @@ impl Settings {
         stochastic: StochasticSettings,
         /// Chooses the number of worker threads; 0 takes all cores.
         threads: usize,
+        /// Chooses whether outcomes keep their coefficients and adjoints.
+        solutions: bool,
         /// Chooses where recordings run.
         device: Device,
         /// Chooses the precision of the results.
@@ -225,6 +231,15 @@ impl Settings {
         Ok(())
     }
 
+    /// The same for engines of the parts: on a graphics device the solver `auto` is FISTA.
+    pub(super) fn of_parts(&self) -> Self {
+        let mut settings = self.clone();
+        if settings.solver == Solver::Auto && !settings.device.is_cpu() {
+            settings.solver = Solver::Fista;
+        }
+        settings
+    }
+
     /// The stop rule of iterations.
     pub fn rule(&self) -> StopRule {
         StopRule {
@@ -236,6 +251,13 @@ impl Settings {
     /// True where a derivative with respect to `wrt` is wanted.
     pub(super) fn differentiates(&self, wrt: Wrt) -> bool {
         self.method.is_some() && self.wrt.contains(&wrt)
+    }
+
+    /// True where points are iterated together from w = 0, not along a path.
+    fn iterates(&self) -> bool {
+        let is_unrolled = matches!(self.method, Some(Method::ItdForward | Method::ItdReverse));
+        let may_be_path = matches!(self.solver, Solver::Auto | Solver::Path);
+        is_unrolled || !may_be_path || !self.device.is_cpu()
     }
 
     /// Checks that the problem has what is to be differentiated.
@@ -289,6 +311,28 @@ impl Settings {
             return Err(Error::unsupported(
                 "SID with respect to rows: their weights, perturbation or loss",
                 "use NSID, which is not biased",
+            ));
+        }
+        if self.solver == Solver::Stochastic && problem.loss.curvature_bound().is_none() {
+            return Err(Error::unsupported(
+                format!(
+                    "the stochastic solver for the {} loss, whose curvature on a minibatch has no bound",
+                    problem.loss.name()
+                ),
+                "use --solver path, fista or ista",
+            ));
+        }
+        let allows_zero = problem
+            .penalty
+            .bounds()
+            .is_none_or(|[lower, upper]| lower <= 0.0 && upper >= 0.0);
+        if !allows_zero && problem.loss.curvature_bound().is_none() && self.iterates() {
+            return Err(Error::unsupported(
+                format!(
+                    "iterations from w = 0 of the {} loss with a box that zero is not in: no step is known to hold",
+                    problem.loss.name()
+                ),
+                "use --solver path with an implicit method, or a box with zero in it",
             ));
         }
         if problem.loss == Loss::Quadratic {

@@ -25,6 +25,7 @@ pub mod gpu;
 #[path = "no_gpu.rs"]
 pub mod gpu;
 mod place;
+pub mod walks;
 
 pub use cpu::CpuExecutor;
 #[cfg(feature = "gpu")]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Executor;
 pub use super::adapter::{AdapterSummary, GpuOptions, Regime};
+use super::walks::{Limits, Quadratic, Segment, WalkPoint, Walked};
 use crate::error::{DeviceFault, Error, Result};
 
 /// The module under which drivers and their loader log.
@@ -57,6 +58,27 @@ impl Gpu {
     /// The most trips through loops in a dispatch.
     #[must_use]
     pub fn trip_limit(&self) -> usize {
+        match self.never {}
+    }
+
+    /// True where the path kernel can hold so many coordinates.
+    #[must_use]
+    pub fn walks(&self, _: usize) -> bool {
+        match self.never {}
+    }
+
+    /// Walks of the path kernel.
+    ///
+    /// # Errors
+    /// None: there is no device to call it on.
+    pub fn walk(
+        &self,
+        _: &Quadratic<f32>,
+        _: &[WalkPoint<f32>],
+        _: &[Segment],
+        _: &Limits<f32>,
+        _: bool,
+    ) -> Result<Walked<f32>> {
         match self.never {}
     }
 

@@ -143,7 +143,12 @@ pub fn curve(
         .map(|((sums, &step), w)| CurvePoint {
             step,
             w: w.to_vec(),
-            hypergradient: sums.finish(members.problem(point), &settings.wrt, point.target, w),
+            hypergradient: sums.finish(
+                members.problem(point),
+                &settings.wrt,
+                point.target,
+                Some(w),
+            ),
         })
         .collect())
 }
@@ -312,7 +317,7 @@ fn sampled_in<R: Twinned>(
         let of_points = sums.into_iter().zip(points);
         of_points
             .map(|(sums, point)| {
-                sums.finish(members.problem(point), &settings.wrt, point.target, w)
+                sums.finish(members.problem(point), &settings.wrt, point.target, Some(w))
             })
             .collect()
     };

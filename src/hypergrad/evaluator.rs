@@ -1,5 +1,6 @@
 //! The evaluator: from points to outcomes.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::control::Control;
@@ -29,18 +30,48 @@ use crate::problem::{Point, Problem};
 /// | [`paths`](Self::paths) | by λ₂, l1 falling | the order of points for the path solver |
 #[derive(Debug, Clone)]
 pub struct Evaluator<'a> {
-    problem: &'a Problem,
-    prepared: Arc<Prepared>,
-    settings: Settings,
-    control: Control,
+    pub(super) problem: Subject<'a>,
+    pub(super) prepared: Arc<Prepared>,
+    pub(super) settings: Settings,
+    pub(super) control: Control,
     warm: Option<Vec<WarmStart>>,
     paths: Option<Vec<Vec<usize>>>,
+}
+
+/// The problem of an evaluator: the caller's, or one that it shares.
+#[derive(Debug, Clone)]
+pub(super) enum Subject<'a> {
+    Borrowed(&'a Problem),
+    Shared(Arc<Problem>),
+}
+
+impl Deref for Subject<'_> {
+    type Target = Problem;
+
+    fn deref(&self) -> &Problem {
+        match self {
+            Self::Borrowed(problem) => problem,
+            Self::Shared(problem) => problem,
+        }
+    }
+}
+
+impl Evaluator<'static> {
+    /// An evaluator that keeps its problem alive, for objects that outlive the place where it was stated.
+    #[must_use]
+    pub fn shared(problem: Arc<Problem>) -> Self {
+        Self::of(Subject::Shared(problem))
+    }
 }
 
 impl<'a> Evaluator<'a> {
     /// An evaluator with default settings.
     #[must_use]
     pub fn new(problem: &'a Problem) -> Self {
+        Self::of(Subject::Borrowed(problem))
+    }
+
+    fn of(problem: Subject<'a>) -> Self {
         Self {
             problem,
             prepared: Arc::default(),
@@ -120,7 +151,7 @@ impl<'a> Evaluator<'a> {
     /// that do not fit the problem.
     pub fn run(&self, points: &[Point]) -> Result<Vec<Outcome>> {
         self.problem.check_points(points)?;
-        let members = PreparedMembers::of(self.problem, &self.prepared, points);
+        let members = PreparedMembers::of(&self.problem, &self.prepared, points);
         let mut request = Request::new(&members, points, &self.settings, &self.control);
         request.paths = self.paths.as_deref();
         request.warm = self.warm.as_deref();

@@ -25,7 +25,8 @@ pub struct Information {
     pub alo: Option<f64>,
     /// Generalised cross-validation, L/(1 − k/n)² with the mean loss L, of the squared loss: in its units.
     pub gcv: Option<f64>,
-    /// Akaike's criterion: n log(2L) + 2k of the squared loss, 2nL + 2k of the logistic loss.
+    /// Akaike's criterion: n log(2L) + 2k of the squared loss, 2nL + 2k of the logistic and, up to a
+    /// constant of the targets, of the Poisson loss.
     pub aic: Option<f64>,
     /// The Bayesian criterion: the same with log(n) k in place of 2k.
     pub bic: Option<f64>,
@@ -70,7 +71,7 @@ impl Information {
         let mean = sum_of(n, |i| s[i] * row_loss.value(z[i], y[i])) / total;
         let twice_log_likelihood = match loss {
             Loss::Squared if mean > 0.0 => Some(count * (2.0 * mean).ln()),
-            Loss::Logistic => Some(2.0 * count * mean),
+            Loss::Logistic | Loss::Poisson => Some(2.0 * count * mean),
             _ => None,
         };
         let is_squared = loss == Loss::Squared && k < count;

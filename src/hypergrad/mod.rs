@@ -6,6 +6,7 @@ pub mod host;
 mod influence;
 mod information;
 mod support;
+mod vjp;
 
 pub use crate::engine::assembly::constant_columns;
 pub use crate::engine::outcome::WarmStart;
@@ -14,6 +15,7 @@ pub use crate::engine::outcome::{
 };
 pub use crate::engine::sampled as minibatch;
 pub use crate::engine::settings::{MinibatchSteps, Settings, StochasticSettings};
+pub use crate::engine::vjp::{Input, Vjp};
 pub use crate::problem::Strengths;
 pub use curve::{CurvePoint, curve, iterates, sampled_curve};
 pub use evaluator::Evaluator;

@@ -10,12 +10,12 @@ use crate::real::Real;
 
 kernel! {
     /// R (rows·c) = scale∘r(Z, y).
-    RESIDUAL = residual(z, y, scale, delta) -> (r) [rows, classes, loss]
+    RESIDUAL = residual(z, y, scale, shape) -> (r) [rows, classes, loss]
 }
 
 kernel! {
     /// H (rows·c) = scale∘h(Z, y); multinomial: softmax(Z).
-    CURVATURE = curvature(z, y, scale, delta) -> (h) [rows, classes, loss]
+    CURVATURE = curvature(z, y, scale, shape) -> (h) [rows, classes, loss]
 }
 
 kernel! {
@@ -25,13 +25,13 @@ kernel! {
 
 kernel! {
     /// value (1) = Σ scale·ℓ(Z, y).
-    LOSS_VALUE = loss_value(z, y, scale, delta) -> (value) [rows, classes, loss]
+    LOSS_VALUE = loss_value(z, y, scale, shape) -> (value) [rows, classes, loss]
 }
 
 /// The row of the loss that a kernel is called with; `None` for the multinomial loss.
-fn row_of<R: Real>(tag: usize, delta: View<'_, R>) -> Option<ScalarLoss> {
-    let delta = delta.real().first().map_or(1.0, |&d| Real::to_f64(d));
-    Loss::of_tag(tag as u32, delta).residual_row()
+fn row_of<R: Real>(tag: usize, shape: View<'_, R>) -> Option<ScalarLoss> {
+    let shape = shape.real().first().map_or(1.0, |&d| Real::to_f64(d));
+    Loss::of_tag(tag as u32, shape).residual_row()
 }
 
 /// Calls `apply(i, lane, z)` with the c predictors of every row and lane, and stores z back.

@@ -9,6 +9,7 @@ pub mod criterion;
 pub mod curvature;
 pub mod hyper;
 pub mod measure;
+pub mod path_kernel;
 pub mod product;
 pub mod prox;
 pub mod sampled;

@@ -20,7 +20,7 @@ pub struct LossRows {
     pub targets: Buf,
     /// s/n (the criterion's sign included), n.
     pub scale: Buf,
-    pub(super) delta: Buf,
+    pub(super) shape: Buf,
     pub(super) loss: Loss,
     /// The diagonal of Q, for the quadratic form.
     pub(super) diagonal: Option<Buf>,
@@ -78,16 +78,11 @@ impl LossRows {
         } else {
             shared(executor, &scaled(&sample.weights))
         };
-        let delta = if let Loss::Huber { delta } = loss {
-            delta
-        } else {
-            1.0
-        };
         Self {
             operator,
             targets,
             scale,
-            delta: shared(executor, &[delta]),
+            shape: shared(executor, &[loss.shape()]),
             loss,
             diagonal: (loss == Loss::Quadratic).then(|| {
                 let mut entries = vec![0.0; n];
@@ -116,7 +111,7 @@ impl LossRows {
             z.into(),
             self.targets.into(),
             scale.into(),
-            self.delta.into(),
+            self.shape.into(),
         ]
     }
 

@@ -165,7 +165,7 @@ impl ProxGrad {
                 sample.h.into(),
                 sample.targets.into(),
                 sample.scale.into(),
-                self.rows.delta.into(),
+                self.rows.shape.into(),
             ],
             &[sample.q.into()],
             &[

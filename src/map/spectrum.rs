@@ -9,6 +9,17 @@
 //!
 //! and γ = 1/hi, q = 1 where lo = 0. Columns that are centred by the weighted means are orthogonal
 //! to the intercept's, whose eigenvalue is then 1 and takes no λ₂.
+//!
+//! *Losses whose curvature has no bound.* Every step with γ < 2/hi lowers the objective F, so that an iteration
+//! from w = 0 stays where F ≤ F(0) as long as L holds there. With h ≤ aℓ + k(a) b(y) on every row, and
+//! Σ (s/n) ℓ ≤ F(0) as nothing else in F is negative,
+//!
+//! ```text
+//! Σ (s_i/n) h_i x̂_i x̂_iᵀ ≤ a F(0) max ‖x̂_i‖² + k(a) λmax(Σ (s_i/n) b(y_i) x̂_i x̂_iᵀ) = L
+//! ```
+//!
+//! where F(0) is the loss there and, with a prior, ½ Σ λ₂c²; a is that with the least L. That set is convex and
+//! holds the minimum.
 
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::tridiag::{tridiag_in_place, tridiag_in_place_scratch};
@@ -18,6 +29,8 @@ use pulp::{Simd, WithSimd};
 use crate::data::{Dense, Design, Matrix};
 use crate::error::{Error, Result};
 use crate::linalg::vector::norm;
+use crate::model::criterion;
+use crate::model::loss::RowLoss;
 use crate::model::regularizer::RidgeRange;
 use crate::problem::{Problem, Sample};
 
@@ -35,6 +48,8 @@ pub enum SpectrumSource {
 pub struct Spectrum {
     /// L over the penalised coordinates (over all, where the intercept does not decouple).
     pub largest: f64,
+    /// The growth of L for each unit of the ridge term at w = 0: of losses whose curvature has no bound.
+    pub growth: f64,
     /// μ likewise; 0 for losses whose curvature is not bounded from below.
     pub smallest: f64,
     /// The intercept's own extreme curvatures, where there is one and it decouples.
@@ -58,6 +73,8 @@ pub struct Step {
 
 /// Sizes up to which all eigenvalues are computed.
 const EXACT: usize = 1024;
+/// The a of the bound of a curvature by the loss's value that are tried.
+const SHARES: [f64; 7] = [1.003, 1.01, 1.03, 1.1, 1.3, 3.0, 5.0];
 /// Products of Lanczos' iteration at most.
 const LANCZOS_STEPS: usize = 200;
 /// Steps without growth after which it ends.
@@ -72,26 +89,71 @@ impl Spectrum {
             let (largest, smallest, source) = extremes_of_symmetric(&problem.train.design);
             return Self {
                 largest,
+                growth: 0.0,
                 smallest,
                 intercept: None,
                 coupled: false,
                 source,
             };
         }
+        let Some(bound) = loss.curvature_bound() else {
+            return Self::on_level_set(problem);
+        };
         let design = &problem.train.design;
         let decoupled = design.intercept && problem.centered;
         let (largest, smallest, source) = extremes_of_gram(&problem.train, decoupled);
-        let (bound, floor) = (
-            loss.curvature_bound(),
-            if loss.is_quadratic() { 1.0 } else { 0.0 },
-        );
+        let floor = if loss.is_quadratic() { 1.0 } else { 0.0 };
         Self {
             largest: bound * largest,
+            growth: 0.0,
             smallest: floor * smallest,
             intercept: decoupled.then_some((bound, floor)),
             coupled: design.intercept && !decoupled,
             source,
         }
+    }
+
+    /// That of a loss whose curvature has no bound, where the objective is at most that at w = 0.
+    fn on_level_set(problem: &Problem) -> Self {
+        let (loss, sample) = (problem.loss, &problem.train);
+        let n = sample.rows() as f64;
+        let squares = sample.design.row_squares().into_iter();
+        let largest_row = squares
+            .zip(&sample.weights)
+            .filter(|(_, s)| **s > 0.0)
+            .fold(0.0, |most: f64, (square, _)| most.max(square));
+        let zero = vec![0.0; sample.rows()];
+        let mut found = Self {
+            largest: 0.0,
+            growth: 0.0,
+            smallest: 0.0,
+            intercept: None,
+            coupled: sample.design.intercept,
+            source: SpectrumSource::Eigenvalues,
+        };
+        for y in sample.targets.iter() {
+            let level = criterion::value(loss, &zero, y, |i| sample.weights[i] / n);
+            let (Some(level), Some(row)) = (level, loss.scalar()) else {
+                continue;
+            };
+            let best = |(s, &y): (&f64, &f64)| s * row.curvature_at_best(y);
+            let weighted = Sample {
+                weights: sample.weights.iter().zip(y).map(best).collect(),
+                ..sample.clone()
+            };
+            let (at_best, _, source) = extremes_of_gram(&weighted, false);
+            let bound = |a: f64| a * level * largest_row + row.curvature_beyond(a) * at_best;
+            let of = |least: (f64, f64), &a: &f64| match bound(a) {
+                found if found < least.1 => (a, found),
+                _ => least,
+            };
+            let (a, largest) = SHARES.iter().fold((2.0, bound(2.0)), of);
+            found.growth = found.growth.max(a * largest_row);
+            if largest >= found.largest {
+                (found.largest, found.source) = (largest, source);
+            }
+        }
+        found
     }
 
     /// Checks that a quadratic form is convex.
@@ -116,7 +178,7 @@ impl Spectrum {
     #[must_use]
     pub fn step(&self, ridge: impl Into<RidgeRange>) -> Step {
         let ridge = ridge.into();
-        let mut largest = self.largest + ridge.largest;
+        let mut largest = self.largest + self.growth * ridge.at_zero + ridge.largest;
         let least = if self.coupled { 0.0 } else { ridge.least };
         let mut smallest = self.smallest.max(0.0) + least;
         if let Some((high, low)) = self.intercept {

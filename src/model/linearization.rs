@@ -5,7 +5,7 @@
 //! z = Dv      v = D⁺z on the range of D,  ∂₁E + (I − γA)z off it      ρ = v − (I − γA)z − ∂₁E
 //! ∂₂Φᵀv:  l1_j  γ slope_j z_j      τ_g  −γ ŝ_g·v      bounds  Σ v_j where u_j is at the bound
 //!         λ₂  −γ(w − c)·z         c    γλ₂z
-//! rows:   s_i  −(γ/n) r_i (x_i·z)        P_i  −γ(z r_i + w (h q)_i) ,  q = x_i·z
+//! rows:   s_i  −(γ/n) r_i (x_i·z)        P_i  −γ(z r_i + w (h q)_i) ,  q = x_i·z        y_i  γ(h q)_i
 //! ```
 //!
 //! `slope` is ∂prox/∂strength over γ of the penalty's row, ŝ the direction of a group. The scalar
@@ -49,6 +49,12 @@ pub fn weight_share<R: Real>(residual: R, q: R) -> R {
 #[inline(always)]
 pub fn perturbation_share<R: Real>(z: R, residual: R, w: R, curved: R) -> R {
     -(z * residual + w * curved)
+}
+
+/// The share of row i in ∂₂Φᵀv along y_i, over γ: −∂r/∂y q, scaled by s/n.
+#[inline(always)]
+pub fn target_share<R: Real>(pull: R, q: R, weight: R) -> R {
+    pull * q * weight
 }
 
 /// u = T(w), from ∇loss at w.

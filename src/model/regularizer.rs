@@ -94,6 +94,7 @@ impl From<f64> for RidgeRange {
         Self {
             least: common,
             largest: common,
+            at_zero: 0.0,
         }
     }
 }
@@ -107,7 +108,14 @@ impl RidgeRange {
         Self {
             least: all.iter().copied().fold(first, f64::min),
             largest: all.iter().copied().fold(first, f64::max),
+            at_zero: 0.0,
         }
+    }
+
+    /// The same with the ridge term at w = 0.
+    #[must_use]
+    pub fn with_value_at_zero(self, at_zero: f64) -> Self {
+        Self { at_zero, ..self }
     }
 }
 
@@ -127,13 +135,15 @@ pub struct Regularizer<'p> {
     prior: Option<&'p [f64]>,
 }
 
-/// The least and the largest λ₂ of the penalised coordinates.
+/// The least and the largest λ₂ of the penalised coordinates, and what their term is at w = 0.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RidgeRange {
     /// The least.
     pub least: f64,
     /// The largest.
     pub largest: f64,
+    /// ½ Σ λ₂_j c_j²; 0 without a prior.
+    pub at_zero: f64,
 }
 
 impl<'p> Regularizer<'p> {

@@ -189,12 +189,21 @@ impl CriterionColumns {
         Self { parts, origins }
     }
 
+    pub(super) fn smooth<'a>(&'a self, problem: &'a Problem) -> Smooth<'a, f64> {
+        let criterion = &problem.criterion;
+        Smooth::new(
+            &criterion.sample,
+            criterion.loss,
+            problem.classes,
+            &self.parts,
+        )
+    }
+
     /// E(w) and ∂₁E, p entries, at scaled coefficients w.
     #[must_use]
     pub fn evaluate(&self, problem: &Problem, w: &[f64], target: usize) -> (f64, Vec<f64>) {
         let criterion = &problem.criterion;
-        let (sample, loss) = (&criterion.sample, criterion.loss);
-        let smooth = Smooth::new(sample, loss, problem.classes, &self.parts);
+        let smooth = self.smooth(problem);
         let rows = smooth.rows() * smooth.classes;
         let mut z = vec![0.0; rows];
         smooth.predictors(w, &mut z);

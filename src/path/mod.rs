@@ -32,6 +32,7 @@ mod inverse;
 mod least_norm;
 mod model;
 mod newton;
+mod normal;
 mod quadratic;
 mod reach;
 mod restricted;
@@ -52,6 +53,7 @@ pub use restricted::{
 
 pub use arrival::{Arrival, CriterionColumns};
 pub use columns::DesignColumns;
+pub use normal::QuadraticForm;
 pub use walk::Uniqueness;
 
 use smooth::{Parts, Smooth};

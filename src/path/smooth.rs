@@ -220,8 +220,14 @@ impl<'p, R: Real> Smooth<'p, R> {
         &self.sample.targets[target]
     }
 
+    /// True where a row with a weight has a positive target.
+    fn has_positive(&self, target: usize) -> bool {
+        let mut rows = self.target(target).iter().zip(&self.parts.weight);
+        rows.any(|(&y, &weight)| y > 0.0 && weight > 0.0)
+    }
+
     /// The full Hessian where it is formed and as good as the rows: in `f64`.
-    pub(super) fn hessian_in_full(&self) -> Option<&[f64]> {
+    pub(super) fn hessian_in_full(&self) -> Option<&'p [f64]> {
         in_f64(self.parts.gram.as_ref()?)
     }
 
@@ -360,19 +366,32 @@ impl<'p, R: Real> Smooth<'p, R> {
         Curvature { values, blend }
     }
 
-    /// The largest row curvature over its bound: near 0 only where all rows are saturated.
-    pub(super) fn saturation(&self, curvature: &Curvature) -> f64 {
+    /// The root of the mean square of row curvatures at z: the factor by which residuals feel the rounding of z
+    /// where no bound is known.
+    pub(super) fn typical_curvature(&self, z: &[f64], target: usize) -> f64 {
+        let Some(row) = self.loss.scalar() else {
+            return 1.0;
+        };
+        let (y, weight) = (self.target(target), &self.parts.weight);
+        let square = |i: usize| weight[i] * row.curvature(z[i], y[i]).powi(2);
+        sum_of(self.rows(), square).sqrt()
+    }
+
+    /// The largest row curvature over its bound: near 0 only where all rows are saturated. Without a bound a row
+    /// with a positive target never is, and others are measured by that at z = 0.
+    pub(super) fn saturation(&self, curvature: &Curvature, target: usize) -> f64 {
         let n = self.rows();
         let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(0.0, f64::max);
         match self.loss {
             Loss::Multinomial => 2.0 * largest(&mut curvature.values.iter().map(|p| p * (1.0 - p))),
             Loss::Quadratic => 1.0,
+            loss if loss.has_log_link() && self.has_positive(target) => 1.0,
             loss => {
                 largest(
                     &mut (0..n)
                         .filter(|&i| self.parts.weight[i] > 0.0)
                         .map(|i| curvature.values[i] / self.parts.weight[i]),
-                ) / loss.curvature_bound()
+                ) / loss.curvature_bound().unwrap_or(1.0)
             }
         }
     }

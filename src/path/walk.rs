@@ -226,7 +226,9 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         };
         let (norm, w) = (&smooth.parts.norm, &self.w);
         let predictor_size = sum_of(smooth.p, |j| norm[j] * w[j].abs());
-        let rows = residual_size + smooth.loss.curvature_bound() * predictor_size;
+        let curvature = smooth.loss.curvature_bound();
+        let curvature = curvature.unwrap_or_else(|| smooth.typical_curvature(&self.z, self.target));
+        let rows = residual_size + curvature * predictor_size;
         let term =
             |j: usize| norm[j] * rows + self.origin[j].abs() + regularizer.ridge_size(j, w[j]);
         let of_block = |(b, penalty): (usize, &BlockPenalty<f64>)| -> f64 {
@@ -459,7 +461,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
 
     /// True when the minimum may be at infinity, so that a vanishing gradient proves nothing.
     fn may_run_away(&self, regularizer: &Regularizer<'_>) -> bool {
-        matches!(self.smooth.loss, Loss::Logistic | Loss::Multinomial)
+        self.smooth.loss.may_fall_without_end()
             && (!regularizer.has_full_ridge() || self.smooth.sample.design.intercept)
     }
 
@@ -471,7 +473,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
 
     fn is_saturated(&self) -> bool {
         let curvature = self.smooth.curvature(&self.z, self.target, 0.0);
-        self.smooth.saturation(&curvature) < SATURATED
+        self.smooth.saturation(&curvature, self.target) < SATURATED
     }
 
     /// Keeps Σ_c b_c = 0 for multinomial intercepts.

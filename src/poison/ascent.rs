@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use crate::control::Control;
 use crate::data::{Dense, Matrix};
-use crate::engine::products::predictors;
+use crate::engine::products::{criterion_value, predictors};
 use crate::error::{Error, Result};
 use crate::hypergrad::MinibatchSteps;
 use crate::hypergrad::minibatch::{At, Request, Sampling, minibatch, row_derivatives};
 use crate::kinds::{Method, Preconditioner, Status, Wrt};
 use crate::map::spectrum::{Spectrum, Step};
-use crate::model::criterion::{self, residuals_in_place};
+use crate::model::criterion::residuals_in_place;
 use crate::path::{self, PathSettings, RestrictedMethod, RestrictedRequest};
 use crate::problem::{Criterion, Point, Problem};
 
@@ -260,17 +260,4 @@ fn criterion_gradient(problem: &Problem, w: &[f64], target: usize) -> Vec<f64> {
     let scale = sign.factor() / y.len() as f64;
     residuals_in_place(*loss, &mut z, y, |i| scale * sample.weights[i]);
     sample.design_adjoint(&z, c)
-}
-
-/// E at w.
-fn criterion_value(criterion: &Criterion, w: &[f64], c: usize, target: usize) -> f64 {
-    let Criterion {
-        loss, sign, sample, ..
-    } = criterion;
-    let y = &sample.targets[target];
-    let z = predictors(&sample.design, w, c);
-    let n = y.len() as f64;
-    // infallible: an attack is on a loss with rows.
-    let value = criterion::value(*loss, &z, y, |i| sample.weights[i] / n);
-    sign.factor() * value.unwrap_or(f64::NAN)
 }

@@ -58,6 +58,15 @@ impl<'a> Judge<'a> {
                 "it has no rows",
             ));
         }
+        if subject.specification.loss.has_log_link() {
+            return Err(Error::unsupported(
+                format!(
+                    "poisoning of the {} loss",
+                    subject.specification.loss.name()
+                ),
+                "attack a model of another loss",
+            ));
+        }
         Ok(Self {
             subject,
             validation,

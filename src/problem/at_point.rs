@@ -86,10 +86,18 @@ impl Problem {
         problem
     }
 
-    /// The least and the largest λ₂ of a point.
+    /// The least and the largest λ₂ of a point, and what their term is at w = 0.
     #[must_use]
     pub fn ridge_range(&self, point: &Point) -> RidgeRange {
-        RidgeRange::of(&self.ridges(point))
+        let ridges = self.ridges(point);
+        let range = RidgeRange::of(&ridges);
+        match point.prior().or(self.prior.as_deref()) {
+            None => range,
+            Some(prior) => {
+                let term = |j: usize| 0.5 * ridges.at(j) * prior[j] * prior[j];
+                range.with_value_at_zero(sum_of(prior.len(), term))
+            }
+        }
     }
 
     /// λ₂ of a point: one in common, or one for each penalised coordinate.

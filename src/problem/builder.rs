@@ -212,6 +212,26 @@ impl Problem {
         ProblemBuilder::new(Loss::Huber { delta }, x, y)
     }
 
+    /// Poisson regression with a log link: counts, or rates with their exposures as sample weights.
+    pub fn poisson(x: &(impl ToMatrix + ?Sized), y: &(impl ToTargets + ?Sized)) -> ProblemBuilder {
+        ProblemBuilder::new(Loss::Poisson, x, y)
+    }
+
+    /// Gamma regression with a log link: positive amounts.
+    pub fn gamma(x: &(impl ToMatrix + ?Sized), y: &(impl ToTargets + ?Sized)) -> ProblemBuilder {
+        ProblemBuilder::new(Loss::Gamma, x, y)
+    }
+
+    /// Tweedie regression with a log link: amounts that may be zero, of the variance μᵖ with `power` p
+    /// between 1 and 2.
+    pub fn tweedie(
+        x: &(impl ToMatrix + ?Sized),
+        y: &(impl ToTargets + ?Sized),
+        power: f64,
+    ) -> ProblemBuilder {
+        ProblemBuilder::new(Loss::Tweedie { power }, x, y)
+    }
+
     /// A smooth support vector machine, targets −1 and 1.
     pub fn squared_hinge(
         x: &(impl ToMatrix + ?Sized),

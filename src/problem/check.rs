@@ -23,6 +23,12 @@ pub(super) fn check_specification(
             "multinomial goes with multinomial only",
         ));
     }
+    if loss.has_log_link() != criterion.has_log_link() {
+        return Err(Error::unsupported(
+            format!("a {} criterion for a {} fit", criterion.name(), loss.name()),
+            "the losses with a log link, poisson, gamma and tweedie, go with each other only",
+        ));
+    }
     if (multinomial && classes < 2) || (!multinomial && classes != 1) {
         return Err(Error::value(
             "classes",
@@ -55,6 +61,15 @@ pub(super) fn check_specification(
                 "Huber delta",
                 format!("{delta}"),
                 "give a finite number greater than zero",
+            ));
+        }
+        if let Loss::Tweedie { power } = loss
+            && !(power > 1.0 && power < 2.0)
+        {
+            return Err(Error::value(
+                "Tweedie power",
+                format!("{power}"),
+                "give a number between 1 and 2; of power 1 is the poisson loss, of power 2 the gamma loss",
             ));
         }
     }
@@ -157,8 +172,23 @@ pub(super) fn check_symmetric(q: &Matrix) -> Result<()> {
     }
 }
 
+/// Cells of features as a check takes them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cells {
+    /// All are there.
+    There,
+    /// Some may be missing, NaN.
+    MayLack,
+}
+
 /// Checks one set of rows and returns the mean of the user's weights.
-pub(super) fn check_rows(rows: &Rows, loss: Loss, classes: usize, name: &str) -> Result<f64> {
+pub(super) fn check_rows(
+    rows: &Rows,
+    loss: Loss,
+    classes: usize,
+    name: &str,
+    cells: Cells,
+) -> Result<f64> {
     let (n, d) = (rows.matrix.rows(), rows.matrix.columns());
     let fewest = if name == "training" && loss != Loss::Quadratic {
         2
@@ -179,7 +209,11 @@ pub(super) fn check_rows(rows: &Rows, loss: Loss, classes: usize, name: &str) ->
             "name at least one target",
         ));
     }
-    rows.matrix.check_finite(&format!("{name} data"))?;
+    let data = format!("{name} data");
+    match cells {
+        Cells::There => rows.matrix.check_finite(&data)?,
+        Cells::MayLack => rows.matrix.check_finite_or_missing(&data)?,
+    }
     for target in &rows.targets {
         if target.len() != n {
             return Err(Error::shape(
@@ -252,14 +286,17 @@ pub(super) fn check_factors(train: &Rows, factors: Option<&[f64]>) -> Result<(Ve
     Ok((weights, mean))
 }
 
-/// Checks that every class trains with some weight: the free intercept of a class without rows falls
-/// without end.
+/// Checks that every class trains with some weight, and some count that is not zero: the free intercept of a
+/// class without rows, or of zeros alone, falls without end.
 pub(super) fn check_trained(
     targets: &[Vec<f64>],
     weights: &[f64],
     loss: Loss,
     classes: usize,
 ) -> Result<()> {
+    if loss.has_log_link() {
+        return check_positive(targets, weights);
+    }
     let expected = if loss.is_binary() {
         2
     } else if loss == Loss::Multinomial {
@@ -291,7 +328,82 @@ pub(super) fn check_trained(
     Ok(())
 }
 
-pub(super) fn check_labels(target: &[f64], loss: Loss, classes: usize, name: &str) -> Result<()> {
+/// Checks that a target has a positive value in a row that trains with a weight.
+fn check_positive(targets: &[Vec<f64>], weights: &[f64]) -> Result<()> {
+    let trains = |target: &Vec<f64>| {
+        target
+            .iter()
+            .zip(weights)
+            .any(|(&y, &w)| y > 0.0 && w > 0.0)
+    };
+    let Some(number) = targets.iter().position(|target| !trains(target)) else {
+        return Ok(());
+    };
+    let of_target = if targets.len() > 1 {
+        format!(" of target {}", number + 1)
+    } else {
+        String::new()
+    };
+    Err(Error::value(
+        "training rows",
+        format!(
+            "the values{of_target} of those with a weight above zero are all zero, and the intercept has no best value"
+        ),
+        "give a positive value a training row with a weight (hold out other rows with --seed or --val-fraction), or \
+         fit without an intercept (--no-intercept)",
+    ))
+}
+
+/// The largest target of a loss with a log link, and one over the smallest that is not zero: beyond, its
+/// exponentials overflow.
+const LARGEST_MEAN: f64 = 1e100;
+
+/// Checks that targets are such as a loss with a log link has them.
+fn check_means(target: &[f64], loss: Loss, name: &str) -> Result<()> {
+    let allows_zero = loss != Loss::Gamma;
+    let refuse = |i: usize, found: String, domain: &str, remedy: &str| {
+        let loss = loss.name();
+        Err(Error::value(
+            format!("{name} targets"),
+            format!(
+                "row {} is {found}, and the {loss} loss is for {domain}",
+                i + 1
+            ),
+            remedy,
+        ))
+    };
+    let is_outside = |&y: &f64| y < 0.0 || (y == 0.0 && !allows_zero);
+    if let Some(i) = target.iter().position(is_outside) {
+        let (domain, remedy) = if allows_zero {
+            (
+                "values that are zero or more",
+                "drop or correct the row, or choose a loss for numbers of any sign (squared or huber)",
+            )
+        } else {
+            (
+                "values greater than zero",
+                "drop or correct the row, or choose the tweedie loss, which takes zeros",
+            )
+        };
+        return refuse(i, target[i].to_string(), domain, remedy);
+    }
+    let is_far = |&y: &f64| y > LARGEST_MEAN || (y > 0.0 && y < LARGEST_MEAN.recip());
+    match target.iter().position(is_far) {
+        Some(i) => refuse(
+            i,
+            format!("{:e}", target[i]),
+            "values from 1e-100 to 1e100",
+            "give it in another unit",
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Checks that targets are such as the loss has them.
+pub(crate) fn check_labels(target: &[f64], loss: Loss, classes: usize, name: &str) -> Result<()> {
+    if loss.has_log_link() {
+        return check_means(target, loss, name);
+    }
     let bad = if loss.is_binary() {
         target.iter().position(|&y| y != 1.0 && y != -1.0)
     } else if loss == Loss::Multinomial {

@@ -1,11 +1,14 @@
 //! The specification: everything that states a problem, before anything is prepared.
 
-use super::check::{check_factors, check_labels, check_prior, check_rows, check_specification};
+use super::check::{
+    Cells, check_factors, check_labels, check_prior, check_rows, check_specification,
+};
 use super::perturbation::Perturbation;
 use super::ridge::RidgeStrengths;
 use super::rows::Rows;
 use crate::data::design::Scaling;
 use crate::data::matrix::Matrix;
+use crate::data::missing::{Filling, fill};
 use crate::error::{Error, Result};
 use crate::kinds::setters;
 use crate::model::loss::Loss;
@@ -162,6 +165,18 @@ impl Specification {
     /// # Errors
     /// As [`Problem::new`](super::Problem::new).
     pub fn check(&self) -> Result<()> {
+        self.check_where(Cells::There)
+    }
+
+    /// Checks the same where missing cells, NaN, are still to be filled.
+    ///
+    /// # Errors
+    /// Those of [`Specification::check`], but for missing cells.
+    pub fn check_unfilled(&self) -> Result<()> {
+        self.check_where(Cells::MayLack)
+    }
+
+    fn check_where(&self, cells: Cells) -> Result<()> {
         let (train, validation) = (&self.train, self.validation.as_ref());
         let criterion = self.criterion.unwrap_or(self.loss);
         check_specification(
@@ -172,7 +187,7 @@ impl Specification {
             train,
             validation,
         )?;
-        check_rows(train, self.loss, self.classes, "training")?;
+        check_rows(train, self.loss, self.classes, "training", cells)?;
         check_factors(train, self.weight_factors.as_deref())?;
         let coordinates = train.matrix.columns() * self.classes;
         self.penalty.validate(coordinates)?;
@@ -183,11 +198,32 @@ impl Specification {
             check_prior(prior, coordinates)?;
         }
         match validation {
-            Some(rows) => check_rows(rows, criterion, self.classes, "validation").map(|_| ()),
+            Some(rows) => {
+                check_rows(rows, criterion, self.classes, "validation", cells).map(|_| ())
+            }
             None => train
                 .targets
                 .iter()
                 .try_for_each(|target| check_labels(target, criterion, self.classes, "training")),
         }
+    }
+
+    /// Fills missing cells, NaN, with values of their columns from the training rows. Returns these values,
+    /// or the first column that has none.
+    ///
+    /// # Errors
+    /// The number of a column without a value in a training row with a weight.
+    pub fn fill(&mut self, filling: Filling) -> std::result::Result<Vec<f64>, usize> {
+        let train = &mut self.train;
+        let all: Vec<usize> = (0..train.matrix.rows()).collect();
+        let values = filling.values(&train.matrix, &all, train.weights.as_deref());
+        if let Some(column) = values.iter().position(|value| value.is_nan()) {
+            return Err(column);
+        }
+        fill(&mut train.matrix, &values);
+        if let Some(rows) = &mut self.validation {
+            fill(&mut rows.matrix, &values);
+        }
+        Ok(values)
     }
 }

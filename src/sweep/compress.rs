@@ -6,23 +6,21 @@
 //! ‖A_k v‖ = ‖R_k v‖  for every v ,   and   R of the training part = R of the stacked R_j, j ≠ k
 //! ```
 //!
-//! so that every sum of squares over the rows of a part is one over the few rows of its factor:
-//! training loss, criterion, their derivatives and the duality gap are those of the rows, with
-//! nothing formed twice for two folds. Where the columns are far from dependent, R is the Cholesky
-//! factor of the Gram matrix, and Gram matrices of parts are added; elsewhere it is that of an
-//! orthogonal factorisation, whose condition number is that of the data and not its square. In
-//! `R = [ρ ρm ρȳ ; 0 R_X R_Y]`, ρ² = Σs, the column of ones comes first, so that m and ȳ are the
-//! weighted means and [R_X R_Y] the factor of the centred columns: the intercept is ȳ − m·w.
+//! so that every sum of squares over the rows of a part is one over the few rows of its factor: training loss,
+//! criterion, their derivatives and the duality gap are those of the rows, with nothing formed twice for two folds.
+//! Where the columns are far from dependent, R is the Cholesky factor of the Gram matrix, and Gram matrices of
+//! parts are added; elsewhere it is that of an orthogonal factorisation, whose condition number is that of the data
+//! and not its square. In `R = [ρ ρm ρȳ ; 0 R_X R_Y]`, ρ² = Σs, the column of ones comes first, so that m and ȳ are
+//! the weighted means and [R_X R_Y] the factor of the centred columns: the intercept is ȳ − m·w.
 //!
-//! X and Y are taken from an origin near their means, the same for all parts: columns far from zero
-//! would leave few digits to what they vary by. `v + origin·1` of any factor is that of the data.
+//! X and Y are taken from an origin near their means, the same for all parts: columns far from zero would leave few
+//! digits to what they vary by. `v + origin·1` of any factor is that of the data.
 
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::{Accum, Mat, MatRef, Par, Side};
-use std::sync::Arc;
-
 use rayon::prelude::*;
+use std::sync::Arc;
 
 use super::study::{FoldProblem, Study};
 use crate::data::design::{Design, FeatureScale};
@@ -37,8 +35,8 @@ const POINTS_PER_COLUMN: f64 = 0.1;
 
 /// A set of rows by its factor.
 struct Part {
-    /// Rows of the factor × (1 + d + targets), row-major; upper triangular or fewer rows than that.
-    /// Columns past the first are those of the data less their origin.
+    /// Rows of the factor × (1 + d + targets), row-major; upper triangular or fewer rows than that. Columns past
+    /// the first are those of the data less their origin.
     factor: Dense,
     /// AᵀA, lower triangle, where the factor is its Cholesky factor.
     gram: Option<Mat<f64>>,
@@ -72,8 +70,7 @@ const PIECE: usize = 1024;
 const GATHERED: usize = 256;
 
 impl Compression {
-    /// The factors of a study's folds, where they apply and pay for `points` points; `None`
-    /// otherwise.
+    /// The factors of a study's folds, where they apply and pay for `points` points; else `None`.
     #[must_use]
     pub fn of(study: &Study, points: usize) -> Option<Self> {
         let s = &study.specification;
@@ -92,6 +89,7 @@ impl Compression {
             && !study.draws_minibatches()
             && s.train.weights.as_ref().is_none_or(is_positive)
             && study.folds.iter().all(|fold| match &fold.held_out {
+                _ if fold.training.is_some() => false,
                 Some(held_out) => !held_out.is_empty() && matrix.rows - held_out.len() >= columns,
                 None => matrix.rows >= columns && validation(study).is_some(),
             })
@@ -156,18 +154,20 @@ impl Compression {
     }
 
     /// The problem on all rows, with its criterion on the same: for l1_max.
-    #[must_use]
-    pub fn whole(&self, study: &Study) -> Problem {
+    ///
+    /// # Errors
+    /// Those of [`FoldProblem::adapted`].
+    pub fn whole(&self, study: &Study) -> Result<Problem> {
         let folds = study.folds.iter().zip(&self.held_out);
         let first = folds.filter(|(fold, _)| fold.repeat == 0);
         let parts = first.filter_map(|(_, [training, _])| training.as_deref());
         let all = stack(parts.chain(&self.rest[0]));
-        problem(study, &self.origin, &all, &all).problem
+        let whole = problem(study, &self.origin, &all, &all);
+        Ok(whole.adapted(study.stages.adaptive)?.problem)
     }
 
     /// The problem of a fold.
-    #[must_use]
-    pub fn problem(&self, study: &Study, fold: usize) -> FoldProblem {
+    pub(crate) fn problem(&self, study: &Study, fold: usize) -> Result<FoldProblem> {
         let repeat = study.folds[fold].repeat;
         let others = study
             .folds
@@ -181,7 +181,7 @@ impl Compression {
         let [as_training, own] = &self.held_out[fold];
         // infallible: `of` makes a part for every fold
         let held_out = own.as_deref().or(as_training.as_deref()).expect("a part");
-        problem(study, &self.origin, &training, held_out)
+        problem(study, &self.origin, &training, held_out).adapted(study.stages.adaptive)
     }
 }
 
@@ -195,7 +195,7 @@ pub fn fold_problem(
     fold: usize,
 ) -> Result<FoldProblem> {
     match compression {
-        Some(compression) => Ok(compression.problem(study, fold)),
+        Some(compression) => compression.problem(study, fold),
         None => study.fold_problem(fold),
     }
 }
@@ -236,7 +236,7 @@ fn validation(study: &Study) -> Option<(&Rows, &Dense)> {
     }
 }
 
-/// Rows that parts are made of.
+/// Rows of parts.
 #[derive(Clone, Copy)]
 struct Source<'a> {
     matrix: &'a Dense,

@@ -10,9 +10,9 @@ use crate::data::dataset::Labels;
 use crate::error::{Error, Result};
 
 /// The most folds of all repetitions together.
-const MOST_FOLDS: usize = 100_000;
+pub(super) const MOST_FOLDS: usize = 100_000;
 /// The most held-out rows of all repetitions together: 2 GiB of numbers.
-const MOST_ROWS: usize = 1 << 28;
+pub(super) const MOST_ROWS: usize = 1 << 28;
 
 /// One split of the rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,9 @@ pub struct Fold {
     /// The held-out rows, ascending; `None` takes the validation files' rows, or the training rows
     /// where there are none.
     pub held_out: Option<Vec<usize>>,
+    /// The rows to learn from, ascending, where these are not all that are not held out: those before the
+    /// held-out ones, in folds in time.
+    pub training: Option<Vec<usize>>,
 }
 
 impl Fold {
@@ -34,12 +37,16 @@ impl Fold {
             number: 0,
             repeat: 0,
             held_out: None,
+            training: None,
         }
     }
 
-    /// The rows that are not held out, ascending, of `rows`.
+    /// The rows to learn from, ascending, of `rows`.
     #[must_use]
     pub fn training_rows(&self, rows: usize) -> Vec<usize> {
+        if let Some(training) = &self.training {
+            return training.clone();
+        }
         let Some(held_out) = &self.held_out else {
             return (0..rows).collect();
         };
@@ -125,6 +132,7 @@ pub fn k_folds(
                 number: (repeat * folds + fold) as i64,
                 repeat,
                 held_out: Some(held_out),
+                training: None,
             });
         }
     }
@@ -171,6 +179,7 @@ pub fn given_folds(numbers: &[f64], rows: usize) -> Result<Vec<Fold>> {
         number,
         repeat: 0,
         held_out: Some(held_out),
+        training: None,
     };
     Ok(folds.into_iter().map(fold).collect())
 }
@@ -199,7 +208,7 @@ fn deal_groups(rows: usize, groups: Vec<(String, Vec<usize>)>, folds: usize) -> 
 }
 
 /// The rows of every label, labels in the order of their first row.
-fn members(labels: &Labels) -> Vec<(String, Vec<usize>)> {
+pub(super) fn members(labels: &Labels) -> Vec<(String, Vec<usize>)> {
     let name = |row: usize| match labels {
         Labels::Numbers(values) => (values[row] + 0.0).to_string(),
         Labels::Text(values) => values[row].clone(),

@@ -69,8 +69,8 @@ enum Gathered<'a> {
 }
 
 impl<'a> HeldOut<'a> {
-    /// Those of a fold, gathered once.
-    pub(super) fn of(study: &'a Study, fold: usize) -> Self {
+    /// Those of a fold, gathered once; missing cells are filled as in its problem.
+    pub(super) fn of(study: &'a Study, fold: usize, problem: &FoldProblem) -> Self {
         let (rows, chosen): (&Rows, _) = study.criterion_rows(fold);
         let pick = |values: &Vec<f64>| match chosen {
             None => values.clone(),
@@ -89,7 +89,10 @@ impl<'a> HeldOut<'a> {
             Matrix::Dense(m) => Gathered::Dense(Cow::Owned(m)),
             sparse @ Matrix::Sparse(_) => Gathered::Sparse(Cow::Owned(sparse)),
         };
-        let matrix = match (study.filled_criterion_rows(fold), &rows.matrix, chosen) {
+        let filled = problem
+            .filled()
+            .map(|values| study.filled_criterion_rows(fold, values));
+        let matrix = match (filled, &rows.matrix, chosen) {
             (Some(Matrix::Dense(m)), ..) if is_regression => panels(&m, None),
             (None, Matrix::Dense(m), _) if is_regression => panels(m, chosen),
             (Some(filled), ..) => owned(filled),

@@ -1,6 +1,7 @@
 //! Metrics of predictions beside the criterion: what users compare with other software.
 
 use crate::error::{Error, Result};
+use crate::model::criterion;
 use crate::model::loss::{Loss, multinomial};
 use crate::sweep::record::{Number, Numbers};
 
@@ -21,6 +22,11 @@ pub fn measure(
     match loss {
         Loss::Quadratic => {}
         Loss::Squared | Loss::Huber { .. } => regression(z, y, &weight, numbers),
+        Loss::Poisson | Loss::Gamma | Loss::Tweedie { .. } => {
+            let means: Vec<f64> = z.iter().map(|&z| loss.mean(z)).collect();
+            regression(&means, y, &weight, numbers);
+            numbers[Number::R2] = explained_deviance(loss, z, y, &weight);
+        }
         Loss::Multinomial => {
             let Labelled { predicted, truth } = Labelled::of(loss, classes, z, y);
             confusion(&predicted, &truth, classes, &weight, numbers);
@@ -77,7 +83,12 @@ pub fn confusion_weights(
     let predictors = match loss {
         Loss::Multinomial => classes,
         Loss::Logistic | Loss::SquaredHinge => 1,
-        Loss::Quadratic | Loss::Squared | Loss::Huber { .. } => {
+        Loss::Quadratic
+        | Loss::Squared
+        | Loss::Huber { .. }
+        | Loss::Poisson
+        | Loss::Gamma
+        | Loss::Tweedie { .. } => {
             return Err(Error::unsupported(
                 format!("classes of the {} loss", loss.name()),
                 "predict by the loss logistic, multinomial or squared-hinge",
@@ -124,6 +135,22 @@ fn regression(z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64, numbers: &mut
         sizes += w * e.abs();
     }
     Spread::of(y, weight).measure(squares, sizes, numbers);
+}
+
+/// D²: the share of the deviance from the mean of the targets that is explained; NaN where the targets do not
+/// vary.
+fn explained_deviance(loss: Loss, z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64) -> f64 {
+    let total: f64 = (0..y.len()).map(weight).sum();
+    let sum: f64 = y.iter().enumerate().map(|(i, y)| weight(i) * y).sum();
+    let at_mean = vec![loss.predictor_of_mean(sum / total); y.len()];
+    let half_deviance = |z: &[f64]| criterion::value(loss, z, y, weight).unwrap_or(f64::NAN);
+    let (left, whole) = (half_deviance(z), half_deviance(&at_mean));
+    // Rounding of targets that do not vary is no deviance.
+    if sum > 0.0 && whole > 1e-14 * total {
+        1.0 - left / whole
+    } else {
+        f64::NAN
+    }
 }
 
 /// The variation that the residuals of a regression are compared with.

@@ -11,19 +11,24 @@ pub mod cells;
 pub mod compress;
 pub mod edge;
 pub mod export;
+mod fold_problem;
 pub mod folds;
 mod leaderboard;
 mod measure;
 pub mod metrics;
+pub mod ordered;
 mod panels;
 pub mod plan;
 mod queue;
 // A store takes digests of records; nothing else does.
 #[cfg_attr(not(feature = "store"), allow(dead_code))]
 pub mod record;
+pub mod resamples;
 pub mod run;
 pub mod select;
 mod sobol;
 pub mod space;
+pub mod stability;
+pub mod stages;
 pub mod study;
 pub mod summary;

@@ -4,11 +4,15 @@
 //! same plan, and a path is solved in the same order wherever it is solved.
 
 use super::space::{Search, Space, SpacePoint};
+use super::stages::Adaptive;
 use super::study::Study;
 use crate::error::Result;
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
-use crate::sweep::record::{NO_METHOD, Plan, PlanFold, PlanPoint, Study as StudyRecord};
+use crate::sweep::record::{
+    ADAPTIVE, FEATURES, NO_METHOD, Plan, PlanFold, PlanPoint, RELAX, RESAMPLING,
+    Study as StudyRecord,
+};
 
 /// The longest path: what a killed process loses at most, per thread.
 const LONGEST_PATH: usize = 256;
@@ -50,7 +54,10 @@ pub fn plan_study(
             PlanFold {
                 number: fold.number,
                 repeat: fold.repeat,
-                training_rows: rows - fold.held_out.as_ref().map_or(0, Vec::len),
+                training_rows: match &fold.training {
+                    Some(training) => training.len(),
+                    None => rows - fold.held_out.as_ref().map_or(0, Vec::len),
+                },
                 held_out_rows: held_out,
             }
         })
@@ -112,6 +119,7 @@ fn tag(value: &impl serde::Serialize) -> String {
 fn loss_name(loss: Loss) -> String {
     match loss {
         Loss::Huber { delta } => format!("huber (delta {delta})"),
+        Loss::Tweedie { power } => format!("tweedie (power {power})"),
         loss => loss.name().to_string(),
     }
 }
@@ -144,6 +152,21 @@ fn settings(study: &Study) -> String {
     ];
     if let Some(filling) = study.filling {
         lines.push(format!("missing = {}", filling.name()));
+    }
+    if let Some(Adaptive { gamma, first }) = study.stages.adaptive {
+        lines.push(format!("{ADAPTIVE}{gamma}"));
+        lines.push(format!("first-fit = {first}"));
+    }
+    if let Some(resampling) = &study.resampling {
+        lines.push(format!("{RESAMPLING}{}", resampling.drawing));
+        // One line of JSON, whatever is in a name.
+        lines.push(format!(
+            "{FEATURES}{}",
+            serde_json::to_string(&resampling.features).unwrap_or_default()
+        ));
+    }
+    if let Some(share) = study.stages.relax {
+        lines.push(format!("{RELAX}{share}"));
     }
     match set.method {
         None => lines.push(NO_METHOD.into()),

@@ -12,6 +12,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::hypergrad::{Outcome, Part};
 use crate::kinds::{Status, tag};
 use crate::model::loss::Loss;
+use crate::sweep::resamples::Resampling;
 
 /// The warning of a cell whose Hessian is singular.
 pub(crate) const SINGULAR: &str = "singular-hessian";
@@ -19,6 +20,17 @@ pub(crate) const SINGULAR: &str = "singular-hessian";
 pub(crate) const ROUGH: &str = "rough-hypergradient";
 /// The line of a study's settings that asks for no hypergradient.
 pub(crate) const NO_METHOD: &str = "method = none";
+/// The beginning of the line of a study's settings that says the exponent of adaptive weights.
+pub(crate) const ADAPTIVE: &str = "adaptive = ";
+/// The beginnings of the lines of a study's settings that say how its resamples are drawn, and the names of
+/// its features.
+pub(crate) const RESAMPLING: &str = "resampling = ";
+/// See [`RESAMPLING`].
+pub(crate) const FEATURES: &str = "features = ";
+/// The line of a study's settings with intercepts.
+const INTERCEPT: &str = "intercept = true";
+/// The beginning of the line of a study's settings that says the share of a relaxed fit.
+pub(crate) const RELAX: &str = "relax = ";
 
 /// Everything that a sweep is going to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -189,6 +201,45 @@ impl Plan {
 }
 
 impl Study {
+    /// The share φ of its relaxed fits, if they are relaxed.
+    #[must_use]
+    pub fn relax(&self) -> Option<f64> {
+        self.setting(RELAX)?.parse().ok()
+    }
+
+    /// How features are chosen on resamples, if its folds are such.
+    #[must_use]
+    pub fn resampling(&self) -> Option<Resampling> {
+        Some(Resampling {
+            drawing: self.setting(RESAMPLING)?.parse().ok()?,
+            features: serde_json::from_str(self.setting(FEATURES)?).ok()?,
+        })
+    }
+
+    /// Whether its strengths are weighed by first fits.
+    #[must_use]
+    pub fn is_adaptive(&self) -> bool {
+        self.setting(ADAPTIVE).is_some()
+    }
+
+    /// Whether its folds are resamples.
+    #[must_use]
+    pub fn is_resampled(&self) -> bool {
+        self.setting(RESAMPLING).is_some()
+    }
+
+    /// Whether its problems have intercepts.
+    #[must_use]
+    pub(crate) fn has_intercept(&self) -> bool {
+        self.settings.lines().any(|line| line == INTERCEPT)
+    }
+
+    /// The rest of the first line of the settings that begins so.
+    fn setting(&self, start: &str) -> Option<&str> {
+        let mut lines = self.settings.lines();
+        lines.find_map(|line| line.strip_prefix(start))
+    }
+
     /// Number of units.
     #[must_use]
     pub fn unit_count(&self) -> usize {
@@ -264,7 +315,8 @@ tag! {
         Mse = "mse";
         /// Mean absolute error.
         Mae = "mae";
-        /// Coefficient of determination.
+        /// Coefficient of determination; of a loss with a log link the share of the deviance that is
+        /// explained, D².
         R2 = "r2";
         /// Share of correct labels.
         Accuracy = "accuracy";
@@ -310,11 +362,11 @@ impl Number {
     #[must_use]
     pub fn metrics_of(loss: Loss) -> &'static [Self] {
         match loss {
-            Loss::Squared | Loss::Huber { .. } => &[Self::Mse, Self::Mae, Self::R2],
+            loss if loss.predicts_numbers() => &[Self::Mse, Self::Mae, Self::R2],
             Loss::Logistic | Loss::Multinomial | Loss::SquaredHinge => {
                 &[Self::Accuracy, Self::BalancedAccuracy, Self::F1, Self::Auc]
             }
-            Loss::Quadratic => &[],
+            _ => &[],
         }
     }
 

@@ -332,6 +332,12 @@ impl<'a> Run<'a> {
                 .control(&control)
                 .paths(paths.clone())
                 .run(&points)?;
+            let stages = &self.studies[study].stages;
+            let mut outcomes = match stages.relax {
+                None => outcomes,
+                Some(share) => problem.relaxed(&settings, &control, outcomes, share)?,
+            };
+            stages.in_factor(&problem.problem, &mut outcomes);
             let measured = Measured {
                 study: &self.studies[study],
                 problem,
@@ -377,10 +383,8 @@ impl<'a> Run<'a> {
                 Some(problem) => Arc::clone(problem),
                 None => Arc::new(fold_problem(own, compression, fold)?),
             };
-            Ok(Fold {
-                problem,
-                held_out: HeldOut::of(own, fold),
-            })
+            let held_out = HeldOut::of(own, fold, &problem);
+            Ok(Fold { problem, held_out })
         };
         let made = Arc::new(self.pool.install(make)?);
         *place = Arc::downgrade(&made);

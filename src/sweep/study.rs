@@ -4,18 +4,17 @@ use std::hash::Hasher;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
+pub use super::fold_problem::FoldProblem;
 use super::folds::Fold;
+use super::resamples::Resampling;
+use super::stages::Stages;
 use crate::data::matrix::{Matrix, all_finite};
 use crate::data::missing::{Filling, fill};
 use crate::error::{Error, Result};
-use std::sync::Arc;
-
-use crate::engine::prepared::Prepared;
 use crate::hypergrad::Settings;
 use crate::kinds::{Method, Precision, Solver, Wrt};
 use crate::model::loss::Loss;
 use crate::problem::{PriorUnits, Problem, Rows, Specification};
-use crate::real::sum_of;
 
 /// The weights of classes in the training part of every fold.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,71 +49,37 @@ pub struct Study {
     pub targets: Vec<String>,
     /// Also keep the solutions.
     pub keep_solutions: bool,
+    /// The stages of a fit beside its own.
+    pub stages: Stages,
+    /// How features are chosen on resamples, where the folds are such.
+    pub resampling: Option<Resampling>,
 }
 
-/// The problem of one fold.
-#[derive(Debug)]
-pub struct FoldProblem {
-    /// The problem that is solved: it has the same solutions, objective and criterion as that on the
-    /// fold's rows.
-    pub problem: Problem,
-    /// The parts that all evaluations of it share.
-    pub(crate) prepared: Arc<Prepared>,
-    /// For a problem without an intercept of its own although the study has one: the means of the
-    /// targets, from which intercepts follow.
-    means: Option<Vec<f64>>,
-    /// Columns that do not vary, where the problem does not say so itself.
-    pub constant_columns: usize,
-    /// The values that missing cells of the columns were filled with.
-    filled: Option<Vec<f64>>,
+/// A specification without missing cells.
+pub struct Filled {
+    /// The specification.
+    pub specification: Specification,
+    /// The values of the columns that they were filled with.
+    pub values: Option<Vec<f64>>,
 }
 
-impl FoldProblem {
-    /// A problem that is solved as it is.
-    #[must_use]
-    pub fn plain(problem: Problem) -> Self {
-        Self {
-            problem,
-            prepared: Arc::default(),
-            means: None,
-            constant_columns: 0,
-            filled: None,
-        }
-    }
-
-    /// The same, of which missing cells were filled with these values of the columns.
-    #[must_use]
-    pub fn filled_with(self, filled: Option<Vec<f64>>) -> Self {
-        Self { filled, ..self }
-    }
-
-    /// The values that missing cells of the columns were filled with.
-    #[must_use]
-    pub fn filled(&self) -> Option<&[f64]> {
-        self.filled.as_deref()
-    }
-
-    /// A problem without the intercept that the study has: `means` of the targets.
-    pub(super) fn centred(problem: Problem, means: Option<Vec<f64>>, constant: usize) -> Self {
-        Self {
-            problem,
-            prepared: Arc::default(),
-            means,
-            constant_columns: constant,
-            filled: None,
-        }
-    }
-
-    /// Coefficients (d·c, in C order) and intercepts (c, or none) in the data's units.
-    #[must_use]
-    pub fn in_data_units(&self, solution: &[f64], target: usize) -> (Vec<f64>, Vec<f64>) {
-        let (coefficients, mut intercepts) = self.problem.in_data_units(solution, target);
-        if let Some(means) = &self.means {
-            let centre = &self.problem.features.center;
-            let shift = sum_of(centre.len(), |j| centre[j] * coefficients[j]);
-            intercepts = vec![means[target] - shift];
-        }
-        (coefficients, intercepts)
+impl Filled {
+    /// A specification whose missing cells are filled, if they are to be.
+    ///
+    /// # Errors
+    /// The number of a column without a value in a training row with a weight.
+    pub fn of(
+        mut specification: Specification,
+        filling: Option<Filling>,
+    ) -> std::result::Result<Self, usize> {
+        let values = match filling {
+            None => None,
+            Some(filling) => Some(specification.fill(filling)?),
+        };
+        Ok(Self {
+            specification,
+            values,
+        })
     }
 }
 
@@ -126,9 +91,13 @@ impl Study {
     /// part lacks a class.
     pub fn check(&self) -> Result<()> {
         self.settings.validate()?;
+        let specification = &self.specification;
+        let targets = specification.train.targets.len();
+        self.stages
+            .check(&specification.penalty, targets, &self.settings)?;
         match self.filling {
             None => self.specification.check()?,
-            Some(_) => self.filled_specification().check()?,
+            Some(_) => self.specification.check_unfilled()?,
         }
         let splits = self.folds.iter().any(|fold| fold.held_out.is_some());
         if splits && self.specification.loss == Loss::Quadratic {
@@ -281,7 +250,7 @@ impl Study {
         format!("{:032x}", hash.digest128())
     }
 
-    /// A hash of which rows each fold holds out.
+    /// A hash of which rows each fold holds out, and of those that it learns from where these are not all others.
     #[must_use]
     pub fn folds_digest(&self) -> String {
         let mut hash = Xxh3Default::new();
@@ -293,6 +262,11 @@ impl Study {
                     hash.write_u64(rows.len() as u64 + 1);
                     rows.iter().for_each(|&row| hash.write_u64(row as u64));
                 }
+            }
+            if let Some(rows) = &fold.training {
+                hash.write(b"learns from");
+                hash.write_u64(rows.len() as u64);
+                rows.iter().for_each(|&row| hash.write_u64(row as u64));
             }
         }
         format!("{:032x}", hash.digest128())
@@ -308,42 +282,16 @@ impl Study {
         self.filling.is_some() && (lacks(&s.train) || s.validation.as_ref().is_some_and(lacks))
     }
 
-    /// The values of the columns that missing cells are filled with, from some of the rows.
-    fn values(&self, rows: &[usize]) -> Option<Vec<f64>> {
-        let train = &self.specification.train;
-        let filling = self.filling?;
-        Some(filling.values(&train.matrix, rows, train.weights.as_deref()))
-    }
-
-    /// The same from all rows.
-    #[must_use]
-    pub fn values_of_all(&self) -> Option<Vec<f64>> {
-        let all: Vec<usize> = (0..self.rows()).collect();
-        self.values(&all)
-    }
-
-    /// The specification with the values of all rows in missing cells.
-    fn filled_specification(&self) -> Specification {
-        let mut specification = self.specification.clone();
-        if let Some(values) = self.values_of_all() {
-            fill(&mut specification.train.matrix, &values);
-            if let Some(rows) = &mut specification.validation {
-                fill(&mut rows.matrix, &values);
-            }
-        }
-        specification
-    }
-
-    /// The features of the rows that a fold's criterion is measured on, where missing cells are filled.
-    pub(super) fn filled_criterion_rows(&self, fold: usize) -> Option<Matrix> {
-        let values = self.values(&self.folds[fold].training_rows(self.rows()))?;
+    /// The features of the rows that a fold's criterion is measured on, their missing cells filled with these
+    /// values of the columns.
+    pub(super) fn filled_criterion_rows(&self, fold: usize, values: &[f64]) -> Matrix {
         let (rows, chosen) = self.criterion_rows(fold);
         let mut matrix = match chosen {
             None => rows.matrix.clone(),
             Some(chosen) => rows.matrix.select_rows(chosen),
         };
-        fill(&mut matrix, &values);
-        Some(matrix)
+        fill(&mut matrix, values);
+        matrix
     }
 
     /// The rows that a fold's criterion is measured on; with `None` for the rows of the study
@@ -362,17 +310,25 @@ impl Study {
     /// # Errors
     /// Those of [`Problem::new`].
     pub fn whole(&self) -> Result<Problem> {
-        Problem::new(self.whole_specification())
+        let problem = Problem::new(self.whole_specification()?.specification)?;
+        match self.stages.adaptive {
+            None => Ok(problem),
+            Some(adaptive) => adaptive.adapted(problem),
+        }
     }
 
     /// The specification of the problem on all rows, with the criterion on the same rows.
-    #[must_use]
-    pub fn whole_specification(&self) -> Specification {
+    ///
+    /// # Errors
+    /// [`Error::Value`] for a column without a value.
+    pub fn whole_specification(&self) -> Result<Filled> {
         let all: Vec<usize> = (0..self.rows()).collect();
-        let mut specification = self.filled_specification();
-        specification.train.weights = self.training_weights(&all);
-        specification.validation = None;
-        specification
+        let filled = Filled::of(self.specification.clone(), self.filling);
+        let mut filled =
+            filled.map_err(|column| no_value(column, "in any row", "leave it out (--drop)"))?;
+        filled.specification.train.weights = self.training_weights(&all);
+        filled.specification.validation = None;
+        Ok(filled)
     }
 
     /// The problem of a fold on its own rows.
@@ -400,7 +356,7 @@ impl Study {
             }
         };
         let own = source.weights.as_ref();
-        let mut specification = Specification {
+        let specification = Specification {
             train: rows(
                 &training,
                 own.map(|w| training.iter().map(|&i| w[i]).collect()),
@@ -413,32 +369,18 @@ impl Study {
             validation,
             ..self.without_rows()
         };
-        let values = self.values(&training);
-        if let Some(values) = &values {
-            self.check_values(fold, values)?;
-            fill(&mut specification.train.matrix, values);
-            if let Some(rows) = &mut specification.validation {
-                fill(&mut rows.matrix, values);
-            }
-        }
-        let problem = Problem::new(specification).map(FoldProblem::plain)?;
-        Ok(problem.filled_with(values))
-    }
-
-    /// Refuses a column without a value in the training part of a fold.
-    fn check_values(&self, fold: usize, values: &[f64]) -> Result<()> {
-        match values.iter().position(|value| value.is_nan()) {
-            None => Ok(()),
-            Some(j) => Err(Error::value(
-                "folds",
-                format!(
-                    "column {} of the features has no value in the training part of fold {}",
-                    j + 1,
-                    self.folds[fold].number
-                ),
+        let filled = Filled::of(specification, self.filling).map_err(|column| {
+            let number = self.folds[fold].number;
+            no_value(
+                column,
+                &format!("in the training part of fold {number}"),
                 "leave the column out (--drop), or use fewer folds",
-            )),
-        }
+            )
+        })?;
+        let problem = Problem::new(filled.specification).map(FoldProblem::plain)?;
+        problem
+            .filled_with(filled.values)
+            .adapted(self.stages.adaptive)
     }
 
     /// The study on some of the rows, ascending, with folds of these.
@@ -470,6 +412,8 @@ impl Study {
             precision: self.precision,
             targets: self.targets.clone(),
             keep_solutions: self.keep_solutions,
+            stages: self.stages,
+            resampling: None,
         }
     }
 
@@ -531,6 +475,15 @@ impl Study {
             .map(|&i| total / counts[&target[i].to_bits()])
             .collect()
     }
+}
+
+/// The error of a column without a value.
+fn no_value(column: usize, place: &str, remedy: &str) -> Error {
+    Error::value(
+        "folds",
+        format!("column {} of the features has no value {place}", column + 1),
+        remedy,
+    )
 }
 
 fn hash_values(hash: &mut Xxh3Default, values: &[f64]) {

@@ -9,7 +9,6 @@ use crate::data::dataset::Labels;
 use crate::error::{Error, Result};
 use crate::linalg::statistics::{mean, standard_error};
 use crate::linalg::vector::{difference, exceeds};
-use crate::model::loss::Loss;
 use crate::problem::Problem;
 use crate::sweep::folds::{Dealing, Fold, k_folds};
 use crate::sweep::study::Study;
@@ -59,6 +58,9 @@ pub(super) fn nests(study: &Study) -> Result<Vec<Nest>> {
     if let [single] = folds.as_slice() {
         return nests_of_split(study, &study.folds[*single]);
     }
+    if study.folds.iter().any(|fold| fold.training.is_some()) {
+        return nests_in_time(study, &folds);
+    }
     let nest = |&outer: &usize| {
         let rows = study.folds[outer].training_rows(study.rows());
         let others = folds.iter().filter(|at| **at != outer);
@@ -75,6 +77,49 @@ pub(super) fn nests(study: &Study) -> Result<Vec<Nest>> {
         })
     };
     folds.iter().map(nest).collect()
+}
+
+/// The nested folds of folds in time: an outer fold is tuned on the folds before it, as far as these hold out
+/// rows that it may learn from, or rows before them. The first has none, and is no outer fold.
+fn nests_in_time(study: &Study, folds: &[usize]) -> Result<Vec<Nest>> {
+    let mut nests = Vec::new();
+    for &outer in folds {
+        let own = &study.folds[outer];
+        let own_held_out = own.held_out.as_deref().unwrap_or_default();
+        let last = own.training_rows(study.rows()).last().copied();
+        let rows: Vec<usize> = (0..last.map_or(0, |last| last + 1))
+            .filter(|row| own_held_out.binary_search(row).is_err())
+            .collect();
+        let inner: Vec<Fold> = folds
+            .iter()
+            .filter(|at| **at != outer)
+            .map(|&at| within(&study.folds[at], &rows))
+            .filter(|fold| {
+                let is_there =
+                    |rows: &Option<Vec<usize>>| rows.as_ref().is_some_and(|r| !r.is_empty());
+                is_there(&fold.held_out) && fold.training.as_ref().is_none_or(|r| r.len() > 1)
+            })
+            .collect();
+        if inner.is_empty() {
+            continue;
+        }
+        nests.push(Nest {
+            inner: problems(&study.part(&rows, inner))?,
+            outer: study.fold_problem(outer)?.problem,
+        });
+    }
+    if nests.len() < 2 {
+        return Err(Error::value(
+            "guard",
+            format!(
+                "{} of {} folds in time have folds before them to tune on, and a comparison needs two",
+                nests.len(),
+                folds.len()
+            ),
+            "give more folds, a smaller gap, or --guard none",
+        ));
+    }
+    Ok(nests)
 }
 
 /// The nested folds of one split: the rows that it learns from are dealt to outer folds, the rows of its
@@ -123,10 +168,7 @@ fn halves(study: &Study, fold: &Fold) -> Result<Vec<Fold>> {
 fn dealt(study: &Study, rows: &[usize], parts: usize) -> Result<Vec<Vec<usize>>> {
     let target = study.specification.train.targets[0].as_slice();
     let labels = Labels::Numbers(rows.iter().map(|&row| target[row]).collect());
-    let is_classified = !matches!(
-        study.specification.loss,
-        Loss::Squared | Loss::Huber { .. } | Loss::Quadratic
-    );
+    let is_classified = study.specification.loss.is_classification();
     let dealing = if is_classified {
         Dealing::Stratified(&labels)
     } else {
@@ -148,6 +190,10 @@ fn within(fold: &Fold, rows: &[usize]) -> Fold {
             .held_out
             .as_ref()
             .map(|held_out| held_out.iter().filter_map(place).collect()),
+        training: fold
+            .training
+            .as_ref()
+            .map(|training| training.iter().filter_map(place).collect()),
         ..fold.clone()
     }
 }
@@ -268,6 +314,8 @@ mod tests {
             settings: crate::hypergrad::Settings::default(),
             precision: crate::kinds::Precision::F64,
             keep_solutions: false,
+            stages: Default::default(),
+            resampling: None,
             filling: None,
         }
     }

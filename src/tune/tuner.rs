@@ -442,6 +442,8 @@ impl<'a> Tuner<'a> {
             settings: self.settings.clone(),
             precision: self.settings.precision,
             keep_solutions: false,
+            stages: Default::default(),
+            resampling: None,
             filling: None,
         })
     }

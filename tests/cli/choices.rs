@@ -333,3 +333,42 @@ fn choices_that_cannot_be_are_one_line() {
             .success()
     );
 }
+
+#[test]
+fn the_deviance_is_twice_the_criterion() {
+    let folder = Folder::new();
+    let model = as_text(&folder.path("model"));
+    for (target, loss, other) in [
+        ("y", "squared", Some("mse")),
+        ("label", "logistic", None),
+        ("kind", "multinomial", None),
+    ] {
+        let (train, folds) = data(&folder, target);
+        let base = [
+            "fit", &train, "--loss", loss, "--folds", &folds, "--out", &model,
+        ];
+        let by = |name: &str| json(&[&base[..], &["--by", name, "--choice", "one-se"]].concat());
+        let (deviance, criterion) = (by("deviance"), by("criterion"));
+        assert_eq!(deviance["points"], criterion["points"]);
+        let [own, half] = [&deviance, &criterion].map(|report| report["choice"][0].clone());
+        assert_eq!(own["by"], "deviance");
+        for key in ["mean", "standard_error"] {
+            assert_eq!(
+                own[key].as_f64().unwrap(),
+                2.0 * half[key].as_f64().unwrap()
+            );
+        }
+        if let Some(other) = other {
+            let other = by(other)["choice"][0]["mean"].as_f64().unwrap();
+            assert_close(&[own["mean"].as_f64().unwrap()], &[other], 1e-9);
+        }
+    }
+    let (train, folds) = data(&folder, "y");
+    let base = ["fit", &train, "--folds", &folds, "--by", "deviance"];
+    for (flags, message) in [
+        (&["--loss", "huber"][..], "no likelihood"),
+        (&["--criterion", "huber"], "leave them out"),
+    ] {
+        assert!(fails(&[&base[..], flags].concat(), 2).contains(message));
+    }
+}

@@ -462,14 +462,14 @@ fn what_cannot_be_filled_is_one_line() {
             &["numbers in the file"],
         ),
         (
-            &["clean", &holes, "--missing", "mean"],
+            &["clean", &holes, "--missing", "drop"],
             2,
-            &["without missing cells"],
+            &["leave the rows out"],
         ),
         (
             &["meta", &holes, "--missing", "drop"],
             2,
-            &["without missing cells"],
+            &["leave the rows out"],
         ),
         (
             &["influence", &holes, "--missing", "drop"],
@@ -507,4 +507,54 @@ fn what_cannot_be_filled_is_one_line() {
     assert!(line.contains("value is missing"), "{line}");
     // The influence of rows that are filled is that of any rows.
     ok(&["influence", &holes, "--missing", "mean"]);
+}
+
+/// A column that is 2 wherever it is there: the values of any rows fill it with 2.
+#[test]
+fn weights_and_priors_are_learned_from_filled_rows() {
+    let folder = Folder::new();
+    let x = noise(4 * 120, 9);
+    let text = |hole: &str| {
+        let mut text = String::from("task,a,b,c,y\n");
+        for (i, own) in x.chunks(4).enumerate() {
+            // In some rows of one task it is another number, so that it varies.
+            let a = match i % 5 {
+                0 => hole.to_string(),
+                1 if i % 2 == 0 => "2.5".into(),
+                2 if i % 2 == 0 => "1.5".into(),
+                _ => "2".into(),
+            };
+            let y = own[0] - own[1] + 0.1 * own[3];
+            text.push_str(&format!("t{},{a},{},{},{y}\n", i % 6, own[0], own[1]));
+        }
+        text
+    };
+    let (holes, filled) = (
+        folder.text("h.csv", &text("")),
+        folder.text("f.csv", &text("2")),
+    );
+    let [model, new] = ["m", "n"].map(|name| as_text(&folder.path(name)));
+    for flags in [
+        &["clean", "--drop", "task", "--max-evaluations", "8"][..],
+        &["meta", "--task", "task", "--max-evaluations", "8"],
+    ] {
+        let common = [&flags[..1], &["--target", "y"], &flags[1..]].concat();
+        let with = |file: &str, more: &[&str]| {
+            let mut report = json(&[&common[..1], &[file], &common[1..], more].concat());
+            let problem = report.as_object_mut().unwrap();
+            // The name of the file.
+            problem.remove("problem");
+            problem.remove("source");
+            problem.remove("model");
+            report
+        };
+        // The median of any half of these is 2.
+        let own = with(&holes, &["--missing", "median", "--model", &model]);
+        let by_hand = with(&filled, &["--model", &new]);
+        assert_eq!(own, by_hand);
+        let saved = std::fs::read_to_string(folder.path("m/model.json")).unwrap();
+        let saved: Value = serde_json::from_str(&saved).unwrap();
+        assert_eq!(saved["missing"]["values"][0], 2.0, "{}", flags[0]);
+        assert!(fails(&[&common[..1], &[&holes], &common[1..]].concat(), 1).contains("missing"));
+    }
 }

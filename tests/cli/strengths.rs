@@ -1,6 +1,6 @@
 //! Strengths that are relative to the data: l1_max at the point's own l2, and of a constant target.
 
-use crate::support::{Folder, as_text, assert_close, json, noise, numbers, ok, run};
+use crate::support::{Folder, as_text, assert_close, fails, json, noise, numbers, ok, run};
 
 fn rows(folder: &Folder, n: usize, d: usize, y: &[f64]) -> Vec<String> {
     let x = folder.npy("x.npy", &[n as u64, d as u64], &noise(n * d, 61));
@@ -221,4 +221,84 @@ fn a_target_that_does_not_vary_has_no_coefficients() {
     let point = &report["points"][0];
     assert_eq!(numbers(&point["coefficients"]), [0.0, 0.0]);
     assert_eq!(point["intercept"].as_f64(), Some(2.5));
+}
+
+#[test]
+fn alpha_and_its_share_of_l1_are_strengths_in_hypergrad_too() {
+    let data = "src/data/embedded/diabetes.csv";
+    let pairs = json(&["hypergrad", data, "--l1", "1,0.5", "--l2", "1"]);
+    let one = json(&["hypergrad", data, "--alpha", "2", "--l1-ratio", "0.5"]);
+    assert_eq!(one["points"][0], pairs["points"][0]);
+    let two = json(&["hypergrad", data, "--alpha", "2,1", "--l1-ratio", "0.5"]);
+    assert_eq!(two["points"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        (&two["points"][1]["l1"], &two["points"][1]["l2"]),
+        (&0.5.into(), &0.5.into())
+    );
+    // Beyond the l1_max of the rows that train everything is zero.
+    let zero = json(&["hypergrad", data, "--alpha", "frac:1", "--l1-ratio", "0.9"]);
+    assert_eq!(zero["points"][0]["support"], 0);
+    let drawn = [
+        "hypergrad",
+        data,
+        "--l1",
+        "log:0.1:1:2",
+        "--search",
+        "sobol",
+        "--samples",
+        "4",
+    ];
+    assert_eq!(json(&drawn)["points"].as_array().unwrap().len(), 4);
+    for (flags, message) in [
+        (&["--alpha", "1", "--l1", "1"][..], "--l1"),
+        (
+            &["--alpha", "1", "--penalty", "box", "--box", "0:1"],
+            "not defined",
+        ),
+        (&["--samples", "4"], "random and sobol"),
+    ] {
+        let words = [&["hypergrad", data], flags].concat();
+        assert!(fails(&words, 2).contains(message), "{words:?}");
+    }
+}
+
+#[test]
+fn weights_of_groups_are_the_roots_of_their_sizes() {
+    let folder = Folder::new();
+    let data = "src/data/embedded/diabetes.csv";
+    let groups = folder.text("g.txt", "0\n0\n0\n1\n2\n2\n2\n2\n2\n1\n");
+    let roots = [3.0f64, 2.0, 5.0].map(f64::sqrt);
+    let each = folder.npy("s.npy", &[3], &roots);
+    let shared = folder.npy("t.npy", &[4], &[&[1.0], &roots[..]].concat());
+    for (penalty, file) in [("group", &each), ("sparse-group", &shared)] {
+        let common = [
+            "hypergrad",
+            data,
+            "--penalty",
+            penalty,
+            "--groups",
+            &groups,
+            "--l1",
+            "3",
+        ];
+        let own = json(&[&common[..], &["--group-weights", "sqrt-size"]].concat());
+        let by_file = json(&[&common[..], &["--l1-file", file]].concat());
+        assert_eq!(own["points"], by_file["points"]);
+        let plain = json(&common);
+        assert_ne!(
+            own["points"][0]["objective"],
+            plain["points"][0]["objective"]
+        );
+    }
+    let base = ["hypergrad", data, "--group-weights", "sqrt-size"];
+    assert!(fails(&base, 2).contains("--penalty group"));
+    let file = [
+        "--penalty",
+        "group",
+        "--groups",
+        &groups,
+        "--l1-file",
+        &each,
+    ];
+    assert!(fails(&[&base[..], &file].concat(), 2).contains("--l1-file"));
 }

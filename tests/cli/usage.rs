@@ -260,10 +260,10 @@ fn words_that_cannot_be_understood_are_one_line_with_a_remedy() {
         (&["swep"], "did you mean sweep?"),
         (&["sweep", "--bogus"], "`proxdiff sweep --help`"),
         (&["sweep", "--precison", "f32"], "did you mean --precision?"),
-        (&["sweep", "--cv"], "'--cv <K>' needs a value"),
+        (&["sweep", "--cv"], "'--cv <K|SCHEME>' needs a value"),
         (
             &["sweep", "--cv", "3", "--cv", "4"],
-            "'--cv <K>' is given more than once",
+            "'--cv <K|SCHEME>' is given more than once",
         ),
         (
             &["sweep", "--cv", "3", "--folds", "f.csv"],

@@ -3,7 +3,9 @@
 
 use proxdiff::error::DeviceFault;
 use proxdiff::exec::gpu::{Gpu, GpuOptions, Regime};
+use proxdiff::exec::walks::{Limits, Quadratic, Reference, Segment, WalkPoint};
 use proxdiff::exec::{Executor, GpuExecutor, Kernel, Recording, Scope};
+use proxdiff::model::penalty::Row;
 
 use crate::harness::{entries, run};
 
@@ -48,6 +50,46 @@ fn every_storage_of_the_design_is_valid() {
             ..GpuOptions::default()
         });
     }
+}
+
+#[test]
+fn the_path_kernel_is_a_valid_dispatch() {
+    let reference = Reference {
+        at: vec![0.0; 3],
+        gradient: vec![-1.0; 3],
+        value: 1.0,
+    };
+    let gram = [2.0f32, 0.5, 0.0, 0.5, 2.0, 0.5, 0.0, 0.5, 2.0];
+    let problem = Quadratic {
+        features: 3,
+        row: Row::SoftThreshold,
+        bounds: [0.0; 2],
+        gram: gram.into(),
+        linear: vec![1.0; 3],
+        strengths: None,
+        loss: reference.clone(),
+        held_out: gram.into(),
+        held_out_linear: vec![1.0; 3],
+        criterion: reference,
+    };
+    let point = WalkPoint {
+        l1: 0.1,
+        l2: 0.1,
+        gamma: 0.3,
+    };
+    let whole = [Segment { first: 0, count: 4 }];
+    let limits = Limits {
+        distance: 1e-6,
+        adjoint: Some(1e-6),
+        most: 1_000,
+    };
+    let gpu = Gpu::noop(GpuOptions::default()).unwrap();
+    let found = gpu
+        .walk(&problem, &[point; 4], &whole, &limits, true)
+        .unwrap();
+    // The noop device computes nothing, and so comes to no point.
+    assert_eq!((found.numbers.len(), found.vectors.len()), (4, 24));
+    assert!(found.numbers.iter().all(|numbers| numbers.reached == 0.0));
 }
 
 /// A kernel whose shader does not compile.

@@ -7,8 +7,12 @@ use crate::compare::Sum;
 use crate::harness::{Call, Draw, Entry, Given, table, word_table};
 use crate::linear::{csr, expand};
 
-/// The tags of the kernels: squared, logistic, multinomial, Huber, squared hinge, quadratic form.
+/// The tags of the kernels: squared, logistic, multinomial, Huber, squared hinge, quadratic form, Poisson, Gamma,
+/// Tweedie.
 const MULTINOMIAL: usize = 2;
+const POISSON: usize = 6;
+const GAMMA: usize = 7;
+const TWEEDIE: usize = 8;
 
 /// A loss and its classes.
 fn loss(draw: &Draw, with_form: bool) -> (usize, usize) {
@@ -16,28 +20,36 @@ fn loss(draw: &Draw, with_form: bool) -> (usize, usize) {
         (MULTINOMIAL, draw.shape.c)
     } else {
         let tags: &[usize] = if with_form {
-            &[0, 1, 3, 4, 5]
+            &[0, 1, 3, 4, 5, POISSON, GAMMA, TWEEDIE]
         } else {
-            &[0, 1, 3, 4]
+            &[0, 1, 3, 4, POISSON, GAMMA, TWEEDIE]
         };
         (tags[draw.turn % tags.len()], 1)
     }
 }
 
-/// Predictors on a grid of eighths (kinks are hit), targets that fit, row scales and δ.
+/// Predictors on a grid of eighths (kinks are hit), targets that fit, row scales and the loss's shape.
 fn row_call(draw: &mut Draw, with_form: bool, output: usize) -> Call {
     let (tag, c) = loss(draw, with_form);
     let n = draw.shape.n;
     let y = draw.either_of(n, &mut |g| match tag {
         1 | 4 => [-1.0, 1.0][g.below(2)],
         MULTINOMIAL => g.below(c) as f64,
+        POISSON => g.below(7) as f64,
+        GAMMA => (1 + g.below(40)) as f64 / 8.0,
+        TWEEDIE => g.below(40) as f64 / 8.0,
         _ => g.below(17) as f64 / 8.0 - 1.0,
     });
     let z = draw.own_of(n * c, &mut |g| g.below(49) as f64 / 8.0 - 3.0);
     let scale = draw.either(n);
     let rows = if output == 0 { 1 } else { n * c };
     Call {
-        inputs: vec![z, y, scale, table(&[0.75])],
+        inputs: vec![
+            z,
+            y,
+            scale,
+            table(&[if tag == TWEEDIE { 1.25 } else { 0.75 }]),
+        ],
         outputs: vec![draw.own(rows)],
         parameters: vec![n, c, tag],
     }
@@ -68,6 +80,38 @@ fn scalar(tag: usize, z: f64, y: f64, delta: f64) -> (f64, f64, f64) {
         4 if y * z >= 1.0 => (0.0, 0.0, 0.0),
         4 => (0.5 * (1.0 - y * z).powi(2), -y * (1.0 - y * z), 1.0),
         _ => (0.5 * e * e, e, 1.0),
+    }
+}
+
+/// The terms of (value, slope, curvature) of one row, which are one each but with a log link, whose formulas are
+/// those of deviances.
+fn terms(tag: usize, z: f64, y: f64, shape: f64) -> [Vec<f64>; 3] {
+    let mean = z.exp();
+    let own = |f: f64| if y > 0.0 { f } else { 0.0 };
+    match tag {
+        POISSON => [
+            vec![own(y * (y / mean).ln()), -y, mean],
+            vec![mean, -y],
+            vec![mean],
+        ],
+        GAMMA => [
+            vec![(mean / y).ln(), y / mean, -1.0],
+            vec![1.0, -y / mean],
+            vec![y / mean],
+        ],
+        TWEEDIE => {
+            let (a, b) = (2.0 - shape, 1.0 - shape);
+            let (up, down) = (mean.powf(a), y * mean.powf(b));
+            [
+                vec![own(y.powf(a)) / (a * b), -down / b, up / a],
+                vec![up, -down],
+                vec![a * up, -b * down],
+            ]
+        }
+        _ => {
+            let (value, slope, curvature) = scalar(tag, z, y, shape);
+            [vec![value], vec![slope], vec![curvature]]
+        }
     }
 }
 
@@ -156,7 +200,10 @@ pub fn entries() -> Vec<Entry> {
                             out[0][row * c + k] = [s * q, -s * label].into_iter().collect();
                         }
                     } else {
-                        out[0][row] = Sum::of(s * scalar(tag, z[0], y, i[3][0]).1);
+                        out[0][row] = terms(tag, z[0], y, i[3][0])[1]
+                            .iter()
+                            .map(|t| s * t)
+                            .collect();
                     }
                 }
             },
@@ -174,7 +221,10 @@ pub fn entries() -> Vec<Entry> {
                             .enumerate()
                             .for_each(|(k, q)| out[0][row * c + k] = Sum::of(q));
                     } else {
-                        out[0][row] = Sum::of(s * scalar(tag, z[0], y, i[3][0]).2);
+                        out[0][row] = terms(tag, z[0], y, i[3][0])[2]
+                            .iter()
+                            .map(|t| s * t)
+                            .collect();
                     }
                 }
             },
@@ -184,17 +234,17 @@ pub fn entries() -> Vec<Entry> {
             draw: |g| row_call(g, false, 0),
             reference: |i, p, out| {
                 let (c, tag) = (p[1], p[2]);
-                let mut terms = Vec::new();
+                let mut all = Vec::new();
                 for row in 0..p[0] {
                     let (z, y, s) = (&i[0][row * c..][..c], i[1][row], i[2][row]);
                     if tag == MULTINOMIAL {
                         let total: f64 = z.iter().map(|z| z.exp()).sum();
-                        terms.extend([s * total.ln(), -s * z[y as usize]]);
+                        all.extend([s * total.ln(), -s * z[y as usize]]);
                     } else {
-                        terms.push(s * scalar(tag, z[0], y, i[3][0]).0);
+                        all.extend(terms(tag, z[0], y, i[3][0])[0].iter().map(|t| s * t));
                     }
                 }
-                out[0][0] = terms.into_iter().collect();
+                out[0][0] = all.into_iter().collect();
             },
         },
         Entry {

@@ -264,7 +264,9 @@ fn huge_groups() -> Result<(), Failed> {
 
 fn compaction() -> Result<(), Failed> {
     let (problem, points) = uneven();
-    let settings = settings_on(on(GpuOptions::default())).tolerance(1e-5);
+    let settings = settings_on(on(GpuOptions::default()))
+        .solver(Solver::Fista)
+        .tolerance(1e-5);
     let together = single(&problem, &points, &settings);
     let steps = |outcome: &Outcome| outcome.steps;
     let (least, most) = (
@@ -407,7 +409,7 @@ fn nan_stays_alone() -> Result<(), Failed> {
         points.len()
     ];
     warm[3].w[1] = f64::NAN;
-    let settings = settings_on(on(GpuOptions::default()));
+    let settings = settings_on(on(GpuOptions::default())).solver(Solver::Fista);
     let control = Control::new();
     let outcomes = Evaluator::new(&problem)
         .settings(&settings)

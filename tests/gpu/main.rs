@@ -28,6 +28,7 @@ mod suite;
 mod time;
 #[path = "../properties/vectors.rs"]
 mod vectors;
+mod walks;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         .chain(behaviour::trials())
         .chain(cooperative::trials())
         .chain(golden::trials())
+        .chain(walks::trials())
         .map(|trial| trial.with_ignored_flag(missing))
         .collect();
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -12,3 +12,4 @@ mod optimality;
 mod packing;
 mod problems;
 mod vectors;
+mod vjp;

@@ -55,6 +55,12 @@ fn gradient(problem: &Problem, point: Point, w: &[f64]) -> Vec<f64> {
                 Loss::Huber { delta } => (z[0] - y[i]).clamp(-delta, delta),
                 Loss::SquaredHinge => -y[i] * larger(1.0 - y[i] * z[0], 0.0),
                 Loss::Multinomial => z[k].exp() / total - if y[i] == k as f64 { 1.0 } else { 0.0 },
+                Loss::Poisson => z[0].exp() - y[i],
+                Loss::Gamma => 1.0 - y[i] / z[0].exp(),
+                Loss::Tweedie { power } => {
+                    let mean = z[0].exp();
+                    (mean - y[i]) * mean.powf(1.0 - power)
+                }
                 Loss::Quadratic => unreachable!(),
             };
             for (j, x) in rows[i].iter().enumerate() {

@@ -70,13 +70,16 @@ pub const KINDS: [Kind; 7] = [
     Kind::Box,
 ];
 
-pub const LOSSES: [Loss; 6] = [
+pub const LOSSES: [Loss; 9] = [
     Loss::Squared,
     Loss::Logistic,
     Loss::Multinomial,
     Loss::Huber { delta: 0.7 },
     Loss::SquaredHinge,
     Loss::Quadratic,
+    Loss::Poisson,
+    Loss::Gamma,
+    Loss::Tweedie { power: 1.3 },
 ];
 
 /// What a random problem is made of.
@@ -258,6 +261,12 @@ impl Recipe {
                                     -1.0
                                 }
                             }
+                            // Counts; amounts; amounts of which some are zero. All near 1: steps are
+                            // small where the objective at w = 0 is large.
+                            Loss::Poisson => (0.6 + z[0].tanh()).exp().floor(),
+                            Loss::Gamma => z[0].tanh().exp(),
+                            Loss::Tweedie { .. } if z[0] < -0.6 => 0.0,
+                            Loss::Tweedie { .. } => z[0].tanh().exp(),
                             _ => z[0],
                         }
                     })
@@ -408,6 +417,7 @@ pub fn relative(a: &[f64], b: &[f64], floor: f64) -> f64 {
 pub fn recipes() -> Vec<Recipe> {
     use Kind::{Box, ElasticNet, Group, GroupStrengths, NonNegative, SparseGroup, Weighted};
     let huber = Loss::Huber { delta: 0.7 };
+    let tweedie = Loss::Tweedie { power: 1.3 };
     let plain = |loss, kind, seed| Recipe::new(loss, kind, seed);
     let full = |loss, kind, seed| Recipe::new(loss, kind, seed).full();
     let sparse = |recipe: Recipe| Recipe {
@@ -443,6 +453,16 @@ pub fn recipes() -> Vec<Recipe> {
         sparse(full(Loss::Quadratic, Box, 122)),
         full(Loss::Quadratic, ElasticNet, 123),
         full(Loss::Quadratic, GroupStrengths, 124),
+        plain(Loss::Poisson, ElasticNet, 170),
+        full(Loss::Poisson, Weighted, 171),
+        sparse(full(Loss::Poisson, Group, 172)),
+        full(Loss::Poisson, Box, 173),
+        full(Loss::Gamma, ElasticNet, 174),
+        ridges(full(Loss::Gamma, GroupStrengths, 175)),
+        sparse(full(Loss::Gamma, NonNegative, 176)),
+        plain(tweedie, Weighted, 177),
+        full(tweedie, ElasticNet, 178),
+        sparse(full(tweedie, SparseGroup, 179)),
         full(Loss::Squared, SparseGroup, 126),
         sparse(full(Loss::Logistic, SparseGroup, 127)),
         full(Loss::Multinomial, SparseGroup, 128),

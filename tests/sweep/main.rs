@@ -20,5 +20,6 @@ mod reports;
 mod scale;
 mod shards;
 mod signals;
+mod stability;
 mod stores;
 mod table;

@@ -27,6 +27,8 @@ fn study(rows: usize, columns: usize, folds: usize) -> Study {
         precision: Precision::F64,
         targets: vec!["y".into()],
         keep_solutions: false,
+        stages: Default::default(),
+        resampling: None,
         filling: None,
     }
 }

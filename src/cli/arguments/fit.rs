@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::{
     DataArguments, FoldArguments, Format, ProblemArguments, RuntimeArguments, SolverArguments,
-    SpaceArguments, TestArguments,
+    SpaceArguments, StageArguments, TestArguments,
 };
 use crate::sweep::record::Number;
 use crate::sweep::select::Rule;
@@ -19,6 +19,7 @@ Examples:
   proxdiff fit --example --coefficients
   proxdiff fit data.csv --cv 10 --choice one-se --test-fraction 0.2
   proxdiff fit spam.csv --loss logistic --cv 5 --stratified --by auc --alpha frac:1e-3:1:50
+  proxdiff fit data.csv --cv expanding:5 --gap 5 --adaptive
   proxdiff fit --from sweep.db --choice one-se
 
 A model is a directory with model.json and coefficients.npy; predict reads it. With --cv or --folds the \
@@ -65,6 +66,8 @@ impl ChoiceName {
 pub enum MetricName {
     /// The criterion: the loss, or that of --criterion.
     Criterion,
+    /// Mean deviance: the mean square of the squared loss, twice the mean log loss of classes.
+    Deviance,
     /// Mean squared error.
     Mse,
     /// Mean absolute error.
@@ -85,7 +88,8 @@ impl MetricName {
     /// The number of a cell.
     pub fn number(self) -> Number {
         match self {
-            Self::Criterion => Number::Criterion,
+            // Twice the criterion.
+            Self::Criterion | Self::Deviance => Number::Criterion,
             Self::Mse => Number::Mse,
             Self::Mae => Number::Mae,
             Self::R2 => Number::R2,
@@ -126,6 +130,8 @@ pub struct Arguments {
     pub data: DataArguments,
     #[command(flatten)]
     pub problem: ProblemArguments,
+    #[command(flatten)]
+    pub stages: StageArguments,
     #[command(flatten)]
     pub space: SpaceArguments,
     #[command(flatten)]

@@ -18,6 +18,7 @@ pub mod reproduce;
 mod root;
 #[cfg(feature = "store")]
 pub mod runs;
+mod stages;
 pub mod sweep;
 mod test_rows;
 pub mod tune;
@@ -28,8 +29,11 @@ pub use method::{
     DesignStorage, HypergradientArguments, Products, Regime, RuntimeArguments, SolverArguments,
 };
 pub use output::{Format, OutputArguments};
-pub use problem::{LossName, PenaltyName, ProblemArguments};
+pub use problem::{GroupWeightsName, LossName, PenaltyName, ProblemArguments, Shapes};
 pub use root::{Command, command, parse};
-pub use sweep::{ConfigurationArguments, FoldArguments, SearchName, SpaceArguments};
+pub use stages::StageArguments;
+pub use sweep::{
+    ConfigurationArguments, Drawn, FoldArguments, ResampleArguments, SearchName, SpaceArguments,
+};
 pub use test_rows::TestArguments;
 pub use values::Strengths;

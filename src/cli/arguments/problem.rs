@@ -22,6 +22,30 @@ pub enum LossName {
     SquaredHinge,
     /// The quadratic form ½wᵀQw − bᵀw: --x is Q, --y is b.
     Quadratic,
+    /// Half the Poisson deviance of a mean exp(x·w): counts, or rates with exposures as weights.
+    Poisson,
+    /// Half the Gamma deviance of a mean exp(x·w): amounts greater than zero.
+    Gamma,
+    /// Half the Tweedie deviance of a mean exp(x·w), power --tweedie-power: amounts of which some are zero.
+    Tweedie,
+}
+
+/// The numbers that shape losses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shapes {
+    /// Huber's δ.
+    pub huber_delta: f64,
+    /// Tweedie's p.
+    pub tweedie_power: f64,
+}
+
+impl Default for Shapes {
+    fn default() -> Self {
+        Self {
+            huber_delta: 1.0,
+            tweedie_power: 1.5,
+        }
+    }
 }
 
 impl LossName {
@@ -32,14 +56,21 @@ impl LossName {
     }
 
     /// The library's loss.
-    pub fn loss(self, delta: f64) -> Loss {
+    pub fn loss(self, shapes: Shapes) -> Loss {
         match self {
             Self::Squared => Loss::Squared,
             Self::Logistic => Loss::Logistic,
             Self::Multinomial => Loss::Multinomial,
-            Self::Huber => Loss::Huber { delta },
+            Self::Huber => Loss::Huber {
+                delta: shapes.huber_delta,
+            },
             Self::SquaredHinge => Loss::SquaredHinge,
             Self::Quadratic => Loss::Quadratic,
+            Self::Poisson => Loss::Poisson,
+            Self::Gamma => Loss::Gamma,
+            Self::Tweedie => Loss::Tweedie {
+                power: shapes.tweedie_power,
+            },
         }
     }
 }
@@ -61,6 +92,13 @@ pub enum PenaltyName {
     Box,
 }
 
+/// The weights of groups' norms by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GroupWeightsName {
+    /// The square root of the number of coefficients.
+    SqrtSize,
+}
+
 /// The problem that is solved.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Problem")]
@@ -73,6 +111,11 @@ pub struct ProblemArguments {
     #[arg(long, value_name = "DELTA", default_value_t = 1.0, value_parser = values::positive,
           allow_hyphen_values = true)]
     pub huber_delta: f64,
+
+    /// The power p of the Tweedie loss, whose variance grows as the mean to the p: between 1 and 2.
+    #[arg(long, value_name = "P", default_value_t = 1.5, value_parser = values::between_one_and_two,
+          allow_hyphen_values = true)]
+    pub tweedie_power: f64,
 
     /// Penalty of the fit; the ridge strength --l2 goes with every penalty.
     #[arg(long, value_name = "PENALTY", default_value = "elastic-net")]
@@ -115,6 +158,11 @@ pub struct ProblemArguments {
     #[arg(long, value_name = "FILE")]
     pub groups: Option<PathBuf>,
 
+    /// Weights of the groups' norms, which --l1 multiplies: the square root of the number of a group's
+    /// coefficients, as gglasso and grpreg have them [default: 1 for all].
+    #[arg(long, value_name = "WEIGHTS", conflicts_with = "l1_file")]
+    pub group_weights: Option<GroupWeightsName>,
+
     /// Bounds of every coefficient, -inf and inf allowed.
     #[arg(long = "box", value_name = "LO:HI", allow_hyphen_values = true)]
     pub bounds: Option<Interval>,
@@ -140,4 +188,19 @@ pub struct ProblemArguments {
     #[arg(long, value_name = "SIGN", default_value_t = 1.0, value_parser = values::sign,
           allow_hyphen_values = true)]
     pub criterion_sign: f64,
+}
+
+impl ProblemArguments {
+    /// The numbers that shape the losses.
+    pub fn shapes(&self) -> Shapes {
+        Shapes {
+            huber_delta: self.huber_delta,
+            tweedie_power: self.tweedie_power,
+        }
+    }
+
+    /// The loss of the fit.
+    pub fn loss_of_fit(&self) -> Loss {
+        self.loss.loss(self.shapes())
+    }
 }

@@ -125,29 +125,22 @@ pub fn command() -> clap::Command {
     };
     let mut whole = Cli::command();
     // What these say of rows or columns is that of the file.
-    for (name, filled) in [
-        ("influence", true),
-        ("clean", false),
-        ("meta", false),
-        ("poison", true),
-    ] {
-        whole = whole.mut_subcommand(name, |command| with_missing(command, filled));
+    for name in ["influence", "clean", "meta", "poison"] {
+        whole = whole.mut_subcommand(name, with_missing);
     }
     whole
         .mut_subcommand("sweep", |sweep| sweep.mut_args(with_values))
         .mut_subcommand("tune", |tune| beside_files(tune).mut_args(with_values))
 }
 
-/// The command with the treatments of missing cells that it has: errors, and where `filled`, values.
-fn with_missing(command: clap::Command, filled: bool) -> clap::Command {
-    let parser = EnumValueParser::<MissingName>::new().try_map(move |name| match name {
-        MissingName::Error => Ok(name),
-        MissingName::Mean | MissingName::Median | MissingName::Indicator if filled => Ok(name),
-        _ if filled => Err(
+/// The command with the treatments of missing cells that it has: errors and values.
+fn with_missing(command: clap::Command) -> clap::Command {
+    let parser = EnumValueParser::<MissingName>::new().try_map(|name| match name {
+        MissingName::Drop => Err(
             "rows are called by their numbers in the file here; fill the cells \
-                            (mean, median, indicator), or leave the rows out of the file",
+             (mean, median, indicator), or leave the rows out of the file",
         ),
-        _ => Err("this command takes files without missing cells; fill them in the file first"),
+        _ => Ok(name),
     });
     command.mut_arg("missing", |missing| missing.value_parser(parser))
 }

@@ -7,9 +7,11 @@ use clap::{Args, ValueEnum};
 use super::values::{self, Strengths};
 use super::{
     DataArguments, HypergradientArguments, OutputArguments, ProblemArguments, RuntimeArguments,
-    SolverArguments,
+    SolverArguments, StageArguments,
 };
+use crate::sweep::ordered::Scheme;
 use crate::sweep::record::Shard;
+use crate::sweep::resamples::Drawing;
 
 /// The examples of `--help`.
 pub const EXAMPLES: &str = "\
@@ -20,6 +22,8 @@ Examples:
   proxdiff sweep data.csv --format csv --out grid.csv
   proxdiff sweep data.csv --cv 5 --alpha frac:1e-3:1:100 --l1-ratio 0.1,0.9 \\
       --store sweep.db
+  proxdiff sweep data.csv --cv expanding:5 --gap 5 --method none
+  proxdiff sweep data.csv --subsamples 100 --complementary --l2 0 --method none
   proxdiff sweep --config sweep.toml --store part-3.db --shard 3/8
 
 A sweep is planned as cells, a point on a fold each; without --cv and --folds there is one hold-out split. \
@@ -38,9 +42,13 @@ pub struct Arguments {
     #[command(flatten)]
     pub problem: ProblemArguments,
     #[command(flatten)]
+    pub stages: StageArguments,
+    #[command(flatten)]
     pub space: SpaceArguments,
     #[command(flatten)]
     pub folds: FoldArguments,
+    #[command(flatten)]
+    pub resamples: ResampleArguments,
     #[command(flatten)]
     pub hypergradient: HypergradientArguments,
     #[command(flatten)]
@@ -106,10 +114,17 @@ pub struct SpaceArguments {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Folds")]
 pub struct FoldArguments {
-    /// K-fold cross-validation; rows are dealt at random by --seed.
-    #[arg(long, value_name = "K", value_parser = values::folds, allow_hyphen_values = true,
+    /// K-fold cross-validation: K deals rows at random by --seed; contiguous:K holds out blocks of
+    /// consecutive rows. Folds in time, rows being in their order: expanding:K holds out the last K of
+    /// K + 1 blocks and learns from all rows before each, rolling:K:WIDTH from the last WIDTH of these.
+    #[arg(long, value_name = "K|SCHEME", allow_hyphen_values = true,
           conflicts_with_all = ["val_fraction", "x_val", "folds"])]
-    pub cv: Option<usize>,
+    pub cv: Option<Scheme>,
+
+    /// Rows between those that a fold in time learns from and those that it holds out, which it leaves
+    /// out [default: 0].
+    #[arg(long, value_name = "N", value_parser = values::whole, allow_hyphen_values = true)]
+    pub gap: Option<usize>,
 
     /// Give every fold its share of each class of the target.
     #[arg(long, conflicts_with = "group_column")]
@@ -128,6 +143,50 @@ pub struct FoldArguments {
     /// line, .npy); rows with a negative number are never held out.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["val_fraction", "x_val"])]
     pub folds: Option<PathBuf>,
+}
+
+/// Resamples of the rows, for stability selection.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Folds")]
+pub struct ResampleArguments {
+    /// Stability selection: fit to B draws of as many rows as there are, with replacement, and count how
+    /// often each feature is chosen; the criterion is on the rows that are not drawn.
+    #[arg(long, value_name = "B", value_parser = values::count, allow_hyphen_values = true,
+          conflicts_with_all = ["subsamples", "cv", "folds", "val_fraction", "x_val"])]
+    pub bootstrap: Option<usize>,
+
+    /// The same with B halves of the rows, drawn without replacement.
+    #[arg(long, value_name = "B", value_parser = values::count, allow_hyphen_values = true,
+          conflicts_with_all = ["cv", "folds", "val_fraction", "x_val"])]
+    pub subsamples: Option<usize>,
+
+    /// Take the halves in pairs that have no row in common.
+    #[arg(long, requires = "subsamples")]
+    pub complementary: bool,
+}
+
+/// The number of resamples and how they are drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Drawn {
+    /// Their number.
+    pub count: usize,
+    /// The way in which rows are drawn.
+    pub drawing: Drawing,
+}
+
+impl ResampleArguments {
+    /// What is drawn, if anything is.
+    pub fn drawn(&self) -> Option<Drawn> {
+        let of = |count, drawing| Drawn { count, drawing };
+        match (self.bootstrap, self.subsamples) {
+            (Some(count), _) => Some(of(count, Drawing::Bootstrap)),
+            (None, Some(count)) if self.complementary => {
+                Some(of(count, Drawing::ComplementaryPairs))
+            }
+            (None, Some(count)) => Some(of(count, Drawing::Subsamples)),
+            (None, None) => None,
+        }
+    }
 }
 
 /// A description of the command in a file.

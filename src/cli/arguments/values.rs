@@ -21,6 +21,17 @@ pub fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A number between 1 and 2, both excluded.
+pub fn between_one_and_two(text: &str) -> Result<f64, String> {
+    match text.trim().parse::<f64>() {
+        Ok(value) if value > 1.0 && value < 2.0 => Ok(value),
+        _ => Err(
+            "give a number between 1 and 2; --loss poisson is that of 1, --loss gamma that of 2"
+                .into(),
+        ),
+    }
+}
+
 /// A number that is finite and not negative.
 pub fn not_negative(text: &str) -> Result<f64, String> {
     match text.trim().parse::<f64>() {
@@ -50,14 +61,6 @@ pub fn count(text: &str) -> Result<usize, String> {
     match text.trim().parse::<usize>() {
         Ok(value) if value > 0 => Ok(value),
         _ => Err("give a whole number, 1 or more".into()),
-    }
-}
-
-/// A number of folds.
-pub fn folds(text: &str) -> Result<usize, String> {
-    match text.trim().parse::<usize>() {
-        Ok(value) if value > 1 => Ok(value),
-        _ => Err("give a whole number, 2 or more".into()),
     }
 }
 

@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             "the fit with the weights ended {}: no model was saved; raise --max-steps, --time-budget or --tol",
             found.outcome.status.name()
         ))),
-        Some(directory) => model(&study, &prepared, std::slice::from_ref(&found.outcome))
+        Some(directory) => model(&study, &prepared, std::slice::from_ref(&found.outcome), &[])
             .save(directory, "--model"),
         None => Ok(()),
     };

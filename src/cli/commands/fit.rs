@@ -5,11 +5,11 @@ use serde_json::json;
 
 use crate::cli::arguments::fit::Arguments;
 use crate::cli::arguments::{
-    DataArguments, Format, LossName, OutputArguments, ProblemArguments, RuntimeArguments,
+    DataArguments, Format, LossName, OutputArguments, ProblemArguments, RuntimeArguments, Shapes,
     SolverArguments,
 };
 use crate::cli::configuration::{
-    Prepared, Study, in_ratio, points, points_of, read_test, settings,
+    Prepared, Study, check_adaptive, in_ratio, points, points_of, read_test, settings,
 };
 use crate::cli::failure::Failure;
 use crate::cli::model::{MissingCells, Model, TargetModel};
@@ -19,6 +19,7 @@ use crate::hypergrad::Outcome;
 use crate::kinds::Status;
 use crate::model::loss::Loss;
 use crate::problem::Problem;
+use crate::sweep::stages::Stages;
 
 mod choice;
 #[cfg(feature = "store")]
@@ -75,6 +76,7 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<(), Failure> {
         prepared,
         points,
         chosen,
+        shares,
         set_aside,
     } = &subject;
     let files = read_test(
@@ -85,7 +87,8 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<(), Failure> {
     )?;
     let problem = &prepared.problem.problem;
     let outcomes = runtime.evaluate(problem, points, &settings)?;
-    let model = model(study, prepared, &outcomes);
+    let outcomes = runtime.relaxed(&prepared.problem, &settings, outcomes, shares)?;
+    let model = model(study, prepared, &outcomes, shares);
     let test = match files.as_ref().or(set_aside.as_ref()) {
         Some(rows) => Some(Tested::of(&model, &model.filled(rows.clone()))?),
         None => None,
@@ -138,16 +141,29 @@ fn single(arguments: &Arguments) -> Result<Subject<'_>, Failure> {
         Some(share) if share > 0.0 => Some(study.set_aside(share)?),
         _ => None,
     };
-    let prepared = study.take()?;
+    let stages = match arguments.stages.each().as_slice() {
+        [stages] => *stages,
+        // Several are chosen among.
+        _ => Stages::default(),
+    };
+    let prepared = study.take(stages)?;
     let problem = &prepared.problem.problem;
+    let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
+    let relaxed = Stages {
+        adaptive: None,
+        ..stages
+    };
+    relaxed.check(problem.penalty(), problem.train().targets.len(), &settings)?;
     let points = if in_ratio(&arguments.space) {
         points_of(&choice::space(arguments)?, problem)?
     } else {
         points(&arguments.problem, problem)?
     };
+    check_adaptive(stages, points.iter().map(|point| point.l1))?;
     Ok(Subject {
         study,
         prepared,
+        shares: vec![stages.relax; points.len()],
         points,
         chosen: None,
         set_aside,
@@ -174,7 +190,7 @@ fn check_test(arguments: &Arguments, problem: &ProblemArguments) -> Result<(), F
 
 /// Whether a loss has classes.
 fn of_classes(loss: LossName) -> bool {
-    loss.loss(1.0).is_classification()
+    loss.loss(Shapes::default()).is_classification()
 }
 
 /// Saves a model that is worth it: with --force a fit need not have converged, but there must be
@@ -224,12 +240,19 @@ fn not_converged(study: &Study<'_>, outcome: &Outcome) -> String {
 }
 
 /// The model of outcomes, one per target.
-pub(super) fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]) -> Model {
+///
+/// `shares` are those of the lasso in each, where it is relaxed.
+pub(super) fn model(
+    study: &Study<'_>,
+    prepared: &Prepared,
+    outcomes: &[Outcome],
+    shares: &[Option<f64>],
+) -> Model {
     let names = study.target_names();
     let problem = &prepared.problem.problem;
     let finite = |value: f64| value.is_finite().then_some(value);
     let (mut coefficients, mut targets) = (Vec::new(), Vec::new());
-    for outcome in outcomes {
+    for (number, outcome) in outcomes.iter().enumerate() {
         let at = outcome.point.target;
         let (values, intercept) = prepared.problem.in_data_units(&outcome.solution, at);
         let classes = study.classes.get(at).and_then(Option::as_ref);
@@ -239,6 +262,7 @@ pub(super) fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]
             classes: classes.map(|classes| classes.names.clone()),
             l1: outcome.point.l1,
             l2: outcome.point.l2,
+            relax: shares.get(number).copied().flatten(),
             intercept,
             objective: finite(outcome.objective),
             support: outcome.support,
@@ -249,10 +273,7 @@ pub(super) fn model(study: &Study<'_>, prepared: &Prepared, outcomes: &[Outcome]
     }
     let values = prepared.problem.filled();
     Model {
-        missing: values.map(|values| MissingCells {
-            values: values.to_vec(),
-            indicators: study.tables().indicators.clone(),
-        }),
+        missing: MissingCells::of(values, &study.tables().indicators),
         ..described(study, problem, prepared.rows, coefficients, targets)
     }
 }
@@ -267,13 +288,17 @@ pub(super) fn described(
 ) -> Model {
     let scaling = study.scaling();
     Model {
-        schema: Model::SCHEMA,
+        schema: Model::schema_of(problem.loss),
         version: env!("CARGO_PKG_VERSION").into(),
         source: study.source().into(),
         loss: problem.loss.name().into(),
         penalty: problem.penalty.name().into(),
         huber_delta: match problem.loss {
             Loss::Huber { delta } => Some(delta),
+            _ => None,
+        },
+        tweedie_power: match problem.loss {
+            Loss::Tweedie { power } => Some(power),
             _ => None,
         },
         intercept: scaling.intercept,

@@ -7,7 +7,7 @@ use crate::cli::configuration::{
     Study, TaskChoice, Tasks, column_of, settings, single, single_ridge,
 };
 use crate::cli::failure::Failure;
-use crate::cli::model::TargetModel;
+use crate::cli::model::{MissingCells, Model, TargetModel};
 use crate::cli::output::{CurvePoint, MetaReport, Rendered};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::Settings;
@@ -78,13 +78,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Some(directory) => {
             let named = study.target_names().first().map(ToString::to_string);
             let target = target(&study, named.unwrap_or_default(), &learned);
-            described(
+            let model = described(
                 &study,
                 &tasks.pooled,
                 tasks.pooled.train().rows(),
                 vec![prior.clone()],
                 vec![target],
-            )
+            );
+            Model {
+                missing: MissingCells::of(tasks.filled.as_deref(), &study.tables().indicators),
+                ..model
+            }
             .save(directory, "--model")
         }
         None => Ok(()),
@@ -167,6 +171,7 @@ fn target(study: &Study<'_>, name: String, learned: &MetaLearned) -> TargetModel
         classes: classes.map(|classes| classes.names.clone()),
         l1: learned.l1,
         l2: learned.l2,
+        relax: None,
         intercept: learned.intercept.clone(),
         objective: None,
         support: learned.prior.iter().filter(|c| **c != 0.0).count(),

@@ -17,7 +17,7 @@ use crate::data::labels;
 use crate::data::readers::{self, ReadOptions};
 use crate::error::{Error, Result};
 use crate::model::loss::multinomial::softmax_in_place;
-use crate::model::loss::sigmoid;
+use crate::model::loss::{Loss, sigmoid};
 
 /// Rows that a table shows.
 const TABLE_ROWS: usize = 20;
@@ -74,7 +74,8 @@ struct Record<'a> {
 /// Runs the command.
 pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     let model = Model::load(&arguments.model)?;
-    if model.loss == "quadratic" {
+    let loss = model.loss()?;
+    if loss == Loss::Quadratic {
         return Err(Error::unsupported(
             "predictions of a quadratic form, which has no rows of features",
             "use a model of another loss",
@@ -116,7 +117,13 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
                 Some(truth) => Some(Scores::of(&model, target, &z, truth, None)?),
                 None => None,
             };
-            let made = predictions(target, z, model.predictors(), arguments.proba);
+            let means = loss.has_log_link().then(|| means(loss, &z)).transpose()?;
+            let made = predictions(
+                target,
+                means.unwrap_or(z),
+                model.predictors(),
+                arguments.proba,
+            );
             Ok(Predictions { scores, ..made })
         })
         .collect::<Result<_>>()?;
@@ -226,6 +233,13 @@ fn truth(arguments: &Arguments, model: &Model, data: &Dataset) -> Result<Vec<Tar
         ));
     }
     Ok(by_name.into_iter().map(|&target| target.clone()).collect())
+}
+
+/// The means that linear predictors stand for.
+fn means(loss: Loss, z: &[f64]) -> Result<Vec<f64>> {
+    let means: Vec<f64> = z.iter().map(|&z| loss.mean(z)).collect();
+    check_finite(&means, 1)?;
+    Ok(means)
 }
 
 fn check_finite(z: &[f64], predictors: usize) -> Result<()> {

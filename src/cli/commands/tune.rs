@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::sync::Arc;
 
 use clap::ArgMatches;
 
@@ -22,9 +21,10 @@ use crate::data::missing::fill;
 use crate::engine::products::predictors;
 use crate::hypergrad::{Information, Outcome};
 use crate::kinds::{Method, Status};
-use crate::problem::{Point, Problem, Rows, Specification};
+use crate::problem::{Point, Problem, Rows};
 use crate::sweep::folds::Fold;
-use crate::sweep::study::{FoldProblem, Study as SweepStudy};
+use crate::sweep::stages::Stages;
+use crate::sweep::study::{Filled, FoldProblem, Study as SweepStudy};
 use crate::tune::{Hyperparameter, Sure, Tuned, Tuner, Variable, with_vectors};
 
 /// Runs the command that `words` make, whose flags and matches these are.
@@ -48,7 +48,11 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let mut variables = variables(arguments)?;
     let (mut study, names, test) = read(arguments)?;
-    let whole = Problem::new(refitted(&study, test)?)?;
+    let Filled {
+        specification,
+        values,
+    } = refitted(&study, test)?;
+    let whole = Problem::new(specification)?;
     if let Some(file) = &arguments.tuning.ties {
         let ties = names.ties(file, whole.penalized())?;
         let tied = variables.iter_mut().filter(|v| can_tie(v.hyperparameter));
@@ -75,7 +79,7 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
         let _progress = progress(&tuner, arguments.tuning.max_evaluations);
         runtime.pool().install(|| tuner.run())?
     };
-    let whole = tuned.restated(whole)?;
+    let whole = FoldProblem::plain(tuned.restated(whole)?).filled_with(values);
     let refit = Refit::of(&study, names, whole, &tuned.point, &runtime)?;
     // The model first: the reader of the report may close its pipe early.
     let saved = match &arguments.model {
@@ -225,6 +229,8 @@ fn read(arguments: &Arguments) -> Result<(SweepStudy, Study<'_>, Option<Rows>), 
         precision: arguments.runtime.result_precision(),
         name: None,
         keep_solutions: false,
+        stages: Stages::default(),
+        resamples: None,
         set_aside: share,
         fall_back: true,
     })?;
@@ -282,16 +288,16 @@ fn sure(arguments: &Arguments) -> Result<Option<Sure>, Failure> {
 }
 
 /// The problem of the refit: on all rows, with its criterion on the test rows where there are any.
-fn refitted(study: &SweepStudy, test: Option<Rows>) -> Result<Specification, Failure> {
+fn refitted(study: &SweepStudy, test: Option<Rows>) -> Result<Filled, Failure> {
     study.check()?;
-    let mut specification = study.whole_specification();
-    specification.validation = test.map(|mut rows| {
-        if let Some(values) = study.values_of_all() {
-            fill(&mut rows.matrix, &values);
+    let mut filled = study.whole_specification()?;
+    filled.specification.validation = test.map(|mut rows| {
+        if let Some(values) = &filled.values {
+            fill(&mut rows.matrix, values);
         }
         rows
     });
-    Ok(specification)
+    Ok(filled)
 }
 
 /// The strengths that are not tuned.
@@ -333,20 +339,15 @@ impl<'a> Refit<'a> {
     fn of(
         study: &SweepStudy,
         names: Study<'a>,
-        whole: Problem,
+        whole: FoldProblem,
         point: &Point,
         runtime: &Runtime,
     ) -> Result<Self, Failure> {
         let mut settings = study.settings.clone();
         settings.method = None;
-        let has_test = !whole.criterion().on_training_rows;
-        let outcome = runtime.evaluate_last(&whole, point.clone(), &settings)?;
-        let prepared = Prepared {
-            rows: whole.train().rows(),
-            criterion_rows: whole.criterion().sample.rows(),
-            problem: Arc::new(FoldProblem::plain(whole).filled_with(study.values_of_all())),
-            training_rows: None,
-        };
+        let has_test = !whole.problem.criterion().on_training_rows;
+        let outcome = runtime.evaluate_last(&whole.problem, point.clone(), &settings)?;
+        let prepared = Prepared::of(whole, None);
         let test = if has_test {
             let problem = &prepared.problem.problem;
             let sample = &problem.criterion().sample;
@@ -383,6 +384,7 @@ impl<'a> Refit<'a> {
             &self.names,
             &self.prepared,
             std::slice::from_ref(&self.outcome),
+            &[],
         )
         .save(directory, "--model")
     }

@@ -5,7 +5,9 @@ use crate::cli::arguments::sweep::Arguments;
 use crate::cli::arguments::{
     LossName, PenaltyName, ProblemArguments, SearchName, SpaceArguments, Strengths,
 };
+use crate::sweep::ordered::Scheme;
 use crate::sweep::space::Axes;
+use crate::sweep::stages::FirstFit;
 
 /// The share of rows that are held out.
 pub const HELD_OUT: f64 = 0.25;
@@ -101,8 +103,10 @@ pub fn left_to_defaults(arguments: &Arguments) -> Vec<(&'static str, String)> {
     let Arguments {
         data,
         problem,
+        stages,
         space,
         folds,
+        resamples,
         hypergradient,
         runtime,
         ..
@@ -129,14 +133,20 @@ pub fn left_to_defaults(arguments: &Arguments) -> Vec<(&'static str, String)> {
     add(is_sampled && space.samples.is_none(), "samples", samples);
     let splits = folds.cv.is_none()
         && folds.folds.is_none()
+        && resamples.drawn().is_none()
         && data.x_val.is_none()
         && problem.loss != LossName::Quadratic;
     let share = HELD_OUT.to_string();
     add(splits && data.val_fraction.is_none(), "val-fraction", share);
-    let is_repeated = folds.cv.is_some() && folds.repeats.is_none();
+    let is_repeated = folds.cv.is_some_and(Scheme::is_random) && folds.repeats.is_none();
     add(is_repeated, "repeats", REPEATS.to_string());
+    let has_gap = folds.cv.is_some_and(Scheme::is_in_time) && folds.gap.is_none();
+    add(has_gap, "gap", "0".into());
     let precision = runtime.result_precision().name().to_string();
     add(runtime.precision.is_none(), "precision", precision);
+    let first = FirstFit::default().to_string();
+    let has_first = stages.adaptive.is_some() && stages.first_fit.is_none();
+    add(has_first, "first-fit", first);
     let criterion = problem.loss.name().to_string();
     add(problem.criterion.is_none(), "criterion", criterion);
     let wrt: Vec<&str> = differentiated(problem).iter().map(|w| w.flag()).collect();

@@ -4,6 +4,7 @@ mod classes;
 mod data;
 mod defaults;
 mod file;
+mod flags;
 mod plan;
 mod points;
 mod precedence;
@@ -20,7 +21,8 @@ pub use file::Described;
 #[cfg(feature = "store")]
 pub use file::{GivenBeside, stored};
 pub use plan::{
-    Parts, Planned, SpaceFlags, check_dealing, fit_space, planned, planned_fit, study_of,
+    Parts, Planned, SpaceFlags, check_adaptive, check_dealing, fit_space, planned, planned_fit,
+    study_of,
 };
 pub use points::{points, points_of, single};
 pub use prepared::Prepared;

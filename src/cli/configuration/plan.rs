@@ -11,8 +11,8 @@ use super::settings::settings;
 use super::study::Study;
 use crate::cli::arguments::sweep::Arguments;
 use crate::cli::arguments::{
-    DataArguments, FoldArguments, HypergradientArguments, MissingName, PenaltyName,
-    ProblemArguments, SearchName, SolverArguments, SpaceArguments,
+    DataArguments, Drawn, FoldArguments, HypergradientArguments, MissingName, PenaltyName,
+    ProblemArguments, ResampleArguments, SearchName, SolverArguments, SpaceArguments,
 };
 use crate::cli::failure::Failure;
 use crate::cli::printable::printable;
@@ -21,12 +21,14 @@ use crate::data::readers;
 use crate::error::{Error, Result};
 use crate::kinds::Precision;
 use crate::l1_max::AtZero;
-use crate::model::loss::Loss;
 use crate::sweep::compress::{Compression, fold_problem};
 use crate::sweep::folds::{Dealing, Fold, given_folds, k_folds};
+use crate::sweep::ordered::{Scheme, contiguous_folds, folds_in_time};
 use crate::sweep::plan::{plan, plan_study};
 use crate::sweep::record::Plan;
+use crate::sweep::resamples::{Resampling, resampled_folds};
 use crate::sweep::space::{Axes, Search, Space};
+use crate::sweep::stages::Stages;
 use crate::sweep::study::{FoldProblem, Study as SweepStudy};
 
 /// The most cells of a study: their results would fill 200 GB.
@@ -42,7 +44,7 @@ pub struct Planned<'a> {
     pub compressions: Vec<Option<Compression>>,
     /// Per study the problem of its only fold, where it has been made.
     pub problems: Vec<Option<Arc<FoldProblem>>>,
-    /// Per study the names and classes of its data.
+    /// The names and classes of data.
     names: Vec<Study<'a>>,
 }
 
@@ -54,21 +56,42 @@ pub fn planned(described: &Described<Arguments>) -> std::result::Result<Planned<
         let (arguments, place) = (&request.arguments, &request.place);
         let mut add = || {
             let (study, names) = study(arguments)?;
-            planned.add(Addition {
-                keeps_outcomes: is_only && keeps_outcomes(arguments, &study.folds),
+            let space = space(
+                axes(&arguments.problem, &arguments.space),
+                SpaceFlags {
+                    problem: &arguments.problem,
+                    space: &arguments.space,
+                    seed: arguments.data.seed,
+                },
+            )?;
+            let shares = arguments.stages.each();
+            let is_single = shares.len() == 1;
+            if !is_single && !is_only {
+                return Err(Failure::usage(
+                    "several shares of --relax make a study of each; give one share in each [[study]]",
+                ));
+            }
+            let named = |mut study: SweepStudy, stages: Stages| {
+                study.stages = stages;
+                if let Some(share) = stages.relax.filter(|_| !is_single) {
+                    study.name = format!("{} (relax {share})", study.name);
+                }
+                study
+            };
+            let addition = |study: SweepStudy, names| Addition {
+                keeps_outcomes: is_only && is_single && keeps_outcomes(arguments, &study.folds),
                 is_stored: arguments.store.store.is_some(),
                 unit: Unit::Fold,
-                space: space(
-                    axes(&arguments.problem, &arguments.space),
-                    SpaceFlags {
-                        problem: &arguments.problem,
-                        space: &arguments.space,
-                        seed: arguments.data.seed,
-                    },
-                )?,
+                space: space.clone(),
                 study,
                 names,
-            })
+            };
+            // infallible: there is one at least
+            let (last, others) = shares.split_last().expect("a share");
+            for &stages in others {
+                planned.add(addition(named(study.clone(), stages), None))?;
+            }
+            planned.add(addition(named(study, *last), Some(names)))
         };
         add().map_err(|failure: Failure| failure.in_configuration(place))?;
     }
@@ -89,7 +112,7 @@ pub fn planned_fit<'a>(
         unit: if over_folds { Unit::Fold } else { Unit::All },
         space: fit_space(flags, over_folds)?,
         study: made.study,
-        names: made.names,
+        names: Some(made.names),
     })?;
     Ok(planned)
 }
@@ -107,7 +130,8 @@ pub fn fit_space(flags: SpaceFlags<'_>, over_folds: bool) -> std::result::Result
 /// A study that is added to a plan.
 struct Addition<'a> {
     study: SweepStudy,
-    names: Study<'a>,
+    /// The names and classes of its data, where no other study of the same data has them.
+    names: Option<Study<'a>>,
     space: Space,
     /// The rows whose l1_max fractions are of, where there is a single fold.
     unit: Unit,
@@ -136,16 +160,17 @@ impl<'a> Planned<'a> {
         if !keeps_outcomes(arguments, &study.folds) {
             return None;
         }
-        let fold = &self.plan.studies[0].folds[0];
         let is_split = study.folds[0].held_out.is_some();
+        let training_rows = is_split.then(|| {
+            let rows = study.folds[0].training_rows(study.rows());
+            names.tables().in_file(rows)
+        });
+        let fold = &self.plan.studies[0].folds[0];
+        // A problem on factors has fewer rows than the fold.
         let prepared = Prepared {
-            problem: Arc::clone(problem),
             rows: fold.training_rows,
             criterion_rows: fold.held_out_rows,
-            training_rows: is_split.then(|| {
-                let rows = study.folds[0].training_rows(study.rows());
-                names.tables().in_file(rows)
-            }),
+            ..Prepared::of(Arc::clone(problem), training_rows)
         };
         Some((names, prepared))
     }
@@ -212,7 +237,7 @@ impl<'a> Planned<'a> {
         let whole = match &compression {
             _ if of_all => Some(study.whole()?),
             _ if !is_relative || problem.is_some() => None,
-            Some(compression) => Some(compression.whole(&study)),
+            Some(compression) => Some(compression.whole(&study)?),
             None => Some(study.whole()?),
         };
         let of_fold = problem.as_ref().map(|fold| &fold.problem);
@@ -224,14 +249,27 @@ impl<'a> Planned<'a> {
             .collect();
         let l1_max = |target: usize, l2: f64| at_zero.get(target).map_or(0.0, |at| at.l1_max(l2));
         let record = plan_study(&study, &space, &l1_max)?;
+        check_adaptive(study.stages, record.points.iter().map(|point| point.l1))?;
         drop(at_zero);
         self.plan.studies.push(record);
         self.studies.push(study);
         self.compressions.push(compression);
         self.problems.push(problem);
-        self.names.push(names);
+        self.names.extend(names);
         Ok(())
     }
+}
+
+/// Refuses adaptive weights of no l1: what the first fit leaves out would come back.
+pub fn check_adaptive(stages: Stages, mut l1: impl Iterator<Item = f64>) -> Result<()> {
+    if stages.adaptive.is_none() || l1.all(|l1| l1 > 0.0) {
+        return Ok(());
+    }
+    Err(Error::value(
+        "--adaptive",
+        "a point has l1 = 0, and there is nothing to weigh",
+        "give strengths --l1 that are greater than zero",
+    ))
 }
 
 /// Whether the outcomes of the only study of a plan can be kept whole: it has a single fold, nobody
@@ -243,7 +281,7 @@ fn keeps_outcomes(arguments: &Arguments, folds: &[Fold]) -> bool {
 /// Warns of targets that do not vary, so that a sweep of nothing is noticed.
 fn warn_of_constant_targets(study: &SweepStudy) {
     let specification = &study.specification;
-    let is_regression = matches!(specification.loss, Loss::Squared | Loss::Huber { .. });
+    let is_regression = specification.loss.predicts_numbers();
     for (name, y) in study.targets.iter().zip(&specification.train.targets) {
         if is_regression && y.iter().all(|value| *value == y[0]) {
             log::warn!(
@@ -264,6 +302,8 @@ fn study(arguments: &Arguments) -> std::result::Result<(SweepStudy, Study<'_>), 
         precision: arguments.runtime.result_precision(),
         name: arguments.store.name.as_deref(),
         keep_solutions: arguments.store.keep_solutions,
+        stages: Stages::default(),
+        resamples: Some(&arguments.resamples),
         set_aside: 0.0,
         fall_back: true,
     })?;
@@ -288,6 +328,10 @@ pub struct Parts<'a> {
     pub name: Option<&'a str>,
     /// Also keep the solutions.
     pub keep_solutions: bool,
+    /// The stages of fits beside their own.
+    pub stages: Stages,
+    /// Resamples in place of folds.
+    pub resamples: Option<&'a ResampleArguments>,
     /// The share of all rows that are in no fold.
     pub set_aside: f64,
     /// Whether the embedded data are taken where no flag names any.
@@ -308,7 +352,8 @@ pub struct Made<'a> {
 pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
     let settings = settings(parts.problem, parts.data, parts.solver, parts.hypergradient)?;
     let own = parts.folds;
-    check_dealing(own)?;
+    let drawn = parts.resamples.and_then(ResampleArguments::drawn);
+    check_dealing(own, drawn.is_some())?;
     if parts.set_aside > 0.0 && (own.folds.is_some() || own.group_column.is_some()) {
         return Err(Failure::usage(
             "--test-fraction does not go together with --folds and --group-column, which name every row; \
@@ -320,10 +365,24 @@ pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
     let ignore = group.filter(|name| !std::path::Path::new(name).is_file());
     let mut read = Study::read_without(parts.data, parts.problem, parts.fall_back, ignore)?;
     let set_aside = match parts.set_aside {
+        share if share > 0.0 && own.cv.is_some_and(Scheme::is_in_time) => {
+            Some(read.set_last_aside(share)?)
+        }
         share if share > 0.0 => Some(read.set_aside(share)?),
         _ => None,
     };
-    let folds = folds(own, parts.data, &read)?;
+    let folds = match drawn {
+        None => folds(own, parts.data, &read)?,
+        Some(Drawn { count, drawing }) => {
+            let all = &read.tables().all;
+            let strata = own.stratified.then(|| &all.targets[0].values);
+            resampled_folds(all.rows(), count, drawing, strata, parts.data.seed)?
+        }
+    };
+    let resampling = drawn.map(|drawn| Resampling {
+        drawing: drawn.drawing,
+        features: read.feature_names().to_vec(),
+    });
     let source = read.source().to_string();
     let targets = read
         .target_names()
@@ -341,7 +400,10 @@ pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
         settings,
         precision: parts.precision,
         targets,
-        keep_solutions: parts.keep_solutions,
+        // What is chosen is read from them.
+        keep_solutions: parts.keep_solutions || resampling.is_some(),
+        stages: parts.stages,
+        resampling,
     };
     Ok(Made {
         study,
@@ -364,18 +426,37 @@ fn check_rows_of_file(kept: usize, all: usize) -> Result<()> {
 }
 
 /// Refuses flags that say how rows are dealt where none are.
-pub fn check_dealing(own: &FoldArguments) -> std::result::Result<(), Failure> {
-    if own.cv.is_none() && (own.stratified || own.repeats.is_some() || own.group_column.is_some()) {
-        return Err(Failure::usage(
-            "--stratified, --repeats and --group-column say how --cv deals rows; add --cv K",
-        ));
-    }
-    Ok(())
+///
+/// `is_resampled` where rows are drawn anew in place of folds: classes may be drawn each for itself.
+pub fn check_dealing(own: &FoldArguments, is_resampled: bool) -> std::result::Result<(), Failure> {
+    let stratifies = own.stratified && !is_resampled;
+    let deals = stratifies || own.repeats.is_some() || own.group_column.is_some();
+    let message = match own.cv {
+        Some(scheme) if deals && !scheme.is_random() => format!(
+            "--stratified, --repeats and --group-column say how rows are dealt at random, and --cv {scheme} takes \
+             them in their order; write --cv {}, or leave these flags out",
+            scheme.folds()
+        ),
+        Some(scheme) if own.gap.is_some() && !scheme.is_in_time() => format!(
+            "--gap leaves rows out before those that a fold in time holds out, and --cv {scheme} has no such \
+             folds; write --cv expanding:{}, or leave --gap out",
+            scheme.folds()
+        ),
+        None if deals => {
+            "--stratified, --repeats and --group-column say how --cv deals rows; add --cv K".into()
+        }
+        None if own.gap.is_some() => {
+            "--gap is for folds in time; add --cv expanding:K or rolling:K:WIDTH".into()
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(message))
 }
 
 fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result<Vec<Fold>> {
     let FoldArguments {
         cv,
+        gap,
         stratified,
         repeats,
         group_column,
@@ -419,7 +500,15 @@ fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result
             (None, true) => Dealing::Stratified(&tables.all.targets[0].values),
             (None, false) => Dealing::Plain,
         };
-        return k_folds(rows, cv, repeats.unwrap_or(REPEATS), dealing, seed);
+        let gap = gap.unwrap_or(0);
+        return match cv {
+            Scheme::Random { folds } => {
+                k_folds(rows, folds, repeats.unwrap_or(REPEATS), dealing, seed)
+            }
+            Scheme::Contiguous { folds } => contiguous_folds(rows, folds),
+            Scheme::Expanding { folds } => folds_in_time(rows, folds, None, gap),
+            Scheme::Rolling { folds, width } => folds_in_time(rows, folds, Some(width), gap),
+        };
     }
     if !study.splits() {
         return Ok(vec![Fold::of_all_rows()]);

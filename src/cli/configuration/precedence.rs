@@ -9,11 +9,13 @@ use std::collections::BTreeMap;
 
 use clap::{Arg, ArgAction, Command};
 
+use crate::sweep::ordered::Scheme;
+
 /// Settings by their names, as texts.
 pub type Settings = BTreeMap<String, String>;
 
 /// Settings that say more about `cv`.
-const OF_CV: [&str; 3] = ["stratified", "repeats", "group-column"];
+const OF_CV: [&str; 4] = ["stratified", "repeats", "group-column", "gap"];
 
 /// The name of an argument in a configuration.
 pub fn name_of(argument: &Arg) -> &str {
@@ -77,6 +79,7 @@ fn is_void(name: &str, below: &Settings, winner: &str, value: &str) -> bool {
     match winner {
         "folds" | "val-fraction" | "x-val" if OF_CV.contains(&name) => true,
         "cv" | "folds" | "val-fraction" | "example" if name == "y-val" => true,
+        "cv" => OF_CV.contains(&name) && !fits_scheme(name, value),
         "refine" => name == "precision",
         "precision" => name == "refine",
         "search" => name == "samples" && value == "grid",
@@ -90,12 +93,22 @@ fn is_void(name: &str, below: &Settings, winner: &str, value: &str) -> bool {
     }
 }
 
+/// Whether a setting has a meaning for a scheme of folds.
+fn fits_scheme(name: &str, scheme: &str) -> bool {
+    scheme.parse::<Scheme>().is_ok_and(|scheme| match name {
+        "gap" => scheme.is_in_time(),
+        _ => scheme.is_random(),
+    })
+}
+
 /// Whether a setting has a meaning for a penalty.
 fn fits_penalty(name: &str, penalty: &str) -> bool {
     match name {
         "l1-file" => matches!(penalty, "weighted" | "group" | "sparse-group"),
-        "group-size" | "groups" => matches!(penalty, "group" | "sparse-group"),
+        "group-size" | "groups" | "group-weights" => matches!(penalty, "group" | "sparse-group"),
         "box" => penalty == "box",
+        "adaptive" | "first-fit" => penalty == "elastic-net",
+        "relax" => matches!(penalty, "elastic-net" | "weighted"),
         "l1" | "alpha" | "l1-ratio" => penalty != "box",
         _ => true,
     }
@@ -129,6 +142,16 @@ mod tests {
                 &[("cv", "5"), ("group-column", "site")],
                 ("val-fraction", "0.3"),
                 &[],
+            ),
+            (
+                &[("cv", "expanding:5"), ("gap", "2"), ("seed", "1")],
+                ("cv", "5"),
+                &["seed"],
+            ),
+            (
+                &[("cv", "5"), ("repeats", "2"), ("gap", "2")],
+                ("cv", "rolling:5:9"),
+                &["gap"],
             ),
             (&[("x-val", "x.npy"), ("y-val", "y.npy")], ("cv", "3"), &[]),
             (&[("l1", "1"), ("l2", "1")], ("alpha", "1"), &[]),

@@ -66,7 +66,7 @@ fn with_respect_to(wanted: &[Wrt], problem: &ProblemArguments) -> Result<Vec<Wrt
             Wrt::HuberDelta if problem.loss != LossName::Huber => {
                 "--wrt huber-delta is for --loss huber; add it"
             }
-            Wrt::ClassWeights if !problem.loss.loss(1.0).is_classification() => {
+            Wrt::ClassWeights if !problem.loss_of_fit().is_classification() => {
                 "--wrt class-weights needs classes; choose --loss logistic, multinomial or squared-hinge"
             }
             Wrt::Perturbation if !has_perturbation => {

@@ -5,8 +5,11 @@ use std::path::Path;
 use super::classes::{self, Encoding};
 use super::data::{self, Tables};
 use super::defaults::HELD_OUT;
-use super::prepared::{Filled, Prepared};
-use crate::cli::arguments::{DataArguments, LossName, MissingName, PenaltyName, ProblemArguments};
+use super::flags::{check_flags, dense, whole_numbers};
+use super::prepared::Prepared;
+use crate::cli::arguments::{
+    DataArguments, GroupWeightsName, LossName, MissingName, PenaltyName, ProblemArguments,
+};
 use crate::cli::failure::Failure;
 use crate::data::Scaling;
 use crate::data::dataset::Dataset;
@@ -19,7 +22,8 @@ use crate::error::{Error, Result};
 use crate::model::loss::Loss;
 use crate::model::penalty::{Groups, Penalty};
 use crate::problem::{self, Perturbation, Problem, RidgeStrengths, Specification};
-use crate::sweep::study::ClassWeighting;
+use crate::sweep::stages::Stages;
+use crate::sweep::study::{ClassWeighting, Filled, FoldProblem};
 
 /// The rows that a problem learns from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +95,7 @@ impl<'a> Study<'a> {
 
     /// The loss of the fit.
     pub fn loss(&self) -> Loss {
-        self.arguments.loss.loss(self.arguments.huber_delta)
+        self.arguments.loss_of_fit()
     }
 
     /// The names of the features.
@@ -124,7 +128,7 @@ impl<'a> Study<'a> {
         let all = &self.tables.all;
         if rows == Rows::All || !self.splits() {
             let validation = self.tables.validation.as_ref();
-            return Prepared::of(self.filled(all, validation)?, None);
+            return Prepared::of_filled(self.filled(all, validation)?, None);
         }
         let every: Vec<usize> = (0..all.rows()).collect();
         let (training_rows, held_out) = self.hold_out(&every)?;
@@ -132,18 +136,22 @@ impl<'a> Study<'a> {
             &all.select_rows(&training_rows),
             Some(&all.select_rows(&held_out)),
         )?;
-        Prepared::of(filled, Some(self.tables.in_file(training_rows)))
+        Prepared::of_filled(filled, Some(self.tables.in_file(training_rows)))
     }
 
-    /// The problem on all rows, for good: the matrix is moved, not copied, and what is left has the names
-    /// alone.
-    pub fn take(&mut self) -> Result<Prepared> {
-        let values = self.values(&self.tables.all)?;
+    /// The problem on all rows with the stages of its fit, for good: the matrix is moved, not copied, and what
+    /// is left has the names alone.
+    pub fn take(&mut self, stages: Stages) -> Result<Prepared> {
         let matrix = self.take_matrix();
         let validation = self.tables.validation.as_ref();
         let mut specification = self.unfilled(&self.tables.all, validation)?;
         specification.train.matrix = matrix;
-        Prepared::of(Filled::of(specification, values), None)
+        let filled = self.fill(specification)?;
+        let problem = FoldProblem::plain(Problem::new(filled.specification)?);
+        let problem = problem
+            .filled_with(filled.values)
+            .adapted(stages.adaptive)?;
+        Ok(Prepared::of(problem, None))
     }
 
     /// The matrix; one without rows takes its place.
@@ -255,6 +263,15 @@ impl<'a> Study<'a> {
         Ok(test)
     }
 
+    /// The same with the last rows: nothing is fitted on what comes after them.
+    pub fn set_last_aside(&mut self, share: f64) -> Result<Dataset> {
+        let rows = self.tables.all.rows();
+        let (kept, held) = split::hold_last_out(rows, share)?;
+        let test = self.tables.all.select_rows(&held);
+        self.tables.keep(&kept);
+        Ok(test)
+    }
+
     /// The seed of the split into test rows and others: the seeds of the two splits differ, or they
     /// would choose alike.
     pub(super) fn test_seed(&self) -> u64 {
@@ -262,29 +279,26 @@ impl<'a> Study<'a> {
     }
 
     /// The values that missing cells are filled with where these rows train, if they are filled.
-    fn values(&self, train: &Dataset) -> Result<Option<Vec<f64>>> {
-        let Some(filling) = self.data.missing.and_then(MissingName::filling) else {
-            return Ok(None);
-        };
-        let all: Vec<usize> = (0..train.rows()).collect();
-        let values = filling.values(&train.matrix, &all, train.weights.as_deref());
-        match values.iter().position(|value| value.is_nan()) {
-            None => Ok(Some(values)),
-            Some(j) => Err(Error::value(
+    pub(super) fn values_of(&self, train: &Dataset) -> Result<Option<Vec<f64>>> {
+        Ok(self.filled(train, None)?.values)
+    }
+
+    /// A specification whose missing cells are filled, as the flags say.
+    fn fill(&self, specification: Specification) -> Result<Filled> {
+        let filling = self.data.missing.and_then(MissingName::filling);
+        Filled::of(specification, filling).map_err(|column| {
+            let name = &self.feature_names()[column];
+            Error::value(
                 "--missing",
-                format!(
-                    "the feature {} has no value in the rows that train",
-                    train.feature_names[j]
-                ),
+                format!("the feature {name} has no value in the rows that train"),
                 "leave it out with --drop, or hold other rows out with --seed",
-            )),
-        }
+            )
+        })
     }
 
     /// The specification on some rows, without missing cells.
     fn filled(&self, train: &Dataset, validation: Option<&Dataset>) -> Result<Filled> {
-        let specification = self.unfilled(train, validation)?;
-        Ok(Filled::of(specification, self.values(train)?))
+        self.fill(self.unfilled(train, validation)?)
     }
 
     /// The problem on some rows whose columns have been scaled already.
@@ -349,7 +363,7 @@ impl<'a> Study<'a> {
         validation: Option<&Dataset>,
     ) -> Result<Specification> {
         let coordinates = train.matrix.columns() * self.predictors;
-        let delta = self.arguments.huber_delta;
+        let shapes = self.arguments.shapes();
         let penalty = self.penalty(coordinates)?;
         let (prior, prior_units) = self.prior(coordinates)?;
         Ok(Specification {
@@ -360,7 +374,7 @@ impl<'a> Study<'a> {
             train: self.rows(train)?,
             weight_factors: None,
             validation: validation.map(|data| self.rows(data)).transpose()?,
-            criterion: self.arguments.criterion.map(|name| name.loss(delta)),
+            criterion: self.arguments.criterion.map(|name| name.loss(shapes)),
             sign: self.arguments.criterion_sign.try_into()?,
             scaling: self.scaling(),
             prior,
@@ -392,12 +406,20 @@ impl<'a> Study<'a> {
             },
             PenaltyName::Group => {
                 let groups = self.groups(coordinates)?;
-                let strengths = strengths(groups.len())?;
+                let strengths = match self.arguments.group_weights {
+                    Some(GroupWeightsName::SqrtSize) => Some(groups.root_sizes()),
+                    None => strengths(groups.len())?,
+                };
                 Penalty::Group { groups, strengths }
             }
             PenaltyName::SparseGroup => {
                 let groups = self.groups(coordinates)?;
-                let strengths = strengths(1 + groups.len())?;
+                let strengths = match self.arguments.group_weights {
+                    Some(GroupWeightsName::SqrtSize) => {
+                        Some([vec![1.0], groups.root_sizes()].concat())
+                    }
+                    None => strengths(1 + groups.len())?,
+                };
                 Penalty::sparse_group(groups, strengths)
             }
             PenaltyName::Box => {
@@ -526,66 +548,5 @@ impl<'a> Study<'a> {
             rows: rows.into_iter().map(|row| row as usize).collect(),
             values: dense(readers::read_matrix(values, &options)?),
         }))
-    }
-}
-
-/// Flags of the problem that do not fit together.
-fn check_flags(arguments: &ProblemArguments) -> std::result::Result<(), Failure> {
-    let penalty = arguments.penalty;
-    let grouped = arguments.group_size.is_some() || arguments.groups.is_some();
-    let has_groups = matches!(penalty, PenaltyName::Group | PenaltyName::SparseGroup);
-    let message = match penalty {
-        PenaltyName::Weighted if arguments.l1_file.is_none() => {
-            "--penalty weighted needs its strengths; give them with --l1-file"
-        }
-        PenaltyName::Group if !grouped => {
-            "--penalty group needs its groups; give --group-size or --groups"
-        }
-        PenaltyName::SparseGroup if !grouped => {
-            "--penalty sparse-group needs its groups; give --group-size or --groups"
-        }
-        PenaltyName::Box if arguments.bounds.is_none() => {
-            "--penalty box needs its bounds; give them with --box LO:HI"
-        }
-        _ if arguments.l1_file.is_some() && !(has_groups || penalty == PenaltyName::Weighted) => {
-            "--l1-file is for the penalties weighted, group and sparse-group; name one with --penalty"
-        }
-        _ if grouped && !has_groups => {
-            "--group-size and --groups are for --penalty group or sparse-group; add one"
-        }
-        _ if arguments.bounds.is_some() && penalty != PenaltyName::Box => {
-            "--box is for --penalty box; add it"
-        }
-        _ => return Ok(()),
-    };
-    Err(Failure::usage(message))
-}
-
-fn whole_numbers(values: &[f64], name: &str) -> Result<Vec<u32>> {
-    let whole = |v: &f64| v.fract() == 0.0 && *v >= 0.0 && *v <= f64::from(u32::MAX);
-    match values.iter().position(|value| !whole(value)) {
-        None => Ok(values.iter().map(|&value| value as u32).collect()),
-        Some(at) => Err(Error::value(
-            name,
-            format!("entry {} is {}", at + 1, values[at]),
-            "give whole numbers, zero or more",
-        )),
-    }
-}
-
-/// A perturbation is stored in full: a row that it changes is dense afterwards.
-fn dense(matrix: Matrix) -> Dense {
-    match matrix {
-        Matrix::Dense(matrix) => matrix,
-        sparse @ Matrix::Sparse(_) => {
-            let (rows, columns) = (sparse.rows(), sparse.columns());
-            let mut values = vec![0.0; rows * columns];
-            sparse.for_each_entry(|i, j, value| values[i * columns + j] = value);
-            Dense {
-                rows,
-                columns,
-                values,
-            }
-        }
     }
 }

@@ -8,6 +8,7 @@ use crate::cli::failure::Failure;
 use crate::data::dataset::Dataset;
 use crate::data::design::{self, Scaling};
 use crate::data::labels::names_of;
+use crate::data::missing::fill;
 use crate::data::split::hold_out;
 use crate::error::{Error, Result};
 use crate::problem::Problem;
@@ -50,6 +51,8 @@ pub struct Tasks {
     pub pooled: Problem,
     /// The number that each column was divided by.
     pub scale: Vec<f64>,
+    /// The values that missing cells of the columns were filled with.
+    pub filled: Option<Vec<f64>>,
 }
 
 impl Study<'_> {
@@ -85,8 +88,16 @@ impl Study<'_> {
             let rows = learned.iter().flat_map(|&task| part(&all[task].splits[0]));
             rows.copied().collect()
         };
-        let table = &self.tables().all;
         let rows = first(|split| &split.training);
+        // As the scale, the values of missing cells are those of all tasks that are learned from.
+        let filled = self.values_of(&self.tables().all.select_rows(&rows))?;
+        let mut whole = None;
+        if let Some(values) = &filled {
+            let mut table = self.tables().all.clone();
+            fill(&mut table.matrix, values);
+            whole = Some(table);
+        }
+        let table = whole.as_ref().unwrap_or(&self.tables().all);
         let scaling = self.scaling();
         let training = table.select_rows(&rows);
         let weights = training
@@ -124,6 +135,7 @@ impl Study<'_> {
             test_names: test.iter().map(|&task| all[task].name.clone()).collect(),
             pooled: problem(&rows, &first(|split| &split.held_out))?,
             scale,
+            filled,
         })
     }
 

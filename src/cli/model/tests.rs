@@ -9,6 +9,7 @@ fn model(targets: usize, classes: usize) -> Model {
         classes: (classes > 1).then(|| names.clone()),
         l1: 0.1,
         l2: 0.01,
+        relax: None,
         intercept: vec![0.25; classes],
         objective: Some(1.0 / 3.0),
         support: 2,
@@ -23,6 +24,7 @@ fn model(targets: usize, classes: usize) -> Model {
         source: "memory".into(),
         loss: "squared".into(),
         huber_delta: None,
+        tweedie_power: None,
         penalty: "elastic-net".into(),
         intercept: true,
         standardize: true,
@@ -168,8 +170,8 @@ fn damaged_and_newer_models_are_refused_by_name() {
 
     model(1, 1).save(directory.path(), "--out").unwrap();
     let text = std::fs::read_to_string(&head).unwrap();
-    std::fs::write(&head, text.replace("\"schema\": 1", "\"schema\": 2")).unwrap();
-    refused("model schema 2");
+    std::fs::write(&head, text.replace("\"schema\": 1", "\"schema\": 3")).unwrap();
+    refused("model schema 3");
     std::fs::write(&head, "{}").unwrap();
     refused("no schema number");
     std::fs::write(&head, "{").unwrap();

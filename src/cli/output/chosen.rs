@@ -6,7 +6,7 @@ use super::table::{plain, titled};
 use crate::cli::numbers::{counted, rough, short, significant};
 
 /// The point that was chosen for a target.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Chosen {
     /// The name of the target.
     pub target: String,
@@ -31,6 +31,9 @@ pub struct Chosen {
     pub l1: f64,
     /// λ₂.
     pub l2: f64,
+    /// The share of the lasso, where fits are relaxed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relax: Option<f64>,
     /// α and the share of l1 in it, where the points are in these.
     pub alpha: Option<f64>,
     /// See `alpha`.
@@ -51,6 +54,10 @@ pub fn choices_table(all: &[Chosen]) -> String {
     if has_ratio {
         header.extend(["alpha", "l1 ratio"]);
     }
+    let is_relaxed = all.iter().any(|one| one.relax.is_some());
+    if is_relaxed {
+        header.push("relax");
+    }
     header.extend([first.by, "std. error", "folds"]);
     let mut table = plain(&header);
     for one in all {
@@ -61,6 +68,9 @@ pub fn choices_table(all: &[Chosen]) -> String {
         row.extend([short(one.l1), short(one.l2)]);
         if has_ratio {
             row.extend([one.alpha, one.l1_ratio].map(|value| short(value.unwrap_or(f64::NAN))));
+        }
+        if is_relaxed {
+            row.push(short(one.relax.unwrap_or(f64::NAN)));
         }
         row.push(significant(one.mean));
         row.push(rough(one.standard_error));

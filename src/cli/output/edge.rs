@@ -9,7 +9,8 @@ use crate::sweep::summary::PointSummary;
 /// on, and over folds, where no solution is shown by itself, that its coefficients are not unique.
 pub(super) fn remarks(study: &Study, best: &PointSummary) -> Vec<String> {
     let edges = edges(study, best.point, best.numbers());
-    let mut lines: Vec<String> = edges.into_iter().map(line).collect();
+    let can_tune = !study.is_adaptive();
+    let mut lines: Vec<String> = edges.into_iter().map(|edge| line(edge, can_tune)).collect();
     let is_not_unique = |kind: &String| kind == WarningKind::NotUnique.name();
     if study.folds.len() > 1 && best.warnings.iter().any(is_not_unique) {
         lines.push(
@@ -21,7 +22,7 @@ pub(super) fn remarks(study: &Study, best: &PointSummary) -> Vec<String> {
     lines
 }
 
-fn line(edge: Edge) -> String {
+fn line(edge: Edge, can_tune: bool) -> String {
     let name = edge.strength;
     let (end, beyond) = match edge.end {
         End::Smallest => ("smallest", "smaller"),
@@ -29,6 +30,11 @@ fn line(edge: Edge) -> String {
     };
     format!(
         "the best {name} is the {end} of the sweep, and its hypergradient says that {beyond} ones would do \
-         better: extend --{name}, or let 'proxdiff tune' find it"
+         better: extend --{name}{}",
+        if can_tune {
+            ", or let 'proxdiff tune' find it"
+        } else {
+            ""
+        }
     )
 }

@@ -33,6 +33,8 @@ pub(super) struct ProblemRecord<'a> {
     loss: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     huber_delta: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tweedie_power: Option<f64>,
     penalty: &'a str,
     criterion: &'a str,
     criterion_sign: f64,
@@ -189,6 +191,10 @@ pub(super) fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
         Loss::Huber { delta } => Some(delta),
         _ => None,
     };
+    let tweedie_power = |loss| match loss {
+        Loss::Tweedie { power } => Some(power),
+        _ => None,
+    };
     let classes = study.classes.iter().map(|classes| {
         let classes = classes.as_ref()?;
         Some(classes.names.as_slice())
@@ -197,6 +203,7 @@ pub(super) fn problem<'a>(report: &'a Report<'_>) -> ProblemRecord<'a> {
         source: study.source(),
         loss: problem.loss.name(),
         huber_delta: huber_delta(problem.loss).or(huber_delta(problem.criterion.loss)),
+        tweedie_power: tweedie_power(problem.loss).or(tweedie_power(problem.criterion.loss)),
         penalty: problem.penalty.name(),
         criterion: problem.criterion.loss.name(),
         criterion_sign: problem.criterion.sign.factor(),

@@ -15,6 +15,7 @@ mod polished;
 mod records;
 mod report;
 mod scores;
+mod stability;
 #[cfg(feature = "store")]
 mod stored;
 #[cfg(not(feature = "store"))]

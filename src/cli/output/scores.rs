@@ -2,11 +2,9 @@
 
 use std::fmt::Write as _;
 
-use clap::ValueEnum;
 use serde::Serialize;
 
 use super::table::{plain, titled};
-use crate::cli::arguments::LossName;
 use crate::cli::model::{Model, TargetModel};
 use crate::cli::numbers::short;
 use crate::data::dataset::{Dataset, Target};
@@ -15,6 +13,7 @@ use crate::data::matrix::Matrix;
 use crate::error::{Error, Result};
 use crate::model::criterion;
 use crate::model::loss::Loss;
+use crate::problem::check_labels;
 use crate::sweep::metrics;
 use crate::sweep::record::{Number, Numbers};
 
@@ -39,6 +38,16 @@ enum ScoresOf {
         rmse: Option<f64>,
         mae: Option<f64>,
         r2: Option<f64>,
+    },
+    /// Of means with a log link.
+    Means {
+        /// The mean of the unit deviances: twice the loss.
+        deviance: Option<f64>,
+        mse: Option<f64>,
+        rmse: Option<f64>,
+        mae: Option<f64>,
+        /// The share of the deviance that is explained.
+        d2: Option<f64>,
     },
     Classes {
         accuracy: Option<f64>,
@@ -146,16 +155,7 @@ impl Scores {
         truth: &Target,
         weights: Option<&[f64]>,
     ) -> Result<Self> {
-        let delta = model.huber_delta.unwrap_or(1.0);
-        let loss = LossName::from_str(&model.loss, false)
-            .map_err(|_| {
-                Error::value(
-                    "model",
-                    format!("the loss {:?} is not known", model.loss),
-                    "use a model that this version of proxdiff has written, or fit it again",
-                )
-            })?
-            .loss(delta);
+        let loss = model.loss()?;
         if loss.is_classification() != target.classes.is_some() {
             return Err(Error::value(
                 "model",
@@ -172,6 +172,9 @@ impl Scores {
             Some(classes) if loss == Loss::Multinomial => classes.encode_indices(&truth.values)?,
             Some(classes) => classes.encode_binary(&truth.values)?,
         };
+        if loss.has_log_link() {
+            check_labels(&y, loss, 1, &target.name)?;
+        }
         Self::of_rows(&Known {
             loss,
             classes: target.classes.as_deref().unwrap_or_default(),
@@ -198,6 +201,9 @@ impl Scores {
         let count = classes.len().max(1);
         metrics::measure(loss, count, z, y, weights, &mut found);
         let at = |number: Number| finite(found[number]);
+        let weight = |i: usize| weights.map_or(1.0, |weights| weights[i]);
+        let total: f64 = (0..y.len()).map(weight).sum();
+        let mean_loss = criterion::value(loss, z, y, |i| weight(i) / total).and_then(finite);
         let of = if loss.is_classification() {
             let counts = metrics::confusion_weights(loss, count, z, y, None)?;
             let weighted = metrics::confusion_weights(loss, count, z, y, weights)?;
@@ -211,6 +217,14 @@ impl Scores {
                 classes: of_classes(classes, &confusion, &weighted),
                 confusion,
             }
+        } else if loss.has_log_link() {
+            ScoresOf::Means {
+                deviance: mean_loss.map(|half| 2.0 * half),
+                mse: at(Number::Mse),
+                rmse: finite(found[Number::Mse].sqrt()),
+                mae: at(Number::Mae),
+                d2: at(Number::R2),
+            }
         } else {
             ScoresOf::Numbers {
                 mse: at(Number::Mse),
@@ -219,11 +233,9 @@ impl Scores {
                 r2: at(Number::R2),
             }
         };
-        let weight = |i: usize| weights.map_or(1.0, |weights| weights[i]);
-        let total: f64 = (0..y.len()).map(weight).sum();
         Ok(Self {
             rows: y.len(),
-            loss: criterion::value(loss, z, y, |i| weight(i) / total).and_then(finite),
+            loss: mean_loss,
             of,
         })
     }
@@ -239,6 +251,19 @@ impl Scores {
             ScoresOf::Numbers { mse, rmse, mae, r2 } => {
                 vec![("mse", *mse), ("rmse", *rmse), ("mae", *mae), ("r2", *r2)]
             }
+            ScoresOf::Means {
+                deviance,
+                mse,
+                rmse,
+                mae,
+                d2,
+            } => vec![
+                ("deviance", *deviance),
+                ("mse", *mse),
+                ("rmse", *rmse),
+                ("mae", *mae),
+                ("d2", *d2),
+            ],
             ScoresOf::Classes {
                 accuracy,
                 balanced_accuracy,

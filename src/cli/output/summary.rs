@@ -7,6 +7,7 @@ use super::json::{self, one_line};
 use super::polished::Polished;
 use super::records::{point_record, shard_record, study_record};
 use super::report::Report;
+use super::stability::Chosen;
 use super::subject::subject;
 use super::table::{missing_hypergradients, norm_of, plain, titled};
 use crate::cli::failure::Failure;
@@ -17,6 +18,7 @@ use crate::kinds::{Precision, Status};
 use crate::sweep::cells::{CellStore, ShardTally, Tally};
 use crate::sweep::record::{Number, Plan, PlanPoint, Shard, Study};
 use crate::sweep::select::{Choice, choose};
+use crate::sweep::stability::Stability;
 use crate::sweep::summary::{PointSummary, summarize, summarize_so_far};
 
 /// The version of the JSON of sweeps.
@@ -39,6 +41,8 @@ pub struct Summary<'a> {
     shard: Option<ShardTally>,
     /// Wall time of the sweep that has just run; `None` for a look at what is stored.
     seconds: Option<f64>,
+    /// How often features are chosen, of studies of resamples.
+    stabilities: Vec<Chosen<'a>>,
     /// Where descents from the best points lead, where that was asked for.
     polished: Option<Vec<Polished>>,
 }
@@ -64,8 +68,24 @@ impl<'a> Summary<'a> {
             .zip(&summaries)
             .map(|(study, summaries)| choose(study, summaries))
             .collect();
+        let mut stabilities = Vec::new();
+        for (number, study) in plan.studies.iter().enumerate() {
+            let Some(resampling) = study.resampling() else {
+                continue;
+            };
+            for target in 0..study.targets.len() {
+                let found = Stability::of(store, number, study, target)?;
+                stabilities.extend(found.map(|stability| Chosen {
+                    study,
+                    target,
+                    resampling: resampling.clone(),
+                    stability,
+                }));
+            }
+        }
         Ok(Self {
             plan,
+            stabilities,
             tally: store.tally()?,
             summaries,
             folds,
@@ -213,6 +233,10 @@ impl<'a> Summary<'a> {
             "best": only("best"),
             "one_standard_error": only("one_standard_error"),
             "choices": choices,
+            "stability": match self.stabilities.as_slice() {
+                [] => Value::Null,
+                all => json!(all.iter().map(Chosen::record).collect::<Vec<Value>>()),
+            },
             "polished": self.polished.as_ref().map(|all| {
                 all.iter().map(Polished::record).collect::<Vec<Value>>()
             }),
@@ -244,6 +268,20 @@ impl<'a> Summary<'a> {
         text
     }
 
+    /// How often features are chosen, of every target of a study of resamples.
+    fn stability_tables(&self, number: usize, study: &Study) -> String {
+        let own = self
+            .stabilities
+            .iter()
+            .filter(|one| std::ptr::eq(one.study, study));
+        let best = |target: usize| {
+            let mut choices = self.choices[number].iter();
+            let choice = choices.find(|choice| choice.target == target)?;
+            Some(self.summaries[number][choice.best].point)
+        };
+        own.map(|one| one.table(best(one.target))).collect()
+    }
+
     /// A line for every target that was polished.
     fn polished_lines(&self) -> String {
         let all = self.polished.iter().flatten();
@@ -264,6 +302,7 @@ impl<'a> Summary<'a> {
                 text.push_str(&self.target_table(number, study, *choice, best));
                 text.push_str(&self.remarks_of(number, study, *choice));
             }
+            text.push_str(&self.stability_tables(number, study));
             for target in 0..study.targets.len() {
                 if let Some(remark) = self.failed_cells(number, target) {
                     let subject = subject(study, target);
@@ -444,7 +483,12 @@ impl<'a> Summary<'a> {
         if is_partial {
             title.push_str(&format!(": means on {folds} of {all} folds"));
         } else if folds > 1 {
-            title.push_str(&format!(": means over {folds} folds"));
+            let parts = if study.is_resampled() {
+                "resamples"
+            } else {
+                "folds"
+            };
+            title.push_str(&format!(": means over {folds} {parts}"));
         } else {
             title.push_str(&format!(": {} rows held out", study.folds[0].held_out_rows));
         }

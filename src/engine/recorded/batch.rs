@@ -175,7 +175,7 @@ impl<'a, R: Twinned> Batch<'a, R> {
                         self.members.problem(point),
                         &request.settings.wrt,
                         point.target,
-                        &solved.w,
+                        request.cotangents.is_none().then_some(&solved.w),
                     )
                 });
         Ok(adjoints.differentiated(hypergradients))
@@ -351,7 +351,8 @@ impl<'a, R: Twinned> Batch<'a, R> {
 /// rows and the largest of a single row.
 fn minibatch_smoothness(problem: &Problem, spectrum: &Spectrum, batch: usize) -> f64 {
     let n = problem.train.rows() as f64;
-    let bound = problem.loss.curvature_bound();
+    // infallible: settings are refused for a loss without a bound
+    let bound = problem.loss.curvature_bound().unwrap_or(f64::INFINITY);
     let largest_row = problem
         .train
         .design

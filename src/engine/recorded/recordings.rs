@@ -4,13 +4,16 @@ use crate::engine::accumulator::Accumulator;
 use crate::engine::interface::Engine;
 use crate::engine::outcome::EngineName;
 use crate::engine::path::singular_points;
+use crate::engine::products::predictors;
 use crate::engine::request::{Reason, Request, Task, holds};
 use crate::engine::solved::{Adjoints, Differentiated, Solved};
 use crate::error::Result;
 use crate::exec::{Executor, Twinned};
 use crate::iterate::Progress;
 use crate::kinds::{Method, Solver};
+use crate::model::criterion;
 use crate::path::Uniqueness;
+use crate::problem::Point;
 use crate::real::convert;
 
 use super::batch::Batch;
@@ -82,7 +85,7 @@ impl<R: Twinned> Engine<R> for Recorded {
                 let finish = |(at, sums): (usize, Accumulator)| {
                     let point = &request.points[at];
                     let problem = request.members.problem(point);
-                    sums.finish(problem, &settings.wrt, point.target, &solved[at].w)
+                    sums.finish(problem, &settings.wrt, point.target, Some(&solved[at].w))
                 };
                 Ok(adjoints.differentiated(sums.into_iter().enumerate().map(finish)))
             }
@@ -117,9 +120,9 @@ fn iterate<R: Twinned>(request: &Request<'_>) -> Result<Vec<Solved<R>>> {
         && settings.solver != Solver::Stochastic;
     let mut batch = Batch::<R>::new(request, gram, &settings.device)?;
     if let Some(warm) = request.warm {
-        let start: Vec<f64> = warm
-            .iter()
-            .flat_map(|start| start.w.iter().copied())
+        let starts = warm.iter().zip(request.points);
+        let start: Vec<f64> = starts
+            .flat_map(|(start, point)| start_of(request, point, &start.w))
             .collect();
         batch.workspace.set_solution(&start);
     }
@@ -133,6 +136,29 @@ fn iterate<R: Twinned>(request: &Request<'_>) -> Result<Vec<Solved<R>>> {
         sums: None,
     };
     Ok(solutions.into_iter().zip(progress).map(solved).collect())
+}
+
+/// A warm start of a point; w = 0 in place of one whose objective is larger than there, where the step of a loss
+/// without a bound on its curvature is not known to hold.
+fn start_of(request: &Request<'_>, point: &Point, warm: &[f64]) -> Vec<f64> {
+    let problem = request.members.problem(point);
+    if problem.loss.curvature_bound().is_some() {
+        return warm.to_vec();
+    }
+    let (sample, zero) = (&problem.train, vec![0.0; warm.len()]);
+    let n = sample.rows() as f64;
+    let regularizer = problem.regularizer(point);
+    let objective = |w: &[f64]| {
+        let z = predictors(&sample.design, w, problem.classes);
+        let y = &sample.targets[point.target];
+        let loss = criterion::value(problem.loss, &z, y, |i| sample.weights[i] / n);
+        loss.map_or(f64::NAN, |loss| loss + regularizer.value(w))
+    };
+    if objective(warm) <= objective(&zero) {
+        warm.to_vec()
+    } else {
+        zero
+    }
 }
 
 /// The hypergradients that ITD brought along.
@@ -150,7 +176,12 @@ fn of_unrolled<R>(
             Differentiated {
                 hypergradient: sums.map(|sums| {
                     let problem = request.members.problem(point);
-                    sums.finish(problem, &request.settings.wrt, point.target, &solved.w)
+                    sums.finish(
+                        problem,
+                        &request.settings.wrt,
+                        point.target,
+                        Some(&solved.w),
+                    )
                 }),
                 singular,
                 ..Differentiated::without_adjoint()

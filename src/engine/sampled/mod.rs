@@ -145,7 +145,7 @@ pub fn row_derivatives(
     let share = (rows.n as f64).recip();
     let all: Vec<(u32, f64)> = (0..rows.n as u32).map(|i| (i, share)).collect();
     derivative.add_rows(z, &all, &mut sums);
-    Ok(sums.finish(problem, wrt, at.point.target, at.w))
+    Ok(sums.finish(problem, wrt, at.point.target, Some(at.w)))
 }
 
 fn check(
@@ -333,7 +333,12 @@ impl<'a, 'p, R: Real> Group<'a, 'p, R> {
         let mut finished = Vec::new();
         let hand_out = |at: &Linearization<R>, request: usize, sums: Accumulator, v: &[R]| {
             let estimate = Estimate {
-                hypergradient: sums.finish(problem, &self.sampling.wrt, at.point.target, &at.w),
+                hypergradient: sums.finish(
+                    problem,
+                    &self.sampling.wrt,
+                    at.point.target,
+                    Some(&at.w),
+                ),
                 v: widen(v),
                 steps: taken.min(self.requests[request].steps),
             };

@@ -22,6 +22,8 @@ pub struct Gpu {
     pub(super) limits: wgpu::Limits,
     /// The largest subgroup.
     pub(super) subgroup_size: u32,
+    /// The smallest subgroup.
+    pub(super) least_subgroup_size: u32,
     features: wgpu::Features,
     programs: Mutex<HashMap<String, Arc<wgpu::ComputePipeline>>>,
     pub(super) pool: Mutex<Vec<wgpu::Buffer>>,
@@ -223,6 +225,7 @@ impl Gpu {
             layout,
             limits,
             subgroup_size: adapter.get_info().subgroup_max_size,
+            least_subgroup_size: adapter.get_info().subgroup_min_size,
             features,
             programs: Mutex::default(),
             pool: Mutex::default(),
@@ -367,11 +370,12 @@ impl Gpu {
         Ok(program)
     }
 
-    /// A program with bindings of its own, laid out as its module says.
+    /// A program with bindings of its own, in the layout that is given, or else as its module says.
     pub(super) fn program_of_its_own(
         &self,
         name: &str,
-        text: &str,
+        layout: Option<&wgpu::PipelineLayout>,
+        text: impl FnOnce() -> String,
     ) -> Result<Arc<wgpu::ComputePipeline>> {
         if let Some(program) = lock(&self.programs).get(name) {
             return Ok(Arc::clone(program));
@@ -381,9 +385,9 @@ impl Gpu {
             .device
             .create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(name),
-                source: wgpu::ShaderSource::Wgsl(text.into()),
+                source: wgpu::ShaderSource::Wgsl(text().into()),
             });
-        let program = self.create(name, &module, None, &[]);
+        let program = self.create(name, &module, layout, &[]);
         self.finish_program(scope, name)?;
         let program = Arc::new(program);
         lock(&self.programs).insert(name.to_owned(), Arc::clone(&program));

@@ -12,6 +12,7 @@ mod design;
 mod device;
 mod job;
 mod page;
+pub mod path_kernel;
 mod plan;
 pub mod program;
 mod repack;

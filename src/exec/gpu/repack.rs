@@ -73,7 +73,8 @@ impl GpuExecutor {
             return Ok(());
         }
         let gpu = &self.gpu;
-        let program = gpu.program_of_its_own("repack", super::program::repack())?;
+        let program =
+            gpu.program_of_its_own("repack", None, || super::program::repack().to_owned())?;
         let table: Vec<u32> = problems.iter().map(|&problem| problem as u32).collect();
         let table = gpu
             .device

@@ -44,7 +44,7 @@ impl Function {
     const fn of_loss(name: &'static str) -> Self {
         Self {
             name,
-            arguments: "z: f32, y: f32, delta: f32",
+            arguments: "z: f32, y: f32, shape: f32",
             result: "f32",
             otherwise: "not_a_number()",
         }
@@ -121,6 +121,24 @@ pub fn loss() -> String {
     text + MULTINOMIAL
 }
 
+fn sides(text: &mut String) {
+    for (name, side) in [
+        ("SIDE_INSIDE", Side::Inside),
+        ("SIDE_UPPER", Side::Upper),
+        ("SIDE_LOWER", Side::Lower),
+    ] {
+        constant(text, name, side as u32);
+    }
+}
+
+/// The functions of one row of the table of penalties, for programs that serve one only.
+#[must_use]
+pub fn row(row: Row) -> String {
+    let mut text = String::new();
+    sides(&mut text);
+    text + row.shader()
+}
+
 /// The table of penalties: `row_prox`, `row_keeps`, `row_slope` and `row_side` of a row, and the
 /// norms of groups around them.
 #[must_use]
@@ -130,13 +148,7 @@ pub fn penalty() -> String {
         constant(&mut text, &row_constant(row), row as u32);
     }
     constant(&mut text, "PENALTY_GROUPED", GROUPED);
-    for (name, side) in [
-        ("SIDE_INSIDE", Side::Inside),
-        ("SIDE_UPPER", Side::Upper),
-        ("SIDE_LOWER", Side::Lower),
-    ] {
-        constant(&mut text, name, side as u32);
-    }
+    sides(&mut text);
     for row in Row::ALL {
         text.push_str(row.shader());
     }

@@ -11,20 +11,30 @@
 
 use crate::real::{Real, sum_of};
 
+mod gamma;
 mod huber;
+mod log_link;
 mod logistic;
 pub mod multinomial;
+mod poisson;
 mod row;
 mod scalar;
 mod squared;
 mod squared_hinge;
+mod tweedie;
 
+#[cfg(test)]
+mod tests;
+
+pub use gamma::Gamma;
 pub use huber::Huber;
 pub use logistic::{Logistic, sigmoid, softplus};
+pub use poisson::Poisson;
 pub use row::RowLoss;
 pub use scalar::ScalarLoss;
 pub use squared::Squared;
 pub use squared_hinge::SquaredHinge;
+pub use tweedie::Tweedie;
 
 /// The loss of the inner problem, or of the criterion.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,17 +54,29 @@ pub enum Loss {
     SquaredHinge,
     /// ½wᵀQw − bᵀw: the dual of a support vector machine with the box penalty.
     Quadratic,
+    /// Half the Poisson deviance of the mean exp(z), y ≥ 0.
+    Poisson,
+    /// Half the Gamma deviance of the mean exp(z), y > 0.
+    Gamma,
+    /// Half the Tweedie deviance of the mean exp(z), y ≥ 0: a sum of a random number of positive amounts.
+    Tweedie {
+        /// p of the variance μᵖ, between 1 (Poisson) and 2 (Gamma), both excluded.
+        power: f64,
+    },
 }
 
 impl Loss {
-    /// All losses; Huber's δ is 1.
-    pub const ALL: [Self; 6] = [
+    /// All losses; Huber's δ is 1, Tweedie's p 1.5.
+    pub const ALL: [Self; 9] = [
         Self::Squared,
         Self::Logistic,
         Self::Multinomial,
         Self::Huber { delta: 1.0 },
         Self::SquaredHinge,
         Self::Quadratic,
+        Self::Poisson,
+        Self::Gamma,
+        Self::Tweedie { power: 1.5 },
     ];
 
     /// The name that flags, tables and JSON use.
@@ -67,6 +89,9 @@ impl Loss {
             Self::Huber { .. } => "huber",
             Self::SquaredHinge => "squared-hinge",
             Self::Quadratic => "quadratic",
+            Self::Poisson => "poisson",
+            Self::Gamma => "gamma",
+            Self::Tweedie { .. } => "tweedie",
         }
     }
 
@@ -88,15 +113,56 @@ impl Loss {
         matches!(self, Self::Squared | Self::Quadratic)
     }
 
-    /// The largest row curvature: the Hessian is at most this times XᵀSX/n.
+    /// True for losses of a mean exp(z) that is positive: Poisson, Gamma and Tweedie.
+    #[must_use]
+    pub fn has_log_link(self) -> bool {
+        matches!(self, Self::Poisson | Self::Gamma | Self::Tweedie { .. })
+    }
+
+    /// True for losses whose targets are numbers, which predictions are compared with by their size.
+    #[must_use]
+    pub fn predicts_numbers(self) -> bool {
+        self.is_regression() || self.has_log_link()
+    }
+
+    /// The mean that a linear predictor stands for: exp(z) with a log link, else z itself.
+    #[must_use]
+    pub fn mean(self, z: f64) -> f64 {
+        if self.has_log_link() { z.exp() } else { z }
+    }
+
+    /// The linear predictor of a mean: its logarithm with a log link, itself for the losses of a
+    /// difference, 0 for classes.
+    #[must_use]
+    pub fn predictor_of_mean(self, mean: f64) -> f64 {
+        if self.has_log_link() {
+            mean.ln()
+        } else if self.is_regression() {
+            mean
+        } else {
+            0.0
+        }
+    }
+
+    /// True for losses with rows along which they fall for ever, so that without a penalty the minimum may be
+    /// at infinity though the gradient vanishes.
+    #[must_use]
+    pub fn may_fall_without_end(self) -> bool {
+        matches!(
+            self,
+            Self::Logistic | Self::Multinomial | Self::Poisson | Self::Tweedie { .. }
+        )
+    }
+
+    /// The largest row curvature: the Hessian is at most this times XᵀSX/n. `None` where it has no bound.
     ///
     /// 1, logistic ¼, multinomial ½ (Böhning 1992).
     #[must_use]
-    pub fn curvature_bound(self) -> f64 {
+    pub fn curvature_bound(self) -> Option<f64> {
         match self {
-            Self::Logistic => 0.25,
-            Self::Multinomial => 0.5,
-            _ => 1.0,
+            Self::Logistic => Some(0.25),
+            Self::Multinomial => Some(0.5),
+            loss => (!loss.has_log_link()).then_some(1.0),
         }
     }
 
@@ -110,6 +176,9 @@ impl Loss {
             Self::Logistic => Some(ScalarLoss::Logistic(Logistic)),
             Self::Huber { delta } => Some(ScalarLoss::Huber(Huber { delta })),
             Self::SquaredHinge => Some(ScalarLoss::SquaredHinge(SquaredHinge)),
+            Self::Poisson => Some(ScalarLoss::Poisson(Poisson)),
+            Self::Gamma => Some(ScalarLoss::Gamma(Gamma)),
+            Self::Tweedie { power } => Some(ScalarLoss::Tweedie(Tweedie { power })),
             Self::Multinomial | Self::Quadratic => None,
         }
     }
@@ -199,17 +268,31 @@ impl Loss {
             Self::Huber { .. } => 3,
             Self::SquaredHinge => 4,
             Self::Quadratic => 5,
+            Self::Poisson => 6,
+            Self::Gamma => 7,
+            Self::Tweedie { .. } => 8,
         }
     }
 
-    /// The loss of a tag, the inverse of [`Self::tag`]; `delta` is Huber's.
+    /// The number that shapes the loss: Huber's δ, Tweedie's p; 1 for the others.
+    #[must_use]
+    pub fn shape(self) -> f64 {
+        match self {
+            Self::Huber { delta } => delta,
+            Self::Tweedie { power } => power,
+            _ => 1.0,
+        }
+    }
+
+    /// The loss of a tag and a shape, the inverse of [`Self::tag`] and [`Self::shape`].
     ///
     /// # Panics
     /// When no loss has the tag.
     #[must_use]
-    pub fn of_tag(tag: u32, delta: f64) -> Self {
+    pub fn of_tag(tag: u32, shape: f64) -> Self {
         match Self::ALL.into_iter().find(|loss| loss.tag() == tag) {
-            Some(Self::Huber { .. }) => Self::Huber { delta },
+            Some(Self::Huber { .. }) => Self::Huber { delta: shape },
+            Some(Self::Tweedie { .. }) => Self::Tweedie { power: shape },
             Some(loss) => loss,
             None => panic!("{tag} is the tag of no loss"),
         }

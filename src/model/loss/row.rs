@@ -13,8 +13,28 @@ pub trait RowLoss: Copy {
     /// h = ∂²ℓ/∂z²: an element of the Clarke Jacobian where the residual has a kink.
     fn curvature<R: Real>(self, z: R, y: R) -> R;
 
-    /// A curvature of a parabola that touches ℓ at z and lies above it everywhere.
+    /// −∂r/∂y, the pull of the target on the predictor: the curvature, for a loss of z − y.
+    #[inline(always)]
+    fn target_pull<R: Real>(self, z: R, y: R) -> R {
+        self.curvature(z, y)
+    }
+
+    /// A curvature of a parabola that touches ℓ at z and lies above it everywhere; where the curvature of ℓ
+    /// has no bound, the largest curvature between z and the row's minimum.
     fn majorant<R: Real>(self, z: R, y: R) -> R;
+
+    /// b(y), the curvature at the row's minimum. Only asked where the curvature has no bound.
+    #[inline(always)]
+    fn curvature_at_best<R: Real>(self, _y: R) -> R {
+        R::one()
+    }
+
+    /// k(a) such that for a > 1 the curvature is at most aℓ(z, y) + k(a) b(y) for every z: on rows whose loss
+    /// is bounded the curvature is. Only asked where the curvature itself has no bound.
+    #[inline(always)]
+    fn curvature_beyond(self, _a: f64) -> f64 {
+        1.0
+    }
 
     /// The distance of z to the residual's nearest kink; infinite for smooth losses.
     #[inline(always)]

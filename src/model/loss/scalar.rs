@@ -1,10 +1,13 @@
 //! The losses with one predictor per row, as one type.
 
+use super::gamma::Gamma;
 use super::huber::Huber;
 use super::logistic::Logistic;
+use super::poisson::Poisson;
 use super::row::RowLoss;
 use super::squared::Squared;
 use super::squared_hinge::SquaredHinge;
+use super::tweedie::Tweedie;
 use crate::real::Real;
 
 /// A loss with one predictor per row: a row of the table with its numbers.
@@ -18,6 +21,12 @@ pub enum ScalarLoss {
     Huber(Huber),
     /// The row [`SquaredHinge`].
     SquaredHinge(SquaredHinge),
+    /// The row [`Poisson`].
+    Poisson(Poisson),
+    /// The row [`Gamma`].
+    Gamma(Gamma),
+    /// The row [`Tweedie`].
+    Tweedie(Tweedie),
 }
 
 macro_rules! each_row {
@@ -27,6 +36,9 @@ macro_rules! each_row {
             ScalarLoss::Logistic($row) => $body,
             ScalarLoss::Huber($row) => $body,
             ScalarLoss::SquaredHinge($row) => $body,
+            ScalarLoss::Poisson($row) => $body,
+            ScalarLoss::Gamma($row) => $body,
+            ScalarLoss::Tweedie($row) => $body,
         }
     };
 }
@@ -40,6 +52,9 @@ impl ScalarLoss {
             Self::Logistic(_) => "logistic",
             Self::Huber(_) => "huber",
             Self::SquaredHinge(_) => "squared_hinge",
+            Self::Poisson(_) => "poisson",
+            Self::Gamma(_) => "gamma",
+            Self::Tweedie(_) => "tweedie",
         }
     }
 
@@ -51,6 +66,9 @@ impl ScalarLoss {
             Self::Logistic(_) => include_str!("../../../shaders/loss/logistic.wgsl"),
             Self::Huber(_) => include_str!("../../../shaders/loss/huber.wgsl"),
             Self::SquaredHinge(_) => include_str!("../../../shaders/loss/squared_hinge.wgsl"),
+            Self::Poisson(_) => include_str!("../../../shaders/loss/poisson.wgsl"),
+            Self::Gamma(_) => include_str!("../../../shaders/loss/gamma.wgsl"),
+            Self::Tweedie(_) => include_str!("../../../shaders/loss/tweedie.wgsl"),
         }
     }
 }
@@ -72,8 +90,22 @@ impl RowLoss for ScalarLoss {
     }
 
     #[inline(always)]
+    fn target_pull<R: Real>(self, z: R, y: R) -> R {
+        each_row!(self, row => row.target_pull(z, y))
+    }
+
+    #[inline(always)]
     fn majorant<R: Real>(self, z: R, y: R) -> R {
         each_row!(self, row => row.majorant(z, y))
+    }
+
+    #[inline(always)]
+    fn curvature_at_best<R: Real>(self, y: R) -> R {
+        each_row!(self, row => row.curvature_at_best(y))
+    }
+
+    fn curvature_beyond(self, a: f64) -> f64 {
+        each_row!(self, row => row.curvature_beyond(a))
     }
 
     #[inline(always)]

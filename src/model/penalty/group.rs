@@ -192,6 +192,13 @@ impl Groups {
         self.order.len()
     }
 
+    /// The square root of the number of coordinates of every group.
+    #[must_use]
+    pub fn root_sizes(&self) -> Vec<f64> {
+        let root = |g| (self.members(g).len() as f64).sqrt();
+        (0..self.len()).map(root).collect()
+    }
+
     /// The coordinates of group g.
     #[must_use]
     pub fn members(&self, g: usize) -> &[u32] {

@@ -39,7 +39,8 @@ pub(super) fn step_of(problem: &Problem, point: &Point) -> f64 {
                 / n as f64
         };
     }
-    1.0 / (trace * problem.loss.curvature_bound() + point.l2)
+    // Any step makes a residual; without a bound that of the other losses is as good.
+    1.0 / (trace * problem.loss.curvature_bound().unwrap_or(1.0) + point.l2)
 }
 
 /// Value and gradient of a mean loss on a sample, written independently of the solver.

@@ -1,7 +1,7 @@
 //! The bounds of the variables: those that are given, or defaults in units of the problem.
 
 use crate::error::{Error, Result};
-use crate::model::loss::Loss;
+use crate::model::loss::{Loss, RowLoss};
 use crate::problem::{Point, Problem};
 use crate::real::sum_of;
 use crate::tune::variable::{Resolved, Scale, Variable};
@@ -316,7 +316,8 @@ fn mean_ridge(problem: &Problem) -> f64 {
     sum / entries.len().max(1) as f64
 }
 
-/// The mean over coordinates of the loss's curvature along them at w = 0, as far as the loss bounds it.
+/// The mean over coordinates of the loss's curvature along them at w = 0, as far as the loss bounds it; with a
+/// log link at the best intercept.
 fn mean_curvature(problem: &Problem) -> f64 {
     let sample = problem.train();
     let design = &sample.design;
@@ -332,8 +333,19 @@ fn mean_curvature(problem: &Problem) -> f64 {
         let picked: Vec<f64> = (0..design.columns()).step_by(every).map(diagonal).collect();
         return picked.iter().sum::<f64>() / picked.len().max(1) as f64;
     }
+    let mean = |target: &Vec<f64>| {
+        let y = target.iter().zip(&sample.weights);
+        y.map(|(y, s)| s * y).sum::<f64>() / target.len().max(1) as f64
+    };
     let of_rows = match problem.loss() {
         Loss::Logistic => 0.25,
+        // At the best intercept, where the mean of the targets is predicted.
+        loss if loss.has_log_link() => sample
+            .targets
+            .iter()
+            .map(mean)
+            .filter_map(|mean| Some(loss.scalar()?.curvature(loss.predictor_of_mean(mean), mean)))
+            .fold(0.0, f64::max),
         Loss::Multinomial => {
             let share = 1.0 / problem.classes() as f64;
             share * (1.0 - share)

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::subject::Subject;
-use crate::cli::arguments::ProblemArguments;
 use crate::cli::arguments::fit::{Arguments, ChoiceArguments, ChoiceName, MetricName};
+use crate::cli::arguments::{LossName, ProblemArguments};
 use crate::cli::configuration::{
     Parts, Planned, Prepared, SpaceFlags, check_dealing, fit_space, planned_fit, study_of,
 };
@@ -28,25 +28,30 @@ pub(super) struct Wanted {
     rule: ChoiceName,
     /// The number by which points are compared.
     pub by: Number,
+    /// Whether it is shown as the deviance, twice the criterion.
+    is_deviance: bool,
 }
 
 impl Wanted {
     /// The choice that the flags ask for among points of a problem.
     pub fn of(own: &ChoiceArguments, problem: &ProblemArguments) -> Result<Self, Failure> {
+        let metric = own.by.unwrap_or(MetricName::Criterion);
         Ok(Self {
             rule: own.choice.unwrap_or(ChoiceName::Best),
-            by: number(problem, own.by.unwrap_or(MetricName::Criterion))?,
+            by: number(problem, metric)?,
+            is_deviance: metric == MetricName::Deviance,
         })
     }
 }
 
 /// The choice that the flags ask for; `None` where there is one point and nothing is held out.
 pub(super) fn wanted(arguments: &Arguments) -> Result<Option<Wanted>, Failure> {
-    check_dealing(&arguments.folds)?;
+    check_dealing(&arguments.folds, false)?;
     let over_folds = has_folds(arguments);
     let own = &arguments.choosing;
     let space = space(arguments)?;
-    if !over_folds && space.count()? == 1 {
+    let shares = arguments.stages.each().len();
+    if !over_folds && space.count()? == 1 && shares == 1 {
         if own.choice.is_some() || own.by.is_some() {
             return Err(Failure::usage(
                 "--choice and --by choose among several points; add --cv K or --folds FILE, or give several \
@@ -75,7 +80,10 @@ pub(super) fn wanted(arguments: &Arguments) -> Result<Option<Wanted>, Failure> {
 /// The number of a metric that the loss has.
 fn number(problem: &ProblemArguments, metric: MetricName) -> Result<Number, Failure> {
     let (by, name) = (metric.number(), problem.loss.name());
-    let of_loss = Number::metrics_of(problem.loss.loss(problem.huber_delta));
+    if metric == MetricName::Deviance {
+        check_deviance(problem)?;
+    }
+    let of_loss = Number::metrics_of(problem.loss_of_fit());
     if by == Number::Criterion || of_loss.contains(&by) {
         return Ok(by);
     }
@@ -87,6 +95,24 @@ fn number(problem: &ProblemArguments, metric: MetricName) -> Result<Number, Fail
         if others.is_empty() { "" } else { ", " },
         others.join(", ")
     )))
+}
+
+/// Refuses the deviance of what has none, or of a criterion that is not half of it.
+fn check_deviance(problem: &ProblemArguments) -> Result<(), Failure> {
+    let loss = problem.loss;
+    let message = match loss {
+        LossName::Huber | LossName::SquaredHinge | LossName::Quadratic => format!(
+            "--by deviance is not defined for the {} loss, which is no likelihood; choose --by criterion",
+            loss.name()
+        ),
+        _ if problem.criterion.is_some_and(|other| other != loss) || problem.criterion_sign < 0.0 => {
+            "--by deviance is that of --loss, and --criterion or --criterion-sign measure another; leave them out, \
+             or choose --by criterion"
+                .into()
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(message))
 }
 
 fn has_folds(arguments: &Arguments) -> bool {
@@ -112,6 +138,7 @@ pub(super) fn chosen<'a>(
     wanted: Wanted,
     runtime: &Runtime,
 ) -> Result<Subject<'a>, Failure> {
+    let all = arguments.stages.each();
     let mut made = study_of(Parts {
         data: &arguments.data,
         problem: &arguments.problem,
@@ -121,25 +148,87 @@ pub(super) fn chosen<'a>(
         precision: arguments.runtime.result_precision(),
         name: None,
         keep_solutions: false,
+        stages: all[0],
+        resamples: None,
         set_aside: arguments.test.test_fraction.unwrap_or(0.0),
         fall_back: false,
     })?;
     let set_aside = made.set_aside.take();
     let plan = || planned_fit(made, space_flags(arguments), has_folds(arguments));
-    let planned = runtime.pool().install(plan)?;
-    let cells = evaluate(&planned, runtime)?;
-    let record = &planned.plan.studies[0];
-    let summaries = summarize_by(&cells, 0, record, wanted.by)?;
-    let (points, chosen) = choices(record, &summaries, wanted)?;
+    let mut planned = runtime.pool().install(plan)?;
+    let mut found: Vec<Found> = Vec::new();
+    let mut none = None;
+    for &stages in &all {
+        planned.studies[0].stages = stages;
+        let cells = evaluate(&planned, runtime)?;
+        let record = &planned.plan.studies[0];
+        let summaries = summarize_by(&cells, 0, record, wanted.by)?;
+        let best = Wanted {
+            rule: ChoiceName::Best,
+            ..wanted
+        };
+        // Shares differ by their best points.
+        match choices(record, &summaries, best) {
+            Ok((_, best)) => {
+                let (points, chosen) = choices(record, &summaries, wanted)?;
+                found.push(Found {
+                    share: stages.relax,
+                    best: best.iter().map(|chosen| chosen.mean).collect(),
+                    points,
+                    chosen,
+                });
+            }
+            Err(failure) => none = none.or(Some(failure)),
+        }
+    }
+    if let (true, Some(failure)) = (found.is_empty(), none) {
+        return Err(failure);
+    }
     // infallible: there is one study
     let (study, names) = planned.into_only().expect("the study");
-    Ok(Subject {
+    let mut subject = Subject {
         prepared: on_all_rows(study)?,
         study: names,
-        points,
-        chosen: Some(chosen),
+        points: Vec::new(),
+        chosen: None,
+        shares: Vec::new(),
         set_aside,
-    })
+    };
+    let mut chosen = Vec::new();
+    for target in 0..subject.study.target_names().len() {
+        let sign = if wanted.by.is_better_larger() {
+            -1.0
+        } else {
+            1.0
+        };
+        let value = |one: &&Found| sign * one.best[target];
+        // Of equal ones the largest share, which is the sparsest fit of all.
+        let best = found.iter().min_by(|a, b| {
+            let shares = b.share.partial_cmp(&a.share);
+            value(a)
+                .total_cmp(&value(b))
+                .then(shares.unwrap_or(std::cmp::Ordering::Equal))
+        });
+        // infallible: one was found, with all targets
+        let best = best.expect("a share");
+        subject.points.push(best.points[target].clone());
+        subject.shares.push(best.share);
+        let mut one = best.chosen[target].clone();
+        one.relax = best.share;
+        one.points *= all.len();
+        chosen.push(one);
+    }
+    subject.chosen = Some(chosen);
+    Ok(subject)
+}
+
+/// The choice with one share of the lasso.
+struct Found {
+    share: Option<f64>,
+    /// Of every target the best mean.
+    best: Vec<f64>,
+    points: Vec<Point>,
+    chosen: Vec<Chosen>,
 }
 
 /// The cells of a plan of one study.
@@ -210,7 +299,16 @@ pub(super) fn choices(
     summaries: &[PointSummary],
     wanted: Wanted,
 ) -> Result<(Vec<Point>, Vec<Chosen>), Failure> {
-    let Wanted { rule, by } = wanted;
+    let Wanted {
+        rule,
+        by,
+        is_deviance,
+    } = wanted;
+    let (factor, name_of_number) = if is_deviance {
+        (2.0, "deviance")
+    } else {
+        (1.0, by.name())
+    };
     let all = choose_by(record, summaries, by);
     let (mut points, mut chosen) = (Vec::new(), Vec::new());
     for (target, name) in record.targets.iter().enumerate() {
@@ -234,9 +332,9 @@ pub(super) fn choices(
         chosen.push(Chosen {
             target: name.clone(),
             rule: rule.name(),
-            by: by.name(),
-            mean: summary.means[by],
-            standard_error: summary.standard_error,
+            by: name_of_number,
+            mean: factor * summary.means[by],
+            standard_error: factor * summary.standard_error,
             folds: summary.folds,
             held_out_rows: match record.folds.as_slice() {
                 [only] => Some(only.held_out_rows),
@@ -246,6 +344,7 @@ pub(super) fn choices(
             failed_cells: own.iter().map(|summary| summary.failed).sum(),
             l1: point.l1,
             l2: point.l2,
+            relax: record.relax(),
             alpha: point.ratio.map(|ratio| ratio.0),
             l1_ratio: point.ratio.map(|ratio| ratio.1),
         });
@@ -273,11 +372,5 @@ fn no_choice(name: &str, by: Number, own: &[&PointSummary]) -> Failure {
 /// The problem of a study on all rows.
 pub(super) fn on_all_rows(mut study: SweepStudy) -> Result<Prepared, Failure> {
     study.folds = vec![Fold::of_all_rows()];
-    let problem = study.fold_problem(0)?;
-    Ok(Prepared {
-        rows: problem.problem.train.rows(),
-        criterion_rows: problem.problem.criterion.sample.rows(),
-        problem: Arc::new(problem),
-        training_rows: None,
-    })
+    Ok(Prepared::of(study.fold_problem(0)?, None))
 }

@@ -14,6 +14,7 @@ use crate::cli::output::checked;
 use crate::error::Error;
 use crate::store::Store;
 use crate::sweep::record::Study as Record;
+use crate::sweep::stages::Stages;
 use crate::sweep::summary::summarize_by;
 
 /// Flags of `fit` that have nothing to do with the sweep.
@@ -84,6 +85,11 @@ impl Stored {
             precision: arguments.runtime.result_precision(),
             name: None,
             keep_solutions: false,
+            stages: Stages {
+                adaptive: arguments.stages.adaptive(),
+                relax: record.relax(),
+            },
+            resamples: Some(&arguments.resamples),
             set_aside: 0.0,
             fall_back: false,
         })?;
@@ -120,6 +126,7 @@ impl Stored {
         Ok(Subject {
             prepared: on_all_rows(made.study)?,
             study: made.names,
+            shares: vec![record.relax(); points.len()],
             points,
             chosen: Some(chosen),
             set_aside: None,

@@ -15,6 +15,8 @@ pub(super) struct Subject<'a> {
     pub points: Vec<Point>,
     /// The numbers on which their choice rests, where they were chosen.
     pub chosen: Option<Vec<Chosen>>,
+    /// The share of the lasso of every point, where the fit is relaxed.
+    pub shares: Vec<Option<f64>>,
     /// The rows that were set aside.
     pub set_aside: Option<Dataset>,
 }

@@ -38,6 +38,17 @@ pub(super) fn check(arguments: &Arguments) -> Result<(), Failure> {
              and, once the shards are joined by 'proxdiff runs merge', repeat the sweep with it on their store",
         ));
     }
+    if arguments.stages.adaptive.is_some() || arguments.stages.relax.is_some() {
+        return Err(Failure::usage(
+            "--polish descends along the strengths of one fit, and --adaptive and --relax have two; leave it out",
+        ));
+    }
+    if arguments.resamples.drawn().is_some() {
+        return Err(Failure::usage(
+            "--polish descends on held-out rows or folds, and --bootstrap and --subsamples draw rows to count what is \
+             chosen; leave one of them out",
+        ));
+    }
     if arguments.output.format() == Format::Csv {
         return Err(Failure::usage(
             "--format csv has no place for what --polish finds; give --format json",

@@ -2,6 +2,7 @@
 
 mod along;
 mod diagnostics;
+mod stability;
 
 use std::path::Path;
 
@@ -294,6 +295,7 @@ impl View<'_> {
         charts.extend(self.support_curve());
         charts.extend(self.surface());
         charts.extend(self.regularization_paths()?);
+        charts.extend(self.stability_paths()?);
         Ok(charts)
     }
 

@@ -1,0 +1,330 @@
+//! Cross-validation along paths, and tuning.
+
+use std::collections::BTreeSet;
+
+use numpy::{IntoPyArray, PyReadonlyArray2};
+use proxdiff::hypergrad::{Outcome, Settings};
+use proxdiff::kinds::Precision;
+use proxdiff::problem::Rows;
+use proxdiff::sweep::compress::{Compression, fold_problem};
+use proxdiff::sweep::folds::Fold;
+use proxdiff::sweep::study::{FoldProblem, Study};
+use proxdiff::tune::{Guard, Hyperparameter, Tuned, Tuner, Variable, with_vectors};
+use proxdiff::{Control, Evaluator, Point, Problem, Specification};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rayon::prelude::*;
+
+use crate::convert::{Statement, of_rows, rows_array};
+use crate::errors::{checked, parsed};
+use crate::problem::{SettingsInput, outcomes_dict};
+use crate::runtime::compute;
+
+/// A split of the rows, as scikit-learn's splitters give them: the rows that train, and those that are held out.
+type Split = (Vec<usize>, Vec<usize>);
+
+/// Criteria, and coefficients where they are wanted, of points on every fold; `l1` and `l2` have one row a fold.
+#[pyfunction]
+pub fn cross_validate<'py>(
+    py: Python<'py>,
+    statement: Statement<'_>,
+    splits: Vec<Split>,
+    l1: PyReadonlyArray2<'_, f64>,
+    l2: PyReadonlyArray2<'_, f64>,
+    keep_coefficients: bool,
+    settings: SettingsInput,
+) -> PyResult<Bound<'py, PyDict>> {
+    let specification = statement.specification()?;
+    check_splits(&splits, specification.train.matrix.rows())?;
+    let (l1, l2) = (of_rows(&l1), of_rows(&l2));
+    if [l1.len(), l2.len()] != [splits.len(); 2] {
+        return Err(PyValueError::new_err(
+            "strengths: expected one row for each fold; give the same points to all folds, or points for each",
+        ));
+    }
+    let points: Vec<Vec<Point>> = l1
+        .iter()
+        .zip(&l2)
+        .map(|(l1, l2)| {
+            l1.iter()
+                .zip(l2)
+                .map(|(&l1, &l2)| Point::new(l1, l2))
+                .collect()
+        })
+        .collect();
+    let (threads, settings) = (settings.n_threads, settings.settings()?);
+    let folds = compute(py, threads, |control| {
+        along_folds(specification, &splits, &points, &settings, control)
+    })?;
+    let folds = checked(folds)?;
+    let out = PyDict::new(py);
+    let criteria = folds
+        .iter()
+        .map(|f| f.outcomes.iter().map(|o| o.criterion).collect());
+    out.set_item("criterion", rows_array(py, criteria.collect())?)?;
+    let statuses = folds.iter().map(|fold| {
+        let status = fold.outcomes.iter().map(|o| o.status.name());
+        status.collect::<Vec<_>>()
+    });
+    out.set_item("status", statuses.collect::<Vec<_>>())?;
+    let steps = |fold: &FoldOutcomes| fold.outcomes.iter().map(|o| o.steps as f64).collect();
+    out.set_item("n_iter", rows_array(py, folds.iter().map(steps).collect())?)?;
+    if keep_coefficients {
+        let mut all = (Vec::new(), Vec::new());
+        for fold in &folds {
+            let in_data_units = |o: &Outcome| fold.problem.in_data_units(&o.solution, 0);
+            let (w, b): (Vec<_>, Vec<_>) = fold.outcomes.iter().map(in_data_units).unzip();
+            all.0.push(rows_array(py, w)?);
+            all.1.push(rows_array(py, b)?);
+        }
+        out.set_item("coef", all.0)?;
+        out.set_item("intercept", all.1)?;
+    }
+    Ok(out)
+}
+
+/// The outcomes of a fold's points, with its problem.
+struct FoldOutcomes {
+    problem: FoldProblem,
+    outcomes: Vec<Outcome>,
+}
+
+fn along_folds(
+    specification: Specification,
+    splits: &[Split],
+    points: &[Vec<Point>],
+    settings: &Settings,
+    control: &Control,
+) -> proxdiff::Result<Vec<FoldOutcomes>> {
+    let evaluate = |at: usize, problem: FoldProblem| {
+        let evaluator = Evaluator::new(&problem.problem).settings(settings);
+        let outcomes = evaluator.control(control).run(&points[at])?;
+        Ok(FoldOutcomes { problem, outcomes })
+    };
+    let all = 0..splits.len();
+    match folds_of(splits, specification.train.matrix.rows()) {
+        Some(folds) => {
+            let study = study(specification, folds, settings);
+            study.check()?;
+            let most = points.iter().map(Vec::len).max().unwrap_or(0);
+            let compression = Compression::of(&study, most);
+            all.into_par_iter()
+                .map(|at| evaluate(at, fold_problem(&study, compression.as_ref(), at)?))
+                .collect()
+        }
+        None => all
+            .into_par_iter()
+            .map(|at| {
+                evaluate(
+                    at,
+                    FoldProblem::plain(split_problem(&specification, &splits[at])?),
+                )
+            })
+            .collect(),
+    }
+}
+
+/// A study of the rows of a specification.
+fn study(specification: Specification, folds: Vec<Fold>, settings: &Settings) -> Study {
+    Study {
+        name: String::new(),
+        source: String::new(),
+        specification,
+        filling: None,
+        class_weights: None,
+        folds,
+        settings: settings.clone(),
+        precision: Precision::F64,
+        targets: vec![String::new()],
+        keep_solutions: false,
+    }
+}
+
+/// The problem of a split whose training rows are not simply those that are not held out.
+fn split_problem(specification: &Specification, split: &Split) -> proxdiff::Result<Problem> {
+    let of = |rows: &[usize]| {
+        let pick = |values: &Vec<f64>| rows.iter().map(|&row| values[row]).collect();
+        let train = &specification.train;
+        Rows {
+            matrix: train.matrix.select_rows(rows),
+            targets: train.targets.iter().map(pick).collect(),
+            weights: train.weights.as_ref().map(pick),
+        }
+    };
+    let train = of(&split.0);
+    let mut own = Specification::new(specification.loss, train.matrix, train.targets);
+    own.train.weights = train.weights;
+    own.validation = Some(of(&split.1));
+    own.penalty = specification.penalty.clone();
+    own.classes = specification.classes;
+    own.criterion = specification.criterion;
+    own.scaling = specification.scaling;
+    own.ridge.clone_from(&specification.ridge);
+    own.prior.clone_from(&specification.prior);
+    own.prior_units = specification.prior_units;
+    Problem::new(own)
+}
+
+fn check_splits(splits: &[Split], rows: usize) -> PyResult<()> {
+    let is_row = |&row: &usize| row < rows;
+    for (train, test) in splits {
+        let fault = if train.is_empty() || test.is_empty() {
+            "has no rows that train, or holds none out"
+        } else if !train.iter().chain(test).all(is_row) {
+            "names rows that are not there"
+        } else {
+            continue;
+        };
+        return Err(PyValueError::new_err(format!(
+            "cv: a split of {rows} rows {fault}; give pairs of row numbers from 0"
+        )));
+    }
+    match splits.is_empty() {
+        true => Err(PyValueError::new_err(
+            "cv: there is no split; give one or more",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// The folds of splits whose training rows are all rows that are not held out; `None` where some are not.
+/// Folds of one repetition hold out different rows.
+fn folds_of(splits: &[Split], rows: usize) -> Option<Vec<Fold>> {
+    let mut repeat = 0;
+    let mut seen = vec![false; rows];
+    let mut folds = Vec::with_capacity(splits.len());
+    for (number, (train, test)) in splits.iter().enumerate() {
+        let held_out: BTreeSet<usize> = test.iter().copied().collect();
+        let trains: BTreeSet<usize> = train.iter().copied().collect();
+        let is_plain = held_out.len() == test.len()
+            && trains.len() == train.len()
+            && trains.len() + held_out.len() == rows
+            && trains.is_disjoint(&held_out);
+        if !is_plain {
+            return None;
+        }
+        if held_out.iter().any(|&row| seen[row]) {
+            repeat += 1;
+            seen.fill(false);
+        }
+        held_out.iter().for_each(|&row| seen[row] = true);
+        folds.push(Fold {
+            number: number as i64,
+            repeat,
+            held_out: Some(held_out.into_iter().collect()),
+        });
+    }
+    Some(folds)
+}
+
+/// A variable of a tuning: its name, bounds and start.
+type VariableInput = (String, Option<(f64, f64)>, Option<f64>);
+
+/// The criterion minimised over variables: its mean over folds, or on validation rows where there is no split.
+#[pyfunction]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the package's Python files alone call it"
+)]
+pub fn tune<'py>(
+    py: Python<'py>,
+    statement: Statement<'_>,
+    splits: Option<Vec<Split>>,
+    variables: Vec<VariableInput>,
+    l1: f64,
+    l2: f64,
+    max_evaluations: usize,
+    guard: Option<&str>,
+    settings: SettingsInput,
+) -> PyResult<Bound<'py, PyDict>> {
+    let specification = statement.specification()?;
+    let rows = specification.train.matrix.rows();
+    let folds = match splits {
+        None => vec![Fold::of_all_rows()],
+        Some(splits) => {
+            check_splits(&splits, rows)?;
+            folds_of(&splits, rows).ok_or_else(|| {
+                PyValueError::new_err(
+                    "cv: tuning learns from all rows that a split does not hold out; give splits that partition the rows",
+                )
+            })?
+        }
+    };
+    let variables: PyResult<Vec<Variable>> = variables.iter().map(variable).collect();
+    let variables = variables?;
+    let guard = match guard {
+        Some("auto") => Guard::Auto,
+        None | Some("none") => Guard::None,
+        Some(other) => {
+            return Err(PyValueError::new_err(format!(
+                "guard: '{other}' is not known; give 'auto' or None"
+            )));
+        }
+    };
+    let (threads, settings) = (settings.n_threads, settings.settings()?);
+    let study = study(specification, folds, &settings);
+    let found = compute(py, threads, |control| -> proxdiff::Result<_> {
+        study.check()?;
+        let tuned = Tuner::of_study(&study)
+            .variables(variables.clone())
+            .at(Point::new(l1, l2))
+            .max_evaluations(max_evaluations)
+            .guard(guard)
+            .control(control)
+            .run()?;
+        let whole = tuned.restated(with_vectors(study.whole()?, &variables)?)?;
+        let evaluator = Evaluator::new(&whole).settings(&settings).control(control);
+        let refit = evaluator.run(std::slice::from_ref(&tuned.point))?;
+        Ok((tuned, whole, refit))
+    })?;
+    let (tuned, whole, refit) = checked(found)?;
+    let out = PyDict::new(py);
+    out.set_item("refit", outcomes_dict(py, &whole, &refit)?)?;
+    describe(&out, &tuned)?;
+    Ok(out)
+}
+
+fn variable((name, bounds, start): &VariableInput) -> PyResult<Variable> {
+    let mut variable = Variable::new(parsed::<Hyperparameter>("variables", name)?);
+    if let Some((lower, upper)) = *bounds {
+        variable = variable.within(lower, upper);
+    }
+    Ok(match *start {
+        Some(start) => variable.from(start),
+        None => variable,
+    })
+}
+
+fn describe(out: &Bound<'_, PyDict>, tuned: &Tuned) -> PyResult<()> {
+    let py = out.py();
+    out.set_item("status", tuned.status.name())?;
+    out.set_item("evaluations", tuned.evaluations)?;
+    out.set_item("criterion", tuned.criterion)?;
+    out.set_item(
+        "fold_criteria",
+        tuned.fold_criteria.clone().into_pyarray(py),
+    )?;
+    out.set_item("projected_slope", tuned.projected_slope)?;
+    out.set_item("nested_criterion", tuned.nested_criterion)?;
+    out.set_item("scalar_criterion", tuned.scalar_criterion)?;
+    out.set_item("l1", tuned.point.l1)?;
+    out.set_item("l2", tuned.point.l2)?;
+    out.set_item("l1_each", tuned.point.strengths().map(<[f64]>::to_vec))?;
+    out.set_item("l2_each", tuned.point.ridge().map(<[f64]>::to_vec))?;
+    out.set_item("remarks", tuned.remarks.clone())?;
+    for variable in &tuned.variables {
+        let values = (variable.values.clone(), variable.slope.clone());
+        out.set_item(
+            format!("variable:{}", variable.hyperparameter.name()),
+            values,
+        )?;
+    }
+    let paths = tuned.starts.iter().map(|start| {
+        let visited = start.trajectory.iter();
+        visited
+            .map(|v| (v.variables.clone(), v.criterion))
+            .collect::<Vec<_>>()
+    });
+    out.set_item("paths", paths.collect::<Vec<_>>())
+}
