@@ -32,8 +32,8 @@ mod rows;
 mod specification;
 
 use check::{
-    Cells, check_factors, check_labels, check_prior, check_rows, check_specification,
-    check_trained, check_weights,
+    Cells, check_factors, check_prior, check_rows, check_specification, check_trained,
+    check_weights,
 };
 use origin::subtract_origins;
 use perturbation::perturb;
