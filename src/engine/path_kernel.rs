@@ -340,18 +340,22 @@ impl Here<'_> {
         is_quick && self.linear_residual() <= enough && (self.point.l2 > 0.0 || self.is_regular())
     }
 
+    /// True where a coordinate with this value moves with the strengths.
+    fn is_free(&self, w: f32) -> bool {
+        let [lower, upper] = self.group.target.quadratic.bounds;
+        match self.group.problem.penalty {
+            Penalty::Box { .. } => lower < w && w < upper,
+            _ => w != 0.0 || self.point.l1 == 0.0,
+        }
+    }
+
     /// True where the Hessian on the support has a Cholesky factor.
     fn is_regular(&self) -> bool {
         let Some((w, _)) = self.vectors else {
             return false;
         };
         let d = w.len();
-        let [lower, upper] = self.group.target.quadratic.bounds;
-        let is_free = |w: f32| match self.group.problem.penalty {
-            Penalty::Box { .. } => lower < w && w < upper,
-            _ => w != 0.0 || self.point.l1 == 0.0,
-        };
-        let set: Vec<usize> = (0..d).filter(|&j| is_free(w[j])).collect();
+        let set: Vec<usize> = (0..d).filter(|&j| self.is_free(w[j])).collect();
         if set.is_empty() {
             return true;
         }
@@ -437,7 +441,7 @@ impl Here<'_> {
             // z_o = (∂₁E_o − G_o z)/G_oo, z without what is off the support.
             let pull = along(&|j| solution[j], held_out);
             let pull = pull + held_out[w.len()] * intercept - held_out_linear;
-            let z = |j: usize| if w[j] == 0.0 { 0.0 } else { adjoint[j] };
+            let z = |j: usize| if self.is_free(w[j]) { adjoint[j] } else { 0.0 };
             let own = pull / (curvature * self.step.gamma) - along(&z, slopes);
             adjoint.push(own);
         }
