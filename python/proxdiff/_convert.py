@@ -169,3 +169,13 @@ def settings(
         "max_steps": int(max_iter),
         "n_threads": n_threads_of(n_threads),
     }
+
+
+def row_numbers(part, n):
+    """Row numbers from 0 as a list: of numbers, of which negative ones count from the end, or of a mask of n rows."""
+    part = np.asarray(part)
+    if part.dtype.kind == "b" and part.shape == (n,):
+        return np.flatnonzero(part).tolist()
+    if part.dtype.kind not in "iu" or part.ndim != 1 or ((part < -n) | (part >= n)).any():
+        raise ValueError(f"cv: give row numbers from 0 to {n - 1}, or masks of {n} rows")
+    return np.where(part < 0, part + n, part).tolist()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import _proxdiff
-from ._convert import numbers, per_coefficient, settings, statement
+from ._convert import numbers, per_coefficient, row_numbers, settings, statement
 
 #: Names in Python by the compiled part's.
 _PARTS = {"sample_weights": "sample_weight", "x": "X"}
@@ -231,6 +231,8 @@ class Problem:
             start = warm_start._outcomes
         found, outcomes = self._problem.run(points, options, start)
         parts = {_PARTS.get(name, name): part for name, part in found.pop("hypergradient").items()}
+        if "prior" in parts:
+            parts["prior"] = self._coef(parts["prior"])
         intercept = self._intercept(found.pop("intercept"))
         return Solutions(
             problem=self,
@@ -275,7 +277,7 @@ class Problem:
                     "wanted; give one an intercept"
                 )
             intercept = intercept.reshape(len(coef), self.n_classes)[:, :width]
-            if self.n_classes > 1:
+            if self.n_classes > 1 and width:
                 # The sum of the intercepts stays zero.
                 intercept = intercept - intercept.mean(axis=1, keepdims=True)
         options = settings(
@@ -443,8 +445,11 @@ def tune(
     unknown = [name for name in (*bounds, *start) if name not in variables]
     if unknown:
         raise ValueError(f"bounds and start: {unknown[0]!r} is not tuned; add it to the variables or leave it out")
+    if problem.n_targets > 1:
+        raise ValueError("problem: it has several targets; state one problem a target")
     if cv is not None:
-        cv = [tuple(np.asarray(part).tolist() for part in split) for split in cv]
+        n = problem.shape[0]
+        cv = [tuple(row_numbers(part, n) for part in split) for split in cv]
     named = [
         (name, None if name not in bounds else tuple(map(float, bounds[name])), start.get(name)) for name in variables
     ]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
 
 from . import _proxdiff
+from ._convert import row_numbers
 from ._estimators import LogisticRegression
 from ._linear import Classifier, Regressor, at_least, group_parts, weight_sum, whole
 
@@ -18,7 +21,28 @@ __all__ = ["ElasticNetCV", "GroupLassoCV", "LassoCV", "LogisticRegressionCV"]
 def splits_of(cv, X, y, classifier=False, groups=None):
     """The splits of a parameter cv: None, a number, a splitter, or pairs of row numbers."""
     splitter = check_cv(cv, y, classifier=classifier)
-    return [tuple(np.asarray(part).tolist() for part in split) for split in splitter.split(X, y, groups)]
+    n = X.shape[0]
+    return [tuple(row_numbers(part, n) for part in split) for split in splitter.split(X, y, groups)]
+
+
+def warn_of_folds(statuses):
+    """A warning where points did not converge on folds."""
+    each = [status for of_fold in statuses for status in of_fold]
+    count = sum(status != "converged" for status in each)
+    if count:
+        warnings.warn(
+            f"{count} of {len(each)} points did not converge on their folds; increase max_iter, or scale the columns",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+
+
+def least(mean):
+    """The place of the smallest number, of those that are numbers."""
+    known = np.where(np.isnan(mean), np.inf, mean)
+    if not np.isfinite(known).any():
+        raise ValueError("no point has an error on all folds; scale the columns and the target")
+    return np.argmin(known)
 
 
 class _RegressorCV(Regressor):
@@ -45,8 +69,9 @@ class _RegressorCV(Regressor):
         found = _proxdiff.cross_validate(stated, splits, *spread, False, self._settings())
         # The criterion is half a mean of squares.
         mse = 2 * np.asarray(found["criterion"]).reshape(folds, *alphas.shape)
+        warn_of_folds(found["status"])
         mean = mse.mean(axis=0)
-        best = np.unravel_index(np.argmin(mean), mean.shape)
+        best = np.unravel_index(least(mean), mean.shape)
         self.mse_path_ = np.squeeze(np.moveaxis(mse, 0, 2), axis=0) if len(alphas) == 1 else np.moveaxis(mse, 0, 2)
         return best
 
@@ -247,6 +272,7 @@ class LogisticRegressionCV(Classifier):
         found = _proxdiff.cross_validate(
             stated, splits, l1.reshape(flat), (strengths - l1).reshape(flat), True, options
         )
+        warn_of_folds(found["status"])
         self.scores_, self.coefs_paths_ = self._scores(X, y, given, splits, found, stated["classes"], shape)
         mean = self.scores_.mean(axis=0)
         best = np.unravel_index(np.argmax(mean), mean.shape)

@@ -43,7 +43,7 @@ class Shared:
         self.options = {"tol": tol, "max_iter": max_iter}
         self.n_classes = n_classes if loss == "multinomial" else 1
         self.fit_intercept = fit_intercept
-        self.has_number_targets = loss in ("squared", "huber", "quadratic")
+        self.has_number_targets = loss not in ("logistic", "squared-hinge", "multinomial")
 
     def shapes(self, d):
         """The shapes of coefficients and intercepts of one problem."""

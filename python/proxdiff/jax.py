@@ -111,6 +111,8 @@ def prox_layer(**stated):
     def layer(X, y, l1, l2=0.0, sample_weight=None, prior=None):
         """Coefficients (d,) and the intercept, with a class axis first for the multinomial loss."""
         X = jnp.asarray(X)
+        if not jnp.issubdtype(X.dtype, jnp.floating):
+            X = X.astype(float)
         inputs = [
             None if part is None else jnp.asarray(part, dtype=X.dtype) for part in (X, y, l1, l2, sample_weight, prior)
         ]

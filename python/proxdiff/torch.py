@@ -74,6 +74,8 @@ class ProxLayer(torch.nn.Module):
     def forward(self, X, y, l1, l2=0.0, sample_weight=None, prior=None):
         """Coefficients (…, d) and intercepts (…), with a class axis before d for the multinomial loss."""
         X = torch.as_tensor(X)
+        if not X.is_floating_point():
+            X = X.to(torch.get_default_dtype())
         y = torch.as_tensor(y, device=X.device)
         given = [torch.as_tensor(part, dtype=X.dtype, device=X.device) for part in (l1, l2)]
         given += [None if part is None else torch.as_tensor(part, device=X.device) for part in (sample_weight, prior)]

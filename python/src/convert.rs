@@ -131,6 +131,10 @@ impl Statement<'_> {
             Some(Loss::Huber { .. }) => Ok(Loss::Huber {
                 delta: self.huber_delta,
             }),
+            Some(Loss::Tweedie { .. }) => Err(PyValueError::new_err(
+                "loss: 'tweedie' needs its power, which the package does not take; use the command line, or poisson or \
+                 gamma",
+            )),
             Some(loss) => Ok(loss),
             None => Err(PyValueError::new_err(format!(
                 "loss: '{name}' is not known; give one of {}",
@@ -161,6 +165,28 @@ impl Statement<'_> {
     }
 
     fn penalty(&self) -> PyResult<Penalty> {
+        let penalty = self.penalty.as_str();
+        let given = [
+            (
+                "strengths",
+                self.strengths.is_some(),
+                &["elastic-net", "group", "sparse-group"][..],
+            ),
+            (
+                "groups",
+                self.groups.is_some(),
+                &["group", "sparse-group"][..],
+            ),
+            ("bounds", self.bounds.is_some(), &["box"][..]),
+        ];
+        for (name, is_given, of) in given {
+            if is_given && !of.contains(&penalty) {
+                return Err(PyValueError::new_err(format!(
+                    "{name}: the penalty '{penalty}' has none; leave it out, or choose one of: {}",
+                    of.join(", ")
+                )));
+            }
+        }
         let strengths = self.strengths.clone();
         let groups = || match &self.groups {
             Some(labels) => Ok(Groups::from_labels(labels)),

@@ -354,3 +354,28 @@ def test_the_stubs_name_what_the_compiled_part_has():
             methods = {one.name for one in node.body if isinstance(one, ast.FunctionDef)} - {"__new__"}
             assert methods == {one for one in vars(getattr(_proxdiff, name)) if not one.startswith("_")}
     assert (Path(proxdiff.__file__).parent / "py.typed").exists()
+
+
+@pytest.mark.parametrize("name, value", [("strengths", np.ones(8)), ("groups", [0] * 8), ("bounds", (0, 1))])
+def test_what_a_penalty_does_not_have_is_refused(rows, name, value):
+    with pytest.raises(ValueError, match=f"{name}: the penalty 'nonneg' has none"):
+        proxdiff.solve(proxdiff.Problem(*rows, penalty="nonneg", **{name: value}), 0.1)
+
+
+def test_the_hypergradient_in_the_prior_has_the_shape_of_the_prior():
+    generator = np.random.default_rng(8)
+    X, y = generator.normal(size=(40, 2)), generator.integers(0, 3, 40)
+    prior = 0.1 * generator.normal(size=(3, 2))
+    found = proxdiff.hypergradient(proxdiff.Problem(X, y, loss="multinomial", prior=prior), 0.01, 0.2, wrt="prior")
+    assert found.hypergradient["prior"].shape == (1, 3, 2)
+
+
+def test_splits_are_numbers_or_masks(rows):
+    X, y = rows
+    mask = np.arange(60) < 40
+    by_mask = proxdiff.LassoCV(cv=[(mask, ~mask)]).fit(X, y)
+    by_number = proxdiff.LassoCV(cv=[(np.arange(40), np.arange(-20, 0))]).fit(X, y)
+    assert by_mask.alpha_ == by_number.alpha_
+    np.testing.assert_array_equal(by_mask.mse_path_, by_number.mse_path_)
+    with pytest.raises(ValueError, match="row numbers from 0 to 59"):
+        proxdiff.LassoCV(cv=[([0, 60], [1, 2])]).fit(X, y)

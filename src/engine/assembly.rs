@@ -72,7 +72,8 @@ pub(super) fn diagnose<R: Twinned, S: Twinned>(
         };
         let d = &differentiated[at];
         let mut outcome = outcome(&measured, solved[at].progress, d, settings);
-        if outcome.status == Status::Converged && is_separated(&measured.evidence, sizes) {
+        let has_ended = matches!(outcome.status, Status::Converged | Status::Stalled);
+        if has_ended && is_separated(&measured.evidence, sizes) {
             outcome.status = Status::Diverged;
             outcome.hypergradient = None;
             outcome.certified = false;

@@ -45,6 +45,10 @@ const ROUNDING: f64 = 32.0 * f32::EPSILON as f64;
 const PASSES: usize = 64;
 /// The same for few coordinates, in updates.
 const UPDATES: usize = 512;
+/// The ridge, in units of the mean curvature, up to which the Hessian on the support is factored.
+const WEAK_RIDGE: f64 = 1e-4;
+/// The share of a curvature that is left of it where columns do not depend on each other.
+const LEAST_PIVOT: f32 = 1e-4;
 /// A relative residual of the adjoint that counts as one of rounding.
 const ADJOINT_ROUNDING: f64 = 1e-5;
 
@@ -160,11 +164,11 @@ impl Group<'_> {
                 count: SEGMENT.min(walked.len() - first) as u32,
             })
             .collect();
-        let without_ridge = points.clone().any(|point| point.l2 == 0.0);
+        let has_weak = points.clone().any(|point| self.has_weak_ridge(point));
         let of_each = self.problem.penalty.has_strength_vector();
         let keep = self.keeps_solutions()
-            || settings.method.is_some()
-                && (without_ridge || of_each && settings.differentiates(Wrt::L1));
+            || has_weak
+            || settings.method.is_some() && of_each && settings.differentiates(Wrt::L1);
         let quadratic = &self.target.quadratic;
         let found = gpu.walk(quadratic, &walked, &segments, &self.limits(), keep)?;
         let d = self.problem.penalized();
@@ -188,17 +192,25 @@ impl Group<'_> {
         settings.solutions || settings.contraction
     }
 
+    /// True where the ridge may not tell apart columns that depend on each other.
+    fn has_weak_ridge(&self, point: &Point) -> bool {
+        point.l2 <= WEAK_RIDGE * self.trace() / self.problem.penalized() as f64
+    }
+
+    /// The sum of the curvatures.
+    fn trace(&self) -> f64 {
+        let (d, gram) = (self.problem.penalized(), &self.target.quadratic.gram);
+        (0..d).map(|j| f64::from(gram[j * d + j])).sum()
+    }
+
     /// Where descent ends, in units of the target.
     fn limits(&self) -> Limits<f32> {
         let settings = self.request.settings;
-        let d = self.problem.penalized();
         let mut distance = DISTANCE;
         if let Some(tolerance) = settings.tolerance {
             // ‖distances‖ ≤ limit·√Σa_j is half of what is asked for.
-            let gram = &self.target.quadratic.gram;
-            let trace: f64 = (0..d).map(|j| f64::from(gram[j * d + j])).sum();
             let asked = 0.5 * tolerance * self.scale();
-            distance = distance.max(asked / trace.max(f64::MIN_POSITIVE).sqrt());
+            distance = distance.max(asked / self.trace().max(f64::MIN_POSITIVE).sqrt());
         }
         Limits {
             distance: distance as f32,
@@ -254,6 +266,8 @@ impl Here<'_> {
         if settings.tolerance.is_none() && self.is_contradicted(gap, objective) {
             return None;
         }
+        // A bound beyond the objective at zero says nothing.
+        let gap = gap.filter(|_| f64::from(n.gap) * square <= target.at_zero.abs());
         let (margin, prox, solution) = (n.kink, n.sure_kink, n.sure_zero_kink);
         let in_strengths = settings.differentiates(Wrt::L1);
         let of = |x: f32| f64::from(x) * unit;
@@ -317,7 +331,21 @@ impl Here<'_> {
             Some(tolerance) => f64::from(n.residual) <= tolerance * self.group.scale(),
             None => f64::from(n.distance) <= ROUNDING * (1.0 + f64::from(n.largest)),
         };
-        n.reached != 0.0 && is_finite && enough && (n.steps as usize) < self.group.most()
+        n.reached != 0.0
+            && is_finite
+            && enough
+            && (n.steps as usize) < self.group.most()
+            && self.is_unique()
+    }
+
+    /// True where the coefficients are told apart: those that may be free do not depend on each other, as far as f32
+    /// says. With little ridge descent is at rounding wherever it shares a coefficient among equal columns.
+    fn is_unique(&self) -> bool {
+        if !self.group.has_weak_ridge(self.point) {
+            return true;
+        }
+        let is_tied = self.numbers.sure_kink.min(self.numbers.sure_zero_kink) <= 0.0;
+        !is_tied && self.is_regular()
     }
 
     fn linear_residual(&self) -> f64 {
@@ -337,7 +365,7 @@ impl Here<'_> {
         }
         let enough = settings.tolerance.unwrap_or(0.0).max(ADJOINT_ROUNDING);
         let is_quick = (self.numbers.linear_steps as usize) < self.group.most();
-        is_quick && self.linear_residual() <= enough && (self.point.l2 > 0.0 || self.is_regular())
+        is_quick && self.linear_residual() <= enough
     }
 
     /// True where a coordinate with this value moves with the strengths.
@@ -345,6 +373,7 @@ impl Here<'_> {
         let [lower, upper] = self.group.target.quadratic.bounds;
         match self.group.problem.penalty {
             Penalty::Box { .. } => lower < w && w < upper,
+            Penalty::NonNegative => w > 0.0,
             _ => w != 0.0 || self.point.l1 == 0.0,
         }
     }
@@ -367,7 +396,15 @@ impl Here<'_> {
                 *entry = gram[j * d + i];
             }
         }
+        for (at, column) in factor.chunks_exact_mut(stride).enumerate() {
+            column[at] += self.point.l2 as f32;
+        }
+        // On the diagonal of a factor stand the roots of the inverse pivots.
         cholesky::factor(&mut factor, set.len())
+            && set.iter().enumerate().all(|(at, &j)| {
+                let inverse = factor[at * stride + at];
+                inverse * inverse * gram[j * d + j] * LEAST_PIVOT < 1.0
+            })
     }
 
     /// Evidence against convergence to rounding, as [`super::assembly`] asks for it.

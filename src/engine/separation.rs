@@ -18,14 +18,19 @@ const LARGEST: usize = 1 << 21;
 /// The relative size of roundings of an orthogonalisation.
 const NOTHING: f64 = 1e-9;
 
-/// True where a loss without any penalty surely falls without end.
+/// True where the loss surely falls without end along coordinates that pay nothing.
 pub(super) fn is_separated(evidence: &Evidence<'_>, sizes: &Sizes) -> bool {
-    let problem = evidence.problem;
-    let is_free = !evidence.regularizer.has_full_ridge()
-        && problem.loss.may_fall_without_end()
-        && !evidence.regularizer.has_slope();
-    // What has a ridge goes nowhere.
-    let is_held = |j: usize| evidence.regularizer.ridge(j) > 0.0;
+    let (problem, regularizer) = (evidence.problem, &evidence.regularizer);
+    // What has a ridge or pays a slope goes nowhere.
+    let mut held = vec![false; evidence.w.len()];
+    for (b, penalty) in regularizer.penalties.iter().enumerate() {
+        for &j in regularizer.blocks.members(b) {
+            held[j as usize] = !penalty.is_free() || regularizer.ridge(j as usize) > 0.0;
+        }
+    }
+    let is_held = |j: usize| held[j];
+    let is_free =
+        problem.loss.may_fall_without_end() && (0..regularizer.penalized()).any(|j| !is_held(j));
     let (n, c) = (problem.train.rows(), problem.classes);
     let p = evidence.w.len();
     if !is_free || n * (c.max(2) - 1) * p > LARGEST {

@@ -297,11 +297,11 @@ impl At<'_> {
         }
     }
 
-    /// n × d entries in the data's units: a dropped column passes nothing.
+    /// n × d entries in the data's units: columns have no scale of their own ([`check_design`]), and the rows of one that
+    /// does not vary move its centred entries like any other's.
     fn design(&self, z: &[f64], rows: &RowParts) -> Vec<f64> {
         let (c, design) = (self.problem.classes, &self.problem.train.design);
         let d = design.features();
-        let multipliers = self.problem.features.multipliers(design.intercept);
         let mut out = vec![0.0; design.rows() * d];
         let of_rows = rows
             .residuals
@@ -314,7 +314,7 @@ impl At<'_> {
                     perturbation_share(z[at], residual[k], self.w[at], curved[k])
                 };
                 let sum: f64 = (0..c).map(of_class).sum();
-                *out = self.gamma * multipliers[j] * sum;
+                *out = self.gamma * sum;
             }
         }
         out

@@ -76,6 +76,9 @@ impl Stability {
             let count = point.resamples as f64;
             point.shares.iter_mut().for_each(|share| *share /= count);
         }
+        // Those on which it failed are not as many are: the others are no fair sample of them.
+        let most = points.iter().map(|point| point.resamples).max();
+        points.retain(|point| Some(point.resamples) == most);
         Ok(Some(Self { points }))
     }
 

@@ -179,6 +179,9 @@ impl Study {
             self.specification.loss,
             Loss::Logistic | Loss::Multinomial | Loss::SquaredHinge
         );
+        if self.specification.loss.has_log_link() && self.specification.scaling.intercept {
+            return self.check_positive();
+        }
         if !is_classified {
             return Ok(());
         }
@@ -210,6 +213,32 @@ impl Study {
                             self.targets.get(number).map_or("", String::as_str)
                         ),
                         "use --stratified, fewer folds, or merge rare classes, and give each a weight",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that the mean of every training part is greater than zero.
+    fn check_positive(&self) -> Result<()> {
+        let rows = self.rows();
+        for (number, target) in self.specification.train.targets.iter().enumerate() {
+            for fold in &self.folds {
+                let training = fold.training_rows(rows);
+                let weights = self.training_weights(&training);
+                let trains = |at: usize| weights.as_ref().is_none_or(|w| w[at] > 0.0);
+                let has_mean =
+                    (0..training.len()).any(|at| trains(at) && target[training[at]] > 0.0);
+                if !has_mean {
+                    return Err(Error::value(
+                        "folds",
+                        format!(
+                            "the training part of fold {} has only zeros of target {}",
+                            fold.number,
+                            self.targets.get(number).map_or("", String::as_str)
+                        ),
+                        "use fewer folds or other ones, or fit without an intercept (--no-intercept)",
                     ));
                 }
             }

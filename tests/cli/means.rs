@@ -313,3 +313,113 @@ fn a_level_of_zeros_is_like_a_class_that_is_separated() {
     let held = json(&[&["hypergrad", data.as_str(), "--l2", "0.001"][..], &flags].concat());
     assert_eq!(held["points"][0]["status"], "converged");
 }
+
+/// Rows of a level that has no count but zero: without l1 on what they choose, a relaxed fit has no minimum.
+#[test]
+fn relaxed_fits_of_an_empty_level_are_no_candidates() {
+    let numbers = noise(60 * 2, 9);
+    let mut text = String::from("level,b,count\n");
+    for (i, row) in numbers.chunks(2).enumerate() {
+        let level = i % 3 == 0;
+        let count = if level {
+            0.0
+        } else {
+            (2.0 + 2.0 * row[0] + row[1]).round().max(0.0)
+        };
+        text.push_str(&format!("{},{},{count}\n", u8::from(level), row[0]));
+    }
+    let folder = Folder::new();
+    let data = folder.text("data.csv", &text);
+    let model = as_text(&folder.path("model"));
+    let flags = [
+        "fit",
+        &data,
+        "--target",
+        "count",
+        "--loss",
+        "poisson",
+        "--l1",
+        "frac:1:0.05:6",
+        "--l2",
+        "0",
+        "--cv",
+        "4",
+        "--relax=0,1",
+        "--out",
+        &model,
+    ];
+    let fitted = json(&flags);
+    let choice = &fitted["choice"][0];
+    assert_eq!(choice["relax"], 1.0, "{choice}");
+    assert_eq!(choice["folds"], 4, "{choice}");
+    assert_eq!(choice["points"], 12, "{choice}");
+    assert!(choice["failed_cells"].as_u64().unwrap() > 0, "{choice}");
+}
+
+#[test]
+fn folds_that_train_on_zeros_alone_are_named() {
+    let mut text = String::from("a,count\n");
+    for i in 0..40 {
+        text.push_str(&format!(
+            "{},{}\n",
+            (i * 7) % 11,
+            if i < 20 { 0 } else { i % 4 }
+        ));
+    }
+    let folder = Folder::new();
+    let data = folder.text("data.csv", &text);
+    let flags = [
+        "sweep",
+        &data,
+        "--target",
+        "count",
+        "--loss",
+        "poisson",
+        "--cv",
+        "expanding:3",
+        "--l1",
+        "0.1",
+        "--l2",
+        "0.1",
+    ];
+    let message = fails(&flags, 1);
+    assert!(
+        message.contains("fold 0") || message.contains("fold 1"),
+        "{message}"
+    );
+    assert!(message.contains("only zeros of target count"), "{message}");
+    assert!(message.contains("--no-intercept"), "{message}");
+}
+
+/// A box without zero: its minimum is above the level on which the step is known to hold.
+#[test]
+fn a_box_far_from_zero_has_no_certificate() {
+    let numbers = noise(40, 3);
+    let mut text = String::from("a,count\n");
+    for (i, a) in numbers.iter().enumerate() {
+        text.push_str(&format!("{a},{}\n", 1 + i % 3));
+    }
+    let folder = Folder::new();
+    let data = folder.text("data.csv", &text);
+    let flags = [
+        "hypergrad",
+        &data,
+        "--target",
+        "count",
+        "--loss",
+        "poisson",
+        "--penalty",
+        "box",
+        "--box",
+        "5:300",
+        "--l2",
+        "0.0001",
+        "--no-intercept",
+        "--no-standardize",
+        "--val-fraction",
+        "0.3",
+    ];
+    let point = &json(&flags)["points"][0];
+    assert_eq!(point["status"], "converged", "{point}");
+    assert_eq!(point["certified"], false, "{point}");
+}

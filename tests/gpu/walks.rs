@@ -425,6 +425,32 @@ fn left_over() -> Result<(), Failed> {
     Ok(())
 }
 
+/// Columns that are equal share their coefficient, with little ridge and with none.
+fn equal_columns() -> Result<(), Failed> {
+    let mut draws = Random::new(5);
+    let x: Vec<Vec<f64>> = (0..60)
+        .map(|_| {
+            let row = draws.vector(3);
+            vec![row[0], row[1], row[0], row[2]]
+        })
+        .collect();
+    let y: Vec<f64> = x
+        .iter()
+        .map(|x| x[0] - x[1] + 0.1 * draws.signed())
+        .collect();
+    let problem = Problem::elastic_net(&x, &y).build()?;
+    let points = [0.0, 1e-6, 1e-5, 1e-2].map(|l2| Point::new(0.1, l2));
+    let found = evaluator(&problem, GpuOptions::default()).run(&points)?;
+    let exact = Evaluator::new(&problem).run(&points)?;
+    for (found, exact) in found.iter().zip(&exact) {
+        let off = relative_error(&found.solution, &exact.solution);
+        let honest = found.status != Status::Converged || off < 1e-2;
+        assert!(honest, "{off:.1e}: {found:?}");
+    }
+    assert_eq!(found[3].engines.solve, EngineName::PathKernel);
+    Ok(())
+}
+
 /// What chooses the engine: the solver, the regime, the loss of the criterion, the width.
 fn choice() -> Result<(), Failed> {
     let recipe = Recipe::new(Loss::Squared, Kind::ElasticNet, 11);
@@ -474,6 +500,7 @@ pub fn trials() -> Vec<Trial> {
         trial("points_of_problems", points_of_problems),
         trial("same_bits", same_bits),
         trial("left_over", left_over),
+        trial("equal_columns", equal_columns),
         trial("choice", choice),
     ]
 }

@@ -221,4 +221,19 @@ fn a_ridge_on_the_column_that_separates_is_enough() {
     // Without it there is none.
     let found = &outcomes(&stated(vec![0.0, 0.1]), &points, &settings)[0];
     assert_ne!(found.status, Status::Converged);
+    // Nor where the other column alone pays a slope.
+    let weighed = |strengths: Vec<f64>| {
+        Problem::logistic(&x, &y)
+            .penalty(Penalty::Weighted { strengths })
+            .intercept(false)
+            .standardize(false)
+            .build()
+            .unwrap()
+    };
+    let settings = settings.clone().wrt([Wrt::L1]);
+    let points = [Point::new(0.01, 0.0)];
+    let found = &outcomes(&weighed(vec![1.0, 0.0]), &points, &settings)[0];
+    assert_eq!(found.status, Status::Converged);
+    let found = &outcomes(&weighed(vec![0.0, 1.0]), &points, &settings)[0];
+    assert_eq!(found.status, Status::Diverged);
 }

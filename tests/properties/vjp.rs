@@ -220,3 +220,58 @@ fn without_ridge_where_the_support_is_singular_there_is_no_product() {
     let refused = evaluator.vjp(&found, &[vec![1.0, 0.0, 0.0]], &[Input::Targets]);
     assert!(refused.unwrap_err().to_string().contains("singular"));
 }
+
+/// A prior holds the coefficient of a column that does not vary: its rows count, although they have no scale.
+#[test]
+fn rows_of_a_column_that_does_not_vary() {
+    let mut random = Random::new(78);
+    let (rows, columns) = (30, 3);
+    let mut x: Vec<Vec<f64>> = (0..rows).map(|_| random.vector(columns)).collect();
+    x.iter_mut().for_each(|row| row[2] = 1.5);
+    let y = random.vector(rows);
+    let g = (random.vector(columns), random.vector(1));
+    let direction = random.vector(rows * columns);
+    let point = Point::new(0.1, 0.2);
+    let stated = |by: f64| {
+        let moved: Vec<Vec<f64>> = x
+            .iter()
+            .zip(direction.chunks(columns))
+            .map(|(x, d)| x.iter().zip(d).map(|(x, d)| x + by * d).collect())
+            .collect();
+        Problem::elastic_net(&moved, &y)
+            .standardize(false)
+            .prior(&[0.0, 0.0, 1.0])
+            .build()
+            .unwrap()
+    };
+    let value = |by: f64| {
+        let problem = stated(by);
+        let found = &Evaluator::new(&problem)
+            .run(std::slice::from_ref(&point))
+            .unwrap()[0];
+        let (w, b) = problem.in_data_units(&found.solution, 0);
+        let along = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        along(&g.0, &w) + along(&g.1, &b)
+    };
+    let problem = stated(0.0);
+    let evaluator = Evaluator::new(&problem).method(Method::Direct);
+    let found = evaluator.run(std::slice::from_ref(&point)).unwrap();
+    assert!(found[0].solution[2] > 0.1);
+    let cotangent = problem.cotangent_in_own_units(&g.0, &g.1);
+    let product = &evaluator
+        .vjp(&found, &[cotangent], &[Input::Design])
+        .unwrap()[0];
+    let along: f64 = product
+        .design
+        .iter()
+        .flatten()
+        .zip(&direction)
+        .map(|(a, b)| a * b)
+        .sum();
+    let step = 1e-6;
+    let expected = (value(step) - value(-step)) / (2.0 * step);
+    assert!(
+        (along - expected).abs() < 1e-6 * (1e-3 + expected.abs()),
+        "{along} {expected}"
+    );
+}

@@ -140,11 +140,12 @@ fn a_store_keeps_what_is_chosen_and_shows_it() {
 
 #[test]
 fn resamples_that_cannot_be_drawn_are_refused() {
-    let cases: [(&[&str], i32, &str); 9] = [
+    let cases: [(&[&str], i32, &str); 10] = [
         (&["--bootstrap", "1"], 1, "at least 2"),
         (&["--bootstrap", "0"], 2, "1 or more"),
         (&["--subsamples", "5", "--complementary"], 1, "even number"),
         (&["--complementary"], 2, "--subsamples"),
+        (&["--bootstrap", "4", "--complementary"], 2, "--bootstrap"),
         (&["--bootstrap", "9", "--cv", "3"], 2, "--cv"),
         (
             &["--bootstrap", "9", "--val-fraction", "0.2"],

@@ -161,7 +161,7 @@ pub struct ResampleArguments {
     pub subsamples: Option<usize>,
 
     /// Take the halves in pairs that have no row in common.
-    #[arg(long, requires = "subsamples")]
+    #[arg(long, requires = "subsamples", conflicts_with = "bootstrap")]
     pub complementary: bool,
 }
 

@@ -99,7 +99,7 @@ fn title(chosen: &Chosen) -> String {
     };
     let rows = match chosen.held_out_rows {
         Some(rows) => format!("on {rows} held-out rows"),
-        None => format!("mean over {} folds", chosen.folds),
+        None => format!("mean over {}", counted(chosen.folds, "fold")),
     };
     format!(
         "Chosen of {} by {}, {rows}: {rule}",

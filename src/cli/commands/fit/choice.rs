@@ -158,6 +158,8 @@ pub(super) fn chosen<'a>(
     let mut planned = runtime.pool().install(plan)?;
     let mut found: Vec<Found> = Vec::new();
     let mut none = None;
+    let targets = planned.studies[0].targets.len();
+    let mut failed_cells = vec![0; targets];
     for &stages in &all {
         planned.studies[0].stages = stages;
         let cells = evaluate(&planned, runtime)?;
@@ -167,13 +169,22 @@ pub(super) fn chosen<'a>(
             rule: ChoiceName::Best,
             ..wanted
         };
+        for summary in &summaries {
+            failed_cells[record.points[summary.point].target] += summary.failed;
+        }
         // Shares differ by their best points.
         match choices(record, &summaries, best) {
             Ok((_, best)) => {
                 let (points, chosen) = choices(record, &summaries, wanted)?;
                 found.push(Found {
                     share: stages.relax,
-                    best: best.iter().map(|chosen| chosen.mean).collect(),
+                    best: best
+                        .iter()
+                        .map(|chosen| BestPoint {
+                            failed: record.folds.len().saturating_sub(chosen.folds),
+                            mean: chosen.mean,
+                        })
+                        .collect(),
                     points,
                     chosen,
                 });
@@ -201,12 +212,15 @@ pub(super) fn chosen<'a>(
         } else {
             1.0
         };
-        let value = |one: &&Found| sign * one.best[target];
+        let value = |one: &&Found| sign * one.best[target].mean;
+        // As among the points of one share: a mean over the folds that were easy is no match for one over all.
+        let failed = |one: &&Found| one.best[target].failed;
         // Of equal ones the largest share, which is the sparsest fit of all.
         let best = found.iter().min_by(|a, b| {
             let shares = b.share.partial_cmp(&a.share);
-            value(a)
-                .total_cmp(&value(b))
+            failed(a)
+                .cmp(&failed(b))
+                .then(value(a).total_cmp(&value(b)))
                 .then(shares.unwrap_or(std::cmp::Ordering::Equal))
         });
         // infallible: one was found, with all targets
@@ -216,6 +230,7 @@ pub(super) fn chosen<'a>(
         let mut one = best.chosen[target].clone();
         one.relax = best.share;
         one.points *= all.len();
+        one.failed_cells = failed_cells[target];
         chosen.push(one);
     }
     subject.chosen = Some(chosen);
@@ -225,10 +240,17 @@ pub(super) fn chosen<'a>(
 /// The choice with one share of the lasso.
 struct Found {
     share: Option<f64>,
-    /// Of every target the best mean.
-    best: Vec<f64>,
+    /// Of every target the best point.
+    best: Vec<BestPoint>,
     points: Vec<Point>,
     chosen: Vec<Chosen>,
+}
+
+/// The best point of a share and target.
+struct BestPoint {
+    /// Folds on which it failed.
+    failed: usize,
+    mean: f64,
 }
 
 /// The cells of a plan of one study.
@@ -320,9 +342,13 @@ pub(super) fn choices(
             return Err(no_choice(name, by, &own));
         };
         let Some(at) = choice.by(rule.rule()) else {
+            let why = if record.is_resampled() {
+                "resamples overlap, and their mean has no standard error; choose by --choice best"
+            } else {
+                "one fold has no standard error; choose by --choice best, or evaluate the points on two folds or more"
+            };
             return Err(Failure::Outcome(format!(
-                "--choice {} of {name}: one fold has no standard error; choose by --choice best, or evaluate the \
-                 points on two folds or more",
+                "--choice {} of {name}: {why}",
                 rule.name()
             )));
         };
