@@ -138,6 +138,8 @@ fn study(specification: Specification, folds: Vec<Fold>, settings: &Settings) ->
         precision: Precision::F64,
         targets: vec![String::new()],
         keep_solutions: false,
+        stages: Default::default(),
+        resampling: None,
     }
 }
 
@@ -213,6 +215,7 @@ fn folds_of(splits: &[Split], rows: usize) -> Option<Vec<Fold>> {
             number: number as i64,
             repeat,
             held_out: Some(held_out.into_iter().collect()),
+            training: None,
         });
     }
     Some(folds)

@@ -439,7 +439,7 @@ fn equal_columns() -> Result<(), Failed> {
         .map(|x| x[0] - x[1] + 0.1 * draws.signed())
         .collect();
     let problem = Problem::elastic_net(&x, &y).build()?;
-    let points = [0.0, 1e-6, 1e-5, 1e-2].map(|l2| Point::new(0.1, l2));
+    let points = [0.0, 1e-6, 1e-5, 1.0].map(|l2| Point::new(0.1, l2));
     let found = evaluator(&problem, GpuOptions::default()).run(&points)?;
     let exact = Evaluator::new(&problem).run(&points)?;
     for (found, exact) in found.iter().zip(&exact) {
