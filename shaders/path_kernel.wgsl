@@ -64,7 +64,7 @@ fn next_published(j: u32) -> u32 {
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
+    @builtin(NUMBER_IN_TEAM) lane: u32,
 ) {
     member = lane;
     let task = group.x + group.y * groups.x;

@@ -466,7 +466,7 @@ impl Problem {
         g
     }
 
-    /// What coefficients in the data's units predict for a class at the columns' centre, without an intercept.
+    /// The prediction of coefficients in the data's units for a class at the columns' centre, without an intercept.
     fn predicted_at_center(&self, coefficients: &[f64], class: usize) -> f64 {
         let (c, center) = (self.classes, &self.features.center);
         sum_of(coefficients.len() / c, |j| {

@@ -60,7 +60,12 @@ addEventListener("load", () => setTimeout(() => {
     const scale = chart ? chart.getBoundingClientRect().width / chart.viewBox.baseVal.width : 1;
     return parseFloat(getComputedStyle(e).fontSize) * scale;
   });
+  const heads = [...document.querySelectorAll("th")].filter(h => h.closest("table").tBodies[0].rows.length > 1);
+  const head = heads.find(h => h.textContent === "criterion");
+  const column = () => [...head.closest("table").tBodies[0].rows].map(r => Number(r.cells[head.cellIndex].textContent));
+  const sorted = [1, 2].map(() => { head.click(); return column(); });
   parent.postMessage({
+    sorted: sorted,
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
     width: innerWidth, scroll: root.scrollWidth, sizes: sizes, words: words.length,
     contrast: Math.min(...words.map(contrast)), letters: Math.min(...letters),
@@ -149,12 +154,23 @@ fn faults(found: &Value, width: usize, dark: bool) -> Vec<&'static str> {
     demand(number("scroll") <= width as f64, "overflow");
     let sizes = found["sizes"].as_array().cloned().unwrap_or_default();
     let is_visible = |size: &Value| {
-        size[0].as_f64().is_some_and(|w| w >= 300.0) && size[1].as_f64().is_some_and(|h| h >= 100.0)
+        let is_within = |w: f64| (300.0..=width as f64).contains(&w);
+        size[0].as_f64().is_some_and(is_within) && size[1].as_f64().is_some_and(|h| h >= 100.0)
     };
     demand(sizes.len() == 7 && sizes.iter().all(is_visible), "charts");
     demand(number("words") > 50.0, "words");
     demand(number("contrast") >= 4.5, "contrast");
     demand(number("letters") >= 10.0, "letters");
+    let ways = [0, 1].map(|way| {
+        let values = found["sorted"][way].as_array().cloned().unwrap_or_default();
+        values
+            .iter()
+            .filter_map(Value::as_f64)
+            .collect::<Vec<f64>>()
+    });
+    let is_sorted =
+        ways[0].len() > 1 && ways[0].is_sorted() && ways[1].iter().rev().eq(ways[0].iter());
+    demand(is_sorted, "sorting");
     demand(number("refused") == 0.0, "network");
     let light = found["ground"][0].as_f64().is_some_and(|red| red > 128.0);
     demand(light != dark, "ground");
@@ -190,6 +206,11 @@ fn faults_are_seen(browser: &Path) -> Result<(), Failed> {
             "network",
         ),
         (with("<style>figure{display:none}</style>"), "charts"),
+        (page.replace("body.append(...rows)", ""), "sorting"),
+        (
+            with("<style>.chart{overflow-x:auto}.chart svg{min-width:34rem}</style>"),
+            "charts",
+        ),
         (
             page.replace("prefers-color-scheme:dark", "width:1px"),
             "ground",

@@ -36,14 +36,26 @@ fn trimmed(digits: &str) -> &str {
     }
 }
 
-/// Two significant digits: for residuals, where the power of ten says it all.
+/// Two significant digits, of a number from ten on all before the point: for errors and residuals. In
+/// scientific notation where the power of ten says it all.
 pub fn rough(value: f64) -> String {
     if !value.is_finite() {
-        "–".into()
-    } else if value == 0.0 {
-        "0".into()
-    } else {
-        format!("{value:.1e}")
+        return "–".into();
+    }
+    if value == 0.0 {
+        return "0".into();
+    }
+    // Rounded first: 9.96 is 10.
+    let text = format!("{value:.1e}");
+    let magnitude: Option<i32> = text
+        .split_once('e')
+        .and_then(|(_, power)| power.parse().ok());
+    match magnitude {
+        Some(magnitude @ -3..5) => {
+            let decimals = usize::try_from(1 - magnitude).unwrap_or(0);
+            format!("{value:.decimals$}")
+        }
+        _ => text,
     }
 }
 
@@ -88,9 +100,18 @@ mod tests {
         ] {
             assert_eq!(short(value), text);
         }
-        assert_eq!(
-            (rough(1.26e-9), rough(0.0), rough(f64::NAN)),
-            ("1.3e-9".into(), "0".into(), "–".into())
-        );
+        for (value, text) in [
+            (1.26e-9, "1.3e-9"),
+            (0.002_61, "0.0026"),
+            (0.997, "1.0"),
+            (9.96, "10"),
+            (84.7, "85"),
+            (-44_123.4, "-44123"),
+            (99_999.0, "1.0e5"),
+            (0.0, "0"),
+            (f64::NAN, "–"),
+        ] {
+            assert_eq!(rough(value), text);
+        }
     }
 }

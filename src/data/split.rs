@@ -73,13 +73,20 @@ pub fn hold_out_of_classes(
     Ok((training, validation))
 }
 
-/// The same of the last rows, in their order.
+/// The same of the last rows, in their order; the last `gap` of the others are in neither part.
 ///
 /// # Errors
-/// Those of [`hold_out`].
-pub fn hold_last_out(rows: usize, fraction: f64) -> Result<(Vec<usize>, Vec<usize>)> {
+/// Those of [`hold_out`]; [`Error::Value`] where the gap leaves no row.
+pub fn hold_last_out(rows: usize, fraction: f64, gap: usize) -> Result<(Vec<usize>, Vec<usize>)> {
     let first = rows - count(rows, fraction)?;
-    Ok(((0..first).collect(), (first..rows).collect()))
+    if gap >= first {
+        return Err(Error::value(
+            "--gap",
+            format!("{gap} of the {first} rows before those of the test are left out"),
+            "give a smaller gap, or fewer test rows",
+        ));
+    }
+    Ok(((0..first - gap).collect(), (first..rows).collect()))
 }
 
 /// The number of rows that a fraction holds out.
@@ -181,10 +188,14 @@ mod tests {
 
     #[test]
     fn the_last_rows_are_as_many() {
-        let (training, validation) = hold_last_out(10, 0.25).unwrap();
-        assert_eq!(training, (0..7).collect::<Vec<_>>());
-        assert_eq!(validation, [7, 8, 9]);
-        assert!(hold_last_out(1, 0.5).is_err());
+        for gap in [0, 2, 6] {
+            let (training, validation) = hold_last_out(10, 0.25, gap).unwrap();
+            assert_eq!(training, (0..7 - gap).collect::<Vec<_>>());
+            assert_eq!(validation, [7, 8, 9]);
+        }
+        for (rows, gap) in [(1, 0), (10, 7), (10, usize::MAX)] {
+            assert!(hold_last_out(rows, 0.5, gap).is_err());
+        }
     }
 
     #[test]

@@ -277,14 +277,16 @@ pub(super) fn conclude(
     if solver == Status::Converged && status != solver && d.hypergradient.is_some() {
         all.push(rough_hypergradient(settings, d.linear_residual));
     }
-    let (margin, certified) = (kinks.margin, is_finite && kinks.certify(&step, residual));
+    let margin = kinks.margin;
+    let excess = gap.map_or(f64::INFINITY, |gap| gap.excess);
+    let certified = is_finite && kinks.certify(&step, residual, excess);
     let findings = Findings {
         singular: d.singular,
         uniqueness: figures.uniqueness,
         has_prior: figures.has_prior,
         certified,
         margin,
-        contraction: step.contraction,
+        may_certify: kinks.may_certify(&step),
     };
     let Figures { problem, point, .. } = figures;
     all.extend(warnings(problem, point.target, &findings, settings));
@@ -322,8 +324,8 @@ struct Findings {
     certified: bool,
     /// The distance to the nearest kink, infinite where there is none.
     margin: f64,
-    /// The contraction q of the whole map, 1 where there is none.
-    contraction: f64,
+    /// A tighter tolerance, or a point further off the kink, would be certified.
+    may_certify: bool,
 }
 
 /// The warnings of a point.
@@ -362,21 +364,19 @@ fn warnings(
         });
     }
     if !findings.certified && settings.method.is_some() {
-        let message = if findings.contraction >= 1.0 {
-            let remedy = if problem.train.design.intercept && !problem.loss.is_quadratic() {
-                "the intercept has no ridge; --no-intercept with l2 > 0 makes it one"
-            } else {
-                "l2 > 0 makes it one"
-            };
-            format!(
-                "the support cannot be certified, because the map is not a global contraction: {remedy}"
-            )
-        } else {
+        let message = if findings.may_certify {
             format!(
                 "the support is not certified (distance to the nearest kink {:.1e}): the hypergradient may \
                  belong to a neighbouring piece; tighten the tolerance, or move off the kink",
                 findings.margin
             )
+        } else {
+            let remedy = if problem.train.design.intercept && problem.loss.kinks().is_some() {
+                "no ridge holds the intercept, and with it the rows' kinks; choose l2 > 0 and --no-intercept"
+            } else {
+                "no ridge holds the coefficients; choose l2 > 0"
+            };
+            format!("the support cannot be certified: {remedy}")
         };
         warnings.push(Warning {
             kind: WarningKind::NotCertified,

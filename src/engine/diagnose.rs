@@ -3,7 +3,7 @@
 use super::sizes::Sizes;
 use crate::model::criterion;
 use crate::model::loss::Loss;
-use crate::model::penalty::{Penalty, Shrink};
+use crate::model::penalty::Shrink;
 use crate::model::regularizer::Regularizer;
 use crate::problem::{Point, Problem};
 use crate::real::sum_of;
@@ -40,7 +40,13 @@ pub struct DualityGap {
     /// True when the gap contradicts convergence: it is above 1e-6 of the objective, floored at
     /// 1e-6 of the objective at w = 0, where a low-noise fit has an objective of rounding.
     pub is_open: bool,
+    /// The most by which the objective is above its minimum, rounding included; infinite where it is not
+    /// known.
+    pub excess: f64,
 }
+
+/// The error bound of a gap, in units of the rounding of its terms.
+const ROUNDINGS: f64 = 64.0;
 
 impl DualityGap {
     /// The gap against the objective and that at w = 0; `None` where it is not finite.
@@ -54,7 +60,16 @@ impl DualityGap {
         relative.is_finite().then(|| Self {
             relative: relative.max(0.0),
             is_open: gap > 1e-6 * size(1e-6),
+            excess: f64::INFINITY,
         })
+    }
+
+    /// The same with a bound of the excess, the gap being a difference of terms of this size.
+    fn with_excess(self, gap: f64, terms: f64) -> Self {
+        Self {
+            excess: gap.max(0.0) + ROUNDINGS * f64::EPSILON * terms,
+            ..self
+        }
     }
 }
 
@@ -101,8 +116,13 @@ impl Evidence<'_> {
             }
             (self.conjugate(&t)?, correlation)
         };
-        let gap = objective + conjugate + self.regularizer.conjugate(&correlation);
-        DualityGap::new(gap, objective, self.objective_at_zero())
+        let of_penalty = self.regularizer.conjugate(&correlation);
+        let gap = objective + conjugate + of_penalty;
+        let at_zero = self.objective_at_zero();
+        // Beside the sum's own, the rounding of predictors as large as the targets: |r||z| of every row.
+        let of_rows = (objective * at_zero).abs().sqrt();
+        let terms = objective.abs() + conjugate.abs() + of_penalty.abs() + of_rows;
+        Some(DualityGap::new(gap, objective, at_zero)?.with_excess(gap, terms))
     }
 
     /// The largest move of a coefficient that a step of coordinate descent would make from w, relative
@@ -173,11 +193,7 @@ impl Evidence<'_> {
     /// The objective over that at w = 0, where it is larger than this: then w is no minimum, whatever the
     /// size of its rounding.
     pub(super) fn above_zero(&self) -> Option<f64> {
-        let allows_zero = match self.problem.penalty {
-            Penalty::Box { lower, upper } => lower <= 0.0 && upper >= 0.0,
-            _ => true,
-        };
-        if !allows_zero || self.problem.loss == Loss::Quadratic {
+        if !self.problem.penalty.allows_zero() || self.problem.loss == Loss::Quadratic {
             return None;
         }
         let (objective, at_zero) = (self.objective(), self.objective_at_zero());

@@ -8,6 +8,17 @@
 //! ```
 //!
 //! with r the residual, and both distances and r are known but for the rounding of the arithmetic.
+//!
+//! A duality gap g says the same where Φ is no contraction, as with an intercept, which has no ridge. The
+//! smooth part f of the objective has gradients that change by at most hi times the way, and the objective
+//! grows by ½λ₂‖w − w*‖² over the penalised coordinates, whatever the intercept, so that
+//!
+//! ```text
+//! ‖∇f(w) − ∇f(w*)‖² ≤ 2 hi g      ‖w − w*‖² ≤ 2 g/λ₂
+//! kinks of the prox:  |u − kink|/γ > √(2g/λ₂)/γ + √(2 hi g)      others:  |w − kink|/γ > √(2g/λ₂)/γ
+//! ```
+//!
+//! Kinks of rows move with the intercept too, which it does not bound.
 
 use crate::linalg::vector::norm;
 use crate::map::spectrum::Step;
@@ -34,6 +45,8 @@ pub(super) struct Kinks {
     solution: f64,
     /// Rounding of the residual.
     rounding: f64,
+    /// The least ridge of the coordinates that have kinks; 0 where some have none.
+    ridge: f64,
 }
 
 impl Kinks {
@@ -46,11 +59,19 @@ impl Kinks {
         in_strengths: bool,
     ) -> Self {
         let terms = evidence.terms(sizes);
+        let problem = evidence.problem;
+        let rows_move_freely = problem.loss.kinks().is_some() && problem.train.design.intercept;
+        // A box without zero may hold w where hi is no bound.
+        let is_bounded = problem.loss.curvature_bound().is_some() || problem.penalty.allows_zero();
         let mut kinks = Self {
             margin: f64::INFINITY,
             prox: f64::INFINITY,
             solution: f64::INFINITY,
             rounding: Self::rounding(f64::EPSILON, norm(&terms)),
+            ridge: match rows_move_freely || !is_bounded {
+                true => 0.0,
+                false => evidence.regularizer.ridge_range().least,
+            },
         };
         let unit = ROUNDINGS * epsilon;
         let Evidence {
@@ -96,13 +117,14 @@ impl Kinks {
         kinks
     }
 
-    /// Those that an engine took itself: `prox` and `solution` less rounding.
+    /// Those that an engine took itself: `prox` and `solution` less rounding. The gap says nothing of them.
     pub(super) fn measured(margin: f64, prox: f64, solution: f64, rounding: f64) -> Self {
         Self {
             margin,
             prox,
             solution,
             rounding,
+            ridge: 0.0,
         }
     }
 
@@ -112,14 +134,24 @@ impl Kinks {
         ROUNDINGS * epsilon * terms
     }
 
-    /// Whether the derivative is surely that of the solution's own piece.
-    pub(super) fn certify(&self, step: &Step, residual: f64) -> bool {
-        let moved = (residual + self.rounding) / (1.0 - step.contraction);
-        residual.is_finite()
-            && (self.margin.is_infinite()
-                || (step.contraction < 1.0
-                    && self.prox > moved * step.contraction
-                    && self.solution > moved))
+    /// Whether the derivative is surely that of the solution's own piece. The objective is above its minimum
+    /// by no more than `excess`.
+    pub(super) fn certify(&self, step: &Step, residual: f64, excess: f64) -> bool {
+        let by_contraction = || {
+            let moved = (residual + self.rounding) / (1.0 - step.contraction);
+            step.contraction < 1.0 && self.prox > moved * step.contraction && self.solution > moved
+        };
+        let by_gap = || {
+            let moved = (2.0 * excess / self.ridge).sqrt() / step.gamma;
+            let turned = (2.0 * excess * step.largest).sqrt();
+            self.ridge > 0.0 && self.prox > moved + turned && self.solution > moved
+        };
+        residual.is_finite() && (self.margin.is_infinite() || by_contraction() || by_gap())
+    }
+
+    /// Whether a smaller residual, or a larger distance, would give a certificate.
+    pub(super) fn may_certify(&self, step: &Step) -> bool {
+        step.contraction < 1.0 || self.ridge > 0.0
     }
 
     fn add_of_prox(&mut self, distance: f64, rounding: f64) {

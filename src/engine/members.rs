@@ -11,7 +11,7 @@ use super::sizes::Sizes;
 
 /// The problems of a batch of points, with what evaluations of each of them share.
 ///
-/// What belongs to the problem itself outlives the batch; preparations for points with row weights of
+/// Preparations for the problem itself outlive the batch; preparations for points with row weights of
 /// their own are made for this batch.
 #[derive(Debug)]
 pub struct PreparedMembers<'a> {

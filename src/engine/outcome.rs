@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::kinds::{Status, tag};
-use crate::problem::{Point, Strengths};
+use crate::problem::{Point, Problem, Strengths};
 
 /// A start for a solver: an earlier outcome's solution and adjoint.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -230,7 +230,30 @@ pub struct PartValues<'a> {
     pub is_scalar: bool,
 }
 
+/// dE/d log l1 and dE/d log l2: the changes of the criterion where strengths change by the same share, which
+/// unlike the derivatives in the strengths can be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LogSlopes {
+    /// In log l1; of a vector of strengths, in that of their common factor.
+    pub l1: Option<f64>,
+    /// In log l2 likewise.
+    pub l2: Option<f64>,
+}
+
 impl Hypergradient {
+    /// The derivatives in the logarithms of the strengths of `point`, this being its hypergradient in `problem`.
+    #[must_use]
+    pub fn log_slopes(&self, problem: &Problem, point: &Point) -> LogSlopes {
+        let along_l2 = |slopes| point.l2 * problem.along_l2(point, slopes);
+        LogSlopes {
+            l1: self
+                .l1
+                .as_ref()
+                .map(|slopes| problem.along_log_l1(point, slopes)),
+            l2: self.l2.as_ref().map(along_l2),
+        }
+    }
+
     /// The parts that were asked for, in the order of [`Part::ALL`]: what every output shows.
     pub fn parts(&self) -> impl Iterator<Item = PartValues<'_>> {
         let bounds = self.box_bounds.as_ref();

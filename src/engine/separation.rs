@@ -21,7 +21,7 @@ const NOTHING: f64 = 1e-9;
 /// True where the loss surely falls without end along coordinates that pay nothing.
 pub(super) fn is_separated(evidence: &Evidence<'_>, sizes: &Sizes) -> bool {
     let (problem, regularizer) = (evidence.problem, &evidence.regularizer);
-    // What has a ridge or pays a slope goes nowhere.
+    // A coordinate that has a ridge or pays a slope goes nowhere.
     let mut held = vec![false; evidence.w.len()];
     for (b, penalty) in regularizer.penalties.iter().enumerate() {
         for &j in regularizer.blocks.members(b) {

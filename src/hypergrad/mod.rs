@@ -11,7 +11,7 @@ mod vjp;
 pub use crate::engine::assembly::constant_columns;
 pub use crate::engine::outcome::WarmStart;
 pub use crate::engine::outcome::{
-    EngineName, Engines, Hypergradient, Outcome, Part, PartValues, Warning, WarningKind,
+    EngineName, Engines, Hypergradient, LogSlopes, Outcome, Part, PartValues, Warning, WarningKind,
 };
 pub use crate::engine::sampled as minibatch;
 pub use crate::engine::settings::{MinibatchSteps, Settings, StochasticSettings};

@@ -254,7 +254,7 @@ mod tests {
         let column = |at: usize| &x[2 * at..2 * at + 2];
         assert!(DualFactor::new(column, 2, &[1e-9; 6]).is_none());
         assert!(DualFactor::new(column, 2, &[0.0; 6]).is_none());
-        // What serves f64 is rounding in f32.
+        // The limit of f64 is rounding in f32.
         let single: Vec<f32> = x.iter().map(|&x| x as f32).collect();
         let single = |at: usize| &single[2 * at..2 * at + 2];
         assert!(DualFactor::new(column, 2, &[1e-3; 6]).is_some());

@@ -123,17 +123,13 @@ impl Spectrum {
             .filter(|(_, s)| **s > 0.0)
             .fold(0.0, |most: f64, (square, _)| most.max(square));
         let zero = vec![0.0; sample.rows()];
-        // The minimum of a box without zero may lie far above the level of zero, where no bound is known.
-        let is_level_known = problem
-            .penalty
-            .bounds()
-            .is_none_or(|[lower, upper]| lower <= 0.0 && upper >= 0.0);
         let mut found = Self {
             largest: 0.0,
             growth: 0.0,
             smallest: 0.0,
             intercept: None,
-            coupled: sample.design.intercept || !is_level_known,
+            // The minimum of a box without zero may lie far above the level of zero, where no bound is known.
+            coupled: sample.design.intercept || !problem.penalty.allows_zero(),
             source: SpectrumSource::Eigenvalues,
         };
         for y in sample.targets.iter() {

@@ -152,7 +152,18 @@ impl Frame {
 
     fn linear_ticks(&self, wanted: usize) -> Vec<Tick> {
         let step = nice_step((self.to - self.from) / wanted.max(1) as f64);
-        let decimals = (-step.log10().floor()).max(0.0) as usize;
+        let largest = self.from.abs().max(self.to.abs());
+        // Long numbers have a power of ten in common.
+        let power = match largest.log10().floor() {
+            power if (-4.0..6.0).contains(&power) || !power.is_finite() => 0,
+            power => power as i32,
+        };
+        let decimals = (f64::from(power) - step.log10().floor()).max(0.0) as usize;
+        let label = |value: f64| match power {
+            0 => plain(value, decimals),
+            _ if value == 0.0 => "0".into(),
+            _ => format!("{}e{power}", plain(value / 10f64.powi(power), decimals)),
+        };
         let first = (self.from / step - 1e-9).ceil() as i64;
         let last = (self.to / step + 1e-9).floor() as i64;
         (first..=last)
@@ -160,7 +171,7 @@ impl Frame {
                 let value = at as f64 * step;
                 Tick {
                     value,
-                    label: Some(Label::Plain(plain(value, decimals))),
+                    label: Some(Label::Plain(label(value))),
                 }
             })
             .collect()
@@ -253,6 +264,18 @@ mod tests {
         assert_eq!(
             labels(&Axis::linear(""), &[0.0, 500.0], 5),
             ["0", "100", "200", "300", "400", "500"]
+        );
+        assert_eq!(
+            labels(&Axis::linear("").between(0.0, 5e9), &[], 5),
+            ["0", "1e9", "2e9", "3e9", "4e9", "5e9"]
+        );
+        assert_eq!(
+            labels(&Axis::linear("").between(-3e-6, 1e-6), &[], 4),
+            ["−3e-6", "−2e-6", "−1e-6", "0", "1e-6"]
+        );
+        assert_eq!(
+            labels(&Axis::linear("").between(2.8e6, 3.2e6), &[], 2),
+            ["2.8e6", "3.0e6", "3.2e6"]
         );
         assert_eq!(
             labels(&Axis::linear("").between(-0.5, 0.5), &[], 4),

@@ -30,7 +30,7 @@ pub struct Bars {
 }
 
 const LEFT: f64 = 14.0;
-const RIGHT: f64 = 626.0;
+const RIGHT: f64 = 446.0;
 /// The height of the first name.
 const TOP: f64 = 82.0;
 /// From one name to the next.
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn lengths_are_shares_of_the_whole() {
-        assert_eq!(ends(&bars(4.0, &[4.0, 1.0])), [RIGHT, RIGHT, RIGHT, 167.0]);
+        assert_eq!(ends(&bars(4.0, &[4.0, 1.0])), [RIGHT, RIGHT, RIGHT, 122.0]);
         // None at all, and one of a million.
         assert_eq!(ends(&bars(1e6, &[0.0, 1.0])), [RIGHT, RIGHT, 16.0]);
         assert_eq!(ends(&bars(0.0, &[0.0, f64::NAN])), [RIGHT, RIGHT]);

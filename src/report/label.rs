@@ -94,10 +94,10 @@ mod tests {
     #[test]
     fn a_name_stands_nearer_to_its_own_ring() {
         let frame = Bounds {
-            left: 78.0,
-            right: 560.0,
+            left: 74.0,
+            right: 380.0,
             top: 64.0,
-            bottom: 430.0,
+            bottom: 334.0,
         };
         for (x, y) in [
             (0.0, 60.0),
@@ -106,7 +106,7 @@ mod tests {
             (80.0, -15.0),
             (-20.0, -18.0),
         ] {
-            for (left, top) in [(300.0, 200.0), (100.0, 90.0), (400.0, 365.0)] {
+            for (left, top) in [(220.0, 160.0), (100.0, 90.0), (300.0, 270.0)] {
                 let rings = [[left, top], [left + x, top + y]];
                 let first = Label::beside(rings[0], "best", &rings, &[], &frame);
                 let second = Label::beside(rings[1], "one std. error", &rings, &[first], &frame);

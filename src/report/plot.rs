@@ -5,7 +5,7 @@
 
 use super::axis::{Axis, Frame, Label};
 use super::paint::{Paint, Theme};
-use super::sheet::{begin, escape, text};
+use super::sheet::{begin, escape, number, text, width};
 
 /// A lower and an upper curve, filled in between.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -62,15 +62,10 @@ pub struct Plot {
     pub marks: Vec<Mark>,
 }
 
-const INNER_HEIGHT: f64 = 340.0;
-const LEFT: f64 = 78.0;
-const RIGHT: f64 = 622.0;
+const INNER_HEIGHT: f64 = 270.0;
+const LEFT: f64 = 74.0;
+const RIGHT: f64 = 446.0;
 const LEGEND_ROW: f64 = 24.0;
-
-/// The width of text of a size, roughly; for what must not overlap.
-fn width(text: &str, size: f64) -> f64 {
-    0.56 * size * text.chars().count() as f64
-}
 
 impl Plot {
     /// The plot as SVG text.
@@ -166,7 +161,7 @@ impl Plot {
     fn axes(&self, map: &Map, paint: &Paint) -> String {
         let (top, bottom) = (map.top, map.bottom);
         let mut out = String::new();
-        for tick in map.y.ticks(7) {
+        for tick in map.y.ticks(6) {
             let y = map.at_y(tick.value);
             out += &line([LEFT, y], [RIGHT, y], 1.0, &paint.grid(), "");
             if let Some(label) = &tick.label {
@@ -174,7 +169,7 @@ impl Plot {
                 out += &text(LEFT - 8.0, y + 5.0, 14.0, "end", &paint.soft(), &body);
             }
         }
-        for tick in map.x.ticks(6) {
+        for tick in map.x.ticks(5) {
             let x = map.at_x(tick.value);
             out += &line([x, top], [x, bottom], 1.0, &paint.grid(), "");
             if let Some(label) = &tick.label {
@@ -258,12 +253,24 @@ impl Plot {
                 }
                 if series.markers || !has_line {
                     for i in run {
-                        out += &marker(map.at_x(series.x[i]), map.at_y(series.y[i]), &fill);
+                        let (x, y) = (series.x[i], series.y[i]);
+                        let place = [map.at_x(x), map.at_y(y)];
+                        out += &named_marker(place, &fill, &self.value(series, x, y));
                     }
                 }
             }
         }
         out + "</g>"
+    }
+
+    /// A value of a curve in words.
+    fn value(&self, series: &Series, x: f64, y: f64) -> String {
+        let [x, y] = [x, y].map(number);
+        let name = match series.label.as_str() {
+            "" => &self.y.label,
+            label => label,
+        };
+        format!("{} {x}: {name} {y}", self.x.label)
     }
 
     /// True unless every value stands alone.
@@ -353,6 +360,12 @@ fn line(from: [f64; 2], to: [f64; 2], width: f64, stroke: &str, more: &str) -> S
 
 fn marker(x: f64, y: f64, fill: &str) -> String {
     format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.4\" {fill}/>")
+}
+
+/// A marker that shows its values where a pointer rests on it.
+fn named_marker([x, y]: [f64; 2], fill: &str, name: &str) -> String {
+    let name = escape(name);
+    format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.4\" {fill}><title>{name}</title></circle>")
 }
 
 fn dashes(dashed: bool) -> &'static str {

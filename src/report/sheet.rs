@@ -2,8 +2,22 @@
 
 use super::paint::{GROUND, Paint};
 
-/// Width of a plot in its own units.
-pub(super) const WIDTH: f64 = 640.0;
+/// Width of a plot in its own units: on a phone, where it is a little smaller, letters can still be read.
+pub(super) const WIDTH: f64 = 460.0;
+/// Left and right of title and subtitle.
+const MARGIN: f64 = 14.0;
+
+/// The width of text of a size, roughly; for what must not overlap.
+pub(super) fn width(text: &str, size: f64) -> f64 {
+    0.56 * size * text.chars().count() as f64
+}
+
+/// A size that brings text on one line, at most `largest`.
+fn fitting(text: &str, largest: f64) -> f64 {
+    let room = WIDTH - 2.0 * MARGIN;
+    let size = (largest * room / width(text, largest)).clamp(8.0, largest);
+    (10.0 * size).floor() / 10.0
+}
 
 /// Text that may stand in SVG and HTML.
 #[must_use]
@@ -23,6 +37,15 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// A number of six digits, for people.
+pub(super) fn number(value: f64) -> String {
+    let rounded: f64 = format!("{value:.5e}").parse().unwrap_or(value);
+    match rounded.abs() {
+        size if size == 0.0 || (1e-4..1e6).contains(&size) => rounded.to_string(),
+        _ => format!("{rounded:e}"),
+    }
+}
+
 /// A line of text; `body` is SVG already.
 pub(super) fn text(x: f64, y: f64, size: f64, anchor: &str, fill: &str, body: &str) -> String {
     format!(
@@ -33,6 +56,7 @@ pub(super) fn text(x: f64, y: f64, size: f64, anchor: &str, fill: &str, body: &s
 /// The beginning of a drawing of this height, to be followed by its parts and the end of the SVG. The
 /// title is also its name for readers who do not see it.
 pub(super) fn begin(paint: &Paint, title: &str, subtitle: &str, height: f64) -> String {
+    let sizes = [fitting(title, 18.0), fitting(subtitle, 14.0)];
     let (title, subtitle) = (escape(title), escape(subtitle));
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
@@ -41,7 +65,7 @@ pub(super) fn begin(paint: &Paint, title: &str, subtitle: &str, height: f64) -> 
         paint.style(),
         paint.attribute("fill", GROUND, "ground"),
     );
-    out += &text(14.0, 26.0, 18.0, "start", &paint.ink(), &title);
-    out += &text(14.0, 47.0, 14.0, "start", &paint.soft(), &subtitle);
+    out += &text(MARGIN, 26.0, sizes[0], "start", &paint.ink(), &title);
+    out += &text(MARGIN, 47.0, sizes[1], "start", &paint.soft(), &subtitle);
     out
 }

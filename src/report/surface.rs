@@ -4,7 +4,7 @@ use super::axis::{Axis, Frame};
 use super::label::{Bounds, Label, RING};
 use super::paint::{Paint, Theme};
 use super::plot::tick_label;
-use super::sheet::{WIDTH, begin, escape};
+use super::sheet::{WIDTH, begin, escape, number};
 
 /// A point of a surface.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,10 +52,10 @@ pub struct Surface {
     pub rings: Vec<Ring>,
 }
 
-const LEFT: f64 = 78.0;
-const RIGHT: f64 = 560.0;
+const LEFT: f64 = 74.0;
+const RIGHT: f64 = 380.0;
 const TOP: f64 = 64.0;
-const BOTTOM: f64 = 430.0;
+const BOTTOM: f64 = 334.0;
 /// Share of an axis that is at least left free at either end.
 const MARGIN: f64 = 0.05;
 /// The smallest and the largest half side of a tile.
@@ -73,6 +73,8 @@ const FRAME: Bounds = Bounds {
 };
 /// The most tiles that are drawn one by one: more than there are places for.
 const MOST_TILES: usize = 20_000;
+/// The most tiles that show their values.
+const MOST_NAMED: usize = 1_000;
 /// Colours of the scale.
 const STEPS: usize = 24;
 
@@ -174,23 +176,38 @@ fn binned(placed: Vec<(Tile, (f64, f64))>) -> Vec<(Tile, (f64, f64))> {
         .collect()
 }
 
-fn tiles(shown: &Shown, map: &Map) -> String {
-    let (mut half_x, mut half_y) = (map.x.half, map.y.half);
-    if shown.is_binned && map.is_strewn {
-        (half_x, half_y) = (HALF.0, HALF.0);
+impl Surface {
+    /// The tiles, which show their values where a pointer rests on them.
+    fn tiles(&self, shown: &Shown, map: &Map) -> String {
+        let (mut half_x, mut half_y) = (map.x.half, map.y.half);
+        if shown.is_binned && map.is_strewn {
+            (half_x, half_y) = (HALF.0, HALF.0);
+        }
+        let mut out = String::new();
+        let is_named = shown.tiles.len() <= MOST_NAMED;
+        for (tile, (x, y), share) in &shown.tiles {
+            let name = if is_named {
+                let [x, y, value] = [tile.x, tile.y, tile.value].map(number);
+                let words = [
+                    format!("{} {x}", self.x.label),
+                    format!("{} {y}", self.y.label),
+                    format!("{} {value}", self.value),
+                ];
+                format!("><title>{}</title></rect>", escape(&words.join(", ")))
+            } else {
+                "/>".into()
+            };
+            out += &format!(
+                "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{}\"{name}",
+                x - half_x,
+                y - half_y,
+                2.0 * half_x,
+                2.0 * half_y,
+                color(*share)
+            );
+        }
+        out
     }
-    let mut out = String::new();
-    for (_, (x, y), share) in &shown.tiles {
-        out += &format!(
-            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{}\"/>",
-            x - half_x,
-            y - half_y,
-            2.0 * half_x,
-            2.0 * half_y,
-            color(*share)
-        );
-    }
-    out
 }
 
 /// Both axes, fitted.
@@ -252,8 +269,8 @@ impl Surface {
         }
         let height = BOTTOM + 58.0;
         let mut out = begin(&paint, &self.title, &subtitle, height);
-        out += &tiles(&shown, &map);
-        out += &arrows;
+        out += &self.tiles(&shown, &map);
+        out += &format!("<g pointer-events=\"none\">{arrows}</g>");
         out += &self.axes(&map, &paint);
         out += &self.rings(&map, &paint);
         out += &self.scale(&shown, &paint);
@@ -327,7 +344,7 @@ impl Surface {
 
     fn axes(&self, map: &Map, paint: &Paint) -> String {
         let mut out = String::new();
-        for tick in map.y.frame.ticks(7) {
+        for tick in map.y.frame.ticks(6) {
             if let Some(label) = &tick.label {
                 let y = map.at_y(tick.value);
                 out += &format!(
@@ -339,7 +356,7 @@ impl Surface {
                 );
             }
         }
-        for tick in map.x.frame.ticks(6) {
+        for tick in map.x.frame.ticks(5) {
             if let Some(label) = &tick.label {
                 let x = map.at_x(tick.value);
                 out += &format!(
@@ -418,14 +435,14 @@ impl Surface {
             (TOP + 12.0, *high),
         ] {
             out += &format!(
-                "<text x=\"{:.1}\" y=\"{y:.1}\" font-size=\"12\" {}>{}</text>",
+                "<text x=\"{:.1}\" y=\"{y:.1}\" font-size=\"13\" {}>{}</text>",
                 left + width + 3.0,
                 paint.soft(),
                 short(value)
             );
         }
         out += &format!(
-            "<text x=\"{WIDTH}\" y=\"{:.1}\" dx=\"-8\" font-size=\"12\" text-anchor=\"end\" {}>{}</text>",
+            "<text x=\"{WIDTH}\" y=\"{:.1}\" dx=\"-8\" font-size=\"13\" text-anchor=\"end\" {}>{}</text>",
             TOP - 8.0,
             paint.soft(),
             escape(&self.value)

@@ -142,11 +142,15 @@ fn regression(z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64, numbers: &mut
 fn explained_deviance(loss: Loss, z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64) -> f64 {
     let total: f64 = (0..y.len()).map(weight).sum();
     let sum: f64 = y.iter().enumerate().map(|(i, y)| weight(i) * y).sum();
-    let at_mean = vec![loss.predictor_of_mean(sum / total); y.len()];
+    let mean = sum / total;
+    let at_mean = vec![loss.predictor_of_mean(mean); y.len()];
+    // The deviance of a relative spread of one, in the targets' units: the curvature at the mean.
+    let mut unit = [loss.predictor_of_mean(mean)];
+    criterion::curvatures_in_place(loss, &mut unit, &[mean]);
     let half_deviance = |z: &[f64]| criterion::value(loss, z, y, weight).unwrap_or(f64::NAN);
     let (left, whole) = (half_deviance(z), half_deviance(&at_mean));
     // Rounding of targets that do not vary is no deviance.
-    if sum > 0.0 && whole > 1e-14 * total {
+    if sum > 0.0 && whole > 1e-14 * total * unit[0] {
         1.0 - left / whole
     } else {
         f64::NAN
@@ -285,6 +289,24 @@ mod tests {
     use super::*;
 
     /// Values of scikit-learn 1.9.1 (`mean_squared_error`, `mean_absolute_error`, `r2_score`).
+    #[test]
+    fn a_share_of_the_deviance_has_no_units() {
+        let (z, y) = ([0.1, 0.9, 0.4], [1.0, 3.0, 2.0]);
+        for loss in [Loss::Poisson, Loss::Gamma, Loss::Tweedie { power: 1.5 }] {
+            let share = |unit: f64, y: &[f64]| {
+                let z: Vec<f64> = z.iter().map(|z| z + unit.ln()).collect();
+                let y: Vec<f64> = y.iter().map(|y| unit * y).collect();
+                explained_deviance(loss, &z, &y, &|_| 1.0)
+            };
+            let expected = share(1.0, &y);
+            assert!(expected > 0.5 && expected < 1.0, "{expected}");
+            for unit in [1e-20, 1e15] {
+                assert!((share(unit, &y) - expected).abs() < 1e-9);
+                assert!(share(unit, &[2.0; 3]).is_nan());
+            }
+        }
+    }
+
     #[test]
     fn regression_by_hand() {
         let mut numbers = Numbers::default();

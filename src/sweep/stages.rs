@@ -97,16 +97,24 @@ impl Adaptive {
                 "give another one with --first-fit, such as ridge:0.1",
             ));
         }
+        let coefficients = &first.solution[..problem.penalized()];
         let strength = |w: &f64| w.abs().powf(-self.gamma).min(LEFT_OUT);
-        let strengths: Vec<f64> = first.solution[..problem.penalized()]
-            .iter()
-            .map(strength)
-            .collect();
-        if strengths.iter().all(|&strength| strength == LEFT_OUT) {
+        let strengths: Vec<f64> = coefficients.iter().map(strength).collect();
+        if coefficients.iter().all(|&w| w == 0.0) {
             return Err(Error::value(
                 "adaptive weights",
                 "all coefficients of the first fit are zero",
                 "give another one with --first-fit, such as ridge:0.01",
+            ));
+        }
+        if strengths.iter().all(|&strength| strength == LEFT_OUT) {
+            return Err(Error::value(
+                "adaptive weights",
+                format!(
+                    "all coefficients of the first fit are so small that |w|^-{} is beyond 1e30",
+                    self.gamma
+                ),
+                "give a smaller exponent, or larger units of the target",
             ));
         }
         problem.with_penalty(Penalty::Weighted { strengths })

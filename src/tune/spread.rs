@@ -1,4 +1,4 @@
-//! What a penalty keeps the entries of a vector near.
+//! The middle that a penalty keeps the entries of a vector near.
 
 use std::ops::Range;
 

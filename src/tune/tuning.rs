@@ -217,7 +217,7 @@ impl Tuning<'_> {
     fn explore(&self, search: &mut Search, warm: &mut Warm, spent: &mut usize) -> Result<()> {
         let effort = Effort::of(search.left());
         let mut lattice = Lattice::new(&self.space.coarse(search.left()));
-        // What the last steps of the best descent take.
+        // For the last steps of the best descent.
         let reserve = (search.left() / 5).min(LAST_STEPS);
         let mut nodes = lattice.first();
         let mut corners = if search.left() >= MANY {

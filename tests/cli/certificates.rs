@@ -117,6 +117,85 @@ fn at_no_l1_its_derivative_is_certified_by_the_signs_alone() {
     assert!(without["kink_margin"].is_null() && is_certified(&without));
 }
 
+/// With an intercept, which has no ridge, the gap certifies the support: never another than the solution's.
+#[test]
+fn a_free_intercept_leaves_a_certificate_by_the_gap() {
+    let folder = Folder::new();
+    let (mut wrong, mut certified) = (0, 0);
+    for seed in 0..8 {
+        let (n, d) = (30, 6);
+        let x = noise(n * d, 300 + seed);
+        let rest = noise(n, 400 + seed);
+        let score = |i: usize| x[i * d] - 0.5 * x[i * d + 1] + 0.7 * rest[i] + 0.2;
+        let class = |i: usize, classes: f64| {
+            ((score(i) + 1.0) * 0.5 * classes)
+                .clamp(0.0, classes - 1.0)
+                .floor()
+        };
+        let design = folder.npy(&format!("x{seed}.npy"), &[n as u64, d as u64], &x);
+        for (loss, penalty) in [
+            ("logistic", "elastic-net"),
+            ("logistic", "nonneg"),
+            ("multinomial", "elastic-net"),
+            ("multinomial", "group"),
+            ("poisson", "elastic-net"),
+        ] {
+            let classes = if loss == "logistic" { 2.0 } else { 3.0 };
+            let y: Vec<f64> = (0..n).map(|i| class(i, classes)).collect();
+            let y = folder.npy(&format!("y{seed}.npy"), &[n as u64], &y);
+            let at = |tolerance: &str| {
+                let mut more = vec![
+                    "hypergrad",
+                    "--x",
+                    &design,
+                    "--y",
+                    &y,
+                    "--val-fraction",
+                    "0",
+                ];
+                more.extend([
+                    "--loss",
+                    loss,
+                    "--penalty",
+                    penalty,
+                    "--l1",
+                    "0.05",
+                    "--l2",
+                    "0.1",
+                ]);
+                more.extend(["--solver", "ista", "--coefficients", "--tol", tolerance]);
+                if penalty == "group" {
+                    more.extend(["--group-size", "3"]);
+                }
+                json(&more)["points"][0].take()
+            };
+            // Within a group that is not zero signs are no kinks.
+            let signs = |point: &Value| -> Vec<f64> {
+                let w = numbers(&point["coefficients"]);
+                let sign = |w: &f64| match *w {
+                    0.0 => 0.0,
+                    _ if penalty == "group" => 1.0,
+                    w => w.signum(),
+                };
+                w.iter().map(sign).collect()
+            };
+            let exact = at("1e-13");
+            assert!(is_certified(&exact), "{loss}, {penalty}, seed {seed}");
+            for tolerance in ["0.1", "0.02", "4e-3", "1e-3", "1e-4", "1e-6"] {
+                let loose = at(tolerance);
+                let differs = signs(&loose) != signs(&exact);
+                wrong += i32::from(differs);
+                certified += i32::from(is_certified(&loose));
+                assert!(
+                    !(differs && is_certified(&loose)),
+                    "{loss}, {penalty}, seed {seed}, {tolerance}"
+                );
+            }
+        }
+    }
+    assert!(wrong > 10 && certified > 40, "{wrong} {certified}");
+}
+
 /// A few roundings beside a kink nobody can say which side is the right one.
 #[test]
 fn nothing_is_certified_within_rounding_of_a_kink() {

@@ -154,15 +154,19 @@ fn test_rows_of_folds_in_time_are_the_last() {
     let text = columns(&table(60, 4), &["a", "b", "c", "y"]);
     let lines: Vec<&str> = text.lines().collect();
     let whole = folder.text("t.csv", &text);
-    let first = folder.text("f.csv", &(lines[..49].join("\n") + "\n"));
     let last = [&lines[..1], &lines[49..]].concat().join("\n") + "\n";
     let last = folder.text("l.csv", &last);
     let model = as_text(&folder.path("m"));
     let flags = ["--cv", "expanding:3", "--out", &model];
-    let drawn = json(&[&["fit", &whole, "--test-fraction", "0.2"], &flags[..]].concat());
-    let given = json(&[&["fit", &first, "--x-test", &last], &flags[..]].concat());
-    for key in ["choice", "points", "test"] {
-        assert_eq!(drawn[key], given[key], "{key}");
+    // A gap lies before the test rows too.
+    for (gap, rows) in [("0", 48), ("5", 43)] {
+        let flags = [&flags[..], &["--gap", gap]].concat();
+        let first = folder.text("f.csv", &(lines[..=rows].join("\n") + "\n"));
+        let drawn = json(&[&["fit", &whole, "--test-fraction", "0.2"], &flags[..]].concat());
+        let given = json(&[&["fit", &first, "--x-test", &last], &flags[..]].concat());
+        for key in ["choice", "points", "test"] {
+            assert_eq!(drawn[key], given[key], "{key}, gap {gap}");
+        }
     }
 }
 

@@ -108,7 +108,12 @@ fn sweeps_have_one_json_form() {
             for name in ["objective", "criterion", "support", "residual", "steps"] {
                 assert!(point[name].is_number(), "{name}: {point}");
             }
-            assert!(point["hypergradient"]["l1"].is_f64(), "{point}");
+            for name in ["l1", "l2"] {
+                let of = |record: &str| point[record][name].as_f64().unwrap();
+                let expected = point[name].as_f64().unwrap() * of("hypergradient");
+                let error = of("log_hypergradient") - expected;
+                assert!(error.abs() <= 1e-14 * expected.abs(), "{point}");
+            }
             assert!(point["metrics"]["mse"].is_f64(), "{point}");
         }
     }

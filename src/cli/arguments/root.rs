@@ -16,11 +16,11 @@ use super::{
     clean, completions, devices, fit, hypergrad, influence, meta, poison, predict, sweep, tune,
 };
 
-/// Solutions and hypergradients of sparse linear models.
+/// Sparse linear models: lasso, elastic net, logistic and other regressions, fitted and tuned.
 ///
-/// proxdiff fits penalised linear models in batches, by fixed-point iteration, and differentiates a
-/// criterion on held-out rows with respect to the strengths of the penalties and other
-/// hyperparameters: through the nonsmooth fixed point, by several methods that check each other.
+/// proxdiff fits many penalised models at once, chooses their strengths by cross-validation, and says for
+/// every fit in which direction the strengths should change: the hypergradient, the derivative of the
+/// error on held-out rows with respect to strengths, sample weights, a prior, or the rows.
 #[derive(Debug, Parser)]
 #[command(name = "proxdiff", version, max_term_width = 100, after_help = EXAMPLES)]
 pub struct Cli {
@@ -124,7 +124,7 @@ pub fn command() -> clap::Command {
             .mut_arg("folds", one)
     };
     let mut whole = Cli::command();
-    // What these say of rows or columns is that of the file.
+    // Numbers of rows or columns in these are those of the file.
     for name in ["influence", "clean", "meta", "poison"] {
         whole = whole.mut_subcommand(name, with_missing);
     }

@@ -175,7 +175,7 @@ pub struct Drawn {
 }
 
 impl ResampleArguments {
-    /// What is drawn, if anything is.
+    /// The resamples that are drawn, if any.
     pub fn drawn(&self) -> Option<Drawn> {
         let of = |count, drawing| Drawn { count, drawing };
         match (self.bootstrap, self.subsamples) {

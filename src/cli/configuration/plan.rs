@@ -366,7 +366,7 @@ pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
     let mut read = Study::read_without(parts.data, parts.problem, parts.fall_back, ignore)?;
     let set_aside = match parts.set_aside {
         share if share > 0.0 && own.cv.is_some_and(Scheme::is_in_time) => {
-            Some(read.set_last_aside(share)?)
+            Some(read.set_last_aside(share, own.gap.unwrap_or(0))?)
         }
         share if share > 0.0 => Some(read.set_aside(share)?),
         _ => None,
@@ -400,7 +400,7 @@ pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
         settings,
         precision: parts.precision,
         targets,
-        // What is chosen is read from them.
+        // The choice is read from them.
         keep_solutions: parts.keep_solutions || resampling.is_some(),
         stages: parts.stages,
         resampling,

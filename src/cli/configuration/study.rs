@@ -263,10 +263,11 @@ impl<'a> Study<'a> {
         Ok(test)
     }
 
-    /// The same with the last rows: nothing is fitted on what comes after them.
-    pub fn set_last_aside(&mut self, share: f64) -> Result<Dataset> {
+    /// The same with the last rows, and with the `gap` rows before them left out: nothing is fitted on what
+    /// comes after them, or looks into them.
+    pub fn set_last_aside(&mut self, share: f64, gap: usize) -> Result<Dataset> {
         let rows = self.tables.all.rows();
-        let (kept, held) = split::hold_last_out(rows, share)?;
+        let (kept, held) = split::hold_last_out(rows, share, gap)?;
         let test = self.tables.all.select_rows(&held);
         self.tables.keep(&kept);
         Ok(test)

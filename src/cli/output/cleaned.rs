@@ -192,7 +192,7 @@ impl CleanedReport<'_> {
         }
     }
 
-    /// What a reader should know, one line each.
+    /// Remarks for the reader, one line each.
     fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if !self.found.is_better {

@@ -1,4 +1,4 @@
-//! What is to be said of a best point of a sweep.
+//! Remarks on the best point of a sweep.
 
 use crate::hypergrad::WarningKind;
 use crate::sweep::edge::{Edge, End, edges};

@@ -161,7 +161,7 @@ impl InfluenceReport<'_> {
             .as_ref()
             .map_or(&found.influence, |e| &e.influence);
         let mut order: Vec<usize> = (0..best.len()).collect();
-        // What has no influence comes last, where it is harmful or not shown.
+        // Rows without influence come last, where they are harmful or not shown.
         let value = |at: usize| {
             if best[at].is_nan() {
                 f64::NEG_INFINITY
@@ -321,7 +321,7 @@ impl InfluenceReport<'_> {
         line
     }
 
-    /// What a reader should know, one line each.
+    /// Remarks for the reader, one line each.
     fn remarks(&self) -> Vec<String> {
         let found = self.found;
         let outcome = &found.outcome;

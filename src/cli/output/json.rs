@@ -8,9 +8,10 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use super::report::Report;
-use crate::hypergrad::{EngineName, Hypergradient, Outcome, Part, PartValues};
+use crate::hypergrad::{EngineName, Hypergradient, LogSlopes, Outcome, Part, PartValues};
 use crate::kinds::{Method, Solver, Wrt};
 use crate::model::loss::Loss;
+use crate::problem::Problem;
 
 /// The version of the JSON that this program writes; it changes when a reader would have to.
 pub const SCHEMA: u32 = 1;
@@ -73,6 +74,7 @@ pub(super) struct PointRecord<'a> {
     objective: f64,
     criterion: f64,
     hypergradient: Option<HypergradientRecord<'a>>,
+    log_hypergradient: Option<LogRecord>,
     support: usize,
     residual: f64,
     duality_gap: Option<f64>,
@@ -95,6 +97,24 @@ pub(super) struct PointRecord<'a> {
     /// Present, if only as null, beside the coefficients.
     #[serde(skip_serializing_if = "Option::is_none")]
     intercept: Option<Option<ScalarOrVector>>,
+}
+
+/// Derivatives in the logarithms of strengths; what was not asked for is absent.
+#[derive(Serialize)]
+struct LogRecord {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l1: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l2: Option<f64>,
+}
+
+impl LogRecord {
+    /// That of an outcome, where a strength was differentiated.
+    fn of(problem: &Problem, outcome: &Outcome) -> Option<Self> {
+        let gradient = outcome.hypergradient.as_ref()?;
+        let LogSlopes { l1, l2 } = gradient.log_slopes(problem, &outcome.point);
+        (l1.is_some() || l2.is_some()).then_some(Self { l1, l2 })
+    }
 }
 
 #[derive(Serialize)]
@@ -254,6 +274,7 @@ pub(super) fn point<'a>(report: &'a Report<'_>, outcome: &'a Outcome) -> PointRe
                 gradient,
                 features: report.prepared.problem.problem.train.design.features(),
             }),
+        log_hypergradient: LogRecord::of(&report.prepared.problem.problem, outcome),
         support: outcome.support,
         residual: outcome.residual,
         duality_gap: outcome.duality_gap,

@@ -23,7 +23,7 @@ pub struct CurvePoint {
     pub error: MetaErrors,
 }
 
-/// What was learned with what is needed to name and explain it.
+/// The learned hyperparameters, with names and the study to explain them.
 pub struct MetaReport<'a> {
     /// Names and classes.
     pub study: &'a Study<'a>,
@@ -33,7 +33,7 @@ pub struct MetaReport<'a> {
     pub learned: &'a MetaLearned,
     /// The prior in the data's units.
     pub prior: &'a [f64],
-    /// What was to be learned.
+    /// The variables that were to be learned.
     pub learns: &'a [MetaVariable],
     /// The learning curve, without the point of all tasks.
     pub curve: &'a [CurvePoint],

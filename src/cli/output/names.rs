@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::report::Report;
 use crate::hypergrad::{Warning, WarningKind, constant_columns};
+use crate::model::loss::Loss;
 
 /// Coefficient names in C order: the feature, with `: class` where there are several predictors.
 pub fn coefficient_names(features: &[String], classes: Option<&[String]>) -> Vec<String> {
@@ -17,6 +18,18 @@ pub fn coefficient_names(features: &[String], classes: Option<&[String]>) -> Vec
                     .map(move |class| format!("{feature}: {class}"))
             })
             .collect(),
+    }
+}
+
+/// The criterion of a loss in words: the mean that it is.
+pub fn criterion_in_words(loss: Loss) -> &'static str {
+    match loss {
+        Loss::Squared => "half the mean square",
+        Loss::Logistic | Loss::Multinomial => "the mean log loss",
+        Loss::Huber { .. } => "the mean Huber loss",
+        Loss::SquaredHinge => "half the mean squared hinge",
+        Loss::Quadratic => "the quadratic form",
+        Loss::Poisson | Loss::Gamma | Loss::Tweedie { .. } => "half the mean deviance",
     }
 }
 

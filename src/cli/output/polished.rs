@@ -9,7 +9,7 @@ use crate::problem::Point;
 use crate::sweep::record::Study;
 use crate::tune::Tuned;
 
-/// What descents from the best points of a target found.
+/// The findings of descents from the best points of a target.
 pub struct Polished {
     /// The study's name.
     study: String,
@@ -26,7 +26,7 @@ pub struct Polished {
     /// The end of the descents; `None` where the sweep's best point is as good as it gets, or there were
     /// none.
     pub end: Option<Tuned>,
-    /// What is to be said beside it, one sentence each.
+    /// Remarks beside it, one sentence each.
     pub remarks: Vec<String>,
 }
 

@@ -45,6 +45,14 @@ pub(super) fn study_record(study: &Study) -> Value {
     })
 }
 
+fn object_or_null(fields: Map<String, Value>) -> Value {
+    if fields.is_empty() {
+        Value::Null
+    } else {
+        Value::Object(fields)
+    }
+}
+
 /// The record of a finished point.
 pub(super) fn point_record(study: &Study, summary: &PointSummary) -> Map<String, Value> {
     let point = &study.points[summary.point];
@@ -55,6 +63,15 @@ pub(super) fn point_record(study: &Study, summary: &PointSummary) -> Map<String,
             gradient.insert(part.name().into(), json!(value));
         }
     }
+    // Of several strengths a cell does not hold the strengths themselves.
+    let along = [
+        ("l1", Number::HypergradientL1, point.l1),
+        ("l2", Number::HypergradientL2, point.l2),
+    ];
+    let along = along.into_iter().filter_map(|(name, number, strength)| {
+        Some((name.to_string(), json!(strength * numbers.finite(number)?)))
+    });
+    let along: Map<String, Value> = along.collect();
     if !summary.hypergradient_l1_vector.is_empty() {
         gradient.insert("l1".into(), json!(summary.hypergradient_l1_vector));
     }
@@ -72,14 +89,8 @@ pub(super) fn point_record(study: &Study, summary: &PointSummary) -> Map<String,
         ("alpha", json!(point.ratio.map(|ratio| ratio.0))),
         ("l1_ratio", json!(point.ratio.map(|ratio| ratio.1))),
         ("standard_error", json!(summary.standard_error)),
-        (
-            "hypergradient",
-            if gradient.is_empty() {
-                Value::Null
-            } else {
-                Value::Object(gradient)
-            },
-        ),
+        ("hypergradient", object_or_null(gradient)),
+        ("log_hypergradient", object_or_null(along)),
         ("certified", json!(certified)),
         ("status", json!(summary.status.name())),
         ("warnings", warnings.collect()),

@@ -24,11 +24,11 @@ pub struct Report<'a> {
     pub coefficients: bool,
     /// Show every diagnostic in tables.
     pub diagnostics: bool,
-    /// What the command shows beside them, if anything.
+    /// The part that the command shows beside them, if any.
     pub beside: Option<&'a Beside>,
 }
 
-/// What a command shows beside its outcomes.
+/// The part that a command shows beside its outcomes.
 #[derive(Debug, Default)]
 pub struct Beside {
     /// Text above the tables.

@@ -256,7 +256,7 @@ impl<'a> Summary<'a> {
         })
     }
 
-    /// What is to be said of the best points of all sweeps, one line each.
+    /// Remarks on the best points of all sweeps, one line each.
     pub fn remarks(&self) -> String {
         let mut text = String::new();
         for (number, study) in self.plan.studies.iter().enumerate() {

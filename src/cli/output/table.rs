@@ -1,17 +1,28 @@
 //! The report as aligned tables for people.
 
-use std::borrow::Cow;
-
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, TableStyle};
 
+use super::names::criterion_in_words;
 use super::report::Report;
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::cli::printable::printable;
-use crate::hypergrad::{Hypergradient, Outcome, Warning, WarningKind};
+use crate::hypergrad::{Hypergradient, LogSlopes, Outcome, Warning, WarningKind};
 use crate::sweep::record::SINGULAR;
 
 /// The longest vector that a table shows in full; of a longer one it shows the norm.
 const LONGEST_VECTOR: usize = 4;
+
+/// The training rows that are shown where the criterion was differentiated in their weights.
+const ROWS: usize = 10;
+/// The most points that such rows are shown of.
+const POINTS_WITH_ROWS: usize = 3;
+
+/// The header of derivatives in the logarithms of strengths.
+const PER_LOG: &str = "per log";
+/// A cell without a value.
+const NOTHING: &str = "–";
+/// The columns that a narrow terminal does without, the least needed first.
+const LEAST_NEEDED: [&str; 5] = [PER_LOG, "residual", "steps", "objective", "support"];
 
 /// A line under the header and none elsewhere.
 const STYLE: TableStyle =
@@ -26,39 +37,59 @@ pub fn plain(header: &[&str]) -> Table {
 }
 
 /// The table's text under a title, numbers right and the named columns left; what a terminal would
-/// obey is escaped.
+/// obey is escaped. On a terminal that is too narrow the columns that are needed least are left out.
 pub fn titled(title: &str, table: Table, left: &[usize]) -> String {
-    let mut table = shown(table);
-    for (at, column) in table.column_iter_mut().enumerate() {
-        if !left.contains(&at) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    format!("{}\n{}\n", printable(title), table.trim_fmt())
+    let size = terminal_size::terminal_size_of(std::io::stdout());
+    let width = size.map(|(width, _)| usize::from(width.0));
+    titled_within(title, &table, left, width.unwrap_or(usize::MAX))
 }
 
-/// The table with cells that a terminal can show, each on one line.
-fn shown(table: Table) -> Table {
-    let texts =
-        |row: &comfy_table::Row| -> Vec<String> { row.cell_iter().map(Cell::content).collect() };
-    let is_clean = |row: &comfy_table::Row| {
+/// The same within a width.
+fn titled_within(title: &str, table: &Table, left: &[usize], width: usize) -> String {
+    let texts = |row: &comfy_table::Row| -> Vec<String> {
         row.cell_iter()
-            .all(|cell| matches!(printable(&cell.content()), Cow::Borrowed(_)))
-    };
-    if table.header().is_none_or(is_clean) && table.row_iter().all(is_clean) {
-        return table;
-    }
-    let clean = |row: &comfy_table::Row| -> Vec<String> {
-        texts(row)
-            .iter()
-            .map(|text| printable(text).into())
+            .map(|cell| printable(&cell.content()).into())
             .collect()
     };
-    let header: Vec<String> = table.header().map(clean).unwrap_or_default();
+    let header: Vec<String> = table.header().map(texts).unwrap_or_default();
+    let rows: Vec<Vec<String>> = table.row_iter().map(texts).collect();
+    let mut columns: Vec<usize> = (0..header.len()).collect();
+    let mut text = aligned(&header, &rows, &columns, left);
+    let mut left_out = Vec::new();
+    for name in LEAST_NEEDED {
+        if text.lines().all(|line| line.chars().count() <= width) {
+            break;
+        }
+        if let Some(place) = columns.iter().position(|&column| header[column] == name) {
+            columns.remove(place);
+            left_out.push(name);
+            text = aligned(&header, &rows, &columns, left);
+        }
+    }
+    let mut text = format!("{}\n{text}\n", printable(title));
+    if !left_out.is_empty() {
+        let names = left_out.join(", ");
+        text.push_str(&format!("not shown in {width} columns: {names}\n"));
+    }
+    text
+}
+
+/// Some columns of a table.
+fn aligned(header: &[String], rows: &[Vec<String>], columns: &[usize], left: &[usize]) -> String {
+    let chosen = |row: &[String]| -> Vec<String> {
+        let cells = columns.iter().filter_map(|&column| row.get(column));
+        cells.cloned().collect()
+    };
+    let header = chosen(header);
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut copy = plain(&header);
-    copy.add_rows(table.row_iter().map(clean));
-    copy
+    let mut table = plain(&header);
+    table.add_rows(rows.iter().map(|row| chosen(row)));
+    for (column, of_table) in columns.iter().zip(table.column_iter_mut()) {
+        if !left.contains(column) {
+            of_table.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
 }
 
 /// The report as text.
@@ -67,6 +98,11 @@ pub(super) fn render(report: &Report<'_>) -> String {
     let shown = report.best.unwrap_or(&all);
     let mut text = report.beside.map_or_else(String::new, |b| b.above.clone());
     text.push_str(&titled(&title(report), points(report, shown), &[]));
+    if shown.len() <= POINTS_WITH_ROWS {
+        for &at in shown {
+            text.extend(rows(report, report.outcomes[at]));
+        }
+    }
     if report.coefficients {
         for &at in shown {
             text.push('\n');
@@ -145,9 +181,14 @@ fn title(report: &Report<'_>) -> String {
         prepared.rows,
         problem.train.design.features()
     );
-    if report.prepared.training_rows.is_some() {
-        title.push_str(&format!(", {} rows held out", prepared.criterion_rows));
-    }
+    let criterion = problem.criterion();
+    let of = match (criterion.on_training_rows, prepared.training_rows.is_some()) {
+        (true, _) => "the same rows".into(),
+        (false, true) => format!("{} rows held out", prepared.criterion_rows),
+        (false, false) => format!("{} validation rows", prepared.criterion_rows),
+    };
+    let mean = criterion_in_words(criterion.loss);
+    title.push_str(&format!("; criterion: {mean} of {of}"));
     if let Some(best) = report.best {
         title.push_str(&format!(
             "; the best {} of {} points",
@@ -163,6 +204,7 @@ type Column<'a> = (&'static str, Box<dyn Fn(&Outcome) -> String + 'a>);
 
 fn points(report: &Report<'_>, shown: &[usize]) -> Table {
     let rough_or_dash = |value: Option<f64>| value.map_or_else(|| "–".into(), rough);
+    let problem = &report.prepared.problem.problem;
     let mut columns: Vec<Column<'_>> = Vec::new();
     if report.study.target_names().len() > 1 {
         let name = |o: &Outcome| report.target(o).unwrap_or_default().to_string();
@@ -179,6 +221,21 @@ fn points(report: &Report<'_>, shown: &[usize]) -> Table {
                 .map_or_else(|| "–".into(), hypergradient)
         };
         columns.push(("hypergradient", Box::new(cell)));
+        let cell = |o: &Outcome| {
+            let slopes = o
+                .hypergradient
+                .as_ref()
+                .map(|g| g.log_slopes(problem, &o.point));
+            log_slopes(slopes.unwrap_or_default())
+        };
+        let of_strengths = |o: &&Outcome| cell(o) != NOTHING;
+        if shown
+            .iter()
+            .map(|&at| report.outcomes[at])
+            .any(|o| of_strengths(&o))
+        {
+            columns.push((PER_LOG, Box::new(cell)));
+        }
     }
     columns.push(("support", Box::new(|o| o.support.to_string())));
     columns.push(("residual", Box::new(|o| rough(o.residual))));
@@ -210,6 +267,20 @@ fn points(report: &Report<'_>, shown: &[usize]) -> Table {
         table.add_row(columns.iter().map(|(_, cell)| cell(report.outcomes[at])));
     }
     table
+}
+
+/// Derivatives in the logarithms of strengths.
+fn log_slopes(slopes: LogSlopes) -> String {
+    let named = [("l1", slopes.l1), ("l2", slopes.l2)];
+    let parts: Vec<String> = named
+        .iter()
+        .filter_map(|(name, slope)| Some(format!("{name} {}", significant((*slope)?))))
+        .collect();
+    if parts.is_empty() {
+        NOTHING.into()
+    } else {
+        parts.join("  ")
+    }
 }
 
 fn yes_no(value: bool) -> &'static str {
@@ -264,6 +335,23 @@ fn coefficients(report: &Report<'_>, outcome: &Outcome) -> String {
     titled(&title, table, &[0])
 }
 
+/// The training rows whose weights move the criterion most, where it was differentiated in them.
+fn rows(report: &Report<'_>, outcome: &Outcome) -> Option<String> {
+    let slopes = outcome.hypergradient.as_ref()?.sample_weights.as_ref()?;
+    let mut order: Vec<usize> = (0..slopes.len()).collect();
+    order.sort_by(|&a, &b| slopes[b].abs().total_cmp(&slopes[a].abs()));
+    let mut table = plain(&["row", "derivative in its weight"]);
+    for &row in order.iter().take(ROWS) {
+        let number = report.prepared.row_in_data(row);
+        table.add_row([number.to_string(), significant(slopes[row])]);
+    }
+    let title = format!(
+        "Rows whose weights move the criterion most at {} (negative: more weight lowers it)",
+        place(report, outcome)
+    );
+    Some(format!("\n{}", titled(&title, table, &[])))
+}
+
 /// The point in words.
 fn place(report: &Report<'_>, outcome: &Outcome) -> String {
     let point = &outcome.point;
@@ -300,4 +388,32 @@ fn warnings(report: &Report<'_>, shown: &[usize]) -> String {
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_narrow_terminal_does_without_the_columns_that_are_needed_least() {
+        let mut table = plain(&["l1", "objective", "hypergradient", PER_LOG, "status"]);
+        table.add_row(["1", "2.5", "l1 3.14159", "l1 3.14159", "converged"]);
+        let text = |width| titled_within("a title", &table, &[4], width);
+        let whole = text(usize::MAX);
+        let width = whole.lines().map(|line| line.chars().count()).max();
+        assert_eq!(text(width.unwrap()), whole);
+        let narrow = text(width.unwrap() - 1);
+        assert!(
+            narrow.contains("objective") && !narrow.contains("per log  "),
+            "{narrow}"
+        );
+        assert!(narrow.ends_with("columns: per log\n"), "{narrow}");
+        // Nothing else is left out, however narrow it is.
+        let narrowest = text(1);
+        assert!(narrowest.contains("hypergradient") && narrowest.contains("converged"));
+        assert!(
+            narrowest.ends_with("columns: per log, objective\n"),
+            "{narrowest}"
+        );
+    }
 }

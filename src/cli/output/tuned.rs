@@ -27,7 +27,7 @@ pub struct TunedReport<'a> {
     pub prepared: &'a Prepared,
     /// The outcome.
     pub tuned: &'a Tuned,
-    /// What was to be tuned.
+    /// The variables that were to be tuned.
     pub named: &'a [Hyperparameter],
     /// Number of folds.
     pub folds: usize,

@@ -82,7 +82,7 @@ fn is_skippable(bytes: &[u8]) -> bool {
     matches!(bytes, [0x50..=0x5f, rest @ ..] if rest.starts_with(&SKIPPABLE))
 }
 
-/// What follows a frame without text, whose length stands behind its first four bytes.
+/// The bytes that follow a frame without text, whose length stands behind its first four bytes.
 fn after_skippable(bytes: &[u8]) -> Option<&[u8]> {
     let (length, rest) = bytes.get(4..)?.split_first_chunk::<4>()?;
     rest.get(usize::try_from(u32::from_le_bytes(*length)).ok()?..)

@@ -119,7 +119,7 @@ pub(super) fn parse(
     table.finish(needs_columns)
 }
 
-/// What every feature column may hold.
+/// The kinds of cells that feature columns may hold.
 ///
 /// # Errors
 /// [`Error::Data`] when a column that is named as a factor is no feature.

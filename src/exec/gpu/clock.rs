@@ -61,6 +61,35 @@ impl Gpu {
         add(&self.clock.resident, resident);
     }
 
+    /// Submits one dispatch of a program whose only group binds whole buffers, in their order.
+    pub(super) fn dispatch(
+        &self,
+        label: &str,
+        program: &wgpu::ComputePipeline,
+        buffers: &[&wgpu::Buffer],
+        grid: [u32; 3],
+    ) {
+        let entries: Vec<wgpu::BindGroupEntry<'_>> = buffers
+            .iter()
+            .enumerate()
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding: binding as u32,
+                resource: buffer.as_entire_binding(),
+            })
+            .collect();
+        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(label),
+            layout: &program.get_bind_group_layout(0),
+            entries: &entries,
+        });
+        self.submit_pass(|pass| {
+            pass.set_pipeline(program);
+            pass.set_bind_group(0, &group, &[]);
+            pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
+        });
+        self.count_dispatches(1, 0);
+    }
+
     /// Records a compute pass and hands it to the device.
     pub(super) fn submit_pass(&self, record: impl FnOnce(&mut wgpu::ComputePass<'_>)) {
         let slot = self.clock.slot(&self.device);

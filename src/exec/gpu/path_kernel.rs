@@ -118,16 +118,25 @@ pub fn module(team: Team, row: Row, weighted: bool, trips: usize) -> String {
     }
     text.push_str(NUMERICS);
     text.push_str(&tables::row(row));
-    text.push_str(match sums {
-        Sums::Subgroup => include_str!("../../../shaders/lib/path_team_subgroup.wgsl"),
-        Sums::Workgroup => include_str!("../../../shaders/lib/path_team_workgroup.wgsl"),
-    });
+    // Nothing says that the members of a subgroup are numbered as those of the workgroup are.
+    let (of_team, number) = match sums {
+        Sums::Subgroup => (
+            include_str!("../../../shaders/lib/path_team_subgroup.wgsl"),
+            "subgroup_invocation_id",
+        ),
+        Sums::Workgroup => (
+            include_str!("../../../shaders/lib/path_team_workgroup.wgsl"),
+            "local_invocation_index",
+        ),
+    };
+    text.push_str(of_team);
     let (declared, strength) = match weighted {
         true => ("let s# = vectors[STRENGTHS + j#];", "(l1 * s#)"),
         false => ("", "l1"),
     };
     let kernel = KERNEL
         .replace("ROW_", &format!("{}_", row.name()))
+        .replace("NUMBER_IN_TEAM", number)
         .replace("WEIGHTED", declared)
         .replace("STRENGTH#", strength);
     text.push_str(&repeated(&kernel, lanes, blocks));
@@ -298,26 +307,9 @@ impl Gpu {
                     &kept,
                     &settings,
                 ];
-                let entries: Vec<wgpu::BindGroupEntry<'_>> = bound
-                    .iter()
-                    .enumerate()
-                    .map(|(binding, buffer)| wgpu::BindGroupEntry {
-                        binding: binding as u32,
-                        resource: buffer.as_entire_binding(),
-                    })
-                    .collect();
-                let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                    label: Some("path kernel"),
-                    layout: &groups,
-                    entries: &entries,
-                });
                 let x = tasks.min(self.limits.max_compute_workgroups_per_dimension);
-                self.submit_pass(|pass| {
-                    pass.set_pipeline(&program);
-                    pass.set_bind_group(0, &group, &[]);
-                    pass.dispatch_workgroups(x, tasks.div_ceil(x), 1);
-                });
-                self.count_dispatches(1, 0);
+                let grid = [x, tasks.div_ceil(x), 1];
+                self.dispatch("path kernel", &program, &bound, grid);
             }
             let encoder = self.device.create_command_encoder(&Default::default());
             let bytes = (4 * NUMBERS * points.len()) as u64;

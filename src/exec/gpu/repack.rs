@@ -108,25 +108,7 @@ impl GpuExecutor {
                     usage: wgpu::BufferUsages::UNIFORM,
                 });
             let bound = [source.buffer(), target.buffer(), &table, &settings];
-            let entries: Vec<wgpu::BindGroupEntry<'_>> = bound
-                .iter()
-                .enumerate()
-                .map(|(binding, buffer)| wgpu::BindGroupEntry {
-                    binding: binding as u32,
-                    resource: buffer.as_entire_binding(),
-                })
-                .collect();
-            let group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some("repack"),
-                layout: &program.get_bind_group_layout(0),
-                entries: &entries,
-            });
-            gpu.submit_pass(|pass| {
-                pass.set_pipeline(&program);
-                pass.set_bind_group(0, &group, &[]);
-                pass.dispatch_workgroups(grid[0], grid[1], grid[2]);
-            });
-            gpu.count_dispatches(1, 0);
+            gpu.dispatch("repack", &program, &bound, grid);
         }
         gpu.check()
     }

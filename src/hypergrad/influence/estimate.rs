@@ -136,7 +136,7 @@ impl Change {
     }
 }
 
-/// What leaving one row out does.
+/// The effects of leaving one row out.
 #[derive(Debug, Clone, Copy)]
 struct WithoutRow {
     influence: f64,
@@ -184,7 +184,7 @@ fn by_newton(
         .map_init(|| steps.work(), of_row)
         .collect();
 
-    // What the rest cannot be fitted without keeps its estimate of first order.
+    // A row that the rest cannot be fitted without keeps its estimate of first order.
     let of_group = |work: &mut Work, at: usize| -> (f64, f64) {
         let group = groups[at].as_slice();
         let weight: f64 = group.iter().map(|&i| rows.weights[i]).sum();

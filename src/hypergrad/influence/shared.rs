@@ -8,7 +8,7 @@
 //!
 //! since the slope of the penalty does not change there. Newton's method with the curvatures of ŵ solves it:
 //! its steps have one factor in common, and predictors and gradients of many refits are products of matrices.
-//! What it ends at is checked against the optimality of the whole problem, off the support too. A refit that
+//! Its end is checked against the optimality of the whole problem, off the support too. A refit that
 //! does not get there is left to the engines.
 
 use faer::MatRef;

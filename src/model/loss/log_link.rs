@@ -1,12 +1,12 @@
-//! What the losses of a positive mean have in common: the mean is exp(z), and ℓ is half the unit deviance,
+//! The common part of the losses of a positive mean: the mean is exp(z), and ℓ is half the unit deviance,
 //! which does not change where z moves by log c, and y by the factor c, but for the factor c²⁻ᵖ.
 
 use crate::kinds::Precision;
 use crate::real::Real;
 
 /// z within the range in which exp(±z), and its product with a target, are finite: a row without weight, or
-/// a step that is too long, has large values and no infinite ones, whose product with 0 would be NaN. No
-/// target lies beyond that range, so that no minimum does. A NaN stays.
+/// a step that is too long, has large values and no infinite ones, whose product with 0 would be NaN. In f64
+/// no minimum lies beyond that range; in f32 it holds means between 4e-18 and 2e17. A NaN stays.
 #[inline(always)]
 pub(super) fn held<R: Real>(z: R) -> R {
     let limit = R::of(match R::PRECISION {

@@ -156,6 +156,13 @@ impl Penalty {
         }
     }
 
+    /// True where w = 0 is feasible.
+    #[must_use]
+    pub fn allows_zero(&self) -> bool {
+        self.bounds()
+            .is_none_or(|[lower, upper]| lower <= 0.0 && upper >= 0.0)
+    }
+
     /// The strengths at l1 = 1: those of `penalized` coordinates, or of the groups.
     #[must_use]
     pub fn strengths(&self, penalized: usize) -> Vec<f64> {

@@ -383,7 +383,7 @@ fn an_intercept_alone_converges_in_a_few_steps() {
     }
 }
 
-/// What does not fit is an error of the request, before anything is prepared with it.
+/// A point that does not fit is an error of the request, before anything is prepared with it.
 #[test]
 fn points_that_do_not_fit_are_refused_before_they_are_used() {
     let problem = Recipe::new(3, Loss::Squared, Penalty::ElasticNet).build();

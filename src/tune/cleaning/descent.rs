@@ -57,7 +57,7 @@ struct Fit {
     outcome: Outcome,
 }
 
-/// What speaks against every row: from 0, least of all rows, to 1, most.
+/// The evidence against every row: from 0, least of all rows, to 1, most.
 struct Evidence {
     /// By the slope of the leading rows' criterion in its weight.
     by_slope: Vec<f64>,
@@ -202,7 +202,7 @@ impl<'a> Descent<'a> {
         }
     }
 
-    /// What speaks against the rows at a fit.
+    /// The evidence against the rows at a fit.
     fn evidence(&mut self, fit: &Fit) -> Result<Option<Evidence>> {
         let l2 = fit.outcome.point.l2;
         let rough = self.evaluator.clone();

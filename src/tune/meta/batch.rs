@@ -204,11 +204,11 @@ pub(super) struct Space {
     pub(super) l1: Option<(f64, f64)>,
     /// The bounds of λ₂.
     pub(super) l2: Option<(f64, f64)>,
-    /// What is not learned.
+    /// The hyperparameters that are not learned.
     pub(super) at: Point,
     /// The prior where it is not learned.
     pub(super) own: Vec<f64>,
-    /// What is minimised: log E.
+    /// The objective: log E.
     pub(super) objective: Objective,
 }
 

@@ -1,4 +1,4 @@
-//! What is learned from many tasks.
+//! The variables that are learned from many tasks.
 
 use crate::kinds::tag;
 

@@ -219,7 +219,7 @@ fn what_does_not_fit_is_refused() {
     ] {
         assert!(error.to_string().contains(message), "{error}");
     }
-    // What is told for something else is not taken: the place is still asked for.
+    // A value told for something else is not taken: the place is still asked for.
     let mut search = search().from(&[0.5, 0.5]).unwrap();
     let asked = search.ask();
     assert!(search.tell(Vec::new()).is_err());

@@ -189,7 +189,7 @@ fn it_follows_the_true_risk_along_a_path() {
     assert!((ratio - 1.0).abs() < 0.1, "{ratio}");
 }
 
-/// What the tuner finds has less risk than least squares, on average over samples.
+/// The fit that the tuner finds has less risk than least squares, on average over samples.
 #[test]
 fn what_is_tuned_has_less_risk() {
     let (mut tuned, mut free) = (0.0, 0.0);

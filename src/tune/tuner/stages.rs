@@ -119,7 +119,7 @@ impl Tuner<'_> {
             }
             _ => None,
         };
-        // What was stopped has compared nothing.
+        // A search that was stopped has compared nothing.
         if self.control.should_stop() {
             return of_common(&searched, Some(Unmoved::Stopped));
         }

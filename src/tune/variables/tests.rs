@@ -236,7 +236,7 @@ fn a_vector_has_a_slope_for_each() {
     );
 }
 
-/// What all strengths of a vector have in common keeps the vector's bounds, and its name in remedies.
+/// The common factor of a vector's strengths keeps the vector's bounds, and its name in remedies.
 #[test]
 fn the_common_strength_has_the_vectors_bounds() {
     let l1_max = problem().l1_max(0, 0.0);

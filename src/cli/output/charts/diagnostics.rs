@@ -65,7 +65,7 @@ impl Subject<'_> {
             full: found.cells as f64,
             bars: vec![
                 bar("not converged", found.not_converged),
-                bar("near a kink: support not certified", found.uncertified),
+                bar("support not certified", found.uncertified),
                 bar("singular Hessian: no hypergradient", found.singular),
             ],
         };
@@ -132,10 +132,7 @@ impl Diagnostics {
             rows: vec![
                 row("cells", self.cells.to_string()),
                 row("not converged", self.not_converged.to_string()),
-                row(
-                    "near a kink: support not certified",
-                    self.uncertified.to_string(),
-                ),
+                row("support not certified", self.uncertified.to_string()),
                 row(
                     "singular Hessian: no hypergradient",
                     self.singular.to_string(),
@@ -162,8 +159,7 @@ pub fn timing(devices: &[(String, usize, f64)]) -> Option<Chart> {
     let most = devices.iter().map(|device| device.2).fold(0.0, f64::max);
     let bars = Bars {
         title: "Time per device".into(),
-        subtitle: "seconds of work; threads and processes side by side count each for itself"
-            .into(),
+        subtitle: "seconds of work, added up over threads and processes".into(),
         full: most,
         bars: devices.iter().map(bar).collect(),
     };

@@ -17,7 +17,7 @@ const UNKNOWN: f64 = -1.0;
 pub(super) const ENCODE: &str = "encode the column as numbers, leave it out (--drop), or take its values as levels \
                                  (--categorical)";
 
-/// What a column may hold.
+/// The kinds of cells that a column may hold.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Allowed<'a> {
     /// Numbers, or True and False for 1 and 0.
@@ -39,7 +39,7 @@ impl Allowed<'_> {
     }
 }
 
-/// What a column holds.
+/// The kind of cells that a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Content {
     /// Nothing yet.
@@ -81,7 +81,7 @@ impl<'a> Filling<'a> {
         }
     }
 
-    /// What the column holds, which its first cell decides.
+    /// The kind of its cells, which the first cell decides.
     pub(super) fn begins_with(&mut self, text: &str, is_missing: bool) -> Content {
         if self.content == Content::Nothing {
             let is_number = is_missing || text.parse::<f64>().is_ok() || has_thousands(text);

@@ -22,7 +22,7 @@ pub(super) struct Table<'a> {
     rows: usize,
     /// The features row by row; of a factor the code of its level.
     features: Vec<f64>,
-    /// What the features hold, feature by feature.
+    /// The kinds of cells, feature by feature.
     contents: Vec<Filling<'a>>,
     targets: Vec<Vec<String>>,
     weights: Vec<f64>,
