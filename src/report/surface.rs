@@ -54,8 +54,8 @@ pub struct Surface {
 
 const LEFT: f64 = 74.0;
 const RIGHT: f64 = 380.0;
-const TOP: f64 = 64.0;
-const BOTTOM: f64 = 334.0;
+const TOP: f64 = 74.0;
+const BOTTOM: f64 = 344.0;
 /// Share of an axis that is at least left free at either end.
 const MARGIN: f64 = 0.05;
 /// The smallest and the largest half side of a tile.
