@@ -1,17 +1,22 @@
 //! Poisoning as a measurement: slopes against finite differences, budgets, and what attacks do.
 
 mod common;
+#[path = "properties/problems.rs"]
+#[allow(dead_code)] // each test program uses its own part
+mod problems;
 
 use proxdiff::data::{Dense, Matrix, embedded, numbers};
 use proxdiff::hypergrad::minibatch::{At, row_derivatives};
 use proxdiff::hypergrad::{Evaluator, Settings as Solve};
-use proxdiff::kinds::{Method, Wrt};
+use proxdiff::kinds::{Method, Status, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::map::spectrum::Spectrum;
 use proxdiff::paper::digits::Digits;
 use proxdiff::poison::{Choice, Measured, Norm, Settings, Subject, adjoint, measure, perturbed};
 use proxdiff::problem::{Perturbation, Rows, Sign};
 use proxdiff::{Control, Point, Problem, Specification};
+
+use problems::{KINDS, LOSSES, Recipe};
 
 fn slopes(problem: &Problem, point: &Point, w: &[f64]) -> Vec<f64> {
     let at = At {
@@ -212,6 +217,64 @@ fn an_attack_does_more_than_chance_within_its_budget() {
             }
         }
     }
+}
+
+/// Every loss of rows with every penalty, with an intercept, standardised columns, weights of rows and classes,
+/// and a prior.
+#[test]
+fn every_model_is_attacked() {
+    let losses = LOSSES.iter().filter(|loss| **loss != Loss::Quadratic);
+    for (at, &loss) in losses.enumerate() {
+        for (number, kind) in KINDS.into_iter().enumerate() {
+            let recipe = Recipe {
+                targets: 1,
+                perturbed: false,
+                rows: 40,
+                ..Recipe::new(loss, kind, (10 * at + number) as u64).full()
+            };
+            let subject = Subject {
+                specification: recipe.specification(),
+                point: Point::new(0.01, 0.1),
+                test: None,
+            };
+            let settings = Settings {
+                steps: 4,
+                ..quick(0.3)
+            };
+            let found = measure(&subject, &settings, &Control::new()).unwrap();
+            let (clean, poisoned) = (found.clean, found.budgets[0].poisoned);
+            let rise = poisoned.validation.loss - clean.validation.loss;
+            assert!(rise > 0.0, "{loss:?} {kind:?}: {clean:?} {poisoned:?}");
+            let classifies = loss.is_classification();
+            assert_eq!(poisoned.validation.accuracy.is_some(), classifies);
+            assert_eq!(poisoned.validation.rmse.is_some(), !classifies);
+            assert!(poisoned.validation.headline().is_finite());
+            let all = found.budgets[0].attacks.iter().chain([&clean]);
+            assert!(all.into_iter().all(|m| m.status == Status::Converged));
+        }
+    }
+}
+
+/// Starts are one batch: what one finds does not depend on how many there are.
+#[test]
+fn attacks_do_not_see_each_other() {
+    let subject = regressor();
+    let found = |restarts: usize| {
+        let settings = Settings {
+            restarts,
+            tolerance: 1e-12,
+            ..quick(1.0)
+        };
+        measure(&subject, &settings, &Control::new()).unwrap()
+    };
+    let (one, three) = (found(1), found(3));
+    let (one, three) = (&one.budgets[0], &three.budgets[0]);
+    assert_eq!((three.attacks.len(), three.traces.len()), (3, 3));
+    let error = common::relative_error(&three.traces[0], &one.traces[0]);
+    assert!(error < 1e-8, "{error:e}");
+    // Every start has an ascent of its own, and the worst of them counts.
+    assert!(three.traces[1] != three.traces[0] && three.traces[2] != three.traces[1]);
+    assert!(three.poisoned.validation.loss >= one.poisoned.validation.loss - 1e-9);
 }
 
 #[test]

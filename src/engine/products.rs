@@ -59,6 +59,22 @@ fn mean_loss(loss: Loss, sample: &Sample, w: &[f64], classes: usize, target: usi
     criterion::value(loss, &z, y, |i| sample.weights[i] / n).unwrap_or(f64::NAN)
 }
 
+/// ℓ of every row of a sample at w, without weights; NaN for the quadratic form.
+#[must_use]
+pub fn row_losses(
+    loss: Loss,
+    sample: &Sample,
+    w: &[f64],
+    classes: usize,
+    target: usize,
+) -> Vec<f64> {
+    let z = predictors(&sample.design, w, classes);
+    let y = &sample.targets[target];
+    let rows = z.chunks_exact(classes).zip(y);
+    let value = |(z, &y): (&[f64], &f64)| loss.row_value(z, y).unwrap_or(f64::NAN);
+    rows.map(value).collect()
+}
+
 /// X·W, n·c, blocks of rows in parallel.
 pub fn of_dense<R: Real>(x: &Dense, w: &[R], c: usize) -> Vec<R> {
     let d = x.columns;

@@ -2,15 +2,23 @@
 
 use serde::Serialize;
 
+use super::ascent::{MAX_STEPS, check_finite};
 use super::subject::{Subject, perturbed};
 use crate::control::Control;
 use crate::data::{Dense, Design, Matrix};
 use crate::engine::products::predictors;
 use crate::error::{Error, Result};
+use crate::kinds::Status;
+use crate::linalg::statistics::mean;
 use crate::model::criterion;
 use crate::model::loss::Loss;
 use crate::path::{self, PathSettings};
-use crate::problem::{Problem, Rows, Sign};
+use crate::problem::{Point, Problem, Rows, Sign};
+use crate::sweep::metrics;
+use crate::sweep::record::{Number, Numbers};
+
+/// The tolerance of the models that are judged.
+const TOLERANCE: f64 = 1e-9;
 
 /// The score of a model on some rows.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -19,7 +27,7 @@ pub struct Score {
     pub loss: f64,
     /// The share of rows in their class, for classifiers.
     pub accuracy: Option<f64>,
-    /// The root of the mean square of y − z, for regressors.
+    /// The root of the mean square of the target less its prediction, for regressors.
     pub rmse: Option<f64>,
 }
 
@@ -38,6 +46,16 @@ pub struct Measured {
     pub validation: Score,
     /// On rows that it does not see.
     pub test: Option<Score>,
+    /// The status of the fit.
+    pub status: Status,
+}
+
+/// A fitted model with the problem that it is a solution of.
+pub(super) struct Trained {
+    pub(super) problem: Problem,
+    /// Scaled coefficients.
+    pub(super) w: Vec<f64>,
+    pub(super) status: Status,
 }
 
 /// Trains and judges.
@@ -50,7 +68,10 @@ impl<'a> Judge<'a> {
     pub(super) fn new(subject: &'a Subject) -> Result<Self> {
         let validation = subject.specification.validation.as_ref();
         let validation = validation.ok_or_else(|| {
-            Error::unsupported("poisoning without validation rows", "hold some rows out")
+            Error::unsupported(
+                "poisoning without validation rows",
+                "hold some rows out: the attack raises the loss there",
+            )
         })?;
         if subject.specification.loss == Loss::Quadratic {
             return Err(Error::unsupported(
@@ -58,13 +79,10 @@ impl<'a> Judge<'a> {
                 "it has no rows",
             ));
         }
-        if subject.specification.loss.has_log_link() {
+        if subject.point.has_own_rows() {
             return Err(Error::unsupported(
-                format!(
-                    "poisoning of the {} loss",
-                    subject.specification.loss.name()
-                ),
-                "attack a model of another loss",
+                "poisoning at a point with row weights of its own",
+                "state the model with these weights",
             ));
         }
         Ok(Self {
@@ -73,40 +91,56 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// Trains on the data with a perturbation of some rows: centre and scale included, as whoever
-    /// receives the data would. The scaled coefficients come along.
-    pub(super) fn train(
+    /// The model on the data with a perturbation of some rows: centre and scale included, as whoever
+    /// receives the data would have it.
+    pub(super) fn problem(
         &self,
         x: &Dense,
         perturbation: Option<(&[usize], &[f64])>,
-        control: &Control,
-    ) -> Result<(Measured, Vec<f64>)> {
+    ) -> Result<Problem> {
         let mut specification = self.subject.specification.clone();
         specification.perturbation = None;
         specification.sign = Sign::Minimize;
         if let Some((rows, values)) = perturbation {
             specification.train.matrix = Matrix::Dense(perturbed(x, rows, values));
         }
-        let problem = Problem::new(specification)?;
+        Problem::new(specification)
+    }
+
+    /// The model trained at a point.
+    pub(super) fn train(
+        &self,
+        problem: Problem,
+        point: &Point,
+        control: &Control,
+    ) -> Result<Trained> {
         let settings = PathSettings {
-            tolerance: Some(1e-9),
-            max_steps: 100_000,
+            tolerance: Some(TOLERANCE),
+            max_steps: MAX_STEPS,
         };
-        let points = std::slice::from_ref(&self.subject.point);
-        let w = path::solve::<f64>(&problem, points, None, &settings, control)?
-            .remove(0)
-            .w;
+        let points = std::slice::from_ref(point);
+        let solved = path::solve::<f64>(&problem, points, None, &settings, control)?.remove(0);
         if control.should_stop() {
             return Err(Error::Interrupted {
                 what: "a measurement",
             });
         }
-        let score = |rows: &Rows| self.score(&problem, rows, &w);
-        let measured = Measured {
+        check_finite(&solved.w)?;
+        Ok(Trained {
+            problem,
+            w: solved.w,
+            status: solved.status,
+        })
+    }
+
+    /// The scores of a model.
+    pub(super) fn measured(&self, trained: &Trained) -> Result<Measured> {
+        let score = |rows: &Rows| self.score(&trained.problem, rows, &trained.w);
+        Ok(Measured {
             validation: score(self.validation)?,
             test: self.subject.test.as_ref().map(score).transpose()?,
-        };
-        Ok((measured, w))
+            status: trained.status,
+        })
     }
 
     fn score(&self, problem: &Problem, rows: &Rows, w: &[f64]) -> Result<Score> {
@@ -129,31 +163,18 @@ impl<'a> Judge<'a> {
         let target = self.subject.point.target;
         let origin = problem.target_origins[target].value;
         let y: Vec<f64> = rows.targets[target].iter().map(|y| y - origin).collect();
-        let n = y.len() as f64;
-        let each = || z.chunks_exact(c).zip(&y);
+        let weights = rows.weights.as_deref();
+        let unit = weights.map_or(1.0, mean) * y.len() as f64;
+        let share = |i: usize| weights.map_or(1.0, |w| w[i]) / unit;
         // infallible: an attack is on a loss with rows.
-        let mean = criterion::value(loss, &z, &y, |_| n.recip()).unwrap_or(f64::NAN);
-        let right = |row: &(&[f64], &f64)| match loss {
-            Loss::Multinomial => largest(row.0) == *row.1 as usize,
-            _ => row.0[0] * row.1 > 0.0,
-        };
-        let squares = || each().map(|(z, &y)| (z[0] - y).powi(2)).sum::<f64>();
+        let mean = criterion::value(loss, &z, &y, share).unwrap_or(f64::NAN);
+        let mut numbers = Numbers::default();
+        metrics::measure(loss, c, &z, &y, weights, &mut numbers);
         let classifies = loss.is_classification();
         Ok(Score {
             loss: mean,
-            accuracy: classifies.then(|| each().filter(right).count() as f64 / n),
-            rmse: (!classifies).then(|| (squares() / n).sqrt()),
+            accuracy: classifies.then_some(numbers[Number::Accuracy]),
+            rmse: (!classifies).then(|| numbers[Number::Mse].sqrt()),
         })
     }
-}
-
-/// The place of the largest entry.
-fn largest(z: &[f64]) -> usize {
-    let mut best = 0;
-    for (k, value) in z.iter().enumerate() {
-        if *value > z[best] {
-            best = k;
-        }
-    }
-    best
 }

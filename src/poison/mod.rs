@@ -6,8 +6,9 @@
 //! ```
 //!
 //! E is the loss on validation rows; the ascent follows the hypergradient dE/dP, projected onto the
-//! budget. The reported numbers are those of a model trained again on the perturbed data, beside the same
-//! model under as many random perturbations that spend the whole budget, the worst of each. It is meant for measuring models of one's
+//! budget. All starts of an ascent are one batch: members over one design that holds the perturbed rows of each. The
+//! reported numbers are those of a model trained again on the perturbed data, beside the same model under as many
+//! random perturbations that spend the whole budget, the worst of each. It is meant for measuring models of one's
 //! own.
 
 use rayon::prelude::*;
@@ -16,6 +17,7 @@ use crate::control::Control;
 use crate::data::random::Random;
 use crate::data::{Dense, Matrix};
 use crate::error::{Error, Result};
+use crate::kinds::Method;
 
 mod ascent;
 mod ball;
@@ -29,8 +31,8 @@ pub use ball::{Ball, Norm};
 pub use measure::{Measured, Score};
 pub use subject::{Choice, Settings, Subject, perturbed};
 
-use ascent::{Ascent, Victim};
-use measure::Judge;
+use ascent::{Ascent, Found, Start, Victim};
+use measure::{Judge, Trained};
 
 /// A measurement at one budget.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,78 +94,97 @@ pub fn measure(subject: &Subject, settings: &Settings, whole: &Control) -> Resul
     }
     check_range(x, settings.range)?;
     let judge = Judge::new(subject)?;
-    let (clean, w) = judge.train(x, None, control)?;
-    let (rows, slopes) = choose(subject, settings, &w, control)?;
-    let ball = |radius: f64| Ball {
-        norm: settings.norm,
-        radius,
-        range: settings.range,
+    let train = |perturbation: Option<(&[usize], &[f64])>| -> Result<Trained> {
+        judge.train(judge.problem(x, perturbation)?, &subject.point, control)
     };
+    let clean = train(None)?;
+    let w = &clean.w;
+    let (rows, slopes) = choose(subject, settings, w, control)?;
     let base = &select(x, &rows);
-    let victim = Victim::new(subject, rows.clone(), x.columns)?;
+    // Minibatches are drawn from all rows of a design: there every start has one of its own.
+    let together = match settings.method {
+        Method::Nsid => 1,
+        _ => settings.restarts,
+    };
+    let victim = Victim::new(subject, &rows, together)?;
     let mut budgets = Vec::with_capacity(settings.budgets.len());
     for (number, &budget) in settings.budgets.iter().enumerate() {
-        let stream = |restart: usize| 100 + (number * settings.restarts + restart) as u64;
-        let attack = |restart: usize| -> Result<(Measured, Measured, Vec<f64>, Vec<f64>)> {
-            let mut random = Random::new(settings.seed, stream(restart));
+        let ball = Ball {
+            norm: settings.norm,
+            radius: budget,
+            range: settings.range,
+        };
+        let (mut starts, mut chances) = (Vec::new(), Vec::new());
+        for restart in 0..settings.restarts {
+            let stream = 100 + (number * settings.restarts + restart) as u64;
+            let mut random = Random::new(settings.seed, stream);
             // The first attack starts at the data themselves.
-            let start = match restart {
+            let perturbation = match restart {
                 0 => vec![0.0; base.values.len()],
-                _ => ball(budget).draw(base, &mut random),
+                _ => ball.draw(base, &mut random),
             };
-            let chance = ball(budget).draw_on_boundary(base, &mut random);
-            let (under_chance, _) = judge.train(x, Some((&rows, &chance)), control)?;
-            let ascent = Ascent {
-                victim: &victim,
-                ball: ball(budget),
-                base,
-                settings,
-                control,
-                seed: settings.seed.wrapping_add(stream(restart)),
-            };
-            let (found, trace) = ascent.run(start, &w)?;
-            let (attacked, _) = judge.train(x, Some((&rows, &found)), control)?;
-            whole.report_finished(1);
-            Ok((under_chance, attacked, found, trace))
-        };
-        let results = (0..settings.restarts)
-            .into_par_iter()
-            .map(attack)
-            .collect::<Result<Vec<_>>>()?;
-        let mut at = AtBudget {
-            budget,
-            random: Vec::new(),
-            worst_random: clean,
-            attacks: Vec::new(),
-            poisoned: clean,
-            perturbation: Dense::new(rows.len(), x.columns, vec![0.0; rows.len() * x.columns])?,
-            traces: Vec::new(),
-        };
-        let (mut worst, mut worst_random) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
-        for (under_chance, attacked, found, trace) in results {
-            if attacked.validation.loss > worst {
-                worst = attacked.validation.loss;
-                at.poisoned = attacked;
-                at.perturbation.values = found;
-            }
-            if under_chance.validation.loss > worst_random {
-                worst_random = under_chance.validation.loss;
-                at.worst_random = under_chance;
-            }
-            at.random.push(under_chance);
-            at.attacks.push(attacked);
-            at.traces.push(trace);
+            starts.push(Start {
+                perturbation,
+                seed: settings.seed.wrapping_add(stream),
+            });
+            chances.push(ball.draw_on_boundary(base, &mut random));
         }
-        budgets.push(at);
+        let ascent = Ascent {
+            victim: &victim,
+            ball,
+            base,
+            settings,
+            control,
+        };
+        let attack = |starts: &[Start]| -> Result<Vec<Found>> {
+            let found = ascent.run(starts, w)?;
+            whole.report_finished(starts.len());
+            Ok(found)
+        };
+        let found: Vec<Vec<Found>> = starts
+            .par_chunks(together)
+            .map(attack)
+            .collect::<Result<_>>()?;
+        let found: Vec<Found> = found.into_iter().flatten().collect();
+        let retrain = |perturbation: &Vec<f64>| train(Some((&rows, perturbation)));
+        let under_chance = chances.par_iter().map(retrain);
+        let under_chance: Vec<Trained> = under_chance.collect::<Result<_>>()?;
+        let attacked = found.par_iter().map(|found| retrain(&found.perturbation));
+        let attacked: Vec<Trained> = attacked.collect::<Result<_>>()?;
+        let measured = |all: &[Trained]| -> Result<Vec<Measured>> {
+            all.iter().map(|one| judge.measured(one)).collect()
+        };
+        let (random, attacks) = (measured(&under_chance)?, measured(&attacked)?);
+        let (worst_random, worst) = (worst(&random), worst(&attacks));
+        budgets.push(AtBudget {
+            budget,
+            worst_random: random[worst_random],
+            poisoned: attacks[worst],
+            random,
+            attacks,
+            perturbation: Dense::new(rows.len(), x.columns, found[worst].perturbation.clone())?,
+            traces: found.into_iter().map(|found| found.trace).collect(),
+        });
     }
     let (row_slopes, feature_slopes) = ranked(&rows, &slopes, x.columns, settings.norm);
     Ok(Measurement {
+        clean: judge.measured(&clean)?,
         rows,
-        clean,
         budgets,
         row_slopes,
         feature_slopes,
     })
+}
+
+/// The place of the first with the largest validation loss.
+fn worst(all: &[Measured]) -> usize {
+    let mut worst = 0;
+    for (at, measured) in all.iter().enumerate() {
+        if measured.validation.loss > all[worst].validation.loss {
+            worst = at;
+        }
+    }
+    worst
 }
 
 fn select(x: &Dense, rows: &[usize]) -> Dense {
@@ -202,8 +223,8 @@ fn choose(
     let d = subject.specification.train.matrix.columns();
     let count = ((settings.share * n as f64).round() as usize).clamp(1, n);
     let slopes_of = |rows: Vec<usize>| -> Result<(Vec<usize>, Vec<f64>)> {
-        let victim = Victim::new(subject, rows.clone(), d)?;
-        let slopes = victim.slopes_at(w, control)?;
+        let victim = Victim::new(subject, &rows, 1)?;
+        let slopes = victim.slopes_at(0, w, control)?;
         Ok((rows, slopes))
     };
     match &settings.choice {

@@ -3,6 +3,7 @@
 use super::ball::Norm;
 use crate::data::Dense;
 use crate::error::{Error, Result};
+use crate::exec::Device;
 use crate::kinds::Method;
 use crate::problem::{Perturbation, Point, Problem, Rows, Sign, Specification};
 
@@ -43,6 +44,9 @@ pub struct Settings {
     pub stochastic: (usize, usize),
     /// Tolerance of the models along the ascent, relative to ‖∇loss(0)‖.
     pub tolerance: f64,
+    /// The device that trains the models along the ascent. A graphics device solves in f32 and is refined in
+    /// f64; slopes, and the models that are reported, are computed in f64 on the CPU.
+    pub device: Device,
 }
 
 impl Default for Settings {
@@ -59,6 +63,7 @@ impl Default for Settings {
             method: Method::AidCg,
             stochastic: (2000, 100),
             tolerance: 1e-6,
+            device: Device::Cpu,
         }
     }
 }
@@ -104,6 +109,18 @@ impl Settings {
                 "give LO:HI with LO below HI",
             );
         }
+        if !(self.tolerance.is_finite() && self.tolerance > 0.0) {
+            return bad(
+                "the tolerance is not greater than zero",
+                "give a small number, such as 1e-6",
+            );
+        }
+        if self.method == Method::Nsid && self.device != Device::Cpu {
+            return Err(Error::unsupported(
+                "poisoning by nsid on a graphics device",
+                "use aid-cg there, or the CPU",
+            ));
+        }
         if !matches!(self.method, Method::AidCg | Method::Direct | Method::Nsid) {
             return Err(Error::unsupported(
                 "poisoning by this method",
@@ -127,11 +144,40 @@ pub fn perturbed(x: &Dense, rows: &[usize], perturbation: &[f64]) -> Dense {
     out
 }
 
-/// A problem whose criterion is minus the validation loss, with room for a perturbation.
-pub(super) fn adversary(subject: &Subject, rows: Vec<usize>, d: usize) -> Result<Problem> {
-    let values = Dense::new(rows.len(), d, vec![0.0; rows.len() * d])?;
+/// A problem whose criterion is minus the validation loss, with room for a perturbation of each of
+/// several starts: beside the rows themselves, copies of them after all rows. A row and its copies share
+/// its weight.
+pub(super) fn adversary(subject: &Subject, rows: &[usize], starts: usize) -> Result<Problem> {
     let mut specification = subject.specification.clone();
+    let n = specification.train.matrix.rows();
+    // What cannot be moved is an error before it is copied.
+    if let Some(row) = rows.iter().find(|row| **row >= n) {
+        return Err(Error::value(
+            "perturbed rows",
+            format!("row {row} of {n}"),
+            "count training rows from 0",
+        ));
+    }
+    let copies = || (1..starts).flat_map(|_| rows.iter().copied());
+    let order: Vec<usize> = (0..n).chain(copies()).collect();
+    let mut moved = rows.to_vec();
+    moved.extend(n..order.len());
+    if starts > 1 {
+        let train = &mut specification.train;
+        let of = |values: &[f64]| order.iter().map(|&i| values[i]).collect::<Vec<f64>>();
+        let mut weights = of(train.weights.as_deref().unwrap_or(&vec![1.0; n]));
+        moved.iter().for_each(|&i| weights[i] /= starts as f64);
+        train.weights = Some(weights);
+        train.targets.iter_mut().for_each(|y| *y = of(y));
+        train.matrix = train.matrix.select_rows(&order);
+        specification.weight_factors = specification.weight_factors.as_deref().map(of);
+    }
+    let d = specification.train.matrix.columns();
+    let values = Dense::new(moved.len(), d, vec![0.0; moved.len() * d])?;
     specification.sign = Sign::Maximize;
-    specification.perturbation = Some(Perturbation { rows, values });
+    specification.perturbation = Some(Perturbation {
+        rows: moved,
+        values,
+    });
     Problem::new(specification)
 }

@@ -16,6 +16,7 @@ mod harness;
 mod linear;
 #[path = "../conformance/penalties.rs"]
 mod penalties;
+mod poison;
 #[path = "../properties/problems.rs"]
 #[allow(dead_code)] // each test program uses its own part
 mod problems;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         .chain(behaviour::trials())
         .chain(cooperative::trials())
         .chain(golden::trials())
+        .chain(poison::trials())
         .chain(walks::trials())
         .map(|trial| trial.with_ignored_flag(missing))
         .collect();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::values::{self, Interval};
-use super::{DataArguments, ProblemArguments, RuntimeArguments, Strengths, TestArguments};
+use super::{DataArguments, Format, ProblemArguments, RuntimeArguments, Strengths, TestArguments};
 
 /// The examples of `--help`.
 pub const EXAMPLES: &str = "\
@@ -64,6 +64,10 @@ pub struct Arguments {
     )]
     pub out: PathBuf,
 
+    /// Form of what is printed: a table, or the object of poison.json [default: table].
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    pub format: Option<Format>,
+
     /// Draw rows as pictures of this many pixels per row of the picture.
     #[arg(long, value_name = "PIXELS", value_parser = values::count, allow_hyphen_values = true,
           help_heading = "Output")]
@@ -110,6 +114,12 @@ pub struct Attack {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = values::count,
           allow_hyphen_values = true)]
     pub restarts: usize,
+
+    /// Tolerance of the fits along the ascent, as --tol of other commands; those that are reported are
+    /// fitted to 1e-9.
+    #[arg(long, value_name = "T", default_value_t = 1e-6, value_parser = values::positive,
+          allow_hyphen_values = true)]
+    pub tol: f64,
 
     /// Method of the hypergradient.
     #[arg(long, value_name = "METHOD", default_value = "aid-cg")]

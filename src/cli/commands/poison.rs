@@ -4,18 +4,19 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::cli::arguments::PenaltyName;
 use crate::cli::arguments::poison::{Arguments, MethodName, NormName};
-use crate::cli::configuration::{Study, read_test, side_options};
+use crate::cli::arguments::{Format, ProblemArguments};
+use crate::cli::configuration::{Study, points, read_test, side_options};
 use crate::cli::failure::Failure;
 use crate::cli::numbers::short;
-use crate::cli::output::{plain, titled, write_npy, write_text};
+use crate::cli::output::{one_line, plain, titled, write, write_npy, write_text};
 use crate::cli::runtime::Runtime;
 use crate::cli::whole::write_whole;
 use crate::data::{Matrix, readers};
 use crate::error::Error;
 use crate::kinds::{Method, Precision};
 use crate::poison::{self, Choice, Measured, Measurement, Norm, Subject, figures};
+use crate::problem::{Point, Problem};
 use crate::report::{Theme, png};
 
 /// The files that the directory of --out receives.
@@ -55,13 +56,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     check_flags(arguments)?;
     let mut settings = settings(arguments)?;
     let runtime = Runtime::new(&arguments.runtime, None)?;
-    if arguments.runtime.asks_for_gpu() {
-        return Err(Error::unsupported(
-            "poisoning on a GPU",
-            "use --device cpu, where models are trained by the fast path",
-        )
-        .into());
-    }
     let study = Study::read(&arguments.data, &arguments.problem, false)?;
     if study.target_names().len() != 1 {
         return Err(Failure::usage(
@@ -79,21 +73,13 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let (Choice::Named(rows), Some(training)) = (&mut settings.choice, &training_rows) {
         *rows = positions(rows, training)?;
     }
-    let l1_max = |l2: f64| -> Result<f64, Failure> {
-        let problem = crate::problem::Problem::new(specification.clone())?;
-        Ok(problem.l1_max(0, l2))
-    };
-    let l2 = match &arguments.problem.l2 {
-        Some(axis) if axis.needs_l1_max() => single("--l2", &axis.values(l1_max(0.0)?))?,
-        Some(axis) => single("--l2", &axis.values(0.0))?,
-        None => 0.01,
-    };
-    let l1 = match &arguments.problem.l1 {
-        Some(axis) if axis.needs_l1_max() => single("--l1", &axis.values(l1_max(l2)?))?,
-        Some(axis) => single("--l1", &axis.values(0.0))?,
-        None => 0.01 * l1_max(l2)?,
-    };
-    let point = crate::problem::Point::new(l1, l2);
+    let problem = Problem::new(specification.clone())?;
+    let point = point(&arguments.problem, &problem)?;
+    settings.device = runtime.choose_device(
+        &problem,
+        std::slice::from_ref(&point),
+        &crate::hypergrad::Settings::default(),
+    )?;
     let subject = Subject {
         specification,
         point,
@@ -112,6 +98,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         training_rows: training_rows.as_deref(),
     };
     let saved = output.save(&arguments.out);
+    if arguments.format == Some(Format::Json) {
+        write(&one_line(&output.json()), None)?;
+        return saved;
+    }
     write_text(&output.tables(), None)?;
     saved?;
     let note = format!(
@@ -127,23 +117,26 @@ fn check_flags(arguments: &Arguments) -> Result<(), Failure> {
         "poison finds a perturbation of its own; drop --perturbation"
     } else if problem.criterion.is_some() || problem.criterion_sign != 1.0 {
         "poison raises the loss of the fit on validation rows; drop --criterion and --criterion-sign"
-    } else if problem.penalty == PenaltyName::Box {
-        "poison has no use for --penalty box; choose another penalty"
     } else if arguments.data.val_fraction == Some(0.0) {
         "poison needs validation rows; raise --val-fraction or give --x-val"
     } else if arguments.runtime.precision == Some(Precision::F32) {
         "poison trains in f64; drop --precision"
+    } else if arguments.format == Some(Format::Csv) {
+        "poison has no rows of csv; choose --format table or json"
     } else {
         return Ok(());
     };
     Err(Failure::usage(message))
 }
 
-fn single(flag: &str, list: &[f64]) -> Result<f64, Failure> {
-    match list {
-        [value] => Ok(*value),
-        _ => Err(Failure::usage(format!(
-            "poison measures one model; give {flag} a single value"
+/// The strengths of the model, by the flags and defaults of `hypergrad`.
+fn point(arguments: &ProblemArguments, problem: &Problem) -> Result<Point, Failure> {
+    let points = points(arguments, problem)?;
+    match points.as_slice() {
+        [point] => Ok(point.clone()),
+        points => Err(Failure::usage(format!(
+            "--l1 and --l2 make {} pairs where poison measures one model; give each a single value",
+            points.len()
         ))),
     }
 }
@@ -202,6 +195,7 @@ fn settings(arguments: &Arguments) -> Result<poison::Settings, Failure> {
             MethodName::Nsid => Method::Nsid,
         },
         stochastic: (attack.stochastic_steps, attack.minibatch),
+        tolerance: attack.tol,
         ..poison::Settings::default()
     })
 }

@@ -1,7 +1,7 @@
 //! Rounds of evidence and search: what speaks against each row, and what to make of it.
 
 use crate::control::Control;
-use crate::engine::products::predictors;
+use crate::engine::products;
 use crate::error::{Error, Result};
 use crate::hypergrad::{Evaluator, Outcome, Settings};
 use crate::linalg::statistics;
@@ -404,14 +404,8 @@ impl<'a> Descent<'a> {
 
 /// The loss of every row of a sample at a fit.
 fn row_losses(problem: &Problem, sample: &Sample, loss: Loss, outcome: &Outcome) -> Vec<f64> {
-    let c = problem.classes();
-    let z = predictors(&sample.design, &outcome.solution, c);
-    let y = &sample.targets[outcome.point.target];
-    let of_row = |i: usize| {
-        let value = loss.row_value(&z[i * c..(i + 1) * c], y[i]);
-        value.unwrap_or(f64::NAN)
-    };
-    (0..sample.rows()).map(of_row).collect()
+    let (w, target) = (&outcome.solution, outcome.point.target);
+    products::row_losses(loss, sample, w, problem.classes(), target)
 }
 
 #[cfg(test)]
