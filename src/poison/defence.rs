@@ -17,7 +17,7 @@ use crate::tune::{Cleaning, Tuner, Variable};
 /// Evaluations of a tuning at most.
 const TUNING_EVALUATIONS: usize = 100;
 /// Starts of a trimmed fit.
-const TRIMMING_STARTS: usize = 4;
+const TRIMMING_STARTS: usize = 10;
 /// The share of the validation rows that judge a cleaning.
 const JUDGING_SHARE: f64 = 0.5;
 /// The tolerance of fits on the way of a tuning and of a cleaning.
@@ -82,6 +82,8 @@ pub(super) struct Defender<'a> {
     pub(super) settings: &'a Settings,
     /// The rows that may move.
     pub(super) rows: &'a [usize],
+    /// The features of the model trained on clean data.
+    pub(super) features: &'a [bool],
     pub(super) control: &'a Control,
 }
 
@@ -119,7 +121,7 @@ impl Defender<'_> {
             .run()?;
         let problem = problem.clone();
         let again = self.judge.train(problem, &tuned.point, self.control)?;
-        let (fixed, scores) = (self.judge.measured(trained)?, self.judge.measured(&again)?);
+        let (fixed, scores) = (self.measured(trained)?, self.measured(&again)?);
         // Its bounds may leave the fixed strengths out.
         let is_better = scores.validation.loss <= fixed.validation.loss;
         let (point, best, scores) = if is_better {
@@ -183,7 +185,11 @@ impl Defender<'_> {
         status: crate::kinds::Status,
     ) -> Result<Measured> {
         let problem = problem.clone();
-        self.judge.measured(&Trained { problem, w, status })
+        self.measured(&Trained { problem, w, status })
+    }
+
+    fn measured(&self, trained: &Trained) -> Result<Measured> {
+        self.judge.measured(trained, self.features)
     }
 
     fn solving(&self) -> Solve {
@@ -197,7 +203,11 @@ impl Defender<'_> {
         problem.perturbed_rows = self.rows.to_vec();
         let step = Spectrum::of(&problem).step(problem.ridge_range(point));
         match slopes(&problem, point, step, &trained.w, self.control) {
-            Ok(slopes) => Ok(Some(total(&slopes, problem.train.design.features(), self.settings.norm))),
+            Ok(slopes) => Ok(Some(total(
+                &slopes,
+                problem.train.design.features(),
+                self.settings.norm,
+            ))),
             Err(Error::Unsupported { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -206,5 +216,80 @@ impl Defender<'_> {
 
 /// Σ_i of the dual norms of the rows' slopes.
 fn total(slopes: &[f64], features: usize, norm: Norm) -> f64 {
-    slopes.chunks_exact(features).map(|row| norm.dual(row)).sum()
+    slopes
+        .chunks_exact(features)
+        .map(|row| norm.dual(row))
+        .sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ascent::Victim;
+    use super::*;
+    use crate::data::{Dense, Matrix};
+    use crate::model::loss::Loss;
+    use crate::poison::Subject;
+    use crate::problem::{Rows, Specification};
+
+    fn rows(n: usize, shift: f64) -> Rows {
+        let entry = |at: usize| (at as f64 * 0.7 + shift).sin() * (1.0 + (at % 3) as f64);
+        let values: Vec<f64> = (0..5 * n).map(entry).collect();
+        let noise = |i: usize| (1.7 * i as f64 + shift).powi(2).sin();
+        let z = |i: usize| values[5 * i] - 0.5 * values[5 * i + 1] + noise(i);
+        Rows {
+            targets: vec![(0..n).map(z).collect()],
+            weights: None,
+            matrix: Matrix::Dense(Dense::new(n, 5, values).unwrap()),
+        }
+    }
+
+    /// The slope at the tuned strength is that of the loss of a defender who tunes anew: central differences
+    /// along the steepest ascent of the budget's norm, λ₂ tuned at either end.
+    #[test]
+    fn the_slope_at_tuned_strengths_is_that_of_the_tuned_loss() {
+        let train = rows(30, 0.1);
+        let mut specification = Specification::new(Loss::Squared, train.matrix, train.targets);
+        specification.validation = Some(rows(25, 2.0));
+        let subject = Subject {
+            specification,
+            point: Point::new(0.0, 0.01),
+            test: None,
+        };
+        let (moved, control) = ([2, 7, 19], Control::new());
+        let mut victim = Victim::new(&subject, &moved, 1).unwrap();
+        let tuned = |victim: &Victim| {
+            let mut problem = victim.of_start(0);
+            problem.criterion.sign = Sign::Minimize;
+            let tuner = Tuner::new(&problem).variables([Variable::l2()]);
+            tuner.at(subject.point.clone()).run().unwrap()
+        };
+        let at_clean = tuned(&victim);
+        // Inside its bounds.
+        assert!(at_clean.point.l2 > 1e-3 && at_clean.point.l2 < 10.0);
+        let problem = victim.of_start(0);
+        let slope_at = |point: &Point| {
+            let step = Spectrum::of(&problem).step(problem.ridge_range(point));
+            let solved = crate::hypergrad::Evaluator::new(&problem).method(None);
+            let w = solved
+                .run(std::slice::from_ref(point))
+                .unwrap()
+                .remove(0)
+                .solution;
+            slopes(&problem, point, step, &w, &control).unwrap()
+        };
+        let found = slope_at(&at_clean.point);
+        let steepest: Vec<f64> = found.iter().map(|s| s.signum()).collect();
+        let mut loss = |by: f64| {
+            let place: Vec<f64> = steepest.iter().map(|s| by * s).collect();
+            victim.set(0, &place);
+            tuned(&victim).criterion
+        };
+        let difference = (loss(1e-3) - loss(-1e-3)) / 2e-3;
+        let slope = total(&found, 5, Norm::LInf);
+        let error = (slope - difference).abs();
+        assert!(error < 1e-4 * slope, "{slope} {difference}");
+        // At the fixed strength it is another one.
+        let fixed = total(&slope_at(&subject.point), 5, Norm::LInf);
+        assert!((fixed - slope).abs() > 0.01 * slope, "{fixed} {slope}");
+    }
 }

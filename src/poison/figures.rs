@@ -1,12 +1,23 @@
 //! Figures and the page of a measurement of robustness.
 
-use super::{AtBudget, Measured, Measurement};
+use super::{AtBudget, Defended, Measured, Measurement};
 use crate::data::Dense;
 use crate::error::{Error, Result};
 use crate::report::image::{self, Picture};
 use crate::report::{Axis, Band, Page, Plot, Section, Series, Theme};
 
-/// Error or accuracy against the budget of a poisoning: clean, moved at random, poisoned.
+/// A defence by its name in figures, and the scores that it leads to.
+type Defence = (&'static str, fn(&Defended) -> Option<Measured>);
+
+/// The defences.
+const DEFENCES: [Defence; 3] = [
+    ("tuned anew", |d| d.retuned.map(|found| found.scores)),
+    ("TRIM", |d| d.trim.map(|found| found.scores)),
+    ("clean", |d| d.clean.map(|found| found.scores)),
+];
+
+/// Error or accuracy against the budget of a poisoning: clean, moved at random, poisoned; and poisoned under
+/// each defence.
 #[must_use]
 pub fn robustness(measurement: &Measurement) -> Plot {
     let classifies = measurement.clean.validation.accuracy.is_some();
@@ -46,6 +57,24 @@ pub fn robustness(measurement: &Measurement) -> Plot {
     } else {
         "root mean square error"
     };
+    let defended = DEFENCES.iter().filter_map(|(name, scores)| {
+        let of = |defended: &Option<Defended>| {
+            defended
+                .as_ref()
+                .and_then(scores)
+                .map(|found| shown(&found))
+        };
+        let at_zero = of(&measurement.defended)?;
+        let rest = measurement.budgets.iter().map(|at| of(&at.defended));
+        let rest = rest.map(|value| value.unwrap_or(f64::NAN));
+        Some(Series {
+            label: format!("poisoned, {name}"),
+            x: x.clone(),
+            y: std::iter::once(at_zero).chain(rest).collect(),
+            markers: true,
+            ..Series::default()
+        })
+    });
     Plot {
         title: "Robustness against perturbed training rows".into(),
         subtitle: format!(
@@ -54,12 +83,15 @@ pub fn robustness(measurement: &Measurement) -> Plot {
         ),
         x: Axis::linear("budget per row"),
         y: Axis::linear(what),
-        series: vec![
+        series: [
             curve("moved at random", &|at| {
                 spread(&at.worst_random, &at.random)
             }),
             curve("poisoned", &|at| spread(&at.poisoned, &at.attacks)),
-        ],
+        ]
+        .into_iter()
+        .chain(defended)
+        .collect(),
         marks: Vec::new(),
     }
 }
@@ -136,6 +168,7 @@ pub fn robustness_page(measurement: &Measurement, source: &str, grid: Option<Vec
         },
     ];
     let number = |value: f64| format!("{value:.4}");
+    let index = |value: Option<f64>| value.map_or("–".into(), |value| format!("{value:.2}"));
     let mut rows = Vec::new();
     let mut row = |name: String, measured: &Measured| {
         rows.push(vec![
@@ -145,9 +178,17 @@ pub fn robustness_page(measurement: &Measurement, source: &str, grid: Option<Vec
             measured
                 .test
                 .map_or("–".into(), |test| number(test.headline())),
+            measured.features.to_string(),
+            index(measured.stability.jaccard),
+            index(measured.stability.kuncheva),
         ]);
     };
     row("clean".into(), &measurement.clean);
+    for (name, scores) in &DEFENCES {
+        if let Some(found) = measurement.defended.as_ref().and_then(scores) {
+            row(format!("clean, {name}"), &found);
+        }
+    }
     for at in &measurement.budgets {
         for (run, measured) in at.random.iter().enumerate() {
             row(format!("{} at random, {}", at.budget, run + 1), measured);
@@ -155,11 +196,27 @@ pub fn robustness_page(measurement: &Measurement, source: &str, grid: Option<Vec
         for (run, measured) in at.attacks.iter().enumerate() {
             row(format!("{} attack {}", at.budget, run + 1), measured);
         }
+        let defended = [("at random", &at.defended_random), ("attack", &at.defended)];
+        for (what, defended) in defended {
+            for (name, scores) in &DEFENCES {
+                if let Some(found) = defended.as_ref().and_then(scores) {
+                    row(format!("{} worst {what}, {name}", at.budget), &found);
+                }
+            }
+        }
     }
     sections.push(Section::Table {
-        head: ["model", "validation loss", "validation", "test"]
-            .map(String::from)
-            .to_vec(),
+        head: [
+            "model",
+            "validation loss",
+            "validation",
+            "test",
+            "features",
+            "Jaccard",
+            "Kuncheva",
+        ]
+        .map(String::from)
+        .to_vec(),
         rows,
     });
     if let Some(png) = grid {

@@ -16,6 +16,7 @@ use crate::path::{self, PathSettings};
 use crate::problem::{Point, Problem, Rows, Sign};
 use crate::sweep::metrics;
 use crate::sweep::record::{Number, Numbers};
+use crate::sweep::stability::Agreement;
 
 /// The tolerance of the models that are judged.
 const TOLERANCE: f64 = 1e-9;
@@ -48,6 +49,10 @@ pub struct Measured {
     pub test: Option<Score>,
     /// The status of the fit.
     pub status: Status,
+    /// Features with a coefficient that is not zero.
+    pub features: usize,
+    /// The agreement of these with the features of the model trained on clean data.
+    pub stability: Agreement,
 }
 
 /// A fitted model with the problem that it is a solution of.
@@ -56,6 +61,17 @@ pub(super) struct Trained {
     /// Scaled coefficients.
     pub(super) w: Vec<f64>,
     pub(super) status: Status,
+}
+
+impl Trained {
+    /// Whether each feature has a coefficient that is not zero.
+    pub(super) fn features(&self) -> Vec<bool> {
+        let features = self.problem.train.design.features();
+        let of_features = self.w.chunks_exact(self.problem.classes).take(features);
+        of_features
+            .map(|coefficients| coefficients.iter().any(|w| *w != 0.0))
+            .collect()
+    }
 }
 
 /// Trains and judges.
@@ -133,13 +149,16 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// The scores of a model.
-    pub(super) fn measured(&self, trained: &Trained) -> Result<Measured> {
+    /// The scores of a model, and how its features agree with those of the model trained on clean data.
+    pub(super) fn measured(&self, trained: &Trained, clean: &[bool]) -> Result<Measured> {
+        let features = trained.features();
         let score = |rows: &Rows| self.score(&trained.problem, rows, &trained.w);
         Ok(Measured {
             validation: score(self.validation)?,
             test: self.subject.test.as_ref().map(score).transpose()?,
             status: trained.status,
+            features: features.iter().filter(|chosen| **chosen).count(),
+            stability: Agreement::of(&features, clean),
         })
     }
 

@@ -10,6 +10,9 @@
 //! reported numbers are those of a model trained again on the perturbed data, beside the same model under as many
 //! random perturbations that spend the whole budget, the worst of each. It is meant for measuring models of one's
 //! own.
+//!
+//! A defender may tune the strengths anew, leave out the rows that fit worst, or weight rows by those that he trusts
+//! ([`Defences`]): each on clean, random and poisoned data.
 
 use rayon::prelude::*;
 
@@ -21,17 +24,22 @@ use crate::kinds::Method;
 
 mod ascent;
 mod ball;
+mod defence;
 #[cfg(feature = "report")]
 pub mod figures;
 mod measure;
 mod subject;
+mod trim;
 
 pub use ascent::adjoint;
 pub use ball::{Ball, Norm};
+pub use defence::{Defended, Discarded, Retuned, Reweighted};
 pub use measure::{Measured, Score};
-pub use subject::{Choice, Settings, Subject, perturbed};
+pub use subject::{Choice, Defences, Settings, Subject, perturbed};
+pub use trim::{Trimmed, Trimming};
 
 use ascent::{Ascent, Found, Start, Victim};
+use defence::Defender;
 use measure::{Judge, Trained};
 
 /// A measurement at one budget.
@@ -51,6 +59,10 @@ pub struct AtBudget {
     pub perturbation: Dense,
     /// The validation loss along every attack's ascent, start first.
     pub traces: Vec<Vec<f64>>,
+    /// What the defences make of the worst random perturbation; `None` without any.
+    pub defended_random: Option<Defended>,
+    /// The same of the worst attack.
+    pub defended: Option<Defended>,
 }
 
 /// A measurement of robustness.
@@ -60,7 +72,9 @@ pub struct Measurement {
     pub rows: Vec<usize>,
     /// The model trained on the data as they are.
     pub clean: Measured,
-    /// One entry per budget.
+    /// What the defences make of the data as they are; `None` without any.
+    pub defended: Option<Defended>,
+    /// One entry per budget; fewer after an interruption.
     pub budgets: Vec<AtBudget>,
     /// (row, slope): how fast the clean model's validation loss grows per unit of budget spent on
     /// a row; the largest first.
@@ -74,7 +88,8 @@ pub struct Measurement {
 ///
 /// # Errors
 /// [`Error::Value`] for settings outside their domain, [`Error::Unsupported`] for sparse training
-/// data, a quadratic form or a missing validation part, [`Error::Interrupted`] when `whole` stops;
+/// data, a quadratic form or a missing validation part, [`Error::Interrupted`] when `whole` stops
+/// before the first budget is measured, after which those that are measured are returned;
 /// those of [`Problem::new`](crate::Problem::new).
 pub fn measure(subject: &Subject, settings: &Settings, whole: &Control) -> Result<Measurement> {
     settings.validate()?;
@@ -100,6 +115,15 @@ pub fn measure(subject: &Subject, settings: &Settings, whole: &Control) -> Resul
     let clean = train(None)?;
     let w = &clean.w;
     let (rows, slopes) = choose(subject, settings, w, control)?;
+    let features = clean.features();
+    let defender = Defender {
+        judge: &judge,
+        point: &subject.point,
+        settings,
+        rows: &rows,
+        features: &features,
+        control,
+    };
     let base = &select(x, &rows);
     // Minibatches are drawn from all rows of a design: there every start has one of its own.
     let together = match settings.method {
@@ -107,8 +131,7 @@ pub fn measure(subject: &Subject, settings: &Settings, whole: &Control) -> Resul
         _ => settings.restarts,
     };
     let victim = Victim::new(subject, &rows, together)?;
-    let mut budgets = Vec::with_capacity(settings.budgets.len());
-    for (number, &budget) in settings.budgets.iter().enumerate() {
+    let at_budget = |number: usize, budget: f64| -> Result<AtBudget> {
         let ball = Ball {
             norm: settings.norm,
             radius: budget,
@@ -152,23 +175,36 @@ pub fn measure(subject: &Subject, settings: &Settings, whole: &Control) -> Resul
         let attacked = found.par_iter().map(|found| retrain(&found.perturbation));
         let attacked: Vec<Trained> = attacked.collect::<Result<_>>()?;
         let measured = |all: &[Trained]| -> Result<Vec<Measured>> {
-            all.iter().map(|one| judge.measured(one)).collect()
+            let measured = |one| judge.measured(one, &features);
+            all.iter().map(measured).collect()
         };
         let (random, attacks) = (measured(&under_chance)?, measured(&attacked)?);
         let (worst_random, worst) = (worst(&random), worst(&attacks));
-        budgets.push(AtBudget {
+        Ok(AtBudget {
             budget,
             worst_random: random[worst_random],
             poisoned: attacks[worst],
+            defended_random: defender.defend(&under_chance[worst_random])?,
+            defended: defender.defend(&attacked[worst])?,
             random,
             attacks,
             perturbation: Dense::new(rows.len(), x.columns, found[worst].perturbation.clone())?,
             traces: found.into_iter().map(|found| found.trace).collect(),
-        });
+        })
+    };
+    let defended = defender.defend(&clean)?;
+    let mut budgets = Vec::with_capacity(settings.budgets.len());
+    for (number, &budget) in settings.budgets.iter().enumerate() {
+        match at_budget(number, budget) {
+            Ok(at) => budgets.push(at),
+            Err(Error::Interrupted { .. }) if !budgets.is_empty() => break,
+            Err(error) => return Err(error),
+        }
     }
     let (row_slopes, feature_slopes) = ranked(&rows, &slopes, x.columns, settings.norm);
     Ok(Measurement {
-        clean: judge.measured(&clean)?,
+        clean: judge.measured(&clean, &features)?,
+        defended,
         rows,
         budgets,
         row_slopes,

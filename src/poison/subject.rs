@@ -18,6 +18,18 @@ pub enum Choice {
     Named(Vec<usize>),
 }
 
+/// What a defender does about the data that he gets, each by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Defences {
+    /// Tunes the strengths that are not zero on the validation rows, by a [`Tuner`](crate::tune::Tuner).
+    pub tune: bool,
+    /// Leaves as many rows out as may move: those that fit worst, by a [`Trimming`](super::Trimming).
+    pub trim: bool,
+    /// Weights rows by the validation rows, which he trusts, by a [`Cleaning`](crate::tune::Cleaning); with
+    /// `tune` together with λ₂.
+    pub clean: bool,
+}
+
 /// Settings of the attack.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
@@ -47,6 +59,8 @@ pub struct Settings {
     /// The device that trains the models along the ascent. A graphics device solves in f32 and is refined in
     /// f64; slopes, and the models that are reported, are computed in f64 on the CPU.
     pub device: Device,
+    /// What a defender does about clean data, the worst random perturbation and the worst attack.
+    pub defences: Defences,
 }
 
 impl Default for Settings {
@@ -64,6 +78,7 @@ impl Default for Settings {
             stochastic: (2000, 100),
             tolerance: 1e-6,
             device: Device::Cpu,
+            defences: Defences::default(),
         }
     }
 }

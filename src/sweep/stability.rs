@@ -5,6 +5,43 @@ use super::cells::CellStore;
 use super::record::{Study, unpack_sparse};
 use crate::error::Result;
 
+/// The agreement of two choices among d features: of k₁ and of k₂ of them, r in both.
+///
+/// ```text
+/// Jaccard   r/(k₁ + k₂ − r)          Kuncheva   (r d − k₁k₂)/√(k₁(d − k₁) k₂(d − k₂))
+/// ```
+///
+/// Kuncheva's index corrects for chance: 1 for equal choices, about 0 for independent ones. For choices of one
+/// size k it is (rd − k²)/(k(d − k)); that of others is the correlation of the two choices, which is the same
+/// there. (L. Kuncheva, A stability index for feature selection, 2007; S. Nogueira and G. Brown, Measuring the
+/// stability of feature selection, 2016.)
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Agreement {
+    /// Jaccard's index; `None` where neither chooses a feature.
+    pub jaccard: Option<f64>,
+    /// Kuncheva's index; `None` where one chooses no feature, or all.
+    pub kuncheva: Option<f64>,
+}
+
+impl Agreement {
+    /// That of two choices: of each feature whether it is chosen.
+    #[must_use]
+    pub fn of(first: &[bool], second: &[bool]) -> Self {
+        let size = |choice: &[bool]| choice.iter().filter(|chosen| **chosen).count() as f64;
+        let both = first.iter().zip(second).filter(|(a, b)| **a && **b).count() as f64;
+        let (d, k1, k2) = (
+            first.len().min(second.len()) as f64,
+            size(first),
+            size(second),
+        );
+        let (union, spread) = (k1 + k2 - both, k1 * (d - k1) * k2 * (d - k2));
+        Self {
+            jaccard: (union > 0.0).then(|| both / union),
+            kuncheva: (spread > 0.0).then(|| (both * d - k1 * k2) / spread.sqrt()),
+        }
+    }
+}
+
 /// The shares of resamples on which features are chosen, of one target.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stability {
@@ -102,5 +139,38 @@ impl Stability {
             best
         };
         (0..features).map(largest).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choice(features: &[usize], d: usize) -> Vec<bool> {
+        (0..d).map(|j| features.contains(&j)).collect()
+    }
+
+    #[test]
+    fn agreement_by_hand() {
+        let of = |a: &[usize], b: &[usize], d: usize| Agreement::of(&choice(a, d), &choice(b, d));
+        // r = 2, k = 3, d = 10: (20 − 9)/(3·7).
+        let found = of(&[0, 1, 2], &[1, 2, 5], 10);
+        assert_eq!(found.jaccard, Some(0.5));
+        assert!((found.kuncheva.unwrap() - 11.0 / 21.0).abs() < 1e-15);
+        let same = of(&[3, 4], &[3, 4], 7);
+        assert_eq!(same.jaccard, Some(1.0));
+        assert!((same.kuncheva.unwrap() - 1.0).abs() < 1e-15);
+        // As many in common as by chance: r = k₁k₂/d.
+        assert_eq!(of(&[0, 1], &[1, 2, 3], 6).kuncheva, Some(0.0));
+        // Disjoint halves.
+        assert_eq!(of(&[0, 1], &[2, 3], 4).kuncheva, Some(-1.0));
+        assert_eq!(of(&[0, 1], &[2, 3], 4).jaccard, Some(0.0));
+        // A part of the other: r = 1, k₁ = 1, k₂ = 2, d = 4: (4 − 2)/√(3·4).
+        let part = of(&[0], &[0, 1], 4).kuncheva.unwrap();
+        assert!((part - 2.0 / 12f64.sqrt()).abs() < 1e-15);
+        let none = of(&[], &[], 3);
+        assert_eq!((none.jaccard, none.kuncheva), (None, None));
+        assert_eq!(of(&[], &[1], 3).jaccard, Some(0.0));
+        assert_eq!(of(&[0, 1, 2], &[0, 1, 2], 3).kuncheva, None);
     }
 }

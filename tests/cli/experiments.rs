@@ -148,6 +148,69 @@ fn poison_reports_and_saves_perturbed_data() {
     assert!(values.iter().all(|v| v.abs() <= 0.5 + 1e-12) && values.iter().any(|v| v.abs() > 0.3));
 }
 
+/// Tables and numbers of a defender, for numbers and for classes.
+#[test]
+fn poison_shows_what_defences_make_of_it() {
+    let folder = Folder::new();
+    let data = folder.text("data.csv", &columns(&table(90, 3), &["a", "b", "y"]));
+    let out = as_text(&folder.path("poison"));
+    let flags = [
+        "--budget",
+        "0.5",
+        "--steps",
+        "3",
+        "--share",
+        "0.1",
+        "--tune",
+        "--defence",
+        "trim,clean",
+        "--out",
+        &out,
+    ];
+    let text = ok(&[&["poison", &data], &flags[..]].concat());
+    for part in [
+        "Kuncheva",
+        "Defences; root mean square error on test rows",
+        "tuned anew",
+        "TRIM",
+        "Strengths tuned on the validation rows",
+        "slope, tuned",
+        "TRIM at budget 0.5: 5 rows left out",
+        "clean at budget 0.5: mean weight",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let found = json(Path::new(&out), "poison.json");
+    let at = &found["budgets"][0];
+    let sets = [
+        &found["defended"]["clean"],
+        &at["defended"]["random"],
+        &at["defended"]["poisoned"],
+    ];
+    for defended in sets {
+        for defence in ["retuned", "trim", "clean"] {
+            let scores = &defended[defence]["scores"];
+            assert!(scores["test"]["rmse"].as_f64() > Some(0.0), "{defended}");
+            assert!(scores["features"].as_u64() <= Some(2) && scores["stability"].is_object());
+        }
+        let retuned = &defended["retuned"];
+        assert!(retuned["l2"].as_f64() > Some(0.0) && retuned["slope"].as_f64() > Some(0.0));
+        assert!(retuned["slope_fixed"].as_f64() > Some(0.0));
+        assert_eq!(defended["trim"]["discarded"].as_u64(), Some(5));
+        let share = defended["clean"]["moved"].as_f64();
+        assert!(share >= Some(0.0) && share <= Some(1.0), "{defended}");
+    }
+    assert_eq!(found["clean"]["stability"]["jaccard"].as_f64(), Some(1.0));
+    // What is printed as JSON is what is saved; without a defence there is none.
+    let flags = [
+        "--budget", "0.5", "--steps", "2", "--format", "json", "--out", &out,
+    ];
+    let printed: Value =
+        serde_json::from_str(&ok(&[&["poison", &data], &flags[..]].concat())).unwrap();
+    assert_eq!(printed, json(Path::new(&out), "poison.json"));
+    assert!(printed["defended"].is_null() && printed["budgets"][0]["defended"].is_null());
+}
+
 /// Rows are named as the report names them: by their place in the user's table.
 #[test]
 fn poison_moves_the_rows_that_are_named() {
@@ -212,6 +275,14 @@ fn experiments_refuse_what_does_not_fit() {
         "greater than zero",
     );
     refuse(&["poison", "--example", "--l1", "1,2"], 2, "single value");
+    refuse(&["poison", "--example", "--format", "csv"], 2, "json");
+    refuse(&["poison", "--example", "--tol", "0"], 2, "--tol");
+    let in_no_time = ["poison", "--example", "--time-budget", "1e-9"];
+    refuse(&in_no_time, 1, "interrupted");
+    refuse(&["poison", "--example", "--defence", "none"], 2, "trim");
+    let all = ["poison", "--example", "--share", "1", "--steps", "1"];
+    let trimmed = [&all[..], &["--defence", "trim"]].concat();
+    refuse(&trimmed, 1, "leave some rows in");
     refuse(
         &["poison", "--example", "--val-fraction", "0"],
         2,

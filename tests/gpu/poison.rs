@@ -85,9 +85,7 @@ fn slopes() -> Result<(), Failed> {
             (value(1e-4) - value(-1e-4)) / 2e-4
         });
         let error = relative_error(&places.map(|place| found[place]), &differences);
-        if !(error < 1e-6) {
-            return Err(format!("{loss:?}: {error:e}").into());
-        }
+        assert!(error < 1e-6, "{loss:?}: {error:e}");
     }
     Ok(())
 }
@@ -111,15 +109,11 @@ fn attacks() -> Result<(), Failed> {
         let [on_device, on_cpu] = [&on_device, &on_cpu].map(|found| &found.budgets[0]);
         for (a, b) in on_device.traces.iter().zip(&on_cpu.traces) {
             let error = relative_error(a, b);
-            if !(error < 1e-9) {
-                return Err(format!("{loss:?}: {error:e}").into());
-            }
+            assert!(error < 1e-9, "{loss:?}: {error:e}");
         }
         let moved = [on_device, on_cpu].map(|at| &at.perturbation.values);
         let error = relative_error(moved[0], moved[1]);
-        if !(error < 1e-9) {
-            return Err(format!("{loss:?}: perturbations differ by {error:e}").into());
-        }
+        assert!(error < 1e-9, "{loss:?}: perturbations differ by {error:e}");
     }
     Ok(())
 }

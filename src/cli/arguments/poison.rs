@@ -12,6 +12,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   proxdiff poison --example --budget 0.5,1,2 --share 0.1
   proxdiff poison data.csv --loss logistic --budget 0.1 --norm l2 --rows influence
+  proxdiff poison data.csv --target price --tune --defence trim,clean --format json
   proxdiff poison --x train-images-idx3-ubyte --y train-labels-idx1-ubyte --loss multinomial \\
     --l1 2.5 --l2 1600 --no-standardize --budget 16 --range 0:255 --share 0.3 --image-width 28
 
@@ -53,7 +54,14 @@ pub struct Arguments {
     #[command(flatten)]
     pub attack: Attack,
     #[command(flatten)]
+    pub defence: Defence,
+    #[command(flatten)]
     pub runtime: RuntimeArguments,
+
+    /// Stop this many seconds after the start and report the budgets that are measured [default: no limit].
+    #[arg(long, value_name = "SECONDS", value_parser = values::positive, allow_hyphen_values = true,
+          help_heading = "Machine")]
+    pub time_budget: Option<f64>,
 
     /// Directory that receives numbers, figures and perturbed data; it is made if need be.
     #[arg(
@@ -72,6 +80,29 @@ pub struct Arguments {
     #[arg(long, value_name = "PIXELS", value_parser = values::count, allow_hyphen_values = true,
           help_heading = "Output")]
     pub image_width: Option<usize>,
+}
+
+/// Defences by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DefenceName {
+    /// As many rows left out as moved: those that fit worst (TRIM).
+    Trim,
+    /// Rows weighted by what the validation rows, which are trusted, say of them, as `clean` does.
+    Clean,
+}
+
+/// The flags of the defender.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Defence")]
+pub struct Defence {
+    /// Also tune the strengths that are not zero anew on clean, random and poisoned data, on the
+    /// validation rows: a fixed strength overstates an attack.
+    #[arg(long)]
+    pub tune: bool,
+
+    /// Also fit with these defences, separated by commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub defence: Vec<DefenceName>,
 }
 
 #[derive(Debug, Clone, Args)]

@@ -4,18 +4,20 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::cli::arguments::poison::{Arguments, MethodName, NormName};
+use crate::cli::arguments::poison::{Arguments, DefenceName, MethodName, NormName};
 use crate::cli::arguments::{Format, ProblemArguments};
 use crate::cli::configuration::{Study, points, read_test, side_options};
 use crate::cli::failure::Failure;
-use crate::cli::numbers::short;
+use crate::cli::numbers::{counted, short};
 use crate::cli::output::{one_line, plain, titled, write, write_npy, write_text};
 use crate::cli::runtime::Runtime;
 use crate::cli::whole::write_whole;
 use crate::data::{Matrix, readers};
 use crate::error::Error;
-use crate::kinds::{Method, Precision};
-use crate::poison::{self, Choice, Measured, Measurement, Norm, Subject, figures};
+use crate::kinds::{Method, Precision, Status};
+use crate::poison::{
+    self, Choice, Defences, Defended, Measured, Measurement, Norm, Subject, figures,
+};
 use crate::problem::{Point, Problem};
 use crate::report::{Theme, png};
 
@@ -55,7 +57,7 @@ pub fn has_file(name: &str) -> bool {
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     check_flags(arguments)?;
     let mut settings = settings(arguments)?;
-    let runtime = Runtime::new(&arguments.runtime, None)?;
+    let runtime = Runtime::new(&arguments.runtime, arguments.time_budget)?;
     let study = Study::read(&arguments.data, &arguments.problem, false)?;
     if study.target_names().len() != 1 {
         return Err(Failure::usage(
@@ -100,7 +102,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let saved = output.save(&arguments.out);
     if arguments.format == Some(Format::Json) {
         write(&one_line(&output.json()), None)?;
-        return saved;
+        saved?;
+        return output.conclude();
     }
     write_text(&output.tables(), None)?;
     saved?;
@@ -108,7 +111,8 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         "Numbers, figures and perturbed data are in {}\n",
         arguments.out.display()
     );
-    write_text(&note, None)
+    write_text(&note, None)?;
+    output.conclude()
 }
 
 fn check_flags(arguments: &Arguments) -> Result<(), Failure> {
@@ -196,6 +200,11 @@ fn settings(arguments: &Arguments) -> Result<poison::Settings, Failure> {
         },
         stochastic: (attack.stochastic_steps, attack.minibatch),
         tolerance: attack.tol,
+        defences: Defences {
+            tune: arguments.defence.tune,
+            trim: arguments.defence.defence.contains(&DefenceName::Trim),
+            clean: arguments.defence.defence.contains(&DefenceName::Clean),
+        },
         ..poison::Settings::default()
     })
 }
@@ -214,6 +223,17 @@ impl Output<'_> {
     /// The row of the user's table that a training row is.
     fn original(&self, row: usize) -> usize {
         self.training_rows.map_or(row, |rows| rows[row])
+    }
+
+    /// The exit status after what is known was printed.
+    fn conclude(&self) -> Result<(), Failure> {
+        let (done, all) = (self.measurement.budgets.len(), self.settings.budgets.len());
+        if done == all {
+            return Ok(());
+        }
+        Err(Failure::Outcome(format!(
+            "interrupted: {done} of {all} budgets were measured"
+        )))
     }
 
     fn save(&self, directory: &Path) -> Result<(), Failure> {
@@ -271,12 +291,17 @@ impl Output<'_> {
             "training_rows": self.subject.specification.train.matrix.rows(),
             "perturbed_rows": m.rows.len(),
             "clean": m.clean,
+            "defended": m.defended.map(|clean| json!({"clean": clean})),
             "budgets": m.budgets.iter().map(|at| json!({
                 "budget": at.budget,
                 "random": at.random,
                 "worst_random": at.worst_random,
                 "attacks": at.attacks,
                 "poisoned": at.poisoned,
+                "defended": at.defended.map(|poisoned| json!({
+                    "random": at.defended_random,
+                    "poisoned": poisoned,
+                })),
                 "validation_loss_along_the_ascent": at.traces,
             })).collect::<Vec<_>>(),
             "row_slopes": m.row_slopes.iter().map(|&(row, slope)| json!({
@@ -295,7 +320,16 @@ impl Output<'_> {
         } else {
             "root mean square error"
         };
-        let mut table = plain(&["budget", "rows", "validation loss", "validation", "test"]);
+        let mut table = plain(&[
+            "budget",
+            "rows",
+            "validation loss",
+            "validation",
+            "test",
+            "features",
+            "Jaccard",
+            "Kuncheva",
+        ]);
         let mut row = |budget: &str, rows: &str, measured: &Measured| {
             let test = measured.test.map_or(f64::NAN, |test| test.headline());
             table.add_row([
@@ -304,6 +338,9 @@ impl Output<'_> {
                 short(measured.validation.loss),
                 short(measured.validation.headline()),
                 short(test),
+                measured.features.to_string(),
+                index(measured.stability.jaccard),
+                index(measured.stability.kuncheva),
             ]);
         };
         row("–", "clean", &m.clean);
@@ -322,6 +359,7 @@ impl Output<'_> {
             self.settings.norm.name()
         );
         let mut text = titled(&title, table, &[0, 1]);
+        text += &self.defences(what);
         let mut table = plain(&["row", "loss per unit"]);
         for &(row, slope) in m.row_slopes.iter().take(SHOWN) {
             table.add_row([self.original(row).to_string(), short(slope)]);
@@ -335,4 +373,140 @@ impl Output<'_> {
         }
         text + &titled("Features that matter most", table, &[0])
     }
+
+    /// The data sets that defences have met: budget and name, the undefended model, what they made of it.
+    fn defended(&self) -> Vec<(String, &'static str, &Measured, Defended)> {
+        let m = self.measurement;
+        let mut all = Vec::new();
+        if let Some(defended) = m.defended {
+            all.push(("–".to_string(), "clean", &m.clean, defended));
+        }
+        for at in &m.budgets {
+            let budget = || short(at.budget);
+            if let Some(defended) = at.defended_random {
+                all.push((budget(), "moved at random", &at.worst_random, defended));
+            }
+            if let Some(defended) = at.defended {
+                all.push((budget(), "poisoned", &at.poisoned, defended));
+            }
+        }
+        all
+    }
+
+    /// The tables of the defences, and what a reader should know of them.
+    fn defences(&self, what: &str) -> String {
+        let (all, defences) = (self.defended(), self.settings.defences);
+        let mut text = String::new();
+        if !all.is_empty() {
+            let mut header = vec!["budget", "rows", "undefended"];
+            let columns = [
+                (defences.tune, "tuned anew"),
+                (defences.trim, "TRIM"),
+                (defences.clean, "clean"),
+            ];
+            let shown = columns.iter().filter(|(is_there, _)| *is_there);
+            header.extend(shown.map(|(_, name)| *name));
+            let mut table = plain(&header);
+            let has_test = self.subject.test.is_some();
+            let headline = |measured: &Measured| {
+                short(measured.test.unwrap_or(measured.validation).headline())
+            };
+            for (budget, name, undefended, defended) in &all {
+                let mut fields = vec![budget.clone(), (*name).to_string(), headline(undefended)];
+                let tuned = defended.retuned.map(|found| found.scores);
+                let trim = defended.trim.map(|found| found.scores);
+                let clean = defended.clean.map(|found| found.scores);
+                let scores = [tuned, trim, clean].into_iter().flatten();
+                fields.extend(scores.map(|measured| headline(&measured)));
+                table.add_row(fields);
+            }
+            let rows = if has_test { "test" } else { "validation" };
+            text += &titled(&format!("Defences; {what} on {rows} rows"), table, &[0, 1]);
+        }
+        text += &self.tuned(&all);
+        for (budget, name, _, defended) in &all {
+            if let Some(trim) = defended.trim.filter(|_| *name == "poisoned") {
+                text += &format!(
+                    "TRIM at budget {budget}: {} left out, {} of the rows that had moved among them\n",
+                    counted(trim.discarded, "row"),
+                    share(trim.found)
+                );
+            }
+            if let Some(clean) = defended.clean.filter(|_| *name == "poisoned") {
+                let others = clean.others.map_or("–".into(), share);
+                text += &format!(
+                    "clean at budget {budget}: mean weight {} of the rows that had moved, {others} of the others\n",
+                    share(clean.moved),
+                );
+            }
+        }
+        let m = self.measurement;
+        let fits = m
+            .budgets
+            .iter()
+            .flat_map(|at| at.random.iter().chain(&at.attacks));
+        let fits: Vec<&Measured> = fits.chain([&m.clean]).collect();
+        let failed = fits
+            .iter()
+            .filter(|fit| fit.status != Status::Converged)
+            .count();
+        if failed > 0 {
+            text += &format!(
+                "{failed} of {} did not converge: choose a greater --l2\n",
+                counted(fits.len(), "fit")
+            );
+        }
+        text
+    }
+
+    /// The table of strengths tuned anew.
+    fn tuned(&self, all: &[(String, &'static str, &Measured, Defended)]) -> String {
+        let mut table = plain(&[
+            "budget",
+            "rows",
+            "l1",
+            "l2",
+            "loss, fixed",
+            "loss, tuned",
+            "slope, fixed",
+            "slope, tuned",
+        ]);
+        let mut is_empty = true;
+        for (budget, name, fixed, defended) in all {
+            let Some(tuned) = defended.retuned else {
+                continue;
+            };
+            is_empty = false;
+            let slope = |slope: Option<f64>| slope.map_or("–".into(), short);
+            table.add_row([
+                budget.clone(),
+                (*name).to_string(),
+                short(tuned.l1),
+                short(tuned.l2),
+                short(fixed.validation.loss),
+                short(tuned.scores.validation.loss),
+                slope(tuned.slope_fixed),
+                slope(tuned.slope),
+            ]);
+        }
+        if is_empty {
+            return String::new();
+        }
+        titled(
+            "Strengths tuned on the validation rows; slope: growth of the validation loss for each unit of budget, \
+             all rows together",
+            table,
+            &[0, 1],
+        )
+    }
+}
+
+/// A share, to two digits.
+fn share(value: f64) -> String {
+    format!("{value:.2}")
+}
+
+/// An index of agreement, or a dash.
+fn index(value: Option<f64>) -> String {
+    value.map_or("–".into(), share)
 }

@@ -1,7 +1,9 @@
 //! Poisoning as a measurement: slopes against finite differences, budgets, and what attacks do.
 
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "properties/problems.rs"]
+mod defences;
+#[path = "../properties/problems.rs"]
 #[allow(dead_code)] // each test program uses its own part
 mod problems;
 
@@ -391,5 +393,35 @@ fn what_cannot_be_measured_is_an_error_with_a_remedy() {
     assert!(
         matches!(stopped, Err(proxdiff::Error::Interrupted { .. })),
         "{stopped:?}"
+    );
+}
+
+/// What is measured when an interruption comes is returned.
+#[test]
+fn budgets_measured_before_an_interruption_are_kept() {
+    let subject = classifier();
+    let settings = Settings {
+        budgets: vec![0.1; 300],
+        restarts: 1,
+        ..quick(0.1)
+    };
+    let control = Control::new();
+    let found = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // The first budget is done where the second attack is.
+            while control.finished() < 2 {
+                std::thread::yield_now();
+            }
+            control.cancel();
+        });
+        measure(&subject, &settings, &control).unwrap()
+    });
+    let (done, all) = (found.budgets.len(), settings.budgets.len());
+    assert!(done > 0 && done < all, "{done} of {all}");
+    assert!(
+        found
+            .budgets
+            .iter()
+            .all(|at| at.poisoned.validation.loss.is_finite())
     );
 }
