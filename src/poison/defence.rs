@@ -17,7 +17,7 @@ use crate::tune::{Cleaning, Tuner, Variable};
 /// Evaluations of a tuning at most.
 const TUNING_EVALUATIONS: usize = 100;
 /// Starts of a trimmed fit.
-const TRIMMING_STARTS: usize = 10;
+const TRIMMING_STARTS: usize = 30;
 /// The share of the validation rows that judge a cleaning.
 const JUDGING_SHARE: f64 = 0.5;
 /// The tolerance of fits on the way of a tuning and of a cleaning.
