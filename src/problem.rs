@@ -190,6 +190,7 @@ impl Problem {
             FeatureScale::identity(d)
         };
         let prior = prior.map(|prior| prior_units.scaled(prior, &features.scale, classes));
+        let penalty = penalty.scaled(&features.scale, classes);
         let mut train = train;
         let mut validation = validation;
         let losses = [loss, criterion_loss];
@@ -322,7 +323,8 @@ impl Problem {
         self.weight_unit
     }
 
-    /// The problem with another penalty on the same rows.
+    /// The problem with another penalty on the same rows; bounds of coefficients are those of the scaled
+    /// columns.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) and [`Error::Value`](crate::Error::Value) when it does not fit the coordinates.

@@ -125,6 +125,19 @@ impl ProblemBuilder {
         self.penalty(Penalty::Box { lower, upper })
     }
 
+    /// Coefficients between bounds of their own, in the data's units, with the penalty of absolute values:
+    /// −∞ and ∞ are no bounds, 0 and ∞ ask for a sign. The penalty comes first.
+    pub fn coefficient_bounds(self, lower: &[f64], upper: &[f64]) -> Self {
+        self.and_try(|stated| {
+            let bounded = stated
+                .penalty
+                .clone()
+                .within(lower.to_vec(), upper.to_vec())?;
+            stated.penalty = bounded;
+            Ok(())
+        })
+    }
+
     /// Another loss for the criterion.
     pub fn criterion(self, loss: Loss) -> Self {
         self.and(|stated| stated.criterion = Some(loss))

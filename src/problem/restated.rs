@@ -40,7 +40,7 @@ impl Problem {
         };
         Ok(Specification {
             loss: self.loss,
-            penalty: self.penalty.clone(),
+            penalty: (self.penalty.clone()).unscaled(&self.features.scale, self.classes),
             classes: self.classes,
             train: rows,
             weight_factors: self.weight_factors.clone(),

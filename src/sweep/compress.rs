@@ -574,7 +574,7 @@ fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> F
     let problem = Problem {
         loss: s.loss,
         blocks: Blocks::new(&s.penalty, train.design.features(), train.design.columns()),
-        penalty: s.penalty.clone(),
+        penalty: s.penalty.clone().scaled(&centred.features.scale, 1),
         classes: 1,
         train,
         criterion: Criterion {

@@ -211,10 +211,10 @@ fn cell(study: &Study, problem: &FoldProblem, outcome: &Outcome, mut numbers: Nu
         match (Number::of_part(found.part), found.values) {
             (Some(Number::HypergradientL2), _) => {}
             (Some(number), &[value]) => numbers[number] = value,
-            (Some(_), values) => l1_vector = values.to_vec(),
+            (Some(Number::HypergradientL1), values) => l1_vector = values.to_vec(),
             (None, values) if found.part == Part::Prior => prior = values.to_vec(),
-            // A cell holds nothing of the rows.
-            (None, _) => {}
+            // A cell holds nothing of the rows, nor of bounds that each coefficient has.
+            (Some(_) | None, _) => {}
         }
     }
     // A cell holds one number: along the factor of all ridge strengths.

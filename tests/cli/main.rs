@@ -1,5 +1,6 @@
 //! The command line from outside: the contract of its JSON, usage errors, models, interruptions.
 
+mod bounds;
 mod certificates;
 mod choices;
 mod clean;

@@ -365,7 +365,7 @@ impl<'a> Study<'a> {
     ) -> Result<Specification> {
         let coordinates = train.matrix.columns() * self.predictors;
         let shapes = self.arguments.shapes();
-        let penalty = self.penalty(coordinates)?;
+        let penalty = self.bounded(self.penalty(coordinates)?, coordinates)?;
         let (prior, prior_units) = self.prior(coordinates)?;
         Ok(Specification {
             loss: self.loss(),
