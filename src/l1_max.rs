@@ -7,7 +7,7 @@
 
 use crate::model::criterion::residuals_in_place;
 use crate::model::loss::{Loss, RowLoss};
-use crate::problem::{Point, Problem};
+use crate::problem::{Offset, Point, Problem};
 use crate::real::sum_of;
 
 /// The problem of one target at zero coefficients, or those next to zero, and the best intercept.
@@ -69,6 +69,10 @@ impl Problem {
             };
         }
         let n = sample.rows() as f64;
+        let total = match Offset::factors_of(sample.offset.as_deref()) {
+            None => n,
+            Some(_) => weights.iter().sum(),
+        };
         let shares = match (&predicted, self.loss) {
             (Some(predicted), Loss::Multinomial) => {
                 Some(class_residuals(predicted, y, weights, has_intercept))
@@ -95,7 +99,7 @@ impl Problem {
             } else {
                 let own = predicted.as_ref().map(|predicted| &predicted[0][..]);
                 let intercept = if has_intercept {
-                    best_intercept(self.loss, y, weights, own)
+                    best_intercept(self.loss, y, weights, total, own)
                 } else {
                     0.0
                 };
@@ -190,7 +194,7 @@ fn class_residuals(
 /// argmin_b Σ s_i ℓ(z_i + b, y_i), z the predictors without it, zero where there are none: the weighted mean for
 /// the squared loss, its logarithm with a log link, otherwise by bisection on the sum of residuals, which does
 /// not decrease in b.
-fn best_intercept(loss: Loss, y: &[f64], weights: &[f64], own: Option<&[f64]>) -> f64 {
+fn best_intercept(loss: Loss, y: &[f64], weights: &[f64], total: f64, own: Option<&[f64]>) -> f64 {
     if let (Some(own), Some(row)) = (own, loss.scalar()) {
         let slope = |b: f64| sum_of(y.len(), |i| weights[i] * row.residual(own[i] + b, y[i]));
         let mut reach = 1.0;
@@ -214,7 +218,8 @@ fn best_intercept(loss: Loss, y: &[f64], weights: &[f64], own: Option<&[f64]>) -
     };
     if loss == Loss::Squared || loss.has_log_link() {
         let sum: f64 = y.iter().zip(weights).map(|(y, s)| y * s).sum();
-        return loss.predictor_of_mean(sum / y.len() as f64);
+        // The weights' sum is the number of rows, but for those that offsets have changed.
+        return loss.predictor_of_mean(sum / total);
     }
     let slope = |b: f64| -> f64 {
         let residual = |(&y, s): (&f64, &f64)| s * row.residual(b, y);
@@ -263,7 +268,7 @@ mod tests {
             (Loss::SquaredHinge, 1.0 / 3.0),
             (Loss::Huber { delta: 0.5 }, 1.0 - 0.25),
         ] {
-            let found = best_intercept(loss, &y, &[1.0; 6], None);
+            let found = best_intercept(loss, &y, &[1.0; 6], 6.0, None);
             assert!((found - intercept).abs() < 1e-14, "{loss:?}: {found}");
         }
     }

@@ -7,7 +7,7 @@ use crate::map::hyper_sums::HyperSums;
 use crate::model::linearization::OuterParts;
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
-use crate::problem::{Criterion, Problem, Strengths};
+use crate::problem::{Criterion, Offset, Problem, Strengths};
 use crate::real::widen;
 
 use super::outcome::Hypergradient;
@@ -251,7 +251,10 @@ impl Accumulator {
                 }
             }
             let mean = g.iter().zip(s).map(|(g, s)| g * s).sum::<f64>() / n;
-            g.iter_mut().for_each(|g| *g -= mean);
+            let factors = Offset::factors_of(problem.train.offset.as_deref());
+            for (i, g) in g.iter_mut().enumerate() {
+                *g = factors.map_or(1.0, |factors| factors[i]) * *g - mean;
+            }
             g
         });
         let factor = |i: usize| problem.weight_factors.as_ref().map_or(1.0, |f| f[i]);

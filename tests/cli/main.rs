@@ -17,6 +17,7 @@ mod meta;
 mod missing;
 mod models;
 mod newcomers;
+mod offset;
 mod output;
 mod readme;
 mod remedies;

@@ -297,6 +297,7 @@ impl Recipe {
             targets,
             weights: (weighted && (self.weights || n == 11))
                 .then(|| (0..n).map(|_| 0.3 + 2.0 * random.unit()).collect()),
+            offset: None,
         }
     }
 
@@ -317,6 +318,7 @@ impl Recipe {
             matrix: self.matrix(d, d, q),
             targets: (0..self.targets).map(|_| random.vector(d)).collect(),
             weights: None,
+            offset: None,
         }
     }
 
