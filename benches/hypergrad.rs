@@ -57,6 +57,7 @@ fn problem(n: usize, n_validation: usize, d: usize) -> Problem {
         matrix: x_validation,
         targets: y_validation,
         weights: None,
+        offset: None,
     });
     Problem::new(specification).expect("the benchmark's own problem is valid")
 }

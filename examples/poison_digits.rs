@@ -26,6 +26,7 @@ fn rows(digits: &Digits, range: std::ops::Range<usize>) -> Rows {
         matrix: Matrix::Dense(part.pixels),
         targets: vec![part.labels],
         weights: None,
+        offset: None,
     }
 }
 

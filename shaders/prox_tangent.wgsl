@@ -42,9 +42,9 @@ fn prox_tangent(team: Team) {
         let side = own_side(j, penalty, slot);
         var change = 0.0;
         if (side == SIDE_UPPER) {
-            change = real(bound_tangent, 1u, slot);
+            change = real(bound_tangent, 2u * bound_pair(j, penalty) + 1u, slot);
         } else if (side == SIDE_LOWER) {
-            change = real(bound_tangent, 0u, slot);
+            change = real(bound_tangent, 2u * bound_pair(j, penalty), slot);
         } else {
             change = own_slope(j, penalty, slot) * real(tangent, j, slot);
         }

@@ -23,6 +23,7 @@ mod at_point;
 mod builder;
 mod check;
 mod members;
+mod offset;
 mod origin;
 mod perturbation;
 mod point;
@@ -42,6 +43,7 @@ pub(crate) use check::check_labels;
 
 pub use builder::ProblemBuilder;
 pub use members::Members;
+pub use offset::Offset;
 pub use origin::TargetOrigin;
 pub use perturbation::Perturbation;
 pub use point::Point;
@@ -58,11 +60,23 @@ pub struct Sample {
     pub design: Arc<Design>,
     /// Per target n values.
     pub targets: Arc<Vec<Vec<f64>>>,
-    /// n weights with mean 1.
+    /// n weights with mean 1; with offsets and a log link times their factors.
     pub weights: Vec<f64>,
+    /// The offsets that targets and weights have taken in.
+    pub offset: Option<Arc<Offset>>,
 }
 
 impl Sample {
+    /// Targets, weights and offsets as they were before targets and weights took the offsets in; `None` without
+    /// offsets.
+    #[must_use]
+    pub fn before_offset(&self, target: usize, weights: &[f64]) -> Option<[Vec<f64>; 3]> {
+        let offset = self.offset.as_deref()?;
+        let y = offset.restored(&self.targets[target]);
+        let weights = Offset::unweighted(Some(offset), weights);
+        Some([y, weights, offset.values.clone()])
+    }
+
     /// Number of rows n.
     #[must_use]
     pub fn rows(&self) -> usize {
@@ -190,9 +204,17 @@ impl Problem {
             FeatureScale::identity(d)
         };
         let prior = prior.map(|prior| prior_units.scaled(prior, &features.scale, classes));
+        let penalty = penalty.scaled(&features.scale, classes);
         let mut train = train;
         let mut validation = validation;
         let losses = [loss, criterion_loss];
+        let offset = Offset::of(&mut train, loss).map(Arc::new);
+        let criterion_offset = match &mut validation {
+            None => offset.clone(),
+            Some(rows) => Offset::of(rows, criterion_loss).map(Arc::new),
+        };
+        // The columns' means and scales are those of the weights alone.
+        let weights = Offset::weighted(offset.as_deref(), weights);
         let target_origins =
             subtract_origins(&mut train, validation.as_mut(), &weights, losses, scaling);
         let on_training_rows = validation.is_none();
@@ -218,8 +240,12 @@ impl Problem {
                     .unwrap_or_else(|| vec![1.0; rows.matrix.rows()]);
                 Sample {
                     design: design(rows.matrix),
-                    weights: weights.iter().map(|w| w / unit).collect(),
+                    weights: Offset::weighted(
+                        criterion_offset.as_deref(),
+                        weights.iter().map(|w| w / unit).collect(),
+                    ),
                     targets: Arc::new(rows.targets),
+                    offset: criterion_offset,
                 }
             }
             None => {
@@ -230,10 +256,12 @@ impl Problem {
                     design: unperturbed.unwrap_or_else(|| Arc::clone(&train_design)),
                     targets: Arc::clone(&targets),
                     weights: weights.clone(),
+                    offset: criterion_offset,
                 }
             }
         };
         let (penalized, coordinates) = (d * classes, train_design.columns() * classes);
+        let has_factors = Offset::factors_of(offset.as_deref()).is_some();
         Ok(Self {
             loss,
             blocks: Blocks::new(&penalty, penalized, coordinates),
@@ -243,6 +271,7 @@ impl Problem {
                 design: train_design,
                 targets,
                 weights,
+                offset,
             },
             criterion: Criterion {
                 loss: criterion_loss,
@@ -252,7 +281,7 @@ impl Problem {
             },
             ridge,
             prior,
-            centered: perturbed_rows.is_empty(),
+            centered: perturbed_rows.is_empty() && !has_factors,
             perturbed_rows,
             scaling,
             features,
@@ -322,7 +351,8 @@ impl Problem {
         self.weight_unit
     }
 
-    /// The problem with another penalty on the same rows.
+    /// The problem with another penalty on the same rows; bounds of coefficients are those of the scaled
+    /// columns.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) and [`Error::Value`](crate::Error::Value) when it does not fit the coordinates.
@@ -356,14 +386,14 @@ impl Problem {
     }
 
     /// The problem with other weights of the training rows in place of the normalised ones, used as
-    /// they are; centre and scale of the features stay.
+    /// they are, with offsets and a log link times their factors; centre and scale of the features stay.
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) and [`Error::Value`](crate::Error::Value) for another length, negative weights and what is not
     /// finite.
     pub fn with_weights(mut self, weights: Vec<f64>) -> Result<Self> {
         check_weights(&weights, self.train.rows(), "training sample weights")?;
-        self.train.weights = weights;
+        self.train.weights = Offset::weighted(self.train.offset.as_deref(), weights);
         self.centered = false;
         Ok(self)
     }

@@ -163,6 +163,7 @@ fn a_singular_point_has_a_hypergradient_where_the_criterion_is_flat() {
         matrix: Matrix::Dense(Dense::new(n, d, told_apart).unwrap()),
         targets: specification.train.targets.clone(),
         weights: None,
+        offset: None,
     });
     let telling = Problem::new(specification).unwrap();
     let point = |l2: f64| Point::new(0.01, l2);

@@ -5,7 +5,7 @@ mod common;
 
 use common::{golden_dir, matrix, npy, relative_error};
 use proxdiff::hypergrad::{Evaluator, Settings};
-use proxdiff::kinds::{Method, Solver, Status};
+use proxdiff::kinds::{Method, Solver, Status, Wrt};
 use proxdiff::loss::Loss;
 use proxdiff::{Point, Problem};
 use serde_json::Value;
@@ -54,6 +54,81 @@ fn known(golden: &Value) -> Vec<f64> {
     let mut all = numbers(&golden["coefficients"]);
     all.push(number(&golden["intercept"]));
     all
+}
+
+/// Rows with offsets are rows of rates with other weights, which are not normalised once more; derivatives in the
+/// user's sample weights are central differences.
+#[test]
+fn offsets_go_into_rates_and_weights() {
+    for (loss, _) in cases() {
+        let (x, y) = (matrix(&part(loss, "X")), npy(&part(loss, "y")).1);
+        let offset: Vec<f64> = (0..y.len()).map(|i| (0.7 * i as f64).sin()).collect();
+        let weights: Vec<f64> = (0..y.len())
+            .map(|i| 1.0 + 0.5 * (1.3 * i as f64).cos())
+            .collect();
+        let stated = |weights: &[f64]| {
+            proxdiff::problem::ProblemBuilder::new(loss, &x, &y)
+                .offset(&offset)
+                .sample_weights(weights)
+                .standardize(false)
+        };
+        let problem = stated(&weights).build().unwrap();
+        let degree = loss.deviance_degree().unwrap();
+        let factor = |i: usize| (degree * offset[i]).exp();
+        let own: Vec<f64> = (0..y.len()).map(|i| weights[i] * factor(i)).collect();
+        let rates: Vec<f64> = y.iter().zip(&offset).map(|(y, o)| y * (-o).exp()).collect();
+        let plain = proxdiff::problem::ProblemBuilder::new(loss, &x, &rates)
+            .sample_weights(&own)
+            .standardize(false)
+            .build()
+            .unwrap();
+        let unit = own.iter().sum::<f64>() / weights.iter().sum::<f64>();
+        let solve = |problem: &Problem, point: Point| {
+            let settings = Settings::default().wrt([Wrt::L1, Wrt::L2, Wrt::SampleWeights]);
+            let found = Evaluator::new(problem).settings(&settings).run(&[point]);
+            found.unwrap().remove(0)
+        };
+        let found = solve(&problem, Point::new(0.01, 0.2));
+        let other = solve(&plain, Point::new(0.01 / unit, 0.2 / unit));
+        let error = relative_error(
+            &model(&problem, &found.solution),
+            &model(&plain, &other.solution),
+        );
+        assert!(error < 1e-9, "{loss:?}: coefficients off by {error:.1e}");
+        let error = (found.criterion / (other.criterion * unit) - 1.0).abs();
+        assert!(error < 1e-10, "{loss:?}: criterion off by {error:.1e}");
+        let gap = found.duality_gap.unwrap();
+        assert!(gap < 1e-11, "{loss:?}: duality gap {gap:.1e}");
+        // The problem states itself again.
+        let again = Problem::new(problem.specification().unwrap()).unwrap();
+        let restated = solve(&again, Point::new(0.01, 0.2));
+        assert!(
+            relative_error(&restated.solution, &found.solution) < 1e-9,
+            "{loss:?}"
+        );
+        // Centres stay where they are without scaling: the weights' part in them is an intercept's.
+        let slopes = found
+            .hypergradient
+            .as_ref()
+            .unwrap()
+            .sample_weights
+            .as_ref()
+            .unwrap();
+        for row in [0, 3, 11] {
+            let at = |by: f64| {
+                let mut weights = weights.clone();
+                weights[row] += by;
+                solve(&stated(&weights).build().unwrap(), Point::new(0.01, 0.2)).criterion
+            };
+            let difference = (at(1e-4) - at(-1e-4)) / 2e-4;
+            let error = (difference - slopes[row]).abs() / slopes[row].abs().max(1e-4);
+            assert!(
+                error < 1e-4,
+                "{loss:?}, row {row}: {} {difference}",
+                slopes[row]
+            );
+        }
+    }
 }
 
 #[test]

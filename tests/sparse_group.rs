@@ -112,6 +112,7 @@ fn rows(count: usize, phase: f64, disturbance: f64, loss: Loss) -> Rows {
         targets: vec![targets.collect()],
         matrix: Matrix::Dense(Dense::new(count, FEATURES, values).unwrap()),
         weights: None,
+        offset: None,
     }
 }
 

@@ -87,6 +87,7 @@ fn published_design() -> Problem {
         matrix: x_val,
         targets: y_val,
         weights: None,
+        offset: None,
     });
     Problem::new(specification).unwrap()
 }

@@ -81,6 +81,7 @@ impl Form {
             matrix: q_validation,
             targets: vec![b_validation],
             weights: None,
+            offset: None,
         };
         let specification = Specification::new(Loss::Quadratic, q, vec![b.clone()]);
         let problem = Problem::new(specification.validation(validation))?;

@@ -159,6 +159,7 @@ impl Statement<'_> {
                 matrix: x.matrix()?,
                 targets: of_rows(y),
                 weights: self.weights_val.clone(),
+                offset: None,
             });
         }
         Ok(specification)

@@ -152,11 +152,13 @@ fn split_problem(specification: &Specification, split: &Split) -> proxdiff::Resu
             matrix: train.matrix.select_rows(rows),
             targets: train.targets.iter().map(pick).collect(),
             weights: train.weights.as_ref().map(pick),
+            offset: train.offset.as_ref().map(pick),
         }
     };
     let train = of(&split.0);
     let mut own = Specification::new(specification.loss, train.matrix, train.targets);
     own.train.weights = train.weights;
+    own.train.offset = train.offset;
     own.validation = Some(of(&split.1));
     own.penalty = specification.penalty.clone();
     own.classes = specification.classes;

@@ -12,6 +12,6 @@ fn free_slope(u: f32, t: f32, bounds: vec2<f32>) -> f32 {
     return 0.0;
 }
 
-fn free_side(u: f32, bounds: vec2<f32>) -> u32 {
+fn free_side(u: f32, t: f32, bounds: vec2<f32>) -> u32 {
     return SIDE_INSIDE;
 }

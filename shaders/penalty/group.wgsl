@@ -44,32 +44,40 @@ fn own_threshold(j: u32, penalty: u32, slot: u32) -> f32 {
     return threshold_of(0u, slot);
 }
 
-fn penalty_bounds() -> vec2<f32> {
-    return vec2<f32>(common_real(PENALTY_BOUNDS, 0u), common_real(PENALTY_BOUNDS, 1u));
+// Lower and upper bound of coordinate j: one pair for all, or one pair for each.
+fn penalty_bounds(j: u32, penalty: u32) -> vec2<f32> {
+    let at = 2u * bound_pair(j, penalty);
+    return vec2<f32>(common_real(PENALTY_BOUNDS, at), common_real(PENALTY_BOUNDS, at + 1u));
+}
+
+// The pair of bounds that coordinate j has.
+fn bound_pair(j: u32, penalty: u32) -> u32 {
+    return select(0u, j, row_of(penalty) == ROW_BOUNDED);
 }
 
 // The prox of what a penalised coordinate pays by itself.
 fn own_prox(j: u32, penalty: u32, slot: u32) -> f32 {
     let u = real(PENALTY_U, j, slot);
-    return row_prox(row_of(penalty), u, own_threshold(j, penalty, slot), penalty_bounds());
+    return row_prox(row_of(penalty), u, own_threshold(j, penalty, slot), penalty_bounds(j, penalty));
 }
 
 // Its derivative.
 fn own_keeps(j: u32, penalty: u32, slot: u32) -> bool {
     let u = real(PENALTY_U, j, slot);
-    return row_keeps(row_of(penalty), u, own_threshold(j, penalty, slot), penalty_bounds());
+    return row_keeps(row_of(penalty), u, own_threshold(j, penalty, slot), penalty_bounds(j, penalty));
 }
 
 // ∂prox/∂strength of it.
 fn own_slope(j: u32, penalty: u32, slot: u32) -> f32 {
     let u = real(PENALTY_U, j, slot);
-    let slope = row_slope(row_of(penalty), u, own_threshold(j, penalty, slot), penalty_bounds());
+    let slope = row_slope(row_of(penalty), u, own_threshold(j, penalty, slot), penalty_bounds(j, penalty));
     return real(PENALTY_GAMMA, 0u, slot) * slope;
 }
 
 // The bound that holds a penalised coordinate.
 fn own_side(j: u32, penalty: u32, slot: u32) -> u32 {
-    return row_side(row_of(penalty), real(PENALTY_U, j, slot), penalty_bounds());
+    let u = real(PENALTY_U, j, slot);
+    return row_side(row_of(penalty), u, own_threshold(j, penalty, slot), penalty_bounds(j, penalty));
 }
 
 // D of a coordinate that is in no group: a mask.

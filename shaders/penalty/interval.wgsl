@@ -12,7 +12,7 @@ fn interval_slope(u: f32, t: f32, bounds: vec2<f32>) -> f32 {
     return 0.0;
 }
 
-fn interval_side(u: f32, bounds: vec2<f32>) -> u32 {
+fn interval_side(u: f32, t: f32, bounds: vec2<f32>) -> u32 {
     if (u >= bounds.y) {
         return SIDE_UPPER;
     }

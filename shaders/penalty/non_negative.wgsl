@@ -13,7 +13,7 @@ fn non_negative_slope(u: f32, t: f32, bounds: vec2<f32>) -> f32 {
     return select(0.0, -1.0, u > t);
 }
 
-fn non_negative_side(u: f32, bounds: vec2<f32>) -> u32 {
+fn non_negative_side(u: f32, t: f32, bounds: vec2<f32>) -> u32 {
     return SIDE_INSIDE;
 }
 

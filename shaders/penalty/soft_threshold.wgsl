@@ -18,7 +18,7 @@ fn soft_threshold_slope(u: f32, t: f32, bounds: vec2<f32>) -> f32 {
     return 0.0;
 }
 
-fn soft_threshold_side(u: f32, bounds: vec2<f32>) -> u32 {
+fn soft_threshold_side(u: f32, t: f32, bounds: vec2<f32>) -> u32 {
     return SIDE_INSIDE;
 }
 

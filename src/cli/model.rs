@@ -60,6 +60,9 @@ pub struct Model {
     /// The columns of text that some of the features stand for, with their levels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub factors: Vec<Factor>,
+    /// The column of the offsets of rows, where it was fitted with some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<String>,
     /// The fillings of missing cells, where they were filled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missing: Option<MissingCells>,
@@ -127,10 +130,14 @@ impl Model {
     pub const SCHEMA: u64 = 1;
     /// That of models with a log link: an older program would take the linear predictors for predictions.
     pub const LOG_LINK_SCHEMA: u64 = 2;
+    /// That of models with offsets: an older program would leave them out.
+    pub const OFFSET_SCHEMA: u64 = 3;
 
     /// The version of the file of a model of this loss.
-    pub fn schema_of(loss: Loss) -> u64 {
-        if loss.has_log_link() {
+    pub fn schema_of(loss: Loss, has_offset: bool) -> u64 {
+        if has_offset {
+            Self::OFFSET_SCHEMA
+        } else if loss.has_log_link() {
             Self::LOG_LINK_SCHEMA
         } else {
             Self::SCHEMA
@@ -409,13 +416,13 @@ fn check_schema(text: &str, path: &Path) -> Result<()> {
     let value: serde_json::Value =
         serde_json::from_str(text).map_err(|error| damaged(path, error.to_string()))?;
     match value.get("schema").and_then(serde_json::Value::as_u64) {
-        Some(Model::SCHEMA | Model::LOG_LINK_SCHEMA) => Ok(()),
+        Some(Model::SCHEMA..=Model::OFFSET_SCHEMA) => Ok(()),
         Some(other) => Err(Error::value(
             path.display().to_string(),
             format!(
-                "model schema {other}, where this program reads schemas {} and {}",
+                "model schema {other}, where this program reads schemas {} to {}",
                 Model::SCHEMA,
-                Model::LOG_LINK_SCHEMA
+                Model::OFFSET_SCHEMA
             ),
             "use the version of proxdiff that wrote it, or fit again",
         )),

@@ -180,6 +180,7 @@ mod tests {
             factors: Vec::new(),
             targets: Vec::new(),
             weights: None,
+            offset: None,
             named: Named {
                 features: named,
                 targets: named,

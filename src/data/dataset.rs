@@ -17,6 +17,8 @@ pub struct Dataset {
     pub targets: Vec<Target>,
     /// One weight per row, where the file has a column of them.
     pub weights: Option<Vec<f64>>,
+    /// One offset per row of the linear predictor, where there are some.
+    pub offset: Option<Vec<f64>>,
     /// The names that are the file's own.
     pub named: Named,
     /// The file or files that the data are from, for messages and reports.
@@ -80,6 +82,10 @@ impl Dataset {
                 .weights
                 .as_ref()
                 .map(|weights| rows.iter().map(|&i| weights[i]).collect()),
+            offset: self
+                .offset
+                .as_ref()
+                .map(|offset| rows.iter().map(|&i| offset[i]).collect()),
             named: self.named,
             source: self.source.clone(),
         }

@@ -6,7 +6,8 @@ use crate::kinds::Wrt;
 use crate::map::hyper_sums::HyperSums;
 use crate::model::linearization::OuterParts;
 use crate::model::loss::Loss;
-use crate::problem::{Criterion, Problem, Strengths};
+use crate::model::penalty::Penalty;
+use crate::problem::{Criterion, Offset, Problem, Strengths};
 use crate::real::widen;
 
 use super::outcome::Hypergradient;
@@ -43,7 +44,7 @@ pub enum Direction {
     Weight(usize),
     /// One entry of the perturbation.
     Perturbation(usize),
-    /// The lower (0) or the upper (1) bound.
+    /// The lower (even) or the upper (odd) bound of a pair.
     Bound(usize),
     /// δ of the Huber loss, in units of it.
     Delta,
@@ -75,7 +76,10 @@ pub fn directions(problem: &Problem, wrt: &[Wrt]) -> Vec<Direction> {
                     (0..problem.train.rows()).map(Direction::Weight).collect()
                 }
                 Wrt::Perturbation => (0..perturbed).map(Direction::Perturbation).collect(),
-                Wrt::BoxBounds => vec![Direction::Bound(0), Direction::Bound(1)],
+                Wrt::BoxBounds => {
+                    let count = problem.penalty.bounds().len();
+                    (0..count).map(Direction::Bound).collect()
+                }
                 Wrt::HuberDelta => vec![Direction::Delta],
             }
         })
@@ -109,7 +113,7 @@ impl Accumulator {
                 Wrt::Perturbation,
                 problem.perturbed_rows.len() * problem.train.design.features(),
             ),
-            bounds: room(Wrt::BoxBounds, 2),
+            bounds: room(Wrt::BoxBounds, problem.penalty.bounds().len()),
             delta: room(Wrt::HuberDelta, 1),
         }
     }
@@ -247,7 +251,10 @@ impl Accumulator {
                 }
             }
             let mean = g.iter().zip(s).map(|(g, s)| g * s).sum::<f64>() / n;
-            g.iter_mut().for_each(|g| *g -= mean);
+            let factors = Offset::factors_of(problem.train.offset.as_deref());
+            for (i, g) in g.iter_mut().enumerate() {
+                *g = factors.map_or(1.0, |factors| factors[i]) * *g - mean;
+            }
             g
         });
         let factor = |i: usize| problem.weight_factors.as_ref().map_or(1.0, |f| f[i]);
@@ -282,11 +289,27 @@ impl Accumulator {
             sample_weights,
             class_weights,
             perturbation,
-            box_bounds: self.bounds.map(|bounds| (bounds[0], bounds[1])),
+            box_bounds: self.bounds.map(|bounds| of_bounds(problem, &bounds)),
             huber_delta: match problem.loss {
                 Loss::Huber { delta } => self.delta.map(|sums| sums[0] / delta),
                 _ => None,
             },
         }
     }
+}
+
+/// The derivatives in the lower and in the upper bounds from pairs of them: those of a box for the scaled
+/// columns, those of coefficients in the data's units.
+fn of_bounds(problem: &Problem, pairs: &[f64]) -> (Strengths, Strengths) {
+    if let [lower, upper] = *pairs
+        && matches!(problem.penalty, Penalty::Box { .. })
+    {
+        return (lower.into(), upper.into());
+    }
+    let scale = |j: usize| problem.features.scale[j / problem.classes];
+    let each = |first: usize| {
+        let own = pairs.iter().skip(first).step_by(2).enumerate();
+        Strengths::Each(own.map(|(j, g)| g * scale(j)).collect())
+    };
+    (each(0), each(1))
 }

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use crate::error::Result;
 use crate::exec::{Executor, Recording, Scope, Twinned};
 use crate::iterate::Progress;
-use crate::kinds::{Method, Status, Wrt};
+use crate::kinds::{Method, Status};
 use crate::linalg::vector::norm;
 use crate::map::FixedPointMap;
 use crate::map::spectrum::Step;
@@ -169,7 +169,6 @@ pub(super) fn outcome(
     settings: &Settings,
 ) -> Outcome {
     let evidence = &measured.evidence;
-    let in_strengths = settings.differentiates(Wrt::L1);
     let gap = evidence.duality_gap();
     let figures = Figures {
         problem: evidence.problem,
@@ -180,7 +179,7 @@ pub(super) fn outcome(
         criterion: measured.criterion,
         residual: measured.residual,
         gap,
-        kinks: Kinks::of(evidence, measured.sizes, measured.epsilon, in_strengths),
+        kinks: Kinks::of(evidence, measured.sizes, measured.epsilon, settings),
         support: evidence.support(),
         uniqueness: measured.uniqueness,
         has_prior: evidence.regularizer.has_prior(),

@@ -5,7 +5,7 @@ use crate::model::criterion;
 use crate::model::loss::Loss;
 use crate::model::penalty::Shrink;
 use crate::model::regularizer::Regularizer;
-use crate::problem::{Point, Problem};
+use crate::problem::{Offset, Point, Problem};
 use crate::real::sum_of;
 
 /// The data that one point's diagnostics are computed from.
@@ -209,7 +209,11 @@ impl Evidence<'_> {
         let n = sample.rows() as f64;
         let loss = self.problem.loss;
         let intercept = if sample.design.intercept && loss.predicts_numbers() {
-            loss.predictor_of_mean(sum_of(y.len(), |i| sample.weights[i] * y[i]) / n)
+            let total = match Offset::factors_of(sample.offset.as_deref()) {
+                None => n,
+                Some(_) => sum_of(y.len(), |i| sample.weights[i]),
+            };
+            loss.predictor_of_mean(sum_of(y.len(), |i| sample.weights[i] * y[i]) / total)
         } else {
             0.0
         };

@@ -20,14 +20,16 @@
 //!
 //! Kinks of rows move with the intercept too, which it does not bound.
 
+use crate::kinds::Wrt;
 use crate::linalg::vector::norm;
 use crate::map::spectrum::Step;
 use crate::model::loss::Loss;
 use crate::model::loss::RowLoss;
-use crate::model::penalty::Row;
+use crate::model::penalty::{Row, Term};
 use crate::model::regularizer::group_norm;
 
 use super::diagnose::Evidence;
+use super::settings::Settings;
 use super::sizes::Sizes;
 
 /// The error bound of a sum, in units of the rounding of its terms. Norms stand for sums of magnitudes,
@@ -51,13 +53,15 @@ pub(super) struct Kinks {
 
 impl Kinks {
     /// The distances at a point. `sizes` are the problem's; `epsilon` is the rounding of the
-    /// arithmetic that the derivative was formed in; `in_strengths` says that it is one in l1.
+    /// arithmetic that the derivative was formed in; `settings` say what it is in.
     pub(super) fn of(
         evidence: &Evidence<'_>,
         sizes: &Sizes,
         epsilon: f64,
-        in_strengths: bool,
+        settings: &Settings,
     ) -> Self {
+        let in_strengths = settings.differentiates(Wrt::L1);
+        let in_bounds = settings.differentiates(Wrt::BoxBounds);
         let terms = evidence.terms(sizes);
         let problem = evidence.problem;
         let rows_move_freely = problem.loss.kinks().is_some() && problem.train.design.intercept;
@@ -97,13 +101,16 @@ impl Kinks {
                 let j = j as usize;
                 let distance = penalty.coordinate.kink_distance(u[j], gamma);
                 kinks.add_of_prox(distance / gamma, unit * terms[j]);
+                if in_bounds && has_kink_in_bound(&penalty.coordinate, u[j], gamma) {
+                    kinks.add_of_solution(0.0, 0.0);
+                }
             }
             if !(is_penalized && in_strengths) {
                 continue;
             }
             // A strength that is zero has a kink at w = 0.
             let movable = members.iter().filter(|&&j| evidence.moves(j, sizes));
-            if regularizer.row != Row::Free && penalty.coordinate.row == Row::Free && moves {
+            if regularizer.row != Row::Free && has_kink_at_zero(&penalty.coordinate) && moves {
                 for &j in movable.clone() {
                     let j = j as usize;
                     kinks.add_of_solution(w[j].abs() / gamma, unit * terms[j]);
@@ -187,6 +194,20 @@ impl Kinks {
             self.add_of_solution(distance / scale, unit * terms / scale);
         }
     }
+}
+
+/// True where the derivative in a strength that is zero jumps as the coordinate passes zero.
+fn has_kink_at_zero(term: &Term<f64>) -> bool {
+    let is_flat = term.row == Row::Bounded && term.strength == 0.0;
+    term.row == Row::Free || is_flat && term.lower < 0.0 && term.upper > 0.0
+}
+
+/// True where a bound of zero that moves inwards takes along a coordinate that the slope alone holds, and one that
+/// moves outwards does not.
+fn has_kink_in_bound(term: &Term<f64>, u: f64, gamma: f64) -> bool {
+    let is_held = term.strength > 0.0 && u.abs() <= gamma * term.strength;
+    let has_zero = (term.lower == 0.0) != (term.upper == 0.0);
+    term.row == Row::Bounded && is_held && has_zero
 }
 
 impl Evidence<'_> {

@@ -193,7 +193,9 @@ impl Shared {
         if !(is_finite(&loss) && is_finite(&outer) && unit.is_finite()) {
             return None;
         }
-        let [lower, upper] = problem.penalty.bounds().unwrap_or_default();
+        // Those that all coordinates share.
+        let bounds = problem.penalty.bounds();
+        let [lower, upper] = [0, 1].map(|at| bounds.get(at).copied().unwrap_or_default());
         let strengths = problem.penalty.strengths(d);
         let single = |x: &[f64]| convert::<f32>(x);
         let signed = |x: Vec<f64>| -> Vec<f32> { x.iter().map(|x| (sign * x) as f32).collect() };

@@ -87,7 +87,7 @@ pub struct Outcome {
     pub criterion: f64,
     /// dE/dλ; `None` when it was not asked for, or does not exist (see `warnings`).
     pub hypergradient: Option<Hypergradient>,
-    /// Number of penalised coordinates that are not zero; box: strictly between the bounds.
+    /// Number of penalised coordinates that are not zero; of a box: strictly between its bounds.
     pub support: usize,
     /// ‖Φ(w) − w‖₂/γ.
     pub residual: f64,
@@ -181,8 +181,9 @@ pub struct Hypergradient {
     pub class_weights: Option<Vec<f64>>,
     /// With respect to the perturbation: perturbed rows × d, row-major, in the data's units.
     pub perturbation: Option<Vec<f64>>,
-    /// With respect to the lower and the upper bound.
-    pub box_bounds: Option<(f64, f64)>,
+    /// With respect to the lower and the upper bound: of a box two numbers, of bounds of coefficients one per
+    /// penalised coordinate each, in the data's units.
+    pub box_bounds: Option<(Strengths, Strengths)>,
     /// With respect to δ of the Huber loss of the fit; that of the criterion stays.
     pub huber_delta: Option<f64>,
 }
@@ -257,6 +258,9 @@ impl Hypergradient {
     /// The parts that were asked for, in the order of [`Part::ALL`]: what every output shows.
     pub fn parts(&self) -> impl Iterator<Item = PartValues<'_>> {
         let bounds = self.box_bounds.as_ref();
+        fn of_bound(bound: &Strengths) -> (&[f64], bool) {
+            (bound.as_slice(), matches!(bound, Strengths::Common(_)))
+        }
         Part::ALL.into_iter().filter_map(move |part| {
             let (values, is_scalar) = match part {
                 Part::L1 => {
@@ -271,8 +275,8 @@ impl Hypergradient {
                 Part::SampleWeights => (self.sample_weights.as_deref()?, false),
                 Part::ClassWeights => (self.class_weights.as_deref()?, false),
                 Part::Perturbation => (self.perturbation.as_deref()?, false),
-                Part::BoxLo => (std::slice::from_ref(&bounds?.0), true),
-                Part::BoxHi => (std::slice::from_ref(&bounds?.1), true),
+                Part::BoxLo => of_bound(&bounds?.0),
+                Part::BoxHi => of_bound(&bounds?.1),
                 Part::HuberDelta => (std::slice::from_ref(self.huber_delta.as_ref()?), true),
             };
             Some(PartValues {
@@ -347,7 +351,7 @@ mod tests {
             l1: Some(Strengths::Each(vec![1.0])),
             l2: Some(2.0.into()),
             sample_weights: Some(vec![3.0, 4.0]),
-            box_bounds: Some((5.0, 6.0)),
+            box_bounds: Some((5.0.into(), 6.0.into())),
             ..Hypergradient::default()
         };
         let parts: Vec<_> = gradient
@@ -371,7 +375,7 @@ mod tests {
         assert_eq!(parts, expected);
         assert!(gradient.is_finite());
         let broken = Hypergradient {
-            box_bounds: Some((0.0, f64::NAN)),
+            box_bounds: Some((0.0.into(), f64::NAN.into())),
             ..gradient
         };
         assert!(!broken.is_finite());

@@ -72,7 +72,7 @@ impl<R: Twinned> Engine<R> for PathKernel {
         let has_formulas = match &problem.penalty {
             Penalty::ElasticNet | Penalty::NonNegative => true,
             Penalty::Weighted { .. } | Penalty::Box { .. } => true,
-            Penalty::Group { .. } | Penalty::SparseGroup { .. } => false,
+            Penalty::Group { .. } | Penalty::SparseGroup { .. } | Penalty::Bounded { .. } => false,
         };
         holds(has_formulas, Reason::Penalty)?;
         let is_plain = problem.ridge.is_none() && problem.prior.is_none();
@@ -411,11 +411,7 @@ impl Here<'_> {
     fn is_contradicted(&self, gap: Option<DualityGap>, objective: f64) -> bool {
         let n = self.numbers;
         let at_zero = self.group.target.at_zero;
-        let allows_zero = match self.group.problem.penalty {
-            Penalty::Box { lower, upper } => lower <= 0.0 && upper >= 0.0,
-            _ => true,
-        };
-        let is_above = allows_zero
+        let is_above = self.group.problem.penalty.allows_zero()
             && self.group.problem.loss != Loss::Quadratic
             && objective - at_zero > 1e-6 * at_zero.abs();
         gap.is_some_and(|gap| gap.is_open)

@@ -266,10 +266,10 @@ impl Settings {
     /// [`Error::Unsupported`] for bounds without a box, perturbations without perturbed rows, and
     /// sample weights or minibatches of a quadratic form.
     pub fn check_against(&self, problem: &Problem) -> Result<()> {
-        if self.differentiates(Wrt::BoxBounds) && problem.penalty.bounds().is_none() {
+        if self.differentiates(Wrt::BoxBounds) && !problem.penalty.has_bounds() {
             return Err(Error::unsupported(
-                "the derivative in box bounds without a box",
-                "use the box penalty",
+                "the derivative in bounds without bounds",
+                "use the box penalty, or bounds of coefficients",
             ));
         }
         if self.differentiates(Wrt::HuberDelta) && !matches!(problem.loss, Loss::Huber { .. }) {
@@ -322,17 +322,16 @@ impl Settings {
                 "use --solver path, fista or ista",
             ));
         }
-        let allows_zero = problem
-            .penalty
-            .bounds()
-            .is_none_or(|[lower, upper]| lower <= 0.0 && upper >= 0.0);
-        if !allows_zero && problem.loss.curvature_bound().is_none() && self.iterates() {
+        if !problem.penalty.allows_zero()
+            && problem.loss.curvature_bound().is_none()
+            && self.iterates()
+        {
             return Err(Error::unsupported(
                 format!(
-                    "iterations from w = 0 of the {} loss with a box that zero is not in: no step is known to hold",
+                    "iterations from w = 0 of the {} loss with bounds that zero is not within: no step is known to hold",
                     problem.loss.name()
                 ),
-                "use --solver path with an implicit method, or a box with zero in it",
+                "use --solver path with an implicit method, or bounds with zero within",
             ));
         }
         if problem.loss == Loss::Quadratic {

@@ -97,7 +97,16 @@ fn in_parts<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>> {
 /// The same with settings that name their solver.
 fn in_stages<R: Twinned>(request: &Request<'_>) -> Result<Vec<Outcome>> {
     let chosen = Chosen::<R>::of(request)?;
-    let solved = chosen.solver.solve(request)?;
+    let mut solved = chosen.solver.solve(request)?;
+    if request.problem.penalty.has_bounds() {
+        // What rounding has moved off a bound would count as free.
+        for (point, solved) in request.points.iter().zip(&mut solved) {
+            let regularizer = request.problem.regularizer(point);
+            for (j, w) in solved.w.iter_mut().enumerate() {
+                *w = regularizer.of(j).coordinate.snapped::<R>(*w);
+            }
+        }
+    }
     let together = together(request.problem);
     let mut outcomes = Vec::with_capacity(request.points.len());
     for (at, chunk) in solved.chunks(together).enumerate() {

@@ -17,7 +17,7 @@ use crate::kinds::{Method, Precision, Status, Wrt};
 use crate::model::linearization::{OuterDerivative, perturbation_share, target_share};
 use crate::model::loss::{Loss, RowLoss, multinomial};
 use crate::path::Uniqueness;
-use crate::problem::{Point, Problem};
+use crate::problem::{Offset, Point, Problem};
 
 use super::list::choose;
 use super::outcome::{Hypergradient, Outcome};
@@ -163,6 +163,12 @@ fn check(request: &Request<'_>, outcomes: &[Outcome], wrt: &[Input]) -> Result<(
 }
 
 fn check_targets(problem: &Problem) -> Result<()> {
+    if Offset::factors_of(problem.train.offset.as_deref()).is_some() {
+        return Err(Error::unsupported(
+            "the derivative in targets beside offsets with a log link",
+            "state the problem with rates as targets and exposures as sample weights",
+        ));
+    }
     if !problem.loss.is_classification() {
         return Ok(());
     }

@@ -1,15 +1,15 @@
 //! The outer map G (the prox of γ·penalty) and everything taken from its derivative D at u.
 //!
 //! All kernels of this family bind the same description of the penalty: `strengths` (one per
-//! penalised coordinate or group, shared), `l1` and `gamma` per problem, `bounds` of the box
-//! (lower, upper), and the groups as `order` and `starts`. The threshold of entry j is
+//! penalised coordinate or group, shared), `l1` and `gamma` per problem, `bounds` (lower and upper, one
+//! pair for all coordinates or one after another), and the groups as `order` and `starts`. The threshold of entry j is
 //! γ·(l1·strength_j). The parameter `penalty` is [`Penalty::tag`](crate::model::penalty::Penalty::tag).
 //!
 //! With groups, s is the prox of what every coordinate pays by itself, ŝ = s/‖s‖, and the strength
 //! that the coordinates share, where they pay, comes before the groups'.
 
 use super::kernel;
-use crate::exec::{Arguments, LANES, Row, View, row, row_mut};
+use crate::exec::{Arguments, LANES, Row, View, row_mut};
 use crate::model::penalty::{self, GROUPED, GroupOperator, Shrink, Side, Term, with_row};
 use crate::real::Real;
 
@@ -59,7 +59,7 @@ kernel! {
 }
 
 kernel! {
-    /// out (lower, upper) ← out + factor·(∂G/∂bounds)ᵀ V.
+    /// out (pairs of lower and upper) ← out + factor·(∂G/∂bounds)ᵀ V.
     BOUND_VJP = bound_vjp(u, strengths, l1, gamma, bounds, order, starts, v, factor) -> (out) [coordinates, penalized, penalty]
 }
 
@@ -69,7 +69,7 @@ struct Bound<'a, R> {
     strengths: View<'a, R>,
     l1: Row<R>,
     gamma: Row<R>,
-    bounds: [R; 2],
+    bounds: &'a [R],
     order: &'a [u32],
     starts: &'a [u32],
     coordinates: usize,
@@ -81,13 +81,12 @@ struct Bound<'a, R> {
 impl<'a, R: Real> Bound<'a, R> {
     fn new(arguments: &Arguments<'a, R>) -> Self {
         let tag = arguments.parameter(2) as u32;
-        let bounds = arguments.input(4).real();
         Self {
             u: arguments.input(0),
             strengths: arguments.input(1),
             l1: arguments.input(2).row(0),
             gamma: arguments.input(3).row(0),
-            bounds: [bounds[0], bounds[1]],
+            bounds: arguments.input(4).real(),
             order: arguments.input(5).words(),
             starts: arguments.input(6).words(),
             coordinates: arguments.parameter(0),
@@ -109,6 +108,16 @@ impl<'a, R: Real> Bound<'a, R> {
         std::array::from_fn(|lane| self.l1[lane] * strength[lane])
     }
 
+    /// The place of the pair of bounds that coordinate j has.
+    #[inline(always)]
+    fn bound_place(&self, j: usize) -> usize {
+        if self.row == penalty::Row::Bounded {
+            2 * j
+        } else {
+            0
+        }
+    }
+
     /// A function of what coordinate j pays by itself, of u_j and of γ, lane by lane.
     #[inline(always)]
     fn own<T>(&self, j: usize, function: impl Fn(&Term<R>, R, R) -> T) -> [T; LANES] {
@@ -120,12 +129,14 @@ impl<'a, R: Real> Bound<'a, R> {
         } else {
             self.strength(0)
         };
+        let at = self.bound_place(j);
+        let (lower, upper) = (self.bounds[at], self.bounds[at + 1]);
         std::array::from_fn(|lane| {
             let term = Term {
                 row: self.row,
                 strength: strength[lane],
-                lower: self.bounds[0],
-                upper: self.bounds[1],
+                lower,
+                upper,
             };
             function(&term, u[lane], self.gamma[lane])
         })
@@ -154,7 +165,7 @@ impl<'a, R: Real> Bound<'a, R> {
     /// The bound that holds a penalised coordinate.
     #[inline(always)]
     fn own_side(&self, j: usize) -> [Side; LANES] {
-        with_row!(self.row, Table => self.own(j, |term, u, _| Table::side(term, u)))
+        with_row!(self.row, Table => self.own(j, |term, u, gamma| Table::side(term, u, gamma)))
     }
 
     /// D of a coordinate that is in no group.
@@ -487,8 +498,9 @@ fn prox_tangent<R: Real>(arguments: &mut Arguments<'_, R>) {
         }
         return;
     }
-    let (lower, upper) = (bound_tangent.row(0), bound_tangent.row(1));
     for j in 0..bound.penalized {
+        let at = bound.bound_place(j);
+        let (lower, upper) = (bound_tangent.row(at), bound_tangent.row(at + 1));
         let (derivative, tangent) = (bound.own_slope(j), tangent.row(j));
         let side = bound.own_side(j);
         let out = row_mut(out, j);
@@ -507,17 +519,16 @@ fn bound_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
     let bound = Bound::new(arguments);
     let (v, factor) = (arguments.input(7), arguments.input(8).row(0));
     let out = arguments.output(0);
-    let (mut lower, mut upper) = (row(out, 0), row(out, 1));
     for j in 0..bound.penalized {
         let (side, v) = (bound.own_side(j), v.row(j));
+        let at = bound.bound_place(j);
         for lane in 0..LANES {
-            match side[lane] {
-                Side::Inside => {}
-                Side::Upper => upper[lane] += factor[lane] * v[lane],
-                Side::Lower => lower[lane] += factor[lane] * v[lane],
-            }
+            let place = match side[lane] {
+                Side::Inside => continue,
+                Side::Upper => at + 1,
+                Side::Lower => at,
+            };
+            row_mut(out, place)[lane] += factor[lane] * v[lane];
         }
     }
-    *row_mut(out, 0) = lower;
-    *row_mut(out, 1) = upper;
 }

@@ -107,7 +107,7 @@ fn masked_copy<R: Real>(arguments: &mut Arguments<'_, R>) {
 #[inline(always)]
 fn piece<R: Real>(term: &Term<R>, u: R, gamma: R) -> u32 {
     if term.row == Row::Interval {
-        return match term.side(u) {
+        return match term.side(u, gamma) {
             Side::Inside => 0,
             Side::Upper => 1,
             Side::Lower => 2,

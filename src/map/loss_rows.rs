@@ -208,6 +208,7 @@ pub(super) fn gram_form<R: Twinned>(
         design: Arc::new(design),
         targets: Arc::new(targets),
         weights: vec![1.0; p],
+        offset: None,
     };
     let rows = BatchRows {
         loss: Loss::Quadratic,

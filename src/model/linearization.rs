@@ -100,7 +100,7 @@ pub struct OuterParts<'a> {
     pub ridge: Option<&'a mut [f64]>,
     /// One entry per penalised coordinate.
     pub prior: Option<&'a mut [f64]>,
-    /// The lower and the upper bound.
+    /// The lower and the upper bound, or one pair after another.
     pub bounds: Option<&'a mut [f64]>,
 }
 
@@ -256,11 +256,13 @@ impl<'r, 'p> OuterDerivative<'r, 'p> {
             }
         }
         if let Some(out) = out.bounds {
+            let is_common = out.len() == 2;
             for j in 0..penalized {
-                match regularizer.of(j).coordinate.side(self.u[j]) {
+                let at = if is_common { 0 } else { 2 * j };
+                match regularizer.of(j).coordinate.side(self.u[j], self.gamma) {
                     Side::Inside => {}
-                    Side::Lower => out[0] += share * v[j].to_f64(),
-                    Side::Upper => out[1] += share * v[j].to_f64(),
+                    Side::Lower => out[at] += share * v[j].to_f64(),
+                    Side::Upper => out[at + 1] += share * v[j].to_f64(),
                 }
             }
         }

@@ -364,7 +364,7 @@ impl<'p> Regularizer<'p> {
             if self.ridge(j) > 0.0 {
                 0.0
             } else {
-                -gradient[j]
+                self.of(j).coordinate.unbounded(-gradient[j])
             }
         };
         let ratio = self.vanishing_factor(demands);

@@ -127,6 +127,7 @@ pub fn problem(digits: &Digits, options: &Options) -> Result<Problem> {
         matrix: Matrix::Dense(validation.pixels),
         targets: vec![validation.labels],
         weights: None,
+        offset: None,
     });
     specification.sign = Sign::Maximize;
     specification.perturbation = Some(Perturbation {

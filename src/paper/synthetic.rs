@@ -109,6 +109,7 @@ pub fn problem_of(train: (Dense, Vec<f64>), validation: (Dense, Vec<f64>)) -> Re
         matrix: Matrix::Dense(validation.0),
         targets: vec![validation.1],
         weights: None,
+        offset: None,
     });
     Problem::new(specification)
 }

@@ -17,7 +17,7 @@ use crate::kinds::Precision;
 use crate::linalg::dependent::Dependent;
 use crate::linalg::nearest::Bounded;
 use crate::linalg::vector::axpy;
-use crate::model::penalty::{FREE, Face, Row};
+use crate::model::penalty::{FREE, Face, Row, Term};
 use crate::model::regularizer::Regularizer;
 use crate::real::{Real, sum_of};
 
@@ -138,6 +138,7 @@ impl<R: Real> Walk<'_, '_, R> {
                     Row::SoftThreshold if slack <= rounding && gradient > 0.0 => -1,
                     Row::SoftThreshold | Row::NonNegative if slack <= rounding => 1,
                     Row::Interval if term.lower < term.upper && gradient.abs() <= rounding => FREE,
+                    Row::Bounded => edge_of(term, self.w[j], gradient, rounding),
                     _ => 0,
                 };
             }
@@ -179,6 +180,30 @@ impl<R: Real> Walk<'_, '_, R> {
             basis,
             set,
         })
+    }
+}
+
+/// The face that a coordinate between bounds, which is at the end of one, may move onto: that along which its
+/// slope is no more than rounding; 0 without one.
+fn edge_of(term: &Term<f64>, w: f64, gradient: f64, rounding: f64) -> Face {
+    let is_flat = |face: Face| (gradient + term.face_slope(face)).abs() <= rounding;
+    let upwards = w < term.upper;
+    let downwards = w > term.lower;
+    if term.strength == 0.0 {
+        return if term.lower < term.upper && is_flat(FREE) {
+            FREE
+        } else {
+            0
+        };
+    }
+    // The sign on either side of w.
+    let (above, below) = (if w < 0.0 { -1 } else { 1 }, if w > 0.0 { 1 } else { -1 });
+    if upwards && is_flat(above) {
+        above
+    } else if downwards && is_flat(below) {
+        below
+    } else {
+        0
     }
 }
 

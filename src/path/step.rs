@@ -243,6 +243,8 @@ impl<R: Real> Walk<'_, '_, R> {
             // Where the step is zero the f64 value stays, with more digits than this precision has.
             if after != before {
                 new[j as usize] = after.to_f64();
+                let term = &regularizer.of(j as usize).coordinate;
+                new[j as usize] = term.snapped::<R>(new[j as usize]);
             }
         }
         step.steps = minimum.epochs;

@@ -1,7 +1,7 @@
 //! The problem at a point: what the point's own strengths, prior and row weights make of it.
 
 use super::check::{check_prior, check_trained, check_weights, mean};
-use super::{Point, Problem, Strengths};
+use super::{Offset, Point, Problem, Strengths};
 use crate::error::{Error, Result};
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
@@ -68,14 +68,17 @@ impl Problem {
             (weights.iter().map(|w| w / unit).collect(), unit)
         };
         if let Some(weights) = point.weights() {
-            (problem.train.weights, problem.weight_unit) = normalized(weights);
+            let (weights, unit) = normalized(weights);
+            problem.train.weights = Offset::weighted(problem.train.offset.as_deref(), weights);
+            problem.weight_unit = unit;
             problem.weight_factors = None;
             problem.centered = false;
         }
         let criterion = &mut problem.criterion;
         match point.criterion_weights() {
             Some(weights) => {
-                criterion.sample.weights = normalized(weights).0;
+                let offset = criterion.sample.offset.as_deref();
+                criterion.sample.weights = Offset::weighted(offset, normalized(weights).0);
                 criterion.on_training_rows = false;
             }
             None if criterion.on_training_rows => {

@@ -65,6 +65,7 @@ impl ProblemBuilder {
                 matrix: x.to_matrix()?,
                 targets: y.to_targets(),
                 weights: None,
+                offset: None,
             });
             Ok(())
         })
@@ -73,6 +74,26 @@ impl ProblemBuilder {
     /// One weight per training row, not negative.
     pub fn sample_weights(self, weights: &[f64]) -> Self {
         self.and(|stated| stated.train.weights = Some(weights.to_vec()))
+    }
+
+    /// One offset per training row, which its linear predictor has beside the coefficients: of a loss with a log link
+    /// the logarithm of the exposure. For the losses of numbers.
+    pub fn offset(self, offset: &[f64]) -> Self {
+        self.and(|stated| stated.train.offset = Some(offset.to_vec()))
+    }
+
+    /// One offset per row of the criterion; the rows come first.
+    pub fn validation_offset(self, offset: &[f64]) -> Self {
+        self.and_try(|stated| match &mut stated.validation {
+            Some(rows) => {
+                rows.offset = Some(offset.to_vec());
+                Ok(())
+            }
+            None => Err(Error::unsupported(
+                "a validation offset without validation rows",
+                "give the validation rows first",
+            )),
+        })
     }
 
     /// One weight per row of the criterion, not negative; the rows come first.
@@ -123,6 +144,19 @@ impl ProblemBuilder {
     /// Coefficients between two bounds.
     pub fn bounds(self, lower: f64, upper: f64) -> Self {
         self.penalty(Penalty::Box { lower, upper })
+    }
+
+    /// Coefficients between bounds of their own, in the data's units, with the penalty of absolute values:
+    /// −∞ and ∞ are no bounds, 0 and ∞ ask for a sign. The penalty comes first.
+    pub fn coefficient_bounds(self, lower: &[f64], upper: &[f64]) -> Self {
+        self.and_try(|stated| {
+            let bounded = stated
+                .penalty
+                .clone()
+                .within(lower.to_vec(), upper.to_vec())?;
+            stated.penalty = bounded;
+            Ok(())
+        })
     }
 
     /// Another loss for the criterion.

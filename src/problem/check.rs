@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::offset::check_offset;
 use super::rows::Rows;
 use crate::data::design::Scaling;
 use crate::data::matrix::Matrix;
@@ -27,6 +28,26 @@ pub(super) fn check_specification(
         return Err(Error::unsupported(
             format!("a {} criterion for a {} fit", criterion.name(), loss.name()),
             "the losses with a log link, poisson, gamma and tweedie, go with each other only",
+        ));
+    }
+    if loss != criterion && loss.has_log_link() && train.offset.is_some() {
+        return Err(Error::unsupported(
+            format!(
+                "a {} criterion for a {} fit with an offset",
+                criterion.name(),
+                loss.name()
+            ),
+            "leave the criterion out: it is the loss of the fit",
+        ));
+    }
+    if let Some(rows) = validation
+        && rows.offset.is_some() != train.offset.is_some()
+    {
+        return Err(Error::shape(
+            "offset",
+            "one of the training rows and one of the validation rows, or none",
+            "that of one of them",
+            "give the offsets of all rows",
         ));
     }
     if (multinomial && classes < 2) || (!multinomial && classes != 1) {
@@ -232,6 +253,7 @@ pub(super) fn check_rows(
         }
         check_labels(target, loss, classes, name)?;
     }
+    check_offset(rows, loss, name)?;
     match &rows.weights {
         None => Ok(1.0),
         Some(weights) => check_weights(weights, n, &format!("{name} sample weights")),

@@ -4,11 +4,20 @@
 use std::sync::Arc;
 
 use super::check::mean;
-use super::{Criterion, PriorUnits, Problem, Rows, Sample, Sign, Specification};
+use super::{Criterion, Offset, PriorUnits, Problem, Rows, Sample, Sign, Specification};
 use crate::data::design::Design;
 use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::error::{Error, Result};
 use crate::model::loss::Loss;
+
+/// A target of the user's, from what is left of it without its origin and offset.
+fn raw_target(target: &[f64], origin: f64, offset: Option<&Offset>) -> Vec<f64> {
+    let target: Vec<f64> = target.iter().map(|y| y + origin).collect();
+    match offset {
+        None => target,
+        Some(offset) => offset.restored(&target),
+    }
+}
 
 impl Problem {
     /// The specification of this problem, with rows in the data's units to rounding: for folds of the
@@ -30,17 +39,20 @@ impl Problem {
             0.0 => 0.0,
             factor => weight * self.weight_unit / factor,
         };
-        let weights: Vec<f64> = self.train.weights.iter().enumerate().map(of_user).collect();
+        let offset = self.train.offset.as_deref();
+        let weights = Offset::unweighted(offset, &self.train.weights);
+        let weights: Vec<f64> = weights.iter().enumerate().map(of_user).collect();
         let rows = Rows {
             matrix: self.raw_matrix(&self.train.design),
             targets: targets
-                .map(|(at, y)| y.iter().map(|y| y + origin(at)).collect())
+                .map(|(at, y)| raw_target(y, origin(at), offset))
                 .collect(),
             weights: weights.iter().any(|&w| w != 1.0).then_some(weights),
+            offset: offset.map(|offset| offset.values.clone()),
         };
         Ok(Specification {
             loss: self.loss,
-            penalty: self.penalty.clone(),
+            penalty: (self.penalty.clone()).unscaled(&self.features.scale, self.classes),
             classes: self.classes,
             train: rows,
             weight_factors: self.weight_factors.clone(),
@@ -159,19 +171,18 @@ impl Problem {
     fn restated_validation(&self) -> Option<Rows> {
         let sample = &self.criterion.sample;
         let origins = self.target_origins.iter();
+        let offset = sample.offset.as_deref();
+        let weights = Offset::unweighted(offset, &sample.weights);
         (!self.criterion.on_training_rows).then(|| Rows {
             matrix: self.raw_matrix(&sample.design),
             targets: sample
                 .targets
                 .iter()
                 .zip(origins)
-                .map(|(y, origin)| y.iter().map(|y| y + origin.value).collect())
+                .map(|(y, origin)| raw_target(y, origin.value, offset))
                 .collect(),
-            weights: sample
-                .weights
-                .iter()
-                .any(|&w| w != 1.0)
-                .then(|| sample.weights.clone()),
+            weights: weights.iter().any(|&w| w != 1.0).then(|| weights.clone()),
+            offset: offset.map(|offset| offset.values.clone()),
         })
     }
 

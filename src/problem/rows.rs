@@ -11,4 +11,7 @@ pub struct Rows {
     pub targets: Vec<Vec<f64>>,
     /// One weight per row, not negative; normalised to mean 1 on entry. `None`: all 1.
     pub weights: Option<Vec<f64>>,
+    /// One offset per row, which its linear predictor has beside the coefficients; of a loss with a log link the
+    /// logarithm of an exposure. `None`: all 0.
+    pub offset: Option<Vec<f64>>,
 }

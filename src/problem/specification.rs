@@ -123,6 +123,7 @@ impl Specification {
                 matrix,
                 targets,
                 weights: None,
+                offset: None,
             },
             weight_factors: None,
             validation: None,

@@ -84,6 +84,7 @@ impl Compression {
         let applies = is_squared(s.loss)
             && is_squared(s.criterion.unwrap_or(s.loss))
             && s.perturbation.is_none()
+            && !study.has_offset()
             && !study.has_missing_cells()
             && !study.differentiates_rows()
             && !study.draws_minibatches()
@@ -541,6 +542,7 @@ impl Centred {
             }))),
             targets: Arc::new(targets),
             weights: vec![1.0; rows],
+            offset: None,
         }
     }
 }
@@ -566,15 +568,11 @@ fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> F
         ..TargetOrigin::ZERO
     };
     let target_origins = train.targets.iter().map(target_origin).collect();
-    let constant = if intercept {
-        centred.features.constant.len()
-    } else {
-        0
-    };
+    let constant = centred.features.constant.len() * usize::from(intercept);
     let problem = Problem {
         loss: s.loss,
         blocks: Blocks::new(&s.penalty, train.design.features(), train.design.columns()),
-        penalty: s.penalty.clone(),
+        penalty: s.penalty.clone().scaled(&centred.features.scale, 1),
         classes: 1,
         train,
         criterion: Criterion {

@@ -8,7 +8,6 @@ use crate::engine::prepared::Prepared;
 use crate::engine::products::{criterion_value, objective_value};
 use crate::error::Result;
 use crate::hypergrad::{Evaluator, Outcome, Settings};
-use crate::model::penalty::Penalty;
 use crate::problem::{Point, Problem};
 use crate::real::sum_of;
 
@@ -107,9 +106,9 @@ impl FoldProblem {
             return Ok(outcomes);
         }
         let penalized = self.problem.penalized();
-        let free = Penalty::Weighted {
-            strengths: vec![1.0; penalized],
-        };
+        let free = self.problem.penalty().weighted_by(vec![1.0; penalized]);
+        // infallible: the stages' check has seen the penalty
+        let free = free.expect("a penalty of absolute values");
         let problem = self.problem.clone().with_penalty(free)?;
         let point = |outcome: &Outcome| {
             let strength = |w: &f64| if *w == 0.0 { LEFT_OUT } else { 0.0 };

@@ -6,7 +6,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 use rayon::prelude::*;
 
-use super::metrics::{Spread, measure};
+use super::metrics::{MeasuredRows, Spread};
 use super::panels::{Model, Panels, Residuals};
 use super::study::{FoldProblem, Study};
 use crate::data::matrix::{Dense, Matrix};
@@ -57,6 +57,8 @@ pub(super) struct HeldOut<'a> {
     matrix: Gathered<'a>,
     targets: Vec<Vec<f64>>,
     weights: Option<Vec<f64>>,
+    /// Those that predictors have; targets of regressions are less theirs.
+    offset: Option<Vec<f64>>,
 }
 
 /// The features of the held-out rows.
@@ -76,9 +78,15 @@ impl<'a> HeldOut<'a> {
             None => values.clone(),
             Some(chosen) => chosen.iter().map(|&i| values[i]).collect(),
         };
-        let targets: Vec<Vec<f64>> = rows.targets.iter().map(pick).collect();
+        let mut targets: Vec<Vec<f64>> = rows.targets.iter().map(pick).collect();
         let weights: Option<Vec<f64>> = rows.weights.as_ref().map(pick);
+        let mut offset: Option<Vec<f64>> = rows.offset.as_ref().map(pick);
         let is_regression = matches!(study.specification.loss, Loss::Squared | Loss::Huber { .. });
+        if is_regression && let Some(offset) = offset.take() {
+            for target in &mut targets {
+                target.iter_mut().zip(&offset).for_each(|(y, o)| *y -= o);
+            }
+        }
         let panels = |m: &Dense, chosen: Option<&[usize]>| {
             let weight = |i: usize| weights.as_ref().map_or(1.0, |w| w[i]);
             let spreads = targets.iter().map(|y| Spread::of(y, &weight)).collect();
@@ -104,6 +112,7 @@ impl<'a> HeldOut<'a> {
             matrix,
             targets,
             weights,
+            offset,
         }
     }
 
@@ -146,7 +155,12 @@ impl<'a> HeldOut<'a> {
                 let mut numbers = Numbers::default();
                 if z.iter().all(|z| z.is_finite()) {
                     let y = &self.targets[outcome.point.target];
-                    measure(loss, c, z, y, self.weights.as_deref(), &mut numbers);
+                    let rows = MeasuredRows {
+                        y,
+                        weights: self.weights.as_deref(),
+                        offset: self.offset.as_deref(),
+                    };
+                    rows.measure(loss, c, z, &mut numbers);
                 }
                 numbers
             })
@@ -211,10 +225,10 @@ fn cell(study: &Study, problem: &FoldProblem, outcome: &Outcome, mut numbers: Nu
         match (Number::of_part(found.part), found.values) {
             (Some(Number::HypergradientL2), _) => {}
             (Some(number), &[value]) => numbers[number] = value,
-            (Some(_), values) => l1_vector = values.to_vec(),
+            (Some(Number::HypergradientL1), values) => l1_vector = values.to_vec(),
             (None, values) if found.part == Part::Prior => prior = values.to_vec(),
-            // A cell holds nothing of the rows.
-            (None, _) => {}
+            // A cell holds nothing of the rows, nor of bounds that each coefficient has.
+            (Some(_) | None, _) => {}
         }
     }
     // A cell holds one number: along the factor of all ridge strengths.

@@ -25,7 +25,7 @@ pub fn measure(
         Loss::Poisson | Loss::Gamma | Loss::Tweedie { .. } => {
             let means: Vec<f64> = z.iter().map(|&z| loss.mean(z)).collect();
             regression(&means, y, &weight, numbers);
-            numbers[Number::R2] = explained_deviance(loss, z, y, &weight);
+            numbers[Number::R2] = explained_deviance(loss, z, y, &weight, None);
         }
         Loss::Multinomial => {
             let Labelled { predicted, truth } = Labelled::of(loss, classes, z, y);
@@ -36,6 +36,36 @@ pub fn measure(
             let Labelled { predicted, truth } = Labelled::of(loss, classes, z, y);
             confusion(&predicted, &truth, 2, &weight, numbers);
             numbers[Number::Auc] = auc(z, |i| truth[i] == 1, &weight);
+        }
+    }
+}
+
+/// The rows that predictions are measured on.
+#[derive(Debug, Clone, Copy)]
+pub struct MeasuredRows<'a> {
+    /// The targets as the loss takes them.
+    pub y: &'a [f64],
+    /// One weight per row, or none.
+    pub weights: Option<&'a [f64]>,
+    /// One offset per row, which the predictors have beside the coefficients, or none.
+    pub offset: Option<&'a [f64]>,
+}
+
+impl MeasuredRows<'_> {
+    /// As [`measure`], of predictors `z` without the offsets of the rows.
+    pub fn measure(&self, loss: Loss, classes: usize, z: &[f64], numbers: &mut Numbers) {
+        let Some(offset) = self.offset else {
+            return measure(loss, classes, z, self.y, self.weights, numbers);
+        };
+        let with: Vec<f64> = z.iter().zip(offset).map(|(z, o)| z + o).collect();
+        measure(loss, classes, &with, self.y, self.weights, numbers);
+        let weight = |i: usize| self.weights.map_or(1.0, |w| w[i]);
+        if loss.has_log_link() {
+            numbers[Number::R2] = explained_deviance(loss, &with, self.y, &weight, Some(offset));
+        } else if loss.predicts_numbers() {
+            // The intercept alone predicts a mean beside the offsets.
+            let rest: Vec<f64> = self.y.iter().zip(offset).map(|(y, o)| y - o).collect();
+            regression(z, &rest, &weight, numbers);
         }
     }
 }
@@ -137,13 +167,35 @@ fn regression(z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64, numbers: &mut
     Spread::of(y, weight).measure(squares, sizes, numbers);
 }
 
-/// D²: the share of the deviance from the mean of the targets that is explained; NaN where the targets do not
-/// vary.
-fn explained_deviance(loss: Loss, z: &[f64], y: &[f64], weight: &dyn Fn(usize) -> f64) -> f64 {
+/// D²: the share of the deviance that is explained, of that which the best intercept leaves; NaN where the targets do
+/// not vary. The best intercept predicts their mean, and beside offsets o that of the rates e^{−o}y, weighed by
+/// the degree of the deviance.
+fn explained_deviance(
+    loss: Loss,
+    z: &[f64],
+    y: &[f64],
+    weight: &dyn Fn(usize) -> f64,
+    offset: Option<&[f64]>,
+) -> f64 {
     let total: f64 = (0..y.len()).map(weight).sum();
     let sum: f64 = y.iter().enumerate().map(|(i, y)| weight(i) * y).sum();
     let mean = sum / total;
-    let at_mean = vec![loss.predictor_of_mean(mean); y.len()];
+    let intercept = match offset {
+        None => loss.predictor_of_mean(mean),
+        Some(offset) => {
+            let degree = loss.deviance_degree().unwrap_or(0.0);
+            let own = |i: usize| weight(i) * (degree * offset[i]).exp();
+            let whole: f64 = (0..y.len()).map(own).sum();
+            let rates: f64 = (0..y.len())
+                .map(|i| own(i) * y[i] * (-offset[i]).exp())
+                .sum();
+            loss.predictor_of_mean(rates / whole)
+        }
+    };
+    let at_mean: Vec<f64> = match offset {
+        None => vec![intercept; y.len()],
+        Some(offset) => offset.iter().map(|o| o + intercept).collect(),
+    };
     // The deviance of a relative spread of one, in the targets' units: the curvature at the mean.
     let mut unit = [loss.predictor_of_mean(mean)];
     criterion::curvatures_in_place(loss, &mut unit, &[mean]);
@@ -296,7 +348,7 @@ mod tests {
             let share = |unit: f64, y: &[f64]| {
                 let z: Vec<f64> = z.iter().map(|z| z + unit.ln()).collect();
                 let y: Vec<f64> = y.iter().map(|y| unit * y).collect();
-                explained_deviance(loss, &z, &y, &|_| 1.0)
+                explained_deviance(loss, &z, &y, &|_| 1.0, None)
             };
             let expected = share(1.0, &y);
             assert!(expected > 0.5 && expected < 1.0, "{expected}");

@@ -117,7 +117,9 @@ impl Adaptive {
                 "give a smaller exponent, or larger units of the target",
             ));
         }
-        problem.with_penalty(Penalty::Weighted { strengths })
+        let weighted = problem.penalty().weighted_by(strengths);
+        // infallible: `check` has seen the penalty
+        problem.with_penalty(weighted.expect("a penalty of absolute values"))
     }
 
     fn check(&self, penalty: &Penalty, targets: usize) -> Result<()> {
@@ -128,7 +130,14 @@ impl Adaptive {
                 "give a finite number greater than zero, such as 1",
             ));
         }
-        if *penalty != Penalty::ElasticNet {
+        if !matches!(
+            penalty,
+            Penalty::ElasticNet
+                | Penalty::Bounded {
+                    strengths: None,
+                    ..
+                }
+        ) {
             return Err(Error::unsupported(
                 format!("adaptive weights of the {} penalty", penalty.name()),
                 "they are those of the elastic net: use --penalty elastic-net",
@@ -164,7 +173,7 @@ impl Stages {
                 "give shares from 0 (without l1 on the support) to 1 (the lasso)",
             ));
         }
-        if !matches!(penalty, Penalty::ElasticNet | Penalty::Weighted { .. }) {
+        if penalty.weighted_by(Vec::new()).is_none() {
             return Err(Error::unsupported(
                 format!("a relaxed fit of the {} penalty", penalty.name()),
                 "use --penalty elastic-net or weighted",

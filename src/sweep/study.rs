@@ -346,6 +346,12 @@ impl Study {
         }
     }
 
+    /// Whether rows have offsets.
+    pub(super) fn has_offset(&self) -> bool {
+        let s = &self.specification;
+        s.train.offset.is_some() || s.validation.as_ref().is_some_and(|v| v.offset.is_some())
+    }
+
     /// The specification of the problem on all rows, with the criterion on the same rows.
     ///
     /// # Errors
@@ -368,6 +374,10 @@ impl Study {
         let training = self.folds[fold].training_rows(self.rows());
         let source = &self.specification.train;
         let rows = |chosen: &[usize], weights: Option<Vec<f64>>| Rows {
+            offset: source
+                .offset
+                .as_ref()
+                .map(|o| chosen.iter().map(|&i| o[i]).collect()),
             matrix: source.matrix.select_rows(chosen),
             targets: source
                 .targets
@@ -421,6 +431,7 @@ impl Study {
             matrix: source.matrix.select_rows(rows),
             targets: source.targets.iter().map(pick).collect(),
             weights: source.weights.as_ref().map(pick),
+            offset: source.offset.as_ref().map(pick),
         };
         let specification = Specification {
             train,
@@ -537,4 +548,5 @@ fn hash_rows(hash: &mut Xxh3Default, rows: &Rows) {
         hash_values(hash, target);
     }
     hash_values(hash, rows.weights.as_deref().unwrap_or_default());
+    hash_values(hash, rows.offset.as_deref().unwrap_or_default());
 }

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::hypergrad::Settings;
 use crate::kinds::{Method, Precision, Wrt};
 use crate::model::loss::Loss;
-use crate::problem::{Point, Problem, Sign};
+use crate::problem::{Offset, Point, Problem, Sign};
 use crate::tune::{Tuner, Variable};
 
 use descent::Descent;
@@ -163,6 +163,13 @@ impl<'a> Cleaning<'a> {
                 "max-evaluations",
                 "with 0 nothing can be cleaned",
                 format!("allow 1 evaluation or more; {MAX_CLEANING_EVALUATIONS} is the default"),
+            ));
+        }
+        // Weights of roles are those of the user, and rows would be weighed by their exposures once more.
+        if Offset::factors_of(self.problem.train().offset.as_deref()).is_some() {
+            return Err(Error::unsupported(
+                "cleaning beside offsets with a log link",
+                "state the problem with rates as targets and exposures as sample weights",
             ));
         }
         if self.settings.precision != Precision::F64 {

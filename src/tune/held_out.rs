@@ -2,7 +2,7 @@
 
 use crate::engine::products::predictors;
 use crate::problem::Problem;
-use crate::sweep::metrics::measure;
+use crate::sweep::metrics::{MeasuredRows, measure};
 use crate::sweep::record::{Number, Numbers};
 
 /// With weights of the rows, the share of them that is labelled wrongly, or the mean squared error where targets are numbers.
@@ -15,14 +15,19 @@ pub(super) fn held_out_error(
     let sample = &problem.criterion().sample;
     let z = predictors(&sample.design, solution, problem.classes());
     let mut numbers = Numbers::default();
-    measure(
-        problem.loss(),
-        problem.classes(),
-        &z,
-        &sample.targets[target],
-        Some(weights),
-        &mut numbers,
-    );
+    let (loss, classes) = (problem.loss(), problem.classes());
+    match sample.before_offset(target, weights) {
+        Some([y, weights, offset]) => MeasuredRows {
+            y: &y,
+            weights: Some(&weights),
+            offset: Some(&offset),
+        }
+        .measure(loss, classes, &z, &mut numbers),
+        None => {
+            let y = &sample.targets[target];
+            measure(loss, classes, &z, y, Some(weights), &mut numbers);
+        }
+    }
     match numbers.finite(Number::Accuracy) {
         Some(accuracy) => 1.0 - accuracy,
         None => numbers[Number::Mse],

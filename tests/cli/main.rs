@@ -1,5 +1,6 @@
 //! The command line from outside: the contract of its JSON, usage errors, models, interruptions.
 
+mod bounds;
 mod certificates;
 mod choices;
 mod clean;
@@ -16,6 +17,7 @@ mod meta;
 mod missing;
 mod models;
 mod newcomers;
+mod offset;
 mod output;
 mod readme;
 mod remedies;

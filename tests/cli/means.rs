@@ -244,7 +244,7 @@ fn bad_input_has_its_row_and_a_remedy() {
                 "--method",
                 "itd-forward",
             ],
-            ["box", "zero is not in", "--solver path"],
+            ["bounds", "zero is not within", "--solver path"],
         ),
     ] {
         let flags = if *file == data {

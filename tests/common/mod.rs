@@ -104,6 +104,7 @@ pub fn case(name: &str, index: usize) -> Case {
         matrix: Matrix::Dense(matrix(&dir.join("Xval.npy"))),
         targets: vec![npy(&dir.join("yval.npy")).1],
         weights: None,
+        offset: None,
     });
     let sign = json["criterion_sign"].as_f64().unwrap_or(1.0);
     specification.sign = sign.try_into().unwrap();

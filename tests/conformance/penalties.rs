@@ -6,219 +6,16 @@ use proxdiff::kernel::prox::{
     RANGE_PROJECTION, SHARED_STRENGTH_VJP, STRENGTH_VJP,
 };
 use proxdiff::kernel::trace::{PIECE_STORE, PIECE_VJP};
-use proxdiff::model::penalty::{GROUPED, Row};
 
 use crate::compare::Sum;
 use crate::harness::{Call, Draw, Entry, Given, table, word_table};
 
-const SOFT: usize = Row::SoftThreshold as usize;
-const NON_NEGATIVE: usize = Row::NonNegative as usize;
-const BOX: usize = Row::Interval as usize;
-const GROUP: usize = Row::Free as usize | GROUPED as usize;
-/// Groups whose coordinates also pay by themselves.
-const SPARSE_GROUP: usize = SOFT | GROUPED as usize;
+#[path = "dense_penalty.rs"]
+mod dense_penalty;
+
+use dense_penalty::{BOUNDED, BOX, Dense, GROUP, NON_NEGATIVE, SOFT, SPARSE_GROUP};
+
 const SLOTS: usize = 3;
-
-/// A penalty with its u: D, D⁺ and the derivatives in strengths and bounds as dense matrices.
-struct Dense {
-    p: usize,
-    penalized: usize,
-    tag: usize,
-    gamma: f64,
-    /// γ·l1·strength per entry.
-    thresholds: Vec<f64>,
-    u: Vec<f64>,
-    bounds: Vec<f64>,
-    groups: Vec<Vec<usize>>,
-}
-
-impl Dense {
-    fn new(i: &[Vec<f64>], p: &[usize]) -> Self {
-        let starts = &i[6];
-        let groups = starts
-            .windows(2)
-            .map(|ends| {
-                (ends[0] as usize..ends[1] as usize)
-                    .map(|at| i[5][at] as usize)
-                    .collect()
-            })
-            .collect();
-        Self {
-            p: p[0],
-            penalized: p[1],
-            tag: p[2],
-            gamma: i[3][0],
-            thresholds: i[1]
-                .iter()
-                .map(|strength| i[3][0] * i[2][0] * strength)
-                .collect(),
-            u: i[0].clone(),
-            bounds: i[4].clone(),
-            groups,
-        }
-    }
-
-    fn is_grouped(&self) -> bool {
-        self.tag == GROUP || self.tag == SPARSE_GROUP
-    }
-
-    /// Strengths before those of the groups.
-    fn first(&self) -> usize {
-        usize::from(self.tag == SPARSE_GROUP)
-    }
-
-    /// γ·l1·strength of group g.
-    fn threshold(&self, g: usize) -> f64 {
-        self.thresholds[self.first() + g]
-    }
-
-    /// What is left of a grouped coordinate after what it pays by itself.
-    fn s(&self, j: usize) -> f64 {
-        if self.tag == SPARSE_GROUP {
-            self.u[j].signum() * (self.u[j].abs() - self.thresholds[0]).max(0.0)
-        } else {
-            self.u[j]
-        }
-    }
-
-    /// Whether a grouped coordinate passes what it pays by itself.
-    fn passes(&self, j: usize) -> bool {
-        self.tag == GROUP || self.thresholds[0] == 0.0 || self.u[j].abs() > self.thresholds[0]
-    }
-
-    fn norm(&self, g: usize) -> f64 {
-        self.groups[g]
-            .iter()
-            .map(|&j| self.s(j).powi(2))
-            .sum::<f64>()
-            .sqrt()
-    }
-
-    /// ŝ of group g.
-    fn direction(&self, g: usize) -> Vec<f64> {
-        let norm = self.norm(g);
-        self.groups[g]
-            .iter()
-            .map(|&j| if norm == 0.0 { 0.0 } else { self.s(j) / norm })
-            .collect()
-    }
-
-    fn active(&self, g: usize) -> bool {
-        self.threshold(g) == 0.0 || self.norm(g) > self.threshold(g)
-    }
-
-    /// How much the differences of a group lose.
-    fn condition(&self) -> f64 {
-        if !self.is_grouped() {
-            return 1.0;
-        }
-        (0..self.groups.len())
-            .filter(|&g| self.active(g) && self.norm(g) > 0.0)
-            .map(|g| (self.norm(g) / (self.norm(g) - self.threshold(g))).powi(2))
-            .fold(1.0, f64::max)
-    }
-
-    fn inside(&self, j: usize) -> bool {
-        let u = self.u[j];
-        j >= self.penalized
-            || match self.tag {
-                SOFT => u.abs() > self.thresholds[j] || self.thresholds[j] == 0.0,
-                NON_NEGATIVE => u > self.thresholds[j],
-                _ => self.bounds[0] < u && u < self.bounds[1],
-            }
-    }
-
-    /// A p × p matrix: `mask` on the diagonal where D is one, `group(t)·I + more(t)·ŝŝᵀ` on active groups.
-    fn matrix(&self, group: impl Fn(f64) -> (f64, f64)) -> Vec<Vec<f64>> {
-        let mut m = vec![vec![0.0; self.p]; self.p];
-        for j in 0..self.p {
-            if (!self.is_grouped() || j >= self.penalized) && self.inside(j) {
-                m[j][j] = 1.0;
-            }
-        }
-        if !self.is_grouped() {
-            return m;
-        }
-        for g in (0..self.groups.len()).filter(|&g| self.active(g)) {
-            let t = if self.threshold(g) == 0.0 {
-                0.0
-            } else {
-                self.threshold(g) / self.norm(g)
-            };
-            let (across, along) = group(t);
-            let direction = self.direction(g);
-            for (a, &j) in self.groups[g].iter().enumerate() {
-                if !self.passes(j) {
-                    continue;
-                }
-                m[j][j] += across;
-                for (b, &l) in self.groups[g].iter().enumerate() {
-                    m[j][l] += along * direction[a] * direction[b];
-                }
-            }
-        }
-        m
-    }
-
-    fn derivative(&self) -> Vec<Vec<f64>> {
-        self.matrix(|t| (1.0 - t, t))
-    }
-
-    fn range(&self) -> Vec<Vec<f64>> {
-        self.matrix(|_| (1.0, 0.0))
-    }
-
-    /// D⁺ = D⁻¹ on active groups: the eigenvalues 1 − t across and 1 along ŝ, inverted.
-    fn inverse(&self) -> Vec<Vec<f64>> {
-        self.matrix(|t| (1.0 / (1.0 - t), 1.0 - 1.0 / (1.0 - t)))
-    }
-
-    /// Column by column ∂G/∂strength.
-    fn strengths(&self) -> Vec<Vec<f64>> {
-        let mut m = vec![vec![0.0; self.thresholds.len()]; self.p];
-        match self.tag {
-            GROUP | SPARSE_GROUP => {
-                for g in (0..self.groups.len()).filter(|&g| self.active(g)) {
-                    for (&j, direction) in self.groups[g].iter().zip(self.direction(g)) {
-                        m[j][self.first() + g] = -self.gamma * direction;
-                    }
-                }
-                if self.tag == SPARSE_GROUP {
-                    // D of the norms after the slopes of the coordinates.
-                    let norms = self.derivative();
-                    for j in 0..self.penalized {
-                        m[j][0] = (0..self.penalized)
-                            .filter(|&l| self.u[l] != 0.0)
-                            .map(|l| -self.gamma * norms[j][l] * self.u[l].signum())
-                            .sum();
-                    }
-                }
-            }
-            BOX => {}
-            _ => {
-                for j in (0..self.penalized).filter(|&j| self.inside(j) && self.u[j] != 0.0) {
-                    m[j][j] = -self.gamma * self.u[j].signum();
-                }
-            }
-        }
-        m
-    }
-
-    /// ∂G/∂(lower, upper).
-    fn bound_columns(&self) -> Vec<Vec<f64>> {
-        (0..self.p)
-            .map(|j| {
-                if self.tag != BOX || j >= self.penalized {
-                    vec![0.0; 2]
-                } else if self.u[j] >= self.bounds[1] {
-                    vec![0.0, 1.0]
-                } else {
-                    vec![f64::from(u8::from(self.u[j] <= self.bounds[0])), 0.0]
-                }
-            })
-            .collect()
-    }
-}
 
 /// Row j of a product M·v.
 fn times(m: &[Vec<f64>], v: &[f64], j: usize) -> Sum {
@@ -228,7 +25,7 @@ fn times(m: &[Vec<f64>], v: &[f64], j: usize) -> Sum {
 /// The bindings of the family for a penalty in turn, and its sizes.
 fn penalty(draw: &mut Draw, groups_too: bool) -> (Vec<Given>, [usize; 3], usize) {
     let tags: &[usize] = if groups_too {
-        &[SOFT, GROUP, NON_NEGATIVE, BOX, SPARSE_GROUP]
+        &[SOFT, GROUP, NON_NEGATIVE, BOX, SPARSE_GROUP, BOUNDED]
     } else {
         &[SOFT, NON_NEGATIVE, BOX]
     };
@@ -266,7 +63,20 @@ fn penalty(draw: &mut Draw, groups_too: bool) -> (Vec<Given>, [usize; 3], usize)
         .collect();
     let l1 = draw.own_of(1, &mut |g| [0.0, 0.5, 1.0, 2.0][g.below(4)]);
     let gamma = draw.own_of(1, &mut |g| [0.25, 0.5][g.below(2)]);
-    let bounds = [[-0.5, 0.75], [0.0, 1.0], [f64::NEG_INFINITY, 0.5]][draw.below(3)];
+    let pairs = [
+        [-0.5, 0.75],
+        [0.0, 1.0],
+        [f64::NEG_INFINITY, 0.5],
+        [0.25, 1.0],
+        [-1.0, 0.0],
+        [-0.5, -0.25],
+        [0.0, 0.0],
+    ];
+    let bounds = if tag == BOUNDED {
+        (0..q).flat_map(|_| pairs[draw.below(7)]).collect()
+    } else {
+        pairs[draw.below(3)].to_vec()
+    };
     let (order, starts) = if tag == GROUP || tag == SPARSE_GROUP {
         (order, starts)
     } else {
@@ -282,6 +92,11 @@ fn penalty(draw: &mut Draw, groups_too: bool) -> (Vec<Given>, [usize; 3], usize)
         word_table(&starts),
     ];
     (inputs, [p, q, tag], entries)
+}
+
+/// The number of bounds of a penalty of these sizes.
+fn pairs([_, penalized, tag]: [usize; 3]) -> usize {
+    if tag == BOUNDED { 2 * penalized } else { 2 }
 }
 
 /// A call with further vectors of p entries and one output of p entries.
@@ -327,6 +142,10 @@ pub fn entries() -> Vec<Entry> {
                             SOFT => u.signum() * (u.abs() - dense.thresholds[j]).max(0.0),
                             NON_NEGATIVE => (u - dense.thresholds[j]).max(0.0),
                             BOX => u.max(dense.bounds[0]).min(dense.bounds[1]),
+                            BOUNDED => {
+                                let [lower, upper] = dense.bounds_of(j);
+                                dense.shrunk(j).max(lower).min(upper)
+                            }
                             _ => {
                                 let g = (0..dense.groups.len())
                                     .find(|&g| dense.groups[g].contains(&j))
@@ -464,7 +283,7 @@ pub fn entries() -> Vec<Entry> {
             kernel: &PROX_TANGENT,
             draw: |g| {
                 let (mut inputs, size, entries) = penalty(g, true);
-                inputs.extend([g.own(entries), g.own(2)]);
+                inputs.extend([g.own(entries), g.own(pairs(size))]);
                 Call {
                     inputs,
                     outputs: vec![g.own(size[0])],
@@ -490,7 +309,7 @@ pub fn entries() -> Vec<Entry> {
                 inputs.extend([g.own(size[0]), g.either(1)]);
                 Call {
                     inputs,
-                    outputs: vec![g.own(2)],
+                    outputs: vec![g.own(pairs(size))],
                     parameters: size.to_vec(),
                 }
             },

@@ -60,6 +60,7 @@ fn digit_rows(digits: &Digits, range: std::ops::Range<usize>) -> Rows {
         matrix: Matrix::Dense(part.pixels),
         targets: vec![part.labels],
         weights: None,
+        offset: None,
     }
 }
 
@@ -85,6 +86,7 @@ fn regressor() -> Subject {
             targets: vec![numbers(&part.targets[0]).unwrap()],
             matrix: part.matrix,
             weights: None,
+            offset: None,
         }
     };
     let train = rows((0..200).collect());

@@ -105,6 +105,24 @@ fn moved(
             problem = Problem::new(specification).unwrap();
         }
         Wrt::BoxBounds => {
+            if let Penalty::Bounded { .. } = problem.penalty() {
+                // Bounds of the scaled columns; derivatives are in those of the data.
+                let scale = problem.features().scale.clone();
+                let mut penalty = problem.penalty().clone();
+                if let Penalty::Bounded { lower, upper, .. } = &mut penalty {
+                    let classes = recipe.classes();
+                    for (at, d) in direction.iter().enumerate() {
+                        let j = at % lower.len();
+                        let bounds = if at < lower.len() {
+                            &mut *lower
+                        } else {
+                            &mut *upper
+                        };
+                        bounds[j] += by * d * scale[j / classes];
+                    }
+                }
+                problem = problem.with_penalty(penalty).unwrap();
+            }
             if let &Penalty::Box { lower, upper } = problem.penalty() {
                 let moved = Penalty::Box {
                     lower: lower + by * direction[0],
@@ -143,6 +161,19 @@ fn every_hypergradient_is_a_derivative() {
                         .iter_mut()
                         .zip(strengths)
                         .for_each(|(d, s)| *d = if s == 0.0 { 0.0 } else { *d });
+                }
+                if let (Wrt::BoxBounds, Penalty::Bounded { lower, upper, .. }) =
+                    (wrt, problem.penalty())
+                {
+                    // At a bound of zero l1 may hold the coefficient: then one side alone moves it. Where
+                    // two bounds are one number, neither moves alone.
+                    let p = lower.len();
+                    for (at, d) in direction.iter_mut().enumerate() {
+                        let (j, own) = (at % p, if at < p { lower } else { upper });
+                        if own[j] == 0.0 || lower[j] == upper[j] {
+                            *d = 0.0;
+                        }
+                    }
                 }
                 if let (Wrt::L2, Some(ridge)) = (wrt, problem.ridge()) {
                     let strengths = direction.iter_mut().zip(ridge.strengths());

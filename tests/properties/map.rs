@@ -283,6 +283,16 @@ fn products_are_derivatives_of_apply() {
                     direction.fill(1.0);
                 }
             }
+            if let (Wrt::BoxBounds, Penalty::Bounded { .. }) = (wrt, problem.penalty()) {
+                // A bound of zero may have one side alone that moves the coefficient, and two bounds that are
+                // one number do not move alone.
+                let bounds = problem.penalty().bounds();
+                for (at, d) in direction.iter_mut().enumerate() {
+                    if bounds[at] == 0.0 || bounds[at] == bounds[at ^ 1] {
+                        *d = 0.0;
+                    }
+                }
+            }
             let jvp = bench.jvp_hyper(wrt, &direction);
             let gamma = bench.executor.download(bench.map.gamma).unwrap();
             let image = |by: f64| {
@@ -346,6 +356,14 @@ fn products_are_derivatives_of_apply() {
                         problem = Problem::new(changed).unwrap();
                     }
                     Wrt::BoxBounds => {
+                        let mut penalty = problem.penalty().clone();
+                        if let Penalty::Bounded { lower, upper, .. } = &mut penalty {
+                            for (at, d) in direction.iter().enumerate() {
+                                let bounds = [&mut *lower, &mut *upper];
+                                bounds[at % 2][at / 2] += by * d;
+                            }
+                            problem = problem.with_penalty(penalty).unwrap();
+                        }
                         if let &Penalty::Box { lower, upper } = problem.penalty() {
                             let moved = Penalty::Box {
                                 lower: lower + by * direction[0],

@@ -116,6 +116,23 @@ pub fn violation(problem: &Problem, point: Point, w: &[f64]) -> f64 {
     }
     for j in 0..penalized {
         let off = match *problem.penalty() {
+            Penalty::Bounded {
+                ref lower,
+                ref upper,
+                ..
+            } => {
+                // The slopes of the objective to the right and to the left, within the bounds.
+                let (lower, upper, own) = (lower[j], upper[j], strengths[j]);
+                let right = g[j] + if w[j] < 0.0 { -own } else { own };
+                let left = g[j] + if w[j] > 0.0 { own } else { -own };
+                match w[j] {
+                    w if !(lower <= w && w <= upper) => f64::INFINITY,
+                    _ if lower == upper => 0.0,
+                    w if w == lower => -right,
+                    w if w == upper => left,
+                    _ => larger(-right, left),
+                }
+            }
             Penalty::Box { lower, upper } if w[j] == lower && lower < upper => -g[j],
             Penalty::Box { upper, .. } if w[j] == upper => g[j],
             Penalty::Box { lower, upper } if lower < w[j] && w[j] < upper => g[j].abs(),

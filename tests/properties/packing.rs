@@ -173,6 +173,7 @@ fn derivatives_that_settle_late() {
         matrix: q,
         targets: vec![vec![1.0, -2.0, 0.5, 3.0, 1.0]; 3],
         weights: None,
+        offset: None,
     });
     let problem = Problem::new(specification).unwrap();
     let points: Vec<Point> = (0..3)

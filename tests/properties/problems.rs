@@ -58,9 +58,13 @@ pub enum Kind {
     SparseGroup,
     NonNegative,
     Box,
+    /// Bounds and signs of coefficients, with one strength.
+    Bounded,
+    /// The same with a strength for each.
+    BoundedWeighted,
 }
 
-pub const KINDS: [Kind; 7] = [
+pub const KINDS: [Kind; 9] = [
     Kind::ElasticNet,
     Kind::Weighted,
     Kind::Group,
@@ -68,6 +72,8 @@ pub const KINDS: [Kind; 7] = [
     Kind::SparseGroup,
     Kind::NonNegative,
     Kind::Box,
+    Kind::Bounded,
+    Kind::BoundedWeighted,
 ];
 
 pub const LOSSES: [Loss; 9] = [
@@ -150,7 +156,7 @@ impl Recipe {
         if self.perturbed {
             wrt.push(Wrt::Perturbation);
         }
-        if self.kind == Kind::Box {
+        if matches!(self.kind, Kind::Box | Kind::Bounded | Kind::BoundedWeighted) {
             wrt.push(Wrt::BoxBounds);
         }
         if matches!(self.loss, Loss::Huber { .. }) {
@@ -184,7 +190,7 @@ impl Recipe {
             intercept: self.intercept,
             standardize: self.standardize,
         };
-        specification.penalty = penalty(self.kind, d * c, &mut random);
+        specification.penalty = penalty(self, d * c, &mut random);
         if self.weights && self.loss.is_classification() {
             let factor = |&y: &f64| [0.5, 2.0, 1.3][(y + 1.0) as usize % 3];
             let labels = specification.train.targets[0].iter();
@@ -291,6 +297,7 @@ impl Recipe {
             targets,
             weights: (weighted && (self.weights || n == 11))
                 .then(|| (0..n).map(|_| 0.3 + 2.0 * random.unit()).collect()),
+            offset: None,
         }
     }
 
@@ -311,6 +318,7 @@ impl Recipe {
             matrix: self.matrix(d, d, q),
             targets: (0..self.targets).map(|_| random.vector(d)).collect(),
             weights: None,
+            offset: None,
         }
     }
 
@@ -358,12 +366,12 @@ fn ridges(penalized: usize, has_zero: bool, random: &mut Random) -> RidgeStrengt
     RidgeStrengths::shared(strengths, entries).unwrap()
 }
 
-fn penalty(kind: Kind, penalized: usize, random: &mut Random) -> Penalty {
+fn penalty(recipe: &Recipe, penalized: usize, random: &mut Random) -> Penalty {
     // Groups that are not consecutive, of unequal size.
     let labels: Vec<u32> = (0..penalized)
         .map(|j| [0, 1, 1, 2, 0, 2, 2][j * 3 % 7])
         .collect();
-    match kind {
+    match recipe.kind {
         Kind::ElasticNet => Penalty::ElasticNet,
         Kind::Weighted => Penalty::Weighted {
             strengths: (0..penalized)
@@ -401,7 +409,42 @@ fn penalty(kind: Kind, penalized: usize, random: &mut Random) -> Penalty {
             lower: -0.15,
             upper: 0.25,
         },
+        Kind::Bounded => bounded(recipe, Penalty::ElasticNet, penalized),
+        Kind::BoundedWeighted => {
+            let strength = |j: usize| {
+                if j == 2 {
+                    0.0
+                } else {
+                    0.4 + 0.2 * (j % 7) as f64
+                }
+            };
+            let strengths = (0..penalized).map(strength).collect();
+            bounded(recipe, Penalty::Weighted { strengths }, penalized)
+        }
     }
+}
+
+/// The penalty with bounds of every sort: one, two, none, a sign, a number, and such without zero between them.
+fn bounded(recipe: &Recipe, penalty: Penalty, penalized: usize) -> Penalty {
+    let (none, low) = (f64::INFINITY, 0.05);
+    // Iterations of a loss without a bound of its curvature start at zero.
+    let without_zero = match recipe.loss.curvature_bound() {
+        Some(_) => [[low, none], [-0.4, -low]],
+        None => [[-low, none], [-0.4, low]],
+    };
+    let kinds = [
+        [-none, 0.06],
+        [-0.04, none],
+        without_zero[0],
+        [0.0, none],
+        [-none, none],
+        [-0.03, 0.03],
+        without_zero[1],
+        [-none, 0.0],
+        [0.0, 0.0],
+    ];
+    let of = |side: usize| (0..penalized).map(|j| kinds[j % 9][side]).collect();
+    penalty.within(of(0), of(1)).unwrap()
 }
 
 /// ‖a − b‖/‖b‖ with a floor on ‖b‖; NaN never passes.
@@ -415,7 +458,10 @@ pub fn relative(a: &[f64], b: &[f64], floor: f64) -> f64 {
 
 /// Problems that between them have every loss, penalty and option.
 pub fn recipes() -> Vec<Recipe> {
-    use Kind::{Box, ElasticNet, Group, GroupStrengths, NonNegative, SparseGroup, Weighted};
+    use Kind::{
+        Bounded, BoundedWeighted, Box, ElasticNet, Group, GroupStrengths, NonNegative, SparseGroup,
+        Weighted,
+    };
     let huber = Loss::Huber { delta: 0.7 };
     let tweedie = Loss::Tweedie { power: 1.3 };
     let plain = |loss, kind, seed| Recipe::new(loss, kind, seed);
@@ -471,6 +517,22 @@ pub fn recipes() -> Vec<Recipe> {
             rows: 9,
             ..full(Loss::Squared, ElasticNet, 125)
         },
+        plain(Loss::Squared, Bounded, 180),
+        full(Loss::Squared, Bounded, 181),
+        sparse(full(Loss::Squared, BoundedWeighted, 182)),
+        full(Loss::Logistic, Bounded, 183),
+        full(Loss::Multinomial, BoundedWeighted, 184),
+        full(huber, Bounded, 185),
+        sparse(full(Loss::SquaredHinge, Bounded, 186)),
+        full(Loss::Quadratic, BoundedWeighted, 187),
+        full(Loss::Poisson, Bounded, 188),
+        ridges(full(Loss::Gamma, BoundedWeighted, 189)),
+        ridges(full(Loss::Squared, Bounded, 190)),
+        Recipe {
+            features: 14,
+            rows: 9,
+            ..full(Loss::Squared, Bounded, 191)
+        },
         ridges(full(Loss::Squared, ElasticNet, 130)),
         ridges(sparse(full(Loss::Squared, Weighted, 131))),
         ridges(full(Loss::Squared, GroupStrengths, 132)),
@@ -514,7 +576,7 @@ pub fn parts(h: &Hypergradient) -> Vec<(&'static str, Vec<f64>)> {
         ("perturbation", perturbation),
         (
             "box bounds",
-            box_bounds.map(|(lower, upper)| vec![lower, upper]),
+            box_bounds.map(|(lower, upper)| [lower.as_slice(), upper.as_slice()].concat()),
         ),
         ("huber delta", huber_delta.map(|delta| vec![delta])),
     ]

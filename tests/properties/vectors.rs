@@ -71,6 +71,6 @@ impl Vectors {
 fn has_strengths(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::Weighted | Kind::GroupStrengths | Kind::SparseGroup
+        Kind::Weighted | Kind::GroupStrengths | Kind::SparseGroup | Kind::BoundedWeighted
     )
 }

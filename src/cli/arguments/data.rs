@@ -220,6 +220,11 @@ pub struct DataArguments {
     #[arg(long, value_name = "COLUMN|FILE")]
     pub sample_weights: Option<String>,
 
+    /// Column with an offset per row, which the linear predictor has beside the coefficients: with a log link the
+    /// logarithm of the exposure. It is no feature.
+    #[arg(long, value_name = "COLUMN")]
+    pub offset: Option<String>,
+
     /// Weights of the classes: 'balanced', or label=weight separated by commas [default: all 1].
     #[arg(long, value_name = "WEIGHTS", value_parser = class_weights, allow_hyphen_values = true)]
     pub class_weights: Option<ClassWeights>,

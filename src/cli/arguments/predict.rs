@@ -56,6 +56,11 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", help_heading = "Data")]
     pub id: Option<String>,
 
+    /// Column with the offsets of the rows, where the model has been fitted with some [default: the column of
+    /// that name].
+    #[arg(long, value_name = "COLUMN", help_heading = "Data")]
+    pub offset: Option<String>,
+
     #[command(flatten)]
     pub file: TableFileArguments,
 

@@ -163,9 +163,18 @@ pub struct ProblemArguments {
     #[arg(long, value_name = "WEIGHTS", conflicts_with = "l1_file")]
     pub group_weights: Option<GroupWeightsName>,
 
-    /// Bounds of every coefficient, -inf and inf allowed.
+    /// Bounds of every coefficient of the scaled columns, without l1; -inf and inf allowed.
     #[arg(long = "box", value_name = "LO:HI", allow_hyphen_values = true)]
     pub bounds: Option<Interval>,
+
+    /// File with bounds of the coefficients in the data's units, beside l1: lines LOWER,UPPER in the order of
+    /// the features, or NAME,LOWER,UPPER for those that have some; -inf, inf or nothing are no bounds.
+    #[arg(long, value_name = "FILE")]
+    pub coefficient_bounds: Option<PathBuf>,
+
+    /// Features, or factors, whose coefficients are not to be negative, by name, separated by commas.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub positive: Vec<String>,
 
     /// File with the prior mean that the ridge term pulls to, one per coefficient of the scaled columns, or a
     /// saved model, whose coefficients it is [default: zero].
@@ -191,6 +200,11 @@ pub struct ProblemArguments {
 }
 
 impl ProblemArguments {
+    /// Whether coefficients have bounds or signs of their own.
+    pub fn has_coefficient_bounds(&self) -> bool {
+        self.coefficient_bounds.is_some() || !self.positive.is_empty()
+    }
+
     /// The numbers that shape the losses.
     pub fn shapes(&self) -> Shapes {
         Shapes {

@@ -288,7 +288,7 @@ pub(super) fn described(
 ) -> Model {
     let scaling = study.scaling();
     Model {
-        schema: Model::schema_of(problem.loss),
+        schema: Model::schema_of(problem.loss, study.offset_column().is_some()),
         version: env!("CARGO_PKG_VERSION").into(),
         source: study.source().into(),
         loss: problem.loss.name().into(),
@@ -307,6 +307,7 @@ pub(super) fn described(
         feature_names: study.feature_names().to_vec(),
         features_are_named: Some(study.tables().all.named.features),
         factors: study.tables().all.factors.clone(),
+        offset: study.offset_column().map(str::to_owned),
         missing: None,
         // That of the file, which does not exist yet.
         coefficients_digest: None,

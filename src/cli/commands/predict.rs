@@ -6,11 +6,13 @@ use serde::Serialize;
 
 use crate::cli::arguments::Format;
 use crate::cli::arguments::predict::Arguments;
-use crate::cli::configuration::read_options;
+use crate::cli::configuration::{read_offset, read_options};
 use crate::cli::failure::Failure;
 use crate::cli::model::{Model, TargetModel};
 use crate::cli::numbers::short;
-use crate::cli::output::{self, SCHEMA, Scores, linear_predictors, one_line, plain, titled};
+use crate::cli::output::{
+    self, RowParts, SCHEMA, Scores, linear_predictors, one_line, plain, titled,
+};
 use crate::cli::printable::printable_lines;
 use crate::data::dataset::{Dataset, Target};
 use crate::data::labels;
@@ -101,6 +103,7 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     let data = readers::read_features(path, &model.expected(), &options)?;
     let data = model.features_of(data);
     let truth = truth(arguments, &model, &data)?;
+    let offset = offset(arguments, &model, path, data.rows())?;
     let ids = match &arguments.id {
         Some(name) => Some(labels::names_of(&column(arguments, &data, name)?.values)),
         None => None,
@@ -111,12 +114,22 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
         .zip(&model.coefficients)
         .enumerate()
         .map(|(at, (target, coefficients))| {
-            let z = linear_predictors(&data.matrix, coefficients, target, model.predictors());
+            let mut z = linear_predictors(&data.matrix, coefficients, target, model.predictors());
             check_finite(&z, model.predictors())?;
             let scores = match truth.get(at) {
-                Some(truth) => Some(Scores::of(&model, target, &z, truth, None)?),
+                Some(truth) => {
+                    let parts = RowParts {
+                        weights: None,
+                        offset: offset.as_deref(),
+                    };
+                    Some(Scores::of(&model, target, &z, truth, parts)?)
+                }
                 None => None,
             };
+            if let Some(offset) = &offset {
+                z.iter_mut().zip(offset).for_each(|(z, o)| *z += o);
+                check_finite(&z, model.predictors())?;
+            }
             let means = loss.has_log_link().then(|| means(loss, &z)).transpose()?;
             let made = predictions(
                 target,
@@ -144,6 +157,28 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     output::write_or_show(&text, arguments.output.out.as_deref(), || {
         table(&targets, ids, rows)
     })
+}
+
+/// The offsets of the rows of a model that has been fitted with some: those of the column of that name, or of the
+/// one that the flags name.
+fn offset(
+    arguments: &Arguments,
+    model: &Model,
+    path: &std::path::Path,
+    rows: usize,
+) -> Result<Option<Vec<f64>>> {
+    let (name, options) = match (&model.offset, &arguments.offset) {
+        (None, None) => return Ok(None),
+        (None, Some(name)) => {
+            return Err(Error::value(
+                "--offset",
+                format!("the model was fitted without one, and {name:?} is none of its columns"),
+                "leave the flag out, or fit the model with --offset",
+            ));
+        }
+        (Some(own), given) => (given.as_ref().unwrap_or(own), read_options(&arguments.file)),
+    };
+    read_offset(path, name, &options, rows).map(Some)
 }
 
 /// The column of a name or an index that the flags give.

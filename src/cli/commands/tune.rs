@@ -352,12 +352,18 @@ impl<'a> Refit<'a> {
             let problem = &prepared.problem.problem;
             let sample = &problem.criterion().sample;
             let classes = names.classes.get(point.target).and_then(Option::as_ref);
+            let before = sample.before_offset(point.target, &sample.weights);
+            let (y, weights, offset) = match &before {
+                None => (&sample.targets[point.target], &sample.weights, None),
+                Some([y, weights, offset]) => (y, weights, Some(offset.as_slice())),
+            };
             let scores = Scores::of_rows(&Known {
                 loss: problem.loss(),
                 classes: classes.map_or(&[], |classes| classes.names.as_slice()),
                 z: &predictors(&sample.design, &outcome.solution, problem.classes()),
-                y: &sample.targets[point.target],
-                weights: Some(&sample.weights),
+                y,
+                weights: Some(weights),
+                offset,
             })?;
             Some((outcome.criterion, scores))
         } else {

@@ -14,6 +14,8 @@ use crate::data::missing::{self, Indicator};
 use crate::data::readers::{self, Categorical, Decimal, ReadOptions, UnknownLevels};
 use crate::error::{Error, Result};
 
+use super::offset::with_offset;
+
 /// All training rows, and validation rows where files name them.
 pub struct Tables {
     /// The rows to learn from, before any are held out.
@@ -97,6 +99,7 @@ fn with_features(arguments: &DataArguments, options: ReadOptions) -> ReadOptions
             .drop
             .iter()
             .chain(&arguments.id)
+            .chain(&arguments.offset)
             .cloned()
             .collect(),
         only: arguments.only.clone(),
@@ -150,6 +153,13 @@ pub fn read(
             ));
         }
     };
+    let (column, plain) = (arguments.offset.as_deref(), read_options(&arguments.file));
+    all = with_offset(
+        all,
+        column,
+        arguments.data.as_deref().or(arguments.x.as_deref()),
+        &plain,
+    )?;
     if let Some(file) = weights_file(arguments) {
         all.weights = Some(read_weights(file, all.rows(), arguments)?);
     }
@@ -173,6 +183,7 @@ pub fn read(
     };
     let validation = match validation {
         Some(validation) => {
+            let validation = with_offset(validation, column, arguments.x_val.as_deref(), &plain)?;
             widen(&mut all, &validation);
             Some(validation.align(&all.expected())?)
         }
@@ -257,6 +268,7 @@ fn check_no_columns(arguments: &DataArguments) -> std::result::Result<(), Failur
         ("--drop", !arguments.drop.is_empty()),
         ("--only", !arguments.only.is_empty()),
         ("--id", arguments.id.is_some()),
+        ("--offset", arguments.offset.is_some()),
         (
             "--categorical",
             matches!(categorical(arguments), Categorical::Named(_)),
@@ -288,6 +300,8 @@ pub fn read_test(
         (Some(x), None) => readers::read_dataset(x, &options)?,
         _ => return Ok(None),
     };
+    let column = arguments.offset.as_deref();
+    let test = with_offset(test, column, x, &read_options(&arguments.file))?;
     let test = test.align(&training.expected)?;
     treated(arguments, test, &training.indicators).map(Some)
 }

@@ -35,6 +35,15 @@ pub(super) fn check_flags(arguments: &ProblemArguments) -> std::result::Result<(
         _ if arguments.bounds.is_some() && penalty != PenaltyName::Box => {
             "--box is for --penalty box; add it"
         }
+        PenaltyName::Nonneg if arguments.has_coefficient_bounds() => {
+            "--penalty nonneg has bounds of its own; leave it out, and say by --coefficient-bounds or --positive what \
+             is not to be negative"
+        }
+        _ if arguments.has_coefficient_bounds()
+            && !matches!(penalty, PenaltyName::ElasticNet | PenaltyName::Weighted) =>
+        {
+            "--coefficient-bounds and --positive are for --penalty elastic-net or weighted; choose one of these"
+        }
         _ => return Ok(()),
     };
     Err(Failure::usage(message))

@@ -1,10 +1,12 @@
 //! Flags → checked problem, points and settings.
 
+mod bounds;
 mod classes;
 mod data;
 mod defaults;
 mod file;
 mod flags;
+mod offset;
 mod plan;
 mod points;
 mod precedence;
@@ -20,6 +22,7 @@ pub use defaults::{SINGLE_SHARE, in_ratio, single_ridge};
 pub use file::Described;
 #[cfg(feature = "store")]
 pub use file::{GivenBeside, stored};
+pub use offset::read_offset;
 pub use plan::{
     Parts, Planned, SpaceFlags, check_adaptive, check_dealing, fit_space, planned, planned_fit,
     study_of,

@@ -55,6 +55,7 @@ fn schedule(flags: &HypergradientArguments) -> MinibatchSteps {
 
 fn with_respect_to(wanted: &[Wrt], problem: &ProblemArguments) -> Result<Vec<Wrt>, Failure> {
     let has_box = problem.penalty == PenaltyName::Box;
+    let has_bounds = has_box || problem.has_coefficient_bounds();
     let has_perturbation = problem.perturbation.is_some();
     if wanted.is_empty() {
         return Ok(differentiated(problem));
@@ -62,7 +63,9 @@ fn with_respect_to(wanted: &[Wrt], problem: &ProblemArguments) -> Result<Vec<Wrt
     let mut wrt: Vec<Wrt> = Vec::new();
     for &one in wanted {
         let message = match one {
-            Wrt::BoxBounds if !has_box => "--wrt box needs --penalty box and its bounds in --box",
+            Wrt::BoxBounds if !has_bounds => {
+                "--wrt box needs bounds: --penalty box with --box, or --coefficient-bounds or --positive"
+            }
             Wrt::HuberDelta if problem.loss != LossName::Huber => {
                 "--wrt huber-delta is for --loss huber; add it"
             }

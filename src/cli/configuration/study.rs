@@ -109,6 +109,11 @@ impl<'a> Study<'a> {
         targets.iter().map(|target| target.name.as_str()).collect()
     }
 
+    /// The column of the offsets of rows.
+    pub fn offset_column(&self) -> Option<&str> {
+        self.data.offset.as_deref()
+    }
+
     /// The source of the data.
     pub fn source(&self) -> &str {
         &self.tables.all.source
@@ -365,7 +370,7 @@ impl<'a> Study<'a> {
     ) -> Result<Specification> {
         let coordinates = train.matrix.columns() * self.predictors;
         let shapes = self.arguments.shapes();
-        let penalty = self.penalty(coordinates)?;
+        let penalty = self.bounded(self.penalty(coordinates)?, coordinates)?;
         let (prior, prior_units) = self.prior(coordinates)?;
         Ok(Specification {
             loss: self.loss(),
@@ -390,6 +395,7 @@ impl<'a> Study<'a> {
             matrix: data.matrix.clone(),
             targets: classes::encode(data, &self.classes, self.encoding)?,
             weights: data.weights.clone(),
+            offset: data.offset.clone(),
         })
     }
 

@@ -30,6 +30,7 @@ fn model(targets: usize, classes: usize) -> Model {
         standardize: true,
         rows: 5,
         feature_names: vec!["a".into(), "b".into(), "c".into()],
+        offset: None,
         missing: None,
         factors: Vec::new(),
         features_are_named: Some(true),
@@ -170,8 +171,8 @@ fn damaged_and_newer_models_are_refused_by_name() {
 
     model(1, 1).save(directory.path(), "--out").unwrap();
     let text = std::fs::read_to_string(&head).unwrap();
-    std::fs::write(&head, text.replace("\"schema\": 1", "\"schema\": 3")).unwrap();
-    refused("model schema 3");
+    std::fs::write(&head, text.replace("\"schema\": 1", "\"schema\": 4")).unwrap();
+    refused("model schema 4");
     std::fs::write(&head, "{}").unwrap();
     refused("no schema number");
     std::fs::write(&head, "{").unwrap();

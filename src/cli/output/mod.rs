@@ -37,7 +37,7 @@ pub use meta::{CurvePoint, MetaReport};
 pub use npy::write_npy;
 pub use polished::Polished;
 pub use report::{Beside, Report, by_criterion};
-pub use scores::{Known, Scores, Tested, linear_predictors};
+pub use scores::{Known, RowParts, Scores, Tested, linear_predictors};
 pub use stored::{open_store, report_so_far};
 pub use summary::Summary;
 pub use table::{plain, titled};

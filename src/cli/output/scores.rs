@@ -82,6 +82,8 @@ pub struct Known<'a> {
     pub y: &'a [f64],
     /// The weight of every row, if they differ.
     pub weights: Option<&'a [f64]>,
+    /// The offset of every row, which is not in the predictors, if there are some.
+    pub offset: Option<&'a [f64]>,
 }
 
 /// The scores of a target on test rows.
@@ -106,7 +108,7 @@ impl Tested {
                 let z = linear_predictors(&rows.matrix, coefficients, target, model.predictors());
                 Ok(Self {
                     target: target.name.clone(),
-                    scores: Scores::of(model, target, &z, truth, rows.weights.as_deref())?,
+                    scores: Scores::of(model, target, &z, truth, RowParts::of(rows))?,
                 })
             })
             .collect()
@@ -142,9 +144,27 @@ pub fn linear_predictors(
     z
 }
 
+/// What rows have beside features and targets.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RowParts<'a> {
+    /// The weight of every row, if they differ.
+    pub weights: Option<&'a [f64]>,
+    /// The offset of every row, if there are some.
+    pub offset: Option<&'a [f64]>,
+}
+
+impl<'a> RowParts<'a> {
+    /// Those of the rows of a data set.
+    pub fn of(rows: &'a Dataset) -> Self {
+        Self {
+            weights: rows.weights.as_deref(),
+            offset: rows.offset.as_deref(),
+        }
+    }
+}
+
 impl Scores {
-    /// The scores of linear predictors against the values of a target, with a weight for every row or
-    /// none.
+    /// The scores of linear predictors, without offsets, against the values of a target.
     ///
     /// # Errors
     /// [`crate::Error::Value`] for a value that is no number, or of a class that the model does not know.
@@ -153,7 +173,7 @@ impl Scores {
         target: &TargetModel,
         z: &[f64],
         truth: &Target,
-        weights: Option<&[f64]>,
+        parts: RowParts<'_>,
     ) -> Result<Self> {
         let loss = model.loss()?;
         if loss.is_classification() != target.classes.is_some() {
@@ -180,7 +200,8 @@ impl Scores {
             classes: target.classes.as_deref().unwrap_or_default(),
             z,
             y: &y,
-            weights,
+            weights: parts.weights,
+            offset: parts.offset,
         })
     }
 
@@ -195,11 +216,21 @@ impl Scores {
             z,
             y,
             weights,
+            offset,
         } = *rows;
         let finite = |value: f64| value.is_finite().then_some(value);
         let mut found = Numbers::default();
         let count = classes.len().max(1);
-        metrics::measure(loss, count, z, y, weights, &mut found);
+        let measured = metrics::MeasuredRows { y, weights, offset };
+        measured.measure(loss, count, z, &mut found);
+        let with: Vec<f64>;
+        let z = match offset {
+            None => z,
+            Some(offset) => {
+                with = z.iter().zip(offset).map(|(z, o)| z + o).collect();
+                &with
+            }
+        };
         let at = |number: Number| finite(found[number]);
         let weight = |i: usize| weights.map_or(1.0, |weights| weights[i]);
         let total: f64 = (0..y.len()).map(weight).sum();

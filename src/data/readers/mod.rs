@@ -18,6 +18,7 @@ mod csv;
 mod files;
 mod foreign;
 mod idx;
+mod intervals;
 mod libsvm;
 mod npy;
 mod npz;
@@ -33,6 +34,7 @@ pub use files::{
     read_column, read_dataset, read_features, read_labels, read_matrix, read_pair,
     read_row_numbers, read_vector,
 };
+pub use intervals::{NamedInterval, parse_intervals, read_intervals};
 pub use npy::{read_npy, write_npy};
 pub use options::{Categorical, Decimal, Format, ReadOptions, UnknownLevels};
 

@@ -34,6 +34,7 @@ impl Part {
             factors: self.factors,
             targets: self.targets,
             weights: self.weights,
+            offset: None,
             named: self.named,
             source: source.to_string(),
         };

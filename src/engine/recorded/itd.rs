@@ -11,6 +11,7 @@ use crate::kernel::trace::PIECES_PER_WORD;
 use crate::kinds::{Method, Precision, Wrt};
 use crate::map::ProxGrad;
 use crate::model::loss::Loss;
+use crate::model::penalty::Row;
 use crate::problem::{Point, Problem};
 use crate::real::Real;
 
@@ -145,9 +146,11 @@ impl<R: Twinned> Unrollable<R> for Points<'_> {
             && penalty.groups().is_none()
             && self.settings.wrt.iter().all(|wrt| match wrt {
                 Wrt::L1 => penalty.has_strength(),
-                Wrt::BoxBounds => penalty.bounds().is_some(),
+                Wrt::BoxBounds => penalty.has_bounds(),
                 _ => false,
-            });
+            })
+            // A slope and a bound have more pieces than two bits tell.
+            && penalty.row() != Row::Bounded;
         suffice.then(|| map.penalized.div_ceil(PIECES_PER_WORD))
     }
 

@@ -32,12 +32,7 @@ const PENALTY_FUNCTIONS: [Function; 4] = [
     Function::of_row("prox", "f32", "not_a_number()"),
     Function::of_row("keeps", "bool", "false"),
     Function::of_row("slope", "f32", "not_a_number()"),
-    Function {
-        name: "side",
-        arguments: "u: f32, bounds: vec2<f32>",
-        result: "u32",
-        otherwise: "SIDE_INSIDE",
-    },
+    Function::of_row("side", "u32", "SIDE_INSIDE"),
 ];
 
 impl Function {

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::hypergrad::Evaluator;
 use crate::kinds::{Method, Precision, Solver, Wrt};
 use crate::model::loss::Loss;
-use crate::problem::{Point, Problem};
+use crate::problem::{Offset, Point, Problem};
 
 use estimate::Estimates;
 
@@ -146,6 +146,13 @@ impl<'a> Influence<'a> {
             return Err(Error::unsupported(
                 "the influence of rows on a quadratic form, which has none",
                 "choose a loss of rows, such as the squared loss",
+            ));
+        }
+        // The size of a row's weight in the loss would not be that in the mean which divides it.
+        if Offset::factors_of(self.problem.train().offset.as_deref()).is_some() {
+            return Err(Error::unsupported(
+                "the influence of rows beside offsets with a log link",
+                "state the problem with rates as targets and exposures as sample weights",
             ));
         }
         if self.point.has_own_rows() {

@@ -27,7 +27,7 @@ impl ProxGrad {
             prior: room(Wrt::Prior, self.penalized),
             weights: None,
             perturbation: room(Wrt::Perturbation, self.perturbed_count * self.features),
-            bounds: room(Wrt::BoxBounds, 2),
+            bounds: room(Wrt::BoxBounds, self.bounds.rows()),
             delta: room(Wrt::HuberDelta, 1),
         };
         self.sums.weights =
@@ -46,7 +46,7 @@ impl ProxGrad {
             strengths: room(self.strength_count),
             ridge: room(self.l2.rows()),
             prior: room(self.coordinates),
-            bounds: room(2),
+            bounds: room(self.bounds.rows()),
             weights: weighs_rows(wrt).then(|| room(self.rows.operator.rows)),
             delta: wrt.contains(&Wrt::HuberDelta).then(|| room(1)),
             perturbation: wrt

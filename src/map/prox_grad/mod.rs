@@ -114,7 +114,8 @@ impl ProxGrad {
             Some(groups) => groups.tables(),
             None => (&[0][..], &[0][..]),
         };
-        let bounds = problem.penalty.bounds().unwrap_or([0.0; 2]);
+        let mut bounds = problem.penalty.bounds();
+        bounds.resize(bounds.len().max(2), 0.0);
         let of_points = |f: &dyn Fn(&Point) -> f64| -> Vec<f64> { points.iter().map(f).collect() };
         let perturbed: Vec<u32> = problem.perturbed_rows.iter().map(|&i| i as u32).collect();
         let constant_curvature = problem.loss.is_quadratic();

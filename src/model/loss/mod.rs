@@ -119,6 +119,18 @@ impl Loss {
         matches!(self, Self::Poisson | Self::Gamma | Self::Tweedie { .. })
     }
 
+    /// The degree of the deviance in targets and means, d(cy, cμ) = c^degree d(y, μ): 2 − p with the variance μᵖ;
+    /// `None` without a log link.
+    #[must_use]
+    pub fn deviance_degree(self) -> Option<f64> {
+        match self {
+            Self::Poisson => Some(1.0),
+            Self::Gamma => Some(0.0),
+            Self::Tweedie { power } => Some(2.0 - power),
+            _ => None,
+        }
+    }
+
     /// True for losses whose targets are numbers, which predictions are compared with by their size.
     #[must_use]
     pub fn predicts_numbers(self) -> bool {

@@ -43,7 +43,7 @@ impl CoordinatePenalty for Free {
     }
 
     #[inline(always)]
-    fn pull<R: Real>(a: R) -> R {
+    fn pull<R: Real>(_term: &Term<R>, a: R) -> R {
         num_traits::Float::abs(a)
     }
 

@@ -30,7 +30,7 @@ impl CoordinatePenalty for Interval {
     }
 
     #[inline(always)]
-    fn side<R: Real>(term: &Term<R>, u: R) -> Side {
+    fn side<R: Real>(term: &Term<R>, u: R, _gamma: R) -> Side {
         if u >= term.upper {
             Side::Upper
         } else if u <= term.lower {
@@ -82,7 +82,7 @@ impl CoordinatePenalty for Interval {
     }
 
     #[inline(always)]
-    fn pull<R: Real>(_a: R) -> R {
+    fn pull<R: Real>(_term: &Term<R>, _a: R) -> R {
         R::zero()
     }
 

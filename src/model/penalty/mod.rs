@@ -12,6 +12,8 @@
 use crate::error::{Error, Result};
 use crate::real::Real;
 
+mod bounded;
+mod coefficients;
 mod free;
 mod group;
 mod interval;
@@ -20,6 +22,7 @@ mod soft_threshold;
 mod sparse_group;
 mod term;
 
+pub use bounded::Bounded;
 pub use free::Free;
 pub use group::{GroupOperator, Groups, Shrink};
 pub use interval::Interval;
@@ -76,6 +79,16 @@ pub enum Penalty {
         /// The upper bound of every penalised coordinate, ∞ allowed.
         upper: f64,
     },
+    /// Σ_j l1·strength_j·|w_j| with lower_j ≤ w_j ≤ upper_j. A specification has the bounds in the data's
+    /// units, a problem in those of the scaled columns.
+    Bounded {
+        /// One per penalised coordinate; `None` is 1 for every one, and one common derivative.
+        strengths: Option<Vec<f64>>,
+        /// The lower bound of every penalised coordinate, −∞ allowed.
+        lower: Vec<f64>,
+        /// The upper bound of every penalised coordinate, ∞ allowed.
+        upper: Vec<f64>,
+    },
 }
 
 impl Penalty {
@@ -89,6 +102,7 @@ impl Penalty {
             Self::SparseGroup { .. } => "sparse-group",
             Self::NonNegative => "nonneg",
             Self::Box { .. } => "box",
+            Self::Bounded { .. } => "bounded",
         }
     }
 
@@ -100,6 +114,10 @@ impl Penalty {
             Self::Weighted { .. }
                 | Self::SparseGroup { .. }
                 | Self::Group {
+                    strengths: Some(_),
+                    ..
+                }
+                | Self::Bounded {
                     strengths: Some(_),
                     ..
                 }
@@ -116,6 +134,7 @@ impl Penalty {
             Self::Group { .. } => Row::Free,
             Self::NonNegative => Row::NonNegative,
             Self::Box { .. } => Row::Interval,
+            Self::Bounded { .. } => Row::Bounded,
         }
     }
 
@@ -147,22 +166,6 @@ impl Penalty {
         usize::from(self.groups().is_some() && self.row() != Row::Free)
     }
 
-    /// The bounds of every penalised coordinate, where there are some to differentiate in.
-    #[must_use]
-    pub fn bounds(&self) -> Option<[f64; 2]> {
-        match *self {
-            Self::Box { lower, upper } => Some([lower, upper]),
-            _ => None,
-        }
-    }
-
-    /// True where w = 0 is feasible.
-    #[must_use]
-    pub fn allows_zero(&self) -> bool {
-        self.bounds()
-            .is_none_or(|[lower, upper]| lower <= 0.0 && upper >= 0.0)
-    }
-
     /// The strengths at l1 = 1: those of `penalized` coordinates, or of the groups.
     #[must_use]
     pub fn strengths(&self, penalized: usize) -> Vec<f64> {
@@ -170,6 +173,10 @@ impl Penalty {
             Self::Weighted { strengths }
             | Self::SparseGroup { strengths, .. }
             | Self::Group {
+                strengths: Some(strengths),
+                ..
+            }
+            | Self::Bounded {
                 strengths: Some(strengths),
                 ..
             } => strengths.clone(),
@@ -187,6 +194,10 @@ impl Penalty {
         | Self::Group {
             strengths: Some(strengths),
             ..
+        }
+        | Self::Bounded {
+            strengths: Some(strengths),
+            ..
         } = &mut self
         {
             *strengths = new;
@@ -199,19 +210,25 @@ impl Penalty {
     pub fn block_penalties(&self, penalized: usize, l1: f64) -> Vec<BlockPenalty<f64>> {
         let row = self.row();
         // Free of any strength, and of all that goes with a kink.
-        let of_coordinate = |strength: f64| match self.bounds() {
-            Some([lower, upper]) => Term::interval(lower, upper),
-            None if strength == 0.0 && row == Row::SoftThreshold => Term::free(),
-            None => Term::with_strength(row, strength),
+        let of_coordinate = |j: usize, strength: f64| match self {
+            Self::Box { lower, upper } => Term::interval(*lower, *upper),
+            Self::Bounded { lower, upper, .. } => Term {
+                lower: lower[j],
+                upper: upper[j],
+                ..Term::with_strength(row, strength)
+            },
+            _ if strength == 0.0 && row == Row::SoftThreshold => Term::free(),
+            _ => Term::with_strength(row, strength),
         };
         let strengths = self.strengths(penalized);
         let (shared, each) = strengths.split_at(self.shared_strengths());
         if self.groups().is_none() {
-            return each.iter().map(|s| of_coordinate(l1 * s).into()).collect();
+            let of = |(j, s): (usize, &f64)| of_coordinate(j, l1 * s).into();
+            return each.iter().enumerate().map(of).collect();
         }
         let coordinate = shared
             .first()
-            .map_or_else(Term::free, |s| of_coordinate(l1 * s));
+            .map_or_else(Term::free, |s| of_coordinate(0, l1 * s));
         let of_group = |s: &f64| BlockPenalty {
             coordinate,
             norm: l1 * s,
@@ -224,15 +241,7 @@ impl Penalty {
     /// # Errors
     /// [`Error::Shape`] or [`Error::Value`] when strengths, groups or bounds do not fit.
     pub fn validate(&self, penalized: usize) -> Result<()> {
-        if let Some([lower, upper]) = self.bounds()
-            && (lower.is_nan() || upper.is_nan() || lower > upper)
-        {
-            return Err(Error::value(
-                "box",
-                format!("{lower}:{upper} is not an interval"),
-                "give LO:HI with LO at most HI",
-            ));
-        }
+        self.check_bounds(penalized)?;
         let (expected, unit) = match self.groups() {
             None => (penalized, "one per coordinate"),
             Some(groups) if groups.coordinates() != penalized => {

@@ -71,7 +71,7 @@ impl CoordinatePenalty for NonNegative {
     }
 
     #[inline(always)]
-    fn pull<R: Real>(a: R) -> R {
+    fn pull<R: Real>(_term: &Term<R>, a: R) -> R {
         a
     }
 

@@ -98,7 +98,7 @@ impl CoordinatePenalty for SoftThreshold {
     }
 
     #[inline(always)]
-    fn pull<R: Real>(a: R) -> R {
+    fn pull<R: Real>(_term: &Term<R>, a: R) -> R {
         num_traits::Float::abs(a)
     }
 }

@@ -41,7 +41,7 @@ pub trait CoordinatePenalty {
 
     /// The bound that holds u.
     #[inline(always)]
-    fn side<R: Real>(_term: &Term<R>, _u: R) -> Side {
+    fn side<R: Real>(_term: &Term<R>, _u: R, _gamma: R) -> Side {
         Side::Inside
     }
 
@@ -72,19 +72,26 @@ pub trait CoordinatePenalty {
     /// The least subgradient of g·w + penalty at w, signed: 0 at the optimum.
     fn distance<R: Real>(term: &Term<R>, w: R, g: R) -> R;
 
-    /// The strength that holds a coordinate at zero against a = −gradient: the dual gauge.
-    fn pull<R: Real>(a: R) -> R;
+    /// The strength that holds a coordinate at zero, or at the value next to zero that it may have,
+    /// against a = −gradient: the dual gauge.
+    fn pull<R: Real>(term: &Term<R>, a: R) -> R;
+
+    /// a where nothing bounds the way that it pulls, so that a dual point has to do so; otherwise 0.
+    #[inline(always)]
+    fn unbounded<R: Real>(_term: &Term<R>, a: R) -> R {
+        a
+    }
 
     /// sup over w of aw − ½λ₂w² − penalty(w); `slack` is the rounding of a.
     #[inline(always)]
     fn conjugate<R: Real>(term: &Term<R>, a: R, l2: R, slack: R) -> R {
-        conjugate_beyond(Self::pull(a) - term.strength, l2, slack)
+        conjugate_beyond(Self::pull(term, a) - term.strength, l2, slack)
     }
 
     /// The distance of u to the nearest kink of the prox; infinite without one.
     #[inline(always)]
     fn kink_distance<R: Real>(term: &Term<R>, u: R, gamma: R) -> R {
-        num_traits::Float::abs(Self::pull(u) - gamma * term.strength)
+        num_traits::Float::abs(Self::pull(term, u) - gamma * term.strength)
     }
 
     /// True where w counts as one of the support.
@@ -191,6 +198,7 @@ rows! { $
     NonNegative: 1 = "non_negative",
     Interval: 2 = "interval",
     Free: 3 = "free",
+    Bounded: 4 = "bounded",
 }
 
 /// A row with its numbers: what one coordinate pays.
@@ -262,8 +270,8 @@ impl<R: Real> Term<R> {
 
     /// [`CoordinatePenalty::side`].
     #[inline(always)]
-    pub fn side(&self, u: R) -> Side {
-        with_row!(self.row, Table => Table::side(self, u))
+    pub fn side(&self, u: R, gamma: R) -> Side {
+        with_row!(self.row, Table => Table::side(self, u, gamma))
     }
 
     /// [`CoordinatePenalty::minimizer`], or [`CoordinatePenalty::flat_minimizer`] without curvature.
@@ -303,7 +311,13 @@ impl<R: Real> Term<R> {
     /// [`CoordinatePenalty::pull`].
     #[inline(always)]
     pub fn pull(&self, a: R) -> R {
-        with_row!(self.row, Table => Table::pull(a))
+        with_row!(self.row, Table => Table::pull(self, a))
+    }
+
+    /// [`CoordinatePenalty::unbounded`].
+    #[inline(always)]
+    pub fn unbounded(&self, a: R) -> R {
+        with_row!(self.row, Table => Table::unbounded(self, a))
     }
 
     /// [`CoordinatePenalty::kink_distance`].
@@ -322,6 +336,22 @@ impl<R: Real> Term<R> {
     #[inline(always)]
     pub fn feasible(&self, w: R) -> R {
         with_row!(self.row, Table => Table::feasible(self, w))
+    }
+}
+
+impl Term<f64> {
+    /// w, or the bound that it cannot be told from in a precision.
+    #[inline(always)]
+    #[must_use]
+    pub fn snapped<R: Real>(&self, w: f64) -> f64 {
+        let rounded = R::of(w);
+        if R::of(self.lower) == rounded {
+            self.lower
+        } else if R::of(self.upper) == rounded {
+            self.upper
+        } else {
+            w
+        }
     }
 }
 

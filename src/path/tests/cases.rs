@@ -455,6 +455,7 @@ impl Recipe {
                 matrix: matrix(xv, n / 2),
                 targets: vec![yv],
                 weights: None,
+                offset: None,
             });
             s.scaling.intercept = self.intercept;
             s.scaling.standardize = self.intercept;

@@ -49,6 +49,7 @@ fn specification(rows: usize, columns: usize, intercept: bool) -> Specification 
         matrix: held_out,
         targets: labels,
         weights: None,
+        offset: None,
     });
     specification
 }

@@ -101,6 +101,7 @@ fn load(case: &str) -> Case {
         matrix: Matrix::Dense(read("Xval.npy")),
         targets: vec![read("yval.npy").values],
         weights: None,
+        offset: None,
     });
     let sign = json["criterion_sign"].as_f64().unwrap_or(1.0);
     s.sign = sign.try_into().unwrap();

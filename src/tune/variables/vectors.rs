@@ -42,10 +42,10 @@ fn vector_penalty(problem: &Problem, variables: &[Variable]) -> Result<Option<Pe
     };
     let ones = |count: usize| vec![1.0; count];
     Ok(Some(match (vector.hyperparameter, problem.penalty()) {
-        (Hyperparameter::L1Each, Penalty::ElasticNet | Penalty::Weighted { .. }) => {
-            Penalty::Weighted {
-                strengths: ones(problem.penalized()),
-            }
+        (Hyperparameter::L1Each, penalty)
+            if let Some(weighted) = penalty.weighted_by(ones(problem.penalized())) =>
+        {
+            weighted
         }
         (Hyperparameter::L1Group, Penalty::Group { groups, .. }) => Penalty::Group {
             strengths: Some(ones(groups.len())),
