@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import _proxdiff
+from ._convert import mapping, pair, word, words
 from ._cv import splits_of
 from ._linear import Classifier, Regressor, group_parts, weight_sum, whole
 
@@ -16,15 +17,16 @@ class _Tuned:
 
     def _tune(self, stated, splits):
         """Tunes, keeps what is known and returns coefficients and intercepts of the fit to all rows."""
-        names = (self.variables,) if isinstance(self.variables, str) else tuple(self.variables)
-        bounds = dict(self.bounds or {})
+        names = words(self.variables, "variables")
+        bounds = mapping(self.bounds, "bounds")
         for name in bounds:
             if name not in names:
                 raise ValueError(f"bounds: {name!r} is not tuned; add it to the variables or leave it out")
-        variables = [(name, tuple(map(float, bounds[name])) if name in bounds else None, None) for name in names]
+        variables = [(name, pair(bounds[name], "bounds") if name in bounds else None, None) for name in names]
+        guard = None if self.guard is None else word(self.guard, "guard")
         most = whole(self.max_evaluations, "max_evaluations", 1)
         options = self._settings() | {"method": "aid-cg", "wrt": ["l1", "l2"]}
-        found = _proxdiff.tune(stated, splits, variables, 0.0, 0.0, most, self.guard, options)
+        found = _proxdiff.tune(stated, splits, variables, 0.0, 0.0, most, guard, options)
         for strength in ("l1", "l2"):
             own = found[f"{strength}_each"]
             value = found[strength] if own is None else found[strength] * np.asarray(own)

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::{PointsInput, Statement, of_rows, rows_array};
-use crate::errors::{checked, parsed};
+use crate::errors::{checked, in_parameters, parsed};
 use crate::runtime::compute;
 
 /// Settings of a run: a dictionary with these keys.
@@ -193,7 +193,8 @@ pub fn outcomes_dict<'py>(
         out.set_item(name, values.into_pyarray(py))?;
     }
     let warnings = all.iter().map(|o| {
-        let sentence = |w: &proxdiff::hypergrad::Warning| (w.kind.name(), w.message.clone());
+        let sentence =
+            |w: &proxdiff::hypergrad::Warning| (w.kind.name(), in_parameters(&w.message));
         o.warnings.iter().map(sentence).collect::<Vec<_>>()
     });
     out.set_item("warnings", warnings.collect::<Vec<_>>())?;

@@ -17,12 +17,12 @@ use pyo3::types::PyDict;
 use rayon::prelude::*;
 
 use crate::convert::{Statement, of_rows, rows_array};
-use crate::errors::{checked, parsed};
+use crate::errors::{checked, in_parameters, parsed};
 use crate::problem::{SettingsInput, outcomes_dict};
 use crate::runtime::compute;
 
 /// A split of the rows, as scikit-learn's splitters give them: the rows that train, and those that are held out.
-type Split = (Vec<usize>, Vec<usize>);
+pub type Split = (Vec<usize>, Vec<usize>);
 
 /// Criteria, and coefficients where they are wanted, of points on every fold; `l1` and `l2` have one row a fold.
 #[pyfunction]
@@ -126,7 +126,7 @@ fn along_folds(
 }
 
 /// A study of the rows of a specification.
-fn study(specification: Specification, folds: Vec<Fold>, settings: &Settings) -> Study {
+pub fn study(specification: Specification, folds: Vec<Fold>, settings: &Settings) -> Study {
     Study {
         name: String::new(),
         source: String::new(),
@@ -168,7 +168,7 @@ fn split_problem(specification: &Specification, split: &Split) -> proxdiff::Resu
     Problem::new(own)
 }
 
-fn check_splits(splits: &[Split], rows: usize) -> PyResult<()> {
+pub fn check_splits(splits: &[Split], rows: usize) -> PyResult<()> {
     let is_row = |&row: &usize| row < rows;
     for (train, test) in splits {
         let fault = if train.is_empty() || test.is_empty() {
@@ -192,7 +192,7 @@ fn check_splits(splits: &[Split], rows: usize) -> PyResult<()> {
 
 /// The folds of splits whose training rows are all rows that are not held out; `None` where some are not.
 /// Folds of one repetition hold out different rows.
-fn folds_of(splits: &[Split], rows: usize) -> Option<Vec<Fold>> {
+pub fn folds_of(splits: &[Split], rows: usize) -> Option<Vec<Fold>> {
     let mut repeat = 0;
     let mut seen = vec![false; rows];
     let mut folds = Vec::with_capacity(splits.len());
@@ -315,7 +315,8 @@ fn describe(out: &Bound<'_, PyDict>, tuned: &Tuned) -> PyResult<()> {
     out.set_item("l2", tuned.point.l2)?;
     out.set_item("l1_each", tuned.point.strengths().map(<[f64]>::to_vec))?;
     out.set_item("l2_each", tuned.point.ridge().map(<[f64]>::to_vec))?;
-    out.set_item("remarks", tuned.remarks.clone())?;
+    let remarks = tuned.remarks.iter().map(|r| in_parameters(r));
+    out.set_item("remarks", remarks.collect::<Vec<_>>())?;
     for variable in &tuned.variables {
         let values = (variable.values.clone(), variable.slope.clone());
         out.set_item(
