@@ -221,17 +221,17 @@ def settings(
 
 
 def row_numbers(part, n):
-    """Row numbers from 0 as a list: of numbers, of which negative ones count from the end, or of a mask of n rows."""
+    """Row numbers from 0: of numbers, of which negative ones count from the end, or of a mask of n rows."""
     part = np.asarray(part)
     if part.dtype.kind == "b" and part.shape == (n,):
-        return np.flatnonzero(part).tolist()
+        return np.flatnonzero(part).astype(np.int64, copy=False)
     if part.dtype.kind not in "iu" or part.ndim != 1 or ((part < -n) | (part >= n)).any():
         raise ValueError(f"cv: give row numbers from 0 to {n - 1}, or masks of {n} rows")
-    return np.where(part < 0, part + n, part).tolist()
+    return np.where(part < 0, part + n, part).astype(np.int64, copy=False)
 
 
 def splits_of_rows(cv, n):
-    """Pairs of row numbers (train, test) as lists."""
+    """Pairs of row numbers (train, test) as arrays."""
     fault = "cv: give pairs of row numbers (train, test), such as list(KFold(5).split(X))"
     if isinstance(cv, str):
         raise ValueError(fault)

@@ -8,6 +8,7 @@ mod errors;
 mod problem;
 mod runtime;
 mod study;
+mod sweep;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -22,7 +23,9 @@ mod _proxdiff {
     #[pymodule_export]
     use super::run_command;
     #[pymodule_export]
-    use super::study::{cross_validate, tune};
+    use super::study::{CrossValidation, tune};
+    #[pymodule_export]
+    use super::sweep::{Sweep, merge_stores, read_sweep, report};
 }
 
 /// The command line: its exit status.

@@ -21,6 +21,8 @@ mod whole;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::Write;
+#[cfg(feature = "store")]
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use crate::exec::gpu;
@@ -75,6 +77,15 @@ pub fn run(words: Vec<OsString>) -> u8 {
         Ok(()) => 0,
         Err(failure) => failure.report(),
     }
+}
+
+/// The report of the sweep in a store, written into a folder, as `runs report` does; or why it cannot be.
+///
+/// # Errors
+/// The sentence of the failure.
+#[cfg(feature = "store")]
+pub fn report(store: &Path, folder: &Path) -> Result<(), String> {
+    output::report_so_far(store, "--out", folder).map_err(|failure| failure.message())
 }
 
 /// The format of the log: a level and one line that cannot steer a terminal; a warning that has been

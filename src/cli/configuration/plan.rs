@@ -237,7 +237,7 @@ impl<'a> Planned<'a> {
         let whole = match &compression {
             _ if of_all => Some(study.whole()?),
             _ if !is_relative || problem.is_some() => None,
-            Some(compression) => Some(compression.whole(&study)?),
+            Some(compression) => Some(compression.whole(&study)?.problem),
             None => Some(study.whole()?),
         };
         let of_fold = problem.as_ref().map(|fold| &fold.problem);
