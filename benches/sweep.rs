@@ -45,6 +45,7 @@ fn study(rows: usize, columns: usize) -> Study {
         keep_solutions: false,
         stages: Default::default(),
         resampling: None,
+        is_compressed: false,
         filling: None,
     }
 }

@@ -14,6 +14,7 @@ from ._core import Problem, Solutions, hypergradient, solve, tune, vjp
 if TYPE_CHECKING:
     from ._cv import ElasticNetCV, GroupLassoCV, LassoCV, LogisticRegressionCV
     from ._estimators import ElasticNet, GroupLasso, Huber, Lasso, LogisticRegression, SparseGroupLasso
+    from ._factors import compress, read_factors
     from ._sweep import Sweep, read_sweep, sweep
     from ._tuned import ElasticNetTuned, GroupLassoTuned, LogisticRegressionTuned
 
@@ -23,6 +24,7 @@ __version__ = _version("proxdiff")
 _HOMES = {
     "_estimators": ["ElasticNet", "GroupLasso", "Huber", "Lasso", "LogisticRegression", "SparseGroupLasso"],
     "_cv": ["ElasticNetCV", "GroupLassoCV", "LassoCV", "LogisticRegressionCV"],
+    "_factors": ["compress", "read_factors"],
     "_sweep": ["Sweep", "read_sweep", "sweep"],
     "_tuned": ["ElasticNetTuned", "GroupLassoTuned", "LogisticRegressionTuned"],
 }
@@ -44,7 +46,9 @@ __all__ = [
     "Solutions",
     "SparseGroupLasso",
     "Sweep",
+    "compress",
     "hypergradient",
+    "read_factors",
     "read_sweep",
     "solve",
     "sweep",

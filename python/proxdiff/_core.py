@@ -139,6 +139,8 @@ class Problem:
         rows = self._statement["x"]
         self.shape = rows[:2] if isinstance(rows, tuple) else rows.shape
         self.n_targets = self._statement["y"].shape[0]
+        # Whether the rows stand for others, as those of `read_factors` do.
+        self.is_compressed = False
 
     def __getstate__(self):
         return {name: part for name, part in vars(self).items() if name != "_problem"}

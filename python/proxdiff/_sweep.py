@@ -276,7 +276,14 @@ def sweep(
     }
     targets = ["y"] if problem.n_targets == 1 else [f"y{at}" for at in range(problem.n_targets)]
     folds = _folds(cv, space["seed"], problem)
-    stated = [problem._statement, folds, space, options, bool(keep_coefficients), (problem.loss, targets)]
+    stated = [
+        problem._statement,
+        folds,
+        space,
+        options,
+        bool(keep_coefficients),
+        (problem.loss, targets, problem.is_compressed),
+    ]
     temporary = None
     if store is None:
         temporary = tempfile.mkdtemp(prefix="proxdiff-")

@@ -5,6 +5,7 @@
 
 mod convert;
 mod errors;
+mod factors;
 mod problem;
 mod runtime;
 mod study;
@@ -18,6 +19,8 @@ use pyo3::prelude::*;
 /// The package's compiled part.
 #[pymodule]
 mod _proxdiff {
+    #[pymodule_export]
+    use super::factors::{compress, read_factors};
     #[pymodule_export]
     use super::problem::{Outcomes, Problem};
     #[pymodule_export]

@@ -217,6 +217,7 @@ pub fn study(specification: Specification, folds: Vec<Fold>, settings: &Settings
         keep_solutions: false,
         stages: Default::default(),
         resampling: None,
+        is_compressed: false,
     }
 }
 

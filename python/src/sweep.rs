@@ -180,7 +180,7 @@ impl Sweep {
         space: SpaceInput,
         settings: SettingsInput,
         keep_coefficients: bool,
-        names: (String, Vec<String>),
+        names: (String, Vec<String>, bool),
     ) -> PyResult<Self> {
         let specification = statement.specification()?;
         let folds = match folds {
@@ -189,7 +189,7 @@ impl Sweep {
         };
         let (threads, settings) = (settings.n_threads, settings.settings()?);
         let mut study = study(specification, folds, &settings);
-        (study.name, study.targets) = names;
+        (study.name, study.targets, study.is_compressed) = names;
         study.source = "Python".into();
         study.keep_solutions = keep_coefficients;
         let space = space.space()?;

@@ -9,6 +9,7 @@ import threading
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import product
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -29,6 +30,11 @@ def rows():
 @pytest.fixture(scope="module")
 def problem(rows):
     return proxdiff.Problem(*rows)
+
+
+def processes(count, kind=ProcessPoolExecutor):
+    """Processes that are started anew: JAX, where another test has imported it, forbids forks."""
+    return kind(count, mp_context=get_context("spawn"))
 
 
 def same(a, b):
@@ -179,7 +185,7 @@ def test_frames(library, problem):
     assert table["status"].to_list() == ["converged"] * 8
 
 
-@pytest.mark.parametrize("make", [lambda: ProcessPoolExecutor(2), lambda: ThreadPoolExecutor(2)])
+@pytest.mark.parametrize("make", [lambda: processes(2), lambda: ThreadPoolExecutor(2)])
 def test_workers_find_the_same(make, problem):
     expected = proxdiff.sweep(problem, L1, L2, cv=4, wrt="l1", keep_coefficients=True)
     with make() as executor:
@@ -207,7 +213,7 @@ class Deadly(ProcessPoolExecutor):
 def test_the_shards_of_a_killed_worker_are_done_again(is_made_again, problem):
     expected = proxdiff.sweep(problem, L1, L2, cv=4)
     Deadly.deaths = 0
-    executor = (lambda: Deadly(2)) if is_made_again else Deadly(2)
+    executor = (lambda: processes(2, Deadly)) if is_made_again else processes(2, Deadly)
     with pytest.warns(UserWarning, match="BrokenProcessPool.* shards are done again"):
         found = proxdiff.sweep(problem, L1, L2, cv=4, executor=executor, shards=4)
     assert Deadly.deaths == 1 and found.is_complete and same(found, expected)

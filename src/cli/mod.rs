@@ -32,7 +32,8 @@ use commands::reproduce;
 #[cfg(feature = "store")]
 use commands::runs;
 use commands::{
-    clean, completions, devices, fit, hypergrad, influence, meta, poison, predict, sweep, tune,
+    clean, completions, compress, devices, fit, hypergrad, influence, meta, poison, predict, sweep,
+    tune,
 };
 use failure::Failure;
 
@@ -65,6 +66,7 @@ pub fn run(words: Vec<OsString>) -> u8 {
         Command::Influence(arguments) => influence::run(arguments),
         Command::Clean(arguments) => clean::run(arguments),
         Command::Meta(arguments) => meta::run(arguments),
+        Command::Compress(arguments) => compress::run(arguments),
         #[cfg(feature = "store")]
         Command::Runs(arguments) => runs::run(arguments),
         Command::Poison(arguments) => poison::run(arguments),
