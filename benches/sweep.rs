@@ -45,6 +45,7 @@ fn study(rows: usize, columns: usize) -> Study {
         keep_solutions: false,
         stages: Default::default(),
         resampling: None,
+        is_compressed: false,
         filling: None,
     }
 }
@@ -65,7 +66,7 @@ fn sweep(study: &Study, space: &Space, pool: &rayon::ThreadPool) -> (Plan, f64) 
     let count = space.points(&|_| 1.0).expect("points").len();
     let compression = pool.install(|| Compression::of(study, count));
     let whole = match &compression {
-        Some(compression) => compression.whole(study).unwrap(),
+        Some(compression) => compression.whole(study).unwrap().problem,
         None => study.whole().expect("a problem"),
     };
     let plan = plan(

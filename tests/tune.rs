@@ -443,6 +443,7 @@ fn folds_of_a_study_may_be_dealt_anew() {
         keep_solutions: false,
         stages: Default::default(),
         resampling: None,
+        is_compressed: false,
         filling: None,
     };
     let own = Tuner::of_study(&study).max_evaluations(40).run().unwrap();

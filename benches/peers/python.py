@@ -3,7 +3,7 @@
     pip install ./python; python3 benches/peers/python.py [rounds]
 
 ElasticNetCV as a drop-in, n = 10 000, d = 200, 100 strengths, 5 folds: scikit-learn at its default tolerance and tight,
-proxdiff to rounding. LogisticRegressionCV with l1 on breast cancer, 10 strengths, 5 folds, against saga. A call on tiny
+proxdiff to rounding. LogisticRegressionCV with l1 on breast cancer and digits, 10 strengths, 5 folds, against saga. A call on tiny
 data, and a layer of 256 lassos, 100 x 50, forward and backward, where PyTorch can be imported. Seconds are of the
 process's CPU.
 """
@@ -14,7 +14,7 @@ import warnings
 
 import numpy as np
 import sklearn.linear_model as theirs
-from sklearn.datasets import load_breast_cancer, make_regression
+from sklearn.datasets import load_breast_cancer, load_digits, make_regression
 from sklearn.preprocessing import StandardScaler
 
 import proxdiff
@@ -59,8 +59,8 @@ def elastic_net(rounds):
         )
 
 
-def logistic(rounds):
-    X, y = load_breast_cancer(return_X_y=True)
+def logistic(rounds, name, load):
+    X, y = load(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     own = {"Cs": np.logspace(-2, 1, 10), "cv": 5, "l1_ratios": (1.0,), "scoring": "neg_log_loss"}
     saga = {"solver": "saga", "max_iter": 2000, "use_legacy_attributes": False}
@@ -70,7 +70,7 @@ def logistic(rounds):
         np.testing.assert_allclose(model.scores_[..., :4], reference.scores_[..., :4], atol=5e-3)
 
     compare(
-        "LogisticRegressionCV l1, breast cancer",
+        f"LogisticRegressionCV l1, {name}",
         lambda: proxdiff.LogisticRegressionCV(**own, n_threads=1).fit(X, y),
         lambda: theirs.LogisticRegressionCV(**own, **saga).fit(X, y),
         rounds,
@@ -110,6 +110,7 @@ def layer(rounds):
 if __name__ == "__main__":
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     elastic_net(rounds)
-    logistic(rounds)
+    logistic(rounds, "breast cancer", load_breast_cancer)
+    logistic(1, "digits", load_digits)
     tiny(rounds)
     layer(rounds)

@@ -1,7 +1,7 @@
 """Sparse linear models along warm paths, and hypergradients of their solutions.
 
 The estimators have scikit-learn's shape; `Problem`, `solve`, `hypergradient` and `vjp` work on batches of
-points; `proxdiff.jax` and `proxdiff.torch` make solutions layers.
+points, `sweep` on grids times folds; `proxdiff.jax` and `proxdiff.torch` make solutions layers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from ._core import Problem, Solutions, hypergradient, solve, tune, vjp
 if TYPE_CHECKING:
     from ._cv import ElasticNetCV, GroupLassoCV, LassoCV, LogisticRegressionCV
     from ._estimators import ElasticNet, GroupLasso, Huber, Lasso, LogisticRegression, SparseGroupLasso
+    from ._factors import compress, read_factors
+    from ._sweep import Sweep, read_sweep, sweep
     from ._tuned import ElasticNetTuned, GroupLassoTuned, LogisticRegressionTuned
 
 __version__ = _version("proxdiff")
@@ -22,6 +24,8 @@ __version__ = _version("proxdiff")
 _HOMES = {
     "_estimators": ["ElasticNet", "GroupLasso", "Huber", "Lasso", "LogisticRegression", "SparseGroupLasso"],
     "_cv": ["ElasticNetCV", "GroupLassoCV", "LassoCV", "LogisticRegressionCV"],
+    "_factors": ["compress", "read_factors"],
+    "_sweep": ["Sweep", "read_sweep", "sweep"],
     "_tuned": ["ElasticNetTuned", "GroupLassoTuned", "LogisticRegressionTuned"],
 }
 
@@ -41,8 +45,13 @@ __all__ = [
     "Problem",
     "Solutions",
     "SparseGroupLasso",
+    "Sweep",
+    "compress",
     "hypergradient",
+    "read_factors",
+    "read_sweep",
     "solve",
+    "sweep",
     "tune",
     "vjp",
 ]

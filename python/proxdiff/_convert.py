@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Real
 
 import numpy as np
 
@@ -20,9 +21,54 @@ def n_threads_of(n_threads: int | None) -> int:
         if hasattr(os, "sched_getaffinity"):
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
-    if isinstance(n_threads, bool) or int(n_threads) != n_threads or n_threads < 1:
-        raise ValueError(f"n_threads: {n_threads!r} is no number of threads; give 1 or more, or None")
-    return int(n_threads)
+    return count_of(n_threads, "n_threads", "threads", "give 1 or more, or None")
+
+
+def count_of(value, name: str, things: str, remedy: str = "give 1 or more") -> int:
+    """A whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, Real) or int(value) != value or value < 1:
+        raise ValueError(f"{name}: {value!r} is no number of {things}; {remedy}")
+    return int(value)
+
+
+def word(value, name: str) -> str:
+    """A word; the compiled part names the words that it knows."""
+    return value if isinstance(value, str) else repr(value)
+
+
+def words(values, name: str) -> tuple[str, ...]:
+    """A word, or several."""
+    if isinstance(values, str):
+        return (values,)
+    try:
+        return tuple(word(value, name) for value in values)
+    except TypeError:
+        raise ValueError(f"{name}: {values!r} is no name; give a name, or a list of names") from None
+
+
+def number(value, name: str) -> float:
+    """A number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {value!r} is no number; give a number") from None
+
+
+def pair(values, name: str) -> tuple[float, float]:
+    """Two numbers, the lower and the upper one."""
+    try:
+        lower, upper = values
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {values!r} does not fit; give (lower, upper)") from None
+    return number(lower, name), number(upper, name)
+
+
+def mapping(values, name: str) -> dict:
+    """A dictionary by names; None is an empty one."""
+    try:
+        return dict(values or {})
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: {values!r} does not fit; give a dictionary by the names of variables") from None
 
 
 def is_sparse(X) -> bool:
@@ -95,6 +141,7 @@ def statement(
     loss: str = "squared",
     criterion: str | None = None,
     delta: float = 1.0,
+    power: float = 1.5,
     classes: int = 1,
     penalty: str = "elastic-net",
     groups=None,
@@ -128,21 +175,25 @@ def statement(
         "x_val": None,
         "y_val": None,
         "weights_val": None,
-        "loss": loss,
-        "criterion": criterion,
-        "huber_delta": float(delta),
+        "loss": word(loss, "loss"),
+        "criterion": None if criterion is None else word(criterion, "criterion"),
+        "huber_delta": number(delta, "delta"),
+        "tweedie_power": number(power, "power"),
         "classes": int(classes),
-        "penalty": penalty,
+        "penalty": word(penalty, "penalty"),
         "groups": codes,
         "strengths": own,
-        "bounds": None if bounds is None else tuple(map(float, bounds)),
+        "bounds": None if bounds is None else pair(bounds, "bounds"),
         "ridge": per_coefficient(ridge, d, classes, "ridge"),
         "prior": per_coefficient(prior, d, classes, "prior"),
         "fit_intercept": bool(fit_intercept),
         "standardize": bool(standardize),
     }
     if validation is not None:
-        X_val, y_val, *rest = validation
+        try:
+            X_val, y_val, *rest = validation
+        except (TypeError, ValueError):
+            raise ValueError("validation: it has other parts; give (X, y) or (X, y, weights)") from None
         stated["x_val"] = rows_of(X_val, "validation rows")
         stated["y_val"] = targets(y_val, "validation targets")
         stated["weights_val"] = weights(rest[0], "validation weights") if rest else None
@@ -159,23 +210,33 @@ def settings(
     n_threads: int | None = None,
 ) -> dict:
     """Settings of a run for the compiled part."""
-    if isinstance(max_iter, bool) or int(max_iter) != max_iter or max_iter < 1:
-        raise ValueError(f"max_iter: {max_iter!r} is no number of steps; give 1 or more")
     return {
-        "method": method,
+        "method": None if method is None else word(method, "method"),
         "wrt": list(wrt),
-        "solver": solver,
-        "tolerance": None if tol is None else float(tol),
-        "max_steps": int(max_iter),
+        "solver": word(solver, "solver"),
+        "tolerance": None if tol is None else number(tol, "tol"),
+        "max_steps": count_of(max_iter, "max_iter", "steps"),
         "n_threads": n_threads_of(n_threads),
     }
 
 
 def row_numbers(part, n):
-    """Row numbers from 0 as a list: of numbers, of which negative ones count from the end, or of a mask of n rows."""
+    """Row numbers from 0: of numbers, of which negative ones count from the end, or of a mask of n rows."""
     part = np.asarray(part)
     if part.dtype.kind == "b" and part.shape == (n,):
-        return np.flatnonzero(part).tolist()
+        return np.flatnonzero(part).astype(np.int64, copy=False)
     if part.dtype.kind not in "iu" or part.ndim != 1 or ((part < -n) | (part >= n)).any():
         raise ValueError(f"cv: give row numbers from 0 to {n - 1}, or masks of {n} rows")
-    return np.where(part < 0, part + n, part).tolist()
+    return np.where(part < 0, part + n, part).astype(np.int64, copy=False)
+
+
+def splits_of_rows(cv, n):
+    """Pairs of row numbers (train, test) as arrays."""
+    fault = "cv: give pairs of row numbers (train, test), such as list(KFold(5).split(X))"
+    if isinstance(cv, str):
+        raise ValueError(fault)
+    try:
+        pairs = [(train, test) for train, test in cv]
+    except (TypeError, ValueError):
+        raise ValueError(fault) from None
+    return [(row_numbers(train, n), row_numbers(test, n)) for train, test in pairs]

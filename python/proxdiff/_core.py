@@ -7,17 +7,43 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import _proxdiff
-from ._convert import numbers, per_coefficient, row_numbers, settings, statement
+from ._convert import (
+    count_of,
+    mapping,
+    number,
+    numbers,
+    pair,
+    per_coefficient,
+    settings,
+    splits_of_rows,
+    statement,
+    word,
+    words,
+)
+from ._table import html
 
 #: Names in Python by the compiled part's.
 _PARTS = {"sample_weights": "sample_weight", "x": "X"}
-_INPUTS = {
+#: Hyperparameters in the compiled part's words, by their names in Python.
+_HYPERPARAMETERS = {
+    "l1": "l1",
+    "l2": "l2",
+    "prior": "prior",
     "sample_weight": "sample-weights",
     "class_weight": "class-weights",
     "delta": "huber-delta",
     "bounds": "box",
-    "X": "x",
 }
+#: The same with the data, which products are differentiated in too.
+_INPUTS = _HYPERPARAMETERS | {"y": "y", "X": "x"}
+
+
+def _inputs(wrt, known):
+    """The compiled part's words for names in Python."""
+    for name in words(wrt, "wrt"):
+        if name not in known:
+            raise ValueError(f"wrt: {name!r} is not known; give names of {', '.join(known)}")
+    return [known[name] for name in words(wrt, "wrt")]
 
 
 class Problem:
@@ -32,7 +58,7 @@ class Problem:
     X : array or scipy.sparse matrix of shape (n, d)
     y : array of shape (n,) or (n, targets)
         Numbers; −1 and 1 for the logistic loss and the squared hinge; classes from 0 for the multinomial loss.
-    loss : {"squared", "logistic", "multinomial", "huber", "squared-hinge", "quadratic"}
+    loss : {"squared", "logistic", "multinomial", "huber", "squared-hinge", "poisson", "gamma", "tweedie", "quadratic"}
     penalty : {"elastic-net", "group", "sparse-group", "nonneg", "box"}
     groups : labels of shape (d,), for the group penalties
     strengths : array, optional
@@ -49,6 +75,8 @@ class Problem:
         The loss of the criterion; the training loss by default.
     delta : float
         The place from which on the Huber loss is linear.
+    power : float
+        The power p of the Tweedie loss, 1 < p < 2: the variance is proportional to the mean to the p.
     n_classes : int, optional
         Classes of the multinomial loss, where y does not say it.
     """
@@ -69,6 +97,7 @@ class Problem:
         validation=None,
         criterion=None,
         delta=1.0,
+        power=1.5,
         n_classes=None,
         fit_intercept=True,
         standardize=True,
@@ -79,7 +108,9 @@ class Problem:
         classes = 1
         if loss == "multinomial":
             y = numbers(y, "y", (1, 2))
-            classes = n_classes or (int(np.nanmax(y)) + 1 if y.size else 0)
+            classes = (
+                count_of(n_classes, "n_classes", "classes") if n_classes else (int(np.nanmax(y)) + 1 if y.size else 0)
+            )
         self._statement = statement(
             X,
             y,
@@ -88,6 +119,7 @@ class Problem:
             loss=loss,
             criterion=criterion,
             delta=delta,
+            power=power,
             classes=classes,
             penalty=penalty,
             groups=groups,
@@ -107,6 +139,8 @@ class Problem:
         rows = self._statement["x"]
         self.shape = rows[:2] if isinstance(rows, tuple) else rows.shape
         self.n_targets = self._statement["y"].shape[0]
+        # Whether the rows stand for others, as those of `read_factors` do.
+        self.is_compressed = False
 
     def __getstate__(self):
         return {name: part for name, part in vars(self).items() if name != "_problem"}
@@ -214,10 +248,9 @@ class Problem:
         n_threads=None,
     ):
         """Solutions of a batch of points; see `proxdiff.solve` and `proxdiff.hypergradient`."""
-        wrt = (wrt,) if isinstance(wrt, str) else wrt
         options = settings(
             method=method,
-            wrt=[_INPUTS.get(word, word) for word in wrt],
+            wrt=_inputs(wrt, _HYPERPARAMETERS),
             solver=solver,
             tol=tol,
             max_iter=max_iter,
@@ -256,7 +289,6 @@ class Problem:
             raise ValueError("solutions: they are of another problem; give those of this one")
         if solutions._outcomes is None:
             raise ValueError("solutions: they come from a pickle, which has no more than their numbers; solve again")
-        wrt = (wrt,) if isinstance(wrt, str) else tuple(wrt)
         coef, intercept = cotangent if isinstance(cotangent, tuple) else (cotangent, None)
         coef = numbers(coef, "cotangent")
         if coef.shape == solutions.coef.shape[1:]:
@@ -286,9 +318,9 @@ class Problem:
             max_iter=max_iter,
             n_threads=self.n_threads if n_threads is None else n_threads,
         )
-        words = [_INPUTS.get(word, word) for word in wrt]
+        inputs = _inputs(wrt, _INPUTS)
         rows = np.ascontiguousarray(self._uncoef(coef))
-        found = self._problem.vjp(solutions._outcomes, rows, np.ascontiguousarray(intercept), words, options)
+        found = self._problem.vjp(solutions._outcomes, rows, np.ascontiguousarray(intercept), inputs, options)
         found = {_PARTS.get(name, name): part for name, part in found.items()}
         if "X" in found:
             found["X"] = found["X"].reshape(-1, *self.shape)
@@ -377,18 +409,7 @@ class Solutions:
         return polars.DataFrame(columns)
 
     def _repr_html_(self):
-        columns = self.table()
-        head = "".join(f"<th>{name}</th>" for name in columns)
-        shown = range(min(len(self), 50))
-
-        def cell(value):
-            return f"{value:.6g}" if isinstance(value, (float, np.floating)) else str(value)
-
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{cell(column[at])}</td>" for column in columns.values()) + "</tr>" for at in shown
-        )
-        more = f"<p>… {len(self) - 50} more points</p>" if len(self) > 50 else ""
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}"
+        return html(self.table(), 50)
 
 
 def solve(problem, l1, l2=0.0, **options):
@@ -440,8 +461,8 @@ def tune(
     problem's own where `cv` is None. `variables` are names of "l1", "l2", "l1[]", "l1[group]", "l2[]", "l2[group]",
     "l2[class]", "prior", "class-weights", "huber-delta"; `bounds` and `start` are dictionaries by these names.
     """
-    variables = (variables,) if isinstance(variables, str) else tuple(variables)
-    bounds, start = dict(bounds or {}), dict(start or {})
+    variables = words(variables, "variables")
+    bounds, start = mapping(bounds, "bounds"), mapping(start, "start")
     unknown = [name for name in (*bounds, *start) if name not in variables]
     if unknown:
         raise ValueError(f"bounds and start: {unknown[0]!r} is not tuned; add it to the variables or leave it out")
@@ -449,10 +470,17 @@ def tune(
         raise ValueError("problem: it has several targets; state one problem a target")
     if cv is not None:
         n = problem.shape[0]
-        cv = [tuple(row_numbers(part, n) for part in split) for split in cv]
+        cv = splits_of_rows(cv, n)
     named = [
-        (name, None if name not in bounds else tuple(map(float, bounds[name])), start.get(name)) for name in variables
+        (
+            name,
+            pair(bounds[name], "bounds") if name in bounds else None,
+            number(start[name], "start") if name in start else None,
+        )
+        for name in variables
     ]
+    guard = None if guard is None else word(guard, "guard")
+    most = count_of(max_evaluations, "max_evaluations", "points")
     options = settings(
         method="aid-cg",
         tol=tol,
@@ -460,7 +488,8 @@ def tune(
         n_threads=problem.n_threads if n_threads is None else n_threads,
         wrt=("l1", "l2"),
     )
-    found = _proxdiff.tune(problem._statement, cv, named, float(l1), float(l2), int(max_evaluations), guard, options)
+    at = number(l1, "l1"), number(l2, "l2")
+    found = _proxdiff.tune(problem._statement, cv, named, *at, most, guard, options)
     refit = found["refit"]
     found["coef"] = problem._coef(refit["coef"])[0]
     found["intercept"] = problem._intercept(refit["intercept"])[0]

@@ -10,7 +10,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import get_scorer
 from sklearn.model_selection import check_cv
 
-from . import _proxdiff
 from ._convert import row_numbers
 from ._estimators import LogisticRegression
 from ._linear import Classifier, Regressor, at_least, group_parts, weight_sum, whole
@@ -62,11 +61,14 @@ class _RegressorCV(Regressor):
             return np.full(count, np.finfo(float).resolution)
         return np.geomspace(alpha_max, alpha_max * eps, num=count)
 
-    def _choose(self, stated, splits, alphas, l1, l2):
+    def _count(self):
+        """How many strengths there are."""
+        return whole(self.alphas, "alphas", 1) if isinstance(self.alphas, Integral) else np.size(self.alphas)
+
+    def _choose(self, validation, folds, alphas, l1, l2):
         """Mean squared errors of points (ratios, alphas) on folds, and the place of the best."""
-        folds = len(splits)
         spread = [np.ascontiguousarray(np.broadcast_to(part.ravel(), (folds, part.size))) for part in (l1, l2)]
-        found = _proxdiff.cross_validate(stated, splits, *spread, False, self._settings())
+        found = validation.run(*spread, False, self._settings())
         # The criterion is half a mean of squares.
         mse = 2 * np.asarray(found["criterion"]).reshape(folds, *alphas.shape)
         warn_of_folds(found["status"])
@@ -118,18 +120,16 @@ class ElasticNetCV(_RegressorCV):
             raise ValueError("alphas: at l1_ratio=0 there is no largest strength to start from; give the strengths")
         penalty = "nonneg" if self.positive else "elastic-net"
         stated = self._stated(X, y, weights, penalty=penalty)
-        options = self._settings()
-        largest = 0.0
-        if isinstance(self.alphas, Integral):
-            problem = _proxdiff.Problem(stated, options["n_threads"])
-            largest = problem.l1_max(0, 0.0, options["n_threads"])
-        grids = np.stack([self._grid(largest / ratio if ratio else 0.0) for ratio in ratios])
         splits = splits_of(self.cv, X, y)
-        best = self._choose(stated, splits, grids, ratios[:, None] * grids, (1 - ratios)[:, None] * grids)
+        validation = self._validation(stated, splits, len(ratios) * self._count())
+        largest = validation.l1_max(0.0) if isinstance(self.alphas, Integral) else 0.0
+        grids = np.stack([self._grid(largest / ratio if ratio else 0.0) for ratio in ratios])
+        l1, l2 = ratios[:, None] * grids, (1 - ratios)[:, None] * grids
+        best = self._choose(validation, len(splits), grids, l1, l2)
         self.alpha_, self.l1_ratio_ = float(grids[best]), float(ratios[best[0]])
         self.alphas_ = grids[0] if len(ratios) == 1 or not isinstance(self.alphas, Integral) else grids
         l1, l2 = self.alpha_ * self.l1_ratio_, self.alpha_ * (1 - self.l1_ratio_)
-        self._keep(*self._solve(stated, l1, l2), y)
+        self._keep(*self._refit(validation, l1, l2), y)
         if not hasattr(self, "l1_ratio"):
             del self.l1_ratio_
         return self
@@ -192,13 +192,13 @@ class GroupLassoCV(_RegressorCV):
         weights = self._weights(sample_weight, X)
         codes, factors = group_parts(self.groups, self.group_weights, X.shape[1])
         stated = self._stated(X, y, weights, penalty="group", groups=codes, strengths=factors)
-        options = self._settings()
-        problem = _proxdiff.Problem(stated, options["n_threads"])
-        self.alphas_ = self._grid(problem.l1_max(0, 0.0, options["n_threads"]))
+        splits = splits_of(self.cv, X, y)
+        validation = self._validation(stated, splits, self._count())
+        self.alphas_ = self._grid(validation.l1_max(0.0))
         grid = self.alphas_[None]
-        best = self._choose(stated, splits_of(self.cv, X, y), grid, grid, np.zeros_like(grid))
+        best = self._choose(validation, len(splits), grid, grid, np.zeros_like(grid))
         self.alpha_ = float(grid[best])
-        self._keep(*self._solve(stated, self.alpha_, 0.0), y)
+        self._keep(*self._refit(validation, self.alpha_, 0.0), y)
         return self
 
 
@@ -268,10 +268,9 @@ class LogisticRegressionCV(Classifier):
         l1 = strengths * self.l1_ratios_[:, None]
         stated = self._of_classes(X, codes, weights)
         flat = (shape[0], -1)
+        validation = self._validation(stated, splits, l1[0].size)
         options = self._settings()
-        found = _proxdiff.cross_validate(
-            stated, splits, l1.reshape(flat), (strengths - l1).reshape(flat), True, options
-        )
+        found = validation.run(l1.reshape(flat), (strengths - l1).reshape(flat), True, options)
         warn_of_folds(found["status"])
         self.scores_, self.coefs_paths_ = self._scores(X, y, given, splits, found, stated["classes"], shape)
         mean = self.scores_.mean(axis=0)
@@ -279,7 +278,8 @@ class LogisticRegressionCV(Classifier):
         self.l1_ratio_, self.C_ = float(self.l1_ratios_[best[0]]), float(self.Cs_[best[1]])
         self.n_iter_ = np.maximum(np.asarray(found["n_iter"]), 1).astype(int).reshape(shape)
         strength = 1 / (self.C_ * weight_sum(weights, X))
-        coef, intercept = self._solve(stated, strength * self.l1_ratio_, strength * (1 - self.l1_ratio_))
+        l1, l2 = strength * self.l1_ratio_, strength * (1 - self.l1_ratio_)
+        coef, intercept = self._refit(validation, l1, l2, stated["classes"])
         self.coef_, self.intercept_ = self._shaped(coef, stated["classes"])[0], intercept[0]
         return self
 

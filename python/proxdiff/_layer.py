@@ -20,6 +20,7 @@ class Shared:
         penalty="elastic-net",
         groups=None,
         delta=1.0,
+        power=1.5,
         n_classes=None,
         fit_intercept=True,
         tol=None,
@@ -35,6 +36,7 @@ class Shared:
             "penalty": penalty,
             "groups": groups,
             "delta": delta,
+            "power": power,
             "n_classes": n_classes,
             "fit_intercept": fit_intercept,
             "standardize": False,
@@ -64,6 +66,7 @@ class Member:
         if prior is not None:
             stated["prior"] = np.zeros(X.shape[1])
         target = 0
+        self.options = shared.options
         if y.ndim == 2:
             target, y = np.arange(len(y)), y.T
         self.problem = Problem(X, y, **stated)
@@ -74,6 +77,20 @@ class Member:
             raise RuntimeError(
                 f"the layer's solver ended {bad[0]}: {self._sentence()}; raise max_iter, or choose larger strengths"
             )
+
+    def products(self, cotangent, wrt):
+        """Products of a cotangent with the derivative of the solutions."""
+        try:
+            found = self.problem.vjp(self.solutions, cotangent, wrt, **self.options)
+        except ValueError as error:
+            # The inputs are those of the solutions: what is amiss is the derivative there.
+            raise RuntimeError(f"the layer's gradient: {error}") from None
+        bad = [status for status in found["status"] if status != "converged"]
+        if bad:
+            raise RuntimeError(
+                f"the layer's gradient ended {bad[0]}; raise max_iter or tol, or choose larger strengths"
+            )
+        return found
 
     def _sentence(self):
         sentences = [text for of_point in self.solutions.warnings for _, text in of_point]
@@ -110,7 +127,7 @@ def backward(members, cotangent, wrt, inputs, batch):
     out = {name: np.zeros(inputs[INPUTS.index(name)].shape) for name in wrt}
     for places, member in members:
         own = (cotangent[0][places], cotangent[1][places])
-        found = member.problem.vjp(member.solutions, own, wrt)
+        found = member.products(own, wrt)
         for name in wrt:
             out[name][places] = found[name].reshape(len(places), *out[name].shape[1:])
     return out

@@ -76,6 +76,14 @@ class Linear(BaseEstimator):
         found, _ = problem.run(points, options, None)
         return self._known(found, stated["classes"])
 
+    def _validation(self, stated, splits, points):
+        """The cross-validation of so many points of a problem."""
+        return _proxdiff.CrossValidation(stated, splits, points, self._settings()["n_threads"])
+
+    def _refit(self, validation, l1, l2, classes=1):
+        """The solution of a cross-validation's problem on all rows, as `_solve` has it."""
+        return self._known(validation.fit(l1, l2, self._settings()), classes)
+
     def _known(self, found, classes):
         """Sets what is known of solutions, and returns their coefficients and intercepts."""
         status = found["status"]

@@ -1,9 +1,12 @@
 """The compiled part; the package's Python files alone call it."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+Split: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 class Problem:
     def __new__(cls, statement: dict[str, Any], n_threads: int) -> Problem: ...
@@ -24,17 +27,39 @@ class Problem:
 
 class Outcomes: ...
 
-def cross_validate(
-    statement: dict[str, Any],
-    splits: list[tuple[list[int], list[int]]],
-    l1: NDArray[np.float64],
-    l2: NDArray[np.float64],
-    keep_coefficients: bool,
-    settings: dict[str, Any],
-) -> dict[str, Any]: ...
+class CrossValidation:
+    def __new__(
+        cls, statement: dict[str, Any], splits: list[Split], points: int, n_threads: int
+    ) -> CrossValidation: ...
+    def l1_max(self, l2: float) -> float: ...
+    def fit(self, l1: float, l2: float, settings: dict[str, Any]) -> dict[str, Any]: ...
+    def run(
+        self, l1: NDArray[np.float64], l2: NDArray[np.float64], keep_coefficients: bool, settings: dict[str, Any]
+    ) -> dict[str, Any]: ...
+
+class Sweep:
+    def __new__(
+        cls,
+        statement: dict[str, Any],
+        folds: tuple[int, int] | list[Split] | None,
+        space: dict[str, Any],
+        settings: dict[str, Any],
+        keep_coefficients: bool,
+        names: tuple[str, list[str], bool],
+    ) -> Sweep: ...
+    def plan(self, store: str) -> tuple[int, int]: ...
+    def run(self, store: str, shard: tuple[int, int], progress: Callable[[int], object] | None) -> int: ...
+
+def compress(
+    statement: dict[str, Any], fold_of: NDArray[np.int64], features: list[str], targets: list[str], out: str
+) -> int: ...
+def read_factors(files: list[str]) -> dict[str, Any]: ...
+def merge_stores(from_: list[str], into: str) -> int: ...
+def read_sweep(store: str) -> dict[str, Any]: ...
+def report(store: str, folder: str) -> None: ...
 def tune(
     statement: dict[str, Any],
-    splits: list[tuple[list[int], list[int]]] | None,
+    splits: list[Split] | None,
     variables: list[tuple[str, tuple[float, float] | None, float | None]],
     l1: float,
     l2: float,

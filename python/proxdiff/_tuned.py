@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from . import _proxdiff
+from ._convert import mapping, pair, word, words
 from ._cv import splits_of
 from ._linear import Classifier, Regressor, group_parts, weight_sum, whole
 
 __all__ = ["ElasticNetTuned", "GroupLassoTuned", "LogisticRegressionTuned"]
+
+
+#: The largest multiple of strengths that one standard error is looked for, and how many there are up to it.
+_MOST, _COUNT = 1000.0, 121
 
 
 class _Tuned:
@@ -16,21 +21,28 @@ class _Tuned:
 
     def _tune(self, stated, splits):
         """Tunes, keeps what is known and returns coefficients and intercepts of the fit to all rows."""
-        names = (self.variables,) if isinstance(self.variables, str) else tuple(self.variables)
-        bounds = dict(self.bounds or {})
+        names = words(self.variables, "variables")
+        bounds = mapping(self.bounds, "bounds")
         for name in bounds:
             if name not in names:
                 raise ValueError(f"bounds: {name!r} is not tuned; add it to the variables or leave it out")
-        variables = [(name, tuple(map(float, bounds[name])) if name in bounds else None, None) for name in names]
+        variables = [(name, pair(bounds[name], "bounds") if name in bounds else None, None) for name in names]
+        guard = None if self.guard is None else word(self.guard, "guard")
         most = whole(self.max_evaluations, "max_evaluations", 1)
         options = self._settings() | {"method": "aid-cg", "wrt": ["l1", "l2"]}
-        found = _proxdiff.tune(stated, splits, variables, 0.0, 0.0, most, self.guard, options)
+        found = _proxdiff.tune(stated, splits, variables, 0.0, 0.0, most, guard, options)
+        found["standard_error"] = _standard_error(found["fold_criteria"])
+        if self.choice == "one-se":
+            found |= self._stronger(stated, splits, names, found)
+        elif self.choice != "best":
+            raise ValueError(f"choice: {self.choice!r} is not known; give 'best' or 'one-se'")
         for strength in ("l1", "l2"):
             own = found[f"{strength}_each"]
             value = found[strength] if own is None else found[strength] * np.asarray(own)
             setattr(self, f"{strength}_", value)
         self.criterion_ = found["criterion"]
         self.fold_criteria_ = np.asarray(found["fold_criteria"])
+        self.standard_error_ = found["standard_error"]
         self.nested_criterion_ = found["nested_criterion"]
         self.n_evaluations_ = found["evaluations"]
         self.tuning_status_ = found["status"]
@@ -43,6 +55,39 @@ class _Tuned:
             if name.startswith("variable:")
         }
         return self._known(refit, stated["classes"])
+
+    def _stronger(self, stated, splits, names, found):
+        """The strongest multiple of the strengths whose mean criterion is within one standard error of theirs."""
+        if not all(name.startswith(("l1", "l2")) for name in names):
+            raise ValueError("choice: 'one-se' strengthens l1 and l2; tune these alone, or take the best point")
+        own = dict(stated)
+        d, classes = self.n_features_in_, stated["classes"]
+        for key, each, count in (("strengths", "l1_each", None), ("ridge", "l2_each", d * classes)):
+            if found[each] is not None:
+                if count is not None and len(found[each]) != count:
+                    raise ValueError(f"choice: 'one-se' takes one {key} a coefficient; tune 'l2' or 'l2[]'")
+                own[key] = list(found[each])
+        multiples = np.geomspace(1.0, _MOST, _COUNT)
+        options = self._settings()
+        validation = self._validation(own, splits, _COUNT)
+        l1, l2 = (found[name] * multiples for name in ("l1", "l2"))
+        spread = [np.tile(part, (len(splits), 1)) for part in (l1, l2)]
+        criteria = np.asarray(validation.run(*spread, False, options)["criterion"])
+        mean = criteria.mean(axis=0)
+        at = int(np.flatnonzero(mean <= mean[0] + _standard_error(criteria[:, 0])).max())
+        return {
+            "l1": float(l1[at]),
+            "l2": float(l2[at]),
+            "criterion": float(mean[at]),
+            "fold_criteria": criteria[:, at],
+            "refit": validation.fit(float(l1[at]), float(l2[at]), options),
+        }
+
+
+def _standard_error(criteria):
+    """That of the mean over folds; NaN for one fold."""
+    criteria = np.asarray(criteria)
+    return float(criteria.std(ddof=1) / np.sqrt(len(criteria))) if len(criteria) > 1 else float("nan")
 
 
 class ElasticNetTuned(_Tuned, Regressor):
@@ -58,17 +103,22 @@ class ElasticNetTuned(_Tuned, Regressor):
         Keeps many strengths from fitting the held-out rows by chance, by nested folds.
     max_evaluations : int
         Points on all folds.
+    choice : "best" or "one-se"
+        The best strengths, or the largest multiple of them (up to 1000) whose mean criterion is within one standard
+        error of the best.
 
     Attributes
     ----------
     l1_, l2_ : float or array
         The strengths; ``alpha_ = l1_ + l2_`` and ``l1_ratio_`` where they are numbers.
     criterion_, fold_criteria_ : float, array
-        The mean held-out loss (half a mean square), and that of each fold.
+        The mean held-out loss (half a mean square), and that of each fold, at the chosen strengths.
+    standard_error_ : float
+        That of the mean at the best strengths.
     nested_criterion_ : float or None
         Its estimate on rows that nothing was tuned on, where there is a guard.
     hypergradient_ : dict
-        ∂ log criterion / ∂ log strength, by name.
+        ∂ log criterion / ∂ log strength, by name, at the best strengths.
     tuning_status_ : str
         "stationary", "stationary-kink", "at-bound", "budget-spent" or "flat".
     tuning_path_ : list
@@ -86,6 +136,7 @@ class ElasticNetTuned(_Tuned, Regressor):
         cv=None,
         guard="auto",
         max_evaluations=400,
+        choice="best",
         fit_intercept=True,
         max_iter=100_000,
         tol=None,
@@ -96,6 +147,7 @@ class ElasticNetTuned(_Tuned, Regressor):
         self.cv = cv
         self.guard = guard
         self.max_evaluations = max_evaluations
+        self.choice = choice
         self.fit_intercept = fit_intercept
         self.max_iter = max_iter
         self.tol = tol
@@ -130,6 +182,7 @@ class GroupLassoTuned(_Tuned, Regressor):
         cv=None,
         guard="auto",
         max_evaluations=400,
+        choice="best",
         fit_intercept=True,
         max_iter=100_000,
         tol=None,
@@ -142,6 +195,7 @@ class GroupLassoTuned(_Tuned, Regressor):
         self.cv = cv
         self.guard = guard
         self.max_evaluations = max_evaluations
+        self.choice = choice
         self.fit_intercept = fit_intercept
         self.max_iter = max_iter
         self.tol = tol
@@ -173,6 +227,7 @@ class LogisticRegressionTuned(_Tuned, Classifier):
         cv=None,
         guard="auto",
         max_evaluations=400,
+        choice="best",
         class_weight=None,
         fit_intercept=True,
         max_iter=100_000,
@@ -184,6 +239,7 @@ class LogisticRegressionTuned(_Tuned, Classifier):
         self.cv = cv
         self.guard = guard
         self.max_evaluations = max_evaluations
+        self.choice = choice
         self.class_weight = class_weight
         self.fit_intercept = fit_intercept
         self.max_iter = max_iter

@@ -113,6 +113,7 @@ pub struct Statement<'py> {
     loss: String,
     criterion: Option<String>,
     huber_delta: f64,
+    tweedie_power: f64,
     classes: usize,
     penalty: String,
     groups: Option<Vec<u32>>,
@@ -127,26 +128,28 @@ pub struct Statement<'py> {
 impl Statement<'_> {
     /// The specification of the library.
     pub fn specification(&self) -> PyResult<Specification> {
-        let loss = |name: &str| match Loss::ALL.into_iter().find(|loss| loss.name() == name) {
-            Some(Loss::Huber { .. }) => Ok(Loss::Huber {
-                delta: self.huber_delta,
-            }),
-            Some(Loss::Tweedie { .. }) => Err(PyValueError::new_err(
-                "loss: 'tweedie' needs its power, which the package does not take; use the command line, or poisson or \
-                 gamma",
-            )),
-            Some(loss) => Ok(loss),
-            None => Err(PyValueError::new_err(format!(
-                "loss: '{name}' is not known; give one of {}",
-                Loss::ALL.map(Loss::name).join(", ")
-            ))),
-        };
+        let loss =
+            |role: &str, name: &str| match Loss::ALL.into_iter().find(|loss| loss.name() == name) {
+                Some(Loss::Huber { .. }) => Ok(Loss::Huber {
+                    delta: self.huber_delta,
+                }),
+                Some(Loss::Tweedie { .. }) => Ok(Loss::Tweedie {
+                    power: self.tweedie_power,
+                }),
+                Some(loss) => Ok(loss),
+                None => Err(PyValueError::new_err(format!(
+                    "{role}: '{name}' is not known; give one of {}",
+                    Loss::ALL.map(Loss::name).join(", ")
+                ))),
+            };
         let targets = of_rows(&self.y);
-        let mut specification = Specification::new(loss(&self.loss)?, self.x.matrix()?, targets);
+        let mut specification =
+            Specification::new(loss("loss", &self.loss)?, self.x.matrix()?, targets);
         specification.train.weights.clone_from(&self.weights);
         specification.classes = self.classes;
         specification.penalty = self.penalty()?;
-        specification.criterion = self.criterion.as_deref().map(loss).transpose()?;
+        let criterion = self.criterion.as_deref();
+        specification.criterion = criterion.map(|name| loss("criterion", name)).transpose()?;
         specification.scaling = Scaling {
             intercept: self.fit_intercept,
             standardize: self.standardize,

@@ -5,9 +5,11 @@
 
 mod convert;
 mod errors;
+mod factors;
 mod problem;
 mod runtime;
 mod study;
+mod sweep;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -18,11 +20,15 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _proxdiff {
     #[pymodule_export]
+    use super::factors::{compress, read_factors};
+    #[pymodule_export]
     use super::problem::{Outcomes, Problem};
     #[pymodule_export]
     use super::run_command;
     #[pymodule_export]
-    use super::study::{cross_validate, tune};
+    use super::study::{CrossValidation, tune};
+    #[pymodule_export]
+    use super::sweep::{Sweep, merge_stores, read_sweep, report};
 }
 
 /// The command line: its exit status.

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::convert::{PointsInput, Statement, of_rows, rows_array};
-use crate::errors::{checked, parsed};
+use crate::errors::{checked, in_parameters, parsed};
 use crate::runtime::compute;
 
 /// Settings of a run: a dictionary with these keys.
@@ -102,7 +102,8 @@ impl Problem {
             evaluator.run(&points)
         })?;
         let all = checked(all)?;
-        let found = outcomes_dict(py, &self.problem, &all)?;
+        let in_data_units = |o: &Outcome| self.problem.in_data_units(&o.solution, o.point.target);
+        let found = outcomes_dict(py, &self.problem, &all, in_data_units)?;
         Ok((found, Outcomes { all }))
     }
 
@@ -157,14 +158,14 @@ fn input(word: &str) -> PyResult<Input> {
 /// A number of an outcome, where it has one.
 type NumberOf = fn(&Outcome) -> Option<f64>;
 
-/// What is known of outcomes, by name: arrays with one row a point.
+/// What is known of outcomes, by name: arrays with one row a point. `in_data_units` gives coefficients and intercepts.
 pub fn outcomes_dict<'py>(
     py: Python<'py>,
     problem: &proxdiff::Problem,
     all: &[Outcome],
+    in_data_units: impl Fn(&Outcome) -> (Vec<f64>, Vec<f64>),
 ) -> PyResult<Bound<'py, PyDict>> {
     let out = PyDict::new(py);
-    let in_data_units = |o: &Outcome| problem.in_data_units(&o.solution, o.point.target);
     let (coefficients, intercepts): (Vec<_>, Vec<_>) = all.iter().map(in_data_units).unzip();
     out.set_item("coef", rows_array(py, coefficients)?)?;
     out.set_item("intercept", rows_array(py, intercepts)?)?;
@@ -193,7 +194,8 @@ pub fn outcomes_dict<'py>(
         out.set_item(name, values.into_pyarray(py))?;
     }
     let warnings = all.iter().map(|o| {
-        let sentence = |w: &proxdiff::hypergrad::Warning| (w.kind.name(), w.message.clone());
+        let sentence =
+            |w: &proxdiff::hypergrad::Warning| (w.kind.name(), in_parameters(&w.message));
         o.warnings.iter().map(sentence).collect::<Vec<_>>()
     });
     out.set_item("warnings", warnings.collect::<Vec<_>>())?;

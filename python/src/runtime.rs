@@ -1,7 +1,7 @@
 //! Threads and interruption: pools of the package's own, and Ctrl-C while they compute.
 
 use std::collections::HashMap;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -64,29 +64,63 @@ pub fn compute<T: Send>(
                 // The receiver waits until it has this.
                 let _ = sender.send(without_panic(|| work(&of_work)));
             });
-            let mut interrupt = None;
-            loop {
-                match receiver.recv_timeout(GLANCE) {
-                    Ok(value) => {
-                        return match interrupt {
-                            Some(exception) => Err(exception),
-                            None => value,
-                        };
-                    }
-                    Err(RecvTimeoutError::Timeout) if interrupt.is_none() => {
-                        if let Err(exception) = Python::attach(|py| py.check_signals()) {
-                            control.cancel();
-                            interrupt = Some(exception);
-                        }
-                    }
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => {
-                        return Err(PyErr::new::<pyo3::exceptions::PyRuntimeError, _>(
-                            "a defect of proxdiff: its work ended without a result",
-                        ));
-                    }
-                }
-            }
+            attend(&receiver, &control, |py| py.check_signals())
         })
     })
+}
+
+/// The same for work that hands its parts to the pool itself, from a thread beside it. `glance` is called while it
+/// runs; its exception cancels the work as a signal's does.
+pub fn compute_beside<T: Send>(
+    py: Python<'_>,
+    threads: usize,
+    mut glance: impl FnMut(Python<'_>) -> PyResult<()> + Send,
+    work: impl FnOnce(&Control, &ThreadPool) -> T + Send,
+) -> PyResult<T> {
+    let pool = pool(threads)?;
+    let control = Control::new();
+    py.detach(move || {
+        let (sender, receiver) = channel();
+        let of_work = control.clone();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let _ = sender.send(without_panic(|| work(&of_work, &pool)));
+            });
+            attend(&receiver, &control, |py| {
+                py.check_signals()?;
+                glance(py)
+            })
+        })
+    })
+}
+
+/// The value that work sends; meanwhile an exception of `glance` cancels it.
+fn attend<T>(
+    receiver: &Receiver<PyResult<T>>,
+    control: &Control,
+    mut glance: impl FnMut(Python<'_>) -> PyResult<()>,
+) -> PyResult<T> {
+    let mut interrupt = None;
+    loop {
+        match receiver.recv_timeout(GLANCE) {
+            Ok(value) => {
+                return match interrupt {
+                    Some(exception) => Err(exception),
+                    None => value,
+                };
+            }
+            Err(RecvTimeoutError::Timeout) if interrupt.is_none() => {
+                if let Err(exception) = Python::attach(&mut glance) {
+                    control.cancel();
+                    interrupt = Some(exception);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(PyErr::new::<pyo3::exceptions::PyRuntimeError, _>(
+                    "a defect of proxdiff: its work ended without a result",
+                ));
+            }
+        }
+    }
 }

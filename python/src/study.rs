@@ -1,8 +1,6 @@
 //! Cross-validation along paths, and tuning.
 
-use std::collections::BTreeSet;
-
-use numpy::{IntoPyArray, PyReadonlyArray2};
+use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
 use proxdiff::hypergrad::{Outcome, Settings};
 use proxdiff::kinds::Precision;
 use proxdiff::problem::Rows;
@@ -17,71 +15,156 @@ use pyo3::types::PyDict;
 use rayon::prelude::*;
 
 use crate::convert::{Statement, of_rows, rows_array};
-use crate::errors::{checked, parsed};
+use crate::errors::{checked, in_parameters, parsed};
 use crate::problem::{SettingsInput, outcomes_dict};
 use crate::runtime::compute;
 
 /// A split of the rows, as scikit-learn's splitters give them: the rows that train, and those that are held out.
-type Split = (Vec<usize>, Vec<usize>);
+pub type Split = (Vec<usize>, Vec<usize>);
 
-/// Criteria, and coefficients where they are wanted, of points on every fold; `l1` and `l2` have one row a fold.
-#[pyfunction]
-pub fn cross_validate<'py>(
-    py: Python<'py>,
-    statement: Statement<'_>,
-    splits: Vec<Split>,
-    l1: PyReadonlyArray2<'_, f64>,
-    l2: PyReadonlyArray2<'_, f64>,
-    keep_coefficients: bool,
-    settings: SettingsInput,
-) -> PyResult<Bound<'py, PyDict>> {
-    let specification = statement.specification()?;
-    check_splits(&splits, specification.train.matrix.rows())?;
-    let (l1, l2) = (of_rows(&l1), of_rows(&l2));
-    if [l1.len(), l2.len()] != [splits.len(); 2] {
-        return Err(PyValueError::new_err(
-            "strengths: expected one row for each fold; give the same points to all folds, or points for each",
-        ));
+/// Splits as arrays of row numbers, none of them negative.
+#[derive(FromPyObject)]
+#[pyo3(transparent)]
+pub struct SplitsInput<'py>(Vec<(PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, i64>)>);
+
+impl SplitsInput<'_> {
+    /// The splits.
+    pub fn splits(&self) -> Vec<Split> {
+        let rows = |part: &PyReadonlyArray1<'_, i64>| -> Vec<usize> {
+            part.as_array().iter().map(|&row| row as usize).collect()
+        };
+        let splits = self.0.iter();
+        splits
+            .map(|(training, held_out)| (rows(training), rows(held_out)))
+            .collect()
     }
-    let points: Vec<Vec<Point>> = l1
-        .iter()
-        .zip(&l2)
-        .map(|(l1, l2)| {
-            l1.iter()
-                .zip(l2)
-                .map(|(&l1, &l2)| Point::new(l1, l2))
-                .collect()
-        })
-        .collect();
-    let (threads, settings) = (settings.n_threads, settings.settings()?);
-    let folds = compute(py, threads, |control| {
-        along_folds(specification, &splits, &points, &settings, control)
-    })?;
-    let folds = checked(folds)?;
-    let out = PyDict::new(py);
-    let criteria = folds
-        .iter()
-        .map(|f| f.outcomes.iter().map(|o| o.criterion).collect());
-    out.set_item("criterion", rows_array(py, criteria.collect())?)?;
-    let statuses = folds.iter().map(|fold| {
-        let status = fold.outcomes.iter().map(|o| o.status.name());
-        status.collect::<Vec<_>>()
-    });
-    out.set_item("status", statuses.collect::<Vec<_>>())?;
-    let steps = |fold: &FoldOutcomes| fold.outcomes.iter().map(|o| o.steps as f64).collect();
-    out.set_item("n_iter", rows_array(py, folds.iter().map(steps).collect())?)?;
-    if keep_coefficients {
-        let mut all = (Vec::new(), Vec::new());
-        for fold in &folds {
-            let in_data_units = |o: &Outcome| fold.problem.in_data_units(&o.solution, 0);
-            let (w, b): (Vec<_>, Vec<_>) = fold.outcomes.iter().map(in_data_units).unzip();
-            all.0.push(rows_array(py, w)?);
-            all.1.push(rows_array(py, b)?);
+}
+
+/// A cross-validation: paths of points on the folds of a problem, and fits to all of its rows.
+#[pyclass(frozen, module = "proxdiff._proxdiff")]
+pub struct CrossValidation {
+    /// The study, without folds where a split is of another kind.
+    study: Study,
+    /// The splits, where one does not learn from all rows that it does not hold out.
+    splits: Option<Vec<Split>>,
+    compression: Option<Compression>,
+    whole: FoldProblem,
+    threads: usize,
+}
+
+#[pymethods]
+impl CrossValidation {
+    /// One of so many points, at most, on each fold.
+    #[new]
+    fn new(
+        py: Python<'_>,
+        statement: Statement<'_>,
+        splits: SplitsInput<'_>,
+        points: usize,
+        n_threads: usize,
+    ) -> PyResult<Self> {
+        let specification = statement.specification()?;
+        let rows = specification.train.matrix.rows();
+        let splits = splits.splits();
+        check_splits(&splits, rows)?;
+        let (folds, splits) = match folds_of(&splits, rows) {
+            Some(folds) => (folds, None),
+            None => (vec![Fold::of_all_rows()], Some(splits)),
+        };
+        let study = study(specification, folds, &Settings::default().method(None));
+        let made = compute(py, n_threads, |_| -> proxdiff::Result<_> {
+            study.check()?;
+            let compression = match splits {
+                None => Compression::of(&study, points),
+                Some(_) => None,
+            };
+            let whole = match &compression {
+                Some(compression) => compression.whole(&study)?,
+                None => FoldProblem::plain(study.whole()?),
+            };
+            Ok(Self {
+                study,
+                splits,
+                compression,
+                whole,
+                threads: n_threads,
+            })
+        })?;
+        checked(made)
+    }
+
+    /// The smallest l1 whose solution on all rows is zero.
+    fn l1_max(&self, py: Python<'_>, l2: f64) -> PyResult<f64> {
+        compute(py, self.threads, |_| self.whole.problem.l1_max(0, l2))
+    }
+
+    /// What is known of the solution at a point on all rows.
+    fn fit<'py>(
+        &self,
+        py: Python<'py>,
+        l1: f64,
+        l2: f64,
+        settings: SettingsInput,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (threads, settings) = (settings.n_threads, settings.settings()?);
+        let outcomes = compute(py, threads, |control| {
+            let evaluator = Evaluator::new(&self.whole.problem).settings(&settings);
+            evaluator.control(control).run(&[Point::new(l1, l2)])
+        })?;
+        let in_data_units = |o: &Outcome| self.whole.in_data_units(&o.solution, o.point.target);
+        outcomes_dict(py, &self.whole.problem, &checked(outcomes)?, in_data_units)
+    }
+
+    /// Criteria, and coefficients where they are wanted, of points on every fold; `l1` and `l2` have one row a fold.
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        l1: PyReadonlyArray2<'_, f64>,
+        l2: PyReadonlyArray2<'_, f64>,
+        keep_coefficients: bool,
+        settings: SettingsInput,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let (l1, l2) = (of_rows(&l1), of_rows(&l2));
+        if [l1.len(), l2.len()] != [self.count(); 2] {
+            return Err(PyValueError::new_err(
+                "strengths: expected one row for each fold; give the same points to all folds, or points for each",
+            ));
         }
-        out.set_item("coef", all.0)?;
-        out.set_item("intercept", all.1)?;
+        let of_fold = |(l1, l2): (&Vec<f64>, &Vec<f64>)| -> Vec<Point> {
+            let strengths = l1.iter().zip(l2);
+            strengths.map(|(&l1, &l2)| Point::new(l1, l2)).collect()
+        };
+        let points: Vec<Vec<Point>> = l1.iter().zip(&l2).map(of_fold).collect();
+        let (threads, settings) = (settings.n_threads, settings.settings()?);
+        let folds = compute(py, threads, |control| {
+            self.along_folds(&points, &settings, control)
+        })?;
+        let folds = checked(folds)?;
+        let out = PyDict::new(py);
+        let criteria = folds
+            .iter()
+            .map(|f| f.outcomes.iter().map(|o| o.criterion).collect());
+        out.set_item("criterion", rows_array(py, criteria.collect())?)?;
+        let statuses = folds.iter().map(|fold| {
+            let status = fold.outcomes.iter().map(|o| o.status.name());
+            status.collect::<Vec<_>>()
+        });
+        out.set_item("status", statuses.collect::<Vec<_>>())?;
+        let steps = |fold: &FoldOutcomes| fold.outcomes.iter().map(|o| o.steps as f64).collect();
+        out.set_item("n_iter", rows_array(py, folds.iter().map(steps).collect())?)?;
+        if keep_coefficients {
+            let mut all = (Vec::new(), Vec::new());
+            for fold in &folds {
+                let in_data_units = |o: &Outcome| fold.problem.in_data_units(&o.solution, 0);
+                let (w, b): (Vec<_>, Vec<_>) = fold.outcomes.iter().map(in_data_units).unzip();
+                all.0.push(rows_array(py, w)?);
+                all.1.push(rows_array(py, b)?);
+            }
+            out.set_item("coef", all.0)?;
+            out.set_item("intercept", all.1)?;
+        }
+        Ok(out)
     }
-    Ok(out)
 }
 
 /// The outcomes of a fold's points, with its problem.
@@ -90,43 +173,37 @@ struct FoldOutcomes {
     outcomes: Vec<Outcome>,
 }
 
-fn along_folds(
-    specification: Specification,
-    splits: &[Split],
-    points: &[Vec<Point>],
-    settings: &Settings,
-    control: &Control,
-) -> proxdiff::Result<Vec<FoldOutcomes>> {
-    let evaluate = |at: usize, problem: FoldProblem| {
-        let evaluator = Evaluator::new(&problem.problem).settings(settings);
-        let outcomes = evaluator.control(control).run(&points[at])?;
-        Ok(FoldOutcomes { problem, outcomes })
-    };
-    let all = 0..splits.len();
-    match folds_of(splits, specification.train.matrix.rows()) {
-        Some(folds) => {
-            let study = study(specification, folds, settings);
-            study.check()?;
-            let most = points.iter().map(Vec::len).max().unwrap_or(0);
-            let compression = Compression::of(&study, most);
-            all.into_par_iter()
-                .map(|at| evaluate(at, fold_problem(&study, compression.as_ref(), at)?))
-                .collect()
-        }
-        None => all
-            .into_par_iter()
-            .map(|at| {
-                evaluate(
-                    at,
-                    FoldProblem::plain(split_problem(&specification, &splits[at])?),
-                )
-            })
-            .collect(),
+impl CrossValidation {
+    /// The number of folds.
+    fn count(&self) -> usize {
+        self.splits
+            .as_ref()
+            .map_or(self.study.folds.len(), Vec::len)
+    }
+
+    fn along_folds(
+        &self,
+        points: &[Vec<Point>],
+        settings: &Settings,
+        control: &Control,
+    ) -> proxdiff::Result<Vec<FoldOutcomes>> {
+        let of_fold = |at: usize| {
+            let problem = match &self.splits {
+                None => fold_problem(&self.study, self.compression.as_ref(), at)?,
+                Some(splits) => {
+                    FoldProblem::plain(split_problem(&self.study.specification, &splits[at])?)
+                }
+            };
+            let evaluator = Evaluator::new(&problem.problem).settings(settings);
+            let outcomes = evaluator.control(control).run(&points[at])?;
+            Ok(FoldOutcomes { problem, outcomes })
+        };
+        (0..self.count()).into_par_iter().map(of_fold).collect()
     }
 }
 
 /// A study of the rows of a specification.
-fn study(specification: Specification, folds: Vec<Fold>, settings: &Settings) -> Study {
+pub fn study(specification: Specification, folds: Vec<Fold>, settings: &Settings) -> Study {
     Study {
         name: String::new(),
         source: String::new(),
@@ -140,6 +217,7 @@ fn study(specification: Specification, folds: Vec<Fold>, settings: &Settings) ->
         keep_solutions: false,
         stages: Default::default(),
         resampling: None,
+        is_compressed: false,
     }
 }
 
@@ -170,7 +248,7 @@ fn split_problem(specification: &Specification, split: &Split) -> proxdiff::Resu
     Problem::new(own)
 }
 
-fn check_splits(splits: &[Split], rows: usize) -> PyResult<()> {
+pub fn check_splits(splits: &[Split], rows: usize) -> PyResult<()> {
     let is_row = |&row: &usize| row < rows;
     for (train, test) in splits {
         let fault = if train.is_empty() || test.is_empty() {
@@ -194,29 +272,35 @@ fn check_splits(splits: &[Split], rows: usize) -> PyResult<()> {
 
 /// The folds of splits whose training rows are all rows that are not held out; `None` where some are not.
 /// Folds of one repetition hold out different rows.
-fn folds_of(splits: &[Split], rows: usize) -> Option<Vec<Fold>> {
+pub fn folds_of(splits: &[Split], rows: usize) -> Option<Vec<Fold>> {
     let mut repeat = 0;
     let mut seen = vec![false; rows];
+    // Marks of this split's rows: the number of the split, twice, and one more for those that it holds out.
+    let mut marks = vec![0; rows];
     let mut folds = Vec::with_capacity(splits.len());
     for (number, (train, test)) in splits.iter().enumerate() {
-        let held_out: BTreeSet<usize> = test.iter().copied().collect();
-        let trains: BTreeSet<usize> = train.iter().copied().collect();
-        let is_plain = held_out.len() == test.len()
-            && trains.len() == train.len()
-            && trains.len() + held_out.len() == rows
-            && trains.is_disjoint(&held_out);
+        let mark = 2 * number + 1;
+        let mut is_plain = train.len() + test.len() == rows;
+        for (part, mark) in [(train, mark), (test, mark + 1)] {
+            for &row in part {
+                is_plain &= marks[row] < 2 * number + 1;
+                marks[row] = mark;
+            }
+        }
         if !is_plain {
             return None;
         }
-        if held_out.iter().any(|&row| seen[row]) {
+        if test.iter().any(|&row| seen[row]) {
             repeat += 1;
             seen.fill(false);
         }
-        held_out.iter().for_each(|&row| seen[row] = true);
+        test.iter().for_each(|&row| seen[row] = true);
+        let mut held_out = test.clone();
+        held_out.sort_unstable();
         folds.push(Fold {
             number: number as i64,
             repeat,
-            held_out: Some(held_out.into_iter().collect()),
+            held_out: Some(held_out),
             training: None,
         });
     }
@@ -235,7 +319,7 @@ type VariableInput = (String, Option<(f64, f64)>, Option<f64>);
 pub fn tune<'py>(
     py: Python<'py>,
     statement: Statement<'_>,
-    splits: Option<Vec<Split>>,
+    splits: Option<SplitsInput<'_>>,
     variables: Vec<VariableInput>,
     l1: f64,
     l2: f64,
@@ -248,6 +332,7 @@ pub fn tune<'py>(
     let folds = match splits {
         None => vec![Fold::of_all_rows()],
         Some(splits) => {
+            let splits = splits.splits();
             check_splits(&splits, rows)?;
             folds_of(&splits, rows).ok_or_else(|| {
                 PyValueError::new_err(
@@ -285,7 +370,9 @@ pub fn tune<'py>(
     })?;
     let (tuned, whole, refit) = checked(found)?;
     let out = PyDict::new(py);
-    out.set_item("refit", outcomes_dict(py, &whole, &refit)?)?;
+    let in_data_units = |o: &Outcome| whole.in_data_units(&o.solution, o.point.target);
+    let refit = outcomes_dict(py, &whole, &refit, in_data_units)?;
+    out.set_item("refit", refit)?;
     describe(&out, &tuned)?;
     Ok(out)
 }
@@ -317,7 +404,8 @@ fn describe(out: &Bound<'_, PyDict>, tuned: &Tuned) -> PyResult<()> {
     out.set_item("l2", tuned.point.l2)?;
     out.set_item("l1_each", tuned.point.strengths().map(<[f64]>::to_vec))?;
     out.set_item("l2_each", tuned.point.ridge().map(<[f64]>::to_vec))?;
-    out.set_item("remarks", tuned.remarks.clone())?;
+    let remarks = tuned.remarks.iter().map(|r| in_parameters(r));
+    out.set_item("remarks", remarks.collect::<Vec<_>>())?;
     for variable in &tuned.variables {
         let values = (variable.values.clone(), variable.slope.clone());
         out.set_item(

@@ -117,3 +117,49 @@ def test_tuning_of_problems(diabetes):
 def test_parameters_that_do_not_fit(diabetes, change, sentence):
     with pytest.raises(ValueError, match=sentence):
         proxdiff.ElasticNetTuned(**change).fit(*diabetes)
+
+
+@pytest.mark.parametrize("variables", [("l1", "l2"), ("l1[]",), ("l1", "l2[]")])
+def test_the_strongest_within_one_standard_error(diabetes, variables):
+    X, y = diabetes
+    arguments = {"variables": variables, "cv": 4, "guard": None, "max_evaluations": 60}
+    best = proxdiff.ElasticNetTuned(**arguments).fit(X, y)
+    chosen = proxdiff.ElasticNetTuned(**arguments, choice="one-se").fit(X, y)
+    assert best.standard_error_ == chosen.standard_error_ > 0
+    assert best.criterion_ <= chosen.criterion_ <= best.criterion_ + best.standard_error_
+    assert chosen.criterion_ == pytest.approx(chosen.fold_criteria_.mean(), rel=1e-12)
+    ratio = np.max(chosen.l1_) / np.max(best.l1_)
+    assert ratio > 1 and np.count_nonzero(chosen.coef_) <= np.count_nonzero(best.coef_)
+    np.testing.assert_allclose(chosen.l1_, ratio * best.l1_, rtol=1e-12)
+    np.testing.assert_allclose(chosen.l2_, ratio * best.l2_, rtol=1e-12)
+    if variables == ("l1", "l2"):
+        same = proxdiff.ElasticNet(chosen.alpha_, l1_ratio=chosen.l1_ratio_).fit(X, y)
+        np.testing.assert_allclose(chosen.coef_, same.coef_, atol=1e-8)
+        # The next multiple is beyond.
+        more = 1000 ** (1 / 120)
+        errors = []
+        for train, test in KFold(4).split(X):
+            model = proxdiff.ElasticNet(more * chosen.alpha_, l1_ratio=chosen.l1_ratio_).fit(X[train], y[train])
+            errors.append(((y[test] - model.predict(X[test])) ** 2).mean() / 2)
+        assert np.mean(errors) > best.criterion_ + best.standard_error_
+
+
+def test_classes_and_groups_within_one_standard_error(diabetes):
+    X, y = load_iris(return_X_y=True)
+    best = proxdiff.LogisticRegressionTuned(cv=4).fit(X, y)
+    chosen = proxdiff.LogisticRegressionTuned(cv=4, choice="one-se").fit(X, y)
+    assert chosen.C_ < best.C_ and chosen.criterion_ <= best.criterion_ + best.standard_error_
+    same = proxdiff.LogisticRegression(C=chosen.C_, l1_ratio=chosen.l1_ratio_).fit(X, y)
+    np.testing.assert_allclose(chosen.coef_, same.coef_, atol=1e-6)
+    groups = np.repeat([0, 1, 2], [4, 4, 2])
+    arguments = {"groups": groups, "cv": 4, "guard": None, "max_evaluations": 60}
+    strong = proxdiff.GroupLassoTuned(**arguments, choice="one-se").fit(*diabetes)
+    weak = proxdiff.GroupLassoTuned(**arguments).fit(*diabetes)
+    assert (strong.l1_ >= weak.l1_).all() and strong.criterion_ >= weak.criterion_
+
+
+def test_choices_that_do_not_fit(diabetes):
+    with pytest.raises(ValueError, match="choice: 'worst' is not known; give 'best' or 'one-se'"):
+        proxdiff.ElasticNetTuned(choice="worst", max_evaluations=5).fit(*diabetes)
+    with pytest.raises(ValueError, match="choice: 'one-se' strengthens l1 and l2"):
+        proxdiff.ElasticNetTuned(choice="one-se", variables=("l2", "prior"), max_evaluations=5).fit(*diabetes)

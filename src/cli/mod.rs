@@ -21,6 +21,8 @@ mod whole;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::Write;
+#[cfg(feature = "store")]
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use crate::exec::gpu;
@@ -30,7 +32,8 @@ use commands::reproduce;
 #[cfg(feature = "store")]
 use commands::runs;
 use commands::{
-    clean, completions, devices, fit, hypergrad, influence, meta, poison, predict, sweep, tune,
+    clean, completions, compress, devices, fit, hypergrad, influence, meta, poison, predict, sweep,
+    tune,
 };
 use failure::Failure;
 
@@ -63,6 +66,7 @@ pub fn run(words: Vec<OsString>) -> u8 {
         Command::Influence(arguments) => influence::run(arguments),
         Command::Clean(arguments) => clean::run(arguments),
         Command::Meta(arguments) => meta::run(arguments),
+        Command::Compress(arguments) => compress::run(arguments),
         #[cfg(feature = "store")]
         Command::Runs(arguments) => runs::run(arguments),
         Command::Poison(arguments) => poison::run(arguments),
@@ -75,6 +79,15 @@ pub fn run(words: Vec<OsString>) -> u8 {
         Ok(()) => 0,
         Err(failure) => failure.report(),
     }
+}
+
+/// The report of the sweep in a store, written into a folder, as `runs report` does; or why it cannot be.
+///
+/// # Errors
+/// The sentence of the failure.
+#[cfg(feature = "store")]
+pub fn report(store: &Path, folder: &Path) -> Result<(), String> {
+    output::report_so_far(store, "--out", folder).map_err(|failure| failure.message())
 }
 
 /// The format of the log: a level and one line that cannot steer a terminal; a warning that has been

@@ -130,8 +130,10 @@ impl Matrix {
     pub fn for_each_entry(&self, mut visit: impl FnMut(usize, usize, f64)) {
         match self {
             Self::Dense(m) => {
-                for (at, &value) in m.values.iter().enumerate() {
-                    visit(at / m.columns, at % m.columns, value);
+                for (i, row) in m.values.chunks_exact(m.columns.max(1)).enumerate() {
+                    for (j, &value) in row.iter().enumerate() {
+                        visit(i, j, value);
+                    }
                 }
             }
             Self::Sparse(m) => {

@@ -3,7 +3,7 @@
 use crate::data::matrix::Matrix;
 
 /// Rows of data as the user has them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rows {
     /// n × d, in the data's units. For the quadratic form: Q.
     pub matrix: Matrix,

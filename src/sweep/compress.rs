@@ -34,10 +34,10 @@ use crate::problem::{Criterion, Problem, Rows, Sample, TargetOrigin};
 const POINTS_PER_COLUMN: f64 = 0.1;
 
 /// A set of rows by its factor.
-struct Part {
+pub(super) struct Part {
     /// Rows of the factor × (1 + d + targets), row-major; upper triangular or fewer rows than that. Columns past
     /// the first are those of the data less their origin.
-    factor: Dense,
+    pub(super) factor: Dense,
     /// AᵀA, lower triangle, where the factor is its Cholesky factor.
     gram: Option<Mat<f64>>,
     /// Number of rows of data.
@@ -154,17 +154,16 @@ impl Compression {
         })
     }
 
-    /// The problem on all rows, with its criterion on the same: for l1_max.
+    /// The problem on all rows, with its criterion on the same: for l1_max, and a fit to all rows.
     ///
     /// # Errors
     /// Those of [`FoldProblem::adapted`].
-    pub fn whole(&self, study: &Study) -> Result<Problem> {
+    pub fn whole(&self, study: &Study) -> Result<FoldProblem> {
         let folds = study.folds.iter().zip(&self.held_out);
         let first = folds.filter(|(fold, _)| fold.repeat == 0);
         let parts = first.filter_map(|(_, [training, _])| training.as_deref());
         let all = stack(parts.chain(&self.rest[0]));
-        let whole = problem(study, &self.origin, &all, &all);
-        Ok(whole.adapted(study.stages.adaptive)?.problem)
+        problem(study, &self.origin, &all, &all).adapted(study.stages.adaptive)
     }
 
     /// The problem of a fold.
@@ -202,7 +201,7 @@ pub fn fold_problem(
 }
 
 /// The mean of every feature and target, or its value where it does not vary.
-fn origin(matrix: &Dense, targets: &[Vec<f64>]) -> Vec<f64> {
+pub(super) fn origin(matrix: &Dense, targets: &[Vec<f64>]) -> Vec<f64> {
     let d = matrix.columns;
     let mut sums = vec![0.0; d + targets.len()];
     let mut extremes = no_extremes(sums.len());
@@ -239,16 +238,16 @@ fn validation(study: &Study) -> Option<(&Rows, &Dense)> {
 
 /// Rows of parts.
 #[derive(Clone, Copy)]
-struct Source<'a> {
-    matrix: &'a Dense,
-    targets: &'a [Vec<f64>],
+pub(super) struct Source<'a> {
+    pub(super) matrix: &'a Dense,
+    pub(super) targets: &'a [Vec<f64>],
     /// The origin of features and targets.
-    origin: &'a [f64],
+    pub(super) origin: &'a [f64],
 }
 
 impl Source<'_> {
     /// The factor of some rows; without weights they are 1.
-    fn part(&self, rows: &[usize], weights: Option<Vec<f64>>) -> Part {
+    pub(super) fn part(&self, rows: &[usize], weights: Option<Vec<f64>>) -> Part {
         let Source {
             matrix,
             targets,
@@ -260,13 +259,11 @@ impl Source<'_> {
         let entry = |values: &mut Vec<f64>, at: usize| {
             let (row, root) = (rows[at], weight(at).sqrt());
             values.push(root);
-            let targets = targets.iter().map(|target| target[row]);
-            let columns = matrix.row(row).iter().copied().chain(targets);
-            values.extend(
-                columns
-                    .zip(origin)
-                    .map(|(value, origin)| root * (value - origin)),
-            );
+            let from_origin = |(value, origin): (&f64, &f64)| root * (value - origin);
+            // Two loops, each over slices: one over both would not be vectorised.
+            values.extend(matrix.row(row).iter().zip(origin).map(from_origin));
+            let targets = targets.iter().map(|target| &target[row]);
+            values.extend(targets.zip(&origin[d..]).map(from_origin));
         };
         // Pieces in parallel, added in their order: the same bits for any number of threads.
         let pieces: Vec<(Mat<f64>, Extremes)> = (0..rows.len())

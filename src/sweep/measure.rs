@@ -118,6 +118,21 @@ impl<'a> HeldOut<'a> {
 
     /// The metrics of outcomes, one set of numbers each.
     fn metrics(&self, study: &Study, problem: &FoldProblem, outcomes: &[Outcome]) -> Vec<Numbers> {
+        let mut all = self.metrics_of_rows(study, problem, outcomes);
+        if study.is_compressed {
+            // It is no sum of squares.
+            all.iter_mut()
+                .for_each(|numbers| numbers[Number::Mae] = f64::NAN);
+        }
+        all
+    }
+
+    fn metrics_of_rows(
+        &self,
+        study: &Study,
+        problem: &FoldProblem,
+        outcomes: &[Outcome],
+    ) -> Vec<Numbers> {
         let (loss, c) = (study.specification.loss, study.specification.classes);
         if loss == Loss::Quadratic {
             return vec![Numbers::default(); outcomes.len()];

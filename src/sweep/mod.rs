@@ -11,6 +11,7 @@ pub mod cells;
 pub mod compress;
 pub mod edge;
 pub mod export;
+pub mod factors;
 mod fold_problem;
 pub mod folds;
 mod leaderboard;

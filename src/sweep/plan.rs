@@ -150,6 +150,9 @@ fn settings(study: &Study) -> String {
         format!("keep-solutions = {}", study.keep_solutions),
         format!("targets = {}", study.targets.join(" ")),
     ];
+    if study.is_compressed {
+        lines.push("rows = sums of squares".into());
+    }
     if let Some(filling) = study.filling {
         lines.push(format!("missing = {}", filling.name()));
     }

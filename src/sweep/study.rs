@@ -53,6 +53,9 @@ pub struct Study {
     pub stages: Stages,
     /// How features are chosen on resamples, where the folds are such.
     pub resampling: Option<Resampling>,
+    /// Whether the rows stand for others, of which they have the sums of squares: see
+    /// [`factors`](super::factors).
+    pub is_compressed: bool,
 }
 
 /// A specification without missing cells.
@@ -98,6 +101,20 @@ impl Study {
         match self.filling {
             None => self.specification.check()?,
             Some(_) => self.specification.check_unfilled()?,
+        }
+        let is_squared = |loss: Loss| loss == Loss::Squared;
+        let criterion = specification.criterion.unwrap_or(specification.loss);
+        if self.is_compressed && !(is_squared(specification.loss) && is_squared(criterion)) {
+            return Err(Error::unsupported(
+                "another loss than the squared one on sums of squares",
+                "use the squared loss, or the rows themselves",
+            ));
+        }
+        if self.is_compressed && self.draws_minibatches() {
+            return Err(Error::unsupported(
+                "minibatches of sums of squares, which are no sample of the rows",
+                "use another solver and method, or the rows themselves",
+            ));
         }
         let splits = self.folds.iter().any(|fold| fold.held_out.is_some());
         if splits && self.specification.loss == Loss::Quadratic {
@@ -454,6 +471,7 @@ impl Study {
             keep_solutions: self.keep_solutions,
             stages: self.stages,
             resampling: None,
+            is_compressed: self.is_compressed,
         }
     }
 

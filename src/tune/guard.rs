@@ -316,6 +316,7 @@ mod tests {
             keep_solutions: false,
             stages: Default::default(),
             resampling: None,
+            is_compressed: false,
             filling: None,
         }
     }

@@ -444,6 +444,7 @@ impl<'a> Tuner<'a> {
             keep_solutions: false,
             stages: Default::default(),
             resampling: None,
+            is_compressed: false,
             filling: None,
         })
     }

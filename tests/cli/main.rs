@@ -5,6 +5,7 @@ mod certificates;
 mod choices;
 mod clean;
 mod columns;
+mod compress;
 mod contract;
 mod data;
 mod experiments;

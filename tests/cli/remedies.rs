@@ -23,7 +23,7 @@ fn flags(text: &str) -> BTreeSet<String> {
     found
 }
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "fit",
     "predict",
     "hypergrad",
@@ -36,6 +36,7 @@ const COMMANDS: [&str; 13] = [
     "poison",
     "reproduce",
     "devices",
+    "compress",
     "completions",
 ];
 

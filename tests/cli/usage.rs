@@ -15,6 +15,7 @@ fn every_command_explains_itself_with_examples() {
         "poison",
         "reproduce",
         "devices",
+        "compress",
         "completions",
     ] {
         assert!(whole.contains(command));
@@ -38,6 +39,7 @@ fn every_flag_has_a_sentence() {
         "influence",
         "poison",
         "devices",
+        "compress",
     ] {
         let help = ok(&[command, "--help"]);
         let lines: Vec<&str> = help.lines().collect();

@@ -29,6 +29,7 @@ fn study(rows: usize, columns: usize, folds: usize) -> Study {
         keep_solutions: false,
         stages: Default::default(),
         resampling: None,
+        is_compressed: false,
         filling: None,
     }
 }

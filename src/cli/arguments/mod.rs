@@ -2,6 +2,7 @@
 
 pub mod clean;
 pub mod completions;
+pub mod compress;
 mod data;
 pub mod devices;
 pub mod fit;

@@ -13,7 +13,8 @@ use super::reproduce;
 #[cfg(feature = "store")]
 use super::runs;
 use super::{
-    clean, completions, devices, fit, hypergrad, influence, meta, poison, predict, sweep, tune,
+    clean, completions, compress, devices, fit, hypergrad, influence, meta, poison, predict, sweep,
+    tune,
 };
 
 /// Sparse linear models: lasso, elastic net, logistic and other regressions, fitted and tuned.
@@ -65,6 +66,9 @@ pub enum Command {
     /// Learn a prior mean that many tasks have in common.
     #[command(after_help = meta::EXAMPLES)]
     Meta(Box<meta::Arguments>),
+    /// Put sums of squares in place of the rows of a part of a data set, for sweeps of the squared loss.
+    #[command(after_help = compress::EXAMPLES)]
+    Compress(Box<compress::Arguments>),
     /// Look into the stores of sweeps: list, show, compare, export, report, verify, merge.
     #[cfg(feature = "store")]
     #[command(after_help = runs::EXAMPLES)]

@@ -24,6 +24,7 @@ Examples:
       --store sweep.db
   proxdiff sweep data.csv --cv expanding:5 --gap 5 --method none
   proxdiff sweep data.csv --subsamples 100 --complementary --l2 0 --method none
+  proxdiff sweep --factors part-1.factors part-2.factors --l1 frac:1:1e-3:50
   proxdiff sweep --config sweep.toml --store part-3.db --shard 3/8
 
 A sweep is planned as cells, a point on a fold each; without --cv and --folds there is one hold-out split. \
@@ -39,6 +40,16 @@ hypergradient is near zero; its sign says where to look for better strengths.";
 pub struct Arguments {
     #[command(flatten)]
     pub data: DataArguments,
+
+    /// Files of 'proxdiff compress' in place of data and folds: those of all parts of a data set, whose columns and
+    /// folds are the same. For the squared loss.
+    #[arg(long, value_name = "FILES", num_args = 1.., value_delimiter = ',', help_heading = "Data", conflicts_with_all = [
+        "data", "x", "y", "x_val", "example", "target", "drop", "only", "id", "missing", "sample_weights",
+        "class_weights", "val_fraction", "cv", "folds", "group_column", "stratified", "repeats", "gap", "bootstrap",
+        "subsamples",
+    ])]
+    pub factors: Vec<PathBuf>,
+
     #[command(flatten)]
     pub problem: ProblemArguments,
     #[command(flatten)]

@@ -4,6 +4,7 @@ pub mod clean;
 #[cfg(feature = "store")]
 mod compare;
 pub mod completions;
+pub mod compress;
 pub mod devices;
 pub mod fit;
 pub mod hypergrad;

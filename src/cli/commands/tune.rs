@@ -233,6 +233,7 @@ fn read(arguments: &Arguments) -> Result<(SweepStudy, Study<'_>, Option<Rows>), 
         resamples: None,
         set_aside: share,
         fall_back: true,
+        factors: &[],
     })?;
     let (mut study, names) = (made.study, made.names);
     if study.targets.len() != 1 {

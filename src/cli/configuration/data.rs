@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cli::arguments::{
-    DataArguments, DecimalMark, MissingName, TableFileArguments, UnknownLevelsName,
+    DataArguments, DecimalMark, FoldArguments, MissingName, TableFileArguments, UnknownLevelsName,
 };
 use crate::cli::failure::Failure;
 use crate::data::Expected;
@@ -38,6 +38,17 @@ struct Kept {
 }
 
 impl Tables {
+    /// Rows that no file has left any out of.
+    pub fn of(all: Dataset) -> Self {
+        Self {
+            expected: all.expected(),
+            all,
+            validation: None,
+            indicators: Vec::new(),
+            kept: None,
+        }
+    }
+
     /// The number of rows of the file, those that were left out too.
     pub fn rows_of_file(&self) -> usize {
         self.kept.as_ref().map_or(self.all.rows(), |kept| kept.all)
@@ -205,6 +216,20 @@ pub fn read(
         indicators,
         kept,
     })
+}
+
+/// Reads the data that flags name, to be dealt to folds.
+pub fn read_tables(
+    arguments: &DataArguments,
+    folds: &FoldArguments,
+) -> std::result::Result<Tables, Failure> {
+    read(arguments, false, group_column(folds))
+}
+
+/// The column that says which rows stay together; a file of groups is none.
+pub fn group_column(folds: &FoldArguments) -> Option<&str> {
+    let group = folds.group_column.as_deref();
+    group.filter(|name| !Path::new(name).is_file())
 }
 
 /// Whether missing cells are read.

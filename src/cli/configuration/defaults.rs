@@ -109,6 +109,7 @@ pub fn left_to_defaults(arguments: &Arguments) -> Vec<(&'static str, String)> {
         resamples,
         hypergradient,
         runtime,
+        factors,
         ..
     } = arguments;
     let mut values = Vec::new();
@@ -117,7 +118,8 @@ pub fn left_to_defaults(arguments: &Arguments) -> Vec<(&'static str, String)> {
             values.push((name, value));
         }
     };
-    let is_named = data.data.is_some() || data.x.is_some() || data.x_val.is_some();
+    let has_factors = !factors.is_empty();
+    let is_named = has_factors || data.data.is_some() || data.x.is_some() || data.x_val.is_some();
     let is_example = !is_named && !data.example && data.target.is_empty();
     add(is_example, "example", "true".into());
     let in_ratio = in_ratio(space);
@@ -131,7 +133,8 @@ pub fn left_to_defaults(arguments: &Arguments) -> Vec<(&'static str, String)> {
     let is_sampled = space.search != SearchName::Grid;
     let samples = SAMPLES.to_string();
     add(is_sampled && space.samples.is_none(), "samples", samples);
-    let splits = folds.cv.is_none()
+    let splits = !has_factors
+        && folds.cv.is_none()
         && folds.folds.is_none()
         && resamples.drawn().is_none()
         && data.x_val.is_none()

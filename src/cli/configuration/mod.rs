@@ -17,15 +17,15 @@ mod settings;
 mod study;
 mod tasks;
 
-pub use data::{read_labels, read_options, read_test, side_options};
+pub use data::{read_labels, read_options, read_tables, read_test, side_options};
 pub use defaults::{SINGLE_SHARE, in_ratio, single_ridge};
 pub use file::Described;
 #[cfg(feature = "store")]
 pub use file::{GivenBeside, stored};
 pub use offset::read_offset;
 pub use plan::{
-    Parts, Planned, SpaceFlags, check_adaptive, check_dealing, fit_space, planned, planned_fit,
-    study_of,
+    Parts, Planned, SpaceFlags, check_adaptive, check_dealing, dealt, fit_space, planned,
+    planned_fit, study_of,
 };
 pub use points::{points, points_of, single};
 pub use prepared::Prepared;

@@ -1,8 +1,9 @@
 //! From the flags of `sweep` to studies and their plan.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::data::{read_labels_of, side_options};
+use super::data::{Tables, group_column, read_labels_of, side_options};
 use super::defaults::{REPEATS, SAMPLES, axes, single_axes};
 use super::file::Described;
 use super::points::check_count;
@@ -11,17 +12,18 @@ use super::settings::settings;
 use super::study::Study;
 use crate::cli::arguments::sweep::Arguments;
 use crate::cli::arguments::{
-    DataArguments, Drawn, FoldArguments, HypergradientArguments, MissingName, PenaltyName,
-    ProblemArguments, ResampleArguments, SearchName, SolverArguments, SpaceArguments,
+    DataArguments, Drawn, FoldArguments, HypergradientArguments, LossName, MissingName,
+    PenaltyName, ProblemArguments, ResampleArguments, SearchName, SolverArguments, SpaceArguments,
 };
 use crate::cli::failure::Failure;
 use crate::cli::printable::printable;
-use crate::data::dataset::{Dataset, Labels};
+use crate::data::dataset::{Dataset, Labels, Named, Target};
 use crate::data::readers;
 use crate::error::{Error, Result};
 use crate::kinds::Precision;
 use crate::l1_max::AtZero;
 use crate::sweep::compress::{Compression, fold_problem};
+use crate::sweep::factors::Joined;
 use crate::sweep::folds::{Dealing, Fold, given_folds, k_folds};
 use crate::sweep::ordered::{Scheme, contiguous_folds, folds_in_time};
 use crate::sweep::plan::{plan, plan_study};
@@ -237,7 +239,7 @@ impl<'a> Planned<'a> {
         let whole = match &compression {
             _ if of_all => Some(study.whole()?),
             _ if !is_relative || problem.is_some() => None,
-            Some(compression) => Some(compression.whole(&study)?),
+            Some(compression) => Some(compression.whole(&study)?.problem),
             None => Some(study.whole()?),
         };
         let of_fold = problem.as_ref().map(|fold| &fold.problem);
@@ -306,6 +308,7 @@ fn study(arguments: &Arguments) -> std::result::Result<(SweepStudy, Study<'_>), 
         resamples: Some(&arguments.resamples),
         set_aside: 0.0,
         fall_back: true,
+        factors: &arguments.factors,
     })?;
     Ok((made.study, made.names))
 }
@@ -336,6 +339,8 @@ pub struct Parts<'a> {
     pub set_aside: f64,
     /// Whether the embedded data are taken where no flag names any.
     pub fall_back: bool,
+    /// Files of sums of squares in place of data and folds.
+    pub factors: &'a [PathBuf],
 }
 
 /// A study with the names of its data.
@@ -360,10 +365,15 @@ pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
              give test rows of their own with --x-test",
         ));
     }
-    let group = own.group_column.as_deref();
-    // A file of groups is no column.
-    let ignore = group.filter(|name| !std::path::Path::new(name).is_file());
-    let mut read = Study::read_without(parts.data, parts.problem, parts.fall_back, ignore)?;
+    let (mut read, given) = if parts.factors.is_empty() {
+        let group = group_column(own);
+        let read = Study::read_without(parts.data, parts.problem, parts.fall_back, group)?;
+        (read, None)
+    } else {
+        let (read, folds) = of_factors(&parts)?;
+        (read, Some(folds))
+    };
+    let is_compressed = given.is_some();
     let set_aside = match parts.set_aside {
         share if share > 0.0 && own.cv.is_some_and(Scheme::is_in_time) => {
             Some(read.set_last_aside(share, own.gap.unwrap_or(0))?)
@@ -371,9 +381,10 @@ pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
         share if share > 0.0 => Some(read.set_aside(share)?),
         _ => None,
     };
-    let folds = match drawn {
-        None => folds(own, parts.data, &read)?,
-        Some(Drawn { count, drawing }) => {
+    let folds = match (given, drawn) {
+        (Some(folds), _) => folds,
+        (None, None) => folds(own, parts.data, &read)?,
+        (None, Some(Drawn { count, drawing })) => {
             let all = &read.tables().all;
             let strata = own.stratified.then(|| &all.targets[0].values);
             resampled_folds(all.rows(), count, drawing, strata, parts.data.seed)?
@@ -404,12 +415,52 @@ pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
         keep_solutions: parts.keep_solutions || resampling.is_some(),
         stages: parts.stages,
         resampling,
+        is_compressed,
     };
     Ok(Made {
         study,
         names: read,
         set_aside,
     })
+}
+
+/// The data and the folds of files of sums of squares.
+fn of_factors<'a>(parts: &Parts<'a>) -> std::result::Result<(Study<'a>, Vec<Fold>), Failure> {
+    let problem = parts.problem;
+    let is_squared = |loss: LossName| loss == LossName::Squared;
+    if !is_squared(problem.loss) || !is_squared(problem.criterion.unwrap_or(problem.loss)) {
+        return Err(Failure::usage(
+            "--factors: sums of squares say all of the squared loss, and nothing of others; leave --loss and \
+             --criterion out, or give the rows",
+        ));
+    }
+    let joined = Joined::read(parts.factors)?;
+    let folds = given_folds(&joined.folds, joined.folds.len())?;
+    let target = |(name, values)| Target {
+        name,
+        values: Labels::Numbers(values),
+    };
+    let all = Dataset {
+        matrix: joined.few.matrix,
+        feature_names: joined.features,
+        factors: Vec::new(),
+        targets: joined
+            .targets
+            .into_iter()
+            .zip(joined.few.targets)
+            .map(target)
+            .collect(),
+        weights: joined.few.weights,
+        named: Named {
+            features: true,
+            targets: true,
+        },
+        source: format!("{} rows by their factors", joined.rows),
+    };
+    Ok((
+        Study::of_tables(parts.data, problem, Tables::of(all))?,
+        folds,
+    ))
 }
 
 /// Refuses a file with a number for each row that is kept where rows with missing cells are left out.
@@ -453,7 +504,12 @@ pub fn check_dealing(own: &FoldArguments, is_resampled: bool) -> std::result::Re
     Err(Failure::usage(message))
 }
 
-fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result<Vec<Fold>> {
+/// The folds that flags deal or name, if any do.
+pub fn dealt(
+    own: &FoldArguments,
+    data: &DataArguments,
+    tables: &Tables,
+) -> Result<Option<Vec<Fold>>> {
     let FoldArguments {
         cv,
         gap,
@@ -462,7 +518,6 @@ fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result
         group_column,
         folds,
     } = own;
-    let tables = study.tables();
     let rows = tables.all.rows();
     let seed = data.seed;
     if let Some(file) = folds {
@@ -473,7 +528,7 @@ fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result
             check_rows_of_file(rows, rows_of_file)?;
         }
         return match tables.of_kept(labels) {
-            Labels::Numbers(numbers) => given_folds(&numbers, rows),
+            Labels::Numbers(numbers) => given_folds(&numbers, rows).map(Some),
             Labels::Text(texts) => {
                 let is_text = |text: &&String| text.trim().parse::<f64>().is_err();
                 let first = texts.iter().find(is_text);
@@ -501,7 +556,7 @@ fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result
             (None, false) => Dealing::Plain,
         };
         let gap = gap.unwrap_or(0);
-        return match cv {
+        let folds = match cv {
             Scheme::Random { folds } => {
                 k_folds(rows, folds, repeats.unwrap_or(REPEATS), dealing, seed)
             }
@@ -509,6 +564,15 @@ fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result
             Scheme::Expanding { folds } => folds_in_time(rows, folds, None, gap),
             Scheme::Rolling { folds, width } => folds_in_time(rows, folds, Some(width), gap),
         };
+        return folds.map(Some);
+    }
+    Ok(None)
+}
+
+fn folds(own: &FoldArguments, data: &DataArguments, study: &Study<'_>) -> Result<Vec<Fold>> {
+    let rows = study.tables().all.rows();
+    if let Some(folds) = dealt(own, data, study.tables())? {
+        return Ok(folds);
     }
     if !study.splits() {
         return Ok(vec![Fold::of_all_rows()]);

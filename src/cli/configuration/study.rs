@@ -70,7 +70,15 @@ impl<'a> Study<'a> {
                  --missing mean or median",
             ));
         }
-        let tables = data::read(data, fall_back, group)?;
+        Self::of_tables(data, arguments, data::read(data, fall_back, group)?)
+    }
+
+    /// The same of tables that have been read.
+    pub fn of_tables(
+        data: &'a DataArguments,
+        arguments: &'a ProblemArguments,
+        tables: Tables,
+    ) -> std::result::Result<Self, Failure> {
         let loss = arguments.loss;
         let criterion = arguments.criterion.unwrap_or(loss);
         let two_classes = |loss| matches!(loss, LossName::Logistic | LossName::SquaredHinge);

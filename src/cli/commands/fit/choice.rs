@@ -152,6 +152,7 @@ pub(super) fn chosen<'a>(
         resamples: None,
         set_aside: arguments.test.test_fraction.unwrap_or(0.0),
         fall_back: false,
+        factors: &[],
     })?;
     let set_aside = made.set_aside.take();
     let plan = || planned_fit(made, space_flags(arguments), has_folds(arguments));

@@ -92,6 +92,7 @@ impl Stored {
             resamples: Some(&arguments.resamples),
             set_aside: 0.0,
             fall_back: false,
+            factors: &[],
         })?;
         if made.study.fingerprint() != record.fingerprint {
             return Err(Error::store(
