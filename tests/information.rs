@@ -4,7 +4,7 @@ mod common;
 
 use common::{golden_dir, npy};
 use proxdiff::data::{Dense, Matrix, Sparse, embedded, numbers};
-use proxdiff::hypergrad::{Information, Outcome};
+use proxdiff::hypergrad::{Information, NoInformation, Outcome};
 use proxdiff::prelude::*;
 
 fn outcome(problem: &Problem, point: &Point) -> Outcome {
@@ -202,15 +202,141 @@ fn rows_that_are_sparse_change_nothing() {
     }
 }
 
+/// Standardised columns keep the scale of all rows: the refits are of columns that were scaled beforehand. The
+/// intercept is refitted, so that centres need not be kept.
+#[test]
+fn scaled_ridge_is_left_out_exactly_at_the_scale_of_all_rows() {
+    let mut data = Data::made(25, 4);
+    for row in &mut data.x {
+        row.iter_mut()
+            .zip([1.0, 30.0, 0.02, 4.0])
+            .for_each(|(x, scale)| *x *= scale);
+    }
+    let point = Point::new(0.0, 0.3);
+    let problem = Problem::elastic_net(&data.x, &data.y).build().unwrap();
+    let found = information(&problem, &point).alo.unwrap();
+    let count = data.x.len() as f64;
+    let mut scaled = Data {
+        x: data.x.clone(),
+        y: data.y.clone(),
+    };
+    for j in 0..4 {
+        let mean = data.x.iter().map(|row| row[j]).sum::<f64>() / count;
+        let square = data
+            .x
+            .iter()
+            .map(|row| (row[j] - mean).powi(2))
+            .sum::<f64>();
+        scaled
+            .x
+            .iter_mut()
+            .for_each(|row| row[j] /= (square / count).sqrt());
+    }
+    let expected = scaled.refits(&point, |own, held| {
+        let stated = Problem::elastic_net(&own.x, &own.y).standardize(false);
+        stated.validation(&held.x, &held.y).build().unwrap()
+    });
+    assert!((found / expected - 1.0).abs() < 1e-9, "{found} {expected}");
+}
+
+/// A row of weight zero is no row, in any of the criteria.
+#[test]
+fn rows_of_weight_zero_do_not_count() {
+    let data = Data::made(24, 4);
+    let weights: Vec<f64> = (0..24).map(|i| f64::from(u8::from(i % 4 != 1))).collect();
+    let point = Point::new(0.02, 0.3);
+    let plain = |x: &[Vec<f64>], y: &[f64]| Problem::elastic_net(x, y).standardize(false);
+    let weighted = plain(&data.x, &data.y)
+        .sample_weights(&weights)
+        .build()
+        .unwrap();
+    let kept = || (0..24).filter(|i| i % 4 != 1);
+    let x: Vec<Vec<f64>> = kept().map(|i| data.x[i].clone()).collect();
+    let y: Vec<f64> = kept().map(|i| data.y[i]).collect();
+    let problem = plain(&x, &y).build().unwrap();
+    let (found, expected) = (
+        information(&weighted, &point),
+        information(&problem, &point),
+    );
+    for (found, expected) in found.values().iter().zip(expected.values()) {
+        let (found, expected) = (found.unwrap(), expected.unwrap());
+        assert!((found / expected - 1.0).abs() < 1e-10, "{found} {expected}");
+    }
+}
+
+/// With weights the estimate is a weighted mean, and of first order.
+#[test]
+fn weighted_rows_are_left_out_nearly() {
+    let data = Data::made(60, 4);
+    let weights: Vec<f64> = (0..60).map(|i| f64::from(1 + i % 3)).collect();
+    let point = Point::new(0.01, 0.1);
+    let state = |out: Option<usize>| {
+        let mut weights = weights.clone();
+        if let Some(out) = out {
+            weights[out] = 0.0;
+        }
+        let stated = Problem::elastic_net(&data.x, &data.y).sample_weights(&weights);
+        match out {
+            None => stated,
+            Some(out) => stated.validation(&data.x[out..=out], &data.y[out..=out]),
+        }
+        .standardize(false)
+        .build()
+        .unwrap()
+    };
+    let found = information(&state(None), &point).alo.unwrap();
+    let sum: f64 = (0..60)
+        .map(|i| weights[i] * outcome(&state(Some(i)), &point).criterion)
+        .sum();
+    let expected = sum / weights.iter().sum::<f64>();
+    assert!((found / expected - 1.0).abs() < 0.02, "{found} {expected}");
+}
+
+/// A model of nothing but zeros, and of an intercept alone.
+#[test]
+fn models_without_features_have_criteria_too() {
+    let data = Data::made(20, 3);
+    let point = Point::new(1e3, 0.1);
+    for intercept in [false, true] {
+        let stated = Problem::elastic_net(&data.x, &data.y).standardize(false);
+        let problem = stated.intercept(intercept).build().unwrap();
+        let found = information(&problem, &point);
+        let own = outcome(&problem, &point).criterion;
+        let k = f64::from(u8::from(intercept));
+        assert!((found.degrees_of_freedom.unwrap() - k).abs() < 1e-12);
+        let aic = 20.0 * (2.0 * own).ln() + 2.0 * k;
+        assert!((found.aic.unwrap() / aic - 1.0).abs() < 1e-12);
+        // Leaving a row out of a mean moves the residual by n/(n − 1).
+        let expected = if intercept {
+            own * (20.0f64 / 19.0).powi(2)
+        } else {
+            own
+        };
+        assert!((found.alo.unwrap() / expected - 1.0).abs() < 1e-12);
+        assert_eq!(found.missing, None);
+    }
+}
+
 #[test]
 fn what_has_none_says_so() {
     let data = Data::made(20, 4);
     let group = Problem::group(&data.x, &data.y, &[0, 0, 1, 1]);
     let kinds: Vec<f64> = (0..20).map(|i| f64::from(i % 3)).collect();
     let multinomial = Problem::multinomial(&data.x, &kinds);
-    for stated in [group, multinomial] {
+    for (stated, missing) in [
+        (group, NoInformation::Groups),
+        (multinomial, NoInformation::Loss),
+    ] {
         let problem = stated.build().unwrap();
         let found = information(&problem, &Point::new(0.01, 0.1));
-        assert_eq!(found, Information::default());
+        assert_eq!(found.missing, Some(missing));
+        assert!(found.values().iter().all(Option::is_none));
     }
+    // As many features as rows and no ridge: every row decides on its own prediction.
+    let square = Data::made(5, 5);
+    let stated = Problem::elastic_net(&square.x, &square.y);
+    let problem = stated.intercept(false).standardize(false).build().unwrap();
+    let found = information(&problem, &Point::new(0.0, 0.0));
+    assert_eq!(found.alo, None);
+    assert!(found.missing.is_some(), "{found:?}");
 }

@@ -6,14 +6,51 @@
 //!
 //! tr H with H = X (A')⁻¹ Xᵀ diag(s h) and A' = Σ_j s_j h_j x_j x_jᵀ + S λ₂, on the support: the number of
 //! coefficients that are not zero, and of the intercept, where λ₂ = 0. Leave-one-out is by the steps of
-//! `support`.
+//! `support`. Rows of weight zero do not count.
 
 use super::Outcome;
 use super::support::FittedRows;
 use crate::linalg::cholesky;
 use crate::model::loss::{Loss, RowLoss};
+use crate::model::penalty::BlockPenalty;
 use crate::problem::Problem;
 use crate::real::sum_of;
+
+/// The reason why a solution has no criteria from its training rows, or no leave-one-out estimate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoInformation {
+    /// The loss has several predictors a row, or no rows.
+    Loss,
+    /// The penalty has norms of groups, whose curvature is not known here.
+    Groups,
+    /// The solver did not converge.
+    Unsolved,
+    /// The point has row weights of its own.
+    OwnRows,
+    /// The support is larger than 2000, or its products with the rows cost too much.
+    TooLarge,
+    /// The system on the support is singular: coefficients are not unique.
+    Singular,
+    /// A row decides on its own prediction, so that there is none without it.
+    Leverage,
+}
+
+impl NoInformation {
+    /// The reason in words, for a sentence that begins with what there is not.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Loss => "the loss has not one predictor for each row",
+            Self::Groups => "the penalty has norms of groups",
+            Self::Unsolved => "the fit has not converged",
+            Self::OwnRows => "the point has row weights of its own",
+            Self::TooLarge => "there are too many coefficients that are not zero",
+            Self::Singular => "the coefficients are not unique",
+            Self::Leverage => "a row decides on its own prediction",
+        }
+    }
+}
 
 /// Criteria of a solution from its training rows alone; `None` for those that do not exist for its loss or
 /// penalty.
@@ -32,20 +69,98 @@ pub struct Information {
     pub bic: Option<f64>,
     /// The degrees of freedom k, the intercept's among them.
     pub degrees_of_freedom: Option<f64>,
+    /// The reason why there are none of them, or no leave-one-out estimate.
+    pub missing: Option<NoInformation>,
 }
 
 impl Information {
+    /// The names of [`values`](Self::values), as outputs have them.
+    pub const NAMES: [&'static str; 5] = ["alo", "gcv", "aic", "bic", "degrees_of_freedom"];
+
+    /// The numbers in the order of their names; those that are not finite are none.
+    #[must_use]
+    pub fn values(&self) -> [Option<f64>; 5] {
+        let all = [
+            self.alo,
+            self.gcv,
+            self.aic,
+            self.bic,
+            self.degrees_of_freedom,
+        ];
+        all.map(|value| value.filter(|value| value.is_finite()))
+    }
+
     /// The criteria of an outcome of a problem: of losses with one predictor per row and penalties by
     /// coordinate, where the system on the support is regular and no larger than 2000.
     #[must_use]
     pub fn of(problem: &Problem, outcome: &Outcome) -> Self {
-        let has_rows = problem.loss().scalar().is_some();
-        if !has_rows || !outcome.is_solved() || outcome.point.has_own_rows() {
-            return Self::default();
+        Self::found(problem, outcome).unwrap_or_else(|missing| Self {
+            missing: Some(missing),
+            ..Self::default()
+        })
+    }
+
+    fn found(problem: &Problem, outcome: &Outcome) -> Result<Self, NoInformation> {
+        if problem.loss().scalar().is_none() {
+            return Err(NoInformation::Loss);
         }
-        FittedRows::of(problem, outcome)
-            .and_then(|rows| Self::of_rows(problem, outcome, &rows))
-            .unwrap_or_default()
+        if !outcome.is_solved() {
+            return Err(NoInformation::Unsolved);
+        }
+        if outcome.point.has_own_rows() {
+            return Err(NoInformation::OwnRows);
+        }
+        let regularizer = problem.regularizer(&outcome.point);
+        if regularizer.penalties.iter().any(BlockPenalty::is_group) {
+            return Err(NoInformation::Groups);
+        }
+        if regularizer.face(&outcome.solution).is_empty() {
+            return Ok(Self::of_nothing(problem, outcome));
+        }
+        let rows = FittedRows::of(problem, outcome).ok_or(NoInformation::TooLarge)?;
+        Self::of_rows(problem, outcome, &rows).ok_or(NoInformation::Singular)
+    }
+
+    /// Those of a model without an intercept in which every coefficient is zero or at its bound: no row moves it.
+    fn of_nothing(problem: &Problem, outcome: &Outcome) -> Self {
+        let sample = problem.train();
+        let y = &sample.targets[outcome.point.target];
+        let z = sample.design.apply(&outcome.solution);
+        let total = sum_of(y.len(), |i| sample.weights[i]);
+        let mean_of = |loss: Loss| {
+            let value = |i: usize| loss.row_value(&[z[i]], y[i]).unwrap_or(f64::NAN);
+            sum_of(y.len(), |i| sample.weights[i] * value(i)) / total
+        };
+        let criterion = problem.criterion();
+        let alo = criterion.sign.factor() * mean_of(criterion.loss);
+        let own = Self::of_mean(
+            problem.loss(),
+            counted(&sample.weights),
+            mean_of(problem.loss()),
+            0.0,
+        );
+        Self {
+            alo: Some(alo).filter(|alo| alo.is_finite()),
+            ..own
+        }
+    }
+
+    /// Those of a mean loss on n rows with k degrees of freedom, without leave-one-out.
+    fn of_mean(loss: Loss, n: f64, mean: f64, k: f64) -> Self {
+        let twice_log_likelihood = match loss {
+            Loss::Squared if mean > 0.0 => Some(n * (2.0 * mean).ln()),
+            Loss::Logistic | Loss::Poisson => Some(2.0 * n * mean),
+            _ => None,
+        };
+        let has_gcv = loss == Loss::Squared && k < n;
+        Self {
+            alo: None,
+            gcv: has_gcv.then(|| mean / (1.0 - k / n).powi(2)),
+            aic: twice_log_likelihood.map(|deviance| deviance + 2.0 * k),
+            bic: twice_log_likelihood.map(|deviance| deviance + n.ln() * k),
+            degrees_of_freedom: Some(k),
+            missing: None,
+        }
     }
 
     fn of_rows(problem: &Problem, outcome: &Outcome, rows: &FittedRows<'_>) -> Option<Self> {
@@ -67,22 +182,19 @@ impl Information {
             ridges[j] * unit[j]
         };
         let k = m as f64 - total * sum_of(ridges.len(), share);
-        let count = n as f64;
         let mean = sum_of(n, |i| s[i] * row_loss.value(z[i], y[i])) / total;
-        let twice_log_likelihood = match loss {
-            Loss::Squared if mean > 0.0 => Some(count * (2.0 * mean).ln()),
-            Loss::Logistic | Loss::Poisson => Some(2.0 * count * mean),
-            _ => None,
-        };
-        let is_squared = loss == Loss::Squared && k < count;
+        let alo = leave_one_out(problem, outcome, rows);
         Some(Self {
-            alo: leave_one_out(problem, outcome, rows),
-            gcv: is_squared.then(|| mean / (1.0 - k / count).powi(2)),
-            aic: twice_log_likelihood.map(|deviance| deviance + 2.0 * k),
-            bic: twice_log_likelihood.map(|deviance| deviance + count.ln() * k),
-            degrees_of_freedom: Some(k),
+            alo,
+            missing: alo.is_none().then_some(NoInformation::Leverage),
+            ..Self::of_mean(loss, counted(s), mean, k)
         })
     }
+}
+
+/// The number of rows whose weight is not zero.
+fn counted(weights: &[f64]) -> f64 {
+    weights.iter().filter(|&&s| s != 0.0).count() as f64
 }
 
 /// The mean of the criterion's loss at the predictors without each row; `None` where a row decides on its

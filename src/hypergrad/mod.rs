@@ -5,6 +5,7 @@ mod evaluator;
 pub mod host;
 mod influence;
 mod information;
+mod ridge_response;
 mod support;
 mod vjp;
 
@@ -20,4 +21,5 @@ pub use crate::problem::Strengths;
 pub use curve::{CurvePoint, curve, iterates, sampled_curve};
 pub use evaluator::Evaluator;
 pub use influence::{EstimateKind, Influence, Influences, Refits};
-pub use information::Information;
+pub use information::{Information, NoInformation};
+pub(crate) use ridge_response::RidgeResponse;

@@ -82,6 +82,17 @@ impl<'a> Support<'a> {
         support.has_affordable_gram().then_some(support)
     }
 
+    /// All columns of a design.
+    pub(super) fn whole(design: &'a Design) -> Self {
+        let columns: Vec<usize> = (0..design.columns()).collect();
+        Self {
+            design,
+            places: columns.iter().copied().map(Some).collect(),
+            columns,
+            ridges: Vec::new(),
+        }
+    }
+
     /// True where the products of the rows of the design may be formed.
     pub(super) fn has_affordable_gram(&self) -> bool {
         let work = self.columns.len().pow(2).saturating_mul(self.design.rows());
@@ -166,6 +177,34 @@ impl<'a> Support<'a> {
             let part = MatRef::from_row_major_slice(&values, rows.len(), m);
             let product = gram.as_mut();
             matmul(product, Accum::Add, part.transpose(), part, 1.0, Par::Seq);
+        }
+        gram
+    }
+
+    /// Σ_i weight_i x_i x_iᵀ with weights of any sign.
+    pub(super) fn signed_gram(&self, weights: &[f64]) -> Mat<f64> {
+        let m = self.columns.len();
+        let mut gram = Mat::zeros(m, m);
+        let (mut x, mut weighted) = (vec![0.0; TOGETHER * m], vec![0.0; TOGETHER * m]);
+        for first in (0..weights.len()).step_by(TOGETHER) {
+            let count = TOGETHER.min(weights.len() - first);
+            for at in 0..count {
+                let entries = at * m..(at + 1) * m;
+                self.row(first + at, &mut x[entries.clone()]);
+                let each = weighted[entries.clone()].iter_mut().zip(&x[entries]);
+                each.for_each(|(out, x)| *out = weights[first + at] * x);
+            }
+            let part = MatRef::from_row_major_slice(&x[..count * m], count, m);
+            let weighted = MatRef::from_row_major_slice(&weighted[..count * m], count, m);
+            let product = gram.as_mut();
+            matmul(
+                product,
+                Accum::Add,
+                part.transpose(),
+                weighted,
+                1.0,
+                Par::Seq,
+            );
         }
         gram
     }

@@ -9,6 +9,7 @@ use super::cells::CellStore;
 use super::record::{Number, Numbers, Plan, PlanPoint};
 use super::summary::summarize;
 use crate::error::{Error, Result};
+use crate::hypergrad::Information;
 use crate::real::shortest;
 
 #[cfg(feature = "parquet")]
@@ -80,13 +81,36 @@ pub fn export(
     format: Format,
     out: &mut dyn Write,
 ) -> Result<usize> {
-    let columns = columns(rows);
+    export_with(plan, store, rows, format, None, out)
+}
+
+/// The same with last columns for the criteria of fits to all rows, per study those of its points: every cell of
+/// a point has the point's.
+///
+/// # Errors
+/// Those of [`export`].
+pub fn export_with(
+    plan: &Plan,
+    store: &dyn CellStore,
+    rows: Rows,
+    format: Format,
+    information: Option<&[Vec<Information>]>,
+    out: &mut dyn Write,
+) -> Result<usize> {
+    let mut columns = columns(rows);
+    if information.is_some() {
+        columns.extend(Information::NAMES.map(|name| (name, Kind::Real)));
+    }
     let mut out = BufWriter::new(out);
     let mut sink = Sink::new(format, &columns, &mut out)?;
     let mut count = 0;
     for study in 0..plan.studies.len() {
-        each_row(store, plan, study, rows, &mut |fields| {
+        each_row(store, plan, study, rows, &mut |point, mut fields| {
             count += 1;
+            if let Some(information) = information {
+                let own = information[study][point].values();
+                fields.extend(own.map(|value| value.map_or(Field::Absent, Field::Real)));
+            }
             sink.row(&fields)
         })?;
     }
@@ -155,7 +179,7 @@ fn each_row(
     plan: &Plan,
     number: usize,
     rows: Rows,
-    visit: &mut dyn FnMut(Vec<Field>) -> Result<()>,
+    visit: &mut dyn FnMut(usize, Vec<Field>) -> Result<()>,
 ) -> Result<()> {
     let study = &plan.studies[number];
     let value = |numbers: &Numbers, n: Number| match numbers.finite(n) {
@@ -202,7 +226,7 @@ fn each_row(
             fields.extend(rest().map(|n| value(&cell.numbers, n)));
             fields.push(Field::Text(cell.warnings.clone()));
             fields.push(vector(&cell.hypergradient_l1_vector));
-            visit(fields)
+            visit(cell.point, fields)
         }),
         Rows::Points => {
             for summary in summarize(store, number, study)? {
@@ -230,7 +254,7 @@ fn each_row(
                 fields.extend(rest().map(|n| value(&summary.means, n)));
                 fields.push(Field::Whole(summary.failed as i64));
                 fields.push(vector(&summary.hypergradient_l1_vector));
-                visit(fields)?;
+                visit(summary.point, fields)?;
             }
             Ok(())
         }

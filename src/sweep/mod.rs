@@ -14,6 +14,7 @@ pub mod export;
 pub mod factors;
 mod fold_problem;
 pub mod folds;
+pub mod information;
 mod leaderboard;
 mod measure;
 pub mod metrics;

@@ -18,6 +18,8 @@ const ROUGHLY_STATIONARY: f64 = 1e-5;
 const QUIET: f64 = 1e-9;
 /// Hardly any decreases in a row that end a descent as a closed line search does.
 const MOST_QUIET: usize = 3;
+/// A relative difference of values that rounding may be.
+const ROUNDING: f64 = 1e-11;
 /// Entries of a step at most: a factor of ten of a strength.
 const LONGEST: f64 = std::f64::consts::LN_10;
 /// The distance within which slopes belong to the same kink.
@@ -52,12 +54,16 @@ pub(super) struct Visit {
     pub(super) place: Vec<f64>,
     pub(super) value: f64,
     pub(super) slope: Vec<f64>,
+    /// The minimum of a model of the objective around the place, where there is one: the next place to try.
+    pub(super) towards: Option<Vec<f64>>,
 }
 
 /// A line that is searched.
 #[derive(Debug, Clone)]
 struct Line {
     direction: Vec<f64>,
+    /// The minimum of a model that it leads to, if it does.
+    end: Option<Vec<f64>>,
     search: LineSearch,
     /// The last trial that decreases enough.
     low: Option<Visit>,
@@ -131,8 +137,14 @@ impl Descent {
         }
     }
 
-    /// Takes the value at the wanted place; `None` where there is none, or no slope.
-    pub(super) fn tell(&mut self, value: Option<Value>, bounds: &BoxBounds) {
+    /// Takes the value at the wanted place, `None` where there is none, or no slope; and the minimum of a model
+    /// of the objective around it, if there is one.
+    pub(super) fn tell(
+        &mut self,
+        value: Option<Value>,
+        towards: Option<Vec<f64>>,
+        bounds: &BoxBounds,
+    ) {
         let Some(place) = self.wanted(bounds) else {
             return;
         };
@@ -141,6 +153,7 @@ impl Descent {
             place,
             value: value.value,
             slope: value.slope,
+            towards,
         });
         match std::mem::replace(&mut self.stage, Stage::Done(TuningStatus::BudgetSpent)) {
             // Nothing is known of where it should go.
@@ -269,6 +282,13 @@ impl Descent {
         if let Some(visit) = &visit {
             self.remember(visit.clone());
         }
+        if let Some(visit) = &visit
+            && line.end.is_some()
+            && is_settled(&here, visit, bounds)
+        {
+            self.best = Some(visit.clone());
+            return self.step_to(&here, visit.clone(), bounds);
+        }
         let low = line.search.low();
         match line.search.judge(along) {
             Verdict::Again => {
@@ -327,12 +347,17 @@ impl Descent {
         let is_first = self.trajectory.len() <= 1;
         let has_variables = !visit.slope.is_empty();
         let is_flat = is_first && has_variables && visit.slope.iter().all(|&s| s == 0.0);
+        // The steps of a model get smaller fast, and end at the rounding.
+        let most_quiet = match visit.towards {
+            Some(_) => 2 * MOST_QUIET,
+            None => MOST_QUIET,
+        };
         self.here = Some(visit);
         if is_flat {
             self.conclude(TuningStatus::Flat, bounds);
         } else if slope <= STATIONARY {
             self.conclude(TuningStatus::Stationary, bounds);
-        } else if self.quiet >= MOST_QUIET {
+        } else if self.quiet >= most_quiet {
             self.cross(bounds);
         } else {
             self.descend(bounds);
@@ -344,6 +369,14 @@ impl Descent {
         let Some(here) = self.here.clone() else {
             return;
         };
+        if let Some(towards) = &here.towards {
+            let direction = difference(towards, &here.place);
+            // Along variables that hardly matter a model goes far, so that angles say nothing.
+            if dot(&direction, &here.slope) < 0.0 {
+                let end = towards.clone();
+                return self.search_towards(here, direction, end);
+            }
+        }
         let free = bounds.free(&here.place, &here.slope);
         let mut direction = self.model.direction(&here.slope, &free);
         inwards(&mut direction, &here.place, bounds);
@@ -352,6 +385,18 @@ impl Descent {
             direction = self.model.direction(&here.slope, &free);
         }
         self.search(here, direction, bounds);
+    }
+
+    /// Searches the way to the minimum of a model, from its end backwards.
+    fn search_towards(&mut self, here: Visit, direction: Vec<f64>, end: Vec<f64>) {
+        let size = largest_of(direction.len(), |at| direction[at].abs());
+        let slope = dot(&direction, &here.slope);
+        self.stage = Stage::Searching(Line {
+            search: LineSearch::new(here.value, slope, 1.0, 1.0, size),
+            direction,
+            end: Some(end),
+            low: None,
+        });
     }
 
     /// Searches a direction from here.
@@ -370,6 +415,7 @@ impl Descent {
         self.stage = Stage::Searching(Line {
             search: LineSearch::new(here.value, slope, first, largest, size),
             direction,
+            end: None,
             low: None,
         });
     }
@@ -451,6 +497,10 @@ impl Line {
     /// The place of the step that is to be tried.
     fn place(&self, here: &Visit, bounds: &BoxBounds) -> Vec<f64> {
         let step = self.search.step();
+        // To the last bit, so that what is at a bound is at it.
+        if let Some(end) = self.end.as_ref().filter(|_| step == 1.0) {
+            return end.clone();
+        }
         let each = here.place.iter().zip(&self.direction);
         let place: Vec<f64> = each.map(|(x, d)| x + step * d).collect();
         bounds.clamp(&place)
@@ -473,6 +523,13 @@ impl Line {
             predicted,
         }
     }
+}
+
+/// Whether a step's values are equal to rounding, and its slope is the smaller one: values no longer tell which
+/// place is nearer to the minimum of a model.
+fn is_settled(from: &Visit, to: &Visit, bounds: &BoxBounds) -> bool {
+    let slope = |visit: &Visit| bounds.projected_slope(&visit.place, &visit.slope);
+    (to.value - from.value).abs() <= ROUNDING * from.value.abs().max(1.0) && slope(to) < slope(from)
 }
 
 /// Whether a direction descends.

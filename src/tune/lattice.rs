@@ -237,6 +237,7 @@ impl Lattice {
             place: self.place(node),
             value: value.value,
             slope: value.slope.clone(),
+            towards: None,
         })
     }
 

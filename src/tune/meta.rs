@@ -400,6 +400,7 @@ fn descend(
                     place: space.place(place),
                     value: value.value,
                     slope: value.slope,
+                    towards: None,
                 },
                 Vec::new(),
             ),

@@ -28,6 +28,7 @@ mod meta;
 mod objective;
 mod outcome;
 mod quasi_newton;
+mod ridge_model;
 mod search;
 mod section;
 mod spread;

@@ -1,5 +1,6 @@
 //! The outcome of a tuning: the best start's place and criterion, and what every start went through.
 
+use super::chosen::Chosen;
 use super::hyperparameter::Hyperparameter;
 use crate::error::Result;
 use crate::kinds::tag;
@@ -46,6 +47,24 @@ pub struct Start {
     pub entries: Vec<Option<usize>>,
     /// The places with a better criterion than all before, in order.
     pub trajectory: Vec<Visited>,
+    /// The best point of a [`Tuner`](super::Tuner).
+    pub(super) best: Option<Chosen>,
+}
+
+impl Start {
+    /// The point at its best place, and the problem that it is a point of: another one with what was tuned of
+    /// it beside the point. `None` for starts of a [`Search`](super::Search), and for one without a best place.
+    ///
+    /// # Errors
+    /// Those of [`Tuned::restated`].
+    pub fn best_point(&self, problem: &Problem) -> Result<Option<(Point, Problem)>> {
+        let Some(chosen) = &self.best else {
+            return Ok(None);
+        };
+        let own = chosen.restated(problem)?;
+        let own = own.unwrap_or_else(|| problem.clone());
+        Ok(Some((chosen.point.clone(), own)))
+    }
 }
 
 /// A variable at the best point.

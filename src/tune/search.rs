@@ -199,6 +199,15 @@ impl Search {
     /// [`Error::Shape`] unless there is one for each place that was asked for, with one entry of its
     /// slope for each variable; nothing is taken then.
     pub fn tell(&mut self, values: Vec<Option<Value>>) -> Result<()> {
+        let values = values.into_iter().map(|value| (value, None));
+        self.tell_with(values.collect())
+    }
+
+    /// The same with the minimum of a model of the objective around each place, where there is one.
+    pub(super) fn tell_with(
+        &mut self,
+        values: Vec<(Option<Value>, Option<Vec<f64>>)>,
+    ) -> Result<()> {
         if values.len() != self.asked.len() {
             return Err(Error::shape(
                 "values",
@@ -207,12 +216,12 @@ impl Search {
                 "tell one value for each place of the last ask, None where there is none",
             ));
         }
-        for value in values.iter().flatten() {
+        for value in values.iter().filter_map(|(value, _)| value.as_ref()) {
             self.check_length("slope", value.slope.len())?;
         }
         self.spend(values.len());
-        for (start, value) in std::mem::take(&mut self.asked).into_iter().zip(values) {
-            self.descents[start].tell(value, &self.bounds);
+        for (start, (value, towards)) in std::mem::take(&mut self.asked).into_iter().zip(values) {
+            self.descents[start].tell(value, towards, &self.bounds);
         }
         Ok(())
     }
@@ -235,6 +244,7 @@ impl Search {
             evaluations: descent.evaluations(),
             criterion: value(descent),
             trajectory: descent.trajectory().to_vec(),
+            best: None,
         };
         let (status, projected_slope) = first.end(&self.bounds);
         Some(SearchOutcome {

@@ -295,6 +295,7 @@ impl<'a> Tuner<'a> {
             criterion: &criterion,
             objective: Objective::of(&problems[0]),
             budget: self.max_evaluations,
+            looks_around: true,
             progress: Some(&*self.progress),
         };
         let tuned = if !self.starts.is_empty() {

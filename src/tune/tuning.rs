@@ -9,6 +9,7 @@ use super::descent::{Value, Visit};
 use super::lattice::{Candidate, Lattice, Node};
 use super::objective::Objective;
 use super::outcome::{Start, Tuned, TuningStatus, Visited};
+use super::ridge_model::RidgeModel;
 use super::search::Search;
 use super::section::{self, Section};
 use super::variables::Space;
@@ -34,6 +35,16 @@ const REFINED: usize = 16;
 const LAST_STEPS: usize = 20;
 /// Sections that are looked at.
 const SECTIONS: usize = 3;
+
+/// The error of a model's promise, relative to the fall that it promises, up to which it is trusted.
+const TRUSTED: f64 = 0.25;
+/// The error of a model's promise that does not matter.
+const SMALL: f64 = 1e-6;
+
+/// Whether two places are the same but for rounding.
+fn is_same(one: &[f64], other: &[f64]) -> bool {
+    one.iter().zip(other).all(|(a, b)| (a - b).abs() <= 1e-9)
+}
 
 /// The effort with which the coarse stage is followed up.
 struct Effort {
@@ -102,6 +113,8 @@ pub(super) struct Tuning<'a> {
     pub(super) criterion: &'a Criterion<'a>,
     pub(super) objective: Objective,
     pub(super) budget: usize,
+    /// Whether many evaluations end with a last look along sections.
+    pub(super) looks_around: bool,
     pub(super) progress: Option<&'a TuningProgress>,
 }
 
@@ -132,14 +145,28 @@ impl Tuning<'_> {
         let mut coarse_evaluations = 0;
         self.explore(&mut search, &mut warm, &mut coarse_evaluations)?;
         self.descend(&mut search, &mut warm, 0.0, 0)?;
-        if self.budget >= MANY && self.space.box_bounds().dimensions() > 0 {
-            self.look_around(&mut search, &mut warm, &mut coarse_evaluations)?;
-        }
-        Ok(Searched {
+        let mut searched = Searched {
             search,
             coarse_evaluations,
             warm,
-        })
+        };
+        if self.looks_around {
+            self.take_last_look(&mut searched)?;
+        }
+        Ok(searched)
+    }
+
+    /// The last look, where there are evaluations for it.
+    pub(super) fn take_last_look(&self, searched: &mut Searched) -> Result<()> {
+        if self.budget < MANY || self.space.box_bounds().dimensions() == 0 {
+            return Ok(());
+        }
+        let Searched {
+            search,
+            coarse_evaluations,
+            warm,
+        } = searched;
+        self.look_around(search, warm, coarse_evaluations)
     }
 
     /// Goes on with so many more evaluations where there were too few.
@@ -186,6 +213,7 @@ impl Tuning<'_> {
                     place,
                     value,
                     slope,
+                    towards: None,
                 };
                 search.start_at(visit, Vec::new());
                 warm.push(evaluated[at].warm.clone());
@@ -198,14 +226,74 @@ impl Tuning<'_> {
     /// Descends from these places.
     pub(super) fn run_from(&self, places: &[Vec<f64>]) -> Result<Searched> {
         let mut search = Search::new(self.space.box_bounds().clone(), self.budget);
-        places.iter().for_each(|place| search.add(place));
         let mut warm = Warm::new();
+        let rest = match places {
+            // A model looks from all places at once; where it is trusted they need no descents of their own.
+            [first, rest @ ..] if self.space.is_ridge_vector() => {
+                search.add(first);
+                let is_trusted = self.descend_by_models(&mut search, &mut warm, places)?;
+                if is_trusted { &[] } else { rest }
+            }
+            all => all,
+        };
+        rest.iter().for_each(|place| search.add(place));
         self.descend(&mut search, &mut warm, 0.0, 0)?;
         Ok(Searched {
             search,
             coarse_evaluations: 0,
             warm,
         })
+    }
+
+    /// Descends from the only start by models around the places that it comes to, whose minima are looked for
+    /// from these places too; whether all were as good as they promised.
+    fn descend_by_models(
+        &self,
+        search: &mut Search,
+        warm: &mut Warm,
+        places: &[Vec<f64>],
+    ) -> Result<bool> {
+        let mut is_trusted = true;
+        // The value here, and that which a model promises at its minimum.
+        let mut promised: Option<(Vec<f64>, f64, f64)> = None;
+        while !self.should_stop() {
+            let asked = search.ask();
+            let [asked] = asked.as_slice() else { break };
+            let chosen = self.space.chosen(&asked.place);
+            let points = std::slice::from_ref(&chosen);
+            let starts: Option<[&[WarmStart]; 1]> = warm.first().map(|w| [w.as_slice()]);
+            let starts = starts.as_ref().map(<[_; 1]>::as_slice);
+            let evaluated = self.evaluate(points, starts)?.remove(0);
+            let value = self.objective.value(&asked.place, &evaluated);
+            if let Some((place, before, after)) = promised.take()
+                && is_same(&place, &asked.place)
+            {
+                let found = value.as_ref().map_or(f64::INFINITY, |value| value.value);
+                let error = (found - after).abs();
+                is_trusted &= error <= TRUSTED * (before - after).abs() + SMALL;
+            }
+            let model = RidgeModel::around(
+                self.space,
+                &self.objective,
+                self.criterion,
+                &chosen,
+                &evaluated,
+            );
+            let mut towards = None;
+            if let (Some(model), Some(value)) = (model, &value) {
+                let own = std::iter::once(&asked.place).chain(places).cloned();
+                if let Some((place, least)) = model.minimum(&own.collect::<Vec<_>>()) {
+                    promised = Some((place.clone(), value.value, least));
+                    towards = Some(place);
+                }
+            }
+            is_trusted &= towards.is_some();
+            if evaluated.criterion.is_finite() || warm.is_empty() {
+                *warm = vec![evaluated.warm];
+            }
+            search.tell_with(vec![(value, towards)])?;
+        }
+        Ok(is_trusted)
     }
 
     fn should_stop(&self) -> bool {
@@ -426,6 +514,10 @@ impl Tuning<'_> {
                     self.objective.criterion(&best.variables, start.criterion)
                 }),
                 entries: space.entries(),
+                best: start
+                    .trajectory
+                    .last()
+                    .map(|best| space.chosen(&best.variables)),
                 trajectory: start.trajectory.iter().map(in_values).collect(),
             })
             .collect();

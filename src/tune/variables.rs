@@ -316,6 +316,12 @@ impl Space {
         Some(each.flat_map(|v| self.start_of(v, middle(v))).collect())
     }
 
+    /// Whether the only variable is a vector of ridge strengths.
+    pub(super) fn is_ridge_vector(&self) -> bool {
+        let is_ridge = |h: Hyperparameter| h.is_vector() && h.in_common() == Hyperparameter::L2;
+        matches!(self.variables.as_slice(), [only] if is_ridge(only.hyperparameter))
+    }
+
     /// Whether a start is given for a vector of strengths.
     pub(super) fn has_vector_start(&self) -> bool {
         let mut variables = self.variables.iter();

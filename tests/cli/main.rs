@@ -13,6 +13,7 @@ mod factors;
 mod files;
 mod folds;
 mod influence;
+mod information;
 mod means;
 mod meta;
 mod missing;

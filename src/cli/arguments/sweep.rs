@@ -81,6 +81,11 @@ pub struct Arguments {
     #[arg(long)]
     pub polish: bool,
 
+    /// Fit every point to all rows too, and show AIC, BIC, GCV and approximate leave-one-out of that fit: the
+    /// points where each is smallest in a table, all in JSON and as last columns in CSV.
+    #[arg(long, help_heading = "Output")]
+    pub information: bool,
+
     /// Show the coefficients: in a table of the best points, in JSON and CSV of all.
     #[arg(long, help_heading = "Output")]
     pub coefficients: bool,

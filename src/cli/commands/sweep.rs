@@ -23,10 +23,11 @@ use crate::error::Error;
 use crate::hypergrad::Outcome;
 use crate::problem::Point;
 use crate::sweep::cells::{CellStore, MemoryCells};
-use crate::sweep::export::{self, export};
+use crate::sweep::export::{self, export_with};
 use crate::sweep::record::Shard;
 use crate::sweep::run::{Folds, Keep, Monitor, Run};
 
+mod information;
 mod polish;
 
 /// The interval at which the report of a running sweep is written.
@@ -45,6 +46,7 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, words: &[OsString]) -> R
         .first()
         .map_or(arguments, |study| &study.arguments);
     polish::check(common)?;
+    information::check(common)?;
     let runtime = Runtime::new(&common.runtime, common.solver.time_budget)?;
     let planned = runtime.pool().install(|| planned(&described))?;
     let single = planned.single(common);
@@ -182,6 +184,12 @@ impl Sweep<'_> {
         }
         ran?;
         let summary = summary()?;
+        let summary = if arguments.information {
+            let found = information::of_points(plan, &self.planned.studies, runtime)?;
+            summary.with_information(found)
+        } else {
+            summary
+        };
         let summary = if arguments.polish {
             let polished = polish::polished(plan, &self.planned.studies, runtime, &summary);
             summary.with_polished(polished)
@@ -231,11 +239,14 @@ impl Sweep<'_> {
         let text = match (arguments.output.format(), &report) {
             (Format::Json, _) => summary.json(report.as_ref()),
             (Format::Table, _) => printable_lines(&table()).into_owned(),
-            (Format::Csv, Some(report)) if is_plain(arguments) => report.csv(),
+            (Format::Csv, Some(report)) if is_plain(arguments) => {
+                report.csv_with(&summary.information_columns())
+            }
             (Format::Csv, _) => {
                 let mut text = Vec::new();
                 let (rows, format) = (export::Rows::Cells, export::Format::Csv);
-                export(&self.planned.plan, cells, rows, format, &mut text)?;
+                let beside = summary.information();
+                export_with(&self.planned.plan, cells, rows, format, beside, &mut text)?;
                 String::from_utf8_lossy(&text).into_owned()
             }
         };

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use clap::ArgMatches;
+use rayon::prelude::*;
 
 use super::fit::model;
 use crate::cli::arguments::tune::{Arguments, Assignment, CriterionRule};
@@ -19,13 +20,14 @@ use crate::cli::runtime::{Interruption, Runtime};
 use crate::cli::whole::write_whole;
 use crate::data::missing::fill;
 use crate::engine::products::predictors;
-use crate::hypergrad::{Information, Outcome};
+use crate::error::Error;
+use crate::hypergrad::{Evaluator, Information, Outcome, Settings};
 use crate::kinds::{Method, Status};
 use crate::problem::{Point, Problem, Rows};
 use crate::sweep::folds::Fold;
 use crate::sweep::stages::Stages;
 use crate::sweep::study::{Filled, FoldProblem, Study as SweepStudy};
-use crate::tune::{Hyperparameter, Sure, Tuned, Tuner, Variable, with_vectors};
+use crate::tune::{Hyperparameter, Start, Sure, Tuned, Tuner, Variable, with_vectors};
 
 /// Runs the command that `words` make, whose flags and matches these are.
 pub fn run(given: &Arguments, matches: &ArgMatches, words: &[OsString]) -> Result<(), Failure> {
@@ -79,6 +81,7 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
         let _progress = progress(&tuner, arguments.tuning.max_evaluations);
         runtime.pool().install(|| tuner.run())?
     };
+    let starts = informed_starts(&tuned, &whole, &study, &runtime)?;
     let whole = FoldProblem::plain(tuned.restated(whole)?).filled_with(values);
     let refit = Refit::of(&study, names, whole, &tuned.point, &runtime)?;
     // The model first: the reader of the report may close its pipe early.
@@ -94,6 +97,7 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
         folds: study.folds.len(),
         refit: &refit.outcome,
         information: Information::of(&refit.prepared.problem.problem, &refit.outcome),
+        starts: &starts,
         test: refit.test.as_ref(),
         coefficients: arguments.coefficients,
         model: arguments.model.as_deref().filter(|_| saved.is_ok()),
@@ -101,6 +105,38 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
     report.write(&arguments.output)?;
     saved?;
     conclude(arguments, &runtime, &tuned, &refit.outcome)
+}
+
+/// The criteria from their own rows of fits to all rows at the best points of all starts; `None` where there is
+/// no such point.
+fn informed_starts(
+    tuned: &Tuned,
+    whole: &Problem,
+    study: &SweepStudy,
+    runtime: &Runtime,
+) -> Result<Vec<Option<Information>>, Failure> {
+    let settings = Settings {
+        method: None,
+        threads: 0,
+        ..study.settings.clone()
+    };
+    let of_start = |start: &Start| -> Result<Option<Information>, Error> {
+        let Some((point, problem)) = start.best_point(whole)? else {
+            return Ok(None);
+        };
+        // What was stopped is printed at once.
+        if runtime.control().should_stop() {
+            return Ok(None);
+        }
+        let evaluator = Evaluator::new(&problem)
+            .settings(&settings)
+            .control(runtime.control());
+        let outcomes = evaluator.run(std::slice::from_ref(&point))?;
+        Ok(outcomes.first().map(|o| Information::of(&problem, o)))
+    };
+    let starts = tuned.starts.par_iter().map(of_start);
+    let found: Result<Vec<_>, Error> = runtime.pool().install(|| starts.collect());
+    Ok(found?)
 }
 
 /// The exit status that an outcome asks for that has been printed.

@@ -6,10 +6,10 @@ use crate::hypergrad::{Outcome, Part, PartValues};
 use crate::real::shortest;
 
 /// One column: its name and one field per point.
-type Column = (String, Vec<String>);
+pub type Column = (String, Vec<String>);
 
-/// The report as CSV.
-pub(super) fn render(report: &Report<'_>) -> String {
+/// The report as CSV, with last columns that have one field for each of its outcomes.
+pub(super) fn render(report: &Report<'_>, last: &[Column]) -> String {
     let outcomes = report.outcomes;
     let mut columns: Vec<Column> = Vec::new();
     if let Some(first) = outcomes.first()
@@ -55,9 +55,17 @@ pub(super) fn render(report: &Report<'_>) -> String {
     if report.coefficients {
         coefficient_columns(report, &mut columns);
     }
+    columns.extend_from_slice(last);
     let header: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
     let rows = (0..outcomes.len()).map(|at| columns.iter().map(move |(_, fields)| &fields[at]));
     write(&header, rows)
+}
+
+impl Report<'_> {
+    /// The outcomes as CSV with last columns that have a field for each of them.
+    pub fn csv_with(&self, last: &[Column]) -> String {
+        render(self, last)
+    }
 }
 
 /// A header and rows of fields as CSV text.

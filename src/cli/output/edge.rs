@@ -1,6 +1,7 @@
-//! Remarks on the best point of a sweep.
+//! Remarks on the best point of a sweep, and on cells that failed.
 
 use crate::hypergrad::WarningKind;
+use crate::kinds::Status;
 use crate::sweep::edge::{Edge, End, edges};
 use crate::sweep::record::Study;
 use crate::sweep::summary::PointSummary;
@@ -37,4 +38,19 @@ fn line(edge: Edge, can_tune: bool) -> String {
             ""
         }
     )
+}
+
+/// Remedies for cells that failed in these ways.
+pub(super) fn remedies(statuses: impl Iterator<Item = Status>) -> String {
+    let mut remedies: Vec<&str> = statuses
+        .map(|status| match status {
+            Status::Running | Status::BudgetSpent => "raise --max-steps",
+            Status::Stalled => "use --precision f64 if it is f32, raise --l2, or give --tol",
+            Status::Diverged => "raise --l2",
+            Status::NonFinite | Status::Converged => "bring the data to a smaller scale",
+        })
+        .collect();
+    remedies.sort_unstable();
+    remedies.dedup();
+    remedies.join("; ")
 }

@@ -7,6 +7,7 @@ mod cleaned;
 mod csv;
 mod edge;
 mod influence;
+mod information;
 mod json;
 mod meta;
 mod names;

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::edge::remarks;
+use super::csv::Column;
+use super::edge::{remarks, remedies};
+use super::information;
 use super::json::{self, one_line};
 use super::polished::Polished;
 use super::records::{point_record, shard_record, study_record};
@@ -13,8 +15,8 @@ use super::table::{missing_hypergradients, norm_of, plain, titled};
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::cli::printable::printable;
-use crate::hypergrad::{Outcome, Part};
-use crate::kinds::{Precision, Status};
+use crate::hypergrad::{Information, Outcome, Part};
+use crate::kinds::Precision;
 use crate::sweep::cells::{CellStore, ShardTally, Tally};
 use crate::sweep::record::{Number, Plan, PlanPoint, Shard, Study};
 use crate::sweep::select::{Choice, choose};
@@ -45,6 +47,8 @@ pub struct Summary<'a> {
     stabilities: Vec<Chosen<'a>>,
     /// Where descents from the best points lead, where that was asked for.
     polished: Option<Vec<Polished>>,
+    /// Per study the criteria of fits to all rows at its points, where they were asked for.
+    information: Option<Vec<Vec<Information>>>,
 }
 
 impl<'a> Summary<'a> {
@@ -96,6 +100,7 @@ impl<'a> Summary<'a> {
             shard: None,
             seconds: None,
             polished: None,
+            information: None,
         })
     }
 
@@ -122,6 +127,31 @@ impl<'a> Summary<'a> {
     pub fn with_polished(mut self, polished: Vec<Polished>) -> Self {
         self.polished = Some(polished);
         self
+    }
+
+    /// The summary with criteria of fits to all rows, per study those of its points.
+    pub fn with_information(mut self, information: Vec<Vec<Information>>) -> Self {
+        self.information = Some(information);
+        self
+    }
+
+    /// The criteria of fits to all rows, per study those of its points.
+    pub fn information(&self) -> Option<&[Vec<Information>]> {
+        self.information.as_deref()
+    }
+
+    /// The same as columns of CSV beside the [`outcomes`](Self::outcomes).
+    pub fn information_columns(&self) -> Vec<Column> {
+        let Some(information) = &self.information else {
+            return Vec::new();
+        };
+        let has_outcome = |s: &&PointSummary| {
+            let cell = s.single.as_ref();
+            cell.is_some_and(|cell| cell.outcome.is_some())
+        };
+        let points = self.summaries[0].iter().filter(has_outcome);
+        let own: Vec<&Information> = points.map(|s| &information[0][s.point]).collect();
+        information::columns(&own)
     }
 
     /// The summary of results that are kept nowhere.
@@ -178,6 +208,10 @@ impl<'a> Summary<'a> {
                 && let Ok(Value::Object(more)) = serde_json::to_value(json::point(report, outcome))
             {
                 record.extend(more);
+            }
+            if let Some(information) = &self.information {
+                let own = information::record(&information[number][summary.point]);
+                record.insert("information".into(), own);
             }
             record
         };
@@ -264,8 +298,22 @@ impl<'a> Summary<'a> {
                 text.push_str(&self.remarks_of(number, study, *choice));
             }
         }
+        text.push_str(&self.information_lines());
         text.push_str(&self.polished_lines());
         text
+    }
+
+    /// Where criteria of fits to all rows are smallest.
+    fn information_lines(&self) -> String {
+        let all = self
+            .plan
+            .studies
+            .iter()
+            .zip(self.information.iter().flatten());
+        let lines = all.flat_map(|(study, own)| {
+            (0..study.targets.len()).map(move |target| information::lines(study, target, own))
+        });
+        lines.collect()
     }
 
     /// How often features are chosen, of every target of a study of resamples.
@@ -323,6 +371,7 @@ impl<'a> Summary<'a> {
                 ));
             }
         }
+        text.push_str(&self.information_lines());
         text.push_str(&self.polished_lines());
         let tally = &self.tally;
         let statuses: Vec<String> = tally
@@ -505,21 +554,6 @@ impl<'a> Summary<'a> {
         }
         title
     }
-}
-
-/// Remedies for cells that failed in these ways.
-fn remedies(statuses: impl Iterator<Item = Status>) -> String {
-    let mut remedies: Vec<&str> = statuses
-        .map(|status| match status {
-            Status::Running | Status::BudgetSpent => "raise --max-steps",
-            Status::Stalled => "use --precision f64 if it is f32, raise --l2, or give --tol",
-            Status::Diverged => "raise --l2",
-            Status::NonFinite | Status::Converged => "bring the data to a smaller scale",
-        })
-        .collect();
-    remedies.sort_unstable();
-    remedies.dedup();
-    remedies.join("; ")
 }
 
 /// Per target the folds that the means are over, and the finished points: those that are done on

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::csv;
+use super::information;
 use super::json::{intercept_value, one_line};
 use super::names::coefficient_names;
 use super::scores::Scores;
@@ -12,7 +13,7 @@ use super::table::{plain, titled};
 use super::write::Rendered;
 use crate::cli::configuration::{Prepared, Study};
 use crate::cli::numbers::{counted, rough, short, significant};
-use crate::hypergrad::{Information, Outcome, Part};
+use crate::hypergrad::{Information, NoInformation, Outcome, Part};
 use crate::model::loss::Loss;
 use crate::tune::{Hyperparameter, Start, Tuned, TunedVariable, Visited};
 
@@ -35,6 +36,8 @@ pub struct TunedReport<'a> {
     pub refit: &'a Outcome,
     /// Its criteria from its own rows alone.
     pub information: Information,
+    /// Those of fits at the best points of all starts.
+    pub starts: &'a [Option<Information>],
     /// Its criterion and scores on test rows.
     pub test: Option<&'a (f64, Scores)>,
     /// Show the coefficients in the table.
@@ -76,7 +79,7 @@ impl Rendered for TunedReport<'_> {
             "hyperparameters": self.hyperparameters(),
             "projected_slope": tuned.projected_slope,
             "penalized_slope": tuned.penalized_slope,
-            "starts": tuned.starts.iter().map(|start| self.start(start)).collect::<Vec<_>>(),
+            "starts": self.starts_record(),
             "coefficients": coefficients,
             "intercept": intercept,
             "coarse_evaluations": tuned.coarse_evaluations,
@@ -93,6 +96,7 @@ impl Rendered for TunedReport<'_> {
             "aic": self.information.aic,
             "bic": self.information.bic,
             "degrees_of_freedom": self.information.degrees_of_freedom,
+            "information_missing": self.information.missing.map(NoInformation::reason),
             "test": self.test_record(),
             "remarks": tuned.remarks,
         });
@@ -243,6 +247,16 @@ impl TunedReport<'_> {
         Value::Object(map)
     }
 
+    fn starts_record(&self) -> Vec<Value> {
+        let starts = self.tuned.starts.iter().zip(self.starts);
+        let record = |(start, own): (&Start, &Option<Information>)| {
+            let mut record = self.start(start);
+            record["information"] = json!(own.as_ref().map(information::record));
+            record
+        };
+        starts.map(record).collect()
+    }
+
     fn start(&self, start: &Start) -> Value {
         let visited = start.trajectory.iter().map(|visited| {
             json!({
@@ -341,7 +355,10 @@ impl TunedReport<'_> {
     }
 
     fn starts_table(&self) -> String {
+        let left_out = |at: usize| self.starts[at].and_then(|own| own.alo);
+        let has_left_out = (0..self.starts.len()).any(|at| left_out(at).is_some());
         let mut header = vec!["start", "status", "evaluations", "criterion"];
+        header.extend(has_left_out.then_some("leave-one-out"));
         header.extend(self.tuned.variables.iter().map(short_name));
         let mut table = plain(&header);
         for (at, start) in self.tuned.starts.iter().enumerate() {
@@ -351,6 +368,7 @@ impl TunedReport<'_> {
                 start.evaluations.to_string(),
                 significant(start.criterion),
             ];
+            row.extend(has_left_out.then(|| significant(left_out(at).unwrap_or(f64::NAN))));
             let last = start.trajectory.last();
             let named = last.map(|last| self.named(&last.variables, &start.entries));
             row.extend(self.tuned.variables.iter().map(|variable| {

@@ -40,7 +40,7 @@ impl Rendered for Report<'_> {
     }
 
     fn csv(&self) -> String {
-        csv::render(self)
+        csv::render(self, &[])
     }
 }
 

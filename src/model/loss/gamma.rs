@@ -33,6 +33,11 @@ impl RowLoss for Gamma {
     }
 
     #[inline(always)]
+    fn curvature_slope<R: Real>(self, z: R, y: R) -> Option<R> {
+        Some(-self.curvature(z, y))
+    }
+
+    #[inline(always)]
     fn target_pull<R: Real>(self, z: R, _y: R) -> R {
         mean(-z)
     }

@@ -59,6 +59,12 @@ impl RowLoss for Logistic {
     }
 
     #[inline(always)]
+    fn curvature_slope<R: Real>(self, z: R, y: R) -> Option<R> {
+        // σ(−z) − σ(z) = 1 − 2σ(z)
+        Some(self.curvature(z, y) * (sigmoid(-z) - sigmoid(z)))
+    }
+
+    #[inline(always)]
     fn majorant<R: Real>(self, _z: R, _y: R) -> R {
         R::of(0.25)
     }

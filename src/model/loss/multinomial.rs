@@ -46,6 +46,31 @@ pub fn apply_curvature<R: Real>(probabilities: &[R], q: &mut [R]) {
     }
 }
 
+/// The derivative of the curvature along q, row by row into `out`: diag(a) − apᵀ − paᵀ with
+/// a = p∘q − p(p·q), the change of p.
+pub fn curvature_along(probabilities: &[f64], q: &[f64], out: &mut [f64]) {
+    let p = probabilities;
+    let mut a = q.to_vec();
+    apply_curvature(p, &mut a);
+    for (k, row) in out.chunks_exact_mut(p.len()).enumerate() {
+        for (l, out) in row.iter_mut().enumerate() {
+            *out = -(a[k] * p[l] + p[k] * a[l]);
+        }
+        row[k] += a[k];
+    }
+}
+
+/// The curvature diag(p) − ppᵀ itself, row by row into `out`.
+pub fn curvature(probabilities: &[f64], out: &mut [f64]) {
+    let p = probabilities;
+    for (k, row) in out.chunks_exact_mut(p.len()).enumerate() {
+        for (l, out) in row.iter_mut().enumerate() {
+            *out = -p[k] * p[l];
+        }
+        row[k] += p[k];
+    }
+}
+
 /// z ← softmax(z) − e_y: the residual of a row.
 pub fn residual_in_place<R: Real>(z: &mut [R], class: usize) {
     softmax_in_place(z);

@@ -37,6 +37,11 @@ impl RowLoss for Poisson {
     }
 
     #[inline(always)]
+    fn curvature_slope<R: Real>(self, z: R, y: R) -> Option<R> {
+        Some(self.curvature(z, y))
+    }
+
+    #[inline(always)]
     fn target_pull<R: Real>(self, _z: R, _y: R) -> R {
         R::one()
     }

@@ -13,6 +13,12 @@ pub trait RowLoss: Copy {
     /// h = ∂²ℓ/∂z²: an element of the Clarke Jacobian where the residual has a kink.
     fn curvature<R: Real>(self, z: R, y: R) -> R;
 
+    /// ∂h/∂z, the derivative of the curvature; `None` where it is not stated, or the residual has kinks.
+    #[inline(always)]
+    fn curvature_slope<R: Real>(self, _z: R, _y: R) -> Option<R> {
+        None
+    }
+
     /// −∂r/∂y, the pull of the target on the predictor: the curvature, for a loss of z − y.
     #[inline(always)]
     fn target_pull<R: Real>(self, z: R, y: R) -> R {

@@ -90,6 +90,11 @@ impl RowLoss for ScalarLoss {
     }
 
     #[inline(always)]
+    fn curvature_slope<R: Real>(self, z: R, y: R) -> Option<R> {
+        each_row!(self, row => row.curvature_slope(z, y))
+    }
+
+    #[inline(always)]
     fn target_pull<R: Real>(self, z: R, y: R) -> R {
         each_row!(self, row => row.target_pull(z, y))
     }

@@ -28,6 +28,11 @@ impl RowLoss for Squared {
     }
 
     #[inline(always)]
+    fn curvature_slope<R: Real>(self, _z: R, _y: R) -> Option<R> {
+        Some(R::zero())
+    }
+
+    #[inline(always)]
     fn majorant<R: Real>(self, _z: R, _y: R) -> R {
         R::one()
     }

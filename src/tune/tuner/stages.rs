@@ -96,6 +96,8 @@ impl Tuner<'_> {
             space: common,
             objective: tuning.objective.clone(),
             budget: (self.max_evaluations / 2).max(1),
+            // Models look from everywhere: the common strength is their first place alone, unless it is returned.
+            looks_around: !tuning.space.is_ridge_vector(),
             ..*tuning
         };
         let mut searched = scalar.run()?;
@@ -127,6 +129,9 @@ impl Tuner<'_> {
             && guarded.returns_scalar
         {
             scalar.go_on(&mut searched, left)?;
+            if !scalar.looks_around {
+                scalar.take_last_look(&mut searched)?;
+            }
             let mut tuned = of_common(&searched, None)?;
             tuned.keep(guarded.clone(), names);
             return Ok(tuned);
@@ -218,6 +223,7 @@ impl Tuner<'_> {
             criterion: &criterion,
             objective: Objective::of(&problems[0]),
             budget: NESTED_EVALUATIONS,
+            looks_around: true,
             progress: None,
         };
         let Some(found) = scalar.run()?.search.outcome() else {
