@@ -53,23 +53,31 @@ pub(crate) struct RidgeResponse {
 }
 
 impl RidgeResponse {
-    /// That at the solution of a point; `None` where coefficients can be held at zero or at bounds, for losses
+    /// Whether a problem has one at a point: not where coefficients can be held at zero or at bounds, for losses
     /// whose curvature has no stated derivative or kinks, and for problems that are too large.
-    pub(crate) fn of(problem: &Problem, point: &Point, w: &[f64]) -> Option<Self> {
+    pub(crate) fn serves(problem: &Problem, point: &Point) -> bool {
         let criterion = problem.criterion();
         let is_smooth = |loss: Loss| loss == Loss::Multinomial || has_curvature_slope(loss);
         if !is_smooth(problem.loss()) || !is_smooth(criterion.loss) || point.has_own_rows() {
-            return None;
+            return false;
         }
-        let regularizer = problem.regularizer(point);
-        let (penalized, all) = (problem.penalized(), problem.coordinates());
-        let classes = problem.classes();
+        let (all, classes) = (problem.coordinates(), problem.classes());
         let rows = problem.train().rows() + criterion.sample.rows();
         let columns = all / classes;
         let work = rows.saturating_mul(columns * columns * classes * (classes + 1) / 2);
-        if regularizer.has_slope() || all > MOST_COORDINATES || work > MOST_WORK {
+        let is_small = all <= MOST_COORDINATES && work <= MOST_WORK;
+        is_small && !problem.regularizer(point).has_slope()
+    }
+
+    /// That at the solution of a point; `None` where there is none, and where the system is singular.
+    pub(crate) fn of(problem: &Problem, point: &Point, w: &[f64]) -> Option<Self> {
+        if !Self::serves(problem, point) {
             return None;
         }
+        let criterion = problem.criterion();
+        let regularizer = problem.regularizer(point);
+        let (penalized, all) = (problem.penalized(), problem.coordinates());
+        let classes = problem.classes();
         let ridges: Vec<f64> = (0..penalized).map(|j| regularizer.ridge(j)).collect();
         let prior = point.prior().or(problem.prior());
         let from_prior = |j: usize| w[j] - prior.map_or(0.0, |prior| prior[j]);

@@ -37,6 +37,17 @@ pub(super) struct RidgeModel<'a> {
 }
 
 impl<'a> RidgeModel<'a> {
+    /// Whether there are models: of one vector of ridge strengths alone, where every fold has a response.
+    pub(super) fn serves(space: &Space, criterion: &Criterion<'_>) -> bool {
+        if !space.is_ridge_vector() || criterion.combination.is_some() {
+            return false;
+        }
+        // Any strengths do.
+        let chosen = space.chosen(space.box_bounds().upper());
+        let mut folds = criterion.folds.iter();
+        folds.all(|fold| RidgeResponse::serves(fold.problem, &chosen.point))
+    }
+
     /// That around an evaluated point; `None` where some fold has none.
     pub(super) fn around(
         space: &'a Space,
@@ -46,7 +57,7 @@ impl<'a> RidgeModel<'a> {
         evaluated: &Evaluated,
     ) -> Option<Self> {
         let has_value = evaluated.criterion.is_finite() && evaluated.slope.is_some();
-        if !has_value || criterion.combination.is_some() {
+        if !has_value {
             return None;
         }
         let folds = criterion.folds.par_iter().zip(&evaluated.warm);

@@ -229,7 +229,7 @@ impl Tuning<'_> {
         let mut warm = Warm::new();
         let rest = match places {
             // A model looks from all places at once; where it is trusted they need no descents of their own.
-            [first, rest @ ..] if self.space.is_ridge_vector() => {
+            [first, rest @ ..] if self.has_models() => {
                 search.add(first);
                 let is_trusted = self.descend_by_models(&mut search, &mut warm, places)?;
                 if is_trusted { &[] } else { rest }
@@ -243,6 +243,11 @@ impl Tuning<'_> {
             coarse_evaluations: 0,
             warm,
         })
+    }
+
+    /// Whether descents are by models.
+    pub(super) fn has_models(&self) -> bool {
+        RidgeModel::serves(self.space, self.criterion)
     }
 
     /// Descends from the only start by models around the places that it comes to, whose minima are looked for
@@ -287,11 +292,14 @@ impl Tuning<'_> {
                     towards = Some(place);
                 }
             }
-            is_trusted &= towards.is_some();
+            let has_model = towards.is_some();
             if evaluated.criterion.is_finite() || warm.is_empty() {
                 *warm = vec![evaluated.warm];
             }
             search.tell_with(vec![(value, towards)])?;
+            if !has_model {
+                return Ok(false);
+            }
         }
         Ok(is_trusted)
     }

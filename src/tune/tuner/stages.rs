@@ -97,7 +97,7 @@ impl Tuner<'_> {
             objective: tuning.objective.clone(),
             budget: (self.max_evaluations / 2).max(1),
             // Models look from everywhere: the common strength is their first place alone, unless it is returned.
-            looks_around: !tuning.space.is_ridge_vector(),
+            looks_around: !tuning.has_models(),
             ..*tuning
         };
         let mut searched = scalar.run()?;
