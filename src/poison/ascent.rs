@@ -401,6 +401,7 @@ mod tests {
         Rows {
             targets: vec![y],
             weights: weights.then(|| (0..n).map(|i| 0.5 + (i % 4) as f64).collect()),
+            offset: None,
             matrix: Matrix::Dense(Dense::new(n, 4, values).unwrap()),
         }
     }

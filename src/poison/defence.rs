@@ -239,6 +239,7 @@ mod tests {
         Rows {
             targets: vec![(0..n).map(z).collect()],
             weights: None,
+            offset: None,
             matrix: Matrix::Dense(Dense::new(n, 5, values).unwrap()),
         }
     }

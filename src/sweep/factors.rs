@@ -87,6 +87,12 @@ impl Factors {
                 "give the data as a dense matrix; few columns of many rows are worth it",
             ));
         };
+        if rows.offset.is_some() {
+            return Err(Error::unsupported(
+                "sufficient statistics of rows with offsets",
+                "subtract the offsets from the targets",
+            ));
+        }
         check(matrix, rows, fold_of)?;
         let weight = |row: usize| rows.weights.as_ref().map_or(1.0, |w| w[row]);
         let mut numbers: Vec<i64> = fold_of.iter().map(|&number| number.max(-1)).collect();
@@ -233,6 +239,7 @@ impl Factors {
                         }),
                         targets: own?,
                         weights: Some(weights),
+                        offset: None,
                     },
                 });
             }
@@ -337,6 +344,7 @@ impl Joined {
                 }),
                 targets: own,
                 weights: Some(weights),
+                offset: None,
             },
             features,
             targets,
@@ -431,6 +439,7 @@ fn few(source: &Source<'_>, rows: &[usize], weights: Vec<f64>) -> Rows {
                 .map(|target| rows.iter().map(|&row| target[row]).collect())
                 .collect(),
             weights: Some(weights),
+            offset: None,
         };
     }
     let mut factor = source.part(rows, Some(weights)).factor;
@@ -463,6 +472,7 @@ fn few(source: &Source<'_>, rows: &[usize], weights: Vec<f64>) -> Rows {
             .map(|t| (0..m).map(|i| entry(i, d + t)).collect())
             .collect(),
         weights: Some(vec![rho * rho / m as f64; m]),
+        offset: None,
     }
 }
 
@@ -489,6 +499,7 @@ mod tests {
             }),
             targets: vec![(0..n).map(|_| next()).collect()],
             weights: Some((0..n).map(|i| (i % 3) as f64).collect()),
+            offset: None,
         }
     }
 

@@ -74,7 +74,7 @@ enum Stage {
     /// The value at the first place is to be told.
     Unvisited(Vec<f64>),
     /// A line is searched from the place that is held.
-    Searching(Line),
+    Searching(Box<Line>),
     /// Ended.
     Done(TuningStatus),
 }
@@ -267,7 +267,7 @@ impl Descent {
         smallest_vector(&gradients)
     }
 
-    fn judge(&mut self, mut line: Line, visit: Option<Visit>, bounds: &BoxBounds) {
+    fn judge(&mut self, mut line: Box<Line>, visit: Option<Visit>, bounds: &BoxBounds) {
         let Some(here) = self.here.clone() else {
             return;
         };
@@ -391,12 +391,12 @@ impl Descent {
     fn search_towards(&mut self, here: Visit, direction: Vec<f64>, end: Vec<f64>) {
         let size = largest_of(direction.len(), |at| direction[at].abs());
         let slope = dot(&direction, &here.slope);
-        self.stage = Stage::Searching(Line {
+        self.stage = Stage::Searching(Box::new(Line {
             search: LineSearch::new(here.value, slope, 1.0, 1.0, size),
             direction,
             end: Some(end),
             low: None,
-        });
+        }));
     }
 
     /// Searches a direction from here.
@@ -412,12 +412,12 @@ impl Descent {
         let reach = (0..direction.len()).map(reach).fold(0.0, f64::max);
         let first = (LONGEST / size).min(1.0);
         let largest = reach.min(2.0 * LONGEST / size);
-        self.stage = Stage::Searching(Line {
+        self.stage = Stage::Searching(Box::new(Line {
             search: LineSearch::new(here.value, slope, first, largest, size),
             direction,
             end: None,
             low: None,
-        });
+        }));
     }
 
     /// No step along the line is left: here is a minimum, or a kink, which the hull of the slopes around

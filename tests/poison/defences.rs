@@ -22,6 +22,7 @@ fn rows(random: &mut Random, truth: &[f64], n: usize, noise: f64, as_classes: bo
         targets: vec![y.collect()],
         matrix: Matrix::Dense(Dense::new(n, truth.len(), x.clone()).unwrap()),
         weights: None,
+        offset: None,
     }
 }
 

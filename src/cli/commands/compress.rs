@@ -36,6 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         matrix: all.matrix,
         targets: targets?,
         weights: all.weights,
+        offset: all.offset,
     };
     let factors = Factors::of(all.feature_names, names, &rows, &fold_of)?;
     let out = &arguments.out;

@@ -451,6 +451,7 @@ fn of_factors<'a>(parts: &Parts<'a>) -> std::result::Result<(Study<'a>, Vec<Fold
             .map(target)
             .collect(),
         weights: joined.few.weights,
+        offset: None,
         named: Named {
             features: true,
             targets: true,
