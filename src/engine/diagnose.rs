@@ -96,6 +96,7 @@ impl Evidence<'_> {
     #[must_use]
     pub fn duality_gap(&self) -> Option<DualityGap> {
         let objective = self.objective();
+        let regularizer = self.regularizer.without_distant_bounds(self.w);
         let (conjugate, correlation) = if self.problem.loss == Loss::Quadratic {
             // f*(∇f(w)) = ½wᵀQw.
             let value = 0.5 * self.w.iter().zip(self.z).map(|(w, z)| w * z).sum::<f64>();
@@ -109,14 +110,14 @@ impl Evidence<'_> {
             } else {
                 self.gradient.to_vec()
             };
-            let shrink = self.regularizer.feasible_factor(&correlation);
+            let shrink = regularizer.feasible_factor(&correlation);
             if shrink < 1.0 {
                 t.iter_mut().for_each(|t| *t *= shrink);
                 correlation.iter_mut().for_each(|a| *a *= shrink);
             }
             (self.conjugate(&t)?, correlation)
         };
-        let of_penalty = self.regularizer.conjugate(&correlation);
+        let of_penalty = regularizer.conjugate(&correlation);
         let gap = objective + conjugate + of_penalty;
         let at_zero = self.objective_at_zero();
         // Beside the sum's own, the rounding of predictors as large as the targets: |r||z| of every row.

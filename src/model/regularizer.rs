@@ -10,6 +10,8 @@
 //! w, w = prox(w + γs), and with Φ(w) = prox(w − γg) the prox, being nonexpansive, gives
 //! ‖Φ(w) − w‖ ≤ γ‖g + s‖.
 
+use std::borrow::Cow;
+
 use super::penalty::{BlockPenalty, Penalty, Row, larger, with_row};
 use super::strengths::Strengths;
 use crate::real::{Real, largest_of, sum_of};
@@ -167,6 +169,28 @@ impl<'p> Regularizer<'p> {
             ridges,
             prior,
         }
+    }
+
+    /// The same without the bounds that no coordinate of `w` rests at, where a slope holds the coordinate: its
+    /// minimum is no larger. A multiplier of a bound that is far away is rounding, and the bound times it no gap.
+    #[must_use]
+    pub fn without_distant_bounds(&self, w: &[f64]) -> Cow<'_, Self> {
+        if self.row != Row::Bounded {
+            return Cow::Borrowed(self);
+        }
+        let mut relaxed = self.clone();
+        for (penalty, &w) in relaxed.penalties.iter_mut().zip(w) {
+            let term = &mut penalty.coordinate;
+            if term.row == Row::Bounded && term.strength > 0.0 {
+                if w > term.lower {
+                    term.lower = f64::NEG_INFINITY;
+                }
+                if w < term.upper {
+                    term.upper = f64::INFINITY;
+                }
+            }
+        }
+        Cow::Owned(relaxed)
     }
 
     /// Number of penalised coordinates.

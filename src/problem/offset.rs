@@ -15,8 +15,8 @@ use super::rows::Rows;
 use crate::error::{Error, Result};
 use crate::model::loss::Loss;
 
-/// The largest size of an offset with a log link: its exponential is a number by far.
-const LARGEST: f64 = 300.0;
+/// The largest size of an offset with a log link: the square of a target times its exponential is a number by far.
+const LARGEST: f64 = 200.0;
 
 /// The offsets of rows, and what became of them.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +62,7 @@ pub(super) fn check_offset(rows: &Rows, loss: Loss, name: &str) -> Result<()> {
         Some(i) => Err(Error::value(
             name,
             format!("row {} is {}", i + 1, values[i]),
-            "give finite numbers; with a log link they are logarithms of exposures, between -300 and 300",
+            "give finite numbers; with a log link they are logarithms of exposures, between -200 and 200",
         )),
     }
 }

@@ -566,5 +566,9 @@ fn hash_rows(hash: &mut Xxh3Default, rows: &Rows) {
         hash_values(hash, target);
     }
     hash_values(hash, rows.weights.as_deref().unwrap_or_default());
-    hash_values(hash, rows.offset.as_deref().unwrap_or_default());
+    // Rows without offsets have the digest that they had before there were any.
+    if let Some(offset) = &rows.offset {
+        hash.update(b"offset");
+        hash_values(hash, offset);
+    }
 }

@@ -62,6 +62,30 @@ fn bounded_fits_are_those_of_numpy() {
     assert_close(&fitted(&[&flags[..], &strengths].concat()).0, &w, 1e-12);
 }
 
+/// Bounds that no coefficient comes near change nothing, in f32 either, and their multipliers of rounding are no
+/// duality gap.
+#[test]
+fn distant_bounds_leave_a_fit_as_it_is() {
+    let folder = Folder::new();
+    let lines = |bound: &str| format!("{},{bound}\n", bound.replacen('1', "-1", 1)).repeat(10);
+    for precision in ["f64", "f32"] {
+        for l2 in ["0", "0.05"] {
+            let at = |more: &[&str]| {
+                let flags = [DIABETES, "--l1", "2", "--l2", l2, "--precision", precision];
+                fitted(&[&flags[..], more].concat())
+            };
+            let (w, b) = at(&[]);
+            for bound in ["1e4", "1e9"] {
+                let bounds = folder.text("b.csv", &lines(bound));
+                let (bounded, intercept) = at(&["--coefficient-bounds", &bounds]);
+                let tolerance = if precision == "f64" { 1e-9 } else { 1e-3 };
+                assert_close(&bounded, &w, tolerance);
+                assert_close(&[intercept], &[b], tolerance);
+            }
+        }
+    }
+}
+
 /// `ElasticNet(positive=True)` of scikit-learn on standardised columns, tol 1e-14; signs of some by NumPy.
 #[test]
 fn signs_are_those_of_scikit_learn() {

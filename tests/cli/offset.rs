@@ -276,6 +276,40 @@ fn hypergradients_beside_an_offset_are_differences() {
     assert_close(&found, &differences, 1e-5);
 }
 
+/// A file without names has its offsets in the same place, and a model of it predicts.
+#[test]
+fn files_without_names_predict_with_their_offsets() {
+    let folder = Folder::new();
+    let x = noise(60, 77);
+    let row = |i: usize| [((i * 7) % 5) as f64, x[40 + i], x[i], x[20 + i]];
+    let line = |i: usize| row(i).map(|value| value.to_string()).join(",") + "\n";
+    let data = folder.text("h.csv", &(0..20).map(line).collect::<String>());
+    let model = as_text(&folder.path("m"));
+    let columns = ["--target", "0", "--offset", "1", "--loss", "poisson"];
+    let flags = [
+        "fit",
+        &data,
+        "--l1",
+        "0.01",
+        "--out",
+        &model,
+        "--coefficients",
+    ];
+    let fitted = json(&[&flags[..], &columns].concat());
+    let point = &fitted["points"][0];
+    let w = numbers(&point["coefficients"]);
+    assert_eq!(w.len(), 2);
+    let b = point["intercept"].as_f64().unwrap();
+    let expected = (0..20).map(|i| {
+        let [_, offset, first, second] = row(i);
+        (offset + w[0] * first + w[1] * second + b).exp()
+    });
+    let predict = ["predict", &data, "--target", "0", "--model", &model];
+    let predicted = json(&predict);
+    let found = numbers(&predicted["targets"][0]["predictions"]);
+    assert_close(&found, &expected.collect::<Vec<f64>>(), 1e-9);
+}
+
 #[test]
 fn offsets_that_do_not_fit_are_refused() {
     let folder = Folder::new();

@@ -95,8 +95,11 @@ pub fn run(arguments: &Arguments) -> std::result::Result<(), Failure> {
     let path = arguments.data.as_ref().or(arguments.x.as_ref());
     let path = path.ok_or_else(|| Failure::usage("no data; give a data file"))?;
     let wanted = arguments.target.iter().chain(&arguments.id).cloned();
+    let offset_column = model.offset.as_ref();
+    let offset_column = offset_column.map(|own| arguments.offset.as_ref().unwrap_or(own));
     let options = ReadOptions {
         targets: wanted.collect(),
+        ignore: offset_column.cloned().into_iter().collect(),
         keep_missing: model.missing.is_some(),
         ..read_options(&arguments.file)
     };

@@ -107,7 +107,8 @@ fn fits_penalty(name: &str, penalty: &str) -> bool {
         "l1-file" => matches!(penalty, "weighted" | "group" | "sparse-group"),
         "group-size" | "groups" | "group-weights" => matches!(penalty, "group" | "sparse-group"),
         "box" => penalty == "box",
-        "coefficient-bounds" | "positive" => matches!(penalty, "elastic-net" | "weighted"),
+        // Bounds are no defaults: where they cannot hold, that is an error.
+        "coefficient-bounds" | "positive" => true,
         "adaptive" | "first-fit" => penalty == "elastic-net",
         "relax" => matches!(penalty, "elastic-net" | "weighted"),
         "l1" | "alpha" | "l1-ratio" => penalty != "box",

@@ -69,12 +69,15 @@ pub fn parse_intervals(bytes: &[u8], source: &str) -> Result<Vec<NamedInterval>>
         }
         let (found, none) = ([bound(lower, true), bound(upper, false)], f64::INFINITY);
         let [Some(lower), Some(upper)] = found else {
-            // Titles.
-            if at == 0 && found == [None; 2] {
+            // Titles, which have no digits; numbers that are spelled otherwise have.
+            let is_title = |field: &str| !field.contains(|c: char| c.is_ascii_digit());
+            if at == 0 && is_title(lower) && is_title(upper) && found == [None; 2] {
                 continue;
             }
             let wrong = if found[0].is_none() { lower } else { upper };
-            return Err(fault(format!("\"{wrong}\" is no number")));
+            return Err(fault(format!(
+                "\"{wrong}\" is no number (with a decimal point)"
+            )));
         };
         if lower > upper || lower == none || upper == -none {
             return Err(fault(format!("no number lies between {lower} and {upper}")));
@@ -137,6 +140,8 @@ mod tests {
             ("lower,upper\n", "the file is empty"),
             ("0,1\nx,2\n", "line 2"),
             ("0,1\nx,2\n", "\"x\" is no number"),
+            ("0.O5,1.S\n", "\"0.O5\" is no number"),
+            ("a,0.O5,1.S\nb,0,1\n", "\"0.O5\" is no number"),
             ("1,0\n", "no number lies between 1 and 0"),
             ("0,nan\n", "\"nan\" is no number"),
             ("inf,inf\n", "no number lies between"),
