@@ -106,7 +106,7 @@ mod tests {
             (80.0, -15.0),
             (-20.0, -18.0),
         ] {
-            for (left, top) in [(220.0, 160.0), (100.0, 90.0), (300.0, 270.0)] {
+            for (left, top) in [(220.0, 160.0), (100.0, 90.0), (220.0, 270.0)] {
                 let rings = [[left, top], [left + x, top + y]];
                 let first = Label::beside(rings[0], "best", &rings, &[], &frame);
                 let second = Label::beside(rings[1], "one std. error", &rings, &[first], &frame);
