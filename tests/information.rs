@@ -340,3 +340,26 @@ fn what_has_none_says_so() {
     assert_eq!(found.alo, None);
     assert!(found.missing.is_some(), "{found:?}");
 }
+
+#[test]
+fn offsets_with_a_log_link_and_saturated_fits_say_so() {
+    let data = Data::made(30, 3);
+    let counts: Vec<f64> = (0..30).map(|i| ((i * 5) % 4) as f64).collect();
+    let offset: Vec<f64> = (0..30).map(|i| (i % 3) as f64 * 0.2).collect();
+    let problem = Problem::poisson(&data.x, &counts).offset(&offset);
+    let found = information(&problem.build().unwrap(), &Point::new(0.0, 0.1));
+    assert_eq!(found.missing, Some(NoInformation::Offsets));
+    assert_eq!(found.values(), [None; 5]);
+    // As many features as rows, each of one row.
+    let few = Data {
+        x: (0..4)
+            .map(|i| (0..4).map(|j| f64::from(u8::from(i == j))).collect())
+            .collect(),
+        y: vec![1.0, -2.0, 3.0, 1.5],
+    };
+    let problem = Problem::elastic_net(&few.x, &few.y).intercept(false);
+    let problem = problem.standardize(false).build().unwrap();
+    let found = information(&problem, &Point::new(0.0, 1e-9));
+    assert_eq!(found.missing, Some(NoInformation::Saturated), "{found:?}");
+    assert_eq!((found.gcv, found.aic, found.bic), (None, None, None));
+}

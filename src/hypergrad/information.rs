@@ -13,8 +13,12 @@ use super::support::FittedRows;
 use crate::linalg::cholesky;
 use crate::model::loss::{Loss, RowLoss};
 use crate::model::penalty::BlockPenalty;
-use crate::problem::Problem;
+use crate::problem::{Offset, Problem};
 use crate::real::sum_of;
+
+/// The distance of the degrees of freedom from the number of rows, as a share of it, within which a fit is
+/// saturated.
+const SATURATED: f64 = 1e-6;
 
 /// The reason why a solution has no criteria from its training rows, or no leave-one-out estimate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +38,10 @@ pub enum NoInformation {
     Singular,
     /// A row decides on its own prediction, so that there is none without it.
     Leverage,
+    /// Rows have offsets with a log link, which the criterion's loss of a row does not know.
+    Offsets,
+    /// There are as many degrees of freedom as rows: AIC, BIC and GCV say nothing.
+    Saturated,
 }
 
 impl NoInformation {
@@ -48,6 +56,8 @@ impl NoInformation {
             Self::TooLarge => "there are too many coefficients that are not zero",
             Self::Singular => "the coefficients are not unique",
             Self::Leverage => "a row decides on its own prediction",
+            Self::Offsets => "rows have offsets with a log link",
+            Self::Saturated => "there are as many degrees of freedom as rows",
         }
     }
 }
@@ -110,6 +120,9 @@ impl Information {
         if outcome.point.has_own_rows() {
             return Err(NoInformation::OwnRows);
         }
+        if Offset::factors_of(problem.train().offset.as_deref()).is_some() {
+            return Err(NoInformation::Offsets);
+        }
         let regularizer = problem.regularizer(&outcome.point);
         if regularizer.penalties.iter().any(BlockPenalty::is_group) {
             return Err(NoInformation::Groups);
@@ -152,7 +165,14 @@ impl Information {
             Loss::Logistic | Loss::Poisson => Some(2.0 * n * mean),
             _ => None,
         };
-        let has_gcv = loss == Loss::Squared && k < n;
+        if k >= n * (1.0 - SATURATED) {
+            return Self {
+                degrees_of_freedom: Some(k),
+                missing: Some(NoInformation::Saturated),
+                ..Self::default()
+            };
+        }
+        let has_gcv = loss == Loss::Squared;
         Self {
             alo: None,
             gcv: has_gcv.then(|| mean / (1.0 - k / n).powi(2)),
@@ -184,10 +204,13 @@ impl Information {
         let k = m as f64 - total * sum_of(ridges.len(), share);
         let mean = sum_of(n, |i| s[i] * row_loss.value(z[i], y[i])) / total;
         let alo = leave_one_out(problem, outcome, rows);
+        let own = Self::of_mean(loss, counted(s), mean, k);
         Some(Self {
             alo,
-            missing: alo.is_none().then_some(NoInformation::Leverage),
-            ..Self::of_mean(loss, counted(s), mean, k)
+            missing: own
+                .missing
+                .or(alo.is_none().then_some(NoInformation::Leverage)),
+            ..own
         })
     }
 }

@@ -36,6 +36,10 @@ use crate::problem::{Point, Problem, Sample, Strengths};
 const MOST_COORDINATES: usize = 256;
 /// The most multiplications of the products of rows.
 const MOST_WORK: usize = 4_000_000_000;
+/// Passes over the rows that an evaluation takes at least, of losses whose products of rows serve all strengths.
+const PASSES_SQUARED: f64 = 2.0;
+/// The same of other losses.
+const PASSES: f64 = 20.0;
 
 /// The response of a problem's criterion to ridge strengths around a solution.
 #[derive(Debug, Clone)]
@@ -67,6 +71,24 @@ impl RidgeResponse {
         let work = rows.saturating_mul(columns * columns * classes * (classes + 1) / 2);
         let is_small = all <= MOST_COORDINATES && work <= MOST_WORK;
         is_small && !problem.regularizer(point).has_slope()
+    }
+
+    /// The evaluations of a response that take as long as one of the problem, by their multiplications.
+    pub(crate) fn worth(problem: &Problem) -> f64 {
+        let all = problem.coordinates() as f64;
+        let rows = (problem.train().rows() + problem.criterion().sample.rows()) as f64;
+        let passes = if Self::is_exact(problem) {
+            PASSES_SQUARED
+        } else {
+            PASSES
+        };
+        let factor = all.powi(3) / 3.0;
+        (passes * rows * all + 2.0 * factor) / (factor + 4.0 * all.powi(2)).max(1.0)
+    }
+
+    /// Whether responses are exact: of the squared loss and criterion.
+    pub(crate) fn is_exact(problem: &Problem) -> bool {
+        problem.loss() == Loss::Squared && problem.criterion().loss == Loss::Squared
     }
 
     /// That at the solution of a point; `None` where there is none, and where the system is singular.
@@ -119,8 +141,9 @@ impl RidgeResponse {
             *moved = -(own[j] - self.ridges[j]) * self.from_prior[j];
         }
         cholesky::solve(&factor, &mut moved);
+        // Columns are the rows of what is symmetric.
         let bent: Vec<f64> = (0..all)
-            .map(|i| (0..all).map(|j| self.curvature[(i, j)] * moved[j]).sum())
+            .map(|i| dot(self.curvature.col_as_slice(i), &moved))
             .collect();
         let change = dot(&self.gradient, &moved) + 0.5 * dot(&bent, &moved);
         let mut adjoint: Vec<f64> = self
@@ -142,9 +165,8 @@ impl RidgeResponse {
         let stride = cholesky::stride(m);
         let mut matrix = vec![0.0; stride * m];
         for j in 0..m {
-            for i in j..m {
-                matrix[j * stride + i] = self.hessian[(i, j)];
-            }
+            let column = &self.hessian.col_as_slice(j)[j..];
+            matrix[j * stride + j..j * stride + m].copy_from_slice(column);
             matrix[j * stride + j] += ridges.get(j).copied().unwrap_or(0.0);
         }
         cholesky::factor(&mut matrix, m).then_some(matrix)

@@ -21,7 +21,7 @@ const MEMORY: usize = 1 << 28;
 ///
 /// # Errors
 /// [`Error::Unsupported`] for adaptive and relaxed fits and for resamples, whose models are not one fit to all
-/// rows; those of [`Study::whole`].
+/// rows, and for compressed studies, which have lost their rows; those of [`Study::whole`].
 pub fn information(
     study: &Study,
     record: &record::Study,
@@ -31,6 +31,12 @@ pub fn information(
         return Err(Error::unsupported(
             "information criteria of fits in stages and of resamples",
             "leave out --information, or --adaptive, --relax, --bootstrap and --subsamples",
+        ));
+    }
+    if study.is_compressed {
+        return Err(Error::unsupported(
+            "information criteria of sums of squares, which have lost the rows",
+            "leave out --information, or sweep the rows themselves",
         ));
     }
     let problem = study.whole()?;

@@ -14,24 +14,41 @@ use super::descent::Value;
 use super::objective::Objective;
 use super::search::Search;
 use super::variables::Space;
+use crate::control::Control;
 use crate::hypergrad::{Hypergradient, RidgeResponse, Strengths};
 use crate::linalg::cholesky;
 use crate::problem::Problem;
 
 /// Evaluations of a model from each of its starts, which are systems of the size of the problem.
-const EVALUATIONS: usize = 300;
+const EVALUATIONS: usize = 60;
 /// Shares of the box at which all strengths alike start the minimum of a model.
 const LEVELS: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
 /// Newton steps at the end.
 const NEWTON: usize = 6;
 /// The difference in the logarithms by which the model's Hessian is formed.
 const DIFFERENCE: f64 = 1e-4;
+/// The share of the time of the evaluations that are left which models may take, where ordinary descents may
+/// have to follow.
+const SHARE: f64 = 0.2;
+/// The same where models are exact.
+const SHARE_EXACT: f64 = 0.8;
 /// The projected slope of a model that is zero.
 const ZERO: f64 = 1e-11;
+
+/// The minimum of a model.
+pub(super) struct Minimum {
+    pub(super) place: Vec<f64>,
+    pub(super) value: f64,
+    /// The evaluations of the model that it took.
+    pub(super) spent: usize,
+    /// Whether it was looked for from all places that were asked for.
+    pub(super) is_whole: bool,
+}
 
 /// A model of the objective around a place.
 pub(super) struct RidgeModel<'a> {
     space: &'a Space,
+    control: &'a Control,
     objective: &'a Objective,
     folds: Vec<(&'a Problem, f64, RidgeResponse)>,
 }
@@ -46,6 +63,32 @@ impl<'a> RidgeModel<'a> {
         let chosen = space.chosen(space.box_bounds().upper());
         let mut folds = criterion.folds.iter();
         folds.all(|fold| RidgeResponse::serves(fold.problem, &chosen.point))
+    }
+
+    /// Whether models are exact on every fold.
+    pub(super) fn is_exact(criterion: &Criterion<'_>) -> bool {
+        let mut folds = criterion.folds.iter();
+        folds.all(|fold| RidgeResponse::is_exact(fold.problem))
+    }
+
+    /// The evaluations of models that a descent of so many evaluations may make; `None` where they are too few
+    /// for a minimum: systems of the size of the problem take long against its evaluations then.
+    pub(super) fn allowance(
+        space: &Space,
+        criterion: &Criterion<'_>,
+        evaluations: usize,
+    ) -> Option<usize> {
+        let worth = criterion.folds.iter();
+        let worth = worth.map(|fold| RidgeResponse::worth(fold.problem));
+        let worth = worth.fold(f64::INFINITY, f64::min);
+        let share = if Self::is_exact(criterion) {
+            SHARE_EXACT
+        } else {
+            SHARE
+        };
+        let allowed = (share * worth * evaluations as f64) as usize;
+        let least = 2 * EVALUATIONS + 4 * space.box_bounds().dimensions();
+        (allowed >= least).then_some(allowed)
     }
 
     /// That around an evaluated point; `None` where some fold has none.
@@ -67,6 +110,7 @@ impl<'a> RidgeModel<'a> {
         });
         Some(Self {
             space,
+            control: &criterion.control,
             objective,
             folds: folds.collect::<Option<_>>()?,
         })
@@ -104,8 +148,14 @@ impl<'a> RidgeModel<'a> {
         self.objective.value(place, &evaluated)
     }
 
-    /// The minimum of the model in the box, from these places and from where all strengths are alike.
-    pub(super) fn minimum(&self, starts: &[Vec<f64>]) -> Option<(Vec<f64>, f64)> {
+    /// The minimum of the model in the box, from these places, and if `everywhere` from where all strengths are
+    /// alike, in about so many evaluations of the model.
+    pub(super) fn minimum(
+        &self,
+        starts: &[Vec<f64>],
+        everywhere: bool,
+        allowed: usize,
+    ) -> Option<Minimum> {
         let bounds = self.space.box_bounds();
         let each = bounds.lower().iter().zip(bounds.upper());
         let level = |share: &f64| -> Vec<f64> {
@@ -113,26 +163,36 @@ impl<'a> RidgeModel<'a> {
                 .map(|(low, high)| low + share * (high - low))
                 .collect()
         };
-        let places: Vec<Vec<f64>> = starts
-            .iter()
-            .cloned()
-            .chain(LEVELS.iter().map(level))
-            .collect();
-        let ends: Vec<(Vec<f64>, f64)> = places
-            .par_iter()
-            .filter_map(|place| self.descend(place))
-            .collect();
+        let levels: &[f64] = if everywhere { &LEVELS } else { &[] };
+        let all = starts.iter().cloned().chain(levels.iter().map(level));
+        let mut places: Vec<Vec<f64>> = all.collect();
+        let wanted = places.len();
+        // The rest is for Newton's steps.
+        places.truncate((allowed / 2 / EVALUATIONS).max(1));
+        let ends: Vec<Option<(Vec<f64>, f64, usize)>> =
+            places.par_iter().map(|place| self.descend(place)).collect();
+        let ends: Vec<(Vec<f64>, f64, usize)> = ends.into_iter().flatten().collect();
+        let spent: usize = ends.iter().map(|end| end.2).sum();
+        let is_whole = ends.len() == wanted;
         // The first of equals, for any number of threads.
         let best = ends
             .into_iter()
             .reduce(|a, b| if b.1 < a.1 { b } else { a })?;
-        Some(self.polish(best, bounds))
+        let room = allowed.saturating_sub(spent);
+        let (place, value, polishing) = self.polish((best.0, best.1), bounds, room);
+        Some(Minimum {
+            place,
+            value,
+            spent: spent + polishing,
+            is_whole,
+        })
     }
 
-    fn descend(&self, place: &[f64]) -> Option<(Vec<f64>, f64)> {
+    /// The end of a descent, its value and the evaluations that it took.
+    fn descend(&self, place: &[f64]) -> Option<(Vec<f64>, f64, usize)> {
         let mut search = Search::new(self.space.box_bounds().clone(), EVALUATIONS);
         search.add(place);
-        loop {
+        while !self.control.should_stop() {
             let asked = search.ask();
             if asked.is_empty() {
                 break;
@@ -141,21 +201,31 @@ impl<'a> RidgeModel<'a> {
             search.tell(values.collect()).ok()?;
         }
         let found = search.outcome()?;
-        Some((found.place, found.value))
+        Some((found.place, found.value, search.spent()))
     }
 
     /// The place after Newton's steps on the variables that no bound holds, as long as the slope falls: values
-    /// alone leave half of the digits.
-    fn polish(&self, from: (Vec<f64>, f64), bounds: &BoxBounds) -> (Vec<f64>, f64) {
-        let (mut place, mut value) = from;
+    /// alone leave half of the digits. Its value and the evaluations that were made follow, of about so many.
+    fn polish(
+        &self,
+        (mut place, mut value): (Vec<f64>, f64),
+        bounds: &BoxBounds,
+        allowed: usize,
+    ) -> (Vec<f64>, f64, usize) {
+        let mut spent = 1;
         let Some(mut here) = self.value(&place) else {
-            return (place, value);
+            return (place, value, spent);
         };
+        let each = 2 * place.len() + 1;
         for _ in 0..NEWTON {
+            if spent + each > allowed || self.control.should_stop() {
+                break;
+            }
             let size = bounds.projected_slope(&place, &here.slope);
             let Some(step) = self.newton(&place, &here, bounds).filter(|_| size > ZERO) else {
                 break;
             };
+            spent += each;
             let moved: Vec<f64> = place.iter().zip(&step).map(|(x, s)| x + s).collect();
             let moved = bounds.clamp(&moved);
             let Some(there) = self.value(&moved) else {
@@ -167,7 +237,7 @@ impl<'a> RidgeModel<'a> {
             }
             (place, value, here) = (moved, there.value, there);
         }
-        (place, value)
+        (place, value, spent)
     }
 
     /// Newton's step; `None` where the Hessian is not positive definite.

@@ -38,6 +38,8 @@ const SECTIONS: usize = 3;
 
 /// The error of a model's promise, relative to the fall that it promises, up to which it is trusted.
 const TRUSTED: f64 = 0.25;
+/// The fall below the best value that a last model must promise for the other places to be worth a descent.
+const AGREED: f64 = 1e-4;
 /// The error of a model's promise that does not matter.
 const SMALL: f64 = 1e-6;
 
@@ -228,7 +230,7 @@ impl Tuning<'_> {
         let mut search = Search::new(self.space.box_bounds().clone(), self.budget);
         let mut warm = Warm::new();
         let rest = match places {
-            // A model looks from all places at once; where it is trusted they need no descents of their own.
+            // A model looks from all places at once; where it shows one valley they need no descents of their own.
             [first, rest @ ..] if self.has_models() => {
                 search.add(first);
                 let is_trusted = self.descend_by_models(&mut search, &mut warm, places)?;
@@ -248,17 +250,22 @@ impl Tuning<'_> {
     /// Whether descents are by models.
     pub(super) fn has_models(&self) -> bool {
         RidgeModel::serves(self.space, self.criterion)
+            && RidgeModel::allowance(self.space, self.criterion, self.budget).is_some()
     }
 
-    /// Descends from the only start by models around the places that it comes to, whose minima are looked for
-    /// from these places too; whether all were as good as they promised.
+    /// Descends from the only start by models around the places that it comes to, until one breaks its promise
+    /// or the work that they may be is done; whether there is nothing to hope for from the other places.
     fn descend_by_models(
         &self,
         search: &mut Search,
         warm: &mut Warm,
         places: &[Vec<f64>],
     ) -> Result<bool> {
-        let mut is_trusted = true;
+        let allowance = RidgeModel::allowance(self.space, self.criterion, self.budget);
+        let mut allowed = allowance.unwrap_or_default();
+        let is_exact = RidgeModel::is_exact(self.criterion);
+        let mut is_whole = false;
+        let mut last: Option<RidgeModel<'_>> = None;
         // The value here, and that which a model promises at its minimum.
         let mut promised: Option<(Vec<f64>, f64, f64)> = None;
         while !self.should_stop() {
@@ -270,27 +277,39 @@ impl Tuning<'_> {
             let starts = starts.as_ref().map(<[_; 1]>::as_slice);
             let evaluated = self.evaluate(points, starts)?.remove(0);
             let value = self.objective.value(&asked.place, &evaluated);
-            if let Some((place, before, after)) = promised.take()
-                && is_same(&place, &asked.place)
-            {
-                let found = value.as_ref().map_or(f64::INFINITY, |value| value.value);
+            let found = value.as_ref().map_or(f64::INFINITY, |value| value.value);
+            let is_kept = promised.as_ref().is_none_or(|(place, before, after)| {
                 let error = (found - after).abs();
-                is_trusted &= error <= TRUSTED * (before - after).abs() + SMALL;
-            }
-            let model = RidgeModel::around(
-                self.space,
-                &self.objective,
-                self.criterion,
-                &chosen,
-                &evaluated,
-            );
+                !is_same(place, &asked.place) || error <= TRUSTED * (before - after).abs() + SMALL
+            });
             let mut towards = None;
-            if let (Some(model), Some(value)) = (model, &value) {
-                let own = std::iter::once(&asked.place).chain(places).cloned();
-                if let Some((place, least)) = model.minimum(&own.collect::<Vec<_>>()) {
-                    promised = Some((place.clone(), value.value, least));
-                    towards = Some(place);
+            if is_kept && let Some(value) = &value {
+                let model = RidgeModel::around(
+                    self.space,
+                    &self.objective,
+                    self.criterion,
+                    &chosen,
+                    &evaluated,
+                );
+                let (starts, share): (Vec<Vec<f64>>, usize) = match &promised {
+                    Some((place, ..)) => (vec![asked.place.clone(), place.clone()], allowed / 2),
+                    None => {
+                        let own = std::iter::once(&asked.place);
+                        // The first of the places is the start itself.
+                        let others = places.iter().skip(1);
+                        (own.chain(others).cloned().collect(), allowed)
+                    }
+                };
+                let is_first = promised.is_none();
+                let minimum = model.as_ref().filter(|_| allowed > 0);
+                let minimum = minimum.and_then(|m| m.minimum(&starts, is_first, share));
+                if let Some(minimum) = minimum {
+                    allowed = allowed.saturating_sub(minimum.spent);
+                    is_whole |= is_first && minimum.is_whole;
+                    promised = Some((minimum.place.clone(), value.value, minimum.value));
+                    towards = Some(minimum.place);
                 }
+                last = model;
             }
             let has_model = towards.is_some();
             if evaluated.criterion.is_finite() || warm.is_empty() {
@@ -298,10 +317,17 @@ impl Tuning<'_> {
             }
             search.tell_with(vec![(value, towards)])?;
             if !has_model {
-                return Ok(false);
+                return Ok(is_exact && is_whole);
             }
         }
-        Ok(is_trusted)
+        if is_exact || self.should_stop() {
+            return Ok(is_whole);
+        }
+        // The last model from everywhere: where it promises nothing lower there is nothing to hope for.
+        let agreed = last.and_then(|model| model.minimum(places, true, allowed));
+        Ok(agreed.is_some_and(|minimum| {
+            minimum.is_whole && minimum.value >= search.best_value() - AGREED
+        }))
     }
 
     fn should_stop(&self) -> bool {

@@ -185,3 +185,52 @@ fn what_it_does_not_go_together_with_is_refused() {
         );
     }
 }
+
+/// Sums of squares have lost the rows: that is said before anything is read.
+#[test]
+fn sums_of_squares_have_none() {
+    let folder = Folder::new();
+    let row = |i: usize| {
+        format!(
+            "{},{},{}\n",
+            (i * 7) % 11,
+            (i % 4) as f64 / 10.0,
+            (i * 5) % 6
+        )
+    };
+    let rows: String = (0..40).map(row).collect();
+    let file = folder.text("data.csv", &format!("a,b,y\n{rows}"));
+    let factors = folder.path("part.factors").display().to_string();
+    ok(&[
+        "compress", &file, "--target", "y", "--cv", "3", "--out", &factors,
+    ]);
+    let words = ["sweep", "--factors", &factors, "--information"];
+    let message = fails(&words, 2);
+    assert!(message.contains("have lost them"), "{message}");
+}
+
+/// Offsets with a log link leave none, in `tune` too.
+#[test]
+fn tune_has_none_with_offsets_of_a_log_link() {
+    let folder = Folder::new();
+    let row = |i: usize| {
+        format!(
+            "{},{},{}\n",
+            (i * 7) % 11,
+            (i % 4) as f64 / 10.0,
+            (i * 5) % 4
+        )
+    };
+    let rows: String = (0..40).map(row).collect();
+    let file = folder.text("data.csv", &format!("a,e,y\n{rows}"));
+    let common = [
+        "tune", &file, "--target", "y", "--loss", "poisson", "--cv", "3",
+    ];
+    let more = ["--offset", "e", "--max-evaluations", "10"];
+    let tuned = json(&[&common[..], &more].concat());
+    assert!(NAMES.iter().all(|name| tuned[*name].is_null()), "{tuned}");
+    assert_eq!(
+        tuned["information_missing"],
+        "rows have offsets with a log link"
+    );
+}

@@ -45,8 +45,15 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, words: &[OsString]) -> R
         .studies
         .first()
         .map_or(arguments, |study| &study.arguments);
-    polish::check(common)?;
-    information::check(common)?;
+    let all = described.studies.iter().map(|study| &study.arguments);
+    for study in std::iter::once(common).chain(all) {
+        if common.polish {
+            polish::check(study)?;
+        }
+        if common.information {
+            information::check(study)?;
+        }
+    }
     let runtime = Runtime::new(&common.runtime, common.solver.time_budget)?;
     let planned = runtime.pool().install(|| planned(&described))?;
     let single = planned.single(common);

@@ -333,9 +333,11 @@ fn mean_curvature(problem: &Problem) -> f64 {
         let picked: Vec<f64> = (0..design.columns()).step_by(every).map(diagonal).collect();
         return picked.iter().sum::<f64>() / picked.len().max(1) as f64;
     }
+    // Offsets with a log link change the weights, whose sum is that of the rows no more.
+    let total: f64 = sample.weights.iter().sum();
     let mean = |target: &Vec<f64>| {
         let y = target.iter().zip(&sample.weights);
-        y.map(|(y, s)| s * y).sum::<f64>() / target.len().max(1) as f64
+        y.map(|(y, s)| s * y).sum::<f64>() / total.max(f64::MIN_POSITIVE)
     };
     let of_rows = match problem.loss() {
         Loss::Logistic => 0.25,

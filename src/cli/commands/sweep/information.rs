@@ -8,10 +8,13 @@ use crate::sweep::information::information;
 use crate::sweep::record::Plan;
 use crate::sweep::study::Study;
 
-/// Refuses what --information does not go together with.
+/// Refuses what a study with --information does not go together with.
 pub(super) fn check(arguments: &Arguments) -> Result<(), Failure> {
-    if !arguments.information {
-        return Ok(());
+    if !arguments.factors.is_empty() {
+        return Err(Failure::usage(
+            "--information needs the rows, and sums of squares (--factors) have lost them; leave it out, or sweep the \
+             rows themselves",
+        ));
     }
     if arguments.store.shard.is_some() {
         return Err(Failure::usage(

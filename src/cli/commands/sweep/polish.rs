@@ -27,11 +27,8 @@ const STOPPED: &str = "the sweep was stopped before this was polished: allow mor
 const NO_BETTER: &str = "descents found nothing better than the sweep's best point, which is shown: let \
                          'proxdiff tune' look elsewhere";
 
-/// Refuses what --polish does not go together with.
+/// Refuses what a study with --polish does not go together with.
 pub(super) fn check(arguments: &Arguments) -> Result<(), Failure> {
-    if !arguments.polish {
-        return Ok(());
-    }
     if arguments.store.shard.is_some() {
         return Err(Failure::usage(
             "--polish needs the best points of the whole plan, and --shard does a part of it; leave --polish out \
