@@ -154,6 +154,16 @@ class Problem:
         n, d = self.shape
         return f"Problem({self.loss}, {n} rows, {d} features)"
 
+    def _check_sample(self, options):
+        """Refuses minibatches where the rows are no sample."""
+        method, solver = options["method"], options["solver"]
+        asked = f"method: {method!r}" if method in ("nsid", "sid") else f"solver: {solver!r}"
+        if self.is_compressed and (method in ("nsid", "sid") or solver == "stochastic"):
+            raise ValueError(
+                f"{asked} draws minibatches, and sums of squares are no sample of the rows; use another, or the rows "
+                "themselves"
+            )
+
     def l1_max(self, l2=0.0, target=0):
         """The smallest l1 whose coefficients are all zero."""
         options = settings(n_threads=self.n_threads)
@@ -256,6 +266,7 @@ class Problem:
             max_iter=max_iter,
             n_threads=self.n_threads if n_threads is None else n_threads,
         )
+        self._check_sample(options)
         points = self._points(l1, l2, target, prior, sample_weight)
         start = None
         if warm_start is not None:
@@ -318,6 +329,7 @@ class Problem:
             max_iter=max_iter,
             n_threads=self.n_threads if n_threads is None else n_threads,
         )
+        self._check_sample(options)
         inputs = _inputs(wrt, _INPUTS)
         rows = np.ascontiguousarray(self._uncoef(coef))
         found = self._problem.vjp(solutions._outcomes, rows, np.ascontiguousarray(intercept), inputs, options)

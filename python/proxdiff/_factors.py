@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from numbers import Integral
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def _names(values, count, what):
 
 def _fold_of(cv, n, seed, y):
     """The number of its fold for each row."""
-    if isinstance(cv, int) and not isinstance(cv, bool):
+    if isinstance(cv, Integral) and not isinstance(cv, bool):
         count = count_of(
             cv, "cv", "folds", "give 2 or more, a splitter, pairs of row numbers, or the fold of every row"
         )
@@ -72,9 +73,10 @@ def read_factors(files, **stated):
     What is no sum of squares, such as the mean absolute error, is not there.
     """
     paths = [files] if isinstance(files, (str, os.PathLike)) else list(files)
-    if "validation" in stated or stated.get("loss", "squared") != "squared":
+    losses = stated.get("loss", "squared"), stated.get("criterion")
+    if "validation" in stated or losses[0] != "squared" or losses[1] not in (None, "squared"):
         raise ValueError(
-            "read_factors: sums of squares are of the squared loss by folds; leave loss and validation out"
+            "read_factors: sums of squares are of the squared loss by folds; leave loss, criterion and validation out"
         )
     found = _proxdiff.read_factors([os.fspath(path) for path in paths])
     y = found["y"].T

@@ -9,6 +9,7 @@ import warnings
 import weakref
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -192,7 +193,7 @@ def _folds(cv, seed, problem):
     """Folds for the compiled part: None, a number and a seed, or splits."""
     if cv is None:
         return None
-    if isinstance(cv, int) and not isinstance(cv, bool):
+    if isinstance(cv, Integral) and not isinstance(cv, bool):
         return count_of(cv, "cv", "folds", "give 2 or more, a splitter, or pairs of row numbers"), seed
     n = problem.shape[0]
     if hasattr(cv, "split") and not isinstance(cv, str):

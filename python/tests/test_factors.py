@@ -106,5 +106,39 @@ def test_files_that_do_not_fit(rows, tmp_path):
         proxdiff.read_factors(tmp_path / "none")
     with pytest.raises(ValueError, match="name the files of all parts"):
         proxdiff.read_factors([])
-    with pytest.raises(ValueError, match="leave loss and validation out"):
-        proxdiff.read_factors(first, loss="huber")
+    for stated in ({"loss": "huber"}, {"criterion": "huber"}, {"validation": (X, y)}):
+        with pytest.raises(ValueError, match="leave loss, criterion and validation out"):
+            proxdiff.read_factors(first, **stated)
+    assert proxdiff.read_factors(first, loss="squared", criterion="squared")[0].is_compressed
+
+
+def test_folds_by_a_number_of_numpy(rows, tmp_path):
+    X, y, *_ = rows
+    files = tmp_path / "a.factors", tmp_path / "b.factors"
+    for cv, out in zip((5, np.int64(5)), files, strict=True):
+        proxdiff.compress(X, y, out, cv=cv)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    problem = proxdiff.Problem(X, y)
+    found = [proxdiff.sweep(problem, [0.1], [0.1], cv=cv).criterion for cv in (5, np.int64(5))]
+    assert found[0] == found[1]
+    with pytest.raises(ValueError, match="cv: "):
+        proxdiff.sweep(problem, [0.1], [0.1], cv=np.int64(0))
+
+
+def test_rows_that_are_no_sample_are_not_drawn_from(rows, tmp_path):
+    X, y, _, folds = rows
+    proxdiff.compress(X, y, tmp_path / "a.factors", cv=folds)
+    problem, cv = proxdiff.read_factors(tmp_path / "a.factors")
+    sentence = "draws minibatches"
+    for method in ("nsid", "sid"):
+        with pytest.raises(ValueError, match=f"method: '{method}' {sentence}"):
+            proxdiff.hypergradient(problem, 0.1, 0.1, method=method)
+    with pytest.raises(ValueError, match=f"solver: 'stochastic' {sentence}"):
+        proxdiff.solve(problem, 0.1, 0.1, solver="stochastic")
+    solutions = proxdiff.solve(problem, 0.1, 0.1)
+    with pytest.raises(ValueError, match=sentence):
+        proxdiff.vjp(solutions, np.ones(5), method="nsid")
+    for stated in ({"method": "nsid"}, {"solver": "stochastic"}):
+        with pytest.raises(ValueError, match="minibatches"):
+            proxdiff.sweep(problem, [0.1], [0.1], cv=cv, **stated)
+    assert proxdiff.tune(problem, ("l2",), cv=cv, l1=0.01)["coef"].shape == (5,)

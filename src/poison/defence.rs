@@ -23,8 +23,8 @@ const JUDGING_SHARE: f64 = 0.5;
 /// The tolerance of fits on the way of a tuning and of a cleaning.
 const TOLERANCE: f64 = 1e-8;
 
-/// What each defence makes of one data set; `None` for those that were not asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+/// What each defence makes of one data set; `None` for those that were not asked for, or cannot be had.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Defended {
     /// The strengths tuned anew.
     pub retuned: Option<Retuned>,
@@ -32,6 +32,17 @@ pub struct Defended {
     pub trim: Option<Discarded>,
     /// Rows weighted by what trusted rows say of them.
     pub clean: Option<Reweighted>,
+    /// Those that these data do not allow.
+    pub failed: Vec<Failed>,
+}
+
+/// A defence that cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Failed {
+    /// Its name: that of its field in [`Defended`].
+    pub defence: &'static str,
+    /// The reason.
+    pub reason: String,
 }
 
 /// A model whose strengths were tuned on the validation rows.
@@ -58,7 +69,7 @@ pub struct Discarded {
     pub scores: Measured,
     /// Rows that were left out.
     pub discarded: usize,
-    /// The share of the rows that may move among them, over all that may move.
+    /// The share of the rows that may move among them, over all that may move and have a weight.
     pub found: f64,
 }
 
@@ -69,9 +80,9 @@ pub struct Reweighted {
     pub scores: Measured,
     /// Whether the weights do better than full ones by more than two standard errors; all are 1 otherwise.
     pub is_better: bool,
-    /// The mean weight of the rows that may move.
+    /// The mean weight of the rows that may move and have a weight of their own.
     pub moved: f64,
-    /// That of the others; `None` without any.
+    /// That of the others that have one; `None` without any.
     pub others: Option<f64>,
 }
 
@@ -95,11 +106,27 @@ impl Defender<'_> {
             return Ok(None);
         }
         let (problem, point) = (&trained.problem, self.point);
+        let mut failed = Vec::new();
         Ok(Some(Defended {
-            retuned: tune.then(|| self.tune(trained)).transpose()?,
-            trim: trim.then(|| self.trim(problem, point)).transpose()?,
-            clean: clean.then(|| self.clean(problem, point)).transpose()?,
+            retuned: tried(tune, "retuned", || self.tune(trained), &mut failed)?,
+            trim: tried(trim, "trim", || self.trim(problem, point), &mut failed)?,
+            clean: tried(clean, "clean", || self.clean(problem, point), &mut failed)?,
+            failed,
         }))
+    }
+
+    /// The rows that may move and that the model is trained on.
+    fn moved(&self, problem: &Problem) -> Result<Vec<usize>> {
+        let has_weight = |row: &usize| problem.train.weights[*row] > 0.0;
+        let moved: Vec<usize> = self.rows.iter().copied().filter(has_weight).collect();
+        if moved.is_empty() {
+            return Err(Error::value(
+                "the rows that may move",
+                "none of them has a weight",
+                "let rows move that the model is trained on",
+            ));
+        }
+        Ok(moved)
     }
 
     /// Tunes the strengths that are not zero on the validation rows.
@@ -139,17 +166,18 @@ impl Defender<'_> {
     }
 
     fn trim(&self, problem: &Problem, point: &Point) -> Result<Discarded> {
+        let moved = self.moved(problem)?;
         let trimming = Trimming {
-            discarded: self.rows.len(),
+            discarded: moved.len(),
             starts: TRIMMING_STARTS,
             seed: self.settings.seed,
         };
         let trimmed = trimming.fit(problem, point, self.control)?;
         let is_out = |row: &&usize| trimmed.discarded.binary_search(row).is_ok();
-        let found = self.rows.iter().filter(is_out).count();
+        let found = moved.iter().filter(is_out).count();
         Ok(Discarded {
             discarded: trimmed.discarded.len(),
-            found: found as f64 / self.rows.len() as f64,
+            found: found as f64 / moved.len() as f64,
             scores: self.scores(problem, trimmed.solution, trimmed.status)?,
         })
     }
@@ -164,16 +192,19 @@ impl Defender<'_> {
         if self.control.should_stop() {
             return Err(Error::Interrupted { what: "a cleaning" });
         }
-        let sum = |rows: &mut dyn Iterator<Item = usize>| -> f64 {
-            rows.map(|row| cleaned.weights[row]).sum()
+        let moved = self.moved(problem)?;
+        let has_weight = |row: &usize| problem.train.weights[*row] > 0.0;
+        let is_other = |row: &usize| moved.binary_search(row).is_err();
+        let all = (0..cleaned.weights.len()).filter(has_weight);
+        let others: Vec<usize> = all.filter(is_other).collect();
+        let mean = |rows: &[usize]| {
+            let sum: f64 = rows.iter().map(|&row| cleaned.weights[row]).sum();
+            sum / rows.len() as f64
         };
-        let (moved, all) = (self.rows.len(), cleaned.weights.len());
-        let of_moved = sum(&mut self.rows.iter().copied());
-        let of_all = sum(&mut (0..all));
         Ok(Reweighted {
             is_better: cleaned.is_better,
-            moved: of_moved / moved as f64,
-            others: (all > moved).then(|| (of_all - of_moved) / (all - moved) as f64),
+            moved: mean(&moved),
+            others: (!others.is_empty()).then(|| mean(&others)),
             scores: self.scores(problem, cleaned.outcome.solution, cleaned.outcome.status)?,
         })
     }
@@ -210,6 +241,30 @@ impl Defender<'_> {
             ))),
             Err(Error::Unsupported { .. }) => Ok(None),
             Err(error) => Err(error),
+        }
+    }
+}
+
+/// What a defence makes of the data, if it is asked for; what keeps it from that is noted.
+///
+/// # Errors
+/// [`Error::Interrupted`] alone.
+fn tried<T>(
+    is_asked: bool,
+    defence: &'static str,
+    defend: impl FnOnce() -> Result<T>,
+    failed: &mut Vec<Failed>,
+) -> Result<Option<T>> {
+    if !is_asked {
+        return Ok(None);
+    }
+    match defend() {
+        Ok(found) => Ok(Some(found)),
+        Err(error @ Error::Interrupted { .. }) => Err(error),
+        Err(error) => {
+            let reason = error.to_string();
+            failed.push(Failed { defence, reason });
+            Ok(None)
         }
     }
 }

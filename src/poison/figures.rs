@@ -64,13 +64,13 @@ pub fn robustness(measurement: &Measurement) -> Plot {
                 .and_then(scores)
                 .map(|found| shown(&found))
         };
-        let at_zero = of(&measurement.defended)?;
-        let rest = measurement.budgets.iter().map(|at| of(&at.defended));
-        let rest = rest.map(|value| value.unwrap_or(f64::NAN));
-        Some(Series {
+        let at_zero = std::iter::once(of(&measurement.defended));
+        let all = at_zero.chain(measurement.budgets.iter().map(|at| of(&at.defended)));
+        let all: Vec<Option<f64>> = all.collect();
+        all.iter().any(Option::is_some).then(|| Series {
             label: format!("poisoned, {name}"),
             x: x.clone(),
-            y: std::iter::once(at_zero).chain(rest).collect(),
+            y: all.iter().map(|value| value.unwrap_or(f64::NAN)).collect(),
             markers: true,
             ..Series::default()
         })

@@ -33,7 +33,7 @@ mod trim;
 
 pub use ascent::adjoint;
 pub use ball::{Ball, Norm};
-pub use defence::{Defended, Discarded, Retuned, Reweighted};
+pub use defence::{Defended, Discarded, Failed, Retuned, Reweighted};
 pub use measure::{Measured, Score};
 pub use subject::{Choice, Defences, Settings, Subject, perturbed};
 pub use trim::{Trimmed, Trimming};
@@ -108,6 +108,7 @@ pub fn measure(subject: &Subject, settings: &Settings, whole: &Control) -> Resul
         ));
     }
     check_range(x, settings.range)?;
+    check_trim(subject, settings)?;
     let judge = Judge::new(subject)?;
     let train = |perturbation: Option<(&[usize], &[f64])>| -> Result<Trained> {
         judge.train(judge.problem(x, perturbation)?, &subject.point, control)
@@ -248,6 +249,51 @@ fn check_range(x: &Dense, range: Option<(f64, f64)>) -> Result<()> {
     }
 }
 
+/// Refuses to leave out all rows that a model is trained on, before anything is fitted.
+fn check_trim(subject: &Subject, settings: &Settings) -> Result<()> {
+    if !settings.defences.trim {
+        return Ok(());
+    }
+    let specification = &subject.specification;
+    let parts = [&specification.train.weights, &specification.weight_factors];
+    let has_weight = |row: usize| {
+        let of = |part: &Option<Vec<f64>>| part.as_ref().and_then(|part| part.get(row).copied());
+        parts.iter().all(|part| of(part).unwrap_or(1.0) > 0.0)
+    };
+    let n = specification.train.matrix.rows();
+    let trained = (0..n).filter(|&row| has_weight(row)).count();
+    let trained_of = |rows: &[usize]| rows.iter().filter(|&&row| has_weight(row)).count();
+    let (flag, remedy, moved) = match &settings.choice {
+        Choice::Named(rows) => (
+            "--rows",
+            "name fewer rows, or leave trim out of --defence",
+            trained_of(rows),
+        ),
+        choice => (
+            "--share",
+            "give a smaller --share, or leave trim out of --defence",
+            match choice {
+                // Rows without a weight have no slope, and come last.
+                Choice::Influence => settings.count(n).min(trained),
+                _ => trained_of(&drawn(settings, n)),
+            },
+        ),
+    };
+    if moved < trained {
+        return Ok(());
+    }
+    Err(Error::value(
+        flag,
+        format!("TRIM leaves out as many rows as moved, and {moved} of {trained} do"),
+        remedy,
+    ))
+}
+
+/// The rows of a share that are drawn.
+fn drawn(settings: &Settings, rows: usize) -> Vec<usize> {
+    Random::new(settings.seed, 1).subset(rows, settings.count(rows))
+}
+
 /// The perturbed rows, and dE/dP for them at the clean model.
 fn choose(
     subject: &Subject,
@@ -257,7 +303,6 @@ fn choose(
 ) -> Result<(Vec<usize>, Vec<f64>)> {
     let n = subject.specification.train.matrix.rows();
     let d = subject.specification.train.matrix.columns();
-    let count = ((settings.share * n as f64).round() as usize).clamp(1, n);
     let slopes_of = |rows: Vec<usize>| -> Result<(Vec<usize>, Vec<f64>)> {
         let victim = Victim::new(subject, &rows, 1)?;
         let slopes = victim.slopes_at(0, w, control)?;
@@ -269,7 +314,7 @@ fn choose(
             rows.sort_unstable();
             slopes_of(rows)
         }
-        Choice::Random => slopes_of(Random::new(settings.seed, 1).subset(n, count)),
+        Choice::Random => slopes_of(drawn(settings, n)),
         Choice::Influence => {
             let (_, slopes) = slopes_of((0..n).collect())?;
             let mut order: Vec<(usize, f64)> = slopes
@@ -278,7 +323,7 @@ fn choose(
                 .enumerate()
                 .collect();
             order.sort_by(|a, b| b.1.total_cmp(&a.1));
-            let mut rows: Vec<usize> = order[..count].iter().map(|row| row.0).collect();
+            let mut rows: Vec<usize> = order[..settings.count(n)].iter().map(|row| row.0).collect();
             rows.sort_unstable();
             let slopes = rows
                 .iter()

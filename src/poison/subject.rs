@@ -21,7 +21,8 @@ pub enum Choice {
 /// What a defender does about the data that he gets, each by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Defences {
-    /// Tunes the strengths that are not zero on the validation rows, by a [`Tuner`](crate::tune::Tuner).
+    /// Tunes the strengths that are not zero, or λ₂ where both are, on the validation rows, by a
+    /// [`Tuner`](crate::tune::Tuner).
     pub tune: bool,
     /// Leaves as many rows out as may move: those that fit worst, by a [`Trimming`](super::Trimming).
     pub trim: bool,
@@ -96,6 +97,11 @@ pub struct Subject {
 }
 
 impl Settings {
+    /// The number of rows of a share of all.
+    pub(super) fn count(&self, rows: usize) -> usize {
+        ((self.share * rows as f64).round() as usize).clamp(1, rows)
+    }
+
     pub(super) fn validate(&self) -> Result<()> {
         let bad = |what: &str, remedy: &str| Err(Error::value("poisoning", what, remedy));
         if self.budgets.is_empty() || !self.budgets.iter().all(|b| b.is_finite() && *b > 0.0) {

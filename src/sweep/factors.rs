@@ -12,8 +12,8 @@
 //! are joined by putting their rows together, which is exact in any order and number. What is no sum of
 //! squares, such as the mean absolute error, is lost.
 //!
-//! A file has a line that names the format and its version, a line of JSON (names, folds, a digest), and numbers
-//! (f64, little-endian): for each fold its weights, targets and features.
+//! A file has a line that names the format and its version, a line of JSON (names, folds, a digest of all the rest), and
+//! numbers (f64, little-endian): for each fold its weights, targets and features.
 
 use std::hash::Hasher;
 use std::io::Write;
@@ -31,6 +31,9 @@ use crate::problem::Rows;
 const FORMAT: &str = "proxdiff factors 1";
 /// That of a file of another version.
 const ANY_FORMAT: &str = "proxdiff factors ";
+
+/// The key of the digest in a file's line of JSON.
+const DIGEST: &str = "digest";
 
 /// The statistics of a part of a data set.
 #[derive(Debug, Clone, PartialEq)]
@@ -142,12 +145,12 @@ impl Factors {
             }
         }
         let fold = |fold: &FoldFactors| json!({"number": fold.number, "rows": fold.rows, "kept": fold.few.matrix.rows()});
-        let header = json!({
+        let mut header = json!({
             "features": self.features,
             "targets": self.targets,
             "folds": self.folds.iter().map(fold).collect::<Vec<_>>(),
-            "digest": digest(&numbers),
         });
+        header[DIGEST] = digest(&header, &numbers).into();
         let mut bytes = format!("{FORMAT}\n{header}\n").into_bytes();
         bytes.extend(numbers);
         bytes
@@ -203,9 +206,13 @@ impl Factors {
         }
         let rest = &bytes[first + 1..];
         let second = line(rest).ok_or(damaged)?;
-        let header: Value = serde_json::from_slice(&rest[..second]).map_err(|_| damaged)?;
+        let mut header: Value = serde_json::from_slice(&rest[..second]).map_err(|_| damaged)?;
         let numbers = &rest[second + 1..];
-        if header["digest"] != digest(numbers) {
+        let own = header
+            .as_object_mut()
+            .and_then(|header| header.remove(DIGEST));
+        let (numbers, tail) = numbers.as_chunks::<8>();
+        if own.is_none_or(|own| own != digest(&header, &rest[second + 1..])) || !tail.is_empty() {
             return Err(damaged);
         }
         let names = |key: &str| -> Option<Vec<String>> {
@@ -214,10 +221,8 @@ impl Factors {
         };
         let read = || -> Option<Self> {
             let (features, targets) = (names("features")?, names("targets")?);
-            let mut values = numbers
-                .chunks_exact(8)
-                .map(|chunk| f64::from_le_bytes(chunk.try_into().unwrap_or_default()));
-            let mut folds = Vec::new();
+            let mut values = numbers.iter().map(|bytes| f64::from_le_bytes(*bytes));
+            let mut folds: Vec<FoldFactors> = Vec::new();
             for fold in header["folds"].as_array()? {
                 let kept = usize::try_from(fold["kept"].as_u64()?).ok()?;
                 // No more are taken than there are.
@@ -228,8 +233,12 @@ impl Factors {
                 let weights = take(kept)?;
                 let own: Option<Vec<_>> = targets.iter().map(|_| take(kept)).collect();
                 let matrix = take(kept.checked_mul(features.len())?)?;
+                let number = fold["number"].as_i64()?;
+                if folds.last().is_some_and(|before| before.number >= number) {
+                    return None;
+                }
                 folds.push(FoldFactors {
-                    number: fold["number"].as_i64()?,
+                    number,
                     rows: usize::try_from(fold["rows"].as_u64()?).ok()?,
                     few: Rows {
                         matrix: Matrix::Dense(Dense {
@@ -243,7 +252,8 @@ impl Factors {
                     },
                 });
             }
-            Some(Self {
+            // All numbers are of some fold.
+            values.next().is_none().then_some(Self {
                 features,
                 targets,
                 folds,
@@ -381,9 +391,11 @@ fn different(kind: &str, own: &[String], of_first: &[String], first: &Path) -> S
     }
 }
 
-fn digest(bytes: &[u8]) -> String {
+/// The digest of a line of JSON, but for the digest itself, and of the numbers.
+fn digest(header: &Value, numbers: &[u8]) -> String {
     let mut hash = Xxh3Default::new();
-    hash.write(bytes);
+    hash.write(header.to_string().as_bytes());
+    hash.write(numbers);
     format!("{:032x}", hash.digest128())
 }
 
@@ -603,5 +615,61 @@ mod tests {
         }
         assert!(Joined::read(&[]).is_err());
         assert!(Joined::read(&[folder.path().join("none")]).is_err());
+    }
+
+    #[test]
+    fn any_damage_is_refused() {
+        let mut good = factors(40, 1);
+        good.features[2] = "d".into();
+        let bytes = good.to_bytes();
+        assert_eq!(Factors::of_bytes(&bytes).as_ref(), Ok(&good));
+        let refused = |bytes: &[u8], what: &str| {
+            let error = Factors::of_bytes(bytes).unwrap_err();
+            assert_eq!(error.0, "it is damaged or cut off", "{what}");
+        };
+        let ends: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at] == b'\n').collect();
+        let (start, end) = (ends[0] + 1, ends[1]);
+        let text = std::str::from_utf8(&bytes[start..end]).unwrap();
+        let with = |header: &str, numbers: &[u8]| {
+            let head = [&bytes[..start], header.as_bytes(), b"\n"].concat();
+            [&head, numbers].concat()
+        };
+        let numbers = &bytes[end + 1..];
+        // The digest stays.
+        for (from, to) in [
+            (r#""kept":5"#, r#""kept":4"#),
+            (r#""number":1"#, r#""number":7"#),
+            (r#""rows":10"#, r#""rows":11"#),
+            (r#"["a","b","d"]"#, r#"["b","a","d"]"#),
+            (r#"["y"]"#, r#"["z"]"#),
+            (r#""digest":""#, r#""digest":"0"#),
+            (r#""digest""#, r#""other""#),
+        ] {
+            assert!(text.contains(from), "{from}: {text}");
+            refused(&with(&text.replacen(from, to, 1), numbers), from);
+        }
+        for at in [0, numbers.len() / 2, numbers.len() - 1] {
+            let mut flipped = numbers.to_vec();
+            flipped[at] ^= 1;
+            refused(&with(text, &flipped), "a bit");
+        }
+        // The digest is right, and what it is of does not fit together.
+        let header: Value = serde_json::from_str(text).unwrap();
+        let anew = |change: &dyn Fn(&mut Value), numbers: &[u8]| {
+            let mut header = header.clone();
+            header.as_object_mut().unwrap().remove(DIGEST);
+            change(&mut header);
+            header[DIGEST] = digest(&header, numbers).into();
+            with(&header.to_string(), numbers)
+        };
+        assert_eq!(anew(&|_| {}, numbers), bytes);
+        let more = |count: usize| [numbers, &vec![0; count]].concat();
+        refused(&anew(&|_| {}, &more(8)), "a number more");
+        refused(&anew(&|_| {}, &more(3)), "bytes more");
+        refused(&anew(&|_| {}, &numbers[..numbers.len() - 8]), "one less");
+        for (fold, number) in [(1, -1), (2, 0), (0, 3)] {
+            let change = |header: &mut Value| header["folds"][fold]["number"] = number.into();
+            refused(&anew(&change, numbers), "the order of folds");
+        }
     }
 }

@@ -124,21 +124,26 @@ fn loss_name(loss: Loss) -> String {
     }
 }
 
-/// Everything that decides results besides data, points and folds.
-fn settings(study: &Study) -> String {
-    let (s, set) = (&study.specification, &study.settings);
-    let penalty = match &s.penalty {
-        Penalty::ElasticNet | Penalty::NonNegative => s.penalty.name().to_string(),
+/// The line of a study's settings that says its penalty, with its strengths, groups and bounds.
+#[must_use]
+pub fn penalty_setting(penalty: &Penalty) -> String {
+    match penalty {
+        Penalty::ElasticNet | Penalty::NonNegative => format!("penalty = {}", penalty.name()),
         // Strengths, groups and bounds in full: they are short or hashed.
         other => {
             let text = format!("{other:?}");
             let hash = xxhash_rust::xxh3::xxh3_64(text.as_bytes());
-            format!("{} ({hash:016x})", other.name())
+            format!("penalty = {} ({hash:016x})", other.name())
         }
-    };
+    }
+}
+
+/// Everything that decides results besides data, points and folds.
+fn settings(study: &Study) -> String {
+    let (s, set) = (&study.specification, &study.settings);
     let mut lines = vec![
         format!("loss = {}", loss_name(s.loss)),
-        format!("penalty = {penalty}"),
+        penalty_setting(&s.penalty),
         format!("criterion = {}", loss_name(s.criterion.unwrap_or(s.loss))),
         format!("criterion-sign = {}", s.sign.factor()),
         format!("intercept = {}", s.scaling.intercept),

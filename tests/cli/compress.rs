@@ -219,6 +219,23 @@ fn files_that_do_not_belong_together_are_refused() {
         2,
         "does not go together with",
     );
+    for flags in [
+        &["--header", "yes"][..],
+        &["--keep-index"],
+        &["--data-format", "csv"],
+        &["--delimiter", "tab"],
+        &["--decimal", "comma"],
+        &["--na", "?"],
+        &["--unknown-levels", "zeros"],
+        &["--categorical", "none"],
+        &["--offset", "a"],
+    ] {
+        let sentence = fails(&[&["sweep", "--factors", first], flags].concat(), 2);
+        assert!(
+            sentence.contains("does not go together with") && sentence.contains(flags[0]),
+            "{flags:?}: {sentence}"
+        );
+    }
     refused(
         &["sweep", "--factors", first, "--method", "nsid"],
         1,
@@ -231,8 +248,13 @@ fn rows_without_sums_are_refused() {
     let parts = Parts::new();
     let (part, _) = &parts.parts[0];
     let out = parts.out("x.factors");
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 13] = [
         (&[], "give --cv K, or --folds FILE"),
+        (&["--gap", "1"], "--gap is for folds in time"),
+        (&["--cv", "3", "--gap", "1"], "--gap leaves rows out"),
+        (&["--stratified"], "say how --cv deals rows"),
+        (&["--group-column", "a"], "say how --cv deals rows"),
+        (&["--cv", "contiguous:3", "--stratified"], "dealt at random"),
         (&["--cv", "expanding:3"], "folds in time"),
         (&["--cv", "3", "--repeats", "2"], "--repeats"),
         (&["--cv", "3", "--missing", "mean"], "--missing drop"),
@@ -257,13 +279,39 @@ fn rows_without_sums_are_refused() {
     refused(
         &["compress", &text, "--cv", "2", "--out", &out],
         1,
-        "it has text",
+        "not a number",
     );
     refused(
         &["compress", part, "--cv", "3", "--out", part],
         2,
         "overwrite",
     );
+}
+
+/// Texts that are read as labels where they are classes are numbers here, as for the sweep itself.
+#[test]
+fn numbers_in_any_form_are_targets() {
+    let folder = Folder::new();
+    let written = |row: usize| match row % 4 {
+        0 => format!("0{row}"),
+        1 => format!("{row}e+00"),
+        2 => format!("{row}.1234567890123456"),
+        _ => format!("1e+0{}", row % 5),
+    };
+    let line = |row: usize| format!("{},{},{}\n", row * 7 % 13, row * 5 % 11, written(row));
+    let rows: String = (0..40).map(line).collect();
+    let rows = folder.text("rows.csv", &format!("a,b,y\n{rows}"));
+    let folds: String = (0..40).map(|row| format!("{}\n", row % 3)).collect();
+    let folds = folder.text("folds.txt", &folds);
+    let out = as_text(&folder.path("rows.factors"));
+    ok(&["compress", &rows, "--folds", &folds, "--out", &out]);
+    let space = ["--l1", "0.1", "--l2", "0.05"];
+    let expected = json(&[&["sweep", &rows, "--folds", &folds], &space[..]].concat());
+    let found = json(&[&["sweep", "--factors", &out], &space[..]].concat());
+    for key in ["criterion", "standard_error"] {
+        let (found, expected) = (&found["points"][0], &expected["points"][0]);
+        assert_same(&found[key], &expected[key], key);
+    }
 }
 
 #[test]
@@ -285,4 +333,16 @@ fn a_configuration_and_a_store_know_their_factors() {
     assert_eq!(first["points"], again["points"]);
     let shown = json(&["runs", "show", &store]);
     assert_eq!(shown["points"], first["points"]);
+    // Folds are those of the files, wherever others are asked for.
+    let dealt = parts.folder.text("cv.toml", "cv = 5\n");
+    refused(
+        &["sweep", "--config", &dealt, "--factors", &factors[0]],
+        2,
+        "does not go together with",
+    );
+    refused(
+        &["sweep", "--config", &file, "--cv", "5"],
+        2,
+        "does not go together with",
+    );
 }

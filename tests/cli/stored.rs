@@ -141,6 +141,47 @@ fn data_that_have_moved_are_named_and_other_data_refused() {
     assert_eq!(swept.fit(&[&moved])["points"], expected);
 }
 
+/// Files of the penalty hold what they did for the sweep, or the point that it has chosen is no choice.
+#[test]
+fn a_penalty_that_has_changed_is_refused() {
+    let cases: [(&str, &[&str], [&str; 2], &str); 4] = [
+        (
+            "--l1-file",
+            &["--penalty", "weighted"],
+            ["1\n2\n1\n", "1\n0\n1\n"],
+            "another penalty",
+        ),
+        (
+            "--coefficient-bounds",
+            &[],
+            ["a,0,1\n", "a,-1,0\n"],
+            "another penalty",
+        ),
+        (
+            "--groups",
+            &["--penalty", "group"],
+            ["0\n0\n1\n", "0\n1\n1\n"],
+            "another penalty",
+        ),
+        ("--l2-file", &[], ["1\n2\n1\n", "1\n3\n1\n"], "other data"),
+    ];
+    for (flag, more, [before, after], what) in cases {
+        let folder = Folder::new();
+        let own = folder.text("own.csv", before);
+        let space = ["--l1", "0.1,0.01", "--cv", "3", flag, &own];
+        let swept = Swept::of("y", &[&space, more].concat());
+        let found = swept.fit(&[])["points"].clone();
+        std::fs::remove_dir_all(swept.folder.path("model")).unwrap();
+        folder.text("own.csv", after);
+        let line = swept.fails(&[], 1);
+        for part in [what, flag, own.as_str()] {
+            assert!(line.contains(part), "{flag}: {line}");
+        }
+        folder.text("own.csv", before);
+        assert_eq!(swept.fit(&[])["points"], found, "{flag}");
+    }
+}
+
 #[test]
 fn studies_of_a_store_are_named() {
     let folder = Folder::new();

@@ -3,7 +3,9 @@
 use proxdiff::data::{Dense, Matrix};
 use proxdiff::hypergrad::Evaluator;
 use proxdiff::loss::Loss;
-use proxdiff::poison::{Defences, Measured, Measurement, Settings, Subject, measure, perturbed};
+use proxdiff::poison::{
+    Choice, Defences, Measured, Measurement, Settings, Subject, measure, perturbed,
+};
 use proxdiff::problem::Rows;
 use proxdiff::{Control, Point, Problem, Specification};
 
@@ -80,7 +82,7 @@ fn trimming_defends_a_regression() {
         let found = attack(&subject, 1.5, seed, TRIM);
         let at = &found.budgets[0];
         let [clean, poisoned] = [found.clean, at.poisoned].map(|m| m.test.unwrap().rmse.unwrap());
-        let trim = at.defended.unwrap().trim.unwrap();
+        let trim = at.defended.as_ref().unwrap().trim.unwrap();
         let defended = trim.scores.test.unwrap().rmse.unwrap();
         assert!(
             poisoned > 1.5 * clean && defended < 0.7 * poisoned,
@@ -88,9 +90,9 @@ fn trimming_defends_a_regression() {
         );
         assert!(trim.found > 0.8 && trim.discarded == 24, "{seed}: {trim:?}");
         // On clean data it costs little.
-        let unharmed = found.defended.unwrap().trim.unwrap().scores;
+        let unharmed = found.defended.as_ref().unwrap().trim.unwrap().scores;
         assert!(loss(&unharmed) < 1.3 * loss(&found.clean), "{seed}");
-        assert!(at.defended_random.unwrap().trim.is_some());
+        assert!(at.defended_random.as_ref().unwrap().trim.is_some());
     }
 }
 
@@ -101,7 +103,7 @@ fn trimming_defends_a_classifier() {
         let subject = subject(Loss::Logistic, 0.3, Point::new(0.001, 0.01), seed);
         let found = attack_share(&subject, 0.1, 1.5, seed, TRIM);
         let at = &found.budgets[0];
-        let trim = at.defended.unwrap().trim.unwrap();
+        let trim = at.defended.as_ref().unwrap().trim.unwrap();
         let (poisoned, defended) = (loss(&at.poisoned), loss(&trim.scores));
         assert!(
             poisoned > 1.3 * loss(&found.clean) && defended < 0.8 * poisoned,
@@ -124,7 +126,7 @@ fn cleaning_defends() {
             let subject = subject(kind, 0.3, Point::new(0.001, 0.01), seed);
             let found = attack(&subject, 1.5, seed, clean);
             let at = &found.budgets[0];
-            let cleaned = at.defended.unwrap().clean.unwrap();
+            let cleaned = at.defended.as_ref().unwrap().clean.unwrap();
             let (poisoned, defended) = (loss(&at.poisoned), loss(&cleaned.scores));
             assert!(
                 defended < 0.95 * poisoned,
@@ -148,19 +150,19 @@ fn tuning_defends() {
         let found = attack(&subject, 0.5, 0, tune);
         let at = &found.budgets[0];
         let sets = [
-            (found.clean, found.defended),
-            (at.worst_random, at.defended_random),
-            (at.poisoned, at.defended),
+            (found.clean, &found.defended),
+            (at.worst_random, &at.defended_random),
+            (at.poisoned, &at.defended),
         ];
         for (fixed, defended) in sets {
-            let tuned = defended.unwrap().retuned.unwrap();
+            let tuned = defended.as_ref().unwrap().retuned.unwrap();
             let losses = [tuned.scores.validation.loss, fixed.validation.loss];
             assert!(losses[0] <= losses[1], "{kind:?}: {losses:?}");
             let (slope, before) = (tuned.slope.unwrap(), tuned.slope_fixed.unwrap());
             assert!(slope > 0.0 && before > 0.0, "{slope} {before}");
             assert!(tuned.l1 > 0.0 && tuned.l2 > 0.0);
         }
-        let tuned = at.defended.unwrap().retuned.unwrap();
+        let tuned = at.defended.as_ref().unwrap().retuned.unwrap();
         // What was tuned on poisoned data differs from the fixed strengths, and undoes a part of the attack.
         assert!(tuned.l1 != 0.002 && tuned.l2 != 0.001);
         assert!(tuned.scores.validation.loss < 0.999 * at.poisoned.validation.loss);
@@ -204,16 +206,112 @@ fn stability_is_that_of_the_fits() {
     assert!(clean != poisoned, "{clean:?}");
 }
 
+/// What no data allow is said before any fit.
 #[test]
 fn a_defence_that_cannot_be_is_an_error() {
-    let subject = subject(Loss::Squared, 0.3, Point::new(0.001, 0.01), 0);
-    let settings = Settings {
-        share: 1.0,
+    let mut subject = subject(Loss::Squared, 0.3, Point::new(0.001, 0.01), 0);
+    let settings = |choice: Choice, share: f64| Settings {
+        choice,
+        share,
         steps: 1,
         restarts: 1,
         defences: TRIM,
         ..Settings::default()
     };
-    let error = measure(&subject, &settings, &Control::new()).unwrap_err();
-    assert!(error.to_string().contains("leave some rows in"), "{error}");
+    let refused = |subject: &Subject, settings: &Settings, parts: [&str; 2]| {
+        let control = Control::new();
+        // A fit would be interrupted.
+        control.cancel();
+        let error = measure(subject, settings, &control).unwrap_err();
+        for part in parts {
+            assert!(error.to_string().contains(part), "{part}: {error}");
+        }
+    };
+    let whole = "TRIM leaves out as many rows as moved, and 120 of 120 do";
+    for choice in [Choice::Random, Choice::Influence] {
+        let parts = [
+            whole,
+            "give a smaller --share, or leave trim out of --defence",
+        ];
+        refused(&subject, &settings(choice, 1.0), parts);
+    }
+    let named = Choice::Named((0..120).collect());
+    refused(&subject, &settings(named, 0.1), [whole, "--rows"]);
+    // Rows without a weight do not count.
+    let weights: Vec<f64> = (0..120).map(|i| f64::from(u8::from(i < 20))).collect();
+    subject.specification.train.weights = Some(weights);
+    let named = Choice::Named((0..20).collect());
+    refused(&subject, &settings(named, 0.1), ["20 of 20", "--rows"]);
+    let influence = settings(Choice::Influence, 0.5);
+    refused(&subject, &influence, ["20 of 20", "--share"]);
+}
+
+/// Rows without a weight are neither left out nor missed.
+#[test]
+fn rows_without_a_weight_do_not_move() {
+    let mut subject = subject(Loss::Squared, 0.3, Point::new(0.001, 0.01), 0);
+    let weights: Vec<f64> = (0..120).map(|i| f64::from(u8::from(i % 4 != 0))).collect();
+    subject.specification.train.weights = Some(weights);
+    let settings = |rows: Vec<usize>| Settings {
+        budgets: vec![2.0],
+        choice: Choice::Named(rows),
+        defences: Defences {
+            clean: true,
+            ..TRIM
+        },
+        ..Settings::default()
+    };
+    let measured = |rows| measure(&subject, &settings(rows), &Control::new()).unwrap();
+    // A quarter of them has none.
+    let found = measured((0..40).collect());
+    let defended = found.budgets[0].defended.as_ref().unwrap();
+    let trim = defended.trim.unwrap();
+    assert_eq!(trim.discarded, 30);
+    assert!(trim.found > 0.8 && defended.failed.is_empty(), "{trim:?}");
+    let cleaned = defended.clean.unwrap();
+    assert!((0.0..=1.0).contains(&cleaned.moved) && cleaned.others.is_some());
+    let found = measured(vec![0, 4, 8]);
+    let defended = found.budgets[0].defended.as_ref().unwrap();
+    assert!(defended.trim.is_none() && defended.clean.is_none());
+    let names: Vec<&str> = defended.failed.iter().map(|f| f.defence).collect();
+    assert_eq!(names, ["trim", "clean"]);
+    assert!(
+        defended.failed[0]
+            .reason
+            .contains("none of them has a weight")
+    );
+}
+
+/// What these data alone do not allow has a reason, and the measurement goes on.
+#[test]
+fn a_defence_that_fails_has_a_reason() {
+    let mut subject = subject(Loss::Logistic, 0.3, Point::new(0.001, 0.01), 0);
+    // One row of its class, among rows of the other with the same features: it fits worst in every model.
+    let train = &mut subject.specification.train;
+    train.targets[0].fill(-1.0);
+    train.targets[0][50] = 1.0;
+    let Matrix::Dense(x) = &mut train.matrix else {
+        panic!("dense expected")
+    };
+    let columns = x.columns;
+    x.values[12 * columns..].fill(0.0);
+    let settings = Settings {
+        budgets: vec![0.1, 0.2],
+        choice: Choice::Named((0..12).collect()),
+        steps: 1,
+        restarts: 1,
+        defences: TRIM,
+        ..Settings::default()
+    };
+    let found = measure(&subject, &settings, &Control::new()).unwrap();
+    assert_eq!(found.budgets.len(), 2);
+    for at in &found.budgets {
+        let defended = at.defended.as_ref().unwrap();
+        assert!(defended.trim.is_none());
+        let [failed] = &defended.failed[..] else {
+            panic!("{:?}", defended.failed)
+        };
+        assert_eq!(failed.defence, "trim");
+        assert!(failed.reason.contains("a class has no rows"), "{failed:?}");
+    }
 }

@@ -95,8 +95,8 @@ pub enum DefenceName {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Defence")]
 pub struct Defence {
-    /// Also tune the strengths that are not zero anew on clean, random and poisoned data, on the
-    /// validation rows: a fixed strength overstates an attack.
+    /// Also tune the strengths that are not zero, or l2 where both are, anew on clean, random and poisoned
+    /// data, on the validation rows: a fixed strength overstates an attack.
     #[arg(long)]
     pub tune: bool,
 

@@ -44,7 +44,8 @@ pub struct Arguments {
     /// Files of 'proxdiff compress' in place of data and folds: those of all parts of a data set, whose columns and
     /// folds are the same. For the squared loss.
     #[arg(long, value_name = "FILES", num_args = 1.., value_delimiter = ',', help_heading = "Data", conflicts_with_all = [
-        "data", "x", "y", "x_val", "example", "target", "drop", "only", "id", "missing", "sample_weights",
+        "data", "x", "y", "x_val", "example", "data_format", "header", "keep_index", "delimiter", "decimal", "na",
+        "unknown_levels", "target", "drop", "only", "id", "categorical", "missing", "sample_weights", "offset",
         "class_weights", "val_fraction", "cv", "folds", "group_column", "stratified", "repeats", "gap", "bootstrap",
         "subsamples",
     ])]

@@ -2,11 +2,11 @@
 
 use crate::cli::arguments::MissingName;
 use crate::cli::arguments::compress::Arguments;
-use crate::cli::configuration::{dealt, read_tables};
+use crate::cli::configuration::{check_dealing, dealt, read_tables};
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::whole::write_whole;
-use crate::data::dataset::{Labels, Target};
+use crate::data::labels::numbers;
 use crate::error::Error;
 use crate::problem::Rows;
 use crate::sweep::factors::Factors;
@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let names = all.targets.iter().map(|target| target.name.clone());
     let names = names.collect();
-    let targets: Result<Vec<_>, Error> = all.targets.into_iter().map(numbers).collect();
+    let targets: Result<Vec<_>, Error> = all.targets.iter().map(numbers).collect();
     let rows = Rows {
         matrix: all.matrix,
         targets: targets?,
@@ -58,22 +58,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     )
 }
 
-/// The values of a target of numbers.
-fn numbers(target: Target) -> Result<Vec<f64>, Error> {
-    match target.values {
-        Labels::Numbers(values) => Ok(values),
-        Labels::Text(_) => Err(Error::value(
-            format!("target {}", target.name),
-            "it has text, and sums of squares are of numbers",
-            "give a target of numbers; for classes take the rows themselves",
-        )),
-    }
-}
-
 /// Refuses flags that sums of squares cannot follow.
 fn check(arguments: &Arguments) -> Result<(), Failure> {
     let (data, folds) = (&arguments.data, &arguments.folds);
     let refuse = |message: &str| Err(Failure::usage(message));
+    check_dealing(folds, false)?;
     if folds.cv.is_some_and(Scheme::is_in_time) {
         return refuse(
             "--cv: folds in time learn from some of the other rows alone, of which there are no sums; write --cv K, or \

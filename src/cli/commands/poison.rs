@@ -291,14 +291,14 @@ impl Output<'_> {
             "training_rows": self.subject.specification.train.matrix.rows(),
             "perturbed_rows": m.rows.len(),
             "clean": m.clean,
-            "defended": m.defended.map(|clean| json!({"clean": clean})),
+            "defended": m.defended.as_ref().map(|clean| json!({"clean": clean})),
             "budgets": m.budgets.iter().map(|at| json!({
                 "budget": at.budget,
                 "random": at.random,
                 "worst_random": at.worst_random,
                 "attacks": at.attacks,
                 "poisoned": at.poisoned,
-                "defended": at.defended.map(|poisoned| json!({
+                "defended": at.defended.as_ref().map(|poisoned| json!({
                     "random": at.defended_random,
                     "poisoned": poisoned,
                 })),
@@ -375,18 +375,18 @@ impl Output<'_> {
     }
 
     /// The data sets that defences have met: budget and name, the undefended model, what they made of it.
-    fn defended(&self) -> Vec<(String, &'static str, &Measured, Defended)> {
+    fn defended(&self) -> Vec<(String, &'static str, &Measured, &Defended)> {
         let m = self.measurement;
         let mut all = Vec::new();
-        if let Some(defended) = m.defended {
+        if let Some(defended) = &m.defended {
             all.push(("–".to_string(), "clean", &m.clean, defended));
         }
         for at in &m.budgets {
             let budget = || short(at.budget);
-            if let Some(defended) = at.defended_random {
+            if let Some(defended) = &at.defended_random {
                 all.push((budget(), "moved at random", &at.worst_random, defended));
             }
-            if let Some(defended) = at.defended {
+            if let Some(defended) = &at.defended {
                 all.push((budget(), "poisoned", &at.poisoned, defended));
             }
         }
@@ -416,14 +416,27 @@ impl Output<'_> {
                 let tuned = defended.retuned.map(|found| found.scores);
                 let trim = defended.trim.map(|found| found.scores);
                 let clean = defended.clean.map(|found| found.scores);
-                let scores = [tuned, trim, clean].into_iter().flatten();
-                fields.extend(scores.map(|measured| headline(&measured)));
+                let scores = [tuned, trim, clean].into_iter().zip(&columns);
+                let shown = scores.filter(|(_, (is_there, _))| *is_there);
+                fields.extend(
+                    shown.map(|(scores, _)| scores.map_or("–".into(), |found| headline(&found))),
+                );
                 table.add_row(fields);
             }
             let rows = if has_test { "test" } else { "validation" };
             text += &titled(&format!("Defences; {what} on {rows} rows"), table, &[0, 1]);
         }
         text += &self.tuned(&all);
+        for (budget, name, _, defended) in &all {
+            for failed in &defended.failed {
+                let of = match failed.defence {
+                    "retuned" => "--tune",
+                    "trim" => "TRIM",
+                    other => other,
+                };
+                text += &format!("{of} at budget {budget}, {name}: {}\n", failed.reason);
+            }
+        }
         for (budget, name, _, defended) in &all {
             if let Some(trim) = defended.trim.filter(|_| *name == "poisoned") {
                 text += &format!(
@@ -460,7 +473,7 @@ impl Output<'_> {
     }
 
     /// The table of strengths tuned anew.
-    fn tuned(&self, all: &[(String, &'static str, &Measured, Defended)]) -> String {
+    fn tuned(&self, all: &[(String, &'static str, &Measured, &Defended)]) -> String {
         let mut table = plain(&[
             "budget",
             "rows",

@@ -25,7 +25,7 @@ use clap::{ArgMatches, FromArgMatches};
 use toml::{Table, Value};
 
 use super::defaults::left_to_defaults;
-use super::precedence::{Settings, argument, is_switch, name_of, remaining};
+use super::precedence::{Settings, argument, exclude, is_switch, name_of, remaining};
 use super::provenance::{Provenance, line_of};
 use crate::cli::arguments::{command, sweep, tune};
 use crate::cli::failure::Failure;
@@ -542,9 +542,14 @@ fn effective_table<A: Configured>(sweep: &clap::Command, study: &Request<A>) -> 
     let mut table = Table::new();
     let matches = &study.matches;
     let defaults = study.arguments.defaults();
+    let all = given_settings(sweep, matches);
     for argument in sweep.get_arguments() {
         let (id, name) = (argument.get_id().as_str(), name_of(argument));
-        if NOT_CONFIGURED.contains(&name) {
+        // A default beside what leaves it without a meaning would be refused where it is read.
+        let is_void = !is_switch(argument)
+            && matches.value_source(id) == Some(ValueSource::DefaultValue)
+            && all.keys().any(|given| exclude(sweep, name, given));
+        if is_void || NOT_CONFIGURED.contains(&name) {
             continue;
         }
         let default = defaults.iter().find(|(flag, _)| *flag == name);

@@ -3,7 +3,8 @@
 //! The keys at the top of a configuration file give way to those of a [[study]] table, and both to
 //! the command line. A setting gives way to the same setting, to one that it cannot stand beside,
 //! and to one that leaves it without a meaning: with `--folds FILE` on the command line, a file's
-//! `cv` and `repeats` go.
+//! `cv` and `repeats` go. Sums of squares have their folds in them: they take the place of other data, but what
+//! deals rows stays beside them, and is refused.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,21 @@ pub type Settings = BTreeMap<String, String>;
 
 /// Settings that say more about `cv`.
 const OF_CV: [&str; 4] = ["stratified", "repeats", "group-column", "gap"];
+
+/// Settings that say which rows are held out.
+const DEALING: [&str; 9] = [
+    "cv",
+    "folds",
+    "stratified",
+    "repeats",
+    "group-column",
+    "gap",
+    "val-fraction",
+    "bootstrap",
+    "subsamples",
+];
+/// Settings that name data.
+const DATA: [&str; 3] = ["data", "x", "example"];
 
 /// The name of an argument in a configuration.
 pub fn name_of(argument: &Arg) -> &str {
@@ -57,12 +73,23 @@ fn gives_way(command: &Command, name: &str, below: &Settings, above: &Settings) 
     };
     above.iter().any(|(winner, value)| {
         !is_off(winner, value)
-            && (exclude(command, name, winner) || is_void(name, below, winner, value))
+            && (exclude(command, name, winner) && !is_contradiction(name, winner)
+                || is_void(name, below, winner, value))
     })
 }
 
+/// Whether two settings that exclude each other say what no other setting can be taken for, so that neither gives
+/// way.
+fn is_contradiction(name: &str, winner: &str) -> bool {
+    match (name, winner) {
+        (name, "factors") => DEALING.contains(&name),
+        ("factors", winner) => !DATA.contains(&winner),
+        _ => false,
+    }
+}
+
 /// Whether the command refuses two settings together.
-fn exclude(command: &Command, one: &str, other: &str) -> bool {
+pub fn exclude(command: &Command, one: &str, other: &str) -> bool {
     let names = |first: &str, second: &str| {
         argument(command, first).is_some_and(|first| {
             let conflicts = command.get_arg_conflicts_with(first);
@@ -170,6 +197,14 @@ mod tests {
             ),
             (&[("example", "true")], ("data", "d.csv"), &[]),
             (&[("data", "d.csv")], ("x", "x.npy"), &[]),
+            (
+                &[("cv", "5"), ("data", "d.csv"), ("header", "yes")],
+                ("factors", "a.factors"),
+                &["cv"],
+            ),
+            (&[("factors", "a.factors")], ("cv", "5"), &["factors"]),
+            (&[("factors", "a.factors")], ("header", "yes"), &["factors"]),
+            (&[("factors", "a.factors")], ("data", "d.csv"), &[]),
             (&[("precision", "f32")], ("refine", "true"), &[]),
             (
                 &[("search", "sobol"), ("samples", "9")],

@@ -7,12 +7,13 @@ use clap::ArgMatches;
 use super::choice::{Wanted, choices, on_all_rows};
 use super::subject::Subject;
 use crate::cli::arguments::fit::Arguments;
-use crate::cli::arguments::sweep;
+use crate::cli::arguments::{ProblemArguments, sweep};
 use crate::cli::configuration::{GivenBeside, Parts, stored, study_of};
 use crate::cli::failure::Failure;
 use crate::cli::output::checked;
 use crate::error::Error;
 use crate::store::Store;
+use crate::sweep::plan::penalty_setting;
 use crate::sweep::record::Study as Record;
 use crate::sweep::stages::Stages;
 use crate::sweep::summary::summarize_by;
@@ -94,11 +95,26 @@ impl Stored {
             fall_back: false,
             factors: &[],
         })?;
-        if made.study.fingerprint() != record.fingerprint {
+        let penalty = penalty_setting(&made.study.specification.penalty);
+        if !record.settings.lines().any(|line| line == penalty) {
             return Err(Error::store(
                 &self.path,
                 format!(
-                    "it was made with other data than {} holds now",
+                    "it was swept with another penalty than {} now",
+                    penalty_files(&arguments.problem)
+                ),
+                "put back what the file held when it was swept, or sweep anew with another --store",
+            )
+            .into());
+        }
+        if made.study.fingerprint() != record.fingerprint {
+            let problem = &arguments.problem;
+            let beside = named(&[("--l2-file", &problem.l2_file), ("--prior", &problem.prior)]);
+            let beside = beside.map_or(String::new(), |files| format!(", with {files},"));
+            return Err(Error::store(
+                &self.path,
+                format!(
+                    "it was made with other data than {}{beside} holds now",
                     made.study.source
                 ),
                 "name the file that was swept, as in 'proxdiff fit DATA --from STORE', or sweep the data anew \
@@ -133,6 +149,28 @@ impl Stored {
             set_aside: None,
         })
     }
+}
+
+/// The files that say the penalty, and that they do.
+fn penalty_files(problem: &ProblemArguments) -> String {
+    let files = [
+        ("--l1-file", &problem.l1_file),
+        ("--coefficient-bounds", &problem.coefficient_bounds),
+        ("--groups", &problem.groups),
+    ];
+    match named(&files) {
+        Some(files) => format!("{files} says"),
+        None => "its flags say".into(),
+    }
+}
+
+/// Flags with their files, of those that are given; `None` without any.
+fn named(files: &[(&str, &Option<PathBuf>)]) -> Option<String> {
+    let given: Vec<String> = files
+        .iter()
+        .filter_map(|(flag, file)| Some(format!("{flag} {}", file.as_ref()?.display())))
+        .collect();
+    (!given.is_empty()).then(|| given.join(" or "))
 }
 
 /// The number of the study that --study names, or of the only one.
