@@ -211,67 +211,6 @@ fn poison_shows_what_defences_make_of_it() {
     assert!(printed["defended"].is_null() && printed["budgets"][0]["defended"].is_null());
 }
 
-/// A defence that the data do not allow is a dash with its reason, and all else is there.
-#[test]
-fn poison_goes_on_without_a_defence_that_fails() {
-    let folder = Folder::new();
-    // One row of its class, among rows of the other with the same features.
-    let line = |row: usize| match row {
-        0..12 => format!("{},{},0\n", row * 7 % 12, row * 5 % 12),
-        50 => "0,0,1\n".into(),
-        _ => "0,0,0\n".into(),
-    };
-    let rows: String = (0..80).map(line).collect();
-    let data = folder.text("data.csv", &format!("a,b,y\n{rows}"));
-    let held_out: String = (0..9)
-        .map(|row| format!("{row},{},{}\n", row % 4, row % 2))
-        .collect();
-    let held_out = folder.text("held-out.csv", &format!("a,b,y\n{held_out}"));
-    let moved: String = (0..12).map(|row| format!("{row}\n")).collect();
-    let moved = folder.text("moved.txt", &moved);
-    let out = as_text(&folder.path("poison"));
-    let base = ["poison", &data, "--x-val", &held_out, "--x-test", &held_out];
-    let flags = [
-        "--loss",
-        "logistic",
-        "--rows",
-        &moved,
-        "--budget",
-        "0.1,0.2",
-        "--steps",
-        "1",
-        "--defence",
-        "trim",
-        "--l2",
-        "0.1",
-        "--tune",
-        "--out",
-        &out,
-    ];
-    let text = ok(&[&base[..], &flags].concat());
-    for part in [
-        "–\n",
-        "TRIM at budget 0.2, poisoned: ",
-        "a class has no rows",
-    ] {
-        assert!(text.contains(part), "{part}: {text}");
-    }
-    let found = json(Path::new(&out), "poison.json");
-    let budgets = found["budgets"].as_array().unwrap();
-    assert_eq!(budgets.len(), 2);
-    for at in budgets {
-        let defended = &at["defended"]["poisoned"];
-        assert!(defended["trim"].is_null() && defended["retuned"]["l2"].is_number());
-        assert_eq!(defended["failed"][0]["defence"], "trim");
-        assert!(
-            defended["failed"][0]["reason"]
-                .as_str()
-                .unwrap()
-                .contains("a class has no rows")
-        );
-    }
-}
-
 /// Rows are named as the report names them: by their place in the user's table.
 #[test]
 fn poison_moves_the_rows_that_are_named() {
