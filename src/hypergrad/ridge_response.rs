@@ -305,10 +305,10 @@ mod tests {
         let sign = |i: usize| if (i * 5) % 7 < 3 { 1.0 } else { -1.0 };
         let count = |i: usize| ((i * 5) % 4) as f64;
         let all = [
-            (problem(|x, y| Problem::elastic_net(x, y), &count), true),
-            (problem(|x, y| Problem::logistic(x, y), &sign), false),
-            (problem(|x, y| Problem::multinomial(x, y), &class), false),
-            (problem(|x, y| Problem::poisson(x, y), &count), false),
+            (problem(Problem::elastic_net, &count), true),
+            (problem(Problem::logistic, &sign), false),
+            (problem(Problem::multinomial, &class), false),
+            (problem(Problem::poisson, &count), false),
         ];
         for (problem, is_exact) in all {
             let name = problem.loss().name();
@@ -352,7 +352,7 @@ mod tests {
     #[test]
     fn kinks_have_no_response() {
         let y = |i: usize| (i % 5) as f64;
-        let lasso = problem(|x, y| Problem::elastic_net(x, y), &y);
+        let lasso = problem(Problem::elastic_net, &y);
         let mut strong = point(&lasso, 0.0);
         strong.l1 = 0.1;
         let w = vec![0.5; lasso.coordinates()];
