@@ -21,6 +21,8 @@ use crate::problem::Problem;
 
 /// Evaluations of a model from each of its starts, which are systems of the size of the problem.
 const EVALUATIONS: usize = 60;
+/// The same from the best of their ends.
+const MORE_EVALUATIONS: usize = 240;
 /// Shares of the box at which all strengths alike start the minimum of a model.
 const LEVELS: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
 /// Newton steps at the end.
@@ -41,7 +43,7 @@ pub(super) struct Minimum {
     pub(super) value: f64,
     /// The evaluations of the model that it took.
     pub(super) spent: usize,
-    /// Whether it was looked for from all places that were asked for.
+    /// Whether it was looked for from all places that were given.
     pub(super) is_whole: bool,
 }
 
@@ -166,18 +168,28 @@ impl<'a> RidgeModel<'a> {
         let levels: &[f64] = if everywhere { &LEVELS } else { &[] };
         let all = starts.iter().cloned().chain(levels.iter().map(level));
         let mut places: Vec<Vec<f64>> = all.collect();
-        let wanted = places.len();
         // The rest is for Newton's steps.
         places.truncate((allowed / 2 / EVALUATIONS).max(1));
-        let ends: Vec<Option<(Vec<f64>, f64, usize)>> =
-            places.par_iter().map(|place| self.descend(place)).collect();
+        let ends: Vec<Option<(Vec<f64>, f64, usize)>> = places
+            .par_iter()
+            .map(|place| self.descend(place, EVALUATIONS))
+            .collect();
         let ends: Vec<(Vec<f64>, f64, usize)> = ends.into_iter().flatten().collect();
-        let spent: usize = ends.iter().map(|end| end.2).sum();
-        let is_whole = ends.len() == wanted;
+        let mut spent: usize = ends.iter().map(|end| end.2).sum();
+        let is_whole = ends.len() >= starts.len();
         // The first of equals, for any number of threads.
-        let best = ends
+        let mut best = ends
             .into_iter()
             .reduce(|a, b| if b.1 < a.1 { b } else { a })?;
+        let more = (allowed.saturating_sub(spent) / 2).min(MORE_EVALUATIONS);
+        if more > 0
+            && let Some(further) = self.descend(&best.0, more)
+        {
+            spent += further.2;
+            if further.1 < best.1 {
+                best = further;
+            }
+        }
         let room = allowed.saturating_sub(spent);
         let (place, value, polishing) = self.polish((best.0, best.1), bounds, room);
         Some(Minimum {
@@ -189,8 +201,8 @@ impl<'a> RidgeModel<'a> {
     }
 
     /// The end of a descent, its value and the evaluations that it took.
-    fn descend(&self, place: &[f64]) -> Option<(Vec<f64>, f64, usize)> {
-        let mut search = Search::new(self.space.box_bounds().clone(), EVALUATIONS);
+    fn descend(&self, place: &[f64], most: usize) -> Option<(Vec<f64>, f64, usize)> {
+        let mut search = Search::new(self.space.box_bounds().clone(), most);
         search.add(place);
         while !self.control.should_stop() {
             let asked = search.ask();
