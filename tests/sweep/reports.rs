@@ -55,7 +55,7 @@ fn the_report_is_whole_and_loads_nothing() {
     // A tile and an arrow per point, 48 of them, beside the colour scale and the axes.
     let surface = read("1-1-surface.svg");
     assert_eq!(surface.matches("<rect").count(), 48 + 24 + 1);
-    assert!(page.contains("one std. error") && page.contains("near a kink"));
+    assert!(page.contains("one std. error") && page.contains("support not certified"));
     assert!(page.contains("width=device-width"));
     for outside in ["http://", "https://", "<script", "href=", "@import"] {
         let page = page.replace("http://www.w3.org/2000/svg", "");
