@@ -3,6 +3,7 @@
 mod bounds;
 mod classes;
 mod data;
+mod dealing;
 mod defaults;
 mod file;
 mod flags;
@@ -18,14 +19,14 @@ mod study;
 mod tasks;
 
 pub use data::{read_labels, read_options, read_tables, read_test, side_options};
+pub use dealing::{check_dealing, dealt};
 pub use defaults::{SINGLE_SHARE, in_ratio, single_ridge};
 pub use file::Described;
 #[cfg(feature = "store")]
 pub use file::{GivenBeside, stored};
 pub use offset::read_offset;
 pub use plan::{
-    Parts, Planned, SpaceFlags, check_adaptive, check_dealing, dealt, fit_space, planned,
-    planned_fit, study_of,
+    Parts, Planned, SpaceFlags, check_adaptive, fit_space, planned, planned_fit, study_of,
 };
 pub use points::{points, points_of, single};
 pub use prepared::Prepared;
