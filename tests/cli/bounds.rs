@@ -3,27 +3,13 @@
 use serde_json::Value;
 
 use crate::support::{
-    Folder, as_text, assert_close, columns, fails, json, numbers, ok, table, warned,
+    DIABETES, Folder, as_text, assert_close, columns, fails, fitted, json, numbers, ok, table,
+    warned,
 };
-
-const DIABETES: &str = "src/data/embedded/diabetes.csv";
 
 /// The bounds of the reference: two sides, one above zero, signs, a number.
 const BOUNDS: &str =
     "name,lower,upper\nbmi,0,4\nbp,1.25,\nsex,-inf,0\ns1,-0.1,0.1\ns5,,30\ns3,0,0\n";
-
-/// Coefficients and intercept of a fit.
-fn fitted(flags: &[&str]) -> (Vec<f64>, f64) {
-    let folder = Folder::new();
-    let model = as_text(&folder.path("m"));
-    let report = json(&[&["fit", "--coefficients", "--out", &model], flags].concat());
-    let point = &report["points"][0];
-    assert_eq!(point["status"], "converged", "{flags:?}");
-    (
-        numbers(&point["coefficients"]),
-        point["intercept"].as_f64().unwrap(),
-    )
-}
 
 /// By coordinate descent in NumPy to rounding; L-BFGS-B of SciPy finds the same objective to 1e-13.
 #[test]

@@ -2,22 +2,9 @@
 
 use serde_json::Value;
 
-use crate::support::{Folder, as_text, assert_close, fails, json, noise, numbers};
-
-const DIABETES: &str = "src/data/embedded/diabetes.csv";
-
-/// Coefficients and intercept of the first point of a fit.
-fn fitted(flags: &[&str]) -> (Vec<f64>, f64) {
-    let folder = Folder::new();
-    let model = as_text(&folder.path("m"));
-    let report = json(&[&["fit", "--coefficients", "--out", &model], flags].concat());
-    let point = &report["points"][0];
-    assert_eq!(point["status"], "converged", "{flags:?}");
-    (
-        numbers(&point["coefficients"]),
-        point["intercept"].as_f64().unwrap(),
-    )
-}
+use crate::support::{
+    DIABETES, Folder, as_text, assert_close, fails, fitted, json, noise, numbers,
+};
 
 /// A loss, its coefficients and intercept, deviance, D² and mean squared error.
 type Case = (&'static str, [f64; 9], f64, [f64; 3]);

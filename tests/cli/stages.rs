@@ -2,21 +2,9 @@
 
 use serde_json::Value;
 
-use crate::support::{Folder, as_text, assert_close, columns, fails, json, numbers, ok, table};
-
-const DIABETES: &str = "src/data/embedded/diabetes.csv";
-
-/// Coefficients and intercept of a fit.
-fn fitted(flags: &[&str]) -> (Vec<f64>, f64) {
-    let folder = Folder::new();
-    let model = as_text(&folder.path("m"));
-    let report = json(&[&["fit", "--coefficients", "--out", &model], flags].concat());
-    let point = &report["points"][0];
-    (
-        numbers(&point["coefficients"]),
-        point["intercept"].as_f64().unwrap(),
-    )
-}
+use crate::support::{
+    DIABETES, Folder, as_text, assert_close, columns, fails, fitted, json, numbers, ok, table,
+};
 
 fn number(value: &Value) -> f64 {
     value

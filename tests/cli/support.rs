@@ -48,6 +48,22 @@ pub fn json(arguments: &[&str]) -> Value {
     serde_json::from_str(&ok(&arguments)).unwrap()
 }
 
+/// The embedded diabetes data as a file.
+pub const DIABETES: &str = "src/data/embedded/diabetes.csv";
+
+/// Coefficients and intercept of the first point of a fit, which must converge.
+pub fn fitted(flags: &[&str]) -> (Vec<f64>, f64) {
+    let folder = Folder::new();
+    let model = as_text(&folder.path("m"));
+    let report = json(&[&["fit", "--coefficients", "--out", &model], flags].concat());
+    let point = &report["points"][0];
+    assert_eq!(point["status"], "converged", "{flags:?}");
+    (
+        numbers(&point["coefficients"]),
+        point["intercept"].as_f64().unwrap(),
+    )
+}
+
 /// The one line on standard error of a run that must fail with this status.
 pub fn fails(arguments: &[&str], status: i32) -> String {
     let output = run(arguments);
