@@ -64,6 +64,23 @@ pub(crate) fn factor<R: Real>(matrix: &mut [R], m: usize) -> bool {
     is_regular
 }
 
+/// The smallest share of its own diagonal entry that a pivot has left, 1 for no columns: from what
+/// [`factor`] leaves.
+pub(crate) fn least_share<R: Real>(factor: &[R], m: usize) -> f64 {
+    let stride = stride(m);
+    // Σ_k L_jk² for k < j.
+    let mut taken = vec![0.0; m];
+    let mut least = 1.0f64;
+    for (j, column) in factor.chunks(stride.max(1)).take(m).enumerate() {
+        let pivot = column[j].to_f64().powi(-2);
+        least = least.min(pivot / (pivot + taken[j]));
+        for (taken, &l) in taken.iter_mut().zip(column).skip(j + 1) {
+            *taken += l.to_f64().powi(2);
+        }
+    }
+    least
+}
+
 /// Four columns at a time, from left to right: what the columns before them take away is summed in
 /// registers, tile by tile of their rows.
 ///
@@ -280,6 +297,25 @@ mod tests {
                 }
             })
             .collect()
+    }
+
+    #[test]
+    fn the_smallest_share_of_a_pivot_is_what_other_columns_leave() {
+        for m in [1, 2, 5, 9] {
+            let stride = stride(m);
+            // A = 4I but for the entry of the last two.
+            let mut a = vec![0.0; stride * m];
+            (0..m).for_each(|j| a[j * stride + j] = 4.0);
+            let mut expected = 1.0;
+            if m > 1 {
+                a[(m - 2) * stride + m - 1] = 4.0 * 0.999;
+                expected -= 0.999 * 0.999;
+            }
+            assert!(factor(&mut a, m));
+            let share = least_share(&a, m);
+            assert!((share - expected).abs() < 1e-14, "{m}: {share}");
+        }
+        assert_eq!(least_share::<f64>(&[], 0), 1.0);
     }
 
     fn check_solution<R: Real>(m: usize, tolerance: f64) {

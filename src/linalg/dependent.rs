@@ -11,7 +11,7 @@
 //! norm, x any other. As in [`cholesky`](super::cholesky), a pivot counts as zero by its own
 //! diagonal entry, so that the scale of single coordinates plays no part.
 
-use super::vector::dot;
+use super::vector::{axpy, dot, norm};
 use crate::control::Control;
 use crate::real::Real;
 
@@ -117,6 +117,42 @@ impl Dependent {
         Some(null)
     }
 
+    /// Keeps of the null space the directions x whose image Bx, A = BᵀB, is at most the share `most` of
+    /// their `size`, the norm that it has at most.
+    ///
+    /// A pivot tells how far a column is from others only down to the root of the rounding of A; an image does
+    /// so down to the rounding itself. [`Self::solve`] stays as it was.
+    pub(crate) fn confirm(
+        &mut self,
+        image: impl Fn(&[f64]) -> Vec<f64>,
+        size: impl Fn(&[f64]) -> f64,
+        most: f64,
+    ) {
+        let share = |x: &[f64], image: &[f64]| norm(image) / size(x);
+        let mut images: Vec<Vec<f64>> = self.null.iter().map(|x| image(x)).collect();
+        loop {
+            let shares = self.null.iter().zip(&images).map(|(x, b)| share(x, b));
+            let Some((at, largest)) = shares.enumerate().max_by(|a, b| a.1.total_cmp(&b.1)) else {
+                return;
+            };
+            if largest <= most {
+                break;
+            }
+            let (x, b) = (self.null.swap_remove(at), images.swap_remove(at));
+            let square = dot(&b, &b);
+            for (other, own) in self.null.iter_mut().zip(&mut images) {
+                axpy(-dot(&b, own) / square, &x, other);
+                *own = image(other);
+            }
+        }
+        let mut null: Vec<Vec<f64>> = Vec::new();
+        for mut x in std::mem::take(&mut self.null) {
+            make_orthonormal(&mut x, &null, dot);
+            null.push(x);
+        }
+        self.null = null;
+    }
+
     /// A basis of the null space that is orthonormal on the unknowns that count; null vectors without a part
     /// in them are left out. `None` where `control` ends the work.
     pub(crate) fn basis(
@@ -207,7 +243,6 @@ fn make_orthonormal(
 
 #[cfg(test)]
 mod tests {
-    use super::super::vector::norm;
     use super::*;
 
     /// BᵀB of a matrix with given columns.
@@ -262,6 +297,40 @@ mod tests {
         let size = norm(&rhs);
         assert!(factor.remove_null(&mut rhs) < 1e-13 * size);
         assert!(factor.remove_null(&mut [1.0, 0.0, 0.0, -1.0, 0.0, 0.0]) > 0.5);
+    }
+
+    #[test]
+    fn images_keep_of_the_null_space_what_is_null() {
+        // A copy, and near copies that pivots of A cannot tell from it.
+        let mut b = columns(9, 3);
+        b.push(b[0].clone());
+        b.push(b[1].iter().zip(&b[2]).map(|(x, y)| x + y).collect());
+        let near = |c: &[f64], size: f64| -> Vec<f64> {
+            let noise = |i: usize| size * ((i * i) as f64 * 0.37).sin();
+            c.iter().enumerate().map(|(i, x)| x + noise(i)).collect()
+        };
+        b.push(near(&b[0], 1e-7));
+        b.push(near(&b[4], 3e-8));
+        let a = gram(&b);
+        let mut factor = Dependent::new(&a, 7, 1e-11, &Control::new()).unwrap();
+        assert_eq!(factor.nullity(), 4);
+        let image = |x: &[f64]| -> Vec<f64> {
+            let mut image = vec![0.0; 9];
+            b.iter().zip(x).for_each(|(b, &x)| axpy(x, b, &mut image));
+            image
+        };
+        let size = |x: &[f64]| b.iter().zip(x).map(|(b, x)| x.abs() * norm(b)).sum();
+        factor.confirm(image, size, 1e-9);
+        assert_eq!(factor.nullity(), 2);
+        for (at, x) in factor.null.iter().enumerate() {
+            assert!(norm(&image(x)) < 1e-9, "{at}: {x:?}");
+            assert!((norm(x) - 1.0).abs() < 1e-14);
+            // Near copies have no part in it.
+            assert!(x[5].abs() < 1e-6 && x[6].abs() < 1e-6, "{x:?}");
+        }
+        assert!(dot(&factor.null[0], &factor.null[1]).abs() < 1e-14);
+        factor.confirm(image, size, 0.0);
+        assert_eq!(factor.nullity(), 0);
     }
 
     #[test]

@@ -7,14 +7,15 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::exact::{exact, strengths};
 use super::plain_cg::GramForm;
 use super::record::{Curve, CurveMethod, Record, Setting, normalized_error};
 use super::synthetic::{Synthetic, problem_of};
 use crate::control::Control;
 use crate::data::embedded;
-use crate::error::{Error, Result};
-use crate::hypergrad::{Evaluator, Hypergradient, Settings, curve, iterates};
-use crate::kinds::{Method, Precision, Status};
+use crate::error::Result;
+use crate::hypergrad::{Settings, curve, iterates};
+use crate::kinds::{Method, Precision};
 use crate::linalg::vector::norm;
 use crate::map::spectrum::Spectrum;
 use crate::problem::{Point, Problem};
@@ -75,8 +76,8 @@ pub fn problem(seed: Option<u64>) -> Result<Problem> {
 /// curves.
 ///
 /// # Errors
-/// [`Error::Value`] for steps that do not ascend, [`Error::Interrupted`] when `control` stops,
-/// [`Error::Unsupported`] where there is no exact hypergradient.
+/// [`crate::Error::Value`] for steps that do not ascend, [`crate::Error::Interrupted`] when `control` stops,
+/// [`crate::Error::Unsupported`] where there is no exact hypergradient.
 pub fn run(options: &Options, control: &Control) -> Result<Record> {
     let start = Instant::now();
     let problem = problem(options.seed)?;
@@ -110,38 +111,11 @@ pub fn run(options: &Options, control: &Control) -> Result<Record> {
 fn setting(problem: &Problem, point: &Point, steps: &[usize], whole: &Control) -> Result<Setting> {
     // Curves are counted, not what they consist of.
     let control = &whole.of_a_part();
-    let exact = Settings {
-        method: Some(Method::Direct),
-        ..Settings::default()
-    };
-    let outcome = Evaluator::new(problem)
-        .settings(&exact)
-        .control(control)
-        .run(std::slice::from_ref(point))?
-        .remove(0);
-    if control.should_stop() {
-        return Err(Error::Interrupted {
-            what: "an experiment",
-        });
-    }
-    let Some(truth) = outcome
-        .hypergradient
-        .as_ref()
-        .filter(|_| outcome.status == Status::Converged)
-        .map(strengths)
-    else {
-        return Err(Error::unsupported(
-            format!(
-                "an experiment at l1 = {}, l2 = {}: no exact hypergradient",
-                point.l1, point.l2
-            ),
-            "choose l2 > 0",
-        ));
-    };
+    let exact = exact(problem, point, control)?;
     let last = steps.last().copied().unwrap_or(0);
     let path = iterates(problem, point, last, control)?;
     let spectrum = Spectrum::of(problem);
-    let error = |found: &[f64]| normalized_error(found, &truth);
+    let error = |found: &[f64]| normalized_error(found, &exact.strengths);
     let curves = METHODS
         .into_par_iter()
         .map(|method| {
@@ -175,12 +149,12 @@ fn setting(problem: &Problem, point: &Point, steps: &[usize], whole: &Control) -
     Ok(Setting {
         l1: point.l1,
         l2: point.l2,
-        support_identified_at: identified_at(&path, &outcome.solution),
-        support: outcome.support,
+        support_identified_at: identified_at(&path, &exact.outcome.solution),
+        support: exact.outcome.support,
         coordinates: problem.coordinates(),
         step: step.gamma,
         contraction: step.contraction,
-        hypergradient_norm: norm(&truth),
+        hypergradient_norm: norm(&exact.strengths),
         curves,
     })
 }
@@ -191,13 +165,6 @@ fn library_method(method: CurveMethod) -> Method {
         CurveMethod::AidFp => Method::AidFp,
         _ => Method::AidCg,
     }
-}
-
-/// (d/dl1, d/dλ₂).
-fn strengths(hypergradient: &Hypergradient) -> Vec<f64> {
-    let l1 = hypergradient.l1.iter().flatten().copied();
-    l1.chain(hypergradient.l2.iter().flatten().copied())
-        .collect()
 }
 
 /// The first t such that every w_s, s ≥ t, has the solution's support.

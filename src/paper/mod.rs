@@ -6,10 +6,12 @@
 
 pub mod deterministic;
 pub mod digits;
+mod exact;
 pub mod figures;
 mod plain_cg;
 pub mod poisoning;
 pub mod record;
+mod runs;
 pub mod stochastic;
 pub mod synthetic;
 

@@ -9,12 +9,13 @@ use std::time::Instant;
 
 use super::digits::Digits;
 use super::record::{Curve, CurveMethod, Record, Setting, normalized_error};
-use super::stochastic::{checkpoints, full_batches, is_frozen};
+use super::runs::{Runs, full_batches, is_frozen};
+use super::stochastic::checkpoints;
 use crate::control::Control;
 use crate::data::random::Random;
 use crate::data::{Dense, Matrix, Scaling};
 use crate::error::{Error, Result};
-use crate::hypergrad::minibatch::{At, Request, Sampling, minibatch, row_derivatives};
+use crate::hypergrad::minibatch::{At, Sampling, row_derivatives};
 use crate::hypergrad::{Hypergradient, MinibatchSteps};
 use crate::kinds::{Precision, Status, Wrt};
 use crate::linalg::vector::norm;
@@ -247,6 +248,12 @@ fn setting<R: Real>(problem: &Problem, options: &Options, control: &Control) -> 
     let steps = &options.checkpoints;
     let samples = |k: &usize| ((k + freeze(*k)) * batch) as f64;
     let xs: Vec<f64> = steps.iter().map(samples).collect();
+    let runs = Runs {
+        seed: options.seed,
+        count: options.runs,
+        checkpoints: steps,
+        freeze,
+    };
     let mut curves = vec![full_batches::<R>(problem, at, &xs, &part, &error)?];
     for &method in &options.methods {
         let schedule = match method {
@@ -258,30 +265,14 @@ fn setting<R: Real>(problem: &Problem, options: &Options, control: &Control) -> 
                 shift: options.shift,
             },
         };
-        let requests: Vec<Request> = steps
-            .iter()
-            .flat_map(|&steps| {
-                (0..options.runs as u64).map(move |run| Request {
-                    at: 0,
-                    seed: options.seed.wrapping_add(run),
-                    steps,
-                    freeze: freeze(steps),
-                    schedule,
-                })
-            })
-            .collect();
         let sampling = Sampling {
             batch,
             independent: false,
             frozen: is_frozen(method),
             wrt: vec![Wrt::Perturbation],
         };
-        let errors = minibatch::<R, f64>(problem, &[at], &requests, &sampling, control, error)?;
-        let by_checkpoint: Vec<Vec<f64>> = errors
-            .chunks(options.runs.max(1))
-            .map(<[f64]>::to_vec)
-            .collect();
-        curves.push(Curve::over_seeds(method, xs.clone(), &by_checkpoint));
+        let errors = runs.errors::<R>(problem, at, schedule, &sampling, control, &error)?;
+        curves.push(Curve::over_seeds(method, xs.clone(), &errors));
     }
     Ok(Setting {
         l1: point.l1,

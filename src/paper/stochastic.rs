@@ -5,15 +5,17 @@
 
 use std::time::Instant;
 
+use super::exact::{exact, strengths};
 use super::record::{Curve, CurveMethod, Record, Setting, normalized_error};
+use super::runs::{Runs, full_batches, is_frozen};
 use super::synthetic::Synthetic;
 use crate::control::Control;
-use crate::error::{Error, Result};
-use crate::hypergrad::minibatch::{At, Request, Sampling, minibatch};
+use crate::error::Result;
+use crate::hypergrad::minibatch::{At, Sampling};
 use crate::hypergrad::{
-    Evaluator, Hypergradient, MinibatchSteps, Settings, StochasticSettings, sampled_curve,
+    Hypergradient, MinibatchSteps, Settings, StochasticSettings, sampled_curve,
 };
-use crate::kinds::{Method, Precision, Status, Wrt};
+use crate::kinds::{Method, Precision, Wrt};
 use crate::linalg::vector::norm;
 use crate::map::spectrum::Spectrum;
 use crate::problem::{Point, Problem};
@@ -95,20 +97,12 @@ pub(super) fn schedule(method: CurveMethod, multiplier: f64, shift: f64) -> Mini
     }
 }
 
-/// True for the methods that freeze the outer derivative.
-pub(super) fn is_frozen(method: CurveMethod) -> bool {
-    !matches!(
-        method,
-        CurveMethod::SidConstant | CurveMethod::SidDecreasing
-    )
-}
-
 /// Runs the experiment in the caller's thread pool. `control` counts finished hypergradients:
 /// runs × checkpoints × methods.
 ///
 /// # Errors
-/// [`Error::Value`] for sizes that are too small, [`Error::Interrupted`] when `control` stops,
-/// [`Error::Unsupported`] where there is no exact hypergradient.
+/// [`crate::Error::Value`] for sizes that are too small, [`crate::Error::Interrupted`] when `control` stops,
+/// [`crate::Error::Unsupported`] where there is no exact hypergradient.
 pub fn run(options: &Options, precision: Precision, control: &Control) -> Result<Record> {
     let start = Instant::now();
     let problem = Synthetic {
@@ -155,37 +149,14 @@ fn setting<R: crate::real::Real>(
     // Runs are counted, not what they are compared with.
     let part = control.of_a_part();
     let point = &options.point;
-    let exact = Settings {
-        method: Some(Method::Direct),
-        ..Settings::default()
-    };
-    let outcome = Evaluator::new(problem)
-        .settings(&exact)
-        .control(&part)
-        .run(std::slice::from_ref(point))?
-        .remove(0);
-    if control.should_stop() {
-        return Err(Error::Interrupted {
-            what: "an experiment",
-        });
-    }
-    let Some(truth) = outcome
-        .hypergradient
-        .as_ref()
-        .filter(|_| outcome.status == Status::Converged)
-        .map(strengths)
-    else {
-        return Err(Error::unsupported(
-            "an experiment without an exact hypergradient",
-            "choose l2 > 0",
-        ));
-    };
+    let exact = exact(problem, point, &part)?;
     let at = At {
         point,
-        w: &outcome.solution,
+        w: &exact.outcome.solution,
         step: Spectrum::of(problem).step(point.l2),
     };
-    let error = |_: usize, found: Hypergradient| normalized_error(&strengths(&found), &truth);
+    let error =
+        |_: usize, found: Hypergradient| normalized_error(&strengths(&found), &exact.strengths);
     let batch = options.batch.min(problem.train.rows());
     let xs: Vec<f64> = options
         .checkpoints
@@ -193,6 +164,12 @@ fn setting<R: crate::real::Real>(
         .map(|k| ((2 * k + 1) * batch) as f64)
         .collect();
 
+    let runs = Runs {
+        seed: options.seed,
+        count: options.runs,
+        checkpoints: &options.checkpoints,
+        freeze: |steps| steps + 1,
+    };
     let mut curves = vec![full_batches::<R>(problem, at, &xs, &part, &error)?];
     for &method in &options.methods {
         let schedule = schedule(method, options.multiplier, options.shift);
@@ -203,41 +180,24 @@ fn setting<R: crate::real::Real>(
             curves.push(Curve::over_seeds(method, xs.clone(), &errors));
             continue;
         }
-        let requests: Vec<Request> = options
-            .checkpoints
-            .iter()
-            .flat_map(|&steps| {
-                (0..options.runs as u64).map(move |run| Request {
-                    at: 0,
-                    seed: options.seed.wrapping_add(run),
-                    steps,
-                    freeze: steps + 1,
-                    schedule,
-                })
-            })
-            .collect();
         let sampling = Sampling {
             batch,
             independent: options.independent,
             frozen: is_frozen(method),
             wrt: vec![Wrt::L1, Wrt::L2],
         };
-        let errors = minibatch::<R, f64>(problem, &[at], &requests, &sampling, control, error)?;
-        let by_checkpoint: Vec<Vec<f64>> = errors
-            .chunks(options.runs.max(1))
-            .map(<[f64]>::to_vec)
-            .collect();
-        curves.push(Curve::over_seeds(method, xs.clone(), &by_checkpoint));
+        let errors = runs.errors::<R>(problem, at, schedule, &sampling, control, &error)?;
+        curves.push(Curve::over_seeds(method, xs.clone(), &errors));
     }
     Ok(Setting {
         l1: point.l1,
         l2: point.l2,
         support_identified_at: None,
-        support: outcome.support,
+        support: exact.outcome.support,
         coordinates: problem.coordinates(),
         step: at.step.gamma,
         contraction: at.step.contraction,
-        hypergradient_norm: norm(&truth),
+        hypergradient_norm: norm(&exact.strengths),
         curves,
     })
 }
@@ -285,59 +245,6 @@ fn recorded(
         Ok(found.into_iter().flatten().map(|h| error(0, h)).collect())
     };
     options.checkpoints.iter().map(at_checkpoint).collect()
-}
-
-/// AID-FP at the same w with all rows, as far as the samples of the others reach: NSID with the
-/// full batch and η = 1.
-pub(super) fn full_batches<R: crate::real::Real>(
-    problem: &Problem,
-    at: At<'_>,
-    xs: &[f64],
-    control: &Control,
-    error: &(impl Fn(usize, Hypergradient) -> f64 + Sync),
-) -> Result<Curve> {
-    let n = problem.train.rows();
-    let most = xs.last().map_or(0.0, |x| x / n as f64) as usize;
-    let mut steps: Vec<usize> = (0..most.min(20)).collect();
-    steps.extend(
-        (0..)
-            .map(|at| 20.0 * 1.2f64.powi(at))
-            .map(|k| k as usize)
-            .take_while(|&k| k < most),
-    );
-    steps.push(most.saturating_sub(1));
-    steps.sort_unstable();
-    steps.dedup();
-    let requests: Vec<Request> = steps
-        .iter()
-        .map(|&steps| Request {
-            at: 0,
-            seed: 0,
-            steps,
-            freeze: 1,
-            schedule: MinibatchSteps::Constant { eta: 1.0 },
-        })
-        .collect();
-    let wrt = if problem.perturbed_rows.is_empty() {
-        vec![Wrt::L1, Wrt::L2]
-    } else {
-        vec![Wrt::Perturbation]
-    };
-    let sampling = Sampling {
-        batch: n,
-        independent: false,
-        frozen: true,
-        wrt,
-    };
-    let errors = minibatch::<R, f64>(problem, &[at], &requests, &sampling, control, error)?;
-    let x = steps.iter().map(|k| ((k + 1) * n) as f64).collect();
-    Ok(Curve::single(CurveMethod::AidFp, x, errors))
-}
-
-fn strengths(hypergradient: &Hypergradient) -> Vec<f64> {
-    let l1 = hypergradient.l1.iter().flatten().copied();
-    l1.chain(hypergradient.l2.iter().flatten().copied())
-        .collect()
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::real::Real;
 use super::model::quadratic_model;
 use super::quadratic::LARGEST_CHOLESKY;
 use super::quadratic::{FaceFactor, Triangle};
-use super::walk::Walk;
+use super::walk::{Regularity, Walk};
 use crate::linalg::cholesky;
 use crate::linalg::products::add_columns;
 use crate::model::penalty::{BlockPenalty, Face};
@@ -153,15 +153,18 @@ impl<R: Real> Walk<'_, '_, R> {
     }
 
     /// Newton on the face from the rounded w; keeps w when that is no solution within
-    /// `most_roundings` of its terms, or as good as w. True where the system is regular.
+    /// `most_roundings` of its terms, or as good as w. How far the system is from a singular one.
     pub(super) fn finish_smooth(
         &mut self,
         regularizer: &Regularizer<'_>,
         most_roundings: f64,
-    ) -> bool {
+    ) -> Regularity {
         let face = regularizer.face(&self.w);
-        if face.is_empty() || face.len() > LARGEST_CHOLESKY {
-            return face.is_empty();
+        if face.is_empty() {
+            return Regularity::Regular;
+        }
+        if face.len() > LARGEST_CHOLESKY {
+            return Regularity::Singular;
         }
         let before = self.w.clone();
         let roundings_before = self.roundings(regularizer);
@@ -193,7 +196,9 @@ impl<R: Real> Walk<'_, '_, R> {
             Vec::new(),
         );
         let is_regular = cholesky::factor(&mut factor, face.len());
+        let mut regularity = Regularity::Singular;
         if is_regular {
+            regularity = Regularity::of(&factor, face.len());
             for _ in 0..3 {
                 let rho = self.face_residual(regularizer);
                 let mut step: Vec<R> = face.iter().map(|&j| R::of(rho[j as usize])).collect();
@@ -215,12 +220,12 @@ impl<R: Real> Walk<'_, '_, R> {
             let reached = self.roundings(regularizer);
             let excess = self.largest_excess(regularizer, &reached);
             if same && excess <= most_roundings.max(2.0 * excess_before) {
-                return true;
+                return regularity;
             }
         }
         self.w = before;
         self.evaluate();
-        is_regular
+        regularity
     }
 }
 

@@ -17,17 +17,24 @@ use crate::kinds::Precision;
 use crate::linalg::dependent::Dependent;
 use crate::linalg::nearest::Bounded;
 use crate::linalg::vector::axpy;
+use crate::model::loss::Loss;
 use crate::model::penalty::{FREE, Face, Row, Term};
 use crate::model::regularizer::Regularizer;
 use crate::real::{Real, sum_of};
 
 use super::quadratic::LARGEST_CHOLESKY;
 use super::restricted::System;
-use super::walk::{Uniqueness, Walk};
+use super::walk::{Regularity, Uniqueness, Walk};
 
 /// Roundings by which a gradient may miss its threshold and yet be at it. Columns that are copies but
 /// for single precision differ by more.
 const AT_EDGE: f64 = 4.0;
+/// The share of its largest size that the predictors of a direction have at most where the direction is null. Copies
+/// but for single precision have some 1e-8; what double precision has left of sums, and of columns far from zero
+/// that were centred, is far less.
+const NULL: f64 = 1e-9;
+/// The share of its diagonal entry that is left of a pivot whose direction may be null.
+const CANDIDATE: f64 = 1e-10;
 /// Roundings within which pivots of a system count as zero that another order of them has found singular.
 const SINGULAR: f64 = 8.0;
 /// The relative decrease of the distance that is none.
@@ -47,11 +54,11 @@ struct Edge {
 impl<R: Real> Walk<'_, '_, R> {
     /// Moves to the solution of least norm.
     ///
-    /// `is_regular` says that the system of the free coordinates is.
+    /// `regularity` is that of the system of the free coordinates.
     pub(super) fn take_least_norm(
         &mut self,
         regularizer: &Regularizer<'_>,
-        is_regular: bool,
+        regularity: Regularity,
     ) -> Uniqueness {
         let may_be_flat = !regularizer.has_full_ridge() && regularizer.blocks.separable;
         if !may_be_flat || R::PRECISION != Precision::F64 {
@@ -60,7 +67,8 @@ impl<R: Real> Walk<'_, '_, R> {
         let roundings = self.roundings(regularizer);
         let edge = self.edge(regularizer, &roundings);
         let size = edge.set.len();
-        if (is_regular && edge.free == size) || size == 0 {
+        let is_regular = regularity != Regularity::Singular;
+        if (regularity == Regularity::Regular && edge.free == size) || size == 0 {
             return Uniqueness::Unique;
         }
         if size > LARGEST_CHOLESKY {
@@ -71,8 +79,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 Uniqueness::Unique
             };
         }
-        let rounding = if is_regular { 1.0 } else { SINGULAR } * f64::EPSILON;
-        let Some(flat) = self.flat(regularizer, &edge, rounding) else {
+        let Some(flat) = self.flat(regularizer, &edge, is_regular) else {
             return if is_regular {
                 Uniqueness::Unique
             } else {
@@ -150,16 +157,28 @@ impl<R: Real> Walk<'_, '_, R> {
         edge
     }
 
-    /// The flat of the minimum through w on the coordinates of an edge, `rounding` being that of their
-    /// system; `None` where numbers are not finite, or the work is ended.
-    fn flat(&self, regularizer: &Regularizer<'_>, edge: &Edge, rounding: f64) -> Option<Flat> {
+    /// The flat of the minimum through w on the coordinates of an edge; `is_regular` says that the free ones have a
+    /// system that could be solved. `None` where numbers are not finite, or the work is ended.
+    fn flat(&self, regularizer: &Regularizer<'_>, edge: &Edge, is_regular: bool) -> Option<Flat> {
         let curvature = self.smooth.curvature(&self.z, self.target, 0.0);
         let w = self.w.clone();
         let system = System::on(self.smooth, regularizer, w, edge.set.clone(), curvature);
         // Columns that are zero are not in the system.
         let set = system.set.clone();
         let matrix = system.form();
-        let factor = Dependent::new(&matrix, set.len(), rounding, self.control)?;
+        let m = set.len();
+        let has_rows = self.smooth.loss != Loss::Quadratic;
+        let rounding = match (is_regular, has_rows) {
+            (true, true) => CANDIDATE / m as f64,
+            (true, false) => f64::EPSILON,
+            (false, _) => SINGULAR * f64::EPSILON,
+        };
+        let mut factor = Dependent::new(&matrix, m, rounding, self.control)?;
+        if is_regular && has_rows {
+            let size =
+                |x: &[f64]| sum_of(m, |at| x[at].abs() * matrix[at * m + at].to_f64().sqrt());
+            factor.confirm(|x| system.image(x), size, NULL);
+        }
         let is_penalized = |at: usize| (set[at] as usize) < regularizer.penalized();
         let basis = factor.basis(is_penalized, self.control)?;
         let at = |j: &u32| edge.set.binary_search(j).map_or(FREE, |at| edge.face[at]);
@@ -180,6 +199,23 @@ impl<R: Real> Walk<'_, '_, R> {
             basis,
             set,
         })
+    }
+}
+
+impl<R: Real> System<'_, '_, R> {
+    /// Bx with BᵀB = A: what the rows make of x, and its ridge, each entry to its rounding.
+    fn image(&self, x: &[f64]) -> Vec<f64> {
+        let mut full = vec![0.0; self.smooth.p];
+        let mut image = Vec::with_capacity(x.len());
+        for (&j, &x) in self.set.iter().zip(x) {
+            full[j as usize] = x;
+            image.push(x * self.regularizer.ridge(j as usize).sqrt());
+        }
+        let mut z = vec![0.0; self.smooth.rows() * self.smooth.classes];
+        self.smooth.predictors(&full, &mut z);
+        self.smooth.take_root_of_curvature(&self.curvature, &mut z);
+        image.append(&mut z);
+        image
     }
 }
 

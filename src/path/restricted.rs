@@ -255,11 +255,11 @@ fn gradient_by_rows<R: Real>(
 
 /// The restricted system of one point.
 pub(super) struct System<'a, 'p, R> {
-    smooth: &'a Smooth<'p, R>,
-    regularizer: &'a Regularizer<'a>,
+    pub(super) smooth: &'a Smooth<'p, R>,
+    pub(super) regularizer: &'a Regularizer<'a>,
     /// w, with a direction in groups that are active without one.
     w: Vec<f64>,
-    curvature: Curvature,
+    pub(super) curvature: Curvature,
     /// R, ascending.
     pub(super) set: Vec<u32>,
 }

@@ -366,6 +366,23 @@ impl<'p, R: Real> Smooth<'p, R> {
         Curvature { values, blend }
     }
 
+    /// z ← √H z, whose square is the curvature along z; of several classes without blending.
+    pub(super) fn take_root_of_curvature(&self, curvature: &Curvature, z: &mut [f64]) {
+        let (n, c) = (self.rows(), self.classes);
+        if self.loss != Loss::Multinomial {
+            let values = &curvature.values;
+            z.iter_mut().zip(values).for_each(|(z, h)| *z *= h.sqrt());
+            return;
+        }
+        // zᵀ(diag(p) − ppᵀ)z is the variance of z under p.
+        for i in 0..n {
+            let p = |k: usize| curvature.values[k * n + i];
+            let mean: f64 = (0..c).map(|k| p(k) * z[k * n + i]).sum();
+            let weight = self.parts.weight[i];
+            (0..c).for_each(|k| z[k * n + i] = (weight * p(k)).sqrt() * (z[k * n + i] - mean));
+        }
+    }
+
     /// The root of the mean square of row curvatures at z: the factor by which residuals feel the rounding of z
     /// where no bound is known.
     pub(super) fn typical_curvature(&self, z: &[f64], target: usize) -> f64 {

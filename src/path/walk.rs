@@ -19,7 +19,7 @@ use crate::model::loss::Loss;
 use crate::real::{Real, sum_of};
 
 use super::PathSettings;
-use super::quadratic::FaceFactor;
+use super::quadratic::{FaceFactor, Factored};
 use super::smooth::{KeptHessian, Smooth};
 use crate::linalg::cholesky;
 use crate::linalg::vector::norm;
@@ -106,6 +106,31 @@ pub(super) struct Step<R> {
     pub(super) factor: Option<FaceFactor<R>>,
 }
 
+/// How far the system of the free coordinates is from a singular one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Regularity {
+    /// It is singular to working precision, or was not factored.
+    Singular,
+    /// A pivot is no larger than the rounding of sums over many rows may have left.
+    Doubtful,
+    /// All pivots are larger.
+    Regular,
+}
+
+/// The share of its diagonal entry below which a pivot may be rounding alone.
+const DOUBTFUL: f64 = 1e-11;
+
+impl Regularity {
+    /// That of a system with this Cholesky factor, of m unknowns.
+    pub(super) fn of<R: Real>(factor: &[R], m: usize) -> Self {
+        if cholesky::least_share(factor, m) > DOUBTFUL {
+            Self::Regular
+        } else {
+            Self::Doubtful
+        }
+    }
+}
+
 /// How far a solution is determined by its minimum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Uniqueness {
@@ -122,8 +147,8 @@ pub(super) struct End<R> {
     pub(super) status: Status,
     pub(super) steps: usize,
     pub(super) factor: Option<FaceFactor<R>>,
-    /// The system on the face is known to be regular.
-    pub(super) is_regular: bool,
+    /// How far the system on the face is from a singular one.
+    pub(super) regularity: Regularity,
     /// How far the minimum determines w.
     pub(super) uniqueness: Uniqueness,
 }
@@ -292,7 +317,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         let mut end = self.solve_in_full(regularizer, settings);
         let is_at_rounding = settings.tolerance.is_none() && end.status == Status::Converged;
         if is_at_rounding {
-            end.uniqueness = self.take_least_norm(regularizer, end.is_regular);
+            end.uniqueness = self.take_least_norm(regularizer, end.regularity);
             if end.uniqueness != Uniqueness::Unique {
                 end.factor = None;
             }
@@ -415,11 +440,18 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
                 && let Some(k) = factor.take()
             {
                 if self.finish_quadratic(regularizer, &k) {
+                    let regularity = match &k.factor {
+                        Factored::Cholesky(lower) if !regularizer.has_full_ridge() => {
+                            Regularity::of(lower, k.set.len())
+                        }
+                        // A ridge makes it regular.
+                        _ => Regularity::Regular,
+                    };
                     return End {
                         status: Status::Converged,
                         steps,
                         factor: Some(k),
-                        is_regular: true,
+                        regularity,
                         uniqueness: Uniqueness::Unique,
                     };
                 }
@@ -431,9 +463,9 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             self.w.copy_from_slice(&best.1);
             self.evaluate();
         }
-        let mut is_regular = false;
+        let mut regularity = Regularity::Singular;
         if status == Status::Converged && settings.tolerance.is_none() {
-            is_regular = self.finish_smooth(regularizer, ROUNDINGS);
+            regularity = self.finish_smooth(regularizer, ROUNDINGS);
         }
         if status == Status::NonFinite {
             // The next point starts afresh; this one is returned as it is.
@@ -443,7 +475,7 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
             status,
             steps,
             factor: None,
-            is_regular,
+            regularity,
             uniqueness: Uniqueness::Unique,
         }
     }

@@ -284,3 +284,55 @@ fn copies_without_ridge_beside_others_with_one_are_of_least_norm() {
         }
     }
 }
+
+/// Sums of columns, and indicators of all levels beside an intercept: to a Cholesky factor the rounding of sums over the
+/// rows may look like a pivot.
+#[test]
+fn dependent_columns_are_found_in_any_number_of_rows() {
+    for seed in 0..60 {
+        let mut rng = ChaCha8Rng::seed_from_u64(500 + seed);
+        let rows = 30 + 17 * seed as usize;
+        let has_levels = seed % 2 == 0;
+        let (mut values, mut y) = (Vec::new(), Vec::new());
+        for row in 0..rows {
+            let b: [f64; 3] = std::array::from_fn(|_| normal(&mut rng));
+            let rest = if has_levels {
+                std::array::from_fn(|level| f64::from(u8::from(row * 7 % 3 == level)))
+            } else {
+                [b[0] + b[2], b[0] * b[1], b[1] * b[2]]
+            };
+            values.extend(b.into_iter().chain(rest));
+            let z = 0.3 * b[0] - 0.2 * rest[0] + normal(&mut rng);
+            y.push(if seed % 3 == 0 { z.signum() } else { z });
+        }
+        let x = Matrix::Dense(Dense::new(rows, 6, values.clone()).unwrap());
+        let loss = [Loss::Logistic, Loss::Squared, Loss::Huber { delta: 6.0 }][seed as usize % 3];
+        let mut s = Specification::new(loss, x, vec![y.clone()]);
+        s.scaling.standardize = false;
+        let problem = Problem::new(s).unwrap();
+        let found = solved(&problem, &Point::new(0.0, 0.0), None);
+        let name = format!("{rows} rows, {loss:?}");
+        assert_eq!(found.status, Status::Converged, "{name}");
+        assert_eq!(found.uniqueness, Uniqueness::LeastNorm, "{name}");
+        let null = if has_levels {
+            [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]
+        } else {
+            [1.0, 0.0, 1.0, -1.0, 0.0, 0.0]
+        };
+        let along: f64 = null.iter().zip(&found.w).map(|(q, w)| q * w).sum();
+        assert!(along.abs() < 1e-10, "{name}: {along:e}");
+
+        // The same columns but for a change that double precision shows clearly are unique.
+        for (at, value) in values.iter_mut().enumerate() {
+            if at % 6 == 3 {
+                *value += 1e-4 * normal(&mut rng);
+            }
+        }
+        let x = Matrix::Dense(Dense::new(rows, 6, values).unwrap());
+        let mut s = Specification::new(loss, x, vec![y]);
+        s.scaling.standardize = false;
+        let problem = Problem::new(s).unwrap();
+        let found = solved(&problem, &Point::new(0.0, 0.0), None);
+        assert_eq!(found.uniqueness, Uniqueness::Unique, "{name}");
+    }
+}
