@@ -234,10 +234,10 @@ fn kind(command: &str, id: &str) -> Option<Kind> {
     Some(match (command, id) {
         ("fit", "out") | ("tune" | "clean" | "meta", "model") => Kind::Folder(Model::has_file),
         ("poison", "out") => Kind::Folder(poison::has_file),
-        ("runs report", "out") | ("sweep", "report") => Kind::Folder(is_of_report),
+        ("runs report", "out") | ("sweep" | "tune", "report") => Kind::Folder(is_of_report),
         // It adds to a store that exists, and has its own word about its inputs.
         ("runs merge", _) => return None,
-        ("sweep", "store") => Kind::Store,
+        ("sweep" | "tune", "store") => Kind::Store,
         ("sweep" | "tune", "write_config") => Kind::File,
         #[cfg(feature = "paper")]
         (command, "out") if command.starts_with("reproduce") => Kind::Folder(reproduce::has_file),

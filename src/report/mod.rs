@@ -18,4 +18,4 @@ pub use bars::{Bar, Bars};
 pub use html::{Page, Section};
 pub use paint::Theme;
 pub use plot::{Band, Mark, Plot, Series};
-pub use surface::{Ring, Surface, Tile};
+pub use surface::{Ring, Surface, Tile, Trail};

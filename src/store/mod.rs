@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use crate::error::{Error, Result};
 
+mod evaluations;
 mod failure;
 mod invariants;
 mod merge;
@@ -24,6 +25,7 @@ mod units;
 mod verify;
 mod workers;
 
+pub use evaluations::{Evaluation, TuningStore};
 pub use merge::merge;
 pub use repair::repair;
 pub use verify::{Verification, verify};

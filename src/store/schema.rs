@@ -10,6 +10,7 @@
 //! | `units` | unit of work: whose lease, done or not, seconds, device, digest of its results |
 //! | `sessions` | process that has worked on the store, and on which shard (`i/N`) of the plan if not on all of it |
 //! | `results` | finished cell |
+//! | `evaluations` | of a tuning alone: batch of points on a fold, by the hash of what it is of; whose lease, done or not, criteria, result, digest |
 //!
 //! The view `cells` joins results with points and folds, one row per finished cell, in the order of the
 //! plan, and is what other programs should read.
@@ -92,6 +93,16 @@ PRAGMA user_version = {VERSION};
         results = create_results(),
         selected = selected.join(", ")
     )
+}
+
+/// Creates the table of a tuning's evaluations.
+pub(super) fn create_evaluations() -> &'static str {
+    "CREATE TABLE IF NOT EXISTS evaluations (
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL, part TEXT NOT NULL, fold INTEGER NOT NULL,
+    points TEXT NOT NULL, device TEXT NOT NULL, session INTEGER, done INTEGER NOT NULL DEFAULT 0,
+    criteria TEXT, seconds REAL, finished TEXT, result BLOB, digest TEXT
+);
+CREATE UNIQUE INDEX IF NOT EXISTS evaluations_by_key ON evaluations (key);"
 }
 
 /// Creates the table of results.

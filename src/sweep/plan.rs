@@ -28,7 +28,6 @@ pub fn plan_study(
     space: &Space,
     l1_max: &dyn Fn(usize, f64) -> f64,
 ) -> Result<StudyRecord> {
-    let rows = study.rows();
     let mut points = Vec::new();
     let mut paths = Vec::new();
     for target in 0..study.specification.train.targets.len() {
@@ -42,6 +41,16 @@ pub fn plan_study(
             target,
         }));
     }
+    Ok(StudyRecord {
+        points,
+        paths,
+        ..without_points(study)
+    })
+}
+
+/// The record of a study with its folds and no points.
+pub(crate) fn without_points(study: &Study) -> StudyRecord {
+    let rows = study.rows();
     let folds = study
         .folds
         .iter()
@@ -62,17 +71,17 @@ pub fn plan_study(
             }
         })
         .collect();
-    Ok(StudyRecord {
+    StudyRecord {
         name: study.name.clone(),
         source: study.source.clone(),
         settings: settings(study),
         fingerprint: study.fingerprint(),
         folds_digest: study.folds_digest(),
         targets: study.targets.clone(),
-        points,
+        points: Vec::new(),
         folds,
-        paths,
-    })
+        paths: Vec::new(),
+    }
 }
 
 /// A plan of studies with its configuration.

@@ -32,6 +32,9 @@ const INTERCEPT: &str = "intercept = true";
 /// The beginning of the line of a study's settings that says the share of a relaxed fit.
 pub(crate) const RELAX: &str = "relax = ";
 
+/// The line of a study's settings that says that it is tuned: it has no points, a search finds them.
+pub(crate) const TUNING: &str = "command = tune";
+
 /// Everything that a sweep is going to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -201,6 +204,12 @@ impl Plan {
 }
 
 impl Study {
+    /// Whether it is tuned: it has no points, and a store keeps the evaluations of a search.
+    #[must_use]
+    pub fn is_tuned(&self) -> bool {
+        self.settings.lines().any(|line| line == TUNING)
+    }
+
     /// The share φ of its relaxed fits, if they are relaxed.
     #[must_use]
     pub fn relax(&self) -> Option<f64> {

@@ -544,7 +544,8 @@ fn no_value(column: usize, place: &str, remedy: &str) -> Error {
     )
 }
 
-fn hash_values(hash: &mut Xxh3Default, values: &[f64]) {
+/// Adds numbers and their count to a hash.
+pub(crate) fn hash_values(hash: &mut Xxh3Default, values: &[f64]) {
     hash.write_u64(values.len() as u64);
     hash.update(bytemuck::cast_slice(values));
 }

@@ -28,7 +28,7 @@ mod table;
 mod tuned;
 mod write;
 
-pub use charts::{is_of_report, write_report};
+pub use charts::{is_of_report, write_report, write_tuning};
 pub use chosen::{Chosen, choices_table};
 pub use cleaned::CleanedReport;
 pub use csv::{number, write as csv_text};
@@ -39,10 +39,10 @@ pub use npy::write_npy;
 pub use polished::Polished;
 pub use report::{Beside, Report, by_criterion};
 pub use scores::{Known, RowParts, Scores, Tested, linear_predictors};
-pub use stored::{open_store, report_so_far};
+pub use stored::{open_store, open_tuning, report_so_far};
 pub use summary::Summary;
 pub use table::{plain, titled};
 pub use tuned::TunedReport;
 pub use write::{Rendered, write, write_or_show, write_text};
 #[cfg(feature = "store")]
-pub use {records::shard_record, stored::checked};
+pub use {records::shard_record, stored::checked, stored::swept};

@@ -6,6 +6,7 @@ use crate::cli::failure::Failure;
 use crate::error::{Error, Result as Checked};
 use crate::sweep::cells::CellStore;
 use crate::sweep::record::Plan;
+use crate::tune::EvaluationStore;
 
 fn missing() -> Error {
     Error::unsupported(
@@ -16,6 +17,11 @@ fn missing() -> Error {
 
 /// The store of a plan: an error.
 pub fn open_store(_: &Path, _: &Plan) -> Checked<Box<dyn CellStore>> {
+    Err(missing())
+}
+
+/// The store of a tuning's plan: an error.
+pub fn open_tuning(_: &Path, _: &Plan) -> Checked<Box<dyn EvaluationStore>> {
     Err(missing())
 }
 

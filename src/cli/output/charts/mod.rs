@@ -3,10 +3,12 @@
 mod along;
 mod diagnostics;
 mod stability;
+mod tuned;
 
 use std::path::Path;
 
 use along::Along;
+pub use tuned::write_tuning;
 
 use super::subject::subject;
 use super::summary::Summary;
@@ -59,11 +61,6 @@ pub fn write_report(
     flag: &str,
     folder: &Path,
 ) -> Result<(), Failure> {
-    let put = |name: &str, bytes: &[u8]| {
-        let path = folder.join(name);
-        write_whole(&path, bytes).map_err(|source| Failure::unwritable(flag, &path, &source))
-    };
-    std::fs::create_dir_all(folder).map_err(|source| Failure::unwritable(flag, folder, &source))?;
     let mut sections = vec![Section::Text(progress(summary))];
     let tally = &summary.tally;
     let missing = missing_hypergradients(&tally.without_hypergradient, tally.cells_done, "cell");
@@ -111,7 +108,17 @@ pub fn write_report(
         title: "Sweep".into(),
         sections,
     };
-    for chart in &charts {
+    write_page(&page, &charts, flag, folder)
+}
+
+/// Writes a page, and every chart as SVG and PNG, into the folder that a flag names.
+fn write_page(page: &Page, charts: &[Chart], flag: &str, folder: &Path) -> Result<(), Failure> {
+    let put = |name: &str, bytes: &[u8]| {
+        let path = folder.join(name);
+        write_whole(&path, bytes).map_err(|source| Failure::unwritable(flag, &path, &source))
+    };
+    std::fs::create_dir_all(folder).map_err(|source| Failure::unwritable(flag, folder, &source))?;
+    for chart in charts {
         put(
             &format!("{}.svg", chart.name),
             (chart.svg)(Theme::Auto).as_bytes(),
@@ -502,6 +509,7 @@ impl View<'_> {
             y: axis(if has_ratio { "l1 ratio" } else { "l2" }, log_y),
             tiles: own.iter().map(tile).collect(),
             rings,
+            ..Surface::default()
         };
         Some(self.figure(
             "surface",
