@@ -27,6 +27,10 @@ pub(crate) const ADAPTIVE: &str = "adaptive = ";
 pub(crate) const RESAMPLING: &str = "resampling = ";
 /// See [`RESAMPLING`].
 pub(crate) const FEATURES: &str = "features = ";
+/// The beginning of the line of a study's settings that says its loss.
+const LOSS: &str = "loss = ";
+/// The beginning of the line of a study's settings that says its penalty.
+const PENALTY: &str = "penalty = ";
 /// The line of a study's settings with intercepts.
 const INTERCEPT: &str = "intercept = true";
 /// The beginning of the line of a study's settings that says the share of a relaxed fit.
@@ -56,6 +60,12 @@ pub struct Study {
     pub folds_digest: String,
     /// The names of the targets.
     pub targets: Vec<String>,
+    /// The number of rows of the data; 0 where that is not known.
+    pub rows: usize,
+    /// The names of the features; none where they are not known.
+    pub features: Vec<String>,
+    /// The names of the classes of every target, none of numbers; empty where they are not known.
+    pub classes: Vec<Vec<String>>,
     /// The points, in the order of the plan.
     pub points: Vec<PlanPoint>,
     /// The folds, in the order of the plan.
@@ -159,6 +169,13 @@ impl Plan {
             ] {
                 write_text(&mut studies.1, text);
             }
+            // Stores of before have neither.
+            if !study.features.is_empty() {
+                studies.1.write_u64(study.rows as u64);
+                for name in study.features.iter().chain(study.classes.iter().flatten()) {
+                    write_text(&mut studies.1, name);
+                }
+            }
             targets.1.write_u64(study.targets.len() as u64);
             for name in &study.targets {
                 write_text(&mut targets.1, name);
@@ -214,6 +231,18 @@ impl Study {
             drawing: self.setting(RESAMPLING)?.parse().ok()?,
             features: serde_json::from_str(self.setting(FEATURES)?).ok()?,
         })
+    }
+
+    /// Its loss, as its settings say it.
+    #[must_use]
+    pub fn loss_setting(&self) -> Option<&str> {
+        self.setting(LOSS)
+    }
+
+    /// Its penalty, as its settings say it.
+    #[must_use]
+    pub fn penalty_setting(&self) -> Option<&str> {
+        self.setting(PENALTY)
     }
 
     /// Whether its strengths are weighed by first fits.

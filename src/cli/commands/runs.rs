@@ -7,8 +7,9 @@ use super::compare::compare;
 use crate::cli::arguments::runs::{Arguments, Command, ExportFormat, ListFormat};
 use crate::cli::failure::Failure;
 use crate::cli::numbers::counted;
+use crate::cli::origin::Origin;
 use crate::cli::output::{
-    Summary, checked, plain, report_so_far, shard_record, titled, write, write_text,
+    ReportFolder, Summary, checked, plain, report_so_far, shard_record, titled, write, write_text,
 };
 use crate::cli::printable::printable;
 use crate::cli::whole::Whole;
@@ -18,7 +19,7 @@ use crate::store::{self, ShardTally, Store, Tally, repair, verify};
 use crate::sweep::export::{Format, Rows, export as export_cells};
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
     match &arguments.command {
         Command::List { places, format } => list(places, *format),
         Command::Show {
@@ -43,7 +44,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         } => export(store, out.as_deref(), *format, *mean),
         Command::Report { store, out } => {
             checked(store)?;
-            report_so_far(store, "--out", out)
+            let folder = ReportFolder {
+                place: out,
+                flag: "--out",
+                origin,
+            };
+            report_so_far(store, &folder)
         }
         Command::Verify { stores, repair } => check(stores, *repair),
         Command::Merge { stores, out } => merge(stores, out.as_deref()),
