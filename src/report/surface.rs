@@ -378,8 +378,13 @@ impl Surface {
             let places: Vec<(f64, f64)> = places
                 .filter(|(x, y)| x.is_finite() && y.is_finite())
                 .collect();
-            let Some((x, y)) = places.last() else { continue };
-            let points: Vec<String> = places.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+            let Some((x, y)) = places.last() else {
+                continue;
+            };
+            let points: Vec<String> = places
+                .iter()
+                .map(|(x, y)| format!("{x:.1},{y:.1}"))
+                .collect();
             for (width, ink) in [(4.0, "#000000"), (2.0, "#ffffff")] {
                 out += &format!(
                     "<polyline points=\"{}\" fill=\"none\" stroke-width=\"{width}\" stroke-linejoin=\"round\" \

@@ -2,7 +2,7 @@
 //!
 //! | table | one row per |
 //! | --- | --- |
-//! | `meta` | fact about the store: `configuration` (TOML), `version` of the program that made it, digests of the plan's parts |
+//! | `meta` | fact about the store: `configuration` (TOML), `version` of the program that made it, rows and names of features of every study, digests of the plan's parts |
 //! | `studies` | study: name, source, settings, fingerprints |
 //! | `targets` | target of a study |
 //! | `points` | point of a study: path, target, l1, l2, alpha, l1_ratio |
@@ -24,6 +24,11 @@ use crate::sweep::record::Number;
 pub(super) const APPLICATION: i32 = 0x7072_7864;
 /// The version of the tables.
 pub(super) const VERSION: i32 = 2;
+
+/// The row of `meta` that holds rows and names of features of a study, as JSON; stores of before have none.
+pub(super) fn columns_key(study: usize) -> String {
+    format!("columns of study {study}")
+}
 
 /// The row of `meta` that holds the digest of a part of the plan.
 pub(super) fn digest_key(part: &str) -> String {

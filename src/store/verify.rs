@@ -115,7 +115,10 @@ impl Store {
         let (faults, _) = self.faulty_units(&plan, 1)?;
         let (evaluations, _) = self.faulty_evaluations(1)?;
         let faults = faults.into_iter().map(|(_, fault)| fault);
-        match faults.chain(evaluations.into_iter().map(|(_, fault)| fault)).next() {
+        match faults
+            .chain(evaluations.into_iter().map(|(_, fault)| fault))
+            .next()
+        {
             None => Ok(()),
             Some(fault) => Err(Error::store(&self.path, fault, REOPEN)),
         }

@@ -78,6 +78,9 @@ pub(crate) fn without_points(study: &Study) -> StudyRecord {
         fingerprint: study.fingerprint(),
         folds_digest: study.folds_digest(),
         targets: study.targets.clone(),
+        rows,
+        features: study.features.clone(),
+        classes: study.classes.clone(),
         points: Vec::new(),
         folds,
         paths: Vec::new(),
@@ -125,7 +128,9 @@ fn tag(value: &impl serde::Serialize) -> String {
     text.replace('"', "")
 }
 
-fn loss_name(loss: Loss) -> String {
+/// A loss as a study's settings say it: its name, and what shapes it.
+#[must_use]
+pub fn loss_setting(loss: Loss) -> String {
     match loss {
         Loss::Huber { delta } => format!("huber (delta {delta})"),
         Loss::Tweedie { power } => format!("tweedie (power {power})"),
@@ -151,9 +156,12 @@ pub fn penalty_setting(penalty: &Penalty) -> String {
 fn settings(study: &Study) -> String {
     let (s, set) = (&study.specification, &study.settings);
     let mut lines = vec![
-        format!("loss = {}", loss_name(s.loss)),
+        format!("loss = {}", loss_setting(s.loss)),
         penalty_setting(&s.penalty),
-        format!("criterion = {}", loss_name(s.criterion.unwrap_or(s.loss))),
+        format!(
+            "criterion = {}",
+            loss_setting(s.criterion.unwrap_or(s.loss))
+        ),
         format!("criterion-sign = {}", s.sign.factor()),
         format!("intercept = {}", s.scaling.intercept),
         format!("standardize = {}", s.scaling.standardize),

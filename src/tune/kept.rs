@@ -277,7 +277,10 @@ fn record(chosen: &Chosen) -> Value {
     record.insert("l2".into(), each(point.ridge(), point.l2));
     for (name, value) in [
         ("huber_delta", chosen.huber_delta.map(|delta| json!(delta))),
-        ("class_weights", chosen.class_weights.as_deref().map(|w| json!(w))),
+        (
+            "class_weights",
+            chosen.class_weights.as_deref().map(|w| json!(w)),
+        ),
         ("prior", point.prior().map(|prior| json!(prior))),
     ] {
         record.extend(value.map(|value| (name.to_string(), value)));
@@ -329,7 +332,8 @@ fn decoded(bytes: &[u8]) -> Option<Vec<OnFold>> {
             is_solved,
             criterion: rest.next()?,
             slope: read_part(&mut rest)?,
-            kink_margin: read_part(&mut rest)?.map(|margin| margin.first().copied().unwrap_or(f64::NAN)),
+            kink_margin: read_part(&mut rest)?
+                .map(|margin| margin.first().copied().unwrap_or(f64::NAN)),
             warm: WarmStart {
                 w: read_sparse(&mut rest)?,
                 v: read_sparse(&mut rest)?,

@@ -62,7 +62,11 @@ impl TuningProgress {
             if !criterion.is_finite() {
                 continue;
             }
-            if state.best.as_ref().is_none_or(|(best, _)| criterion < *best) {
+            if state
+                .best
+                .as_ref()
+                .is_none_or(|(best, _)| criterion < *best)
+            {
                 state.best = Some((criterion, point.point.clone()));
             }
             if is_drawn {

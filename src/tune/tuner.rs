@@ -469,6 +469,8 @@ impl<'a> Tuner<'a> {
             keep_solutions: false,
             stages: Default::default(),
             resampling: None,
+            features: Vec::new(),
+            classes: Vec::new(),
             is_compressed: false,
             filling: None,
         })

@@ -7,8 +7,10 @@ use super::compare::compare;
 use crate::cli::arguments::runs::{Arguments, Command, ExportFormat, ListFormat};
 use crate::cli::failure::Failure;
 use crate::cli::numbers::counted;
+use crate::cli::origin::Origin;
 use crate::cli::output::{
-    Summary, checked, plain, report_so_far, shard_record, swept, titled, write, write_text,
+    ReportFolder, Summary, checked, plain, report_so_far, shard_record, swept, titled, write,
+    write_text,
 };
 use crate::cli::printable::printable;
 use crate::cli::whole::Whole;
@@ -22,7 +24,7 @@ mod tuned;
 use tuned::{Evaluated, is_tuned};
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
     match &arguments.command {
         Command::List { places, format } => list(places, *format),
         Command::Show {
@@ -48,7 +50,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Report { store, out } => {
             let remedy = "repeat the command that made it with --report FOLDER";
             swept(&checked(store)?, remedy)?;
-            report_so_far(store, "--out", out)
+            let folder = ReportFolder {
+                place: out,
+                flag: "--out",
+                origin,
+            };
+            report_so_far(store, &folder)
         }
         Command::Verify { stores, repair } => check(stores, *repair),
         Command::Merge { stores, out } => merge(stores, out.as_deref()),

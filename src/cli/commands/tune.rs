@@ -13,7 +13,8 @@ use crate::cli::configuration::{
     Described, Parts, Prepared, SINGLE_SHARE, Study, read_test, single, single_ridge, study_of,
 };
 use crate::cli::failure::Failure;
-use crate::cli::output::{Known, Rendered, Scores, TunedReport, open_tuning, write_tuning};
+use crate::cli::origin::Origin;
+use crate::cli::output::{Known, Rendered, ReportFolder, Scores, TunedReport, open_tuning};
 use crate::cli::output_guard;
 use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
@@ -43,11 +44,15 @@ pub fn run(given: &Arguments, matches: &ArgMatches, words: &[OsString]) -> Resul
         write_whole(path, described.configuration.as_bytes())
             .map_err(|source| Failure::unwritable("--write-config", path, &source))?;
     }
-    tune(&request.arguments, &described.configuration)
-        .map_err(|failure| failure.in_configuration(&request.place))
+    tune(
+        &request.arguments,
+        &described.configuration,
+        &Origin::of(words),
+    )
+    .map_err(|failure| failure.in_configuration(&request.place))
 }
 
-fn tune(arguments: &Arguments, configuration: &str) -> Result<(), Failure> {
+fn tune(arguments: &Arguments, configuration: &str, origin: &Origin) -> Result<(), Failure> {
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let mut variables = variables(arguments)?;
     let (mut study, names, test) = read(arguments)?;
@@ -115,7 +120,14 @@ fn tune(arguments: &Arguments, configuration: &str) -> Result<(), Failure> {
     };
     // A report that cannot be written must not keep the rest from being said.
     let reported = match &arguments.report {
-        Some(folder) => write_tuning(&report, &tuner.progress().places(), "--report", folder),
+        Some(place) => report.write_page(
+            &tuner.progress().places(),
+            &ReportFolder {
+                place,
+                flag: "--report",
+                origin,
+            },
+        ),
         None => Ok(()),
     };
     report.write(&arguments.output)?;

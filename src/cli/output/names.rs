@@ -6,6 +6,7 @@ use super::report::Report;
 use crate::hypergrad::{Warning, WarningKind, constant_columns};
 use crate::model::loss::Loss;
 use crate::problem::Problem;
+use crate::sweep::record::Study;
 
 /// Coefficient names in C order: the feature, with `: class` where there are several predictors.
 pub fn coefficient_names(features: &[String], classes: Option<&[String]>) -> Vec<String> {
@@ -20,6 +21,20 @@ pub fn coefficient_names(features: &[String], classes: Option<&[String]>) -> Vec
             })
             .collect(),
     }
+}
+
+/// The names of the coefficients of a target of a sweep, whose solutions have this length with their intercepts.
+/// A store of before knows no names: its features are counted from 0, as those of arrays are.
+pub fn coefficients_of(study: &Study, target: usize, length: usize) -> Vec<String> {
+    let classes = study.classes.get(target).map(Vec::as_slice);
+    let has_many = study.loss_setting() == Some(Loss::Multinomial.name());
+    let names = coefficient_names(&study.features, classes.filter(|_| has_many));
+    if !names.is_empty() && names.len() <= length {
+        return names;
+    }
+    let intercepts = usize::from(study.has_intercept());
+    let count = length.saturating_sub(intercepts);
+    (0..count).map(|j| format!("x{j}")).collect()
 }
 
 /// The criterion of a loss in words: the mean that it is.

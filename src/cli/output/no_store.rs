@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::pages::ReportFolder;
 use crate::cli::failure::Failure;
 use crate::error::{Error, Result as Checked};
 use crate::sweep::cells::CellStore;
@@ -26,6 +27,6 @@ pub fn open_tuning(_: &Path, _: &Plan) -> Checked<Box<dyn EvaluationStore>> {
 }
 
 /// The report of a store: an error.
-pub fn report_so_far(_: &Path, _: &str, _: &Path) -> Result<(), Failure> {
+pub fn report_so_far(_: &Path, _: &ReportFolder<'_>) -> Result<(), Failure> {
     Err(missing().into())
 }

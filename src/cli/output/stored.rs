@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::charts::write_report;
+use super::pages::ReportFolder;
 use super::summary::Summary;
 use crate::cli::failure::Failure;
 use crate::error::{Error, Result as Checked};
@@ -23,11 +24,11 @@ pub fn open_tuning(path: &Path, plan: &Plan) -> Checked<Box<dyn EvaluationStore>
 }
 
 /// Writes the report of what a store holds now.
-pub fn report_so_far(store: &Path, flag: &str, folder: &Path) -> Result<(), Failure> {
+pub fn report_so_far(store: &Path, folder: &ReportFolder<'_>) -> Result<(), Failure> {
     let store = Store::read(store)?;
     let plan = store.plan()?;
     let summary = Summary::new(&plan, &store, "", Precision::F64)?;
-    write_report(&summary, &store, flag, folder)
+    write_report(&summary, &store, folder)
 }
 
 /// A store whose results are those that were stored.

@@ -232,7 +232,7 @@ impl TunedReport<'_> {
 
     /// Numbers of the variables by their names: those of a vector as an array. A start of the common
     /// strength has one number where that of a vector has many.
-    pub(super) fn named(&self, values: &[f64], entries: &[Option<usize>]) -> Value {
+    fn named(&self, values: &[f64], entries: &[Option<usize>]) -> Value {
         let mut map = Map::new();
         let mut rest = values;
         for (variable, entries) in self.tuned.variables.iter().zip(entries) {
@@ -273,7 +273,7 @@ impl TunedReport<'_> {
         })
     }
 
-    pub(super) fn title(&self) -> String {
+    fn title(&self) -> String {
         let (problem, tuned) = (&self.prepared.problem.problem, self.tuned);
         format!(
             "{}: {} loss, {} penalty, {} × {}; {} after {}",
@@ -287,7 +287,7 @@ impl TunedReport<'_> {
         )
     }
 
-    pub(super) fn criterion_line(&self) -> String {
+    fn criterion_line(&self) -> String {
         let tuned = self.tuned;
         let mut line = format!("criterion {}", significant(tuned.criterion));
         if self.folds > 1 {
@@ -323,7 +323,7 @@ impl TunedReport<'_> {
         line
     }
 
-    pub(super) fn test_line(&self) -> Option<String> {
+    fn test_line(&self) -> Option<String> {
         let (criterion, scores) = self.test?;
         let named = scores
             .named()
@@ -413,7 +413,7 @@ impl TunedReport<'_> {
 }
 
 /// The name of a variable in JSON and CSV, without what says that it is a vector.
-pub(super) fn short_name(variable: &TunedVariable) -> &'static str {
+fn short_name(variable: &TunedVariable) -> &'static str {
     match variable.hyperparameter {
         Hyperparameter::HuberDelta => Part::HuberDelta.name(),
         Hyperparameter::ClassWeights => Part::ClassWeights.name(),

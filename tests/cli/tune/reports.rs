@@ -17,7 +17,9 @@ fn report(data: &Data, flags: &[&str]) -> (String, Vec<String>) {
         .collect();
     names.sort();
     for name in &names {
-        let png = data.folder.path(&format!("page/{}", name.replace(".svg", ".png")));
+        let png = data
+            .folder
+            .path(&format!("page/{}", name.replace(".svg", ".png")));
         assert!(fs::read(png).unwrap().starts_with(b"\x89PNG"), "{name}");
         let svg = fs::read_to_string(data.folder.path(&format!("page/{name}"))).unwrap();
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}");
@@ -40,8 +42,17 @@ fn two_variables_have_a_surface_with_the_ways_of_all_starts() {
     assert_eq!(starts, 1);
     let ways = surface.matches("<polyline").count();
     assert!(ways >= 2 && ways % 2 == 0, "{ways}");
-    assert_eq!(surface.matches("<circle cx").count() - 2, ways / 2, "a ring and the ends");
-    for words in ["projected slope", "mean over 5 folds", "test row", "arrows of descent"] {
+    assert_eq!(
+        surface.matches("<circle cx").count() - 2,
+        ways / 2,
+        "a ring and the ends"
+    );
+    for words in [
+        "projected slope",
+        "mean over 5 folds",
+        "test row",
+        "arrows of descent",
+    ] {
         assert!(page.contains(words), "{words}");
     }
 }
@@ -53,13 +64,19 @@ fn one_variable_has_a_curve() {
     assert_eq!(names, ["criterion.svg", "descents.svg"]);
     assert!(page.contains("Criterion along l1") && page.contains("evaluated"));
     // What is fixed is said too.
-    assert!(page.contains("<td>l2</td><td>0.5</td><td>–</td><td>fixed</td>"), "{page}");
+    assert!(
+        page.contains("<td>l2</td><td>0.5</td><td>–</td><td>fixed</td>"),
+        "{page}"
+    );
 }
 
 #[test]
 fn a_vector_has_its_entries_by_name_and_its_first_stage_a_curve() {
     let data = data(40, 8, 2);
-    let (page, names) = report(&data, &["--tune", "l1[]", "--l2", "0.01", "--guard", "none"]);
+    let (page, names) = report(
+        &data,
+        &["--tune", "l1[]", "--l2", "0.01", "--guard", "none"],
+    );
     assert_eq!(names, ["criterion.svg", "descents.svg", "entries-1.svg"]);
     assert!(page.contains("Entries of l1[]") && page.contains("all 8"));
     assert!(page.contains("of what all entries have in common"));
@@ -71,7 +88,16 @@ fn a_vector_has_its_entries_by_name_and_its_first_stage_a_curve() {
 #[test]
 fn of_many_entries_the_largest_and_smallest_are_drawn() {
     let data = data(60, 40, 2);
-    let flags = ["--tune", "l2[]", "--l1", "0", "--guard", "none", "--max-evaluations", "60"];
+    let flags = [
+        "--tune",
+        "l2[]",
+        "--l1",
+        "0",
+        "--guard",
+        "none",
+        "--max-evaluations",
+        "60",
+    ];
     let (page, names) = report(&data, &flags);
     assert!(names.contains(&"entries-1.svg".to_string()), "{names:?}");
     assert!(page.contains("the 12 largest and smallest of 40"));
@@ -81,5 +107,8 @@ fn of_many_entries_the_largest_and_smallest_are_drawn() {
 fn a_report_takes_no_place_of_an_input() {
     let data = data(40, 8, 2);
     let error = fails(&data.with("tune", &["--report", &data.train[1]]), 1);
-    assert!(error.contains("--report") && error.contains("is no folder"), "{error}");
+    assert!(
+        error.contains("--report") && error.contains("is no folder"),
+        "{error}"
+    );
 }

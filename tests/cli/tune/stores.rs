@@ -83,7 +83,10 @@ fn a_tuning_that_was_killed_again_and_again_ends_with_the_same_bits() {
     // All is known now: nothing is computed, and nothing is added.
     assert_eq!(output_of(&stored), undisturbed);
     assert_eq!(finished(&store), after);
-    assert_eq!(count(&store, "SELECT COUNT(*) FROM evaluations WHERE done = 0"), 0);
+    assert_eq!(
+        count(&store, "SELECT COUNT(*) FROM evaluations WHERE done = 0"),
+        0
+    );
     assert_eq!(ok(&["runs", "verify", &store]).lines().count(), 1);
 }
 
@@ -120,7 +123,16 @@ fn two_processes_at_once_share_the_work_and_end_with_the_same_bits() {
 fn a_guarded_vector_is_resumed_with_its_nested_folds() {
     let data = data(40, 8, 2);
     let store = as_text(&data.folder.path("t.db"));
-    let own = ["--tune", "l1[]", "--l2", "0.01", "--max-evaluations", "60", "--format", "json"];
+    let own = [
+        "--tune",
+        "l1[]",
+        "--l2",
+        "0.01",
+        "--max-evaluations",
+        "60",
+        "--format",
+        "json",
+    ];
     let plain = ok(&data.with("tune", &own));
     let stored = [&own[..], &["--store", &store]].concat();
     assert_eq!(ok(&data.with("tune", &stored)), plain);
@@ -129,7 +141,9 @@ fn a_guarded_vector_is_resumed_with_its_nested_folds() {
     let all = finished(&store);
     // Every third is forgotten: those behind it do not ask for others.
     let connection = Connection::open(&store).unwrap();
-    connection.execute("DELETE FROM evaluations WHERE number % 3 = 0", []).unwrap();
+    connection
+        .execute("DELETE FROM evaluations WHERE number % 3 = 0", [])
+        .unwrap();
     assert!(finished(&store).len() < all.len());
     assert_eq!(ok(&data.with("tune", &stored)), plain);
     assert_eq!(finished(&store), all);
@@ -143,10 +157,22 @@ fn other_data_and_other_flags_are_another_tuning() {
     ok(&first);
     let kept = finished(&store);
     for (flags, words) in [
-        (&["--tune", "l1", "--l2", "0.1"][..], "another plan; this one has tune = l1"),
-        (&["--bounds", "l1=1e-3:1"], "another plan; this one has tune = l1 within 0.001:1"),
-        (&["--no-intercept"], "another plan; this one has intercept = false"),
-        (&["--tol", "1e-6"], "another plan; this one has tolerance = 0.000001"),
+        (
+            &["--tune", "l1", "--l2", "0.1"][..],
+            "another plan; this one has tune = l1",
+        ),
+        (
+            &["--bounds", "l1=1e-3:1"],
+            "another plan; this one has tune = l1 within 0.001:1",
+        ),
+        (
+            &["--no-intercept"],
+            "another plan; this one has intercept = false",
+        ),
+        (
+            &["--tol", "1e-6"],
+            "another plan; this one has tolerance = 0.000001",
+        ),
     ] {
         let error = fails(&[&first[..], flags].concat(), 1);
         assert!(error.contains(words), "{error}");
@@ -156,7 +182,10 @@ fn other_data_and_other_flags_are_another_tuning() {
     values[17] += 1e-12;
     data.folder.npy("x.npy", &[40, 8], &values);
     let error = fails(&first, 1);
-    assert!(error.contains("the data have changed since the store was made"), "{error}");
+    assert!(
+        error.contains("the data have changed since the store was made"),
+        "{error}"
+    );
     assert_eq!(finished(&store), kept);
 }
 
@@ -191,7 +220,10 @@ fn an_altered_evaluation_is_refused_and_can_be_computed_again() {
         let connection = Connection::open(&store).unwrap();
         assert_eq!(connection.execute(alteration, []).unwrap(), 1);
         let error = fails(&words, 1);
-        assert!(error.contains("holds another result than was stored"), "{error}");
+        assert!(
+            error.contains("holds another result than was stored"),
+            "{error}"
+        );
         let output = run(&["runs", "verify", &store]);
         assert_eq!(output.status.code(), Some(1), "{alteration}");
         let text = ok(&["runs", "verify", &store, "--repair"]);
@@ -214,14 +246,20 @@ fn runs_know_a_tuning() {
     let known = listed["points"].as_u64().unwrap();
     assert!(known > 0 && known <= found["evaluations"].as_u64().unwrap());
     let shown = ok(&["runs", "show", &store]);
-    assert!(shown.contains("Tuning of") && shown.contains("smallest criterion so far"), "{shown}");
+    assert!(
+        shown.contains("Tuning of") && shown.contains("smallest criterion so far"),
+        "{shown}"
+    );
     assert!(ok(&["runs", "show", &store, "--configuration"]).contains("max-evaluations = 400"));
     let shown = json(&["runs", "show", &store]);
     let best = shown["best"]["criterion"].as_f64().unwrap();
     let tuned = found["criterion"].as_f64().unwrap();
     assert!((best - tuned).abs() <= 1e-6 * tuned, "{best} {tuned}");
     let csv = ok(&["runs", "export", &store]);
-    assert!(csv.starts_with("batch,part,fold,l1,l2,criterion,device\n"), "{csv}");
+    assert!(
+        csv.starts_with("batch,part,fold,l1,l2,criterion,device\n"),
+        "{csv}"
+    );
     assert_eq!(csv.lines().count() as u64, known + 1);
     let lines = ok(&["runs", "export", &store, "--format", "jsonl"]);
     assert_eq!(lines.lines().count() as u64, known);
@@ -268,13 +306,25 @@ fn an_interrupt_prints_the_best_and_says_how_to_go_on() {
     let output = child.wait_with_output().unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{errors}");
-    assert!(errors.contains("the best point so far is printed"), "{errors}");
-    assert!(errors.contains(&format!("goes on from there with --store {store}")), "{errors}");
+    assert!(
+        errors.contains("the best point so far is printed"),
+        "{errors}"
+    );
+    assert!(
+        errors.contains(&format!("goes on from there with --store {store}")),
+        "{errors}"
+    );
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["status"], "budget-spent");
     assert!(found["criterion"].is_number());
-    assert_eq!(count(&store, "SELECT COUNT(*) FROM evaluations WHERE done = 0"), 0);
-    assert_eq!(count(&store, "SELECT COUNT(*) FROM sessions WHERE ended IS NULL"), 0);
+    assert_eq!(
+        count(&store, "SELECT COUNT(*) FROM evaluations WHERE done = 0"),
+        0
+    );
+    assert_eq!(
+        count(&store, "SELECT COUNT(*) FROM sessions WHERE ended IS NULL"),
+        0
+    );
     assert_eq!(output_of(&stored), undisturbed);
 }
 
@@ -283,7 +333,10 @@ fn places_that_take_no_store_are_named() {
     let data = data(40, 8, 2);
     let text = data.folder.text("notes.txt", "no database");
     let error = fails(&data.with("tune", &["--store", &text]), 1);
-    assert!(error.contains("notes.txt") && error.contains("--store"), "{error}");
+    assert!(
+        error.contains("notes.txt") && error.contains("--store"),
+        "{error}"
+    );
     let missing = as_text(&data.folder.path("no/t.db"));
     let error = fails(&data.with("tune", &["--store", &missing]), 1);
     assert!(error.contains("there is no folder"), "{error}");

@@ -89,7 +89,12 @@ impl Evaluated {
         }
         Ok(Self {
             parts,
-            folds: plan.studies.iter().map(|s| s.folds.len()).max().unwrap_or(0),
+            folds: plan
+                .studies
+                .iter()
+                .map(|s| s.folds.len())
+                .max()
+                .unwrap_or(0),
         })
     }
 
@@ -117,7 +122,11 @@ impl Evaluated {
         }
         let mut text = titled(&format!("Tuning of {}", names(plan)), table, &[0]);
         if let Some((point, mean)) = self.best() {
-            let what = if self.folds > 1 { "mean over folds" } else { "criterion" };
+            let what = if self.folds > 1 {
+                "mean over folds"
+            } else {
+                "criterion"
+            };
             let at = match point {
                 Value::Object(map) => map.iter().map(in_words).collect::<Vec<_>>().join(", "),
                 _ => String::new(),
@@ -166,7 +175,12 @@ fn in_words((name, value): (&String, &Value)) -> String {
 }
 
 /// What a store knows of a tuning, and who has worked on it.
-pub fn show(path: &Path, store: &Store, plan: &Plan, format: ListFormat) -> Result<String, Failure> {
+pub fn show(
+    path: &Path,
+    store: &Store,
+    plan: &Plan,
+    format: ListFormat,
+) -> Result<String, Failure> {
     let found = Evaluated::of(path, store, plan)?;
     let sessions = store.sessions()?;
     if format == ListFormat::Json {

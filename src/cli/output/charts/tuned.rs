@@ -1,14 +1,12 @@
 //! The report of a tuning: the chosen hyperparameters, and the ways of all starts over the criterion.
 
-use std::path::Path;
-
-use super::{Chart, write_page};
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::cli::output::names::{coefficient_names, ridge_names, strength_names};
+use crate::cli::output::pages::{Chart, ReportFolder, sentence};
 use crate::cli::output::tuned::{TunedReport, values_text};
 use crate::report::{
-    Axis, Bar, Bars, Mark, Page, Plot, Ring, Section, Series, Surface, Theme, Tile, Trail,
+    Axis, Bar, Bars, Mark, Plot, Ring, Section, Series, Surface, Theme, Tile, Trail,
 };
 use crate::tune::{EvaluatedPlace, Hyperparameter, Start, TunedVariable};
 
@@ -21,32 +19,32 @@ const GROUND: (usize, usize) = (52, 46);
 /// Points that say what is between them.
 const NEAREST: usize = 8;
 
-/// Writes report.html and every chart as SVG and PNG into the folder that a flag names; `places` are those that
-/// were evaluated, where they can be drawn.
-pub fn write_tuning(
-    report: &TunedReport<'_>,
-    places: &[EvaluatedPlace],
-    flag: &str,
-    folder: &Path,
-) -> Result<(), Failure> {
-    let view = View { report, places };
-    let tuned = report.tuned;
-    let mut sections = vec![
-        Section::Text(format!("{}.", report.title())),
-        view.hyperparameters(),
-        Section::Heading("Outcome".into()),
-        view.outcome(),
-    ];
-    sections.extend(tuned.remarks.iter().map(|r| super::sentence(r.clone())));
-    sections.push(Section::Heading("Search".into()));
-    let charts = view.charts();
-    sections.extend(charts.iter().map(Chart::section));
-    sections.push(view.starts());
-    let page = Page {
-        title: "Tuning".into(),
-        sections,
-    };
-    write_page(&page, &charts, flag, folder)
+impl TunedReport<'_> {
+    /// Writes the page; `places` are those that were evaluated, where they can be drawn.
+    ///
+    /// # Errors
+    /// Those of [`ReportFolder::write`].
+    pub fn write_page(
+        &self,
+        places: &[EvaluatedPlace],
+        folder: &ReportFolder<'_>,
+    ) -> Result<(), Failure> {
+        let view = View {
+            report: self,
+            places,
+        };
+        let charts = view.charts();
+        let mut sections = vec![view.hyperparameters()];
+        let remarks = self.tuned.remarks.iter().cloned();
+        sections.extend(remarks.map(sentence));
+        sections.push(Section::Heading("Outcome".into()));
+        sections.push(view.outcome());
+        sections.push(Section::Heading("Search".into()));
+        sections.extend(charts.iter().map(Chart::section));
+        sections.push(view.starts());
+        let title = format!("Tuning of {}", self.study.source());
+        folder.write(&title, vec![self.study.basis()], sections, &charts)
+    }
 }
 
 struct View<'a> {
@@ -61,7 +59,8 @@ fn name_of(at: usize, start: &Start) -> String {
 
 /// The slope of an entry that no bound holds.
 fn projected(variable: &TunedVariable, value: f64, slope: f64) -> f64 {
-    let is_held = (value <= variable.lower && slope > 0.0) || (value >= variable.upper && slope < 0.0);
+    let is_held =
+        (value <= variable.lower && slope > 0.0) || (value >= variable.upper && slope < 0.0);
     if is_held { 0.0 } else { slope }
 }
 
@@ -96,7 +95,11 @@ impl View<'_> {
         };
         let point = &tuned.point;
         for (name, value, is_there) in [
-            (Hyperparameter::L1, point.l1, problem.penalty().has_strength()),
+            (
+                Hyperparameter::L1,
+                point.l1,
+                problem.penalty().has_strength(),
+            ),
             (Hyperparameter::L2, point.l2, true),
         ] {
             if is_there && !is_tuned(name) {
@@ -106,7 +109,13 @@ impl View<'_> {
             }
         }
         table(
-            &["hyperparameter", "value", "projected slope", "lower bound", "upper bound"],
+            &[
+                "hyperparameter",
+                "value",
+                "projected slope",
+                "lower bound",
+                "upper bound",
+            ],
             rows,
         )
     }
@@ -128,12 +137,21 @@ impl View<'_> {
             let value = value.filter(|value| value.is_finite());
             rows.extend(value.map(|value| (name.to_string(), significant(value))));
         };
-        add("nested estimate, on rows that nothing was tuned on", tuned.nested_criterion);
-        add("criterion of the best point without vectors", tuned.scalar_criterion);
+        add(
+            "nested estimate, on rows that nothing was tuned on",
+            tuned.nested_criterion,
+        );
+        add(
+            "criterion of the best point without vectors",
+            tuned.scalar_criterion,
+        );
         add("largest projected slope", Some(tuned.projected_slope));
         add("with the guard's penalty", tuned.penalized_slope);
         add("distance to the nearest kink", tuned.kink_margin);
-        add("approximate leave-one-out of the refit", report.information.alo);
+        add(
+            "approximate leave-one-out of the refit",
+            report.information.alo,
+        );
         if let Some((criterion, scores)) = report.test {
             let rows_of_test = counted(scores.rows(), "test row");
             add(&format!("criterion on {rows_of_test}"), Some(*criterion));
@@ -146,7 +164,10 @@ impl View<'_> {
             report.refit.support,
             report.prepared.problem.problem.penalized()
         );
-        rows.push(("coefficients of the refit that are not zero".into(), support));
+        rows.push((
+            "coefficients of the refit that are not zero".into(),
+            support,
+        ));
         let rows = rows.into_iter().map(|(name, value)| vec![name, value]);
         table(&["quantity", "value"], rows.collect())
     }
@@ -158,12 +179,21 @@ impl View<'_> {
                 start.status.name().to_string(),
                 start.evaluations.to_string(),
                 significant(start.criterion),
-                start.trajectory.first().map_or_else(|| "–".into(), |first| significant(first.criterion)),
+                start
+                    .trajectory
+                    .first()
+                    .map_or_else(|| "–".into(), |first| significant(first.criterion)),
             ]
         };
         let starts = self.report.tuned.starts.iter().enumerate();
         table(
-            &["start", "status", "evaluations", "criterion", "at its beginning"],
+            &[
+                "start",
+                "status",
+                "evaluations",
+                "criterion",
+                "at its beginning",
+            ],
             starts.map(row).collect(),
         )
     }
@@ -196,15 +226,28 @@ impl View<'_> {
     fn drawn(&self, count: usize) -> impl Iterator<Item = (usize, &Start)> {
         let starts = self.report.tuned.starts.iter().enumerate();
         let is_own = move |(_, start): &(usize, &Start)| {
-            start.trajectory.first().is_some_and(|first| first.variables.len() == count)
+            start
+                .trajectory
+                .first()
+                .is_some_and(|first| first.variables.len() == count)
         };
         starts.filter(is_own).take(MOST_STARTS)
     }
 
     /// Whether places are beside those of a vector, which has no picture.
     fn stage(&self, count: usize) -> &'static str {
-        let numbers: usize = self.report.tuned.variables.iter().map(|v| v.values.len()).sum();
-        if numbers > count { " of what all entries have in common" } else { "" }
+        let numbers: usize = self
+            .report
+            .tuned
+            .variables
+            .iter()
+            .map(|v| v.values.len())
+            .sum();
+        if numbers > count {
+            " of what all entries have in common"
+        } else {
+            ""
+        }
     }
 
     /// The criterion along the only variable.
@@ -229,7 +272,9 @@ impl View<'_> {
             color: Some(at),
             ..Series::default()
         }));
-        let best = places.iter().min_by(|a, b| a.criterion.total_cmp(&b.criterion))?;
+        let best = places
+            .iter()
+            .min_by(|a, b| a.criterion.total_cmp(&b.criterion))?;
         let plot = Plot {
             title: format!("Criterion along {name}"),
             subtitle: format!("{}{}", counted(places.len(), "evaluation"), self.stage(1)),
@@ -240,6 +285,7 @@ impl View<'_> {
                 x: best.variables[0],
                 label: "best".into(),
             }],
+            ..Plot::default()
         };
         Some(chart(
             "criterion",
@@ -265,7 +311,11 @@ impl View<'_> {
             },
         };
         let trail = |(at, start): (usize, &Start)| Trail {
-            label: format!("{}, criterion {}", name_of(at, start), significant(start.criterion)),
+            label: format!(
+                "{}, criterion {}",
+                name_of(at, start),
+                significant(start.criterion)
+            ),
             x: start.trajectory.iter().map(|v| v.variables[0]).collect(),
             y: start.trajectory.iter().map(|v| v.variables[1]).collect(),
         };
@@ -304,7 +354,13 @@ impl View<'_> {
 
     /// The best criterion of every start by its evaluations.
     fn descents(&self) -> Option<Chart> {
-        let starts = self.report.tuned.starts.iter().enumerate().take(MOST_STARTS);
+        let starts = self
+            .report
+            .tuned
+            .starts
+            .iter()
+            .enumerate()
+            .take(MOST_STARTS);
         let series = starts.map(|(at, start)| {
             let places = || start.trajectory.iter();
             let mut x: Vec<f64> = places().map(|v| v.evaluation as f64).collect();
@@ -341,7 +397,7 @@ impl View<'_> {
             x: Axis::linear("evaluations of the start"),
             y,
             series,
-            marks: Vec::new(),
+            ..Plot::default()
         };
         Some(chart(
             "descents",
@@ -367,7 +423,11 @@ impl View<'_> {
         let is_log = variable.hyperparameter.is_positive();
         let place = |value: f64| if is_log { value.ln() } else { value.abs() };
         let places: Vec<f64> = order.iter().map(|&at| place(values[at])).collect();
-        let low = if is_log { places.iter().copied().fold(f64::INFINITY, f64::min) } else { 0.0 };
+        let low = if is_log {
+            places.iter().copied().fold(f64::INFINITY, f64::min)
+        } else {
+            0.0
+        };
         let high = places.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         // The smallest of them is seen too.
         let share = |value: f64| match high - low {
@@ -383,12 +443,20 @@ impl View<'_> {
             },
         };
         let name = variable.hyperparameter.name();
-        let scale = if is_log { "lengths by logarithm" } else { "lengths by size" };
+        let scale = if is_log {
+            "lengths by logarithm"
+        } else {
+            "lengths by size"
+        };
         let bars = Bars {
             title: format!("Entries of {name}"),
             subtitle: match left_out {
                 0 => format!("all {}; {scale}", values.len()),
-                _ => format!("the {} largest and smallest of {}; {scale}", MOST_BARS / 2, values.len()),
+                _ => format!(
+                    "the {} largest and smallest of {}; {scale}",
+                    MOST_BARS / 2,
+                    values.len()
+                ),
             },
             full: 1.0,
             bars: order.iter().map(bar).collect(),
@@ -404,7 +472,10 @@ impl View<'_> {
     fn beginning(&self, number: usize, count: usize) -> Option<&[f64]> {
         let tuned = self.report.tuned;
         let first = tuned.starts.first()?.trajectory.first()?;
-        let before = tuned.variables[..number].iter().map(|v| v.values.len()).sum();
+        let before = tuned.variables[..number]
+            .iter()
+            .map(|v| v.values.len())
+            .sum();
         first.variables.get(before..before + count)
     }
 
@@ -420,7 +491,9 @@ impl View<'_> {
             Hyperparameter::ClassWeights | Hyperparameter::L2Class => {
                 classes.map_or_else(Vec::new, |classes| classes.names.clone())
             }
-            Hyperparameter::L1Each | Hyperparameter::L1Group => strength_names(problem, coefficients),
+            Hyperparameter::L1Each | Hyperparameter::L1Group => {
+                strength_names(problem, coefficients)
+            }
             Hyperparameter::L2Each | Hyperparameter::L2Group => ridge_names(problem, coefficients),
             _ => coefficients,
         };
@@ -444,7 +517,13 @@ fn chart(name: &str, caption: &str, svg: impl Fn(Theme) -> String + 'static) -> 
 /// place by value and slope, weighted by the inverse fourth power of the distance, and within their range.
 fn ground(places: &[EvaluatedPlace]) -> Vec<Tile> {
     let is_positive = places.iter().all(|place| place.criterion > 0.0);
-    let scaled = |criterion: f64| if is_positive { criterion.ln() } else { criterion };
+    let scaled = |criterion: f64| {
+        if is_positive {
+            criterion.ln()
+        } else {
+            criterion
+        }
+    };
     struct Known {
         at: [f64; 2],
         value: f64,
@@ -470,7 +549,9 @@ fn ground(places: &[EvaluatedPlace]) -> Vec<Tile> {
         .collect();
     let ends = |axis: usize| {
         let each = known.iter().map(|known| known.at[axis]);
-        each.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| (low.min(x), high.max(x)))
+        each.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+            (low.min(x), high.max(x))
+        })
     };
     let (x, y) = (ends(0), ends(1));
     let (width, height) = (x.1 - x.0, y.1 - y.0);
@@ -479,10 +560,14 @@ fn ground(places: &[EvaluatedPlace]) -> Vec<Tile> {
     }
     let value = |at: [f64; 2]| {
         let distance = |known: &Known| {
-            let (a, b) = ((known.at[0] - at[0]) / width, (known.at[1] - at[1]) / height);
+            let (a, b) = (
+                (known.at[0] - at[0]) / width,
+                (known.at[1] - at[1]) / height,
+            );
             a * a + b * b
         };
-        let mut near: Vec<(f64, &Known)> = known.iter().map(|known| (distance(known), known)).collect();
+        let mut near: Vec<(f64, &Known)> =
+            known.iter().map(|known| (distance(known), known)).collect();
         let count = NEAREST.min(near.len());
         near.select_nth_unstable_by(count - 1, |a, b| a.0.total_cmp(&b.0));
         let near = &near[..count];
