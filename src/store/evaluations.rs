@@ -48,25 +48,17 @@ impl TuningStore {
     /// # Errors
     /// Those of [`Store::open`].
     pub fn open(path: &Path, plan: &Plan) -> Result<Self> {
-        let store = Store::open(path, plan)?;
-        let failure = |e: rusqlite::Error| store.failure(&e);
-        if !has_evaluations(&store.connection).map_err(failure)? {
-            let create = schema::create_evaluations();
-            // Another process may be making it.
-            store
+        let mut store = Store::open(path, plan)?;
+        if !has_evaluations(&store.connection).map_err(|e| store.failure(&e))? {
+            let failure = |e: rusqlite::Error| explain(path, &e);
+            let transaction = store
                 .connection
-                .execute_batch(&format!("BEGIN IMMEDIATE; {create} COMMIT;"))
-                .or_else(|error| {
-                    let is_open = !store.connection.is_autocommit();
-                    if is_open {
-                        store.connection.execute_batch("ROLLBACK")?;
-                    }
-                    match has_evaluations(&store.connection)? {
-                        true => Ok(()),
-                        false => Err(error),
-                    }
-                })
+                .transaction_with_behavior(TransactionBehavior::Immediate)
                 .map_err(failure)?;
+            // Another process may have made it meanwhile.
+            let create = schema::create_evaluations();
+            transaction.execute_batch(create).map_err(failure)?;
+            transaction.commit().map_err(failure)?;
         }
         Ok(Self(Mutex::new(store)))
     }

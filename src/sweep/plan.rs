@@ -7,6 +7,8 @@ use super::space::{Search, Space, SpacePoint};
 use super::stages::Adaptive;
 use super::study::Study;
 use crate::error::Result;
+use crate::hypergrad::Settings;
+use crate::kinds::Precision;
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
 use crate::sweep::record::{
@@ -44,12 +46,16 @@ pub fn plan_study(
     Ok(StudyRecord {
         points,
         paths,
-        ..without_points(study)
+        ..without_points(study, &study.settings, study.precision)
     })
 }
 
-/// The record of a study with its folds and no points.
-pub(crate) fn without_points(study: &Study) -> StudyRecord {
+/// The record of a study with its folds and no points, solved with these settings.
+pub(crate) fn without_points(
+    study: &Study,
+    settings: &Settings,
+    precision: Precision,
+) -> StudyRecord {
     let rows = study.rows();
     let folds = study
         .folds
@@ -74,7 +80,7 @@ pub(crate) fn without_points(study: &Study) -> StudyRecord {
     StudyRecord {
         name: study.name.clone(),
         source: study.source.clone(),
-        settings: settings(study),
+        settings: setting_lines(study, settings, precision),
         fingerprint: study.fingerprint(),
         folds_digest: study.folds_digest(),
         targets: study.targets.clone(),
@@ -153,8 +159,8 @@ pub fn penalty_setting(penalty: &Penalty) -> String {
 }
 
 /// Everything that decides results besides data, points and folds.
-fn settings(study: &Study) -> String {
-    let (s, set) = (&study.specification, &study.settings);
+fn setting_lines(study: &Study, set: &Settings, precision: Precision) -> String {
+    let s = &study.specification;
     let mut lines = vec![
         format!("loss = {}", loss_setting(s.loss)),
         penalty_setting(&s.penalty),
@@ -165,7 +171,7 @@ fn settings(study: &Study) -> String {
         format!("criterion-sign = {}", s.sign.factor()),
         format!("intercept = {}", s.scaling.intercept),
         format!("standardize = {}", s.scaling.standardize),
-        format!("precision = {}", study.precision.name()),
+        format!("precision = {}", precision.name()),
         format!("solver = {}", tag(&set.solver)),
         format!("tolerance = {}", tag(&set.tolerance)),
         format!("max-steps = {}", set.max_steps),

@@ -21,6 +21,7 @@ pub(crate) use settings::{ADAPTIVE, FEATURES, NO_METHOD, RELAX, RESAMPLING, TUNI
 pub(crate) const SINGULAR: &str = "singular-hessian";
 /// The warning of a cell whose solution has converged, and its hypergradient has not.
 pub(crate) const ROUGH: &str = "rough-hypergradient";
+
 /// Everything that a sweep is going to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {

@@ -13,8 +13,11 @@ use crate::cli::configuration::{
     Described, Parts, Prepared, SINGLE_SHARE, Study, read_test, single, single_ridge, study_of,
 };
 use crate::cli::failure::Failure;
+use crate::cli::numbers::{short, significant};
 use crate::cli::origin::Origin;
-use crate::cli::output::{Known, Rendered, ReportFolder, Scores, TunedReport, open_tuning};
+use crate::cli::output::{
+    Known, Rendered, ReportFolder, Scores, TunedReport, open_tuning, range_text,
+};
 use crate::cli::output_guard;
 use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
@@ -497,6 +500,14 @@ impl<'a> Refit<'a> {
     }
 }
 
+/// A strength in words: one number, or the range of a vector.
+fn strengths(name: &str, own: Option<&[f64]>, common: f64) -> String {
+    match own {
+        Some(own) => format!("{name} {}", range_text(own)),
+        None => format!("{name} {}", short(common)),
+    }
+}
+
 /// A progress bar on a terminal, with the best so far.
 fn progress(tuner: &Tuner<'_>, total: usize) -> Progress {
     let progress = tuner.progress();
@@ -504,10 +515,10 @@ fn progress(tuner: &Tuner<'_>, total: usize) -> Progress {
         bar.set_position(progress.evaluations() as u64);
         if let Some((criterion, point)) = progress.best() {
             bar.set_message(format!(
-                "best {} at l1 {} l2 {}",
-                crate::cli::numbers::significant(criterion),
-                crate::cli::numbers::short(point.l1),
-                crate::cli::numbers::short(point.l2)
+                "best {} at {} {}",
+                significant(criterion),
+                strengths("l1", point.strengths(), point.l1),
+                strengths("l2", point.ridge(), point.l2)
             ));
         }
     })

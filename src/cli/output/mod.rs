@@ -44,7 +44,7 @@ pub use scores::{Known, RowParts, Scores, Tested, linear_predictors};
 pub use stored::{open_store, open_tuning, report_so_far};
 pub use summary::Summary;
 pub use table::{plain, titled};
-pub use tuned::TunedReport;
+pub use tuned::{TunedReport, range_text};
 pub use write::{Rendered, write, write_or_show, write_text};
 #[cfg(feature = "store")]
 pub use {records::shard_record, stored::checked, stored::swept};

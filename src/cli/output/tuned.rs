@@ -431,7 +431,7 @@ pub(super) fn values_text(values: &[f64]) -> String {
 }
 
 /// The smallest and the largest value.
-fn range_text(values: &[f64]) -> String {
+pub fn range_text(values: &[f64]) -> String {
     let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
     let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     format!("{} to {}", short(smallest), short(largest))

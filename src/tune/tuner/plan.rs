@@ -2,6 +2,7 @@
 
 use super::{Subject, Tuner};
 use crate::error::{Error, Result};
+use crate::hypergrad::Settings;
 use crate::kinds::Method;
 use crate::sweep::compress::Compression;
 use crate::sweep::plan::without_points;
@@ -28,15 +29,11 @@ impl<'a> Tuner<'a> {
     }
 
     fn plan_of(&self, study: &Study, configuration: String) -> Result<Plan> {
-        let settings = crate::hypergrad::Settings {
+        let settings = Settings {
             method: Some(self.settings.method.unwrap_or(Method::AidCg)),
             ..self.settings.clone()
         };
-        let mut record = without_points(&Study {
-            settings,
-            precision: self.settings.precision,
-            ..study.clone()
-        });
+        let mut record = without_points(study, &settings, settings.precision);
         let is_compressed = (self.folds.is_some() || matches!(self.subject, Subject::Study(_)))
             && self.sure.is_none()
             && Compression::pays(study, self.max_evaluations);
