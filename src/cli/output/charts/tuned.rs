@@ -1,5 +1,9 @@
 //! The report of a tuning: the chosen hyperparameters, and the ways of all starts over the criterion.
 
+mod ground;
+
+use ground::ground;
+
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{counted, rough, short, significant};
 use crate::cli::output::names::{coefficient_names, ridge_names, strength_names};
@@ -14,11 +18,6 @@ use crate::tune::{EvaluatedPlace, Hyperparameter, Start, TunedVariable};
 const MOST_STARTS: usize = 8;
 /// The most bars of a vector: half of them its largest entries, half its smallest.
 const MOST_BARS: usize = 24;
-/// Columns and rows of the values between points of a surface.
-const GROUND: (usize, usize) = (52, 46);
-/// Points that say what is between them.
-const NEAREST: usize = 8;
-
 impl TunedReport<'_> {
     /// Writes the page; `places` are those that were evaluated, where they can be drawn.
     ///
@@ -511,93 +510,4 @@ fn chart(name: &str, caption: &str, svg: impl Fn(Theme) -> String + 'static) -> 
         caption: caption.into(),
         svg: Box::new(svg),
     }
-}
-
-/// The values in rows and columns between evaluated places, which are strewn: means of what the nearest ones say of a
-/// place by value and slope, weighted by the inverse fourth power of the distance, and within their range.
-fn ground(places: &[EvaluatedPlace]) -> Vec<Tile> {
-    let is_positive = places.iter().all(|place| place.criterion > 0.0);
-    let scaled = |criterion: f64| {
-        if is_positive {
-            criterion.ln()
-        } else {
-            criterion
-        }
-    };
-    struct Known {
-        at: [f64; 2],
-        value: f64,
-        slope: [f64; 2],
-    }
-    let known: Vec<Known> = places
-        .iter()
-        .filter_map(|place| {
-            let [x, y] = *place.variables.as_slice() else {
-                return None;
-            };
-            let [u, v] = *place.slope.as_slice() else {
-                return None;
-            };
-            let size = if is_positive { place.criterion } else { 1.0 };
-            let all = [x.ln(), y.ln(), u / size, v / size];
-            all.iter().all(|n| n.is_finite()).then(|| Known {
-                at: [all[0], all[1]],
-                value: scaled(place.criterion),
-                slope: [all[2], all[3]],
-            })
-        })
-        .collect();
-    let ends = |axis: usize| {
-        let each = known.iter().map(|known| known.at[axis]);
-        each.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
-            (low.min(x), high.max(x))
-        })
-    };
-    let (x, y) = (ends(0), ends(1));
-    let (width, height) = (x.1 - x.0, y.1 - y.0);
-    if !(width > 0.0 && height > 0.0) {
-        return Vec::new();
-    }
-    let value = |at: [f64; 2]| {
-        let distance = |known: &Known| {
-            let (a, b) = (
-                (known.at[0] - at[0]) / width,
-                (known.at[1] - at[1]) / height,
-            );
-            a * a + b * b
-        };
-        let mut near: Vec<(f64, &Known)> =
-            known.iter().map(|known| (distance(known), known)).collect();
-        let count = NEAREST.min(near.len());
-        near.select_nth_unstable_by(count - 1, |a, b| a.0.total_cmp(&b.0));
-        let near = &near[..count];
-        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-        let (mut sum, mut weights) = (0.0, 0.0);
-        for (distance, known) in near {
-            (low, high) = (low.min(known.value), high.max(known.value));
-            let along = |axis: usize| known.slope[axis] * (at[axis] - known.at[axis]);
-            let weight = 1.0 / (distance + 1e-6).powi(2);
-            sum += weight * (known.value + along(0) + along(1));
-            weights += weight;
-        }
-        let value = (sum / weights).clamp(low, high);
-        if is_positive { value.exp() } else { value }
-    };
-    let mut tiles = Vec::with_capacity(GROUND.0 * GROUND.1);
-    for row in 0..GROUND.1 {
-        for column in 0..GROUND.0 {
-            let share = |at: usize, count: usize| at as f64 / (count - 1) as f64;
-            let at = [
-                x.0 + width * share(column, GROUND.0),
-                y.0 + height * share(row, GROUND.1),
-            ];
-            tiles.push(Tile {
-                x: at[0].exp(),
-                y: at[1].exp(),
-                value: value(at),
-                arrow: None,
-            });
-        }
-    }
-    tiles
 }
