@@ -206,6 +206,12 @@ impl Surface {
         if shown.is_binned && map.is_strewn {
             (half_x, half_y) = (HALF.0, HALF.0);
         }
+        let mut rim = "";
+        if !self.ground.is_empty() {
+            // Small ones with a rim: their colours are those of the ground.
+            (half_x, half_y) = (HALF.0, HALF.0);
+            rim = " stroke=\"#000000\" stroke-opacity=\"0.45\" stroke-width=\"0.7\"";
+        }
         let mut out = String::new();
         let is_named = shown.tiles.len() <= MOST_NAMED;
         for (tile, (x, y), share) in &shown.tiles {
@@ -221,7 +227,7 @@ impl Surface {
                 "/>".into()
             };
             out += &format!(
-                "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{}\"{name}",
+                "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{}\"{rim}{name}",
                 x - half_x,
                 y - half_y,
                 2.0 * half_x,
@@ -425,14 +431,20 @@ impl Surface {
                 continue;
             }
             drawn.push((x, y));
-            out += &if map.is_strewn {
-                // From the tile's rim over the ground.
-                let start = 1.0 + HALF_STREWN / length;
-                arrow([x + start * u, y + start * v], [u, v], &paint.axis())
+            // Pale on dark tiles and dark on pale ones.
+            let ink = if share < 0.6 { "#ffffff" } else { "#000000" };
+            let on_colours = format!("stroke=\"{ink}\"");
+            // From the rim of a tile that is strewn.
+            let beyond = |half: f64| {
+                let start = 1.0 + half / length;
+                [x + start * u, y + start * v]
+            };
+            out += &if !self.ground.is_empty() {
+                arrow(beyond(HALF.0 + 1.0), [u, v], &on_colours)
+            } else if map.is_strewn {
+                arrow(beyond(HALF_STREWN), [u, v], &paint.axis())
             } else {
-                // Pale on dark tiles and dark on pale ones.
-                let ink = if share < 0.6 { "#ffffff" } else { "#000000" };
-                arrow([x, y], [u, v], &format!("stroke=\"{ink}\""))
+                arrow([x, y], [u, v], &on_colours)
             };
         }
         out

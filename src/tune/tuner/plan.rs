@@ -4,6 +4,7 @@ use super::{Subject, Tuner};
 use crate::error::{Error, Result};
 use crate::hypergrad::Settings;
 use crate::kinds::Method;
+use crate::problem::Point;
 use crate::sweep::compress::Compression;
 use crate::sweep::plan::without_points;
 use crate::sweep::record::{Plan, TUNING};
@@ -44,11 +45,13 @@ impl<'a> Tuner<'a> {
         if let Some(sure) = self.sure {
             lines.push(format!("criterion-rule = {sure:?}"));
         }
-        lines.push(format!("at = {:?}", self.rest));
-        for point in &self.starts {
-            lines.push(format!("from = {point:?}"));
+        lines.push(format!("at = {}", in_words(&self.rest)));
+        if !self.starts.is_empty() {
+            let starts: Vec<String> = self.starts.iter().map(in_words).collect();
+            lines.push(format!("from = {}", starts.join("; ")));
         }
-        lines.extend(self.variables.iter().map(line));
+        let variables: Vec<String> = self.variables.iter().map(named).collect();
+        lines.push(format!("tune = {}", variables.join(", ")));
         record.settings = lines.join("\n");
         Ok(Plan {
             studies: vec![record],
@@ -88,10 +91,20 @@ impl Kept<'_> {
     }
 }
 
-/// A variable as a line of settings.
-fn line(variable: &Variable) -> String {
-    let name = variable.hyperparameter.name();
-    let mut line = format!("tune = {name}");
+/// A point in words; a hash stands for what it has of its own.
+fn in_words(point: &Point) -> String {
+    let (l1, l2, target) = (point.l1, point.l2, point.target);
+    let mut text = format!("l1 {l1}, l2 {l2}, target {target}");
+    if point.has_own() {
+        let hash = xxhash_rust::xxh3::xxh3_64(format!("{point:?}").as_bytes());
+        text.push_str(&format!(", its own ({hash:016x})"));
+    }
+    text
+}
+
+/// A variable with its bounds, start and ties, where these are given.
+fn named(variable: &Variable) -> String {
+    let mut line = variable.hyperparameter.name().to_string();
     if let Some((lower, upper)) = variable.bounds {
         line.push_str(&format!(" within {lower}:{upper}"));
     }

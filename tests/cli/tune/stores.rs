@@ -159,11 +159,11 @@ fn other_data_and_other_flags_are_another_tuning() {
     for (flags, words) in [
         (
             &["--tune", "l1", "--l2", "0.1"][..],
-            "another plan; this one has tune = l1",
+            "this one has at = l1 0, l2 0.1, target 0, tune = l1",
         ),
         (
             &["--bounds", "l1=1e-3:1"],
-            "another plan; this one has tune = l1 within 0.001:1",
+            "another plan; this one has tune = l1 within 0.001:1, l2",
         ),
         (
             &["--no-intercept"],
@@ -213,9 +213,9 @@ fn an_altered_evaluation_is_refused_and_can_be_computed_again() {
     let all = finished(&store);
     for alteration in [
         "UPDATE evaluations SET result = zeroblob(length(result)) WHERE number = 2",
-        "UPDATE evaluations SET criteria = '[0.1]' WHERE number = 1",
-        "UPDATE evaluations SET digest = NULL WHERE number = 1",
-        "UPDATE evaluations SET done = 7 WHERE number = 1",
+        "UPDATE evaluations SET criteria = '[0.1]' WHERE number = (SELECT MIN(number) FROM evaluations)",
+        "UPDATE evaluations SET digest = NULL WHERE number = (SELECT MIN(number) FROM evaluations)",
+        "UPDATE evaluations SET done = 7 WHERE number = (SELECT MIN(number) FROM evaluations)",
     ] {
         let connection = Connection::open(&store).unwrap();
         assert_eq!(connection.execute(alteration, []).unwrap(), 1);

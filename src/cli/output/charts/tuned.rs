@@ -103,7 +103,7 @@ impl View<'_> {
         ] {
             if is_there && !is_tuned(name) {
                 let fixed = ["–", "fixed", "fixed"].map(String::from);
-                let named = [name.name().to_string(), significant(value)];
+                let named = [name.name().to_string(), short(value)];
                 rows.push(named.into_iter().chain(fixed).collect());
             }
         }
