@@ -106,3 +106,49 @@ fn the_ramp_gets_brighter() {
         .collect();
     assert!(all.is_sorted(), "{all:?}");
 }
+
+/// Ways have a dark and a pale line, and a mark where they end; the ground is below the points.
+#[test]
+fn ways_lead_over_the_ground() {
+    let tile = |x: f64, y: f64, value: f64| Tile {
+        x,
+        y,
+        value,
+        arrow: None,
+    };
+    let mut surface = Surface {
+        tiles: vec![
+            tile(0.0, 0.0, 1.0),
+            tile(1.0, 3.0, 5.0),
+            tile(3.0, 1.0, 3.0),
+            tile(2.0, 2.0, f64::NAN),
+        ],
+        trails: vec![
+            Trail {
+                label: "start 1 < 2".into(),
+                x: vec![1.0, 0.5, 0.0],
+                y: vec![3.0, 1.0, 0.0],
+            },
+            Trail::default(),
+        ],
+        ..Surface::default()
+    };
+    let bare = surface.svg(Theme::Light);
+    assert_eq!(bare.matches("<polyline").count(), 2);
+    assert_eq!(bare.matches("<circle").count(), 1);
+    assert!(bare.contains("<title>start 1 &lt; 2</title>"));
+    surface.ground = (0..12)
+        .map(|at| tile(f64::from(at % 4), f64::from(at / 4), f64::from(at)))
+        .collect();
+    surface.ground[5].value = f64::NAN;
+    let svg = surface.svg(Theme::Light);
+    assert_eq!(
+        svg.matches("<rect").count(),
+        bare.matches("<rect").count() + 11
+    );
+    // The colours are those of the ground's values: the highest point is not the palest any more.
+    assert!(bare.contains(&color(1.0)) && svg.contains(&color(1.0)));
+    let shown = surface.shown(&Map::new(&surface));
+    assert!(shown.share(5.0) < 0.6 && shown.share(11.0) == 1.0);
+    assert!(!svg.contains("NaN"));
+}
