@@ -1,4 +1,5 @@
-//! The results of a sweep in one SQLite file: plan, units of work, cells, who worked on it.
+//! The results of a sweep in one SQLite file: plan, units of work, cells, who worked on it. A tuning's file has
+//! batches of evaluations in place of units and cells.
 //!
 //! A unit is stored in one transaction with the mark that it is done, and only by the process that
 //! holds its lease, so that a result is neither lost nor doubled, whatever kills the process. The
