@@ -171,7 +171,7 @@ fn other_data_and_other_flags_are_another_tuning() {
         ),
         (
             &["--tol", "1e-6"],
-            "another plan; this one has tolerance = 0.000001",
+            "another plan; this one has tolerance = 1e-6",
         ),
     ] {
         let error = fails(&[&first[..], flags].concat(), 1);
