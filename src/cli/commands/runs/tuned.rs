@@ -208,6 +208,13 @@ pub fn show(
     Ok(found.table(plan) + "\n" + &titled("Sessions", table, &[0, 3, 4]))
 }
 
+/// A point on a fold, as it is exported.
+struct Row {
+    evaluation: Evaluation,
+    point: Value,
+    criterion: f64,
+}
+
 /// The evaluations of a tuning, one row for each point on a fold.
 pub fn export(path: &Path, store: &Store, mean: bool, format: Format) -> Result<String, Failure> {
     let refuse = |what: &str| {
@@ -217,35 +224,60 @@ pub fn export(path: &Path, store: &Store, mean: bool, format: Format) -> Result<
     if mean {
         return refuse("whose points have no means");
     }
-    let mut rows: Vec<(Evaluation, Value, f64)> = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     for evaluation in store.evaluations()? {
         for (point, criterion) in points_of(path, &evaluation)? {
-            rows.push((evaluation.clone(), point, criterion));
+            rows.push(Row {
+                evaluation: evaluation.clone(),
+                point,
+                criterion,
+            });
         }
     }
     match format {
-        Format::JsonLines => {
-            let line = |(evaluation, point, criterion): &(Evaluation, Value, f64)| {
-                one_line(&json!({
-                    "batch": evaluation.number,
-                    "part": evaluation.part,
-                    "fold": evaluation.fold,
-                    "hyperparameters": point,
-                    "criterion": criterion,
-                    "device": evaluation.device,
-                }))
-            };
-            Ok(rows.iter().map(line).collect())
-        }
+        Format::JsonLines => Ok(rows.iter().map(Row::json).collect()),
         Format::Csv => Ok(as_csv(&rows)),
         _ => refuse("which Parquet has no columns for"),
     }
 }
 
-fn as_csv(rows: &[(Evaluation, Value, f64)]) -> String {
+impl Row {
+    fn json(&self) -> String {
+        one_line(&json!({
+            "batch": self.evaluation.number,
+            "part": self.evaluation.part,
+            "fold": self.evaluation.fold,
+            "hyperparameters": self.point,
+            "criterion": self.criterion,
+            "device": self.evaluation.device,
+        }))
+    }
+
+    /// The fields of CSV, with the hyperparameters of these names; the entries of a vector have spaces between them.
+    fn fields(&self, names: &[&String]) -> Vec<String> {
+        let value = |name: &&String| match &self.point[name.as_str()] {
+            Value::Array(values) => {
+                let entries: Vec<String> = values.iter().map(Value::to_string).collect();
+                entries.join(" ")
+            }
+            Value::Null => String::new(),
+            value => value.to_string(),
+        };
+        let mut fields = vec![
+            self.evaluation.number.to_string(),
+            self.evaluation.part.clone(),
+            self.evaluation.fold.to_string(),
+        ];
+        fields.extend(names.iter().map(value));
+        fields.extend([number(self.criterion), self.evaluation.device.clone()]);
+        fields
+    }
+}
+
+fn as_csv(rows: &[Row]) -> String {
     let mut names: Vec<&String> = Vec::new();
-    for (_, point, _) in rows {
-        let own = point.as_object().into_iter().flat_map(Map::keys);
+    for row in rows {
+        let own = row.point.as_object().into_iter().flat_map(Map::keys);
         for name in own {
             if !names.contains(&name) {
                 names.push(name);
@@ -255,22 +287,6 @@ fn as_csv(rows: &[(Evaluation, Value, f64)]) -> String {
     let mut header: Vec<String> = ["batch", "part", "fold"].map(String::from).to_vec();
     header.extend(names.iter().map(|name| (*name).clone()));
     header.extend(["criterion", "device"].map(String::from));
-    let row = |(evaluation, point, criterion): &(Evaluation, Value, f64)| {
-        let mut row = vec![
-            evaluation.number.to_string(),
-            evaluation.part.clone(),
-            evaluation.fold.to_string(),
-        ];
-        row.extend(names.iter().map(|name| match &point[name.as_str()] {
-            Value::Array(values) => {
-                let entries: Vec<String> = values.iter().map(Value::to_string).collect();
-                entries.join(" ")
-            }
-            Value::Null => String::new(),
-            value => value.to_string(),
-        }));
-        row.extend([number(*criterion), evaluation.device.clone()]);
-        row.into_iter()
-    };
-    csv_text(&header, rows.iter().map(row))
+    let fields = rows.iter().map(|row| row.fields(&names).into_iter());
+    csv_text(&header, fields)
 }
