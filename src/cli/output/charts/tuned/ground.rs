@@ -125,8 +125,9 @@ mod tests {
         for tile in tiles {
             let expected = place(tile.x, tile.y).criterion;
             let error = (tile.value.ln() - expected.ln()).abs();
-            // The tangents of a parabola are off by a square of half the spacing, 0.09.
-            assert!(error < 0.1, "{tile:?} {expected}");
+            // In the middle of four places their tangents are off by 0.094; the other four of the nearest eight by 0.6 at
+            // most, with a weight of a twenty-fifth: (4 · 0.094 + 0.16 · 0.6) / 4.16 = 0.114.
+            assert!(error < 0.115, "{tile:?} {expected}");
         }
     }
 
