@@ -45,6 +45,8 @@ fn study(rows: usize, columns: usize) -> Study {
         keep_solutions: false,
         stages: Default::default(),
         resampling: None,
+        features: Vec::new(),
+        classes: Vec::new(),
         is_compressed: false,
         filling: None,
     }

@@ -443,6 +443,8 @@ fn folds_of_a_study_may_be_dealt_anew() {
         keep_solutions: false,
         stages: Default::default(),
         resampling: None,
+        features: Vec::new(),
+        classes: Vec::new(),
         is_compressed: false,
         filling: None,
     };

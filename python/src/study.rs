@@ -217,6 +217,8 @@ pub fn study(specification: Specification, folds: Vec<Fold>, settings: &Settings
         keep_solutions: false,
         stages: Default::default(),
         resampling: None,
+        features: Vec::new(),
+        classes: Vec::new(),
         is_compressed: false,
     }
 }

@@ -10,6 +10,7 @@ mod device_choice;
 mod failure;
 mod model;
 mod numbers;
+mod origin;
 mod output;
 mod output_guard;
 mod printable;
@@ -36,6 +37,7 @@ use commands::{
     tune,
 };
 use failure::Failure;
+use origin::Origin;
 
 /// Parses the words of a command line, the program's name first, runs the command and returns the exit status.
 #[must_use]
@@ -57,21 +59,22 @@ pub fn run(words: Vec<OsString>) -> u8 {
         .format(said_once());
     // The second command of a process, such as an interpreter, keeps the log of the first.
     let _ = log.try_init();
+    let origin = Origin::of(&words);
     let result = match &cli.command {
-        Command::Fit(arguments) => fit::run(arguments, &matches),
+        Command::Fit(arguments) => fit::run(arguments, &matches, &origin),
         Command::Predict(arguments) => predict::run(arguments),
         Command::Hypergrad(arguments) => hypergrad::run(arguments),
         Command::Sweep(arguments) => sweep::run(arguments, &matches, &words),
         Command::Tune(arguments) => tune::run(arguments, &matches, &words),
-        Command::Influence(arguments) => influence::run(arguments),
-        Command::Clean(arguments) => clean::run(arguments),
-        Command::Meta(arguments) => meta::run(arguments),
+        Command::Influence(arguments) => influence::run(arguments, &origin),
+        Command::Clean(arguments) => clean::run(arguments, &origin),
+        Command::Meta(arguments) => meta::run(arguments, &origin),
         Command::Compress(arguments) => compress::run(arguments),
         #[cfg(feature = "store")]
-        Command::Runs(arguments) => runs::run(arguments),
-        Command::Poison(arguments) => poison::run(arguments),
+        Command::Runs(arguments) => runs::run(arguments, &origin),
+        Command::Poison(arguments) => poison::run(arguments, &origin),
         #[cfg(feature = "paper")]
-        Command::Reproduce(arguments) => reproduce::run(arguments),
+        Command::Reproduce(arguments) => reproduce::run(arguments, &origin),
         Command::Devices(arguments) => devices::run(arguments),
         Command::Completions(arguments) => completions::run(arguments),
     };
@@ -87,7 +90,12 @@ pub fn run(words: Vec<OsString>) -> u8 {
 /// The sentence of the failure.
 #[cfg(feature = "store")]
 pub fn report(store: &Path, folder: &Path) -> Result<(), String> {
-    output::report_so_far(store, "--out", folder).map_err(|failure| failure.message())
+    let folder = output::ReportFolder {
+        place: folder,
+        flag: "--out",
+        origin: &Origin::default(),
+    };
+    output::report_so_far(store, &folder).map_err(|failure| failure.message())
 }
 
 /// The format of the log: a level and one line that cannot steer a terminal; a warning that has been

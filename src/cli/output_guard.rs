@@ -11,6 +11,7 @@ use super::commands::poison;
 use super::commands::reproduce;
 use super::failure::Failure;
 use super::model::Model;
+use super::origin;
 use super::output::is_of_report;
 use super::whole::{check_file, check_folder, resolved};
 
@@ -128,6 +129,11 @@ fn check_parts(command: &Command, name: &str, parts: &[&ArgMatches]) -> Result<(
             )));
         }
     }
+    // A report tells its time; what says that time is read only after all has been computed.
+    let is_folder = |output: &Output| matches!(output.kind, Kind::Folder(_));
+    if outputs.iter().any(is_folder) {
+        origin::date()?;
+    }
     outputs.iter().try_for_each(Output::check)
 }
 
@@ -234,10 +240,10 @@ fn kind(command: &str, id: &str) -> Option<Kind> {
     Some(match (command, id) {
         ("fit", "out") | ("tune" | "clean" | "meta", "model") => Kind::Folder(Model::has_file),
         ("poison", "out") => Kind::Folder(poison::has_file),
-        ("runs report", "out") | ("sweep", "report") => Kind::Folder(is_of_report),
+        ("runs report", "out") | (_, "report") => Kind::Folder(is_of_report),
         // It adds to a store that exists, and has its own word about its inputs.
         ("runs merge", _) => return None,
-        ("sweep", "store") => Kind::Store,
+        ("sweep" | "tune", "store") => Kind::Store,
         ("sweep" | "tune", "write_config") => Kind::File,
         #[cfg(feature = "paper")]
         (command, "out") if command.starts_with("reproduce") => Kind::Folder(reproduce::has_file),

@@ -1,7 +1,7 @@
 //! Figures and the page of an experiment.
 
 use super::record::{Curve, CurveMethod, Record, Setting};
-use crate::report::{Axis, Band, Mark, Page, Plot, Section, Series, Theme};
+use crate::report::{Axis, Band, Head, Mark, Page, Plot, Section, Series, Theme};
 
 /// The figure of one setting: error against x, both as the experiment counts them.
 #[must_use]
@@ -51,6 +51,7 @@ pub fn plot(record: &Record, setting: &Setting) -> Plot {
             })
             .into_iter()
             .collect(),
+        ..Plot::default()
     }
 }
 
@@ -69,7 +70,7 @@ fn series(curve: &Curve) -> Series {
             curve.method,
             CurveMethod::AidCg | CurveMethod::SidConstant | CurveMethod::NsidConstant
         ),
-        color: None,
+        ..Series::default()
     }
 }
 
@@ -94,7 +95,10 @@ pub fn page(record: &Record) -> Page {
         sections.push(table(record, setting));
     }
     Page {
-        title: format!("proxdiff: the {} experiment", record.experiment),
+        head: Head {
+            title: format!("proxdiff: the {} experiment", record.experiment),
+            ..Head::default()
+        },
         sections,
     }
 }

@@ -4,7 +4,7 @@ use super::{AtBudget, Defended, Measured, Measurement};
 use crate::data::Dense;
 use crate::error::{Error, Result};
 use crate::report::image::{self, Picture};
-use crate::report::{Axis, Band, Page, Plot, Section, Series, Theme};
+use crate::report::{Axis, Band, Head, Page, Plot, Section, Series, Theme};
 
 /// A defence by its name in figures, and the scores that it leads to.
 type Defence = (&'static str, fn(&Defended) -> Option<Measured>);
@@ -93,6 +93,7 @@ pub fn robustness(measurement: &Measurement) -> Plot {
         .chain(defended)
         .collect(),
         marks: Vec::new(),
+        ..Plot::default()
     }
 }
 
@@ -229,7 +230,10 @@ pub fn robustness_page(measurement: &Measurement, source: &str, grid: Option<Vec
         });
     }
     Page {
-        title: "proxdiff: robustness against poisoned training rows".into(),
+        head: Head {
+            title: "proxdiff: robustness against poisoned training rows".into(),
+            ..Head::default()
+        },
         sections,
     }
 }

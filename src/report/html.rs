@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::head::Head;
 use super::sheet::escape;
 
 /// A part of a page.
@@ -38,8 +39,8 @@ pub enum Section {
 /// A page.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Page {
-    /// Its title.
-    pub title: String,
+    /// Its head.
+    pub head: Head,
     /// Its parts.
     pub sections: Vec<Section>,
 }
@@ -52,8 +53,10 @@ const STYLE: &str = "\
 body{margin:0 auto;padding:.5rem;max-width:80rem;background:var(--ground);color:var(--ink);\
 font:1rem/1.5 system-ui,sans-serif;display:grid;gap:0 2rem;\
 grid-template-columns:repeat(auto-fit,minmax(min(100%,28rem),1fr))}\
-h1,h2,p,.table{grid-column:1/-1;min-width:0}p{margin:.5rem 0;max-width:52rem}\
+h1,h2,p,pre,.table{grid-column:1/-1;min-width:0}p{margin:.5rem 0;max-width:52rem}\
 h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2rem}\
+pre{margin:0;padding:.5rem .7rem;border:1px solid var(--line);border-radius:.3rem;font-size:.85rem;\
+white-space:pre-wrap;overflow-wrap:anywhere}.made{color:var(--soft);font-size:.9rem;overflow-wrap:anywhere}\
 figure{margin:1rem 0;min-width:0}figure svg,figure img{display:block;width:100%;height:auto}\
 figure img{image-rendering:pixelated}figcaption{color:var(--soft);font-size:.9rem;margin-top:.4rem}\
 .table{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
@@ -78,11 +81,12 @@ impl Page {
     /// The page as HTML text.
     #[must_use]
     pub fn html(&self) -> String {
-        let title = escape(&self.title);
+        let title = escape(&self.head.title);
         let mut out = format!(
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-             <title>{title}</title><style>{STYLE}</style></head>\n<body><h1>{title}</h1>\n"
+             <title>{title}</title><style>{STYLE}</style></head>\n<body>{}",
+            self.head.html()
         );
         for (at, section) in self.sections.iter().enumerate() {
             out += &section.html(at);
@@ -141,7 +145,10 @@ mod tests {
             caption: "a < b".into(),
         };
         let page = Page {
-            title: "T & U".into(),
+            head: Head {
+                title: "T & U".into(),
+                ..Head::default()
+            },
             sections: vec![
                 Section::Heading("first".into()),
                 figure(),

@@ -4,6 +4,7 @@
 
 pub mod axis;
 pub mod bars;
+mod head;
 pub mod html;
 pub mod image;
 mod label;
@@ -11,11 +12,14 @@ mod paint;
 pub mod plot;
 pub mod png;
 mod sheet;
+mod signed;
 pub mod surface;
 
 pub use axis::{Axis, Scale};
 pub use bars::{Bar, Bars};
+pub use head::{Basis, Head};
 pub use html::{Page, Section};
-pub use paint::Theme;
+pub use paint::{COLOURS, Theme};
 pub use plot::{Band, Mark, Plot, Series};
-pub use surface::{Ring, Surface, Tile};
+pub use signed::SignedBars;
+pub use surface::{Ring, Surface, Tile, Trail};

@@ -14,11 +14,14 @@ pub enum Theme {
     Dark,
 }
 
+/// The number of colours that lines are told apart by.
+pub const COLOURS: usize = 12;
+
 /// A colour on light and on dark ground.
 type Color = (&'static str, &'static str);
 
 /// Told apart by people with any colour vision (after Okabe and Ito).
-const PALETTE: [Color; 8] = [
+const PALETTE: [Color; COLOURS] = [
     ("#0063a8", "#5ab4f0"),
     ("#c44e00", "#f5904a"),
     ("#007a59", "#3dc9a0"),
@@ -27,6 +30,10 @@ const PALETTE: [Color; 8] = [
     ("#5b4bb0", "#a99cf0"),
     ("#444444", "#c8c8c8"),
     ("#9e1b32", "#f07a8c"),
+    ("#7a4a1e", "#c9a077"),
+    ("#4f7300", "#a9d04a"),
+    ("#00708f", "#62d4e6"),
+    ("#b0176f", "#ff8ad0"),
 ];
 pub(super) const GROUND: Color = ("#ffffff", "#15181c");
 const INK: Color = ("#1b1f24", "#e8eaed");
@@ -56,6 +63,19 @@ impl Paint {
         self.attribute("fill", SOFT, "soft")
     }
 
+    /// Soft letters with a rim in the colour of the ground, which keeps them apart from lines behind them.
+    pub(super) fn halo(&self) -> String {
+        let colors = match self.theme {
+            Theme::Auto => format!(
+                "fill=\"{}\" stroke=\"{}\" class=\"soft halo\"",
+                SOFT.0, GROUND.0
+            ),
+            Theme::Light => format!("fill=\"{}\" stroke=\"{}\"", SOFT.0, GROUND.0),
+            Theme::Dark => format!("fill=\"{}\" stroke=\"{}\"", SOFT.1, GROUND.1),
+        };
+        format!("{colors} stroke-width=\"4\" paint-order=\"stroke\"")
+    }
+
     pub(super) fn grid(&self) -> String {
         self.attribute("stroke", GRID, "grid")
     }
@@ -79,8 +99,8 @@ impl Paint {
             return String::new();
         }
         let mut rules = format!(
-            ".ground{{fill:{}}}.ink{{fill:{}}}.soft{{fill:{}}}.grid{{stroke:{}}}.axis{{stroke:{}}}",
-            GROUND.1, INK.1, SOFT.1, GRID.1, SOFT.1
+            ".ground{{fill:{}}}.ink{{fill:{}}}.soft{{fill:{}}}.halo{{stroke:{}}}.grid{{stroke:{}}}.axis{{stroke:{}}}",
+            GROUND.1, INK.1, SOFT.1, GROUND.1, GRID.1, SOFT.1
         );
         for (at, color) in PALETTE.iter().enumerate() {
             // infallible: writing to a String

@@ -21,6 +21,8 @@ pub struct Band {
 pub struct Series {
     /// Its name in the legend.
     pub label: String,
+    /// Its name at its end, in [`Plot::names_at_ends`]; none where it has none.
+    pub short_label: String,
     /// The position along x.
     pub x: Vec<f64>,
     /// The values; one that the axis cannot show interrupts the curve. A value between two gaps is drawn as
@@ -32,8 +34,12 @@ pub struct Series {
     pub markers: bool,
     /// Draw dashes.
     pub dashed: bool,
+    /// Draw markers so that many on each other are seen to be many.
+    pub is_faint: bool,
     /// Its colour's place in the palette; `None` takes the series' own place.
     pub color: Option<usize>,
+    /// The names of its values, for who points at a marker; none, or one per value.
+    pub names: Vec<String>,
 }
 
 /// A vertical line with a name.
@@ -60,10 +66,16 @@ pub struct Plot {
     pub series: Vec<Series>,
     /// Vertical lines.
     pub marks: Vec<Mark>,
+    /// Write the names of curves at their ends too, where there is room.
+    pub names_at_ends: bool,
 }
 
 const INNER_HEIGHT: f64 = 270.0;
+/// The least room for the numbers and the title of the vertical axis.
 const LEFT: f64 = 74.0;
+/// Room for the title alone, and between numbers and axis.
+const AXIS_TITLE: f64 = 32.0;
+const BESIDE_AXIS: f64 = 8.0;
 const RIGHT: f64 = 446.0;
 const LEGEND_ROW: f64 = 24.0;
 
@@ -94,9 +106,22 @@ impl Plot {
 
         let mut out = begin(&paint, &self.title, &self.subtitle, height);
         out += &self.legend(&legend, &paint);
-        let map = Map { x, y, top, bottom };
+        let numbers = y.ticks(6).into_iter().filter_map(|tick| tick.label);
+        let widest = numbers.map(|label| label_width(&label)).fold(0.0, f64::max);
+        let left = LEFT.max(AXIS_TITLE + widest + BESIDE_AXIS);
+        let map = Map {
+            x,
+            y,
+            left,
+            top,
+            bottom,
+        };
         out += &self.axes(&map, &paint);
         out += &self.curves(&map, &paint);
+        out += &self.mark_names(&map, &paint);
+        if self.names_at_ends {
+            out += &self.end_names(&map, &paint);
+        }
         out += "</svg>\n";
         out
     }
@@ -159,14 +184,21 @@ impl Plot {
     }
 
     fn axes(&self, map: &Map, paint: &Paint) -> String {
-        let (top, bottom) = (map.top, map.bottom);
+        let (left, top, bottom) = (map.left, map.top, map.bottom);
         let mut out = String::new();
         for tick in map.y.ticks(6) {
             let y = map.at_y(tick.value);
-            out += &line([LEFT, y], [RIGHT, y], 1.0, &paint.grid(), "");
+            out += &line([left, y], [RIGHT, y], 1.0, &paint.grid(), "");
             if let Some(label) = &tick.label {
                 let body = tick_label(label);
-                out += &text(LEFT - 8.0, y + 5.0, 14.0, "end", &paint.soft(), &body);
+                out += &text(
+                    left - BESIDE_AXIS,
+                    y + 5.0,
+                    14.0,
+                    "end",
+                    &paint.soft(),
+                    &body,
+                );
             }
         }
         for tick in map.x.ticks(5) {
@@ -177,11 +209,11 @@ impl Plot {
                 out += &text(x, bottom + 21.0, 14.0, "middle", &paint.soft(), &body);
             }
         }
-        out += &line([LEFT, bottom], [RIGHT, bottom], 1.2, &paint.axis(), "");
-        out += &line([LEFT, top], [LEFT, bottom], 1.2, &paint.axis(), "");
+        out += &line([left, bottom], [RIGHT, bottom], 1.2, &paint.axis(), "");
+        out += &line([left, top], [left, bottom], 1.2, &paint.axis(), "");
         let label = escape(&self.x.label);
         out += &text(
-            (LEFT + RIGHT) / 2.0,
+            (left + RIGHT) / 2.0,
             bottom + 46.0,
             15.0,
             "middle",
@@ -194,38 +226,44 @@ impl Plot {
             paint.ink(),
             escape(&self.y.label)
         );
+        for mark in self.marks.iter() {
+            let x = map.at_x(mark.x);
+            if x.is_finite() {
+                let dashes = " stroke-dasharray=\"3 4\"";
+                out += &line([x, top], [x, bottom], 1.5, &paint.axis(), dashes);
+            }
+        }
+        out
+    }
+
+    /// The names of vertical lines, over the curves.
+    fn mark_names(&self, map: &Map, paint: &Paint) -> String {
+        let mut names = String::new();
         for (at, mark) in self.marks.iter().enumerate() {
             let x = map.at_x(mark.x);
             if !x.is_finite() {
                 continue;
             }
-            out += &line(
-                [x, top],
-                [x, bottom],
-                1.5,
-                &paint.axis(),
-                " stroke-dasharray=\"3 4\"",
-            );
             // The name stands on the side with more room, each mark's on a line of its own.
-            let right = x < (LEFT + RIGHT) / 2.0;
+            let right = x < (map.left + RIGHT) / 2.0;
             let (place, anchor) = if right {
                 (x + 7.0, "start")
             } else {
                 (x - 7.0, "end")
             };
-            let y = top + 18.0 + 19.0 * at as f64;
-            out += &text(place, y, 14.0, anchor, &paint.soft(), &escape(&mark.label));
+            let y = map.top + 18.0 + 19.0 * at as f64;
+            names += &text(place, y, 14.0, anchor, &paint.halo(), &escape(&mark.label));
         }
-        out
+        names
     }
 
     fn curves(&self, map: &Map, paint: &Paint) -> String {
-        let (top, bottom) = (map.top, map.bottom);
+        let (left, top, bottom) = (map.left, map.top, map.bottom);
         let mut out = format!(
-            "<clipPath id=\"inside\"><rect x=\"{LEFT}\" y=\"{:.1}\" width=\"{}\" height=\"{:.1}\"/></clipPath>\
+            "<clipPath id=\"inside\"><rect x=\"{left:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\"/></clipPath>\
              <g clip-path=\"url(#inside)\">",
             top - 4.0,
-            RIGHT - LEFT + 4.0,
+            RIGHT - left + 4.0,
             bottom - top + 4.0
         );
         for (at, series) in self.series.iter().enumerate() {
@@ -234,7 +272,10 @@ impl Plot {
             }
         }
         for (at, series) in self.series.iter().enumerate() {
-            let fill = paint.fill(self.color(at));
+            let mut fill = paint.fill(self.color(at));
+            if series.is_faint {
+                fill += " fill-opacity=\"0.5\"";
+            }
             for run in self.runs(&series.x, &[&series.y]) {
                 // A line needs two ends; a value alone between gaps is seen as a marker.
                 let has_line = run.len() >= 2;
@@ -253,9 +294,8 @@ impl Plot {
                 }
                 if series.markers || !has_line {
                     for i in run {
-                        let (x, y) = (series.x[i], series.y[i]);
-                        let place = [map.at_x(x), map.at_y(y)];
-                        out += &named_marker(place, &fill, &self.value(series, x, y));
+                        let place = [map.at_x(series.x[i]), map.at_y(series.y[i])];
+                        out += &named_marker(place, &fill, &self.value(series, i));
                     }
                 }
             }
@@ -263,9 +303,38 @@ impl Plot {
         out + "</g>"
     }
 
+    /// The names of curves above their left ends, where these are apart from each other.
+    fn end_names(&self, map: &Map, paint: &Paint) -> String {
+        let mut out = String::new();
+        let mut taken: Vec<(f64, f64, f64)> = Vec::new();
+        for (at, series) in self.series.iter().enumerate() {
+            let runs = self.runs(&series.x, &[&series.y]);
+            let Some(first) = runs.first().filter(|run| run.len() >= 2) else {
+                continue;
+            };
+            let i = first.start;
+            let length = width(&series.short_label, 12.0);
+            let (x, y) = (map.at_x(series.x[i]) + 4.0, map.at_y(series.y[i]) - 5.0);
+            let is_inside = y - 12.0 > map.top && x + length < RIGHT;
+            let is_free = taken.iter().all(|&(left, right, other)| {
+                x > right + 4.0 || x + length + 4.0 < left || (y - other).abs() > 14.0
+            });
+            if series.short_label.is_empty() || !is_inside || !is_free {
+                continue;
+            }
+            taken.push((x, x + length, y));
+            let label = escape(&series.short_label);
+            out += &text(x, y, 12.0, "start", &paint.fill(self.color(at)), &label);
+        }
+        out
+    }
+
     /// A value of a curve in words.
-    fn value(&self, series: &Series, x: f64, y: f64) -> String {
-        let [x, y] = [x, y].map(number);
+    fn value(&self, series: &Series, at: usize) -> String {
+        let [x, y] = [series.x[at], series.y[at]].map(number);
+        if let Some(name) = series.names.get(at) {
+            return format!("{name}: {} {x}, {} {y}", self.x.label, self.y.label);
+        }
         let name = match series.label.as_str() {
             "" => &self.y.label,
             label => label,
@@ -333,13 +402,14 @@ impl Plot {
 struct Map {
     x: Frame,
     y: Frame,
+    left: f64,
     top: f64,
     bottom: f64,
 }
 
 impl Map {
     fn at_x(&self, value: f64) -> f64 {
-        LEFT + (RIGHT - LEFT) * self.x.place(value)
+        self.left + (RIGHT - self.left) * self.x.place(value)
     }
 
     fn at_y(&self, value: f64) -> f64 {
@@ -348,6 +418,14 @@ impl Map {
 
     fn point(&self, x: f64, y: f64) -> String {
         format!("{:.1},{:.1}", self.at_x(x), self.at_y(y))
+    }
+}
+
+/// The width of the label of a tick, roughly.
+fn label_width(label: &Label) -> f64 {
+    match label {
+        Label::Plain(text) => width(text, 14.0),
+        Label::Power(power) => width("10", 14.0) + width(&power.to_string(), 11.0),
     }
 }
 
@@ -424,6 +502,7 @@ mod tests {
                 x: 1.0,
                 label: "identified".into(),
             }],
+            ..Plot::default()
         }
     }
 

@@ -31,6 +31,17 @@ pub struct Ring {
     pub label: String,
 }
 
+/// A way over the surface, such as that of a descent.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Trail {
+    /// Its name, which shows where a pointer rests on its end.
+    pub label: String,
+    /// Its places along x, from its beginning to its end.
+    pub x: Vec<f64>,
+    /// Its places along y.
+    pub y: Vec<f64>,
+}
+
 /// A surface.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Surface {
@@ -50,6 +61,10 @@ pub struct Surface {
     pub tiles: Vec<Tile>,
     /// Points with a name.
     pub rings: Vec<Ring>,
+    /// The values between points that are strewn, in rows and columns: the ground below these.
+    pub ground: Vec<Tile>,
+    /// Ways over it.
+    pub trails: Vec<Trail>,
 }
 
 const LEFT: f64 = 74.0;
@@ -152,6 +167,14 @@ struct Shown {
     is_binned: bool,
 }
 
+impl Shown {
+    /// A value's share of the colours: that of its rank.
+    fn share(&self, value: f64) -> f64 {
+        let below = self.values.partition_point(|v| *v < value);
+        below as f64 / (self.values.len().max(2) - 1) as f64
+    }
+}
+
 /// The tile with the smallest value of every square of the picture, in its middle.
 fn binned(placed: Vec<(Tile, (f64, f64))>) -> Vec<(Tile, (f64, f64))> {
     let size = 2.0 * HALF.0;
@@ -183,6 +206,12 @@ impl Surface {
         if shown.is_binned && map.is_strewn {
             (half_x, half_y) = (HALF.0, HALF.0);
         }
+        let mut rim = "";
+        if !self.ground.is_empty() {
+            // Small ones with a rim: their colours are those of the ground.
+            (half_x, half_y) = (HALF.0, HALF.0);
+            rim = " stroke=\"#000000\" stroke-opacity=\"0.45\" stroke-width=\"0.7\"";
+        }
         let mut out = String::new();
         let is_named = shown.tiles.len() <= MOST_NAMED;
         for (tile, (x, y), share) in &shown.tiles {
@@ -198,7 +227,7 @@ impl Surface {
                 "/>".into()
             };
             out += &format!(
-                "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{}\"{name}",
+                "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{}\"{rim}{name}",
                 x - half_x,
                 y - half_y,
                 2.0 * half_x,
@@ -269,9 +298,11 @@ impl Surface {
         }
         let height = BOTTOM + 58.0;
         let mut out = begin(&paint, &self.title, &subtitle, height);
+        out += &self.ground(&shown, &map);
         out += &self.tiles(&shown, &map);
         out += &format!("<g pointer-events=\"none\">{arrows}</g>");
         out += &self.axes(&map, &paint);
+        out += &self.trails(&map);
         out += &self.rings(&map, &paint);
         out += &self.scale(&shown, &paint);
         out + "</svg>\n"
@@ -291,18 +322,89 @@ impl Surface {
         if is_binned {
             placed = binned(placed);
         }
+        // Points that crowd together, as descents' do, would use up the colours: the ground has them.
         let mut values: Vec<f64> = placed.iter().map(|(tile, _)| tile.value).collect();
+        let of_ground = self.ground.iter().map(|tile| tile.value);
+        let of_ground: Vec<f64> = of_ground.filter(|value| value.is_finite()).collect();
+        if !of_ground.is_empty() {
+            let (low, high) = (f64::INFINITY, f64::NEG_INFINITY);
+            let low = values.iter().copied().fold(low, f64::min);
+            let high = values.iter().copied().fold(high, f64::max);
+            values = [of_ground, vec![low, high]].concat();
+            values.retain(|value| value.is_finite());
+        }
         values.sort_by(f64::total_cmp);
-        let tiles = placed.into_iter().map(|(tile, place)| {
-            let below = values.partition_point(|v| *v < tile.value);
-            let share = below as f64 / (values.len().max(2) - 1) as f64;
-            (tile, place, share)
-        });
-        Shown {
-            tiles: tiles.collect(),
+        let mut shown = Shown {
+            tiles: Vec::new(),
             values,
             is_binned,
+        };
+        let tiles = placed.into_iter();
+        let tiles = tiles.map(|(tile, place)| (tile, place, shown.share(tile.value)));
+        shown.tiles = tiles.collect();
+        shown
+    }
+
+    /// The values between the points, in the colours that a point of such a value has; each reaches to its
+    /// neighbours.
+    fn ground(&self, shown: &Shown, map: &Map) -> String {
+        let places: Vec<(f64, f64)> = self.ground.iter().map(|t| map.at(t.x, t.y)).collect();
+        let half = |of: fn(&(f64, f64)) -> f64| {
+            let mut all: Vec<f64> = places.iter().map(of).filter(|v| v.is_finite()).collect();
+            all.sort_by(f64::total_cmp);
+            all.dedup_by(|a, b| (*a - *b).abs() < 0.05);
+            let gaps = all.windows(2).map(|pair| pair[1] - pair[0]);
+            // Neighbours overlap by a little: between them the page would shine through.
+            0.5 * gaps.fold(2.0 * HALF.1, f64::min) + 0.15
+        };
+        let (half_x, half_y) = (half(|place| place.0), half(|place| place.1));
+        let mut out = String::new();
+        for (tile, (x, y)) in self.ground.iter().zip(&places) {
+            if !(tile.value.is_finite() && x.is_finite() && y.is_finite()) {
+                continue;
+            }
+            let (left, top) = ((x - half_x).max(LEFT), (y - half_y).max(TOP));
+            let (right, bottom) = ((x + half_x).min(RIGHT), (y + half_y).min(BOTTOM));
+            out += &format!(
+                "<rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{}\"/>",
+                (right - left).max(0.0),
+                (bottom - top).max(0.0),
+                color(shown.share(tile.value))
+            );
         }
+        out
+    }
+
+    /// Every way as a line, dark around pale so that it is seen on all colours, with a mark where it ends.
+    fn trails(&self, map: &Map) -> String {
+        let mut out = String::new();
+        for trail in &self.trails {
+            let places = trail.x.iter().zip(&trail.y);
+            let places = places.map(|(&x, &y)| map.at(x, y));
+            let places: Vec<(f64, f64)> = places
+                .filter(|(x, y)| x.is_finite() && y.is_finite())
+                .collect();
+            let Some((x, y)) = places.last() else {
+                continue;
+            };
+            let points: Vec<String> = places
+                .iter()
+                .map(|(x, y)| format!("{x:.1},{y:.1}"))
+                .collect();
+            for (width, ink) in [(4.0, "#000000"), (2.0, "#ffffff")] {
+                out += &format!(
+                    "<polyline points=\"{}\" fill=\"none\" stroke-width=\"{width}\" stroke-linejoin=\"round\" \
+                     stroke-linecap=\"round\" stroke=\"{ink}\"/>",
+                    points.join(" ")
+                );
+            }
+            out += &format!(
+                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.6\" fill=\"#ffffff\" stroke=\"#000000\" \
+                 stroke-width=\"1.2\"><title>{}</title></circle>",
+                escape(&trail.label)
+            );
+        }
+        out
     }
 
     /// An arrow in every tile that has room for it; among smaller tiles arrows that keep clear of
@@ -329,14 +431,20 @@ impl Surface {
                 continue;
             }
             drawn.push((x, y));
-            out += &if map.is_strewn {
-                // From the tile's rim over the ground.
-                let start = 1.0 + HALF_STREWN / length;
-                arrow([x + start * u, y + start * v], [u, v], &paint.axis())
+            // Pale on dark tiles and dark on pale ones.
+            let ink = if share < 0.6 { "#ffffff" } else { "#000000" };
+            let on_colours = format!("stroke=\"{ink}\"");
+            // From the rim of a tile that is strewn.
+            let beyond = |half: f64| {
+                let start = 1.0 + half / length;
+                [x + start * u, y + start * v]
+            };
+            out += &if !self.ground.is_empty() {
+                arrow(beyond(HALF.0 + 1.0), [u, v], &on_colours)
+            } else if map.is_strewn {
+                arrow(beyond(HALF_STREWN), [u, v], &paint.axis())
             } else {
-                // Pale on dark tiles and dark on pale ones.
-                let ink = if share < 0.6 { "#ffffff" } else { "#000000" };
-                arrow([x, y], [u, v], &format!("stroke=\"{ink}\""))
+                arrow([x, y], [u, v], &on_colours)
             };
         }
         out
@@ -484,113 +592,4 @@ fn arrow([x, y]: [f64; 2], [u, v]: [f64; 2], stroke: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_surface_shows_its_finite_tiles() {
-        let tile = |x: f64, y: f64, value: f64| Tile {
-            x,
-            y,
-            value,
-            arrow: Some((1.0, 0.0)),
-        };
-        let surface = Surface {
-            title: "a < b".into(),
-            x: Axis::log("l1"),
-            y: Axis::log("l2"),
-            tiles: vec![
-                tile(1.0, 1.0, 3.0),
-                tile(10.0, 1.0, 1.0),
-                tile(1.0, 10.0, f64::NAN),
-                tile(10.0, 10.0, 2.0),
-            ],
-            rings: vec![Ring {
-                x: 10.0,
-                y: 1.0,
-                label: "best".into(),
-            }],
-            ..Surface::default()
-        };
-        let svg = surface.svg(Theme::Auto);
-        // Three tiles, the ground and the scale.
-        assert_eq!(svg.matches("<rect").count(), 3 + 1 + STEPS);
-        assert_eq!(svg.matches("<path").count(), 3 + 1);
-        assert!(svg.contains("a &lt; b") && svg.contains("best"));
-        assert!(svg.contains(&color(0.0)) && svg.contains(&color(1.0)));
-        assert!(!svg.contains("NaN"));
-    }
-
-    fn grid(columns: usize, rows: usize) -> Surface {
-        let tile = |at: usize| Tile {
-            x: (at % columns) as f64,
-            y: (at / columns) as f64,
-            value: at as f64,
-            arrow: Some((1.0, 1.0)),
-        };
-        Surface {
-            tiles: (0..columns * rows).map(tile).collect(),
-            subtitle: "dark is low".into(),
-            arrows: "arrows of descent".into(),
-            ..Surface::default()
-        }
-    }
-
-    #[test]
-    fn tiles_stay_within_the_frame() {
-        for (columns, rows) in [(2, 2), (3, 5), (14, 6), (40, 2), (1, 7)] {
-            let map = Map::new(&grid(columns, rows));
-            let (left, low) = map.at(0.0, 0.0);
-            let (right, high) = map.at((columns - 1) as f64, (rows - 1) as f64);
-            let (x, y) = (map.x.half, map.y.half);
-            assert!(left - x >= LEFT && right + x <= RIGHT, "{columns}");
-            assert!(high - y >= TOP && low + y <= BOTTOM, "{rows}");
-        }
-    }
-
-    #[test]
-    fn a_tile_stands_for_its_points_where_there_are_too_many() {
-        let surface = grid(1000, 300);
-        let svg = surface.svg(Theme::Light);
-        let drawn = svg.matches("<rect").count();
-        assert!((2000..MOST_TILES).contains(&drawn), "{drawn}");
-        assert!(svg.contains("each tile is the lowest of its points"));
-        let map = Map::new(&surface);
-        let shown = surface.shown(&map);
-        // The lowest of all is drawn, and every tile's value is that of a point within it.
-        assert_eq!(shown.values[0], 0.0);
-        for (tile, (x, y), _) in &shown.tiles {
-            let (a, b) = map.at(tile.x, tile.y);
-            assert!((a - x).abs() <= HALF.0 && (b - y).abs() <= HALF.0);
-        }
-        assert!(!grid(100, 100).shown(&Map::new(&grid(100, 100))).is_binned);
-    }
-
-    #[test]
-    fn arrows_are_spoken_of_where_they_are_drawn() {
-        let said = |surface: &Surface| surface.svg(Theme::Light).contains("arrows of descent");
-        let mut surface = grid(5, 4);
-        assert!(said(&surface));
-        // Narrow columns have arrows in some of them.
-        let narrow = grid(150, 3);
-        let svg = narrow.svg(Theme::Light);
-        assert!(said(&narrow) && svg.matches("fill=\"none\" stroke=\"#").count() > 30);
-        for tile in &mut surface.tiles {
-            tile.arrow = None;
-        }
-        assert!(!said(&surface));
-    }
-
-    #[test]
-    fn the_ramp_gets_brighter() {
-        let brightness = |share: f64| {
-            let text = color(share);
-            let part = |at: usize| f64::from(u8::from_str_radix(&text[at..at + 2], 16).unwrap());
-            0.3 * part(1) + 0.59 * part(3) + 0.11 * part(5)
-        };
-        let all: Vec<f64> = (0..=20)
-            .map(|at| brightness(f64::from(at) / 20.0))
-            .collect();
-        assert!(all.is_sorted(), "{all:?}");
-    }
-}
+mod tests;

@@ -25,7 +25,13 @@ struct Index {
 }
 
 /// The indices by which units and cells are found.
-const INDICES: [Index; 3] = [
+const INDICES: [Index; 4] = [
+    Index {
+        name: "evaluations_by_key",
+        table: "evaluations",
+        columns: "number, key",
+        filter: "true",
+    },
     Index {
         name: "open_units",
         table: "units",
@@ -118,8 +124,12 @@ impl Store {
         let failure = |e: rusqlite::Error| self.failure(&e);
         let fresh = Connection::open_in_memory().map_err(failure)?;
         fresh.execute_batch(&schema::create()).map_err(failure)?;
-        let expected = definitions(&fresh).map_err(failure)?;
         let found = definitions(&self.connection).map_err(failure)?;
+        if found.contains_key("evaluations") {
+            let create = schema::create_evaluations();
+            fresh.execute_batch(create).map_err(failure)?;
+        }
+        let expected = definitions(&fresh).map_err(failure)?;
         let (mut faults, mut mendable) = (Vec::new(), Vec::new());
         for (name, (kind, text)) in &expected {
             let what = match found.get(name) {

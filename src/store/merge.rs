@@ -63,6 +63,13 @@ fn merge_into(from: &[&Path], into: &Path) -> Result<usize> {
         ));
     }
     let plan = Store::read(first)?.plan()?;
+    if plan.studies.iter().any(|study| study.is_tuned()) {
+        return Err(Error::store(
+            first,
+            "it is the store of a tuning, which has no shards",
+            "let several processes share one store: they do its evaluations together",
+        ));
+    }
     let exists = into.exists();
     let mut known: HashMap<i64, (String, &Path)> = HashMap::new();
     for path in exists.then_some(&into).into_iter().chain(from) {

@@ -1,4 +1,5 @@
-//! The results of a sweep in one SQLite file: plan, units of work, cells, who worked on it.
+//! The results of a sweep in one SQLite file: plan, units of work, cells, who worked on it. A tuning's file has
+//! batches of evaluations in place of units and cells.
 //!
 //! A unit is stored in one transaction with the mark that it is done, and only by the process that
 //! holds its lease, so that a result is neither lost nor doubled, whatever kills the process. The
@@ -9,9 +10,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
+mod evaluations;
 mod failure;
 mod invariants;
 mod merge;
@@ -24,6 +27,7 @@ mod units;
 mod verify;
 mod workers;
 
+pub use evaluations::{Evaluation, TuningStore};
 pub use merge::merge;
 pub use repair::repair;
 pub use verify::{Verification, verify};
@@ -66,6 +70,14 @@ pub struct Store {
     session: i64,
     /// Sessions on other machines: their last heartbeat and when this process first saw it.
     beats: HashMap<i64, (i64, Instant)>,
+}
+
+/// The number of rows of a study's data, the names of its features and classes, as the store keeps it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Columns {
+    rows: usize,
+    features: Vec<String>,
+    classes: Vec<Vec<String>>,
 }
 
 /// The parts by which a plan is compared when a store is opened again.
@@ -374,6 +386,16 @@ fn insert_plan(connection: &Connection, plan: &Plan) -> rusqlite::Result<()> {
                 study.folds_digest
             ],
         )?;
+        if !study.features.is_empty() {
+            let columns = Columns {
+                rows: study.rows,
+                features: study.features.clone(),
+                classes: study.classes.clone(),
+            };
+            // infallible: numbers and texts
+            let text = serde_json::to_string(&columns).unwrap_or_default();
+            meta.execute(params![schema::columns_key(number), text])?;
+        }
         let mut insert = connection.prepare("INSERT INTO targets VALUES (?1, ?2, ?3)")?;
         for (target, name) in study.targets.iter().enumerate() {
             insert.execute(params![number, target, name])?;

@@ -2,7 +2,8 @@
 
 use rusqlite::{ErrorCode, OptionalExtension, Row};
 
-use super::{Result, Store};
+use super::schema::columns_key;
+use super::{Columns, Result, Store};
 use crate::error::Error;
 use crate::kinds::Status;
 use crate::sweep::cells::Tally;
@@ -56,12 +57,40 @@ impl Store {
             return Err(Unread::of("the plan has no study"));
         }
         for (number, study) in studies.iter_mut().enumerate() {
+            let Columns {
+                rows,
+                features,
+                classes,
+            } = self.columns(number)?;
+            (study.rows, study.features, study.classes) = (rows, features, classes);
             self.read_parts(number, study)?;
         }
         Ok(Plan {
             studies,
             configuration,
         })
+    }
+
+    /// Rows and names of features of a study; none in a store of before.
+    fn columns(&self, study: usize) -> std::result::Result<Columns, Unread> {
+        let text: Option<String> = self
+            .connection
+            .query_row(
+                "SELECT value FROM meta WHERE key = ?1",
+                [columns_key(study)],
+                |row| row.get(0),
+            )
+            .optional()?;
+        let Some(text) = text else {
+            return Ok(Columns::default());
+        };
+        let unread = |_| {
+            Unread::of(format!(
+                "the row {} of the table meta is no JSON",
+                columns_key(study)
+            ))
+        };
+        serde_json::from_str(&text).map_err(unread)
     }
 
     fn read_parts(&self, number: usize, study: &mut Study) -> std::result::Result<(), Unread> {

@@ -81,7 +81,7 @@ impl Store {
             return Ok(false);
         }
         let (faults, _) = scratch.faulty_units(&plan, 1)?;
-        Ok(faults.is_empty())
+        Ok(faults.is_empty() && self.faulty_evaluations(1)?.0.is_empty())
     }
 
     /// Mends everything; whatever is left wrong is an error, which undoes it.
@@ -107,6 +107,7 @@ impl Store {
                 .execute(open, [unit.number])
                 .map_err(failure)?;
         }
+        opened += self.forget_faulty_evaluations()?;
         let strays = "DELETE FROM results WHERE NOT EXISTS (
                           SELECT 1 FROM points p JOIN units u ON u.study = p.study AND u.path = p.path
                           WHERE p.study = results.study AND p.point = results.point

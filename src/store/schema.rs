@@ -2,7 +2,7 @@
 //!
 //! | table | one row per |
 //! | --- | --- |
-//! | `meta` | fact about the store: `configuration` (TOML), `version` of the program that made it, digests of the plan's parts |
+//! | `meta` | fact about the store: `configuration` (TOML), `version` of the program that made it, rows and names of features of every study, digests of the plan's parts |
 //! | `studies` | study: name, source, settings, fingerprints |
 //! | `targets` | target of a study |
 //! | `points` | point of a study: path, target, l1, l2, alpha, l1_ratio |
@@ -10,6 +10,7 @@
 //! | `units` | unit of work: whose lease, done or not, seconds, device, digest of its results |
 //! | `sessions` | process that has worked on the store, and on which shard (`i/N`) of the plan if not on all of it |
 //! | `results` | finished cell |
+//! | `evaluations` | of a tuning alone: batch of points on a fold, by the hash of what it is of; whose lease, done or not, criteria, result, digest |
 //!
 //! The view `cells` joins results with points and folds, one row per finished cell, in the order of the
 //! plan, and is what other programs should read.
@@ -23,6 +24,11 @@ use crate::sweep::record::Number;
 pub(super) const APPLICATION: i32 = 0x7072_7864;
 /// The version of the tables.
 pub(super) const VERSION: i32 = 2;
+
+/// The row of `meta` that holds rows and names of features of a study, as JSON; stores of before have none.
+pub(super) fn columns_key(study: usize) -> String {
+    format!("columns of study {study}")
+}
 
 /// The row of `meta` that holds the digest of a part of the plan.
 pub(super) fn digest_key(part: &str) -> String {
@@ -92,6 +98,16 @@ PRAGMA user_version = {VERSION};
         results = create_results(),
         selected = selected.join(", ")
     )
+}
+
+/// Creates the table of a tuning's evaluations.
+pub(super) fn create_evaluations() -> &'static str {
+    "CREATE TABLE IF NOT EXISTS evaluations (
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL, part TEXT NOT NULL, fold INTEGER NOT NULL,
+    points TEXT NOT NULL, device TEXT NOT NULL, session INTEGER, done INTEGER NOT NULL DEFAULT 0,
+    criteria TEXT, seconds REAL, finished TEXT, result BLOB, digest TEXT
+);
+CREATE UNIQUE INDEX IF NOT EXISTS evaluations_by_key ON evaluations (key);"
 }
 
 /// Creates the table of results.

@@ -262,7 +262,7 @@ fn names_of(connection: &Connection, sessions: &[i64]) -> rusqlite::Result<Strin
 }
 
 /// Whether a session still holds its leases.
-fn is_held(
+pub(super) fn is_held(
     connection: &Connection,
     session: i64,
     own: &Owner,

@@ -17,6 +17,8 @@ pub struct Verification {
     pub units: usize,
     /// Cells that were checked.
     pub cells: usize,
+    /// Batches of a tuning that were checked.
+    pub evaluations: usize,
     /// Faults, one sentence each; none for a sound store.
     pub faults: Vec<String>,
     /// The remedy.
@@ -24,7 +26,7 @@ pub struct Verification {
 }
 
 /// The remedy for units that are not what they were.
-const REOPEN: &str = "restore the store from a copy; or open what is damaged again with \
+pub(super) const REOPEN: &str = "restore the store from a copy; or open what is damaged again with \
      `proxdiff runs verify --repair` and repeat the command that made it";
 
 /// The remedy for a view or an index, which hold no data.
@@ -76,12 +78,15 @@ pub fn verify(store: &Store) -> Result<Verification> {
     };
     let (faulty, counted) = store.faulty_units(&plan, MOST_FAULTS)?;
     (found.units, found.cells) = counted;
+    let faulty = faulty.into_iter().map(|(_, fault)| fault);
+    let (evaluations, checked) = store.faulty_evaluations(MOST_FAULTS)?;
+    found.evaluations = checked;
+    let evaluations = evaluations.into_iter().map(|(_, fault)| fault);
+    let faulty: Vec<String> = faulty.chain(evaluations).collect();
     if !faulty.is_empty() && found.remedy == MAKE_ANEW {
         found.remedy = REOPEN;
     }
-    found
-        .faults
-        .extend(faulty.into_iter().map(|(_, fault)| fault));
+    found.faults.extend(faulty);
     Ok(found)
 }
 
@@ -108,9 +113,14 @@ impl Store {
             return Err(Error::store(&self.path, fault, MAKE_ANEW));
         }
         let (faults, _) = self.faulty_units(&plan, 1)?;
-        match faults.into_iter().next() {
+        let (evaluations, _) = self.faulty_evaluations(1)?;
+        let faults = faults.into_iter().map(|(_, fault)| fault);
+        match faults
+            .chain(evaluations.into_iter().map(|(_, fault)| fault))
+            .next()
+        {
             None => Ok(()),
-            Some((_, fault)) => Err(Error::store(&self.path, fault, REOPEN)),
+            Some(fault) => Err(Error::store(&self.path, fault, REOPEN)),
         }
     }
 

@@ -70,18 +70,17 @@ const PIECE: usize = 1024;
 const GATHERED: usize = 256;
 
 impl Compression {
-    /// The factors of a study's folds, where they apply and pay for `points` points; else `None`.
-    #[must_use]
-    pub fn of(study: &Study, points: usize) -> Option<Self> {
+    /// Whether the factors of a study's folds are made for so many points.
+    pub(crate) fn pays(study: &Study, points: usize) -> bool {
         let s = &study.specification;
         let Matrix::Dense(matrix) = &s.train.matrix else {
-            return None;
+            return false;
         };
         let columns = 1 + matrix.columns + s.train.targets.len();
         let is_squared = |loss: Loss| loss == Loss::Squared;
         // Zero-weight parts have no factor.
         let is_positive = |w: &Vec<f64>| w.iter().all(|w| w.is_finite() && *w > 0.0);
-        let applies = is_squared(s.loss)
+        is_squared(s.loss)
             && is_squared(s.criterion.unwrap_or(s.loss))
             && s.perturbation.is_none()
             && !study.has_offset()
@@ -94,10 +93,16 @@ impl Compression {
                 Some(held_out) => !held_out.is_empty() && matrix.rows - held_out.len() >= columns,
                 None => matrix.rows >= columns && validation(study).is_some(),
             })
-            && points as f64 >= POINTS_PER_COLUMN * columns as f64;
-        if !applies {
+            && points as f64 >= POINTS_PER_COLUMN * columns as f64
+    }
+
+    /// The factors of a study's folds, where they apply and pay for `points` points; else `None`.
+    #[must_use]
+    pub fn of(study: &Study, points: usize) -> Option<Self> {
+        let s = &study.specification;
+        let (true, Matrix::Dense(matrix)) = (Self::pays(study, points), &s.train.matrix) else {
             return None;
-        }
+        };
         let origin = origin(matrix, &s.train.targets);
         let train = Source {
             matrix,

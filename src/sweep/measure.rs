@@ -206,21 +206,24 @@ impl<'a> HeldOut<'a> {
             }
             Gathered::Sparse(m) => models
                 .iter()
-                .map(|(w, intercepts)| {
-                    let mut z = vec![0.0; m.rows() * c];
-                    for row in z.chunks_exact_mut(c) {
-                        row.iter_mut().zip(intercepts).for_each(|(z, b)| *z = *b);
-                    }
-                    m.for_each_entry(|i, j, x| {
-                        for k in 0..c {
-                            z[i * c + k] += x * w[j * c + k];
-                        }
-                    });
-                    z
-                })
+                .map(|(w, intercepts)| predictors_of(m, w, intercepts, c))
                 .collect(),
         }
     }
+}
+
+/// X·W + b of one model, rows × classes in C order; no intercepts are zeros.
+pub(super) fn predictors_of(matrix: &Matrix, w: &[f64], intercepts: &[f64], c: usize) -> Vec<f64> {
+    let mut z = vec![0.0; matrix.rows() * c];
+    for row in z.chunks_exact_mut(c) {
+        row.iter_mut().zip(intercepts).for_each(|(z, b)| *z = *b);
+    }
+    matrix.for_each_entry(|i, j, x| {
+        for k in 0..c {
+            z[i * c + k] += x * w[j * c + k];
+        }
+    });
+    z
 }
 
 /// The cell of an outcome; `numbers` come with the metrics.

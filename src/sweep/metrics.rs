@@ -313,6 +313,63 @@ pub(crate) fn auc(
     pairs / (positives * below)
 }
 
+/// A point of a ROC curve.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RocPoint {
+    /// The share of the other rows that score at least as much as a threshold.
+    pub false_positives: f64,
+    /// The share of the positive rows that do.
+    pub true_positives: f64,
+}
+
+/// The ROC curve of scores, from no row to all, by decreasing threshold; the area below its straight pieces is the
+/// AUC. Empty where one kind of rows has no weight, or a score is no number.
+#[must_use]
+pub fn roc(
+    scores: &[f64],
+    positive: impl Fn(usize) -> bool,
+    weights: Option<&[f64]>,
+) -> Vec<RocPoint> {
+    let weight = |i: usize| weights.map_or(1.0, |weights| weights[i]);
+    let total = |kind: bool| -> f64 {
+        let own = (0..scores.len()).filter(|&i| positive(i) == kind);
+        own.map(weight).sum()
+    };
+    let (positives, others) = (total(true), total(false));
+    if scores.iter().any(|score| score.is_nan()) || !(positives > 0.0 && others > 0.0) {
+        return Vec::new();
+    }
+    let mut order: Vec<usize> = (0..scores.len()).collect();
+    order.sort_unstable_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+    let (mut above, mut other) = (0.0, 0.0);
+    let mut curve = vec![RocPoint {
+        false_positives: 0.0,
+        true_positives: 0.0,
+    }];
+    for tied in order.chunk_by(|&a, &b| scores[a] == scores[b]) {
+        for &i in tied {
+            let sum = if positive(i) { &mut above } else { &mut other };
+            *sum += weight(i);
+        }
+        curve.push(RocPoint {
+            false_positives: other / others,
+            true_positives: above / positives,
+        });
+    }
+    curve
+}
+
+/// The probabilities of every class by linear predictors (rows × classes in C order), class by class.
+#[must_use]
+pub fn class_scores(z: &[f64], classes: usize) -> Vec<Vec<f64>> {
+    let mut probabilities = z.to_vec();
+    for row in probabilities.chunks_exact_mut(classes) {
+        multinomial::softmax_in_place(row);
+    }
+    let of_class = |k: usize| probabilities.iter().skip(k).step_by(classes).copied();
+    (0..classes).map(|k| of_class(k).collect()).collect()
+}
+
 /// The mean over classes of the AUC of a class's probability against the rest.
 fn one_against_rest(
     z: &[f64],
@@ -320,25 +377,39 @@ fn one_against_rest(
     classes: usize,
     weight: &dyn Fn(usize) -> f64,
 ) -> f64 {
-    let mut probabilities = z.to_vec();
-    for row in probabilities.chunks_exact_mut(classes) {
-        multinomial::softmax_in_place(row);
-    }
-    let of_class = |k: usize| {
-        let scores: Vec<f64> = probabilities
-            .iter()
-            .skip(k)
-            .step_by(classes)
-            .copied()
-            .collect();
-        auc(&scores, |i| truth[i] == k, weight)
-    };
+    let scores = class_scores(z, classes);
+    let of_class = |k: usize| auc(&scores[k], |i| truth[i] == k, weight);
     (0..classes).map(of_class).sum::<f64>() / classes as f64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Scores with ties, with and without weights.
+    #[test]
+    fn the_area_below_a_roc_curve_is_the_auc() {
+        let scores = [0.1, 0.4, 0.4, 0.8, 0.3, 0.4, 0.9, 0.2];
+        let truth = [false, true, false, true, false, true, true, true];
+        let weights = [1.0, 2.0, 0.5, 1.0, 3.0, 1.5, 0.25, 1.0];
+        for weights in [None, Some(&weights[..])] {
+            let curve = roc(&scores, |i| truth[i], weights);
+            let area: f64 = curve
+                .windows(2)
+                .map(|pair| {
+                    let width = pair[1].false_positives - pair[0].false_positives;
+                    0.5 * width * (pair[0].true_positives + pair[1].true_positives)
+                })
+                .sum();
+            let weight = |i: usize| weights.map_or(1.0, |weights| weights[i]);
+            assert!((area - auc(&scores, |i| truth[i], &weight)).abs() < 1e-15);
+            let end = curve.last().unwrap();
+            assert_eq!((end.false_positives, end.true_positives), (1.0, 1.0));
+            assert_eq!(curve.len(), 7);
+        }
+        assert!(roc(&scores, |_| true, None).is_empty());
+        assert!(roc(&[0.0, f64::NAN], |i| i == 0, None).is_empty());
+    }
 
     /// Values of scikit-learn 1.9.1 (`mean_squared_error`, `mean_absolute_error`, `r2_score`).
     #[test]

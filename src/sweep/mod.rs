@@ -14,6 +14,7 @@ pub mod export;
 pub mod factors;
 mod fold_problem;
 pub mod folds;
+pub mod held_out;
 pub mod information;
 mod leaderboard;
 mod measure;

@@ -7,6 +7,8 @@ use super::space::{Search, Space, SpacePoint};
 use super::stages::Adaptive;
 use super::study::Study;
 use crate::error::Result;
+use crate::hypergrad::Settings;
+use crate::kinds::Precision;
 use crate::model::loss::Loss;
 use crate::model::penalty::Penalty;
 use crate::sweep::record::{
@@ -28,7 +30,6 @@ pub fn plan_study(
     space: &Space,
     l1_max: &dyn Fn(usize, f64) -> f64,
 ) -> Result<StudyRecord> {
-    let rows = study.rows();
     let mut points = Vec::new();
     let mut paths = Vec::new();
     for target in 0..study.specification.train.targets.len() {
@@ -42,6 +43,20 @@ pub fn plan_study(
             target,
         }));
     }
+    Ok(StudyRecord {
+        points,
+        paths,
+        ..without_points(study, &study.settings, study.precision)
+    })
+}
+
+/// The record of a study with its folds and no points, solved with these settings.
+pub(crate) fn without_points(
+    study: &Study,
+    settings: &Settings,
+    precision: Precision,
+) -> StudyRecord {
+    let rows = study.rows();
     let folds = study
         .folds
         .iter()
@@ -62,17 +77,20 @@ pub fn plan_study(
             }
         })
         .collect();
-    Ok(StudyRecord {
+    StudyRecord {
         name: study.name.clone(),
         source: study.source.clone(),
-        settings: settings(study),
+        settings: setting_lines(study, settings, precision),
         fingerprint: study.fingerprint(),
         folds_digest: study.folds_digest(),
         targets: study.targets.clone(),
-        points,
+        rows,
+        features: study.features.clone(),
+        classes: study.classes.clone(),
+        points: Vec::new(),
         folds,
-        paths,
-    })
+        paths: Vec::new(),
+    }
 }
 
 /// A plan of studies with its configuration.
@@ -116,7 +134,9 @@ fn tag(value: &impl serde::Serialize) -> String {
     text.replace('"', "")
 }
 
-fn loss_name(loss: Loss) -> String {
+/// A loss as a study's settings say it: its name, and what shapes it.
+#[must_use]
+pub fn loss_setting(loss: Loss) -> String {
     match loss {
         Loss::Huber { delta } => format!("huber (delta {delta})"),
         Loss::Tweedie { power } => format!("tweedie (power {power})"),
@@ -139,16 +159,19 @@ pub fn penalty_setting(penalty: &Penalty) -> String {
 }
 
 /// Everything that decides results besides data, points and folds.
-fn settings(study: &Study) -> String {
-    let (s, set) = (&study.specification, &study.settings);
+fn setting_lines(study: &Study, set: &Settings, precision: Precision) -> String {
+    let s = &study.specification;
     let mut lines = vec![
-        format!("loss = {}", loss_name(s.loss)),
+        format!("loss = {}", loss_setting(s.loss)),
         penalty_setting(&s.penalty),
-        format!("criterion = {}", loss_name(s.criterion.unwrap_or(s.loss))),
+        format!(
+            "criterion = {}",
+            loss_setting(s.criterion.unwrap_or(s.loss))
+        ),
         format!("criterion-sign = {}", s.sign.factor()),
         format!("intercept = {}", s.scaling.intercept),
         format!("standardize = {}", s.scaling.standardize),
-        format!("precision = {}", study.precision.name()),
+        format!("precision = {}", precision.name()),
         format!("solver = {}", tag(&set.solver)),
         format!("tolerance = {}", tag(&set.tolerance)),
         format!("max-steps = {}", set.max_steps),

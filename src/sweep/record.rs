@@ -12,25 +12,15 @@ use xxhash_rust::xxh3::Xxh3Default;
 use crate::hypergrad::{Outcome, Part};
 use crate::kinds::{Status, tag};
 use crate::model::loss::Loss;
-use crate::sweep::resamples::Resampling;
+
+mod settings;
+
+pub(crate) use settings::{ADAPTIVE, FEATURES, NO_METHOD, RELAX, RESAMPLING, TUNING};
 
 /// The warning of a cell whose Hessian is singular.
 pub(crate) const SINGULAR: &str = "singular-hessian";
 /// The warning of a cell whose solution has converged, and its hypergradient has not.
 pub(crate) const ROUGH: &str = "rough-hypergradient";
-/// The line of a study's settings that asks for no hypergradient.
-pub(crate) const NO_METHOD: &str = "method = none";
-/// The beginning of the line of a study's settings that says the exponent of adaptive weights.
-pub(crate) const ADAPTIVE: &str = "adaptive = ";
-/// The beginnings of the lines of a study's settings that say how its resamples are drawn, and the names of
-/// its features.
-pub(crate) const RESAMPLING: &str = "resampling = ";
-/// See [`RESAMPLING`].
-pub(crate) const FEATURES: &str = "features = ";
-/// The line of a study's settings with intercepts.
-const INTERCEPT: &str = "intercept = true";
-/// The beginning of the line of a study's settings that says the share of a relaxed fit.
-pub(crate) const RELAX: &str = "relax = ";
 
 /// Everything that a sweep is going to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +46,12 @@ pub struct Study {
     pub folds_digest: String,
     /// The names of the targets.
     pub targets: Vec<String>,
+    /// The number of rows of the data; 0 where that is not known.
+    pub rows: usize,
+    /// The names of the features; none where they are not known.
+    pub features: Vec<String>,
+    /// The names of the classes of every target, none of numbers; empty where they are not known.
+    pub classes: Vec<Vec<String>>,
     /// The points, in the order of the plan.
     pub points: Vec<PlanPoint>,
     /// The folds, in the order of the plan.
@@ -159,6 +155,13 @@ impl Plan {
             ] {
                 write_text(&mut studies.1, text);
             }
+            // Stores of before have neither.
+            if !study.features.is_empty() {
+                studies.1.write_u64(study.rows as u64);
+                for name in study.features.iter().chain(study.classes.iter().flatten()) {
+                    write_text(&mut studies.1, name);
+                }
+            }
             targets.1.write_u64(study.targets.len() as u64);
             for name in &study.targets {
                 write_text(&mut targets.1, name);
@@ -201,45 +204,6 @@ impl Plan {
 }
 
 impl Study {
-    /// The share φ of its relaxed fits, if they are relaxed.
-    #[must_use]
-    pub fn relax(&self) -> Option<f64> {
-        self.setting(RELAX)?.parse().ok()
-    }
-
-    /// How features are chosen on resamples, if its folds are such.
-    #[must_use]
-    pub fn resampling(&self) -> Option<Resampling> {
-        Some(Resampling {
-            drawing: self.setting(RESAMPLING)?.parse().ok()?,
-            features: serde_json::from_str(self.setting(FEATURES)?).ok()?,
-        })
-    }
-
-    /// Whether its strengths are weighed by first fits.
-    #[must_use]
-    pub fn is_adaptive(&self) -> bool {
-        self.setting(ADAPTIVE).is_some()
-    }
-
-    /// Whether its folds are resamples.
-    #[must_use]
-    pub fn is_resampled(&self) -> bool {
-        self.setting(RESAMPLING).is_some()
-    }
-
-    /// Whether its problems have intercepts.
-    #[must_use]
-    pub(crate) fn has_intercept(&self) -> bool {
-        self.settings.lines().any(|line| line == INTERCEPT)
-    }
-
-    /// The rest of the first line of the settings that begins so.
-    fn setting(&self, start: &str) -> Option<&str> {
-        let mut lines = self.settings.lines();
-        lines.find_map(|line| line.strip_prefix(start))
-    }
-
     /// Number of units.
     #[must_use]
     pub fn unit_count(&self) -> usize {

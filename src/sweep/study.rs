@@ -47,6 +47,10 @@ pub struct Study {
     pub precision: Precision,
     /// The names of the targets.
     pub targets: Vec<String>,
+    /// The names of the features; none where they have none.
+    pub features: Vec<String>,
+    /// The names of the classes of every target, none of numbers; empty where they have none.
+    pub classes: Vec<Vec<String>>,
     /// Also keep the solutions.
     pub keep_solutions: bool,
     /// The stages of a fit beside its own.
@@ -471,6 +475,8 @@ impl Study {
             keep_solutions: self.keep_solutions,
             stages: self.stages,
             resampling: None,
+            features: self.features.clone(),
+            classes: self.classes.clone(),
             is_compressed: self.is_compressed,
         }
     }
@@ -544,7 +550,8 @@ fn no_value(column: usize, place: &str, remedy: &str) -> Error {
     )
 }
 
-fn hash_values(hash: &mut Xxh3Default, values: &[f64]) {
+/// Adds numbers and their count to a hash.
+pub(crate) fn hash_values(hash: &mut Xxh3Default, values: &[f64]) {
     hash.write_u64(values.len() as u64);
     hash.update(bytemuck::cast_slice(values));
 }

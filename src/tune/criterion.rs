@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::chosen::{self, Chosen};
+use super::kept::{Kept, OnFold, Request};
 use super::sure::Combination;
 use super::variables::Space;
 use crate::control::Control;
@@ -30,6 +31,8 @@ pub(super) struct Criterion<'a> {
     pub(super) combination: Option<Combination>,
     pub(super) settings: Settings,
     pub(super) control: Control,
+    /// The place that keeps its evaluations, where there is one.
+    pub(super) kept: Option<Kept<'a>>,
 }
 
 /// A point on all folds.
@@ -53,38 +56,72 @@ impl Criterion<'_> {
     /// Evaluates points: along paths of falling l1, or each from a start of its own.
     ///
     /// # Errors
-    /// Those of [`chosen::evaluate`].
+    /// Those of [`chosen::evaluate`], and of the place that keeps evaluations.
     pub(super) fn evaluate(
         &self,
         space: &Space,
         points: &[Chosen],
         warm: Option<&[&[WarmStart]]>,
     ) -> Result<Vec<Evaluated>> {
-        let of_fold = |(number, fold): (usize, &Fold<'_>)| {
-            let warm = warm.map(|warm| warm.iter().map(|w| w[number].clone()).collect());
-            let own = (fold.problem, &fold.prepared);
-            chosen::evaluate(own, &self.settings, &self.control, points, warm)
+        let on_fold = |number: usize| self.on_fold(space, points, warm, number);
+        let count = self.folds.len();
+        let folds: Vec<Vec<OnFold>> = match &self.kept {
+            None => (0..count)
+                .into_par_iter()
+                .map(on_fold)
+                .collect::<Result<_>>()?,
+            Some(kept) => {
+                let request = Request {
+                    variables: &space.signature(),
+                    points,
+                    warm,
+                };
+                kept.results(request, count, &self.control, on_fold)?
+            }
         };
-        let folds: Vec<Vec<Outcome>> = self
-            .folds
-            .par_iter()
-            .enumerate()
-            .map(of_fold)
-            .collect::<Result<_>>()?;
         Ok((0..points.len())
             .map(|at| {
-                let outcomes: Vec<&Outcome> = folds.iter().map(|fold| &fold[at]).collect();
-                self.mean(space, &points[at], &outcomes)
+                let results: Vec<&OnFold> = folds.iter().map(|fold| &fold[at]).collect();
+                self.mean(&results)
             })
             .collect())
     }
 
-    /// The mean, or another combination, of the outcomes of one point.
-    fn mean(&self, space: &Space, point: &Chosen, outcomes: &[&Outcome]) -> Evaluated {
-        let count = outcomes.len();
-        let is_solved = outcomes.iter().all(|outcome| outcome.is_solved());
+    /// The results of points on one fold.
+    fn on_fold(
+        &self,
+        space: &Space,
+        points: &[Chosen],
+        warm: Option<&[&[WarmStart]]>,
+        number: usize,
+    ) -> Result<Vec<OnFold>> {
+        let fold = &self.folds[number];
+        let warm = warm.map(|warm| warm.iter().map(|w| w[number].clone()).collect());
+        let own = (fold.problem, &fold.prepared);
+        let outcomes = chosen::evaluate(own, &self.settings, &self.control, points, warm)?;
+        let result = |(point, outcome): (&Chosen, Outcome)| {
+            let hypergradient = outcome.hypergradient.as_ref();
+            let mut warnings = outcome.warnings.iter();
+            OnFold {
+                is_solved: outcome.is_solved(),
+                criterion: outcome.criterion,
+                slope: hypergradient.and_then(|h| space.slope(point, h, fold.problem)),
+                warm: outcome.warm_start(),
+                kink_margin: outcome.kink_margin,
+                not_unique: warnings
+                    .find(|warning| warning.kind == WarningKind::NotUnique)
+                    .map(|warning| warning.message.clone()),
+            }
+        };
+        Ok(points.iter().zip(outcomes).map(result).collect())
+    }
+
+    /// The mean, or another combination, of the results of one point.
+    fn mean(&self, results: &[&OnFold]) -> Evaluated {
+        let count = results.len();
+        let is_solved = results.iter().all(|result| result.is_solved);
         let criterion = if is_solved {
-            let of = |fold: usize| outcomes[fold].criterion;
+            let of = |fold: usize| results[fold].criterion;
             match &self.combination {
                 None => sum_of(count, of) / count as f64,
                 Some(combination) => combination.value(of),
@@ -92,13 +129,8 @@ impl Criterion<'_> {
         } else {
             f64::NAN
         };
-        let slopes: Option<Vec<Vec<f64>>> = outcomes
-            .iter()
-            .zip(&self.folds)
-            .map(|(outcome, fold)| {
-                space.slope(point, outcome.hypergradient.as_ref()?, fold.problem)
-            })
-            .collect();
+        let slopes = results.iter().map(|result| result.slope.as_ref());
+        let slopes: Option<Vec<&Vec<f64>>> = slopes.collect();
         let slope = slopes.map(|slopes| {
             let of = |at: usize| match &self.combination {
                 None => sum_of(count, |fold| slopes[fold][at]) / count as f64,
@@ -106,24 +138,17 @@ impl Criterion<'_> {
             };
             (0..slopes[0].len()).map(of).collect()
         });
-        let margins = outcomes.iter().filter_map(|outcome| outcome.kink_margin);
+        let margins = results.iter().filter_map(|result| result.kink_margin);
         Evaluated {
             criterion,
             by_fold: match &self.combination {
-                None => outcomes.iter().map(|outcome| outcome.criterion).collect(),
+                None => results.iter().map(|result| result.criterion).collect(),
                 Some(_) => vec![criterion],
             },
             slope,
-            warm: outcomes
-                .iter()
-                .map(|outcome| outcome.warm_start())
-                .collect(),
+            warm: results.iter().map(|result| result.warm.clone()).collect(),
             kink_margin: margins.min_by(f64::total_cmp),
-            not_unique: outcomes
-                .iter()
-                .flat_map(|outcome| &outcome.warnings)
-                .find(|warning| warning.kind == WarningKind::NotUnique)
-                .map(|warning| warning.message.clone()),
+            not_unique: results.iter().find_map(|result| result.not_unique.clone()),
         }
     }
 }

@@ -316,6 +316,8 @@ mod tests {
             keep_solutions: false,
             stages: Default::default(),
             resampling: None,
+            features: Vec::new(),
+            classes: Vec::new(),
             is_compressed: false,
             filling: None,
         }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use super::criterion::{Criterion, Fold};
 use super::guard::Guard;
 use super::hyperparameter::Hyperparameter;
+use super::kept::{EvaluationStore, Kept};
 use super::objective::Objective;
 use super::outcome::Tuned;
+use super::progress::TuningProgress;
 use super::sure::{Combination, Estimate, Sure};
-use super::tuning::{Tuning, TuningProgress};
+use super::tuning::Tuning;
 use super::variable::Variable;
 use super::variables::{Space, with_vectors};
 use crate::control::Control;
@@ -22,6 +24,7 @@ use crate::sweep::compress::{Compression, fold_problem};
 use crate::sweep::folds;
 use crate::sweep::study::{ClassWeighting, Study};
 
+mod plan;
 mod stages;
 
 /// Variables up to which a vector needs no guard.
@@ -44,6 +47,7 @@ pub const MAX_EVALUATIONS: usize = 400;
 /// | [`max_evaluations`](Self::max_evaluations) | 400 | points on all folds |
 /// | [`guard`](Self::guard) | [`Guard::Auto`] | what keeps many variables from fitting the criterion's rows by chance |
 /// | [`settings`](Self::settings) | [`Settings::default`] | solver, tolerance, device, threads |
+/// | [`store`](Self::store) | none | keeps evaluations: a tuning that was ended goes on where it stopped |
 /// | [`control`](Self::control) | none | cancellation and time budget: the best so far is returned |
 ///
 /// ```
@@ -73,6 +77,7 @@ pub struct Tuner<'a> {
     guard: Guard,
     settings: Settings,
     control: Control,
+    store: Option<&'a dyn EvaluationStore>,
     progress: Arc<TuningProgress>,
 }
 
@@ -108,6 +113,7 @@ impl<'a> Tuner<'a> {
             guard: Guard::Auto,
             settings: Settings::default(),
             control: Control::new(),
+            store: None,
             progress: Arc::default(),
         }
     }
@@ -168,6 +174,15 @@ impl<'a> Tuner<'a> {
     /// Shares a control with the caller.
     pub fn control(mut self, control: &Control) -> Self {
         self.control = control.clone();
+        self
+    }
+
+    /// Keeps every evaluation in a store, and takes from it what is known: a tuning that was ended goes on where it
+    /// stopped, and several processes share the folds of its evaluations. The outcome has the same bits with it
+    /// and without. Evaluations are known again by [`plan`](Self::plan); the best point's last evaluation, and the
+    /// outer rows of a guard, are computed each time.
+    pub fn store(mut self, store: &'a dyn EvaluationStore) -> Self {
+        self.store = Some(store);
         self
     }
 
@@ -267,19 +282,9 @@ impl<'a> Tuner<'a> {
 
     fn run_here(&self) -> Result<Tuned> {
         self.check_rows()?;
-        let study = match (&self.subject, &self.folds) {
-            (Subject::Study(study), None) => Some(Cow::Borrowed(*study)),
-            (Subject::Study(study), Some(folds)) => Some(Cow::Owned(Study {
-                folds: folds.clone(),
-                ..Study::clone(study)
-            })),
-            (Subject::Problem(problem), Some(_)) => Some(Cow::Owned(self.restated(problem)?)),
-            (Subject::Problem(problem), None) if self.is_guarded() => {
-                Some(Cow::Owned(self.restated(problem)?))
-            }
-            _ => None,
-        };
+        let study = self.study()?;
         let study = study.as_deref();
+        let kept = self.kept(study)?;
         let estimate = self.sure.map(|sure| self.estimate(sure)).transpose()?;
         let (problems, combination, noise) = match estimate {
             None => (self.problems(study)?, None, None),
@@ -288,7 +293,7 @@ impl<'a> Tuner<'a> {
                 (problems, Some(estimate.combination), Some(estimate.noise))
             }
         };
-        let criterion = self.criterion(&problems, combination);
+        let criterion = self.criterion(&problems, combination, kept.as_ref());
         let space = self.space(&self.variables, &problems)?;
         let tuning = Tuning {
             space: &space,
@@ -309,6 +314,23 @@ impl<'a> Tuner<'a> {
             tuning.finish(&tuning.run()?)?
         };
         Ok(Tuned { noise, ..tuned })
+    }
+
+    /// The study whose folds are tuned, or parted by a guard, or known by a store; `None` where none of them is.
+    fn study(&self) -> Result<Option<Cow<'a, Study>>> {
+        Ok(match (&self.subject, &self.folds) {
+            (Subject::Study(study), None) => Some(Cow::Borrowed(*study)),
+            (Subject::Study(study), Some(folds)) => Some(Cow::Owned(Study {
+                folds: folds.clone(),
+                ..Study::clone(study)
+            })),
+            (Subject::Problem(problem), folds)
+                if folds.is_some() || self.is_guarded() || self.store.is_some() =>
+            {
+                Some(Cow::Owned(self.restated(problem)?))
+            }
+            _ => None,
+        })
     }
 
     /// Stein's estimate of the training rows.
@@ -372,6 +394,7 @@ impl<'a> Tuner<'a> {
         &self,
         problems: &'f [Problem],
         combination: Option<Combination>,
+        kept: Option<&Kept<'f>>,
     ) -> Criterion<'f> {
         let folds = problems.iter().map(|problem| Fold {
             problem,
@@ -393,6 +416,7 @@ impl<'a> Tuner<'a> {
                 ..self.settings.clone()
             },
             control: self.control.clone(),
+            kept: kept.cloned(),
         }
     }
 
@@ -445,6 +469,8 @@ impl<'a> Tuner<'a> {
             keep_solutions: false,
             stages: Default::default(),
             resampling: None,
+            features: Vec::new(),
+            classes: Vec::new(),
             is_compressed: false,
             filling: None,
         })

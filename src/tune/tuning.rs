@@ -1,7 +1,7 @@
 //! A tuning that runs: the coarse stage, descents, and the outcome.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use super::chosen::Chosen;
 use super::criterion::{Criterion, Evaluated, Fold};
@@ -9,14 +9,14 @@ use super::descent::{Value, Visit};
 use super::lattice::{Candidate, Lattice, Node};
 use super::objective::Objective;
 use super::outcome::{Start, Tuned, TuningStatus, Visited};
+use super::progress::TuningProgress;
 use super::ridge_model::RidgeModel;
 use super::search::Search;
 use super::section::{self, Section};
 use super::variables::Space;
-use crate::control::{Control, lock};
+use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::hypergrad::WarmStart;
-use crate::problem::Point;
 
 /// Starts of one tuning.
 const MOST_STARTS: usize = 24;
@@ -79,35 +79,6 @@ impl Effort {
 
 /// The solutions near every start, on all folds.
 type Warm = Vec<Vec<WarmStart>>;
-
-/// The progress of a tuning, for a display.
-#[derive(Debug, Default)]
-pub struct TuningProgress(Mutex<(usize, Option<(f64, Point)>)>);
-
-impl TuningProgress {
-    /// Evaluations so far.
-    #[must_use]
-    pub fn evaluations(&self) -> usize {
-        lock(&self.0).0
-    }
-
-    /// The best criterion so far and its point.
-    #[must_use]
-    pub fn best(&self) -> Option<(f64, Point)> {
-        lock(&self.0).1.clone()
-    }
-
-    pub(super) fn note(&self, points: &[Chosen], evaluated: &[Evaluated]) {
-        let mut state = lock(&self.0);
-        state.0 += points.len();
-        for (point, evaluated) in points.iter().zip(evaluated) {
-            let value = evaluated.criterion;
-            if value.is_finite() && state.1.as_ref().is_none_or(|(best, _)| value < *best) {
-                state.1 = Some((value, point.point.clone()));
-            }
-        }
-    }
-}
 
 /// A tuning that runs.
 pub(super) struct Tuning<'a> {
@@ -456,7 +427,7 @@ impl Tuning<'_> {
     fn evaluate(&self, points: &[Chosen], warm: Option<&[&[WarmStart]]>) -> Result<Vec<Evaluated>> {
         let evaluated = self.criterion.evaluate(self.space, points, warm)?;
         if let Some(progress) = self.progress {
-            progress.note(points, &evaluated);
+            progress.note(self.space, points, &evaluated);
         }
         Ok(evaluated)
     }
@@ -504,6 +475,7 @@ impl Tuning<'_> {
             } else {
                 control
             },
+            kept: None,
         };
         let evaluated = again
             .evaluate(space, std::slice::from_ref(&chosen), None)?

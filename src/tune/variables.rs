@@ -170,6 +170,19 @@ impl Space {
         self.variables.iter().map(entries).collect()
     }
 
+    /// Whether every variable is one number.
+    pub(super) fn is_of_numbers(&self) -> bool {
+        let mut variables = self.variables.iter();
+        variables.all(|v| !v.hyperparameter.is_vector())
+    }
+
+    /// The variables and their numbers of entries in words: what the entries of a slope belong to.
+    pub(super) fn signature(&self) -> String {
+        let name = |v: &Resolved| format!("{} {}", v.hyperparameter.name(), v.count);
+        let names: Vec<String> = self.variables.iter().map(name).collect();
+        names.join(", ")
+    }
+
     /// The hyperparameter of every vector of strengths, the places of its entries, and their ties.
     pub(super) fn strength_vectors(
         &self,

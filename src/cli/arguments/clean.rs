@@ -48,6 +48,10 @@ pub struct Arguments {
     /// Save the model that is fitted with the weights to this directory; predict reads it.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub model: Option<PathBuf>,
+
+    /// Write report.html and its charts (SVG and PNG) into this folder.
+    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
+    pub report: Option<PathBuf>,
 }
 
 /// The flags of the search for weights.

@@ -170,4 +170,8 @@ pub struct Arguments {
     /// Show the coefficients too.
     #[arg(long, help_heading = "Output")]
     pub coefficients: bool,
+
+    /// Write report.html and its charts (SVG and PNG) into this folder.
+    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
+    pub report: Option<PathBuf>,
 }

@@ -1,5 +1,7 @@
 //! The flags of `proxdiff influence`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::values;
@@ -38,6 +40,10 @@ pub struct Arguments {
     #[arg(long, value_name = "K", default_value_t = 10, value_parser = values::count,
           allow_hyphen_values = true, help_heading = "Output")]
     pub top: usize,
+
+    /// Write report.html and its charts (SVG and PNG) into this folder.
+    #[arg(long, value_name = "FOLDER", help_heading = "Output")]
+    pub report: Option<PathBuf>,
 }
 
 /// The flags of what is left out, and how its influence is found.

@@ -20,6 +20,7 @@ Examples:
   proxdiff tune --x X.npy --y y.npy --x-val Xval.npy --y-val yval.npy --loss logistic --tune l1 --l2 0
   proxdiff tune data.csv --bounds l1=1e-3:1,l2=1e-4:10 --test-fraction 0.2 --model model
   proxdiff tune --example --format json
+  proxdiff tune data.csv --cv 10 --tune 'l1[]' --store tuning.db --report report
 
 The criterion, a loss on held-out rows or its mean over folds, is minimised by hypergradients: a coarse \
 grid along warm paths, then descents from its local minima. With --cv and --folds, --x-val holds test \
@@ -44,6 +45,16 @@ pub struct Arguments {
     pub runtime: RuntimeArguments,
     #[command(flatten, next_help_heading = "Configuration")]
     pub configuration: ConfigurationArguments,
+
+    /// Keep every evaluation in this file; the same command goes on from there where it was ended, to the same
+    /// result, and several processes may share it.
+    #[arg(long, value_name = "FILE", help_heading = "Store")]
+    pub store: Option<PathBuf>,
+
+    /// Write report.html and its charts (SVG and PNG) into this folder.
+    #[arg(long, value_name = "FOLDER", help_heading = "Store")]
+    pub report: Option<PathBuf>,
+
     #[command(flatten)]
     pub output: OutputArguments,
 

@@ -7,7 +7,8 @@ use crate::cli::configuration::{
     Prepared, Rows, Study, column_of, read_labels, settings, single, single_ridge,
 };
 use crate::cli::failure::Failure;
-use crate::cli::output::{CleanedReport, Rendered};
+use crate::cli::origin::Origin;
+use crate::cli::output::{CleanedReport, Rendered, ReportFolder};
 use crate::cli::runtime::Runtime;
 use crate::data::labels::names_of;
 use crate::hypergrad::Settings;
@@ -16,7 +17,7 @@ use crate::problem::{Point, Problem};
 use crate::tune::Cleaning;
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
     let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let corrupted = arguments.cleaning.corrupted.as_deref();
@@ -70,7 +71,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         top: arguments.top,
         model: arguments.model.as_deref().filter(|_| saved.is_ok()),
     };
+    // A page that cannot be written must not keep the rest from being said.
+    let paged = match &arguments.report {
+        Some(place) => report.write_page(&ReportFolder {
+            place,
+            flag: "--report",
+            origin,
+        }),
+        None => Ok(()),
+    };
     report.write(&arguments.output)?;
+    paged?;
     saved?;
     if runtime.is_interrupted() {
         return Err(Failure::Outcome(format!(

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{counted, rough, short, significant};
-use crate::cli::output::{checked, plain, titled};
+use crate::cli::output::{checked, plain, swept, titled};
 use crate::cli::printable::printable;
 use crate::error::Error;
 use crate::store::{self, Number, PlanPoint, PointSummary, summarize};
@@ -44,7 +44,8 @@ struct Differences {
 /// The text or, with `as_json`, the JSON of a comparison of studies of equal name.
 pub fn compare(first: &Path, second: &Path, as_json: bool) -> Result<String, Failure> {
     let stores = [checked(first)?, checked(second)?];
-    let plans = [stores[0].plan()?, stores[1].plan()?];
+    let remedy = "compare the stores of sweeps";
+    let plans = [swept(&stores[0], remedy)?, swept(&stores[1], remedy)?];
     let pairs = pairs(&plans);
     if pairs.is_empty() {
         return Err(Failure::Library(Error::store(

@@ -13,6 +13,7 @@ use crate::cli::configuration::{
 };
 use crate::cli::failure::Failure;
 use crate::cli::model::{MissingCells, Model, TargetModel};
+use crate::cli::origin::Origin;
 use crate::cli::output::{Beside, Chosen, Rendered, Report, Tested, choices_table, write_text};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::Outcome;
@@ -41,7 +42,7 @@ struct Flags<'a> {
 }
 
 /// Runs the command whose flags and matches these are.
-pub fn run(arguments: &Arguments, matches: &ArgMatches) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, matches: &ArgMatches, origin: &Origin) -> Result<(), Failure> {
     let stored = Stored::read(arguments, matches)?;
     let flags = match &stored {
         Some(Stored {

@@ -3,13 +3,14 @@
 use crate::cli::arguments::influence::Arguments;
 use crate::cli::configuration::{Prepared, Rows, Study, column_of, points, settings};
 use crate::cli::failure::Failure;
-use crate::cli::output::{InfluenceReport, Rendered, RowGroups};
+use crate::cli::origin::Origin;
+use crate::cli::output::{InfluenceReport, Rendered, ReportFolder, RowGroups};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::{Influence, Influences, Settings};
 use crate::kinds::Precision;
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
     let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let labels = arguments.influence.row_groups.as_deref();
@@ -64,7 +65,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         own: arguments.influence.own,
         top: arguments.top,
     };
+    // A page that cannot be written must not keep the rest from being said.
+    let paged = match &arguments.report {
+        Some(place) => report.write_page(&ReportFolder {
+            place,
+            flag: "--report",
+            origin,
+        }),
+        None => Ok(()),
+    };
     report.write(&arguments.output)?;
+    paged?;
     conclude(&runtime, &found, arguments.solver.strict)
 }
 

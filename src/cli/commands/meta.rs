@@ -8,7 +8,8 @@ use crate::cli::configuration::{
 };
 use crate::cli::failure::Failure;
 use crate::cli::model::{MissingCells, Model, TargetModel};
-use crate::cli::output::{CurvePoint, MetaReport, Rendered};
+use crate::cli::origin::Origin;
+use crate::cli::output::{CurvePoint, MetaReport, Rendered, ReportFolder};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::Settings;
 use crate::kinds::{Precision, Status};
@@ -16,7 +17,7 @@ use crate::problem::{Point, Problem};
 use crate::tune::{MetaLearned, MetaLearning, MetaVariable};
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
     let settings = settings(&arguments.problem, &arguments.data, &arguments.solver, None)?;
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     if runtime.precision != Precision::F64 {
@@ -102,7 +103,17 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         curve: &curve,
         model: arguments.model.as_deref().filter(|_| saved.is_ok()),
     };
+    // A page that cannot be written must not keep the rest from being said.
+    let paged = match &arguments.report {
+        Some(place) => report.write_page(&ReportFolder {
+            place,
+            flag: "--report",
+            origin,
+        }),
+        None => Ok(()),
+    };
     report.write(&arguments.output)?;
+    paged?;
     saved?;
     if runtime.is_interrupted() {
         return Err(Failure::Outcome(format!(

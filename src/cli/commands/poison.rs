@@ -9,6 +9,7 @@ use crate::cli::arguments::{Format, ProblemArguments};
 use crate::cli::configuration::{Study, points, read_test, side_options};
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{counted, short};
+use crate::cli::origin::Origin;
 use crate::cli::output::{one_line, plain, titled, write, write_npy, write_text};
 use crate::cli::runtime::Runtime;
 use crate::cli::whole::write_whole;
@@ -54,7 +55,7 @@ pub fn has_file(name: &str) -> bool {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
     check_flags(arguments)?;
     let mut settings = settings(arguments)?;
     let runtime = Runtime::new(&arguments.runtime, arguments.time_budget)?;
@@ -93,6 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     })?;
     let output = Output {
         arguments,
+        origin,
         settings: &settings,
         study: &study,
         subject: &subject,
@@ -212,6 +214,7 @@ fn settings(arguments: &Arguments) -> Result<poison::Settings, Failure> {
 /// The results that are written and printed.
 struct Output<'a> {
     arguments: &'a Arguments,
+    origin: &'a Origin,
     settings: &'a poison::Settings,
     study: &'a Study<'a>,
     subject: &'a Subject,
@@ -257,7 +260,10 @@ impl Output<'_> {
         if let Some(grid) = &grid {
             put(PICTURES, grid)?;
         }
-        let page = figures::robustness_page(self.measurement, self.study.source(), grid);
+        let mut page = figures::robustness_page(self.measurement, self.study.source(), grid);
+        page.head = self
+            .origin
+            .head(page.head.title, vec![self.study.basis()])?;
         put(PAGE, page.html().as_bytes())?;
         let Some(last) = self.measurement.budgets.last() else {
             return Ok(());

@@ -7,6 +7,7 @@ use crate::cli::arguments::reproduce::{
 };
 use crate::cli::failure::Failure;
 use crate::cli::numbers::short;
+use crate::cli::origin::Origin;
 use crate::cli::output::write_text;
 use crate::cli::runtime::Runtime;
 use crate::cli::whole::write_whole;
@@ -28,15 +29,15 @@ pub fn has_file(name: &str) -> bool {
 }
 
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
     match &arguments.experiment {
-        Experiment::Deterministic(arguments) => deterministic(arguments),
-        Experiment::Stochastic(arguments) => stochastic(arguments),
-        Experiment::Poisoning(arguments) => poisoning(arguments),
+        Experiment::Deterministic(arguments) => deterministic(arguments, origin),
+        Experiment::Stochastic(arguments) => stochastic(arguments, origin),
+        Experiment::Poisoning(arguments) => poisoning(arguments, origin),
     }
 }
 
-fn deterministic(arguments: &Deterministic) -> Result<(), Failure> {
+fn deterministic(arguments: &Deterministic, origin: &Origin) -> Result<(), Failure> {
     if arguments.runtime.precision == Some(Precision::F32) {
         return Err(Failure::usage(
             "the deterministic experiment resolves errors down to 1e-12, in f64 alone; drop --precision",
@@ -56,7 +57,7 @@ fn deterministic(arguments: &Deterministic) -> Result<(), Failure> {
     };
     let curves = options.settings.len() * deterministic::METHODS.len();
     let record = runtime.run(curves, |control| deterministic::run(&options, control))?;
-    let saved = save(&record, &arguments.place.out);
+    let saved = save(&record, &arguments.place.out, origin);
     let levels = [1e-2, 1e-4, 1e-6, 1e-8];
     let mut text = String::new();
     for setting in &record.settings {
@@ -74,7 +75,7 @@ fn deterministic(arguments: &Deterministic) -> Result<(), Failure> {
     conclude(&record, &arguments.place.out, text, saved)
 }
 
-fn stochastic(arguments: &Stochastic) -> Result<(), Failure> {
+fn stochastic(arguments: &Stochastic, origin: &Origin) -> Result<(), Failure> {
     let runtime = Runtime::new(&arguments.runtime, None)?;
     let options = stochastic::Options {
         seed: arguments.seed,
@@ -92,12 +93,12 @@ fn stochastic(arguments: &Stochastic) -> Result<(), Failure> {
     let total = options.runs * options.checkpoints.len() * options.methods.len();
     let work = |control: &_| stochastic::run(&options, runtime.precision, control);
     let record = runtime.run(total, work)?;
-    let saved = save(&record, &arguments.place.out);
+    let saved = save(&record, &arguments.place.out, origin);
     let text = record.settings.iter().map(last_errors).collect();
     conclude(&record, &arguments.place.out, text, saved)
 }
 
-fn poisoning(arguments: &Poisoning) -> Result<(), Failure> {
+fn poisoning(arguments: &Poisoning, origin: &Origin) -> Result<(), Failure> {
     if arguments.runtime.asks_for_gpu() {
         return Err(Error::unsupported(
             "the poisoning experiment on a GPU",
@@ -120,7 +121,7 @@ fn poisoning(arguments: &Poisoning) -> Result<(), Failure> {
     let total = options.runs * options.checkpoints.len() * options.methods.len();
     let work = |control: &_| poisoning::run(&digits, &options, runtime.precision, control);
     let record = runtime.run(total, work)?;
-    let saved = save(&record, &arguments.place.out);
+    let saved = save(&record, &arguments.place.out, origin);
     let text = record.settings.iter().map(last_errors).collect();
     conclude(&record, &arguments.place.out, text, saved)
 }
@@ -162,7 +163,7 @@ fn first_steps(setting: &Setting, levels: &[f64]) -> String {
 }
 
 /// Writes numbers, figures and page.
-fn save(record: &Record, directory: &Path) -> Result<(), Failure> {
+fn save(record: &Record, directory: &Path, origin: &Origin) -> Result<(), Failure> {
     let name = record.experiment;
     let put = |file: String, bytes: &[u8]| {
         let path = directory.join(file);
@@ -185,10 +186,9 @@ fn save(record: &Record, directory: &Path) -> Result<(), Failure> {
             &png::from_svg(&plot.svg(Theme::Light), 2.0)?,
         )?;
     }
-    put(
-        format!("{name}.html"),
-        figures::page(record).html().as_bytes(),
-    )
+    let mut page = figures::page(record);
+    page.head = origin.head(page.head.title, Vec::new())?;
+    put(format!("{name}.html"), page.html().as_bytes())
 }
 
 /// Prints what was found, also where it could not be saved.

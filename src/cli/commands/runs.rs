@@ -7,8 +7,10 @@ use super::compare::compare;
 use crate::cli::arguments::runs::{Arguments, Command, ExportFormat, ListFormat};
 use crate::cli::failure::Failure;
 use crate::cli::numbers::counted;
+use crate::cli::origin::Origin;
 use crate::cli::output::{
-    Summary, checked, plain, report_so_far, shard_record, titled, write, write_text,
+    ReportFolder, Summary, checked, plain, report_so_far, shard_record, swept, titled, write,
+    write_text,
 };
 use crate::cli::printable::printable;
 use crate::cli::whole::Whole;
@@ -17,8 +19,12 @@ use crate::kinds::Precision;
 use crate::store::{self, ShardTally, Store, Tally, repair, verify};
 use crate::sweep::export::{Format, Rows, export as export_cells};
 
+mod tuned;
+
+use tuned::{Evaluated, is_tuned};
+
 /// Runs the command.
-pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
     match &arguments.command {
         Command::List { places, format } => list(places, *format),
         Command::Show {
@@ -42,8 +48,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             mean,
         } => export(store, out.as_deref(), *format, *mean),
         Command::Report { store, out } => {
-            checked(store)?;
-            report_so_far(store, "--out", out)
+            let remedy = "repeat the command that made it with --report FOLDER";
+            swept(&checked(store)?, remedy)?;
+            let folder = ReportFolder {
+                place: out,
+                flag: "--out",
+                origin,
+            };
+            report_so_far(store, &folder)
         }
         Command::Verify { stores, repair } => check(stores, *repair),
         Command::Merge { stores, out } => merge(stores, out.as_deref()),
@@ -99,10 +111,11 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
                 let shards: Vec<ShardTally> = shards
                     .map(|shard| store.shard_tally(&plan, shard))
                     .collect::<Result<_, _>>()?;
-                Ok((plan, store.tally()?, store.sessions()?, shards))
+                let (tally, sessions) = (store.tally()?, store.sessions()?);
+                Ok((store, plan, tally, sessions, shards))
             };
             // A damaged store must not hide the others.
-            let (plan, tally, sessions, shards) = match read() {
+            let (store, plan, tally, sessions, shards) = match read() {
                 Ok(parts) => parts,
                 Err(error) => {
                     damaged.push(error);
@@ -110,7 +123,7 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
                 }
             };
             let names: Vec<&str> = plan.studies.iter().map(|s| s.name.as_str()).collect();
-            let points: usize = plan.studies.iter().map(|s| s.points.len()).sum();
+            let mut points: usize = plan.studies.iter().map(|s| s.points.len()).sum();
             let folds: usize = plan
                 .studies
                 .iter()
@@ -118,23 +131,34 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
                 .max()
                 .unwrap_or(0);
             let started = sessions.first().map_or("", |s| s.started.as_str());
-            let state = state(&tally, &shards);
+            let mut state = state(&tally, &shards);
+            let (mut cells, mut done) = (tally.cells, tally.cells_done);
+            if is_tuned(&plan) {
+                // A search has no plan: what is known is all there is to count.
+                (points, done) = Evaluated::of(&path, &store, &plan)?.counts();
+                (cells, state) = (done, "tuning".into());
+            }
             table.add_row([
                 path.display().to_string(),
                 names.join(", "),
                 points.to_string(),
                 folds.to_string(),
-                tally.cells.to_string(),
-                tally.cells_done.to_string(),
+                cells.to_string(),
+                done.to_string(),
                 started.to_string(),
                 state,
             ]);
-            records.push(serde_json::json!({
+            let mut record = serde_json::json!({
                 "store": path.display().to_string(), "studies": names, "points": points,
-                "folds": folds, "cells": tally.cells, "cells_done": tally.cells_done,
-                "started": started, "complete": tally.cells_done == tally.cells,
+                "folds": folds, "cells": cells, "cells_done": done,
+                "started": started, "complete": done == cells,
                 "shards": shards.iter().map(shard_record).collect::<Vec<_>>(),
-            }));
+            });
+            if is_tuned(&plan) {
+                record["complete"] = serde_json::Value::Null;
+                record["command"] = "tune".into();
+            }
+            records.push(record);
         }
     }
     let text = match format {
@@ -173,6 +197,9 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
         return write(&as_shown(&plan.configuration), None);
     }
     store.check_results()?;
+    if is_tuned(&plan) {
+        return write_in(&tuned::show(path, &store, &plan, format)?, format);
+    }
     let devices: Vec<String> = store.tally()?.devices.into_iter().map(|d| d.0).collect();
     let device = devices.join(", ");
     let summary = Summary::new(&plan, &store, &device, precision(&plan))?;
@@ -253,6 +280,9 @@ fn export(
     let rows = if mean { Rows::Points } else { Rows::Cells };
     let store = checked(path)?;
     let plan = store.plan()?;
+    if is_tuned(&plan) {
+        return write(&tuned::export(path, &store, mean, format)?, out);
+    }
     match out {
         None => {
             let mut text = Vec::new();
@@ -278,8 +308,12 @@ fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
     let (mut faults, mut remedy) = (0, "");
     for path in paths {
         let found = verify(&Store::read(path)?)?;
+        let evaluations = match found.evaluations {
+            0 => String::new(),
+            count => format!(" and {count} batches of a tuning"),
+        };
         let mut text = format!(
-            "{}: {} with {}: {}\n",
+            "{}: {} with {}{evaluations}: {}\n",
             path.display(),
             counted(found.units, "unit"),
             counted(found.cells, "cell"),

@@ -11,8 +11,10 @@ use crate::cli::arguments::sweep::Arguments;
 use crate::cli::arguments::{Format, SearchName};
 use crate::cli::configuration::{self, Described, Planned, Prepared, planned};
 use crate::cli::failure::Failure;
+use crate::cli::origin::Origin;
 use crate::cli::output::{
-    Rendered, Report, Summary, by_criterion, open_store, report_so_far, write_or_show, write_report,
+    Rendered, Report, ReportFolder, Summary, by_criterion, open_store, report_so_far,
+    write_or_show, write_report,
 };
 use crate::cli::output_guard;
 use crate::cli::printable::printable_lines;
@@ -69,6 +71,7 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, words: &[OsString]) -> R
             .map_err(|source| Failure::unwritable("--write-config", path, &source))?;
     }
     let sweep = Sweep {
+        origin: Origin::of(words),
         arguments: common,
         runtime: &runtime,
         planned: &planned,
@@ -113,6 +116,8 @@ struct Sweep<'a> {
     /// The names and the problem of the only fold, where its outcomes are kept whole.
     single: Option<&'a (&'a configuration::Study<'a>, Prepared)>,
     begin: Instant,
+    /// The command, for its report.
+    origin: Origin,
 }
 
 impl Sweep<'_> {
@@ -167,7 +172,7 @@ impl Sweep<'_> {
             } else {
                 Progress::start(plan, &*cells, &monitor, &runtime.device())?
             };
-            let _reporter = reporter(arguments);
+            let _reporter = reporter(arguments, &self.origin);
             run.execute_from(folds, &mut *cells)
         };
         let device = runtime.device();
@@ -220,7 +225,14 @@ impl Sweep<'_> {
         let arguments = self.arguments;
         // A report that cannot be written must not keep the rest from being said.
         let reported = match &arguments.store.report {
-            Some(folder) => write_report(summary, cells, "--report", folder),
+            Some(place) => {
+                let folder = ReportFolder {
+                    place,
+                    flag: "--report",
+                    origin: &self.origin,
+                };
+                write_report(summary, cells, &folder)
+            }
             None => Ok(()),
         };
         let outcomes: Vec<&Outcome> = match self.single {
@@ -365,13 +377,19 @@ fn begin_with<'a>(
 }
 
 /// Writes the report of a sweep with a store again from time to time, while it runs.
-fn reporter(arguments: &Arguments) -> Option<Follower> {
+fn reporter(arguments: &Arguments, origin: &Origin) -> Option<Follower> {
+    let origin = origin.clone();
     let (store, folder) = (
         arguments.store.store.clone()?,
         arguments.store.report.clone()?,
     );
     Some(Follower::start(REPORT, move || {
-        if let Err(failure) = report_so_far(&store, "--report", &folder) {
+        let folder = ReportFolder {
+            place: &folder,
+            flag: "--report",
+            origin: &origin,
+        };
+        if let Err(failure) = report_so_far(&store, &folder) {
             let why = failure.message();
             log::warn!("the report of the running sweep is not written: {why}");
         }

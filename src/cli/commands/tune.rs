@@ -13,7 +13,11 @@ use crate::cli::configuration::{
     Described, Parts, Prepared, SINGLE_SHARE, Study, read_test, single, single_ridge, study_of,
 };
 use crate::cli::failure::Failure;
-use crate::cli::output::{Known, Rendered, Scores, TunedReport};
+use crate::cli::numbers::{short, significant};
+use crate::cli::origin::Origin;
+use crate::cli::output::{
+    Known, Rendered, ReportFolder, Scores, TunedReport, open_tuning, range_text,
+};
 use crate::cli::output_guard;
 use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
@@ -43,10 +47,15 @@ pub fn run(given: &Arguments, matches: &ArgMatches, words: &[OsString]) -> Resul
         write_whole(path, described.configuration.as_bytes())
             .map_err(|source| Failure::unwritable("--write-config", path, &source))?;
     }
-    tune(&request.arguments).map_err(|failure| failure.in_configuration(&request.place))
+    tune(
+        &request.arguments,
+        &described.configuration,
+        &Origin::of(words),
+    )
+    .map_err(|failure| failure.in_configuration(&request.place))
 }
 
-fn tune(arguments: &Arguments) -> Result<(), Failure> {
+fn tune(arguments: &Arguments, configuration: &str, origin: &Origin) -> Result<(), Failure> {
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     let mut variables = variables(arguments)?;
     let (mut study, names, test) = read(arguments)?;
@@ -76,11 +85,21 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
         .max_evaluations(arguments.tuning.max_evaluations)
         .guard(arguments.tuning.guard.0)
         .control(runtime.control());
-    Interruption::of_a_computation().answer();
+    let store = match &arguments.store {
+        None => None,
+        Some(path) => Some(open_tuning(path, &tuner.plan(configuration.into())?)?),
+    };
+    let tuner = match &store {
+        None => tuner,
+        Some(store) => tuner.store(&**store),
+    };
+    interruption(arguments).answer();
     let tuned = {
         let _progress = progress(&tuner, arguments.tuning.max_evaluations);
-        runtime.pool().install(|| tuner.run())?
+        runtime.pool().install(|| tuner.run())
     };
+    let released = store.as_ref().map_or(Ok(()), |store| store.release());
+    let tuned = tuned?;
     let starts = informed_starts(&tuned, &whole, &study, &runtime)?;
     let whole = FoldProblem::plain(tuned.restated(whole)?).filled_with(values);
     let refit = Refit::of(&study, names, whole, &tuned.point, &runtime)?;
@@ -102,8 +121,32 @@ fn tune(arguments: &Arguments) -> Result<(), Failure> {
         coefficients: arguments.coefficients,
         model: arguments.model.as_deref().filter(|_| saved.is_ok()),
     };
+    // A report that cannot be written must not keep the rest from being said.
+    let reported = match &arguments.report {
+        Some(place) => report.write_page(
+            &tuner.progress().places(),
+            &ReportFolder {
+                place,
+                flag: "--report",
+                origin,
+            },
+        ),
+        None => Ok(()),
+    };
     report.write(&arguments.output)?;
     saved?;
+    reported?;
+    released?;
+    if let (Some(path), Some(store)) = (&arguments.store, &store)
+        && !store.is_in_place()
+    {
+        return Err(Error::store(
+            path,
+            "the store was deleted or replaced while the tuning ran: its evaluations are lost",
+            "repeat the command with another --store FILE",
+        )
+        .into());
+    }
     conclude(arguments, &runtime, &tuned, &refit.outcome)
 }
 
@@ -147,12 +190,36 @@ fn conclude(
     refit: &Outcome,
 ) -> Result<(), Failure> {
     if runtime.is_interrupted() {
+        let how = match &arguments.store {
+            None => String::new(),
+            Some(path) => format!("; {}", how_to_go_on(path)),
+        };
         return Err(Failure::Outcome(format!(
-            "interrupted after {} evaluations: the best point so far is printed",
+            "interrupted after {} evaluations: the best point so far is printed{how}",
             tuned.evaluations
         )));
     }
     runtime.conclude(std::slice::from_ref(refit), arguments.solver.strict)
+}
+
+/// The answer to Ctrl-C.
+fn interruption(arguments: &Arguments) -> Interruption {
+    let answer = Interruption::of_a_computation();
+    match &arguments.store {
+        None => answer,
+        Some(path) => Interruption {
+            last: format!("ended at once; {}", how_to_go_on(path)),
+            ..answer
+        },
+    }
+}
+
+/// Advice on how a tuning that was interrupted goes on.
+fn how_to_go_on(store: &Path) -> String {
+    format!(
+        "the same command goes on from there with --store {}",
+        store.display()
+    )
 }
 
 /// The variables with their bounds and starts.
@@ -433,6 +500,14 @@ impl<'a> Refit<'a> {
     }
 }
 
+/// A strength in words: one number, or the range of a vector.
+fn strengths(name: &str, own: Option<&[f64]>, common: f64) -> String {
+    match own {
+        Some(own) => format!("{name} {}", range_text(own)),
+        None => format!("{name} {}", short(common)),
+    }
+}
+
 /// A progress bar on a terminal, with the best so far.
 fn progress(tuner: &Tuner<'_>, total: usize) -> Progress {
     let progress = tuner.progress();
@@ -440,10 +515,10 @@ fn progress(tuner: &Tuner<'_>, total: usize) -> Progress {
         bar.set_position(progress.evaluations() as u64);
         if let Some((criterion, point)) = progress.best() {
             bar.set_message(format!(
-                "best {} at l1 {} l2 {}",
-                crate::cli::numbers::significant(criterion),
-                crate::cli::numbers::short(point.l1),
-                crate::cli::numbers::short(point.l2)
+                "best {} at {} {}",
+                significant(criterion),
+                strengths("l1", point.strengths(), point.l1),
+                strengths("l2", point.ridge(), point.l2)
             ));
         }
     })

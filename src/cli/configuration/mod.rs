@@ -1,5 +1,6 @@
 //! Flags → checked problem, points and settings.
 
+mod basis;
 mod bounds;
 mod classes;
 mod data;

@@ -400,6 +400,12 @@ pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
         .into_iter()
         .map(str::to_string)
         .collect();
+    let features = read.feature_names().to_vec();
+    let classes = read.classes.iter().map(|of_target| {
+        let names = of_target.as_ref().map(|classes| classes.names.clone());
+        names.unwrap_or_default()
+    });
+    let classes = classes.collect();
     let (specification, class_weights) = read.take_unsplit()?;
     let study = SweepStudy {
         filling: parts.data.missing.and_then(MissingName::filling),
@@ -411,6 +417,8 @@ pub fn study_of(parts: Parts<'_>) -> std::result::Result<Made<'_>, Failure> {
         settings,
         precision: parts.precision,
         targets,
+        features,
+        classes,
         // The choice is read from them.
         keep_solutions: parts.keep_solutions || resampling.is_some(),
         stages: parts.stages,

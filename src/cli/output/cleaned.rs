@@ -110,25 +110,9 @@ impl Rendered for CleanedReport<'_> {
     }
 
     fn table(&self) -> String {
-        let found = self.found;
-        let mut table = plain(&["", self.error_name(), "criterion", "l2", "mean weight"]);
-        let rows = found.weights.len();
-        let cleaned = CleaningStep {
-            evaluation: found.evaluations,
-            l2: found.outcome.point.l2,
-            criterion: found.outcome.criterion,
-            error: found.error,
-            mean_weight: found.weights.iter().sum::<f64>() / rows as f64,
-        };
-        for (name, step) in [("all rows", &found.first), ("cleaned", &cleaned)] {
-            table.add_row([
-                name.to_string(),
-                significant(step.error),
-                significant(step.criterion),
-                short(step.l2),
-                significant(step.mean_weight),
-            ]);
-        }
+        let (head, rows) = self.outcomes();
+        let mut table = plain(&head.iter().map(String::as_str).collect::<Vec<_>>());
+        table.add_rows(rows);
         let mut text = titled(&self.title(), table, &[0]);
         text.push_str(&format!("\n{}\n", self.suspects()));
         for remark in self.remarks() {
@@ -142,6 +126,36 @@ impl Rendered for CleanedReport<'_> {
 }
 
 impl CleanedReport<'_> {
+    /// The head and the rows of a table of the fits: that with all rows, and the one that is kept.
+    pub(super) fn outcomes(&self) -> (Vec<String>, Vec<Vec<String>>) {
+        let found = self.found;
+        let head = ["", self.error_name(), "criterion", "l2", "mean weight"];
+        let rows = found.weights.len();
+        let cleaned = CleaningStep {
+            evaluation: found.evaluations,
+            l2: found.outcome.point.l2,
+            criterion: found.outcome.criterion,
+            error: found.error,
+            mean_weight: found.weights.iter().sum::<f64>() / rows as f64,
+        };
+        let row = |(name, step): (&str, &CleaningStep)| {
+            vec![
+                name.to_string(),
+                significant(step.error),
+                significant(step.criterion),
+                short(step.l2),
+                significant(step.mean_weight),
+            ]
+        };
+        let rows = [("all rows", &found.first), ("cleaned", &cleaned)];
+        (head.map(String::from).to_vec(), rows.map(row).to_vec())
+    }
+
+    /// A row in words, for where no head of a column says it.
+    pub(super) fn row_name(&self, row: usize) -> String {
+        format!("row {}", self.prepared.row_in_data(row))
+    }
+
     fn title(&self) -> String {
         let problem = &self.prepared.problem.problem;
         format!(
@@ -156,15 +170,15 @@ impl CleanedReport<'_> {
         )
     }
 
-    fn suspects(&self) -> String {
+    /// The head and the rows of a table of the most suspect training rows.
+    pub(super) fn suspect_cells(&self, count: usize) -> (Vec<String>, Vec<Vec<String>>) {
         let found = self.found;
         let mut header = vec!["row", "target", "weight", "evidence"];
         if self.corrupted.is_some() {
             header.push("corrupted");
         }
-        let mut table = plain(&header);
         let labels = names_of(&self.study.tables().all.targets[0].values);
-        for &row in found.ranking.iter().take(self.top) {
+        let row = |&row: &usize| {
             let mut fields = vec![
                 self.prepared.row_in_data(row).to_string(),
                 labels[self.prepared.row_in_data(row)].clone(),
@@ -174,8 +188,17 @@ impl CleanedReport<'_> {
             if let Some(corrupted) = self.corrupted {
                 fields.push(if corrupted[row] { "yes" } else { "" }.into());
             }
-            table.add_row(fields);
-        }
+            fields
+        };
+        let header = header.into_iter().map(String::from).collect();
+        (header, found.ranking.iter().take(count).map(row).collect())
+    }
+
+    fn suspects(&self) -> String {
+        let found = self.found;
+        let (head, rows) = self.suspect_cells(self.top);
+        let mut table = plain(&head.iter().map(String::as_str).collect::<Vec<_>>());
+        table.add_rows(rows);
         let out = found.weights.iter().filter(|w| **w < 0.5).count();
         let title = format!(
             "the most suspect rows; {} of {} have a weight below ½",
@@ -185,7 +208,7 @@ impl CleanedReport<'_> {
         titled(&title, table, &[1])
     }
 
-    fn error_name(&self) -> &'static str {
+    pub(super) fn error_name(&self) -> &'static str {
         match self.study.classes.first().and_then(Option::as_ref) {
             Some(_) => "share wrong",
             None => "mean square error",
@@ -193,7 +216,7 @@ impl CleanedReport<'_> {
     }
 
     /// Remarks for the reader, one line each.
-    fn remarks(&self) -> Vec<String> {
+    pub(super) fn remarks(&self) -> Vec<String> {
         let mut remarks = Vec::new();
         if !self.found.is_better {
             remarks.push(

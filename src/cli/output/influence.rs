@@ -153,13 +153,16 @@ impl InfluenceReport<'_> {
         )
     }
 
-    /// The rows or groups of both ends, those that help most first.
-    fn ends(&self) -> comfy_table::Table {
+    /// The influences by refits where there are some, else the estimates.
+    pub(super) fn best_known(&self) -> &[f64] {
         let found = self.found;
-        let best = found
-            .exact
-            .as_ref()
-            .map_or(&found.influence, |e| &e.influence);
+        let exact = found.exact.as_ref();
+        exact.map_or(&found.influence, |exact| &exact.influence)
+    }
+
+    /// The rows or groups, those that help most first.
+    pub(super) fn order(&self) -> Vec<usize> {
+        let best = self.best_known();
         let mut order: Vec<usize> = (0..best.len()).collect();
         // Rows without influence come last, where they are harmful or not shown.
         let value = |at: usize| {
@@ -170,16 +173,22 @@ impl InfluenceReport<'_> {
             }
         };
         order.sort_by(|&a, &b| value(b).total_cmp(&value(a)));
-        let first = if self.groups.is_some() {
-            "group"
-        } else {
-            "row"
-        };
+        order
+    }
+
+    /// Whether groups are left out rather than rows.
+    pub(super) fn is_grouped(&self) -> bool {
+        self.groups.is_some()
+    }
+
+    /// The head of a table, and the cells of some rows or groups.
+    pub(super) fn cells_of(&self, shown: &[usize]) -> (Vec<String>, Vec<Vec<String>>) {
+        let first = if self.is_grouped() { "group" } else { "row" };
         let columns = self.columns();
         let titles = columns.iter().map(|column| column.title);
-        let header: Vec<&str> = std::iter::once(first).chain(titles).collect();
-        let mut table = plain(&header);
-        let cells = |at: usize| -> Vec<String> {
+        let head = std::iter::once(first).chain(titles).map(String::from);
+        let cells = |at: &usize| -> Vec<String> {
+            let at = *at;
             let cells = columns.iter().map(|column| match &column.values[at] {
                 Value::Bool(changes) => if *changes { "changes" } else { "" }.to_string(),
                 Value::String(text) => text.clone(),
@@ -187,16 +196,25 @@ impl InfluenceReport<'_> {
             });
             std::iter::once(self.name(at)).chain(cells).collect()
         };
+        (head.collect(), shown.iter().map(cells).collect())
+    }
+
+    /// The rows or groups of both ends, those that help most first.
+    fn ends(&self) -> comfy_table::Table {
+        let order = self.order();
         let is_whole = order.len() <= self.top.saturating_mul(2);
-        let first = if is_whole { order.len() } else { self.top };
-        order[..first].iter().for_each(|&at| {
-            table.add_row(cells(at));
-        });
+        let (first, last) = if is_whole {
+            (&order[..], &[][..])
+        } else {
+            (&order[..self.top], &order[order.len() - self.top..])
+        };
+        let (header, cells) = self.cells_of(first);
+        let header: Vec<&str> = header.iter().map(String::as_str).collect();
+        let mut table = plain(&header);
+        table.add_rows(cells);
         if !is_whole {
             table.add_row(vec!["…"; header.len()]);
-            order[order.len() - self.top..].iter().for_each(|&at| {
-                table.add_row(cells(at));
-            });
+            table.add_rows(self.cells_of(last).1);
         }
         table
     }
@@ -267,13 +285,21 @@ impl InfluenceReport<'_> {
         }
     }
 
+    /// The same with a noun, for where no head of a column says it.
+    pub(super) fn long_name(&self, at: usize) -> String {
+        match self.groups {
+            Some(_) => self.name(at),
+            None => format!("row {}", self.name(at)),
+        }
+    }
+
     /// The rows of the criterion where it has its own.
     fn validation_rows(&self) -> Option<usize> {
         let criterion = self.prepared.problem.problem.criterion();
         (!criterion.on_training_rows).then_some(self.prepared.criterion_rows)
     }
 
-    fn unit(&self) -> String {
+    pub(super) fn unit(&self) -> String {
         let criterion = self.prepared.problem.problem.criterion();
         let sign = match criterion.sign {
             Sign::Minimize => "",
@@ -296,7 +322,7 @@ impl InfluenceReport<'_> {
         )
     }
 
-    fn estimate_line(&self) -> String {
+    pub(super) fn estimate_line(&self) -> String {
         let found = self.found;
         let mut line = match found.kind {
             EstimateKind::Newton => "estimates by one Newton step on the support".to_string(),
@@ -322,7 +348,7 @@ impl InfluenceReport<'_> {
     }
 
     /// Remarks for the reader, one line each.
-    fn remarks(&self) -> Vec<String> {
+    pub(super) fn remarks(&self) -> Vec<String> {
         let found = self.found;
         let outcome = &found.outcome;
         let mut remarks = Vec::new();

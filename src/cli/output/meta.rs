@@ -42,7 +42,7 @@ pub struct MetaReport<'a> {
 }
 
 /// The ways that are compared: name in JSON, name in tables.
-const WAYS: [(&str, &str); 5] = [
+pub(super) const WAYS: [(&str, &str); 5] = [
     ("meta", "around the learned prior"),
     ("alone", "each task alone"),
     ("pooled", "one model of all rows"),
@@ -51,7 +51,7 @@ const WAYS: [(&str, &str); 5] = [
 ];
 
 /// The errors in the order of [`WAYS`].
-fn errors(of: &MetaErrors) -> [Option<f64>; 5] {
+pub(super) fn errors(of: &MetaErrors) -> [Option<f64>; 5] {
     [
         Some(of.meta),
         Some(of.alone),
@@ -138,7 +138,7 @@ impl Rendered for MetaReport<'_> {
 }
 
 impl MetaReport<'_> {
-    fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         let problem = &self.tasks.pooled;
         format!(
             "{}: {} loss, {} penalty, {} features; {} learned from, {} held out",
@@ -151,7 +151,7 @@ impl MetaReport<'_> {
         )
     }
 
-    fn learned_line(&self) -> String {
+    pub(super) fn learned_line(&self) -> String {
         let learned = self.learned;
         let names: Vec<&str> = self.learns.iter().map(|name| name.name()).collect();
         let l1 = match self.has_l1() {
@@ -190,11 +190,16 @@ impl MetaReport<'_> {
         )
     }
 
-    fn prior_table(&self) -> String {
+    /// The names of the prior's entries.
+    pub(super) fn coefficient_names(&self) -> Vec<String> {
         let classes = self.study.classes.first().and_then(Option::as_ref);
         let classes = classes.filter(|_| self.study.predictors > 1);
         let classes = classes.map(|classes| classes.names.as_slice());
-        let names = super::names::coefficient_names(self.study.feature_names(), classes);
+        super::names::coefficient_names(self.study.feature_names(), classes)
+    }
+
+    fn prior_table(&self) -> String {
+        let names = self.coefficient_names();
         let mut table = plain(&["coefficient", "prior"]);
         let mut order: Vec<usize> = (0..self.prior.len()).collect();
         let size = |at: usize| self.learned.prior[at].abs();
@@ -210,7 +215,7 @@ impl MetaReport<'_> {
     }
 
     /// The mean over its splits of every held-out task's errors.
-    fn by_task(&self) -> Vec<MetaErrors> {
+    pub(super) fn by_task(&self) -> Vec<MetaErrors> {
         let tasks = self.learned.test.chunks(self.tasks.splits);
         tasks.map(MetaErrors::mean).collect()
     }
@@ -219,14 +224,14 @@ impl MetaReport<'_> {
         self.tasks.pooled.penalty().has_strength()
     }
 
-    fn error_name(&self) -> &'static str {
+    pub(super) fn error_name(&self) -> &'static str {
         match self.study.classes.first().and_then(Option::as_ref) {
             Some(_) => "share wrong",
             None => "mean square error",
         }
     }
 
-    fn remarks(&self) -> Vec<String> {
+    pub(super) fn remarks(&self) -> Vec<String> {
         let mut remarks = self.learned.remarks.clone();
         let entries = self.prior.len();
         if self.learns.contains(&MetaVariable::Prior) && self.tasks.learned() < entries {

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use super::report::Report;
 use crate::hypergrad::{Warning, WarningKind, constant_columns};
 use crate::model::loss::Loss;
+use crate::problem::Problem;
+use crate::sweep::record::Study;
 
 /// Coefficient names in C order: the feature, with `: class` where there are several predictors.
 pub fn coefficient_names(features: &[String], classes: Option<&[String]>) -> Vec<String> {
@@ -21,6 +23,20 @@ pub fn coefficient_names(features: &[String], classes: Option<&[String]>) -> Vec
     }
 }
 
+/// The names of the coefficients of a target of a sweep, whose solutions have this length with their intercepts.
+/// A store of before knows no names: its features are counted from 0, as those of arrays are.
+pub fn coefficients_of(study: &Study, target: usize, length: usize) -> Vec<String> {
+    let classes = study.classes.get(target).map(Vec::as_slice);
+    let has_many = study.loss_setting() == Some(Loss::Multinomial.name());
+    let names = coefficient_names(&study.features, classes.filter(|_| has_many));
+    if !names.is_empty() && names.len() <= length {
+        return names;
+    }
+    let intercepts = usize::from(study.has_intercept());
+    let count = length.saturating_sub(intercepts);
+    (0..count).map(|j| format!("x{j}")).collect()
+}
+
 /// The criterion of a loss in words: the mean that it is.
 pub fn criterion_in_words(loss: Loss) -> &'static str {
     match loss {
@@ -31,6 +47,34 @@ pub fn criterion_in_words(loss: Loss) -> &'static str {
         Loss::Quadratic => "the quadratic form",
         Loss::Poisson | Loss::Gamma | Loss::Tweedie { .. } => "half the mean deviance",
     }
+}
+
+/// The names of a problem's ridge strengths, given those of its coefficients: the coefficient, or the entry that
+/// several share.
+pub fn ridge_names(problem: &Problem, coefficients: Vec<String>) -> Vec<String> {
+    let Some(ridge) = problem.ridge() else {
+        return coefficients;
+    };
+    let name = |entry: usize| {
+        let mut of_entry = ridge.entries().iter().zip(&coefficients);
+        let mut of_entry = of_entry.by_ref().filter(|(e, _)| **e as usize == entry);
+        match (of_entry.next(), of_entry.next()) {
+            (Some((_, only)), None) => only.clone(),
+            _ => format!("entry {entry}"),
+        }
+    };
+    (0..ridge.strengths().len()).map(name).collect()
+}
+
+/// The names of the entries of a problem's vector of strengths, given those of its coefficients.
+pub fn strength_names(problem: &Problem, coefficients: Vec<String>) -> Vec<String> {
+    let penalty = &problem.penalty;
+    let Some(groups) = penalty.groups() else {
+        return coefficients;
+    };
+    let shared = (0..penalty.shared_strengths()).map(|_| "coefficients".into());
+    let of_groups = (0..groups.len()).map(|g| format!("group {g}"));
+    shared.chain(of_groups).collect()
 }
 
 impl Report<'_> {
@@ -79,29 +123,17 @@ impl Report<'_> {
 
     /// The names of the ridge strengths of a file: the coefficient, or the entry that several share.
     pub(super) fn ridge_names(&self, target: usize) -> Vec<String> {
-        let coefficients = self.coefficient_names(target);
-        let Some(ridge) = self.prepared.problem.problem.ridge() else {
-            return coefficients;
-        };
-        let name = |entry: usize| {
-            let mut of_entry = ridge.entries().iter().zip(&coefficients);
-            let mut of_entry = of_entry.by_ref().filter(|(e, _)| **e as usize == entry);
-            match (of_entry.next(), of_entry.next()) {
-                (Some((_, only)), None) => only.clone(),
-                _ => format!("entry {entry}"),
-            }
-        };
-        (0..ridge.strengths().len()).map(name).collect()
+        ridge_names(
+            &self.prepared.problem.problem,
+            self.coefficient_names(target),
+        )
     }
 
     /// The names of the entries of a vector of strengths.
     pub(super) fn strength_names(&self, target: usize) -> Vec<String> {
-        let penalty = &self.prepared.problem.problem.penalty;
-        let Some(groups) = penalty.groups() else {
-            return self.coefficient_names(target);
-        };
-        let shared = (0..penalty.shared_strengths()).map(|_| "coefficients".into());
-        let of_groups = (0..groups.len()).map(|g| format!("group {g}"));
-        shared.chain(of_groups).collect()
+        strength_names(
+            &self.prepared.problem.problem,
+            self.coefficient_names(target),
+        )
     }
 }

@@ -422,7 +422,7 @@ fn short_name(variable: &TunedVariable) -> &'static str {
 }
 
 /// A value, or the range of those of a vector.
-fn values_text(values: &[f64]) -> String {
+pub(super) fn values_text(values: &[f64]) -> String {
     match values {
         [] => String::new(),
         [value] => significant(*value),
@@ -431,7 +431,7 @@ fn values_text(values: &[f64]) -> String {
 }
 
 /// The smallest and the largest value.
-fn range_text(values: &[f64]) -> String {
+pub fn range_text(values: &[f64]) -> String {
     let smallest = values.iter().copied().fold(f64::INFINITY, f64::min);
     let largest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     format!("{} to {}", short(smallest), short(largest))

@@ -116,6 +116,7 @@ fn its_slope_is_that_of_differences() {
                 ..Settings::default()
             },
             control: Control::new(),
+            kept: None,
         };
         let all: Vec<&Problem> = problems.iter().collect();
         let space = Space::new(&variables, Point::default(), &all).unwrap();

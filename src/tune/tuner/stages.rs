@@ -11,6 +11,7 @@ use crate::sweep::study::Study;
 use crate::tune::chosen;
 use crate::tune::guard::{Guard, Nest, nests};
 use crate::tune::hyperparameter::Hyperparameter;
+use crate::tune::kept::Kept;
 use crate::tune::objective::Objective;
 use crate::tune::outcome::{Guarded, Start, Tuned};
 use crate::tune::starts::starts;
@@ -205,17 +206,27 @@ impl Tuner<'_> {
             _ => RHOS.iter().map(|rho| rho / count as f64).collect(),
         };
         let nests = nests(study)?;
-        let of_nest = |nest: &Nest| self.outer_criteria(nest, &rhos);
-        let table: Vec<Vec<f64>> = nests.par_iter().map(of_nest).collect::<Result<_>>()?;
+        let kept = self.kept(Some(study))?;
+        let of_nest = |(number, nest): (usize, &Nest)| {
+            let kept = kept.as_ref().map(|kept| kept.of_outer_fold(number));
+            self.outer_criteria(nest, &rhos, kept.as_ref())
+        };
+        let table = nests.par_iter().enumerate().map(of_nest);
+        let table: Vec<Vec<f64>> = table.collect::<Result<_>>()?;
         Ok(Guarded::of(&table, &rhos))
     }
 
     /// On the outer rows of a nest: the criterion of the scalar that was tuned on the inner ones, and that
     /// of the vector for every ρ; NaN where there is no solution.
-    fn outer_criteria(&self, nest: &Nest, rhos: &[f64]) -> Result<Vec<f64>> {
+    fn outer_criteria(
+        &self,
+        nest: &Nest,
+        rhos: &[f64],
+        kept: Option<&Kept<'_>>,
+    ) -> Result<Vec<f64>> {
         let problems = self.with_strengths(nest.inner.clone())?;
         let outer = self.with_strengths(vec![nest.outer.clone()])?.remove(0);
-        let criterion = self.criterion(&problems, None);
+        let criterion = self.criterion(&problems, None, kept);
         let space = self.space(&self.variables, &problems)?;
         let common = self.common_space(&space, &problems)?;
         let scalar = Tuning {

@@ -1,9 +1,13 @@
 //! Tunings of what is no strength: stationary points, folds, guards, and what is refused.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 use crate::model::loss::Loss;
 use crate::sweep::folds::{Dealing, k_folds};
-use crate::tune::TuningStatus;
+use crate::tune::{Batch, BatchClaim, BatchResult, TuningStatus};
 
 /// A generator of numbers between −1 and 1.
 struct Noise(u64);
@@ -294,4 +298,69 @@ fn weights_of_classes_are_tuned() {
 fn nothing_is_not_tuned() {
     let error = Tuner::new(&linear(1)).variables([]).run().unwrap_err();
     assert!(error.to_string().contains("nothing to tune"), "{error}");
+}
+
+/// A place in memory that keeps evaluations.
+#[derive(Debug, Default)]
+struct Memory {
+    kept: Mutex<HashMap<String, Vec<u8>>>,
+    computed: AtomicUsize,
+}
+
+impl EvaluationStore for Memory {
+    fn claim(&self, batch: &Batch) -> crate::Result<BatchClaim> {
+        let known = self.kept.lock().unwrap().get(&batch.key).cloned();
+        Ok(known.map_or(BatchClaim::Own, BatchClaim::Known))
+    }
+
+    fn keep(&self, batch: &Batch, result: &BatchResult) -> crate::Result<()> {
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        let mut kept = self.kept.lock().unwrap();
+        assert!(
+            kept.insert(batch.key.clone(), result.bytes.clone())
+                .is_none()
+        );
+        Ok(())
+    }
+
+    fn give_back(&self, _: &Batch) -> crate::Result<()> {
+        Ok(())
+    }
+
+    fn unreadable(&self, batch: &Batch) -> Error {
+        panic!("{batch:?} cannot be read")
+    }
+}
+
+#[test]
+fn any_place_keeps_evaluations_and_nothing_is_computed_twice() {
+    let problem = linear(3);
+    let variables = [Variable::l1(), Variable::l2()];
+    let plain = Tuner::new(&problem).variables(variables.clone());
+    let memory = Memory::default();
+    let tuner = plain.clone().store(&memory);
+    let first = tuner.run().unwrap();
+    assert_eq!(first, plain.run().unwrap());
+    let computed = memory.computed.load(Ordering::Relaxed);
+    assert!(computed > 1);
+    assert_eq!(tuner.run().unwrap(), first);
+    assert_eq!(memory.computed.load(Ordering::Relaxed), computed);
+    // Half of it is forgotten: the rest stays as it was.
+    memory
+        .kept
+        .lock()
+        .unwrap()
+        .retain(|key, _| key.as_str() < "8");
+    let kept = memory.kept.lock().unwrap().len();
+    assert_eq!(tuner.run().unwrap(), first);
+    let again = memory.computed.load(Ordering::Relaxed) - computed;
+    assert_eq!(again, computed - kept);
+    // Another problem is another tuning, whose evaluations are its own.
+    let other = linear(4);
+    let tuner = Tuner::new(&other).variables(variables).store(&memory);
+    let plans = [plain.plan(String::new()), tuner.plan(String::new())];
+    let [one, two] = plans.map(|plan| plan.unwrap().studies.remove(0));
+    assert_eq!(one.settings, two.settings);
+    assert_ne!(one.fingerprint, two.fingerprint);
+    assert_ne!(tuner.run().unwrap().criterion, first.criterion);
 }

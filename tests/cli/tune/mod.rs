@@ -3,7 +3,9 @@
 mod input;
 mod others;
 mod polish;
+mod reports;
 mod ridges;
+mod stores;
 mod sure;
 mod vectors;
 

@@ -10,7 +10,7 @@ use crate::cli::arguments::fit::Arguments;
 use crate::cli::arguments::{ProblemArguments, sweep};
 use crate::cli::configuration::{GivenBeside, Parts, stored, study_of};
 use crate::cli::failure::Failure;
-use crate::cli::output::checked;
+use crate::cli::output::{checked, swept};
 use crate::error::Error;
 use crate::store::Store;
 use crate::sweep::plan::penalty_setting;
@@ -50,7 +50,8 @@ impl Stored {
             return Ok(None);
         };
         let store = checked(path)?;
-        let mut plan = store.plan()?;
+        let remedy = "name the store of a sweep, or fit a tuning's best point by 'proxdiff tune --model DIR'";
+        let mut plan = swept(&store, remedy)?;
         let number = number(
             arguments,
             plan.studies.iter().map(|study| study.name.as_str()),

@@ -109,6 +109,7 @@ impl View<'_> {
             y: Axis::log("largest of the folds"),
             series,
             marks: self.marks(along),
+            ..Plot::default()
         };
         Some(self.chart(
             "convergence",

@@ -1,69 +1,40 @@
 //! The report of a sweep: charts as SVG and PNG files, and one self-contained page of all of them.
 
 mod along;
+mod cleaned;
+mod coefficients;
+mod curves;
 mod diagnostics;
+mod held_out;
+mod influence;
+mod meta;
 mod stability;
-
-use std::path::Path;
+mod tuned;
 
 use along::Along;
 
+use super::names::coefficients_of;
+use super::pages::{Chart, ReportFolder, sentence};
 use super::subject::subject;
 use super::summary::Summary;
 use super::table::missing_hypergradients;
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{rough, short, significant};
-use crate::cli::whole::write_whole;
-use crate::report::{
-    Axis, Band, Mark, Page, Plot, Ring, Section, Series, Surface, Theme, Tile, png,
-};
+use crate::report::{Axis, Basis, Mark, Plot, Ring, Section, Series, Surface, Theme, Tile};
 use crate::sweep::cells::CellStore;
-use crate::sweep::record::{Number, Study, unpack_sparse};
+use crate::sweep::record::{Number, Plan, Study, unpack_sparse};
 use crate::sweep::select::Choice;
 use crate::sweep::summary::PointSummary;
 
-/// Pixels per unit of an SVG in the PNG files.
-const PNG_SCALE: f32 = 2.0;
 /// The most coefficients that a chart of regularisation paths shows.
 const MOST_PATHS: usize = 12;
-
-/// A chart with its file's name.
-struct Chart {
-    name: String,
-    caption: String,
-    /// The SVG in a theme.
-    svg: Box<dyn Fn(Theme) -> String>,
-}
-
-impl Chart {
-    fn section(&self) -> Section {
-        Section::Figure {
-            svg: (self.svg)(Theme::Auto),
-            caption: self.caption.clone(),
-        }
-    }
-}
-
-/// The name of the page in the folder of a report.
-const PAGE: &str = "report.html";
-
-/// Whether a report may write a file of this name.
-pub fn is_of_report(name: &str) -> bool {
-    name == PAGE || name.ends_with(".svg") || name.ends_with(".png")
-}
 
 /// Writes report.html and every chart as SVG and PNG into the folder that a flag names.
 pub fn write_report(
     summary: &Summary<'_>,
     store: &dyn CellStore,
-    flag: &str,
-    folder: &Path,
+    folder: &ReportFolder<'_>,
 ) -> Result<(), Failure> {
-    let put = |name: &str, bytes: &[u8]| {
-        let path = folder.join(name);
-        write_whole(&path, bytes).map_err(|source| Failure::unwritable(flag, &path, &source))
-    };
-    std::fs::create_dir_all(folder).map_err(|source| Failure::unwritable(flag, folder, &source))?;
     let mut sections = vec![Section::Text(progress(summary))];
     let tally = &summary.tally;
     let missing = missing_hypergradients(&tally.without_hypergradient, tally.cells_done, "cell");
@@ -107,30 +78,53 @@ pub fn write_report(
         charts.push(chart);
     }
     sections.push(devices(summary));
-    let page = Page {
-        title: "Sweep".into(),
-        sections,
-    };
-    for chart in &charts {
-        put(
-            &format!("{}.svg", chart.name),
-            (chart.svg)(Theme::Auto).as_bytes(),
-        )?;
-        put(
-            &format!("{}.png", chart.name),
-            &png::from_svg(&(chart.svg)(Theme::Light), PNG_SCALE)?,
-        )?;
-    }
-    // Last: a page is never older than its charts.
-    put(PAGE, page.html().as_bytes())
+    let title = title(summary.plan());
+    folder.write(&title, bases(summary.plan()), sections, &charts)
 }
 
-/// A line of the summary as a sentence of the page.
-fn sentence(line: String) -> Section {
-    let mut letters = line.chars();
-    let first = letters.next().map(char::to_uppercase);
-    let first: String = first.into_iter().flatten().collect();
-    Section::Text(format!("{first}{}.", letters.as_str()))
+/// The heading of a table of rows, or of groups of rows.
+fn of_rows(is_grouped: bool) -> &'static str {
+    if is_grouped { "Groups of rows" } else { "Rows" }
+}
+
+/// The title of the report of a plan.
+fn title(plan: &Plan) -> String {
+    let names: Vec<&str> = plan
+        .studies
+        .iter()
+        .map(|study| study.name.as_str())
+        .collect();
+    match names.as_slice() {
+        [first, _, _, rest @ ..] if !rest.is_empty() => {
+            format!("Sweep of {first} and {} other studies", names.len() - 1)
+        }
+        names => format!("Sweep of {}", names.join(", ")),
+    }
+}
+
+/// The data and the models of a plan's studies.
+fn bases(plan: &Plan) -> Vec<Basis> {
+    let configuration: toml::Table = plan.configuration.parse().unwrap_or_default();
+    let tables = configuration.get("study").and_then(toml::Value::as_array);
+    let seed = |number: usize| {
+        let own = tables.and_then(|tables| tables.get(number)?.as_table());
+        let seed = own.unwrap_or(&configuration).get("seed")?.as_integer()?;
+        u64::try_from(seed).ok()
+    };
+    // A hash behind the name says strengths and groups.
+    let word = |text: Option<&str>| {
+        let name = text.and_then(|text| text.split(" (").next());
+        name.unwrap_or_default().to_string()
+    };
+    let of = |(number, study): (usize, &Study)| Basis {
+        data: study.source.clone(),
+        rows: (study.rows > 0).then_some(study.rows),
+        columns: (!study.features.is_empty()).then_some(study.features.len()),
+        loss: study.loss_setting().unwrap_or_default().to_string(),
+        penalty: word(study.penalty_setting()),
+        seed: seed(number),
+    };
+    plan.studies.iter().enumerate().map(of).collect()
 }
 
 fn progress(summary: &Summary<'_>) -> String {
@@ -345,45 +339,6 @@ impl View<'_> {
         best.into_iter().chain(sparse).collect()
     }
 
-    fn criterion_curve(&self) -> Option<Chart> {
-        let along = &self.along;
-        if along.points().len() < 2 {
-            return None;
-        }
-        let mean = |summary: &PointSummary| self.mean(summary);
-        let side = |sign: f64| along.values(|s| mean(s) + sign * s.standard_error);
-        // A point without one is a gap.
-        let has_errors = along.points().iter().any(|s| s.standard_error.is_finite());
-        let label = if has_errors {
-            "mean over folds, with one standard error"
-        } else {
-            "criterion"
-        };
-        let plot = Plot {
-            title: "Criterion".into(),
-            subtitle: self.place(along),
-            x: self.axis_l1(along),
-            y: Axis::linear("criterion"),
-            series: vec![Series {
-                label: label.into(),
-                x: along.values(|s| self.l1(s)),
-                y: along.values(mean),
-                band: has_errors.then(|| Band {
-                    low: side(-1.0),
-                    high: side(1.0),
-                }),
-                markers: along.has_markers(),
-                ..Series::default()
-            }],
-            marks: self.marks(along),
-        };
-        Some(self.chart(
-            "criterion",
-            "The criterion along l1, and the two choices.",
-            plot,
-        ))
-    }
-
     fn support_curve(&self) -> Option<Chart> {
         let along = &self.along;
         if along.points().len() < 2 {
@@ -402,6 +357,7 @@ impl View<'_> {
                 ..Series::default()
             }],
             marks: self.marks(along),
+            ..Plot::default()
         };
         Some(self.chart(
             "support",
@@ -502,6 +458,7 @@ impl View<'_> {
             y: axis(if has_ratio { "l1 ratio" } else { "l2" }, log_y),
             tiles: own.iter().map(tile).collect(),
             rings,
+            ..Surface::default()
         };
         Some(self.figure(
             "surface",
@@ -552,11 +509,12 @@ impl View<'_> {
                 .fold(0.0, f64::max)
         };
         // The last entries are intercepts, which would dwarf the coefficients.
-        let mut order: Vec<usize> = (0..length.saturating_sub(1)).collect();
+        let names = coefficients_of(self.subject.study, self.choice.target, length);
+        let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_by(|&a, &b| size(b).total_cmp(&size(a)));
         order.truncate(MOST_PATHS);
         let series = order.iter().map(|&j| Series {
-            label: format!("coefficient {j}"),
+            label: names[j].clone(),
             x: path.iter().map(|summary| self.l1(summary)).collect(),
             y: path.iter().map(|summary| mean(summary, j)).collect(),
             dashed: false,
@@ -569,10 +527,11 @@ impl View<'_> {
             y: Axis::linear("coefficient, mean over folds"),
             series: series.collect(),
             marks: self.marks(along),
+            ..Plot::default()
         };
         Ok(Some(self.chart(
             "paths",
-            "The largest coefficients along l1, in the data's units, counted from 0.",
+            "The largest coefficients along l1, in the data's units.",
             plot,
         )))
     }

@@ -2,11 +2,8 @@
 
 use super::{Along, Chart, MOST_PATHS, View};
 use crate::cli::failure::Failure;
-use crate::report::{Axis, Plot, Series};
+use crate::report::{Axis, COLOURS, Plot, Series};
 use crate::sweep::stability::Stability;
-
-/// The number of colours of lines.
-const COLOURS: usize = 8;
 
 impl View<'_> {
     /// The shares of resamples on which features are chosen along l1, of those that are chosen most often.
@@ -57,6 +54,7 @@ impl View<'_> {
             y: Axis::linear("share of resamples"),
             series: series.collect(),
             marks: self.marks(along),
+            ..Plot::default()
         };
         Ok(Some(self.chart(
             "stability",

@@ -1,0 +1,144 @@
+//! The page of influences: the ends, and estimates against refits.
+
+use super::of_rows;
+use crate::cli::failure::Failure;
+use crate::cli::numbers::{counted, significant};
+use crate::cli::output::influence::InfluenceReport;
+use crate::cli::output::pages::{Chart, ReportFolder, sentence};
+use crate::report::{Axis, Bar, Plot, Section, Series, SignedBars, Theme};
+
+/// The most rows of a table in a page.
+const MOST_ROWS: usize = 1000;
+/// The most bars of either end.
+const MOST_BARS: usize = 20;
+
+impl InfluenceReport<'_> {
+    /// Writes the page.
+    ///
+    /// # Errors
+    /// Those of [`ReportFolder::write`].
+    pub fn write_page(&self, folder: &ReportFolder<'_>) -> Result<(), Failure> {
+        let mut charts = vec![self.bars()];
+        charts.extend(self.estimates_against_refits());
+        let mut sections = vec![sentence(self.estimate_line())];
+        sections.extend(self.remarks().into_iter().map(sentence));
+        sections.extend(charts.iter().map(Chart::section));
+        sections.push(Section::Heading(of_rows(self.is_grouped()).into()));
+        sections.push(sentence(format!("Influence: {}", self.unit())));
+        sections.extend(self.all_rows());
+        let title = format!("Influence on {}", self.study.source());
+        folder.write(&title, vec![self.study.basis()], sections, &charts)
+    }
+
+    /// Bars of those that help most and harm most.
+    fn bars(&self) -> Chart {
+        let order = self.order();
+        let values = self.best_known();
+        let count = self.top.min(MOST_BARS);
+        let is_whole = order.len() <= 2 * count;
+        let shown: Vec<usize> = if is_whole {
+            order
+        } else {
+            let ends = order[..count].iter().chain(&order[order.len() - count..]);
+            ends.copied().collect()
+        };
+        let bar = |&at: &usize| Bar {
+            label: self.long_name(at),
+            value: values[at],
+            text: significant(values[at]),
+        };
+        let noun = if self.is_grouped() { "group" } else { "row" };
+        let bars = SignedBars {
+            title: "Most helpful and most harmful".into(),
+            subtitle: if is_whole {
+                format!("all {}", counted(shown.len(), noun))
+            } else {
+                format!("{count} {noun}s of either end, of {}", values.len())
+            },
+            bars: shown.iter().map(bar).collect(),
+        };
+        let kind = match self.found.exact {
+            Some(_) => "by refits",
+            None => "estimated",
+        };
+        Chart {
+            name: "influence".into(),
+            caption: format!("Influence, {kind}: {}.", self.unit()),
+            svg: Box::new(move |theme: Theme| bars.svg(theme)),
+        }
+    }
+
+    /// Every estimate against its refit.
+    fn estimates_against_refits(&self) -> Option<Chart> {
+        let exact = self.found.exact.as_ref()?;
+        let estimates = &self.found.influence;
+        let known = |at: &usize| estimates[*at].is_finite() && exact.influence[*at].is_finite();
+        let shown: Vec<usize> = (0..estimates.len()).filter(known).collect();
+        let all = || {
+            let values = shown.iter();
+            values.flat_map(|&at| [estimates[at], exact.influence[at]])
+        };
+        let low = all().fold(f64::INFINITY, f64::min);
+        let high = all().fold(f64::NEG_INFINITY, f64::max);
+        if low > high {
+            return None;
+        }
+        let apart = |value: &dyn Fn(usize) -> f64| {
+            let values = shown.iter();
+            values.flat_map(|&at| [value(at), f64::NAN]).collect()
+        };
+        let names = shown.iter();
+        let names = names.flat_map(|&at| [self.long_name(at), String::new()]);
+        let correlation = match self.found.rank_correlation() {
+            Some(correlation) => format!("{correlation:.4}"),
+            None => "not defined".into(),
+        };
+        let plot = Plot {
+            title: "Estimates against refits".into(),
+            subtitle: format!("rank correlation {correlation}"),
+            x: Axis::linear("estimate"),
+            y: Axis::linear("exact, by a refit"),
+            series: vec![
+                Series {
+                    label: if self.is_grouped() { "groups" } else { "rows" }.into(),
+                    x: apart(&|at| estimates[at]),
+                    y: apart(&|at| exact.influence[at]),
+                    markers: true,
+                    is_faint: true,
+                    names: names.collect(),
+                    ..Series::default()
+                },
+                Series {
+                    label: "equal".into(),
+                    x: vec![low, high],
+                    y: vec![low, high],
+                    dashed: true,
+                    ..Series::default()
+                },
+            ],
+            ..Plot::default()
+        };
+        Some(Chart {
+            name: "estimates".into(),
+            caption: format!(
+                "The influence that is estimated, and that of a refit without the row. Rank correlation \
+                 {correlation}."
+            ),
+            svg: Box::new(move |theme: Theme| plot.svg(theme)),
+        })
+    }
+
+    /// A table of all, those that help most first.
+    fn all_rows(&self) -> Vec<Section> {
+        let order = self.order();
+        let (head, rows) = self.cells_of(&order[..order.len().min(MOST_ROWS)]);
+        let mut sections = vec![Section::Table { head, rows }];
+        if order.len() > MOST_ROWS {
+            sections.push(Section::Text(format!(
+                "The table has the first {MOST_ROWS} of {}; --format csv writes all.",
+                order.len()
+            )));
+        }
+        sections
+    }
+}

@@ -1,0 +1,94 @@
+//! A report in a folder: the page with everything, and every chart as SVG and PNG beside it.
+
+use std::path::Path;
+
+use crate::cli::failure::Failure;
+use crate::cli::origin::Origin;
+use crate::cli::whole::write_whole;
+use crate::report::{Basis, Page, Section, Theme, png};
+
+/// The name of the page in the folder of a report.
+const PAGE: &str = "report.html";
+/// Pixels per unit of an SVG in the PNG files.
+const PNG_SCALE: f32 = 2.0;
+
+/// Whether a report may write a file of this name.
+pub fn is_of_report(name: &str) -> bool {
+    name == PAGE || name.ends_with(".svg") || name.ends_with(".png")
+}
+
+/// A chart with its file's name.
+pub struct Chart {
+    /// The name of its files, without an ending.
+    pub name: String,
+    /// The text below it in a page.
+    pub caption: String,
+    /// The SVG in a theme.
+    pub svg: Box<dyn Fn(Theme) -> String>,
+}
+
+impl Chart {
+    /// The chart in a page.
+    pub fn section(&self) -> Section {
+        Section::Figure {
+            svg: (self.svg)(Theme::Auto),
+            caption: self.caption.clone(),
+        }
+    }
+}
+
+/// The folder of a report, and the flag and the command that name it.
+pub struct ReportFolder<'a> {
+    /// The folder; it is made if need be.
+    pub place: &'a Path,
+    /// The flag that names it, for messages.
+    pub flag: &'a str,
+    /// The command that makes the report.
+    pub origin: &'a Origin,
+}
+
+impl ReportFolder<'_> {
+    /// Writes the page of these parts, and the charts that are among them.
+    ///
+    /// # Errors
+    /// [`Failure::Unwritable`] where the folder does not take the files; those of [`Origin::head`].
+    pub fn write(
+        &self,
+        title: &str,
+        bases: Vec<Basis>,
+        sections: Vec<Section>,
+        charts: &[Chart],
+    ) -> Result<(), Failure> {
+        let put = |name: &str, bytes: &[u8]| {
+            let path = self.place.join(name);
+            write_whole(&path, bytes)
+                .map_err(|source| Failure::unwritable(self.flag, &path, &source))
+        };
+        std::fs::create_dir_all(self.place)
+            .map_err(|source| Failure::unwritable(self.flag, self.place, &source))?;
+        let page = Page {
+            head: self.origin.head(title, bases)?,
+            sections,
+        };
+        for Chart { name, svg, .. } in charts {
+            put(&format!("{name}.svg"), svg(Theme::Auto).as_bytes())?;
+            let png = png::from_svg(&svg(Theme::Light), PNG_SCALE)?;
+            put(&format!("{name}.png"), &png)?;
+        }
+        // Last: a page is never older than its charts.
+        put(PAGE, page.html().as_bytes())
+    }
+}
+
+/// A line of an output as a sentence of a page.
+pub fn sentence(line: String) -> Section {
+    let mut letters = line.chars();
+    let first = letters.next().map(char::to_uppercase);
+    let first: String = first.into_iter().flatten().collect();
+    let end = if line.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    Section::Text(format!("{first}{}{end}", letters.as_str()))
+}

@@ -1,0 +1,139 @@
+use super::*;
+use crate::problem::Point;
+
+fn results() -> Vec<OnFold> {
+    vec![
+        OnFold {
+            is_solved: true,
+            criterion: -0.0,
+            slope: Some(vec![1e-300, -0.0, f64::INFINITY]),
+            warm: WarmStart {
+                w: vec![0.0, -0.0, 3.5, 0.0, f64::from_bits(0x7ff8_0000_0000_0001)],
+                v: Vec::new(),
+            },
+            kink_margin: Some(f64::MIN_POSITIVE),
+            not_unique: Some("two \"columns\"\nagree: ∞".into()),
+        },
+        OnFold {
+            is_solved: false,
+            criterion: f64::NAN,
+            slope: None,
+            warm: WarmStart {
+                w: vec![0.0; 3],
+                v: vec![2.0, 0.0, -1.0],
+            },
+            kink_margin: None,
+            not_unique: None,
+        },
+    ]
+}
+
+/// The bits of everything.
+fn bits(results: &[OnFold]) -> Vec<u64> {
+    let of = |result: &OnFold| {
+        let slope = result.slope.clone().unwrap_or_default();
+        let margin = result.kink_margin.into_iter();
+        let numbers = [vec![result.criterion], slope, margin.collect()].concat();
+        let all = [numbers, result.warm.w.clone(), result.warm.v.clone()].concat();
+        all.into_iter().map(f64::to_bits).collect::<Vec<u64>>()
+    };
+    results.iter().flat_map(of).collect()
+}
+
+#[test]
+fn a_result_that_was_kept_has_every_bit() {
+    let own = results();
+    let again = decoded(&encoded(&own)).unwrap();
+    assert_eq!(bits(&again), bits(&own));
+    for (a, b) in again.iter().zip(&own) {
+        assert_eq!(a.is_solved, b.is_solved);
+        assert_eq!(a.slope.is_some(), b.slope.is_some());
+        assert_eq!(a.not_unique, b.not_unique);
+        assert_eq!(a.kink_margin, b.kink_margin);
+    }
+    assert_eq!(decoded(&encoded(&[])), Some(Vec::new()));
+}
+
+#[test]
+fn bytes_that_were_cut_are_no_result() {
+    let bytes = encoded(&results());
+    for length in 0..bytes.len() {
+        assert_eq!(decoded(&bytes[..length]), None, "{length}");
+    }
+}
+
+#[derive(Debug)]
+struct Nowhere;
+
+impl EvaluationStore for Nowhere {
+    fn claim(&self, _: &Batch) -> Result<BatchClaim> {
+        Ok(BatchClaim::Own)
+    }
+
+    fn keep(&self, _: &Batch, _: &BatchResult) -> Result<()> {
+        Ok(())
+    }
+
+    fn give_back(&self, _: &Batch) -> Result<()> {
+        Ok(())
+    }
+
+    fn unreadable(&self, _: &Batch) -> Error {
+        Error::value("store", "it is nowhere", "name one")
+    }
+}
+
+/// Whatever decides a result decides the key.
+#[test]
+fn a_key_knows_everything_that_decides_a_result() {
+    let kept = |study: &str, part: &str, device: &str| Kept {
+        store: &Nowhere,
+        study: study.into(),
+        part: part.into(),
+        device: device.into(),
+    };
+    let point = |l1: f64| Chosen::from(Point::new(l1, 0.5));
+    let start = |w: f64, v: Vec<f64>| WarmStart { w: vec![w], v };
+    let key = |kept: &Kept<'_>, variables: &str, points: &[Chosen], starts: &[WarmStart], fold| {
+        let each = [starts];
+        let warm = (!starts.is_empty()).then_some(&each[..]);
+        let request = Request {
+            variables,
+            points,
+            warm,
+        };
+        kept.batch(request, fold).key
+    };
+    let plain = kept("a", "whole", "cpu");
+    let two = [start(1.0, vec![]), start(1.0, vec![])];
+    let other = [start(2.0, vec![]), start(1.0, vec![])];
+    let keys = [
+        key(&plain, "l1 1", &[point(1.0)], &[], 0),
+        key(&kept("b", "whole", "cpu"), "l1 1", &[point(1.0)], &[], 0),
+        key(&kept("a", "outer", "cpu"), "l1 1", &[point(1.0)], &[], 0),
+        key(&kept("a", "whole", "gpu"), "l1 1", &[point(1.0)], &[], 0),
+        key(&plain, "l1 1, l2 1", &[point(1.0)], &[], 0),
+        key(&plain, "l1 1", &[point(1.0f64.next_up())], &[], 0),
+        key(&plain, "l1 1", &[point(1.0), point(2.0)], &[], 0),
+        key(&plain, "l1 1", &[point(2.0), point(1.0)], &[], 0),
+        key(&plain, "l1 1", &[point(1.0)], &[], 1),
+        key(&plain, "l1 1", &[point(1.0)], &two, 0),
+        key(&plain, "l1 1", &[point(1.0)], &other, 0),
+    ];
+    for (at, one) in keys.iter().enumerate() {
+        assert!(!keys[..at].contains(one), "{at}");
+    }
+    // The start on another fold decides nothing.
+    assert_eq!(
+        key(&plain, "l1 1", &[point(1.0)], &two, 1),
+        key(&plain, "l1 1", &[point(1.0)], &other, 1)
+    );
+    let own = Chosen {
+        huber_delta: Some(1.0),
+        ..point(1.0)
+    };
+    assert_ne!(
+        key(&plain, "l1 1", &[own], &[], 0),
+        key(&plain, "l1 1", &[point(1.0)], &[], 0)
+    );
+}
