@@ -313,18 +313,27 @@ impl Plot {
                 continue;
             };
             let i = first.start;
-            let length = width(&series.short_label, 12.0);
+            let length = width(&series.short_label, 13.0);
             let (x, y) = (map.at_x(series.x[i]) + 4.0, map.at_y(series.y[i]) - 5.0);
             let is_inside = y - 12.0 > map.top && x + length < RIGHT;
             let is_free = taken.iter().all(|&(left, right, other)| {
                 x > right + 4.0 || x + length + 4.0 < left || (y - other).abs() > 14.0
             });
-            if series.short_label.is_empty() || !is_inside || !is_free {
+            // Another curve that begins at the same place must not run through it.
+            let is_clear = self.series.iter().enumerate().all(|(other, series)| {
+                let begins = series.x.first().zip(series.y.first());
+                let own = begins.map(|(&a, &b)| (map.at_x(a), map.at_y(b)));
+                other == at
+                    || own.is_none_or(|(a, b)| {
+                        (a - x).abs() > length + 20.0 || b > y + 8.0 || b < y - 14.0
+                    })
+            });
+            if series.short_label.is_empty() || !is_inside || !is_free || !is_clear {
                 continue;
             }
             taken.push((x, x + length, y));
             let label = escape(&series.short_label);
-            out += &text(x, y, 12.0, "start", &paint.fill(self.color(at)), &label);
+            out += &text(x, y, 13.0, "start", &paint.fill(self.color(at)), &label);
         }
         out
     }
