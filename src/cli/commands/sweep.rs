@@ -210,7 +210,7 @@ impl Sweep<'_> {
             summary
         };
         let fits = if arguments.store.report.is_some() && arguments.store.shard.is_none() {
-            fitted::at_choices(plan, &self.planned.studies, runtime, &summary)?
+            fitted::at_choices(plan, &self.planned.studies, runtime, &summary)
         } else {
             Vec::new()
         };

@@ -1,6 +1,5 @@
 //! The fits at the choices of a sweep, for its report: to all rows, and to those of every fold.
 
-use crate::cli::failure::Failure;
 use crate::cli::output::{Coefficients, FittedTarget, Summary, coefficient_names};
 use crate::cli::runtime::Runtime;
 use crate::model::loss::Loss;
@@ -9,32 +8,32 @@ use crate::sweep::held_out::Predicted;
 use crate::sweep::record::Plan;
 use crate::sweep::study::{FoldProblem, Study};
 
-/// Per study the fits of its targets at their best points; a target without a choice has none.
+/// Per study the fits of its targets at their best points. A target has none without a choice, where the sweep
+/// was stopped, and, with a warning, where it cannot be made: the results of the sweep are not lost to its report.
 pub(super) fn at_choices(
     plan: &Plan,
     studies: &[Study],
     runtime: &Runtime,
     summary: &Summary<'_>,
-) -> Result<Vec<Vec<Option<FittedTarget>>>, Failure> {
+) -> Vec<Vec<Option<FittedTarget>>> {
     let of_study = |(number, study): (usize, &Study)| {
         let record = &plan.studies[number];
-        let of_target = |target: usize| -> Result<Option<FittedTarget>, Failure> {
+        let has_rows = study.specification.loss != Loss::Quadratic && !study.is_compressed;
+        let of_target = |target: usize| -> Option<FittedTarget> {
             let mut choices = summary.choices(number).iter();
-            let has_rows = study.specification.loss != Loss::Quadratic && !study.is_compressed;
-            let choice = choices.find(|choice| choice.target == target);
-            let Some(choice) = choice.filter(|_| has_rows && !runtime.control().should_stop())
-            else {
-                return Ok(None);
-            };
+            let choice = choices.find(|choice| choice.target == target)?;
+            if !has_rows || runtime.control().should_stop() {
+                return None;
+            }
             let best = &record.points[summary.summaries(number)[choice.best].point];
             let point = Point::new(best.l1, best.l2).of_target(target);
-            let fitted = || fitted(study, &point, runtime);
-            // What stops while it computes is no failure: there is no fit to show.
-            match runtime.pool().install(fitted) {
-                Ok(fitted) => Ok(Some(fitted)),
-                Err(_) if runtime.control().should_stop() => Ok(None),
-                Err(error) => Err(error.into()),
+            let fitted = runtime.pool().install(|| fitted(study, &point, runtime));
+            if let Err(error) = &fitted
+                && !runtime.control().should_stop()
+            {
+                log::warn!("the report has no coefficients of {}: {error}", study.name);
             }
+            fitted.ok()
         };
         (0..study.targets.len()).map(of_target).collect()
     };

@@ -146,7 +146,7 @@ impl FitPage<'_> {
 
     /// The remark where nothing was held out.
     fn no_rows(&self) -> String {
-        if self.tested.is_empty() {
+        if self.tested.is_empty() && self.study.loss() != Loss::Quadratic {
             "no row was held out: --cv K or --test-fraction SHARE shows how the fit predicts rows that it has not seen"
                 .into()
         } else {
