@@ -329,6 +329,33 @@ fn influences_are_drawn_by_row_with_their_rank_correlation() {
     assert_eq!(scatter.matches("<circle").count(), values.len() + 1);
 }
 
+/// The rows are called what the column of --id calls them.
+#[test]
+fn rows_are_drawn_by_their_own_names() {
+    let folder = Folder::new();
+    let mut text = String::from("house,a,b,y\n");
+    for (row, x) in noise(180, 4).chunks(3).enumerate() {
+        text += &format!("h{row},{},{},{}\n", x[0], x[1], x[0] - x[1] + 0.1 * x[2]);
+    }
+    let data = folder.text("d.csv", &text);
+    for (command, chart) in [("influence", "influence"), ("clean", "evidence")] {
+        let out = as_text(&folder.path(command));
+        let flags = ["--id", "house", "--target", "y", "--report", &out];
+        let found = json(&[&[command, &data][..], &flags].concat());
+        let svg =
+            std::fs::read_to_string(folder.path(command).join(format!("{chart}.svg"))).unwrap();
+        let row = if command == "clean" {
+            found["ranking"][0].as_u64().unwrap()
+        } else {
+            let values = crate::support::numbers(&found["influence"]);
+            let best = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b]));
+            found["rows"][best.unwrap()].as_u64().unwrap()
+        };
+        assert!(svg.contains(&format!(">h{row}<")), "h{row} {svg}");
+        assert!(!svg.contains(">row "), "{svg}");
+    }
+}
+
 #[test]
 fn a_cleaning_shows_how_well_known_errors_are_found() {
     let folder = Folder::new();

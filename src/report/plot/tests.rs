@@ -122,3 +122,79 @@ fn a_long_legend_takes_several_rows_inside_the_picture() {
     assert!(rows.len() >= 3);
     assert_eq!(rows.iter().map(Vec::len).sum::<usize>(), 6);
 }
+
+#[test]
+fn numbers_at_the_axis_keep_clear_of_its_title() {
+    let svg = |values: &[f64]| {
+        let plot = Plot {
+            y: Axis::linear("price"),
+            series: vec![Series {
+                x: vec![0.0, 1.0],
+                y: values.to_vec(),
+                ..Series::default()
+            }],
+            ..Plot::default()
+        };
+        plot.svg(Theme::Light)
+    };
+    // The line of the vertical axis, and the left ends of the numbers beside it.
+    let axis = |svg: &str| -> f64 {
+        let clip = svg.split("<rect x=\"").nth(1).unwrap();
+        clip.split('"').next().unwrap().parse().unwrap()
+    };
+    assert_eq!(axis(&svg(&[0.0, 2.0])), LEFT);
+    let wide = svg(&[-100_000.0, 300_000.0]);
+    assert!(wide.contains("−100\u{2009}000"), "{wide}");
+    let room = axis(&wide) - BESIDE_AXIS - width("−100\u{2009}000", 14.0);
+    assert!(room >= AXIS_TITLE - 0.1, "{room}");
+}
+
+#[test]
+fn curves_have_their_names_at_their_ends_where_there_is_room() {
+    let line = |name: &str, y: f64| Series {
+        label: format!("l2 {name}"),
+        short_label: name.into(),
+        x: vec![1.0, 2.0],
+        y: vec![y, y],
+        ..Series::default()
+    };
+    let plot = |values: [f64; 3]| Plot {
+        series: vec![
+            line("0.1", values[0]),
+            line("0.2", values[1]),
+            line("0.3", values[2]),
+        ],
+        names_at_ends: true,
+        ..Plot::default()
+    };
+    let names = |values| {
+        plot(values)
+            .svg(Theme::Light)
+            .matches("font-size=\"13\"")
+            .count()
+    };
+    // The highest curve has no room above it within the frame.
+    assert!(names([1.0, 2.0, 3.0]) >= 2);
+    // Curves on each other cannot be told apart there.
+    assert!(names([1.0, 1.001, 3.0]) < names([1.0, 2.0, 3.0]));
+}
+
+#[test]
+fn a_marker_has_the_name_of_its_value() {
+    let plot = Plot {
+        x: Axis::linear("observed"),
+        y: Axis::linear("predicted"),
+        series: vec![Series {
+            x: vec![1.0, f64::NAN],
+            y: vec![2.0, f64::NAN],
+            names: vec!["row <17>".into(), String::new()],
+            ..Series::default()
+        }],
+        ..Plot::default()
+    };
+    let svg = plot.svg(Theme::Light);
+    assert!(
+        svg.contains("<title>row &lt;17&gt;: observed 1, predicted 2</title>"),
+        "{svg}"
+    );
+}
