@@ -210,16 +210,19 @@ struct Page {
 fn houses() -> String {
     let numbers = noise(1000, 3);
     let mut text = String::from(
-        "living area above ground in square feet,neighbourhood,overall quality,wrong,price\n",
+        "living area above ground in square feet,neighbourhood,overall quality,wrong,agency,price\n",
     );
-    for row in numbers.chunks(5) {
+    for (at, row) in numbers.chunks(5).enumerate() {
         let place =
             ["Northridge Heights", "Old Town", "College Creek"][(2.99 * row[0].abs()) as usize];
         let (area, quality) = (1500.0 + 900.0 * row[1], (5.0 + 4.0 * row[2]).round());
         let price = 120.0 * area + 31_000.0 * quality + 20_000.0 * row[3] - 60_000.0;
         let wrong = u8::from(row[4] > 0.8);
         let price = price + 400_000.0 * f64::from(wrong);
-        text += &format!("{area:.0},{place},{quality},{wrong},{price:.0}\n");
+        text += &format!(
+            "{area:.0},{place},{quality},{wrong},a{},{price:.0}\n",
+            at % 12
+        );
     }
     text
 }
@@ -251,16 +254,16 @@ fn pages() -> &'static [Page] {
         add(
             "houses",
             9,
-            "sweep HOUSES --target price --drop wrong --cv 3 --alpha frac:1e-2:1:12 --l1-ratio 0.1,0.5,0.9 --keep-solutions",
+            "sweep HOUSES --target price --drop wrong,agency --categorical neighbourhood --cv 3 --alpha frac:1e-2:1:12 --l1-ratio 0.1,0.5,0.9 --keep-solutions",
         );
         add(
             "fit",
             3,
             "fit KINDS --only a,b,c --target kind --loss multinomial --cv 3 --l1 0.01 --l2 0.01 --test-fraction 0.2",
         );
-        add("influence", 2, "influence HOUSES --target price --drop wrong --l1 100 --exact");
-        add("clean", 4, "clean HOUSES --target price --corrupted wrong");
-        add("meta", 4, "meta HOUSES --target price --drop wrong --task neighbourhood --test-tasks 0.4 --curve");
+        add("influence", 2, "influence HOUSES --target price --drop wrong,agency --categorical neighbourhood --l1 100 --exact");
+        add("clean", 4, "clean HOUSES --target price --drop agency --categorical neighbourhood --corrupted wrong");
+        add("meta", 4, "meta HOUSES --target price --drop wrong,neighbourhood --task agency --test-tasks 0.4 --curve");
         pages
     })
 }

@@ -236,25 +236,29 @@ impl Plot {
         out
     }
 
+    /// The places of the names of vertical lines, those in the picture.
+    fn mark_places(&self, map: &Map) -> Vec<MarkPlace<'_>> {
+        let place = |(at, mark): (usize, &Mark)| {
+            let x = map.at_x(mark.x);
+            // The name stands on the side with more room, each mark's on a line of its own.
+            let is_right = x < (map.left + RIGHT) / 2.0;
+            x.is_finite().then(|| MarkPlace {
+                x: if is_right { x + 7.0 } else { x - 7.0 },
+                y: map.top + 18.0 + 19.0 * at as f64,
+                anchor: if is_right { "start" } else { "end" },
+                label: &self.marks[at].label,
+            })
+        };
+        self.marks.iter().enumerate().filter_map(place).collect()
+    }
+
     /// The names of vertical lines, over the curves.
     fn mark_names(&self, map: &Map, paint: &Paint) -> String {
-        let mut names = String::new();
-        for (at, mark) in self.marks.iter().enumerate() {
-            let x = map.at_x(mark.x);
-            if !x.is_finite() {
-                continue;
-            }
-            // The name stands on the side with more room, each mark's on a line of its own.
-            let right = x < (map.left + RIGHT) / 2.0;
-            let (place, anchor) = if right {
-                (x + 7.0, "start")
-            } else {
-                (x - 7.0, "end")
-            };
-            let y = map.top + 18.0 + 19.0 * at as f64;
-            names += &text(place, y, 14.0, anchor, &paint.halo(), &escape(&mark.label));
-        }
-        names
+        let name = |place: MarkPlace<'_>| {
+            let label = escape(place.label);
+            text(place.x, place.y, 14.0, place.anchor, &paint.halo(), &label)
+        };
+        self.mark_places(map).into_iter().map(name).collect()
     }
 
     fn curves(&self, map: &Map, paint: &Paint) -> String {
@@ -306,7 +310,7 @@ impl Plot {
     /// The names of curves above their left ends, where these are apart from each other.
     fn end_names(&self, map: &Map, paint: &Paint) -> String {
         let mut out = String::new();
-        let mut taken: Vec<(f64, f64, f64)> = Vec::new();
+        let mut taken: Vec<Taken> = self.mark_places(map).iter().map(MarkPlace::taken).collect();
         for (at, series) in self.series.iter().enumerate() {
             let runs = self.runs(&series.x, &[&series.y]);
             let Some(first) = runs.first().filter(|run| run.len() >= 2) else {
@@ -316,9 +320,12 @@ impl Plot {
             let length = width(&series.short_label, 13.0);
             let (x, y) = (map.at_x(series.x[i]) + 4.0, map.at_y(series.y[i]) - 5.0);
             let is_inside = y - 12.0 > map.top && x + length < RIGHT;
-            let is_free = taken.iter().all(|&(left, right, other)| {
-                x > right + 4.0 || x + length + 4.0 < left || (y - other).abs() > 14.0
-            });
+            let own = Taken {
+                left: x,
+                right: x + length,
+                y,
+            };
+            let is_free = taken.iter().all(|other| !own.meets(other));
             // Another curve that begins at the same place must not run through it.
             let is_clear = self.series.iter().enumerate().all(|(other, series)| {
                 let begins = series.x.first().zip(series.y.first());
@@ -331,7 +338,7 @@ impl Plot {
             if series.short_label.is_empty() || !is_inside || !is_free || !is_clear {
                 continue;
             }
-            taken.push((x, x + length, y));
+            taken.push(own);
             let label = escape(&series.short_label);
             out += &text(x, y, 13.0, "start", &paint.fill(self.color(at)), &label);
         }
@@ -404,6 +411,44 @@ impl Plot {
             }
         }
         runs
+    }
+}
+
+/// The place of the name of a vertical line.
+struct MarkPlace<'a> {
+    x: f64,
+    y: f64,
+    anchor: &'static str,
+    label: &'a str,
+}
+
+impl MarkPlace<'_> {
+    fn taken(&self) -> Taken {
+        let length = width(self.label, 14.0);
+        let left = if self.anchor == "start" {
+            self.x
+        } else {
+            self.x - length
+        };
+        Taken {
+            left,
+            right: left + length,
+            y: self.y,
+        }
+    }
+}
+
+/// Room that a name takes, on the line at y.
+struct Taken {
+    left: f64,
+    right: f64,
+    y: f64,
+}
+
+impl Taken {
+    fn meets(&self, other: &Self) -> bool {
+        let is_beside = self.left > other.right + 4.0 || self.right + 4.0 < other.left;
+        !is_beside && (self.y - other.y).abs() <= 16.0
     }
 }
 

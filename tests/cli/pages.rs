@@ -25,6 +25,12 @@ fn short(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
+/// Six significant digits, as tables show what was computed.
+fn significant(value: f64) -> String {
+    let magnitude = value.abs().log10().floor() as i32;
+    format!("{value:.*}", usize::try_from(5 - magnitude).unwrap())
+}
+
 /// Sixteen tasks of twelve rows.
 fn tasks() -> String {
     let (x, e) = (noise(400, 1), noise(200, 2));
@@ -260,7 +266,7 @@ fn captions_have_the_numbers_of_the_tables() {
         "--report",
         &out,
     ]);
-    let r2 = found["best"]["r2"].as_f64().unwrap();
+    let r2 = found["best"]["metrics"]["r2"].as_f64().unwrap();
     let text = page(&folder.path("r"));
     let caption = format!(" R² {}, mean over the folds.", short(r2));
     assert!(text.contains(&caption), "{caption} {text}");
@@ -275,6 +281,8 @@ fn a_sweep_shows_the_coefficients_of_its_choice_by_name() {
     ok(&[
         "sweep",
         DIABETES,
+        "--target",
+        "progression",
         "--cv",
         "5",
         "--l1",
@@ -291,9 +299,7 @@ fn a_sweep_shows_the_coefficients_of_its_choice_by_name() {
     let text = page(&folder.path("r"));
     let names = ["age", "sex", "bmi"];
     for (name, value) in names.iter().zip(&coefficients).filter(|(_, v)| **v != 0.0) {
-        let magnitude = value.abs().log10().floor() as i32;
-        let digits = usize::try_from(5 - magnitude).unwrap();
-        let cells = format!("<td>{name}</td><td>{value:.digits$}</td>");
+        let cells = format!("<td>{name}</td><td>{}</td>", significant(*value));
         assert!(text.contains(&cells), "{cells} {text}");
     }
     assert!(text.contains("progression per standard deviation of the feature"));
@@ -409,11 +415,9 @@ fn a_prior_is_shown_by_the_names_of_its_features() {
         assert!(folder.path(&format!("r/{chart}.svg")).exists(), "{chart}");
     }
     let alone = found["error"]["alone"].as_f64().unwrap();
+    assert!(text.contains(">each task alone<"), "{text}");
     assert!(
-        text.contains(&format!(
-            "each task alone: {}",
-            &format!("{alone:.10}")[..6]
-        )),
+        text.contains(&format!(">{}<", significant(alone))),
         "{alone}"
     );
     assert!(text.contains("<td>hours</td>") && text.contains("<td>age</td>"));
