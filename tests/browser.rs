@@ -263,7 +263,7 @@ fn pages() -> &'static [Page] {
         );
         add("influence", 2, "influence HOUSES --target price --drop wrong,agency --categorical neighbourhood --l1 100 --exact");
         add("clean", 4, "clean HOUSES --target price --drop agency --categorical neighbourhood --corrupted wrong");
-        add("meta", 4, "meta HOUSES --target price --drop wrong,neighbourhood --task agency --test-tasks 0.4 --curve");
+        add("meta", 4, "meta HOUSES --target price --drop neighbourhood --task agency --test-tasks 0.4 --curve");
         pages
     })
 }
