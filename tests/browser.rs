@@ -1,4 +1,4 @@
-//! The report of a sweep in headless Chromium: on a phone and on a desktop, in light and in dark.
+//! Reports in headless Chromium: on a phone and on a desktop, in light and in dark.
 //! Without a browser these tests are listed as ignored; with PROXDIFF_REQUIRE_BROWSER set, that is
 //! a failure.
 //!
@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -16,7 +17,7 @@ use serde_json::Value;
 #[allow(dead_code)] // each test program uses its own part
 mod support;
 
-use support::{Folder, ok};
+use support::{Folder, noise, ok, table};
 
 /// Nothing may be loaded; what is tried all the same is refused and counted.
 const POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
@@ -53,7 +54,7 @@ addEventListener("load", () => setTimeout(() => {
   const root = document.documentElement;
   const charts = [...document.querySelectorAll("figure svg")];
   const sizes = charts.map(c => { const r = c.getBoundingClientRect(); return [r.width, r.height]; });
-  const words = [...document.querySelectorAll("h1,h2,p,th,td,figcaption,svg text")]
+  const words = [...document.querySelectorAll("h1,h2,p,pre,th,td,figcaption,svg text")]
     .filter(e => e.textContent.trim() && getComputedStyle(e).paintOrder === "normal");
   const letters = words.map(e => {
     const chart = e.closest("svg");
@@ -61,11 +62,27 @@ addEventListener("load", () => setTimeout(() => {
     return parseFloat(getComputedStyle(e).fontSize) * scale;
   });
   const heads = [...document.querySelectorAll("th")].filter(h => h.closest("table").tBodies[0].rows.length > 1);
-  const head = heads.find(h => h.textContent === "criterion");
+  const numeric = h => [...h.closest("table").tBodies[0].rows].every(r => r.cells[h.cellIndex].textContent !== "" &&
+    !isNaN(r.cells[h.cellIndex].textContent));
+  const several = h => new Set([...h.closest("table").tBodies[0].rows].map(r => r.cells[h.cellIndex].textContent)).size > 1;
+  const head = heads.find(h => numeric(h) && several(h));
+  let overprinted = [];
+  for (const chart of charts) {
+    const boxes = [...chart.querySelectorAll("text")].filter(e => e.textContent.trim())
+      .map(e => [e.textContent, e.getBoundingClientRect()]);
+    boxes.forEach(([a, p], i) => boxes.slice(i + 1).forEach(([b, q]) => {
+      const across = Math.min(p.right, q.right) - Math.max(p.left, q.left);
+      const down = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
+      // The box of letters has room above and below them.
+      if (across > 1 && down > 0.3 * Math.min(p.height, q.height)) overprinted.push(a + " / " + b);
+    }));
+    const frame = chart.getBoundingClientRect();
+    for (const [a, p] of boxes) if (p.left < frame.left - 1 || p.right > frame.right + 1) overprinted.push(a + " cut");
+  }
   const column = () => [...head.closest("table").tBodies[0].rows].map(r => Number(r.cells[head.cellIndex].textContent));
   const sorted = [1, 2].map(() => { head.click(); return column(); });
   parent.postMessage({
-    sorted: sorted,
+    sorted: sorted, overprinted: overprinted,
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
     width: innerWidth, scroll: root.scrollWidth, sizes: sizes, words: words.length,
     contrast: Math.min(...words.map(contrast)), letters: Math.min(...letters),
@@ -141,7 +158,7 @@ fn measure(browser: &Path, page: &str, width: usize, dark: bool) -> Result<Value
 }
 
 /// What is wrong with a page, by what was measured.
-fn faults(found: &Value, width: usize, dark: bool) -> Vec<&'static str> {
+fn faults(found: &Value, page: &Page, width: usize, dark: bool) -> Vec<&'static str> {
     let number = |name: &str| found[name].as_f64().unwrap_or(f64::NAN);
     let mut faults = Vec::new();
     let mut demand = |holds: bool, fault: &'static str| {
@@ -157,7 +174,12 @@ fn faults(found: &Value, width: usize, dark: bool) -> Vec<&'static str> {
         let is_within = |w: f64| (300.0..=width as f64).contains(&w);
         size[0].as_f64().is_some_and(is_within) && size[1].as_f64().is_some_and(|h| h >= 100.0)
     };
-    demand(sizes.len() == 7 && sizes.iter().all(is_visible), "charts");
+    demand(
+        sizes.len() == page.charts && sizes.iter().all(is_visible),
+        "charts",
+    );
+    let overprinted = found["overprinted"].as_array();
+    demand(overprinted.is_some_and(Vec::is_empty), "overprint");
     demand(number("words") > 50.0, "words");
     demand(number("contrast") >= 4.5, "contrast");
     demand(number("letters") >= 10.0, "letters");
@@ -177,26 +199,91 @@ fn faults(found: &Value, width: usize, dark: bool) -> Vec<&'static str> {
     faults
 }
 
-fn page() -> String {
-    let folder = Folder::new();
-    let out = folder.path("report").display().to_string();
-    ok(&["sweep", "--cv", "3", "--keep-solutions", "--report", &out]);
-    std::fs::read_to_string(folder.path("report").join("report.html")).unwrap()
+/// A report that is looked at.
+struct Page {
+    name: &'static str,
+    html: String,
+    charts: usize,
+}
+
+/// Houses with their prices in full, and names that are long.
+fn houses() -> String {
+    let numbers = noise(1000, 3);
+    let mut text = String::from(
+        "living area above ground in square feet,neighbourhood,overall quality,wrong,agency,price\n",
+    );
+    for (at, row) in numbers.chunks(5).enumerate() {
+        let place =
+            ["Northridge Heights", "Old Town", "College Creek"][(2.99 * row[0].abs()) as usize];
+        let (area, quality) = (1500.0 + 900.0 * row[1], (5.0 + 4.0 * row[2]).round());
+        let price = 120.0 * area + 31_000.0 * quality + 20_000.0 * row[3] - 60_000.0;
+        let wrong = u8::from(row[4] > 0.8);
+        let price = price + 400_000.0 * f64::from(wrong);
+        text += &format!(
+            "{area:.0},{place},{quality},{wrong},a{},{price:.0}\n",
+            at % 12
+        );
+    }
+    text
+}
+
+/// A report of every command that has one, made once.
+fn pages() -> &'static [Page] {
+    static PAGES: OnceLock<Vec<Page>> = OnceLock::new();
+    PAGES.get_or_init(|| {
+        let folder = Folder::new();
+        let houses = folder.text("houses.csv", &houses());
+        let kinds = folder.text("kinds.csv", &table(200, 3));
+        let out = folder.path("report");
+        let model = folder.path("model").display().to_string();
+        let mut pages = Vec::new();
+        let mut add = |name, charts, flags: &str| {
+            let flags = flags.replace("HOUSES", &houses).replace("KINDS", &kinds);
+            let out_text = out.display().to_string();
+            let mut words: Vec<&str> = flags.split(' ').collect();
+            words.extend(["--report", &out_text]);
+            if name == "fit" {
+                words.extend(["--out", &model]);
+            }
+            ok(&words);
+            let html = std::fs::read_to_string(out.join("report.html")).unwrap();
+            std::fs::remove_dir_all(&out).unwrap();
+            pages.push(Page { name, html, charts });
+        };
+        add("sweep", 9, "sweep --cv 3 --keep-solutions");
+        add(
+            "houses",
+            9,
+            "sweep HOUSES --target price --drop wrong,agency --categorical neighbourhood --cv 3 --alpha frac:1e-2:1:12 --l1-ratio 0.1,0.5,0.9 --keep-solutions",
+        );
+        add(
+            "fit",
+            3,
+            "fit KINDS --only a,b,c --target kind --loss multinomial --cv 3 --l1 0.01 --l2 0.01 --test-fraction 0.2",
+        );
+        add("influence", 2, "influence HOUSES --target price --drop wrong,agency --categorical neighbourhood --l1 100 --exact");
+        add("clean", 4, "clean HOUSES --target price --drop agency --categorical neighbourhood --corrupted wrong");
+        add("meta", 4, "meta HOUSES --target price --drop neighbourhood --task agency --test-tasks 0.4 --curve");
+        pages
+    })
 }
 
 fn reads_well(browser: &Path, width: usize, dark: bool) -> Result<(), Failed> {
-    let found = measure(browser, &page(), width, dark)?;
-    let faults = faults(&found, width, dark);
-    if faults.is_empty() {
-        return Ok(());
+    for page in pages() {
+        let found = measure(browser, &page.html, width, dark)?;
+        let faults = faults(&found, page, width, dark);
+        if !faults.is_empty() {
+            return Err(format!("{}: {faults:?}: {found}", page.name).into());
+        }
     }
-    Err(format!("{faults:?}: {found}").into())
+    Ok(())
 }
 
 /// Every fault is seen where it is.
 fn faults_are_seen(browser: &Path) -> Result<(), Failed> {
-    let page = page();
-    let with = |extra: &str| page.replacen("</body>", &format!("{extra}</body>"), 1);
+    let page = &pages()[0];
+    let html = &page.html;
+    let with = |extra: &str| html.replacen("</body>", &format!("{extra}</body>"), 1);
     for (altered, fault) in [
         (with("<div style=\"width:2000px\">wide</div>"), "overflow"),
         (with("<p style=\"color:#555\">dim</p>"), "contrast"),
@@ -206,18 +293,25 @@ fn faults_are_seen(browser: &Path) -> Result<(), Failed> {
             "network",
         ),
         (with("<style>figure{display:none}</style>"), "charts"),
-        (page.replace("body.append(...rows)", ""), "sorting"),
+        (html.replace("body.append(...rows)", ""), "sorting"),
         (
             with("<style>.chart{overflow-x:auto}.chart svg{min-width:34rem}</style>"),
             "charts",
         ),
         (
-            page.replace("prefers-color-scheme:dark", "width:1px"),
+            html.replace("prefers-color-scheme:dark", "width:1px"),
             "ground",
+        ),
+        // Numbers at the axis where its title is.
+        (html.replace("translate(20 ", "translate(60 "), "overprint"),
+        // A name that is longer than the chart is wide.
+        (
+            html.replace(">bmi<", &format!(">{}<", "bmi".repeat(30))),
+            "overprint",
         ),
     ] {
         let found = measure(browser, &altered, 375, true)?;
-        let faults = faults(&found, 375, true);
+        let faults = faults(&found, page, 375, true);
         if !faults.contains(&fault) {
             return Err(format!("{fault} is not among {faults:?}: {found}").into());
         }
@@ -235,10 +329,10 @@ fn main() -> ExitCode {
     let missing = browser.is_none();
     let browser = browser.unwrap_or_default();
     let mut trials = Vec::new();
-    for (place, width) in [("phone", 375), ("desktop", 1200)] {
+    for (place, width) in [("phone", 390), ("desktop", 1280)] {
         for (scheme, dark) in [("light", false), ("dark", true)] {
             let browser = browser.clone();
-            let name = format!("the_report_reads_well_on_a_{place}_in_the_{scheme}");
+            let name = format!("reports_read_well_on_a_{place}_in_the_{scheme}");
             trials.push(Trial::test(name, move || reads_well(&browser, width, dark)));
         }
     }

@@ -53,10 +53,10 @@ const STYLE: &str = "\
 body{margin:0 auto;padding:.5rem;max-width:80rem;background:var(--ground);color:var(--ink);\
 font:1rem/1.5 system-ui,sans-serif;display:grid;gap:0 2rem;\
 grid-template-columns:repeat(auto-fit,minmax(min(100%,28rem),1fr))}\
-h1,h2,p,pre,.table{grid-column:1/-1;min-width:0}p{margin:.5rem 0;max-width:52rem}\
+h1,h2,p,pre,.table{grid-column:1/-1;min-width:0}h1,h2,p,figcaption{overflow-wrap:anywhere}p{margin:.5rem 0;max-width:52rem}\
 h1{font-size:1.5rem;line-height:1.25}h2{font-size:1.2rem;margin-top:2rem}\
 pre{margin:0;padding:.5rem .7rem;border:1px solid var(--line);border-radius:.3rem;font-size:.85rem;\
-white-space:pre-wrap;overflow-wrap:anywhere}.made{color:var(--soft);font-size:.9rem;overflow-wrap:anywhere}\
+white-space:pre-wrap;overflow-wrap:anywhere}.made{color:var(--soft);font-size:.9rem}\
 figure{margin:1rem 0;min-width:0}figure svg,figure img{display:block;width:100%;height:auto}\
 figure img{image-rendering:pixelated}figcaption{color:var(--soft);font-size:.9rem;margin-top:.4rem}\
 .table{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\

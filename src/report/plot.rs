@@ -236,25 +236,29 @@ impl Plot {
         out
     }
 
+    /// The places of the names of vertical lines, those in the picture.
+    fn mark_places(&self, map: &Map) -> Vec<MarkPlace<'_>> {
+        let place = |(at, mark): (usize, &Mark)| {
+            let x = map.at_x(mark.x);
+            // The name stands on the side with more room, each mark's on a line of its own.
+            let is_right = x < (map.left + RIGHT) / 2.0;
+            x.is_finite().then(|| MarkPlace {
+                x: if is_right { x + 7.0 } else { x - 7.0 },
+                y: map.top + 18.0 + 19.0 * at as f64,
+                anchor: if is_right { "start" } else { "end" },
+                label: &self.marks[at].label,
+            })
+        };
+        self.marks.iter().enumerate().filter_map(place).collect()
+    }
+
     /// The names of vertical lines, over the curves.
     fn mark_names(&self, map: &Map, paint: &Paint) -> String {
-        let mut names = String::new();
-        for (at, mark) in self.marks.iter().enumerate() {
-            let x = map.at_x(mark.x);
-            if !x.is_finite() {
-                continue;
-            }
-            // The name stands on the side with more room, each mark's on a line of its own.
-            let right = x < (map.left + RIGHT) / 2.0;
-            let (place, anchor) = if right {
-                (x + 7.0, "start")
-            } else {
-                (x - 7.0, "end")
-            };
-            let y = map.top + 18.0 + 19.0 * at as f64;
-            names += &text(place, y, 14.0, anchor, &paint.halo(), &escape(&mark.label));
-        }
-        names
+        let name = |place: MarkPlace<'_>| {
+            let label = escape(place.label);
+            text(place.x, place.y, 14.0, place.anchor, &paint.halo(), &label)
+        };
+        self.mark_places(map).into_iter().map(name).collect()
     }
 
     fn curves(&self, map: &Map, paint: &Paint) -> String {
@@ -306,25 +310,37 @@ impl Plot {
     /// The names of curves above their left ends, where these are apart from each other.
     fn end_names(&self, map: &Map, paint: &Paint) -> String {
         let mut out = String::new();
-        let mut taken: Vec<(f64, f64, f64)> = Vec::new();
+        let mut taken: Vec<Taken> = self.mark_places(map).iter().map(MarkPlace::taken).collect();
         for (at, series) in self.series.iter().enumerate() {
             let runs = self.runs(&series.x, &[&series.y]);
             let Some(first) = runs.first().filter(|run| run.len() >= 2) else {
                 continue;
             };
             let i = first.start;
-            let length = width(&series.short_label, 12.0);
+            let length = width(&series.short_label, 13.0);
             let (x, y) = (map.at_x(series.x[i]) + 4.0, map.at_y(series.y[i]) - 5.0);
             let is_inside = y - 12.0 > map.top && x + length < RIGHT;
-            let is_free = taken.iter().all(|&(left, right, other)| {
-                x > right + 4.0 || x + length + 4.0 < left || (y - other).abs() > 14.0
+            let own = Taken {
+                left: x,
+                right: x + length,
+                y,
+            };
+            let is_free = taken.iter().all(|other| !own.meets(other));
+            // Another curve that begins at the same place must not run through it.
+            let is_clear = self.series.iter().enumerate().all(|(other, series)| {
+                let begins = series.x.first().zip(series.y.first());
+                let own = begins.map(|(&a, &b)| (map.at_x(a), map.at_y(b)));
+                other == at
+                    || own.is_none_or(|(a, b)| {
+                        (a - x).abs() > length + 20.0 || b > y + 8.0 || b < y - 14.0
+                    })
             });
-            if series.short_label.is_empty() || !is_inside || !is_free {
+            if series.short_label.is_empty() || !is_inside || !is_free || !is_clear {
                 continue;
             }
-            taken.push((x, x + length, y));
+            taken.push(own);
             let label = escape(&series.short_label);
-            out += &text(x, y, 12.0, "start", &paint.fill(self.color(at)), &label);
+            out += &text(x, y, 13.0, "start", &paint.fill(self.color(at)), &label);
         }
         out
     }
@@ -398,6 +414,44 @@ impl Plot {
     }
 }
 
+/// The place of the name of a vertical line.
+struct MarkPlace<'a> {
+    x: f64,
+    y: f64,
+    anchor: &'static str,
+    label: &'a str,
+}
+
+impl MarkPlace<'_> {
+    fn taken(&self) -> Taken {
+        let length = width(self.label, 14.0);
+        let left = if self.anchor == "start" {
+            self.x
+        } else {
+            self.x - length
+        };
+        Taken {
+            left,
+            right: left + length,
+            y: self.y,
+        }
+    }
+}
+
+/// Room that a name takes, on the line at y.
+struct Taken {
+    left: f64,
+    right: f64,
+    y: f64,
+}
+
+impl Taken {
+    fn meets(&self, other: &Self) -> bool {
+        let is_beside = self.left > other.right + 4.0 || self.right + 4.0 < other.left;
+        !is_beside && (self.y - other.y).abs() <= 16.0
+    }
+}
+
 /// From values to places in the picture.
 struct Map {
     x: Frame,
@@ -468,127 +522,4 @@ pub(super) fn tick_label(label: &Label) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::paint::GROUND;
-    use super::*;
-
-    fn plot() -> Plot {
-        let curve = |label: &str, y: Vec<f64>| Series {
-            label: label.into(),
-            x: (0..y.len()).map(|i| i as f64).collect(),
-            y,
-            ..Series::default()
-        };
-        Plot {
-            title: "Error & <step>".into(),
-            subtitle: "two curves".into(),
-            x: Axis::linear("step t"),
-            y: Axis::log("error"),
-            series: vec![
-                Series {
-                    band: Some(Band {
-                        low: vec![0.5, 0.05, 0.005],
-                        high: vec![2.0, 0.2, 0.02],
-                    }),
-                    markers: true,
-                    ..curve("first", vec![1.0, 0.1, 0.01])
-                },
-                Series {
-                    dashed: true,
-                    ..curve("second", vec![1.0, 0.0, f64::NAN, 0.1, 0.2])
-                },
-            ],
-            marks: vec![Mark {
-                x: 1.0,
-                label: "identified".into(),
-            }],
-            ..Plot::default()
-        }
-    }
-
-    #[test]
-    fn every_part_is_drawn_and_text_is_escaped() {
-        let svg = plot().svg(Theme::Light);
-        assert_eq!(svg.matches("<polygon").count(), 1);
-        // The second curve is interrupted where it cannot be shown.
-        assert_eq!(svg.matches("<polyline").count(), 2);
-        // Three markers, the legend's, and the one value that stands alone.
-        assert_eq!(svg.matches("<circle").count(), 5);
-        assert!(svg.contains("Error &amp; &lt;step&gt;") && svg.contains("identified"));
-        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
-    }
-
-    #[test]
-    fn values_apart_have_no_line_and_their_band_is_bars() {
-        let mut plot = plot();
-        plot.series.truncate(1);
-        let series = &mut plot.series[0];
-        let apart = |values: &[f64]| values.iter().flat_map(|&v| [v, f64::NAN]).collect();
-        series.x = apart(&series.x);
-        series.y = apart(&series.y);
-        series.band = series.band.take().map(|band| Band {
-            low: apart(&band.low),
-            high: apart(&band.high),
-        });
-        let svg = plot.svg(Theme::Light);
-        assert_eq!(svg.matches("<polyline").count(), 0);
-        assert_eq!(svg.matches("<polygon").count(), 0);
-        assert_eq!(svg.matches("stroke-opacity").count(), 3);
-        assert_eq!(svg.matches("<circle").count(), 4);
-    }
-
-    #[test]
-    fn a_theme_decides_the_colours() {
-        let (auto, light, dark) = (
-            plot().svg(Theme::Auto),
-            plot().svg(Theme::Light),
-            plot().svg(Theme::Dark),
-        );
-        assert!(auto.contains("prefers-color-scheme:dark"));
-        assert!(!light.contains("<style") && !dark.contains("<style"));
-        assert!(light.contains(GROUND.0) && dark.contains(GROUND.1) && !dark.contains(GROUND.0));
-    }
-
-    #[test]
-    fn higher_values_are_drawn_higher() {
-        let plot = Plot {
-            y: Axis::linear("y"),
-            series: vec![Series {
-                x: vec![0.0, 1.0],
-                y: vec![1.0, 3.0],
-                ..Series::default()
-            }],
-            ..Plot::default()
-        };
-        let svg = plot.svg(Theme::Light);
-        let points = svg.split("points=\"").nth(1).unwrap();
-        let numbers: Vec<f64> = points
-            .split('"')
-            .next()
-            .unwrap()
-            .split([',', ' '])
-            .map(|n| n.parse().unwrap())
-            .collect();
-        assert!(
-            numbers[0] < numbers[2] && numbers[1] > numbers[3],
-            "{numbers:?}"
-        );
-    }
-
-    #[test]
-    fn a_long_legend_takes_several_rows_inside_the_picture() {
-        let series = |at: usize| Series {
-            label: format!("a rather long name of a curve {at}"),
-            x: vec![0.0],
-            y: vec![1.0],
-            ..Series::default()
-        };
-        let plot = Plot {
-            series: (0..6).map(series).collect(),
-            ..Plot::default()
-        };
-        let rows = plot.legend_rows();
-        assert!(rows.len() >= 3);
-        assert_eq!(rows.iter().map(Vec::len).sum::<usize>(), 6);
-    }
-}
+mod tests;

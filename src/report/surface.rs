@@ -4,7 +4,7 @@ use super::axis::{Axis, Frame};
 use super::label::{Bounds, Label, RING};
 use super::paint::{Paint, Theme};
 use super::plot::tick_label;
-use super::sheet::{WIDTH, begin, escape, number};
+use super::sheet::{WIDTH, begin, escape, number, width as text_width};
 
 /// A point of a surface.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,7 +68,7 @@ pub struct Surface {
 }
 
 const LEFT: f64 = 74.0;
-const RIGHT: f64 = 380.0;
+const RIGHT: f64 = 374.0;
 const TOP: f64 = 74.0;
 const BOTTOM: f64 = 344.0;
 /// Share of an axis that is at least left free at either end.
@@ -542,11 +542,13 @@ impl Surface {
             ((TOP + BOTTOM) / 2.0, middle),
             (TOP + 12.0, *high),
         ] {
+            let label = short(value);
+            let room = WIDTH - (left + width + 5.0);
+            let size = (13.0 * room / text_width(&label, 13.0)).min(13.0);
             out += &format!(
-                "<text x=\"{:.1}\" y=\"{y:.1}\" font-size=\"13\" {}>{}</text>",
+                "<text x=\"{:.1}\" y=\"{y:.1}\" font-size=\"{size:.1}\" {}>{label}</text>",
                 left + width + 3.0,
                 paint.soft(),
-                short(value)
             );
         }
         out += &format!(
@@ -568,7 +570,7 @@ fn short(value: f64) -> String {
     if (-3.0..5.0).contains(&magnitude) {
         format!("{value:.*}", (2.0 - magnitude).max(0.0) as usize)
     } else {
-        format!("{value:.1e}")
+        format!("{value:.2e}")
     }
 }
 

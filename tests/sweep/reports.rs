@@ -26,6 +26,8 @@ fn the_report_is_whole_and_loads_nothing() {
         "1-1-support",
         "1-1-surface",
         "1-1-paths",
+        "1-1-coefficients",
+        "1-1-held-out",
         "1-1-convergence",
         "1-1-diagnostics",
         "timing",
@@ -155,8 +157,10 @@ fn choices_are_told_in_the_strengths_of_the_plan() {
     let page = read("report.html");
     assert!(page.contains("<th>alpha</th><th>l1 ratio</th>"), "{page}");
     let curve = read("1-1-criterion.svg");
-    assert!(curve.contains("on the path of the best point, l1 ratio 0."));
-    assert!(curve.contains("<polyline"));
+    assert!(curve.contains("a line for each l1 ratio"));
+    assert_eq!(curve.matches("<polyline").count(), 3);
+    let support = read("1-1-support.svg");
+    assert!(support.contains("on the path of the best point, l1 ratio 0."));
     // More columns than there is room for arrows in each.
     assert!(read("1-1-surface.svg").contains("arrows point along the negative hypergradient"));
 }

@@ -28,6 +28,10 @@ pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
             "clean takes one target at a time; name one with --target",
         ));
     }
+    let row_names = match arguments.report {
+        Some(_) => study.row_names()?,
+        None => None,
+    };
     let prepared = study.prepare(Rows::HeldOut)?;
     let corrupted = corrupted
         .map(|name| corruption(arguments, name, &study, &prepared))
@@ -63,6 +67,7 @@ pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
         study: &study,
         prepared: &prepared,
         found: &found,
+        row_names: row_names.as_deref(),
         corrupted: corrupted.as_deref(),
         detection: corrupted
             .as_deref()

@@ -14,8 +14,11 @@ use crate::cli::configuration::{
 use crate::cli::failure::Failure;
 use crate::cli::model::{MissingCells, Model, TargetModel};
 use crate::cli::origin::Origin;
-use crate::cli::output::{Beside, Chosen, Rendered, Report, Tested, choices_table, write_text};
+use crate::cli::output::{
+    Beside, Chosen, FitPage, Rendered, Report, ReportFolder, Tested, choices_table, write_text,
+};
 use crate::cli::runtime::Runtime;
+use crate::data::dataset::Dataset;
 use crate::hypergrad::Outcome;
 use crate::kinds::Status;
 use crate::model::loss::Loss;
@@ -68,7 +71,7 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, origin: &Origin) -> Resu
     };
     let runtime = Runtime::new(flags.runtime, flags.solver.time_budget)?;
     let subject = match (&stored, wanted) {
-        (Some(stored), _) => stored.chosen(arguments)?,
+        (Some(stored), _) => stored.chosen(arguments, &runtime)?,
         (None, Some(wanted)) => choice::chosen(arguments, wanted, &runtime)?,
         (None, None) => single(arguments)?,
     };
@@ -78,6 +81,7 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, origin: &Origin) -> Resu
         points,
         chosen,
         shares,
+        held_out,
         set_aside,
     } = &subject;
     let files = read_test(
@@ -90,13 +94,40 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, origin: &Origin) -> Resu
     let outcomes = runtime.evaluate(problem, points, &settings)?;
     let outcomes = runtime.relaxed(&prepared.problem, &settings, outcomes, shares)?;
     let model = model(study, prepared, &outcomes, shares);
-    let test = match files.as_ref().or(set_aside.as_ref()) {
-        Some(rows) => Some(Tested::of(&model, &model.filled(rows.clone()))?),
+    let rows = files.as_ref().or(set_aside.as_ref());
+    let rows = rows.map(|rows| model.filled(rows.clone()));
+    let test = match &rows {
+        Some(rows) => Some(Tested::of(&model, rows)?),
         None => None,
     };
     // The model first: the reader of the report may close its pipe early.
     let saved = save(&model, study, &outcomes, &runtime, arguments);
 
+    // A page that cannot be written must not keep the rest from being said.
+    let paged = match &arguments.report {
+        Some(place) => {
+            let predicted = match &rows {
+                Some(rows) => Tested::predicted(&model, rows)?,
+                None => Vec::new(),
+            };
+            let page = FitPage {
+                study,
+                prepared,
+                outcomes: &outcomes,
+                chosen: chosen.as_deref(),
+                held_out,
+                tested: test.as_deref().unwrap_or_default(),
+                predicted: &predicted,
+                set_aside: set_aside.as_ref().map_or(0, Dataset::rows),
+            };
+            page.write(&ReportFolder {
+                place,
+                flag: "--report",
+                origin,
+            })
+        }
+        None => Ok(()),
+    };
     let output = OutputArguments {
         format: Some(arguments.format),
         out: None,
@@ -113,7 +144,7 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, origin: &Origin) -> Resu
         beside: Some(&beside(chosen.as_deref(), test.as_deref())),
     }
     .write(&output)?;
-    saved?;
+    paged.and(saved)?;
     if arguments.format == Format::Table {
         let note = format!("Model saved to {}\n", arguments.out.display());
         write_text(&note, None)?;
@@ -167,6 +198,7 @@ fn single(arguments: &Arguments) -> Result<Subject<'_>, Failure> {
         shares: vec![stages.relax; points.len()],
         points,
         chosen: None,
+        held_out: Vec::new(),
         set_aside,
     })
 }

@@ -21,6 +21,10 @@ pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
             "influence takes one target at a time; name one with --target",
         ));
     }
+    let row_names = match arguments.report {
+        Some(_) => study.row_names()?,
+        None => None,
+    };
     let prepared = study.prepare(Rows::HeldOut)?;
     let groups = labels
         .map(|labels| groups(labels, &study, &prepared))
@@ -61,6 +65,7 @@ pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
         study: &study,
         prepared: &prepared,
         found: &found,
+        row_names: row_names.as_deref(),
         groups: groups.as_ref(),
         own: arguments.influence.own,
         top: arguments.top,

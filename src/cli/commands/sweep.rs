@@ -13,7 +13,7 @@ use crate::cli::configuration::{self, Described, Planned, Prepared, planned};
 use crate::cli::failure::Failure;
 use crate::cli::origin::Origin;
 use crate::cli::output::{
-    Rendered, Report, ReportFolder, Summary, by_criterion, open_store, report_so_far,
+    FittedTarget, Rendered, Report, ReportFolder, Summary, by_criterion, open_store, report_so_far,
     write_or_show, write_report,
 };
 use crate::cli::output_guard;
@@ -29,6 +29,7 @@ use crate::sweep::export::{self, export_with};
 use crate::sweep::record::Shard;
 use crate::sweep::run::{Folds, Keep, Monitor, Run};
 
+mod fitted;
 mod information;
 mod polish;
 
@@ -183,7 +184,7 @@ impl Sweep<'_> {
         };
         if !cells.is_in_place() {
             // The results are nowhere else: print what can be printed, whatever came of the rest.
-            let printed = summary().and_then(|s| self.present(&s.without_place(), &*cells));
+            let printed = summary().and_then(|s| self.present(&s.without_place(), &*cells, &[]));
             if let Err(failure) = ran.map_err(Failure::from).and(printed) {
                 log::warn!("{}", failure.message());
             }
@@ -208,7 +209,12 @@ impl Sweep<'_> {
         } else {
             summary
         };
-        self.present(&summary, &*cells)?;
+        let fits = if arguments.store.report.is_some() && arguments.store.shard.is_none() {
+            fitted::at_choices(plan, &self.planned.studies, runtime, &summary)
+        } else {
+            Vec::new()
+        };
+        self.present(&summary, &*cells, &fits)?;
         self.conclude(&summary)
     }
 
@@ -221,7 +227,12 @@ impl Sweep<'_> {
     }
 
     /// Writes the report and the summary where and how the flags say.
-    fn present(&self, summary: &Summary<'_>, cells: &dyn CellStore) -> Result<(), Failure> {
+    fn present(
+        &self,
+        summary: &Summary<'_>,
+        cells: &dyn CellStore,
+        fits: &[Vec<Option<FittedTarget>>],
+    ) -> Result<(), Failure> {
         let arguments = self.arguments;
         // A report that cannot be written must not keep the rest from being said.
         let reported = match &arguments.store.report {
@@ -231,7 +242,7 @@ impl Sweep<'_> {
                     flag: "--report",
                     origin: &self.origin,
                 };
-                write_report(summary, cells, &folder)
+                write_report(summary, cells, fits, &folder)
             }
             None => Ok(()),
         };

@@ -2,7 +2,10 @@
 
 use clap::ValueEnum;
 
+use super::data::read_labels;
 use super::study::Study;
+use crate::data::labels::names_of;
+use crate::error::Result;
 use crate::report::Basis;
 use crate::sweep::plan::loss_setting;
 
@@ -33,5 +36,17 @@ impl Study<'_> {
             }
             _ => name.to_string(),
         }
+    }
+
+    /// The names that the column of --id gives the rows, where there is one.
+    ///
+    /// # Errors
+    /// Those of reading it.
+    pub fn row_names(&self) -> Result<Option<Vec<String>>> {
+        let Some(id) = &self.data.id else {
+            return Ok(None);
+        };
+        let labels = read_labels(self.data, "--id", id, &self.tables().all)?;
+        Ok(Some(names_of(&labels)))
     }
 }

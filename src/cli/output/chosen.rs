@@ -40,11 +40,8 @@ pub struct Chosen {
     pub l1_ratio: Option<f64>,
 }
 
-/// The choices as a table.
-pub fn choices_table(all: &[Chosen]) -> String {
-    let Some(first) = all.first() else {
-        return String::new();
-    };
+/// The head and the rows of a table of choices.
+pub fn choice_cells(all: &[Chosen]) -> (Vec<String>, Vec<Vec<String>>) {
     let has_ratio = all.iter().any(|one| one.alpha.is_some());
     let mut header = Vec::new();
     if all.len() > 1 {
@@ -58,9 +55,9 @@ pub fn choices_table(all: &[Chosen]) -> String {
     if is_relaxed {
         header.push("relax");
     }
-    header.extend([first.by, "std. error", "folds"]);
-    let mut table = plain(&header);
-    for one in all {
+    let by = all.first().map_or("criterion", |first| first.by);
+    header.extend([by, "std. error", "folds"]);
+    let cells = |one: &Chosen| {
         let mut row = Vec::new();
         if all.len() > 1 {
             row.push(one.target.clone());
@@ -75,8 +72,20 @@ pub fn choices_table(all: &[Chosen]) -> String {
         row.push(significant(one.mean));
         row.push(rough(one.standard_error));
         row.push(one.folds.to_string());
-        table.add_row(row);
-    }
+        row
+    };
+    let header = header.into_iter().map(String::from).collect();
+    (header, all.iter().map(cells).collect())
+}
+
+/// The choices as a table.
+pub fn choices_table(all: &[Chosen]) -> String {
+    let Some(first) = all.first() else {
+        return String::new();
+    };
+    let (header, rows) = choice_cells(all);
+    let mut table = plain(&header.iter().map(String::as_str).collect::<Vec<_>>());
+    table.add_rows(rows);
     let left: &[usize] = if all.len() > 1 { &[0] } else { &[] };
     let mut text = titled(&title(first), table, left);
     let failed: usize = all.iter().map(|one| one.failed_cells).sum();
@@ -91,7 +100,8 @@ pub fn choices_table(all: &[Chosen]) -> String {
     text
 }
 
-fn title(chosen: &Chosen) -> String {
+/// The rule and the rows of a choice in words.
+pub(super) fn title(chosen: &Chosen) -> String {
     let rule = match chosen.rule {
         "one-se" => "the sparsest within one standard error of the best",
         "glmnet-1se" => "the strongest within one standard error of the best, on its path",

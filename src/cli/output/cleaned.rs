@@ -24,6 +24,8 @@ pub struct CleanedReport<'a> {
     pub prepared: &'a Prepared,
     /// The outcome.
     pub found: &'a Cleaned,
+    /// The names of the rows of the data, where a column gives them.
+    pub row_names: Option<&'a [String]>,
     /// Whether each training row is known to be wrong, where that is known.
     pub corrupted: Option<&'a [bool]>,
     /// How well they were found.
@@ -153,7 +155,9 @@ impl CleanedReport<'_> {
 
     /// A row in words, for where no head of a column says it.
     pub(super) fn row_name(&self, row: usize) -> String {
-        format!("row {}", self.prepared.row_in_data(row))
+        let number = self.prepared.row_in_data(row);
+        let name = self.row_names.map(|names| names[number].clone());
+        name.unwrap_or_else(|| format!("row {number}"))
     }
 
     fn title(&self) -> String {

@@ -32,6 +32,8 @@ pub struct InfluenceReport<'a> {
     pub prepared: &'a Prepared,
     /// The influences.
     pub found: &'a Influences,
+    /// The names of the rows of the data, where a column gives them.
+    pub row_names: Option<&'a [String]>,
     /// The groups that were left out; `None` for rows one by one.
     pub groups: Option<&'a RowGroups>,
     /// Show the change of the loss on what is left out itself.
@@ -287,9 +289,10 @@ impl InfluenceReport<'_> {
 
     /// The same with a noun, for where no head of a column says it.
     pub(super) fn long_name(&self, at: usize) -> String {
-        match self.groups {
-            Some(_) => self.name(at),
-            None => format!("row {}", self.name(at)),
+        match (self.groups, self.row_names) {
+            (Some(_), _) => self.name(at),
+            (None, Some(names)) => names[self.prepared.row_in_data(at)].clone(),
+            (None, None) => format!("row {}", self.name(at)),
         }
     }
 

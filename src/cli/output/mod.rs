@@ -29,13 +29,14 @@ mod table;
 mod tuned;
 mod write;
 
-pub use charts::write_report;
+pub use charts::{Coefficients, FitPage, FittedTarget, write_report};
 pub use chosen::{Chosen, choices_table};
 pub use cleaned::CleanedReport;
 pub use csv::{number, write as csv_text};
 pub use influence::{InfluenceReport, RowGroups};
 pub use json::{SCHEMA, one_line};
 pub use meta::{CurvePoint, MetaReport};
+pub use names::coefficient_names;
 pub use npy::write_npy;
 pub use pages::{ReportFolder, is_of_report};
 pub use polished::Polished;

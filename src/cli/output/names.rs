@@ -25,10 +25,11 @@ pub fn coefficient_names(features: &[String], classes: Option<&[String]>) -> Vec
 
 /// The names of the coefficients of a target of a sweep, whose solutions have this length with their intercepts.
 /// A store of before knows no names: its features are counted from 0, as those of arrays are.
-pub fn coefficients_of(study: &Study, target: usize, length: usize) -> Vec<String> {
+pub fn coefficients_of_stored(study: &Study, target: usize, length: usize) -> Vec<String> {
     let classes = study.classes.get(target).map(Vec::as_slice);
     let has_many = study.loss_setting() == Some(Loss::Multinomial.name());
-    let names = coefficient_names(&study.features, classes.filter(|_| has_many));
+    let classes = classes.unwrap_or_default();
+    let names = coefficient_names(&study.features, has_many.then_some(classes));
     if !names.is_empty() && names.len() <= length {
         return names;
     }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::criterion;
 use crate::model::loss::Loss;
 use crate::problem::check_labels;
+use crate::sweep::held_out::Predicted;
 use crate::sweep::metrics;
 use crate::sweep::record::{Number, Numbers};
 
@@ -114,9 +115,42 @@ impl Tested {
             .collect()
     }
 
+    /// The targets of rows as the loss takes them, and what a model predicts of them: per target of the model.
+    ///
+    /// # Errors
+    /// Those of [`Scores::of`].
+    pub fn predicted(model: &Model, rows: &Dataset) -> Result<Vec<Predicted>> {
+        let fits = model.targets.iter().zip(&model.coefficients);
+        fits.zip(&rows.targets)
+            .map(|((target, coefficients), truth)| {
+                Ok(Predicted {
+                    z: linear_predictors(&rows.matrix, coefficients, target, model.predictors()),
+                    y: encoded(model.loss()?, target, truth)?,
+                    weights: rows.weights.clone(),
+                    offset: rows.offset.clone(),
+                    rows: None,
+                })
+            })
+            .collect()
+    }
+
+    /// The head and the row of a table of the scores.
+    pub fn cells(&self) -> (Vec<String>, Vec<String>) {
+        self.scores.cells()
+    }
+
     /// The scores as tables.
     pub fn table(&self) -> String {
         self.scores.table(&format!("{} on test rows", self.target))
+    }
+}
+
+/// The values of a target as a loss takes them, by the classes of the model.
+fn encoded(loss: Loss, target: &TargetModel, truth: &Target) -> Result<Vec<f64>> {
+    match target.classes.clone().map(|names| Classes { names }) {
+        None => numbers(truth),
+        Some(classes) if loss == Loss::Multinomial => classes.encode_indices(&truth.values),
+        Some(classes) => classes.encode_binary(&truth.values),
     }
 }
 
@@ -186,12 +220,7 @@ impl Scores {
                 "the model was altered; fit it again",
             ));
         }
-        let classes = target.classes.clone().map(|names| Classes { names });
-        let y = match &classes {
-            None => numbers(truth)?,
-            Some(classes) if loss == Loss::Multinomial => classes.encode_indices(&truth.values)?,
-            Some(classes) => classes.encode_binary(&truth.values)?,
-        };
+        let y = encoded(loss, target, truth)?;
         if loss.has_log_link() {
             check_labels(&y, loss, 1, &target.name)?;
         }
@@ -310,15 +339,21 @@ impl Scores {
         }
     }
 
-    /// The scores as tables.
-    pub fn table(&self, target: &str) -> String {
+    /// The head and the row of a table of the scores of all rows together.
+    fn cells(&self) -> (Vec<String>, Vec<String>) {
         let text = |value: Option<f64>| value.map_or_else(|| "–".into(), short);
         let named = self.named();
         let names = named.iter().map(|(name, _)| *name);
-        let header: Vec<&str> = ["rows", "loss"].into_iter().chain(names).collect();
-        let mut table = plain(&header);
+        let head = ["rows", "loss"].into_iter().chain(names);
         let mut row = vec![self.rows.to_string(), text(self.loss)];
         row.extend(named.iter().map(|(_, value)| text(*value)));
+        (head.map(String::from).collect(), row)
+    }
+
+    /// The scores as tables.
+    pub fn table(&self, target: &str) -> String {
+        let (head, row) = self.cells();
+        let mut table = plain(&head.iter().map(String::as_str).collect::<Vec<_>>());
         table.add_row(row);
         let mut all = below(titled(&format!("Scores of {target}"), table, &[]));
         if let ScoresOf::Classes {

@@ -28,7 +28,7 @@ pub fn report_so_far(store: &Path, folder: &ReportFolder<'_>) -> Result<(), Fail
     let store = Store::read(store)?;
     let plan = store.plan()?;
     let summary = Summary::new(&plan, &store, "", Precision::F64)?;
-    write_report(&summary, &store, folder)
+    write_report(&summary, &store, &[], folder)
 }
 
 /// A store whose results are those that were stored.

@@ -15,6 +15,7 @@ use crate::cli::runtime::{Interruption, Runtime};
 use crate::problem::Point;
 use crate::sweep::cells::MemoryCells;
 use crate::sweep::folds::Fold;
+use crate::sweep::held_out::Predicted;
 use crate::sweep::record::{Number, Shard, Study as Record};
 use crate::sweep::run::{Keep, Monitor, Run};
 use crate::sweep::select::choose_by;
@@ -197,17 +198,10 @@ pub(super) fn chosen<'a>(
         return Err(failure);
     }
     // infallible: there is one study
-    let (study, names) = planned.into_only().expect("the study");
-    let mut subject = Subject {
-        prepared: on_all_rows(study)?,
-        study: names,
-        points: Vec::new(),
-        chosen: None,
-        shares: Vec::new(),
-        set_aside,
-    };
+    let (mut study, names) = planned.into_only().expect("the study");
+    let (mut points, mut shares, mut held) = (Vec::new(), Vec::new(), Vec::new());
     let mut chosen = Vec::new();
-    for target in 0..subject.study.target_names().len() {
+    for target in 0..targets {
         let sign = if wanted.by.is_better_larger() {
             -1.0
         } else {
@@ -226,16 +220,48 @@ pub(super) fn chosen<'a>(
         });
         // infallible: one was found, with all targets
         let best = best.expect("a share");
-        subject.points.push(best.points[target].clone());
-        subject.shares.push(best.share);
+        if arguments.report.is_some() {
+            study.stages.relax = best.share;
+            held.extend(held_out(&study, &best.points[target..=target], runtime));
+        }
+        points.push(best.points[target].clone());
+        shares.push(best.share);
         let mut one = best.chosen[target].clone();
         one.relax = best.share;
         one.points *= all.len();
         one.failed_cells = failed_cells[target];
         chosen.push(one);
     }
-    subject.chosen = Some(chosen);
-    Ok(subject)
+    Ok(Subject {
+        prepared: on_all_rows(study)?,
+        study: names,
+        points,
+        chosen: Some(chosen),
+        shares,
+        held_out: held,
+        set_aside,
+    })
+}
+
+/// The held-out rows of every fold as the fits at points, one per target, predict them; or why there are none.
+pub(super) fn held_out(
+    study: &SweepStudy,
+    points: &[Point],
+    runtime: &Runtime,
+) -> Vec<Result<Vec<Predicted>, String>> {
+    let of = |point: &Point| {
+        if study.resampling.is_some() {
+            return Err(
+                "resamples leave out some rows again and again, so that no held-out rows are shown"
+                    .into(),
+            );
+        }
+        let predicted = runtime
+            .pool()
+            .install(|| study.predicted(point, runtime.control()));
+        predicted.map_err(|error| format!("no held-out rows are shown: {error}"))
+    };
+    points.iter().map(of).collect()
 }
 
 /// The choice with one share of the lasso.

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use clap::ArgMatches;
 
-use super::choice::{Wanted, choices, on_all_rows};
+use super::choice::{Wanted, choices, held_out, on_all_rows};
 use super::subject::Subject;
 use crate::cli::arguments::fit::Arguments;
 use crate::cli::arguments::{ProblemArguments, sweep};
 use crate::cli::configuration::{GivenBeside, Parts, stored, study_of};
 use crate::cli::failure::Failure;
 use crate::cli::output::{checked, swept};
+use crate::cli::runtime::Runtime;
 use crate::error::Error;
 use crate::store::Store;
 use crate::sweep::plan::penalty_setting;
@@ -19,7 +20,7 @@ use crate::sweep::stages::Stages;
 use crate::sweep::summary::summarize_by;
 
 /// Flags of `fit` that have nothing to do with the sweep.
-const OWN: [&str; 9] = [
+const OWN: [&str; 10] = [
     "choice",
     "by",
     "from",
@@ -28,6 +29,7 @@ const OWN: [&str; 9] = [
     "force",
     "format",
     "coefficients",
+    "report",
     "x-test",
 ];
 /// The same where they need another.
@@ -75,7 +77,7 @@ impl Stored {
     }
 
     /// The fit to all rows at the points that are chosen.
-    pub fn chosen(&self, own: &Arguments) -> Result<Subject<'_>, Failure> {
+    pub fn chosen(&self, own: &Arguments, runtime: &Runtime) -> Result<Subject<'_>, Failure> {
         let (arguments, record) = (&self.arguments, &self.record);
         let wanted = Wanted::of(&own.choosing, &arguments.problem)?;
         let made = study_of(Parts {
@@ -141,12 +143,17 @@ impl Stored {
             );
         }
         let (points, chosen) = choices(record, &summaries, wanted)?;
+        let held_out = match own.report {
+            Some(_) => held_out(&made.study, &points, runtime),
+            None => Vec::new(),
+        };
         Ok(Subject {
             prepared: on_all_rows(made.study)?,
             study: made.names,
             shares: vec![record.relax(); points.len()],
             points,
             chosen: Some(chosen),
+            held_out,
             set_aside: None,
         })
     }

@@ -4,6 +4,7 @@ use crate::cli::configuration::{Prepared, Study};
 use crate::cli::output::Chosen;
 use crate::data::dataset::Dataset;
 use crate::problem::Point;
+use crate::sweep::held_out::Predicted;
 
 /// A fit that is to be made.
 pub(super) struct Subject<'a> {
@@ -17,6 +18,9 @@ pub(super) struct Subject<'a> {
     pub chosen: Option<Vec<Chosen>>,
     /// The share of the lasso of every point, where the fit is relaxed.
     pub shares: Vec<Option<f64>>,
+    /// Per target the held-out rows of every fold as the fits to its other rows predict them, where a report shows
+    /// them; or why there are none.
+    pub held_out: Vec<Result<Vec<Predicted>, String>>,
     /// The rows that were set aside.
     pub set_aside: Option<Dataset>,
 }

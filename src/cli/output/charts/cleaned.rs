@@ -103,9 +103,11 @@ impl CleanedReport<'_> {
             return None;
         }
         let x = |value: usize| value as f64;
+        // The descents go by the criterion.
         let kept = steps
             .iter()
-            .find(|step| step.error == found.error && step.l2 == found.outcome.point.l2);
+            .min_by(|a, b| a.criterion.total_cmp(&b.criterion))
+            .filter(|_| found.is_better);
         let plot = Plot {
             title: "Error along the way".into(),
             subtitle: format!(
@@ -134,7 +136,7 @@ impl CleanedReport<'_> {
             marks: kept
                 .map(|step| Mark {
                     x: x(step.evaluation),
-                    label: "kept (stopped early)".into(),
+                    label: "kept".into(),
                 })
                 .into_iter()
                 .collect(),
@@ -142,9 +144,14 @@ impl CleanedReport<'_> {
         };
         Some(Chart {
             name: "error".into(),
-            caption: "The error on the trusted rows that judge, fit by fit; the fit that is kept has the smallest, \
-                      and what comes after it would fit the trusted rows by chance."
-                .into(),
+            caption: if found.is_better {
+                "The error on the trusted rows that judge, fit by fit: the fit that is marked is kept, and those after \
+                 it fit these rows by chance."
+            } else {
+                "The error on the trusted rows that judge, fit by fit: none does better than all rows by more than \
+                 chance, and all keep their weights."
+            }
+            .into(),
             svg: Box::new(move |theme: Theme| plot.svg(theme)),
         })
     }
@@ -178,7 +185,7 @@ impl CleanedReport<'_> {
             ),
             x: Axis::linear("recall: share of them found").between(0.0, 1.0),
             y: Axis::linear("precision").between(0.0, 1.0),
-            series: vec![
+            series: [
                 Series {
                     label: "down the ranking".into(),
                     x: shown.iter().map(|place| place[0]).collect(),
@@ -199,7 +206,11 @@ impl CleanedReport<'_> {
                     dashed: true,
                     ..Series::default()
                 },
-            ],
+            ]
+            .into_iter()
+            // No weight may be below ½: there is no place for them.
+            .filter(|series| series.y.iter().all(|y| y.is_finite()))
+            .collect(),
             ..Plot::default()
         };
         Some(Chart {

@@ -2,8 +2,10 @@
 
 use crate::cli::numbers::significant;
 use crate::cli::output::pages::Chart;
+use crate::hypergrad::Outcome;
 use crate::model::loss::Loss;
 use crate::report::{Bar, Section, SignedBars, Theme};
+use crate::sweep::study::FoldProblem;
 
 /// The most coefficients of a chart, and of a table.
 const MOST_BARS: usize = 20;
@@ -34,6 +36,30 @@ pub struct Coefficients {
 }
 
 impl Coefficients {
+    /// Those of a fit; `names` has one for each, `target` is what they predict.
+    pub fn of(
+        problem: &FoldProblem,
+        outcome: &Outcome,
+        names: Vec<String>,
+        target: String,
+    ) -> Self {
+        let own = &problem.problem;
+        let (values, _) = problem.in_data_units(&outcome.solution, outcome.point.target);
+        let is_standardized = own.features.scale.iter().any(|scale| *scale != 1.0);
+        let pairs = values.into_iter().zip(&outcome.solution);
+        let one = |(name, (value, &own)): (String, (f64, &f64))| Coefficient {
+            name,
+            value,
+            standardized: is_standardized.then_some(own),
+        };
+        Self {
+            all: names.into_iter().zip(pairs).map(one).collect(),
+            title: "Coefficients",
+            loss: own.loss,
+            target,
+        }
+    }
+
     /// Those that are not zero, the largest first: by their values per standard deviation where fits have them.
     fn largest(&self) -> Vec<&Coefficient> {
         let size = |one: &&Coefficient| one.standardized.unwrap_or(one.value).abs();

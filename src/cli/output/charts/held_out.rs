@@ -65,7 +65,7 @@ impl HeldOutRows<'_> {
         let rows = self.rows();
         match self.parts.len() {
             1 => format!("{rows} {} rows", self.noun),
-            parts => format!("{rows} {} rows of {parts} folds", self.noun),
+            parts => format!("{rows} {} rows in {parts} folds", self.noun),
         }
     }
 

@@ -26,7 +26,7 @@ impl InfluenceReport<'_> {
         sections.push(Section::Heading(of_rows(self.is_grouped()).into()));
         sections.push(sentence(format!("Influence: {}", self.unit())));
         sections.extend(self.all_rows());
-        let title = format!("Influence on {}", self.study.source());
+        let title = format!("Influence of the rows of {}", self.study.source());
         folder.write(&title, vec![self.study.basis()], sections, &charts)
     }
 

@@ -5,7 +5,7 @@ use crate::cli::failure::Failure;
 use crate::cli::numbers::{counted, significant};
 use crate::cli::output::meta::{MetaReport, WAYS, errors};
 use crate::cli::output::pages::{Chart, ReportFolder, sentence};
-use crate::report::{Axis, Bar, Plot, Section, Series, SignedBars, Theme};
+use crate::report::{Axis, Bar, Bars, Plot, Section, Series, Theme};
 use crate::tune::MetaErrors;
 
 /// The most held-out tasks of a table.
@@ -63,10 +63,12 @@ impl MetaReport<'_> {
                 text: significant(value),
             })
         });
-        let bars = SignedBars {
+        let bars: Vec<Bar> = bars.collect();
+        let bars = Bars {
             title: "Errors on held-out tasks".into(),
             subtitle: self.error_name().into(),
-            bars: bars.collect(),
+            full: bars.iter().map(|bar| bar.value).fold(0.0, f64::max),
+            bars,
         };
         Some(Chart {
             name: "errors".into(),

@@ -5,6 +5,7 @@ mod cleaned;
 mod coefficients;
 mod curves;
 mod diagnostics;
+mod fit;
 mod held_out;
 mod influence;
 mod meta;
@@ -12,8 +13,10 @@ mod stability;
 mod tuned;
 
 use along::Along;
+pub use coefficients::Coefficients;
+pub use fit::{FitPage, FittedTarget};
 
-use super::names::coefficients_of;
+use super::names::coefficients_of_stored;
 use super::pages::{Chart, ReportFolder, sentence};
 use super::subject::subject;
 use super::summary::Summary;
@@ -29,10 +32,12 @@ use crate::sweep::summary::PointSummary;
 /// The most coefficients that a chart of regularisation paths shows.
 const MOST_PATHS: usize = 12;
 
-/// Writes report.html and every chart as SVG and PNG into the folder that a flag names.
+/// Writes report.html and every chart as SVG and PNG into a folder. `fits` are those at the best points, per study
+/// one for each target, where they are to be shown.
 pub fn write_report(
     summary: &Summary<'_>,
     store: &dyn CellStore,
+    fits: &[Vec<Option<FittedTarget>>],
     folder: &ReportFolder<'_>,
 ) -> Result<(), Failure> {
     let mut sections = vec![Section::Text(progress(summary))];
@@ -53,7 +58,7 @@ pub fn write_report(
             let found = subject.diagnostics()?;
             let of_target = |choice: &&Choice| choice.target == target;
             sections.extend(summary.failed_cells(number, target).map(sentence));
-            let mut drawn = Vec::new();
+            let (mut drawn, mut tables) = (Vec::new(), Vec::new());
             if let Some(choice) = summary.choices(number).iter().find(of_target) {
                 let view = View {
                     subject,
@@ -64,11 +69,22 @@ pub fn write_report(
                 sections.extend(view.remarks().into_iter().map(Section::Text));
                 sections.push(view.table());
                 drawn.extend(view.charts()?);
+                let fitted = fits.get(number).and_then(|fits| fits.get(target)?.as_ref());
+                if let Some(fitted) = fitted {
+                    sections.extend(fitted.remark());
+                    drawn.extend(fitted.charts(&|chart| subject.slug(chart)));
+                }
                 drawn.extend(view.convergence(&found));
+                tables.extend(
+                    fitted
+                        .into_iter()
+                        .flat_map(|fitted| fitted.coefficients.table()),
+                );
             }
             drawn.push(subject.counts(&found));
             sections.extend(drawn.iter().map(Chart::section));
             charts.extend(drawn);
+            sections.append(&mut tables);
             sections.push(found.table());
         }
     }
@@ -509,7 +525,7 @@ impl View<'_> {
                 .fold(0.0, f64::max)
         };
         // The last entries are intercepts, which would dwarf the coefficients.
-        let names = coefficients_of(self.subject.study, self.choice.target, length);
+        let names = coefficients_of_stored(self.subject.study, self.choice.target, length);
         let mut order: Vec<usize> = (0..names.len()).collect();
         order.sort_by(|&a, &b| size(b).total_cmp(&size(a)));
         order.truncate(MOST_PATHS);

@@ -1,0 +1,76 @@
+//! The fits at the choices of a sweep, for its report: to all rows, and to those of every fold.
+
+use crate::cli::output::{Coefficients, FittedTarget, Summary, coefficient_names};
+use crate::cli::runtime::Runtime;
+use crate::model::loss::Loss;
+use crate::problem::Point;
+use crate::sweep::held_out::Predicted;
+use crate::sweep::record::Plan;
+use crate::sweep::study::{FoldProblem, Study};
+
+/// Per study the fits of its targets at their best points. A target has none without a choice, where the sweep
+/// was stopped, and, with a warning, where it cannot be made: the results of the sweep are not lost to its report.
+pub(super) fn at_choices(
+    plan: &Plan,
+    studies: &[Study],
+    runtime: &Runtime,
+    summary: &Summary<'_>,
+) -> Vec<Vec<Option<FittedTarget>>> {
+    let of_study = |(number, study): (usize, &Study)| {
+        let record = &plan.studies[number];
+        let has_rows = study.specification.loss != Loss::Quadratic && !study.is_compressed;
+        let of_target = |target: usize| -> Option<FittedTarget> {
+            let mut choices = summary.choices(number).iter();
+            let choice = choices.find(|choice| choice.target == target)?;
+            if !has_rows || runtime.control().should_stop() {
+                return None;
+            }
+            let best = &record.points[summary.summaries(number)[choice.best].point];
+            let point = Point::new(best.l1, best.l2).of_target(target);
+            let fitted = runtime.pool().install(|| fitted(study, &point, runtime));
+            if let Err(error) = &fitted
+                && !runtime.control().should_stop()
+            {
+                log::warn!("the report has no coefficients of {}: {error}", study.name);
+            }
+            fitted.ok()
+        };
+        (0..study.targets.len()).map(of_target).collect()
+    };
+    studies.iter().enumerate().map(of_study).collect()
+}
+
+/// The fit of a study at a point.
+fn fitted(study: &Study, point: &Point, runtime: &Runtime) -> crate::error::Result<FittedTarget> {
+    let target = point.target;
+    let problem = FoldProblem::plain(study.whole()?);
+    let outcome = study.fitted(&problem, point, runtime.control())?;
+    let classes = study.classes.get(target).cloned().unwrap_or_default();
+    let has_many = study.specification.loss == Loss::Multinomial;
+    let names = coefficient_names(&study.features, has_many.then_some(classes.as_slice()));
+    let name = study.targets.get(target).cloned().unwrap_or_default();
+    let found = match classes.as_slice() {
+        [_, second] => format!("{name} {second}"),
+        _ => name.clone(),
+    };
+    Ok(FittedTarget {
+        loss: study.specification.loss,
+        target: name,
+        classes,
+        coefficients: Coefficients::of(&problem, &outcome, names, found),
+        held_out: held_out(study, point, runtime)?,
+    })
+}
+
+/// The held-out rows of every fold, or why there are none.
+fn held_out(
+    study: &Study,
+    point: &Point,
+    runtime: &Runtime,
+) -> crate::error::Result<Result<Vec<Predicted>, String>> {
+    if study.resampling.is_some() {
+        // The rows that a resample leaves out are some, again and again.
+        return Ok(Err(String::new()));
+    }
+    study.predicted(point, runtime.control()).map(Ok)
+}
