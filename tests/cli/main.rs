@@ -21,6 +21,7 @@ mod models;
 mod newcomers;
 mod offset;
 mod output;
+mod parquet;
 mod readme;
 mod remedies;
 mod scores;

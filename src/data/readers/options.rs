@@ -19,12 +19,14 @@ pub enum Format {
     Libsvm,
     /// The format of MNIST, also compressed by gzip.
     Idx,
+    /// Typed columns, as pandas, polars and Spark write them; read with the feature `parquet`.
+    Parquet,
 }
 
 impl FromStr for Format {
     type Err = Error;
 
-    /// `csv` (or `tsv`, `txt`), `npy`, `npz`, `libsvm` (or `svm`, `svmlight`), `idx`.
+    /// `csv` (or `tsv`, `txt`), `npy`, `npz`, `libsvm` (or `svm`, `svmlight`), `idx`, `parquet` (or `pq`).
     fn from_str(text: &str) -> Result<Self> {
         match text.to_ascii_lowercase().as_str() {
             "csv" | "tsv" | "txt" => Ok(Self::Csv),
@@ -32,10 +34,11 @@ impl FromStr for Format {
             "npz" => Ok(Self::Npz),
             "libsvm" | "svm" | "svmlight" => Ok(Self::Libsvm),
             "idx" => Ok(Self::Idx),
+            "parquet" | "pq" => Ok(Self::Parquet),
             _ => Err(Error::value(
                 "data format",
                 format!("\"{text}\" is not known"),
-                "give one of csv, npy, npz, libsvm, idx",
+                "give one of csv, npy, npz, libsvm, idx, parquet",
             )),
         }
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use ::csv::{ByteRecord, ReaderBuilder, Trim};
 
-use super::factors::has_thousands;
+use crate::data::readers::table::has_thousands;
 use crate::data::labels::quote;
 use crate::data::readers::columns::Role;
 use crate::data::readers::options::{Decimal, ReadOptions};
