@@ -6,7 +6,7 @@ Every job takes three rows of four to learn from, and does what a practitioner d
 strengths, fit the choice and score it on the other rows, predict them.
 
     proxdiff sweep train.csv --folds folds.csv --store s.db ...
-    proxdiff fit train.csv --from s.db --x-test test.csv --out model ...
+    proxdiff fit --from s.db --x-test test.csv --out model ...
     proxdiff predict test.csv --model model ...
 
 Checked for each: the held-out loss of every strength on every fold, against glmnet's coefficients for the same
@@ -301,7 +301,7 @@ def run(job, program, source):
         _, first = proxdiff(program, "sweep", *data, "--folds", folder / "folds.csv", "--l1", f"frac:{job.low}:1:{job.points}",
                             "--l2", "0", "--method", "none", "--store", store, "--format", "json")
         unknown = [] if end == "svm" else ["--unknown-levels", "zeros"]
-        fitted, second = proxdiff(program, "fit", *data, "--from", store, "--x-test", folder / f"test.{end}", *unknown,
+        fitted, second = proxdiff(program, "fit", "--from", store, "--x-test", folder / f"test.{end}",
                                   "--out", model, "--format", "json")
         proba = [] if job.loss == "squared" else ["--proba"]
         written, third = proxdiff(program, "predict", folder / f"test.{end}", "--model", model, *proba, *unknown,

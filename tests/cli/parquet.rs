@@ -40,13 +40,45 @@ fn every_flag_of_tables_means_the_same_for_both_formats() {
         folder.text(name, &format!("v\n{}\n", values.join("\n")))
     };
     let folds = column("folds.csv", &|i| (i % 4).to_string());
-    let common = ["--target", "y", "--l1", "0.01", "--l2", "0.1", "--format", "json"];
+    let common = [
+        "--target", "y", "--l1", "0.01", "--l2", "0.1", "--format", "json",
+    ];
     let cases: &[&[&str]] = &[
         &["fit", "FILE", "--only", NUMBERS, "--folds", &folds],
-        &["hypergrad", "FILE", "--only", "city,kind,float64", "--categorical", "city,kind"],
-        &["hypergrad", "FILE", "--only", "float64,flag", "--offset", "decimal"],
-        &["hypergrad", "FILE", "--only", "float64,flag", "--sample-weights", "uint8"],
-        &["sweep", "FILE", "--only", NUMBERS, "--group-column", "int8", "--cv", "3"],
+        &[
+            "hypergrad",
+            "FILE",
+            "--only",
+            "city,kind,float64",
+            "--categorical",
+            "city,kind",
+        ],
+        &[
+            "hypergrad",
+            "FILE",
+            "--only",
+            "float64,flag",
+            "--offset",
+            "decimal",
+        ],
+        &[
+            "hypergrad",
+            "FILE",
+            "--only",
+            "float64,flag",
+            "--sample-weights",
+            "uint8",
+        ],
+        &[
+            "sweep",
+            "FILE",
+            "--only",
+            NUMBERS,
+            "--group-column",
+            "int8",
+            "--cv",
+            "3",
+        ],
     ];
     for case in cases {
         let arguments = [*case, &common].concat();
@@ -60,14 +92,36 @@ fn missing_cells_are_filled_the_same_way() {
     let Table { csv, parquet } = table("nulls");
     for missing in ["mean", "median", "drop", "indicator"] {
         let arguments = [
-            "hypergrad", "FILE", "--target", "y", "--only", "float64,decimal,kind", "--missing", missing,
-            "--l1", "0.01", "--l2", "0.1", "--format", "json",
+            "hypergrad",
+            "FILE",
+            "--target",
+            "y",
+            "--only",
+            "float64,decimal,kind",
+            "--missing",
+            missing,
+            "--l1",
+            "0.01",
+            "--l2",
+            "0.1",
+            "--format",
+            "json",
         ];
-        assert_eq!(printed(&arguments, &parquet), printed(&arguments, &csv), "{missing}");
+        assert_eq!(
+            printed(&arguments, &parquet),
+            printed(&arguments, &csv),
+            "{missing}"
+        );
     }
-    let arguments = ["fit", &parquet, "--target", "y", "--only", "float64", "--l1", "0.01"];
+    let arguments = [
+        "fit", &parquet, "--target", "y", "--only", "float64", "--l1", "0.01",
+    ];
     let message = fails(&arguments, 1);
-    for part in ["nulls.parquet, column 11 (\"float64\")", "row ", "--missing"] {
+    for part in [
+        "nulls.parquet, column 11 (\"float64\")",
+        "row ",
+        "--missing",
+    ] {
         assert!(message.contains(part), "{message}");
     }
 }
@@ -77,10 +131,22 @@ fn a_model_of_one_format_predicts_rows_of_the_other() {
     let folder = Folder::new();
     let Table { csv, parquet } = table("types");
     let model = as_text(&folder.path("m"));
-    let flags = ["--target", "y", "--only", "float64,city,flag", "--categorical", "city", "--l1", "0.01"];
+    let flags = [
+        "--target",
+        "y",
+        "--only",
+        "float64,city,flag",
+        "--categorical",
+        "city",
+        "--l1",
+        "0.01",
+    ];
     ok(&[&["fit", &csv, "--out", &model], &flags[..]].concat());
     let predict = |file: &str| {
-        ok(&["predict", file, "--model", &model, "--id", "int64", "--target", "y", "--format", "json"])
+        ok(&[
+            "predict", file, "--model", &model, "--id", "int64", "--target", "y", "--format",
+            "json",
+        ])
     };
     assert_eq!(predict(&parquet), predict(&csv));
 }
@@ -88,7 +154,9 @@ fn a_model_of_one_format_predicts_rows_of_the_other() {
 #[test]
 fn standard_input_is_recognised() {
     let Table { parquet, .. } = table("types");
-    let flags = ["--target", "y", "--only", NUMBERS, "--l1", "0.01", "--l2", "0.1", "--format", "json"];
+    let flags = [
+        "--target", "y", "--only", NUMBERS, "--l1", "0.01", "--l2", "0.1", "--format", "json",
+    ];
     let expected = printed(&[&["hypergrad", "FILE"], &flags[..]].concat(), &parquet);
     let mut piped = program();
     piped.arg("hypergrad").arg("-").args(flags);
@@ -109,16 +177,38 @@ fn standard_input_is_recognised() {
 fn an_export_is_read_back() {
     let folder = Folder::new();
     let store = as_text(&folder.path("s.db"));
-    let (csv, parquet) = (as_text(&folder.path("c.csv")), as_text(&folder.path("c.parquet")));
+    let (csv, parquet) = (
+        as_text(&folder.path("c.csv")),
+        as_text(&folder.path("c.parquet")),
+    );
     ok(&[
-        "sweep", "--example", "--cv", "3", "--l1", "0.1,1", "--l2", "0.1,0.2", "--store", &store,
+        "sweep",
+        "--example",
+        "--cv",
+        "3",
+        "--l1",
+        "0.1,1",
+        "--l2",
+        "0.1,0.2",
+        "--store",
+        &store,
     ]);
     for out in [&csv, &parquet] {
         ok(&["runs", "export", &store, "--out", out]);
     }
     let arguments = [
-        "hypergrad", "FILE", "--target", "criterion", "--only", "l1,l2,fold,support,mse", "--l1", "0.01", "--l2", "0.1",
-        "--format", "json",
+        "hypergrad",
+        "FILE",
+        "--target",
+        "criterion",
+        "--only",
+        "l1,l2,fold,support,mse",
+        "--l1",
+        "0.01",
+        "--l2",
+        "0.1",
+        "--format",
+        "json",
     ];
     assert_eq!(printed(&arguments, &parquet), printed(&arguments, &csv));
 }

@@ -9,9 +9,7 @@ use super::columns::Purpose;
 use super::compressed;
 use super::options::{Format, ReadOptions};
 use super::part::{Part, bad};
-use super::{
-    PairPart, dataset_of, foreign, idx, matrix_of, npy, pair_of, parse, vector_of,
-};
+use super::{PairPart, dataset_of, foreign, idx, matrix_of, npy, pair_of, parse, vector_of};
 use crate::data::align::Expected;
 use crate::data::dataset::{Dataset, Labels, Target};
 use crate::data::labels::{parsed, quote};

@@ -6,8 +6,9 @@
 use std::fs::File;
 use std::path::Path;
 
+use ::parquet::basic::Compression;
 use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::ParquetMetaData;
+use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use ::parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -115,6 +116,7 @@ fn of_file(
             readers.push(match kind {
                 None => None,
                 Some(kind) => {
+                    check_compression(metadata.row_group(group).column(field.leaf), source)?;
                     let column = reader.get_column_reader(field.leaf).map_err(fault)?;
                     Some(Reader::new(column, *kind))
                 }
@@ -186,7 +188,9 @@ struct FileField {
 impl FileField {
     fn kind(&self, metadata: &ParquetMetaData) -> std::result::Result<Kind, cells::Refusal> {
         if self.is_nested {
-            return Err(cells::Refusal::of("nested values (a list, a map or a structure)"));
+            return Err(cells::Refusal::of(
+                "nested values (a list, a map or a structure)",
+            ));
         }
         Kind::of(&metadata.file_metadata().schema_descr().column(self.leaf))
     }
@@ -314,6 +318,22 @@ fn group_rows(metadata: &ParquetMetaData, group: usize, source: &str) -> Result<
         Ok(rows) if agrees => Ok(rows),
         _ => Err(disagreement(source)),
     }
+}
+
+/// Refuses a compression whose decoder is not built in.
+fn check_compression(column: &ColumnChunkMetaData, source: &str) -> Result<()> {
+    let name = match column.compression() {
+        Compression::BROTLI(_) => "Brotli",
+        Compression::LZO => "LZO",
+        _ => return Ok(()),
+    };
+    Err(bad(
+        source,
+        None,
+        None,
+        format!("the columns are compressed by {name}"),
+        "write the file compressed by zstd, snappy, gzip or lz4",
+    ))
 }
 
 const AGAIN: &str = "copy the file again, or write it again";

@@ -17,8 +17,6 @@ mod labels;
 use factors::{Content, ENCODE, Filling};
 use labels::Labelling;
 
-pub(super) use factors::has_thousands;
-
 /// A cell of a table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cell<'a> {
@@ -123,10 +121,7 @@ impl<'a> Table<'a> {
         let allowed = factors::allowed(columns, &roles, purpose, options, source)?;
         let targets = roles.iter().filter(|&&role| role == Role::Target).count();
         Ok(Self {
-            may_count_rows: is_nameless
-                && columns.count > 1
-                && is_left_over
-                && !options.keep_index,
+            may_count_rows: is_nameless && columns.count > 1 && is_left_over && !options.keep_index,
             columns,
             roles,
             options,
@@ -213,9 +208,13 @@ impl<'a> Table<'a> {
     fn fault(&self, row: &impl Row, column: Option<String>, what: String, remedy: &str) -> Error {
         match row.position() {
             Position::Line(line) => bad(self.source, Some(line), column, what, remedy),
-            Position::Row(row) => {
-                bad(self.source, None, column, format!("row {row}: {what}"), remedy)
-            }
+            Position::Row(row) => bad(
+                self.source,
+                None,
+                column,
+                format!("row {row}: {what}"),
+                remedy,
+            ),
         }
     }
 
@@ -270,9 +269,8 @@ impl<'a> Table<'a> {
             return Ok(f64::NAN);
         }
         if self.contents[feature].begins_with(cell, is_missing) != Content::Levels {
-            let is_not_known = |text: &str| {
-                is_missing_number(text) || text.parse::<f64>().is_ok_and(f64::is_nan)
-            };
+            let is_not_known =
+                |text: &str| is_missing_number(text) || text.parse::<f64>().is_ok_and(f64::is_nan);
             return match cell {
                 Cell::Field(text) if keeps && is_not_known(text) => Ok(f64::NAN),
                 _ => self.number(row, j, cell),
@@ -336,12 +334,7 @@ impl<'a> Table<'a> {
                         "encode the column as numbers, as in training"
                     }
                 };
-                Err(self.error(
-                    row,
-                    j,
-                    format!("{} is not a number", quote(text)),
-                    remedy,
-                ))
+                Err(self.error(row, j, format!("{} is not a number", quote(text)), remedy))
             }
         }
     }
@@ -503,4 +496,9 @@ fn are_row_numbers(numbers: &[f64]) -> bool {
     let different: std::collections::HashSet<u64> = numbers.iter().map(|v| v.to_bits()).collect();
     numbers.iter().all(is_count)
         && different.len() >= (numbers.len() / 10).max(numbers.len().min(3))
+}
+
+/// True for a number written with commas between thousands, or with one for the decimal point.
+pub(super) fn has_thousands(text: &str) -> bool {
+    text.contains(',') && text.replace(',', "").parse::<f64>().is_ok()
 }

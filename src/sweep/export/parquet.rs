@@ -152,7 +152,9 @@ fn write<T: DataType>(
     values: &mut Vec<T::T>,
     levels: &[i16],
 ) -> std::result::Result<(), ParquetError> {
-    writer.typed::<T>().write_batch(values, Some(levels), None)?;
+    writer
+        .typed::<T>()
+        .write_batch(values, Some(levels), None)?;
     values.clear();
     writer.close()
 }

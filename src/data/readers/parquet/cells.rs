@@ -99,9 +99,7 @@ impl Kind {
             {
                 Ok(Self::Text)
             }
-            (Some(LogicalType::Json), _) | (None, ConvertedType::JSON) => {
-                Err(Refusal::of("JSON"))
-            }
+            (Some(LogicalType::Json), _) | (None, ConvertedType::JSON) => Err(Refusal::of("JSON")),
             (Some(LogicalType::Uuid), _) => Err(Refusal::of("identifiers (UUID)")),
             (None, ConvertedType::INTERVAL) => Err(Refusal::of(TIMES)),
             (None, ConvertedType::NONE) => Err(Refusal {
@@ -115,8 +113,7 @@ impl Kind {
     fn decimal(column: &ColumnDescriptor) -> std::result::Result<Self, Refusal> {
         match usize::try_from(column.type_scale()) {
             Ok(scale)
-                if column.type_precision() <= MOST_DIGITS
-                    && column.type_scale() <= MOST_DIGITS =>
+                if column.type_precision() <= MOST_DIGITS && column.type_scale() <= MOST_DIGITS =>
             {
                 Ok(Self::Decimal { scale })
             }
@@ -194,9 +191,9 @@ impl Reader {
                     Kind::Decimal { scale } => Cells::Fields(spread(values, |value| {
                         Some(decimal(i128::from(value), scale))
                     })),
-                    Kind::Unsigned => of_wholes(numbers, values, |value| {
-                        i128::from(value.cast_unsigned())
-                    }),
+                    Kind::Unsigned => {
+                        of_wholes(numbers, values, |value| i128::from(value.cast_unsigned()))
+                    }
                     _ => of_wholes(numbers, values, i128::from),
                 }
             }
@@ -257,8 +254,7 @@ struct Values<T> {
 /// The values of exactly that many rows.
 fn next<T: DataType>(column: &mut ColumnReaderImpl<T>, rows: usize) -> Result<Values<T::T>> {
     let (mut present, mut levels) = (Vec::new(), Vec::new());
-    let (read, values, found) =
-        column.read_records(rows, Some(&mut levels), None, &mut present)?;
+    let (read, values, found) = column.read_records(rows, Some(&mut levels), None, &mut present)?;
     let there = levels.iter().filter(|&&level| level > 0).count();
     let is_whole = read == rows && present.len() == values;
     let fits = if levels.is_empty() {
@@ -317,22 +313,27 @@ fn of_wholes(numbers: Vec<f64>, values: Values<i64>, of: impl Fn(i64) -> i128) -
     Cells::Wholes(spread(values, |value| Some(of(value))))
 }
 
-fn of_halves(numbers: Vec<f64>, values: Values<impl AsRef<[u8]>>) -> Result<Cells> {
-    let half = |bytes: &[u8]| bytes.try_into().map(f16::from_le_bytes).ok();
-    let present: Option<Vec<f16>> = values.present.iter().map(|v| half(v.as_ref())).collect();
-    let values = Values {
+/// The values that their bytes stand for, if all of them do.
+fn of_bytes<T>(
+    values: Values<impl Into<ByteArray>>,
+    of: impl Fn(&[u8]) -> Option<T>,
+) -> Result<Values<T>> {
+    let of = |value: _| of(Into::<ByteArray>::into(value).data());
+    let present: Option<Vec<T>> = values.present.into_iter().map(of).collect();
+    Ok(Values {
         present: present.ok_or_else(of_other_kind)?,
         levels: values.levels,
-    };
+    })
+}
+
+fn of_halves(numbers: Vec<f64>, values: Values<impl Into<ByteArray>>) -> Result<Cells> {
+    let half = |bytes: &[u8]| Some(f16::from_le_bytes(bytes.try_into().ok()?));
+    let values = of_bytes(values, half)?;
     Ok(of_numbers(numbers, values, f64::from))
 }
 
-fn of_decimals(values: Values<impl AsRef<[u8]>>, scale: usize) -> Result<Cells> {
-    let present: Option<Vec<i128>> = values.present.iter().map(|v| big_endian(v.as_ref())).collect();
-    let values = Values {
-        present: present.ok_or_else(of_other_kind)?,
-        levels: values.levels,
-    };
+fn of_decimals(values: Values<impl Into<ByteArray>>, scale: usize) -> Result<Cells> {
+    let values = of_bytes(values, big_endian)?;
     Ok(Cells::Fields(spread(values, |value| {
         Some(decimal(value, scale))
     })))

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::{Cell, has_thousands};
 use crate::data::factor::Factor;
 use crate::data::labels::{list, quote};
 use crate::data::readers::access;
 use crate::data::readers::columns::{Columns, Purpose, Role};
 use crate::data::readers::options::{Categorical, MAX_LEVELS, ReadOptions, UnknownLevels};
 use crate::data::readers::part::bad;
-use super::Cell;
 
 /// Rows from which on a text column without a text twice is taken for an identifier.
 const MANY_ROWS: usize = 10;
@@ -147,9 +147,8 @@ impl<'a> Filling<'a> {
     /// The kind of its cells, which the first cell decides.
     pub(super) fn begins_with(&mut self, cell: Cell<'_>, is_missing: bool) -> Content {
         if self.content == Content::Nothing {
-            let is_number = |text: &str| {
-                is_missing || text.parse::<f64>().is_ok() || has_thousands(text)
-            };
+            let is_number =
+                |text: &str| is_missing || text.parse::<f64>().is_ok() || has_thousands(text);
             let is_text = match (cell, self.allowed) {
                 (Cell::Field(text), Allowed::Texts) => !is_number(text),
                 (Cell::Text(_), Allowed::Texts) => true,
@@ -372,7 +371,8 @@ fn memory_for(rows: usize, features: usize) -> Result<Vec<f64>, Fault> {
         what: format!(
             "{rows} rows of {features} features, one for each level, are larger than the memory"
         ),
-        remedy: "leave columns of many levels out (--drop), or give the data as a sparse matrix".into(),
+        remedy: "leave columns of many levels out (--drop), or give the data as a sparse matrix"
+            .into(),
     })
 }
 
@@ -405,9 +405,4 @@ pub(super) fn tell(wide: &Wide, source: &str) {
         "{source}: columns of text are taken as factors, with a feature per level: {told}; \
          --categorical none refuses them, --drop leaves them out"
     );
-}
-
-/// True for a number written with commas between thousands, or with one for the decimal point.
-pub(super) fn has_thousands(text: &str) -> bool {
-    text.contains(',') && text.replace(',', "").parse::<f64>().is_ok()
 }
