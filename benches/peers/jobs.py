@@ -10,10 +10,10 @@ strengths, fit the choice and score it on the other rows, predict them.
     proxdiff predict test.csv --model model ...
 
 Checked for each: the held-out loss of every strength on every fold, against glmnet's coefficients for the same
-rows, columns and strengths (thresh 1e-15), by the loss and not by glmnet's own measure, which clamps
+rows, columns and strengths (thresh 1e-13), by the loss and not by glmnet's own measure, which clamps
 probabilities; the strength that is chosen; and every score of the test rows against scikit-learn's of the
-predictions that were written, to 1e-9. Where the solution is not unique, because columns depend on each other
-within a fold, the objective on the training rows is compared instead of the held-out loss. One line a job; the
+predictions that were written, to 1e-9. The objective on the training rows must nowhere be above glmnet's; where the
+solution is not unique, because columns depend on each other within a fold, or glmnet stops early, that alone decides. One line a job; the
 status is 1 where one fails.
 
 FOLDER takes the raw files, once: data of Debian's packages r-cran-caret, r-cran-ggplot2, r-cran-kernlab,
@@ -72,7 +72,7 @@ out <- file(file.path(folder, "coefficients"), "wb")
 for (fold in sort(unique(folds))) {
   own <- folds != fold
   m <- glmnet(x[own, ], y[own], family = family, lambda = strengths, standardize = standardize,
-              thresh = 1e-15, maxit = 3e7)
+              thresh = 1e-13, maxit = 1e6)
   w <- coef(m, s = strengths)
   if (!is.list(w)) w <- list(w)
   for (k in w) writeBin(as.vector(as.matrix(k)), out)
@@ -96,7 +96,8 @@ JOBS = [
     Job("diamonds", "price", unique=False),
     Job("flights", "arr_delay", folds=5, points=20, unique=False,
         flags=["--missing", "drop", "--drop", "year,dep_time,arr_time,sched_dep_time,sched_arr_time,tailnum,flight,time_hour"]),
-    Job("tecator", "fat", low=1e-3),
+    # Nearly collinear: glmnet stops 1e-4 away from its own solution at a smaller threshold.
+    Job("tecator", "fat", low=5e-2, unique=False),
     Job("bloodbrain", "logBBB", unique=False),
     Job("spam", "type", "logistic"),
     Job("caravan", "Purchase", "logistic"),
@@ -316,10 +317,9 @@ def run(job, program, source):
         apart = float(np.max(np.abs(curve - losses) / losses))
         mean, other = curve.mean(axis=0), losses.mean(axis=0)
         fit = json.loads(fitted)
-        chosen = fit["targets"][0] if "targets" in fit else fit
-        l1 = chosen["l1"]
+        l1 = fit["points"][0]["l1"]
         same = np.isclose(l1, strengths[mean.argmin()], rtol=1e-12) and mean.argmin() == other.argmin()
-        test, faults = chosen["test"], []
+        test, faults = fit["test"][0], []
         y_test, found, probabilities, classes = predictions(job, folder / f"test.{end}", json.loads(written))
         worst = 0.0
         for name, value in scores(job, (y_test, found), probabilities, classes).items():
