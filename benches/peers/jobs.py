@@ -298,10 +298,10 @@ def run(job, program, source):
         end = "svm" if job.name == "reuters" else "csv"
         data = [folder / f"train.{end}", "--loss", job.loss] + (["--target", job.target] if job.target else [])
         data += job.flags + ([] if job.standardize else ["--no-standardize"])
-        store, model = folder / "s.db", folder / "model"
-        _, first = proxdiff(program, "sweep", *data, "--folds", folder / "folds.csv", "--l1", f"frac:{job.low}:1:{job.points}",
-                            "--l2", "0", "--method", "none", "--store", store, "--format", "json")
         unknown = [] if end == "svm" else ["--unknown-levels", "zeros"]
+        store, model = folder / "s.db", folder / "model"
+        _, first = proxdiff(program, "sweep", *data, *unknown, "--folds", folder / "folds.csv", "--l1", f"frac:{job.low}:1:{job.points}",
+                            "--l2", "0", "--method", "none", "--store", store, "--format", "json")
         fitted, second = proxdiff(program, "fit", "--from", store, "--x-test", folder / f"test.{end}",
                                   "--out", model, "--format", "json")
         proba = [] if job.loss == "squared" else ["--proba"]

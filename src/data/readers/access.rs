@@ -1,5 +1,6 @@
 //! Access to files, checked against the memory of the machine.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -59,6 +60,16 @@ pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>> {
     }
     check_memory(path)?;
     std::fs::read(path).map_err(|e| unreadable(path, e))
+}
+
+/// The first bytes of a file, at most so many.
+pub(super) fn first_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(|e| unreadable(path, e))?;
+    file.take(most)
+        .read_to_end(&mut start)
+        .map_err(|e| unreadable(path, e))?;
+    Ok(start)
 }
 
 /// Refuses a file that is larger than the memory of the machine, before any of it is read.

@@ -1,10 +1,9 @@
 //! Reading files: their bytes, checked against the memory of the machine, and then by format.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::access::{bytes_of, is_standard_input, name_of, standard_input, unreadable};
+use super::access::{bytes_of, first_bytes, is_standard_input, name_of, standard_input};
 use super::columns::Purpose;
 use super::compressed;
 use super::options::{Format, ReadOptions};
@@ -15,16 +14,6 @@ use crate::data::dataset::{Dataset, Labels, Target};
 use crate::data::labels::{parsed, quote};
 use crate::data::matrix::Matrix;
 use crate::error::Result;
-
-/// The first bytes of a file, enough to tell what it is.
-pub(super) fn first_bytes(path: &Path) -> Result<Vec<u8>> {
-    let mut start = Vec::new();
-    let file = File::open(path).map_err(|e| unreadable(path, e))?;
-    file.take(foreign::ENOUGH)
-        .read_to_end(&mut start)
-        .map_err(|e| unreadable(path, e))?;
-    Ok(start)
-}
 
 impl Format {
     /// The format that a file's extension says, also below `.gz` and `.zst` for text, or else, for IDX and Parquet,
@@ -45,7 +34,7 @@ impl Format {
             let is_parquet = standard_input()?.starts_with(foreign::PARQUET);
             return Ok(if is_parquet { Self::Parquet } else { Self::Csv });
         }
-        let start = first_bytes(path)?;
+        let start = first_bytes(path, foreign::ENOUGH)?;
         if start.starts_with(foreign::PARQUET) {
             return Ok(Self::Parquet);
         }

@@ -99,8 +99,8 @@ pub struct ReadOptions {
     pub ignore: Vec<String>,
     /// The columns of the training data, for a file that is to match them.
     pub expected: Option<Expected>,
-    /// Take a first column without a name that holds row numbers for a feature; else it is left out,
-    /// with a warning.
+    /// Take a first column without a name that holds row numbers for a feature, and the index that pandas stores
+    /// in a Parquet file; else they are left out, with a warning.
     pub keep_index: bool,
     /// Columns that are the only features, by name or index; empty takes all.
     pub only: Vec<String>,

@@ -13,7 +13,9 @@ use ::parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::access::{bytes_of, is_standard_input, name_of, standard_input, unreadable};
+use super::access::{
+    bytes_of, first_bytes, is_standard_input, name_of, standard_input, unreadable,
+};
 use super::columns::{Columns, Purpose, Role, distinct_names};
 use super::foreign;
 use super::options::{Format, ReadOptions};
@@ -22,8 +24,10 @@ use super::table::{Cell, Position, Row, Table, is_nameless};
 use crate::error::{Error, Result};
 
 mod cells;
+mod guard;
 
 use cells::{Kind, Reader};
+use guard::guarded;
 
 /// Cells that are read at once.
 const BATCH: usize = 1 << 17;
@@ -46,7 +50,11 @@ pub(super) fn read_file(path: &Path, purpose: Purpose<'_>, options: &ReadOptions
         foreign::check(&bytes, Format::Parquet, &source)?;
         return of_chunks(Bytes::from(bytes), &source, purpose, options);
     }
-    foreign::check(&super::files::first_bytes(path)?, Format::Parquet, &source)?;
+    foreign::check(
+        &first_bytes(path, foreign::ENOUGH)?,
+        Format::Parquet,
+        &source,
+    )?;
     let file = File::open(path).map_err(|e| unreadable(path, e))?;
     of_chunks(file, &source, purpose, options)
 }
@@ -70,7 +78,8 @@ fn of_chunks(
     purpose: Purpose<'_>,
     options: &ReadOptions,
 ) -> Result<Part> {
-    let file = SerializedFileReader::new(chunks).map_err(|error| damaged(&error, source))?;
+    let file = guarded(|| SerializedFileReader::new(chunks));
+    let file = file.map_err(|error| damaged(&error, source))?;
     of_file(&file, source, purpose, options)
 }
 
@@ -110,14 +119,15 @@ fn of_file(
     let mut before = 0;
     for group in 0..metadata.num_row_groups() {
         let fault = |error: ParquetError| damaged(&error, source);
-        let reader = file.get_row_group(group).map_err(fault)?;
+        let reader = guarded(|| file.get_row_group(group)).map_err(fault)?;
         let mut readers = Vec::with_capacity(fields.len());
         for (field, kind) in fields.iter().zip(&kinds) {
             readers.push(match kind {
                 None => None,
                 Some(kind) => {
                     check_compression(metadata.row_group(group).column(field.leaf), source)?;
-                    let column = reader.get_column_reader(field.leaf).map_err(fault)?;
+                    let column = guarded(|| reader.get_column_reader(field.leaf));
+                    let column = column.map_err(fault)?;
                     Some(Reader::new(column, *kind))
                 }
             });
@@ -127,7 +137,7 @@ fn of_file(
             let count = left.min(batch);
             for (j, reader) in readers.iter_mut().enumerate() {
                 let Some(reader) = reader else { continue };
-                reader.read(count).map_err(|error| {
+                guarded(|| reader.read(count)).map_err(|error| {
                     let column = Some(columns.label(j));
                     bad(source, None, column, unreadable_column(&error), AGAIN)
                 })?;

@@ -1,5 +1,6 @@
 //! The columns of a table as they fill, row by row, whatever the format that the rows are from.
 
+#[cfg(feature = "parquet")]
 use super::access;
 use super::columns::{Columns, Purpose, Role, generic_target_names};
 use super::options::ReadOptions;
@@ -9,63 +10,15 @@ use crate::data::dataset::{Named, Target};
 use crate::data::labels::quote;
 use crate::data::matrix::{Dense, Matrix};
 use crate::error::{Error, Result};
-use crate::real::shortest;
 
+mod cell;
 mod factors;
 mod labels;
 
 use factors::{Content, ENCODE, Filling};
 use labels::Labelling;
 
-/// A cell of a table.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Cell<'a> {
-    /// A field of a text file: a number, a text, or a way of writing that it is missing.
-    Field(&'a str),
-    /// Nothing, where the format has a mark for that.
-    Missing,
-    /// A number; NaN is missing.
-    Number(f64),
-    /// A whole number of 2⁵³ or more in magnitude.
-    Whole(i128),
-    /// True or False.
-    Flag(bool),
-    /// A text, whatever it looks like.
-    Text(&'a str),
-}
-
-impl Cell<'_> {
-    /// The text that is the cell's label or level.
-    fn text(self) -> String {
-        match self {
-            Self::Field(text) | Self::Text(text) => text.to_string(),
-            Self::Missing => String::new(),
-            Self::Number(value) => shortest(value),
-            Self::Whole(value) => value.to_string(),
-            // As pandas writes it.
-            Self::Flag(value) => if value { "True" } else { "False" }.to_string(),
-        }
-    }
-}
-
-/// The place of a row in its file, from 1.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Position {
-    Line(u64),
-    Row(usize),
-}
-
-/// A row of a table.
-pub(super) trait Row {
-    /// Number of its cells.
-    fn len(&self) -> usize;
-
-    /// Cell j, or the error that it cannot be read.
-    fn cell(&self, j: usize, columns: &Columns, source: &str) -> Result<Cell<'_>>;
-
-    /// Its place; only errors ask.
-    fn position(&self) -> Position;
-}
+pub(super) use cell::{Cell, Position, Row, has_thousands};
 
 /// True for the name of a column that has none, also for that which pandas gives it.
 pub(super) fn is_nameless(name: &[u8]) -> bool {
@@ -141,10 +94,11 @@ impl<'a> Table<'a> {
         &self.roles
     }
 
-    /// Takes memory for that many rows.
+    /// Takes memory for that many rows, where a file says how many it has.
     ///
     /// # Errors
     /// [`Error::Data`] when it is not there.
+    #[cfg(feature = "parquet")]
     pub(super) fn reserve(&mut self, rows: usize) -> Result<()> {
         let width = self.contents.len();
         if access::reserve(&mut self.features, rows.saturating_mul(width)) {
@@ -496,9 +450,4 @@ fn are_row_numbers(numbers: &[f64]) -> bool {
     let different: std::collections::HashSet<u64> = numbers.iter().map(|v| v.to_bits()).collect();
     numbers.iter().all(is_count)
         && different.len() >= (numbers.len() / 10).max(numbers.len().min(3))
-}
-
-/// True for a number written with commas between thousands, or with one for the decimal point.
-pub(super) fn has_thousands(text: &str) -> bool {
-    text.contains(',') && text.replace(',', "").parse::<f64>().is_ok()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Cell, has_thousands};
+use super::cell::{Cell, has_thousands};
 use crate::data::factor::Factor;
 use crate::data::labels::{list, quote};
 use crate::data::readers::access;
