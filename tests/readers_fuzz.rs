@@ -168,6 +168,10 @@ fn read_all(bytes: &[u8], format: Format) -> usize {
 }
 
 fn run(folder: &str, format: Format) {
+    run_within(folder, format, LARGEST_ALLOWED);
+}
+
+fn run_within(folder: &str, format: Format, largest_allowed: usize) {
     let seeds = corpus(folder);
     let mut rng = ChaCha8Rng::seed_from_u64(format as u64);
     let mut accepted = 0;
@@ -187,7 +191,7 @@ fn run(folder: &str, format: Format) {
             panic!("case {case}, from {name}, panics: {bytes:?}")
         };
         assert!(
-            largest <= LARGEST_ALLOWED,
+            largest <= largest_allowed,
             "case {case}, from {name}, asks for {largest} bytes: {bytes:?}"
         );
         accepted += count;
@@ -218,6 +222,17 @@ fn mutated_libsvm_is_read_or_refused() {
 #[test]
 fn mutated_idx_is_read_or_refused() {
     run("idx", Format::Idx);
+}
+
+/// A page says its size before it is decompressed, at most 2 GiB, for which the decoder takes addresses: memory is
+/// used as bytes come.
+#[cfg(feature = "parquet")]
+const LARGEST_PAGE: usize = 1 << 31;
+
+#[cfg(feature = "parquet")]
+#[test]
+fn mutated_parquet_is_read_or_refused() {
+    run_within("parquet", Format::Parquet, LARGEST_PAGE);
 }
 
 #[test]

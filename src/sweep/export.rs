@@ -22,7 +22,7 @@ pub enum Format {
     Csv,
     /// One JSON object a line.
     JsonLines,
-    /// Parquet, version 1, uncompressed.
+    /// Parquet, compressed by Snappy.
     Parquet,
 }
 

@@ -22,6 +22,7 @@ mod newcomers;
 mod offset;
 mod output;
 mod pages;
+mod parquet;
 mod readme;
 mod remedies;
 mod scores;

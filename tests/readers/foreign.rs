@@ -34,7 +34,6 @@ fn what_is_no_table_is_named() {
         refused(name, lfs, &["Git LFS", "git lfs pull"]);
         refused(name, page, &["HTML", "download the file itself"]);
         refused(name, &workbook, &["workbook", "CSV"]);
-        refused(name, &parquet, &["Parquet", "CSV"]);
         refused(name, pickle, &["pickle", "CSV"]);
         refused(name, &utf16, &["UTF-16", "UTF-8"]);
         refused(name, b"SQLite format 3\0\x10\0\x01", &["SQLite"]);
@@ -42,6 +41,9 @@ fn what_is_no_table_is_named() {
     }
     for name in ["d.xlsx", "d.parquet", "d.pkl"] {
         refused(name, &workbook, &["workbook"]);
+    }
+    for name in ["d.csv", "d.svm", "d.npy", "d.npz"] {
+        refused(name, &parquet, &["Parquet", "--data-format parquet"]);
     }
     let zstd = b"\x28\xb5\x2f\xfd\x24\x0b".as_slice();
     for name in ["d.npy", "d.npz"] {

@@ -20,6 +20,8 @@ mod foreign;
 mod idx;
 mod libsvm;
 mod numpy;
+#[cfg(feature = "parquet")]
+mod parquet;
 
 fn corpus(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

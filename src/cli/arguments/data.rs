@@ -37,8 +37,8 @@ impl Header {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Data")]
 pub struct TableFileArguments {
-    /// Format of the data files: csv, npy, npz, libsvm or idx [default: by extension, IDX by its
-    /// magic number].
+    /// Format of the data files: csv, npy, npz, libsvm, idx or parquet [default: by extension, IDX and
+    /// Parquet also by their first bytes].
     #[arg(long, value_name = "FORMAT", value_parser = data_format)]
     pub data_format: Option<readers::Format>,
 
@@ -46,8 +46,8 @@ pub struct TableFileArguments {
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub header: Header,
 
-    /// Keep a first column without a name that holds row numbers as a feature [default: it is left
-    /// out, with a warning].
+    /// Keep a first column without a name that holds row numbers as a feature, and the index of a table of
+    /// pandas in a Parquet file [default: they are left out, with a warning].
     #[arg(long)]
     pub keep_index: bool,
 
@@ -154,7 +154,7 @@ fn class_weights(text: &str) -> Result<ClassWeights, String> {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArguments {
-    /// File that holds features and targets: .csv, .npy, .npz, .svm, .libsvm or .svmlight.
+    /// File that holds features and targets: .csv, .parquet, .npy, .npz, .svm, .libsvm or .svmlight.
     #[arg(value_name = "DATA", conflicts_with_all = ["x", "y"], help_heading = Resettable::Reset)]
     pub data: Option<PathBuf>,
 

@@ -1,5 +1,6 @@
 //! Access to files, checked against the memory of the machine.
 
+use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -39,21 +40,36 @@ pub(super) fn name_of(path: &Path) -> String {
     }
 }
 
-/// The bytes of a file. Standard input is read once and kept: several columns may be asked for.
-pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+/// The bytes of standard input, which is read once and kept: several columns may be asked for.
+pub(super) fn standard_input() -> Result<&'static [u8]> {
     static INPUT: OnceLock<Vec<u8>> = OnceLock::new();
-    if !is_standard_input(path) {
-        check_memory(path)?;
-        return std::fs::read(path).map_err(|e| unreadable(path, e));
-    }
     if let Some(bytes) = INPUT.get() {
-        return Ok(bytes.clone());
+        return Ok(bytes);
     }
     let mut bytes = Vec::new();
     std::io::stdin()
         .read_to_end(&mut bytes)
+        .map_err(|e| unreadable(Path::new(STANDARD_INPUT), e))?;
+    Ok(INPUT.get_or_init(|| bytes))
+}
+
+/// The bytes of a file, or of standard input.
+pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+    if is_standard_input(path) {
+        return standard_input().map(<[u8]>::to_vec);
+    }
+    check_memory(path)?;
+    std::fs::read(path).map_err(|e| unreadable(path, e))
+}
+
+/// The first bytes of a file, at most so many.
+pub(super) fn first_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(|e| unreadable(path, e))?;
+    file.take(most)
+        .read_to_end(&mut start)
         .map_err(|e| unreadable(path, e))?;
-    Ok(INPUT.get_or_init(|| bytes).clone())
+    Ok(start)
 }
 
 /// Refuses a file that is larger than the memory of the machine, before any of it is read.
@@ -76,13 +92,22 @@ pub(super) fn check_memory(path: &Path) -> Result<()> {
     }
 }
 
+/// Takes memory for that many more numbers; false where it is not there.
+pub(super) fn reserve(values: &mut Vec<f64>, count: usize) -> bool {
+    let Some(bytes) = count.checked_mul(size_of::<f64>()) else {
+        return false;
+    };
+    let is_there = available_memory().is_none_or(|available| bytes as u64 <= available);
+    is_there && values.try_reserve_exact(count).is_ok()
+}
+
 /// Bytes of the machine's memory, where the system says so.
 pub(super) fn memory() -> Option<u64> {
     memory_of("MemTotal:")
 }
 
 /// Bytes of the memory that no program needs at present, where the system says so.
-pub(super) fn available_memory() -> Option<u64> {
+fn available_memory() -> Option<u64> {
     memory_of("MemAvailable:")
 }
 

@@ -33,7 +33,7 @@ impl Purpose<'_> {
         }
         let selects = !(options.ignore.is_empty() && options.only.is_empty());
         let (what, remedy) = match format {
-            Format::Csv => return Ok(()),
+            Format::Csv | Format::Parquet => return Ok(()),
             Format::Libsvm | Format::Npz | Format::Idx if selects => (
                 "columns to leave out or to keep are named, and the format names none",
                 "leave --drop, --only and --id out, or give a .csv or .npy file",
@@ -376,6 +376,38 @@ impl Columns {
         }
         Ok(roles)
     }
+}
+
+/// The names of columns, each of which must have one of its own; a column without one is called `column` and
+/// its number. `line` is that of the header, in a text.
+///
+/// # Errors
+/// [`crate::Error::Data`] for a name that two columns have.
+pub(super) fn distinct_names(
+    texts: &[&str],
+    line: Option<u64>,
+    source: &str,
+) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::with_capacity(texts.len());
+    let mut seen = HashMap::new();
+    for (j, text) in texts.iter().enumerate() {
+        let name = if text.is_empty() {
+            format!("column{}", j + 1)
+        } else {
+            (*text).to_string()
+        };
+        if let Some(earlier) = seen.insert(name.clone(), j) {
+            return Err(bad(
+                source,
+                line,
+                Some(format!("{} ({})", j + 1, quote(&name))),
+                format!("column {} has the same name", earlier + 1),
+                "give every column a name of its own",
+            ));
+        }
+        names.push(name);
+    }
+    Ok(names)
 }
 
 /// `y` for a single target without a name, `y0`, `y1`, … for several.

@@ -4,22 +4,18 @@
 //! has a number, or nothing but text. `5.1,3.5,setosa` above `4.9,3.0,setosa` is therefore data. For
 //! names that are numbers see [`header`].
 
-use super::columns::{Columns, Purpose, Role};
-use super::options::{Categorical, ReadOptions};
+use super::columns::{Columns, Purpose, distinct_names};
+use super::options::ReadOptions;
 use super::part::{Part, bad, empty};
-use crate::data::labels::quote;
+use super::table::{Table, is_nameless};
 use crate::error::Result;
 
-mod factors;
 mod header;
 mod layout;
 mod prepare;
 mod record;
-mod table;
 
-use factors::Allowed;
 use record::{Lines, Record};
-use table::Table;
 
 /// Reads the table in `bytes` for the purpose.
 ///
@@ -72,22 +68,9 @@ pub(super) fn parse(
         },
         may_be_text: true,
     };
-    let roles = columns.roles(purpose, options, source)?;
-    // A first column that is asked for is kept, whatever it holds.
-    let is_asked_for = |name: &String| match (purpose, &options.expected) {
-        (Purpose::Model(model), _) => model.columns().contains(name),
-        (_, Some(expected)) => expected.columns().contains(name),
-        _ => false,
-    };
-    let is_left_over = match roles[0] {
-        Role::Feature => !columns.names.iter().any(|names| is_asked_for(&names[0])),
-        Role::Target => matches!(purpose, Purpose::Targets) && columns.targets(options).is_empty(),
-        _ => false,
-    };
-    let counts_rows = header && is_nameless(&first) && columns.count > 1;
-    let counts_rows = counts_rows && is_left_over && !options.keep_index;
-    let allowed = allowed(&columns, &roles, purpose, options, source)?;
-    let (mut lines, first) = match prepared.instead(&roles, source) {
+    let is_nameless = header && is_nameless(first.fields.get(0).unwrap_or_default());
+    let mut table = Table::new(&columns, is_nameless, purpose, options, source)?;
+    let (mut lines, first) = match prepared.instead(table.roles(), source) {
         None => (lines, Some(first)),
         Some(text) => {
             let mut lines = Lines::new(text, separator, source);
@@ -95,7 +78,6 @@ pub(super) fn parse(
             (lines, first)
         }
     };
-    let mut table = Table::new(&columns, roles, allowed, options, source);
     if let (Some(first), false) = (&first, header) {
         table.push(first)?;
     }
@@ -113,76 +95,7 @@ pub(super) fn parse(
             "give at least one row below the header, or say that the first row is data",
         ));
     }
-    if counts_rows {
-        table.drop_row_numbers();
-    }
-    table.finish(needs_columns)
-}
-
-/// The kinds of cells that feature columns may hold.
-///
-/// # Errors
-/// [`Error::Data`] when a column that is named as a factor is no feature.
-fn allowed<'a>(
-    columns: &Columns,
-    roles: &[Role],
-    purpose: Purpose<'a>,
-    options: &'a ReadOptions,
-    source: &str,
-) -> Result<Vec<Allowed<'a>>> {
-    let features: Vec<usize> = (0..columns.count)
-        .filter(|&j| roles[j] == Role::Feature)
-        .collect();
-    let expected = match purpose {
-        Purpose::Model(model) => Some(model),
-        Purpose::Targets => None,
-        _ => options.expected.as_ref(),
-    };
-    if let Some(expected) = expected {
-        let of_model = expected.columns();
-        let by_name = columns.names.as_ref().filter(|_| expected.named.features);
-        let name = |(at, &j): (usize, &usize)| match by_name {
-            Some(names) => Some(&names[j]),
-            None => of_model.get(at),
-        };
-        let of_name = |name: Option<&String>| {
-            let factor = expected.factors.iter().find(|f| Some(&f.name) == name);
-            factor.map_or(Allowed::KnownFlags, |factor| {
-                Allowed::Known(factor, options.unknown_levels)
-            })
-        };
-        return Ok(features.iter().enumerate().map(name).map(of_name).collect());
-    }
-    Ok(match &options.categorical {
-        Categorical::Never => vec![Allowed::Flags; features.len()],
-        Categorical::Auto => vec![Allowed::Texts; features.len()],
-        Categorical::Named(names) => {
-            let mut allowed = vec![Allowed::Flags; features.len()];
-            if matches!(purpose, Purpose::Targets) {
-                return Ok(allowed);
-            }
-            for name in names {
-                let column = columns.find(name, "a factor", source)?;
-                let Some(at) = features.iter().position(|&j| j == column) else {
-                    return Err(bad(
-                        source,
-                        None,
-                        Some(columns.label(column)),
-                        "the column is named as a factor, and is no feature",
-                        "name feature columns in --categorical",
-                    ));
-                };
-                allowed[at] = Allowed::Levels;
-            }
-            allowed
-        }
-    })
-}
-
-/// True where the first column has no name, or the one that pandas gives such a column.
-fn is_nameless(header: &Record<'_>) -> bool {
-    let first = header.fields.get(0).unwrap_or_default();
-    first.is_empty() || first == b"Unnamed: 0"
+    table.finish()
 }
 
 /// The text without its byte order mark; rejects an empty one.
@@ -194,32 +107,15 @@ fn checked_text<'a>(bytes: &'a [u8], source: &str) -> Result<&'a [u8]> {
     Ok(text)
 }
 
-/// The names in a header; a column without one is called `column` and its number.
+/// The names in a header.
 fn header_names(first: &Record<'_>, source: &str) -> Result<Vec<String>> {
     let nameless = Columns {
         count: first.len(),
         names: None,
         may_be_text: true,
     };
-    let mut names: Vec<String> = Vec::with_capacity(first.len());
-    let mut seen = std::collections::HashMap::new();
-    for j in 0..first.len() {
-        let text = first.text(j, &nameless, source)?;
-        let name = if text.is_empty() {
-            format!("column{}", j + 1)
-        } else {
-            text.to_string()
-        };
-        if let Some(earlier) = seen.insert(name.clone(), j) {
-            return Err(bad(
-                source,
-                Some(first.line()),
-                Some(format!("{} ({})", j + 1, quote(&name))),
-                format!("column {} has the same name", earlier + 1),
-                "give every column a name of its own",
-            ));
-        }
-        names.push(name);
-    }
-    Ok(names)
+    let texts: Result<Vec<&str>> = (0..first.len())
+        .map(|j| first.text(j, &nameless, source))
+        .collect();
+    distinct_names(&texts?, Some(first.line()), source)
 }

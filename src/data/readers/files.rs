@@ -1,35 +1,23 @@
 //! Reading files: their bytes, checked against the memory of the machine, and then by format.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::access::{bytes_of, is_standard_input, name_of, unreadable};
+use super::access::{bytes_of, first_bytes, is_standard_input, name_of, standard_input};
 use super::columns::Purpose;
 use super::compressed;
 use super::options::{Format, ReadOptions};
 use super::part::{Part, bad};
-use super::{
-    PairPart, dataset_of, foreign, idx, matrix_of, npy, pair_of, parse, parse_features, vector_of,
-};
+use super::{PairPart, dataset_of, foreign, idx, matrix_of, npy, pair_of, parse, vector_of};
 use crate::data::align::Expected;
 use crate::data::dataset::{Dataset, Labels, Target};
 use crate::data::labels::{parsed, quote};
 use crate::data::matrix::Matrix;
 use crate::error::Result;
 
-/// The first bytes of a file, enough to tell what it is.
-pub(super) fn first_bytes(path: &Path) -> Result<Vec<u8>> {
-    let mut start = Vec::new();
-    let file = File::open(path).map_err(|e| unreadable(path, e))?;
-    file.take(foreign::ENOUGH)
-        .read_to_end(&mut start)
-        .map_err(|e| unreadable(path, e))?;
-    Ok(start)
-}
-
 impl Format {
-    /// The format that a file's extension says, also below `.gz` and `.zst` for text, or else, for IDX, its first bytes.
+    /// The format that a file's extension says, also below `.gz` and `.zst` for text, or else, for IDX and Parquet,
+    /// its first bytes.
     ///
     /// # Errors
     /// [`crate::Error::Io`] when the file must be looked into and cannot be read; [`crate::Error::Data`] when
@@ -43,9 +31,13 @@ impl Format {
             return Ok(format);
         }
         if is_standard_input(path) {
-            return Ok(Self::Csv);
+            let is_parquet = standard_input()?.starts_with(foreign::PARQUET);
+            return Ok(if is_parquet { Self::Parquet } else { Self::Csv });
         }
-        let start = first_bytes(path)?;
+        let start = first_bytes(path, foreign::ENOUGH)?;
+        if start.starts_with(foreign::PARQUET) {
+            return Ok(Self::Parquet);
+        }
         let compressed = start.starts_with(&idx::GZIP);
         let mut inner = Vec::new();
         // A stream that is broken at its start stays unknown, and is reported as that.
@@ -73,7 +65,7 @@ impl Format {
             None,
             None,
             "neither the extension nor the first bytes tell the format",
-            "name its format (--data-format csv, npy, npz, libsvm or idx)",
+            "name its format (--data-format csv, npy, npz, libsvm, idx or parquet)",
         ))
     }
 }
@@ -103,7 +95,7 @@ pub fn read_column(path: &Path, options: &ReadOptions) -> Result<Labels> {
     let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
     let mut targets = match format {
         // Whatever the other columns, or arrays, hold.
-        Format::Csv | Format::Npy | Format::Npz => {
+        Format::Csv | Format::Npy | Format::Npz | Format::Parquet => {
             read_part(path, Purpose::Targets, options)?.targets
         }
         _ => read_dataset(path, options)?.targets,
@@ -132,13 +124,17 @@ pub fn read_pair(x: &Path, y: &Path, options: &ReadOptions) -> Result<Dataset> {
     )
 }
 
-/// Reads a file for a purpose; an array straight into its place.
+/// Reads a file for a purpose; an array straight into its place, and a Parquet file piece by piece.
 fn read_part(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result<Part> {
     let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
     if format == Format::Npy && !is_standard_input(path) {
         let source = path.display().to_string();
         purpose.check(options, format, &source)?;
         return npy::read(path, options.keep_missing)?.into_part(&source, purpose, options, false);
+    }
+    #[cfg(feature = "parquet")]
+    if format == Format::Parquet {
+        return super::parquet::read_file(path, purpose, options);
     }
     let (bytes, format, source) = load(path, Some(format))?;
     parse(&bytes, format, &source, purpose, options)
@@ -264,11 +260,12 @@ fn is_name_of_one(name: &str) -> bool {
     name == "0" || name.parse::<f64>().is_err()
 }
 
-/// Reads data for a model that was trained with the expected features; see [`parse_features`].
+/// Reads data for a model that was trained with the expected features; see [`parse_features`](super::parse_features).
 ///
 /// # Errors
-/// [`crate::Error::Io`], and as [`parse_features`].
+/// [`crate::Error::Io`], and as [`parse_features`](super::parse_features).
 pub fn read_features(path: &Path, model: &Expected, options: &ReadOptions) -> Result<Dataset> {
-    let (bytes, format, source) = load(path, options.format)?;
-    parse_features(&bytes, format, &source, model, options)
+    read_part(path, Purpose::Model(model), options)?
+        .into_dataset(&name_of(path))?
+        .align(model)
 }

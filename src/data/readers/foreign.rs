@@ -12,8 +12,17 @@ pub(super) const ENOUGH: u64 = 4096;
 const EXPORT: &str = "export the table as CSV, or save it with numpy.save";
 
 /// (first bytes, what the file is, remedy), of files that are not text.
-const MAGIC: [(&[u8], &str, &str); 15] = [
-    (b"PAR1", "a Parquet file", EXPORT),
+const MAGIC: [(&[u8], &str, &str); 16] = [
+    (
+        PARQUET,
+        "a Parquet file",
+        "name its format: --data-format parquet",
+    ),
+    (
+        b"PARE",
+        "an encrypted Parquet file",
+        "write it without encryption",
+    ),
     (b"ARROW1", "an Arrow or Feather file", EXPORT),
     (b"FEA1", "a Feather file", EXPORT),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", EXPORT),
@@ -50,6 +59,8 @@ const MAGIC: [(&[u8], &str, &str); 15] = [
     (b"\x7fELF", "a program", "check the path"),
 ];
 
+/// First bytes of Parquet files.
+pub(super) const PARQUET: &[u8] = b"PAR1";
 const NPY: &[u8] = b"\x93NUMPY";
 const ZIP: &[u8] = b"PK\x03\x04";
 
@@ -64,6 +75,7 @@ pub(super) fn check(bytes: &[u8], format: Format, source: &str) -> Result<()> {
         // A workbook is a zip archive too.
         Format::Npz => bytes.starts_with(ZIP) && !is_workbook(bytes),
         Format::Idx => bytes.starts_with(&idx::GZIP) || idx::is_magic(bytes),
+        Format::Parquet => bytes.starts_with(PARQUET),
     };
     if own {
         return Ok(());
@@ -86,6 +98,10 @@ pub(super) fn check(bytes: &[u8], format: Format, source: &str) -> Result<()> {
         )),
         true if start.starts_with(ZIP) => Some(("a zip archive", "extract the file first")),
         true if idx::is_magic(start) => Some(("an IDX file", "name its format: --data-format idx")),
+        _ if format == Format::Parquet => Some((
+            "no Parquet file, which begins with the letters PAR1",
+            "name its format (--data-format)",
+        )),
         true if start.contains(&0) => Some(("binary data, and not text", EXPORT)),
         _ => None,
     };

@@ -23,8 +23,11 @@ mod libsvm;
 mod npy;
 mod npz;
 mod options;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod part;
 mod sparse;
+mod table;
 
 use array::Array;
 use columns::Purpose;
@@ -53,6 +56,13 @@ fn parse(
         Format::Npy => npy::parse(bytes, source, options.keep_missing)?
             .into_part(source, purpose, options, false),
         Format::Npz => npz::Archive::open(bytes, source)?.read(purpose, options),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => parquet::parse(bytes, source, purpose, options),
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => Err(Error::unsupported(
+            "Parquet in this build",
+            "build proxdiff with the feature `parquet`, or export the table as CSV",
+        )),
         Format::Libsvm => {
             let mut part = libsvm::parse(bytes, source)?;
             match purpose {
@@ -253,7 +263,7 @@ fn vector_of(
         Format::Npy => npy::parse(bytes, source, false)?.into_vector(source),
         Format::Idx => idx::parse(bytes, source)?.into_vector(source),
         Format::Npz => npz::Archive::open(bytes, source)?.vector(),
-        Format::Csv => match matrix_of(bytes, format, source, options)? {
+        Format::Csv | Format::Parquet => match matrix_of(bytes, format, source, options)? {
             Matrix::Dense(matrix) => Array {
                 shape: vec![matrix.rows, matrix.columns],
                 values: Labels::Numbers(matrix.values),

@@ -19,12 +19,14 @@ pub enum Format {
     Libsvm,
     /// The format of MNIST, also compressed by gzip.
     Idx,
+    /// Typed columns, as pandas, polars and Spark write them; read with the feature `parquet`.
+    Parquet,
 }
 
 impl FromStr for Format {
     type Err = Error;
 
-    /// `csv` (or `tsv`, `txt`), `npy`, `npz`, `libsvm` (or `svm`, `svmlight`), `idx`.
+    /// `csv` (or `tsv`, `txt`), `npy`, `npz`, `libsvm` (or `svm`, `svmlight`), `idx`, `parquet` (or `pq`).
     fn from_str(text: &str) -> Result<Self> {
         match text.to_ascii_lowercase().as_str() {
             "csv" | "tsv" | "txt" => Ok(Self::Csv),
@@ -32,10 +34,11 @@ impl FromStr for Format {
             "npz" => Ok(Self::Npz),
             "libsvm" | "svm" | "svmlight" => Ok(Self::Libsvm),
             "idx" => Ok(Self::Idx),
+            "parquet" | "pq" => Ok(Self::Parquet),
             _ => Err(Error::value(
                 "data format",
                 format!("\"{text}\" is not known"),
-                "give one of csv, npy, npz, libsvm, idx",
+                "give one of csv, npy, npz, libsvm, idx, parquet",
             )),
         }
     }
@@ -96,8 +99,8 @@ pub struct ReadOptions {
     pub ignore: Vec<String>,
     /// The columns of the training data, for a file that is to match them.
     pub expected: Option<Expected>,
-    /// Take a first column without a name that holds row numbers for a feature; else it is left out,
-    /// with a warning.
+    /// Take a first column without a name that holds row numbers for a feature, and the index that pandas stores
+    /// in a Parquet file; else they are left out, with a warning.
     pub keep_index: bool,
     /// Columns that are the only features, by name or index; empty takes all.
     pub only: Vec<String>,

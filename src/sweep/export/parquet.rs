@@ -1,10 +1,15 @@
-//! A small writer of Parquet files: one page per column chunk, plain values, definition levels for
-//! what is absent, no compression. Everything that reads Parquet reads this.
-//!
-//! The footer is Thrift's compact protocol: a field is a byte `(id delta << 4) | type` and its value;
-//! integers are zigzag varints.
+//! Rows of an export as a Parquet file: optional columns of numbers and text, compressed by Snappy, which every
+//! reader knows.
 
 use std::io::Write;
+use std::sync::Arc;
+
+use ::parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
+use ::parquet::data_type::{ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use ::parquet::errors::ParquetError;
+use ::parquet::file::properties::WriterProperties;
+use ::parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
+use ::parquet::schema::types::Type;
 
 use super::{Field, Kind, unwritable};
 use crate::error::Result;
@@ -12,73 +17,88 @@ use crate::error::Result;
 /// Rows of a row group: what is held in memory.
 const GROUP: usize = 65_536;
 
-/// Physical types of the format.
-const INT64: i32 = 2;
-const DOUBLE: i32 = 5;
-const BYTE_ARRAY: i32 = 6;
+/// Values of a column, those that are there.
+enum Values {
+    Real(Vec<f64>),
+    Whole(Vec<i64>),
+    Text(Vec<ByteArray>),
+}
 
 /// A column of the current row group.
 struct Column {
-    name: &'static str,
-    kind: Kind,
-    /// Whether a row has a value, row by row.
-    present: Vec<bool>,
-    /// Plain values of those.
-    values: Vec<u8>,
-}
-
-/// The place of a column chunk.
-struct Chunk {
-    offset: u64,
-    size: u64,
-    values: usize,
+    /// 1 for each row that has a value, and 0 for the others.
+    levels: Vec<i16>,
+    values: Values,
 }
 
 /// Writes rows as a Parquet file.
 pub(super) struct Writer<'a, W: Write> {
     out: &'a mut W,
-    written: u64,
+    /// Encodes into memory, which `out` takes after every row group.
+    file: SerializedFileWriter<Vec<u8>>,
     columns: Vec<Column>,
     rows: usize,
-    groups: Vec<(usize, Vec<Chunk>)>,
 }
 
 impl<'a, W: Write> Writer<'a, W> {
     pub(super) fn new(out: &'a mut W, columns: &[(&'static str, Kind)]) -> Result<Self> {
-        let column = |&(name, kind): &(&'static str, Kind)| Column {
-            name,
-            kind,
-            present: Vec::new(),
-            values: Vec::new(),
+        let fields = columns.iter().map(|&(name, kind)| {
+            let (physical, logical) = match kind {
+                Kind::Real => (Physical::DOUBLE, None),
+                Kind::Whole => (Physical::INT64, None),
+                Kind::Text | Kind::Vector => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+            };
+            Type::primitive_type_builder(name, physical)
+                .with_repetition(Repetition::OPTIONAL)
+                .with_logical_type(logical)
+                .build()
+                .map(Arc::new)
+        });
+        let fields = fields.collect::<std::result::Result<Vec<_>, _>>();
+        let schema = fields.and_then(|fields| {
+            Type::group_type_builder("schema")
+                .with_fields(fields)
+                .build()
+        });
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_created_by(concat!("proxdiff version ", env!("CARGO_PKG_VERSION")).into())
+            .build();
+        let schema = Arc::new(schema.map_err(of_parquet)?);
+        let file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties));
+        let column = |&(_, kind): &(&'static str, Kind)| Column {
+            levels: Vec::new(),
+            values: match kind {
+                Kind::Real => Values::Real(Vec::new()),
+                Kind::Whole => Values::Whole(Vec::new()),
+                Kind::Text | Kind::Vector => Values::Text(Vec::new()),
+            },
         };
-        let mut writer = Self {
+        Ok(Self {
             out,
-            written: 0,
+            file: file.map_err(of_parquet)?,
             columns: columns.iter().map(column).collect(),
             rows: 0,
-            groups: Vec::new(),
-        };
-        writer.write(b"PAR1")?;
-        Ok(writer)
-    }
-
-    fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        self.written += bytes.len() as u64;
-        self.out.write_all(bytes).map_err(unwritable)
+        })
     }
 
     pub(super) fn row(&mut self, fields: &[Field]) -> Result<()> {
         for (column, field) in self.columns.iter_mut().zip(fields) {
-            column.present.push(*field != Field::Absent);
-            match (field, column.kind) {
+            column.levels.push(i16::from(*field != Field::Absent));
+            match (field, &mut column.values) {
                 (Field::Absent, _) => {}
-                (Field::Real(value), _) => column.values.extend(value.to_le_bytes()),
-                (Field::Whole(value), Kind::Whole) => column.values.extend(value.to_le_bytes()),
-                (Field::Whole(value), _) => column.values.extend((*value as f64).to_le_bytes()),
-                (Field::Text(_) | Field::Vector(_), _) => {
-                    let text = field.as_text();
-                    column.values.extend((text.len() as u32).to_le_bytes());
-                    column.values.extend(text.as_bytes());
+                (Field::Real(value), Values::Real(values)) => values.push(*value),
+                (Field::Whole(value), Values::Real(values)) => values.push(*value as f64),
+                (Field::Whole(value), Values::Whole(values)) => values.push(*value),
+                (Field::Real(value), Values::Whole(values)) => values.push(*value as i64),
+                (field, Values::Text(values)) => {
+                    values.push(ByteArray::from(field.as_text().into_bytes()));
+                }
+                // No column of numbers is given text; a row without a value keeps the rows even.
+                (Field::Text(_) | Field::Vector(_), Values::Real(_) | Values::Whole(_)) => {
+                    if let Some(level) = column.levels.last_mut() {
+                        *level = 0;
+                    }
                 }
             }
         }
@@ -93,220 +113,109 @@ impl<'a, W: Write> Writer<'a, W> {
         if self.rows == 0 {
             return Ok(());
         }
-        let mut chunks = Vec::with_capacity(self.columns.len());
-        for at in 0..self.columns.len() {
-            let column = &mut self.columns[at];
-            let present = std::mem::take(&mut column.present);
-            let values = std::mem::take(&mut column.values);
-            let mut page = levels(&present);
-            page.extend(values);
-            let mut header = Thrift::default();
-            header.int(1, 0); // a data page
-            header.int(2, page.len() as i64);
-            header.int(3, page.len() as i64);
-            header.open(5);
-            header.int(1, present.len() as i64);
-            header.int(2, 0); // plain
-            header.int(3, 3); // definition levels by run length
-            header.int(4, 3); // repetition levels likewise; there are none
-            header.close();
-            header.stop();
-            let offset = self.written;
-            self.write(&header.bytes)?;
-            self.write(&page)?;
-            chunks.push(Chunk {
-                offset,
-                size: self.written - offset,
-                values: present.len(),
-            });
-        }
-        self.groups.push((self.rows, chunks));
         self.rows = 0;
-        Ok(())
+        let mut group = self.file.next_row_group().map_err(of_parquet)?;
+        for column in &mut self.columns {
+            let Some(writer) = group.next_column().map_err(of_parquet)? else {
+                break;
+            };
+            let levels = &column.levels;
+            match &mut column.values {
+                Values::Real(values) => write::<DoubleType>(writer, values, levels),
+                Values::Whole(values) => write::<Int64Type>(writer, values, levels),
+                Values::Text(values) => write::<ByteArrayType>(writer, values, levels),
+            }
+            .map_err(of_parquet)?;
+            column.levels.clear();
+        }
+        group.close().map_err(of_parquet)?;
+        self.pass_on()
+    }
+
+    /// Gives what is encoded to the destination.
+    fn pass_on(&mut self) -> Result<()> {
+        self.file.flush().map_err(unwritable)?;
+        let encoded = std::mem::take(self.file.inner_mut());
+        self.out.write_all(&encoded).map_err(unwritable)
     }
 
     pub(super) fn end(mut self) -> Result<()> {
         self.close_group()?;
-        let footer = self.footer();
-        self.write(&footer)?;
-        self.write(&(footer.len() as u32).to_le_bytes())?;
-        self.write(b"PAR1")
+        self.file.finish().map_err(of_parquet)?;
+        self.pass_on()
     }
+}
 
-    fn footer(&self) -> Vec<u8> {
-        let mut t = Thrift::default();
-        t.int(1, 1); // version
-        t.list(2, self.columns.len() + 1);
-        t.element();
-        t.text(4, "schema");
-        t.int(5, self.columns.len() as i64);
-        t.stop_element();
-        for column in &self.columns {
-            t.element();
-            t.int(1, i64::from(column.physical()));
-            t.int(3, 1); // optional
-            t.text(4, column.name);
-            if column.physical() == BYTE_ARRAY {
-                t.int(6, 0); // UTF-8
-            }
-            t.stop_element();
+/// Writes a column of the row group, and empties it.
+fn write<T: DataType>(
+    mut writer: SerializedColumnWriter<'_>,
+    values: &mut Vec<T::T>,
+    levels: &[i16],
+) -> std::result::Result<(), ParquetError> {
+    writer
+        .typed::<T>()
+        .write_batch(values, Some(levels), None)?;
+    values.clear();
+    writer.close()
+}
+
+fn of_parquet(error: ParquetError) -> crate::error::Error {
+    unwritable(std::io::Error::other(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use ::parquet::file::reader::{FileReader, SerializedFileReader};
+
+    use super::*;
+
+    #[test]
+    fn columns_keep_names_types_and_absent_cells_over_row_groups() {
+        let columns = [
+            ("l1", Kind::Real),
+            ("fold", Kind::Whole),
+            ("status", Kind::Text),
+            ("vector", Kind::Vector),
+        ];
+        let rows = GROUP + 3;
+        let mut bytes = Vec::new();
+        let mut writer = Writer::new(&mut bytes, &columns).unwrap();
+        for i in 0..rows {
+            let text = Field::Text(format!("s{}", i % 3));
+            let vector = match i % 2 {
+                0 => Field::Absent,
+                _ => Field::Vector(vec![0.5, i as f64]),
+            };
+            let real = Field::Real(i as f64 / 3.0);
+            let row = [real, Field::Whole(i as i64 - 1), text, vector];
+            writer.row(&row).unwrap();
         }
-        let rows: usize = self.groups.iter().map(|(rows, _)| rows).sum();
-        t.long(3, rows as i64);
-        t.list(4, self.groups.len());
-        for (rows, chunks) in &self.groups {
-            t.element();
-            t.list(1, chunks.len());
-            for (chunk, column) in chunks.iter().zip(&self.columns) {
-                t.element();
-                t.long(2, chunk.offset as i64);
-                t.open(3);
-                t.int(1, i64::from(column.physical()));
-                t.ints(2, &[0, 3]); // plain, run length
-                t.texts(3, &[column.name]);
-                t.int(4, 0); // uncompressed
-                t.long(5, chunk.values as i64);
-                t.long(6, chunk.size as i64);
-                t.long(7, chunk.size as i64);
-                t.long(9, chunk.offset as i64);
-                t.close();
-                t.stop_element();
-            }
-            let size: u64 = chunks.iter().map(|chunk| chunk.size).sum();
-            t.long(2, size as i64);
-            t.long(3, *rows as i64);
-            t.stop_element();
-        }
-        t.text(6, concat!("proxdiff version ", env!("CARGO_PKG_VERSION")));
-        t.stop();
-        t.bytes
-    }
-}
-
-impl Column {
-    fn physical(&self) -> i32 {
-        match self.kind {
-            Kind::Real => DOUBLE,
-            Kind::Whole => INT64,
-            Kind::Text | Kind::Vector => BYTE_ARRAY,
-        }
-    }
-}
-
-/// Definition levels of one bit: a length, then runs of `count << 1` and the value.
-fn levels(present: &[bool]) -> Vec<u8> {
-    let mut runs = Vec::new();
-    let mut at = 0;
-    while at < present.len() {
-        let value = present[at];
-        let length = present[at..].iter().take_while(|&&p| p == value).count();
-        varint((length as u64) << 1, &mut runs);
-        runs.push(u8::from(value));
-        at += length;
-    }
-    let mut bytes = (runs.len() as u32).to_le_bytes().to_vec();
-    bytes.extend(runs);
-    bytes
-}
-
-fn varint(mut value: u64, bytes: &mut Vec<u8>) {
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
-}
-
-fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
-}
-
-/// Thrift's compact protocol, as far as a footer needs it.
-#[derive(Default)]
-struct Thrift {
-    bytes: Vec<u8>,
-    /// The last field number of every open structure.
-    last: Vec<i16>,
-    current: i16,
-}
-
-impl Thrift {
-    fn field(&mut self, id: i16, kind: u8) {
-        let delta = id - self.current;
-        // Fields ascend by less than 16 in everything that is written here.
-        self.bytes.push(((delta as u8) << 4) | kind);
-        self.current = id;
-    }
-
-    fn int(&mut self, id: i16, value: i64) {
-        self.field(id, 5);
-        varint(zigzag(value), &mut self.bytes);
-    }
-
-    fn long(&mut self, id: i16, value: i64) {
-        self.field(id, 6);
-        varint(zigzag(value), &mut self.bytes);
-    }
-
-    fn text(&mut self, id: i16, text: &str) {
-        self.field(id, 8);
-        self.plain_text(text);
-    }
-
-    fn plain_text(&mut self, text: &str) {
-        varint(text.len() as u64, &mut self.bytes);
-        self.bytes.extend(text.as_bytes());
-    }
-
-    fn head(&mut self, length: usize, kind: u8) {
-        if length < 15 {
-            self.bytes.push(((length as u8) << 4) | kind);
-        } else {
-            self.bytes.push(0xf0 | kind);
-            varint(length as u64, &mut self.bytes);
-        }
-    }
-
-    /// A list of structures: each is written between `element` and `stop_element`.
-    fn list(&mut self, id: i16, length: usize) {
-        self.field(id, 9);
-        self.head(length, 12);
-    }
-
-    fn ints(&mut self, id: i16, values: &[i64]) {
-        self.field(id, 9);
-        self.head(values.len(), 5);
-        for &value in values {
-            varint(zigzag(value), &mut self.bytes);
-        }
-    }
-
-    fn texts(&mut self, id: i16, texts: &[&str]) {
-        self.field(id, 9);
-        self.head(texts.len(), 8);
-        texts.iter().for_each(|text| self.plain_text(text));
-    }
-
-    fn open(&mut self, id: i16) {
-        self.field(id, 12);
-        self.element();
-    }
-
-    fn close(&mut self) {
-        self.stop_element();
-    }
-
-    fn element(&mut self) {
-        self.last.push(self.current);
-        self.current = 0;
-    }
-
-    fn stop_element(&mut self) {
-        self.stop();
-        self.current = self.last.pop().unwrap_or(0);
-    }
-
-    fn stop(&mut self) {
-        self.bytes.push(0);
+        writer.end().unwrap();
+        let file = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+        let metadata = file.metadata();
+        assert_eq!(metadata.num_row_groups(), 2);
+        assert_eq!(metadata.file_metadata().num_rows(), rows as i64);
+        let schema = metadata.file_metadata().schema();
+        let fields: Vec<(&str, Physical, bool)> = schema
+            .get_fields()
+            .iter()
+            .map(|field| (field.name(), field.get_physical_type(), field.is_optional()))
+            .collect();
+        let expected = [
+            ("l1", Physical::DOUBLE, true),
+            ("fold", Physical::INT64, true),
+            ("status", Physical::BYTE_ARRAY, true),
+            ("vector", Physical::BYTE_ARRAY, true),
+        ];
+        assert_eq!(fields, expected);
+        let last = file.get_row_iter(None).unwrap().last().unwrap().unwrap();
+        let i = rows - 1;
+        let expected = format!(
+            "{{l1: {}, fold: {}, status: \"s{}\", vector: null}}",
+            i as f64 / 3.0,
+            i - 1,
+            i % 3
+        );
+        assert_eq!(last.to_string(), expected);
     }
 }

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 
 use ::csv::{ByteRecord, ReaderBuilder, Trim};
 
-use super::factors::has_thousands;
 use crate::data::labels::quote;
 use crate::data::readers::columns::Role;
 use crate::data::readers::options::{Decimal, ReadOptions};
+use crate::data::readers::table::has_thousands;
 
 /// Lines at the start of a text that its form is told from.
 const LOOKED_AT: usize = 20;

@@ -4,8 +4,8 @@ use ::csv::{ByteRecord, ReaderBuilder, Trim};
 
 use super::layout;
 use crate::data::readers::columns::Columns;
-use crate::data::readers::options::ReadOptions;
 use crate::data::readers::part::bad;
+use crate::data::readers::table::{Cell, Position, Row, is_usually_missing};
 use crate::error::Result;
 
 /// One row of fields, as UTF-8.
@@ -69,6 +69,20 @@ impl Record<'_> {
 
     pub(super) fn kinds(&self) -> impl Iterator<Item = Kind> + '_ {
         self.fields.iter().map(Kind::of)
+    }
+}
+
+impl Row for Record<'_> {
+    fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    fn cell(&self, j: usize, columns: &Columns, source: &str) -> Result<Cell<'_>> {
+        self.text(j, columns, source).map(Cell::Field)
+    }
+
+    fn position(&self) -> Position {
+        Position::Line(self.line())
     }
 }
 
@@ -137,18 +151,4 @@ impl Kind {
             Self::Text
         }
     }
-}
-
-/// The ways of writing that a value is not known.
-pub(super) fn is_missing(field: &str, options: &ReadOptions) -> bool {
-    match &options.na {
-        None => is_usually_missing(field),
-        Some(texts) => field.is_empty() || texts.iter().any(|text| text == field),
-    }
-}
-
-fn is_usually_missing(field: &str) -> bool {
-    ["", "NA", "N/A", "NaN", "null", "?"]
-        .iter()
-        .any(|missing| field.eq_ignore_ascii_case(missing))
 }

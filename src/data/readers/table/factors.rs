@@ -2,10 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::cell::{Cell, has_thousands};
 use crate::data::factor::Factor;
 use crate::data::labels::{list, quote};
 use crate::data::readers::access;
-use crate::data::readers::options::{MAX_LEVELS, UnknownLevels};
+use crate::data::readers::columns::{Columns, Purpose, Role};
+use crate::data::readers::options::{Categorical, MAX_LEVELS, ReadOptions, UnknownLevels};
+use crate::data::readers::part::bad;
 
 /// Rows from which on a text column without a text twice is taken for an identifier.
 const MANY_ROWS: usize = 10;
@@ -37,6 +40,66 @@ impl Allowed<'_> {
     pub(super) fn is_of_training(&self) -> bool {
         matches!(self, Self::KnownFlags | Self::Known(..))
     }
+}
+
+/// The kinds of cells that feature columns may hold.
+///
+/// # Errors
+/// [`crate::Error::Data`] when a column that is named as a factor is no feature.
+pub(super) fn allowed<'a>(
+    columns: &Columns,
+    roles: &[Role],
+    purpose: Purpose<'a>,
+    options: &'a ReadOptions,
+    source: &str,
+) -> crate::error::Result<Vec<Allowed<'a>>> {
+    let features: Vec<usize> = (0..columns.count)
+        .filter(|&j| roles[j] == Role::Feature)
+        .collect();
+    let expected = match purpose {
+        Purpose::Model(model) => Some(model),
+        Purpose::Targets => None,
+        _ => options.expected.as_ref(),
+    };
+    if let Some(expected) = expected {
+        let of_model = expected.columns();
+        let by_name = columns.names.as_ref().filter(|_| expected.named.features);
+        let name = |(at, &j): (usize, &usize)| match by_name {
+            Some(names) => Some(&names[j]),
+            None => of_model.get(at),
+        };
+        let of_name = |name: Option<&String>| {
+            let factor = expected.factors.iter().find(|f| Some(&f.name) == name);
+            factor.map_or(Allowed::KnownFlags, |factor| {
+                Allowed::Known(factor, options.unknown_levels)
+            })
+        };
+        return Ok(features.iter().enumerate().map(name).map(of_name).collect());
+    }
+    Ok(match &options.categorical {
+        Categorical::Never => vec![Allowed::Flags; features.len()],
+        Categorical::Auto => vec![Allowed::Texts; features.len()],
+        Categorical::Named(names) => {
+            let mut allowed = vec![Allowed::Flags; features.len()];
+            if matches!(purpose, Purpose::Targets) {
+                return Ok(allowed);
+            }
+            for name in names {
+                let column = columns.find(name, "a factor", source)?;
+                let Some(at) = features.iter().position(|&j| j == column) else {
+                    return Err(bad(
+                        source,
+                        None,
+                        Some(columns.label(column)),
+                        "the column is named as a factor, and is no feature",
+                        "name feature columns in --categorical",
+                    ));
+                };
+                allowed[at] = Allowed::Levels;
+            }
+            allowed
+        }
+    })
 }
 
 /// The kind of cells that a column holds.
@@ -82,12 +145,15 @@ impl<'a> Filling<'a> {
     }
 
     /// The kind of its cells, which the first cell decides.
-    pub(super) fn begins_with(&mut self, text: &str, is_missing: bool) -> Content {
+    pub(super) fn begins_with(&mut self, cell: Cell<'_>, is_missing: bool) -> Content {
         if self.content == Content::Nothing {
-            let is_number = is_missing || text.parse::<f64>().is_ok() || has_thousands(text);
-            let is_text = match self.allowed {
-                Allowed::Texts => !is_number,
-                _ => is_flag(text),
+            let is_number =
+                |text: &str| is_missing || text.parse::<f64>().is_ok() || has_thousands(text);
+            let is_text = match (cell, self.allowed) {
+                (Cell::Field(text), Allowed::Texts) => !is_number(text),
+                (Cell::Text(_), Allowed::Texts) => true,
+                (Cell::Field(text) | Cell::Text(text), _) => is_flag(text),
+                _ => false,
             };
             self.content = if is_text {
                 Content::Levels
@@ -98,8 +164,8 @@ impl<'a> Filling<'a> {
         self.content
     }
 
-    /// The code of a level.
-    pub(super) fn code(&mut self, text: &str) -> Result<f64, Fault> {
+    /// The code of a level; a field may be a number, which a factor that nobody has named has not.
+    pub(super) fn code(&mut self, text: &str, is_field: bool) -> Result<f64, Fault> {
         if let Some(&code) = self.codes.get(text) {
             return Ok(code);
         }
@@ -127,7 +193,7 @@ impl<'a> Filling<'a> {
                     "write True or False, or numbers",
                 );
             }
-            Allowed::Texts if text.parse::<f64>().is_ok() || has_thousands(text) => {
+            Allowed::Texts if is_field && (text.parse::<f64>().is_ok() || has_thousands(text)) => {
                 return fault(
                     format!("{} is a number in a column of text", quote(text)),
                     ENCODE,
@@ -297,23 +363,17 @@ fn check_names(names: &[String]) -> Result<(), Fault> {
 
 /// Memory for all features, as far as it is there.
 fn memory_for(rows: usize, features: usize) -> Result<Vec<f64>, Fault> {
-    let count = rows.checked_mul(features);
-    let bytes = count.and_then(|count| count.checked_mul(size_of::<f64>()));
-    let is_there = bytes.is_some_and(|bytes| {
-        access::available_memory().is_none_or(|available| bytes as u64 <= available)
-    });
     let mut values = Vec::new();
-    match count {
-        Some(count) if is_there && values.try_reserve_exact(count).is_ok() => Ok(values),
-        _ => Err(Fault {
-            what: format!(
-                "{rows} rows of {features} features, one for each level, are larger than the memory"
-            ),
-            remedy:
-                "leave columns of many levels out (--drop), or give the data as a sparse matrix"
-                    .into(),
-        }),
+    if access::reserve(&mut values, rows.saturating_mul(features)) {
+        return Ok(values);
     }
+    Err(Fault {
+        what: format!(
+            "{rows} rows of {features} features, one for each level, are larger than the memory"
+        ),
+        remedy: "leave columns of many levels out (--drop), or give the data as a sparse matrix"
+            .into(),
+    })
 }
 
 /// Sorts levels as numbers where all are numbers, and else as text.
@@ -345,9 +405,4 @@ pub(super) fn tell(wide: &Wide, source: &str) {
         "{source}: columns of text are taken as factors, with a feature per level: {told}; \
          --categorical none refuses them, --drop leaves them out"
     );
-}
-
-/// True for a number written with commas between thousands, or with one for the decimal point.
-pub(super) fn has_thousands(text: &str) -> bool {
-    text.contains(',') && text.replace(',', "").parse::<f64>().is_ok()
 }
