@@ -44,7 +44,9 @@ pub use cleaning::{Cleaned, Cleaning, CleaningStep, Detection, MAX_CLEANING_EVAL
 pub use descent::Value;
 pub use guard::Guard;
 pub use hyperparameter::Hyperparameter;
-pub use meta::{MAX_META_EVALUATIONS, MetaErrors, MetaLearned, MetaLearning, MetaVariable};
+pub use meta::{
+    MAX_META_EVALUATIONS, MetaErrors, MetaGuarded, MetaLearned, MetaLearning, MetaPrior, MetaVariable,
+};
 pub use outcome::{Guarded, Start, Tuned, TunedVariable, TuningStatus, Visited};
 pub use search::{Asked, Search, SearchOutcome};
 pub use sure::Sure;

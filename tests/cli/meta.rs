@@ -3,7 +3,7 @@
 use crate::support::{Folder, fails, json, noise, numbers, ok};
 
 /// Thirty tasks of ten rows around 2 a − b, in a file with a column of tasks.
-fn table(units: f64) -> String {
+pub fn table(units: f64) -> String {
     let (x, e, w) = (noise(600, 1), noise(300, 2), noise(60, 3));
     let mut text = String::from("task,a,b,y\n");
     for row in 0..300 {

@@ -10,7 +10,7 @@ use super::part::{Part, bad, empty};
 use crate::data::labels::quote;
 use crate::error::Result;
 
-mod factors;
+pub(super) mod factors;
 mod header;
 mod layout;
 mod prepare;
