@@ -54,7 +54,10 @@ impl Layer {
     fn features(&self, picture: &[f64], gains: &[f64]) -> Vec<f64> {
         let one = |weights: &Vec<f64>| {
             let seen = picture.iter().zip(gains).map(|(pixel, gain)| pixel * gain);
-            let sum: f64 = seen.zip(weights).map(|(pixel, weight)| pixel * weight).sum();
+            let sum: f64 = seen
+                .zip(weights)
+                .map(|(pixel, weight)| pixel * weight)
+                .sum();
             sum.max(0.0)
         };
         let features = self.weights.iter().map(one);
@@ -114,7 +117,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let layer = Layer::random(images.columns, &mut rng);
     let mut tasks = |pictures: &Pictures, count: usize| -> proxdiff::Result<Vec<Problem>> {
-        (0..count).map(|_| task(pictures, &layer, &mut rng)).collect()
+        (0..count)
+            .map(|_| task(pictures, &layer, &mut rng))
+            .collect()
     };
     let training = tasks(&known, count)?;
     let fresh = tasks(&unseen, 200)?;
@@ -132,7 +137,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("accuracy on {} fresh tasks", fresh.len());
     println!("  heads around the prior    {:.1} %", percent(error.meta));
     println!("  heads alone               {:.1} %", percent(error.alone));
-    println!("  the mean of all heads     {:.1} %", percent(error.mean_of_solutions));
-    assert!(error.meta < error.alone - 0.05, "the prior is worth five points: {error:?}");
+    println!(
+        "  the mean of all heads     {:.1} %",
+        percent(error.mean_of_solutions)
+    );
+    assert!(
+        error.meta < error.alone - 0.05,
+        "the prior is worth five points: {error:?}"
+    );
     Ok(())
 }

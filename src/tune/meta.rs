@@ -198,7 +198,11 @@ impl<'a> MetaLearning<'a> {
         if self.splits == 0 || !self.tasks.len().is_multiple_of(self.splits) {
             return Err(Error::value(
                 "splits",
-                format!("{} problems are no tasks of {} each", self.tasks.len(), self.splits),
+                format!(
+                    "{} problems are no tasks of {} each",
+                    self.tasks.len(),
+                    self.splits
+                ),
                 "give every task the same number of problems, one after the other",
             ));
         }

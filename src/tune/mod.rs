@@ -45,7 +45,8 @@ pub use descent::Value;
 pub use guard::Guard;
 pub use hyperparameter::Hyperparameter;
 pub use meta::{
-    MAX_META_EVALUATIONS, MetaErrors, MetaGuarded, MetaLearned, MetaLearning, MetaPrior, MetaVariable,
+    MAX_META_EVALUATIONS, MetaErrors, MetaGuarded, MetaLearned, MetaLearning, MetaPrior,
+    MetaVariable,
 };
 pub use outcome::{Guarded, Start, Tuned, TunedVariable, TuningStatus, Visited};
 pub use search::{Asked, Search, SearchOutcome};

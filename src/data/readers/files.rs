@@ -10,7 +10,8 @@ use super::compressed;
 use super::options::{Format, ReadOptions};
 use super::part::{Part, bad};
 use super::{
-    PairPart, dataset_of, folder, foreign, idx, matrix_of, npy, pair_of, parse, parse_features, vector_of,
+    PairPart, dataset_of, folder, foreign, idx, matrix_of, npy, pair_of, parse, parse_features,
+    vector_of,
 };
 use crate::data::align::Expected;
 use crate::data::dataset::{Dataset, Labels, Target};

@@ -133,7 +133,10 @@ fn is_data(path: &Path, format: Option<Format>) -> Result<bool> {
             match foreign::recognised(&start, "").is_some() || start.contains(&0) {
                 true => Err(error),
                 false => {
-                    log::warn!("{}: the format is not known, and the file is left out", path.display());
+                    log::warn!(
+                        "{}: the format is not known, and the file is left out",
+                        path.display()
+                    );
                     Ok(false)
                 }
             }
@@ -144,7 +147,11 @@ fn is_data(path: &Path, format: Option<Format>) -> Result<bool> {
 
 /// A file's name without the ending that tells its format.
 fn without_ending(name: &Path) -> String {
-    let ending = |path: &Path| path.extension().and_then(OsStr::to_str).map(str::to_ascii_lowercase);
+    let ending = |path: &Path| {
+        path.extension()
+            .and_then(OsStr::to_str)
+            .map(str::to_ascii_lowercase)
+    };
     let stem = |path: &Path| PathBuf::from(path.file_stem().unwrap_or_default());
     let mut left = name.to_path_buf();
     if ending(&left).is_some_and(|ending| COMPRESSED.contains(&ending.as_str())) {
@@ -170,7 +177,11 @@ fn joined(mut parts: Vec<Dataset>, folder: &Path, options: &ReadOptions) -> Resu
     let all_sparse = |part: &Dataset| matches!(part.matrix, Matrix::Sparse(_));
     let (first, is_sparse) = (parts[0].source.clone(), all_sparse(&parts[0]));
     if let Some(other) = parts.iter().find(|part| all_sparse(part) != is_sparse) {
-        let (is, was) = if is_sparse { ("dense", "sparse") } else { ("sparse", "dense") };
+        let (is, was) = if is_sparse {
+            ("dense", "sparse")
+        } else {
+            ("sparse", "dense")
+        };
         return Err(bad(
             &other.source,
             None,
@@ -207,23 +218,40 @@ struct Features {
 /// The targets of all files, in the order of the first.
 fn joined_targets(parts: &[Dataset]) -> Result<Vec<Target>> {
     let first = &parts[0];
-    let wanted: Vec<String> = first.targets.iter().map(|target| target.name.clone()).collect();
+    let wanted: Vec<String> = first
+        .targets
+        .iter()
+        .map(|target| target.name.clone())
+        .collect();
     let mut values: Vec<Vec<&Labels>> = vec![Vec::with_capacity(parts.len()); wanted.len()];
     for part in parts {
         let by_name = first.named.targets && part.named.targets;
-        let own: Vec<String> = part.targets.iter().map(|target| target.name.clone()).collect();
-        let same = wanted.len() == own.len() && (!by_name || wanted.iter().all(|name| own.contains(name)));
+        let own: Vec<String> = part
+            .targets
+            .iter()
+            .map(|target| target.name.clone())
+            .collect();
+        let same =
+            wanted.len() == own.len() && (!by_name || wanted.iter().all(|name| own.contains(name)));
         if !same {
             return Err(bad(
                 &part.source,
                 None,
                 None,
-                format!("the target is {}, and in {} it is {}", list(&own), first.source, list(&wanted)),
+                format!(
+                    "the target is {}, and in {} it is {}",
+                    list(&own),
+                    first.source,
+                    list(&wanted)
+                ),
                 "name the target that all files have (--target)",
             ));
         }
         for (at, name) in wanted.iter().enumerate() {
-            let place = own.iter().position(|one| by_name && one == name).unwrap_or(at);
+            let place = own
+                .iter()
+                .position(|one| by_name && one == name)
+                .unwrap_or(at);
             values[at].push(&part.targets[place].values);
         }
     }
@@ -266,7 +294,8 @@ fn joined_sparse(parts: &mut [Dataset]) -> Features {
         }
         let before = all.values.len();
         all.rows += matrix.rows;
-        all.row_starts.extend(matrix.row_starts[1..].iter().map(|start| before + start));
+        all.row_starts
+            .extend(matrix.row_starts[1..].iter().map(|start| before + start));
         all.column_indices.append(&mut matrix.column_indices);
         all.values.append(&mut matrix.values);
     }
@@ -281,7 +310,11 @@ fn joined_sparse(parts: &mut [Dataset]) -> Features {
 fn matched(parts: &[Dataset]) -> Result<Vec<Vec<Column<'_>>>> {
     let first = &parts[0];
     let wanted = columns(&first.feature_names, &first.factors);
-    let places: HashMap<&str, usize> = wanted.iter().enumerate().map(|(at, one)| (one.name, at)).collect();
+    let places: HashMap<&str, usize> = wanted
+        .iter()
+        .enumerate()
+        .map(|(at, one)| (one.name, at))
+        .collect();
     let mut all = Vec::with_capacity(parts.len());
     for part in parts {
         let mut own = columns(&part.feature_names, &part.factors);
@@ -293,11 +326,17 @@ fn matched(parts: &[Dataset]) -> Result<Vec<Vec<Column<'_>>>> {
             let found: HashSet<&str> = own.iter().map(|column| column.name).collect();
             if let Some(lacking) = wanted.iter().find(|column| !found.contains(column.name)) {
                 let name = quote(lacking.name);
-                return other(format!("there is no column {name}, which {} has", first.source));
+                return other(format!(
+                    "there is no column {name}, which {} has",
+                    first.source
+                ));
             }
             if let Some(further) = own.iter().find(|column| !places.contains_key(column.name)) {
                 let name = quote(further.name);
-                return other(format!("there is a column {name}, which {} has not", first.source));
+                return other(format!(
+                    "there is a column {name}, which {} has not",
+                    first.source
+                ));
             }
             own.sort_by_key(|column| places[column.name]);
         } else if own.len() != wanted.len() {
@@ -343,7 +382,11 @@ fn joined_dense(
         merged.push(column);
     }
     let names = merged.iter().flat_map(|column| match &column.factor {
-        Some(factor) => factor.levels.iter().map(|level| factor.feature(level)).collect(),
+        Some(factor) => factor
+            .levels
+            .iter()
+            .map(|level| factor.feature(level))
+            .collect(),
         None => vec![column.name.clone()],
     });
     let names: Vec<String> = names.collect();
@@ -377,7 +420,10 @@ fn joined_dense(
             }
         }
     }
-    let factors: Vec<Factor> = merged.into_iter().filter_map(|column| column.factor).collect();
+    let factors: Vec<Factor> = merged
+        .into_iter()
+        .filter_map(|column| column.factor)
+        .collect();
     if options.categorical == Categorical::Auto {
         tell(&factors.iter().collect::<Vec<_>>(), source);
     }
@@ -400,7 +446,9 @@ fn merge(parts: &[Dataset], order: &[Vec<Column<'_>>], at: usize) -> Result<Merg
         return Ok(Merged { name, factor: None });
     };
     let is_missing = |part: &Dataset, column: &Column<'_>| match &part.matrix {
-        Matrix::Dense(matrix) => (0..matrix.rows).all(|row| matrix.row(row)[column.features.start].is_nan()),
+        Matrix::Dense(matrix) => {
+            (0..matrix.rows).all(|row| matrix.row(row)[column.features.start].is_nan())
+        }
         Matrix::Sparse(_) => false,
     };
     let mut levels: Vec<String> = Vec::new();
@@ -408,7 +456,10 @@ fn merge(parts: &[Dataset], order: &[Vec<Column<'_>>], at: usize) -> Result<Merg
     for (part, column) in each() {
         match column.factor {
             Some(factor) => {
-                let new = factor.levels.iter().filter(|level| seen.insert(level.as_str()));
+                let new = factor
+                    .levels
+                    .iter()
+                    .filter(|level| seen.insert(level.as_str()));
                 levels.extend(new.cloned());
             }
             None if is_missing(part, column) => {}
@@ -423,7 +474,10 @@ fn merge(parts: &[Dataset], order: &[Vec<Column<'_>>], at: usize) -> Result<Merg
             }
         }
     }
-    let levels = in_order(&levels).into_iter().map(|at| levels[at].clone()).collect();
+    let levels = in_order(&levels)
+        .into_iter()
+        .map(|at| levels[at].clone())
+        .collect();
     let factor = Factor {
         name: name.clone(),
         levels,

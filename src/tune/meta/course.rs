@@ -135,7 +135,8 @@ impl Plan {
         let mean = Applied::mean(&batch.problems(), &alone.best.solutions);
         let mut places = vec![alone.best.clone()];
         let mut around_mean = None;
-        let goes_on = |batch: &Batch<'_>| self.learns_prior && batch.evaluations < self.max_evaluations;
+        let goes_on =
+            |batch: &Batch<'_>| self.learns_prior && batch.evaluations < self.max_evaluations;
         if goes_on(batch) {
             around_mean = self.around(batch, &mean.as_prior(batch.problems()[0]))?;
             places.extend(around_mean.iter().map(|end| end.best.clone()));
@@ -152,7 +153,11 @@ impl Plan {
             .chain(solutions);
         let unit = unit.fold(0.0, f64::max);
         let space = Space {
-            coordinates: if self.learns_prior { self.coordinates } else { 0 },
+            coordinates: if self.learns_prior {
+                self.coordinates
+            } else {
+                0
+            },
             unit: if unit > 0.0 { unit } else { 1.0 },
             ..self.strengths.clone()
         };
@@ -176,7 +181,11 @@ impl Plan {
         };
         let is_more = self.learns_prior && space.l1.or(space.l2).is_some();
         let left = self.max_evaluations.saturating_sub(batch.evaluations);
-        let most = if is_more { left.min(STRENGTHS_ALONE) } else { 0 };
+        let most = if is_more {
+            left.min(STRENGTHS_ALONE)
+        } else {
+            0
+        };
         descend(batch, &space, &[start], most).map(Some)
     }
 
@@ -221,12 +230,7 @@ fn lattice(at: &Point, l1: Option<(f64, f64)>, l2: Option<(f64, f64)>, most: usi
 }
 
 /// Descents from known places; without evaluations the best of these.
-fn descend(
-    batch: &mut Batch<'_>,
-    space: &Space,
-    places: &[Evaluated],
-    left: usize,
-) -> Result<End> {
+fn descend(batch: &mut Batch<'_>, space: &Space, places: &[Evaluated], left: usize) -> Result<End> {
     let bounds = space.bounds()?;
     let mut search = Search::new(bounds, left);
     for place in places {

@@ -79,14 +79,22 @@ pub(super) fn nested(
             .map(|left_out| without(&plan, batch, left_out, splits))
             .collect::<Result<_>>()?;
         for (tasks, criteria) in parts.iter().zip(found) {
-            tasks.iter().zip(criteria).for_each(|(&task, own)| all[task] = own);
+            tasks
+                .iter()
+                .zip(criteria)
+                .for_each(|(&task, own)| all[task] = own);
         }
     }
     Ok(MetaGuarded::of(&all, course))
 }
 
 /// The criteria of tasks around what is learned from the others.
-fn without(plan: &Plan, batch: &Batch<'_>, tasks: &[usize], splits: usize) -> Result<Vec<Criteria>> {
+fn without(
+    plan: &Plan,
+    batch: &Batch<'_>,
+    tasks: &[usize],
+    splits: usize,
+) -> Result<Vec<Criteria>> {
     let problems = |task: usize| task * splits..(task + 1) * splits;
     let count = batch.problems().len() / splits;
     let others = (0..count).filter(|task| tasks.binary_search(task).is_err());

@@ -172,8 +172,13 @@ pub(in crate::data::readers) fn fault_of_levels(levels: &[String], rows: usize) 
     }
     let is_identifier = rows >= MANY_ROWS && levels.len() == rows;
     is_identifier.then(|| Fault {
-        what: format!("every row has a text of its own, such as {}", quote(&levels[0])),
-        remedy: "leave the column out (--drop, or --id), or take its values as levels (--categorical)".into(),
+        what: format!(
+            "every row has a text of its own, such as {}",
+            quote(&levels[0])
+        ),
+        remedy:
+            "leave the column out (--drop, or --id), or take its values as levels (--categorical)"
+                .into(),
     })
 }
 
@@ -311,7 +316,10 @@ pub(in crate::data::readers) fn check_names(names: &[String]) -> Result<(), Faul
 }
 
 /// Memory for all features, as far as it is there.
-pub(in crate::data::readers) fn memory_for(rows: usize, features: usize) -> Result<Vec<f64>, Fault> {
+pub(in crate::data::readers) fn memory_for(
+    rows: usize,
+    features: usize,
+) -> Result<Vec<f64>, Fault> {
     let count = rows.checked_mul(features);
     let bytes = count.and_then(|count| count.checked_mul(size_of::<f64>()));
     let is_there = bytes.is_some_and(|bytes| {

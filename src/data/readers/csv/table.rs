@@ -218,7 +218,11 @@ impl<'a> Table<'a> {
             return;
         }
         let is_said = self.options.part.is_some_and(|number| number > 0);
-        let level = if is_said { log::Level::Debug } else { log::Level::Warn };
+        let level = if is_said {
+            log::Level::Debug
+        } else {
+            log::Level::Warn
+        };
         log::log!(
             level,
             "{}: column 1 has no name and holds row numbers: it is left out; --keep-index keeps it \
