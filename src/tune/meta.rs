@@ -34,8 +34,10 @@ pub use variable::MetaVariable;
 /// The evaluations that meta-learning takes at most, unless it is told otherwise.
 pub const MAX_META_EVALUATIONS: usize = 200;
 
+/// Tasks from which on no prior is learned by chance, where they are as many for each coefficient as below.
+const MANY_TASKS: usize = 100;
 /// Tasks for each coefficient from which on no prior is learned by chance.
-const MANY_TASKS: usize = 10;
+const MANY_FOR_EACH: usize = 10;
 
 /// The learning of a prior mean and strengths over tasks.
 ///
@@ -142,7 +144,7 @@ impl<'a> MetaLearning<'a> {
 
     /// Chooses what is done against a prior that fits few tasks by chance.
     ///
-    /// With [`Guard::Auto`] and fewer than ten tasks for each coefficient everything is learned again without a
+    /// With [`Guard::Auto`] and fewer than a hundred tasks, or ten for each coefficient, everything is learned again without a
     /// part of the tasks, part by part, which are then fitted: the learned prior is returned where it is better
     /// there than the mean of the tasks' own solutions and than none by more than the standard error of the
     /// difference over tasks, and else the better one of these with strengths of its own. These evaluations are
@@ -323,7 +325,7 @@ impl<'a> MetaLearning<'a> {
         let count = self.tasks.len() / self.splits;
         self.guard == Guard::Auto
             && self.variables.contains(&MetaVariable::Prior)
-            && count < MANY_TASKS * self.tasks[0].penalized()
+            && count < MANY_TASKS.max(MANY_FOR_EACH * self.tasks[0].penalized())
     }
 }
 

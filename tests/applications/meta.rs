@@ -300,7 +300,7 @@ fn a_guard_returns_a_prior_that_is_worth_it() {
         "{nested:?} {error:?}"
     );
     // Of many tasks there is none.
-    let (_, many) = made(22, 80, Loss::Squared);
+    let (_, many) = made(22, 100, Loss::Squared);
     let all = MetaLearning::new(&many).max_evaluations(10).run().unwrap();
     assert!(all.nested.is_none());
 }

