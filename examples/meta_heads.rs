@@ -11,8 +11,6 @@
 //! around it, is learned by hypergradients from other pictures of the tasks. Tasks of pictures and scanners that
 //! nothing was learned from show what that is worth.
 
-use std::error::Error;
-
 use proxdiff::data::Matrix;
 use proxdiff::data::embedded::digits;
 use proxdiff::prelude::*;
@@ -71,7 +69,7 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
 
 /// A task: some digits as a scanner of its own sees them, each class by its digit. A head lacks the other classes,
 /// whose coefficients are then those of the prior, less what its own pictures say.
-fn task(pictures: &Pictures, layer: &Layer, rng: &mut ChaCha8Rng) -> proxdiff::Result<Problem> {
+fn task(pictures: &Pictures, layer: &Layer, rng: &mut ChaCha8Rng) -> Result<Problem> {
     let pixels = layer.weights[0].len();
     let gains: Vec<f64> = (0..pixels).map(|_| 1.0 + SPREAD * normal(rng)).collect();
     let mut ways: Vec<usize> = (0..CLASSES).collect();
@@ -95,7 +93,7 @@ fn task(pictures: &Pictures, layer: &Layer, rng: &mut ChaCha8Rng) -> proxdiff::R
     builder.standardize(false).intercept(false).build()
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let count: usize = match std::env::args().nth(1) {
         Some(text) => text.parse()?,
         None => 200,
@@ -116,7 +114,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (known, unseen) = (part(&|row| row % 3 > 0), part(&|row| row % 3 == 0));
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     let layer = Layer::random(images.columns, &mut rng);
-    let mut tasks = |pictures: &Pictures, count: usize| -> proxdiff::Result<Vec<Problem>> {
+    let mut tasks = |pictures: &Pictures, count: usize| -> Result<Vec<Problem>> {
         (0..count)
             .map(|_| task(pictures, &layer, &mut rng))
             .collect()
