@@ -1,5 +1,8 @@
 //! Factors: columns of text, which features stand for, one per level.
 
+use std::cmp::Ordering;
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 /// A column of text that is one feature per level: 1 in the rows of the level, 0 in the others.
@@ -19,26 +22,57 @@ impl Factor {
     }
 }
 
-/// The names of the columns that features come from: those of one factor are one column.
-pub(super) fn columns_of(features: &[String], factors: &[Factor]) -> Vec<String> {
+/// A column of a file, and the features that stand for it.
+pub(super) struct Column<'a> {
+    pub(super) name: &'a str,
+    /// Its levels, where it is a factor.
+    pub(super) factor: Option<&'a Factor>,
+    /// The first of its features, and the one after the last.
+    pub(super) features: Range<usize>,
+}
+
+/// The columns that features come from: those of one factor are one column.
+pub(super) fn columns<'a>(features: &'a [String], factors: &'a [Factor]) -> Vec<Column<'a>> {
     let mut columns = Vec::with_capacity(features.len());
     let mut factors = factors.iter().peekable();
     let mut at = 0;
-    while at < features.len() {
-        let first = factors.peek().and_then(|factor| {
-            let level = factor.levels.first()?;
-            (factor.feature(level) == features[at]).then_some(factor)
+    while at < features.len() || factors.peek().is_some_and(|one| one.levels.is_empty()) {
+        let is_next = |factor: &&Factor| match factor.levels.first() {
+            Some(level) => features.get(at) == Some(&factor.feature(level)),
+            // Where all cells are missing there are no features.
+            None => true,
+        };
+        let (name, factor, width) = match factors.next_if(is_next) {
+            Some(factor) => (&factor.name, Some(factor), factor.levels.len()),
+            None => (&features[at], None, 1),
+        };
+        columns.push(Column {
+            name,
+            factor,
+            features: at..at + width,
         });
-        if let Some(factor) = first {
-            columns.push(factor.name.clone());
-            at += factor.levels.len();
-            factors.next();
-        } else {
-            columns.push(features[at].clone());
-            at += 1;
-        }
+        at += width;
     }
     columns
+}
+
+/// The names of the columns that features come from.
+pub(super) fn columns_of(features: &[String], factors: &[Factor]) -> Vec<String> {
+    let columns = columns(features, factors).into_iter();
+    columns.map(|column| column.name.to_string()).collect()
+}
+
+/// The order of levels: as numbers where all are numbers, and else as text.
+pub(super) fn in_order(levels: &[String]) -> Vec<usize> {
+    let numbers: Option<Vec<f64>> = levels.iter().map(|level| level.parse().ok()).collect();
+    let mut order: Vec<usize> = (0..levels.len()).collect();
+    order.sort_by(|&a, &b| {
+        let by_number = numbers
+            .as_ref()
+            .map_or(Ordering::Equal, |n| n[a].total_cmp(&n[b]));
+        by_number.then_with(|| levels[a].cmp(&levels[b]))
+    });
+    order
 }
 
 #[cfg(test)]

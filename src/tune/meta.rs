@@ -10,6 +10,8 @@
 
 mod baselines;
 mod batch;
+mod course;
+mod guard;
 mod outcome;
 mod variable;
 
@@ -20,27 +22,22 @@ use crate::hypergrad::Settings;
 use crate::model::loss::Loss;
 use crate::problem::{Point, Problem, Sign};
 
-use super::descent::Visit;
-use super::objective::Objective;
-use super::outcome::TuningStatus;
-use super::search::Search;
-use super::variable::Variable;
-use super::variables::{resolve_l1, resolve_l2};
+use super::guard::Guard;
 use baselines::{Applied, Pooled};
-use batch::{Batch, Evaluated, Space};
+use batch::Batch;
+use course::{End, Plan};
 
+pub use guard::{MetaGuarded, MetaPrior};
 pub use outcome::{MetaErrors, MetaLearned};
 pub use variable::MetaVariable;
 
 /// The evaluations that meta-learning takes at most, unless it is told otherwise.
 pub const MAX_META_EVALUATIONS: usize = 200;
 
-/// Values of λ₂ on the coarse grid.
-const RIDGES: usize = 7;
-/// Values of l1 on it, where it is learned.
-const STRENGTHS: usize = 5;
-/// Evaluations of the strengths of each task alone, from the best of the grid.
-const ALONE: usize = 15;
+/// Tasks from which on no prior is learned by chance, where they are as many for each coefficient as below.
+const MANY_TASKS: usize = 100;
+/// Tasks for each coefficient from which on no prior is learned by chance.
+const MANY_FOR_EACH: usize = 10;
 
 /// The learning of a prior mean and strengths over tasks.
 ///
@@ -55,6 +52,8 @@ const ALONE: usize = 15;
 /// | [`test_tasks`](Self::test_tasks) | none | tasks that nothing is learned from, to compare with other ways |
 /// | [`pooled`](Self::pooled) | none | one problem of all tasks' rows: a start, and one of the other ways |
 /// | [`max_evaluations`](Self::max_evaluations) | 200 | points on all tasks |
+/// | [`splits`](Self::splits) | 1 | problems in a row that are one task, whose rows are split anew in each |
+/// | [`guard`](Self::guard) | [`Guard::Auto`] | what keeps a prior from fitting few tasks by chance |
 ///
 /// ```
 /// use proxdiff::prelude::*;
@@ -84,6 +83,8 @@ pub struct MetaLearning<'a> {
     variables: Vec<MetaVariable>,
     at: Point,
     max_evaluations: usize,
+    splits: usize,
+    guard: Guard,
     settings: Settings,
     control: Control,
 }
@@ -98,6 +99,8 @@ impl<'a> MetaLearning<'a> {
             variables: vec![MetaVariable::Prior, MetaVariable::L2],
             at: Point::new(0.0, 0.0),
             max_evaluations: MAX_META_EVALUATIONS,
+            splits: 1,
+            guard: Guard::Auto,
             settings: Settings::default(),
             control: Control::new(),
         }
@@ -133,6 +136,24 @@ impl<'a> MetaLearning<'a> {
         self
     }
 
+    /// Says how many problems in a row are one task, whose rows are split anew in each.
+    pub fn splits(mut self, count: usize) -> Self {
+        self.splits = count;
+        self
+    }
+
+    /// Chooses what is done against a prior that fits few tasks by chance.
+    ///
+    /// With [`Guard::Auto`] and fewer than a hundred tasks, or ten for each coefficient, everything is learned again without a
+    /// part of the tasks, part by part, which are then fitted: the learned prior is returned where it is better
+    /// there than the mean of the tasks' own solutions and than none by more than the standard error of the
+    /// difference over tasks, and else the better one of these with strengths of its own. These evaluations are
+    /// extra.
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guard = guard;
+        self
+    }
+
     /// Chooses solver, tolerance and threads.
     pub fn settings(mut self, settings: &Settings) -> Self {
         self.settings.clone_from(settings);
@@ -150,28 +171,46 @@ impl<'a> MetaLearning<'a> {
     /// The same bits come out for any number of threads.
     ///
     /// # Errors
-    /// [`Error::Value`] for fewer than two tasks, variables that are not there or named twice, a budget of 0,
+    /// [`Error::Value`] for fewer than two tasks, splits that make no tasks, variables that are not there or named twice, a budget of 0,
     /// criteria on training rows, and where no point has a criterion with its derivative;
     /// [`Error::Shape`] for tasks of different columns or classes; [`Error::Unsupported`] for tasks of
-    /// different losses, penalties or scales, quadratic forms and several targets.
+    /// different losses, penalties or scales, quadratic forms, several targets and a guard with a ρ.
     pub fn run(&self) -> Result<MetaLearned> {
         self.check()?;
         in_threads(self.settings.threads, || self.run_here())
     }
 
     fn check(&self) -> Result<()> {
-        let [first, others @ ..] = self.tasks else {
+        let [first, ..] = self.tasks else {
             return Err(too_few(0));
         };
-        if others.is_empty() {
-            return Err(too_few(1));
-        }
         if self.max_evaluations == 0 {
             return Err(Error::value(
                 "max-evaluations",
                 "with 0 nothing can be learned",
                 format!("allow 1 evaluation or more; {MAX_META_EVALUATIONS} is the default"),
             ));
+        }
+        if let Guard::Rho(_) = self.guard {
+            return Err(Error::unsupported(
+                "a guard of meta-learning with a rho: nothing draws a prior together",
+                "choose Guard::Auto or Guard::None",
+            ));
+        }
+        if self.splits == 0 || !self.tasks.len().is_multiple_of(self.splits) {
+            return Err(Error::value(
+                "splits",
+                format!(
+                    "{} problems are no tasks of {} each",
+                    self.tasks.len(),
+                    self.splits
+                ),
+                "give every task the same number of problems, one after the other",
+            ));
+        }
+        let count = self.tasks.len() / self.splits;
+        if count < 2 {
+            return Err(too_few(count));
         }
         let twice =
             |name: &&MetaVariable| self.variables.iter().filter(|other| other == name).count() > 1;
@@ -218,50 +257,10 @@ impl<'a> MetaLearning<'a> {
     }
 
     fn run_here(&self) -> Result<MetaLearned> {
-        let learns = |name| self.variables.contains(&name);
-        let problems: Vec<&Problem> = self.tasks.iter().collect();
         let mut remarks = Vec::new();
-        let ridge = learns(MetaVariable::L2)
-            .then(|| resolve_l2(&Variable::l2(), &problems))
-            .transpose()?;
-        let l1 = learns(MetaVariable::L1)
-            .then(|| resolve_l1(&Variable::l1(), &self.at, &problems, &mut remarks))
-            .transpose()?;
-        let mut batch = Batch::new(self.tasks, &self.settings, &self.control);
-        let coordinates = self.tasks[0].penalized();
-        let priors = match (learns(MetaVariable::Prior), self.pooled) {
-            (false, _) => 1,
-            (true, None) => 2,
-            (true, Some(_)) => 3,
-        };
-        let lattice = lattice(
-            &self.at,
-            l1.as_ref().map(|one| one.coarse),
-            ridge.as_ref().map(|one| one.coarse),
-            2 * self.max_evaluations / (3 * priors),
-        );
-
-        // Each task alone, around the prior that the tasks have, or zero.
-        let given = self.at.prior().or(self.tasks[0].prior());
-        let own = given.map_or(vec![0.0; coordinates], <[f64]>::to_vec);
-        let alone = batch.best_of(&lattice, &own)?.ok_or_else(unsolved)?;
-        let strengths = Space {
-            coordinates: 0,
-            unit: 1.0,
-            l1: l1.map(|one| one.bounds),
-            l2: ridge.map(|one| one.bounds),
-            at: self.at.clone(),
-            own,
-            objective: Objective::of(&self.tasks[0]),
-        };
-        let is_more = learns(MetaVariable::Prior) && strengths.l1.or(strengths.l2).is_some();
-        let alone = if is_more {
-            let left = self.max_evaluations.saturating_sub(batch.evaluations);
-            descend(&mut batch, &strengths, &[alone], left.min(ALONE))?.1
-        } else {
-            alone
-        };
-        let mean = Applied::mean(self.tasks, &alone.solutions);
+        let tasks: Vec<&Problem> = self.tasks.iter().collect();
+        let plan = Plan::of(self, &tasks, &mut remarks)?;
+        let mut batch = Batch::new(&tasks, &self.settings, &self.control);
         let pooled = self
             .pooled
             .map(|problem| {
@@ -274,172 +273,60 @@ impl<'a> MetaLearning<'a> {
                 )
             })
             .transpose()?;
-        // The scale of the columns is common: what a prior is for one task it is for all.
-        let as_prior = |applied: &Applied| -> Vec<f64> {
-            let Applied {
-                coefficients,
-                intercepts,
-            } = applied;
-            let mut own = self.tasks[0].in_own_units(coefficients, intercepts, 0);
-            own.truncate(coordinates);
-            own
-        };
-        let mut places = vec![alone.clone()];
-        let mut around_mean = None;
-        let goes_on = |batch: &Batch<'_>| {
-            learns(MetaVariable::Prior) && batch.evaluations < self.max_evaluations
-        };
-        if goes_on(&batch) {
-            around_mean = batch.best_of(&lattice, &as_prior(&mean))?;
-            places.extend(around_mean.clone());
+        let course = plan.course(&mut batch, pooled.as_ref())?;
+        let course = course.ok_or_else(unsolved)?;
+        let mut kept = &course.learned;
+        let mut nested = None;
+        if self.is_guarded() {
+            let guarded = guard::nested(&plan, &batch, &course, self.splits)?;
+            remarks.push(guarded.remark());
+            kept = course.of(guarded.returns);
+            nested = Some(guarded);
         }
-        if let Some(pooled) = pooled.as_ref().filter(|_| goes_on(&batch)) {
-            places.extend(batch.best_of(&lattice, &as_prior(&pooled.applied))?);
-        }
-
-        let largest = |values: &[f64]| values.iter().fold(0.0f64, |most, w| most.max(w.abs()));
-        let solutions = alone.solutions.iter().map(|w| largest(w));
-        let unit = places
-            .iter()
-            .map(|place| largest(&place.prior))
-            .chain(solutions);
-        let unit = unit.fold(0.0, f64::max);
-        let space = Space {
-            coordinates: if learns(MetaVariable::Prior) {
-                coordinates
-            } else {
-                0
-            },
-            unit: if unit > 0.0 { unit } else { 1.0 },
-            ..strengths
-        };
-        let left = self.max_evaluations.saturating_sub(batch.evaluations);
-        let (status, best, projected_slope) = descend(&mut batch, &space, &places, left)?;
+        let best = &kept.best;
+        remarks.extend(plan.remarks(best));
         let mut learned = MetaLearned {
-            status,
+            status: kept.status,
             prior: best.prior.clone(),
             l1: best.point.l1,
             l2: best.point.l2,
             criterion: best.criterion,
-            projected_slope,
+            projected_slope: kept.projected_slope,
             evaluations: batch.evaluations,
-            alone: alone.point.clone(),
-            mean_of_solutions: as_prior(&mean),
-            intercept: Applied::mean(self.tasks, &best.solutions).intercepts,
+            alone: course.alone.best.point.clone(),
+            mean_of_solutions: course.mean.as_prior(tasks[0]),
+            intercept: Applied::mean(&tasks, &best.solutions).intercepts,
+            nested,
             error: None,
             test: Vec::new(),
             remarks,
         };
-        learned.remarks.extend(space.remarks(&best));
         if !self.test_tasks.is_empty() {
-            let test = Batch::new(self.test_tasks, &self.settings, &self.control);
-            let fitted = |place: &Evaluated| test.errors(&place.point);
-            let (meta, alone) = (fitted(&best)?, fitted(&alone)?);
-            let around = around_mean.as_ref().map(fitted).transpose()?;
+            let test: Vec<&Problem> = self.test_tasks.iter().collect();
+            let test = Batch::new(&test, &self.settings, &self.control);
+            let fitted = |end: &End| test.errors(&end.best.point);
+            let (meta, alone) = (fitted(kept)?, fitted(&course.alone)?);
+            let around = course.around_mean.as_ref().map(fitted).transpose()?;
             let applied = |applied: &Applied| applied.errors(self.test_tasks);
             let pooled = pooled.as_ref().map(|pooled| applied(&pooled.applied));
             learned.compare(
                 &meta,
                 &alone,
                 pooled.as_deref(),
-                &applied(&mean),
+                &applied(&course.mean),
                 around.as_deref(),
             );
         }
         Ok(learned)
     }
-}
 
-/// The points of the coarse grid, about `most`: λ₂ fastest, l1 falling, so that they are warm paths.
-fn lattice(at: &Point, l1: Option<(f64, f64)>, l2: Option<(f64, f64)>, most: usize) -> Vec<Point> {
-    let values = |range: Option<(f64, f64)>, fixed: f64, count: usize| match (range, count) {
-        (None, _) => vec![fixed],
-        (Some((low, high)), 1) => vec![(low * high).sqrt()],
-        (Some((low, high)), count) => {
-            let step = (low / high).ln() / (count - 1) as f64;
-            let at = |at: usize| high * (step * at as f64).exp();
-            (0..count).map(at).collect::<Vec<f64>>()
-        }
-    };
-    let (mut ridges, mut strengths) = (l2.map_or(1, |_| RIDGES), l1.map_or(1, |_| STRENGTHS));
-    while ridges * strengths > most.max(1) {
-        let larger = if ridges >= strengths {
-            &mut ridges
-        } else {
-            &mut strengths
-        };
-        *larger -= 1;
+    /// Whether the prior that is learned must be better than others on tasks that it was not learned from.
+    fn is_guarded(&self) -> bool {
+        let count = self.tasks.len() / self.splits;
+        self.guard == Guard::Auto
+            && self.variables.contains(&MetaVariable::Prior)
+            && count < MANY_TASKS.max(MANY_FOR_EACH * self.tasks[0].penalized())
     }
-    let ridges = values(l2, at.l2, ridges);
-    let strengths = values(l1, at.l1, strengths);
-    let pairs = strengths
-        .iter()
-        .flat_map(|&l1| ridges.iter().map(move |&l2| (l1, l2)));
-    pairs
-        .map(|(l1, l2)| {
-            let mut point = at.clone();
-            (point.l1, point.l2) = (l1, l2);
-            point
-        })
-        .collect()
-}
-
-/// Descents from known places.
-fn descend(
-    batch: &mut Batch<'_>,
-    space: &Space,
-    places: &[Evaluated],
-    left: usize,
-) -> Result<(TuningStatus, Evaluated, f64)> {
-    let bounds = space.bounds()?;
-    let mut search = Search::new(bounds, left);
-    for place in places {
-        match space.value(place) {
-            Some(value) => search.start_at(
-                Visit {
-                    place: space.place(place),
-                    value: value.value,
-                    slope: value.slope,
-                    towards: None,
-                },
-                Vec::new(),
-            ),
-            None => search.add(&space.place(place)),
-        }
-    }
-    let mut last: Vec<Evaluated> = places.to_vec();
-    let best_of = |places: &[Evaluated]| {
-        let best = places
-            .iter()
-            .min_by(|a, b| a.criterion.total_cmp(&b.criterion));
-        // infallible: there is the place of each task alone
-        best.expect("a place").clone()
-    };
-    let mut best = best_of(places);
-    while !batch.control.should_stop() {
-        let asked = search.ask();
-        if asked.is_empty() {
-            break;
-        }
-        let mut values = Vec::with_capacity(asked.len());
-        for one in asked {
-            let (point, prior) = space.point(&one.place);
-            let found = batch.evaluate(&point, &prior, &last[one.start].warm)?;
-            values.push(found.as_ref().and_then(|found| space.value(found)));
-            if let Some(found) = found {
-                if found.criterion < best.criterion {
-                    best = found.clone();
-                }
-                last[one.start] = found;
-            }
-        }
-        search.tell(values)?;
-    }
-    let (status, slope) = match search.outcome() {
-        Some(outcome) => (outcome.status, outcome.projected_slope),
-        None => (TuningStatus::BudgetSpent, f64::NAN),
-    };
-    Ok((status, best, slope))
 }
 
 /// Refuses a task that is not of the first one's kind.

@@ -47,7 +47,10 @@ pub use descent::Value;
 pub use guard::Guard;
 pub use hyperparameter::Hyperparameter;
 pub use kept::{Batch, BatchClaim, BatchResult, EvaluationStore};
-pub use meta::{MAX_META_EVALUATIONS, MetaErrors, MetaLearned, MetaLearning, MetaVariable};
+pub use meta::{
+    MAX_META_EVALUATIONS, MetaErrors, MetaGuarded, MetaLearned, MetaLearning, MetaPrior,
+    MetaVariable,
+};
 pub use outcome::{Guarded, Start, Tuned, TunedVariable, TuningStatus, Visited};
 pub use progress::{EvaluatedPlace, TuningProgress};
 pub use search::{Asked, Search, SearchOutcome};

@@ -5,7 +5,7 @@ use proxdiff::data::Matrix;
 use proxdiff::hypergrad::Evaluator;
 use proxdiff::prelude::*;
 use proxdiff::problem::Sign;
-use proxdiff::tune::{MetaLearning, MetaVariable, TuningStatus};
+use proxdiff::tune::{Guard, MetaLearning, MetaPrior, MetaVariable, TuningStatus};
 
 const FEATURES: usize = 8;
 const SPREAD: f64 = 0.3;
@@ -30,10 +30,14 @@ fn task(normal: &mut Normal, mean: &[f64], training: usize, loss: Loss) -> Probl
 }
 
 fn made(seed: u64, count: usize, loss: Loss) -> (Vec<f64>, Vec<Problem>) {
+    made_of(seed, count, 12, loss)
+}
+
+fn made_of(seed: u64, count: usize, rows: usize, loss: Loss) -> (Vec<f64>, Vec<Problem>) {
     let mut normal = Normal::of_seed(seed);
     let mean = normal.vector(FEATURES);
     let tasks = (0..count)
-        .map(|_| task(&mut normal, &mean, 12, loss))
+        .map(|_| task(&mut normal, &mean, rows, loss))
         .collect();
     (mean, tasks)
 }
@@ -194,6 +198,204 @@ fn a_common_scale_may_be_that_of_the_tasks_themselves() {
 }
 
 #[test]
+fn a_guard_measures_on_tasks_that_nothing_was_learned_from() {
+    let (_, tasks) = made(11, 5, Loss::Squared);
+    // At a strength that is given, so that nothing but the prior depends on the tasks.
+    let at = Point::new(0.0, 0.5);
+    let of_prior = |tasks: &[Problem], guard: Guard| {
+        let learning = MetaLearning::new(tasks).variables([MetaVariable::Prior]);
+        learning.at(at.clone()).guard(guard).run().unwrap()
+    };
+    let found = of_prior(&tasks, Guard::Auto).nested.unwrap();
+    // Of five tasks each is left out once.
+    let without = |left_out: usize| -> [f64; 3] {
+        let mut others = tasks.clone();
+        let own = [others.remove(left_out)];
+        let learned = of_prior(&others, Guard::None);
+        assert!(learned.nested.is_none());
+        let of = |prior: &[f64]| error(&own, &at.clone().with_prior(prior.to_vec())) / 2.0;
+        let none = [0.0; FEATURES];
+        [
+            of(&learned.prior),
+            of(&learned.mean_of_solutions),
+            of(&none),
+        ]
+    };
+    let each: Vec<[f64; 3]> = (0..5).map(without).collect();
+    let mean = |way: usize| each.iter().map(|one| one[way]).sum::<f64>() / 5.0;
+    assert!(
+        (found.learned / mean(0) - 1.0).abs() < 1e-7,
+        "{found:?} {each:?}"
+    );
+    assert!(
+        (found.around_mean / mean(1) - 1.0).abs() < 1e-9,
+        "{found:?} {each:?}"
+    );
+    assert!(
+        (found.alone / mean(2) - 1.0).abs() < 1e-9,
+        "{found:?} {each:?}"
+    );
+    let other = if mean(1) < mean(2) { 1 } else { 2 };
+    let gains: Vec<f64> = each.iter().map(|one| one[other] - one[0]).collect();
+    let gain = gains.iter().sum::<f64>() / 5.0;
+    let squares: f64 = gains.iter().map(|one| (one - gain).powi(2)).sum();
+    let standard_error = (squares / 4.0 / 5.0).sqrt();
+    assert!(
+        (found.standard_error / standard_error - 1.0).abs() < 1e-6,
+        "{found:?}"
+    );
+    assert_eq!(found.returns == MetaPrior::Learned, gain > standard_error);
+}
+
+#[test]
+fn a_guard_of_few_tasks_returns_what_is_better_on_others() {
+    let mut sums = [0.0; 2];
+    for seed in 0..6 {
+        // Fewer tasks than coefficients.
+        let (_, tasks) = made(100 + seed, 126, Loss::Squared);
+        let (training, test) = tasks.split_at(6);
+        let run = |guard: Guard| {
+            let learning = MetaLearning::new(training).test_tasks(test);
+            learning.guard(guard).run().unwrap()
+        };
+        let (guarded, free) = (run(Guard::Auto), run(Guard::None));
+        let (nested, error) = (guarded.nested.unwrap(), guarded.error.unwrap());
+        match nested.returns {
+            MetaPrior::Learned => assert_eq!(guarded.prior, free.prior),
+            MetaPrior::MeanOfSolutions => {
+                assert_eq!(guarded.prior, guarded.mean_of_solutions);
+                assert_eq!(Some(error.meta), error.around_mean);
+            }
+            MetaPrior::Zero => {
+                assert!(guarded.prior.iter().all(|c| *c == 0.0));
+                assert_eq!(error.meta, error.alone);
+            }
+        }
+        sums[0] += error.meta;
+        sums[1] += free.error.unwrap().meta;
+    }
+    assert!(sums[0] < sums[1], "{sums:?}");
+}
+
+#[test]
+fn a_guard_returns_a_prior_that_is_worth_it() {
+    // The solutions of four rows for eight features are far from what they have in common, and so is their mean.
+    let (_, tasks) = made_of(21, 160, 4, Loss::Squared);
+    let learning = MetaLearning::new(&tasks[..60]).test_tasks(&tasks[60..]);
+    let learned = learning.run().unwrap();
+    let (nested, error) = (learned.nested.unwrap(), learned.error.unwrap());
+    assert_eq!(nested.returns, MetaPrior::Learned, "{nested:?}");
+    assert!(error.meta < error.around_mean.unwrap(), "{error:?}");
+    // An honest estimate: that of the test tasks, whose errors are twice the loss.
+    assert!(
+        (2.0 * nested.learned / error.meta - 1.0).abs() < 0.15,
+        "{nested:?} {error:?}"
+    );
+    // Of many tasks there is none.
+    let (_, many) = made(22, 100, Loss::Squared);
+    let all = MetaLearning::new(&many).max_evaluations(10).run().unwrap();
+    assert!(all.nested.is_none());
+}
+
+#[test]
+fn splits_of_a_task_are_left_out_together() {
+    let (_, tasks) = made(31, 6, Loss::Squared);
+    let twice: Vec<Problem> = tasks
+        .iter()
+        .flat_map(|task| [task.clone(), task.clone()])
+        .collect();
+    let once = MetaLearning::new(&tasks).run().unwrap();
+    let split = MetaLearning::new(&twice).splits(2).run().unwrap();
+    let (once, split) = (once.nested.unwrap(), split.nested.unwrap());
+    for (a, b) in [(once.learned, split.learned), (once.alone, split.alone)] {
+        assert!((a / b - 1.0).abs() < 1e-6, "{once:?} {split:?}");
+    }
+    assert!((once.standard_error / split.standard_error - 1.0).abs() < 1e-4);
+    // Two tasks cannot be compared, and of one nothing can be learned.
+    let pair = MetaLearning::new(&twice[..4]).splits(2).run().unwrap();
+    assert!(pair.nested.unwrap().learned.is_nan());
+    assert!(
+        pair.remarks[0].contains("too few to compare"),
+        "{:?}",
+        pair.remarks
+    );
+}
+
+#[test]
+fn tasks_may_lack_classes_of_others() {
+    let mut normal = Normal::of_seed(41);
+    let centres: Vec<Vec<f64>> = (0..4).map(|_| normal.vector(3)).collect();
+    let mut task = |classes: [usize; 2], intercept: bool| {
+        let mut draw = |count: usize| {
+            let y: Vec<f64> = (0..count).map(|at| classes[at % 2] as f64).collect();
+            let row = |y: &f64| -> Vec<f64> {
+                let centre = &centres[*y as usize];
+                centre.iter().map(|c| 2.0 * c + normal.one()).collect()
+            };
+            (y.iter().map(row).collect::<Vec<_>>(), y)
+        };
+        let ((x, y), (x_val, y_val)) = (draw(6), draw(10));
+        let builder = ProblemBuilder::new(Loss::Multinomial, &x, &y).classes(4);
+        let builder = builder.validation(&x_val, &y_val);
+        builder.standardize(false).intercept(intercept).build()
+    };
+    let pairs = [[0, 1], [1, 2], [2, 3], [3, 0], [0, 2], [1, 3]];
+    let mut tasks = Vec::new();
+    for _ in 0..12 {
+        tasks.extend(pairs.iter().map(|pair| task(*pair, false).unwrap()));
+    }
+    let (training, test) = tasks.split_at(60);
+    let learned = MetaLearning::new(training).test_tasks(test).run().unwrap();
+    let error = learned.error.unwrap();
+    assert_eq!(learned.prior.len(), 12);
+    assert!(error.meta <= error.alone, "{error:?}");
+    // The prior knows all classes: a task of one pair gains from the others.
+    let slope = |at: usize, by: f64| {
+        let mut prior = learned.prior.clone();
+        prior[at] += by;
+        let point = Point::new(learned.l1, learned.l2).with_prior(prior);
+        let of = |task: &Problem| {
+            let run = Evaluator::new(task)
+                .method(None)
+                .run(std::slice::from_ref(&point));
+            run.unwrap()[0].criterion
+        };
+        training.iter().map(of).sum::<f64>() / training.len() as f64
+    };
+    let point = Point::new(learned.l1, learned.l2).with_prior(learned.prior.clone());
+    let mut exact = [0.0; 12];
+    for task in training {
+        let settings = Settings::default().wrt([proxdiff::kinds::Wrt::Prior]);
+        let outcomes = Evaluator::new(task)
+            .settings(&settings)
+            .run(std::slice::from_ref(&point));
+        let gradient = outcomes.unwrap()[0]
+            .hypergradient
+            .clone()
+            .unwrap()
+            .prior
+            .unwrap();
+        exact
+            .iter_mut()
+            .zip(&gradient)
+            .for_each(|(sum, g)| *sum += g / training.len() as f64);
+    }
+    for (at, exact) in exact.iter().enumerate() {
+        let difference = (slope(at, 1e-4) - slope(at, -1e-4)) / 2e-4;
+        assert!(
+            (difference - exact).abs() < 1e-6,
+            "{at}: {difference} {exact}"
+        );
+    }
+    // The free intercept of a class without rows has no best value.
+    let text = task([0, 1], true).unwrap_err().to_string();
+    assert!(
+        text.contains("2 of 4 classes") && text.contains("--no-intercept"),
+        "{text}"
+    );
+}
+
+#[test]
 fn threads_change_no_bit() {
     let (_, tasks) = made(7, 10, Loss::Squared);
     let run = |threads: usize| {
@@ -236,6 +438,16 @@ fn what_does_not_fit_is_refused() {
         MetaLearning::new(&tasks).test_tasks(&others).run(),
         "another loss",
     );
+    refused(
+        MetaLearning::new(&tasks).guard(Guard::Rho(1.0)).run(),
+        "with a rho",
+    );
+    refused(
+        MetaLearning::new(&tasks).splits(3).run(),
+        "no tasks of 3 each",
+    );
+    refused(MetaLearning::new(&tasks).splits(0).run(), "splits");
+    refused(MetaLearning::new(&tasks).splits(4).run(), "too few");
     let largest = MetaLearning::new(&tasks).max_evaluations(1).run().unwrap();
     assert_eq!(largest.evaluations, 1);
     let mut adverse = tasks[0].specification().unwrap();

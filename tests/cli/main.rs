@@ -16,6 +16,7 @@ mod influence;
 mod information;
 mod means;
 mod meta;
+mod meta_folder;
 mod missing;
 mod models;
 mod newcomers;

@@ -3,7 +3,7 @@
 use crate::support::{Folder, fails, json, noise, numbers, ok};
 
 /// Thirty tasks of ten rows around 2 a − b, in a file with a column of tasks.
-fn table(units: f64) -> String {
+pub fn table(units: f64) -> String {
     let (x, e, w) = (noise(600, 1), noise(300, 2), noise(60, 3));
     let mut text = String::from("task,a,b,y\n");
     for row in 0..300 {
@@ -201,7 +201,7 @@ fn tables_and_curves() {
         &["--curve", "--tune", "prior,l1,l2", "--no-intercept"],
     ));
     for words in [
-        "around the learned prior",
+        "around the ",
         "each task alone",
         "one model of all rows",
         "tasks learned from",
@@ -217,6 +217,36 @@ fn tables_and_curves() {
     assert_eq!(csv.lines().count(), 7);
     let none = json(&meta(&file, &["--test-tasks", "0"]));
     assert!(none["error"].is_null() && none["tasks"] == 30);
+}
+
+#[test]
+fn few_tasks_are_guarded() {
+    let folder = Folder::new();
+    let few: String = table(1.0)
+        .lines()
+        .enumerate()
+        .filter(|(at, _)| *at == 0 || (at - 1) % 30 < 8)
+        .map(|(_, line)| format!("{line}\n"))
+        .collect();
+    let file = folder.text("few.csv", &few);
+    let found = json(&meta(&file, &[]));
+    let nested = &found["nested"];
+    let returned = nested["returns"].as_str().unwrap();
+    for name in ["meta", "around_mean", "alone", "standard_error"] {
+        assert!(nested[name].as_f64().unwrap() > 0.0, "{nested}");
+    }
+    assert_eq!(found["error"]["meta"], found["error"][returned]);
+    let remark = found["remarks"][0].as_str().unwrap();
+    assert!(
+        remark.contains("on tasks that nothing was learned from"),
+        "{remark}"
+    );
+    let table = ok(&meta(&file, &[]));
+    assert!(table.contains("nothing was learned from"), "{table}");
+    let free = json(&meta(&file, &["--guard", "none"]));
+    assert!(free["nested"].is_null());
+    // Strengths alone are few.
+    assert!(json(&meta(&file, &["--tune", "l2"]))["nested"].is_null());
 }
 
 #[test]
@@ -240,6 +270,8 @@ fn bad_input_is_one_line_with_a_remedy() {
             "name prior, l1 or l2",
         ),
         (meta(&file, &["--tune", "l2,l2"]), 1, "named twice"),
+        (meta(&file, &["--guard", "0.1"]), 2, "give auto or none"),
+        (meta(&file, &["--precision", "f32"]), 2, "give --refine"),
         (meta(&file, &["--l2", "0.1"]), 2, "fixes what is learned"),
         (meta(&file, &["--tune", "prior", "--l2", "0"]), 1, "l2 = 0"),
         (meta(&file, &["--val-fraction", "0"]), 2, "--val-fraction"),

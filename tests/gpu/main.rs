@@ -14,6 +14,7 @@ mod golden;
 mod harness;
 #[path = "../conformance/linear.rs"]
 mod linear;
+mod meta;
 #[path = "../conformance/penalties.rs"]
 mod penalties;
 mod poison;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         .chain(behaviour::trials())
         .chain(cooperative::trials())
         .chain(golden::trials())
+        .chain(meta::trials())
         .chain(poison::trials())
         .chain(walks::trials())
         .map(|trial| trial.with_ignored_flag(missing))

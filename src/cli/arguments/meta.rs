@@ -6,12 +6,13 @@ use clap::Args;
 
 use super::values;
 use super::{DataArguments, OutputArguments, ProblemArguments, RuntimeArguments, SolverArguments};
-use crate::tune::{MAX_META_EVALUATIONS, MetaVariable};
+use crate::tune::{Guard, MAX_META_EVALUATIONS, MetaVariable};
 
 /// The examples of `--help`.
 pub const EXAMPLES: &str = "\
 Examples:
   proxdiff meta schools.csv --target score --task school
+  proxdiff meta schools/ --target score
   proxdiff meta data.csv --target y --task hospital --loss logistic --tune prior,l1,l2
   proxdiff meta data.csv --target y --task sensor --test-tasks 0.3 --seed 1 --model prior --format json
 
@@ -49,9 +50,9 @@ pub struct Arguments {
 #[command(next_help_heading = "Tasks")]
 pub struct MetaArguments {
     /// The task of each row: the name of a column, which is then no feature, or a file with one value per
-    /// row.
+    /// row [default: each file of the folder DATA is a task].
     #[arg(long, value_name = "COLUMN|FILE")]
-    pub task: String,
+    pub task: Option<String>,
 
     /// What is learned, separated by commas: prior, l1, l2; --l1 and --l2 give the others.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "prior,l2",
@@ -69,6 +70,11 @@ pub struct MetaArguments {
           allow_hyphen_values = true)]
     pub splits: usize,
 
+    /// The guard against a prior that fits few tasks by chance: auto returns the mean of the tasks' own solutions,
+    /// or no prior, where the learned one is not better on tasks that nothing was learned from; none.
+    #[arg(long, value_name = "auto|none", default_value = "auto", value_parser = guard)]
+    pub guard: Guard,
+
     /// Learn from 2, 4, 8, … of the tasks too, and show the errors: a learning curve.
     #[arg(long)]
     pub curve: bool,
@@ -83,4 +89,13 @@ pub struct MetaArguments {
 fn variable(text: &str) -> Result<MetaVariable, String> {
     let named = text.trim().parse();
     named.map_err(|_| "name prior, l1 or l2, with commas between several".into())
+}
+
+/// A guard by its name.
+fn guard(text: &str) -> Result<Guard, String> {
+    match text.trim() {
+        "auto" => Ok(Guard::Auto),
+        "none" => Ok(Guard::None),
+        _ => Err("give auto or none".into()),
+    }
 }

@@ -4,7 +4,7 @@ use crate::cli::arguments::meta::Arguments;
 use crate::cli::arguments::{PenaltyName, ProblemArguments, Strengths};
 use crate::cli::commands::fit::described;
 use crate::cli::configuration::{
-    Study, TaskChoice, Tasks, column_of, settings, single, single_ridge,
+    Study, Taken, TaskChoice, Tasks, column_of, settings, single, single_ridge,
 };
 use crate::cli::failure::Failure;
 use crate::cli::model::{MissingCells, Model, TargetModel};
@@ -22,14 +22,19 @@ pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
     let runtime = Runtime::new(&arguments.runtime, arguments.solver.time_budget)?;
     if runtime.precision != Precision::F64 {
         return Err(Failure::usage(
-            "meta computes in f64; leave --precision out",
+            "meta computes in f64; leave --precision out, and give --refine beside the device of a GPU",
         ));
     }
     if arguments.problem.prior.is_some() {
         return Err(Failure::usage("meta learns the prior; leave --prior out"));
     }
-    let column = column_of(&arguments.meta.task);
-    let study = Study::read_without(&arguments.data, &arguments.problem, false, column)?;
+    let task = arguments.meta.task.as_deref();
+    let taken = Taken {
+        group: task.and_then(column_of),
+        folder: true,
+        fall_back: false,
+    };
+    let study = Study::read_taken(&arguments.data, &arguments.problem, taken)?;
     if study.target_names().len() > 1 {
         return Err(Failure::usage(
             "meta takes one target at a time; name one with --target",
@@ -37,7 +42,7 @@ pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
     }
     let tasks = study.tasks(&TaskChoice {
         flag: "--task",
-        name: &arguments.meta.task,
+        name: task,
         splits: arguments.meta.splits,
         set_aside: arguments.meta.test_tasks,
     })?;
@@ -55,6 +60,8 @@ pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
             .variables(arguments.meta.tune.clone())
             .at(point.clone())
             .max_evaluations(arguments.meta.max_evaluations)
+            .splits(tasks.splits)
+            .guard(arguments.meta.guard)
             .settings(&settings)
             .control(control)
             .run()

@@ -26,8 +26,21 @@ pub struct Tables {
     pub expected: Expected,
     /// The features that say where columns are missing: the last ones.
     pub indicators: Vec<Indicator>,
+    /// The name of each row's file, those of rows that were left out too, where a folder has several.
+    file_of_row: Option<Labels>,
     /// Of the rows of the file those that were kept, where rows with missing cells were left out.
     kept: Option<Kept>,
+}
+
+/// The data that a command takes, beside what the flags say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Taken<'a> {
+    /// Whether it falls back on the embedded data.
+    pub fall_back: bool,
+    /// A column that is no feature.
+    pub group: Option<&'a str>,
+    /// Whether a folder is read as one table.
+    pub folder: bool,
 }
 
 /// The rows that were kept of a file.
@@ -45,8 +58,14 @@ impl Tables {
             all,
             validation: None,
             indicators: Vec::new(),
+            file_of_row: None,
             kept: None,
         }
+    }
+
+    /// The name of each row's file, where a folder has several.
+    pub fn file_of_row(&self) -> Option<Labels> {
+        self.file_of_row.clone().map(|labels| self.of_kept(labels))
     }
 
     /// The number of rows of the file, those that were left out too.
@@ -135,26 +154,26 @@ pub fn side_options(file: &TableFileArguments) -> ReadOptions {
     }
 }
 
-/// Reads what the flags name; the embedded data when they name none and `fall_back` allows it.
-///
-/// The column named `group`, if any, is no feature.
-pub fn read(
-    arguments: &DataArguments,
-    fall_back: bool,
-    group: Option<&str>,
-) -> std::result::Result<Tables, Failure> {
+/// Reads what the flags name; the embedded data when they name none and are fallen back on.
+pub fn read(arguments: &DataArguments, taken: Taken<'_>) -> std::result::Result<Tables, Failure> {
     let options = ReadOptions {
-        group_column: group.map(str::to_string),
+        group_column: taken.group.map(str::to_string),
         targets: arguments.target.clone(),
         weights_column: weights_column(arguments)?,
         keep_missing: keeps_missing(arguments),
         ..with_features(arguments, read_options(&arguments.file))
     };
+    let mut file_of_row = None;
     let mut all = match (&arguments.data, &arguments.x, &arguments.y) {
+        (Some(data), _, _) if taken.folder && data.is_dir() => {
+            let folder = readers::read_folder(data, &options)?;
+            file_of_row = Some(Labels::Text(folder.file_of_row));
+            folder.rows
+        }
         (Some(data), _, _) => readers::read_dataset(data, &options)?,
         (None, Some(x), Some(y)) => readers::read_pair(x, y, &options)?,
         (None, Some(x), None) => readers::read_dataset(x, &options)?,
-        _ if arguments.example || (fall_back && arguments.target.is_empty()) => {
+        _ if arguments.example || (taken.fall_back && arguments.target.is_empty()) => {
             check_no_columns(arguments)?;
             embedded::diabetes()?
         }
@@ -214,6 +233,7 @@ pub fn read(
         validation,
         expected,
         indicators,
+        file_of_row,
         kept,
     })
 }
@@ -223,7 +243,11 @@ pub fn read_tables(
     arguments: &DataArguments,
     folds: &FoldArguments,
 ) -> std::result::Result<Tables, Failure> {
-    read(arguments, false, group_column(folds))
+    let taken = Taken {
+        group: group_column(folds),
+        ..Taken::default()
+    };
+    read(arguments, taken)
 }
 
 /// The column that says which rows stay together; a file of groups is none.

@@ -19,7 +19,7 @@ mod settings;
 mod study;
 mod tasks;
 
-pub use data::{read_labels, read_options, read_tables, read_test, side_options};
+pub use data::{Taken, read_labels, read_options, read_tables, read_test, side_options};
 pub use dealing::{check_dealing, dealt};
 pub use defaults::{SINGLE_SHARE, in_ratio, single_ridge};
 pub use file::Described;

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::classes::{self, Encoding};
-use super::data::{self, Tables};
+use super::data::{self, Tables, Taken};
 use super::defaults::HELD_OUT;
 use super::flags::{check_flags, dense, whole_numbers};
 use super::prepared::Prepared;
@@ -63,6 +63,20 @@ impl<'a> Study<'a> {
         fall_back: bool,
         group: Option<&str>,
     ) -> std::result::Result<Self, Failure> {
+        let taken = Taken {
+            fall_back,
+            group,
+            folder: false,
+        };
+        Self::read_taken(data, arguments, taken)
+    }
+
+    /// The same of the data that a command takes.
+    pub fn read_taken(
+        data: &'a DataArguments,
+        arguments: &'a ProblemArguments,
+        taken: Taken<'_>,
+    ) -> std::result::Result<Self, Failure> {
         check_flags(arguments)?;
         if arguments.perturbation.is_some() && data.missing == Some(MissingName::Drop) {
             return Err(Failure::usage(
@@ -70,7 +84,7 @@ impl<'a> Study<'a> {
                  --missing mean or median",
             ));
         }
-        Self::of_tables(data, arguments, data::read(data, fall_back, group)?)
+        Self::of_tables(data, arguments, data::read(data, taken)?)
     }
 
     /// The same of tables that have been read.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Study;
 use crate::cli::failure::Failure;
+use crate::cli::numbers::counted;
 use crate::data::dataset::Dataset;
 use crate::data::design::{self, Scaling};
 use crate::data::labels::names_of;
@@ -29,8 +30,8 @@ struct Split {
 pub struct TaskChoice<'a> {
     /// The flag that names the tasks, for messages.
     pub flag: &'static str,
-    /// The column or file with the task of each row.
-    pub name: &'a str,
+    /// The column or file with the task of each row; without one each file of a folder is a task.
+    pub name: Option<&'a str>,
     /// Times that each task's rows are split.
     pub splits: usize,
     /// The share of tasks that nothing is learned from.
@@ -68,7 +69,17 @@ impl Study<'_> {
                 "meta needs rows of each task that its fit has not seen; give --val-fraction a share above 0",
             ));
         }
-        let labelled = self.by_label(choice.flag, choice.name)?;
+        let labelled = match (choice.name, self.tables().file_of_row()) {
+            (Some(name), _) => self.by_label(choice.flag, name)?,
+            (None, Some(files)) => groups_of(&names_of(&files)),
+            (None, None) => {
+                return Err(Failure::usage(format!(
+                    "meta needs the task of each row; give {} a column, or a folder with a file for each task as \
+                     the data",
+                    choice.flag
+                )));
+            }
+        };
         let mut all: Vec<TaskRows> = Vec::with_capacity(labelled.len());
         for (number, (name, rows)) in labelled.into_iter().enumerate() {
             all.push(self.split_task(name, &rows, number * choice.splits, choice.splits)?);
@@ -145,22 +156,8 @@ impl Study<'_> {
         flag: &str,
         name: &str,
     ) -> std::result::Result<Vec<(String, Vec<usize>)>, Failure> {
-        let labels = names_of(&super::read_labels(
-            self.data,
-            flag,
-            name,
-            &self.tables().all,
-        )?);
-        let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
-        let mut places: HashMap<&str, usize> = HashMap::new();
-        for (row, label) in labels.iter().enumerate() {
-            let place = *places.entry(label).or_insert_with(|| {
-                groups.push((label.clone(), Vec::new()));
-                groups.len() - 1
-            });
-            groups[place].1.push(row);
-        }
-        Ok(groups)
+        let labels = super::data::read_labels_of(self.data, flag, name, self.tables())?;
+        Ok(groups_of(&names_of(&labels)))
     }
 
     fn split_task(
@@ -195,6 +192,20 @@ impl Tasks {
     }
 }
 
+/// The rows of each label, in the order in which the labels appear.
+fn groups_of(labels: &[String]) -> Vec<(String, Vec<usize>)> {
+    let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (row, label) in labels.iter().enumerate() {
+        let place = *places.entry(label).or_insert_with(|| {
+            groups.push((label.clone(), Vec::new()));
+            groups.len() - 1
+        });
+        groups[place].1.push(row);
+    }
+    groups
+}
+
 /// The column, which is then no feature, of a flag that takes a column or a file.
 pub fn column_of(name: &str) -> Option<&str> {
     (!Path::new(name).is_file()).then_some(name)
@@ -207,7 +218,9 @@ fn in_task(name: &str, error: Error) -> Failure {
 
 fn too_few(tasks: usize, set_aside: f64) -> Failure {
     Failure::usage(format!(
-        "{tasks} tasks with {set_aside} of them set aside leave fewer than two to learn from; lower \
-         --test-tasks, or name a column with more values"
+        "{} with {set_aside} of them set aside {} fewer than two to learn from; lower --test-tasks, or give more \
+         tasks",
+        counted(tasks, "task"),
+        if tasks == 1 { "leaves" } else { "leave" },
     ))
 }

@@ -10,7 +10,7 @@ use super::table::{plain, titled};
 use super::write::Rendered;
 use crate::cli::configuration::{Study, Tasks};
 use crate::cli::numbers::{counted, rough, short, significant};
-use crate::tune::{MetaErrors, MetaLearned, MetaVariable};
+use crate::tune::{MetaErrors, MetaGuarded, MetaLearned, MetaPrior, MetaVariable};
 
 /// The version of the JSON that is written here.
 const SCHEMA: u32 = 2;
@@ -82,6 +82,7 @@ impl Rendered for MetaReport<'_> {
                 "l1": self.has_l1().then_some(learned.l1),
                 "l2": learned.l2,
             },
+            "nested": learned.nested.as_ref().map(nested),
             "error": learned.error.as_ref().map(record),
             "errors": self.by_task().iter().map(record).collect::<Vec<_>>(),
             "criterion": learned.criterion,
@@ -114,9 +115,16 @@ impl Rendered for MetaReport<'_> {
             None => format!("{}\n", self.title()),
             Some(error) => {
                 let mut table = plain(&["fits of held-out tasks", self.error_name()]);
-                for ((_, name), value) in WAYS.iter().zip(errors(error)) {
+                let is_learned = |of: &MetaGuarded| of.returns == MetaPrior::Learned;
+                for ((way, name), value) in WAYS.iter().zip(errors(error)) {
+                    let name = match &learned.nested {
+                        Some(nested) if *way == "meta" && !is_learned(nested) => {
+                            "around the prior that is returned"
+                        }
+                        _ => name,
+                    };
                     if let Some(value) = value {
-                        table.add_row([(*name).to_string(), significant(value)]);
+                        table.add_row([name.to_string(), significant(value)]);
                     }
                 }
                 titled(&self.title(), table, &[0])
@@ -234,7 +242,8 @@ impl MetaReport<'_> {
     pub(super) fn remarks(&self) -> Vec<String> {
         let mut remarks = self.learned.remarks.clone();
         let entries = self.prior.len();
-        if self.learns.contains(&MetaVariable::Prior) && self.tasks.learned() < entries {
+        let learns_prior = self.learns.contains(&MetaVariable::Prior);
+        if learns_prior && self.learned.nested.is_none() && self.tasks.learned() < entries {
             remarks.push(format!(
                 "{} for {}: a prior learned from so few fits them by chance; compare with fits around the \
                  mean of the solutions",
@@ -249,6 +258,17 @@ impl MetaReport<'_> {
         }
         remarks
     }
+}
+
+/// The choice of the guard as JSON, by the names of the ways.
+fn nested(of: &MetaGuarded) -> Value {
+    json!({
+        "meta": of.learned,
+        "around_mean": of.around_mean,
+        "alone": of.alone,
+        "standard_error": of.standard_error,
+        "returns": of.returns.name(),
+    })
 }
 
 /// Errors as JSON.

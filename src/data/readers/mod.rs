@@ -16,6 +16,7 @@ mod columns;
 mod compressed;
 mod csv;
 mod files;
+mod folder;
 mod foreign;
 mod idx;
 mod intervals;
@@ -37,6 +38,7 @@ pub use files::{
     read_column, read_dataset, read_features, read_labels, read_matrix, read_pair,
     read_row_numbers, read_vector,
 };
+pub use folder::{Folder, read_folder};
 pub use intervals::{NamedInterval, parse_intervals, read_intervals};
 pub use npy::{read_npy, write_npy};
 pub use options::{Categorical, Decimal, Format, ReadOptions, UnknownLevels};

@@ -116,4 +116,7 @@ pub struct ReadOptions {
     pub na: Option<Vec<String>>,
     /// Missing cells of features are NaN in a dense matrix; else they are an error.
     pub keep_missing: bool,
+    /// The number, from 0, of a file among several that are read as one table: what only the rows of all of
+    /// them tell is then not decided, and what holds for all is said with the first.
+    pub part: Option<usize>,
 }

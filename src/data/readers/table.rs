@@ -12,7 +12,7 @@ use crate::data::matrix::{Dense, Matrix};
 use crate::error::{Error, Result};
 
 mod cell;
-mod factors;
+pub(super) mod factors;
 mod labels;
 
 use factors::{Content, ENCODE, Filling};
@@ -339,7 +339,14 @@ impl<'a> Table<'a> {
         if numbers.len() != self.rows || !are_row_numbers(&numbers) {
             return;
         }
-        log::warn!(
+        let is_said = self.options.part.is_some_and(|number| number > 0);
+        let level = if is_said {
+            log::Level::Debug
+        } else {
+            log::Level::Warn
+        };
+        log::log!(
+            level,
             "{}: column 1 has no name and holds row numbers: it is left out; --keep-index keeps it \
              as \"{}\"",
             self.source,
@@ -388,7 +395,9 @@ impl<'a> Table<'a> {
         };
         let column_names: Vec<String> = names_of(Role::Feature, generic_names);
         for (filling, j) in self.contents.iter().zip(of_role(Role::Feature)) {
-            if let Some(fault) = filling.fault(self.rows) {
+            if let Some(fault) = filling.fault(self.rows)
+                && self.options.part.is_none()
+            {
                 let column = Some(self.columns.label(j));
                 return Err(bad(source, None, column, fault.what, fault.remedy));
             }
@@ -405,7 +414,9 @@ impl<'a> Table<'a> {
         let is_named = self.columns.names.is_some();
         let wide = factors::widen(self.features, self.contents, column_names);
         let wide = wide.map_err(|fault| bad(source, None, None, fault.what, fault.remedy))?;
-        factors::tell(&wide, source);
+        if self.options.part.is_none() {
+            factors::tell(&wide.found(), source);
+        }
         Ok(Part {
             matrix: (!wide.names.is_empty()).then_some(Matrix::Dense(Dense {
                 rows: self.rows,

@@ -18,7 +18,7 @@ pub(super) struct Applied {
 
 impl Applied {
     /// The mean of the tasks' solutions.
-    pub(super) fn mean(tasks: &[Problem], solutions: &[Vec<f64>]) -> Self {
+    pub(super) fn mean(tasks: &[&Problem], solutions: &[Vec<f64>]) -> Self {
         let each = tasks.iter().zip(solutions);
         let mut models = each.map(|(task, solution)| task.in_data_units(solution, 0));
         // infallible: there are two tasks or more
@@ -37,6 +37,13 @@ impl Applied {
             coefficients,
             intercepts,
         }
+    }
+
+    /// Its coefficients as a prior of tasks, the scale of whose columns is common: what it is for one it is for all.
+    pub(super) fn as_prior(&self, task: &Problem) -> Vec<f64> {
+        let mut own = task.in_own_units(&self.coefficients, &self.intercepts, 0);
+        own.truncate(task.penalized());
+        own
     }
 
     /// Its errors on the held-out rows of tasks.

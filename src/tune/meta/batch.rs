@@ -22,7 +22,7 @@ const PRIOR_BOUND: f64 = 1e3;
 pub(super) struct Batch<'a> {
     tasks: Vec<(&'a Problem, Arc<Prepared>)>,
     settings: Settings,
-    pub(super) control: &'a Control,
+    pub(super) control: Control,
     /// Points on all tasks so far.
     pub(super) evaluations: usize,
 }
@@ -52,9 +52,9 @@ pub(super) struct Slopes {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(tasks: &'a [Problem], settings: &Settings, control: &'a Control) -> Self {
+    pub(super) fn new(tasks: &[&'a Problem], settings: &Settings, control: &Control) -> Self {
         Self {
-            tasks: tasks.iter().map(|task| (task, Arc::default())).collect(),
+            tasks: tasks.iter().map(|task| (*task, Arc::default())).collect(),
             settings: Settings {
                 method: settings.method.or(Some(Method::AidCg)),
                 wrt: vec![Wrt::Prior, Wrt::L1, Wrt::L2],
@@ -62,9 +62,23 @@ impl<'a> Batch<'a> {
                 threads: 0,
                 ..settings.clone()
             },
-            control,
+            control: control.clone(),
             evaluations: 0,
         }
+    }
+
+    /// Some of the tasks, with what is prepared for them.
+    pub(super) fn part(&self, tasks: impl Iterator<Item = usize>) -> Self {
+        Self {
+            tasks: tasks.map(|at| self.tasks[at].clone()).collect(),
+            settings: self.settings.clone(),
+            control: self.control.of_a_part(),
+            evaluations: 0,
+        }
+    }
+
+    pub(super) fn problems(&self) -> Vec<&'a Problem> {
+        self.tasks.iter().map(|(task, _)| *task).collect()
     }
 
     /// A point near a known one; `None` where a task has no solution or no derivative.
@@ -97,6 +111,23 @@ impl<'a> Batch<'a> {
 
     /// The errors of every task's fit on its held-out rows; NaN where there is no fit.
     pub(super) fn errors(&self, point: &Point) -> Result<Vec<f64>> {
+        self.measured(point, |problem, outcome| {
+            let weights = &problem.criterion().sample.weights;
+            held_out_error(problem, &outcome.solution, point.target, weights)
+        })
+    }
+
+    /// The criteria of every task's fit; NaN where there is no fit.
+    pub(super) fn criteria(&self, point: &Point) -> Result<Vec<f64>> {
+        self.measured(point, |_, outcome| outcome.criterion)
+    }
+
+    /// A number of every task's fit.
+    fn measured(
+        &self,
+        point: &Point,
+        number: impl Fn(&Problem, &Outcome) -> f64 + Sync,
+    ) -> Result<Vec<f64>> {
         let settings = Settings {
             method: None,
             ..self.settings.clone()
@@ -108,15 +139,9 @@ impl<'a> Batch<'a> {
                 .control(&self.control.of_a_part())
                 .run(std::slice::from_ref(point))?;
             let outcome = &outcomes[0];
-            Ok(if outcome.is_solved() {
-                held_out_error(
-                    problem,
-                    &outcome.solution,
-                    point.target,
-                    &problem.criterion().sample.weights,
-                )
-            } else {
-                f64::NAN
+            Ok(match outcome.is_solved() {
+                true => number(problem, outcome),
+                false => f64::NAN,
             })
         };
         self.tasks.par_iter().map(of_task).collect()
@@ -195,6 +220,7 @@ impl<'a> Batch<'a> {
 }
 
 /// The variables of a search: the prior in units of its entries, log l1 and log λ₂, those that are learned.
+#[derive(Debug, Clone)]
 pub(super) struct Space {
     /// The entries of the prior; 0 where it is not learned.
     pub(super) coordinates: usize,

@@ -1,5 +1,6 @@
 //! The outcome of meta-learning.
 
+use super::guard::MetaGuarded;
 use crate::problem::Point;
 use crate::tune::TuningStatus;
 
@@ -66,6 +67,8 @@ pub struct MetaLearned {
     /// The mean of the tasks' intercepts around the prior, in the data's units: with the prior it is a model
     /// for tasks without rows.
     pub intercept: Vec<f64>,
+    /// The choice of the guard, where there was one.
+    pub nested: Option<MetaGuarded>,
     /// The errors on held-out tasks, where there are some: means over tasks.
     pub error: Option<MetaErrors>,
     /// The errors of each of them.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::cell::{Cell, has_thousands};
-use crate::data::factor::Factor;
+use crate::data::factor::{Factor, in_order};
 use crate::data::labels::{list, quote};
 use crate::data::readers::access;
 use crate::data::readers::columns::{Columns, Purpose, Role};
@@ -121,9 +121,9 @@ pub(super) struct Filling<'a> {
 }
 
 /// A fault of a cell or a column.
-pub(super) struct Fault {
-    pub(super) what: String,
-    pub(super) remedy: String,
+pub(in crate::data::readers) struct Fault {
+    pub(in crate::data::readers) what: String,
+    pub(in crate::data::readers) remedy: String,
 }
 
 impl<'a> Filling<'a> {
@@ -199,12 +199,7 @@ impl<'a> Filling<'a> {
                     ENCODE,
                 );
             }
-            Allowed::Texts if self.levels.len() == MAX_LEVELS => {
-                return fault(
-                    format!("the column has more than {MAX_LEVELS} different texts"),
-                    "leave it out (--drop), or take them all as levels (--categorical)",
-                );
-            }
+            Allowed::Texts if self.levels.len() == MAX_LEVELS => return Err(too_many_levels()),
             _ => {}
         }
         let code = self.levels.len() as f64;
@@ -215,15 +210,9 @@ impl<'a> Filling<'a> {
 
     /// The fault of a column that is full.
     pub(super) fn fault(&self, rows: usize) -> Option<Fault> {
-        let is_identifier = self.is_found() && rows >= MANY_ROWS && self.levels.len() == rows;
-        is_identifier.then(|| Fault {
-            what: format!(
-                "every row has a text of its own, such as {}",
-                quote(&self.levels[0])
-            ),
-            remedy: "leave the column out (--drop, or --id), or take its values as levels (--categorical)"
-                .into(),
-        })
+        self.is_found()
+            .then(|| fault_of_levels(&self.levels, rows))
+            .flatten()
     }
 
     /// True for a factor that nobody has named.
@@ -242,6 +231,30 @@ impl<'a> Filling<'a> {
     }
 }
 
+/// The fault of levels that nobody has named as such, among the rows of all that is read.
+pub(in crate::data::readers) fn fault_of_levels(levels: &[String], rows: usize) -> Option<Fault> {
+    if levels.len() > MAX_LEVELS {
+        return Some(too_many_levels());
+    }
+    let is_identifier = rows >= MANY_ROWS && levels.len() == rows;
+    is_identifier.then(|| Fault {
+        what: format!(
+            "every row has a text of its own, such as {}",
+            quote(&levels[0])
+        ),
+        remedy:
+            "leave the column out (--drop, or --id), or take its values as levels (--categorical)"
+                .into(),
+    })
+}
+
+fn too_many_levels() -> Fault {
+    Fault {
+        what: format!("the column has more than {MAX_LEVELS} different texts"),
+        remedy: "leave it out (--drop), or take them all as levels (--categorical)".into(),
+    }
+}
+
 fn is_flag(text: &str) -> bool {
     text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
 }
@@ -254,6 +267,13 @@ pub(super) struct Wide {
     pub(super) factors: Vec<Factor>,
     /// The factors that nobody has named.
     found: Vec<usize>,
+}
+
+impl Wide {
+    /// The factors that nobody has named.
+    pub(super) fn found(&self) -> Vec<&Factor> {
+        self.found.iter().map(|&at| &self.factors[at]).collect()
+    }
 }
 
 /// Where a column's cells go.
@@ -292,10 +312,10 @@ pub(super) fn widen(
             places.push(Place::Flags(filling.levels.iter().map(value).collect()));
             wide.names.push(name);
         } else {
-            let mut order: Vec<usize> = (0..filling.levels.len()).collect();
-            if !matches!(filling.allowed, Allowed::Known(..)) {
-                sort(&mut order, &filling.levels);
-            }
+            let order = match filling.allowed {
+                Allowed::Known(..) => (0..filling.levels.len()).collect(),
+                _ => in_order(&filling.levels),
+            };
             let mut place = vec![0; order.len()];
             for (at, &code) in order.iter().enumerate() {
                 place[code] = at;
@@ -348,7 +368,7 @@ pub(super) fn widen(
 }
 
 /// Refuses a level whose feature has the name of another one.
-fn check_names(names: &[String]) -> Result<(), Fault> {
+pub(in crate::data::readers) fn check_names(names: &[String]) -> Result<(), Fault> {
     let mut seen = HashSet::with_capacity(names.len());
     match names.iter().find(|name| !seen.insert(name.as_str())) {
         None => Ok(()),
@@ -362,7 +382,10 @@ fn check_names(names: &[String]) -> Result<(), Fault> {
 }
 
 /// Memory for all features, as far as it is there.
-fn memory_for(rows: usize, features: usize) -> Result<Vec<f64>, Fault> {
+pub(in crate::data::readers) fn memory_for(
+    rows: usize,
+    features: usize,
+) -> Result<Vec<f64>, Fault> {
     let mut values = Vec::new();
     if access::reserve(&mut values, rows.saturating_mul(features)) {
         return Ok(values);
@@ -376,30 +399,17 @@ fn memory_for(rows: usize, features: usize) -> Result<Vec<f64>, Fault> {
     })
 }
 
-/// Sorts levels as numbers where all are numbers, and else as text.
-fn sort(order: &mut [usize], levels: &[String]) {
-    let numbers: Option<Vec<f64>> = levels.iter().map(|level| level.parse().ok()).collect();
-    order.sort_by(|&a, &b| {
-        let by_number = numbers
-            .as_ref()
-            .map_or(std::cmp::Ordering::Equal, |n| n[a].total_cmp(&n[b]));
-        by_number.then_with(|| levels[a].cmp(&levels[b]))
-    });
-}
-
 /// Says in one line which columns are taken as factors that nobody has named.
-pub(super) fn tell(wide: &Wide, source: &str) {
+pub(in crate::data::readers) fn tell(found: &[&Factor], source: &str) {
     const SHOWN: usize = 12;
-    if wide.found.is_empty() {
+    if found.is_empty() {
         return;
     }
-    let told = wide.found.iter().take(SHOWN).map(|&at| {
-        let factor = &wide.factors[at];
-        format!("{} ({} levels)", quote(&factor.name), factor.levels.len())
-    });
+    let told = found.iter().take(SHOWN);
+    let told = told.map(|one| format!("{} ({} levels)", quote(&one.name), one.levels.len()));
     let mut told = told.collect::<Vec<_>>().join(", ");
-    if wide.found.len() > SHOWN {
-        told.push_str(&format!(" and {} more", wide.found.len() - SHOWN));
+    if found.len() > SHOWN {
+        told.push_str(&format!(" and {} more", found.len() - SHOWN));
     }
     log::warn!(
         "{source}: columns of text are taken as factors, with a feature per level: {told}; \
