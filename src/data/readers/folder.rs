@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::access::unreadable;
-use super::files::{first_bytes, read_column, read_dataset};
+use super::access::{first_bytes, unreadable};
+use super::files::{read_column, read_dataset};
 use super::foreign;
 use super::options::{Categorical, Format, ReadOptions};
 use super::part::bad;
