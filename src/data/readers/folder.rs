@@ -129,7 +129,7 @@ fn is_data(path: &Path, format: Option<Format>) -> Result<bool> {
         Ok(_) => Ok(true),
         // Data of a format that is not read may be meant; a text beside the data is not.
         Err(error @ Error::Data { .. }) => {
-            let start = first_bytes(path)?;
+            let start = first_bytes(path, foreign::ENOUGH)?;
             match foreign::recognised(&start, "").is_some() || start.contains(&0) {
                 true => Err(error),
                 false => {
