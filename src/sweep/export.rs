@@ -266,7 +266,7 @@ enum Sink<'a, W: Write> {
     Csv(Box<csv::Writer<&'a mut W>>),
     JsonLines(&'a mut W, Vec<&'static str>),
     #[cfg(feature = "parquet")]
-    Parquet(parquet::Writer<'a, W>),
+    Parquet(Box<parquet::Writer<'a, W>>),
 }
 
 impl<'a, W: Write> Sink<'a, W> {
@@ -280,7 +280,7 @@ impl<'a, W: Write> Sink<'a, W> {
             }
             Format::JsonLines => Self::JsonLines(out, names().collect()),
             #[cfg(feature = "parquet")]
-            Format::Parquet => Self::Parquet(parquet::Writer::new(out, columns)?),
+            Format::Parquet => Self::Parquet(Box::new(parquet::Writer::new(out, columns)?)),
             #[cfg(not(feature = "parquet"))]
             Format::Parquet => {
                 return Err(Error::unsupported(

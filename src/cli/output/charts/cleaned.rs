@@ -171,7 +171,7 @@ impl CleanedReport<'_> {
         }
         let each = places.len().div_ceil(MOST_PLACES).max(1);
         let last = places.len() - 1;
-        let kept = |at: usize| at % each == 0 || at == last;
+        let kept = |at: usize| at.is_multiple_of(each) || at == last;
         let shown: Vec<[f64; 2]> = (0..places.len())
             .filter(|&at| kept(at))
             .map(|at| places[at])
