@@ -41,7 +41,7 @@ fn two_variables_have_a_surface_with_the_ways_of_all_starts() {
     let named = page.matches("<title>start 1 (").count();
     assert_eq!(named, 1);
     let ways = surface.matches("<polyline").count();
-    assert!(ways >= 2 && ways % 2 == 0, "{ways}");
+    assert!(ways >= 2 && ways.is_multiple_of(2), "{ways}");
     assert_eq!(
         surface.matches("<circle cx").count() - 2,
         ways / 2,
