@@ -381,17 +381,30 @@ fn offsets_have_as_many_digits_as_they_are_written_with() {
     let long = with("l.csv", &|v| format!("{v:.16e}"));
     let longer = with("m.csv", &|v| format!("{v:.17}0001"));
     let of = |file: &str| {
-        let flags = ["--target", "y", "--offset", "off", "--l1", "0.1", "--l2", "0.1"];
+        let flags = [
+            "--target", "y", "--offset", "off", "--l1", "0.1", "--l2", "0.1",
+        ];
         json(&[&["hypergrad", file], &flags[..]].concat())["points"].clone()
     };
     let expected = of(&short);
     assert_eq!(of(&long), expected);
     assert!(of(&longer)[0]["criterion"].is_number());
     // A cell that is missing is one of the offset.
-    let gap = with("g.csv", &|v| if v > 0.0 { v.to_string() } else { String::new() });
+    let gap = with("g.csv", &|v| {
+        if v > 0.0 {
+            v.to_string()
+        } else {
+            String::new()
+        }
+    });
     let message = fails(
-        &["fit", &gap, "--target", "y", "--offset", "off", "--l1", "0.1"],
+        &[
+            "fit", &gap, "--target", "y", "--offset", "off", "--l1", "0.1",
+        ],
         1,
     );
-    assert!(message.contains("offset") && !message.contains("target"), "{message}");
+    assert!(
+        message.contains("offset") && !message.contains("target"),
+        "{message}"
+    );
 }

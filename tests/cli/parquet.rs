@@ -186,7 +186,13 @@ fn pipes_with_a_name_are_recognised() {
     let expected = printed(&[&["hypergrad", "FILE"], &flags[..]].concat(), &parquet);
     let folder = Folder::new();
     let pipe = as_text(&folder.path("pipe"));
-    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
     let bytes = std::fs::read(&parquet).unwrap();
     let to = pipe.clone();
     let writer = std::thread::spawn(move || std::fs::write(to, bytes).unwrap());

@@ -171,8 +171,6 @@ def main():
     frame.set_index(pairs).to_parquet(FOLDER / "pandas_pairs.parquet")
     lasting = frame.assign(d=pd.to_timedelta([1, 2, 3, 4], unit="h"))[["d", "a", "y"]]
     lasting.to_parquet(FOLDER / "pandas_duration.parquet")
-    # Without the schema of Arrow what pandas says remains.
-    lasting.to_parquet(FOLDER / "pandas_duration_alone.parquet", store_schema=False)
     pl.from_pandas(lasting).write_parquet(FOLDER / "polars_duration.parquet")
     # Labels, levels and features that no text of 64 bits is short for.
     narrow = [0.1, 0.2, 0.1, 0.3]

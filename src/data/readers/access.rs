@@ -60,8 +60,7 @@ pub(super) fn stream(path: &Path) -> Result<Option<&'static [u8]>> {
     if is_standard_input(path) {
         return standard_input().map(Some);
     }
-    let is_stream =
-        std::fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir());
+    let is_stream = std::fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir());
     if !is_stream {
         return Ok(None);
     }

@@ -8,18 +8,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ::parquet::basic::Compression;
-use ::parquet::errors::ParquetError;
-use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use ::parquet::column::reader::get_column_reader;
+use ::parquet::errors::ParquetError;
 use ::parquet::file::metadata::ParquetMetaDataReader;
+use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use ::parquet::file::reader::ChunkReader;
 use ::parquet::file::serialized_reader::SerializedPageReader;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::access::{
-    bytes_of, first_bytes, name_of, stream, unreadable,
-};
+use super::access::{bytes_of, first_bytes, name_of, stream, unreadable};
 use super::columns::{Columns, Purpose, Role, distinct_names};
 use super::foreign;
 use super::options::{Categorical, Format, ReadOptions};
@@ -102,10 +100,13 @@ fn of_chunks(
         .enumerate()
         .map(|(j, (field, &role))| match role {
             Role::Ignored => Ok(None),
-            _ => field.kind(metadata, &durations).map(Some).map_err(|refusal| {
-                let column = Some(columns.label(j));
-                bad(source, None, column, refusal.what, refusal.remedy)
-            }),
+            _ => field
+                .kind(metadata, &durations)
+                .map(Some)
+                .map_err(|refusal| {
+                    let column = Some(columns.label(j));
+                    bad(source, None, column, refusal.what, refusal.remedy)
+                }),
         })
         .collect::<Result<_>>()?;
     let rows = rows_of(metadata, source)?;
@@ -286,7 +287,8 @@ fn is_asked_for(name: &String, purpose: Purpose<'_>, options: &ReadOptions) -> b
         Purpose::Model(model) => Some(model),
         _ => options.expected.as_ref(),
     };
-    let is_level = matches!(&options.categorical, Categorical::Named(names) if names.contains(name));
+    let is_level =
+        matches!(&options.categorical, Categorical::Named(names) if names.contains(name));
     let is_of_features = is_level || options.only.contains(name) || options.ignore.contains(name);
     let is_named = match purpose {
         // All columns of a file of targets that names none are targets.

@@ -403,7 +403,17 @@ mod tests {
 
     #[test]
     fn the_shortest_numbers_of_a_width_are_that_value_and_no_other() {
-        for text in ["0.1", "-0.3", "0", "1", "0.333", "65504", "0.00006104", "6e-8", "2048"] {
+        for text in [
+            "0.1",
+            "-0.3",
+            "0",
+            "1",
+            "0.333",
+            "65504",
+            "0.00006104",
+            "6e-8",
+            "2048",
+        ] {
             let short: f64 = text.parse().unwrap();
             assert_eq!(of_half(f16::from_f64(short).to_f64()), short);
             assert_eq!(of_single(f64::from(short as f32)), short);
