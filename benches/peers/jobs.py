@@ -12,8 +12,8 @@ strengths, fit the choice and score it on the other rows, predict them.
 Checked for each: the held-out loss of every strength on every fold, against glmnet's coefficients for the same
 rows, columns and strengths (thresh 1e-13), by the loss and not by glmnet's own measure, which clamps
 probabilities; the strength that is chosen; and every score of the test rows against scikit-learn's of the
-predictions that were written, to 1e-9. The objective on the training rows must nowhere be above glmnet's; where the
-solution is not unique, because columns depend on each other within a fold, or glmnet stops early, that alone decides. One line a job; the
+predictions that were written, to 1e-9. The objective on the training rows must nowhere be above glmnet's; where it is
+unique, neither by more than 1e-6 below; every fit must have converged. Where the solution is not unique, because columns depend on each other within a fold, or glmnet stops early, that alone decides. One line a job; the
 status is 1 where one fails.
 
 FOLDER takes the raw files, once: data of Debian's packages r-cran-caret, r-cran-ggplot2, r-cran-kernlab,
@@ -324,9 +324,16 @@ def run(job, program, source):
         worst = 0.0
         for name, value in scores(job, (y_test, found), probabilities, classes).items():
             worst = max(worst, abs(test[name] - value) / max(1.0, abs(value)))
-        if excess > 1e-9:
+        unfinished = sorted({*cells.status, *(point["status"] for point in fit["points"])} - {"converged"})
+        if unfinished:
+            faults.append(", ".join(unfinished))
+        # Written so that NaN is a fault. A unique solution has one objective, so that neither side may be above.
+        if not excess <= 1e-9:
             faults.append(f"objective {excess:.1e} above glmnet's")
-        if job.unique and (apart > 1e-6 or not same):
+        below = float(np.max((peers - own) / np.abs(peers)))
+        if job.unique and not below <= 1e-6:
+            faults.append(f"objective {below:.1e} below glmnet's")
+        if job.unique and not (apart <= 1e-6 and same):
             faults.append("curve or choice")
         if not worst < 1e-9:
             faults.append("scores")

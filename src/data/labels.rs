@@ -115,7 +115,7 @@ pub fn labels_of(texts: Vec<String>) -> Labels {
 
 /// The number that a label is, unless another text could be the same one by rounding or by its form.
 fn number_of(text: &str) -> Option<f64> {
-    let value: f64 = text.parse().ok()?;
+    let value: f64 = text.parse().ok().filter(|value: &f64| value.is_finite())?;
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     // printf's %e writes a number in this form.
     if let Some((mantissa, exponent)) = digits.split_once(['e', 'E']) {
@@ -135,7 +135,7 @@ fn number_of(text: &str) -> Option<f64> {
 }
 
 /// The numbers that texts are, or the index of the first text that is not a number.
-pub(super) fn parsed(texts: &[String]) -> std::result::Result<Vec<f64>, usize> {
+pub(crate) fn parsed(texts: &[String]) -> std::result::Result<Vec<f64>, usize> {
     texts
         .iter()
         .enumerate()

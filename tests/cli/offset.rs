@@ -367,3 +367,44 @@ fn offsets_that_do_not_fit_are_refused() {
     );
     assert!(message.contains("exposures as sample weights"), "{message}");
 }
+
+#[test]
+fn offsets_have_as_many_digits_as_they_are_written_with() {
+    let folder = Folder::new();
+    let with = |name: &str, of: &dyn Fn(f64) -> String| {
+        let rows = noise(40 * 3, 3);
+        let row = |row: &[f64]| format!("{},{},{}\n", row[0], of(row[1]), row[2]);
+        let rows: String = rows.chunks(3).map(row).collect();
+        folder.text(name, &format!("a,off,y\n{rows}"))
+    };
+    let short = with("s.csv", &|v| v.to_string());
+    let long = with("l.csv", &|v| format!("{v:.16e}"));
+    let longer = with("m.csv", &|v| format!("{v:.17}0001"));
+    let of = |file: &str| {
+        let flags = [
+            "--target", "y", "--offset", "off", "--l1", "0.1", "--l2", "0.1",
+        ];
+        json(&[&["hypergrad", file], &flags[..]].concat())["points"].clone()
+    };
+    let expected = of(&short);
+    assert_eq!(of(&long), expected);
+    assert!(of(&longer)[0]["criterion"].is_number());
+    // A cell that is missing is one of the offset.
+    let gap = with("g.csv", &|v| {
+        if v > 0.0 {
+            v.to_string()
+        } else {
+            String::new()
+        }
+    });
+    let message = fails(
+        &[
+            "fit", &gap, "--target", "y", "--offset", "off", "--l1", "0.1",
+        ],
+        1,
+    );
+    assert!(
+        message.contains("offset") && !message.contains("target"),
+        "{message}"
+    );
+}

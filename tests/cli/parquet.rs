@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::support::{Folder, as_text, fails, ok, program, warned};
 
@@ -174,6 +174,31 @@ fn standard_input_is_recognised() {
     assert_eq!(output.status.code(), Some(0));
     let found = String::from_utf8(output.stdout).unwrap();
     assert_eq!(found.replace("standard input", "FILE"), expected);
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_with_a_name_are_recognised() {
+    let Table { parquet, .. } = table("types");
+    let flags = [
+        "--target", "y", "--only", NUMBERS, "--l1", "0.01", "--l2", "0.1", "--format", "json",
+    ];
+    let expected = printed(&[&["hypergrad", "FILE"], &flags[..]].concat(), &parquet);
+    let folder = Folder::new();
+    let pipe = as_text(&folder.path("pipe"));
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let bytes = std::fs::read(&parquet).unwrap();
+    let to = pipe.clone();
+    let writer = std::thread::spawn(move || std::fs::write(to, bytes).unwrap());
+    let found = printed(&[&["hypergrad", "FILE"], &flags[..]].concat(), &pipe);
+    writer.join().unwrap();
+    assert_eq!(found, expected);
 }
 
 #[test]

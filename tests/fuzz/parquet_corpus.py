@@ -90,6 +90,47 @@ def with_nulls(table):
     return pa.table({name: column(name) for name in table.column_names})
 
 
+def varint(value):
+    out = b""
+    while value >= 128:
+        out, value = out + bytes([value & 127 | 128]), value >> 7
+    return out + bytes([value])
+
+
+def bomb(path, total):
+    """A file whose first page declares 2³¹ − 1 bytes before compression, with the header's length as before."""
+    rows = 3000
+    values = pa.array(np.zeros(rows))
+    largest = varint(2 * (2**31 - 1))
+    pq.write_table(pa.table({"a": values, "y": values}), path, compression="snappy", use_dictionary=False)
+    data = path.read_bytes()
+    column = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    # Kind of page, then both sizes.
+    assert data[4:7] == b"\x15\x00\x15"
+    own = data[7 : 7 + len(varint(2 * 24_000))]
+    size = sum((byte & 127) << 7 * at for at, byte in enumerate(own)) // 2
+    at = 7 + len(own) + 1
+    end = next(i for i in range(at, at + 9) if data[i] < 128) + 1
+    compressed = sum((byte & 127) << 7 * k for k, byte in enumerate(data[at:end])) // 2
+    length = column.total_compressed_size - compressed
+    header = b"\x15\x00\x15" + largest + b"\x15" + varint(2 * compressed)
+    header += b"\x2c\x15" + varint(2 * rows) + b"\x15\x00\x15\x06\x15\x06\x00"
+    # A field that nobody knows fills what the statistics had.
+    gap = length - len(header) - 3
+    header += b"\x98" + varint(gap) + b"x" * gap + b"\x00"
+    assert len(header) == length and size > 0
+    data = data[:4] + header + data[4 + length :]
+    if total:
+        old = b"\x16" + varint(2 * column.total_uncompressed_size)
+        footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+        found = data.index(old, footer)
+        data = data[:found] + b"\x16" + largest + data[found + len(old) :]
+        added = len(largest) + 1 - len(old)
+        size = int.from_bytes(data[-8:-4], "little") + added
+        data = data[:-8] + size.to_bytes(4, "little") + data[-4:]
+    path.write_bytes(data)
+
+
 def main():
     FOLDER.mkdir(parents=True, exist_ok=True)
     write = lambda table, name, **options: pq.write_table(table, FOLDER / f"{name}.parquet", **options)
@@ -126,6 +167,29 @@ def main():
     frame[frame.b != 0].to_parquet(FOLDER / "pandas_filtered.parquet")
     named = frame.assign(patient=["p1", "p2", "p3", "p4"]).set_index("patient")
     named.to_parquet(FOLDER / "pandas_index.parquet")
+    pairs = pd.MultiIndex.from_product([["u", "v"], [1, 2]], names=["group", "time"])
+    frame.set_index(pairs).to_parquet(FOLDER / "pandas_pairs.parquet")
+    lasting = frame.assign(d=pd.to_timedelta([1, 2, 3, 4], unit="h"))[["d", "a", "y"]]
+    lasting.to_parquet(FOLDER / "pandas_duration.parquet")
+    pl.from_pandas(lasting).write_parquet(FOLDER / "polars_duration.parquet")
+    # Labels, levels and features that no text of 64 bits is short for.
+    narrow = [0.1, 0.2, 0.1, 0.3]
+    pq.write_table(
+        pa.table(
+            {
+                "half": pa.array(np.array(narrow, "float16")),
+                "single": pa.array(np.array(narrow, "float32")),
+                "y": pa.array([1.0, 2.0, 3.0, 5.0]),
+            }
+        ),
+        FOLDER / "narrow.parquet",
+    )
+    # Labels that look like no number.
+    words = pa.table({"a": [1.0, 2.0, 3.0, 5.0], "label": ["nan", "inf", "nan", "NaN"]})
+    pq.write_table(words, FOLDER / "words.parquet")
+    # A page that declares two gigabytes, which its column has too or has not.
+    for name, total in [("bomb_page", False), ("bomb_column", True)]:
+        bomb(FOLDER / f"{name}.parquet", total)
     categories = pd.DataFrame({"a": frame.a, "size": pd.Categorical(["s", "l", "s", "m"]), "y": frame.y})
     categories.to_parquet(FOLDER / "pandas_categories.parquet")
     # Labels and numbers of rows that f64 does not tell apart.

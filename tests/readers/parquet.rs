@@ -411,3 +411,96 @@ fn pairs_vectors_and_matrices_are_read_too() {
         &["a vector is expected"],
     );
 }
+
+#[test]
+fn an_index_that_is_asked_for_leaves_the_positions_of_columns() {
+    let by_position = |options: ReadOptions| {
+        let data = read("pandas_pairs", &options).unwrap();
+        (data.targets[0].name.clone(), data.feature_names)
+    };
+    let second = || targets(&["1"]);
+    let expected = ("b".to_string(), names(&["a", "y"]));
+    assert_eq!(by_position(second()), expected);
+    let dropped = ReadOptions {
+        ignore: names(&["time"]),
+        ..second()
+    };
+    assert_eq!(by_position(dropped), expected);
+    let grouped = ReadOptions {
+        group_column: Some("group".into()),
+        ..second()
+    };
+    assert_eq!(by_position(grouped), expected);
+    let kept = ReadOptions {
+        only: names(&["a", "time"]),
+        ..second()
+    };
+    assert_eq!(by_position(kept).1, ["a", "time"]);
+    // The last column stays the target where none is named.
+    let weighted = ReadOptions {
+        weights_column: Some("time".into()),
+        ..ReadOptions::default()
+    };
+    assert_eq!(by_position(weighted), ("y".into(), names(&["a", "b"])));
+    let levels = ReadOptions {
+        categorical: Categorical::Named(names(&["group"])),
+        ..ReadOptions::default()
+    };
+    let expected = names(&["a", "b", "group=u", "group=v"]);
+    assert_eq!(by_position(levels), ("y".into(), expected));
+}
+
+#[test]
+fn durations_are_refused_whoever_writes_them() {
+    for name in ["pandas_duration", "polars_duration"] {
+        assert_refused(
+            read(name, &ReadOptions::default()),
+            &["column 1 (\"d\")", "durations", "--drop"],
+        );
+        let options = ReadOptions {
+            ignore: names(&["d"]),
+            ..ReadOptions::default()
+        };
+        assert_eq!(read(name, &options).unwrap().feature_names, ["a"]);
+    }
+}
+
+#[test]
+fn pages_that_declare_more_than_they_can_hold_are_refused() {
+    for name in ["bomb_page", "bomb_column"] {
+        assert_refused(
+            read(name, &ReadOptions::default()),
+            &[
+                "a page of",
+                "declares 2147483647 bytes",
+                "copy the file again",
+            ],
+        );
+    }
+}
+
+#[test]
+fn narrow_floats_are_labels_and_levels_of_their_own_width() {
+    for (name, narrow) in [("single", 0.1f32.into()), ("half", 0.0999755859375)] {
+        let labels = read("narrow", &targets(&[name])).unwrap();
+        assert_eq!(numbers(&labels, 0), [0.1, 0.2, 0.1, 0.3], "{name}");
+        let options = ReadOptions {
+            only: names(&[name]),
+            ..ReadOptions::default()
+        };
+        let value = dense(&read("narrow", &options).unwrap().matrix).2[0];
+        assert_eq!(value, narrow, "{name}");
+        let levels = ReadOptions {
+            categorical: Categorical::Named(names(&[name])),
+            ..options
+        };
+        let found = read("narrow", &levels).unwrap().factors.remove(0);
+        assert_eq!(found.levels, ["0.1", "0.2", "0.3"], "{name}");
+    }
+}
+
+#[test]
+fn words_of_numbers_are_labels() {
+    let found = read("words", &ReadOptions::default()).unwrap();
+    assert_eq!(texts(&found, 0), ["nan", "inf", "nan", "NaN"]);
+}

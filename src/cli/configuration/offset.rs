@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::data::dataset::{Dataset, Labels};
+use crate::data::labels::parsed;
 use crate::data::readers::{self, ReadOptions};
 use crate::error::{Error, Result};
 
@@ -38,27 +39,30 @@ pub fn read_offset(
         Error::value(format!("offset in {}", path.display()), what, remedy)
     };
     let remedy = "name the column of numbers that holds one offset per row: --offset COLUMN";
-    match readers::read_column(path, &options) {
-        Ok(Labels::Numbers(values)) if values.len() == count => Ok(values),
-        Ok(Labels::Numbers(values)) => Err(fault(
-            format!(
-                "the column {name:?} has {} values for {count} rows",
-                values.len()
-            ),
-            remedy,
-        )),
-        Ok(Labels::Text(values)) => {
-            let wrong = values.iter().position(|text| text.parse::<f64>().is_err());
-            let at = wrong.unwrap_or_default();
-            Err(fault(
-                format!("row {} of the column {name:?} is {:?}", at + 1, values[at]),
+    let labels = match readers::read_column(path, &options) {
+        Ok(labels) => labels,
+        Err(error @ Error::Io { .. }) => return Err(error),
+        Err(error) => {
+            return Err(fault(
+                format!("the column {name:?} cannot be read ({error})"),
                 remedy,
-            ))
+            ));
         }
-        Err(error @ Error::Io { .. }) => Err(error),
-        Err(error) => Err(fault(
-            format!("the column {name:?} cannot be read ({error})"),
-            remedy,
-        )),
+    };
+    let values = match labels {
+        Labels::Numbers(values) => values,
+        // Text also where a number has more digits than f64 keeps apart, which an offset need not.
+        Labels::Text(texts) => parsed(&texts).map_err(|at| {
+            let what = format!("row {} of the column {name:?} is {:?}", at + 1, texts[at]);
+            fault(what, remedy)
+        })?,
+    };
+    if values.len() != count {
+        let what = format!(
+            "the column {name:?} has {} values for {count} rows",
+            values.len()
+        );
+        return Err(fault(what, remedy));
     }
+    Ok(values)
 }

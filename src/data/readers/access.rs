@@ -2,8 +2,8 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
 
@@ -53,17 +53,42 @@ pub(super) fn standard_input() -> Result<&'static [u8]> {
     Ok(INPUT.get_or_init(|| bytes))
 }
 
-/// The bytes of a file, or of standard input.
-pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+/// The bytes of standard input or a pipe, each of which is read once and kept: its format is looked for first, and
+/// several columns may be asked for. None for files and directories, and where nothing is.
+pub(super) fn stream(path: &Path) -> Result<Option<&'static [u8]>> {
+    static STREAMS: Mutex<Vec<(PathBuf, &'static [u8])>> = Mutex::new(Vec::new());
     if is_standard_input(path) {
-        return standard_input().map(<[u8]>::to_vec);
+        return standard_input().map(Some);
+    }
+    let is_stream = std::fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir());
+    if !is_stream {
+        return Ok(None);
+    }
+    let mut streams = STREAMS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, bytes)) = streams.iter().find(|(earlier, _)| earlier == path) {
+        return Ok(Some(bytes));
+    }
+    let bytes = std::fs::read(path).map_err(|e| unreadable(path, e))?;
+    let bytes: &'static [u8] = bytes.leak();
+    streams.push((path.to_path_buf(), bytes));
+    Ok(Some(bytes))
+}
+
+/// The bytes of a file, a pipe or standard input.
+pub(super) fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+    if let Some(bytes) = stream(path)? {
+        return Ok(bytes.to_vec());
     }
     check_memory(path)?;
     std::fs::read(path).map_err(|e| unreadable(path, e))
 }
 
-/// The first bytes of a file, at most so many.
+/// The first bytes of a file or a pipe, at most so many.
 pub(super) fn first_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
+    if let Some(bytes) = stream(path)? {
+        let count = usize::try_from(most).unwrap_or(usize::MAX);
+        return Ok(bytes[..bytes.len().min(count)].to_vec());
+    }
     let mut start = Vec::new();
     let file = File::open(path).map_err(|e| unreadable(path, e))?;
     file.take(most)

@@ -102,6 +102,7 @@ impl Array {
             count,
             names: None,
             may_be_text: false,
+            index: 0,
         };
         let roles = columns.roles(purpose, options, source)?;
         let features: Vec<usize> = (0..count).filter(|&j| roles[j] == Role::Feature).collect();

@@ -65,6 +65,9 @@ pub(super) struct Columns {
     pub names: Option<Vec<String>>,
     /// Whether they may be text: numbers alone have a column for each level of a factor.
     pub may_be_text: bool,
+    /// Number of the last columns that are the index of the table: flags have asked for them, and no target is
+    /// looked for among them.
+    pub index: usize,
 }
 
 impl Columns {
@@ -219,7 +222,9 @@ impl Columns {
         }
         if matches!(purpose, Purpose::Dataset)
             && targets.is_empty()
-            && let Some(column) = roles.iter().rposition(Option::is_none)
+            && let Some(column) = roles[..self.count - self.index]
+                .iter()
+                .rposition(Option::is_none)
         {
             roles[column] = Some(Role::Target);
         }

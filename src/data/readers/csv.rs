@@ -67,6 +67,7 @@ pub(super) fn parse(
             None
         },
         may_be_text: true,
+        index: 0,
     };
     let is_nameless = header && is_nameless(first.fields.get(0).unwrap_or_default());
     let mut table = Table::new(&columns, is_nameless, purpose, options, source)?;
@@ -113,6 +114,7 @@ fn header_names(first: &Record<'_>, source: &str) -> Result<Vec<String>> {
         count: first.len(),
         names: None,
         may_be_text: true,
+        index: 0,
     };
     let texts: Result<Vec<&str>> = (0..first.len())
         .map(|j| first.text(j, &nameless, source))

@@ -82,6 +82,9 @@ fn load(path: &Path, format: Option<Format>) -> Result<(Vec<u8>, Format, String)
 
 /// Reads one file that holds features and targets.
 ///
+/// The first Parquet file of a process sets a panic hook: panics of the decoder, which are returned as errors, are not
+/// printed, and all others go to the hook that was there. A pipe is read once in a process and kept, by its path.
+///
 /// # Errors
 /// [`crate::Error::Io`], and as [`parse_dataset`](super::parse_dataset).
 pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {

@@ -5,26 +5,30 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use ::parquet::basic::Compression;
+use ::parquet::column::reader::get_column_reader;
 use ::parquet::errors::ParquetError;
+use ::parquet::file::metadata::ParquetMetaDataReader;
 use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
-use ::parquet::file::reader::{ChunkReader, FileReader, SerializedFileReader};
+use ::parquet::file::reader::ChunkReader;
+use ::parquet::file::serialized_reader::SerializedPageReader;
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::access::{
-    bytes_of, first_bytes, is_standard_input, name_of, standard_input, unreadable,
-};
+use super::access::{bytes_of, first_bytes, name_of, stream, unreadable};
 use super::columns::{Columns, Purpose, Role, distinct_names};
 use super::foreign;
-use super::options::{Format, ReadOptions};
+use super::options::{Categorical, Format, ReadOptions};
 use super::part::{Part, bad};
 use super::table::{Cell, Position, Row, Table, is_nameless};
 use crate::error::{Error, Result};
 
 mod cells;
+mod durations;
 mod guard;
+mod pages;
 
 use cells::{Kind, Reader};
 use guard::guarded;
@@ -38,17 +42,14 @@ const BATCH: usize = 1 << 17;
 /// [`Error::Io`], and as [`parse`].
 pub(super) fn read_file(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result<Part> {
     let source = name_of(path);
-    if is_standard_input(path) {
-        let bytes = standard_input()?;
+    if let Some(bytes) = stream(path)? {
         foreign::check(bytes, Format::Parquet, &source)?;
         return of_chunks(Bytes::from_static(bytes), &source, purpose, options);
     }
     let about = std::fs::metadata(path).map_err(|e| unreadable(path, e))?;
     if !about.is_file() {
-        // A pipe can be read only once, and a directory not at all.
-        let bytes = bytes_of(path)?;
-        foreign::check(&bytes, Format::Parquet, &source)?;
-        return of_chunks(Bytes::from(bytes), &source, purpose, options);
+        // Of a directory the error says what to give.
+        bytes_of(path)?;
     }
     foreign::check(
         &first_bytes(path, foreign::ENOUGH)?,
@@ -78,38 +79,34 @@ fn of_chunks(
     purpose: Purpose<'_>,
     options: &ReadOptions,
 ) -> Result<Part> {
-    let file = guarded(|| SerializedFileReader::new(chunks));
-    let file = file.map_err(|error| damaged(&error, source))?;
-    of_file(&file, source, purpose, options)
-}
-
-fn of_file(
-    file: &dyn FileReader,
-    source: &str,
-    purpose: Purpose<'_>,
-    options: &ReadOptions,
-) -> Result<Part> {
-    let metadata = file.metadata();
-    let fields = fields_of(metadata, purpose, options, source)?;
+    let metadata = guarded(|| ParquetMetaDataReader::new().parse_and_finish(&chunks));
+    let metadata = &metadata.map_err(|error| damaged(&error, source))?;
+    let chunks = Arc::new(chunks);
+    let Fields { fields, index } = fields_of(metadata, purpose, options, source)?;
     let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
     let names = distinct_names(&names, None, source)?;
     let columns = Columns {
         count: fields.len(),
         names: Some(names),
         may_be_text: true,
+        index,
     };
     let is_nameless = is_nameless(fields[0].name.as_bytes());
     let mut table = Table::new(&columns, is_nameless, purpose, options, source)?;
+    let durations = durations::columns(metadata);
     let kinds: Vec<Option<Kind>> = fields
         .iter()
         .zip(table.roles())
         .enumerate()
         .map(|(j, (field, &role))| match role {
             Role::Ignored => Ok(None),
-            _ => field.kind(metadata).map(Some).map_err(|refusal| {
-                let column = Some(columns.label(j));
-                bad(source, None, column, refusal.what, refusal.remedy)
-            }),
+            _ => field
+                .kind(metadata, &durations)
+                .map(Some)
+                .map_err(|refusal| {
+                    let column = Some(columns.label(j));
+                    bad(source, None, column, refusal.what, refusal.remedy)
+                }),
         })
         .collect::<Result<_>>()?;
     let rows = rows_of(metadata, source)?;
@@ -119,20 +116,25 @@ fn of_file(
     let mut before = 0;
     for group in 0..metadata.num_row_groups() {
         let fault = |error: ParquetError| damaged(&error, source);
-        let reader = guarded(|| file.get_row_group(group)).map_err(fault)?;
+        let rows_of_group = group_rows(metadata, group, source)?;
         let mut readers = Vec::with_capacity(fields.len());
         for (field, kind) in fields.iter().zip(&kinds) {
             readers.push(match kind {
                 None => None,
                 Some(kind) => {
-                    check_compression(metadata.row_group(group).column(field.leaf), source)?;
-                    let column = guarded(|| reader.get_column_reader(field.leaf));
-                    let column = column.map_err(fault)?;
-                    Some(Reader::new(column, *kind))
+                    let chunk = metadata.row_group(group).column(field.leaf);
+                    check_compression(chunk, source)?;
+                    let column = guarded(|| {
+                        pages::check(chunks.as_ref(), chunk)?;
+                        let own = Arc::clone(&chunks);
+                        let pages = SerializedPageReader::new(own, chunk, rows_of_group, None)?;
+                        Ok(get_column_reader(chunk.column_descr_ptr(), Box::new(pages)))
+                    });
+                    Some(Reader::new(column.map_err(fault)?, *kind))
                 }
             });
         }
-        let mut left = group_rows(metadata, group, source)?;
+        let mut left = rows_of_group;
         while left > 0 {
             let count = left.min(batch);
             for (j, reader) in readers.iter_mut().enumerate() {
@@ -196,7 +198,14 @@ struct FileField {
 }
 
 impl FileField {
-    fn kind(&self, metadata: &ParquetMetaData) -> std::result::Result<Kind, cells::Refusal> {
+    fn kind(
+        &self,
+        metadata: &ParquetMetaData,
+        durations: &[String],
+    ) -> std::result::Result<Kind, cells::Refusal> {
+        if durations.contains(&self.name) {
+            return Err(cells::Refusal::of("durations"));
+        }
         if self.is_nested {
             return Err(cells::Refusal::of(
                 "nested values (a list, a map or a structure)",
@@ -206,8 +215,14 @@ impl FileField {
     }
 }
 
-/// The fields in the order in which a CSV file has them: without the index of a table of pandas, which stands
-/// last in the file, or with it in front.
+/// The fields of a table, and how many of them at the end are its index.
+struct Fields {
+    fields: Vec<FileField>,
+    index: usize,
+}
+
+/// The fields in the order in which a CSV file has them: without the index of a table of pandas, or with all of it in
+/// front. What a flag names of it stands behind, so that no other flag's position changes.
 ///
 /// # Errors
 /// [`Error::Data`] when there is none.
@@ -216,7 +231,7 @@ fn fields_of(
     purpose: Purpose<'_>,
     options: &ReadOptions,
     source: &str,
-) -> Result<Vec<FileField>> {
+) -> Result<Fields> {
     let schema = metadata.file_metadata().schema_descr();
     let mut fields: Vec<FileField> = Vec::new();
     let mut last = None;
@@ -237,32 +252,24 @@ fn fields_of(
     let (of_index, mut fields): (Vec<_>, Vec<_>) = fields
         .into_iter()
         .partition(|field| index.contains(&field.name));
-    let is_asked_for = |name: &String| {
-        let expected = match purpose {
-            Purpose::Model(model) => Some(model),
-            _ => options.expected.as_ref(),
-        };
-        let by_flag = [&options.targets, &options.only, &options.ignore];
-        options.keep_index
-            || by_flag.iter().any(|names| names.contains(name))
-            || options.weights_column.as_ref() == Some(name)
-            || options.group_column.as_ref() == Some(name)
-            || expected.is_some_and(|expected| {
-                expected.columns().contains(name) || expected.targets.contains(name)
-            })
-    };
     let is_only_index = fields.is_empty();
-    let (mut kept, left_out): (Vec<_>, Vec<_>) = of_index
-        .into_iter()
-        .partition(|field| is_only_index || is_asked_for(&field.name));
+    let (kept, left_out): (Vec<_>, Vec<_>) = of_index.into_iter().partition(|field| {
+        is_only_index || options.keep_index || is_asked_for(&field.name, purpose, options)
+    });
     if let Some(field) = left_out.first() {
         log::warn!(
             "{source}: the index of the table (\"{}\") is left out; --keep-index takes it as the first column",
             field.name
         );
     }
-    kept.append(&mut fields);
-    if kept.is_empty() {
+    let mut index = 0;
+    if is_only_index || options.keep_index {
+        fields.splice(..0, kept);
+    } else {
+        index = kept.len();
+        fields.extend(kept);
+    }
+    if fields.is_empty() {
         return Err(bad(
             source,
             None,
@@ -271,7 +278,37 @@ fn fields_of(
             "give at least one column",
         ));
     }
-    Ok(kept)
+    Ok(Fields { fields, index })
+}
+
+/// True for a column that a flag, or other data, names for the purpose.
+fn is_asked_for(name: &String, purpose: Purpose<'_>, options: &ReadOptions) -> bool {
+    let expected = match purpose {
+        Purpose::Model(model) => Some(model),
+        _ => options.expected.as_ref(),
+    };
+    let is_level =
+        matches!(&options.categorical, Categorical::Named(names) if names.contains(name));
+    let is_of_features = is_level || options.only.contains(name) || options.ignore.contains(name);
+    let is_named = match purpose {
+        // All columns of a file of targets that names none are targets.
+        Purpose::Targets => options.targets.contains(name),
+        Purpose::Features => is_of_features,
+        Purpose::Dataset | Purpose::Model(_) => is_of_features || options.targets.contains(name),
+    };
+    is_named
+        || options.weights_column.as_ref() == Some(name)
+        || options.group_column.as_ref() == Some(name)
+        || expected.is_some_and(|expected| {
+            expected.columns().contains(name) || expected.targets.contains(name)
+        })
+}
+
+/// The text that the footer has for a key.
+fn value_of<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
+    let pairs = metadata.file_metadata().key_value_metadata();
+    let pair = pairs.into_iter().flatten().find(|pair| pair.key == key);
+    pair?.value.as_deref()
 }
 
 /// The columns that pandas says are the index of its table.
@@ -281,12 +318,8 @@ fn index_names(metadata: &ParquetMetaData) -> Vec<String> {
         /// Names, or descriptions of ranges that no column holds.
         index_columns: Vec<serde_json::Value>,
     }
-    let pairs = metadata.file_metadata().key_value_metadata();
-    let pandas = pairs
-        .into_iter()
-        .flatten()
-        .find(|pair| pair.key == "pandas")
-        .and_then(|pair| serde_json::from_str::<Pandas>(pair.value.as_deref()?).ok());
+    let pandas = value_of(metadata, "pandas");
+    let pandas = pandas.and_then(|text| serde_json::from_str::<Pandas>(text).ok());
     let columns = pandas.map_or(Vec::new(), |pandas| pandas.index_columns);
     let name = |column: &serde_json::Value| column.as_str().map(str::to_string);
     columns.iter().filter_map(name).collect()

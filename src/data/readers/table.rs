@@ -198,7 +198,7 @@ impl<'a> Table<'a> {
             Cell::Text(text) => self.options.na.is_some() && is_missing(text, self.options),
             Cell::Missing => true,
             Cell::Number(value) => value.is_nan(),
-            Cell::Whole(_) | Cell::Flag(_) => false,
+            Cell::Narrow(..) | Cell::Whole(_) | Cell::Flag(_) => false,
         }
     }
 
@@ -211,7 +211,7 @@ impl<'a> Table<'a> {
             Cell::Field(_) if !keeps && self.contents[feature].content == Content::Numbers => {
                 return self.number(row, j, cell);
             }
-            Cell::Number(value)
+            Cell::Number(value) | Cell::Narrow(value, _)
                 if value.is_finite() && self.contents[feature].content != Content::Levels =>
             {
                 return Ok(value);
@@ -248,7 +248,7 @@ impl<'a> Table<'a> {
             Cell::Missing => Err(self.missing(row, j, "")),
             Cell::Number(value) if value.is_nan() => Err(self.missing(row, j, "NaN")),
             Cell::Number(value) if value.is_infinite() => Err(self.infinite(row, j, cell)),
-            Cell::Number(value) => Ok(value),
+            Cell::Number(value) | Cell::Narrow(value, _) => Ok(value),
             Cell::Whole(value) => Ok(value as f64),
             Cell::Flag(value) => Ok(f64::from(u8::from(value))),
         }
@@ -302,6 +302,11 @@ impl<'a> Table<'a> {
                 self.targets[target].push_number(value);
                 return Ok(());
             }
+            // A label is what its text would be.
+            Cell::Narrow(value, short) => {
+                self.targets[target].push_number(short(value));
+                return Ok(());
+            }
             Cell::Whole(_) | Cell::Flag(_) => {
                 self.targets[target].push_text(cell.text());
                 return Ok(());
@@ -317,8 +322,9 @@ impl<'a> Table<'a> {
                 self.error(row, j, what, remedy)
             });
         }
-        // Infinities are caught here while the line is known; text labels parse to nothing.
-        let is_label = self.options.na.is_some() && text.eq_ignore_ascii_case("nan");
+        // Infinities are caught here while the line is known; text labels parse to nothing, and typed text is text.
+        let is_label = matches!(cell, Cell::Text(_))
+            || self.options.na.is_some() && text.eq_ignore_ascii_case("nan");
         if !is_label && text.parse::<f64>().is_ok_and(|value| !value.is_finite()) {
             self.number(row, j, cell)?;
         }

@@ -1,7 +1,7 @@
 //! Rows of an export as a Parquet file: optional columns of numbers and text, compressed by Snappy, which every
 //! reader knows.
 
-use std::io::Write;
+use std::io::{Error, ErrorKind, Write};
 use std::sync::Arc;
 
 use ::parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
@@ -90,15 +90,16 @@ impl<'a, W: Write> Writer<'a, W> {
                 (Field::Real(value), Values::Real(values)) => values.push(*value),
                 (Field::Whole(value), Values::Real(values)) => values.push(*value as f64),
                 (Field::Whole(value), Values::Whole(values)) => values.push(*value),
-                (Field::Real(value), Values::Whole(values)) => values.push(*value as i64),
                 (field, Values::Text(values)) => {
                     values.push(ByteArray::from(field.as_text().into_bytes()));
                 }
-                // No column of numbers is given text; a row without a value keeps the rows even.
-                (Field::Text(_) | Field::Vector(_), Values::Real(_) | Values::Whole(_)) => {
-                    if let Some(level) = column.levels.last_mut() {
-                        *level = 0;
-                    }
+                (
+                    field @ (Field::Real(_) | Field::Text(_) | Field::Vector(_)),
+                    Values::Real(_) | Values::Whole(_),
+                ) => {
+                    let text = field.as_text();
+                    let what = format!("{text:?} does not fit the type of its column");
+                    return Err(unwritable(Error::new(ErrorKind::InvalidData, what)));
                 }
             }
         }
@@ -160,7 +161,7 @@ fn write<T: DataType>(
 }
 
 fn of_parquet(error: ParquetError) -> crate::error::Error {
-    unwritable(std::io::Error::other(error))
+    unwritable(Error::other(error))
 }
 
 #[cfg(test)]
@@ -168,6 +169,21 @@ mod tests {
     use ::parquet::file::reader::{FileReader, SerializedFileReader};
 
     use super::*;
+
+    #[test]
+    fn a_value_that_is_not_of_its_column_is_an_error() {
+        for (kind, field) in [
+            (Kind::Whole, Field::Real(1.5)),
+            (Kind::Whole, Field::Text("one".into())),
+            (Kind::Real, Field::Vector(vec![1.0])),
+        ] {
+            let mut bytes = Vec::new();
+            let mut writer = Writer::new(&mut bytes, &[("n", kind)]).unwrap();
+            let error = writer.row(std::slice::from_ref(&field)).unwrap_err();
+            let text = format!("{error} {:?}", std::error::Error::source(&error));
+            assert!(text.contains("does not fit"), "{field:?}: {text}");
+        }
+    }
 
     #[test]
     fn columns_keep_names_types_and_absent_cells_over_row_groups() {

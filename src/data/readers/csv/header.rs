@@ -320,6 +320,7 @@ fn start_of(first: &Record<'_>) -> String {
         count: first.len(),
         names: None,
         may_be_text: true,
+        index: 0,
     };
     let fields: Vec<&str> = (0..first.len().min(SHOWN))
         .filter_map(|j| first.text(j, &columns, "").ok())

@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Signed,
     Unsigned,
     Real,
+    /// Of four bytes.
+    Single,
     /// Of two bytes.
     Half,
     /// Whole numbers over 10 to the power of the scale.
@@ -53,7 +55,8 @@ impl Kind {
         let own = match column.physical_type() {
             Physical::BOOLEAN => Self::Flag,
             Physical::INT32 | Physical::INT64 => Self::Signed,
-            Physical::FLOAT | Physical::DOUBLE => Self::Real,
+            Physical::FLOAT => Self::Single,
+            Physical::DOUBLE => Self::Real,
             Physical::INT96 => return refused(TIMESTAMPS),
             Physical::BYTE_ARRAY | Physical::FIXED_LEN_BYTE_ARRAY => {
                 return Self::of_bytes(column);
@@ -228,7 +231,11 @@ impl Reader {
     /// [`ParquetError`] for text that is not UTF-8.
     pub(super) fn cell(&self, i: usize) -> Result<Cell<'_>> {
         Ok(match &self.cells {
-            Cells::Numbers(values) => Cell::Number(values[i]),
+            Cells::Numbers(values) => match self.kind {
+                Kind::Single if values[i].is_finite() => Cell::Narrow(values[i], of_single),
+                Kind::Half if values[i].is_finite() => Cell::Narrow(values[i], of_half),
+                _ => Cell::Number(values[i]),
+            },
             Cells::Wholes(values) => match values[i] {
                 None => Cell::Missing,
                 Some(value) if is_exact(value) => Cell::Number(value as f64),
@@ -363,6 +370,19 @@ fn decimal(unscaled: i128, scale: usize) -> String {
     }
 }
 
+/// The number that the shortest text of a value of 32 bits is: 0.1 of 0.10000000149011612.
+fn of_single(value: f64) -> f64 {
+    (value as f32).to_string().parse().unwrap_or(value)
+}
+
+/// The same of 16 bits, which five digits tell apart.
+fn of_half(value: f64) -> f64 {
+    (0..5)
+        .filter_map(|digits| format!("{value:.digits$e}").parse().ok())
+        .find(|&short| f16::from_f64(short).to_f64() == value)
+        .unwrap_or(value)
+}
+
 fn of_other_kind() -> ParquetError {
     ParquetError::General("a value is not of its column's type".into())
 }
@@ -379,6 +399,29 @@ mod tests {
         assert_eq!(decimal(0, 2), "0.00");
         let most = "-170141183460469231731687303715884105.728";
         assert_eq!(decimal(i128::MIN, 3), most);
+    }
+
+    #[test]
+    fn the_shortest_numbers_of_a_width_are_that_value_and_no_other() {
+        for text in [
+            "0.1",
+            "-0.3",
+            "0",
+            "1",
+            "0.333",
+            "65504",
+            "0.00006104",
+            "6e-8",
+            "2048",
+        ] {
+            let short: f64 = text.parse().unwrap();
+            assert_eq!(of_half(f16::from_f64(short).to_f64()), short);
+            assert_eq!(of_single(f64::from(short as f32)), short);
+        }
+        for bits in (0..0x7c00).step_by(7) {
+            let value = f16::from_bits(bits).to_f64();
+            assert_eq!(f16::from_f64(of_half(value)).to_f64(), value);
+        }
     }
 
     #[test]

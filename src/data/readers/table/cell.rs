@@ -7,7 +7,7 @@ use crate::real::shortest;
 /// A cell of a table.
 // Fields are all that there is in a build without Parquet.
 #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub(in crate::data::readers) enum Cell<'a> {
     /// A field of a text file: a number, a text, or a way of writing that it is missing.
     Field(&'a str),
@@ -15,6 +15,8 @@ pub(in crate::data::readers) enum Cell<'a> {
     Missing,
     /// A number; NaN is missing.
     Number(f64),
+    /// A finite number of less than 64 bits, and that which its shortest text is, from it.
+    Narrow(f64, fn(f64) -> f64),
     /// A whole number of 2⁵³ or more in magnitude.
     Whole(i128),
     /// True or False.
@@ -30,6 +32,7 @@ impl Cell<'_> {
             Self::Field(text) | Self::Text(text) => text.to_string(),
             Self::Missing => String::new(),
             Self::Number(value) => shortest(value),
+            Self::Narrow(value, short) => shortest(short(value)),
             Self::Whole(value) => value.to_string(),
             // As pandas writes it.
             Self::Flag(value) => if value { "True" } else { "False" }.to_string(),
