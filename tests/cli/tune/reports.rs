@@ -128,7 +128,7 @@ fn a_way_of_one_place_is_a_dot_alone() {
     let data = data(40, 8, 2);
     let words = ["--max-evaluations", "1", "--report"];
     let folder = as_text(&data.folder.path("page"));
-    let output = run(&data.with("tune", &[&words[..], &[&folder]].concat()));
+    let output = run(&data.with("tune", &[&words[..], &[folder.as_str()]].concat()));
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success() && errors.is_empty(), "{errors}");
     let surface = fs::read_to_string(data.folder.path("page/surface.svg")).unwrap();
