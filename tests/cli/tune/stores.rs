@@ -280,7 +280,7 @@ fn runs_know_a_tuning() {
     let words = "it is the store of a tuning, not of a sweep; name another file";
     assert!(error.contains(words), "{error}");
     let swept = as_text(&data.folder.path("swept.db"));
-    ok(&data.with("sweep", &["--l1-grid", "0.1", "--store", &swept]));
+    ok(&data.with("sweep", &["--l1", "0.1", "--store", &swept]));
     let error = fails(&data.with("tune", &["--store", &swept]), 1);
     let words = "it is the store of a sweep, not of a tuning; name another file";
     assert!(error.contains(words), "{error}");
@@ -314,7 +314,7 @@ fn balanced_classes_are_another_study_in_tunings_and_sweeps() {
             "tune",
             &["--tune", "l2", "--l1", "0.05", "--bounds", "l2=1e-3:1"][..],
         ),
-        ("sweep", &["--l1-grid", "0.05", "--l2-grid", "0.1"]),
+        ("sweep", &["--l1", "0.05", "--l2", "0.1"]),
     ] {
         let store = as_text(&folder.path(&format!("{command}.db")));
         let words = [&[command][..], &own, flags, &["--store", &store]].concat();
@@ -325,7 +325,7 @@ fn balanced_classes_are_another_study_in_tunings_and_sweeps() {
         ok(&words);
     }
     let store = as_text(&folder.path("balanced.db"));
-    let grid = ["--l1-grid", "0.05", "--l2-grid", "0.1", "--store", &store];
+    let grid = ["--l1", "0.05", "--l2", "0.1", "--store", &store];
     ok(&[&["sweep"][..], &own, &balanced, &grid].concat());
     ok(&["fit", "--from", &store]);
 }
