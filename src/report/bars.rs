@@ -3,7 +3,7 @@
 //! Names stand above their bars, so that long ones have room on a phone too.
 
 use super::paint::{Paint, Theme};
-use super::sheet::{begin, escape};
+use super::sheet::{begin, escape, shortened, width};
 
 /// A bar.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -38,6 +38,8 @@ const ROW: f64 = 54.0;
 /// From a name to the middle of its bar.
 const BELOW: f64 = 18.0;
 const THICKNESS: f64 = 16.0;
+/// The size of names and values.
+const LETTERS: f64 = 15.0;
 
 impl Bars {
     /// The bars as SVG text.
@@ -48,11 +50,19 @@ impl Bars {
         let mut out = begin(&paint, &self.title, &self.subtitle, height);
         for (at, bar) in self.bars.iter().enumerate() {
             let y = TOP + ROW * at as f64;
+            // The value is whole, and the name has the room beside it.
+            let room = RIGHT - LEFT - width(&bar.text, LETTERS) - LETTERS;
+            let name = shortened(&bar.label, room.max(0.0), LETTERS);
+            let hover = if name == bar.label {
+                String::new()
+            } else {
+                format!("<title>{}</title>", escape(&bar.label))
+            };
             out += &format!(
-                "<text x=\"{LEFT}\" y=\"{y}\" {0}>{1}</text>\
+                "<text x=\"{LEFT}\" y=\"{y}\" {0}>{hover}{1}</text>\
                  <text x=\"{RIGHT}\" y=\"{y}\" text-anchor=\"end\" {0}>{2}</text>",
                 paint.ink(),
-                escape(&bar.label),
+                escape(&name),
                 escape(&bar.text)
             );
             out += &stripe(y + BELOW, RIGHT, &paint.grid());
@@ -114,6 +124,19 @@ mod tests {
         // None at all, and one of a million.
         assert_eq!(ends(&bars(1e6, &[0.0, 1.0])), [RIGHT, RIGHT, 16.0]);
         assert_eq!(ends(&bars(0.0, &[0.0, f64::NAN])), [RIGHT, RIGHT]);
+    }
+
+    #[test]
+    fn long_names_leave_the_values_their_room() {
+        let mut bars = bars(2.0, &[1.0]);
+        bars.bars[0].label = "neighbourhood=Northridge Heights and the whole of the East".into();
+        let svg = bars.svg(Theme::Light);
+        assert!(svg.contains("<title>neighbourhood=Northridge Heights and the whole of the East<"));
+        let name = svg.split("</title>").nth(2).unwrap();
+        let name = name.split('<').next().unwrap();
+        assert!(name.contains('…'), "{name}");
+        let both = width(name, LETTERS) + width("1 of 2", LETTERS);
+        assert!(both < RIGHT - LEFT, "{name}");
     }
 
     #[test]

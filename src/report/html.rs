@@ -46,7 +46,7 @@ pub struct Page {
 }
 
 /// Light and dark. Charts stand side by side where there is room; on narrow screens they shrink to the screen,
-/// and tables scroll.
+/// and tables scroll; one of names and values wraps its names instead.
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ground:#fff;--ink:#1b1f24;--soft:#565d66;--line:#d8dce1}\
 @media (prefers-color-scheme:dark){:root{--ground:#15181c;--ink:#e8eaed;--soft:#a3abb5;--line:#3a4048}}\
@@ -61,7 +61,8 @@ figure{margin:1rem 0;min-width:0}figure svg,figure img{display:block;width:100%;
 figure img{image-rendering:pixelated}figcaption{color:var(--soft);font-size:.9rem;margin-top:.4rem}\
 .table{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}\
-th:first-child,td:first-child{text-align:left}";
+th:first-child,td:first-child{text-align:left}\
+td:first-child:nth-last-child(2){white-space:normal}";
 
 /// Sorts the rows of a table by the column whose head is pressed: as numbers where all are, and the other way
 /// round when pressed again. The page needs it for nothing else.

@@ -7,9 +7,29 @@ pub(super) const WIDTH: f64 = 460.0;
 /// Left and right of title and subtitle.
 const MARGIN: f64 = 14.0;
 
+/// The size below which a line is parted in two.
+const LEGIBLE: f64 = 11.5;
+
 /// The width of text of a size, roughly; for what must not overlap.
 pub(super) fn width(text: &str, size: f64) -> f64 {
     0.56 * size * text.chars().count() as f64
+}
+
+/// A text that fits a length, shortened in its middle if need be: names often differ at either end.
+pub(super) fn shortened(text: &str, room: f64, size: f64) -> String {
+    let most = (room / width("x", size)) as usize;
+    let letters: Vec<char> = text.chars().collect();
+    if letters.len() <= most {
+        return text.into();
+    }
+    let kept = most.saturating_sub(1);
+    let head = kept.div_ceil(2);
+    let tail = &letters[letters.len() - (kept - head)..];
+    letters[..head]
+        .iter()
+        .chain(['…'].iter())
+        .chain(tail)
+        .collect()
 }
 
 /// A size that brings text on one line, at most `largest`.
@@ -17,6 +37,14 @@ fn fitting(text: &str, largest: f64) -> f64 {
     let room = WIDTH - 2.0 * MARGIN;
     let size = (largest * room / width(text, largest)).clamp(8.0, largest);
     (10.0 * size).floor() / 10.0
+}
+
+/// Text in two lines, parted at the space that is nearest to its middle.
+fn in_two(text: &str) -> (&str, &str) {
+    let spaces = text.char_indices().filter(|(_, letter)| *letter == ' ');
+    let middle = text.len() / 2;
+    let nearest = spaces.min_by_key(|(at, _)| at.abs_diff(middle));
+    nearest.map_or((text, ""), |(at, _)| (&text[..at], &text[at + 1..]))
 }
 
 /// Text that may stand in SVG and HTML.
@@ -57,7 +85,7 @@ pub(super) fn text(x: f64, y: f64, size: f64, anchor: &str, fill: &str, body: &s
 /// title is also its name for readers who do not see it.
 pub(super) fn begin(paint: &Paint, title: &str, subtitle: &str, height: f64) -> String {
     let sizes = [fitting(title, 18.0), fitting(subtitle, 14.0)];
-    let (title, subtitle) = (escape(title), escape(subtitle));
+    let title = escape(title);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
          aria-label=\"{title}\" font-family=\"DejaVu Sans, Helvetica, Arial, sans-serif\" \
@@ -66,6 +94,37 @@ pub(super) fn begin(paint: &Paint, title: &str, subtitle: &str, height: f64) -> 
         paint.attribute("fill", GROUND, "ground"),
     );
     out += &text(MARGIN, 26.0, sizes[0], "start", &paint.ink(), &title);
-    out += &text(MARGIN, 47.0, sizes[1], "start", &paint.soft(), &subtitle);
+    if sizes[1] >= LEGIBLE {
+        let subtitle = escape(subtitle);
+        out += &text(MARGIN, 47.0, sizes[1], "start", &paint.soft(), &subtitle);
+        return out;
+    }
+    let (first, second) = in_two(subtitle);
+    let size = fitting(first, 12.0).min(fitting(second, 12.0));
+    for (y, line) in [(42.0, first), (56.0, second)] {
+        out += &text(MARGIN, y, size, "start", &paint.soft(), &escape(line));
+    }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::paint::Theme;
+    use super::*;
+
+    #[test]
+    fn long_subtitles_have_two_lines_that_can_be_read() {
+        let paint = Paint {
+            theme: Theme::Light,
+        };
+        let long = "200 evaluations of what all entries have in common, with prior fixed at the start; dark is low";
+        let svg = begin(&paint, "T", long, 100.0);
+        assert_eq!(svg.matches("<text").count(), 3);
+        assert!(svg.contains("font-size=\"12\""), "{svg}");
+        assert_eq!(
+            begin(&paint, "T", "short", 100.0).matches("<text").count(),
+            2
+        );
+        assert_eq!(in_two("word"), ("word", ""));
+    }
 }

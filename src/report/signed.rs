@@ -2,7 +2,7 @@
 
 use super::bars::Bar;
 use super::paint::{Paint, Theme};
-use super::sheet::{begin, escape, width};
+use super::sheet::{begin, escape, shortened};
 
 /// Bars to either side of zero with a common scale.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -49,8 +49,8 @@ impl SignedBars {
         let zero = place(0.0);
         for (at, bar) in self.bars.iter().enumerate() {
             let y = TOP + ROW * at as f64;
-            let name = fitting(&bar.label, NAMES - LEFT);
-            let value = fitting(&bar.text, RIGHT - BARS[1] - 6.0);
+            let name = shortened(&bar.label, NAMES - LEFT, LETTERS);
+            let value = shortened(&bar.text, RIGHT - BARS[1] - 6.0, LETTERS);
             let baseline = y + 4.5;
             out += &format!(
                 "<g><title>{}: {}</title>\
@@ -85,25 +85,9 @@ impl SignedBars {
     }
 }
 
-/// A text that fits a length, shortened in its middle if need be: names often differ at either end.
-fn fitting(text: &str, room: f64) -> String {
-    let most = (room / width("x", LETTERS)) as usize;
-    let letters: Vec<char> = text.chars().collect();
-    if letters.len() <= most {
-        return text.into();
-    }
-    let kept = most.saturating_sub(1);
-    let head = kept.div_ceil(2);
-    let tail = &letters[letters.len() - (kept - head)..];
-    letters[..head]
-        .iter()
-        .chain(['…'].iter())
-        .chain(tail)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::sheet::width;
     use super::*;
 
     fn bars(values: &[f64]) -> SignedBars {
@@ -155,8 +139,8 @@ mod tests {
         assert!(svg.contains("<title>neighbourhood=Northridge Heights &amp; East: 1</title>"));
         assert!(svg.contains("…") && svg.contains("prefers-color-scheme:dark"));
         for room in [60.0, 144.0] {
-            assert!(width(&fitting(&bars.bars[0].label, room), LETTERS) <= room);
+            assert!(width(&shortened(&bars.bars[0].label, room, LETTERS), LETTERS) <= room);
         }
-        assert_eq!(fitting("bmi", 144.0), "bmi");
+        assert_eq!(shortened("bmi", 144.0, LETTERS), "bmi");
     }
 }

@@ -391,7 +391,13 @@ impl Surface {
                 .iter()
                 .map(|(x, y)| format!("{x:.1},{y:.1}"))
                 .collect();
-            for (width, ink) in [(4.0, "#000000"), (2.0, "#ffffff")] {
+            // A way of one place has no line, which some that draw SVG refuse.
+            let strokes: &[(f64, &str)] = if places.len() > 1 {
+                &[(4.0, "#000000"), (2.0, "#ffffff")]
+            } else {
+                &[]
+            };
+            for (width, ink) in strokes {
                 out += &format!(
                     "<polyline points=\"{}\" fill=\"none\" stroke-width=\"{width}\" stroke-linejoin=\"round\" \
                      stroke-linecap=\"round\" stroke=\"{ink}\"/>",

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::sweep::record::TUNING;
 
 mod evaluations;
 mod failure;
@@ -485,6 +486,18 @@ fn compare(path: &Path, kept: &[Identity], plan: &Plan) -> Result<()> {
              (`proxdiff runs show --configuration` prints its configuration)",
         ))
     };
+    let holds_tuning = kept
+        .iter()
+        .any(|kept| kept.settings.lines().any(|l| l == TUNING));
+    let is_tuning = plan.studies.iter().any(|study| study.is_tuned());
+    if holds_tuning != is_tuning {
+        let (own, new) = if holds_tuning {
+            ("tuning", "sweep")
+        } else {
+            ("sweep", "tuning")
+        };
+        return other(format!("it is the store of a {own}, not of a {new}"));
+    }
     if kept.len() != plan.studies.len() {
         return other(format!(
             "it holds a plan of {} studies, not {}",
@@ -516,14 +529,15 @@ fn compare(path: &Path, kept: &[Identity], plan: &Plan) -> Result<()> {
             ));
         }
         if kept.settings != study.settings {
-            let different: Vec<&str> = study
-                .settings
-                .lines()
-                .filter(|line| !kept.settings.lines().any(|own| own == *line))
-                .collect();
+            let new = lines_beyond(&study.settings, &kept.settings);
+            let old = lines_beyond(&kept.settings, &study.settings);
+            let difference = match (new.as_str(), old.as_str()) {
+                (new, "") => format!("has {new}"),
+                ("", old) => format!("lacks {old}"),
+                (new, old) => format!("has {new}, and lacks {old}"),
+            };
             return other(format!(
-                "it holds another plan{place}; this one has {}",
-                different.join(", ")
+                "it holds another plan{place}; this one {difference}"
             ));
         }
         if kept.points != study.points_digest() {
@@ -534,4 +548,11 @@ fn compare(path: &Path, kept: &[Identity], plan: &Plan) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The lines of settings that others lack, in one line.
+fn lines_beyond(settings: &str, others: &str) -> String {
+    let lines = settings.lines();
+    let beyond = lines.filter(|line| !others.lines().any(|other| other == *line));
+    beyond.collect::<Vec<_>>().join(", ")
 }

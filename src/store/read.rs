@@ -12,7 +12,7 @@ use crate::sweep::record::{
 };
 
 /// The remedy for a plan that is not what it was.
-pub(super) const REMEDY: &str = "restore the store from a copy, or repeat the sweep with another --store FILE; \
+pub(super) const REMEDY: &str = "restore the store from a copy, or repeat its command with another --store FILE; \
      a plan cannot be repaired";
 
 impl Store {

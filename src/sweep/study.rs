@@ -294,8 +294,10 @@ impl Study {
         if s.prior_units == PriorUnits::Data {
             hash.write(b"prior in the data's units");
         }
-        if let Some(ClassWeighting::Given(factors)) = &self.class_weights {
-            hash_values(&mut hash, factors);
+        match &self.class_weights {
+            Some(ClassWeighting::Given(factors)) => hash_values(&mut hash, factors),
+            Some(ClassWeighting::Balanced) => hash.write(b"balanced"),
+            None => {}
         }
         format!("{:032x}", hash.digest128())
     }

@@ -64,8 +64,7 @@ impl BoxBounds {
 
     /// Whether a slope presses a variable against the bound that it lies on.
     pub(super) fn presses(&self, at: usize, place: &[f64], slope: &[f64]) -> bool {
-        (place[at] <= self.lower[at] && slope[at] > 0.0)
-            || (place[at] >= self.upper[at] && slope[at] < 0.0)
+        is_held([self.lower[at], self.upper[at]], place[at], slope[at])
     }
 
     /// The variables that no bound holds.
@@ -85,6 +84,11 @@ impl BoxBounds {
             }
         })
     }
+}
+
+/// Whether a slope presses a value against the one of two bounds that it lies on.
+pub(super) fn is_held([lower, upper]: [f64; 2], value: f64, slope: f64) -> bool {
+    (value <= lower && slope > 0.0) || (value >= upper && slope < 0.0)
 }
 
 #[cfg(test)]

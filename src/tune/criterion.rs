@@ -52,6 +52,12 @@ pub(super) struct Evaluated {
     pub(super) not_unique: Option<String>,
 }
 
+/// The mean of the criteria of all folds.
+#[must_use]
+pub(crate) fn mean_of(criteria: &[f64]) -> f64 {
+    sum_of(criteria.len(), |fold| criteria[fold]) / criteria.len() as f64
+}
+
 impl Criterion<'_> {
     /// Evaluates points: along paths of falling l1, or each from a start of its own.
     ///
@@ -123,7 +129,7 @@ impl Criterion<'_> {
         let criterion = if is_solved {
             let of = |fold: usize| results[fold].criterion;
             match &self.combination {
-                None => sum_of(count, of) / count as f64,
+                None => mean_of(&(0..count).map(of).collect::<Vec<_>>()),
                 Some(combination) => combination.value(of),
             }
         } else {

@@ -1,5 +1,6 @@
 //! The outcome of a tuning: the best start's place and criterion, and what every start went through.
 
+use super::box_bounds::is_held;
 use super::chosen::Chosen;
 use super::hyperparameter::Hyperparameter;
 use crate::error::Result;
@@ -83,6 +84,21 @@ pub struct TunedVariable {
     /// sign, ∂Ē/∂ log λ in units of the first |Ē|. Of a prior the derivative is in c as a multiple of the
     /// largest coefficient that a feature has alone.
     pub slope: Vec<f64>,
+}
+
+impl TunedVariable {
+    /// Its slopes, 0 for entries that a bound holds.
+    pub fn projected_slopes(&self) -> impl Iterator<Item = f64> {
+        let bounds = [self.lower, self.upper];
+        let slopes = self.values.iter().zip(&self.slope);
+        slopes.map(move |(&value, &slope)| {
+            if is_held(bounds, value, slope) {
+                0.0
+            } else {
+                slope
+            }
+        })
+    }
 }
 
 /// The choice of a guard: means over outer folds, on whose rows nothing was tuned. The scalar is the best

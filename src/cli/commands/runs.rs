@@ -304,13 +304,20 @@ fn export(
     }
 }
 
+fn counted_batches(count: usize) -> String {
+    match count {
+        1 => "1 batch".into(),
+        _ => format!("{count} batches"),
+    }
+}
+
 fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
     let (mut faults, mut remedy) = (0, "");
     for path in paths {
         let found = verify(&Store::read(path)?)?;
         let evaluations = match found.evaluations {
             0 => String::new(),
-            count => format!(" and {count} batches of a tuning"),
+            count => format!(" and {} of a tuning", counted_batches(count)),
         };
         let mut text = format!(
             "{}: {} with {}{evaluations}: {}\n",
@@ -329,11 +336,20 @@ fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
         write_text(&text, None)?;
         if mend && !found.faults.is_empty() {
             let opened = repair(path)?;
+            let is_tuned = found.evaluations > 0;
+            let noun = if is_tuned { "batch" } else { "unit" };
+            let opened_ones = if is_tuned {
+                counted_batches(opened)
+            } else {
+                counted(opened, noun)
+            };
             let what = match opened {
-                0 => "mended; every unit is as it was stored".to_string(),
-                1 => "1 unit is open again; the command that made the store repeats it".to_string(),
+                0 => format!("mended; every {noun} is as it was stored"),
+                1 => format!(
+                    "{opened_ones} is open again; the command that made the store repeats it"
+                ),
                 _ => format!(
-                    "{opened} units are open again; the command that made the store repeats them"
+                    "{opened_ones} are open again; the command that made the store repeats them"
                 ),
             };
             let text = format!("{}: {what}\n", path.display());

@@ -35,12 +35,8 @@ impl<'a> Tuner<'a> {
             ..self.settings.clone()
         };
         let mut record = without_points(study, &settings, settings.precision);
-        let is_compressed = (self.folds.is_some() || matches!(self.subject, Subject::Study(_)))
-            && self.sure.is_none()
-            && Compression::pays(study, self.max_evaluations);
         let mut lines = vec![TUNING.to_string(), record.settings];
         lines.push(format!("version = {}", env!("CARGO_PKG_VERSION")));
-        lines.push(format!("factors = {is_compressed}"));
         lines.push(format!("guard = {:?}", self.guard));
         if let Some(sure) = self.sure {
             lines.push(format!("criterion-rule = {sure:?}"));
@@ -71,7 +67,15 @@ impl<'a> Tuner<'a> {
             ));
         };
         let plan = self.plan_of(study, String::new())?;
-        let study = plan.digests().map(|(_, digest)| digest).concat();
+        // Whether factors stand for the rows depends on how many evaluations there may be, which is no part of the
+        // plan; their results have other last digits.
+        let is_compressed = (self.folds.is_some() || matches!(self.subject, Subject::Study(_)))
+            && self.sure.is_none()
+            && Compression::pays(study, self.max_evaluations);
+        let mut study = plan.digests().map(|(_, digest)| digest).concat();
+        if is_compressed {
+            study.push_str("factors");
+        }
         Ok(Some(Kept {
             store,
             study,

@@ -13,7 +13,7 @@ use crate::tune::guard::{Guard, Nest, nests};
 use crate::tune::hyperparameter::Hyperparameter;
 use crate::tune::kept::Kept;
 use crate::tune::objective::Objective;
-use crate::tune::outcome::{Guarded, Start, Tuned};
+use crate::tune::outcome::{Guarded, Start, Tuned, TuningStatus};
 use crate::tune::starts::starts;
 use crate::tune::tuning::{Searched, Tuning};
 use crate::tune::variables::Space;
@@ -110,6 +110,10 @@ impl Tuner<'_> {
         let of_common = |searched: &Searched, why: Option<Unmoved>| -> Result<Tuned> {
             let mut tuned = scalar.finish(searched)?;
             tuned.scalar_criterion = (count > 0).then_some(tuned.criterion);
+            if let Some(Unmoved::NoEvaluations | Unmoved::Stopped) = why {
+                // The first stage may have come to its end, the tuning has not.
+                tuned.status = TuningStatus::BudgetSpent;
+            }
             tuned.remarks.extend(why.map(|why| why.remark(names)));
             Ok(tuned)
         };
@@ -171,6 +175,9 @@ impl Tuner<'_> {
         );
         let (criterion, coarse) = (of_scalar.criterion, of_scalar.coarse_evaluations);
         let mut tuned = if is_better { of_each } else { of_scalar };
+        if !is_better && self.control.should_stop() && found.status == TuningStatus::BudgetSpent {
+            tuned.status = TuningStatus::BudgetSpent;
+        }
         tuned.evaluations = evaluations;
         tuned.coarse_evaluations = coarse;
         tuned.starts = starts;

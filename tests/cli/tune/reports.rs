@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{Data, data};
-use crate::support::{as_text, fails, ok};
+use crate::support::{as_text, fails, ok, run};
 
 /// The page of a tuning, and the names of the charts beside it.
 fn report(data: &Data, flags: &[&str]) -> (String, Vec<String>) {
@@ -111,4 +111,48 @@ fn a_report_takes_no_place_of_an_input() {
         error.contains("--report") && error.contains("is used by the same command"),
         "{error}"
     );
+}
+
+#[test]
+fn what_the_first_stage_leaves_out_is_named() {
+    let data = data(40, 8, 2);
+    let flags = ["--loss", "huber", "--tune", "l1,l2,huber-delta"];
+    let (page, _) = report(&data, &[&flags[..], &["--max-evaluations", "60"]].concat());
+    assert!(page.contains("with huber-delta fixed at the start"));
+    assert!(!page.contains("all entries have in common"));
+}
+
+/// Some that draw SVG refuse a line of one place.
+#[test]
+fn a_way_of_one_place_is_a_dot_alone() {
+    let data = data(40, 8, 2);
+    let words = ["--max-evaluations", "1", "--report"];
+    let folder = as_text(&data.folder.path("page"));
+    let output = run(&data.with("tune", &[&words[..], &[folder.as_str()]].concat()));
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && errors.is_empty(), "{errors}");
+    let surface = fs::read_to_string(data.folder.path("page/surface.svg")).unwrap();
+    assert!(!surface.contains("<polyline") && surface.contains("<circle"));
+}
+
+#[test]
+fn a_prior_has_bars_to_the_side_of_its_sign() {
+    let data = data(40, 8, 2);
+    let flags = [
+        "--tune",
+        "prior,l2",
+        "--guard",
+        "none",
+        "--max-evaluations",
+        "60",
+    ];
+    let (page, names) = report(&data, &flags);
+    assert!(page.contains("with prior fixed at the start"));
+    let name = names
+        .iter()
+        .find(|name| name.starts_with("entries"))
+        .unwrap();
+    let bars = fs::read_to_string(data.folder.path(&format!("page/{name}"))).unwrap();
+    // Signed bars say name and value where they are pointed at.
+    assert!(bars.contains("<title>x0: "), "{bars}");
 }

@@ -227,7 +227,7 @@ fn an_altered_evaluation_is_refused_and_can_be_computed_again() {
         let output = run(&["runs", "verify", &store]);
         assert_eq!(output.status.code(), Some(1), "{alteration}");
         let text = ok(&["runs", "verify", &store, "--repair"]);
-        assert!(text.contains("1 unit is open again"), "{text}");
+        assert!(text.contains("1 batch is open again"), "{text}");
         assert_eq!(ok(&words), whole);
         assert_eq!(finished(&store), all);
     }
@@ -275,9 +275,75 @@ fn runs_know_a_tuning() {
         let error = fails(words, 1);
         assert!(error.contains("it is the store of a tuning"), "{error}");
     }
-    // Nor does a sweep take it for its own.
+    // Nor does a sweep take it for its own, nor a tuning the store of a sweep.
     let error = fails(&data.with("sweep", &["--store", &store]), 1);
-    assert!(error.contains("it holds another plan"), "{error}");
+    let words = "it is the store of a tuning, not of a sweep; name another file";
+    assert!(error.contains(words), "{error}");
+    let swept = as_text(&data.folder.path("swept.db"));
+    ok(&data.with("sweep", &["--l1", "0.1", "--store", &swept]));
+    let error = fails(&data.with("tune", &["--store", &swept]), 1);
+    let words = "it is the store of a sweep, not of a tuning; name another file";
+    assert!(error.contains(words), "{error}");
+}
+
+/// Rows of unequal classes: with weights of the classes everything is another result.
+fn unequal(folder: &Folder) -> String {
+    let values = noise(60 * 4, 3);
+    let rows = values.chunks(4).enumerate().map(|(i, x)| {
+        let class = if i % 5 == 0 || x[0] > 0.9 {
+            "yes"
+        } else {
+            "no"
+        };
+        format!("{},{},{},{},{class}\n", x[0], x[1], x[2], x[3])
+    });
+    let text: String = rows.collect();
+    folder.text("unequal.csv", &format!("a,b,c,d,target\n{text}"))
+}
+
+#[test]
+fn balanced_classes_are_another_study_in_tunings_and_sweeps() {
+    let folder = Folder::new();
+    let rows = unequal(&folder);
+    let own = [
+        rows.as_str(), "--target", "target", "--cv", "3", "--loss", "logistic",
+    ];
+    let balanced = ["--class-weights", "balanced"];
+    for (command, flags) in [
+        (
+            "tune",
+            &["--tune", "l2", "--l1", "0.05", "--bounds", "l2=1e-3:1"][..],
+        ),
+        ("sweep", &["--l1", "0.05", "--l2", "0.1"]),
+    ] {
+        let store = as_text(&folder.path(&format!("{command}.db")));
+        let words = [&[command][..], &own, flags, &["--store", &store]].concat();
+        ok(&words);
+        let error = fails(&[&words[..], &balanced].concat(), 1);
+        assert!(error.contains("the data have changed"), "{error}");
+        // The plain one is known as before.
+        ok(&words);
+    }
+    let store = as_text(&folder.path("balanced.db"));
+    let grid = ["--l1", "0.05", "--l2", "0.1", "--store", &store];
+    ok(&[&["sweep"][..], &own, &balanced, &grid].concat());
+    ok(&["fit", "--from", &store]);
+}
+
+/// Factors of the folds pay for many evaluations alone; with and without them the plan is one.
+#[test]
+fn factors_of_the_folds_are_no_part_of_the_plan() {
+    let data = data(300, 40, 2);
+    let store = as_text(&data.folder.path("t.db"));
+    let own = ["--cv", "3", "--format", "json"];
+    let few = [&own[..], &["--max-evaluations", "4"]].concat();
+    let words = |flags: &[&'static str]| -> Vec<String> {
+        let all = data.rows_alone("tune", flags);
+        all.into_iter().map(str::to_string).collect()
+    };
+    output_of(&with(&words(&few), &["--store", &store]));
+    let resumed = output_of(&with(&words(&own), &["--store", &store]));
+    assert_eq!(resumed, output_of(&words(&own)));
 }
 
 #[cfg(unix)]

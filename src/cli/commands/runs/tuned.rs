@@ -12,6 +12,7 @@ use crate::cli::output::{SCHEMA, csv_text, number, one_line, plain, titled};
 use crate::error::Error;
 use crate::store::{Evaluation, Plan, Store};
 use crate::sweep::export::Format;
+use crate::tune::mean_of;
 
 /// Whether a plan is that of a tuning.
 pub fn is_tuned(plan: &Plan) -> bool {
@@ -55,7 +56,10 @@ struct Part {
 impl Part {
     /// The point of the lowest mean over folds among those that are known on so many, with that mean.
     fn best(&self, folds: usize) -> Option<(&Value, f64)> {
-        let mean = |known: &Known| known.criteria.values().sum::<f64>() / folds as f64;
+        let mean = |known: &Known| {
+            let criteria: Vec<f64> = known.criteria.values().copied().collect();
+            mean_of(&criteria)
+        };
         let whole = self.known.values().filter(|k| k.criteria.len() == folds);
         let means = whole.map(|known| (&known.point, mean(known)));
         let finite = means.filter(|(_, mean)| mean.is_finite());
@@ -132,7 +136,13 @@ impl Evaluated {
                 _ => String::new(),
             };
             let mean = significant(mean);
-            text.push_str(&format!("smallest {what} so far: {mean} at {at}\n"));
+            // A guard has nested folds, and adds a penalty that is no part of an evaluation.
+            let guard = if self.parts.len() > 1 {
+                ", without the guard's penalty"
+            } else {
+                ""
+            };
+            text.push_str(&format!("smallest {what} so far{guard}: {mean} at {at}\n"));
         }
         text + "the command that made it goes on from there, and prints the result (--configuration: its flags)\n"
     }

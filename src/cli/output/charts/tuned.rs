@@ -10,7 +10,7 @@ use crate::cli::output::names::{coefficient_names, ridge_names, strength_names};
 use crate::cli::output::pages::{Chart, ReportFolder, sentence};
 use crate::cli::output::tuned::{TunedReport, values_text};
 use crate::report::{
-    Axis, Bar, Bars, Mark, Plot, Ring, Section, Series, Surface, Theme, Tile, Trail,
+    Axis, Bar, Bars, Mark, Plot, Ring, Section, Series, SignedBars, Surface, Theme, Tile, Trail,
 };
 use crate::tune::{EvaluatedPlace, Hyperparameter, Start, TunedVariable};
 
@@ -56,13 +56,6 @@ fn name_of(at: usize, start: &Start) -> String {
     format!("start {} ({})", at + 1, start.status.name())
 }
 
-/// The slope of an entry that no bound holds.
-fn projected(variable: &TunedVariable, value: f64, slope: f64) -> f64 {
-    let is_held =
-        (value <= variable.lower && slope > 0.0) || (value >= variable.upper && slope < 0.0);
-    if is_held { 0.0 } else { slope }
-}
-
 fn table(head: &[&str], rows: Vec<Vec<String>>) -> Section {
     Section::Table {
         head: head.iter().map(|name| (*name).to_string()).collect(),
@@ -75,8 +68,7 @@ impl View<'_> {
     fn hyperparameters(&self) -> Section {
         let tuned = self.report.tuned;
         let row = |variable: &TunedVariable| {
-            let slopes = variable.values.iter().zip(&variable.slope);
-            let slopes = slopes.map(|(&value, &slope)| projected(variable, value, slope));
+            let slopes = variable.projected_slopes();
             let largest = slopes.max_by(|a, b| a.abs().total_cmp(&b.abs()));
             vec![
                 variable.hyperparameter.name().to_string(),
@@ -233,20 +225,29 @@ impl View<'_> {
         starts.filter(is_own).take(MOST_STARTS)
     }
 
-    /// Whether places are beside those of a vector, which has no picture.
-    fn stage(&self, count: usize) -> &'static str {
-        let numbers: usize = self
-            .report
-            .tuned
-            .variables
-            .iter()
-            .map(|v| v.values.len())
-            .sum();
-        if numbers > count {
-            " of what all entries have in common"
-        } else {
-            ""
+    /// The stage of the places, where more is tuned than their numbers: what it leaves out is fixed at its start, and
+    /// vectors of strengths have a common one.
+    fn stage(&self, count: usize) -> String {
+        let shown = self.names(count);
+        let fixed = self.report.named.iter().map(|name| name.in_common());
+        let mut fixed: Vec<&str> = fixed
+            .map(Hyperparameter::name)
+            .filter(|name| !shown.contains(name))
+            .collect();
+        fixed.dedup();
+        let is_common = |name: &Hyperparameter| name.is_vector() && name.is_strength();
+        let is_of_common = self.report.named.iter().any(is_common);
+        let mut text = String::new();
+        if is_of_common {
+            text.push_str(" of what all entries have in common");
         }
+        if !fixed.is_empty() {
+            text.push_str(&format!(
+                ", with {} fixed at the start",
+                fixed.join(" and ")
+            ));
+        }
+        text
     }
 
     /// The criterion along the only variable.
@@ -419,49 +420,66 @@ impl View<'_> {
         if left_out > 0 {
             order.drain(MOST_BARS / 2..MOST_BARS / 2 + left_out);
         }
-        let is_log = variable.hyperparameter.is_positive();
-        let place = |value: f64| if is_log { value.ln() } else { value.abs() };
-        let places: Vec<f64> = order.iter().map(|&at| place(values[at])).collect();
-        let low = if is_log {
-            places.iter().copied().fold(f64::INFINITY, f64::min)
-        } else {
-            0.0
-        };
-        let high = places.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        // The smallest of them is seen too.
-        let share = |value: f64| match high - low {
-            span if span > 0.0 => 0.04 + 0.96 * (place(value) - low) / span,
-            _ => 1.0,
-        };
-        let bar = |&at: &usize| Bar {
-            label: names[at].clone(),
-            value: share(values[at]),
-            text: match beginning {
-                Some(begin) => format!("{}, at first {}", short(values[at]), short(begin[at])),
-                None => short(values[at]),
-            },
-        };
         let name = variable.hyperparameter.name();
+        let is_log = variable.hyperparameter.is_positive();
         let scale = if is_log {
             "lengths by logarithm"
         } else {
             "lengths by size"
         };
+        let title = format!("Entries of {name}");
+        let subtitle = match left_out {
+            0 => format!("all {}; {scale}", values.len()),
+            _ => format!(
+                "the {} largest and smallest of {}; {scale}",
+                MOST_BARS / 2,
+                values.len()
+            ),
+        };
+        let stem = format!("entries-{}", number + 1);
+        let bar = |at: usize, value: f64, text: String| Bar {
+            label: names[at].clone(),
+            value,
+            text,
+        };
+        if !is_log {
+            let each = order.iter();
+            let bars = SignedBars {
+                title,
+                subtitle,
+                bars: each
+                    .map(|&at| bar(at, values[at], short(values[at])))
+                    .collect(),
+            };
+            return Some(chart(
+                &stem,
+                "The chosen values, the largest first, to either side of zero.",
+                move |theme| bars.svg(theme),
+            ));
+        }
+        let logs = || order.iter().map(|&at| values[at].ln());
+        let low = logs().fold(f64::INFINITY, f64::min);
+        let high = logs().fold(f64::NEG_INFINITY, f64::max);
+        // A logarithm has no zero: the smallest of them is seen too.
+        let share = |value: f64| match high - low {
+            span if span > 0.0 => 0.04 + 0.96 * (value.ln() - low) / span,
+            _ => 1.0,
+        };
+        let text = |at: usize| match beginning {
+            Some(begin) => format!("{}, at first {}", short(values[at]), short(begin[at])),
+            None => short(values[at]),
+        };
+        let each = order.iter();
         let bars = Bars {
-            title: format!("Entries of {name}"),
-            subtitle: match left_out {
-                0 => format!("all {}; {scale}", values.len()),
-                _ => format!(
-                    "the {} largest and smallest of {}; {scale}",
-                    MOST_BARS / 2,
-                    values.len()
-                ),
-            },
+            title,
+            subtitle,
             full: 1.0,
-            bars: order.iter().map(bar).collect(),
+            bars: each
+                .map(|&at| bar(at, share(values[at]), text(at)))
+                .collect(),
         };
         Some(chart(
-            &format!("entries-{}", number + 1),
+            &stem,
             "The chosen values, the largest first, beside those where the best start began.",
             move |theme| bars.svg(theme),
         ))
