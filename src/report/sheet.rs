@@ -7,9 +7,25 @@ pub(super) const WIDTH: f64 = 460.0;
 /// Left and right of title and subtitle.
 const MARGIN: f64 = 14.0;
 
-/// The width of text of a size, roughly; for what must not overlap.
+/// The width of text of a size, roughly and rather too much; for what must not overlap.
 pub(super) fn width(text: &str, size: f64) -> f64 {
-    0.56 * size * text.chars().count() as f64
+    size * text.chars().map(share_of_size).sum::<f64>()
+}
+
+/// The width of a letter as a share of its size: at least that of the first font of [`begin`], which is the widest.
+fn share_of_size(letter: char) -> f64 {
+    match letter {
+        'i' | 'j' | 'l' | 'I' | 'J' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '\u{2009}'
+        | '·' => 0.34,
+        'f' | 'r' | 't' | '(' | ')' | '[' | ']' | '-' | '/' | '!' | '²' => 0.42,
+        'c' | 's' | 'z' | 'k' | 'x' | 'v' | 'y' | 'L' | 'F' | '_' => 0.6,
+        'm' | 'w' | 'M' | 'W' | '%' | '@' | '…' | '—' => 1.0,
+        '+' | '−' | '=' | '<' | '>' | '±' | '~' | '×' => 0.84,
+        'A'..='Z' => 0.79,
+        // Letters of the east fill a square.
+        _ if letter >= '\u{1100}' && !('\u{2000}'..'\u{2e80}').contains(&letter) => 1.0,
+        _ => 0.64,
+    }
 }
 
 /// A size that brings text on one line, at most `largest`.

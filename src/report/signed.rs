@@ -18,9 +18,13 @@ pub struct SignedBars {
 const LEFT: f64 = 14.0;
 /// The right end of the names.
 const NAMES: f64 = 158.0;
-/// The ends of the bars, and of the values.
+/// The ends of the bars, where the values leave them this room, and of the values.
 const BARS: [f64; 2] = [168.0, 366.0];
 const RIGHT: f64 = 446.0;
+/// From the bars to the longest value.
+const GAP: f64 = 6.0;
+/// The least width of all bars.
+const LEAST: f64 = 60.0;
 /// The middle of the first row.
 const TOP: f64 = 74.0;
 /// From one row to the next.
@@ -40,8 +44,12 @@ impl SignedBars {
         let finite = || values().filter(|value| value.is_finite());
         let low = finite().fold(0.0, f64::min);
         let high = finite().fold(0.0, f64::max);
+        // A value is never shortened: without its digits it is another. The longest has its room.
+        let texts = self.bars.iter().map(|bar| width(&bar.text, LETTERS));
+        let longest = texts.fold(0.0, f64::max);
+        let end = (RIGHT - GAP - longest).clamp(BARS[0] + LEAST, BARS[1]);
         let unit = if high > low {
-            (BARS[1] - BARS[0]) / (high - low)
+            (end - BARS[0]) / (high - low)
         } else {
             0.0
         };
@@ -50,7 +58,6 @@ impl SignedBars {
         for (at, bar) in self.bars.iter().enumerate() {
             let y = TOP + ROW * at as f64;
             let name = fitting(&bar.label, NAMES - LEFT);
-            let value = fitting(&bar.text, RIGHT - BARS[1] - 6.0);
             let baseline = y + 4.5;
             out += &format!(
                 "<g><title>{}: {}</title>\
@@ -59,7 +66,7 @@ impl SignedBars {
                 escape(&bar.label),
                 escape(&bar.text),
                 escape(&name),
-                escape(&value),
+                escape(&bar.text),
                 ink = paint.ink(),
             );
             if bar.value.is_finite() && bar.value != 0.0 && unit > 0.0 {
@@ -87,19 +94,20 @@ impl SignedBars {
 
 /// A text that fits a length, shortened in its middle if need be: names often differ at either end.
 fn fitting(text: &str, room: f64) -> String {
-    let most = (room / width("x", LETTERS)) as usize;
-    let letters: Vec<char> = text.chars().collect();
-    if letters.len() <= most {
+    if width(text, LETTERS) <= room {
         return text.into();
     }
-    let kept = most.saturating_sub(1);
-    let head = kept.div_ceil(2);
-    let tail = &letters[letters.len() - (kept - head)..];
-    letters[..head]
-        .iter()
-        .chain(['…'].iter())
-        .chain(tail)
-        .collect()
+    let letters: Vec<char> = text.chars().collect();
+    let shortened = |kept: usize| -> String {
+        let head = kept.div_ceil(2);
+        let tail = &letters[letters.len() - (kept - head)..];
+        letters[..head].iter().chain(&['…']).chain(tail).collect()
+    };
+    // No letter is narrower than a third of its size.
+    let most = letters.len().min((3.0 * room / LETTERS) as usize);
+    let fits = |shortened: &String| width(shortened, LETTERS) <= room;
+    let found = (0..most).rev().map(shortened).find(fits);
+    found.unwrap_or_else(|| "…".into())
 }
 
 #[cfg(test)]
@@ -148,14 +156,36 @@ mod tests {
     }
 
     #[test]
+    fn values_keep_all_their_digits_and_bars_make_room() {
+        let texts = ["-0.00343069", "0.00118236", "-1.2346e-15"];
+        let mut bars = bars(&[-0.003_430_69, 0.001_182_36, -1.2346e-15]);
+        for (bar, text) in bars.bars.iter_mut().zip(texts) {
+            bar.text = text.into();
+        }
+        let svg = bars.svg(Theme::Light);
+        for text in texts {
+            assert!(svg.contains(&format!(">{text}</text>")), "{svg}");
+        }
+        let rightmost = ends(&bars).into_iter().flatten().fold(0.0, f64::max);
+        let longest = texts
+            .map(|text| width(text, LETTERS))
+            .into_iter()
+            .fold(0.0, f64::max);
+        assert!(rightmost + longest < RIGHT, "{rightmost} {longest}");
+    }
+
+    #[test]
     fn long_names_are_shortened_and_whole_in_the_hover() {
         let mut bars = bars(&[1.0]);
         bars.bars[0].label = "neighbourhood=Northridge Heights & East".into();
         let svg = bars.svg(Theme::Auto);
         assert!(svg.contains("<title>neighbourhood=Northridge Heights &amp; East: 1</title>"));
         assert!(svg.contains("…") && svg.contains("prefers-color-scheme:dark"));
-        for room in [60.0, 144.0] {
-            assert!(width(&fitting(&bars.bars[0].label, room), LETTERS) <= room);
+        for name in [bars.bars[0].label.clone(), "d".repeat(60), "W".repeat(34)] {
+            for room in [60.0, 144.0] {
+                let shown = fitting(&name, room);
+                assert!(width(&shown, LETTERS) <= room && shown.chars().count() > 3);
+            }
         }
         assert_eq!(fitting("bmi", 144.0), "bmi");
     }
