@@ -119,5 +119,11 @@ mod tests {
             ..Head::default()
         };
         assert_eq!(bare.html(), "<h1>A</h1>\n");
+        // Studies that differ in what no line says, such as the share of the lasso.
+        let twice = Head {
+            bases: vec![head.bases[0].clone(), head.bases[0].clone()],
+            ..head
+        };
+        assert_eq!(twice.html(), html);
     }
 }
