@@ -44,11 +44,14 @@ impl Head {
         let program = [self.program.as_str(), self.date.as_str()];
         let program: Vec<&str> = program.into_iter().filter(|s| !s.is_empty()).collect();
         let lines = self.bases.iter().map(Basis::line);
-        let lines: Vec<String> = lines
+        let mut lines: Vec<String> = lines
             .chain([program.join(", ")])
             .filter(|line| !line.is_empty())
             .map(|line| escape(&line))
             .collect();
+        // Studies that differ in what a line does not say have it once.
+        let mut seen = std::collections::HashSet::new();
+        lines.retain(|line| seen.insert(line.clone()));
         if !lines.is_empty() {
             out += &format!("<p class=\"made\">{}</p>\n", lines.join("<br>"));
         }
@@ -116,5 +119,11 @@ mod tests {
             ..Head::default()
         };
         assert_eq!(bare.html(), "<h1>A</h1>\n");
+        // Studies that differ in what no line says, such as the share of the lasso.
+        let twice = Head {
+            bases: vec![head.bases[0].clone(), head.bases[0].clone()],
+            ..head
+        };
+        assert_eq!(twice.html(), html);
     }
 }

@@ -10,26 +10,43 @@ const MARGIN: f64 = 14.0;
 /// The size below which a line is parted in two.
 const LEGIBLE: f64 = 11.5;
 
-/// The width of text of a size, roughly; for what must not overlap.
+/// The width of text of a size, roughly and rather too much; for what must not overlap.
 pub(super) fn width(text: &str, size: f64) -> f64 {
-    0.56 * size * text.chars().count() as f64
+    size * text.chars().map(share_of_size).sum::<f64>()
+}
+
+/// The width of a letter as a share of its size: at least that of the first font of [`begin`], which is the widest.
+fn share_of_size(letter: char) -> f64 {
+    match letter {
+        'i' | 'j' | 'l' | 'I' | 'J' | '.' | ',' | ':' | ';' | '\'' | '|' | ' ' | '\u{2009}'
+        | '·' => 0.34,
+        'f' | 'r' | 't' | '(' | ')' | '[' | ']' | '-' | '/' | '!' | '²' => 0.42,
+        'c' | 's' | 'z' | 'k' | 'x' | 'v' | 'y' | 'L' | 'F' | '_' => 0.6,
+        'm' | 'w' | 'M' | 'W' | '%' | '@' | '…' | '—' => 1.0,
+        '+' | '−' | '=' | '<' | '>' | '±' | '~' | '×' => 0.84,
+        'A'..='Z' => 0.79,
+        // Letters of the east fill a square.
+        _ if letter >= '\u{1100}' && !('\u{2000}'..'\u{2e80}').contains(&letter) => 1.0,
+        _ => 0.64,
+    }
 }
 
 /// A text that fits a length, shortened in its middle if need be: names often differ at either end.
 pub(super) fn shortened(text: &str, room: f64, size: f64) -> String {
-    let most = (room / width("x", size)) as usize;
-    let letters: Vec<char> = text.chars().collect();
-    if letters.len() <= most {
+    if width(text, size) <= room {
         return text.into();
     }
-    let kept = most.saturating_sub(1);
-    let head = kept.div_ceil(2);
-    let tail = &letters[letters.len() - (kept - head)..];
-    letters[..head]
-        .iter()
-        .chain(['…'].iter())
-        .chain(tail)
-        .collect()
+    let letters: Vec<char> = text.chars().collect();
+    let shortened = |kept: usize| -> String {
+        let head = kept.div_ceil(2);
+        let tail = &letters[letters.len() - (kept - head)..];
+        letters[..head].iter().chain(&['…']).chain(tail).collect()
+    };
+    // No letter is narrower than a third of its size.
+    let most = letters.len().min((3.0 * room / size) as usize);
+    let fits = |shortened: &String| width(shortened, size) <= room;
+    let found = (0..most).rev().map(shortened).find(fits);
+    found.unwrap_or_else(|| "…".into())
 }
 
 /// A size that brings text on one line, at most `largest`.

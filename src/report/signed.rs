@@ -2,7 +2,7 @@
 
 use super::bars::Bar;
 use super::paint::{Paint, Theme};
-use super::sheet::{begin, escape, shortened};
+use super::sheet::{begin, escape, shortened, width};
 
 /// Bars to either side of zero with a common scale.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -18,9 +18,13 @@ pub struct SignedBars {
 const LEFT: f64 = 14.0;
 /// The right end of the names.
 const NAMES: f64 = 158.0;
-/// The ends of the bars, and of the values.
+/// The ends of the bars, where the values leave them this room, and of the values.
 const BARS: [f64; 2] = [168.0, 366.0];
 const RIGHT: f64 = 446.0;
+/// From the bars to the longest value.
+const GAP: f64 = 6.0;
+/// The least width of all bars.
+const LEAST: f64 = 60.0;
 /// The middle of the first row.
 const TOP: f64 = 74.0;
 /// From one row to the next.
@@ -40,8 +44,12 @@ impl SignedBars {
         let finite = || values().filter(|value| value.is_finite());
         let low = finite().fold(0.0, f64::min);
         let high = finite().fold(0.0, f64::max);
+        // A value is never shortened: without its digits it is another. The longest has its room.
+        let texts = self.bars.iter().map(|bar| width(&bar.text, LETTERS));
+        let longest = texts.fold(0.0, f64::max);
+        let end = (RIGHT - GAP - longest).clamp(BARS[0] + LEAST, BARS[1]);
         let unit = if high > low {
-            (BARS[1] - BARS[0]) / (high - low)
+            (end - BARS[0]) / (high - low)
         } else {
             0.0
         };
@@ -50,7 +58,6 @@ impl SignedBars {
         for (at, bar) in self.bars.iter().enumerate() {
             let y = TOP + ROW * at as f64;
             let name = shortened(&bar.label, NAMES - LEFT, LETTERS);
-            let value = shortened(&bar.text, RIGHT - BARS[1] - 6.0, LETTERS);
             let baseline = y + 4.5;
             out += &format!(
                 "<g><title>{}: {}</title>\
@@ -59,7 +66,7 @@ impl SignedBars {
                 escape(&bar.label),
                 escape(&bar.text),
                 escape(&name),
-                escape(&value),
+                escape(&bar.text),
                 ink = paint.ink(),
             );
             if bar.value.is_finite() && bar.value != 0.0 && unit > 0.0 {
@@ -87,7 +94,6 @@ impl SignedBars {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sheet::width;
     use super::*;
 
     fn bars(values: &[f64]) -> SignedBars {
@@ -132,14 +138,36 @@ mod tests {
     }
 
     #[test]
+    fn values_keep_all_their_digits_and_bars_make_room() {
+        let texts = ["-0.00343069", "0.00118236", "-1.2346e-15"];
+        let mut bars = bars(&[-0.003_430_69, 0.001_182_36, -1.2346e-15]);
+        for (bar, text) in bars.bars.iter_mut().zip(texts) {
+            bar.text = text.into();
+        }
+        let svg = bars.svg(Theme::Light);
+        for text in texts {
+            assert!(svg.contains(&format!(">{text}</text>")), "{svg}");
+        }
+        let rightmost = ends(&bars).into_iter().flatten().fold(0.0, f64::max);
+        let longest = texts
+            .map(|text| width(text, LETTERS))
+            .into_iter()
+            .fold(0.0, f64::max);
+        assert!(rightmost + longest < RIGHT, "{rightmost} {longest}");
+    }
+
+    #[test]
     fn long_names_are_shortened_and_whole_in_the_hover() {
         let mut bars = bars(&[1.0]);
         bars.bars[0].label = "neighbourhood=Northridge Heights & East".into();
         let svg = bars.svg(Theme::Auto);
         assert!(svg.contains("<title>neighbourhood=Northridge Heights &amp; East: 1</title>"));
         assert!(svg.contains("…") && svg.contains("prefers-color-scheme:dark"));
-        for room in [60.0, 144.0] {
-            assert!(width(&shortened(&bars.bars[0].label, room, LETTERS), LETTERS) <= room);
+        for name in [bars.bars[0].label.clone(), "d".repeat(60), "W".repeat(34)] {
+            for room in [60.0, 144.0] {
+                let shown = shortened(&name, room, LETTERS);
+                assert!(width(&shown, LETTERS) <= room && shown.chars().count() > 3);
+            }
         }
         assert_eq!(shortened("bmi", 144.0, LETTERS), "bmi");
     }

@@ -330,15 +330,10 @@ pub fn roc(
     positive: impl Fn(usize) -> bool,
     weights: Option<&[f64]>,
 ) -> Vec<RocPoint> {
-    let weight = |i: usize| weights.map_or(1.0, |weights| weights[i]);
-    let total = |kind: bool| -> f64 {
-        let own = (0..scores.len()).filter(|&i| positive(i) == kind);
-        own.map(weight).sum()
-    };
-    let (positives, others) = (total(true), total(false));
-    if scores.iter().any(|score| score.is_nan()) || !(positives > 0.0 && others > 0.0) {
+    if scores.iter().any(|score| score.is_nan()) {
         return Vec::new();
     }
+    let weight = |i: usize| weights.map_or(1.0, |weights| weights[i]);
     let mut order: Vec<usize> = (0..scores.len()).collect();
     order.sort_unstable_by(|&a, &b| scores[b].total_cmp(&scores[a]));
     let (mut above, mut other) = (0.0, 0.0);
@@ -352,9 +347,17 @@ pub fn roc(
             *sum += weight(i);
         }
         curve.push(RocPoint {
-            false_positives: other / others,
-            true_positives: above / positives,
+            false_positives: other,
+            true_positives: above,
         });
+    }
+    if !(above > 0.0 && other > 0.0) {
+        return Vec::new();
+    }
+    // Divided by their own last sums, which sums in another order miss by rounding: every curve ends at (1, 1).
+    for point in &mut curve {
+        point.false_positives /= other;
+        point.true_positives /= above;
     }
     curve
 }

@@ -357,6 +357,15 @@ impl Study {
         }
     }
 
+    /// Whether every fold measures its criterion on rows that its fit has not seen.
+    #[must_use]
+    pub fn holds_out_rows(&self) -> bool {
+        let has_own = self.specification.validation.is_some();
+        self.folds
+            .iter()
+            .all(|fold| has_own || fold.held_out.is_some())
+    }
+
     /// The problem on all rows, with the criterion on the same rows: for l1_max.
     ///
     /// # Errors

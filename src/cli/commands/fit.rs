@@ -119,6 +119,7 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, origin: &Origin) -> Resu
                 tested: test.as_deref().unwrap_or_default(),
                 predicted: &predicted,
                 set_aside: set_aside.as_ref().map_or(0, Dataset::rows),
+                not_saved: saved.as_ref().err().map(Failure::message),
             };
             page.write(&ReportFolder {
                 place,

@@ -231,7 +231,7 @@ impl Sweep<'_> {
         &self,
         summary: &Summary<'_>,
         cells: &dyn CellStore,
-        fits: &[Vec<Option<FittedTarget>>],
+        fits: &[Vec<Result<FittedTarget, String>>],
     ) -> Result<(), Failure> {
         let arguments = self.arguments;
         // A report that cannot be written must not keep the rest from being said.

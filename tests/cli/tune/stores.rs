@@ -306,7 +306,13 @@ fn balanced_classes_are_another_study_in_tunings_and_sweeps() {
     let folder = Folder::new();
     let rows = unequal(&folder);
     let own = [
-        rows.as_str(), "--target", "target", "--cv", "3", "--loss", "logistic",
+        rows.as_str(),
+        "--target",
+        "target",
+        "--cv",
+        "3",
+        "--loss",
+        "logistic",
     ];
     let balanced = ["--class-weights", "balanced"];
     for (command, flags) in [

@@ -9,7 +9,7 @@ use crate::cli::configuration::{
     Parts, Planned, Prepared, SpaceFlags, check_dealing, fit_space, planned_fit, study_of,
 };
 use crate::cli::failure::Failure;
-use crate::cli::output::Chosen;
+use crate::cli::output::{Chosen, FittedTarget};
 use crate::cli::progress::Progress;
 use crate::cli::runtime::{Interruption, Runtime};
 use crate::problem::Point;
@@ -250,11 +250,8 @@ pub(super) fn held_out(
     runtime: &Runtime,
 ) -> Vec<Result<Vec<Predicted>, String>> {
     let of = |point: &Point| {
-        if study.resampling.is_some() {
-            return Err(
-                "resamples leave out some rows again and again, so that no held-out rows are shown"
-                    .into(),
-            );
+        if let Some(why) = FittedTarget::why_no_rows(study) {
+            return Err(why);
         }
         let predicted = runtime
             .pool()

@@ -8,32 +8,41 @@ use crate::sweep::held_out::Predicted;
 use crate::sweep::record::Plan;
 use crate::sweep::study::{FoldProblem, Study};
 
-/// Per study the fits of its targets at their best points. A target has none without a choice, where the sweep
-/// was stopped, and, with a warning, where it cannot be made: the results of the sweep are not lost to its report.
+/// The remark where the fits at the choices were not made.
+const STOPPED: &str = "the sweep was stopped before the fit at the best point was made, so that no coefficients and no held-out rows \
+     are shown";
+
+/// Per study the fits of its targets at their best points, or why a target has none; nothing to say without a
+/// choice and of what has no rows. One that cannot be made is warned of: the results of the sweep are not lost to
+/// its report.
 pub(super) fn at_choices(
     plan: &Plan,
     studies: &[Study],
     runtime: &Runtime,
     summary: &Summary<'_>,
-) -> Vec<Vec<Option<FittedTarget>>> {
+) -> Vec<Vec<Result<FittedTarget, String>>> {
     let of_study = |(number, study): (usize, &Study)| {
         let record = &plan.studies[number];
         let has_rows = study.specification.loss != Loss::Quadratic && !study.is_compressed;
-        let of_target = |target: usize| -> Option<FittedTarget> {
+        let of_target = |target: usize| -> Result<FittedTarget, String> {
             let mut choices = summary.choices(number).iter();
-            let choice = choices.find(|choice| choice.target == target)?;
-            if !has_rows || runtime.control().should_stop() {
-                return None;
+            let choice = choices.find(|choice| choice.target == target);
+            let Some(choice) = choice.filter(|_| has_rows) else {
+                return Err(String::new());
+            };
+            if runtime.control().should_stop() {
+                return Err(STOPPED.into());
             }
             let best = &record.points[summary.summaries(number)[choice.best].point];
             let point = Point::new(best.l1, best.l2).of_target(target);
             let fitted = runtime.pool().install(|| fitted(study, &point, runtime));
-            if let Err(error) = &fitted
-                && !runtime.control().should_stop()
-            {
+            fitted.map_err(|error| {
+                if runtime.control().should_stop() {
+                    return STOPPED.into();
+                }
                 log::warn!("the report has no coefficients of {}: {error}", study.name);
-            }
-            fitted.ok()
+                format!("no coefficients and no held-out rows are shown: {error}")
+            })
         };
         (0..study.targets.len()).map(of_target).collect()
     };
@@ -68,9 +77,8 @@ fn held_out(
     point: &Point,
     runtime: &Runtime,
 ) -> crate::error::Result<Result<Vec<Predicted>, String>> {
-    if study.resampling.is_some() {
-        // The rows that a resample leaves out are some, again and again.
-        return Ok(Err(String::new()));
+    if let Some(why) = FittedTarget::why_no_rows(study) {
+        return Ok(Err(why));
     }
     study.predicted(point, runtime.control()).map(Ok)
 }

@@ -13,6 +13,10 @@ use crate::hypergrad::Outcome;
 use crate::model::loss::Loss;
 use crate::report::Section;
 use crate::sweep::held_out::Predicted;
+use crate::sweep::study::Study as SweepStudy;
+
+/// The remark where no row was held out.
+const NOTHING_HELD_OUT: &str = "no row was held out: folds, as of --cv 5, or rows set aside show how the fit predicts rows that it has not seen";
 
 /// A fit of one target, as a page shows it.
 pub struct FittedTarget {
@@ -29,6 +33,16 @@ pub struct FittedTarget {
 }
 
 impl FittedTarget {
+    /// The reason why a page shows no held-out rows of a study; `None` where it has some.
+    pub fn why_no_rows(study: &SweepStudy) -> Option<String> {
+        if study.resampling.is_some() {
+            let why =
+                "resamples leave out some rows again and again, so that no held-out rows are shown";
+            return Some(why.into());
+        }
+        (!study.holds_out_rows()).then(|| NOTHING_HELD_OUT.into())
+    }
+
     /// The charts of the fit. `slug` makes the name of a file of that of a chart.
     pub fn charts(&self, slug: &dyn Fn(&str) -> String) -> Vec<Chart> {
         let mut charts = Vec::new();
@@ -76,6 +90,8 @@ pub struct FitPage<'a> {
     pub predicted: &'a [Predicted],
     /// The number of rows that were set aside.
     pub set_aside: usize,
+    /// The reason why no model was saved, where none was.
+    pub not_saved: Option<String>,
 }
 
 impl FitPage<'_> {
@@ -85,6 +101,7 @@ impl FitPage<'_> {
     /// Those of [`ReportFolder::write`].
     pub fn write(&self, folder: &ReportFolder<'_>) -> Result<(), Failure> {
         let (mut sections, mut charts) = (Vec::new(), Vec::new());
+        sections.extend(self.not_saved.clone().map(sentence));
         if let Some(chosen) = self.chosen
             && let Some(first) = chosen.first()
         {
@@ -147,8 +164,7 @@ impl FitPage<'_> {
     /// The remark where nothing was held out.
     fn no_rows(&self) -> String {
         if self.tested.is_empty() && self.study.loss() != Loss::Quadratic {
-            "no row was held out: --cv K or --test-fraction SHARE shows how the fit predicts rows that it has not seen"
-                .into()
+            NOTHING_HELD_OUT.into()
         } else {
             String::new()
         }
@@ -169,18 +185,15 @@ impl FitPage<'_> {
                 outcome.status.name().into(),
             ]
         };
+        let rows = self.prepared.rows;
+        let first = match self.set_aside {
+            0 => "fit to all rows".into(),
+            aside => format!("fit to {rows} of {} rows", rows + aside),
+        };
+        let others = ["l1", "l2", "objective", "support", "residual", "status"];
+        let others = others.into_iter().map(String::from);
         Section::Table {
-            head: [
-                "fit to all rows",
-                "l1",
-                "l2",
-                "objective",
-                "support",
-                "residual",
-                "status",
-            ]
-            .map(String::from)
-            .to_vec(),
+            head: std::iter::once(first).chain(others).collect(),
             rows: self.outcomes.iter().map(row).collect(),
         }
     }

@@ -43,8 +43,9 @@ impl HeldOutRows<'_> {
         })
     }
 
-    /// The score of all rows and its name, as the tables of a command say it: the mean over the parts.
-    pub fn score(&self) -> Option<(&'static str, f64)> {
+    /// The score of all rows and its name, as the tables of a command say it: the mean over the parts; the name
+    /// alone where a part has none.
+    pub fn score(&self) -> Result<(&'static str, f64), &'static str> {
         let (number, name) = match self.loss {
             loss if loss.is_classification() => (Number::Auc, "AUC"),
             loss if loss.has_log_link() => (Number::R2, "D²"),
@@ -53,7 +54,11 @@ impl HeldOutRows<'_> {
         let count = self.classes.len().max(1);
         let of_part = |part: &Predicted| part.numbers(self.loss, count)[number];
         let mean = self.parts.iter().map(of_part).sum::<f64>() / self.parts.len() as f64;
-        mean.is_finite().then_some((name, mean))
+        if mean.is_finite() {
+            Ok((name, mean))
+        } else {
+            Err(name)
+        }
     }
 
     fn rows(&self) -> usize {
@@ -81,7 +86,7 @@ impl HeldOutRows<'_> {
             text + "."
         } else {
             let shown = if self.rows() > MOST_POINTS {
-                format!(", every {}th of them", self.each())
+                format!(", one in {}", self.each())
             } else {
                 String::new()
             };
@@ -90,14 +95,25 @@ impl HeldOutRows<'_> {
                 self.of_rows()
             )
         };
-        if let Some((name, score)) = self.score() {
-            let mean = if self.parts.len() > 1 {
-                ", mean over the folds"
-            } else {
-                ""
-            };
-            text += &format!(" {name} {}{mean}.", short(score));
-        }
+        let is_mean = self.parts.len() > 1;
+        text += &match self.score() {
+            Ok((name, score)) if is_mean => {
+                format!(" {name} {}, mean over the folds.", short(score))
+            }
+            Ok((name, score)) => format!(" {name} {}.", short(score)),
+            Err(name) => {
+                let place = if is_mean {
+                    "in every fold"
+                } else {
+                    "among them"
+                };
+                let need = match name {
+                    "AUC" => "needs rows of every class",
+                    _ => "needs rows that differ",
+                };
+                format!(" {name} is not defined here: it {need} {place}.")
+            }
+        };
         text
     }
 
@@ -170,11 +186,13 @@ impl HeldOutRows<'_> {
                 .map(|part| self.roc(part, class))
                 .filter(|curve| !curve.is_empty())
                 .collect();
+            let found_area =
+                parts.iter().map(|curve| area(curve)).sum::<f64>() / parts.len() as f64;
             let mean = mean_curve(&parts)?;
             let name = self.classes.get(class).map_or("", String::as_str);
             Some(Series {
                 label: if has_many {
-                    name.to_string()
+                    format!("{name}, AUC {found_area:.3}")
                 } else {
                     format!("found: {name}")
                 },
@@ -214,6 +232,15 @@ impl HeldOutRows<'_> {
         }
         roc(&z, |i| part.y[i] > 0.0, weights)
     }
+}
+
+/// The area below the straight pieces of a curve: its AUC.
+fn area(curve: &[RocPoint]) -> f64 {
+    let piece = |pair: &[RocPoint]| {
+        let width = pair[1].false_positives - pair[0].false_positives;
+        0.5 * width * (pair[0].true_positives + pair[1].true_positives)
+    };
+    curve.windows(2).map(piece).sum()
 }
 
 /// The mean of curves at every share of false positives: the area below it is the mean of theirs.
@@ -261,7 +288,13 @@ fn height(curve: &[RocPoint], place: f64, is_end: bool) -> f64 {
         let at = if is_end { after - 1 } else { first };
         return curve[at].true_positives;
     }
-    let (a, b) = (curve[first - 1], curve[first]);
+    // Every curve goes from 0 to 1, so that both are there; beside its ends it stays as it is.
+    let Some(&b) = curve.get(first) else {
+        return curve.last().map_or(f64::NAN, |last| last.true_positives);
+    };
+    let Some(&a) = first.checked_sub(1).and_then(|at| curve.get(at)) else {
+        return b.true_positives;
+    };
     let share = (place - a.false_positives) / (b.false_positives - a.false_positives);
     a.true_positives + share * (b.true_positives - a.true_positives)
 }
@@ -269,14 +302,6 @@ fn height(curve: &[RocPoint], place: f64, is_end: bool) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn area(curve: &[RocPoint]) -> f64 {
-        let piece = |pair: &[RocPoint]| {
-            let width = pair[1].false_positives - pair[0].false_positives;
-            0.5 * width * (pair[0].true_positives + pair[1].true_positives)
-        };
-        curve.windows(2).map(piece).sum()
-    }
 
     fn rows(z: &[f64], y: &[f64]) -> Predicted {
         Predicted {
@@ -314,6 +339,84 @@ mod tests {
             held_out
                 .caption()
                 .contains(&format!("AUC {}", short(score)))
+        );
+    }
+
+    #[test]
+    fn curves_of_weighted_folds_end_at_one_whatever_the_order_of_the_sums() {
+        // Weights that no order sums alike.
+        let part = |fold: usize| {
+            let at = |i: usize| (i * 7 + fold * 13) as f64;
+            let all = 0..40;
+            Predicted {
+                z: all.clone().map(|i| (at(i) * 1.7).sin()).collect(),
+                y: all
+                    .clone()
+                    .map(|i| if i % 3 == 0 { 1.0 } else { -1.0 })
+                    .collect(),
+                weights: Some(all.map(|i| 0.1 + (at(i) * 0.37).cos().abs()).collect()),
+                ..Predicted::default()
+            }
+        };
+        let parts: Vec<Predicted> = (0..7).map(part).collect();
+        let held_out = HeldOutRows {
+            loss: Loss::Logistic,
+            classes: &["no".into(), "yes".into()],
+            target: "answer",
+            parts: &parts,
+            noun: "held-out",
+        };
+        let curves: Vec<Vec<RocPoint>> = parts.iter().map(|p| held_out.roc(p, 1)).collect();
+        let end = RocPoint {
+            false_positives: 1.0,
+            true_positives: 1.0,
+        };
+        assert!(curves.iter().all(|curve| curve.last() == Some(&end)));
+        let mean = mean_curve(&curves).unwrap();
+        assert_eq!(mean.last().unwrap().false_positives, 1.0);
+        let (_, score) = held_out.score().unwrap();
+        assert!((area(&mean) - score).abs() < 1e-12);
+        // Past its ends a curve has their heights.
+        assert_eq!(height(&curves[0], 1.0 + 1e-15, true), 1.0);
+        assert_eq!(height(&curves[0], -1e-15, true), 0.0);
+    }
+
+    #[test]
+    fn every_class_has_its_auc_and_a_caption_says_where_there_is_none() {
+        let parts = [Predicted {
+            z: vec![2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 2.0, 1.0, -2.0, 0.0],
+            y: vec![0.0, 1.0, 2.0, 1.0],
+            ..Predicted::default()
+        }];
+        let classes = ["a", "b", "c"].map(String::from);
+        let mut held_out = HeldOutRows {
+            loss: Loss::Multinomial,
+            classes: &classes,
+            target: "answer",
+            parts: &parts,
+            noun: "test",
+        };
+        let plot = held_out.curves().unwrap();
+        let labels: Vec<&str> = plot.series.iter().map(|s| s.label.as_str()).collect();
+        // The last row of b looks like a: b has two of its four pairs.
+        assert_eq!(
+            labels[..3],
+            ["a, AUC 1.000", "b, AUC 0.500", "c, AUC 1.000"]
+        );
+        let lacking = [
+            parts[0].clone(),
+            Predicted {
+                z: vec![2.0, 0.0, 0.0, 0.0, 2.0, 0.0],
+                y: vec![0.0, 1.0],
+                ..Predicted::default()
+            },
+        ];
+        held_out.parts = &lacking;
+        let caption = held_out.caption();
+        assert!(
+            caption
+                .ends_with("AUC is not defined here: it needs rows of every class in every fold."),
+            "{caption}"
         );
     }
 

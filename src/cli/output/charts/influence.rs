@@ -7,7 +7,7 @@ use crate::cli::output::influence::InfluenceReport;
 use crate::cli::output::pages::{Chart, ReportFolder, sentence};
 use crate::report::{Axis, Bar, Plot, Section, Series, SignedBars, Theme};
 
-/// The most rows of a table in a page.
+/// The most rows of a table in a page, half of them of either end.
 const MOST_ROWS: usize = 1000;
 /// The most bars of either end.
 const MOST_BARS: usize = 20;
@@ -131,14 +131,48 @@ impl InfluenceReport<'_> {
     /// A table of all, those that help most first.
     fn all_rows(&self) -> Vec<Section> {
         let order = self.order();
-        let (head, rows) = self.cells_of(&order[..order.len().min(MOST_ROWS)]);
+        let shown = ends(&order, MOST_ROWS);
+        let (mut head, mut rows) = self.cells_of(&shown);
+        if let (Some(names), false) = (self.row_names, self.is_grouped()) {
+            // Bars say the names alone.
+            head.insert(1, "name".into());
+            for (cells, &at) in rows.iter_mut().zip(&shown) {
+                cells.insert(1, names[self.prepared.row_in_data(at)].clone());
+            }
+        }
         let mut sections = vec![Section::Table { head, rows }];
         if order.len() > MOST_ROWS {
             sections.push(Section::Text(format!(
-                "The table has the first {MOST_ROWS} of {}; --format csv writes all.",
+                "The table has the {0} that help most and the {0} that harm most, of {1}; --format csv writes all.",
+                MOST_ROWS / 2,
                 order.len()
             )));
         }
         sections
+    }
+}
+
+/// All of an order where it has at most so many, else as many of either end.
+fn ends(order: &[usize], most: usize) -> Vec<usize> {
+    if order.len() <= most {
+        return order.to_vec();
+    }
+    let half = most / 2;
+    let (first, last) = (&order[..half], &order[order.len() - half..]);
+    [first, last].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_order_keeps_both_of_its_ends() {
+        let order: Vec<usize> = (0..MOST_ROWS + 1).rev().collect();
+        let kept = ends(&order, MOST_ROWS);
+        assert_eq!(kept.len(), MOST_ROWS);
+        assert_eq!((kept[0], kept[MOST_ROWS - 1]), (MOST_ROWS, 0));
+        assert_eq!(kept[MOST_ROWS / 2 - 1] - kept[MOST_ROWS / 2], 2);
+        assert_eq!(ends(&order[1..], MOST_ROWS), order[1..]);
     }
 }

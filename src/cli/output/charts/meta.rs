@@ -23,7 +23,10 @@ impl MetaReport<'_> {
         charts.extend(self.learning_curve());
         charts.extend(self.task_by_task());
         charts.extend(prior.chart("prior".into()));
-        let mut sections = vec![sentence(self.title()), sentence(self.learned_line())];
+        let mut sections = vec![
+            Section::Text(format!("{}.", self.title())),
+            sentence(self.learned_line()),
+        ];
         sections.extend(self.remarks().into_iter().map(sentence));
         sections.extend(charts.iter().map(Chart::section));
         sections.extend(self.table_of_tasks());

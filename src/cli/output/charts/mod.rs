@@ -33,11 +33,11 @@ use crate::sweep::summary::PointSummary;
 const MOST_PATHS: usize = 12;
 
 /// Writes report.html and every chart as SVG and PNG into a folder. `fits` are those at the best points, per study
-/// one for each target, where they are to be shown.
+/// one for each target, or why there is none; without any where they are not to be shown.
 pub fn write_report(
     summary: &Summary<'_>,
     store: &dyn CellStore,
-    fits: &[Vec<Option<FittedTarget>>],
+    fits: &[Vec<Result<FittedTarget, String>>],
     folder: &ReportFolder<'_>,
 ) -> Result<(), Failure> {
     let mut sections = vec![Section::Text(progress(summary))];
@@ -69,11 +69,16 @@ pub fn write_report(
                 sections.extend(view.remarks().into_iter().map(Section::Text));
                 sections.push(view.table());
                 drawn.extend(view.charts()?);
-                let fitted = fits.get(number).and_then(|fits| fits.get(target)?.as_ref());
-                if let Some(fitted) = fitted {
-                    sections.extend(fitted.remark());
-                    drawn.extend(fitted.charts(&|chart| subject.slug(chart)));
+                let fitted = fits.get(number).and_then(|fits| fits.get(target));
+                match fitted {
+                    Some(Ok(fitted)) => {
+                        sections.extend(fitted.remark());
+                        drawn.extend(fitted.charts(&|chart| subject.slug(chart)));
+                    }
+                    Some(Err(why)) if !why.is_empty() => sections.push(sentence(why.clone())),
+                    _ => {}
                 }
+                let fitted = fitted.and_then(|fitted| fitted.as_ref().ok());
                 drawn.extend(view.convergence(&found));
                 tables.extend(
                     fitted
