@@ -1,8 +1,8 @@
 //! Classifiers from a few pictures each: heads on frozen features, around a prior that many tasks share.
 //!
 //! ```sh
-//! cargo run --release --example meta_heads             # 60 tasks
-//! cargo run --release --example meta_heads -- 10000    # ten thousand fits a step
+//! cargo run --release --example meta_heads            # 10 tasks
+//! cargo run --release --example meta_heads -- 1000    # a thousand fits a step
 //! ```
 //!
 //! Handwritten digits of 8 × 8 pixels go through a layer of random features that nothing changes. A task has five
@@ -26,7 +26,7 @@ const WAYS: usize = 5;
 const SHOTS: usize = 3;
 const JUDGES: usize = 3;
 /// Random features, beside a constant one for the intercepts.
-const FEATURES: usize = 12;
+const FEATURES: usize = 8;
 /// The spread of a scanner's gains.
 const SPREAD: f64 = 0.3;
 
@@ -96,7 +96,7 @@ fn task(pictures: &Pictures, layer: &Layer, rng: &mut ChaCha8Rng) -> Result<Prob
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let count: usize = match std::env::args().nth(1) {
         Some(text) => text.parse()?,
-        None => 60,
+        None => 10,
     };
     let (images, labels) = digits()?;
     let Matrix::Dense(images) = images else {
@@ -120,11 +120,11 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
             .collect()
     };
     let training = tasks(&known, count)?;
-    let fresh = tasks(&unseen, 100)?;
+    let fresh = tasks(&unseen, 20)?;
 
     // The fresh tasks say what the prior is worth; a guard would learn it five times more.
     let learning = MetaLearning::new(&training).test_tasks(&fresh);
-    let learned = learning.guard(Guard::None).max_evaluations(30).run()?;
+    let learned = learning.guard(Guard::None).max_evaluations(20).run()?;
     let error = learned.error.ok_or("there are fresh tasks")?;
     println!(
         "{count} tasks of {WAYS} digits × {SHOTS} pictures, {} coefficients each: {} steps, λ₂ = {:.3}",

@@ -1,7 +1,6 @@
 //! Factors: columns of text, which features stand for, one per level.
 
 use std::cmp::Ordering;
-use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,17 +21,8 @@ impl Factor {
     }
 }
 
-/// A column of a file, and the features that stand for it.
-pub(super) struct Column<'a> {
-    pub(super) name: &'a str,
-    /// Its levels, where it is a factor.
-    pub(super) factor: Option<&'a Factor>,
-    /// The first of its features, and the one after the last.
-    pub(super) features: Range<usize>,
-}
-
-/// The columns that features come from: those of one factor are one column.
-pub(super) fn columns<'a>(features: &'a [String], factors: &'a [Factor]) -> Vec<Column<'a>> {
+/// The names of the columns that features come from: those of one factor are one column.
+pub(super) fn columns_of(features: &[String], factors: &[Factor]) -> Vec<String> {
     let mut columns = Vec::with_capacity(features.len());
     let mut factors = factors.iter().peekable();
     let mut at = 0;
@@ -42,24 +32,14 @@ pub(super) fn columns<'a>(features: &'a [String], factors: &'a [Factor]) -> Vec<
             // Where all cells are missing there are no features.
             None => true,
         };
-        let (name, factor, width) = match factors.next_if(is_next) {
-            Some(factor) => (&factor.name, Some(factor), factor.levels.len()),
-            None => (&features[at], None, 1),
+        let (name, width) = match factors.next_if(is_next) {
+            Some(factor) => (&factor.name, factor.levels.len()),
+            None => (&features[at], 1),
         };
-        columns.push(Column {
-            name,
-            factor,
-            features: at..at + width,
-        });
+        columns.push(name.clone());
         at += width;
     }
     columns
-}
-
-/// The names of the columns that features come from.
-pub(super) fn columns_of(features: &[String], factors: &[Factor]) -> Vec<String> {
-    let columns = columns(features, factors).into_iter();
-    columns.map(|column| column.name.to_string()).collect()
 }
 
 /// The order of levels: as numbers where all are numbers, and else as text.

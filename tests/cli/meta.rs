@@ -249,6 +249,63 @@ fn few_tasks_are_guarded() {
     assert!(json(&meta(&file, &["--tune", "l2"]))["nested"].is_null());
 }
 
+/// Tasks of eight rows around three coefficients that zero and few tasks' own fits are far from.
+fn wide_tasks() -> String {
+    let (x, e, w) = (noise(50 * 8 * 8, 11), noise(400, 12), noise(400, 13));
+    let mut text = String::from("task,a,b,c,d,e,f,g,h,y\n");
+    for row in 0..400 {
+        let (task, own) = (row / 8, &x[8 * row..8 * row + 8]);
+        let mean = [3.0, -2.0, 1.0, 0.0, 0.0, 2.0, -1.0, 0.5];
+        let y: f64 = (0..8)
+            .map(|j| (mean[j] + 0.2 * w[8 * task + j]) * own[j])
+            .sum();
+        let cells: Vec<String> = own.iter().map(ToString::to_string).collect();
+        text.push_str(&format!(
+            "{task},{},{}\n",
+            cells.join(","),
+            y + 0.3 * e[row]
+        ));
+    }
+    text
+}
+
+#[test]
+fn the_guard_judges_a_prior_that_was_learned_with_l1_too() {
+    let folder = Folder::new();
+    let file = folder.text("wide.csv", &wide_tasks());
+    let own = [
+        "--tune",
+        "prior,l1,l2",
+        "--val-fraction",
+        "0.6",
+        "--splits",
+        "1",
+        "--test-tasks",
+        "0",
+    ];
+    let found = json(&meta(&file, &own));
+    let nested = &found["nested"];
+    assert_eq!(nested["returns"], "meta", "{nested}");
+    assert!(nested["meta"].as_f64().unwrap() < nested["around_mean"].as_f64().unwrap());
+    // Without evaluations that learn a prior nothing is compared.
+    let few = json(&meta(
+        &file,
+        &[&own[..], &["--max-evaluations", "2"]].concat(),
+    ));
+    for name in ["meta", "around_mean", "alone", "standard_error"] {
+        assert!(few["nested"][name].is_null(), "{}", few["nested"]);
+    }
+    assert_ne!(few["nested"]["returns"], "meta");
+    let remark = few["remarks"].to_string();
+    assert!(remark.contains("too few to compare"), "{remark}");
+    // The line of what was learned names what is returned.
+    let table = ok(&meta(
+        &file,
+        &[&own[..], &["--max-evaluations", "2"]].concat(),
+    ));
+    assert!(!table.contains("learned prior,"), "{table}");
+}
+
 #[test]
 fn bad_input_is_one_line_with_a_remedy() {
     let folder = Folder::new();

@@ -253,3 +253,153 @@ fn identifiers_are_those_of_all_files_together() {
         "{text}"
     );
 }
+
+#[test]
+fn the_first_file_decides_on_the_header() {
+    let (folder, one) = (Folder::new(), Folder::new());
+    // The second file begins with cells that are missing, as a header over row numbers does.
+    let files = [
+        "1,u,4,3\n2,v,1,4\n0,u,2,1\n5,v,3,2\n",
+        ",u,7,3\n,v,8,4\n,u,8,1\n,v,7,2\n",
+        "3,u,1,2\n4,v,2,5\n1,u,6,1\n2,v,3,3\n",
+    ];
+    let mut whole = String::new();
+    for (number, text) in files.iter().enumerate() {
+        folder.text(&format!("{number}.csv"), text);
+        for line in text.lines() {
+            whole.push_str(&format!("{line},{number}\n"));
+        }
+    }
+    let whole = one.text("all.csv", &whole);
+    let data = folder.path("");
+    let flags = [
+        "--target",
+        "3",
+        "--missing",
+        "mean",
+        "--max-evaluations",
+        "8",
+        "--test-tasks",
+        "0",
+        "--categorical",
+        "auto",
+    ];
+    let of = |more: &[&str]| json(&[&["meta"], more, &flags[..]].concat());
+    let expected = of(&[&whole, "--task", "4", "--header", "no"]);
+    assert_eq!(of(&[data.to_str().unwrap()])["prior"], expected["prior"]);
+
+    for (first, second) in [
+        ("a,b,y\n1,2,3\n2,1,4\n3,5,1\n", "4,2,1\n2,3,1\n1,2,5\n"),
+        ("4,2,1\n2,3,1\n1,2,5\n", "a,b,y\n1,2,3\n2,1,4\n3,5,1\n"),
+    ] {
+        let mixed = Folder::new();
+        mixed.text("0.csv", first);
+        mixed.text("1.csv", second);
+        let text = fails(&["meta", mixed.path("").to_str().unwrap()], 2);
+        assert!(
+            text.contains("--header") && text.contains("1.csv"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn flags_and_labels_are_decided_by_all_files() {
+    let of = |files: &[&str], more: &[&str]| {
+        let (folder, one) = (Folder::new(), Folder::new());
+        let mut whole = String::from("f,a,y,task\n");
+        for (number, rows) in files.iter().enumerate() {
+            folder.text(&format!("{number}.csv"), &format!("f,a,y\n{rows}"));
+            for row in rows.lines() {
+                whole.push_str(&format!("{row},{number}\n"));
+            }
+        }
+        let whole = one.text("all.csv", &whole);
+        let data = folder.path("");
+        let own = [
+            "--target",
+            "y",
+            "--max-evaluations",
+            "8",
+            "--test-tasks",
+            "0",
+        ];
+        let of =
+            |data: &[&str]| run(&[&["meta"], data, &own[..], more, &["--format", "json"]].concat());
+        (
+            of(&[data.to_str().unwrap()]),
+            of(&[&whole, "--task", "task"]),
+        )
+    };
+    let same = |files: &[&str], more: &[&str]| {
+        let (folder, one) = of(files, more);
+        assert!(folder.status.success(), "{folder:?}");
+        assert_eq!(folder.stdout, one.stdout);
+    };
+    // True and False alone are 1 and 0; with a third text they are levels.
+    let flags = "true,1,3\nfalse,2,4\ntrue,0,1\nfalse,3,2\n";
+    same(&[flags, "False,1,2\nTrue,4,5\nfalse,2,2\nTrue,0,1\n"], &[]);
+    same(&[flags, "true,1,2\nmaybe,4,5\nmaybe,2,2\ntrue,0,1\n"], &[]);
+    // Numbers among them are an error in a folder as in a file.
+    let (folder, one) = of(&[flags, "1,1,3\n0,2,4\n1,0,1\n"], &[]);
+    assert!(!folder.status.success() && !one.status.success());
+    let text = String::from_utf8_lossy(&folder.stderr).into_owned();
+    assert!(text.contains("True or False in"), "{text}");
+    // Labels are texts in all files where they are in one: "1" and "1.0" are two classes.
+    let labels = [
+        "1,1,1\n2,2,0\n3,5,1\n4,1,0\n".to_string(),
+        "1,1,1.0\n2,2,0.0\n3,5,1.0\n4,1,0.0\n".to_string(),
+        "1,1,yes\n2,2,no\n3,5,yes\n4,1,no\n".to_string(),
+    ];
+    let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+    same(&labels, &["--loss", "multinomial", "--no-intercept"]);
+}
+
+#[test]
+fn a_factor_that_a_file_lacks_keeps_its_place() {
+    let (folder, one) = (Folder::new(), Folder::new());
+    let files = [
+        "1,u,3\n2,v,4\n0,u,1\n5,v,2\n",
+        "1,,3\n2,,4\n0,,1\n4,,2\n",
+        "1,u,3\n2,v,5\n0,v,1\n3,u,4\n",
+    ];
+    let mut whole = String::new();
+    for (number, text) in files.iter().enumerate() {
+        folder.text(&format!("{number}.csv"), text);
+        for line in text.lines() {
+            whole.push_str(&format!("{line},{number}\n"));
+        }
+    }
+    let whole = one.text("all.csv", &whole);
+    let data = folder.path("");
+    let flags = [
+        "--target",
+        "2",
+        "--missing",
+        "mean",
+        "--categorical",
+        "1",
+        "--max-evaluations",
+        "8",
+        "--test-tasks",
+        "0",
+        "--header",
+        "no",
+    ];
+    let of = |more: &[&str]| json(&[&["meta"], more, &flags[..]].concat());
+    let found = of(&[data.to_str().unwrap()]);
+    assert_eq!(found["prior"], of(&[&whole, "--task", "3"])["prior"]);
+}
+
+#[test]
+fn a_text_beside_the_data_is_told_how_to_be_left_out() {
+    let folder = Folder::new();
+    folder.text("a.csv", "a,y\n1,2\n2,3\n3,1\n");
+    folder.text("b.csv", "a,y\n1,2\n2,3\n3,1\n");
+    folder.text("README.txt", "Measured by hand.\nIn spring.\n");
+    let text = fails(
+        &["meta", folder.path("").to_str().unwrap(), "--target", "y"],
+        2,
+    );
+    assert!(text.contains("hide it"), "{text}");
+}

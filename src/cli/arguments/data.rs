@@ -154,7 +154,8 @@ fn class_weights(text: &str) -> Result<ClassWeights, String> {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArguments {
-    /// File that holds features and targets: .csv, .parquet, .npy, .npz, .svm, .libsvm or .svmlight.
+    /// File that holds features and targets: .csv, .parquet, .npy, .npz, .svm, .libsvm or .svmlight; for meta also a
+    /// folder of such files.
     #[arg(value_name = "DATA", conflicts_with_all = ["x", "y"], help_heading = Resettable::Reset)]
     pub data: Option<PathBuf>,
 

@@ -161,14 +161,29 @@ impl MetaReport<'_> {
 
     pub(super) fn learned_line(&self) -> String {
         let learned = self.learned;
+        let prior = MetaVariable::Prior.name();
         let names: Vec<&str> = self.learns.iter().map(|name| name.name()).collect();
         let l1 = match self.has_l1() {
             true => format!("l1 {}, ", short(learned.l1)),
             false => String::new(),
         };
+        // What is returned, which a guard chooses.
+        let returned = learned.nested.as_ref().map(|nested| nested.returns);
+        let place = match returned {
+            Some(MetaPrior::MeanOfSolutions) => " around the mean of the solutions",
+            Some(MetaPrior::Zero) => " without a prior",
+            Some(MetaPrior::Learned) | None => "",
+        };
+        let names: Vec<&str> = match place {
+            "" => names,
+            _ => names.into_iter().filter(|&name| name != prior).collect(),
+        };
+        let what = match names.is_empty() {
+            true => "nothing".to_string(),
+            false => names.join(", "),
+        };
         format!(
-            "learned {}: {} after {}, slope {}; {l1}l2 {}; criterion {}",
-            names.join(", "),
+            "learned {what}{place}: {} after {}, slope {}; {l1}l2 {}; criterion {}",
             learned.status.name(),
             counted(learned.evaluations, "evaluation"),
             rough(learned.projected_slope),

@@ -155,6 +155,7 @@ impl Array {
         Ok(Part {
             matrix,
             factors: Vec::new(),
+            kinds: Vec::new(),
             feature_names,
             targets,
             weights,

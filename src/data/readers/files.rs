@@ -133,7 +133,7 @@ pub fn read_pair(x: &Path, y: &Path, options: &ReadOptions) -> Result<Dataset> {
 }
 
 /// Reads a file for a purpose; an array straight into its place, and a Parquet file piece by piece.
-fn read_part(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result<Part> {
+pub(super) fn read_part(path: &Path, purpose: Purpose<'_>, options: &ReadOptions) -> Result<Part> {
     let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
     if format == Format::Npy && !is_standard_input(path) {
         let source = path.display().to_string();

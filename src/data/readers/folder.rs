@@ -2,17 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::access::{first_bytes, unreadable};
-use super::files::{read_column, read_dataset};
+use super::access::{first_bytes, name_of, unreadable};
+use super::columns::Purpose;
+use super::dataset_of;
+use super::files::read_part;
 use super::foreign;
 use super::options::{Categorical, Format, ReadOptions};
-use super::part::bad;
-use super::table::factors::{Fault, check_names, fault_of_levels, memory_for, tell};
+use super::part::{Kind, Part, bad};
+use super::table::factors::{Fault, check_names, fault_of_levels, flag, memory_for, tell};
 use crate::data::dataset::{Dataset, Labels, Named, Target};
-use crate::data::factor::{Column, Factor, columns, in_order};
-use crate::data::labels::{list, names_of, quote};
+use crate::data::factor::{Factor, in_order};
+use crate::data::labels::{labels_of, list, names_of, quote};
 use crate::data::matrix::{Dense, Matrix, Sparse};
 use crate::error::{Error, Result};
 
@@ -37,7 +40,7 @@ const COMPRESSED: [&str; 2] = ["gz", "zst"];
 
 /// Reads all files of a folder whose format is known, as one table.
 ///
-/// Columns are matched by name where the files have names, and else by position. Levels of factors are those
+/// The first file that may have a header decides for all whether they have one. Columns are matched by name where the files have names, and else by position. Levels of factors are those
 /// of all files together. Hidden files are left out; other files and folders too, with a warning.
 ///
 /// # Errors
@@ -45,27 +48,154 @@ const COMPRESSED: [&str; 2] = ["gz", "zst"];
 /// with other columns than the first, and as [`read_dataset`] for each of them.
 pub fn read_folder(folder: &Path, options: &ReadOptions) -> Result<Folder> {
     let files = files_of(folder, options.format)?;
+    rows_of(&files, folder, options).map_err(|error| aside(error, &files))
+}
+
+fn rows_of(files: &[File], folder: &Path, options: &ReadOptions) -> Result<Folder> {
     let mut parts = Vec::with_capacity(files.len());
-    for (number, file) in files.iter().enumerate() {
-        let own = ReadOptions {
-            part: Some(number),
-            ..options.clone()
-        };
-        parts.push(read_dataset(&file.path, &own)?);
+    let mut kinds = Vec::with_capacity(files.len());
+    for (mut part, file) in parts_of(files, false, options)?.into_iter().zip(files) {
+        kinds.push(std::mem::take(&mut part.kinds));
+        parts.push(dataset_of(part, &name_of(&file.path), options)?);
     }
     let of_file = |(file, part): (&File, &Dataset)| vec![file.name.clone(); part.rows()];
     Ok(Folder {
         file_of_row: files.iter().zip(&parts).flat_map(of_file).collect(),
-        rows: joined(parts, folder, options)?,
+        rows: joined(parts, &kinds, folder, options)?,
     })
+}
+
+/// The files one by one, what only all of them tell undecided; `of_column` reads the targets alone, where the format
+/// has columns.
+fn parts_of(files: &[File], of_column: bool, options: &ReadOptions) -> Result<Vec<Part>> {
+    let mut parts: Vec<Part> = Vec::with_capacity(files.len());
+    // The place of the first file that may have a header.
+    let mut first = None;
+    for (number, file) in files.iter().enumerate() {
+        let format = options
+            .format
+            .map_or_else(|| Format::from_path(&file.path), Ok)?;
+        let has_columns = !matches!(format, Format::Libsvm | Format::Idx);
+        let purpose = match of_column && has_columns {
+            true => Purpose::Targets,
+            false => Purpose::Dataset,
+        };
+        let read = |header: Option<bool>| {
+            let own = ReadOptions {
+                part: Some(number),
+                header,
+                ..options.clone()
+            };
+            read_part(&file.path, purpose, &own)
+        };
+        let found = read(options.header);
+        let part = match first {
+            Some(first) if format == Format::Csv && options.header.is_none() => {
+                let earlier: &Part = &parts[first];
+                let has_header = earlier.named.targets;
+                match found {
+                    Ok(part) if part.named.targets == has_header => part,
+                    found => {
+                        let other = read(Some(has_header));
+                        match (found, other) {
+                            (_, Ok(part)) if is_alike(earlier, &part) => part,
+                            (Err(error), _) => return Err(error),
+                            _ => return Err(mixed_headers(file, &files[first], has_header)),
+                        }
+                    }
+                }
+            }
+            _ => found?,
+        };
+        if format == Format::Csv {
+            first.get_or_insert(number);
+        }
+        parts.push(part);
+    }
+    Ok(parts)
+}
+
+/// Whether a file that is read as the first one, and does not look like it, has the same columns: the same names
+/// where there are names, and else numbers in the same places.
+fn is_alike(first: &Part, part: &Part) -> bool {
+    let targets = |part: &Part| -> Vec<String> {
+        let names = part.targets.iter().map(|target| target.name.clone());
+        names.collect()
+    };
+    if first.named.targets {
+        let names = |part: &Part| -> HashSet<String> {
+            let own = own_columns(&part.feature_names, &part.factors, &part.kinds);
+            let own = own.iter().map(|column| column.name.to_string());
+            own.chain(targets(part)).collect()
+        };
+        return names(first) == names(part);
+    }
+    let are_numbers =
+        |labels: &Labels| matches!(concatenated([labels].into_iter()), Labels::Numbers(_));
+    let mut of_targets = first.targets.iter().zip(&part.targets);
+    // A name above numbers makes text of them.
+    let of_features = || {
+        let (one, other) = (
+            own_columns(&first.feature_names, &first.factors, &first.kinds),
+            own_columns(&part.feature_names, &part.factors, &part.kinds),
+        );
+        let is_same = one.len() == other.len();
+        is_same
+            && one.iter().zip(&other).all(|(one, other)| {
+                let was_number = one.kind == Kind::Numbers
+                    && first
+                        .matrix
+                        .as_ref()
+                        .is_some_and(|all| !is_missing(all, one));
+                !was_number || other.kind == Kind::Numbers
+            })
+    };
+    of_targets.all(|(one, other)| !are_numbers(&one.values) || are_numbers(&other.values))
+        && of_features()
+}
+
+fn mixed_headers(file: &File, first: &File, has_header: bool) -> Error {
+    let (is, was) = match has_header {
+        true => ("data", "names"),
+        false => ("names", "data"),
+    };
+    let what = format!(
+        "the first row looks like {is}, and that of {} like {was}",
+        first.path.display()
+    );
+    let remedy =
+        "give all files names in their first row, or none, and say which by --header yes or no";
+    bad(&file.path.display().to_string(), None, None, what, remedy)
+}
+
+/// The error, with what is done about a text beside the data.
+fn aside(error: Error, files: &[File]) -> Error {
+    let ending = |file: &File| file.path.extension().map(OsStr::to_ascii_lowercase);
+    let is_text = |file: &&File| ending(file).is_some_and(|ending| ending == "txt");
+    let texts = files.iter().filter(is_text).count();
+    match error {
+        Error::Data {
+            place,
+            what,
+            remedy,
+        } if texts > 0 && texts < files.len() => Error::Data {
+            place,
+            what,
+            remedy: format!(
+                "{remedy}; if a .txt file is no data, move it elsewhere, or hide it by a name that begins with a point"
+            ),
+        },
+        error => error,
+    }
 }
 
 /// Reads one column of every file of a folder, in the order of [`read_folder`].
 pub(super) fn read_column_of(folder: &Path, options: &ReadOptions) -> Result<Labels> {
     let files = files_of(folder, options.format)?;
-    let column = |file: &File| read_column(&file.path, options);
-    let parts: Vec<Labels> = files.iter().map(column).collect::<Result<_>>()?;
-    Ok(concatenated(parts.iter()))
+    let parts = parts_of(&files, true, options).map_err(|error| aside(error, &files))?;
+    Ok(concatenated(
+        parts.iter().map(|part| &part.targets[0].values),
+    ))
 }
 
 /// The files of a folder whose format is known, or given, in the order of their names.
@@ -164,7 +294,12 @@ fn without_ending(name: &Path) -> String {
 }
 
 /// The rows of files one after the other.
-fn joined(mut parts: Vec<Dataset>, folder: &Path, options: &ReadOptions) -> Result<Dataset> {
+fn joined(
+    mut parts: Vec<Dataset>,
+    kinds: &[Vec<Kind>],
+    folder: &Path,
+    options: &ReadOptions,
+) -> Result<Dataset> {
     let source = folder.display().to_string();
     let targets = joined_targets(&parts)?;
     let rows = parts.iter().map(Dataset::rows).sum();
@@ -193,7 +328,7 @@ fn joined(mut parts: Vec<Dataset>, folder: &Path, options: &ReadOptions) -> Resu
     let features = if is_sparse {
         joined_sparse(&mut parts)
     } else {
-        let order = matched(&parts)?;
+        let order = matched(&parts, kinds)?;
         joined_dense(&parts, &order, rows, options, &source)?
     };
     Ok(Dataset {
@@ -262,7 +397,7 @@ fn joined_targets(parts: &[Dataset]) -> Result<Vec<Target>> {
     Ok(wanted.into_iter().zip(values).map(target).collect())
 }
 
-/// Labels one after the other: text where some of them are.
+/// Labels one after the other: numbers where all of them are.
 fn concatenated<'a>(parts: impl Iterator<Item = &'a Labels> + Clone) -> Labels {
     let numbers = parts.clone().map(|part| match part {
         Labels::Numbers(values) => Some(values.as_slice()),
@@ -270,7 +405,7 @@ fn concatenated<'a>(parts: impl Iterator<Item = &'a Labels> + Clone) -> Labels {
     });
     match numbers.collect::<Option<Vec<&[f64]>>>() {
         Some(numbers) => Labels::Numbers(numbers.concat()),
-        None => Labels::Text(parts.flat_map(names_of).collect()),
+        None => labels_of(parts.flat_map(names_of).collect()),
     }
 }
 
@@ -306,18 +441,64 @@ fn joined_sparse(parts: &mut [Dataset]) -> Features {
     }
 }
 
+/// A column of a file, and the features that stand for it.
+struct Column<'a> {
+    name: &'a str,
+    kind: Kind,
+    /// Its levels, where it is no column of numbers.
+    factor: Option<&'a Factor>,
+    /// The first of its features, and the one after the last.
+    features: Range<usize>,
+}
+
+/// The columns of a file in their order; without kinds all are numbers.
+fn own_columns<'a>(names: &'a [String], factors: &'a [Factor], kinds: &[Kind]) -> Vec<Column<'a>> {
+    let all = vec![Kind::Numbers; if kinds.is_empty() { names.len() } else { 0 }];
+    let mut factors = factors.iter();
+    let mut at = 0;
+    let mut columns = Vec::with_capacity(kinds.len().max(all.len()));
+    for &kind in kinds.iter().chain(&all) {
+        let factor = match kind {
+            Kind::Numbers => None,
+            Kind::Factor | Kind::Flags => factors.next(),
+        };
+        let (name, width) = match factor {
+            Some(factor) => (&factor.name, factor.levels.len()),
+            None => (&names[at], 1),
+        };
+        columns.push(Column {
+            name,
+            kind,
+            factor,
+            features: at..at + width,
+        });
+        at += width;
+    }
+    columns
+}
+
+/// Whether no cell of a column is there.
+fn is_missing(matrix: &Matrix, column: &Column<'_>) -> bool {
+    match matrix {
+        Matrix::Dense(matrix) => {
+            (0..matrix.rows).all(|row| matrix.row(row)[column.features.start].is_nan())
+        }
+        Matrix::Sparse(_) => false,
+    }
+}
+
 /// The columns of every file in the order of the first file's.
-fn matched(parts: &[Dataset]) -> Result<Vec<Vec<Column<'_>>>> {
+fn matched<'a>(parts: &'a [Dataset], kinds: &[Vec<Kind>]) -> Result<Vec<Vec<Column<'a>>>> {
     let first = &parts[0];
-    let wanted = columns(&first.feature_names, &first.factors);
+    let wanted = own_columns(&first.feature_names, &first.factors, &kinds[0]);
     let places: HashMap<&str, usize> = wanted
         .iter()
         .enumerate()
         .map(|(at, one)| (one.name, at))
         .collect();
     let mut all = Vec::with_capacity(parts.len());
-    for part in parts {
-        let mut own = columns(&part.feature_names, &part.factors);
+    for (part, kinds) in parts.iter().zip(kinds) {
+        let mut own = own_columns(&part.feature_names, &part.factors, kinds);
         let other = |what: String| {
             let remedy = "give all files the same columns, in any order, or leave columns out (--drop, --only)";
             Err(bad(&part.source, None, None, what, remedy))
@@ -355,8 +536,10 @@ fn matched(parts: &[Dataset]) -> Result<Vec<Vec<Column<'_>>>> {
 /// A column of all files.
 struct Merged {
     name: String,
-    /// Its levels, where it is a factor.
+    /// Its levels, where it is a factor, or True and False.
     factor: Option<Factor>,
+    /// Whether the levels are True and False, and one feature stands for them.
+    are_flags: bool,
 }
 
 /// Dense rows one after the other, the features of factors for the levels of all files.
@@ -374,7 +557,8 @@ fn joined_dense(
     let mut merged = Vec::with_capacity(order[0].len());
     for at in 0..order[0].len() {
         let column = merge(parts, order, at)?;
-        if let (Categorical::Auto, Some(factor)) = (&options.categorical, &column.factor)
+        if let (Categorical::Auto, Some(factor), false) =
+            (&options.categorical, &column.factor, column.are_flags)
             && let Some(of_levels) = fault_of_levels(&factor.levels, rows)
         {
             return fault(Some(&column.name), of_levels);
@@ -382,12 +566,12 @@ fn joined_dense(
         merged.push(column);
     }
     let names = merged.iter().flat_map(|column| match &column.factor {
-        Some(factor) => factor
+        Some(factor) if !column.are_flags => factor
             .levels
             .iter()
             .map(|level| factor.feature(level))
             .collect(),
-        None => vec![column.name.clone()],
+        _ => vec![column.name.clone()],
     });
     let names: Vec<String> = names.collect();
     let checked = check_names(&names).and_then(|()| memory_for(rows, names.len()));
@@ -408,9 +592,15 @@ fn joined_dense(
                     values.push(own[0]);
                     continue;
                 };
+                let is_missing = own.iter().all(|cell| cell.is_nan());
+                if merged.are_flags {
+                    let level = own.iter().position(|&cell| cell == 1.0);
+                    let level = column.factor.zip(level);
+                    values.push(level.map_or(f64::NAN, |(own, at)| flag(&own.levels[at])));
+                    continue;
+                }
                 let start = values.len();
                 // A missing cell is missing in the features of all levels.
-                let is_missing = own.iter().all(|cell| cell.is_nan());
                 let filling = if is_missing { f64::NAN } else { 0.0 };
                 values.resize(start + factor.levels.len(), filling);
                 if !is_missing {
@@ -422,6 +612,7 @@ fn joined_dense(
     }
     let factors: Vec<Factor> = merged
         .into_iter()
+        .filter(|column| !column.are_flags)
         .filter_map(|column| column.factor)
         .collect();
     if options.categorical == Categorical::Auto {
@@ -443,14 +634,13 @@ fn merge(parts: &[Dataset], order: &[Vec<Column<'_>>], at: usize) -> Result<Merg
     let name = order[0][at].name.to_string();
     let each = || parts.iter().zip(order.iter().map(|own| &own[at]));
     let Some((text, _)) = each().find(|(_, column)| column.factor.is_some()) else {
-        return Ok(Merged { name, factor: None });
+        return Ok(Merged {
+            name,
+            factor: None,
+            are_flags: false,
+        });
     };
-    let is_missing = |part: &Dataset, column: &Column<'_>| match &part.matrix {
-        Matrix::Dense(matrix) => {
-            (0..matrix.rows).all(|row| matrix.row(row)[column.features.start].is_nan())
-        }
-        Matrix::Sparse(_) => false,
-    };
+    let are_flags = each().all(|(_, column)| column.kind != Kind::Factor);
     let mut levels: Vec<String> = Vec::new();
     let mut seen = HashSet::new();
     for (part, column) in each() {
@@ -462,13 +652,17 @@ fn merge(parts: &[Dataset], order: &[Vec<Column<'_>>], at: usize) -> Result<Merg
                     .filter(|level| seen.insert(level.as_str()));
                 levels.extend(new.cloned());
             }
-            None if is_missing(part, column) => {}
+            None if is_missing(&part.matrix, column) => {}
             None => {
                 return Err(bad(
                     &part.source,
                     None,
                     Some(quote(&name)),
-                    format!("the column holds numbers, and text in {}", text.source),
+                    format!(
+                        "the column holds numbers, and {} in {}",
+                        if are_flags { "True or False" } else { "text" },
+                        text.source
+                    ),
                     "write it alike in all files, take its values as levels (--categorical), or leave it out (--drop)",
                 ));
             }
@@ -485,6 +679,7 @@ fn merge(parts: &[Dataset], order: &[Vec<Column<'_>>], at: usize) -> Result<Merg
     Ok(Merged {
         name,
         factor: Some(factor),
+        are_flags,
     })
 }
 

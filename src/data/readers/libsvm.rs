@@ -122,6 +122,7 @@ impl Rows {
                 values: self.values,
             })),
             factors: Vec::new(),
+            kinds: Vec::new(),
             feature_names: feature_names(self.width),
             targets: vec![Target {
                 name: "y".to_string(),

@@ -164,6 +164,7 @@ impl<'a> Archive<'a> {
         .into_sparse(self.source)?;
         Ok(Part {
             factors: Vec::new(),
+            kinds: Vec::new(),
             feature_names: generic_names(matrix.columns),
             matrix: Some(Matrix::Sparse(matrix)),
             targets: Vec::new(),

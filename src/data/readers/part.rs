@@ -12,9 +12,22 @@ pub(super) struct Part {
     pub(super) matrix: Option<Matrix>,
     pub(super) feature_names: Vec<String>,
     pub(super) factors: Vec<Factor>,
+    /// The kinds of the columns that the features of a table come from, in their order.
+    pub(super) kinds: Vec<Kind>,
     pub(super) targets: Vec<Target>,
     pub(super) weights: Option<Vec<f64>>,
     pub(super) named: Named,
+}
+
+/// The kind of a column that features come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Numbers, or no cell that is there.
+    Numbers,
+    /// A factor.
+    Factor,
+    /// True and False, of which the rows of other files decide what they are; a factor until then.
+    Flags,
 }
 
 impl Part {

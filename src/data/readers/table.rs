@@ -414,11 +414,19 @@ impl<'a> Table<'a> {
             .zip(self.targets)
             .map(|(name, labels)| Target {
                 name,
-                values: labels.finish(),
+                values: match self.options.part {
+                    Some(_) => labels.as_written(),
+                    None => labels.finish(),
+                },
             })
             .collect();
         let is_named = self.columns.names.is_some();
-        let wide = factors::widen(self.features, self.contents, column_names);
+        let wide = factors::widen(
+            self.features,
+            self.contents,
+            column_names,
+            self.options.part.is_some(),
+        );
         let wide = wide.map_err(|fault| bad(source, None, None, fault.what, fault.remedy))?;
         if self.options.part.is_none() {
             factors::tell(&wide.found(), source);
@@ -431,6 +439,7 @@ impl<'a> Table<'a> {
             })),
             feature_names: wide.names,
             factors: wide.factors,
+            kinds: wide.kinds,
             targets,
             weights,
             named: Named {

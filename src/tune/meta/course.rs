@@ -18,7 +18,7 @@ use super::{MetaLearning, MetaVariable};
 const RIDGES: usize = 7;
 /// Values of l1 on it, where it is learned.
 const STRENGTHS: usize = 5;
-/// Evaluations of the strengths around a prior that is given, from the best of the grid.
+/// Most evaluations of the strengths around a prior that is given, from the best of the grid.
 const STRENGTHS_ALONE: usize = 15;
 
 /// The plan of a learning: what is learned, within which bounds, from which points on.
@@ -30,6 +30,8 @@ pub(super) struct Plan {
     /// The entries of a prior.
     coordinates: usize,
     lattice: Vec<Point>,
+    /// Evaluations of the strengths around a prior that is given, from the best of the lattice.
+    strengths_alone: usize,
     pub(super) max_evaluations: usize,
 }
 
@@ -50,6 +52,8 @@ pub(super) struct Course {
     /// Around this mean, where a prior is learned.
     pub(super) around_mean: Option<End>,
     pub(super) learned: End,
+    /// Whether evaluations were left to learn a prior with; else the learned one is the best of the others.
+    pub(super) has_learned: bool,
 }
 
 impl Course {
@@ -60,6 +64,11 @@ impl Course {
             MetaPrior::MeanOfSolutions => self.around_mean.as_ref().unwrap_or(&self.learned),
             MetaPrior::Zero => &self.alone,
         }
+    }
+
+    /// Whether a prior was learned that can be compared with the mean of the solutions.
+    pub(super) fn is_comparable(&self) -> bool {
+        self.has_learned && self.around_mean.is_some()
     }
 
     /// The better of the ways that learn no prior, by their own tasks.
@@ -85,20 +94,25 @@ impl Plan {
         let l1 = learns(MetaVariable::L1)
             .then(|| resolve_l1(&Variable::l1(), &learning.at, tasks, remarks))
             .transpose()?;
-        let priors = match (learns(MetaVariable::Prior), learning.pooled) {
+        // Around none, around the mean of the solutions, from the solution of all rows, and with the prior learned:
+        // each has its share, so that some are left for the last.
+        let ways = match (learns(MetaVariable::Prior), learning.pooled) {
             (false, _) => 1,
-            (true, None) => 2,
-            (true, Some(_)) => 3,
+            (true, None) => 3,
+            (true, Some(_)) => 4,
         };
+        let share = learning.max_evaluations / ways;
         let coordinates = tasks[0].penalized();
         let given = learning.at.prior().or(tasks[0].prior());
+        let lattice = lattice(
+            &learning.at,
+            l1.as_ref().map(|one| one.coarse),
+            ridge.as_ref().map(|one| one.coarse),
+            3 * share / 4,
+        );
         Ok(Self {
-            lattice: lattice(
-                &learning.at,
-                l1.as_ref().map(|one| one.coarse),
-                ridge.as_ref().map(|one| one.coarse),
-                2 * learning.max_evaluations / (3 * priors),
-            ),
+            strengths_alone: share.saturating_sub(lattice.len()).min(STRENGTHS_ALONE),
+            lattice,
             strengths: Space {
                 coordinates: 0,
                 unit: 1.0,
@@ -112,14 +126,6 @@ impl Plan {
             coordinates,
             max_evaluations: learning.max_evaluations,
         })
-    }
-
-    /// The same with no more evaluations than these.
-    pub(super) fn with_budget(&self, most: usize) -> Self {
-        Self {
-            max_evaluations: self.max_evaluations.min(most),
-            ..self.clone()
-        }
     }
 
     /// Learns from the tasks of a batch; the solution of all their rows together is a start too. `None` where no
@@ -167,6 +173,7 @@ impl Plan {
             mean,
             around_mean,
             learned: descend(batch, &space, &places, left)?,
+            has_learned: self.learns_prior && left > 0,
         }))
     }
 
@@ -182,7 +189,7 @@ impl Plan {
         let is_more = self.learns_prior && space.l1.or(space.l2).is_some();
         let left = self.max_evaluations.saturating_sub(batch.evaluations);
         let most = if is_more {
-            left.min(STRENGTHS_ALONE)
+            left.min(self.strengths_alone)
         } else {
             0
         };

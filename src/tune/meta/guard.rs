@@ -12,12 +12,13 @@ use crate::linalg::statistics::{mean, standard_error};
 use crate::linalg::vector::{difference, exceeds};
 use crate::sweep::folds::{Dealing, k_folds};
 
+use super::MetaLearning;
 use super::batch::Batch;
 use super::course::{Course, Plan};
 
 /// Parts of the tasks, each of which is left out once.
 const PARTS: usize = 5;
-/// Evaluations of what is learned without a part.
+/// Most evaluations of what is learned without a part.
 const NESTED_EVALUATIONS: usize = 60;
 
 tag! {
@@ -62,21 +63,26 @@ struct Criteria {
 /// # Errors
 /// Those of evaluations.
 pub(super) fn nested(
-    plan: &Plan,
+    learning: &MetaLearning<'_>,
     batch: &Batch<'_>,
     course: &Course,
-    splits: usize,
 ) -> Result<MetaGuarded> {
+    let splits = learning.splits;
     let count = batch.problems().len() / splits;
     let mut all = vec![Criteria::NONE; count];
     // Of two tasks one alone would be left to learn from.
-    if count > 2 && course.around_mean.is_some() {
-        let plan = plan.with_budget(NESTED_EVALUATIONS);
+    if count > 2 && course.is_comparable() {
+        // The rows of all tasks together have those of the tasks left out: no start from them.
+        let learning = MetaLearning {
+            max_evaluations: learning.max_evaluations.min(NESTED_EVALUATIONS),
+            pooled: None,
+            ..learning.clone()
+        };
         let parts = k_folds(count, PARTS.min(count), 1, Dealing::Plain, 0)?;
         let parts: Vec<Vec<usize>> = parts.into_iter().filter_map(|part| part.held_out).collect();
         let found: Vec<Vec<Criteria>> = parts
             .par_iter()
-            .map(|left_out| without(&plan, batch, left_out, splits))
+            .map(|left_out| without(&learning, batch, left_out))
             .collect::<Result<_>>()?;
         for (tasks, criteria) in parts.iter().zip(found) {
             tasks
@@ -90,11 +96,11 @@ pub(super) fn nested(
 
 /// The criteria of tasks around what is learned from the others.
 fn without(
-    plan: &Plan,
+    learning: &MetaLearning<'_>,
     batch: &Batch<'_>,
     tasks: &[usize],
-    splits: usize,
 ) -> Result<Vec<Criteria>> {
+    let splits = learning.splits;
     let problems = |task: usize| task * splits..(task + 1) * splits;
     let count = batch.problems().len() / splits;
     let others = (0..count).filter(|task| tasks.binary_search(task).is_err());
@@ -104,8 +110,10 @@ fn without(
     if batch.control.should_stop() {
         return none();
     }
+    // Grid and bounds are of the other tasks too.
+    let plan = Plan::of(learning, &inner.problems(), &mut Vec::new())?;
     let course = plan.course(&mut inner, None)?;
-    let Some(course) = course.filter(|course| course.around_mean.is_some()) else {
+    let Some(course) = course.filter(Course::is_comparable) else {
         return none();
     };
     if batch.control.should_stop() {

@@ -8,7 +8,7 @@ use crate::data::labels::{list, quote};
 use crate::data::readers::access;
 use crate::data::readers::columns::{Columns, Purpose, Role};
 use crate::data::readers::options::{Categorical, MAX_LEVELS, ReadOptions, UnknownLevels};
-use crate::data::readers::part::bad;
+use crate::data::readers::part::{Kind, bad};
 
 /// Rows from which on a text column without a text twice is taken for an identifier.
 const MANY_ROWS: usize = 10;
@@ -255,6 +255,11 @@ fn too_many_levels() -> Fault {
     }
 }
 
+/// The number that True or False is.
+pub(in crate::data::readers) fn flag(level: &str) -> f64 {
+    f64::from(u8::from(level.eq_ignore_ascii_case("true")))
+}
+
 fn is_flag(text: &str) -> bool {
     text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false")
 }
@@ -265,6 +270,8 @@ pub(super) struct Wide {
     pub(super) values: Vec<f64>,
     pub(super) names: Vec<String>,
     pub(super) factors: Vec<Factor>,
+    /// The kind of every column.
+    pub(super) kinds: Vec<Kind>,
     /// The factors that nobody has named.
     found: Vec<usize>,
 }
@@ -286,7 +293,8 @@ enum Place {
     Levels(Vec<usize>),
 }
 
-/// The features of columns: the columns of numbers, and one for each level of the others.
+/// The features of columns: the columns of numbers, and one for each level of the others; `is_part` keeps True and
+/// False as levels, because other files may have further ones.
 ///
 /// # Errors
 /// [`Fault`] when two features have one name, or the features are larger than the memory.
@@ -294,11 +302,13 @@ pub(super) fn widen(
     values: Vec<f64>,
     contents: Vec<Filling<'_>>,
     columns: Vec<String>,
+    is_part: bool,
 ) -> Result<Wide, Fault> {
     let mut wide = Wide {
         values: Vec::new(),
         names: Vec::new(),
         factors: Vec::new(),
+        kinds: Vec::with_capacity(contents.len()),
         found: Vec::new(),
     };
     let count = columns.len();
@@ -306,12 +316,18 @@ pub(super) fn widen(
     for (filling, name) in contents.into_iter().zip(columns) {
         if filling.content != Content::Levels {
             places.push(Place::Numbers);
+            wide.kinds.push(Kind::Numbers);
             wide.names.push(name);
-        } else if filling.are_flags() {
-            let value = |level: &String| f64::from(u8::from(level.eq_ignore_ascii_case("true")));
+        } else if filling.are_flags() && !is_part {
+            wide.kinds.push(Kind::Flags);
+            let value = |level: &String| flag(level);
             places.push(Place::Flags(filling.levels.iter().map(value).collect()));
             wide.names.push(name);
         } else {
+            wide.kinds.push(match filling.are_flags() {
+                true => Kind::Flags,
+                false => Kind::Factor,
+            });
             let order = match filling.allowed {
                 Allowed::Known(..) => (0..filling.levels.len()).collect(),
                 _ => in_order(&filling.levels),

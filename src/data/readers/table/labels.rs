@@ -41,6 +41,14 @@ impl Labelling {
         }
     }
 
+    /// Those of one file among several: as they are written, because all of them tell whether they are numbers.
+    pub(super) fn as_written(self) -> Labels {
+        match self {
+            Self::Numbers(values) => Labels::Numbers(values),
+            Self::Texts(texts) => Labels::Text(texts),
+        }
+    }
+
     pub(super) fn finish(self) -> Labels {
         match self {
             Self::Numbers(values) => Labels::Numbers(values),
