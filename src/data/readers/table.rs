@@ -415,7 +415,7 @@ impl<'a> Table<'a> {
             .map(|(name, labels)| Target {
                 name,
                 values: match self.options.part {
-                    Some(_) => labels.as_written(),
+                    Some(_) => labels.written(),
                     None => labels.finish(),
                 },
             })

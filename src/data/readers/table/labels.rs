@@ -42,7 +42,7 @@ impl Labelling {
     }
 
     /// Those of one file among several: as they are written, because all of them tell whether they are numbers.
-    pub(super) fn as_written(self) -> Labels {
+    pub(super) fn written(self) -> Labels {
         match self {
             Self::Numbers(values) => Labels::Numbers(values),
             Self::Texts(texts) => Labels::Text(texts),
