@@ -282,7 +282,7 @@ fn the_first_file_decides_on_the_header() {
         "--test-tasks",
         "0",
         "--categorical",
-        "auto",
+        "1",
     ];
     let of = |more: &[&str]| json(&[&["meta"], more, &flags[..]].concat());
     let expected = of(&[&whole, "--task", "4", "--header", "no"]);
@@ -295,7 +295,7 @@ fn the_first_file_decides_on_the_header() {
         let mixed = Folder::new();
         mixed.text("0.csv", first);
         mixed.text("1.csv", second);
-        let text = fails(&["meta", mixed.path("").to_str().unwrap()], 2);
+        let text = fails(&["meta", mixed.path("").to_str().unwrap()], 1);
         assert!(
             text.contains("--header") && text.contains("1.csv"),
             "{text}"
@@ -399,7 +399,7 @@ fn a_text_beside_the_data_is_told_how_to_be_left_out() {
     folder.text("README.txt", "Measured by hand.\nIn spring.\n");
     let text = fails(
         &["meta", folder.path("").to_str().unwrap(), "--target", "y"],
-        2,
+        1,
     );
     assert!(text.contains("hide it"), "{text}");
 }

@@ -9,8 +9,8 @@ use crate::cli::failure::Failure;
 use crate::cli::numbers::counted;
 use crate::cli::origin::Origin;
 use crate::cli::output::{
-    ReportFolder, Summary, checked, plain, report_so_far, shard_record, swept, titled, write,
-    write_text,
+    ON_A_PAGE, ReportFolder, Summary, checked, plain, report_so_far, shard_record, swept, titled,
+    write, write_text,
 };
 use crate::cli::printable::printable;
 use crate::cli::whole::Whole;
@@ -48,8 +48,7 @@ pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
             mean,
         } => export(store, out.as_deref(), *format, *mean),
         Command::Report { store, out } => {
-            let remedy = "repeat the command that made it with --report FOLDER";
-            swept(&checked(store)?, remedy)?;
+            swept(&checked(store)?, ON_A_PAGE)?;
             let folder = ReportFolder {
                 place: out,
                 flag: "--out",

@@ -48,4 +48,4 @@ pub use table::{plain, titled};
 pub use tuned::{TunedReport, range_text};
 pub use write::{Rendered, write, write_or_show, write_text};
 #[cfg(feature = "store")]
-pub use {records::shard_record, stored::checked, stored::swept};
+pub use {records::shard_record, stored::ON_A_PAGE, stored::checked, stored::swept};

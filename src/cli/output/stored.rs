@@ -13,6 +13,9 @@ use crate::sweep::cells::CellStore;
 use crate::sweep::record::Plan;
 use crate::tune::EvaluationStore;
 
+/// The remedy for a page of a tuning, which its store does not hold.
+pub const ON_A_PAGE: &str = "repeat the command that made it with --report FOLDER";
+
 /// The store of a plan: a new one, or that of an earlier run.
 pub fn open_store(path: &Path, plan: &Plan) -> Checked<Box<dyn CellStore>> {
     Ok(Box::new(Store::open(path, plan)?))

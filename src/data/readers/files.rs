@@ -8,9 +8,7 @@ use super::columns::Purpose;
 use super::compressed;
 use super::options::{Format, ReadOptions};
 use super::part::{Part, bad};
-use super::{
-    PairPart, dataset_of, folder, foreign, idx, matrix_of, npy, pair_of, parse, vector_of,
-};
+use super::{PairPart, dataset_of, foreign, idx, matrix_of, npy, pair_of, parse, vector_of};
 use crate::data::align::Expected;
 use crate::data::dataset::{Dataset, Labels, Target};
 use crate::data::labels::{parsed, quote};
@@ -92,14 +90,8 @@ pub fn read_dataset(path: &Path, options: &ReadOptions) -> Result<Dataset> {
     dataset_of(part, &name_of(path), options)
 }
 
-/// Reads one column of a file with many, which `options` name as the target; of a folder that of all its files.
-///
-/// # Errors
-/// [`crate::Error::Io`], and as [`parse_dataset`](super::parse_dataset).
-pub fn read_column(path: &Path, options: &ReadOptions) -> Result<Labels> {
-    if path.is_dir() {
-        return folder::read_column_of(path, options);
-    }
+/// Reads one column of a file with many, which `options` name as the target.
+pub(super) fn read_column_of_file(path: &Path, options: &ReadOptions) -> Result<Labels> {
     let format = options.format.map_or_else(|| Format::from_path(path), Ok)?;
     let mut targets = match format {
         // Whatever the other columns, or arrays, hold.

@@ -4,6 +4,8 @@
 //! form that takes paths (`read_…`). No reader panics on any input, trusts a size in a header
 //! before it is compared with the bytes that are there, or lets a NaN or an infinity pass.
 
+use std::path::Path;
+
 use super::align::Expected;
 use super::dataset::{Dataset, Labels, Named};
 use super::labels::numbers;
@@ -35,13 +37,24 @@ use columns::Purpose;
 use part::{Part, bad};
 
 pub use files::{
-    read_column, read_dataset, read_features, read_labels, read_matrix, read_pair,
-    read_row_numbers, read_vector,
+    read_dataset, read_features, read_labels, read_matrix, read_pair, read_row_numbers, read_vector,
 };
 pub use folder::{Folder, read_folder};
 pub use intervals::{NamedInterval, parse_intervals, read_intervals};
 pub use npy::{read_npy, write_npy};
 pub use options::{Categorical, Decimal, Format, ReadOptions, UnknownLevels};
+
+/// Reads one column of a file with many, which `options` name as the target; of a folder that of all its files.
+///
+/// # Errors
+/// [`Error::Io`], and as [`parse_dataset`].
+pub fn read_column(path: &Path, options: &ReadOptions) -> Result<Labels> {
+    if path.is_dir() {
+        folder::read_column_of(path, options)
+    } else {
+        files::read_column_of_file(path, options)
+    }
+}
 
 /// Reads a file for a purpose.
 fn parse(

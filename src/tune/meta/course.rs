@@ -11,8 +11,8 @@ use crate::tune::variables::{resolve_l1, resolve_l2};
 
 use super::baselines::{Applied, Pooled};
 use super::batch::{Batch, Evaluated, Space};
-use super::guard::MetaPrior;
-use super::{MetaLearning, MetaVariable};
+use super::learning::MetaLearning;
+use super::variable::{MetaPrior, MetaVariable};
 
 /// Values of λ₂ on the coarse grid.
 const RIDGES: usize = 7;

@@ -7,31 +7,19 @@
 use rayon::prelude::*;
 
 use crate::error::Result;
-use crate::kinds::tag;
 use crate::linalg::statistics::{mean, standard_error};
 use crate::linalg::vector::{difference, exceeds};
 use crate::sweep::folds::{Dealing, k_folds};
 
-use super::MetaLearning;
 use super::batch::Batch;
 use super::course::{Course, Plan};
+use super::learning::MetaLearning;
+use super::variable::MetaPrior;
 
 /// Parts of the tasks, each of which is left out once.
 const PARTS: usize = 5;
 /// Most evaluations of what is learned without a part.
 const NESTED_EVALUATIONS: usize = 60;
-
-tag! {
-    /// A prior of tasks.
-    pub enum MetaPrior {
-        /// That which was learned.
-        Learned = "meta";
-        /// The mean of the tasks' own solutions.
-        MeanOfSolutions = "around_mean";
-        /// None: zero, or the prior that the tasks have.
-        Zero = "alone";
-    }
-}
 
 /// The choice of a guard: mean criteria of tasks that nothing was learned from, fitted around priors that were
 /// learned from others.
