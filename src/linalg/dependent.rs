@@ -306,7 +306,7 @@ mod tests {
         b.push(b[0].clone());
         b.push(b[1].iter().zip(&b[2]).map(|(x, y)| x + y).collect());
         let near = |c: &[f64], size: f64| -> Vec<f64> {
-            let noise = |i: usize| size * ((i * i) as f64 * 0.37).sin();
+            let noise = |i: usize| size * ((i * i) as f64 * 0.37 + 1e7 * size).sin();
             c.iter().enumerate().map(|(i, x)| x + noise(i)).collect()
         };
         b.push(near(&b[0], 1e-7));

@@ -115,7 +115,12 @@ impl<R: Real> Walk<'_, '_, R> {
             self.w[j as usize] = w;
         }
         self.evaluate();
-        let roundings = self.roundings(regularizer);
+        // Both have the rounding of the larger coefficients: predictors are no better than those that w had.
+        let mut now = self.roundings(regularizer);
+        now.iter_mut()
+            .zip(&roundings)
+            .for_each(|(now, before)| *now = now.max(*before));
+        let roundings = now;
         let allowed = AT_EDGE.max(2.0 * excess_before);
         if self.largest_excess(regularizer, &roundings) <= allowed {
             return uniqueness;

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 mod joined;
 
-use joined::{concatenated, joined};
+use joined::{concatenated, is_missing, joined, own_columns};
 
 /// The rows of all files of a folder.
 #[derive(Debug, Clone, PartialEq)]

@@ -227,7 +227,7 @@ mod tests {
         let last = file.get_row_iter(None).unwrap().last().unwrap().unwrap();
         let i = rows - 1;
         let expected = format!(
-            "{{l1: {}, fold: {}, status: \"s{}\", vector: null}}",
+            "{{l1: {:?}, fold: {}, status: \"s{}\", vector: null}}",
             i as f64 / 3.0,
             i - 1,
             i % 3

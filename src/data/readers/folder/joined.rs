@@ -164,7 +164,7 @@ fn joined_sparse(parts: &mut [Dataset]) -> Features {
 }
 
 /// A column of a file, and the features that stand for it.
-struct Column<'a> {
+pub(super) struct Column<'a> {
     name: &'a str,
     kind: Kind,
     /// Its levels, where it is no column of numbers.
@@ -174,7 +174,11 @@ struct Column<'a> {
 }
 
 /// The columns of a file in their order; without kinds all are numbers.
-fn own_columns<'a>(names: &'a [String], factors: &'a [Factor], kinds: &[Kind]) -> Vec<Column<'a>> {
+pub(super) fn own_columns<'a>(
+    names: &'a [String],
+    factors: &'a [Factor],
+    kinds: &[Kind],
+) -> Vec<Column<'a>> {
     let all = vec![Kind::Numbers; if kinds.is_empty() { names.len() } else { 0 }];
     let mut factors = factors.iter();
     let mut at = 0;
@@ -200,7 +204,7 @@ fn own_columns<'a>(names: &'a [String], factors: &'a [Factor], kinds: &[Kind]) -
 }
 
 /// Whether no cell of a column is there.
-fn is_missing(matrix: &Matrix, column: &Column<'_>) -> bool {
+pub(super) fn is_missing(matrix: &Matrix, column: &Column<'_>) -> bool {
     match matrix {
         Matrix::Dense(matrix) => {
             (0..matrix.rows).all(|row| matrix.row(row)[column.features.start].is_nan())
