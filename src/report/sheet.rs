@@ -8,7 +8,7 @@ pub(super) const WIDTH: f64 = 460.0;
 const MARGIN: f64 = 14.0;
 
 /// The size below which a line is parted in two.
-const LEGIBLE: f64 = 11.5;
+const LEGIBLE: f64 = 13.0;
 
 /// The width of text of a size, roughly and rather too much; for what must not overlap.
 pub(super) fn width(text: &str, size: f64) -> f64 {
@@ -101,7 +101,7 @@ pub(super) fn text(x: f64, y: f64, size: f64, anchor: &str, fill: &str, body: &s
 /// The beginning of a drawing of this height, to be followed by its parts and the end of the SVG. The
 /// title is also its name for readers who do not see it.
 pub(super) fn begin(paint: &Paint, title: &str, subtitle: &str, height: f64) -> String {
-    let sizes = [fitting(title, 18.0), fitting(subtitle, 14.0)];
+    let sizes = [fitting(title, 18.0).max(LEGIBLE), fitting(subtitle, 14.0)];
     let title = escape(title);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
@@ -117,7 +117,7 @@ pub(super) fn begin(paint: &Paint, title: &str, subtitle: &str, height: f64) -> 
         return out;
     }
     let (first, second) = in_two(subtitle);
-    let size = fitting(first, 12.0).min(fitting(second, 12.0));
+    let size = fitting(first, LEGIBLE).min(fitting(second, LEGIBLE));
     for (y, line) in [(42.0, first), (56.0, second)] {
         out += &text(MARGIN, y, size, "start", &paint.soft(), &escape(line));
     }
@@ -137,7 +137,10 @@ mod tests {
         let long = "200 evaluations of what all entries have in common, with prior fixed at the start; dark is low";
         let svg = begin(&paint, "T", long, 100.0);
         assert_eq!(svg.matches("<text").count(), 3);
-        assert!(svg.contains("font-size=\"12\""), "{svg}");
+        assert!(
+            svg.contains("font-size=\"13\"") || svg.contains("font-size=\"12."),
+            "{svg}"
+        );
         assert_eq!(
             begin(&paint, "T", "short", 100.0).matches("<text").count(),
             2

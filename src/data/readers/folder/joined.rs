@@ -165,8 +165,8 @@ fn joined_sparse(parts: &mut [Dataset]) -> Features {
 
 /// A column of a file, and the features that stand for it.
 pub(super) struct Column<'a> {
-    name: &'a str,
-    kind: Kind,
+    pub(in crate::data::readers) name: &'a str,
+    pub(in crate::data::readers) kind: Kind,
     /// Its levels, where it is no column of numbers.
     factor: Option<&'a Factor>,
     /// The first of its features, and the one after the last.
