@@ -45,7 +45,7 @@ const COMPRESSED: [&str; 2] = ["gz", "zst"];
 ///
 /// # Errors
 /// [`Error::Io`] for a folder or a file that cannot be read; [`Error::Data`] for a folder without data, for files
-/// with other columns than the first, and as [`read_dataset`] for each of them.
+/// with other columns than the first, and as [`read_dataset`](super::read_dataset) for each of them.
 pub fn read_folder(folder: &Path, options: &ReadOptions) -> Result<Folder> {
     let files = files_of(folder, options.format)?;
     rows_of(&files, folder, options).map_err(|error| aside(error, &files))
