@@ -29,6 +29,8 @@ use super::walk::{Regularity, Uniqueness, Walk};
 /// Roundings by which a gradient may miss its threshold and yet be at it. Columns that are copies but
 /// for single precision differ by more.
 const AT_EDGE: f64 = 4.0;
+/// Newton steps at most after the move to the least norm; one is enough.
+const CORRECTIONS: usize = 3;
 /// The share of its largest size that the predictors of a direction have at most where the direction is null. Copies
 /// but for single precision have some 1e-8; what double precision has left of sums, and of columns far from zero
 /// that were centred, is far less.
@@ -86,11 +88,11 @@ impl<R: Real> Walk<'_, '_, R> {
                 Uniqueness::Undetermined
             };
         };
-        if flat.nullity == 0 {
+        if flat.factor.nullity() == 0 {
             return Uniqueness::Unique;
         }
         // Along what has no part in the penalised coordinates no ridge chooses.
-        let uniqueness = if flat.basis.len() < flat.nullity {
+        let uniqueness = if flat.basis.len() < flat.factor.nullity() {
             Uniqueness::Undetermined
         } else {
             Uniqueness::LeastNorm
@@ -115,19 +117,43 @@ impl<R: Real> Walk<'_, '_, R> {
             self.w[j as usize] = w;
         }
         self.evaluate();
-        // Both have the rounding of the larger coefficients: predictors are no better than those that w had.
-        let mut now = self.roundings(regularizer);
-        now.iter_mut()
-            .zip(&roundings)
-            .for_each(|(now, before)| *now = now.max(*before));
-        let roundings = now;
         let allowed = AT_EDGE.max(2.0 * excess_before);
-        if self.largest_excess(regularizer, &roundings) <= allowed {
-            return uniqueness;
+        for correction in 0..=CORRECTIONS {
+            let roundings = self.roundings(regularizer);
+            if self.largest_excess(regularizer, &roundings) <= allowed {
+                return uniqueness;
+            }
+            if correction == CORRECTIONS || !self.correct(regularizer, &flat) {
+                break;
+            }
         }
         self.w = w_before;
         self.evaluate();
         Uniqueness::Undetermined
+    }
+
+    /// One Newton step within the flat's system: of large coefficients, predictors have kept a rounding that is
+    /// none for small ones. False, and nothing done, where a coordinate is at the end of its face.
+    fn correct(&mut self, regularizer: &Regularizer<'_>, flat: &Flat) -> bool {
+        let is_free = |&j: &u32| {
+            regularizer
+                .of(j as usize)
+                .coordinate
+                .face(self.w[j as usize])
+                != 0
+        };
+        if !flat.set.iter().all(is_free) {
+            return false;
+        }
+        let rho = self.face_residual(regularizer);
+        let rhs: Vec<f64> = flat.set.iter().map(|&j| rho[j as usize]).collect();
+        let mut step = flat.factor.solve(&rhs);
+        flat.factor.remove_null(&mut step);
+        for (&j, step) in flat.set.iter().zip(&step) {
+            self.w[j as usize] -= step;
+        }
+        self.evaluate();
+        true
     }
 
     fn edge(&self, regularizer: &Regularizer<'_>, roundings: &[f64]) -> Edge {
@@ -200,7 +226,7 @@ impl<R: Real> Walk<'_, '_, R> {
             penalized: (0..set.len()).filter(|&at| is_penalized(at)).collect(),
             lower: end(f64::NEG_INFINITY),
             upper: end(f64::INFINITY),
-            nullity: factor.nullity(),
+            factor,
             basis,
             set,
         })
@@ -260,8 +286,9 @@ struct Flat {
     /// The ends of the faces.
     lower: Vec<f64>,
     upper: Vec<f64>,
-    /// The dimension of the null space, and its basis as far as it has a part in penalised coordinates.
-    nullity: usize,
+    /// That of the system, with its null space.
+    factor: Dependent,
+    /// A basis of the null space as far as it has a part in penalised coordinates.
     basis: Vec<Vec<f64>>,
 }
 

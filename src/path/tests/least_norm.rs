@@ -289,7 +289,6 @@ fn copies_without_ridge_beside_others_with_one_are_of_least_norm() {
 /// rows may look like a pivot.
 #[test]
 fn dependent_columns_are_found_in_any_number_of_rows() {
-    let mut undetermined = 0;
     for seed in 0..60 {
         let mut rng = ChaCha8Rng::seed_from_u64(500 + seed);
         let rows = 30 + 17 * seed as usize;
@@ -314,12 +313,7 @@ fn dependent_columns_are_found_in_any_number_of_rows() {
         let found = solved(&problem, &Point::new(0.0, 0.0), None);
         let name = format!("{rows} rows, {loss:?}");
         assert_eq!(found.status, Status::Converged, "{name}");
-        assert_ne!(found.uniqueness, Uniqueness::Unique, "{name}");
-        if found.uniqueness == Uniqueness::Undetermined {
-            // It says so; that is rare.
-            undetermined += 1;
-            continue;
-        }
+        assert_eq!(found.uniqueness, Uniqueness::LeastNorm, "{name}");
         let null = if has_levels {
             [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]
         } else {
@@ -341,5 +335,4 @@ fn dependent_columns_are_found_in_any_number_of_rows() {
         let found = solved(&problem, &Point::new(0.0, 0.0), None);
         assert_eq!(found.uniqueness, Uniqueness::Unique, "{name}");
     }
-    assert!(undetermined <= 3, "{undetermined}");
 }
