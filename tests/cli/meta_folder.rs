@@ -254,6 +254,19 @@ fn identifiers_are_those_of_all_files_together() {
     );
 }
 
+/// Writes files without names into one folder, and all their rows with a task as the last column into another; the
+/// path of the latter.
+fn with_tasks(folder: &Folder, one: &Folder, files: &[&str]) -> String {
+    let mut whole = String::new();
+    for (number, text) in files.iter().enumerate() {
+        folder.text(&format!("{number}.csv"), text);
+        for line in text.lines() {
+            whole.push_str(&format!("{line},{number}\n"));
+        }
+    }
+    one.text("all.csv", &whole)
+}
+
 #[test]
 fn the_first_file_decides_on_the_header() {
     let (folder, one) = (Folder::new(), Folder::new());
@@ -263,14 +276,7 @@ fn the_first_file_decides_on_the_header() {
         ",u,7,3\n,v,8,4\n,u,8,1\n,v,7,2\n",
         "3,u,1,2\n4,v,2,5\n1,u,6,1\n2,v,3,3\n",
     ];
-    let mut whole = String::new();
-    for (number, text) in files.iter().enumerate() {
-        folder.text(&format!("{number}.csv"), text);
-        for line in text.lines() {
-            whole.push_str(&format!("{line},{number}\n"));
-        }
-    }
-    let whole = one.text("all.csv", &whole);
+    let whole = with_tasks(&folder, &one, &files);
     let data = folder.path("");
     let flags = [
         "--target",
@@ -363,14 +369,7 @@ fn a_factor_that_a_file_lacks_keeps_its_place() {
         "1,,3\n2,,4\n0,,1\n4,,2\n",
         "1,u,3\n2,v,5\n0,v,1\n3,u,4\n",
     ];
-    let mut whole = String::new();
-    for (number, text) in files.iter().enumerate() {
-        folder.text(&format!("{number}.csv"), text);
-        for line in text.lines() {
-            whole.push_str(&format!("{line},{number}\n"));
-        }
-    }
-    let whole = one.text("all.csv", &whole);
+    let whole = with_tasks(&folder, &one, &files);
     let data = folder.path("");
     let flags = [
         "--target",

@@ -1,5 +1,6 @@
 //! Rows that a fit has not seen: predictions against what was observed, or ROC curves.
 
+use super::equal::{NamedPoint, Words, against_equal};
 use crate::cli::numbers::short;
 use crate::cli::output::pages::Chart;
 use crate::model::loss::Loss;
@@ -124,7 +125,7 @@ impl HeldOutRows<'_> {
 
     fn predictions(&self) -> Option<Plot> {
         let each = self.each();
-        let (mut x, mut y, mut names) = (Vec::new(), Vec::new(), Vec::new());
+        let mut points = Vec::new();
         let mut at = 0;
         for part in self.parts {
             for (i, (z, observed)) in part.with_offset().iter().zip(&part.y).enumerate() {
@@ -133,42 +134,22 @@ impl HeldOutRows<'_> {
                     continue;
                 }
                 let row = part.rows.as_ref().map_or(i, |rows| rows[i]);
-                x.extend([*observed, f64::NAN]);
-                y.extend([self.loss.mean(*z), f64::NAN]);
-                names.extend([format!("row {row}"), String::new()]);
+                points.push(NamedPoint {
+                    x: *observed,
+                    y: self.loss.mean(*z),
+                    name: format!("row {row}"),
+                });
             }
         }
-        let finite = || x.iter().copied().filter(|value| value.is_finite());
-        let low = finite().fold(f64::INFINITY, f64::min);
-        let high = finite().fold(f64::NEG_INFINITY, f64::max);
-        if low > high {
-            return None;
-        }
-        Some(Plot {
+        let words = Words {
             title: format!("Predictions of {}", self.target),
             subtitle: self.of_rows(),
-            x: Axis::linear(format!("{}, observed", self.target)),
-            y: Axis::linear("predicted"),
-            series: vec![
-                Series {
-                    label: "rows".into(),
-                    x,
-                    y,
-                    markers: true,
-                    names,
-                    is_faint: true,
-                    ..Series::default()
-                },
-                Series {
-                    label: "as observed".into(),
-                    x: vec![low, high],
-                    y: vec![low, high],
-                    dashed: true,
-                    ..Series::default()
-                },
-            ],
-            ..Plot::default()
-        })
+            x: format!("{}, observed", self.target),
+            y: "predicted".into(),
+            points: "rows".into(),
+            equal: "as observed".into(),
+        };
+        against_equal(words, points)
     }
 
     fn curves(&self) -> Option<Plot> {

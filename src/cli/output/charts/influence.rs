@@ -1,11 +1,12 @@
 //! The page of influences: the ends, and estimates against refits.
 
+use super::equal::{NamedPoint, Words, against_equal};
 use super::of_rows;
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{counted, significant};
 use crate::cli::output::influence::InfluenceReport;
 use crate::cli::output::pages::{Chart, ReportFolder, sentence};
-use crate::report::{Axis, Bar, Plot, Section, Series, SignedBars, Theme};
+use crate::report::{Bar, Section, SignedBars, Theme};
 
 /// The most rows of a table in a page, half of them of either end.
 const MOST_ROWS: usize = 1000;
@@ -72,52 +73,24 @@ impl InfluenceReport<'_> {
     fn estimates_against_refits(&self) -> Option<Chart> {
         let exact = self.found.exact.as_ref()?;
         let estimates = &self.found.influence;
-        let known = |at: &usize| estimates[*at].is_finite() && exact.influence[*at].is_finite();
-        let shown: Vec<usize> = (0..estimates.len()).filter(known).collect();
-        let all = || {
-            let values = shown.iter();
-            values.flat_map(|&at| [estimates[at], exact.influence[at]])
+        let point = |at: usize| NamedPoint {
+            x: estimates[at],
+            y: exact.influence[at],
+            name: self.long_name(at),
         };
-        let low = all().fold(f64::INFINITY, f64::min);
-        let high = all().fold(f64::NEG_INFINITY, f64::max);
-        if low > high {
-            return None;
-        }
-        let apart = |value: &dyn Fn(usize) -> f64| {
-            let values = shown.iter();
-            values.flat_map(|&at| [value(at), f64::NAN]).collect()
-        };
-        let names = shown.iter();
-        let names = names.flat_map(|&at| [self.long_name(at), String::new()]);
         let correlation = match self.found.rank_correlation() {
             Some(correlation) => format!("{correlation:.4}"),
             None => "not defined".into(),
         };
-        let plot = Plot {
+        let words = Words {
             title: "Estimates against refits".into(),
             subtitle: format!("rank correlation {correlation}"),
-            x: Axis::linear("estimate"),
-            y: Axis::linear("exact, by a refit"),
-            series: vec![
-                Series {
-                    label: if self.is_grouped() { "groups" } else { "rows" }.into(),
-                    x: apart(&|at| estimates[at]),
-                    y: apart(&|at| exact.influence[at]),
-                    markers: true,
-                    is_faint: true,
-                    names: names.collect(),
-                    ..Series::default()
-                },
-                Series {
-                    label: "equal".into(),
-                    x: vec![low, high],
-                    y: vec![low, high],
-                    dashed: true,
-                    ..Series::default()
-                },
-            ],
-            ..Plot::default()
+            x: "estimate".into(),
+            y: "exact, by a refit".into(),
+            points: if self.is_grouped() { "groups" } else { "rows" }.into(),
+            equal: "equal".into(),
         };
+        let plot = against_equal(words, (0..estimates.len()).map(point).collect())?;
         Some(Chart {
             name: "estimates".into(),
             caption: format!(

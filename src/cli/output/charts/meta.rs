@@ -1,6 +1,7 @@
 //! The page of meta-learning: errors on held-out tasks, the learning curve, the prior by name.
 
 use super::coefficients::{Coefficient, Coefficients};
+use super::equal::{NamedPoint, Words, against_equal};
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{counted, significant};
 use crate::cli::output::meta::{MetaReport, WAYS, errors};
@@ -128,46 +129,24 @@ impl MetaReport<'_> {
     /// Every held-out task: its error around the prior against that alone.
     fn task_by_task(&self) -> Option<Chart> {
         let all = self.by_task();
-        if all.is_empty() {
-            return None;
-        }
-        let ends = || all.iter().flat_map(|of| [of.meta, of.alone]);
-        let low = ends().fold(f64::INFINITY, f64::min);
-        let high = ends().fold(f64::NEG_INFINITY, f64::max);
-        let apart = |value: fn(&MetaErrors) -> f64| {
-            all.iter().flat_map(|of| [value(of), f64::NAN]).collect()
+        let point = |(of, name): (&MetaErrors, &String)| NamedPoint {
+            x: of.alone,
+            y: of.meta,
+            name: name.clone(),
         };
-        let names = self.tasks.test_names.iter();
-        let plot = Plot {
+        let points = all.iter().zip(&self.tasks.test_names).map(point);
+        let words = Words {
             title: "Held-out tasks".into(),
             subtitle: format!(
                 "{} of each; below the line the prior helps",
                 self.error_name()
             ),
-            x: Axis::linear("the task alone"),
-            y: Axis::linear("around the prior"),
-            series: vec![
-                Series {
-                    label: "tasks".into(),
-                    x: apart(|of| of.alone),
-                    y: apart(|of| of.meta),
-                    markers: true,
-                    is_faint: true,
-                    names: names
-                        .flat_map(|name| [name.clone(), String::new()])
-                        .collect(),
-                    ..Series::default()
-                },
-                Series {
-                    label: "equal".into(),
-                    x: vec![low, high],
-                    y: vec![low, high],
-                    dashed: true,
-                    ..Series::default()
-                },
-            ],
-            ..Plot::default()
+            x: "the task alone".into(),
+            y: "around the prior".into(),
+            points: "tasks".into(),
+            equal: "equal".into(),
         };
+        let plot = against_equal(words, points.collect())?;
         Some(Chart {
             name: "tasks".into(),
             caption: "The error of every held-out task, fitted alone and around the prior.".into(),

@@ -5,6 +5,7 @@ mod cleaned;
 mod coefficients;
 mod curves;
 mod diagnostics;
+mod equal;
 mod fit;
 mod held_out;
 mod influence;
