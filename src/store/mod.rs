@@ -521,7 +521,7 @@ fn compare(path: &Path, kept: &[Identity], plan: &Plan) -> Result<()> {
             return Err(Error::store(
                 path,
                 format!(
-                    "the data have changed since the store was made{place}: their fingerprint was {}, \
+                    "the data, or the weights of rows or classes, have changed since the store was made{place}: their fingerprint was {}, \
                      {} now has {}",
                     kept.fingerprint, study.source, study.fingerprint
                 ),

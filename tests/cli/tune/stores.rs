@@ -183,7 +183,9 @@ fn other_data_and_other_flags_are_another_tuning() {
     data.folder.npy("x.npy", &[40, 8], &values);
     let error = fails(&first, 1);
     assert!(
-        error.contains("the data have changed since the store was made"),
+        error.contains(
+            "the data, or the weights of rows or classes, have changed since the store was made"
+        ),
         "{error}"
     );
     assert_eq!(finished(&store), kept);
