@@ -167,7 +167,7 @@ impl MetaReport<'_> {
             true => format!("l1 {}, ", short(learned.l1)),
             false => String::new(),
         };
-        // What is returned, which a guard chooses.
+        // The prior that is returned, which a guard chooses.
         let returned = learned.nested.as_ref().map(|nested| nested.returns);
         let place = match returned {
             Some(MetaPrior::MeanOfSolutions) => " around the mean of the solutions",

@@ -43,7 +43,7 @@ pub(super) struct End {
     pub(super) projected_slope: f64,
 }
 
-/// What was learned from some tasks.
+/// The results of a learning from some tasks.
 pub(super) struct Course {
     /// Each task alone.
     pub(super) alone: End,

@@ -67,7 +67,7 @@ impl Part {
     }
 }
 
-/// What a store knows of a tuning, by its parts.
+/// The contents of a tuning's store, by its parts.
 pub struct Evaluated {
     parts: BTreeMap<String, Part>,
     folds: usize,
@@ -184,7 +184,7 @@ fn in_words((name, value): (&String, &Value)) -> String {
     }
 }
 
-/// What a store knows of a tuning, and who has worked on it.
+/// The contents of a tuning's store, and who has worked on it.
 pub fn show(
     path: &Path,
     store: &Store,

@@ -27,7 +27,7 @@ pub struct Coefficient {
 pub struct Coefficients {
     /// All of them, those that are zero too.
     pub all: Vec<Coefficient>,
-    /// What they are, as a title.
+    /// The title, which says what they are.
     pub title: &'static str,
     /// The loss of the fit.
     pub loss: Loss,
