@@ -511,7 +511,7 @@ impl Surface {
         let (Some(low), Some(high)) = (values.first(), values.last()) else {
             return String::new();
         };
-        let (left, width) = (RIGHT + 16.0, 14.0);
+        let (left, width) = (RIGHT + 12.0, 14.0);
         let step = (BOTTOM - TOP) / STEPS as f64;
         let mut out = String::new();
         for at in 0..STEPS {
