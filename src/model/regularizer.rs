@@ -291,6 +291,15 @@ impl<'p> Regularizer<'p> {
         }
     }
 
+    /// True where a coordinate pays no slope and no ridge, and has no bounds.
+    #[must_use]
+    pub fn is_unpenalized(&self, coordinate: usize) -> bool {
+        let penalty = self.of(coordinate);
+        let term = &penalty.coordinate;
+        let has_bounds = term.lower.is_finite() || term.upper.is_finite();
+        !penalty.is_group() && term.strength == 0.0 && !has_bounds && self.ridge(coordinate) == 0.0
+    }
+
     /// λ₂(w − c) of a coordinate; 0 for one that is not penalized.
     #[inline(always)]
     #[must_use]

@@ -174,7 +174,7 @@ impl<R: Real> Walk<'_, '_, R> {
             let w = &mut self.w[j as usize];
             *w = half_digits::<R>(*w);
         }
-        self.fix_gauge();
+        self.fix_gauge(regularizer);
         self.evaluate();
         let curvature = self.smooth.curvature(&self.z, self.target, 0.0);
         let hessian = self.smooth.hessian(&face, &curvature);

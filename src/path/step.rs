@@ -92,7 +92,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 self.control,
             );
         }
-        fix_gauge(self.smooth, &mut new);
+        fix_gauge(self.smooth, regularizer, &mut new);
         let mut first = None;
         if formed || regularizer.has_slope() {
             let exact = formed && quadratic;
@@ -282,7 +282,7 @@ impl<R: Real> Walk<'_, '_, R> {
                 *new = term.project(term.face(self.w[j]), self.w[j] + delta[j]);
             }
         }
-        fix_gauge(self.smooth, &mut new);
+        fix_gauge(self.smooth, regularizer, &mut new);
         Some(self.advance(regularizer, &new, false))
     }
 }

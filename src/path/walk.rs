@@ -508,9 +508,9 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
         self.smooth.saturation(&curvature, self.target) < SATURATED
     }
 
-    /// Keeps Σ_c b_c = 0 for multinomial intercepts.
-    pub(super) fn fix_gauge(&mut self) {
-        fix_gauge(self.smooth, &mut self.w);
+    /// Keeps Σ_c w_c = 0 where nothing else fixes the sum over classes.
+    pub(super) fn fix_gauge(&mut self, regularizer: &Regularizer<'_>) {
+        fix_gauge(self.smooth, regularizer, &mut self.w);
     }
 
     /// Gradient of everything on the face, zero off it.
@@ -537,12 +537,22 @@ impl<'s, 'p, R: Real> Walk<'s, 'p, R> {
     }
 }
 
-/// Keeps Σ_c b_c = 0 for multinomial intercepts.
-pub(super) fn fix_gauge<R: Real>(smooth: &Smooth<'_, R>, w: &mut [f64]) {
+/// Keeps Σ_c w_c = 0 over the classes of multinomial intercepts, and of columns that nothing penalises: probabilities
+/// do not change with the sum, so that roundings of singular steps would let it grow until they are all that
+/// predictors hold.
+pub(super) fn fix_gauge<R: Real>(
+    smooth: &Smooth<'_, R>,
+    regularizer: &Regularizer<'_>,
+    w: &mut [f64],
+) {
     let c = smooth.classes;
-    if c > 1 && smooth.sample.design.intercept {
-        let intercepts = &mut w[smooth.p - c..];
-        let mean = intercepts.iter().sum::<f64>() / c as f64;
-        intercepts.iter_mut().for_each(|b| *b -= mean);
+    if c == 1 {
+        return;
+    }
+    for (column, w) in w.chunks_exact_mut(c).enumerate() {
+        if (column * c..(column + 1) * c).all(|j| regularizer.is_unpenalized(j)) {
+            let mean = w.iter().sum::<f64>() / c as f64;
+            w.iter_mut().for_each(|w| *w -= mean);
+        }
     }
 }

@@ -43,6 +43,7 @@ mod variables;
 
 pub use box_bounds::BoxBounds;
 pub use cleaning::{Cleaned, Cleaning, CleaningStep, Detection, MAX_CLEANING_EVALUATIONS};
+#[cfg(all(feature = "cli", feature = "store"))]
 pub(crate) use criterion::mean_of;
 pub use descent::Value;
 pub use guard::Guard;

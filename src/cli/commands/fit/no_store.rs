@@ -6,6 +6,7 @@ use super::subject::Subject;
 use crate::cli::arguments::fit::Arguments;
 use crate::cli::arguments::sweep;
 use crate::cli::failure::Failure;
+use crate::cli::runtime::Runtime;
 use crate::error::Error;
 
 /// A study in a store: there is none.
@@ -24,7 +25,7 @@ impl Stored {
     }
 
     /// The fit at its points: an error.
-    pub fn chosen(&self, _: &Arguments) -> Result<Subject<'_>, Failure> {
+    pub fn chosen(&self, _: &Arguments, _: &Runtime) -> Result<Subject<'_>, Failure> {
         Err(missing())
     }
 }
