@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ._cv import ElasticNetCV, GroupLassoCV, LassoCV, LogisticRegressionCV
     from ._estimators import ElasticNet, GroupLasso, Huber, Lasso, LogisticRegression, SparseGroupLasso
     from ._factors import compress, read_factors
+    from ._onnx import to_onnx
     from ._sweep import Sweep, read_sweep, sweep
     from ._tuned import ElasticNetTuned, GroupLassoTuned, LogisticRegressionTuned
 
@@ -25,6 +26,7 @@ _HOMES = {
     "_estimators": ["ElasticNet", "GroupLasso", "Huber", "Lasso", "LogisticRegression", "SparseGroupLasso"],
     "_cv": ["ElasticNetCV", "GroupLassoCV", "LassoCV", "LogisticRegressionCV"],
     "_factors": ["compress", "read_factors"],
+    "_onnx": ["to_onnx"],
     "_sweep": ["Sweep", "read_sweep", "sweep"],
     "_tuned": ["ElasticNetTuned", "GroupLassoTuned", "LogisticRegressionTuned"],
 }
@@ -52,6 +54,7 @@ __all__ = [
     "read_sweep",
     "solve",
     "sweep",
+    "to_onnx",
     "tune",
     "vjp",
 ]

@@ -20,6 +20,7 @@ from ._convert import (
     word,
     words,
 )
+from ._progress import Progress
 from ._table import html
 
 #: Names in Python by the compiled part's.
@@ -466,12 +467,14 @@ def tune(
     tol=None,
     max_iter=100_000,
     n_threads=None,
+    progress=False,
 ):
     """The criterion minimised over variables by hypergradients.
 
     It is the mean over the splits `cv`, pairs of row numbers (train, test) that partition the rows, or the
     problem's own where `cv` is None. `variables` are names of "l1", "l2", "l1[]", "l1[group]", "l2[]", "l2[group]",
-    "l2[class]", "prior", "class-weights", "huber-delta"; `bounds` and `start` are dictionaries by these names.
+    "l2[class]", "prior", "class-weights", "huber-delta"; `bounds` and `start` are dictionaries by these names. `progress=True` shows how
+    many evaluations are done and the best criterion so far.
     """
     variables = words(variables, "variables")
     bounds, start = mapping(bounds, "bounds"), mapping(start, "start")
@@ -501,7 +504,10 @@ def tune(
         wrt=("l1", "l2"),
     )
     at = number(l1, "l1"), number(l2, "l2")
-    found = _proxdiff.tune(problem._statement, cv, named, *at, most, guard, options)
+    with Progress(progress, most, "evaluations") as shown:
+        watch = shown.at if progress else None
+        found = _proxdiff.tune(problem._statement, cv, named, *at, most, guard, options, watch)
+        shown.at(found["evaluations"], found["criterion"])
     refit = found["refit"]
     found["coef"] = problem._coef(refit["coef"])[0]
     found["intercept"] = problem._intercept(refit["intercept"])[0]

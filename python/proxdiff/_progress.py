@@ -15,6 +15,7 @@ class Progress:
     def __init__(self, shown, total, unit):
         self.total, self.unit, self.done = total, unit, 0
         self._bar = self._stream = None
+        self._best = ""
         if not shown:
             return
         try:
@@ -34,10 +35,14 @@ class Progress:
             self._write(self.done)
             self._stream.write("\n")
 
-    def at(self, done):
-        """So much is done."""
+    def at(self, done, best=None):
+        """So much is done; `best` is the lowest criterion so far, where one is looked for."""
         done = min(int(done), self.total)
+        if best is not None:
+            self._best = f" | best {best:.6g}"
         if self._bar is not None:
+            if best is not None:
+                self._bar.set_postfix(best=f"{best:.6g}", refresh=False)
             self._bar.update(done - self.done)
         self.done = done
         if self._stream is not None and time.monotonic() - self._last > _PAUSE:
@@ -52,5 +57,5 @@ class Progress:
     def _write(self, done):
         seconds = time.monotonic() - self._begin
         percent = 100 * done // max(self.total, 1)
-        self._stream.write(f"\r{percent:3d} % | {done} of {self.total} {self.unit} | {seconds:.1f} s")
+        self._stream.write(f"\r{percent:3d} % | {done} of {self.total} {self.unit}{self._best} | {seconds:.1f} s")
         self._stream.flush()

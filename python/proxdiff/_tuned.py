@@ -30,7 +30,7 @@ class _Tuned:
         guard = None if self.guard is None else word(self.guard, "guard")
         most = whole(self.max_evaluations, "max_evaluations", 1)
         options = self._settings() | {"method": "aid-cg", "wrt": ["l1", "l2"]}
-        found = _proxdiff.tune(stated, splits, variables, 0.0, 0.0, most, guard, options)
+        found = _proxdiff.tune(stated, splits, variables, 0.0, 0.0, most, guard, options, None)
         found["standard_error"] = _standard_error(found["fold_criteria"])
         if self.choice == "one-se":
             found |= self._stronger(stated, splits, names, found)

@@ -6,6 +6,7 @@
 mod convert;
 mod errors;
 mod factors;
+mod models;
 mod problem;
 mod runtime;
 mod study;
@@ -21,6 +22,8 @@ use pyo3::prelude::*;
 mod _proxdiff {
     #[pymodule_export]
     use super::factors::{compress, read_factors};
+    #[pymodule_export]
+    use super::models::read_model;
     #[pymodule_export]
     use super::problem::{Outcomes, Problem};
     #[pymodule_export]

@@ -54,6 +54,16 @@ pub fn compute<T: Send>(
     threads: usize,
     work: impl FnOnce(&Control) -> T + Send,
 ) -> PyResult<T> {
+    compute_watched(py, threads, |_| Ok(()), work)
+}
+
+/// The same; `glance` is called while it runs, and its exception cancels the work as a signal's does.
+pub fn compute_watched<T: Send>(
+    py: Python<'_>,
+    threads: usize,
+    mut glance: impl FnMut(Python<'_>) -> PyResult<()> + Send,
+    work: impl FnOnce(&Control) -> T + Send,
+) -> PyResult<T> {
     let pool = pool(threads)?;
     let control = Control::new();
     py.detach(move || {
@@ -64,13 +74,12 @@ pub fn compute<T: Send>(
                 // The receiver waits until it has this.
                 let _ = sender.send(without_panic(|| work(&of_work)));
             });
-            attend(&receiver, &control, |py| py.check_signals())
+            attend(&receiver, &control, &mut glance)
         })
     })
 }
 
-/// The same for work that hands its parts to the pool itself, from a thread beside it. `glance` is called while it
-/// runs; its exception cancels the work as a signal's does.
+/// The same for work that hands its parts to the pool itself, from a thread beside it.
 pub fn compute_beside<T: Send>(
     py: Python<'_>,
     threads: usize,
@@ -86,15 +95,12 @@ pub fn compute_beside<T: Send>(
             scope.spawn(move || {
                 let _ = sender.send(without_panic(|| work(&of_work, &pool)));
             });
-            attend(&receiver, &control, |py| {
-                py.check_signals()?;
-                glance(py)
-            })
+            attend(&receiver, &control, &mut glance)
         })
     })
 }
 
-/// The value that work sends; meanwhile an exception of `glance` cancels it.
+/// The value that work sends; meanwhile a signal's exception, or one of `glance`, cancels it.
 fn attend<T>(
     receiver: &Receiver<PyResult<T>>,
     control: &Control,
@@ -110,7 +116,11 @@ fn attend<T>(
                 };
             }
             Err(RecvTimeoutError::Timeout) if interrupt.is_none() => {
-                if let Err(exception) = Python::attach(&mut glance) {
+                let looked = Python::attach(|py| {
+                    py.check_signals()?;
+                    glance(py)
+                });
+                if let Err(exception) = looked {
                     control.cancel();
                     interrupt = Some(exception);
                 }

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::convert::{Statement, of_rows, rows_array};
 use crate::errors::{checked, in_parameters, parsed};
 use crate::problem::{SettingsInput, outcomes_dict};
-use crate::runtime::compute;
+use crate::runtime::{compute, compute_watched};
 
 /// A split of the rows, as scikit-learn's splitters give them: the rows that train, and those that are held out.
 pub type Split = (Vec<usize>, Vec<usize>);
@@ -328,6 +328,7 @@ pub fn tune<'py>(
     max_evaluations: usize,
     guard: Option<&str>,
     settings: SettingsInput,
+    progress: Option<Py<PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let specification = statement.specification()?;
     let rows = specification.train.matrix.rows();
@@ -356,15 +357,23 @@ pub fn tune<'py>(
     };
     let (threads, settings) = (settings.n_threads, settings.settings()?);
     let study = study(specification, folds, &settings);
-    let found = compute(py, threads, |control| -> proxdiff::Result<_> {
+    let tuner = Tuner::of_study(&study)
+        .variables(variables.clone())
+        .at(Point::new(l1, l2))
+        .max_evaluations(max_evaluations)
+        .guard(guard);
+    let (seen, mut told) = (tuner.progress(), 0);
+    let glance = move |py: Python<'_>| match &progress {
+        Some(progress) if seen.evaluations() != told => {
+            told = seen.evaluations();
+            let best = seen.best().map(|(criterion, _)| criterion);
+            progress.call1(py, (told, best)).map(|_| ())
+        }
+        _ => Ok(()),
+    };
+    let found = compute_watched(py, threads, glance, |control| -> proxdiff::Result<_> {
         study.check()?;
-        let tuned = Tuner::of_study(&study)
-            .variables(variables.clone())
-            .at(Point::new(l1, l2))
-            .max_evaluations(max_evaluations)
-            .guard(guard)
-            .control(control)
-            .run()?;
+        let tuned = tuner.control(control).run()?;
         let whole = tuned.restated(with_vectors(study.whole()?, &variables)?)?;
         let evaluator = Evaluator::new(&whole).settings(&settings).control(control);
         let refit = evaluator.run(std::slice::from_ref(&tuned.point))?;

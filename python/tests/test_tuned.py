@@ -1,5 +1,7 @@
 """Estimators tuned by hypergradients: scikit-learn's checks, and choices that are no worse than a grid's."""
 
+import sys
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -163,3 +165,16 @@ def test_choices_that_do_not_fit(diabetes):
         proxdiff.ElasticNetTuned(choice="worst", max_evaluations=5).fit(*diabetes)
     with pytest.raises(ValueError, match="choice: 'one-se' strengthens l1 and l2"):
         proxdiff.ElasticNetTuned(choice="one-se", variables=("l2", "prior"), max_evaluations=5).fit(*diabetes)
+
+
+def test_progress_shows_the_evaluations_and_the_best_criterion(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    generator = np.random.default_rng(3)
+    X = generator.normal(size=(60, 4))
+    problem = proxdiff.Problem(X[:40], X[:40, 0], validation=(X[40:], X[40:, 0] + 0.1 * generator.normal(size=20)))
+    quiet = proxdiff.tune(problem, "l2")
+    assert capsys.readouterr().err == ""
+    found = proxdiff.tune(problem, "l2", progress=True)
+    assert found["criterion"] == quiet["criterion"]
+    last = capsys.readouterr().err.split("\r")[-1]
+    assert f"{found['evaluations']} of 400 evaluations | best {found['criterion']:.6g} |" in last

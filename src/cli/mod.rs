@@ -22,7 +22,6 @@ mod whole;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::Write;
-#[cfg(feature = "store")]
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -96,6 +95,31 @@ pub fn report(store: &Path, folder: &Path) -> Result<(), String> {
         origin: &Origin::default(),
     };
     output::report_so_far(store, &folder).map_err(|failure| failure.message())
+}
+
+/// A model that `fit --out` has saved.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct SavedModel {
+    /// The text of its `model.json`.
+    pub head: String,
+    /// Per target the coefficients in the data's units, (features, predictors) in C order.
+    pub coefficients: Vec<Vec<f64>>,
+}
+
+/// Reads a model from its folder, or from the path of its `model.json`, as `predict` does.
+///
+/// # Errors
+/// [`Error::Io`](crate::Error::Io) when a file cannot be read, [`Error::Data`](crate::Error::Data) when one is no part of a
+/// model or the two are not of one, [`Error::Value`](crate::Error::Value) when a newer program wrote the model.
+pub fn read_model(path: &Path) -> crate::error::Result<SavedModel> {
+    let model = model::Model::load(path)?;
+    // infallible: a record with string keys
+    let head = serde_json::to_string(&model).expect("a record of numbers and strings");
+    Ok(SavedModel {
+        head,
+        coefficients: model.coefficients,
+    })
 }
 
 /// The format of the log: a level and one line that cannot steer a terminal; a warning that has been

@@ -153,6 +153,30 @@ fn a_time_that_is_none_is_refused_before_anything_is_computed() {
 }
 
 #[test]
+fn a_report_removes_the_charts_of_the_one_before_it_and_no_other_file() {
+    let folder = Folder::new();
+    let out = as_text(&folder.path("report"));
+    let charts = || {
+        let files = std::fs::read_dir(folder.path("report")).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| name.ends_with(".svg")).collect();
+        names.sort();
+        names
+    };
+    let fit = ["fit", "--example", "--report", &out];
+    ok(&fit);
+    let of_the_fit = charts();
+    let own = folder.path("report").join("my.svg");
+    std::fs::write(&own, "<svg/>").unwrap();
+    ok(&["sweep", "--cv", "2", "--best", "1", "--report", &out]);
+    let of_both = charts();
+    assert!(of_both.len() > 1 && of_both.iter().all(|name| !of_the_fit.contains(name)));
+    ok(&fit);
+    std::fs::remove_file(&own).unwrap();
+    assert_eq!(charts(), of_the_fit);
+}
+
+#[test]
 fn a_report_needs_a_folder_that_can_be_written() {
     let folder = Folder::new();
     let file = folder.text("taken", "a file");

@@ -169,14 +169,15 @@ impl<A: Configured> Described<A> {
     }
 }
 
-/// Flags that may stand beside a store: where the data lie, and how the problem is solved. What is
-/// computed stands in the store.
-const BESIDE_A_STORE: [&str; 15] = [
+/// Flags that may stand beside a store: where the data lie, how rows are read that the sweep had not, and how the
+/// problem is solved. What is computed stands in the store.
+const BESIDE_A_STORE: [&str; 16] = [
     "data",
     "x",
     "y",
     "x-val",
     "y-val",
+    "unknown-levels",
     "solver",
     "tol",
     "max-steps",

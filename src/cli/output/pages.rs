@@ -9,6 +9,9 @@ use crate::report::{Basis, Page, Section, Theme, png};
 
 /// The name of the page in the folder of a report.
 const PAGE: &str = "report.html";
+/// The comment at the end of a page that names its charts, so that the next one in the folder removes those that are
+/// no longer its own.
+const CHARTS: (&str, &str) = ("<!-- charts: ", " -->\n");
 /// Pixels per unit of an SVG in the PNG files.
 const PNG_SCALE: f32 = 2.0;
 
@@ -70,14 +73,40 @@ impl ReportFolder<'_> {
             head: self.origin.head(title, bases)?,
             sections,
         };
+        let former = std::fs::read_to_string(self.place.join(PAGE)).unwrap_or_default();
         for Chart { name, svg, .. } in charts {
             put(&format!("{name}.svg"), svg(Theme::Auto).as_bytes())?;
             let png = png::from_svg(&svg(Theme::Light), PNG_SCALE)?;
             put(&format!("{name}.png"), &png)?;
         }
-        // Last: a page is never older than its charts.
-        put(PAGE, page.html().as_bytes())
+        // After the charts: a page is never older than they are.
+        let names: Vec<&str> = charts.iter().map(|chart| chart.name.as_str()).collect();
+        let (opening, ending) = CHARTS;
+        let html = page.html();
+        put(
+            PAGE,
+            format!("{html}{opening}{}{ending}", names.join(" ")).as_bytes(),
+        )?;
+        for name in charts_of(&former).filter(|name| !names.contains(name)) {
+            for ending in ["svg", "png"] {
+                // What is no longer there needs no removal.
+                let _ = std::fs::remove_file(self.place.join(format!("{name}.{ending}")));
+            }
+        }
+        Ok(())
     }
+}
+
+/// The charts that a page names as its own.
+fn charts_of(page: &str) -> impl Iterator<Item = &str> {
+    let (opening, ending) = CHARTS;
+    let named = page.rsplit_once(opening).map_or("", |(_, rest)| rest);
+    let names = named.strip_suffix(ending).unwrap_or_default();
+    // Another file may hold anything: no name leads out of the folder.
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    names
+        .split_whitespace()
+        .filter(move |name| name.chars().all(is_name))
 }
 
 /// A line of an output as a sentence of a page.
