@@ -17,8 +17,17 @@
 //! Δ_i = s_i (r_i a − A⁻¹g) + s_i h_i a (x_i·Δ_i)      x_i·Δ_i = s_i (r_i a·x_i − a·g)/(1 − s_i h_i a·x_i)      A a = x_i
 //! ```
 //!
-//! It is exact for a quadratic F_i: the ridge with equal weights. Elsewhere it is what leaving a row out
-//! does to first order, as long as the support stays.
+//! Where the row's weight is another than s̄, T_i = A − s_i h_i x_i x_iᵀ − (s_i − s̄) λ₂ takes the place of what A is
+//! without the row, by Neumann's series: with M = A − s_i h_i x_i x_iᵀ, whose inverse is the formula above,
+//!
+//! ```text
+//! T_i⁻¹ b = δ_0 + δ_1 + …      δ_0 = M⁻¹ b      δ_k = (s_i − s̄) M⁻¹ λ₂ δ_{k−1}
+//! ```
+//!
+//! It converges, as M ≥ (S − s̄) λ₂ > (s_i − s̄) λ₂ where any other row has a weight.
+//!
+//! The step is exact for a quadratic F_i: the ridge. Elsewhere it is what leaving a row out does to first order, as long
+//! as the support stays.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
@@ -28,7 +37,7 @@ use super::Outcome;
 use crate::data::design::Design;
 use crate::data::matrix::Matrix;
 use crate::linalg::cholesky;
-use crate::linalg::vector::{dot, exceeds};
+use crate::linalg::vector::{dot, exceeds, norm};
 use crate::model::loss::RowLoss;
 use crate::model::penalty::BlockPenalty;
 use crate::problem::{Point, Problem};
@@ -40,6 +49,8 @@ const LARGEST: usize = 2000;
 const MOST_WORK: usize = 20_000_000_000;
 /// The least pivot of a system without rows, relative to the diagonal with all rows: below is rounding.
 const LEAST_PIVOT: f64 = 1e-10;
+/// The most terms of a series that corrects a step for a row's own weight.
+const MOST_TERMS: usize = 1000;
 /// Rows whose products are formed together.
 const TOGETHER: usize = 256;
 
@@ -283,12 +294,13 @@ impl<'a> FittedRows<'a> {
     /// The steps that leave a row out; `None` where the system on the support is singular.
     pub(super) fn left_out(&self) -> Option<LeftOut<'_>> {
         let count = self.weights.iter().filter(|&&s| s > 0.0).count();
-        let rest = self.total - self.total / count as f64;
-        let factor = self.support.factor(&self.gram, rest)?;
+        let mean = self.total / count as f64;
+        let factor = self.support.factor(&self.gram, self.total - mean)?;
         let mut shift = self.gradient.clone();
         cholesky::solve(&factor, &mut shift);
         Some(LeftOut {
             rows: self,
+            mean,
             factor,
             shift,
         })
@@ -316,7 +328,7 @@ impl FittedRows<'_> {
     ///
     /// As for one row, with sums over the rows and their own system, so for weights that differ too.
     pub(super) fn step_without(&self, group: &[usize], work: &mut Work) -> Option<()> {
-        let Work { x, step } = work;
+        let Work { x, step, .. } = work;
         step.fill(0.0);
         let mut gram = self.gram.clone();
         let mut left = self.total;
@@ -349,6 +361,8 @@ impl FittedRows<'_> {
 /// Newton's steps from the solution on the support, each to that without one row.
 pub(super) struct LeftOut<'a> {
     rows: &'a FittedRows<'a>,
+    /// s̄.
+    mean: f64,
     /// The factor of A.
     factor: Vec<f64>,
     /// A⁻¹g.
@@ -360,6 +374,10 @@ pub(super) struct Work {
     x: Vec<f64>,
     /// Δ_i.
     pub step: Vec<f64>,
+    /// A⁻¹x_i.
+    solved: Vec<f64>,
+    /// δ_k.
+    term: Vec<f64>,
 }
 
 impl LeftOut<'_> {
@@ -379,26 +397,56 @@ impl LeftOut<'_> {
         Work {
             x: vec![0.0; m],
             step: vec![0.0; m],
+            solved: vec![0.0; m],
+            term: vec![0.0; m],
         }
     }
 
     /// Δ_i, into the memory; x_i·Δ_i is returned, or `None` where the system without the row is singular.
     pub(super) fn step(&self, i: usize, work: &mut Work) -> Option<f64> {
         let rows = self.rows;
-        let Work { x, step } = work;
+        let Work {
+            x,
+            step,
+            solved,
+            term,
+        } = work;
         rows.support.row(i, x);
-        step.copy_from_slice(x);
-        cholesky::solve(&self.factor, step);
+        solved.copy_from_slice(x);
+        cholesky::solve(&self.factor, solved);
         let (s, h, r) = (rows.weights[i], rows.curvatures[i], rows.residuals[i]);
-        let leverage = dot(step, x);
+        let leverage = dot(solved, x);
         let rest = 1.0 - h * leverage;
         if !exceeds(rest, LEAST_PIVOT) {
             return None;
         }
         let along = s * (r * leverage - dot(x, &self.shift)) / rest;
-        for (step, shift) in step.iter_mut().zip(&self.shift) {
-            *step = *step * (s * r + h * along) - s * shift;
+        for ((step, solved), shift) in step.iter_mut().zip(&*solved).zip(&self.shift) {
+            *step = *solved * (s * r + h * along) - s * shift;
         }
-        Some(along)
+        let excess = s - self.mean;
+        let ridges = rows.support.ridges();
+        // Weights that are equal but for rounding have no more of it.
+        if excess.abs() <= f64::EPSILON * rows.total || ridges.iter().all(|&ridge| ridge == 0.0) {
+            return Some(along);
+        }
+        term.copy_from_slice(step);
+        for _ in 0..MOST_TERMS {
+            let (penalized, free) = term.split_at_mut(ridges.len());
+            for (term, ridge) in penalized.iter_mut().zip(ridges) {
+                *term *= excess * ridge;
+            }
+            free.fill(0.0);
+            cholesky::solve(&self.factor, term);
+            let share = h * dot(x, term) / rest;
+            for ((step, term), solved) in step.iter_mut().zip(&mut *term).zip(&*solved) {
+                *term += share * solved;
+                *step += *term;
+            }
+            if norm(term) <= f64::EPSILON * norm(step) {
+                break;
+            }
+        }
+        Some(dot(x, step))
     }
 }

@@ -403,9 +403,9 @@ fn well_conditioned(gram: &Mat<f64>) -> Option<Dense> {
     })
 }
 
-/// R of A = QR where A has more rows than columns, else A.
+/// R of A = QR, triangular, where A has as many rows as columns or more, else A.
 fn triangle(a: Dense) -> Dense {
-    if a.rows <= a.columns {
+    if a.rows < a.columns {
         return a;
     }
     let rows = MatRef::from_row_major_slice(&a.values, a.rows, a.columns);
@@ -551,7 +551,7 @@ impl Centred {
 
 /// The problem on a training factor with the criterion on another.
 ///
-/// The training factor is triangular, since there are more rows than columns; a part with fewer rows than
+/// The training factor is triangular, since there are no fewer rows than columns; a part with fewer rows than
 /// columns carries the column of ones in all of them.
 fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> FoldProblem {
     let s = &study.specification;
@@ -570,7 +570,8 @@ fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> F
         ..TargetOrigin::ZERO
     };
     let target_origins = train.targets.iter().map(target_origin).collect();
-    let constant = centred.features.constant.len() * usize::from(intercept);
+    let dropped = centred.features.dropped(intercept);
+    let constant = dropped.len();
     let problem = Problem {
         loss: s.loss,
         blocks: Blocks::new(&s.penalty, train.design.features(), train.design.columns()),
@@ -587,7 +588,7 @@ fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> F
         prior: s
             .prior
             .clone()
-            .map(|prior| s.prior_units.scaled(prior, &centred.features.scale, 1)),
+            .map(|prior| s.prior_units.scaled(prior, &centred.features, dropped, 1)),
         perturbed_rows: Vec::new(),
         centered: true,
         scaling: s.scaling,

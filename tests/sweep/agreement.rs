@@ -34,6 +34,23 @@ fn folds_are_separate_problems() {
     }
 }
 
+/// Folds that leave one row more, as many rows as there are columns with those of ones and of the target, or one fewer:
+/// where factors of the rows begin to serve.
+#[test]
+fn folds_of_about_as_many_rows_as_columns_are_separate_problems() {
+    for columns in 2..8 {
+        for rows in [
+            3 * (columns + 2) / 2,
+            3 * (columns + 3) / 2,
+            3 * (columns + 4) / 2,
+        ] {
+            for extra in [&[][..], &["--no-intercept"], &["--sample-weights", "w"]] {
+                agrees_with_hypergrad(&csv(rows, columns), extra, (1e-9, 1e-6));
+            }
+        }
+    }
+}
+
 /// Columns and a target far from zero lose nothing to the factors: what a fold's means take off is
 /// taken off before.
 #[test]
