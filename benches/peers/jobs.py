@@ -57,11 +57,13 @@ IN_R = {
     "letter": 'load("mlbench/data/LetterRecognition.rda", e); t <- e$LetterRecognition',
 }
 
+THRESH = 1e-20
+
 # For each fold the coefficients of all strengths, intercept first, class by class.
 PEER = """
 suppressMessages(library(glmnet))
 a <- commandArgs(TRUE)
-folder <- a[1]; family <- a[2]; standardize <- a[3] == "yes"
+folder <- a[1]; family <- a[2]; standardize <- a[3] == "yes"; thresh <- as.numeric(a[4])
 r <- function(name, n, what = "double") readBin(file.path(folder, name), what, n, size = 8)
 size <- r("size", 3)
 x <- matrix(r("x", size[1] * size[2]), size[1], size[2])
@@ -72,7 +74,10 @@ out <- file(file.path(folder, "coefficients"), "wb")
 for (fold in sort(unique(folds))) {
   own <- folds != fold
   m <- glmnet(x[own, ], y[own], family = family, lambda = strengths, standardize = standardize,
-              thresh = 1e-13, maxit = 1e6)
+              thresh = thresh, maxit = 1e9)
+  # Where it gives up, glmnet returns fewer strengths with a warning, and coef(m, s = ) would repeat the last.
+  if (length(m$lambda) != length(strengths))
+    stop("glmnet reached ", length(m$lambda), " of ", length(strengths), " strengths on fold ", fold)
   w <- coef(m, s = strengths)
   if (!is.list(w)) w <- list(w)
   for (k in w) writeBin(as.vector(as.matrix(k)), out)
@@ -208,7 +213,7 @@ def glmnet(job, x, y, folds, strengths, folder):
     (folder / "peer.R").write_text(PEER)
     family = {"squared": "gaussian", "logistic": "binomial", "multinomial": "multinomial"}[job.loss]
     standardize = "yes" if job.standardize else "no"
-    subprocess.run(["Rscript", folder / "peer.R", folder, family, standardize], check=True, capture_output=True)
+    subprocess.run(["Rscript", folder / "peer.R", folder, family, standardize, str(THRESH)], check=True, capture_output=True)
     kinds = int(y.max()) + 1 if job.loss == "multinomial" else 1
     found = np.fromfile(folder / "coefficients").reshape(-1, kinds, len(strengths), x.shape[1] + 1)
     losses = []
