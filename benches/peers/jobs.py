@@ -106,7 +106,7 @@ JOBS = [
     Job("ames", "Sale_Price"),
     Job("diamonds", "price"),
     Job("flights", "arr_delay", folds=5, points=20,
-        flags=["--missing", "drop", "--drop", "year,dep_time,arr_time,sched_dep_time,sched_arr_time,tailnum,flight,time_hour"]),
+        flags=["--missing", "drop", "--categorical", "carrier,origin,dest", "--drop", "year,dep_time,arr_time,sched_dep_time,sched_arr_time,tailnum,flight,time_hour"]),
     Job("tecator", "fat", low=5e-2),
     Job("bloodbrain", "logBBB"),
     Job("spam", "type", "logistic"),
