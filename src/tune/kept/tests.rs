@@ -100,7 +100,8 @@ fn a_key_knows_everything_that_decides_a_result() {
         let request = Request {
             variables,
             points,
-            warm,
+            starts: Starts::of_points(warm),
+            tasks: None,
         };
         kept.batch(request, fold).key
     };
