@@ -540,7 +540,11 @@ fn compare(path: &Path, kept: &[Identity], plan: &Plan) -> Result<()> {
             return other(format!("it holds another plan{place}, with other points"));
         }
         if kept.folds != study.folds_digest {
-            return other(format!("it holds another plan{place}, with other folds"));
+            let what = match plan.search() {
+                Some(SearchKind::MetaLearning) => "other tasks, or other weights of their rows",
+                _ => "other folds",
+            };
+            return other(format!("it holds another plan{place}, with {what}"));
         }
     }
     Ok(())

@@ -193,7 +193,10 @@ struct Asked<'a> {
 impl Asked<'_> {
     /// Whether there are as many results as it has points and tasks.
     fn fits(&self, results: &[OnFold]) -> bool {
-        let tasks = self.request.tasks.map_or(1, |groups| groups.range(self.fold).len());
+        let tasks = self
+            .request
+            .tasks
+            .map_or(1, |groups| groups.range(self.fold).len());
         results.len() == tasks * self.request.points.len()
     }
 }

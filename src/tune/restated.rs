@@ -47,4 +47,3 @@ pub(super) fn in_words(point: &Point) -> String {
     }
     text
 }
-

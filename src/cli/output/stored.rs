@@ -44,8 +44,11 @@ pub fn checked(path: &Path) -> Result<Store, Failure> {
 /// The plan of a sweep's store.
 pub fn swept(store: &Store, remedy: &str) -> Result<Plan, Failure> {
     let plan = store.plan()?;
-    if plan.studies.iter().any(|study| study.is_tuned()) {
-        let what = "it is the store of a tuning, which has no plan of points";
+    if let Some(kind) = plan.search() {
+        let what = format!(
+            "it is the store of {}, which has no plan of points",
+            kind.one()
+        );
         return Err(Error::store(store.path(), what, remedy).into());
     }
     Ok(plan)

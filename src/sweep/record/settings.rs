@@ -32,8 +32,6 @@ tag! {
         Tuning = "tune";
         /// Meta-learning.
         MetaLearning = "meta";
-        /// A cleaning.
-        Cleaning = "clean";
     }
 }
 
@@ -57,7 +55,15 @@ impl SearchKind {
         match self {
             Self::Tuning => "tuning",
             Self::MetaLearning => "meta-learning",
-            Self::Cleaning => "cleaning",
+        }
+    }
+
+    /// The same at the beginning of a title.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Tuning => "Tuning",
+            Self::MetaLearning => "Meta-learning",
         }
     }
 
@@ -67,7 +73,6 @@ impl SearchKind {
         match self {
             Self::Tuning => "a tuning",
             Self::MetaLearning => "a meta-learning",
-            Self::Cleaning => "a cleaning",
         }
     }
 }

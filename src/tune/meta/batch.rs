@@ -66,7 +66,12 @@ impl Slopes {
         let l2 = problem.along_l2(point, gradient.l2.as_ref()?) * point.l2;
         let l1 = gradient.l1.as_ref();
         let l1 = l1.map_or(0.0, |strengths| problem.along_log_l1(point, strengths));
-        Some([l1, l2].into_iter().chain(of_prior.iter().copied()).collect())
+        Some(
+            [l1, l2]
+                .into_iter()
+                .chain(of_prior.iter().copied())
+                .collect(),
+        )
     }
 }
 
