@@ -1,10 +1,13 @@
 //! `meta --store`: resumed after whatever ended it, shared by processes, and never a wrong hit.
 
+use std::process::Stdio;
+use std::time::Duration;
+
 use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::meta::table;
-use crate::support::{Folder, as_text, fails, json, ok, run};
+use crate::support::{Folder, as_text, fails, json, ok, program, run};
 use crate::tune::stores::{check_kills, check_two_processes, count, finished, output_of, with};
 
 /// Thirty tasks of four splits, learned from with a guard.
@@ -204,6 +207,49 @@ fn runs_know_a_learning() {
         error.contains("it is the store of a meta-learning, not of a tuning; name another file"),
         "{error}"
     );
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_prints_the_best_and_says_how_to_go_on() {
+    let folder = Folder::new();
+    let words = words(&folder, &[]);
+    let undisturbed = output_of(&words);
+    let store = as_text(&folder.path("t.db"));
+    let stored = with(&words, &["--store", &store]);
+    let mut child = program()
+        .args(&stored)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let of_guard = || -> i64 {
+        let text = "SELECT COUNT(*) FROM evaluations WHERE done = 1 AND part LIKE 'outer%'";
+        let connection = Connection::open(&store).unwrap();
+        let count = connection.query_row(text, [], |row| row.get(0));
+        // There is no table at first.
+        count.unwrap_or(0)
+    };
+    // Then the guard is at work, and there is a best point.
+    while !std::path::Path::new(&store).exists() || of_guard() == 0 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let kill = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let words = format!("goes on from there with --store {store}");
+    assert!(
+        errors.contains("the best so far is printed") && errors.contains(&words),
+        "{errors}"
+    );
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["schema"], 2);
+    assert_eq!(output_of(&stored), undisturbed);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Stores of sweeps: opened, and looked into.
+//! Stores of sweeps and searches: opened, and looked into.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub fn open_store(path: &Path, plan: &Plan) -> Checked<Box<dyn CellStore>> {
     Ok(Box::new(Store::open(path, plan)?))
 }
 
-/// The store of a tuning's plan: a new one, or that of an earlier run.
+/// The store of a search's plan: a new one, or that of an earlier run.
 pub fn open_tuning(path: &Path, plan: &Plan) -> Checked<Box<dyn EvaluationStore>> {
     Ok(Box::new(TuningStore::open(path, plan)?))
 }
