@@ -87,7 +87,10 @@ fn another_plan_or_other_data_are_refused() {
     }
     std::fs::write(&data, text(1.5)).unwrap();
     let message = refuse(with(&[]));
-    assert!(message.contains("data have changed"), "{message}");
+    assert!(
+        message.contains("weights of rows or classes, have changed"),
+        "{message}"
+    );
     std::fs::write(&data, text(1.0)).unwrap();
     run(with(&[]));
     assert_eq!(kept, Table::cells(&store).rows);

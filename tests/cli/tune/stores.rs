@@ -335,7 +335,10 @@ fn balanced_classes_are_another_study_in_tunings_and_sweeps() {
         let words = [&[command][..], &own, flags, &["--store", &store]].concat();
         ok(&words);
         let error = fails(&[&words[..], &balanced].concat(), 1);
-        assert!(error.contains("weights of rows or classes, have changed"), "{error}");
+        assert!(
+            error.contains("weights of rows or classes, have changed"),
+            "{error}"
+        );
         // The plain one is known as before.
         ok(&words);
     }
