@@ -568,6 +568,7 @@ pub(crate) fn hash_values(hash: &mut Xxh3Default, values: &[f64]) {
 }
 
 /// A hash of rows alone.
+#[cfg(feature = "cli")]
 pub(crate) fn fingerprint_of(rows: &Rows) -> String {
     let mut hash = Xxh3Default::new();
     hash_rows(&mut hash, rows);
