@@ -1,5 +1,6 @@
 //! The origin of a report: the command that makes it, the program, the time.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::{Duration, SystemTime};
 
@@ -30,6 +31,17 @@ impl Origin {
         Self {
             command: all.join(" "),
         }
+    }
+
+    /// The command as the configuration of a store, TOML.
+    pub fn as_configuration(&self) -> String {
+        // infallible: a table of one text
+        let text = toml::to_string(
+            &[("command", &self.command)]
+                .into_iter()
+                .collect::<BTreeMap<_, _>>(),
+        );
+        text.unwrap_or_default()
     }
 
     /// The head of a report that is made now.

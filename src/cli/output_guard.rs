@@ -243,7 +243,7 @@ fn kind(command: &str, id: &str) -> Option<Kind> {
         ("runs report", "out") | (_, "report") => Kind::Folder(is_of_report),
         // It adds to a store that exists, and has its own word about its inputs.
         ("runs merge", _) => return None,
-        ("sweep" | "tune", "store") => Kind::Store,
+        ("sweep" | "tune" | "meta", "store") => Kind::Store,
         ("sweep" | "tune", "write_config") => Kind::File,
         #[cfg(feature = "paper")]
         (command, "out") if command.starts_with("reproduce") => Kind::Folder(reproduce::has_file),

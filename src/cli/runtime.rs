@@ -179,7 +179,17 @@ impl Runtime {
         total: usize,
         work: impl FnOnce(&Control) -> crate::Result<T> + Send,
     ) -> Result<T, Failure> {
-        Interruption::of_a_computation().answer();
+        self.run_answering(Interruption::of_a_computation(), total, work)
+    }
+
+    /// The same with another answer to Ctrl-C.
+    pub fn run_answering<T: Send>(
+        &self,
+        interruption: Interruption,
+        total: usize,
+        work: impl FnOnce(&Control) -> crate::Result<T> + Send,
+    ) -> Result<T, Failure> {
+        interruption.answer();
         let _progress = self.progress(total);
         Ok(self.pool.install(|| work(&self.control))?)
     }

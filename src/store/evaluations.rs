@@ -1,4 +1,5 @@
-//! The evaluations of a tuning: batches of points on a fold, kept as they are finished.
+//! The evaluations of a tuning or a meta-learning: batches of points on a fold, or on a group of tasks, kept as they
+//! are finished.
 //!
 //! Their plan has no points, since a search finds them. A batch is known by the hash of what it is of, its lease is
 //! that of a session, as a unit's of a sweep, and its row has a digest. Batches are quick and deterministic: unlike
@@ -19,22 +20,22 @@ use crate::control::lock;
 use crate::error::Error;
 use crate::tune::{Batch, BatchClaim, BatchResult, EvaluationStore};
 
-/// A store of a tuning, which its threads share.
+/// A store of a search, which its threads share.
 #[derive(Debug)]
 pub struct TuningStore(Mutex<Store>);
 
-/// A finished batch of a tuning.
+/// A finished batch of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
     /// Its number in the order in which batches came.
     pub number: i64,
     /// The part of the tuning that asked for it.
     pub part: String,
-    /// The fold of that part, from 0.
+    /// The fold of that part, or the group of tasks, from 0.
     pub fold: usize,
     /// The hyperparameters of its points, a JSON array.
     pub points: String,
-    /// The criteria of its points on the fold, a JSON array.
+    /// The criteria of its points on the fold, a JSON array; of a group of tasks its shares of the means over all.
     pub criteria: String,
     /// The device.
     pub device: String,
@@ -43,7 +44,7 @@ pub struct Evaluation {
 }
 
 impl TuningStore {
-    /// Opens the store of a tuning's plan, or makes it; registers this process as a session.
+    /// Opens the store of a search's plan, or makes it; registers this process as a session.
     ///
     /// # Errors
     /// Those of [`Store::open`].
@@ -264,7 +265,7 @@ impl Store {
         Ok(claim)
     }
 
-    /// The finished batches of a tuning, in the order in which they came; none of a sweep.
+    /// The finished batches of a search, in the order in which they came; none of a sweep.
     ///
     /// # Errors
     /// [`Error::Store`] when the store cannot be read.

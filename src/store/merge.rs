@@ -63,10 +63,10 @@ fn merge_into(from: &[&Path], into: &Path) -> Result<usize> {
         ));
     }
     let plan = Store::read(first)?.plan()?;
-    if plan.studies.iter().any(|study| study.is_tuned()) {
+    if let Some(kind) = plan.search() {
         return Err(Error::store(
             first,
-            "it is the store of a tuning, which has no shards",
+            format!("it is the store of {}, which has no shards", kind.one()),
             "let several processes share one store: they do its evaluations together",
         ));
     }

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::sweep::record::TUNING;
+use crate::sweep::record::SearchKind;
 
 mod evaluations;
 mod failure;
@@ -486,17 +486,13 @@ fn compare(path: &Path, kept: &[Identity], plan: &Plan) -> Result<()> {
              (`proxdiff runs show --configuration` prints its configuration)",
         ))
     };
-    let holds_tuning = kept
+    let held = kept
         .iter()
-        .any(|kept| kept.settings.lines().any(|l| l == TUNING));
-    let is_tuning = plan.studies.iter().any(|study| study.is_tuned());
-    if holds_tuning != is_tuning {
-        let (own, new) = if holds_tuning {
-            ("tuning", "sweep")
-        } else {
-            ("sweep", "tuning")
-        };
-        return other(format!("it is the store of a {own}, not of a {new}"));
+        .find_map(|kept| SearchKind::of_settings(&kept.settings));
+    if held != plan.search() {
+        let name = |kind: Option<SearchKind>| kind.map_or("a sweep", SearchKind::one);
+        let (own, new) = (name(held), name(plan.search()));
+        return other(format!("it is the store of {own}, not of {new}"));
     }
     if kept.len() != plan.studies.len() {
         return other(format!(
@@ -544,7 +540,11 @@ fn compare(path: &Path, kept: &[Identity], plan: &Plan) -> Result<()> {
             return other(format!("it holds another plan{place}, with other points"));
         }
         if kept.folds != study.folds_digest {
-            return other(format!("it holds another plan{place}, with other folds"));
+            let what = match plan.search() {
+                Some(SearchKind::MetaLearning) => "other tasks, or other weights of their rows",
+                _ => "other folds",
+            };
+            return other(format!("it holds another plan{place}, with {what}"));
         }
     }
     Ok(())

@@ -10,7 +10,7 @@
 //! | `units` | unit of work: whose lease, done or not, seconds, device, digest of its results |
 //! | `sessions` | process that has worked on the store, and on which shard (`i/N`) of the plan if not on all of it |
 //! | `results` | finished cell |
-//! | `evaluations` | of a tuning alone: batch of points on a fold, by the hash of what it is of; whose lease, done or not, criteria, result, digest |
+//! | `evaluations` | of a tuning or a meta-learning alone: batch of points on a fold or group of tasks, by the hash of what it is of; whose lease, done or not, criteria, result, digest |
 //!
 //! The view `cells` joins results with points and folds, one row per finished cell, in the order of the
 //! plan, and is what other programs should read.
@@ -100,7 +100,7 @@ PRAGMA user_version = {VERSION};
     )
 }
 
-/// Creates the table of a tuning's evaluations.
+/// Creates the table of a search's evaluations.
 pub(super) fn create_evaluations() -> &'static str {
     "CREATE TABLE IF NOT EXISTS evaluations (
     number INTEGER PRIMARY KEY, key TEXT NOT NULL, part TEXT NOT NULL, fold INTEGER NOT NULL,

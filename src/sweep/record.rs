@@ -15,7 +15,8 @@ use crate::model::loss::Loss;
 
 mod settings;
 
-pub(crate) use settings::{ADAPTIVE, FEATURES, NO_METHOD, RELAX, RESAMPLING, TUNING};
+pub use settings::SearchKind;
+pub(crate) use settings::{ADAPTIVE, FEATURES, NO_METHOD, RELAX, RESAMPLING};
 
 /// The warning of a cell whose Hessian is singular.
 pub(crate) const SINGULAR: &str = "singular-hessian";

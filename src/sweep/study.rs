@@ -567,6 +567,14 @@ pub(crate) fn hash_values(hash: &mut Xxh3Default, values: &[f64]) {
     hash.update(bytemuck::cast_slice(values));
 }
 
+/// A hash of rows alone.
+#[cfg(feature = "cli")]
+pub(crate) fn fingerprint_of(rows: &Rows) -> String {
+    let mut hash = Xxh3Default::new();
+    hash_rows(&mut hash, rows);
+    format!("{:032x}", hash.digest128())
+}
+
 fn hash_rows(hash: &mut Xxh3Default, rows: &Rows) {
     match &rows.matrix {
         Matrix::Dense(m) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::chosen::{self, Chosen};
-use super::kept::{Kept, OnFold, Request};
+use super::kept::{Kept, OnFold, Request, Starts};
 use super::sure::Combination;
 use super::variables::Space;
 use crate::control::Control;
@@ -80,7 +80,8 @@ impl Criterion<'_> {
                 let request = Request {
                     variables: &space.signature(),
                     points,
-                    warm,
+                    starts: Starts::of_points(warm),
+                    tasks: None,
                 };
                 kept.results(request, count, &self.control, on_fold)?
             }

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::chosen::Chosen;
+use super::groups::Groups;
 use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::hypergrad::WarmStart;
@@ -26,6 +27,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// too. Its bits are the same.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// The part of a tuning that is all of it.
+pub(super) const WHOLE: &str = "whole";
+
 /// A batch of points on one fold, which is kept as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
@@ -33,7 +37,7 @@ pub struct Batch {
     pub key: String,
     /// The part of the tuning that asks for it: `whole`, or `outer fold 1` and so on of the guard's nested folds.
     pub part: String,
-    /// The fold of that part, from 0.
+    /// The fold of that part, from 0; of meta-learning the group of tasks.
     pub fold: usize,
     /// The hyperparameters of its points: a JSON array with an object for each.
     pub points: String,
@@ -44,7 +48,8 @@ pub struct Batch {
 /// The result of a batch, for a place that keeps it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BatchResult {
-    /// The criterion of every point on the fold: a JSON array, with null where there is none.
+    /// The criterion of every point on the fold: a JSON array, with null where there is none. Of a group of tasks
+    /// it is the sum over them, divided by the number of all tasks.
     pub criteria: String,
     /// All of it.
     pub bytes: Vec<u8>,
@@ -120,8 +125,52 @@ pub(super) struct Request<'a> {
     /// The variables that slopes are in.
     pub(super) variables: &'a str,
     pub(super) points: &'a [Chosen],
-    /// For each point one start on every fold; `None` along paths from zero.
-    pub(super) warm: Option<&'a [&'a [WarmStart]]>,
+    pub(super) starts: Starts<'a>,
+    /// The tasks whose groups the folds are, for which a fold has the results of every point on every one of its
+    /// tasks, task by task; `None` where a fold is one problem.
+    pub(super) tasks: Option<Groups>,
+}
+
+/// The solutions that points start from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Starts<'a> {
+    /// None: points are along paths from zero.
+    FromZero,
+    /// For each point one on every fold.
+    OfPoints(&'a [&'a [WarmStart]]),
+    /// For one point one of every task.
+    OfTasks(&'a [WarmStart]),
+}
+
+impl<'a> Starts<'a> {
+    /// Those of points, where there are some.
+    pub(super) fn of_points(warm: Option<&'a [&'a [WarmStart]]>) -> Self {
+        warm.map_or(Self::FromZero, Self::OfPoints)
+    }
+}
+
+impl<'a> Request<'a> {
+    /// The starts on a fold.
+    fn starts_on(&self, fold: usize) -> Vec<&'a WarmStart> {
+        match (self.starts, self.tasks) {
+            (Starts::FromZero, _) => Vec::new(),
+            (Starts::OfPoints(each), _) => each.iter().map(|start| &start[fold]).collect(),
+            (Starts::OfTasks(each), Some(groups)) => each[groups.range(fold)].iter().collect(),
+            (Starts::OfTasks(each), None) => each.iter().collect(),
+        }
+    }
+
+    /// The criteria of its points on a fold with these results.
+    fn criteria(&self, results: &[OnFold]) -> Vec<Option<f64>> {
+        let points = self.points.len();
+        let all = self.tasks.map_or(1, Groups::tasks) as f64;
+        let of_point = |at: usize| {
+            let own = results.iter().skip(at).step_by(points);
+            let criteria = own.map(|result| result.is_solved.then_some(result.criterion));
+            criteria.sum::<Option<f64>>().map(|sum| sum / all)
+        };
+        (0..points).map(of_point).collect()
+    }
 }
 
 /// A part of a tuning whose evaluations are kept.
@@ -132,6 +181,24 @@ pub(super) struct Kept<'a> {
     pub(super) study: String,
     pub(super) part: String,
     pub(super) device: String,
+}
+
+/// A batch that is asked for.
+struct Asked<'a> {
+    batch: Batch,
+    request: Request<'a>,
+    fold: usize,
+}
+
+impl Asked<'_> {
+    /// Whether there are as many results as it has points and tasks.
+    fn fits(&self, results: &[OnFold]) -> bool {
+        let tasks = self
+            .request
+            .tasks
+            .map_or(1, |groups| groups.range(self.fold).len());
+        results.len() == tasks * self.request.points.len()
+    }
 }
 
 impl Kept<'_> {
@@ -146,11 +213,11 @@ impl Kept<'_> {
     ) -> Result<Vec<Vec<OnFold>>> {
         let found: Vec<Option<Vec<OnFold>>> = (0..folds)
             .into_par_iter()
-            .map(|fold| self.result(&self.batch(request, fold), control, || solve(fold)))
+            .map(|fold| self.result(&self.ask(request, fold), control, || solve(fold)))
             .collect::<Result<_>>()?;
         let awaited = found.into_iter().enumerate().map(|(fold, found)| {
             found.map_or_else(
-                || self.wait(&self.batch(request, fold), control, || solve(fold)),
+                || self.wait(&self.ask(request, fold), control, || solve(fold)),
                 Ok,
             )
         });
@@ -160,27 +227,27 @@ impl Kept<'_> {
     /// The result of a batch; `None` where another process is at it.
     fn result(
         &self,
-        batch: &Batch,
+        asked: &Asked<'_>,
         control: &Control,
         solve: impl FnOnce() -> Result<Vec<OnFold>>,
     ) -> Result<Option<Vec<OnFold>>> {
         if control.should_stop() {
             return solve().map(Some);
         }
-        match self.store.claim(batch)? {
+        match self.store.claim(&asked.batch)? {
             BatchClaim::Known(bytes) => match decoded(&bytes) {
-                Some(results) => Ok(Some(results)),
-                None => Err(self.store.unreadable(batch)),
+                Some(results) if asked.fits(&results) => Ok(Some(results)),
+                _ => Err(self.store.unreadable(&asked.batch)),
             },
             BatchClaim::Elsewhere => Ok(None),
-            BatchClaim::Own => self.solved(batch, control, solve).map(Some),
+            BatchClaim::Own => self.solved(asked, control, solve).map(Some),
         }
     }
 
     /// The result of a batch that is computed here, and kept.
     fn solved(
         &self,
-        batch: &Batch,
+        asked: &Asked<'_>,
         control: &Control,
         solve: impl FnOnce() -> Result<Vec<OnFold>>,
     ) -> Result<Vec<OnFold>> {
@@ -190,15 +257,15 @@ impl Kept<'_> {
         match solved {
             Ok(results) if !control.should_stop() => {
                 let result = BatchResult {
-                    criteria: criteria(&results),
+                    criteria: json!(asked.request.criteria(&results)).to_string(),
                     bytes: encoded(&results),
                     seconds: begin.elapsed().as_secs_f64(),
                 };
-                self.store.keep(batch, &result)?;
+                self.store.keep(&asked.batch, &result)?;
                 Ok(results)
             }
             other => {
-                self.store.give_back(batch)?;
+                self.store.give_back(&asked.batch)?;
                 other
             }
         }
@@ -207,18 +274,26 @@ impl Kept<'_> {
     /// The result of a batch that another process has leased.
     fn wait(
         &self,
-        batch: &Batch,
+        asked: &Asked<'_>,
         control: &Control,
         solve: impl Fn() -> Result<Vec<OnFold>>,
     ) -> Result<Vec<OnFold>> {
         let begin = Instant::now();
         while begin.elapsed() < PATIENCE {
-            if let Some(results) = self.result(batch, control, &solve)? {
+            if let Some(results) = self.result(asked, control, &solve)? {
                 return Ok(results);
             }
             std::thread::sleep(PAUSE);
         }
-        self.solved(batch, control, solve)
+        self.solved(asked, control, solve)
+    }
+
+    fn ask<'r>(&self, request: Request<'r>, fold: usize) -> Asked<'r> {
+        Asked {
+            batch: self.batch(request, fold),
+            request,
+            fold,
+        }
     }
 
     fn batch(&self, request: Request<'_>, fold: usize) -> Batch {
@@ -230,9 +305,9 @@ impl Kept<'_> {
         hash.write_u64(fold as u64);
         hash.write_u64(request.points.len() as u64);
         request.points.iter().for_each(|p| p.hash(&mut hash));
-        for start in request.warm.unwrap_or_default() {
-            hash_values(&mut hash, &start[fold].w);
-            hash_values(&mut hash, &start[fold].v);
+        for start in request.starts_on(fold) {
+            hash_values(&mut hash, &start.w);
+            hash_values(&mut hash, &start.v);
         }
         let points: Vec<Value> = request.points.iter().map(record).collect();
         Batch {
@@ -286,14 +361,6 @@ fn record(chosen: &Chosen) -> Value {
         record.extend(value.map(|value| (name.to_string(), value)));
     }
     Value::Object(record)
-}
-
-fn criteria(results: &[OnFold]) -> String {
-    let criteria: Vec<Option<f64>> = results
-        .iter()
-        .map(|result| Some(result.criterion).filter(|_| result.is_solved))
-        .collect();
-    json!(criteria).to_string()
 }
 
 /// Results as bytes, every number with its bits: an array of numbers, and the warnings as JSON behind it.

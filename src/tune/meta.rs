@@ -14,6 +14,7 @@ mod course;
 mod guard;
 mod learning;
 mod outcome;
+mod stored;
 mod variable;
 
 use crate::engine::in_threads;
@@ -38,7 +39,8 @@ impl MetaLearning<'_> {
     /// [`Error::Value`] for fewer than two tasks, splits that make no tasks, variables that are not there or named
     /// twice, a budget of 0, criteria on training rows, and where no point has a criterion with its derivative;
     /// [`Error::Shape`] for tasks of different columns or classes; [`Error::Unsupported`] for tasks of
-    /// different losses, penalties or scales, quadratic forms, several targets and a guard with a ρ.
+    /// different losses, penalties or scales, quadratic forms, several targets and a guard with a ρ; those of the
+    /// store.
     pub fn run(&self) -> Result<MetaLearned> {
         self.check()?;
         in_threads(self.settings.threads, || self.run_here())
@@ -49,6 +51,7 @@ impl MetaLearning<'_> {
         let tasks: Vec<&Problem> = self.tasks.iter().collect();
         let plan = Plan::of(self, &tasks, &mut remarks)?;
         let mut batch = Batch::new(&tasks, &self.settings, &self.control);
+        batch.kept = self.kept()?;
         let pooled = self
             .pooled
             .map(|problem| {
@@ -58,6 +61,7 @@ impl MetaLearning<'_> {
                     &self.at,
                     &self.settings,
                     &self.control,
+                    batch.kept.as_ref(),
                 )
             })
             .transpose()?;

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::criterion::{Criterion, Fold};
 use super::guard::Guard;
 use super::hyperparameter::Hyperparameter;
-use super::kept::{EvaluationStore, Kept};
+use super::kept::{EvaluationStore, Kept, WHOLE};
 use super::objective::Objective;
 use super::outcome::Tuned;
 use super::progress::TuningProgress;
+use super::restated::restated;
 use super::sure::{Combination, Estimate, Sure};
 use super::tuning::Tuning;
 use super::variable::Variable;
@@ -22,7 +23,7 @@ use crate::kinds::{Method, Wrt};
 use crate::problem::{Point, Problem};
 use crate::sweep::compress::{Compression, fold_problem};
 use crate::sweep::folds;
-use crate::sweep::study::{ClassWeighting, Study};
+use crate::sweep::study::Study;
 
 mod plan;
 mod stages;
@@ -78,6 +79,8 @@ pub struct Tuner<'a> {
     settings: Settings,
     control: Control,
     store: Option<&'a dyn EvaluationStore>,
+    /// The part of the store's evaluations that is its own.
+    part: String,
     progress: Arc<TuningProgress>,
 }
 
@@ -114,6 +117,7 @@ impl<'a> Tuner<'a> {
             settings: Settings::default(),
             control: Control::new(),
             store: None,
+            part: WHOLE.into(),
             progress: Arc::default(),
         }
     }
@@ -183,6 +187,15 @@ impl<'a> Tuner<'a> {
     /// outer rows of a guard, are computed each time.
     pub fn store(mut self, store: &'a dyn EvaluationStore) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Keeps evaluations where `kept` does, as a part of it with a name of its own.
+    pub(super) fn within(mut self, kept: Option<&Kept<'a>>, part: &str) -> Self {
+        if let Some(kept) = kept {
+            self.store = Some(kept.store);
+            self.part = kept.part_within(part);
+        }
         self
     }
 
@@ -453,27 +466,7 @@ impl<'a> Tuner<'a> {
 
     /// The study that a problem states: its own criterion, or its folds.
     fn restated(&self, problem: &Problem) -> Result<Study> {
-        let mut specification = problem.specification()?;
-        let factors = specification.weight_factors.take();
-        let targets = (0..specification.train.targets.len()).map(|at| at.to_string());
-        let all = || vec![folds::Fold::of_all_rows()];
-        Ok(Study {
-            name: String::new(),
-            source: String::new(),
-            targets: targets.collect(),
-            specification,
-            class_weights: factors.map(ClassWeighting::Given),
-            folds: self.folds.clone().unwrap_or_else(all),
-            settings: self.settings.clone(),
-            precision: self.settings.precision,
-            keep_solutions: false,
-            stages: Default::default(),
-            resampling: None,
-            features: Vec::new(),
-            classes: Vec::new(),
-            is_compressed: false,
-            filling: None,
-        })
+        restated(problem, self.folds.clone(), &self.settings)
     }
 
     /// Whether there is a vector that is guarded.

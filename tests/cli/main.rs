@@ -17,6 +17,7 @@ mod information;
 mod means;
 mod meta;
 mod meta_folder;
+mod meta_stores;
 mod missing;
 mod models;
 mod newcomers;

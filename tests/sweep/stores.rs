@@ -88,7 +88,7 @@ fn another_plan_or_other_data_are_refused() {
     std::fs::write(&data, text(1.5)).unwrap();
     let message = refuse(with(&[]));
     assert!(
-        message.contains("the data, or the weights of rows or classes, have changed"),
+        message.contains("weights of rows or classes, have changed"),
         "{message}"
     );
     std::fs::write(&data, text(1.0)).unwrap();

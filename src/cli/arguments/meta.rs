@@ -15,6 +15,7 @@ Examples:
   proxdiff meta schools/ --target score
   proxdiff meta data.csv --target y --task hospital --loss logistic --tune prior,l1,l2
   proxdiff meta data.csv --target y --task sensor --test-tasks 0.3 --seed 1 --model prior --format json
+  proxdiff meta data.csv --target y --task sensor --curve --store meta.db
 
 Every task is fitted to its own rows, around a prior mean that all tasks have in common; the prior and the \
 strengths are those under which the fits do best on rows of the tasks that they have not seen \
@@ -35,6 +36,11 @@ pub struct Arguments {
     pub runtime: RuntimeArguments,
     #[command(flatten)]
     pub output: OutputArguments,
+
+    /// Keep every evaluation in this file; the same command goes on from there where it was ended, to the same
+    /// result, and several processes may share it.
+    #[arg(long, value_name = "FILE", help_heading = "Store")]
+    pub store: Option<PathBuf>,
 
     /// Save the prior as a model to this directory; predict reads it.
     #[arg(long, value_name = "DIR", help_heading = "Output")]

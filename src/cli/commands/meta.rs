@@ -3,17 +3,21 @@
 use crate::cli::arguments::meta::Arguments;
 use crate::cli::arguments::{PenaltyName, ProblemArguments, Strengths};
 use crate::cli::commands::fit::described;
+use crate::cli::commands::kept::KeptStore;
 use crate::cli::configuration::{
     Study, Taken, TaskChoice, Tasks, column_of, settings, single, single_ridge,
 };
 use crate::cli::failure::Failure;
 use crate::cli::model::{MissingCells, Model, TargetModel};
+use crate::cli::numbers::counted;
 use crate::cli::origin::Origin;
 use crate::cli::output::{CurvePoint, MetaReport, Rendered, ReportFolder};
 use crate::cli::runtime::Runtime;
 use crate::hypergrad::Settings;
 use crate::kinds::{Precision, Status};
 use crate::problem::{Point, Problem};
+use crate::sweep::record::Plan;
+use crate::sweep::study::fingerprint_of;
 use crate::tune::{MetaLearned, MetaLearning, MetaVariable};
 
 /// Runs the command.
@@ -52,7 +56,7 @@ pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
         device: runtime.choose_device(&tasks.pooled, std::slice::from_ref(&point), &settings)?,
         ..settings
     };
-    let learn = |count: usize, control: &crate::control::Control| {
+    let of_tasks = |count: usize| {
         let pooled = (count == tasks.learned()).then_some(&tasks.pooled);
         MetaLearning::new(&tasks.training[..count * tasks.splits])
             .test_tasks(&tasks.test)
@@ -63,15 +67,27 @@ pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
             .splits(tasks.splits)
             .guard(arguments.meta.guard)
             .settings(&settings)
-            .control(control)
-            .run()
+    };
+    let store = KeptStore::open(arguments.store.as_deref(), || {
+        let plan = of_tasks(tasks.learned()).plan(origin.as_configuration())?;
+        Ok(described_plan(plan, &study, arguments)?)
+    })?;
+    let learn = |count: usize, control: &crate::control::Control| {
+        let mut learning = of_tasks(count).control(control);
+        if let Some(place) = store.place() {
+            learning = learning.store(place);
+            if count < tasks.learned() {
+                learning = learning.store_part(counted(count, "task"));
+            }
+        }
+        learning.run()
     };
     let counts = curve(
         arguments.meta.curve && !tasks.test.is_empty(),
         tasks.learned(),
     );
     let total = arguments.meta.max_evaluations * (1 + counts.len());
-    let (learned, curve) = runtime.run(total, |control| {
+    let found = runtime.run_answering(store.interruption(), total, |control| {
         let learned = learn(tasks.learned(), control)?;
         let mut points = Vec::new();
         for tasks in counts.into_iter().filter(|_| !control.should_stop()) {
@@ -79,7 +95,9 @@ pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
             points.extend(error.map(|error| CurvePoint { tasks, error }));
         }
         Ok((learned, points))
-    })?;
+    });
+    let released = store.release();
+    let (learned, curve) = found?;
     let prior = in_data_units(&learned.prior, &tasks, study.predictors);
     // The model first: the reader of the report may close its pipe early.
     let saved = match &arguments.model {
@@ -122,13 +140,41 @@ pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
     report.write(&arguments.output)?;
     paged?;
     saved?;
+    released?;
+    store.check_place("meta-learning")?;
     if runtime.is_interrupted() {
         return Err(Failure::Outcome(format!(
-            "interrupted after {} evaluations: the best so far is printed",
-            learned.evaluations
+            "interrupted after {} evaluations: the best so far is printed{}",
+            learned.evaluations,
+            store.how_to_go_on()
         )));
     }
     Ok(())
+}
+
+/// The plan with the names of the data, and with what decides how rows are dealt into tasks and splits.
+fn described_plan(mut plan: Plan, study: &Study<'_>, arguments: &Arguments) -> crate::Result<Plan> {
+    let rows = study.rows(&study.tables().all)?;
+    // infallible: the plan of one learning has one study
+    let own = plan.studies.first_mut().expect("a study");
+    own.name = study.source().to_string();
+    own.source = study.source().to_string();
+    own.targets = study
+        .target_names()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    own.rows = study.tables().all.rows();
+    own.features = study.feature_names().to_vec();
+    // The hash of the tasks says how rows are dealt; that of the rows says whether they are others.
+    own.folds_digest = std::mem::replace(&mut own.fingerprint, fingerprint_of(&rows));
+    let lines = [
+        format!("seed = {}", arguments.data.seed),
+        format!("val-fraction = {}", study.share()),
+        format!("test-tasks = {}", arguments.meta.test_tasks),
+    ];
+    own.settings = format!("{}\n{}", own.settings, lines.join("\n"));
+    Ok(plan)
 }
 
 /// Numbers of tasks for the learning curve, all of them not among these.

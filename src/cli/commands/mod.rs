@@ -9,6 +9,7 @@ pub mod devices;
 pub mod fit;
 pub mod hypergrad;
 pub mod influence;
+mod kept;
 pub mod meta;
 pub mod poison;
 pub mod predict;

@@ -18,10 +18,11 @@ use crate::error::Error;
 use crate::kinds::Precision;
 use crate::store::{self, ShardTally, Store, Tally, repair, verify};
 use crate::sweep::export::{Format, Rows, export as export_cells};
+use crate::sweep::record::SearchKind;
 
 mod tuned;
 
-use tuned::{Evaluated, is_tuned};
+use tuned::Evaluated;
 
 /// Runs the command.
 pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
@@ -132,10 +133,11 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
             let started = sessions.first().map_or("", |s| s.started.as_str());
             let mut state = state(&tally, &shards);
             let (mut cells, mut done) = (tally.cells, tally.cells_done);
-            if is_tuned(&plan) {
+            let search = plan.search();
+            if let Some(kind) = search {
                 // A search has no plan: what is known is all there is to count.
-                (points, done) = Evaluated::of(&path, &store, &plan)?.counts();
-                (cells, state) = (done, "tuning".into());
+                (points, done) = Evaluated::of(&path, &store, &plan, kind)?.counts();
+                (cells, state) = (done, kind.noun().into());
             }
             table.add_row([
                 path.display().to_string(),
@@ -153,9 +155,9 @@ fn list(places: &[PathBuf], format: ListFormat) -> Result<(), Failure> {
                 "started": started, "complete": done == cells,
                 "shards": shards.iter().map(shard_record).collect::<Vec<_>>(),
             });
-            if is_tuned(&plan) {
+            if let Some(kind) = search {
                 record["complete"] = serde_json::Value::Null;
-                record["command"] = "tune".into();
+                record["command"] = kind.name().into();
             }
             records.push(record);
         }
@@ -196,8 +198,8 @@ fn show(path: &Path, configuration: bool, best: usize, format: ListFormat) -> Re
         return write(&as_shown(&plan.configuration), None);
     }
     store.check_results()?;
-    if is_tuned(&plan) {
-        return write_in(&tuned::show(path, &store, &plan, format)?, format);
+    if let Some(kind) = plan.search() {
+        return write_in(&tuned::show(path, &store, &plan, kind, format)?, format);
     }
     let devices: Vec<String> = store.tally()?.devices.into_iter().map(|d| d.0).collect();
     let device = devices.join(", ");
@@ -279,8 +281,8 @@ fn export(
     let rows = if mean { Rows::Points } else { Rows::Cells };
     let store = checked(path)?;
     let plan = store.plan()?;
-    if is_tuned(&plan) {
-        return write(&tuned::export(path, &store, mean, format)?, out);
+    if let Some(kind) = plan.search() {
+        return write(&tuned::export(path, &store, kind, mean, format)?, out);
     }
     match out {
         None => {
@@ -313,10 +315,14 @@ fn counted_batches(count: usize) -> String {
 fn check(paths: &[PathBuf], mend: bool) -> Result<(), Failure> {
     let (mut faults, mut remedy) = (0, "");
     for path in paths {
-        let found = verify(&Store::read(path)?)?;
+        let store = Store::read(path)?;
+        let found = verify(&store)?;
+        // The plan may itself be what is at fault.
+        let kind = store.plan().ok().and_then(|plan| plan.search());
+        let kind = kind.unwrap_or(SearchKind::Tuning);
         let evaluations = match found.evaluations {
             0 => String::new(),
-            count => format!(" and {} of a tuning", counted_batches(count)),
+            count => format!(" and {} of {}", counted_batches(count), kind.one()),
         };
         let mut text = format!(
             "{}: {} with {}{evaluations}: {}\n",

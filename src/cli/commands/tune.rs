@@ -7,6 +7,7 @@ use clap::ArgMatches;
 use rayon::prelude::*;
 
 use super::fit::model;
+use super::kept::KeptStore;
 use crate::cli::arguments::tune::{Arguments, Assignment, CriterionRule};
 use crate::cli::arguments::{PenaltyName, Strengths};
 use crate::cli::configuration::{
@@ -15,12 +16,10 @@ use crate::cli::configuration::{
 use crate::cli::failure::Failure;
 use crate::cli::numbers::{short, significant};
 use crate::cli::origin::Origin;
-use crate::cli::output::{
-    Known, Rendered, ReportFolder, Scores, TunedReport, open_tuning, range_text,
-};
+use crate::cli::output::{Known, Rendered, ReportFolder, Scores, TunedReport, range_text};
 use crate::cli::output_guard;
 use crate::cli::progress::Progress;
-use crate::cli::runtime::{Interruption, Runtime};
+use crate::cli::runtime::Runtime;
 use crate::cli::whole::write_whole;
 use crate::data::missing::fill;
 use crate::engine::products::predictors;
@@ -85,20 +84,19 @@ fn tune(arguments: &Arguments, configuration: &str, origin: &Origin) -> Result<(
         .max_evaluations(arguments.tuning.max_evaluations)
         .guard(arguments.tuning.guard.0)
         .control(runtime.control());
-    let store = match &arguments.store {
-        None => None,
-        Some(path) => Some(open_tuning(path, &tuner.plan(configuration.into())?)?),
-    };
-    let tuner = match &store {
+    let store = KeptStore::open(arguments.store.as_deref(), || {
+        Ok(tuner.plan(configuration.into())?)
+    })?;
+    let tuner = match store.place() {
         None => tuner,
-        Some(store) => tuner.store(&**store),
+        Some(place) => tuner.store(place),
     };
-    interruption(arguments).answer();
+    store.interruption().answer();
     let tuned = {
         let _progress = progress(&tuner, arguments.tuning.max_evaluations);
         runtime.pool().install(|| tuner.run())
     };
-    let released = store.as_ref().map_or(Ok(()), |store| store.release());
+    let released = store.release();
     let tuned = tuned?;
     let starts = informed_starts(&tuned, &whole, &study, &runtime)?;
     let whole = FoldProblem::plain(tuned.restated(whole)?).filled_with(values);
@@ -137,17 +135,8 @@ fn tune(arguments: &Arguments, configuration: &str, origin: &Origin) -> Result<(
     saved?;
     reported?;
     released?;
-    if let (Some(path), Some(store)) = (&arguments.store, &store)
-        && !store.is_in_place()
-    {
-        return Err(Error::store(
-            path,
-            "the store was deleted or replaced while the tuning ran: its evaluations are lost",
-            "repeat the command with another --store FILE",
-        )
-        .into());
-    }
-    conclude(arguments, &runtime, &tuned, &refit.outcome)
+    store.check_place("tuning")?;
+    conclude(arguments, &store, &runtime, &tuned, &refit.outcome)
 }
 
 /// The criteria from their own rows of fits to all rows at the best points of all starts; `None` where there is
@@ -185,41 +174,19 @@ fn informed_starts(
 /// The exit status that an outcome asks for that has been printed.
 fn conclude(
     arguments: &Arguments,
+    store: &KeptStore<'_>,
     runtime: &Runtime,
     tuned: &Tuned,
     refit: &Outcome,
 ) -> Result<(), Failure> {
     if runtime.is_interrupted() {
-        let how = match &arguments.store {
-            None => String::new(),
-            Some(path) => format!("; {}", how_to_go_on(path)),
-        };
         return Err(Failure::Outcome(format!(
-            "interrupted after {} evaluations: the best point so far is printed{how}",
-            tuned.evaluations
+            "interrupted after {} evaluations: the best point so far is printed{}",
+            tuned.evaluations,
+            store.how_to_go_on()
         )));
     }
     runtime.conclude(std::slice::from_ref(refit), arguments.solver.strict)
-}
-
-/// The answer to Ctrl-C.
-fn interruption(arguments: &Arguments) -> Interruption {
-    let answer = Interruption::of_a_computation();
-    match &arguments.store {
-        None => answer,
-        Some(path) => Interruption {
-            last: format!("ended at once; {}", how_to_go_on(path)),
-            ..answer
-        },
-    }
-}
-
-/// Advice on how a tuning that was interrupted goes on.
-fn how_to_go_on(store: &Path) -> String {
-    format!(
-        "the same command goes on from there with --store {}",
-        store.display()
-    )
 }
 
 /// The variables with their bounds and starts.

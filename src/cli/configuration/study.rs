@@ -192,7 +192,7 @@ impl<'a> Study<'a> {
     }
 
     /// The share of rows that are held out.
-    fn share(&self) -> f64 {
+    pub fn share(&self) -> f64 {
         self.data.val_fraction.unwrap_or(HELD_OUT)
     }
 

@@ -1,4 +1,4 @@
-//! Stores of sweeps: opened, and looked into.
+//! Stores of sweeps and searches: opened, and looked into.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub fn open_store(path: &Path, plan: &Plan) -> Checked<Box<dyn CellStore>> {
     Ok(Box::new(Store::open(path, plan)?))
 }
 
-/// The store of a tuning's plan: a new one, or that of an earlier run.
+/// The store of a search's plan: a new one, or that of an earlier run.
 pub fn open_tuning(path: &Path, plan: &Plan) -> Checked<Box<dyn EvaluationStore>> {
     Ok(Box::new(TuningStore::open(path, plan)?))
 }
@@ -44,8 +44,11 @@ pub fn checked(path: &Path) -> Result<Store, Failure> {
 /// The plan of a sweep's store.
 pub fn swept(store: &Store, remedy: &str) -> Result<Plan, Failure> {
     let plan = store.plan()?;
-    if plan.studies.iter().any(|study| study.is_tuned()) {
-        let what = "it is the store of a tuning, which has no plan of points";
+    if let Some(kind) = plan.search() {
+        let what = format!(
+            "it is the store of {}, which has no plan of points",
+            kind.one()
+        );
         return Err(Error::store(store.path(), what, remedy).into());
     }
     Ok(plan)

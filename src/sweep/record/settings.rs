@@ -1,6 +1,7 @@
 //! The lines of a study's settings that are read again.
 
-use super::Study;
+use super::{Plan, Study};
+use crate::kinds::tag;
 use crate::sweep::resamples::Resampling;
 
 /// The line of a study's settings that asks for no hypergradient.
@@ -21,14 +22,80 @@ const INTERCEPT: &str = "intercept = true";
 /// The beginning of the line of a study's settings that says the share of a relaxed fit.
 pub(crate) const RELAX: &str = "relax = ";
 
-/// The line of a study's settings that says that it is tuned: it has no points, a search finds them.
-pub(crate) const TUNING: &str = "command = tune";
+/// The beginning of the line of a study's settings that says that it has no points: a search finds them.
+const COMMAND: &str = "command = ";
+
+tag! {
+    /// A search whose evaluations a store keeps, by its command.
+    pub enum SearchKind {
+        /// A tuning.
+        Tuning = "tune";
+        /// Meta-learning.
+        MetaLearning = "meta";
+    }
+}
+
+impl SearchKind {
+    /// The line of a study's settings that says so.
+    pub(crate) fn setting(self) -> String {
+        format!("{COMMAND}{}", self.name())
+    }
+
+    /// The one that the lines of a study's settings say; `None` of a sweep.
+    #[must_use]
+    pub fn of_settings(settings: &str) -> Option<Self> {
+        let mut lines = settings.lines();
+        let command = lines.find_map(|line| line.strip_prefix(COMMAND))?;
+        command.parse().ok()
+    }
+
+    /// The noun for it, without an article.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Tuning => "tuning",
+            Self::MetaLearning => "meta-learning",
+        }
+    }
+
+    /// The same at the beginning of a title.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Tuning => "Tuning",
+            Self::MetaLearning => "Meta-learning",
+        }
+    }
+
+    /// One such run, with its article.
+    #[must_use]
+    pub fn one(self) -> &'static str {
+        match self {
+            Self::Tuning => "a tuning",
+            Self::MetaLearning => "a meta-learning",
+        }
+    }
+}
+
+impl Plan {
+    /// The search whose evaluations its store keeps; `None` of a sweep.
+    #[must_use]
+    pub fn search(&self) -> Option<SearchKind> {
+        self.studies.iter().find_map(Study::search)
+    }
+}
 
 impl Study {
-    /// Whether it is tuned: it has no points, and a store keeps the evaluations of a search.
+    /// The search that finds its points, whose evaluations a store keeps; `None` of a sweep.
+    #[must_use]
+    pub fn search(&self) -> Option<SearchKind> {
+        SearchKind::of_settings(&self.settings)
+    }
+
+    /// Whether it has no points, and a store keeps the evaluations of a search.
     #[must_use]
     pub fn is_tuned(&self) -> bool {
-        self.settings.lines().any(|line| line == TUNING)
+        self.search().is_some()
     }
 
     /// The share φ of its relaxed fits, if they are relaxed.

@@ -100,7 +100,8 @@ fn a_key_knows_everything_that_decides_a_result() {
         let request = Request {
             variables,
             points,
-            warm,
+            starts: Starts::of_points(warm),
+            tasks: None,
         };
         kept.batch(request, fold).key
     };
@@ -136,4 +137,60 @@ fn a_key_knows_everything_that_decides_a_result() {
         key(&plain, "l1 1", &[own], &[], 0),
         key(&plain, "l1 1", &[point(1.0)], &[], 0)
     );
+}
+
+/// Of a group of tasks the starts of its own tasks decide, and its criterion is its share of the mean.
+#[test]
+fn a_group_of_tasks_is_known_by_its_own_starts_and_has_its_share_of_the_mean() {
+    let kept = Kept {
+        store: &Nowhere,
+        study: "a".into(),
+        part: WHOLE.into(),
+        device: "cpu".into(),
+    };
+    let groups = Groups::of(64);
+    let points = [
+        Chosen::from(Point::new(0.0, 1.0)),
+        Chosen::from(Point::new(0.0, 2.0)),
+    ];
+    let starts = |last: f64| -> Vec<WarmStart> {
+        let value = |task: usize| if task == 63 { last } else { task as f64 };
+        let start = |task: usize| WarmStart {
+            w: vec![value(task)],
+            v: Vec::new(),
+        };
+        (0..64).map(start).collect()
+    };
+    let key = |starts: &[WarmStart], group: usize| {
+        let request = Request {
+            variables: "l2",
+            points: &points[..1],
+            starts: Starts::OfTasks(starts),
+            tasks: Some(groups),
+        };
+        kept.batch(request, group).key
+    };
+    let (one, other) = (starts(1.0), starts(2.0));
+    assert_eq!(key(&one, 0), key(&other, 0));
+    assert_ne!(key(&one, 1), key(&other, 1));
+
+    let asked = kept.ask(
+        Request {
+            variables: "l2",
+            points: &points,
+            starts: Starts::FromZero,
+            tasks: Some(groups),
+        },
+        1,
+    );
+    let result = |number: usize| OnFold {
+        is_solved: number != 63,
+        criterion: number as f64,
+        ..results()[0].clone()
+    };
+    // Task by task the results of both points, whose last one was not solved at the second.
+    let found: Vec<OnFold> = (0..64).map(result).collect();
+    assert!(asked.fits(&found) && !asked.fits(&found[1..]));
+    let share = (0..64).step_by(2).sum::<usize>() as f64 / 64.0;
+    assert_eq!(asked.request.criteria(&found), [Some(share), None]);
 }

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::hypergrad::{Evaluator, Settings};
 use crate::problem::{Point, Problem};
 use crate::tune::held_out::held_out_error;
+use crate::tune::kept::Kept;
 use crate::tune::{Tuner, Variable};
 
 /// One model for every task, in the data's units.
@@ -63,12 +64,13 @@ pub(super) struct Pooled {
 
 impl Pooled {
     /// Its strengths are tuned where those of the tasks are.
-    pub(super) fn of(
-        problem: &Problem,
+    pub(super) fn of<'a>(
+        problem: &'a Problem,
         learned: &[MetaVariable],
         at: &Point,
         settings: &Settings,
         control: &Control,
+        kept: Option<&Kept<'a>>,
     ) -> Result<Self> {
         let variable = |name: &MetaVariable| match name {
             MetaVariable::L1 => Some(Variable::l1()),
@@ -80,7 +82,8 @@ impl Pooled {
         let mut point = at.clone();
         if !variables.is_empty() {
             let tuner = Tuner::new(problem).variables(variables).at(at.clone());
-            point = tuner.settings(settings).control(&control).run()?.point;
+            let tuner = tuner.settings(settings).control(&control);
+            point = tuner.within(kept, "pooled").run()?.point;
         }
         let evaluator = Evaluator::new(problem).settings(settings).method(None);
         let outcomes = evaluator.control(&control).run(&[point])?;

@@ -7,11 +7,14 @@ use rayon::prelude::*;
 use crate::control::Control;
 use crate::engine::prepared::Prepared;
 use crate::error::Result;
-use crate::hypergrad::{Evaluator, Outcome, Settings, WarmStart};
+use crate::hypergrad::{Evaluator, Hypergradient, Outcome, Settings, WarmStart};
 use crate::kinds::{Method, Wrt};
 use crate::problem::{Point, Problem};
 use crate::real::sum_of;
+use crate::tune::chosen::Chosen;
+use crate::tune::groups::Groups;
 use crate::tune::held_out::held_out_error;
+use crate::tune::kept::{Kept, OnFold, Request, Starts};
 use crate::tune::objective::Objective;
 use crate::tune::{BoxBounds, Value};
 
@@ -25,6 +28,8 @@ pub(super) struct Batch<'a> {
     pub(super) control: Control,
     /// Points on all tasks so far.
     pub(super) evaluations: usize,
+    /// The place that keeps them, where there is one.
+    pub(super) kept: Option<Kept<'a>>,
 }
 
 /// A point on all tasks.
@@ -51,6 +56,25 @@ pub(super) struct Slopes {
     log_l2: f64,
 }
 
+impl Slopes {
+    /// The variables of [`of_task`](Self::of_task).
+    const VARIABLES: &'static str = "log l1, log l2, prior";
+
+    /// Those of one task: in log l1, in log λ₂ and in the prior; `None` where one is missing.
+    fn of_task(problem: &Problem, point: &Point, gradient: &Hypergradient) -> Option<Vec<f64>> {
+        let of_prior = gradient.prior.as_ref()?;
+        let l2 = problem.along_l2(point, gradient.l2.as_ref()?) * point.l2;
+        let l1 = gradient.l1.as_ref();
+        let l1 = l1.map_or(0.0, |strengths| problem.along_log_l1(point, strengths));
+        Some(
+            [l1, l2]
+                .into_iter()
+                .chain(of_prior.iter().copied())
+                .collect(),
+        )
+    }
+}
+
 impl<'a> Batch<'a> {
     pub(super) fn new(tasks: &[&'a Problem], settings: &Settings, control: &Control) -> Self {
         Self {
@@ -64,6 +88,7 @@ impl<'a> Batch<'a> {
             },
             control: control.clone(),
             evaluations: 0,
+            kept: None,
         }
     }
 
@@ -74,6 +99,7 @@ impl<'a> Batch<'a> {
             settings: self.settings.clone(),
             control: self.control.of_a_part(),
             evaluations: 0,
+            kept: None,
         }
     }
 
@@ -89,8 +115,8 @@ impl<'a> Batch<'a> {
         warm: &[WarmStart],
     ) -> Result<Option<Evaluated>> {
         let points = [point.clone().with_prior(prior.to_vec())];
-        let outcomes = self.outcomes(&points, Some(warm))?;
-        Ok(self.mean(&points[0], prior, 0, outcomes))
+        let results = self.results(&points, Some(warm))?;
+        Ok(self.mean(&points[0], prior, 0, results))
     }
 
     /// The best of some points around a prior.
@@ -98,15 +124,15 @@ impl<'a> Batch<'a> {
         let shared: Arc<[f64]> = prior.into();
         let with_prior = |point: &Point| point.clone().with_prior(Arc::clone(&shared));
         let points: Vec<Point> = points.iter().map(with_prior).collect();
-        let outcomes = self.outcomes(&points, None)?;
+        let results = self.results(&points, None)?;
         let criterion = |at: usize| {
-            let all = outcomes.iter().all(|task| task[at].is_solved());
-            let mean = sum_of(outcomes.len(), |task| outcomes[task][at].criterion);
+            let all = results.iter().all(|task| task[at].is_solved);
+            let mean = sum_of(results.len(), |task| results[task][at].criterion);
             if all { mean } else { f64::INFINITY }
         };
         let values: Vec<f64> = (0..points.len()).map(criterion).collect();
         let best = (0..points.len()).min_by(|&a, &b| values[a].total_cmp(&values[b]));
-        Ok(best.and_then(|at| self.mean(&points[at], prior, at, outcomes)))
+        Ok(best.and_then(|at| self.mean(&points[at], prior, at, results)))
     }
 
     /// The errors of every task's fit on its held-out rows; NaN where there is no fit.
@@ -147,46 +173,87 @@ impl<'a> Batch<'a> {
         self.tasks.par_iter().map(of_task).collect()
     }
 
-    /// The outcomes of every task.
-    fn outcomes(
+    /// The results of points on every task.
+    fn results(
         &mut self,
         points: &[Point],
         warm: Option<&[WarmStart]>,
-    ) -> Result<Vec<Vec<Outcome>>> {
-        let of_task = |(number, (problem, prepared)): (usize, &(&Problem, Arc<Prepared>))| {
-            let mut evaluator = Evaluator::new(problem)
-                .sharing(prepared)
-                .settings(&self.settings)
-                .control(&self.control.of_a_part());
-            if let Some(warm) = warm {
-                evaluator = evaluator.warm_starts(vec![warm[number].clone()]);
+    ) -> Result<Vec<Vec<OnFold>>> {
+        let of_task = |task: usize| self.on_task(task, points, warm);
+        let tasks = self.tasks.len();
+        let results = match &self.kept {
+            None => (0..tasks)
+                .into_par_iter()
+                .map(of_task)
+                .collect::<Result<_>>()?,
+            Some(kept) => {
+                let groups = Groups::of(tasks);
+                let chosen: Vec<Chosen> = points.iter().cloned().map(Chosen::from).collect();
+                let request = Request {
+                    variables: Slopes::VARIABLES,
+                    points: &chosen,
+                    starts: warm.map_or(Starts::FromZero, Starts::OfTasks),
+                    tasks: Some(groups),
+                };
+                let of_group = |group: usize| {
+                    let tasks = groups.range(group).into_par_iter();
+                    let results: Vec<Vec<OnFold>> = tasks.map(of_task).collect::<Result<_>>()?;
+                    Ok(results.into_iter().flatten().collect())
+                };
+                let found = kept.results(request, groups.count(), &self.control, of_group)?;
+                let mut found = found.into_iter().flatten();
+                let of_points = |_| found.by_ref().take(points.len()).collect();
+                (0..tasks).map(of_points).collect()
             }
-            evaluator.run(points)
         };
-        let outcomes = self
-            .tasks
-            .par_iter()
-            .enumerate()
-            .map(of_task)
-            .collect::<Result<_>>()?;
         self.evaluations += points.len();
         self.control.report_finished(points.len());
-        Ok(outcomes)
+        Ok(results)
     }
 
-    /// The mean over tasks of the outcomes at a place of their lists.
+    /// The results of points on one task.
+    fn on_task(
+        &self,
+        task: usize,
+        points: &[Point],
+        warm: Option<&[WarmStart]>,
+    ) -> Result<Vec<OnFold>> {
+        let (problem, prepared) = &self.tasks[task];
+        let mut evaluator = Evaluator::new(problem)
+            .sharing(prepared)
+            .settings(&self.settings)
+            .control(&self.control.of_a_part());
+        if let Some(warm) = warm {
+            evaluator = evaluator.warm_starts(vec![warm[task].clone()]);
+        }
+        let result = |(point, outcome): (&Point, Outcome)| {
+            let gradient = outcome.hypergradient.as_ref();
+            OnFold {
+                is_solved: outcome.is_solved(),
+                criterion: outcome.criterion,
+                slope: gradient.and_then(|own| Slopes::of_task(problem, point, own)),
+                warm: outcome.warm_start(),
+                kink_margin: None,
+                not_unique: None,
+            }
+        };
+        let outcomes = evaluator.run(points)?;
+        Ok(points.iter().zip(outcomes).map(result).collect())
+    }
+
+    /// The mean over tasks of the results at a place of their lists.
     fn mean(
         &self,
         point: &Point,
         prior: &[f64],
         at: usize,
-        outcomes: Vec<Vec<Outcome>>,
+        results: Vec<Vec<OnFold>>,
     ) -> Option<Evaluated> {
-        let mut own: Vec<Outcome> = Vec::with_capacity(outcomes.len());
-        for mut task in outcomes {
+        let mut own: Vec<OnFold> = Vec::with_capacity(results.len());
+        for mut task in results {
             own.push(task.swap_remove(at));
         }
-        if !own.iter().all(Outcome::is_solved) {
+        if !own.iter().all(|result| result.is_solved) {
             return None;
         }
         let count = own.len() as f64;
@@ -195,26 +262,22 @@ impl<'a> Batch<'a> {
             log_l1: 0.0,
             log_l2: 0.0,
         };
-        for (outcome, (problem, _)) in own.iter().zip(&self.tasks) {
-            let gradient = outcome.hypergradient.as_ref()?;
-            let of_prior = gradient.prior.as_ref()?;
-            slopes
-                .prior
-                .iter_mut()
-                .zip(of_prior)
-                .for_each(|(sum, s)| *sum += s / count);
-            slopes.log_l2 += problem.along_l2(point, gradient.l2.as_ref()?) * point.l2 / count;
-            if let Some(strengths) = &gradient.l1 {
-                slopes.log_l1 += problem.along_log_l1(point, strengths) / count;
-            }
+        for result in &own {
+            let [log_l1, log_l2, of_prior @ ..] = result.slope.as_deref()? else {
+                return None;
+            };
+            slopes.log_l1 += log_l1 / count;
+            slopes.log_l2 += log_l2 / count;
+            let prior = slopes.prior.iter_mut().zip(of_prior);
+            prior.for_each(|(sum, s)| *sum += s / count);
         }
         Some(Evaluated {
             point: point.clone(),
             prior: prior.to_vec(),
             criterion: sum_of(own.len(), |task| own[task].criterion) / count,
             slopes,
-            warm: own.iter().map(Outcome::warm_start).collect(),
-            solutions: own.into_iter().map(|outcome| outcome.solution).collect(),
+            solutions: own.iter().map(|result| result.warm.w.clone()).collect(),
+            warm: own.into_iter().map(|result| result.warm).collect(),
         })
     }
 }

@@ -70,7 +70,8 @@ pub(super) fn nested(
         let parts: Vec<Vec<usize>> = parts.into_iter().filter_map(|part| part.held_out).collect();
         let found: Vec<Vec<Criteria>> = parts
             .par_iter()
-            .map(|left_out| without(&learning, batch, left_out))
+            .enumerate()
+            .map(|(number, left_out)| without(&learning, batch, number, left_out))
             .collect::<Result<_>>()?;
         for (tasks, criteria) in parts.iter().zip(found) {
             tasks
@@ -82,10 +83,11 @@ pub(super) fn nested(
     Ok(MetaGuarded::of(&all, course))
 }
 
-/// The criteria of tasks around what is learned from the others.
+/// The criteria of the tasks of a part around what is learned from the others.
 fn without(
     learning: &MetaLearning<'_>,
     batch: &Batch<'_>,
+    number: usize,
     tasks: &[usize],
 ) -> Result<Vec<Criteria>> {
     let splits = learning.splits;
@@ -93,6 +95,7 @@ fn without(
     let count = batch.problems().len() / splits;
     let others = (0..count).filter(|task| tasks.binary_search(task).is_err());
     let mut inner = batch.part(others.flat_map(problems));
+    inner.kept = batch.kept.as_ref().map(|kept| kept.of_outer_fold(number));
     let outer = batch.part(tasks.iter().flat_map(|&task| problems(task)));
     let none = || Ok(vec![Criteria::NONE; tasks.len()]);
     if batch.control.should_stop() {

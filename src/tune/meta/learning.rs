@@ -6,6 +6,7 @@ use crate::hypergrad::Settings;
 use crate::model::loss::Loss;
 use crate::problem::{Point, Problem, Sign};
 use crate::tune::guard::Guard;
+use crate::tune::kept::{EvaluationStore, WHOLE};
 
 use super::variable::MetaVariable;
 
@@ -32,6 +33,7 @@ const MANY_FOR_EACH: usize = 10;
 /// | [`max_evaluations`](Self::max_evaluations) | 200 | points on all tasks |
 /// | [`splits`](Self::splits) | 1 | problems in a row that are one task, whose rows are split anew in each |
 /// | [`guard`](Self::guard) | [`Guard::Auto`] | what keeps a prior from fitting few tasks by chance |
+/// | [`store`](Self::store) | none | keeps evaluations: what was ended goes on where it stopped |
 ///
 /// ```
 /// use proxdiff::prelude::*;
@@ -65,6 +67,8 @@ pub struct MetaLearning<'a> {
     pub(super) guard: Guard,
     pub(super) settings: Settings,
     pub(super) control: Control,
+    pub(super) store: Option<&'a dyn EvaluationStore>,
+    pub(super) part: String,
 }
 
 impl<'a> MetaLearning<'a> {
@@ -81,6 +85,8 @@ impl<'a> MetaLearning<'a> {
             guard: Guard::Auto,
             settings: Settings::default(),
             control: Control::new(),
+            store: None,
+            part: WHOLE.into(),
         }
     }
 
@@ -141,6 +147,22 @@ impl<'a> MetaLearning<'a> {
     /// Shares a control with the caller, which counts the evaluations.
     pub fn control(mut self, control: &Control) -> Self {
         self.control = control.clone();
+        self
+    }
+
+    /// Keeps every evaluation in a store, and takes from it what is known: what was ended goes on where it stopped,
+    /// and several processes share the groups of tasks. The outcome has the same bits with it and without.
+    /// Evaluations are known again by [`plan`](Self::plan); the fits of tasks that nothing is learned from are made
+    /// each time.
+    pub fn store(mut self, store: &'a dyn EvaluationStore) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Names the part of the store's evaluations that is its own, `whole` unless it is told otherwise: a store may
+    /// hold those of a learning from fewer tasks too.
+    pub fn store_part(mut self, name: impl Into<String>) -> Self {
+        self.part = name.into();
         self
     }
 
@@ -297,7 +319,7 @@ fn check_scale(first: &Problem, task: &Problem, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn too_few(count: usize) -> Error {
+pub(super) fn too_few(count: usize) -> Error {
     Error::value(
         "tasks",
         format!("{count} is too few to learn what they have in common"),

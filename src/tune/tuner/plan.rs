@@ -4,12 +4,12 @@ use super::{Subject, Tuner};
 use crate::error::{Error, Result};
 use crate::hypergrad::Settings;
 use crate::kinds::Method;
-use crate::problem::Point;
 use crate::sweep::compress::Compression;
 use crate::sweep::plan::without_points;
-use crate::sweep::record::{Plan, TUNING};
+use crate::sweep::record::{Plan, SearchKind};
 use crate::sweep::study::Study;
-use crate::tune::kept::Kept;
+use crate::tune::kept::{Kept, WHOLE};
+use crate::tune::restated::in_words;
 use crate::tune::variable::Variable;
 
 impl<'a> Tuner<'a> {
@@ -35,7 +35,7 @@ impl<'a> Tuner<'a> {
             ..self.settings.clone()
         };
         let mut record = without_points(study, &settings, settings.precision);
-        let mut lines = vec![TUNING.to_string(), record.settings];
+        let mut lines = vec![SearchKind::Tuning.setting(), record.settings];
         lines.push(format!("version = {}", env!("CARGO_PKG_VERSION")));
         lines.push(format!("guard = {:?}", self.guard));
         if let Some(sure) = self.sure {
@@ -79,7 +79,7 @@ impl<'a> Tuner<'a> {
         Ok(Some(Kept {
             store,
             study,
-            part: "whole".into(),
+            part: self.part.clone(),
             device: self.settings.device.name(),
         }))
     }
@@ -87,23 +87,20 @@ impl<'a> Tuner<'a> {
 
 impl Kept<'_> {
     /// The same for the tunings within an outer fold of a guard, from 0.
-    pub(super) fn of_outer_fold(&self, number: usize) -> Self {
+    pub(in crate::tune) fn of_outer_fold(&self, number: usize) -> Self {
         Self {
-            part: format!("outer fold {}", number + 1),
+            part: self.part_within(&format!("outer fold {}", number + 1)),
             ..self.clone()
         }
     }
-}
 
-/// A point in words; a hash stands for what it has of its own.
-fn in_words(point: &Point) -> String {
-    let (l1, l2, target) = (point.l1, point.l2, point.target);
-    let mut text = format!("l1 {l1}, l2 {l2}, target {target}");
-    if point.has_own() {
-        let hash = xxhash_rust::xxh3::xxh3_64(format!("{point:?}").as_bytes());
-        text.push_str(&format!(", its own ({hash:016x})"));
+    /// The name of a part within this one.
+    pub(in crate::tune) fn part_within(&self, name: &str) -> String {
+        match self.part.as_str() {
+            WHOLE => name.to_string(),
+            part => format!("{part}, {name}"),
+        }
     }
-    text
 }
 
 /// A variable with its bounds, start and ties, where these are given.

@@ -5,7 +5,7 @@ mod others;
 mod polish;
 mod reports;
 mod ridges;
-mod stores;
+pub mod stores;
 mod sure;
 mod vectors;
 

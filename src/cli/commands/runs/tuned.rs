@@ -1,4 +1,4 @@
-//! The stores of tunings among those of sweeps: what a search has evaluated.
+//! The stores of searches among those of sweeps: what a tuning or a meta-learning has evaluated.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,12 +12,8 @@ use crate::cli::output::{SCHEMA, csv_text, number, one_line, plain, titled};
 use crate::error::Error;
 use crate::store::{Evaluation, Plan, Store};
 use crate::sweep::export::Format;
+use crate::sweep::record::SearchKind;
 use crate::tune::mean_of;
-
-/// Whether a plan is that of a tuning.
-pub fn is_tuned(plan: &Plan) -> bool {
-    plan.studies.iter().any(|study| study.is_tuned())
-}
 
 /// A point of a part of a tuning on the folds on which it is known.
 struct Known {
@@ -38,7 +34,7 @@ fn points_of(path: &Path, evaluation: &Evaluation) -> Result<Vec<(Value, f64)>, 
         _ => Err(Error::store(
             path,
             format!("its evaluation {} cannot be read", evaluation.number),
-            "restore the store from a copy, or repeat the tuning with another --store FILE",
+            "restore the store from a copy, or repeat the command with another --store FILE",
         )
         .into()),
     }
@@ -54,11 +50,15 @@ struct Part {
 }
 
 impl Part {
-    /// The point of the lowest mean over folds among those that are known on so many, with that mean.
-    fn best(&self, folds: usize) -> Option<(&Value, f64)> {
+    /// The point of the lowest mean over folds, or tasks, among those that are known on so many, with that mean.
+    fn best(&self, folds: usize, kind: SearchKind) -> Option<(&Value, f64)> {
         let mean = |known: &Known| {
             let criteria: Vec<f64> = known.criteria.values().copied().collect();
-            mean_of(&criteria)
+            match kind {
+                // Of a group of tasks there is its share of the mean over all.
+                SearchKind::MetaLearning => criteria.iter().sum(),
+                SearchKind::Tuning => mean_of(&criteria),
+            }
         };
         let whole = self.known.values().filter(|k| k.criteria.len() == folds);
         let means = whole.map(|known| (&known.point, mean(known)));
@@ -67,15 +67,16 @@ impl Part {
     }
 }
 
-/// The contents of a tuning's store, by its parts.
+/// The contents of a search's store, by its parts.
 pub struct Evaluated {
     parts: BTreeMap<String, Part>,
     folds: usize,
+    kind: SearchKind,
 }
 
 impl Evaluated {
     /// The evaluations of a store.
-    pub fn of(path: &Path, store: &Store, plan: &Plan) -> Result<Self, Failure> {
+    pub fn of(path: &Path, store: &Store, plan: &Plan, kind: SearchKind) -> Result<Self, Failure> {
         let mut parts: BTreeMap<String, Part> = BTreeMap::new();
         for evaluation in store.evaluations()? {
             let part = parts.entry(evaluation.part.clone()).or_default();
@@ -92,6 +93,7 @@ impl Evaluated {
             }
         }
         Ok(Self {
+            kind,
             parts,
             folds: plan
                 .studies
@@ -110,7 +112,7 @@ impl Evaluated {
 
     fn best(&self) -> Option<(&Value, f64)> {
         // Stein's estimate has three fits of its own, whose criteria are no mean.
-        self.parts.get("whole")?.best(self.folds)
+        self.parts.get("whole")?.best(self.folds, self.kind)
     }
 
     /// A table of the parts, and the best point so far.
@@ -124,12 +126,16 @@ impl Evaluated {
                 short(part.seconds),
             ]);
         }
-        let mut text = titled(&format!("Tuning of {}", names(plan)), table, &[0]);
+        let mut text = titled(
+            &format!("{} of {}", self.kind.title(), names(plan)),
+            table,
+            &[0],
+        );
         if let Some((point, mean)) = self.best() {
-            let what = if self.folds > 1 {
-                "mean over folds"
-            } else {
-                "criterion"
+            let what = match self.kind {
+                SearchKind::MetaLearning => "mean over tasks",
+                SearchKind::Tuning if self.folds > 1 => "mean over folds",
+                SearchKind::Tuning => "criterion",
             };
             let at = match point {
                 Value::Object(map) => map.iter().map(in_words).collect::<Vec<_>>().join(", "),
@@ -137,7 +143,7 @@ impl Evaluated {
             };
             let mean = significant(mean);
             // A guard has nested folds, and adds a penalty that is no part of an evaluation.
-            let guard = if self.parts.len() > 1 {
+            let guard = if self.kind == SearchKind::Tuning && self.parts.len() > 1 {
                 ", without the guard's penalty"
             } else {
                 ""
@@ -159,7 +165,7 @@ impl Evaluated {
         let best = self.best();
         json!({
             "schema": SCHEMA,
-            "command": "tune",
+            "command": self.kind.name(),
             "studies": plan.studies.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(),
             "folds": self.folds,
             "parts": self.parts.iter().map(part).collect::<Vec<_>>(),
@@ -189,9 +195,10 @@ pub fn show(
     path: &Path,
     store: &Store,
     plan: &Plan,
+    kind: SearchKind,
     format: ListFormat,
 ) -> Result<String, Failure> {
-    let found = Evaluated::of(path, store, plan)?;
+    let found = Evaluated::of(path, store, plan, kind)?;
     let sessions = store.sessions()?;
     if format == ListFormat::Json {
         let records = sessions.iter().map(|session| {
@@ -226,10 +233,17 @@ struct Row {
 }
 
 /// The evaluations of a tuning, one row for each point on a fold.
-pub fn export(path: &Path, store: &Store, mean: bool, format: Format) -> Result<String, Failure> {
+pub fn export(
+    path: &Path,
+    store: &Store,
+    kind: SearchKind,
+    mean: bool,
+    format: Format,
+) -> Result<String, Failure> {
     let refuse = |what: &str| {
         let remedy = "write CSV or JSON Lines, without --mean";
-        Err(Error::store(path, format!("it is the store of a tuning, {what}"), remedy).into())
+        let what = format!("it is the store of {}, {what}", kind.one());
+        Err(Error::store(path, what, remedy).into())
     };
     if mean {
         return refuse("whose points have no means");
