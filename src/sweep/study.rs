@@ -91,6 +91,28 @@ impl Filled {
 }
 
 impl Study {
+    /// A study of a specification over folds, with no names, default settings in f64 and nothing beside.
+    #[must_use]
+    pub fn new(specification: Specification, folds: Vec<Fold>) -> Self {
+        Self {
+            name: String::new(),
+            source: String::new(),
+            targets: vec![String::new(); specification.train.targets.len()],
+            specification,
+            filling: None,
+            class_weights: None,
+            folds,
+            settings: Settings::default(),
+            precision: Precision::F64,
+            features: Vec::new(),
+            classes: Vec::new(),
+            keep_solutions: false,
+            stages: Stages::default(),
+            resampling: None,
+            is_compressed: false,
+        }
+    }
+
     /// Checks that every fold can be learned from.
     ///
     /// # Errors
