@@ -41,25 +41,18 @@ impl MetaLearning<'_> {
     /// different losses, penalties or scales, quadratic forms, several targets and a guard with a ρ.
     pub fn run(&self) -> Result<MetaLearned> {
         self.check()?;
-        in_threads(self.settings.threads, || self.run_here())
+        in_threads(self.resources.settings.threads, || self.run_here())
     }
 
     fn run_here(&self) -> Result<MetaLearned> {
         let mut remarks = Vec::new();
         let tasks: Vec<&Problem> = self.tasks.iter().collect();
+        let (settings, control) = (&self.resources.settings, &self.resources.control);
         let plan = Plan::of(self, &tasks, &mut remarks)?;
-        let mut batch = Batch::new(&tasks, &self.settings, &self.control);
+        let mut batch = Batch::new(&tasks, settings, control);
         let pooled = self
             .pooled
-            .map(|problem| {
-                Pooled::of(
-                    problem,
-                    &self.variables,
-                    &self.at,
-                    &self.settings,
-                    &self.control,
-                )
-            })
+            .map(|problem| Pooled::of(problem, &self.variables, &self.at, settings, control))
             .transpose()?;
         let course = plan.course(&mut batch, pooled.as_ref())?;
         let course = course.ok_or_else(unsolved)?;
@@ -91,7 +84,7 @@ impl MetaLearning<'_> {
         };
         if !self.test_tasks.is_empty() {
             let test: Vec<&Problem> = self.test_tasks.iter().collect();
-            let test = Batch::new(&test, &self.settings, &self.control);
+            let test = Batch::new(&test, settings, control);
             let fitted = |end: &End| test.errors(&end.best.point);
             let (meta, alone) = (fitted(kept)?, fitted(&course.alone)?);
             let around = course.around_mean.as_ref().map(fitted).transpose()?;

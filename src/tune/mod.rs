@@ -30,6 +30,7 @@ mod objective;
 mod outcome;
 mod progress;
 mod quasi_newton;
+mod resources;
 mod ridge_model;
 mod search;
 mod section;

@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::criterion::{Criterion, Fold};
+use super::chosen::Fold;
+use super::criterion::Criterion;
 use super::guard::Guard;
 use super::hyperparameter::Hyperparameter;
 use super::kept::{EvaluationStore, Kept};
 use super::objective::Objective;
 use super::outcome::Tuned;
 use super::progress::TuningProgress;
+use super::resources::{Resources, resource_choices};
 use super::sure::{Combination, Estimate, Sure};
 use super::tuning::Tuning;
 use super::variable::Variable;
@@ -73,10 +75,8 @@ pub struct Tuner<'a> {
     starts: Vec<Point>,
     folds: Option<Vec<folds::Fold>>,
     sure: Option<Sure>,
-    max_evaluations: usize,
     guard: Guard,
-    settings: Settings,
-    control: Control,
+    resources: Resources,
     store: Option<&'a dyn EvaluationStore>,
     progress: Arc<TuningProgress>,
 }
@@ -109,10 +109,8 @@ impl<'a> Tuner<'a> {
             starts: Vec::new(),
             folds: None,
             sure: None,
-            max_evaluations: MAX_EVALUATIONS,
             guard: Guard::Auto,
-            settings: Settings::default(),
-            control: Control::new(),
+            resources: Resources::new(MAX_EVALUATIONS),
             store: None,
             progress: Arc::default(),
         }
@@ -153,27 +151,15 @@ impl<'a> Tuner<'a> {
         self
     }
 
-    /// Chooses the most evaluations, each a point on all folds.
-    pub fn max_evaluations(mut self, count: usize) -> Self {
-        self.max_evaluations = count;
-        self
+    resource_choices! {
+        "Chooses the most evaluations, each a point on all folds.",
+        "Chooses solver, tolerance, device and threads. What is differentiated is the tuner's choice.",
+        "Shares a control with the caller."
     }
 
     /// Chooses how many variables are kept from fitting the criterion's rows by chance.
     pub fn guard(mut self, guard: Guard) -> Self {
         self.guard = guard;
-        self
-    }
-
-    /// Chooses solver, tolerance, device and threads. What is differentiated is the tuner's choice.
-    pub fn settings(mut self, settings: &Settings) -> Self {
-        self.settings.clone_from(settings);
-        self
-    }
-
-    /// Shares a control with the caller.
-    pub fn control(mut self, control: &Control) -> Self {
-        self.control = control.clone();
         self
     }
 
@@ -204,13 +190,7 @@ impl<'a> Tuner<'a> {
     pub fn run(&self) -> Result<Tuned> {
         self.guard.check()?;
         self.starts.iter().try_for_each(|p| self.check_start(p))?;
-        if self.max_evaluations == 0 {
-            return Err(Error::value(
-                "max-evaluations",
-                "with 0 nothing can be tuned",
-                "allow 1 evaluation or more; 400 is the default",
-            ));
-        }
+        self.resources.check("tuned", MAX_EVALUATIONS)?;
         if self.variables.is_empty() {
             return Err(Error::value(
                 "variables",
@@ -218,7 +198,7 @@ impl<'a> Tuner<'a> {
                 "name l1, l2, or both",
             ));
         }
-        in_threads(self.settings.threads, || self.run_here())
+        in_threads(self.resources.settings.threads, || self.run_here())
     }
 
     /// Refuses a point that no descent starts from as it is.
@@ -299,7 +279,7 @@ impl<'a> Tuner<'a> {
             space: &space,
             criterion: &criterion,
             objective: Objective::of(&problems[0]),
-            budget: self.max_evaluations,
+            budget: self.resources.max_evaluations,
             looks_around: true,
             progress: Some(&*self.progress),
         };
@@ -396,10 +376,6 @@ impl<'a> Tuner<'a> {
         combination: Option<Combination>,
         kept: Option<&Kept<'f>>,
     ) -> Criterion<'f> {
-        let folds = problems.iter().map(|problem| Fold {
-            problem,
-            prepared: Arc::default(),
-        });
         let mut wrt: Vec<Wrt> = self
             .variables
             .iter()
@@ -407,15 +383,15 @@ impl<'a> Tuner<'a> {
             .collect();
         wrt.dedup();
         Criterion {
-            folds: folds.collect(),
+            folds: problems.iter().map(Fold::new).collect(),
             combination,
             settings: Settings {
-                method: Some(self.settings.method.unwrap_or(Method::AidCg)),
+                method: Some(self.resources.settings.method.unwrap_or(Method::AidCg)),
                 wrt,
                 threads: 0,
-                ..self.settings.clone()
+                ..self.resources.settings.clone()
             },
-            control: self.control.clone(),
+            control: self.resources.control.clone(),
             kept: kept.cloned(),
         }
     }
@@ -428,7 +404,7 @@ impl<'a> Tuner<'a> {
             {
                 study.check()?;
                 study.check_cells()?;
-                let compression = Compression::of(study, self.max_evaluations);
+                let compression = Compression::of(study, self.resources.max_evaluations);
                 let fold = |fold: usize| {
                     fold_problem(study, compression.as_ref(), fold).map(|made| made.problem)
                 };
@@ -456,23 +432,14 @@ impl<'a> Tuner<'a> {
         let mut specification = problem.specification()?;
         let factors = specification.weight_factors.take();
         let targets = (0..specification.train.targets.len()).map(|at| at.to_string());
-        let all = || vec![folds::Fold::of_all_rows()];
+        let folds = self.folds.clone();
+        let folds = folds.unwrap_or_else(|| vec![folds::Fold::of_all_rows()]);
         Ok(Study {
-            name: String::new(),
-            source: String::new(),
             targets: targets.collect(),
-            specification,
             class_weights: factors.map(ClassWeighting::Given),
-            folds: self.folds.clone().unwrap_or_else(all),
-            settings: self.settings.clone(),
-            precision: self.settings.precision,
-            keep_solutions: false,
-            stages: Default::default(),
-            resampling: None,
-            features: Vec::new(),
-            classes: Vec::new(),
-            is_compressed: false,
-            filling: None,
+            settings: self.resources.settings.clone(),
+            precision: self.resources.settings.precision,
+            ..Study::new(specification, folds)
         })
     }
 
