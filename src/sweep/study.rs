@@ -4,7 +4,7 @@ use std::hash::Hasher;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-pub use super::fold_problem::FoldProblem;
+pub use super::fold_problem::{Filled, FoldProblem};
 use super::folds::Fold;
 use super::resamples::Resampling;
 use super::stages::Stages;
@@ -60,34 +60,6 @@ pub struct Study {
     /// Whether the rows stand for others, of which they have the sums of squares: see
     /// [`factors`](super::factors).
     pub is_compressed: bool,
-}
-
-/// A specification without missing cells.
-pub struct Filled {
-    /// The specification.
-    pub specification: Specification,
-    /// The values of the columns that they were filled with.
-    pub values: Option<Vec<f64>>,
-}
-
-impl Filled {
-    /// A specification whose missing cells are filled, if they are to be.
-    ///
-    /// # Errors
-    /// The number of a column without a value in a training row with a weight.
-    pub fn of(
-        mut specification: Specification,
-        filling: Option<Filling>,
-    ) -> std::result::Result<Self, usize> {
-        let values = match filling {
-            None => None,
-            Some(filling) => Some(specification.fill(filling)?),
-        };
-        Ok(Self {
-            specification,
-            values,
-        })
-    }
 }
 
 impl Study {
