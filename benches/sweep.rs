@@ -6,8 +6,6 @@ use rand_chacha::ChaCha8Rng;
 
 use proxdiff::data::{Dense, Matrix};
 use proxdiff::exec::Device;
-use proxdiff::hypergrad::Settings;
-use proxdiff::kinds::Precision;
 use proxdiff::loss::Loss;
 use proxdiff::sweep::cells::MemoryCells;
 use proxdiff::sweep::compress::Compression;
@@ -33,23 +31,9 @@ fn study(rows: usize, columns: usize) -> Study {
         })
         .collect();
     let x = Matrix::Dense(Dense::new(rows, columns, x).expect("a shape"));
-    Study {
-        name: "bench".into(),
-        source: "noise".into(),
-        specification: Specification::new(Loss::Squared, x, vec![y]),
-        class_weights: None,
-        folds: k_folds(rows, 5, 1, Dealing::Plain, 0).expect("folds"),
-        settings: Settings::default(),
-        precision: Precision::F64,
-        targets: vec!["y".into()],
-        keep_solutions: false,
-        stages: Default::default(),
-        resampling: None,
-        features: Vec::new(),
-        classes: Vec::new(),
-        is_compressed: false,
-        filling: None,
-    }
+    let specification = Specification::new(Loss::Squared, x, vec![y]);
+    let folds = k_folds(rows, 5, 1, Dealing::Plain, 0).expect("folds");
+    Study::new(specification, folds)
 }
 
 fn space(alphas: usize, ratios: &str) -> Space {

@@ -431,23 +431,7 @@ fn folds_of_a_study_may_be_dealt_anew() {
     let (x, y) = rows(60, 8, 4);
     let problem = Problem::elastic_net(&x, &y).build().unwrap();
     let deal = |count: usize| k_folds(60, count, 1, Dealing::Plain, 3).unwrap();
-    let study = Study {
-        name: String::new(),
-        source: String::new(),
-        targets: vec!["0".into()],
-        specification: problem.specification().unwrap(),
-        class_weights: None,
-        folds: deal(3),
-        settings: Settings::default(),
-        precision: Precision::F64,
-        keep_solutions: false,
-        stages: Default::default(),
-        resampling: None,
-        features: Vec::new(),
-        classes: Vec::new(),
-        is_compressed: false,
-        filling: None,
-    };
+    let study = Study::new(problem.specification().unwrap(), deal(3));
     let own = Tuner::of_study(&study).max_evaluations(40).run().unwrap();
     assert_eq!(own.fold_criteria.len(), 3);
     let anew = Tuner::of_study(&study)

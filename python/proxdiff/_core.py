@@ -21,7 +21,7 @@ from ._convert import (
     words,
 )
 from ._progress import Progress
-from ._table import html
+from ._table import Tabular, html
 
 #: Names in Python by the compiled part's.
 _PARTS = {"sample_weights": "sample_weight", "x": "X"}
@@ -343,7 +343,7 @@ class Problem:
 
 
 @dataclass(repr=False)
-class Solutions:
+class Solutions(Tabular):
     """Solutions of a batch of points: arrays with one row a point.
 
     `hypergradient` has the derivatives of the criterion by the name of what they are in, with NaN where a point
@@ -393,7 +393,7 @@ class Solutions:
         return np.stack([X @ w.T for w in self.coef]) + self.intercept[:, None, :]
 
     def table(self):
-        """What is one number a point, by name."""
+        """The columns of one number a point, by name."""
         columns = {"target": self.target}
         for name in ("l1", "l2"):
             values = getattr(self, name)
@@ -406,20 +406,6 @@ class Solutions:
             if part.ndim == 1:
                 columns[f"d_{name}"] = part
         return columns
-
-    def to_pandas(self):
-        """The table as a frame of pandas."""
-        import pandas
-
-        return pandas.DataFrame(self.table())
-
-    def to_polars(self):
-        """The table as a frame of polars."""
-        import polars
-
-        columns = self.table()
-        columns["status"] = columns["status"].tolist()
-        return polars.DataFrame(columns)
 
     def _repr_html_(self):
         return html(self.table(), 50)

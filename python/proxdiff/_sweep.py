@@ -18,7 +18,7 @@ from . import _proxdiff
 from ._convert import count_of, n_threads_of, settings, splits_of_rows, word
 from ._core import _HYPERPARAMETERS, Problem, _inputs
 from ._progress import Progress
-from ._table import html
+from ._table import Tabular, html
 
 #: What the criterion of a cell is differentiated in.
 _OF_CELLS = {name: _HYPERPARAMETERS[name] for name in ("l1", "l2", "bounds")}
@@ -27,7 +27,7 @@ _ATTEMPTS = 3
 
 
 @dataclass(repr=False)
-class Sweep:
+class Sweep(Tabular):
     """What a sweep has found: arrays with one row a point, and one column a fold.
 
     `criterion` and `standard_error` are of the mean over folds; `by_fold` has the criterion, its derivatives,
@@ -80,7 +80,7 @@ class Sweep:
         return {name: column[at] for name, column in self.table().items()}
 
     def table(self):
-        """What is one number a point, by name."""
+        """The columns of one number a point, by name."""
         columns = {"target": self.target}
         for name in ("alpha", "l1_ratio", "l1", "l2"):
             if getattr(self, name) is not None:
@@ -88,20 +88,6 @@ class Sweep:
         columns |= {"criterion": self.criterion, "standard_error": self.standard_error}
         columns |= {name: part for name, part in self.means.items() if name != "criterion"}
         return columns | {"status": self.status, "failed_folds": self.failed_folds}
-
-    def to_pandas(self):
-        """The table as a frame of pandas."""
-        import pandas
-
-        return pandas.DataFrame(self.table())
-
-    def to_polars(self):
-        """The table as a frame of polars."""
-        import polars
-
-        columns = self.table()
-        columns["status"] = columns["status"].tolist()
-        return polars.DataFrame(columns)
 
     def report(self, folder):
         """Writes a report with its charts into a folder, and returns the path of its page."""

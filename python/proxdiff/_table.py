@@ -1,10 +1,28 @@
-"""Tables of HTML for notebooks."""
+"""Tables: as frames, and as HTML for notebooks."""
 
 from __future__ import annotations
 
 from html import escape
 
 import numpy as np
+
+
+class Tabular:
+    """Frames of whatever has a `table`: columns by name, of which `status` holds objects."""
+
+    def to_pandas(self):
+        """The table as a frame of pandas."""
+        import pandas
+
+        return pandas.DataFrame(self.table())
+
+    def to_polars(self):
+        """The table as a frame of polars."""
+        import polars
+
+        columns = self.table()
+        columns["status"] = columns["status"].tolist()
+        return polars.DataFrame(columns)
 
 
 def html(columns, most):

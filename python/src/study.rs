@@ -2,7 +2,6 @@
 
 use numpy::{IntoPyArray, PyReadonlyArray1, PyReadonlyArray2};
 use proxdiff::hypergrad::{Outcome, Settings};
-use proxdiff::kinds::Precision;
 use proxdiff::problem::Rows;
 use proxdiff::sweep::compress::{Compression, fold_problem};
 use proxdiff::sweep::folds::Fold;
@@ -205,21 +204,8 @@ impl CrossValidation {
 /// A study of the rows of a specification.
 pub fn study(specification: Specification, folds: Vec<Fold>, settings: &Settings) -> Study {
     Study {
-        name: String::new(),
-        source: String::new(),
-        specification,
-        filling: None,
-        class_weights: None,
-        folds,
         settings: settings.clone(),
-        precision: Precision::F64,
-        targets: vec![String::new()],
-        keep_solutions: false,
-        stages: Default::default(),
-        resampling: None,
-        features: Vec::new(),
-        classes: Vec::new(),
-        is_compressed: false,
+        ..Study::new(specification, folds)
     }
 }
 

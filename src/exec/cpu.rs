@@ -92,21 +92,9 @@ impl<R: Twinned> Executor<R> for CpuExecutor<R> {
         match buf.scope {
             Scope::Shared => self.shared.reals[buf.index].copy_from_slice(values),
             Scope::PerProblem => {
-                assert_eq!(
-                    values.len(),
-                    buf.rows * self.problems,
-                    "one row of {} per problem",
-                    buf.rows
-                );
-                self.tiles.par_iter_mut().enumerate().for_each(|(t, tile)| {
-                    scatter(
-                        &mut tile.reals[buf.index],
-                        values,
-                        t,
-                        buf.rows,
-                        self.problems,
-                    );
-                });
+                let tiles = self.tiles.par_iter_mut();
+                let tiles = tiles.map(|tile| &mut tile.reals[buf.index]);
+                scatter(tiles, values, buf.rows, self.problems);
             }
         }
     }
@@ -115,21 +103,9 @@ impl<R: Twinned> Executor<R> for CpuExecutor<R> {
         match buf.scope {
             Scope::Shared => self.shared.words[buf.index].copy_from_slice(words),
             Scope::PerProblem => {
-                assert_eq!(
-                    words.len(),
-                    buf.rows * self.problems,
-                    "one row of {} per problem",
-                    buf.rows
-                );
-                for (t, tile) in self.tiles.iter_mut().enumerate() {
-                    scatter(
-                        &mut tile.words[buf.index],
-                        words,
-                        t,
-                        buf.rows,
-                        self.problems,
-                    );
-                }
+                let tiles = self.tiles.par_iter_mut();
+                let tiles = tiles.map(|tile| &mut tile.words[buf.index]);
+                scatter(tiles, words, buf.rows, self.problems);
             }
         }
     }
@@ -228,15 +204,27 @@ fn copy_lane<T: Copy>(from: &[T], source: usize, to: &mut [T], target: usize) {
     }
 }
 
-/// Writes the problems of tile `t` from problem-major `values` into the tile's array.
-fn scatter<T: Copy>(tile: &mut [T], values: &[T], t: usize, rows: usize, problems: usize) {
-    for lane in 0..(problems - t * LANES).min(LANES) {
-        let source = &values[(t * LANES + lane) * rows..][..rows];
-        source
-            .iter()
-            .enumerate()
-            .for_each(|(j, &value)| tile[j * LANES + lane] = value);
-    }
+/// Writes problem-major `values` into the arrays of the tiles.
+fn scatter<'a, T: Copy + Sync + Send + 'a>(
+    tiles: impl IndexedParallelIterator<Item = &'a mut Vec<T>>,
+    values: &[T],
+    rows: usize,
+    problems: usize,
+) {
+    assert_eq!(
+        values.len(),
+        rows * problems,
+        "one row of {rows} per problem"
+    );
+    tiles.enumerate().for_each(|(t, tile)| {
+        for lane in 0..(problems - t * LANES).min(LANES) {
+            let source = &values[(t * LANES + lane) * rows..][..rows];
+            source
+                .iter()
+                .enumerate()
+                .for_each(|(j, &value)| tile[j * LANES + lane] = value);
+        }
+    });
 }
 
 /// The problems of all tiles, problem-major.

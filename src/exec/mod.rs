@@ -246,6 +246,12 @@ impl<'a, R: Real> Arguments<'a, R> {
         self.parameters[k] as usize
     }
 
+    /// The first parameters as indices.
+    #[inline(always)]
+    pub fn parameters<const COUNT: usize>(&self) -> [usize; COUNT] {
+        std::array::from_fn(|k| self.parameter(k))
+    }
+
     /// Input k.
     #[inline(always)]
     pub fn input(&self, k: usize) -> View<'a, R> {

@@ -85,103 +85,69 @@ pub struct Limits<R> {
 /// Rounds of descent, each with a gradient formed anew.
 pub const ROUNDS: u32 = 4;
 
-/// The numbers of a point, in the order in which the kernel writes them.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Numbers<R> {
-    /// Loss, ridge and penalty.
-    pub objective: R,
-    /// E.
-    pub criterion: R,
-    /// dE/dl1, of the factor of all strengths that are 1.
-    pub along_l1: R,
-    /// dE/dλ₂.
-    pub along_l2: R,
-    /// ‖Φ(w) − w‖/γ.
-    pub residual: R,
-    /// A bound of objective − minimum.
-    pub gap: R,
-    /// ‖(Q + λ₂)z − ∂₁E‖ on the support.
-    pub linear_residual: R,
-    /// ‖∂₁E‖.
-    pub gradient: R,
-    /// The distance of u to the nearest kink of the prox, over γ.
-    pub kink: R,
-    /// The same less rounding.
-    pub sure_kink: R,
-    /// The distance of w to the nearest kink of a strength that is zero, over γ.
-    pub zero_kink: R,
-    /// The same less rounding.
-    pub sure_zero_kink: R,
-    /// The norm of the terms of u/γ.
-    pub terms: R,
-    /// The largest distance of a coordinate from its optimum, over the root of its curvature.
-    pub distance: R,
-    /// The largest move of a coordinate that a step would make, in units of the predictors.
-    pub moved: R,
-    /// The largest coordinate in these units.
-    pub largest: R,
-    /// Coordinates in the support.
-    pub support: R,
-    /// Updates of w.
-    pub steps: R,
-    /// Updates of the adjoint.
-    pub linear_steps: R,
-    /// 1 where the walk has come to the point.
-    pub reached: R,
+/// Defines the numbers of a point, in the order in which the kernel writes them.
+macro_rules! numbers {
+    ($($(#[$doc:meta])* $name:ident,)+) => {
+        /// The numbers of a point, in the order in which the kernel writes them.
+        #[derive(Debug, Clone, Copy, PartialEq)]
+        pub struct Numbers<R> {
+            $($(#[$doc])* pub $name: R,)+
+        }
+
+        /// Numbers of a point.
+        pub const NUMBERS: usize = [$(stringify!($name)),+].len();
+
+        impl<R: Copy> Numbers<R> {
+            /// Those that the kernel wrote.
+            #[must_use]
+            pub fn of([$($name),+]: [R; NUMBERS]) -> Self {
+                Self { $($name),+ }
+            }
+        }
+    };
 }
 
-/// Numbers of a point.
-pub const NUMBERS: usize = 20;
-
-impl<R: Copy> Numbers<R> {
-    /// Those that the kernel wrote.
-    #[must_use]
-    pub fn of(written: [R; NUMBERS]) -> Self {
-        let [
-            objective,
-            criterion,
-            along_l1,
-            along_l2,
-            residual,
-            gap,
-            linear_residual,
-            gradient,
-            kink,
-            sure_kink,
-            zero_kink,
-            sure_zero_kink,
-            terms,
-            distance,
-            moved,
-            largest,
-            support,
-            steps,
-            linear_steps,
-            reached,
-        ] = written;
-        Self {
-            objective,
-            criterion,
-            along_l1,
-            along_l2,
-            residual,
-            gap,
-            linear_residual,
-            gradient,
-            kink,
-            sure_kink,
-            zero_kink,
-            sure_zero_kink,
-            terms,
-            distance,
-            moved,
-            largest,
-            support,
-            steps,
-            linear_steps,
-            reached,
-        }
-    }
+numbers! {
+    /// Loss, ridge and penalty.
+    objective,
+    /// E.
+    criterion,
+    /// dE/dl1, of the factor of all strengths that are 1.
+    along_l1,
+    /// dE/dλ₂.
+    along_l2,
+    /// ‖Φ(w) − w‖/γ.
+    residual,
+    /// A bound of objective − minimum.
+    gap,
+    /// ‖(Q + λ₂)z − ∂₁E‖ on the support.
+    linear_residual,
+    /// ‖∂₁E‖.
+    gradient,
+    /// The distance of u to the nearest kink of the prox, over γ.
+    kink,
+    /// The same less rounding.
+    sure_kink,
+    /// The distance of w to the nearest kink of a strength that is zero, over γ.
+    zero_kink,
+    /// The same less rounding.
+    sure_zero_kink,
+    /// The norm of the terms of u/γ.
+    terms,
+    /// The largest distance of a coordinate from its optimum, over the root of its curvature.
+    distance,
+    /// The largest move of a coordinate that a step would make, in units of the predictors.
+    moved,
+    /// The largest coordinate in these units.
+    largest,
+    /// Coordinates in the support.
+    support,
+    /// Updates of w.
+    steps,
+    /// Updates of the adjoint.
+    linear_steps,
+    /// 1 where the walk has come to the point.
+    reached,
 }
 
 /// The results of walks.

@@ -1,4 +1,4 @@
-//! What ridge strengths do to the criterion, around a solution: exact to second order in them, and for the
+//! The criterion as a function of ridge strengths around a solution: exact to second order in them, and for the
 //! squared loss altogether.
 //!
 //! # The response

@@ -93,7 +93,7 @@ fn divide<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`CENTER_CLASSES`].
 fn center_classes<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (p, c) = (arguments.parameter(0), arguments.parameter(1));
+    let [p, c] = arguments.parameters();
     let x = arguments.output(0);
     let mut mean = [R::zero(); LANES];
     for j in p - c..p {
@@ -130,11 +130,7 @@ fn weight<R: Real>(h: R, scale: R, multinomial: bool) -> R {
 
 /// Twin of [`HESSIAN_DIAGONAL`].
 fn hessian_diagonal<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (n, d, c) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-    );
+    let [n, d, c] = arguments.parameters();
     let (penalized, multinomial) = (arguments.parameter(3), arguments.parameter(4) != 0);
     let (x, h) = (arguments.input(0).real(), arguments.input(1).real());
     let (scale, ridges) = (arguments.input(2), arguments.input(3));
@@ -166,11 +162,7 @@ fn hessian_diagonal<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`SPARSE_HESSIAN_DIAGONAL`]: Σ h(x − m)² = Σ h(x² − 2mx) + m²Σh over stored entries.
 fn sparse_hessian_diagonal<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (n, d, c) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-    );
+    let [n, d, c] = arguments.parameters();
     let (penalized, multinomial) = (arguments.parameter(3), arguments.parameter(4) != 0);
     let (starts, indices) = (arguments.input(0).words(), arguments.input(1).words());
     let (values, center) = (arguments.input(2).real(), arguments.input(3).real());

@@ -58,7 +58,7 @@ fn for_each_row<R: Real>(
 
 /// Twin of [`RESIDUAL`].
 fn residual<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (n, c) = (arguments.parameter(0), arguments.parameter(1));
+    let [n, c] = arguments.parameters();
     let (z, y, scale) = (
         arguments.input(0).real(),
         arguments.input(1),
@@ -85,7 +85,7 @@ fn residual<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`CURVATURE`].
 fn curvature<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (n, c) = (arguments.parameter(0), arguments.parameter(1));
+    let [n, c] = arguments.parameters();
     let (z, y, scale) = (
         arguments.input(0).real(),
         arguments.input(1),
@@ -110,7 +110,7 @@ fn curvature<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`APPLY_CURVATURE`].
 fn apply_curvature<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (n, c) = (arguments.parameter(0), arguments.parameter(1));
+    let [n, c] = arguments.parameters();
     let is_multinomial = arguments.parameter(2) as u32 == Loss::Multinomial.tag();
     let (h, scale) = (arguments.input(0).real(), arguments.input(1));
     let q = arguments.output(0);
@@ -144,7 +144,7 @@ fn apply_curvature<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`LOSS_VALUE`].
 fn loss_value<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (n, c) = (arguments.parameter(0), arguments.parameter(1));
+    let [n, c] = arguments.parameters();
     let (z, y, scale) = (
         arguments.input(0).real(),
         arguments.input(1),

@@ -123,7 +123,7 @@ fn prior_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`WEIGHT_VJP`].
 fn weight_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (n, c) = (arguments.parameter(0), arguments.parameter(1));
+    let [n, c] = arguments.parameters();
     let (r, q) = (arguments.input(0).real(), arguments.input(1).real());
     let (gamma, factor) = (arguments.input(2).row(0), arguments.input(3).row(0));
     let out = arguments.output(0);
@@ -178,11 +178,7 @@ fn huber_tangent<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`PERTURBATION_VJP`].
 fn perturbation_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (count, d, c) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-    );
+    let [count, d, c] = arguments.parameters();
     let perturbed = arguments.input(0).words();
     let (r, hq) = (arguments.input(1).real(), arguments.input(2).real());
     let (z, w) = (arguments.input(3).real(), arguments.input(4).real());
@@ -239,7 +235,7 @@ fn subtract_scaled<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`WEIGHT_TANGENT`].
 fn weight_tangent<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (n, c) = (arguments.parameter(0), arguments.parameter(1));
+    let [n, c] = arguments.parameters();
     let (r, tangent) = (arguments.input(0).real(), arguments.input(1));
     let out = arguments.output(0);
     for i in 0..n {
@@ -256,11 +252,7 @@ fn weight_tangent<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`PERTURBED_PRODUCT`].
 fn perturbed_product<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (count, d, c) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-    );
+    let [count, d, c] = arguments.parameters();
     let (perturbed, tangent, w) = (
         arguments.input(0).words(),
         arguments.input(1),
@@ -282,11 +274,7 @@ fn perturbed_product<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`PERTURBED_ADJOINT`].
 fn perturbed_adjoint<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (count, d, c) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-    );
+    let [count, d, c] = arguments.parameters();
     let (perturbed, tangent, r) = (
         arguments.input(0).words(),
         arguments.input(1),

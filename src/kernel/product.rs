@@ -16,11 +16,7 @@ kernel! {
 
 /// Twin of [`DENSE_PRODUCT`].
 fn dense_product<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (n, d, c) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-    );
+    let [n, d, c] = arguments.parameters();
     let (x, w) = (arguments.input(0).real(), arguments.input(1).real());
     let z = arguments.output(0);
     vectorized!(|FUSED, BLOCK| product_body::<R, FUSED, BLOCK>(x, w, z, n, d, c));
@@ -66,11 +62,7 @@ fn product_body<R: Real, const FUSED: bool, const BLOCK: usize>(
 
 /// Twin of [`DENSE_ADJOINT`].
 fn dense_adjoint<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (n, d, c) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-    );
+    let [n, d, c] = arguments.parameters();
     let (x, r) = (arguments.input(0).real(), arguments.input(1).real());
     let g = arguments.output(0);
     vectorized!(|FUSED, BLOCK| adjoint_body::<R, FUSED, BLOCK>(x, r, g, n, d, c));

@@ -55,12 +55,7 @@ fn advance<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`SAMPLED_PRODUCT`].
 fn sampled_product<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (b, ring, d, c) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-        arguments.parameter(3),
-    );
+    let [b, ring, d, c] = arguments.parameters();
     let (x, rows, w) = (
         arguments.input(0).real(),
         arguments.input(1),
@@ -155,12 +150,7 @@ fn dot<R: Real, const FUSED: bool>(a: &[R], b: &[R]) -> R {
 
 /// Twin of [`SAMPLED_ADJOINT`].
 fn sampled_adjoint<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (b, ring, d, c) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-        arguments.parameter(3),
-    );
+    let [b, ring, d, c] = arguments.parameters();
     let (x, rows, r) = (
         arguments.input(0).real(),
         arguments.input(1),
@@ -208,11 +198,7 @@ fn own_rows_adjoint<R: Real, const FUSED: bool>(
 
 /// Twin of [`SAMPLED_SPARSE_PRODUCT`].
 fn sampled_sparse_product<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (b, ring, c) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-    );
+    let [b, ring, c] = arguments.parameters();
     let (starts, indices) = (arguments.input(0).words(), arguments.input(1).words());
     let (values, rows, w) = (
         arguments.input(2).real(),
@@ -235,12 +221,7 @@ fn sampled_sparse_product<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`SAMPLED_SPARSE_ADJOINT`].
 fn sampled_sparse_adjoint<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (b, ring, d, c) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-        arguments.parameter(3),
-    );
+    let [b, ring, d, c] = arguments.parameters();
     let (starts, indices) = (arguments.input(0).words(), arguments.input(1).words());
     let (values, rows, r) = (
         arguments.input(2).real(),
@@ -269,11 +250,7 @@ fn sampled_sparse_adjoint<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`GATHER_ROWS`].
 fn gather_rows<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (b, ring, c) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-    );
+    let [b, ring, c] = arguments.parameters();
     let (full, rows) = (arguments.input(0), arguments.input(1));
     let start = slot(arguments.input(2), b, ring);
     let factor = arguments.input(3).real()[0];

@@ -30,7 +30,7 @@ kernel! {
 
 /// Twin of [`SPARSE_PRODUCT`].
 fn sparse_product<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (rows, c) = (arguments.parameter(0), arguments.parameter(1));
+    let [rows, c] = arguments.parameters();
     let (starts, indices) = (arguments.input(0).words(), arguments.input(1).words());
     let (values, w) = (arguments.input(2).real(), arguments.input(3).real());
     let z = arguments.output(0);
@@ -51,7 +51,7 @@ fn sparse_product<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`SCALE_AND_OFFSET`].
 fn scale_and_offset<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (d, c) = (arguments.parameter(0), arguments.parameter(1));
+    let [d, c] = arguments.parameters();
     let (center, inverse_scale) = (arguments.input(0).real(), arguments.input(1).real());
     let w = arguments.input(2).real();
     let scaled = arguments.output(0);
@@ -75,7 +75,7 @@ fn scale_and_offset<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`SUBTRACT_OFFSET`].
 fn subtract_offset<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (n, c) = (arguments.parameter(0), arguments.parameter(1));
+    let [n, c] = arguments.parameters();
     let offset = arguments.input(0).real();
     let z = arguments.output(0);
     for i in 0..n {
@@ -91,11 +91,7 @@ fn subtract_offset<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`CENTER_ADJOINT`].
 fn center_adjoint<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (n, d, c) = (
-        arguments.parameter(0),
-        arguments.parameter(1),
-        arguments.parameter(2),
-    );
+    let [n, d, c] = arguments.parameters();
     let (center, inverse_scale) = (arguments.input(0).real(), arguments.input(1).real());
     let r = arguments.input(2).real();
     let g = arguments.output(0);

@@ -49,7 +49,7 @@ kernel! {
 
 /// Twin of [`GRADIENT_STEP`].
 fn gradient_step<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (p, penalized) = (arguments.parameter(0), arguments.parameter(1));
+    let [p, penalized] = arguments.parameters();
     let (w, g, prior) = (arguments.input(0), arguments.input(1), arguments.input(2));
     let (ridges, gamma) = (arguments.input(3), arguments.input(4).row(0));
     let ridge_stride = arguments.parameter(2);
@@ -74,7 +74,7 @@ fn gradient_step<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`HESSIAN_STEP`].
 fn hessian_step<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (p, penalized) = (arguments.parameter(0), arguments.parameter(1));
+    let [p, penalized] = arguments.parameters();
     let (y, g, term) = (
         arguments.input(0).real(),
         arguments.input(1).real(),
@@ -215,7 +215,7 @@ kernel! {
 
 /// Twin of [`ADD_RIDGE`].
 fn add_ridge<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (p, penalized) = (arguments.parameter(0), arguments.parameter(1));
+    let [p, penalized] = arguments.parameters();
     let (y, g, ridges) = (
         arguments.input(0).real(),
         arguments.input(1).real(),

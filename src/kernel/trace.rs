@@ -54,7 +54,7 @@ fn slot(counter: &[u32], slots: usize) -> usize {
 
 /// Twin of [`RING_STORE`].
 fn ring_store<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (p, slots) = (arguments.parameter(0), arguments.parameter(1));
+    let [p, slots] = arguments.parameters();
     let at = slot(arguments.input(1).words(), slots) * p * LANES;
     let x = arguments.input(0).real();
     arguments.output(0)[at..at + p * LANES].copy_from_slice(&x[..p * LANES]);
@@ -62,7 +62,7 @@ fn ring_store<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`RING_LOAD`].
 fn ring_load<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (p, slots) = (arguments.parameter(0), arguments.parameter(1));
+    let [p, slots] = arguments.parameters();
     let at = slot(arguments.input(1).words(), slots) * p * LANES;
     let ring = arguments.input(0).real();
     arguments.output(0)[..p * LANES].copy_from_slice(&ring[at..at + p * LANES]);
@@ -127,7 +127,7 @@ fn piece<R: Real>(term: &Term<R>, u: R, gamma: R) -> u32 {
 
 /// Twin of [`PIECE_STORE`].
 fn piece_store<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (p, slots) = (arguments.parameter(0), arguments.parameter(1));
+    let [p, slots] = arguments.parameters();
     let penalty = Row::of_tag(arguments.parameter(2) as u32);
     let (u, strengths) = (arguments.input(0).real(), arguments.input(1));
     let (l1, gamma) = (arguments.input(2).row(0), arguments.input(3).row(0));
@@ -155,7 +155,7 @@ fn piece_store<R: Real>(arguments: &mut Arguments<'_, R>) {
 
 /// Twin of [`PIECE_VJP`].
 fn piece_vjp<R: Real>(arguments: &mut Arguments<'_, R>) {
-    let (p, penalized) = (arguments.parameter(0), arguments.parameter(1));
+    let [p, penalized] = arguments.parameters();
     let (slots, penalty) = (arguments.parameter(2), arguments.parameter(3));
     let (ring, alpha) = (arguments.input(0).words(), arguments.input(1).real());
     let gamma = arguments.input(2).row(0);

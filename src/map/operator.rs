@@ -1,7 +1,7 @@
 //! The design operator of a batch: its buffers, and how its products are recorded.
 
 use crate::data::{Design, Matrix, Sparse};
-use crate::exec::{Buf, Executor, Recording, Scope, Twinned, WordBuf};
+use crate::exec::{Buf, Executor, Recording, Scope, Source, Twinned, WordBuf};
 use crate::kernel::{cg, product, sampled, sparse};
 use crate::problem::Point;
 use crate::real::{Real, Slices, convert};
@@ -151,14 +151,7 @@ impl Operator {
             } => {
                 let w = self.scaled(recording, center.as_deref(), w);
                 by_rows.product(recording, w, z, self.rows, self.classes);
-                if let Some(center) = center {
-                    recording.dispatch(
-                        &sparse::SUBTRACT_OFFSET,
-                        &[center.offset.into()],
-                        &[z.into()],
-                        &[self.rows, self.classes],
-                    );
-                }
+                self.subtract_offset(recording, center.as_deref(), z, self.rows);
             }
         }
     }
@@ -208,26 +201,11 @@ impl Operator {
                 let w = self.scaled(recording, center.as_deref(), w);
                 recording.dispatch(
                     &sampled::SAMPLED_SPARSE_PRODUCT,
-                    &[
-                        by_rows.starts.into(),
-                        by_rows.indices.into(),
-                        by_rows.values.into(),
-                        rows.into(),
-                        counter.into(),
-                        w.into(),
-                    ],
+                    &by_rows.sampled(minibatch, w),
                     &[z.into()],
                     &[batch, ring, self.classes],
                 );
-                if let Some(center) = center {
-                    let size = [batch, self.classes];
-                    recording.dispatch(
-                        &sparse::SUBTRACT_OFFSET,
-                        &[center.offset.into()],
-                        &[z.into()],
-                        &size,
-                    );
-                }
+                self.subtract_offset(recording, center.as_deref(), z, batch);
             }
         }
     }
@@ -271,14 +249,7 @@ impl Operator {
                 for (first, skip) in parts {
                     recording.dispatch(
                         &sampled::SAMPLED_SPARSE_ADJOINT,
-                        &[
-                            by_rows.starts.into(),
-                            by_rows.indices.into(),
-                            by_rows.values.into(),
-                            rows.into(),
-                            counter.into(),
-                            r.into(),
-                        ],
+                        &by_rows.sampled(minibatch, r),
                         &[g.into()],
                         &[
                             batch,
@@ -372,6 +343,23 @@ impl Operator {
         center.scaled
     }
 
+    fn subtract_offset<R: Real>(
+        &self,
+        recording: &mut Recording<R>,
+        center: Option<&Center>,
+        z: Buf,
+        rows: usize,
+    ) {
+        if let Some(center) = center {
+            recording.dispatch(
+                &sparse::SUBTRACT_OFFSET,
+                &[center.offset.into()],
+                &[z.into()],
+                &[rows, self.classes],
+            );
+        }
+    }
+
     fn center_adjoint<R: Real>(
         &self,
         recording: &mut Recording<R>,
@@ -399,6 +387,18 @@ impl Compressed {
             indices: shared_words(executor, &m.column_indices),
             values: shared(executor, &m.values),
         }
+    }
+
+    /// The inputs of a product of the minibatch of the step.
+    fn sampled(&self, minibatch: Minibatch, operand: Buf) -> [Source; 6] {
+        [
+            self.starts.into(),
+            self.indices.into(),
+            self.values.into(),
+            minibatch.rows.into(),
+            minibatch.counter.into(),
+            operand.into(),
+        ]
     }
 
     fn product<R: Real>(

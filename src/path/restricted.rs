@@ -523,14 +523,18 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
     }
 
     fn product_by_rows(&self, x: &[f64], y: &mut [f64]) {
-        let operator = FaceHessian::new(
+        self.product_on_face(&self.operator(), x, y);
+    }
+
+    /// The system by products with the rows.
+    fn operator(&self) -> FaceHessian<'_, '_, R> {
+        FaceHessian::new(
             self.smooth,
             self.regularizer,
             &self.curvature,
             &self.set,
             &self.w,
-        );
-        self.product_on_face(&operator, x, y);
+        )
     }
 
     /// The same by an operator that is there, with what keeps the gauge of the intercepts.
@@ -568,13 +572,7 @@ impl<'a, 'p, R: Real> System<'a, 'p, R> {
         preconditioner: Preconditioner,
         limits: &Limits<'_>,
     ) -> RestrictedSolution<R> {
-        let operator = FaceHessian::new(
-            self.smooth,
-            self.regularizer,
-            &self.curvature,
-            &self.set,
-            &self.w,
-        );
+        let operator = self.operator();
         let diagonal = operator.diagonal();
         let inverse = Inverse::by(preconditioner, &operator, &diagonal);
         let size: f64 = self.set.iter().map(|&j| diagonal[j as usize]).sum();

@@ -1,4 +1,4 @@
-//! What a defender makes of data that may be poisoned.
+//! Defences against data that may be poisoned.
 
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ const JUDGING_SHARE: f64 = 0.5;
 /// The tolerance of fits on the way of a tuning and of a cleaning.
 const TOLERANCE: f64 = 1e-8;
 
-/// What each defence makes of one data set; `None` for those that were not asked for, or cannot be had.
+/// The results of the defences on one data set; `None` for those that were not asked for, or cannot be had.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Defended {
     /// The strengths tuned anew.
@@ -99,7 +99,7 @@ pub(super) struct Defender<'a> {
 }
 
 impl Defender<'_> {
-    /// What the defences make of the data that a model was trained on; `None` without any.
+    /// The results of the defences on the data that a model was trained on; `None` without any.
     pub(super) fn defend(&self, trained: &Trained) -> Result<Option<Defended>> {
         let Defences { tune, trim, clean } = self.settings.defences;
         if !(tune || trim || clean) {
@@ -245,7 +245,7 @@ impl Defender<'_> {
     }
 }
 
-/// What a defence makes of the data, if it is asked for; what keeps it from that is noted.
+/// The result of a defence that is asked for; an error that keeps it from one is noted.
 ///
 /// # Errors
 /// [`Error::Interrupted`] alone.

@@ -59,7 +59,7 @@ pub struct AtBudget {
     pub perturbation: Dense,
     /// The validation loss along every attack's ascent, start first.
     pub traces: Vec<Vec<f64>>,
-    /// What the defences make of the worst random perturbation; `None` without any.
+    /// The results of the defences on the worst random perturbation; `None` without any.
     pub defended_random: Option<Defended>,
     /// The same of the worst attack.
     pub defended: Option<Defended>,
@@ -72,7 +72,7 @@ pub struct Measurement {
     pub rows: Vec<usize>,
     /// The model trained on the data as they are.
     pub clean: Measured,
-    /// What the defences make of the data as they are; `None` without any.
+    /// The results of the defences on the data as they are; `None` without any.
     pub defended: Option<Defended>,
     /// One entry per budget; fewer after an interruption.
     pub budgets: Vec<AtBudget>,

@@ -18,7 +18,7 @@ pub enum Choice {
     Named(Vec<usize>),
 }
 
-/// What a defender does about the data that he gets, each by itself.
+/// The defences that are tried on the data, each by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Defences {
     /// Tunes the strengths that are not zero, or λ₂ where both are, on the validation rows, by a
@@ -60,7 +60,7 @@ pub struct Settings {
     /// The device that trains the models along the ascent. A graphics device solves in f32 and is refined in
     /// f64; slopes, and the models that are reported, are computed in f64 on the CPU.
     pub device: Device,
-    /// What a defender does about clean data, the worst random perturbation and the worst attack.
+    /// The defences that are tried on clean data, the worst random perturbation and the worst attack.
     pub defences: Defences,
 }
 

@@ -30,7 +30,7 @@ const TOLERANCE: f64 = 1e-9;
 /// Falls of F by less than this share of it are rounding.
 const ROUNDING: f64 = 1e-12;
 
-/// What a trimmed fit leaves out, and where it starts.
+/// The size of a trimmed fit: the rows that it leaves out, and its starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trimming {
     /// Rows that are left out.

@@ -23,7 +23,7 @@ const LARGEST: f64 = 200.0;
 pub struct Offset {
     /// One per row.
     pub values: Vec<f64>,
-    /// What the weights of rows were multiplied by; `None` for 1.
+    /// The factors by which the weights of rows were multiplied; `None` for 1.
     pub factors: Option<Vec<f64>>,
 }
 

@@ -372,7 +372,7 @@ fn place(path: &Path) -> Place {
     }
 }
 
-/// What is different in lists of names.
+/// The first difference between two lists of names, in words.
 fn different(kind: &str, own: &[String], of_first: &[String], first: &Path) -> String {
     let first = first.display();
     if own.len() != of_first.len() {

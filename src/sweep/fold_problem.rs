@@ -4,12 +4,41 @@ use std::sync::Arc;
 
 use super::stages::{Adaptive, LEFT_OUT};
 use crate::control::Control;
+use crate::data::missing::Filling;
 use crate::engine::prepared::Prepared;
 use crate::engine::products::{criterion_value, objective_value};
 use crate::error::Result;
 use crate::hypergrad::{Evaluator, Outcome, Settings};
-use crate::problem::{Point, Problem};
+use crate::problem::{Point, Problem, Specification};
 use crate::real::sum_of;
+
+/// A specification without missing cells.
+pub struct Filled {
+    /// The specification.
+    pub specification: Specification,
+    /// The values of the columns that they were filled with.
+    pub values: Option<Vec<f64>>,
+}
+
+impl Filled {
+    /// A specification whose missing cells are filled, if they are to be.
+    ///
+    /// # Errors
+    /// The number of a column without a value in a training row with a weight.
+    pub fn of(
+        mut specification: Specification,
+        filling: Option<Filling>,
+    ) -> std::result::Result<Self, usize> {
+        let values = match filling {
+            None => None,
+            Some(filling) => Some(specification.fill(filling)?),
+        };
+        Ok(Self {
+            specification,
+            values,
+        })
+    }
+}
 
 /// The problem of one fold.
 #[derive(Debug)]

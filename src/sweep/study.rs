@@ -4,7 +4,7 @@ use std::hash::Hasher;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-pub use super::fold_problem::FoldProblem;
+pub use super::fold_problem::{Filled, FoldProblem};
 use super::folds::Fold;
 use super::resamples::Resampling;
 use super::stages::Stages;
@@ -62,35 +62,29 @@ pub struct Study {
     pub is_compressed: bool,
 }
 
-/// A specification without missing cells.
-pub struct Filled {
-    /// The specification.
-    pub specification: Specification,
-    /// The values of the columns that they were filled with.
-    pub values: Option<Vec<f64>>,
-}
-
-impl Filled {
-    /// A specification whose missing cells are filled, if they are to be.
-    ///
-    /// # Errors
-    /// The number of a column without a value in a training row with a weight.
-    pub fn of(
-        mut specification: Specification,
-        filling: Option<Filling>,
-    ) -> std::result::Result<Self, usize> {
-        let values = match filling {
-            None => None,
-            Some(filling) => Some(specification.fill(filling)?),
-        };
-        Ok(Self {
-            specification,
-            values,
-        })
-    }
-}
-
 impl Study {
+    /// A study of a specification over folds, with no names, default settings in f64 and nothing beside.
+    #[must_use]
+    pub fn new(specification: Specification, folds: Vec<Fold>) -> Self {
+        Self {
+            name: String::new(),
+            source: String::new(),
+            targets: vec![String::new(); specification.train.targets.len()],
+            specification,
+            filling: None,
+            class_weights: None,
+            folds,
+            settings: Settings::default(),
+            precision: Precision::F64,
+            features: Vec::new(),
+            classes: Vec::new(),
+            keep_solutions: false,
+            stages: Stages::default(),
+            resampling: None,
+            is_compressed: false,
+        }
+    }
+
     /// Checks that every fold can be learned from.
     ///
     /// # Errors

@@ -67,43 +67,61 @@ fn of_same_problems(chosen: &[Chosen]) -> Vec<Vec<usize>> {
     groups
 }
 
-/// The outcomes of points in their order: along paths of falling l1 on each problem, or each from a start of
-/// its own.
-///
-/// # Errors
-/// Those of [`Evaluator::run`].
-pub(super) fn evaluate(
-    (problem, prepared): (&Problem, &Arc<Prepared>),
-    settings: &Settings,
-    control: &Control,
-    chosen: &[Chosen],
-    warm: Option<Vec<WarmStart>>,
-) -> Result<Vec<Outcome>> {
-    let groups = of_same_problems(chosen);
-    let of_group = |group: &Vec<usize>| -> Result<Vec<Outcome>> {
-        let Some(&first) = group.first() else {
-            return Ok(Vec::new());
-        };
-        let own = chosen[first].restated(problem)?;
-        let (problem, prepared) = match &own {
-            None => (problem, Arc::clone(prepared)),
-            Some(own) => (own, Arc::new(prepared.beside(problem))),
-        };
-        let mut evaluator = Evaluator::new(problem)
-            .sharing(&prepared)
-            .settings(settings)
-            .control(&control.of_a_part());
-        if let Some(warm) = &warm {
-            let starts: Vec<WarmStart> = group.iter().map(|&at| warm[at].clone()).collect();
-            let alone: Vec<Vec<usize>> = (0..group.len()).map(|at| vec![at]).collect();
-            evaluator = evaluator.warm_starts(starts).paths(alone);
+/// A fold with what is prepared for its problem.
+#[derive(Debug, Clone)]
+pub(super) struct Fold<'a> {
+    pub(super) problem: &'a Problem,
+    pub(super) prepared: Arc<Prepared>,
+}
+
+impl<'a> Fold<'a> {
+    /// A fold of a problem for which nothing is prepared yet.
+    pub(super) fn new(problem: &'a Problem) -> Self {
+        Self {
+            problem,
+            prepared: Arc::default(),
         }
-        let points: Vec<Point> = group.iter().map(|&at| chosen[at].point.clone()).collect();
-        evaluator.run(&points)
-    };
-    let outcomes: Vec<Vec<Outcome>> = groups.par_iter().map(of_group).collect::<Result<_>>()?;
-    let places = groups.into_iter().flatten();
-    let mut ordered: Vec<(usize, Outcome)> = places.zip(outcomes.into_iter().flatten()).collect();
-    ordered.sort_by_key(|(at, _)| *at);
-    Ok(ordered.into_iter().map(|(_, outcome)| outcome).collect())
+    }
+
+    /// The outcomes of points in their order: along paths of falling l1 on each problem, or each from a start of
+    /// its own.
+    ///
+    /// # Errors
+    /// Those of [`Evaluator::run`].
+    pub(super) fn evaluate(
+        &self,
+        settings: &Settings,
+        control: &Control,
+        chosen: &[Chosen],
+        warm: Option<Vec<WarmStart>>,
+    ) -> Result<Vec<Outcome>> {
+        let groups = of_same_problems(chosen);
+        let of_group = |group: &Vec<usize>| -> Result<Vec<Outcome>> {
+            let Some(&first) = group.first() else {
+                return Ok(Vec::new());
+            };
+            let own = chosen[first].restated(self.problem)?;
+            let (problem, prepared) = match &own {
+                None => (self.problem, Arc::clone(&self.prepared)),
+                Some(own) => (own, Arc::new(self.prepared.beside(self.problem))),
+            };
+            let mut evaluator = Evaluator::new(problem)
+                .sharing(&prepared)
+                .settings(settings)
+                .control(&control.of_a_part());
+            if let Some(warm) = &warm {
+                let starts: Vec<WarmStart> = group.iter().map(|&at| warm[at].clone()).collect();
+                let alone: Vec<Vec<usize>> = (0..group.len()).map(|at| vec![at]).collect();
+                evaluator = evaluator.warm_starts(starts).paths(alone);
+            }
+            let points: Vec<Point> = group.iter().map(|&at| chosen[at].point.clone()).collect();
+            evaluator.run(&points)
+        };
+        let outcomes: Vec<Vec<Outcome>> = groups.par_iter().map(of_group).collect::<Result<_>>()?;
+        let places = groups.into_iter().flatten();
+        let mut ordered: Vec<(usize, Outcome)> =
+            places.zip(outcomes.into_iter().flatten()).collect();
+        ordered.sort_by_key(|(at, _)| *at);
+        Ok(ordered.into_iter().map(|(_, outcome)| outcome).collect())
+    }
 }

@@ -27,6 +27,7 @@ use crate::hypergrad::Settings;
 use crate::kinds::{Method, Precision, Wrt};
 use crate::model::loss::Loss;
 use crate::problem::{Offset, Point, Problem, Sign};
+use crate::tune::resources::{Resources, resource_choices};
 use crate::tune::{Tuner, Variable};
 
 use descent::Descent;
@@ -73,9 +74,7 @@ pub struct Cleaning<'a> {
     tunes_ridge: bool,
     judging_share: f64,
     judging_seed: u64,
-    max_evaluations: usize,
-    settings: Settings,
-    control: Control,
+    resources: Resources,
 }
 
 impl<'a> Cleaning<'a> {
@@ -87,9 +86,7 @@ impl<'a> Cleaning<'a> {
             tunes_ridge: true,
             judging_share: 0.5,
             judging_seed: 0,
-            max_evaluations: MAX_CLEANING_EVALUATIONS,
-            settings: Settings::default(),
-            control: Control::new(),
+            resources: Resources::new(MAX_CLEANING_EVALUATIONS),
         }
     }
 
@@ -105,23 +102,10 @@ impl<'a> Cleaning<'a> {
         self
     }
 
-    /// Chooses the most evaluations: fits with their derivatives, those of the ridge alone and the last one
-    /// not among them.
-    pub fn max_evaluations(mut self, count: usize) -> Self {
-        self.max_evaluations = count;
-        self
-    }
-
-    /// Chooses solver, tolerance, device and threads; without a method the adjoint is AID-CG's.
-    pub fn settings(mut self, settings: &Settings) -> Self {
-        self.settings.clone_from(settings);
-        self
-    }
-
-    /// Shares a control with the caller, which counts the evaluations.
-    pub fn control(mut self, control: &Control) -> Self {
-        self.control = control.clone();
-        self
+    resource_choices! {
+        "Chooses the most evaluations: fits with their derivatives, those of the ridge alone and the last one not among them.",
+        "Chooses solver, tolerance, device and threads; without a method the adjoint is AID-CG's.",
+        "Shares a control with the caller, which counts the evaluations."
     }
 
     /// Cleans.
@@ -133,7 +117,7 @@ impl<'a> Cleaning<'a> {
     /// [`Evaluator::run`](crate::hypergrad::Evaluator::run).
     pub fn run(&self) -> Result<Cleaned> {
         self.check()?;
-        in_threads(self.settings.threads, || self.run_here())
+        in_threads(self.resources.settings.threads, || self.run_here())
     }
 
     fn check(&self) -> Result<()> {
@@ -158,13 +142,7 @@ impl<'a> Cleaning<'a> {
                 "leave the sign out",
             ));
         }
-        if self.max_evaluations == 0 {
-            return Err(Error::value(
-                "max-evaluations",
-                "with 0 nothing can be cleaned",
-                format!("allow 1 evaluation or more; {MAX_CLEANING_EVALUATIONS} is the default"),
-            ));
-        }
+        self.resources.check("cleaned", MAX_CLEANING_EVALUATIONS)?;
         // Weights of roles are those of the user, and rows would be weighed by their exposures once more.
         if Offset::factors_of(self.problem.train().offset.as_deref()).is_some() {
             return Err(Error::unsupported(
@@ -172,7 +150,7 @@ impl<'a> Cleaning<'a> {
                 "state the problem with rates as targets and exposures as sample weights",
             ));
         }
-        if self.settings.precision != Precision::F64 {
+        if self.resources.settings.precision != Precision::F64 {
             return Err(Error::unsupported(
                 "cleaning in f32",
                 "leave the precision at f64",
@@ -188,6 +166,11 @@ impl<'a> Cleaning<'a> {
     }
 
     fn run_here(&self) -> Result<Cleaned> {
+        let Resources {
+            max_evaluations,
+            settings,
+            control,
+        } = &self.resources;
         let roles = Roles::of(self.problem, self.judging_share, self.judging_seed)?;
         let mut point = self
             .point
@@ -197,8 +180,8 @@ impl<'a> Cleaning<'a> {
         let rough = Settings {
             // This runs in the pool already.
             threads: 0,
-            tolerance: Some(self.settings.tolerance.map_or(ROUGH, |own| own.max(ROUGH))),
-            ..self.settings.clone()
+            tolerance: Some(settings.tolerance.map_or(ROUGH, |own| own.max(ROUGH))),
+            ..settings.clone()
         };
         let (mut alone, mut bounds) = (0, None);
         if self.tunes_ridge {
@@ -207,7 +190,7 @@ impl<'a> Cleaning<'a> {
                 .at(point.clone())
                 .max_evaluations(RIDGE_EVALUATIONS)
                 .settings(&rough)
-                .control(&self.control.of_a_part())
+                .control(&control.of_a_part())
                 .run()?;
             let ridge = &tuned.variables[0];
             bounds = Some((ridge.lower, ridge.upper));
@@ -220,15 +203,8 @@ impl<'a> Cleaning<'a> {
             wrt: vec![Wrt::SampleWeights, Wrt::L2],
             ..settings
         };
-        let descent = Descent::new(
-            self.problem,
-            point,
-            bounds,
-            &roles,
-            &of(rough),
-            &self.control,
-        );
-        let mut cleaned = descent.run(self.max_evaluations, &of(self.settings.clone()))?;
+        let descent = Descent::new(self.problem, point, bounds, &roles, &of(rough), control);
+        let mut cleaned = descent.run(*max_evaluations, &of(settings.clone()))?;
         cleaned.evaluations += alone;
         Ok(cleaned)
     }

@@ -1,27 +1,16 @@
 //! The criterion over folds: its mean, or another combination, and the slope of that, for a batch of points at
 //! once.
 
-use std::sync::Arc;
-
 use rayon::prelude::*;
 
-use super::chosen::{self, Chosen};
+use super::chosen::{Chosen, Fold};
 use super::kept::{Kept, OnFold, Request, Starts};
 use super::sure::Combination;
 use super::variables::Space;
 use crate::control::Control;
-use crate::engine::prepared::Prepared;
 use crate::error::Result;
 use crate::hypergrad::{Outcome, Settings, WarmStart, WarningKind};
-use crate::problem::Problem;
 use crate::real::sum_of;
-
-/// A fold with what is prepared for its problem.
-#[derive(Debug)]
-pub(super) struct Fold<'a> {
-    pub(super) problem: &'a Problem,
-    pub(super) prepared: Arc<Prepared>,
-}
 
 /// The criterion over folds.
 #[derive(Debug)]
@@ -62,7 +51,7 @@ impl Criterion<'_> {
     /// Evaluates points: along paths of falling l1, or each from a start of its own.
     ///
     /// # Errors
-    /// Those of [`chosen::evaluate`], and of the place that keeps evaluations.
+    /// Those of [`Fold::evaluate`], and of the place that keeps evaluations.
     pub(super) fn evaluate(
         &self,
         space: &Space,
@@ -104,8 +93,7 @@ impl Criterion<'_> {
     ) -> Result<Vec<OnFold>> {
         let fold = &self.folds[number];
         let warm = warm.map(|warm| warm.iter().map(|w| w[number].clone()).collect());
-        let own = (fold.problem, &fold.prepared);
-        let outcomes = chosen::evaluate(own, &self.settings, &self.control, points, warm)?;
+        let outcomes = fold.evaluate(&self.settings, &self.control, points, warm)?;
         let result = |(point, outcome): (&Chosen, Outcome)| {
             let hypergradient = outcome.hypergradient.as_ref();
             let mut warnings = outcome.warnings.iter();

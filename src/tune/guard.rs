@@ -304,23 +304,7 @@ mod tests {
             .collect();
         let y: Vec<f64> = (0..rows).map(|i| (i % 5) as f64).collect();
         let problem = Problem::elastic_net(&x, &y).build().unwrap();
-        Study {
-            name: String::new(),
-            source: String::new(),
-            targets: vec![String::new()],
-            specification: problem.specification().unwrap(),
-            class_weights: None,
-            folds,
-            settings: crate::hypergrad::Settings::default(),
-            precision: crate::kinds::Precision::F64,
-            keep_solutions: false,
-            stages: Default::default(),
-            resampling: None,
-            features: Vec::new(),
-            classes: Vec::new(),
-            is_compressed: false,
-            filling: None,
-        }
+        Study::new(problem.specification().unwrap(), folds)
     }
 
     /// Every outer fold leaves rows to learn from and to tune on, which the outer rows are not among.

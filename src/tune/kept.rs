@@ -456,4 +456,4 @@ fn read_sparse(numbers: &mut impl Iterator<Item = f64>) -> Option<Vec<f64>> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -43,14 +43,15 @@ impl MetaLearning<'_> {
     /// store.
     pub fn run(&self) -> Result<MetaLearned> {
         self.check()?;
-        in_threads(self.settings.threads, || self.run_here())
+        in_threads(self.resources.settings.threads, || self.run_here())
     }
 
     fn run_here(&self) -> Result<MetaLearned> {
         let mut remarks = Vec::new();
         let tasks: Vec<&Problem> = self.tasks.iter().collect();
+        let (settings, control) = (&self.resources.settings, &self.resources.control);
         let plan = Plan::of(self, &tasks, &mut remarks)?;
-        let mut batch = Batch::new(&tasks, &self.settings, &self.control);
+        let mut batch = Batch::new(&tasks, settings, control);
         batch.kept = self.kept()?;
         let pooled = self
             .pooled
@@ -59,8 +60,8 @@ impl MetaLearning<'_> {
                     problem,
                     &self.variables,
                     &self.at,
-                    &self.settings,
-                    &self.control,
+                    settings,
+                    control,
                     batch.kept.as_ref(),
                 )
             })
@@ -95,7 +96,7 @@ impl MetaLearning<'_> {
         };
         if !self.test_tasks.is_empty() {
             let test: Vec<&Problem> = self.test_tasks.iter().collect();
-            let test = Batch::new(&test, &self.settings, &self.control);
+            let test = Batch::new(&test, settings, control);
             let fitted = |end: &End| test.errors(&end.best.point);
             let (meta, alone) = (fitted(kept)?, fitted(&course.alone)?);
             let around = course.around_mean.as_ref().map(fitted).transpose()?;

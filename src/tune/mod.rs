@@ -31,6 +31,7 @@ mod objective;
 mod outcome;
 mod progress;
 mod quasi_newton;
+mod resources;
 mod restated;
 mod ridge_model;
 mod search;

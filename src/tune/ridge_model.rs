@@ -170,38 +170,35 @@ impl<'a> RidgeModel<'a> {
         let mut places: Vec<Vec<f64>> = all.collect();
         // The rest is for Newton's steps.
         places.truncate((allowed / 2 / EVALUATIONS).max(1));
-        let ends: Vec<Option<(Vec<f64>, f64, usize)>> = places
+        let ends: Vec<Option<Minimum>> = places
             .par_iter()
             .map(|place| self.descend(place, EVALUATIONS))
             .collect();
-        let ends: Vec<(Vec<f64>, f64, usize)> = ends.into_iter().flatten().collect();
-        let mut spent: usize = ends.iter().map(|end| end.2).sum();
+        let ends: Vec<Minimum> = ends.into_iter().flatten().collect();
+        let spent: usize = ends.iter().map(|end| end.spent).sum();
         let is_whole = ends.len() >= starts.len();
         // The first of equals, for any number of threads.
         let mut best = ends
             .into_iter()
-            .reduce(|a, b| if b.1 < a.1 { b } else { a })?;
+            .reduce(|a, b| if b.value < a.value { b } else { a })?;
+        best.spent = spent;
         let more = (allowed.saturating_sub(spent) / 2).min(MORE_EVALUATIONS);
         if more > 0
-            && let Some(further) = self.descend(&best.0, more)
+            && let Some(further) = self.descend(&best.place, more)
         {
-            spent += further.2;
-            if further.1 < best.1 {
+            let spent = spent + further.spent;
+            if further.value < best.value {
                 best = further;
             }
+            best.spent = spent;
         }
-        let room = allowed.saturating_sub(spent);
-        let (place, value, polishing) = self.polish((best.0, best.1), bounds, room);
-        Some(Minimum {
-            place,
-            value,
-            spent: spent + polishing,
-            is_whole,
-        })
+        self.polish(&mut best, bounds, allowed);
+        best.is_whole = is_whole;
+        Some(best)
     }
 
-    /// The end of a descent, its value and the evaluations that it took.
-    fn descend(&self, place: &[f64], most: usize) -> Option<(Vec<f64>, f64, usize)> {
+    /// The end of a descent.
+    fn descend(&self, place: &[f64], most: usize) -> Option<Minimum> {
         let mut search = Search::new(self.space.box_bounds().clone(), most);
         search.add(place);
         while !self.control.should_stop() {
@@ -213,43 +210,45 @@ impl<'a> RidgeModel<'a> {
             search.tell(values.collect()).ok()?;
         }
         let found = search.outcome()?;
-        Some((found.place, found.value, search.spent()))
+        Some(Minimum {
+            place: found.place,
+            value: found.value,
+            spent: search.spent(),
+            is_whole: true,
+        })
     }
 
-    /// The place after Newton's steps on the variables that no bound holds, as long as the slope falls: values
-    /// alone leave half of the digits. Its value and the evaluations that were made follow, of about so many.
-    fn polish(
-        &self,
-        (mut place, mut value): (Vec<f64>, f64),
-        bounds: &BoxBounds,
-        allowed: usize,
-    ) -> (Vec<f64>, f64, usize) {
-        let mut spent = 1;
-        let Some(mut here) = self.value(&place) else {
-            return (place, value, spent);
+    /// Moves an end by Newton's steps on the variables that no bound holds, as long as the slope falls: values
+    /// alone leave half of the digits. All evaluations of the end are about so many at the most.
+    fn polish(&self, end: &mut Minimum, bounds: &BoxBounds, allowed: usize) {
+        end.spent += 1;
+        let Some(mut here) = self.value(&end.place) else {
+            return;
         };
-        let each = 2 * place.len() + 1;
+        let each = 2 * end.place.len() + 1;
         for _ in 0..NEWTON {
-            if spent + each > allowed || self.control.should_stop() {
+            if end.spent + each > allowed || self.control.should_stop() {
                 break;
             }
-            let size = bounds.projected_slope(&place, &here.slope);
-            let Some(step) = self.newton(&place, &here, bounds).filter(|_| size > ZERO) else {
+            let size = bounds.projected_slope(&end.place, &here.slope);
+            let Some(step) = self
+                .newton(&end.place, &here, bounds)
+                .filter(|_| size > ZERO)
+            else {
                 break;
             };
-            spent += each;
-            let moved: Vec<f64> = place.iter().zip(&step).map(|(x, s)| x + s).collect();
+            end.spent += each;
+            let moved: Vec<f64> = end.place.iter().zip(&step).map(|(x, s)| x + s).collect();
             let moved = bounds.clamp(&moved);
             let Some(there) = self.value(&moved) else {
                 break;
             };
             let falls = bounds.projected_slope(&moved, &there.slope) < size;
-            if !falls || there.value > value + 1e-9 * value.abs().max(1.0) {
+            if !falls || there.value > end.value + 1e-9 * end.value.abs().max(1.0) {
                 break;
             }
-            (place, value, here) = (moved, there.value, there);
+            (end.place, end.value, here) = (moved, there.value, there);
         }
-        (place, value, spent)
     }
 
     /// Newton's step; `None` where the Hessian is not positive definite.

@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::criterion::{Criterion, Fold};
+use super::chosen::Fold;
+use super::criterion::Criterion;
 use super::guard::Guard;
 use super::hyperparameter::Hyperparameter;
 use super::kept::{EvaluationStore, Kept, WHOLE};
 use super::objective::Objective;
 use super::outcome::Tuned;
 use super::progress::TuningProgress;
+use super::resources::{Resources, resource_choices};
 use super::restated::restated;
 use super::sure::{Combination, Estimate, Sure};
 use super::tuning::Tuning;
@@ -74,10 +76,8 @@ pub struct Tuner<'a> {
     starts: Vec<Point>,
     folds: Option<Vec<folds::Fold>>,
     sure: Option<Sure>,
-    max_evaluations: usize,
     guard: Guard,
-    settings: Settings,
-    control: Control,
+    resources: Resources,
     store: Option<&'a dyn EvaluationStore>,
     /// The part of the store's evaluations that is its own.
     part: String,
@@ -112,10 +112,8 @@ impl<'a> Tuner<'a> {
             starts: Vec::new(),
             folds: None,
             sure: None,
-            max_evaluations: MAX_EVALUATIONS,
             guard: Guard::Auto,
-            settings: Settings::default(),
-            control: Control::new(),
+            resources: Resources::new(MAX_EVALUATIONS),
             store: None,
             part: WHOLE.into(),
             progress: Arc::default(),
@@ -157,27 +155,15 @@ impl<'a> Tuner<'a> {
         self
     }
 
-    /// Chooses the most evaluations, each a point on all folds.
-    pub fn max_evaluations(mut self, count: usize) -> Self {
-        self.max_evaluations = count;
-        self
+    resource_choices! {
+        "Chooses the most evaluations, each a point on all folds.",
+        "Chooses solver, tolerance, device and threads. What is differentiated is the tuner's choice.",
+        "Shares a control with the caller."
     }
 
     /// Chooses how many variables are kept from fitting the criterion's rows by chance.
     pub fn guard(mut self, guard: Guard) -> Self {
         self.guard = guard;
-        self
-    }
-
-    /// Chooses solver, tolerance, device and threads. What is differentiated is the tuner's choice.
-    pub fn settings(mut self, settings: &Settings) -> Self {
-        self.settings.clone_from(settings);
-        self
-    }
-
-    /// Shares a control with the caller.
-    pub fn control(mut self, control: &Control) -> Self {
-        self.control = control.clone();
         self
     }
 
@@ -217,13 +203,7 @@ impl<'a> Tuner<'a> {
     pub fn run(&self) -> Result<Tuned> {
         self.guard.check()?;
         self.starts.iter().try_for_each(|p| self.check_start(p))?;
-        if self.max_evaluations == 0 {
-            return Err(Error::value(
-                "max-evaluations",
-                "with 0 nothing can be tuned",
-                "allow 1 evaluation or more; 400 is the default",
-            ));
-        }
+        self.resources.check("tuned", MAX_EVALUATIONS)?;
         if self.variables.is_empty() {
             return Err(Error::value(
                 "variables",
@@ -231,7 +211,7 @@ impl<'a> Tuner<'a> {
                 "name l1, l2, or both",
             ));
         }
-        in_threads(self.settings.threads, || self.run_here())
+        in_threads(self.resources.settings.threads, || self.run_here())
     }
 
     /// Refuses a point that no descent starts from as it is.
@@ -312,7 +292,7 @@ impl<'a> Tuner<'a> {
             space: &space,
             criterion: &criterion,
             objective: Objective::of(&problems[0]),
-            budget: self.max_evaluations,
+            budget: self.resources.max_evaluations,
             looks_around: true,
             progress: Some(&*self.progress),
         };
@@ -409,10 +389,6 @@ impl<'a> Tuner<'a> {
         combination: Option<Combination>,
         kept: Option<&Kept<'f>>,
     ) -> Criterion<'f> {
-        let folds = problems.iter().map(|problem| Fold {
-            problem,
-            prepared: Arc::default(),
-        });
         let mut wrt: Vec<Wrt> = self
             .variables
             .iter()
@@ -420,15 +396,15 @@ impl<'a> Tuner<'a> {
             .collect();
         wrt.dedup();
         Criterion {
-            folds: folds.collect(),
+            folds: problems.iter().map(Fold::new).collect(),
             combination,
             settings: Settings {
-                method: Some(self.settings.method.unwrap_or(Method::AidCg)),
+                method: Some(self.resources.settings.method.unwrap_or(Method::AidCg)),
                 wrt,
                 threads: 0,
-                ..self.settings.clone()
+                ..self.resources.settings.clone()
             },
-            control: self.control.clone(),
+            control: self.resources.control.clone(),
             kept: kept.cloned(),
         }
     }
@@ -441,7 +417,7 @@ impl<'a> Tuner<'a> {
             {
                 study.check()?;
                 study.check_cells()?;
-                let compression = Compression::of(study, self.max_evaluations);
+                let compression = Compression::of(study, self.resources.max_evaluations);
                 let fold = |fold: usize| {
                     fold_problem(study, compression.as_ref(), fold).map(|made| made.problem)
                 };
@@ -466,7 +442,7 @@ impl<'a> Tuner<'a> {
 
     /// The study that a problem states: its own criterion, or its folds.
     fn restated(&self, problem: &Problem) -> Result<Study> {
-        restated(problem, self.folds.clone(), &self.settings)
+        restated(problem, self.folds.clone(), &self.resources.settings)
     }
 
     /// Whether there is a vector that is guarded.

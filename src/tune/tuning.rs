@@ -1,10 +1,9 @@
 //! A tuning that runs: the coarse stage, descents, and the outcome.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::chosen::Chosen;
-use super::criterion::{Criterion, Evaluated, Fold};
+use super::criterion::{Criterion, Evaluated};
 use super::descent::{Value, Visit};
 use super::lattice::{Candidate, Lattice, Node};
 use super::objective::Objective;
@@ -459,15 +458,7 @@ impl Tuning<'_> {
         let chosen = space.chosen(&found.place);
         let control = self.criterion.control.of_a_part();
         let again = Criterion {
-            folds: self
-                .criterion
-                .folds
-                .iter()
-                .map(|fold| Fold {
-                    problem: fold.problem,
-                    prepared: Arc::clone(&fold.prepared),
-                })
-                .collect(),
+            folds: self.criterion.folds.clone(),
             combination: self.criterion.combination.clone(),
             settings: self.criterion.settings.clone(),
             control: if control.should_stop() {

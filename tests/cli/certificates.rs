@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Folder, fails, json, noise, numbers};
+use crate::support::{Folder, fails, json, noise, numbers, words};
 
 /// Rows of noise with a target that depends on them, as two files' flags.
 fn regression(folder: &Folder, n: usize, d: usize, seed: u64) -> Vec<String> {
@@ -257,24 +257,10 @@ fn the_contraction_of_several_classes_leaves_their_common_shift_out() {
     let y: Vec<f64> = (0..n).map(class).collect();
     let x = folder.npy("x.npy", &[n as u64, 2], &x);
     let y = folder.npy("y.npy", &[n as u64], &y);
-    let report = json(&[
-        "hypergrad",
-        "--x",
-        &x,
-        "--y",
-        &y,
-        "--loss",
-        "multinomial",
-        "--l1",
-        "0.01",
-        "--l2",
-        "0.1",
-        "--diagnostics",
-        "--method",
-        "aid-fp",
-        "--tol",
-        "1e-3",
-    ]);
+    let report = json(&words(
+        "hypergrad --x {} --y {} --loss multinomial --l1 0.01 --l2 0.1 --diagnostics --method aid-fp --tol 1e-3",
+        &[&x, &y],
+    ));
     let point = &report["points"][0];
     let contraction = point["contraction"].as_f64().unwrap();
     assert!(contraction > 0.1 && contraction < 0.99, "{contraction}");

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::{Folder, as_text, assert_close, fails, json, numbers, program, warned};
+use crate::support::{Folder, as_text, assert_close, fails, json, numbers, program, warned, words};
 
 /// A table with a factor, a flag and an id; the rows with `keep` alone.
 fn cities(keep: &dyn Fn(usize) -> bool) -> String {
@@ -31,16 +31,8 @@ fn a_factor_is_fitted_as_its_indicators_and_kept_in_the_model() {
     let folder = Folder::new();
     let file = folder.text("cities.csv", &cities(&|_| true));
     let out = as_text(&folder.path("model"));
-    let at = [
-        "--l1",
-        "0.01",
-        "--l2",
-        "0.1",
-        "--coefficients",
-        "--out",
-        &out,
-    ];
-    let (report, line) = warned_once(&[&["fit", &file, "--drop", "who"][..], &at].concat());
+    let at = |model| words("--l1 0.01 --l2 0.1 --coefficients --out {}", &[model]);
+    let (report, line) = warned_once(&[&["fit", &file, "--drop", "who"][..], &at(&out)].concat());
     assert!(
         line.contains("\"city\" (3 levels)") && line.contains("--categorical none"),
         "{line}"
@@ -70,16 +62,7 @@ fn a_factor_is_fitted_as_its_indicators_and_kept_in_the_model() {
         .collect();
     let by_hand = folder.text("hand.csv", &format!("{},y\n{by_hand}", names.join(",")));
     let other = as_text(&folder.path("other"));
-    let at = [
-        "--l1",
-        "0.01",
-        "--l2",
-        "0.1",
-        "--coefficients",
-        "--out",
-        &other,
-    ];
-    let expected = json(&[&["fit", &by_hand][..], &at].concat());
+    let expected = json(&[&["fit", &by_hand][..], &at(&other)].concat());
     let coefficients = |report: &Value| numbers(&report["points"][0]["coefficients"]);
     assert_eq!(coefficients(&report), coefficients(&expected));
 

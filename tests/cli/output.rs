@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Folder, as_text, assert_close, fails, json, numbers, ok, program, run};
+use crate::support::{
+    Folder, as_text, assert_close, fails, json, numbers, ok, program, run, words,
+};
 
 /// Far from converged: columns at their raw scale, and a tolerance that rounding never meets.
 const SLOW: [&str; 8] = [
@@ -233,19 +235,11 @@ fn the_log_says_why_engines_were_not_chosen() {
 fn csv_has_one_row_per_point_and_one_column_per_entry() {
     let folder = Folder::new();
     let strengths = folder.npy("s.npy", &[10], &[1.0; 10]);
-    let text = ok(&[
-        "hypergrad",
-        "--example",
-        "--penalty",
-        "weighted",
-        "--l1-file",
-        &strengths,
-        "--l1",
-        "1,2",
-        "--format",
-        "csv",
-        "--coefficients",
-    ]);
+    let weighted = words(
+        "hypergrad --example --penalty weighted --l1-file {} --l1 1,2",
+        &[&strengths],
+    );
+    let text = ok(&[&weighted[..], &["--format", "csv", "--coefficients"]].concat());
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().unwrap().clone();
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
@@ -269,16 +263,7 @@ fn csv_has_one_row_per_point_and_one_column_per_entry() {
         ("2", "converged")
     );
 
-    let report = json(&[
-        "hypergrad",
-        "--example",
-        "--penalty",
-        "weighted",
-        "--l1-file",
-        &strengths,
-        "--l1",
-        "1,2",
-    ]);
+    let report = json(&weighted);
     let gradient = numbers(&report["points"][1]["hypergradient"]["l1"]);
     assert_eq!(
         rows[1][column("hypergradient_l1[bmi]")].parse(),

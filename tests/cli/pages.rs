@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{DIABETES, Folder, as_text, fails, json, noise, ok, program, table};
+use crate::support::{DIABETES, Folder, as_text, fails, json, noise, ok, program, table, words};
 
 /// Runs a command at a time that is given, and returns what it prints.
 fn at(seconds: &str, arguments: &[&str]) -> String {
@@ -101,18 +101,10 @@ fn a_report_of_a_store_names_what_the_sweep_was_of() {
     let folder = Folder::new();
     let path = |name: &str| as_text(&folder.path(name));
     let (store, out, again) = (path("s.db"), path("first"), path("second"));
-    ok(&[
-        "sweep",
-        "--cv",
-        "3",
-        "--seed",
-        "4",
-        "--keep-solutions",
-        "--store",
-        &store,
-        "--report",
-        &out,
-    ]);
+    ok(&words(
+        "sweep --cv 3 --seed 4 --keep-solutions --store {} --report {}",
+        &[&store, &out],
+    ));
     let first = page(&folder.path("first"));
     let command = format!("proxdiff sweep --cv 3 --seed 4 --keep-solutions --store {store}");
     assert!(first.contains(&command), "{first}");
@@ -276,20 +268,10 @@ fn captions_have_the_numbers_of_the_tables() {
         assert!(text.contains(&caption), "{caption} {text}");
     }
 
-    let found = json(&[
-        "sweep",
-        DIABETES,
-        "--target",
-        "progression",
-        "--cv",
-        "5",
-        "--l1",
-        "frac:1e-2:1:10",
-        "--l2",
-        "0.1",
-        "--report",
-        &out,
-    ]);
+    let found = json(&words(
+        "sweep {} --target progression --cv 5 --l1 frac:1e-2:1:10 --l2 0.1 --report {}",
+        &[DIABETES, &out],
+    ));
     let r2 = found["best"]["metrics"]["r2"].as_f64().unwrap();
     let text = page(&folder.path("r"));
     let caption = format!(" R² {}, mean over the folds.", short(r2));
@@ -302,22 +284,10 @@ fn a_sweep_shows_the_coefficients_of_its_choice_by_name() {
     let folder = Folder::new();
     let path = |name: &str| as_text(&folder.path(name));
     let (store, out, model) = (path("s.db"), path("r"), path("m"));
-    ok(&[
-        "sweep",
-        DIABETES,
-        "--target",
-        "progression",
-        "--cv",
-        "5",
-        "--l1",
-        "frac:1e-2:1:10",
-        "--l2",
-        "0.1",
-        "--store",
-        &store,
-        "--report",
-        &out,
-    ]);
+    ok(&words(
+        "sweep {} --target progression --cv 5 --l1 frac:1e-2:1:10 --l2 0.1 --store {} --report {}",
+        &[DIABETES, &store, &out],
+    ));
     let found = json(&["fit", "--from", &store, "--out", &model, "--coefficients"]);
     let coefficients = crate::support::numbers(&found["points"][0]["coefficients"]);
     let text = page(&folder.path("r"));
@@ -333,15 +303,10 @@ fn a_sweep_shows_the_coefficients_of_its_choice_by_name() {
 fn influences_are_drawn_by_row_with_their_rank_correlation() {
     let folder = Folder::new();
     let out = as_text(&folder.path("r"));
-    let found = json(&[
-        "influence",
-        "--example",
-        "--exact",
-        "--top",
-        "3",
-        "--report",
-        &out,
-    ]);
+    let found = json(&words(
+        "influence --example --exact --top 3 --report {}",
+        &[&out],
+    ));
     let correlation = found["rank_correlation"].as_f64().unwrap();
     let text = page(&folder.path("r"));
     assert!(text.contains(&format!("Rank correlation {correlation:.4}.")));
@@ -410,18 +375,10 @@ fn curves_of_weighted_folds_are_drawn_whatever_their_weights() {
 fn training_rows_are_not_called_held_out() {
     let folder = Folder::new();
     let report = as_text(&folder.path("r"));
-    ok(&[
-        "sweep",
-        DIABETES,
-        "--target",
-        "progression",
-        "--l1",
-        "1,10",
-        "--val-fraction",
-        "0",
-        "--report",
-        &report,
-    ]);
+    ok(&words(
+        "sweep {} --target progression --l1 1,10 --val-fraction 0 --report {}",
+        &[DIABETES, &report],
+    ));
     let page = page(&folder.path("r"));
     assert!(page.contains("No row was held out"), "{page}");
     assert!(!page.contains("held-out rows"), "{page}");
@@ -434,20 +391,10 @@ fn training_rows_are_not_called_held_out() {
 fn a_page_of_a_fit_that_was_not_saved_says_so() {
     let folder = Folder::new();
     let (report, model) = (as_text(&folder.path("r")), as_text(&folder.path("m")));
-    let output = crate::support::run(&[
-        "fit",
-        DIABETES,
-        "--target",
-        "progression",
-        "--l1",
-        "1",
-        "--max-steps",
-        "1",
-        "--out",
-        &model,
-        "--report",
-        &report,
-    ]);
+    let output = crate::support::run(&words(
+        "fit {} --target progression --l1 1 --max-steps 1 --out {} --report {}",
+        &[DIABETES, &model, &report],
+    ));
     assert_eq!(output.status.code(), Some(1));
     let page = page(&folder.path("r"));
     assert!(page.contains("no model was saved"), "{page}");
@@ -458,20 +405,10 @@ fn a_page_of_a_fit_that_was_not_saved_says_so() {
 fn a_page_says_how_many_rows_the_fit_is_to() {
     let folder = Folder::new();
     let (report, model) = (as_text(&folder.path("r")), as_text(&folder.path("m")));
-    ok(&[
-        "fit",
-        DIABETES,
-        "--target",
-        "progression",
-        "--l1",
-        "1",
-        "--test-fraction",
-        "0.25",
-        "--out",
-        &model,
-        "--report",
-        &report,
-    ]);
+    ok(&words(
+        "fit {} --target progression --l1 1 --test-fraction 0.25 --out {} --report {}",
+        &[DIABETES, &model, &report],
+    ));
     let page = page(&folder.path("r"));
     let split = (1..442).any(|kept| page.contains(&format!("fit to {kept} of 442 rows")));
     assert!(split && !page.contains("fit to all rows"), "{page}");
@@ -553,9 +490,10 @@ fn a_prior_is_shown_by_the_names_of_its_features() {
     let folder = Folder::new();
     let schools = folder.text("schools.csv", &tasks());
     let out = as_text(&folder.path("r"));
-    let found = json(&[
-        "meta", &schools, "--target", "score", "--task", "school", "--curve", "--report", &out,
-    ]);
+    let found = json(&words(
+        "meta {} --target score --task school --curve --report {}",
+        &[&schools, &out],
+    ));
     let text = page(&folder.path("r"));
     for chart in ["errors", "curve", "tasks", "prior"] {
         assert!(folder.path(&format!("r/{chart}.svg")).exists(), "{chart}");

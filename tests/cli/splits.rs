@@ -1,6 +1,6 @@
 //! Which rows train: classes keep their share in a hold-out split, and a class without any is refused.
 
-use crate::support::{Folder, fails, json, noise, run};
+use crate::support::{Folder, fails, json, noise, run, words};
 
 /// Two features and a label: many of `a` and `b`, and `rare` in the rows named.
 fn labels(rows: usize, rare: &[usize]) -> String {
@@ -25,18 +25,10 @@ fn a_hold_out_split_leaves_every_class_to_train() {
     for (data, command) in [(&data, "hypergrad"), (&one, "hypergrad"), (&data, "sweep")] {
         for seed in 0..12 {
             let seed = seed.to_string();
-            let report = json(&[
-                command,
-                data,
-                "--loss",
-                "multinomial",
-                "--l1",
-                "0.01",
-                "--l2",
-                "0.1",
-                "--seed",
-                &seed,
-            ]);
+            let report = json(&words(
+                "{} {} --loss multinomial --l1 0.01 --l2 0.1 --seed {}",
+                &[command, data, &seed],
+            ));
             let status = match command {
                 "sweep" => &report["points"][0]["status"],
                 _ => &report["points"][0]["status"],
@@ -45,35 +37,19 @@ fn a_hold_out_split_leaves_every_class_to_train() {
         }
     }
     // 40 rows of 13, 25 and 2: ten are held out, and each class gives its share.
-    let report = json(&[
-        "hypergrad",
-        &data,
-        "--loss",
-        "multinomial",
-        "--l1",
-        "0.01",
-        "--l2",
-        "0.1",
-    ]);
+    let report = json(&words(
+        "hypergrad {} --loss multinomial --l1 0.01 --l2 0.1",
+        &[&data],
+    ));
     assert_eq!(report["problem"]["rows"], 30);
     assert_eq!(report["problem"]["validation_rows"], 10);
     // Poisoning splits twice.
     for seed in ["0", "1", "2", "3", "4", "5"] {
         let out = crate::support::as_text(&folder.path("out"));
-        let output = run(&[
-            "poison",
-            &data,
-            "--loss",
-            "multinomial",
-            "--budget",
-            "0.1",
-            "--steps",
-            "1",
-            "--seed",
-            seed,
-            "--out",
-            &out,
-        ]);
+        let output = run(&words(
+            "poison {} --loss multinomial --budget 0.1 --steps 1 --seed {} --out {}",
+            &[&data, seed, &out],
+        ));
         assert!(
             output.status.success(),
             "{}",

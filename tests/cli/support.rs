@@ -82,6 +82,19 @@ pub fn fails(arguments: &[&str], status: i32) -> String {
     errors
 }
 
+/// The words of a command line, in which every `{}` is the next of the values.
+pub fn words<'a>(line: &'a str, values: &[&'a str]) -> Vec<&'a str> {
+    let mut values = values.iter().copied();
+    let word = |word| {
+        if word == "{}" {
+            values.next().unwrap()
+        } else {
+            word
+        }
+    };
+    line.split(' ').map(word).collect()
+}
+
 /// A folder of files that is removed at the end.
 pub struct Folder(TempDir);
 

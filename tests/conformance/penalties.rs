@@ -112,6 +112,17 @@ fn vectors(draw: &mut Draw, more: usize) -> Call {
     }
 }
 
+/// A call with a vector of p entries and a factor, and an output for every strength.
+fn strengths(draw: &mut Draw) -> Call {
+    let (mut inputs, size, entries) = penalty(draw, true);
+    inputs.extend([draw.own(size[0]), draw.either(1)]);
+    Call {
+        inputs,
+        outputs: vec![draw.own(entries)],
+        parameters: size.to_vec(),
+    }
+}
+
 /// The piece of coordinate j as two bits.
 fn piece(dense: &Dense, j: usize) -> usize {
     let u = dense.u[j];
@@ -239,15 +250,7 @@ pub fn entries() -> Vec<Entry> {
         },
         Entry {
             kernel: &STRENGTH_VJP,
-            draw: |g| {
-                let (mut inputs, size, entries) = penalty(g, true);
-                inputs.extend([g.own(size[0]), g.either(1)]);
-                Call {
-                    inputs,
-                    outputs: vec![g.own(entries)],
-                    parameters: size.to_vec(),
-                }
-            },
+            draw: strengths,
             reference: |i, p, out| {
                 // The strength that grouped coordinates share has a kernel of its own.
                 let dense = Dense::new(i, p);
@@ -261,15 +264,7 @@ pub fn entries() -> Vec<Entry> {
         },
         Entry {
             kernel: &SHARED_STRENGTH_VJP,
-            draw: |g| {
-                let (mut inputs, size, entries) = penalty(g, true);
-                inputs.extend([g.own(size[0]), g.either(1)]);
-                Call {
-                    inputs,
-                    outputs: vec![g.own(entries)],
-                    parameters: size.to_vec(),
-                }
-            },
+            draw: strengths,
             reference: |i, p, out| {
                 let dense = Dense::new(i, p);
                 if dense.first() == 1 {

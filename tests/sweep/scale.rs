@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use proxdiff::Specification;
 use proxdiff::data::{Dense, Matrix};
-use proxdiff::hypergrad::Settings;
-use proxdiff::kinds::{Precision, Status};
+use proxdiff::kinds::Status;
 use proxdiff::loss::Loss;
 use proxdiff::store::{Cell, Claim, Number, Plan, Shard, Store, summarize};
 use proxdiff::sweep::folds::{Dealing, k_folds};
@@ -17,23 +16,9 @@ use crate::support::{Folder, noise};
 
 fn study(rows: usize, columns: usize, folds: usize) -> Study {
     let x = Matrix::Dense(Dense::new(rows, columns, noise(rows * columns, 3)).unwrap());
-    Study {
-        name: "scale".into(),
-        source: "noise".into(),
-        specification: Specification::new(Loss::Squared, x, vec![noise(rows, 4)]),
-        class_weights: None,
-        folds: k_folds(rows, folds, 1, Dealing::Plain, 0).unwrap(),
-        settings: Settings::default(),
-        precision: Precision::F64,
-        targets: vec!["y".into()],
-        keep_solutions: false,
-        stages: Default::default(),
-        resampling: None,
-        features: Vec::new(),
-        classes: Vec::new(),
-        is_compressed: false,
-        filling: None,
-    }
+    let specification = Specification::new(Loss::Squared, x, vec![noise(rows, 4)]);
+    let folds = k_folds(rows, folds, 1, Dealing::Plain, 0).unwrap();
+    Study::new(specification, folds)
 }
 
 /// 100 × 100 points on 10 folds.

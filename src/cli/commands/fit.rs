@@ -104,8 +104,8 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, origin: &Origin) -> Resu
     let saved = save(&model, study, &outcomes, &runtime, arguments);
 
     // A page that cannot be written must not keep the rest from being said.
-    let paged = match &arguments.report {
-        Some(place) => {
+    let paged = match ReportFolder::of(arguments.report.as_deref(), origin) {
+        Some(folder) => {
             let predicted = match &rows {
                 Some(rows) => Tested::predicted(&model, rows)?,
                 None => Vec::new(),
@@ -121,11 +121,7 @@ pub fn run(arguments: &Arguments, matches: &ArgMatches, origin: &Origin) -> Resu
                 set_aside: set_aside.as_ref().map_or(0, Dataset::rows),
                 not_saved: saved.as_ref().err().map(Failure::message),
             };
-            page.write(&ReportFolder {
-                place,
-                flag: "--report",
-                origin,
-            })
+            page.write(&folder)
         }
         None => Ok(()),
     };

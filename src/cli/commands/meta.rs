@@ -129,14 +129,8 @@ pub fn run(arguments: &Arguments, origin: &Origin) -> Result<(), Failure> {
         model: arguments.model.as_deref().filter(|_| saved.is_ok()),
     };
     // A page that cannot be written must not keep the rest from being said.
-    let paged = match &arguments.report {
-        Some(place) => report.write_page(&ReportFolder {
-            place,
-            flag: "--report",
-            origin,
-        }),
-        None => Ok(()),
-    };
+    let folder = ReportFolder::of(arguments.report.as_deref(), origin);
+    let paged = folder.map_or(Ok(()), |folder| report.write_page(&folder));
     report.write(&arguments.output)?;
     paged?;
     saved?;

@@ -235,17 +235,9 @@ impl Sweep<'_> {
     ) -> Result<(), Failure> {
         let arguments = self.arguments;
         // A report that cannot be written must not keep the rest from being said.
-        let reported = match &arguments.store.report {
-            Some(place) => {
-                let folder = ReportFolder {
-                    place,
-                    flag: "--report",
-                    origin: &self.origin,
-                };
-                write_report(summary, cells, fits, &folder)
-            }
-            None => Ok(()),
-        };
+        let folder = ReportFolder::of(arguments.store.report.as_deref(), &self.origin);
+        let write = |folder| write_report(summary, cells, fits, &folder);
+        let reported = folder.map_or(Ok(()), write);
         let outcomes: Vec<&Outcome> = match self.single {
             None => Vec::new(),
             Some(_) => summary.outcomes(),

@@ -120,17 +120,9 @@ fn tune(arguments: &Arguments, configuration: &str, origin: &Origin) -> Result<(
         model: arguments.model.as_deref().filter(|_| saved.is_ok()),
     };
     // A report that cannot be written must not keep the rest from being said.
-    let reported = match &arguments.report {
-        Some(place) => report.write_page(
-            &tuner.progress().places(),
-            &ReportFolder {
-                place,
-                flag: "--report",
-                origin,
-            },
-        ),
-        None => Ok(()),
-    };
+    let folder = ReportFolder::of(arguments.report.as_deref(), origin);
+    let places = tuner.progress().places();
+    let reported = folder.map_or(Ok(()), |folder| report.write_page(&places, &folder));
     report.write(&arguments.output)?;
     saved?;
     reported?;

@@ -50,7 +50,16 @@ pub struct ReportFolder<'a> {
     pub origin: &'a Origin,
 }
 
-impl ReportFolder<'_> {
+impl<'a> ReportFolder<'a> {
+    /// The folder of --report, where that is given.
+    pub fn of(place: Option<&'a Path>, origin: &'a Origin) -> Option<Self> {
+        place.map(|place| Self {
+            place,
+            flag: "--report",
+            origin,
+        })
+    }
+
     /// Writes the page of these parts, and the charts that are among them.
     ///
     /// # Errors

@@ -178,7 +178,7 @@ pub fn linear_predictors(
     z
 }
 
-/// What rows have beside features and targets.
+/// The parts of rows beside features and targets.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RowParts<'a> {
     /// The weight of every row, if they differ.

@@ -7,7 +7,7 @@ use std::io::Read;
 use flate2::read::MultiGzDecoder;
 
 use super::array::Array;
-use super::part::bad;
+use super::part::{bad, check_length};
 use crate::data::dataset::Labels;
 use crate::error::{Error, Result};
 
@@ -33,24 +33,12 @@ pub(super) fn parse(bytes: &[u8], source: &str) -> Result<Array> {
         Cow::Borrowed(bytes)
     };
     let header = Header::parse(&bytes, source)?;
-    if bytes.len() != header.length {
-        let (more, remedy) = if bytes.len() < header.length {
-            ("fewer", "the file is cut off: copy it again")
-        } else {
-            ("more", "check that it is the right file")
-        };
-        return Err(bad(
-            source,
-            None,
-            None,
-            format!(
-                "the file has {} bytes, {more} than the {} that its header declares",
-                bytes.len(),
-                header.length
-            ),
-            remedy,
-        ));
-    }
+    let remedy = if bytes.len() < header.length {
+        "the file is cut off: copy it again"
+    } else {
+        "check that it is the right file"
+    };
+    check_length(source, bytes.len(), header.length, remedy)?;
     let array = Array {
         values: Labels::Numbers(decode(&bytes[header.start..], header.kind)),
         shape: header.shape,

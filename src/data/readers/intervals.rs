@@ -11,7 +11,7 @@ use crate::error::Result;
 /// An interval of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamedInterval {
-    /// What it is for; `None` where the order of the lines says it.
+    /// The name of what it bounds; `None` where the order of the lines says it.
     pub name: Option<String>,
     /// −∞ for none.
     pub lower: f64,

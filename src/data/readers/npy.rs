@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::array::{Array, EXACT};
 use super::options::Format;
-use super::part::bad;
+use super::part::check_length;
 use super::{access, foreign};
 use crate::data::dataset::Labels;
 use crate::error::Result;
@@ -24,24 +24,12 @@ pub(super) use header::LONGEST_HEADER;
 /// [`crate::Error::Data`] when the bytes are not one array of finite numbers, or of text.
 pub(super) fn parse(bytes: &[u8], source: &str, keep_missing: bool) -> Result<Array> {
     let header = parse_header(bytes, source)?;
-    if bytes.len() != header.length {
-        let (more, remedy) = if bytes.len() < header.length {
-            ("fewer", "the file is cut off: copy or write it again")
-        } else {
-            ("more", "give a file with one array: the rest is not read")
-        };
-        return Err(bad(
-            source,
-            None,
-            None,
-            format!(
-                "the file has {} bytes, {more} than the {} that its header declares",
-                bytes.len(),
-                header.length
-            ),
-            remedy,
-        ));
-    }
+    let remedy = if bytes.len() < header.length {
+        "the file is cut off: copy or write it again"
+    } else {
+        "give a file with one array: the rest is not read"
+    };
+    check_length(source, bytes.len(), header.length, remedy)?;
     let entries = &bytes[header.start..];
     let mut values = decode(entries, &header, source)?;
     let mut exact = exact(entries, &header, &values);

@@ -93,6 +93,22 @@ fn check_rows(dataset: &Dataset) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a file of another length than its header declares.
+pub(super) fn check_length(
+    source: &str,
+    found: usize,
+    declared: usize,
+    remedy: &str,
+) -> Result<()> {
+    if found == declared {
+        return Ok(());
+    }
+    let than = if found < declared { "fewer" } else { "more" };
+    let what =
+        format!("the file has {found} bytes, {than} than the {declared} that its header declares");
+    Err(bad(source, None, None, what, remedy))
+}
+
 /// A data error at a place.
 pub(super) fn bad(
     source: &str,

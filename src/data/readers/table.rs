@@ -374,7 +374,7 @@ impl<'a> Table<'a> {
         self.roles[0] = Role::Ignored;
     }
 
-    /// What the table holds.
+    /// The contents of the table.
     ///
     /// # Errors
     /// [`Error::Data`] when nothing is left for the purpose, or the levels make no features.

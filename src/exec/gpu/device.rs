@@ -345,7 +345,38 @@ impl Gpu {
         constants: &[(&str, f64)],
         text: impl FnOnce() -> String,
     ) -> Result<Arc<wgpu::ComputePipeline>> {
-        let key = format!("{name} {constants:?}");
+        self.kept(format!("{name} {constants:?}"), name, text, |module| {
+            let layout = self
+                .device
+                .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                    label: Some(name),
+                    bind_group_layouts: &[Some(&self.layout)],
+                    immediate_size: 0,
+                });
+            self.create(name, module, Some(&layout), constants)
+        })
+    }
+
+    /// A program with bindings of its own, in the layout that is given, or else as its module says.
+    pub(super) fn program_of_its_own(
+        &self,
+        name: &str,
+        layout: Option<&wgpu::PipelineLayout>,
+        text: impl FnOnce() -> String,
+    ) -> Result<Arc<wgpu::ComputePipeline>> {
+        self.kept(name.to_owned(), name, text, |module| {
+            self.create(name, module, layout, &[])
+        })
+    }
+
+    /// The program that is kept under a key; where there is none, one that is made of a module of this text.
+    fn kept(
+        &self,
+        key: String,
+        name: &str,
+        text: impl FnOnce() -> String,
+        create: impl FnOnce(&wgpu::ShaderModule) -> wgpu::ComputePipeline,
+    ) -> Result<Arc<wgpu::ComputePipeline>> {
         if let Some(program) = lock(&self.programs).get(&key) {
             return Ok(Arc::clone(program));
         }
@@ -356,41 +387,10 @@ impl Gpu {
                 label: Some(name),
                 source: wgpu::ShaderSource::Wgsl(text().into()),
             });
-        let layout = self
-            .device
-            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(name),
-                bind_group_layouts: &[Some(&self.layout)],
-                immediate_size: 0,
-            });
-        let program = self.create(name, &module, Some(&layout), constants);
+        let program = create(&module);
         self.finish_program(scope, name)?;
         let program = Arc::new(program);
         lock(&self.programs).insert(key, Arc::clone(&program));
-        Ok(program)
-    }
-
-    /// A program with bindings of its own, in the layout that is given, or else as its module says.
-    pub(super) fn program_of_its_own(
-        &self,
-        name: &str,
-        layout: Option<&wgpu::PipelineLayout>,
-        text: impl FnOnce() -> String,
-    ) -> Result<Arc<wgpu::ComputePipeline>> {
-        if let Some(program) = lock(&self.programs).get(name) {
-            return Ok(Arc::clone(program));
-        }
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let module = self
-            .device
-            .create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(name),
-                source: wgpu::ShaderSource::Wgsl(text().into()),
-            });
-        let program = self.create(name, &module, layout, &[]);
-        self.finish_program(scope, name)?;
-        let program = Arc::new(program);
-        lock(&self.programs).insert(name.to_owned(), Arc::clone(&program));
         Ok(program)
     }
 

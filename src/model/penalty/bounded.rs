@@ -13,6 +13,7 @@
 //! slope of the penalty is that of this sign. Where τ holds a coordinate at a bound of zero, the
 //! derivative in this bound is that of a bound that moves outwards: 0.
 
+use super::soft_threshold::{SoftThreshold, sign};
 use super::term::{CoordinatePenalty, FREE, Face, Side, Term};
 use super::{clip, soft_threshold};
 use crate::real::Real;
@@ -53,13 +54,8 @@ impl CoordinatePenalty for Bounded {
 
     #[inline(always)]
     fn strength_slope<R: Real>(term: &Term<R>, u: R, gamma: R) -> R {
-        let threshold = gamma * term.strength;
-        if !is_inside(term, soft_threshold(u, threshold)) {
-            R::zero()
-        } else if u > threshold {
-            -R::one()
-        } else if u < -threshold {
-            R::one()
+        if is_inside(term, SoftThreshold::prox(term, u, gamma)) {
+            SoftThreshold::strength_slope(term, u, gamma)
         } else {
             R::zero()
         }
@@ -117,12 +113,8 @@ impl CoordinatePenalty for Bounded {
             0
         } else if term.strength == R::zero() {
             FREE
-        } else if w > R::zero() {
-            1
-        } else if w < R::zero() {
-            -1
         } else {
-            0
+            sign(w)
         }
     }
 

@@ -23,7 +23,7 @@ pub fn soft_threshold<R: Real>(u: R, threshold: R) -> R {
 }
 
 #[inline(always)]
-fn sign<R: Real>(w: R) -> Face {
+pub(super) fn sign<R: Real>(w: R) -> Face {
     if w > R::zero() {
         1
     } else if w < R::zero() {

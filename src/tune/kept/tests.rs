@@ -62,11 +62,15 @@ fn bytes_that_were_cut_are_no_result() {
     }
 }
 
+/// A store that keeps nothing, and cancels a control where the guard of a tuning begins.
 #[derive(Debug)]
-struct Nowhere;
+pub(in crate::tune) struct KeepsNothing(pub(in crate::tune) Control);
 
-impl EvaluationStore for Nowhere {
-    fn claim(&self, _: &Batch) -> Result<BatchClaim> {
+impl EvaluationStore for KeepsNothing {
+    fn claim(&self, batch: &Batch) -> Result<BatchClaim> {
+        if batch.part != "whole" {
+            self.0.cancel();
+        }
         Ok(BatchClaim::Own)
     }
 
@@ -79,15 +83,16 @@ impl EvaluationStore for Nowhere {
     }
 
     fn unreadable(&self, _: &Batch) -> Error {
-        Error::value("store", "it is nowhere", "name one")
+        Error::value("store", "it keeps nothing", "ask it for nothing")
     }
 }
 
 /// Whatever decides a result decides the key.
 #[test]
 fn a_key_knows_everything_that_decides_a_result() {
+    let nothing = KeepsNothing(Control::new());
     let kept = |study: &str, part: &str, device: &str| Kept {
-        store: &Nowhere,
+        store: &nothing,
         study: study.into(),
         part: part.into(),
         device: device.into(),
@@ -143,7 +148,7 @@ fn a_key_knows_everything_that_decides_a_result() {
 #[test]
 fn a_group_of_tasks_is_known_by_its_own_starts_and_has_its_share_of_the_mean() {
     let kept = Kept {
-        store: &Nowhere,
+        store: &KeepsNothing(Control::new()),
         study: "a".into(),
         part: WHOLE.into(),
         device: "cpu".into(),

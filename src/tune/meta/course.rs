@@ -1,4 +1,4 @@
-//! What is learned from some tasks: a prior with strengths, and what it is compared with.
+//! Learning from some tasks: a prior with strengths, and the ways that it is compared with.
 
 use crate::error::Result;
 use crate::problem::{Point, Problem};
@@ -101,7 +101,7 @@ impl Plan {
             (true, None) => 3,
             (true, Some(_)) => 4,
         };
-        let share = learning.max_evaluations / ways;
+        let share = learning.resources.max_evaluations / ways;
         let coordinates = tasks[0].penalized();
         let given = learning.at.prior().or(tasks[0].prior());
         let lattice = lattice(
@@ -124,7 +124,7 @@ impl Plan {
             },
             learns_prior: learns(MetaVariable::Prior),
             coordinates,
-            max_evaluations: learning.max_evaluations,
+            max_evaluations: learning.resources.max_evaluations,
         })
     }
 

@@ -61,10 +61,12 @@ pub(super) fn nested(
     // Of two tasks one alone would be left to learn from.
     if count > 2 && course.is_comparable() {
         // The rows of all tasks together have those of the tasks left out: no start from them.
+        let most = learning.resources.max_evaluations;
         let learning = MetaLearning {
-            max_evaluations: learning.max_evaluations.min(NESTED_EVALUATIONS),
             pooled: None,
-            ..learning.clone()
+            ..learning
+                .clone()
+                .max_evaluations(most.min(NESTED_EVALUATIONS))
         };
         let parts = k_folds(count, PARTS.min(count), 1, Dealing::Plain, 0)?;
         let parts: Vec<Vec<usize>> = parts.into_iter().filter_map(|part| part.held_out).collect();

@@ -7,6 +7,7 @@ use crate::model::loss::Loss;
 use crate::problem::{Point, Problem, Sign};
 use crate::tune::guard::Guard;
 use crate::tune::kept::{EvaluationStore, WHOLE};
+use crate::tune::resources::{Resources, resource_choices};
 
 use super::variable::MetaVariable;
 
@@ -62,11 +63,9 @@ pub struct MetaLearning<'a> {
     pub(super) pooled: Option<&'a Problem>,
     pub(super) variables: Vec<MetaVariable>,
     pub(super) at: Point,
-    pub(super) max_evaluations: usize,
     pub(super) splits: usize,
     pub(super) guard: Guard,
-    pub(super) settings: Settings,
-    pub(super) control: Control,
+    pub(in crate::tune) resources: Resources,
     pub(super) store: Option<&'a dyn EvaluationStore>,
     pub(super) part: String,
 }
@@ -80,11 +79,9 @@ impl<'a> MetaLearning<'a> {
             pooled: None,
             variables: vec![MetaVariable::Prior, MetaVariable::L2],
             at: Point::new(0.0, 0.0),
-            max_evaluations: MAX_META_EVALUATIONS,
             splits: 1,
             guard: Guard::Auto,
-            settings: Settings::default(),
-            control: Control::new(),
+            resources: Resources::new(MAX_META_EVALUATIONS),
             store: None,
             part: WHOLE.into(),
         }
@@ -114,10 +111,10 @@ impl<'a> MetaLearning<'a> {
         self
     }
 
-    /// Chooses the most evaluations, each a point on all tasks.
-    pub fn max_evaluations(mut self, count: usize) -> Self {
-        self.max_evaluations = count;
-        self
+    resource_choices! {
+        "Chooses the most evaluations, each a point on all tasks.",
+        "Chooses solver, tolerance and threads.",
+        "Shares a control with the caller, which counts the evaluations."
     }
 
     /// Says how many problems in a row are one task, whose rows are split anew in each.
@@ -135,18 +132,6 @@ impl<'a> MetaLearning<'a> {
     /// 60 a part and none of them from the solution of all rows, are extra.
     pub fn guard(mut self, guard: Guard) -> Self {
         self.guard = guard;
-        self
-    }
-
-    /// Chooses solver, tolerance and threads.
-    pub fn settings(mut self, settings: &Settings) -> Self {
-        self.settings.clone_from(settings);
-        self
-    }
-
-    /// Shares a control with the caller, which counts the evaluations.
-    pub fn control(mut self, control: &Control) -> Self {
-        self.control = control.clone();
         self
     }
 
@@ -170,13 +155,7 @@ impl<'a> MetaLearning<'a> {
         let [first, ..] = self.tasks else {
             return Err(too_few(0));
         };
-        if self.max_evaluations == 0 {
-            return Err(Error::value(
-                "max-evaluations",
-                "with 0 nothing can be learned",
-                format!("allow 1 evaluation or more; {MAX_META_EVALUATIONS} is the default"),
-            ));
-        }
+        self.resources.check("learned", MAX_META_EVALUATIONS)?;
         if let Guard::Rho(_) = self.guard {
             return Err(Error::unsupported(
                 "a guard of meta-learning with a rho: nothing draws a prior together",

@@ -29,8 +29,8 @@ impl<'a> MetaLearning<'a> {
             return Err(too_few(0));
         };
         let settings = Settings {
-            method: Some(self.settings.method.unwrap_or(Method::AidCg)),
-            ..self.settings.clone()
+            method: Some(self.resources.settings.method.unwrap_or(Method::AidCg)),
+            ..self.resources.settings.clone()
         };
         let record = |task| -> Result<_> {
             let study = restated(task, None, &settings)?;
@@ -86,7 +86,7 @@ impl<'a> MetaLearning<'a> {
             store,
             study: plan.digests().map(|(_, digest)| digest).concat(),
             part: self.part.clone(),
-            device: self.settings.device.name(),
+            device: self.resources.settings.device.name(),
         }))
     }
 }

@@ -1,7 +1,5 @@
 //! The estimate: its formula, its derivative, and the risk that it follows.
 
-use std::sync::Arc;
-
 use super::*;
 use crate::control::Control;
 use crate::engine::products::predictors;
@@ -9,7 +7,8 @@ use crate::hypergrad::{Outcome, Settings};
 use crate::kinds::Wrt;
 use crate::linalg::statistics::mean;
 use crate::model::penalty::Groups;
-use crate::tune::criterion::{Criterion, Fold};
+use crate::tune::chosen::Fold;
+use crate::tune::criterion::Criterion;
 use crate::tune::variables::Space;
 use crate::tune::{Tuner, TuningStatus, Variable};
 
@@ -103,13 +102,7 @@ fn its_slope_is_that_of_differences() {
             ..
         } = Sure::default().of(&problem, 0).unwrap();
         let criterion = Criterion {
-            folds: problems
-                .iter()
-                .map(|problem| Fold {
-                    problem,
-                    prepared: Arc::default(),
-                })
-                .collect(),
+            folds: problems.iter().map(Fold::new).collect(),
             combination: Some(combination),
             settings: Settings {
                 wrt: vec![Wrt::L1, Wrt::L2, Wrt::Prior],

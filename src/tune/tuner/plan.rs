@@ -31,8 +31,8 @@ impl<'a> Tuner<'a> {
 
     fn plan_of(&self, study: &Study, configuration: String) -> Result<Plan> {
         let settings = Settings {
-            method: Some(self.settings.method.unwrap_or(Method::AidCg)),
-            ..self.settings.clone()
+            method: Some(self.resources.settings.method.unwrap_or(Method::AidCg)),
+            ..self.resources.settings.clone()
         };
         let mut record = without_points(study, &settings, settings.precision);
         let mut lines = vec![SearchKind::Tuning.setting(), record.settings];
@@ -71,7 +71,7 @@ impl<'a> Tuner<'a> {
         // plan; their results have other last digits.
         let is_compressed = (self.folds.is_some() || matches!(self.subject, Subject::Study(_)))
             && self.sure.is_none()
-            && Compression::pays(study, self.max_evaluations);
+            && Compression::pays(study, self.resources.max_evaluations);
         let mut study = plan.digests().map(|(_, digest)| digest).concat();
         if is_compressed {
             study.push_str("factors");
@@ -80,7 +80,7 @@ impl<'a> Tuner<'a> {
             store,
             study,
             part: self.part.clone(),
-            device: self.settings.device.name(),
+            device: self.resources.settings.device.name(),
         }))
     }
 }

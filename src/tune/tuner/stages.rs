@@ -1,14 +1,12 @@
 //! The stages of a tuning with vectors: what their entries have in common, then everything from there.
 
-use std::sync::Arc;
-
 use rayon::prelude::*;
 
 use super::Tuner;
 use crate::error::Result;
 use crate::hypergrad::{Outcome, Settings};
 use crate::sweep::study::Study;
-use crate::tune::chosen;
+use crate::tune::chosen::Fold;
 use crate::tune::guard::{Guard, Nest, nests};
 use crate::tune::hyperparameter::Hyperparameter;
 use crate::tune::kept::Kept;
@@ -96,13 +94,13 @@ impl Tuner<'_> {
         let scalar = Tuning {
             space: common,
             objective: tuning.objective.clone(),
-            budget: (self.max_evaluations / 2).max(1),
+            budget: (self.resources.max_evaluations / 2).max(1),
             // Models look from everywhere: the common strength is their first place alone, unless it is returned.
             looks_around: !tuning.has_models(),
             ..*tuning
         };
         let mut searched = scalar.run()?;
-        let left = self.max_evaluations - searched.search.spent();
+        let left = self.resources.max_evaluations - searched.search.spent();
         let names = self.names_beyond_strengths();
         let names = names.as_deref();
         let vectors = tuning.space.vectors();
@@ -121,13 +119,15 @@ impl Tuner<'_> {
             return of_common(&searched, Some(Unmoved::NoEvaluations));
         }
         let guarded = match study {
-            Some(study) if count > 0 && self.guards(count) && !self.control.should_stop() => {
+            Some(study)
+                if count > 0 && self.guards(count) && !self.resources.control.should_stop() =>
+            {
                 Some(self.nested(study, count)?)
             }
             _ => None,
         };
         // A search that was stopped has compared nothing.
-        if self.control.should_stop() {
+        if self.resources.control.should_stop() {
             return of_common(&searched, Some(Unmoved::Stopped));
         }
         if let Some(guarded) = &guarded
@@ -154,7 +154,7 @@ impl Tuner<'_> {
         let (point, best) = best;
         let each = vector.run_from(&starts(&vector, common, &point)?)?;
         let Some(found) = each.search.outcome() else {
-            let why = if self.control.should_stop() {
+            let why = if self.resources.control.should_stop() {
                 Unmoved::Stopped
             } else {
                 Unmoved::Unsolved
@@ -175,7 +175,10 @@ impl Tuner<'_> {
         );
         let (criterion, coarse) = (of_scalar.criterion, of_scalar.coarse_evaluations);
         let mut tuned = if is_better { of_each } else { of_scalar };
-        if !is_better && self.control.should_stop() && found.status == TuningStatus::BudgetSpent {
+        if !is_better
+            && self.resources.control.should_stop()
+            && found.status == TuningStatus::BudgetSpent
+        {
             tuned.status = TuningStatus::BudgetSpent;
         }
         tuned.evaluations = evaluations;
@@ -266,8 +269,8 @@ impl Tuner<'_> {
             method: None,
             ..criterion.settings.clone()
         };
-        let own = (&outer, &Arc::default());
-        let outcomes = chosen::evaluate(own, &settings, &self.control, &points, None)?;
+        let outcomes =
+            Fold::new(&outer).evaluate(&settings, &self.resources.control, &points, None)?;
         let solved = |outcome: &Outcome| {
             if outcome.is_solved() {
                 outcome.criterion

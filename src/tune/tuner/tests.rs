@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::*;
 use crate::model::loss::Loss;
 use crate::sweep::folds::{Dealing, k_folds};
+use crate::tune::kept::tests::KeepsNothing;
 use crate::tune::{Batch, BatchClaim, BatchResult, TuningStatus};
 
 /// A generator of numbers between −1 and 1.
@@ -365,37 +366,12 @@ fn any_place_keeps_evaluations_and_nothing_is_computed_twice() {
     assert_ne!(tuner.run().unwrap().criterion, first.criterion);
 }
 
-/// A store that keeps nothing, and ends the tuning when its guard begins.
-#[derive(Debug)]
-struct EndsInTheGuard(Control);
-
-impl EvaluationStore for EndsInTheGuard {
-    fn claim(&self, batch: &Batch) -> Result<BatchClaim> {
-        if batch.part != "whole" {
-            self.0.cancel();
-        }
-        Ok(BatchClaim::Own)
-    }
-
-    fn keep(&self, _: &Batch, _: &BatchResult) -> Result<()> {
-        Ok(())
-    }
-
-    fn give_back(&self, _: &Batch) -> Result<()> {
-        Ok(())
-    }
-
-    fn unreadable(&self, _: &Batch) -> Error {
-        Error::value("store", "it keeps nothing", "ask it for nothing")
-    }
-}
-
 #[test]
 fn a_tuning_that_ends_in_its_guard_has_spent_its_budget() {
     let (x, y) = rows(40, 8, 3);
     let problem = Problem::elastic_net(&x, &y).build().unwrap();
     let control = Control::new();
-    let store = EndsInTheGuard(control.clone());
+    let store = KeepsNothing(control.clone());
     let tuned = Tuner::new(&problem)
         .variables([Variable::l2_each()])
         .folds(k_folds(40, 4, 1, Dealing::Plain, 0).unwrap())

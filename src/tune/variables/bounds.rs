@@ -6,24 +6,39 @@ use crate::problem::{Point, Problem};
 use crate::real::sum_of;
 use crate::tune::variable::{Resolved, Scale, Variable};
 
-/// The default bounds of l1, in units of l1_max.
-const L1_BOUNDS: (f64, f64) = (1e-4, 0.999);
-/// The part of them that the coarse stage covers.
-const L1_COARSE: (f64, f64) = (1e-3, 0.9);
-/// The default bounds of λ₂, in units of the loss's mean curvature along a coordinate.
-const L2_BOUNDS: (f64, f64) = (1e-6, 1e3);
-/// The part of them that the coarse stage covers.
-const L2_COARSE: (f64, f64) = (1e-3, 3.0);
-/// The part that few points cover: most minima that a coarse stage could miss lie there.
-const L2_FEW: (f64, f64) = (1e-3, 1e-1);
-/// The default bounds of the Huber loss's δ, in units of the spread of the targets.
-const DELTA_BOUNDS: (f64, f64) = (1e-2, 10.0);
-/// The part of them that the coarse stage covers.
-const DELTA_COARSE: (f64, f64) = (0.05, 3.0);
-/// The part that few points cover.
-const DELTA_FEW: (f64, f64) = (0.1, 1.0);
-/// The default bounds of the weights of classes, that of the first one being 1.
-const CLASS_BOUNDS: (f64, f64) = (1e-3, 1e3);
+/// The ranges of a variable unless it is told otherwise, in a unit of the problem.
+struct Ranges {
+    bounds: (f64, f64),
+    /// The part that the coarse stage covers.
+    coarse: (f64, f64),
+    /// The part that few points cover: most minima that a coarse stage could miss lie there.
+    few: (f64, f64),
+}
+
+/// Those of l1, in units of l1_max.
+const L1: Ranges = Ranges {
+    bounds: (1e-4, 0.999),
+    coarse: (1e-3, 0.9),
+    few: (1e-3, 0.9),
+};
+/// Those of λ₂, in units of the loss's mean curvature along a coordinate.
+const L2: Ranges = Ranges {
+    bounds: (1e-6, 1e3),
+    coarse: (1e-3, 3.0),
+    few: (1e-3, 1e-1),
+};
+/// Those of the Huber loss's δ, in units of the spread of the targets.
+const DELTA: Ranges = Ranges {
+    bounds: (1e-2, 10.0),
+    coarse: (0.05, 3.0),
+    few: (0.1, 1.0),
+};
+/// Those of the weights of classes, that of the first one being 1.
+const CLASS: Ranges = Ranges {
+    bounds: (1e-3, 1e3),
+    coarse: (1e-3, 1e3),
+    few: (1e-3, 1e3),
+};
 /// The standard deviation of normal numbers, in units of their median distance from the median.
 const NORMAL: f64 = 1.4826;
 /// The default bound of a prior, in units of the largest coefficient that a feature has alone.
@@ -55,7 +70,7 @@ pub(in crate::tune) fn l1(
             "choose a target that varies, or strengths that are not all zero",
         ));
     }
-    let mut one = resolve(variable, l1_max, L1_BOUNDS, L1_COARSE, L1_COARSE)?;
+    let mut one = resolve(variable, l1_max, &L1)?;
     let name = variable.named.name();
     if let Some(start) = &mut one.start
         && *start >= l1_max
@@ -82,7 +97,7 @@ pub(in crate::tune) fn l2(variable: &Variable, problems: &[&Problem]) -> Result<
         unit if is_unit(unit) => unit,
         _ => 1.0,
     };
-    resolve(variable, unit, L2_BOUNDS, L2_COARSE, L2_FEW)
+    resolve(variable, unit, &L2)
 }
 
 /// δ of the Huber loss with its bounds.
@@ -102,7 +117,7 @@ pub(in crate::tune) fn huber_delta(
     let spread = |p: &&Problem| spread(&p.train().targets[target]);
     let unit = problems.iter().map(spread).fold(0.0, f64::max);
     let unit = if unit > 0.0 { unit } else { 1.0 };
-    let one = resolve(variable, unit, DELTA_BOUNDS, DELTA_COARSE, DELTA_FEW)?;
+    let one = resolve(variable, unit, &DELTA)?;
     let own = delta.clamp(one.bounds.0, one.bounds.1);
     Ok(Resolved {
         own: Some([own].into()),
@@ -134,9 +149,10 @@ pub(in crate::tune) fn class_weights(
         ));
     }
     let count = problems[0].class_count() - 1;
-    let one = resolve(variable, 1.0, CLASS_BOUNDS, CLASS_BOUNDS, CLASS_BOUNDS)?;
-    if variable.start.is_none() && !(one.bounds.0..=one.bounds.1).contains(&1.0) {
-        return Err(outside_bounds(variable, 1.0, one.bounds));
+    let one = resolve(variable, 1.0, &CLASS)?;
+    let (lower, upper) = one.bounds;
+    if variable.start.is_none() && !(lower..=upper).contains(&1.0) {
+        return Err(outside_bounds(variable, 1.0, lower, upper));
     }
     Ok(Resolved {
         own: Some(vec![1.0; count].into()),
@@ -173,7 +189,7 @@ pub(in crate::tune) fn widen_l1(
     let mut upper = one.bounds.1;
     for problem in problems {
         let wide = Problem::clone(problem).with_huber_delta(delta)?;
-        upper = upper.max(L1_BOUNDS.1 * wide.l1_max(rest.target, rest.l2));
+        upper = upper.max(L1.bounds.1 * wide.l1_max(rest.target, rest.l2));
     }
     let bounds = (one.bounds.0, upper);
     Ok(Resolved { bounds, ..one })
@@ -214,10 +230,10 @@ pub(in crate::tune) fn prior(
             "give finite bounds",
         ));
     }
-    check_bounds(variable, (lower, upper))?;
+    check_bounds(variable, lower, upper)?;
     let outside = own.iter().find(|c| !(**c >= lower && **c <= upper));
     if let (Some(outside), None) = (outside, variable.start) {
-        return Err(outside_bounds(variable, *outside, (lower, upper)));
+        return Err(outside_bounds(variable, *outside, lower, upper));
     }
     Ok(Resolved {
         hyperparameter: variable.hyperparameter,
@@ -234,7 +250,7 @@ pub(in crate::tune) fn prior(
 }
 
 /// Refuses bounds that leave nothing, and a start outside of them.
-fn check_bounds(variable: &Variable, (lower, upper): (f64, f64)) -> Result<()> {
+fn check_bounds(variable: &Variable, lower: f64, upper: f64) -> Result<()> {
     if lower >= upper {
         let name = variable.named.name();
         return Err(Error::value(
@@ -245,13 +261,13 @@ fn check_bounds(variable: &Variable, (lower, upper): (f64, f64)) -> Result<()> {
     }
     match variable.start {
         Some(start) if !(start >= lower && start <= upper) => {
-            Err(outside_bounds(variable, start, (lower, upper)))
+            Err(outside_bounds(variable, start, lower, upper))
         }
         _ => Ok(()),
     }
 }
 
-fn outside_bounds(variable: &Variable, start: f64, (lower, upper): (f64, f64)) -> Error {
+fn outside_bounds(variable: &Variable, start: f64, lower: f64, upper: f64) -> Error {
     let name = variable.named.name();
     Error::value(
         "start",
@@ -261,17 +277,11 @@ fn outside_bounds(variable: &Variable, start: f64, (lower, upper): (f64, f64)) -
 }
 
 /// A variable whose defaults are in a unit.
-fn resolve(
-    variable: &Variable,
-    unit: f64,
-    bounds: (f64, f64),
-    coarse: (f64, f64),
-    few: (f64, f64),
-) -> Result<Resolved> {
+fn resolve(variable: &Variable, unit: f64, ranges: &Ranges) -> Result<Resolved> {
     let name = variable.named.name();
     let (lower, upper) = variable
         .bounds
-        .unwrap_or((bounds.0 * unit, bounds.1 * unit));
+        .unwrap_or((ranges.bounds.0 * unit, ranges.bounds.1 * unit));
     if !(lower > 0.0 && lower.is_finite() && upper.is_finite()) {
         return Err(Error::value(
             "bounds",
@@ -279,7 +289,7 @@ fn resolve(
             "give finite bounds greater than zero: strengths are tuned on a logarithmic scale",
         ));
     }
-    check_bounds(variable, (lower, upper))?;
+    check_bounds(variable, lower, upper)?;
     let within = |(low, high): (f64, f64)| {
         let (low, high) = (
             (low * unit).clamp(lower, upper),
@@ -296,8 +306,8 @@ fn resolve(
         hyperparameter: variable.hyperparameter,
         named: variable.named,
         bounds: (lower, upper),
-        coarse: within(coarse),
-        few: within(few),
+        coarse: within(ranges.coarse),
+        few: within(ranges.few),
         start: variable.start,
         scale: Scale::Logarithm,
         own: None,

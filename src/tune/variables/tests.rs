@@ -1,13 +1,12 @@
 //! Bounds, starts and slopes of variables.
 
 use super::*;
-use std::sync::Arc;
 
 use crate::control::Control;
 use crate::hypergrad::Settings;
 use crate::model::loss::Loss;
 use crate::problem::{Point, RidgeStrengths};
-use crate::tune::chosen;
+use crate::tune::chosen::Fold;
 
 fn problem() -> Problem {
     let x = [[1.0, 2.0], [2.0, -1.0], [0.5, 3.0], [-1.0, 1.0], [3.0, 0.0]];
@@ -132,11 +131,9 @@ fn assert_slope(problem: &Problem, space: &Space, place: &[f64]) {
         ..Settings::default()
     };
     let at = |place: &[f64]| {
-        let (own, control) = ((problem, &Arc::default()), Control::new());
         let chosen = [space.chosen(place)];
-        chosen::evaluate(own, &settings, &control, &chosen, None)
-            .unwrap()
-            .remove(0)
+        let outcomes = Fold::new(problem).evaluate(&settings, &Control::new(), &chosen, None);
+        outcomes.unwrap().remove(0)
     };
     let here = at(place);
     let slope = space

@@ -138,7 +138,10 @@ impl Evaluated {
                 SearchKind::Tuning => "criterion",
             };
             let at = match point {
-                Value::Object(map) => map.iter().map(in_words).collect::<Vec<_>>().join(", "),
+                Value::Object(map) => {
+                    let words = map.iter().map(|(name, value)| in_words(name, value));
+                    words.collect::<Vec<_>>().join(", ")
+                }
                 _ => String::new(),
             };
             let mean = significant(mean);
@@ -183,7 +186,7 @@ fn names(plan: &Plan) -> String {
 }
 
 /// A hyperparameter in words: of a vector the number of its entries.
-fn in_words((name, value): (&String, &Value)) -> String {
+fn in_words(name: &str, value: &Value) -> String {
     match value {
         Value::Array(values) => format!("{name} of {} entries", values.len()),
         value => format!("{name} {}", short(value.as_f64().unwrap_or(f64::NAN))),

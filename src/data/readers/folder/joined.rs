@@ -306,7 +306,9 @@ fn joined_dense(
         Err(of_names) => return fault(None, of_names),
     };
     for (part, own) in parts.iter().zip(order) {
-        let places: Vec<Vec<usize>> = own.iter().zip(&merged).map(level_places).collect();
+        let places: Vec<Vec<usize>> = (own.iter().zip(&merged))
+            .map(|(own, merged)| level_places(own, merged))
+            .collect();
         let Matrix::Dense(matrix) = &part.matrix else {
             continue;
         };
@@ -410,7 +412,7 @@ fn merge(parts: &[Dataset], order: &[Vec<Column<'_>>], at: usize) -> Result<Merg
 }
 
 /// The places of a file's levels among those of all files.
-fn level_places((own, merged): (&Column<'_>, &Merged)) -> Vec<usize> {
+fn level_places(own: &Column<'_>, merged: &Merged) -> Vec<usize> {
     let (Some(own), Some(all)) = (own.factor, &merged.factor) else {
         return Vec::new();
     };
