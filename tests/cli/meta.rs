@@ -313,6 +313,8 @@ fn bad_input_is_one_line_with_a_remedy() {
     let mut lone = table(1.0);
     lone.push_str("lonely,1,1,1\n");
     let lone = folder.text("lone.csv", &lone);
+    let pair = format!("{}pair,1,1,1\npair,2,1,0.5\n", table(1.0));
+    let pair = folder.text("pair.csv", &pair);
     let one = folder.text("one.csv", &table(1.0).replace("t1", "t").replace("t2", "t"));
     let labels: String = (0..40)
         .map(|i| format!("{},{},{}\n", i / 10, i % 7, i32::from(i < 10)))
@@ -320,6 +322,11 @@ fn bad_input_is_one_line_with_a_remedy() {
     let classes = folder.text("classes.csv", &format!("task,a,y\n{labels}"));
     for (arguments, status, expected) in [
         (meta(&lone, &[]), 2, "task lonely has one row"),
+        (
+            meta(&pair, &[]),
+            2,
+            "task pair has 2 rows, and its fit would have one, where it needs two; leave tasks",
+        ),
         (meta(&file, &["--test-tasks", "0.97"]), 2, "fewer than two"),
         (
             meta(&file, &["--tune", "prior,alpha"]),

@@ -176,6 +176,13 @@ impl Study<'_> {
             let seed = self.data.seed.wrapping_add(number as u64);
             let parts = self.hold_out_by(rows, seed);
             let (training, held_out) = parts.map_err(|error| in_task(&name, error))?;
+            if training.len() < 2 {
+                return Err(Failure::usage(format!(
+                    "task {name} has {} rows, and its fit would have one, where it needs two; leave tasks of so few rows \
+                     out, or hold out a smaller share with --val-fraction",
+                    rows.len()
+                )));
+            }
             Ok(Split { training, held_out })
         };
         let splits = (first..first + count)
