@@ -203,8 +203,7 @@ impl Problem {
         } else {
             FeatureScale::identity(d)
         };
-        let dropped = features.dropped(scaling.intercept);
-        let prior = prior.map(|prior| prior_units.scaled(prior, &features, dropped, classes));
+        let prior = prior.map(|prior| prior_units.scaled(prior, &features.scale, classes));
         let penalty = penalty.scaled(&features.scale, classes);
         let mut train = train;
         let mut validation = validation;
@@ -439,8 +438,7 @@ impl Problem {
         strengths
     }
 
-    /// Scaled coefficients for a target as (coefficients d·c, intercepts c) in the data's units; zero for columns that are
-    /// dropped, whatever bound or prior holds them elsewhere: no prediction knows them.
+    /// Scaled coefficients for a target as (coefficients d·c, intercepts c) in the data's units.
     #[must_use]
     pub fn in_data_units(&self, w: &[f64], target: usize) -> (Vec<f64>, Vec<f64>) {
         let c = self.classes;
@@ -449,9 +447,6 @@ impl Problem {
         let of_features = coefficients.chunks_exact_mut(c);
         for (of_classes, scale) in of_features.zip(scale) {
             of_classes.iter_mut().for_each(|w| *w /= scale);
-        }
-        for &j in self.features.dropped(self.scaling.intercept) {
-            coefficients[j * c..(j + 1) * c].fill(0.0);
         }
         let intercepts = w[self.penalized()..].iter().enumerate();
         let value = self.target_origins[target].value;
@@ -496,9 +491,6 @@ impl Problem {
                 let shift = intercepts.get(k).map_or(0.0, |b| center[j] * b);
                 *g = (*g - shift) / scale[j];
             }
-        }
-        for &j in self.features.dropped(self.scaling.intercept) {
-            g[j * self.classes..(j + 1) * self.classes].fill(0.0);
         }
         g.extend(intercepts);
         g

@@ -45,18 +45,13 @@ impl FeatureScale {
         }
     }
 
-    /// The columns that are dropped: those that do not vary, where there is an intercept in their place.
-    #[must_use]
-    pub fn dropped(&self, intercept: bool) -> &[usize] {
-        if intercept { &self.constant } else { &[] }
-    }
-
     /// 1/σ_j, and 0 for a dropped column.
     #[must_use]
     pub fn multipliers(&self, intercept: bool) -> Vec<f64> {
         let mut multipliers: Vec<f64> = self.scale.iter().map(|s| s.recip()).collect();
-        let dropped = self.dropped(intercept).iter();
-        dropped.for_each(|&j| multipliers[j] = 0.0);
+        if intercept {
+            self.constant.iter().for_each(|&j| multipliers[j] = 0.0);
+        }
         multipliers
     }
 }

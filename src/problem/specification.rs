@@ -6,7 +6,7 @@ use super::check::{
 use super::perturbation::Perturbation;
 use super::ridge::RidgeStrengths;
 use super::rows::Rows;
-use crate::data::design::{FeatureScale, Scaling};
+use crate::data::design::Scaling;
 use crate::data::matrix::Matrix;
 use crate::data::missing::{Filling, fill};
 use crate::error::{Error, Result};
@@ -66,22 +66,12 @@ pub enum PriorUnits {
 }
 
 impl PriorUnits {
-    /// The prior in units of the scaled columns, where each column has `classes` entries; zero for a column that is
-    /// `dropped`, since its coefficient is.
-    pub(crate) fn scaled(
-        self,
-        mut prior: Vec<f64>,
-        features: &FeatureScale,
-        dropped: &[usize],
-        classes: usize,
-    ) -> Vec<f64> {
+    /// The prior in units of the scaled columns, where each column has `classes` entries.
+    pub(crate) fn scaled(self, mut prior: Vec<f64>, scale: &[f64], classes: usize) -> Vec<f64> {
         if self == Self::Data {
-            for (of_column, scale) in prior.chunks_exact_mut(classes).zip(&features.scale) {
+            for (of_column, scale) in prior.chunks_exact_mut(classes).zip(scale) {
                 of_column.iter_mut().for_each(|c| *c *= scale);
             }
-        }
-        for &j in dropped {
-            prior[j * classes..(j + 1) * classes].fill(0.0);
         }
         prior
     }

@@ -570,8 +570,7 @@ fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> F
         ..TargetOrigin::ZERO
     };
     let target_origins = train.targets.iter().map(target_origin).collect();
-    let dropped = centred.features.dropped(intercept);
-    let constant = dropped.len();
+    let constant = centred.features.constant.len() * usize::from(intercept);
     let problem = Problem {
         loss: s.loss,
         blocks: Blocks::new(&s.penalty, train.design.features(), train.design.columns()),
@@ -588,7 +587,7 @@ fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> F
         prior: s
             .prior
             .clone()
-            .map(|prior| s.prior_units.scaled(prior, &centred.features, dropped, 1)),
+            .map(|prior| s.prior_units.scaled(prior, &centred.features.scale, 1)),
         perturbed_rows: Vec::new(),
         centered: true,
         scaling: s.scaling,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::{
-    Folder, as_text, assert_close, columns, fails, json, noise, numbers, ok, run, table, warned,
+    Folder, as_text, assert_close, columns, fails, json, noise, numbers, run, table, warned,
 };
 
 fn fitted(folder: &Folder, name: &str, file: &str, more: &[&str]) -> (Vec<f64>, Value, String) {
@@ -546,42 +546,4 @@ fn an_intercept_that_does_not_exist_is_null() {
             .unwrap()
             .contains_key("intercept")
     );
-}
-
-/// The printed coefficient, the saved one and the criterion are of one model, whatever a prior says of a column that
-/// does not vary.
-#[test]
-fn a_prior_of_a_column_that_does_not_vary_leaves_its_coefficient_at_zero() {
-    let folder = Folder::new();
-    let x = folder.text("x.csv", "a,b\n1,2\n-1,2\n0.5,2\n2,2\n-2,2\n");
-    let y = folder.text("y.csv", "y\n1.1\n-0.7\n0.2\n1.9\n-2.2\n");
-    let x_val = folder.text("xv.csv", "a,b\n1,3\n-1,0\n0,5\n");
-    let y_val = folder.text("yv.csv", "y\n1\n-1\n0.1\n");
-    let prior = folder.text("c.txt", "0.5\n0.4\n");
-    let model = as_text(&folder.path("model"));
-    for loss in ["squared", "huber"] {
-        let own = [
-            "--loss", loss, "--prior", &prior, "--l1", "0.01", "--l2", "0.1",
-        ];
-        let rows = ["--x", &x, "--y", &y];
-        let held_out = ["--x-val", &x_val, "--y-val", &y_val];
-        let more = ["--coefficients", "--wrt", "l1,l2,prior"];
-        let report = json(&[&["hypergrad"][..], &rows, &held_out, &own, &more].concat());
-        let point = &report["points"][0];
-        let coefficients = &point["coefficients"];
-        assert_eq!(coefficients[1], 0.0, "{coefficients}");
-        assert_ne!(coefficients[0], 0.0);
-        assert_eq!(point["hypergradient"]["prior"][1], 0.0);
-        assert_eq!(point["support"], 1);
-        ok(&[&["fit"][..], &rows, &own, &["--out", &model]].concat());
-        let predict = ["predict", "--x", &x_val, "--y", &y_val, "--model", &model];
-        let scores = &json(&predict)["targets"][0]["scores"];
-        if loss == "squared" {
-            assert_close(
-                &[scores["loss"].as_f64().unwrap()],
-                &[point["criterion"].as_f64().unwrap()],
-                1e-12,
-            );
-        }
-    }
 }
