@@ -24,7 +24,8 @@
 //! T_i⁻¹ b = δ_0 + δ_1 + …      δ_0 = M⁻¹ b      δ_k = (s_i − s̄) M⁻¹ λ₂ δ_{k−1}
 //! ```
 //!
-//! It converges, as M ≥ (S − s̄) λ₂ > (s_i − s̄) λ₂ where any other row has a weight.
+//! As M ≥ (S − s̄) λ₂, each term is at most |s_i − s̄|/(S − s̄) of the one before it. A row for which that is no small
+//! share, which few can be, has a system of its own.
 //!
 //! The step is exact for a quadratic F_i: the ridge. Elsewhere it is what leaving a row out does to first order, as long
 //! as the support stays.
@@ -49,8 +50,8 @@ const LARGEST: usize = 2000;
 const MOST_WORK: usize = 20_000_000_000;
 /// The least pivot of a system without rows, relative to the diagonal with all rows: below is rounding.
 const LEAST_PIVOT: f64 = 1e-10;
-/// The most terms of a series that corrects a step for a row's own weight.
-const MOST_TERMS: usize = 1000;
+/// The largest ratio of terms of the series that corrects a step for a row's own weight: some fifty come to rounding.
+const LARGEST_RATIO: f64 = 0.5;
 /// Rows whose products are formed together.
 const TOGETHER: usize = 256;
 
@@ -426,12 +427,17 @@ impl LeftOut<'_> {
         }
         let excess = s - self.mean;
         let ridges = rows.support.ridges();
+        let ratio = excess.abs() / (rows.total - self.mean);
         // Weights that are equal but for rounding have no more of it.
-        if excess.abs() <= f64::EPSILON * rows.total || ridges.iter().all(|&ridge| ridge == 0.0) {
+        if ratio <= f64::EPSILON || ridges.iter().all(|&ridge| ridge == 0.0) {
             return Some(along);
         }
+        if ratio.is_nan() || ratio > LARGEST_RATIO {
+            rows.step_without(&[i], work)?;
+            return Some(dot(&work.x, &work.step));
+        }
         term.copy_from_slice(step);
-        for _ in 0..MOST_TERMS {
+        while norm(term) > f64::EPSILON * norm(step) {
             let (penalized, free) = term.split_at_mut(ridges.len());
             for (term, ridge) in penalized.iter_mut().zip(ridges) {
                 *term *= excess * ridge;
@@ -442,9 +448,6 @@ impl LeftOut<'_> {
             for ((step, term), solved) in step.iter_mut().zip(&mut *term).zip(&*solved) {
                 *term += share * solved;
                 *step += *term;
-            }
-            if norm(term) <= f64::EPSILON * norm(step) {
-                break;
             }
         }
         Some(dot(x, step))
