@@ -55,16 +55,7 @@ impl MetaLearning<'_> {
         batch.kept = self.kept()?;
         let pooled = self
             .pooled
-            .map(|problem| {
-                Pooled::of(
-                    problem,
-                    &self.variables,
-                    &self.at,
-                    settings,
-                    control,
-                    batch.kept.as_ref(),
-                )
-            })
+            .map(|problem| Pooled::of(problem, self, batch.kept.as_ref()))
             .transpose()?;
         let course = plan.course(&mut batch, pooled.as_ref())?;
         let course = course.ok_or_else(unsolved)?;

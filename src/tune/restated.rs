@@ -19,21 +19,14 @@ pub(super) fn restated(
     let factors = specification.weight_factors.take();
     let targets = (0..specification.train.targets.len()).map(|at| at.to_string());
     Ok(Study {
-        name: String::new(),
-        source: String::new(),
         targets: targets.collect(),
-        specification,
         class_weights: factors.map(ClassWeighting::Given),
-        folds: folds.unwrap_or_else(|| vec![Fold::of_all_rows()]),
         settings: settings.clone(),
         precision: settings.precision,
-        keep_solutions: false,
-        stages: Default::default(),
-        resampling: None,
-        features: Vec::new(),
-        classes: Vec::new(),
-        is_compressed: false,
-        filling: None,
+        ..Study::new(
+            specification,
+            folds.unwrap_or_else(|| vec![Fold::of_all_rows()]),
+        )
     })
 }
 

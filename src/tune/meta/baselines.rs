@@ -2,13 +2,14 @@
 
 use rayon::prelude::*;
 
+use super::learning::MetaLearning;
 use super::variable::MetaVariable;
-use crate::control::Control;
 use crate::error::{Error, Result};
-use crate::hypergrad::{Evaluator, Settings};
-use crate::problem::{Point, Problem};
+use crate::hypergrad::Evaluator;
+use crate::problem::Problem;
 use crate::tune::held_out::held_out_error;
 use crate::tune::kept::Kept;
+use crate::tune::resources::Resources;
 use crate::tune::{Tuner, Variable};
 
 /// One model for every task, in the data's units.
@@ -66,22 +67,22 @@ impl Pooled {
     /// Its strengths are tuned where those of the tasks are.
     pub(super) fn of<'a>(
         problem: &'a Problem,
-        learned: &[MetaVariable],
-        at: &Point,
-        settings: &Settings,
-        control: &Control,
+        learning: &MetaLearning<'_>,
         kept: Option<&Kept<'a>>,
     ) -> Result<Self> {
+        let Resources {
+            settings, control, ..
+        } = &learning.resources;
         let variable = |name: &MetaVariable| match name {
             MetaVariable::L1 => Some(Variable::l1()),
             MetaVariable::L2 => Some(Variable::l2()),
             MetaVariable::Prior => None,
         };
-        let variables: Vec<Variable> = learned.iter().filter_map(variable).collect();
+        let variables: Vec<Variable> = learning.variables.iter().filter_map(variable).collect();
         let control = control.of_a_part();
-        let mut point = at.clone();
+        let mut point = learning.at.clone();
         if !variables.is_empty() {
-            let tuner = Tuner::new(problem).variables(variables).at(at.clone());
+            let tuner = Tuner::new(problem).variables(variables).at(point);
             let tuner = tuner.settings(settings).control(&control);
             point = tuner.within(kept, "pooled").run()?.point;
         }
