@@ -7,6 +7,8 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::meta::table;
+#[cfg(unix)]
+use crate::support::interrupted;
 use crate::support::{Folder, as_text, fails, json, ok, program, run};
 use crate::tune::stores::{check_kills, check_two_processes, count, finished, output_of, with};
 
@@ -235,19 +237,12 @@ fn an_interrupt_prints_the_best_and_says_how_to_go_on() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before");
         std::thread::sleep(Duration::from_millis(2));
     }
-    let kill = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    let errors = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let (errors, found) = interrupted(child);
     let words = format!("goes on from there with --store {store}");
     assert!(
         errors.contains("the best so far is printed") && errors.contains(&words),
         "{errors}"
     );
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["schema"], 2);
     assert_eq!(output_of(&stored), undisturbed);
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+#[cfg(unix)]
+use crate::support::interrupted;
 use crate::support::{
     Folder, as_text, assert_close, fails, json, numbers, ok, program, run, words,
 };
@@ -343,14 +345,7 @@ fn an_interruption_prints_what_is_known() {
             child.try_wait().unwrap().is_none(),
             "it ended before the interruption"
         );
-        let killed = std::process::Command::new("kill")
-            .args(["-INT", &child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(killed.success());
-        let output = child.wait_with_output().unwrap();
-        let errors = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(1), "{errors}");
+        let (errors, report) = interrupted(child);
         // Acknowledged at once, and what came of it at the end.
         let lines: Vec<&str> = errors.lines().collect();
         assert!(
@@ -358,7 +353,6 @@ fn an_interruption_prints_what_is_known() {
                 && first.contains("again") && last.starts_with("error: interrupted")),
             "{errors}"
         );
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let point = &report["points"][0];
         assert_eq!(point["status"], "budget-spent");
         assert!(point["criterion"].is_f64(), "{point}");

@@ -1,7 +1,7 @@
 //! Running the program, and small data for it.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 
 use npyz::WriterBuilder;
 use serde_json::Value;
@@ -182,6 +182,19 @@ pub fn columns(table: &str, names: &[&str]) -> String {
             kept.join(",") + "\n"
         })
         .collect()
+}
+
+/// Presses Ctrl-C for a command that runs: what it says, and the JSON that it prints, with exit status 1.
+#[cfg_attr(not(unix), allow(dead_code))]
+pub fn interrupted(child: Child) -> (String, Value) {
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    (errors, serde_json::from_slice(&output.stdout).unwrap())
 }
 
 /// The numbers of a JSON array, or of a single number.

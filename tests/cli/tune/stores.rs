@@ -7,6 +7,8 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use super::data;
+#[cfg(unix)]
+use crate::support::interrupted;
 use crate::support::{Folder, as_text, fails, json, noise, ok, program, run};
 
 /// A tuning over five folds of a logistic loss, which takes a while.
@@ -383,13 +385,7 @@ fn an_interrupt_prints_the_best_and_says_how_to_go_on() {
     while finished(&store).len() < 8 && begin.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(2));
     }
-    let kill = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.unwrap().success());
-    let output = child.wait_with_output().unwrap();
-    let errors = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{errors}");
+    let (errors, found) = interrupted(child);
     assert!(
         errors.contains("the best point so far is printed"),
         "{errors}"
@@ -398,7 +394,6 @@ fn an_interrupt_prints_the_best_and_says_how_to_go_on() {
         errors.contains(&format!("goes on from there with --store {store}")),
         "{errors}"
     );
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["status"], "budget-spent");
     assert!(found["criterion"].is_number());
     assert_eq!(
