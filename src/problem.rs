@@ -9,6 +9,7 @@
 //! the last c. Penalties, λ₂ and the prior act on the d·c penalised coordinates, in units of the
 //! scaled columns.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::data::Scaling;
@@ -238,8 +239,14 @@ impl Problem {
                 let weights = rows
                     .weights
                     .unwrap_or_else(|| vec![1.0; rows.matrix.rows()]);
+                // Centred training rows say nothing of a column that does not vary there, a prior does.
+                let of_criterion = match &prior {
+                    Some(_) => Cow::Owned(features.with_constant_columns()),
+                    None => Cow::Borrowed(&features),
+                };
+                let design = Design::scaled(rows.matrix, &of_criterion, scaling.intercept);
                 Sample {
-                    design: design(rows.matrix),
+                    design: Arc::new(design),
                     weights: Offset::weighted(
                         criterion_offset.as_deref(),
                         weights.iter().map(|w| w / unit).collect(),

@@ -30,7 +30,8 @@ pub struct FeatureScale {
     /// The scale that each column is then divided by.
     pub scale: Vec<f64>,
     /// Columns that do not vary. Where columns are centred these are dropped from every design (a
-    /// zero column), so that their coefficient is zero; without an intercept they are ordinary.
+    /// zero column), so that their coefficient is zero, or what a prior says; without an intercept they are
+    /// ordinary.
     pub constant: Vec<usize>,
 }
 
@@ -42,6 +43,15 @@ impl FeatureScale {
             center: vec![0.0; features],
             scale: vec![1.0; features],
             constant: Vec::new(),
+        }
+    }
+
+    /// The same for rows where a column that does not vary in training counts, since a prior holds its coefficient.
+    #[must_use]
+    pub fn with_constant_columns(&self) -> Self {
+        Self {
+            constant: Vec::new(),
+            ..self.clone()
         }
     }
 

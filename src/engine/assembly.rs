@@ -390,14 +390,11 @@ fn warnings(
                 .into(),
         });
     }
-    if problem.train.design.intercept {
-        let columns = &problem.features.constant;
-        if !columns.is_empty() {
-            warnings.push(Warning {
-                kind: WarningKind::ConstantColumn,
-                message: constant_columns(columns, |column| (column + 1).to_string()),
-            });
-        }
+    if problem.train.design.intercept && !problem.features.constant.is_empty() {
+        warnings.push(Warning {
+            kind: WarningKind::ConstantColumn,
+            message: constant_columns(problem, |column| (column + 1).to_string()),
+        });
     }
     warnings
 }
@@ -428,20 +425,25 @@ fn remedy_of_rounding(problem: &Problem) -> &'static str {
 
 /// The message about features that do not vary: how many, and the first of them as `name` calls
 /// them.
-pub fn constant_columns(columns: &[usize], name: impl Fn(usize) -> String) -> String {
+pub fn constant_columns(problem: &Problem, name: impl Fn(usize) -> String) -> String {
     const SHOWN: usize = 5;
+    let columns = &problem.features.constant;
     let names: Vec<String> = columns
         .iter()
         .take(SHOWN)
         .map(|&column| name(column))
         .collect();
     let names = names.join(", ");
+    let held = match problem.prior {
+        Some(_) => "held by the prior alone",
+        None => "zero",
+    };
     match columns.len() {
         1 => format!(
-            "feature {names} does not vary: its coefficient is zero; drop it, or fit without an intercept"
+            "feature {names} does not vary: its coefficient is {held}; drop it, or fit without an intercept"
         ),
         count => format!(
-            "{count} features do not vary ({names}{}): their coefficients are zero; drop them, or fit \
+            "{count} features do not vary ({names}{}): their coefficients are {held}; drop them, or fit \
              without an intercept",
             if count > SHOWN { ", …" } else { "" }
         ),

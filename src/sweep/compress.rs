@@ -564,7 +564,15 @@ fn problem(study: &Study, origin: &[f64], training: &Part, held_out: &Part) -> F
         .collect();
     // With an intercept the centred columns are below the first row.
     let train = centred.sample(training, usize::from(intercept), &multipliers);
-    let criterion = centred.sample(held_out, 0, &multipliers);
+    // Training rows say nothing of a column that does not vary there, a prior does.
+    let of_criterion = match &s.prior {
+        Some(_) => centred
+            .features
+            .with_constant_columns()
+            .multipliers(intercept),
+        None => multipliers,
+    };
+    let criterion = centred.sample(held_out, 0, &of_criterion);
     let target_origin = |y: &Vec<f64>| TargetOrigin {
         is_all: intercept && y.iter().all(|y| *y == 0.0),
         ..TargetOrigin::ZERO

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::{
-    Folder, as_text, assert_close, columns, fails, json, noise, numbers, run, table, warned,
+    Folder, as_text, assert_close, columns, fails, json, noise, numbers, ok, run, table, warned,
 };
 
 fn fitted(folder: &Folder, name: &str, file: &str, more: &[&str]) -> (Vec<f64>, Value, String) {
@@ -546,4 +546,77 @@ fn an_intercept_that_does_not_exist_is_null() {
             .unwrap()
             .contains_key("intercept")
     );
+}
+
+/// The criterion, the hypergradient and the saved model are of one model, where a prior holds the coefficient of a column
+/// that does not vary in training; in the folds of a sweep too.
+#[test]
+fn a_prior_of_a_column_that_does_not_vary_counts_in_held_out_rows() {
+    let folder = Folder::new();
+    let x = folder.text("x.csv", "a,b\n1,2\n-1,2\n0.5,2\n2,2\n-2,2\n");
+    let y = folder.text("y.csv", "y\n1.1\n-0.7\n0.2\n1.9\n-2.2\n");
+    let x_val = folder.text("xv.csv", "a,b\n1,3\n-1,0\n0,5\n");
+    let y_val = folder.text("yv.csv", "y\n1\n-1\n0.1\n");
+    let rows = ["--x", &x, "--y", &y];
+    let held_out = ["--x-val", &x_val, "--y-val", &y_val];
+    let own = ["--l1", "0.01", "--l2", "0.1"];
+    let model = as_text(&folder.path("model"));
+    let prior = |b: f64| folder.text("c.txt", &format!("0.5\n{b}\n"));
+    let at = |loss: &str, b: f64| {
+        let words = ["hypergrad", "--loss", loss, "--prior", &prior(b)];
+        let more = ["--coefficients", "--wrt", "l1,l2,prior"];
+        json(&[&words[..], &rows, &held_out, &own, &more].concat())["points"][0].clone()
+    };
+    let criterion = |loss: &str, b: f64| at(loss, b)["criterion"].as_f64().unwrap();
+    for loss in ["squared", "huber"] {
+        let point = at(loss, 0.4);
+        let warnings = point["warnings"].as_array().unwrap();
+        let mut constant = warnings.iter().filter(|w| w["kind"] == "constant-column");
+        let message = constant.next().unwrap()["message"].as_str().unwrap();
+        let said = "'b' does not vary: its coefficient is held by the prior alone";
+        assert!(message.contains(said), "{message}");
+        // λ₂(w − c) + l1 = 0.
+        assert_close(&numbers(&point["coefficients"][1]), &[0.3], 1e-12);
+        let slope = (criterion(loss, 0.4 + 1e-5) - criterion(loss, 0.4 - 1e-5)) / 2e-5;
+        assert_close(
+            &numbers(&point["hypergradient"]["prior"][1]),
+            &[slope],
+            1e-8,
+        );
+    }
+    ok(&[
+        &["fit", "--prior", &prior(0.4)][..],
+        &rows,
+        &own,
+        &["--out", &model],
+    ]
+    .concat());
+    let predict = ["predict", "--x", &x_val, "--y", &y_val, "--model", &model];
+    let scores = &json(&predict)["targets"][0]["scores"];
+    assert_close(
+        &numbers(&scores["loss"]),
+        &[criterion("squared", 0.4)],
+        1e-12,
+    );
+
+    // A fold of the same rows, where factors of the rows serve and where they do not.
+    let table =
+        "a,b,y\n1,2,1.1\n-1,2,-0.7\n0.5,2,0.2\n2,2,1.9\n-2,2,-2.2\n1,3,1\n-1,0,-1\n0,5,0.1\n";
+    let table = folder.text("all.csv", table);
+    let folds = folder.text("folds.csv", "-1\n-1\n-1\n-1\n-1\n0\n0\n0\n");
+    for loss in ["squared", "huber"] {
+        let words = [
+            "sweep",
+            &table,
+            "--folds",
+            &folds,
+            "--loss",
+            loss,
+            "--prior",
+            &prior(0.4),
+        ];
+        let found = json(&[&words[..], &own].concat());
+        let of_fold = &found["best"]["criteria"][0];
+        assert_close(&numbers(of_fold), &[criterion(loss, 0.4)], 1e-12);
+    }
 }

@@ -90,8 +90,8 @@ impl Report<'_> {
 
     /// A warning's message, with the names of the columns that it counts.
     pub(super) fn message<'w>(&self, warning: &'w Warning) -> Cow<'w, str> {
-        let constant = &self.prepared.problem.problem.features.constant;
-        if warning.kind != WarningKind::ConstantColumn || constant.is_empty() {
+        let problem = &self.prepared.problem.problem;
+        if warning.kind != WarningKind::ConstantColumn || problem.features.constant.is_empty() {
             return Cow::Borrowed(&warning.message);
         }
         let names = self.study.feature_names();
@@ -100,7 +100,7 @@ impl Report<'_> {
                 .get(column)
                 .map_or_else(String::new, |n| format!("'{n}'"))
         };
-        Cow::Owned(constant_columns(constant, name))
+        Cow::Owned(constant_columns(problem, name))
     }
 
     /// The names of the coefficients of one target.
