@@ -306,6 +306,31 @@ fn the_guard_judges_a_prior_that_was_learned_with_l1_too() {
     assert!(!table.contains("learned prior,"), "{table}");
 }
 
+/// One row of each task has a mark that is worth 3. Where that row is held out the mark does not vary in training, and
+/// the prior alone knows it: an error of 9 on one of three rows in three tasks of ten would be left without it.
+#[test]
+fn held_out_rows_count_a_column_that_does_not_vary_in_their_task() {
+    let folder = Folder::new();
+    let mark = |(at, line): (usize, &str)| {
+        let (row, y) = line.rsplit_once(',').unwrap();
+        let Some(at) = at.checked_sub(1) else {
+            return format!("{row},mark,y\n");
+        };
+        // Rows of a task are every thirtieth.
+        let own = usize::from(at / 30 == at % 10);
+        let y = y.parse::<f64>().unwrap() + 3.0 * own as f64;
+        format!("{row},{own},{y}\n")
+    };
+    let text: String = table(1.0).lines().enumerate().map(mark).collect();
+    let file = folder.text("marks.csv", &text);
+    let found = json(&meta(&file, &["--guard", "none", "--test-tasks", "0.4"]));
+    let prior = numbers(&found["prior"]);
+    assert!((prior[2] - 3.0).abs() < 0.5, "{prior:?}");
+    let error = |way: &str| found["error"][way].as_f64().unwrap();
+    assert!(error("meta") < 0.6, "{}", found["error"]);
+    assert!(error("alone") > 4.0 * error("meta"), "{}", found["error"]);
+}
+
 #[test]
 fn bad_input_is_one_line_with_a_remedy() {
     let folder = Folder::new();

@@ -329,7 +329,8 @@ impl<'a> Study<'a> {
         self.fill(self.unfilled(train, validation)?)
     }
 
-    /// The problem on some rows whose columns have been scaled already.
+    /// The problem on some rows whose columns have been scaled already. It has a prior, if only of zero: that of a point
+    /// holds the coefficients of columns that do not vary, which held-out rows then count.
     pub fn problem_scaled(
         &self,
         train: &Dataset,
@@ -338,6 +339,9 @@ impl<'a> Study<'a> {
     ) -> Result<Problem> {
         let mut specification = self.specification(train, Some(validation))?;
         specification.scaling = scaling;
+        let coordinates = specification.train.matrix.columns() * specification.classes;
+        let prior = &mut specification.prior;
+        prior.get_or_insert_with(|| vec![0.0; coordinates]);
         Problem::new(specification)
     }
 

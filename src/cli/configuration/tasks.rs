@@ -133,6 +133,14 @@ impl Study<'_> {
             let mut problems = Vec::with_capacity(tasks.len() * choice.splits);
             for &task in tasks {
                 for Split { training, held_out } in &all[task].splits {
+                    if training.len() < 2 {
+                        return Err(Failure::usage(format!(
+                            "task {} has {} rows, and its fit would have one, where it needs two; leave tasks of so \
+                             few rows out, or hold out a smaller share with --val-fraction",
+                            all[task].name,
+                            training.len() + held_out.len()
+                        )));
+                    }
                     let stated = problem(training, held_out);
                     problems.push(stated.map_err(|error| in_task(&all[task].name, error))?);
                 }
@@ -176,13 +184,6 @@ impl Study<'_> {
             let seed = self.data.seed.wrapping_add(number as u64);
             let parts = self.hold_out_by(rows, seed);
             let (training, held_out) = parts.map_err(|error| in_task(&name, error))?;
-            if training.len() < 2 {
-                return Err(Failure::usage(format!(
-                    "task {name} has {} rows, and its fit would have one, where it needs two; leave tasks of so few rows \
-                     out, or hold out a smaller share with --val-fraction",
-                    rows.len()
-                )));
-            }
             Ok(Split { training, held_out })
         };
         let splits = (first..first + count)

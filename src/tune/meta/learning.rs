@@ -23,7 +23,8 @@ const MANY_FOR_EACH: usize = 10;
 ///
 /// Every task is a problem whose criterion is on rows of its own that its fit has not seen. Tasks have loss,
 /// penalty, columns and the scale of the columns in common; each has its own rows, and its own intercept,
-/// which no prior pulls.
+/// which no prior pulls. State tasks with a prior, if only of zero: then rows of the criterion count columns that do not
+/// vary in a task's training rows, whose coefficients the prior alone holds.
 ///
 /// | choice | default | meaning |
 /// | --- | --- | --- |
